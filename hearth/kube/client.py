@@ -1,0 +1,346 @@
+"""An asynchronous client of the Kubernetes API: thin over aiohttp, typed errors, raw objects.
+
+Used by every controller, the node, the activator and the command line. It neither caches nor
+retries: caching is ``hearth.kube.cache``, retrying is the work queue's task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import orjson
+import yaml
+
+from hearth.kube.errors import ApiError, error_for, unreachable
+from hearth.kube.meta import Object, name, namespace
+from hearth.kube.resources import Resource
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+_CONNECT_SECONDS = 5.0
+_REQUEST_SECONDS = 60.0
+_MAX_WATCH_LINE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """``type`` is ADDED, MODIFIED, DELETED or BOOKMARK."""
+
+    type: str
+    object: Object
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach one API server: what a kubeconfig's current context says."""
+
+    server: str
+    token: str | None = None
+    ca_pem: str | None = None
+    client_certificate: tuple[str, str] | None = None  # paths of certificate and key
+    verify: bool = True
+
+    @classmethod
+    def from_kubeconfig(cls, path: Path) -> Access:
+        """The current context of a kubeconfig; raises ValueError when it names nothing."""
+        config = yaml.safe_load(path.read_text())
+        try:
+            context = _named(config["contexts"], config["current-context"])["context"]
+            cluster = _named(config["clusters"], context["cluster"])["cluster"]
+            user = _named(config["users"], context["user"])["user"]
+        except (KeyError, StopIteration, TypeError) as error:
+            raise ValueError(f"{path}: no usable current-context") from error
+        return cls(
+            server=cluster["server"].rstrip("/"),
+            token=user.get("token"),
+            ca_pem=_inline_or_file(cluster, "certificate-authority"),
+            client_certificate=(user["client-certificate"], user["client-key"])
+            if "client-certificate" in user
+            else None,
+            verify=not cluster.get("insecure-skip-tls-verify", False),
+        )
+
+    def ssl_context(self) -> ssl.SSLContext | bool:
+        if not self.server.startswith("https"):
+            return True
+        context = ssl.create_default_context(cadata=self.ca_pem)
+        if not self.verify:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if self.client_certificate is not None:
+            context.load_cert_chain(*self.client_certificate)
+        return context
+
+
+def _named(entries: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+    return next(entry for entry in entries if entry["name"] == wanted)
+
+
+def _inline_or_file(section: Mapping[str, str], field: str) -> str | None:
+    if f"{field}-data" in section:
+        return base64.b64decode(section[f"{field}-data"]).decode()
+    return Path(section[field]).read_text() if field in section else None
+
+
+class KubeClient:
+    """Requests against one API server. Use as an async context manager."""
+
+    def __init__(self, access: Access, *, user_agent: str = "hearth") -> None:
+        self._server = access.server
+        self._user_agent = user_agent
+        headers = {"Accept": "application/json", "User-Agent": user_agent}
+        if access.token:
+            headers["Authorization"] = f"Bearer {access.token}"
+        self._session = aiohttp.ClientSession(
+            headers=headers,
+            connector=aiohttp.TCPConnector(ssl=access.ssl_context(), limit=0, keepalive_timeout=60),
+            timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, connect=_CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    @classmethod
+    def from_kubeconfig(cls, path: Path, *, user_agent: str = "hearth") -> KubeClient:
+        return cls(Access.from_kubeconfig(path), user_agent=user_agent)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    # -- reading ---------------------------------------------------------------------------
+
+    async def get(
+        self, resource: Resource, name: str, namespace: str | None = None, *, subresource: str = ""
+    ) -> Object:
+        return await self.request("GET", resource.path(namespace, name, subresource))
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[list[Object], str]:
+        """All objects (read in pages when ``limit`` is given) and the list's resourceVersion.
+
+        Items of a list carry no apiVersion and kind on the wire; they are filled in here.
+        """
+        query = _query(labelSelector=label_selector, fieldSelector=field_selector, limit=limit)
+        items: list[Object] = []
+        while True:
+            page = await self.request("GET", resource.path(namespace), query=query)
+            items += page["items"] or ()
+            following = page["metadata"].get("continue")
+            if not following:
+                break
+            query["continue"] = following
+        for item in items:
+            item.setdefault("apiVersion", resource.api_version)
+            item.setdefault("kind", resource.kind)
+        return items, str(page["metadata"]["resourceVersion"])
+
+    async def watch(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        resource_version: str,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        timeout_seconds: int | None = None,
+    ) -> AsyncIterator[WatchEvent]:
+        """Changes after ``resource_version`` until the server ends the stream.
+
+        Raises ``Gone`` when the version is compacted away, ``Unavailable`` when the server is.
+        """
+        query = _query(
+            watch=1,
+            allowWatchBookmarks="true",
+            resourceVersion=resource_version,
+            labelSelector=label_selector,
+            fieldSelector=field_selector,
+            timeoutSeconds=timeout_seconds,
+        )
+        timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=None)
+        async for line in self.stream_lines(resource.path(namespace), query, timeout=timeout):
+            event = orjson.loads(line)
+            if event["type"] == "ERROR":
+                raise error_for(event["object"])
+            yield WatchEvent(event["type"], event["object"])
+
+    async def logs(
+        self, name: str, namespace: str, *, query: Mapping[str, str] | None = None
+    ) -> AsyncIterator[bytes]:
+        """The log of a pod, line by line; with ``follow`` until the container ends."""
+        timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS)
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
+        async for line in self.stream_lines(path, dict(query or {}), timeout=timeout):
+            yield line
+
+    async def stream_lines(
+        self, path: str, query: dict[str, str], *, timeout: aiohttp.ClientTimeout
+    ) -> AsyncIterator[bytes]:
+        try:
+            async with self._session.get(
+                self._server + path, params=query, timeout=timeout
+            ) as response:
+                if response.status >= 400:
+                    raise error_for(_status_of(response.status, await response.read()))
+                async for line in _lines(response.content):
+                    yield line
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise unreachable(self._server, error) from error
+
+    # -- writing ---------------------------------------------------------------------------
+
+    async def create(
+        self,
+        resource: Resource,
+        obj: Object,
+        *,
+        dry_run: bool = False,
+        field_manager: str | None = None,
+    ) -> Object:
+        path = resource.path(namespace(obj) or None)
+        query = _query(dryRun="All" if dry_run else None, fieldManager=field_manager)
+        return await self.request("POST", path, body=obj, query=query)
+
+    async def update(self, resource: Resource, obj: Object, *, subresource: str = "") -> Object:
+        path = resource.path(namespace(obj) or None, name(obj), subresource)
+        return await self.request("PUT", path, body=obj)
+
+    async def update_status(self, resource: Resource, obj: Object) -> Object:
+        return await self.update(resource, obj, subresource="status")
+
+    async def patch(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None,
+        patch: Any,
+        *,
+        content_type: str = MERGE_PATCH,
+        subresource: str = "",
+    ) -> Object:
+        path = resource.path(namespace, name, subresource)
+        return await self.request("PATCH", path, body=patch, content_type=content_type)
+
+    async def apply(
+        self, resource: Resource, obj: Object, *, field_manager: str, force: bool = True
+    ) -> Object:
+        """Server-side apply: ``obj`` holds only the fields this manager wants to own."""
+        path = resource.path(namespace(obj) or None, name(obj))
+        query = _query(fieldManager=field_manager, force="true" if force else "false")
+        return await self.request("PATCH", path, body=obj, query=query, content_type=APPLY_PATCH)
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        propagation: str | None = None,
+        grace_period_seconds: int | None = None,
+        uid: str | None = None,
+    ) -> Object:
+        options: Object = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if propagation is not None:
+            options["propagationPolicy"] = propagation
+        if grace_period_seconds is not None:
+            options["gracePeriodSeconds"] = grace_period_seconds
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        return await self.request("DELETE", resource.path(namespace, name), body=options)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        """One request; the decoded answer, or an ``ApiError``."""
+        data = None if body is None else orjson.dumps(body)
+        headers = None if body is None else {"Content-Type": content_type}
+        try:
+            async with self._session.request(
+                method, self._server + path, params=query, data=data, headers=headers
+            ) as response:
+                payload = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise unreachable(self._server, error) from error
+        if response.status >= 400:
+            raise error_for(_status_of(response.status, payload))
+        found: Object = orjson.loads(payload) if payload else {}
+        return found
+
+
+def _query(**given: Any) -> dict[str, str]:
+    return {key: str(value) for key, value in given.items() if value is not None}
+
+
+def _status_of(code: int, payload: bytes) -> dict[str, Any]:
+    try:
+        status = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        status = None
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        return status
+    return {"kind": "Status", "code": code, "message": payload[:500].decode(errors="replace")}
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length up to a limit (``readline`` of aiohttp stops at 64 KiB)."""
+    pending = bytearray()
+    async for chunk in stream.iter_any():
+        start = 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            pending += chunk[start:end]
+            yield bytes(pending)
+            pending.clear()
+            start = end + 1
+        pending += chunk[start:]
+        if len(pending) > _MAX_WATCH_LINE:
+            raise aiohttp.ClientPayloadError("a line of the stream is too long")
+    if pending:
+        yield bytes(pending)
+
+
+async def retry_until_available(client: KubeClient, *, seconds: float) -> None:
+    """Waits until the API server says it is ready; raises ``Unavailable`` when it never does."""
+    async with asyncio.timeout(seconds):
+        while True:
+            try:
+                await client.request("GET", "/version")
+                return
+            except ApiError:
+                await asyncio.sleep(0.02)
+
+
+__all__ = [
+    "APPLY_PATCH",
+    "JSON_PATCH",
+    "MERGE_PATCH",
+    "STRATEGIC_PATCH",
+    "Access",
+    "KubeClient",
+    "WatchEvent",
+    "retry_until_available",
+]

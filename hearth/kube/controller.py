@@ -1,0 +1,99 @@
+"""Runs a reconciler over a work queue: bounded workers, back-off, logs and metrics.
+
+The contract of a reconciler: it is given a key and nothing else, it may be called at any time
+and any number of times, and it brings the world nearer to what the key's object asks for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from hearth.kube.cache import WatchCache
+from hearth.kube.errors import ApiError, Conflict, Retryable, Terminal
+from hearth.kube.meta import Key, Object, key, key_text
+from hearth.kube.queue import WorkQueue
+from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
+
+log = logging.getLogger(__name__)
+
+Reconcile = Callable[[Key], Awaitable[float | None]]
+"""Returns the seconds after which to look again, or None."""
+
+
+class Controller:
+    """One reconciler with its queue."""
+
+    def __init__(self, name: str, reconcile: Reconcile, *, workers: int = 4) -> None:
+        self.name = name
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self._reconcile = reconcile
+        self._workers = workers
+        for result in ("success", "retry", "terminal"):
+            RECONCILES.labels(controller=name, result=result)
+
+    def watches(
+        self, cache: WatchCache, to_keys: Callable[[Object], Iterable[Key]] | None = None
+    ) -> None:
+        """Enqueues for each change in a cache: the object's own key, or what to_keys gives."""
+        keys_of = to_keys or (lambda obj: (key(obj),))
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            for obj in (old, new):
+                if obj is not None:
+                    for found in keys_of(obj):
+                        self.queue.add(found)
+
+        cache.on_change(changed)
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._workers):
+                    group.create_task(self._work(), name=f"{self.name}-{number}")
+        finally:
+            self.queue.close()
+
+    async def _work(self) -> None:
+        while True:
+            item = await self.queue.get()
+            try:
+                await self._once(item)
+            finally:
+                self.queue.done(item)
+
+    async def _once(self, item: Key) -> None:
+        started = time.perf_counter()
+        result = await self._outcome(item)
+        RECONCILES.labels(controller=self.name, result=result).inc()
+        RECONCILE_SECONDS.labels(controller=self.name).observe(time.perf_counter() - started)
+
+    async def _outcome(self, item: Key) -> str:
+        facts = {"controller": self.name, "key": key_text(item)}
+        try:
+            again = await self._reconcile(item)
+        except Terminal as error:
+            log.error("reconcile cannot succeed", extra=facts | {"error": str(error)})
+            self.queue.forget(item)
+            return "terminal"
+        except (Conflict, Retryable) as error:
+            log.debug("reconcile will be retried", extra=facts | {"error": str(error)})
+            self.queue.retry(item)
+            return "retry"
+        except ApiError as error:
+            delay = self.queue.retry(item)
+            log.warning(
+                "reconcile failed", extra=facts | {"error": error.message, "retry_in": delay}
+            )
+            return "retry"
+        except Exception:
+            log.exception("reconcile failed", extra=facts)
+            self.queue.retry(item)
+            return "retry"
+        self.queue.forget(item)
+        if again is not None:
+            self.queue.add_after(item, again)
+        return "success"

@@ -1,0 +1,91 @@
+"""Durations: Go's text form (``1m30s``) and ISO 8601 (``PT0.2S``), in seconds."""
+
+from __future__ import annotations
+
+import re
+
+_GO_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
+_GO_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+
+
+def parse_go_duration(text: str) -> float:
+    """Seconds; raises ValueError in Go's words (``time: invalid duration "x"``)."""
+    sign, rest = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
+    if rest == "0":
+        return 0.0
+    total, at = 0.0, 0
+    while at < len(rest):
+        part = _GO_PART.match(rest, at)
+        if part is None:
+            raise ValueError(_go_complaint(text, rest[at:]))
+        total += float(part[1]) * _GO_UNITS[part[2]]
+        at = part.end()
+    if not rest:
+        raise ValueError(f'time: invalid duration "{text}"')
+    return sign * total
+
+
+def _go_complaint(text: str, rest: str) -> str:
+    number = re.match(r"\d+(?:\.\d*)?|\.\d+", rest)
+    if number is None:
+        return f'time: invalid duration "{text}"'
+    unit = re.match(r"[^\d.]*", rest[number.end() :])
+    if unit is None or not unit[0]:
+        return f'time: missing unit in duration "{text}"'
+    return f'time: unknown unit "{unit[0]}" in duration "{text}"'
+
+
+def format_go_duration(seconds: float) -> str:
+    """As Go's ``Duration.String``: ``1h0m0s``, ``1.5s``, ``200ms``, ``0s``."""
+    nanoseconds = round(seconds * 1e9)
+    if nanoseconds == 0:
+        return "0s"
+    sign, nanoseconds = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
+    for unit, size in (("ns", 1), ("µs", 10**3), ("ms", 10**6)):
+        if nanoseconds < size * 1000:
+            return f"{sign}{_fraction(nanoseconds, size)}{unit}"
+    minutes, rest = divmod(nanoseconds, 60 * 10**9)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{sign}{text}{_fraction(rest, 10**9)}s"
+
+
+def _fraction(amount: int, size: int) -> str:
+    whole, part = divmod(amount, size)
+    digits = len(str(size)) - 1
+    tail = f"{part:0{digits}d}".rstrip("0") if digits else ""
+    return f"{whole}.{tail}" if tail else str(whole)
+
+
+_ISO = re.compile(
+    r"^(?P<sign>[-+]?)P(?:(?P<y>\d+(?:\.\d+)?)Y)?(?:(?P<mo>\d+(?:\.\d+)?)M)?"
+    r"(?:(?P<w>\d+(?:\.\d+)?)W)?(?:(?P<d>\d+(?:\.\d+)?)D)?"
+    r"(?:T(?:(?P<h>\d+(?:\.\d+)?)H)?(?:(?P<m>\d+(?:\.\d+)?)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?$"
+)
+_ISO_SECONDS = {
+    "y": 365 * 86400.0,
+    "mo": 30 * 86400.0,
+    "w": 7 * 86400.0,
+    "d": 86400.0,
+    "h": 3600.0,
+    "m": 60.0,
+    "s": 1.0,
+}
+
+
+def parse_iso8601_duration(text: str) -> float:
+    """Seconds of an ISO 8601 duration; raises ValueError when it is none."""
+    found = _ISO.match(text)
+    if found is None or text.endswith(("P", "T")):
+        raise ValueError(f"{text!r} is not an ISO 8601 duration")
+    total = sum(float(found[unit]) * size for unit, size in _ISO_SECONDS.items() if found[unit])
+    return -total if found["sign"] == "-" else total

@@ -1,0 +1,116 @@
+"""Errors of talking to a Kubernetes API, and what a reconciler may raise.
+
+::
+
+    ApiError                   an answer of the server (or none at all)
+      BadRequest 400  Unauthorized 401  Forbidden 403  NotFound 404
+      AlreadyExists 409  Conflict 409  Gone 410  Invalid 422
+      TooManyRequests 429  Unavailable 5xx, no answer
+    Retryable                  a reconciler wants to be called again, with back-off
+    Terminal                   a reconciler cannot succeed until something changes
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """A ``Status`` object of kind Failure, as an exception."""
+
+    def __init__(self, status: dict[str, Any]) -> None:
+        super().__init__(status.get("message", ""))
+        self.status = status
+
+    @property
+    def code(self) -> int:
+        return int(self.status.get("code", 0))
+
+    @property
+    def reason(self) -> str:
+        return str(self.status.get("reason", ""))
+
+    @property
+    def message(self) -> str:
+        return str(self.status.get("message", ""))
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return self.status.get("details") or {}
+
+
+class BadRequest(ApiError):
+    pass
+
+
+class Unauthorized(ApiError):
+    pass
+
+
+class Forbidden(ApiError):
+    pass
+
+
+class NotFound(ApiError):
+    pass
+
+
+class AlreadyExists(ApiError):
+    pass
+
+
+class Conflict(ApiError):
+    pass
+
+
+class Gone(ApiError):
+    """The resource version asked for is compacted away: list anew."""
+
+
+class Invalid(ApiError):
+    pass
+
+
+class TooManyRequests(ApiError):
+    pass
+
+
+class Unavailable(ApiError):
+    """The server failed, or could not be reached; the request may or may not have been done."""
+
+
+class Retryable(Exception):
+    """Try the same key again, with back-off."""
+
+
+class Terminal(Exception):
+    """Trying again will not help; logged and counted once."""
+
+
+_BY_CODE: dict[int, type[ApiError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    410: Gone,
+    422: Invalid,
+    429: TooManyRequests,
+}
+
+
+def error_for(status: dict[str, Any]) -> ApiError:
+    """The exception for a ``Status`` object."""
+    code = int(status.get("code", 0))
+    if code == 409:
+        return (
+            AlreadyExists(status) if status.get("reason") == "AlreadyExists" else Conflict(status)
+        )
+    if code >= 500 or code == 0:
+        return Unavailable(status)
+    return _BY_CODE.get(code, ApiError)(status)
+
+
+def unreachable(server: str, cause: BaseException) -> Unavailable:
+    """The error for a request that got no answer."""
+    text = f"the server {server} cannot be reached: {cause or type(cause).__name__}"
+    return Unavailable({"kind": "Status", "status": "Failure", "message": text, "code": 0})

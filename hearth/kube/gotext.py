@@ -1,0 +1,98 @@
+"""Numbers, booleans and strings as Go's strconv and fmt read and write them.
+
+Knative and Kubernetes answer in Go's words, so whoever promises their messages needs these.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+_DECIMAL = re.compile(r"[+-]?\d+\Z", re.ASCII)
+_FLOAT = re.compile(
+    r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?|nan)\Z",
+    re.ASCII | re.IGNORECASE,
+)
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+
+
+class OutOfRange(ValueError):
+    """The text is a number, but does not fit the type asked for."""
+
+
+def parse_int(text: str, bits: int = 64, *, function: str = "ParseInt") -> int:
+    """A decimal integer of that many bits."""
+    if not _DECIMAL.match(text):
+        raise ValueError(f"strconv.{function}: parsing {quote(text)}: invalid syntax")
+    number = int(text)
+    if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
+        raise OutOfRange(f"strconv.{function}: parsing {quote(text)}: value out of range")
+    return number
+
+
+def parse_uint(text: str, bits: int = 64) -> int:
+    """A decimal integer of that many bits that has no sign."""
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"strconv.ParseUint: parsing {quote(text)}: invalid syntax")
+    number = int(text)
+    if number >= 1 << bits:
+        raise OutOfRange(f"strconv.ParseUint: parsing {quote(text)}: value out of range")
+    return number
+
+
+def parse_float(text: str) -> float:
+    if not _FLOAT.match(text):
+        raise ValueError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
+    number = float(text)
+    if math.isinf(number) and "inf" not in text.lower():
+        raise OutOfRange(f"strconv.ParseFloat: parsing {quote(text)}: value out of range")
+    return number
+
+
+def parse_bool(text: str) -> bool:
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError(f"strconv.ParseBool: parsing {quote(text)}: invalid syntax")
+
+
+def format_float(number: float) -> str:
+    """As ``%v`` writes it: the shortest digits, an exponent below 1e-4 and from 1e21 on."""
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "+Inf" if number > 0 else "-Inf"
+    if number == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(number)))
+    if -5 < exponent < 21:
+        text = f"{number:.20f}" if exponent < 0 else repr(number)
+        if "e" in text or exponent < 0:
+            text = _positional(number)
+        return text.removesuffix(".0")
+    mantissa, _, power = repr(number).partition("e")
+    if not power:
+        mantissa, _, power = f"{number:.16e}".partition("e")
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    sign = "-" if power.startswith("-") else "+"
+    return f"{mantissa.removesuffix('.0')}e{sign}{power.lstrip('+-').zfill(2)}"
+
+
+def _positional(number: float) -> str:
+    """The shortest digits that read back as this number, without an exponent."""
+    from decimal import Decimal
+
+    return format(Decimal(repr(number)), "f")
+
+
+def quote(text: str) -> str:
+    """As ``%q``: in double quotes, control characters escaped, printable Unicode kept."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def format_list(items: list[str] | tuple[str, ...]) -> str:
+    """A slice of strings as ``%v``: in brackets, parted by spaces."""
+    return f"[{' '.join(items)}]"

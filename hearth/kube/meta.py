@@ -1,0 +1,83 @@
+"""Reading the metadata of Kubernetes objects held as plain dictionaries."""
+
+from typing import Any
+
+Object = dict[str, Any]
+Key = tuple[str, str]
+"""Namespace ("" for cluster-scoped objects) and name."""
+
+
+def metadata(obj: Object) -> dict[str, Any]:
+    found: dict[str, Any] = obj.get("metadata") or {}
+    return found
+
+
+def name(obj: Object) -> str:
+    return str(metadata(obj).get("name", ""))
+
+
+def namespace(obj: Object) -> str:
+    return str(metadata(obj).get("namespace", ""))
+
+
+def uid(obj: Object) -> str:
+    return str(metadata(obj).get("uid", ""))
+
+
+def resource_version(obj: Object) -> str:
+    return str(metadata(obj).get("resourceVersion", ""))
+
+
+def generation(obj: Object) -> int:
+    return int(metadata(obj).get("generation", 0))
+
+
+def labels(obj: Object) -> dict[str, str]:
+    return metadata(obj).get("labels") or {}
+
+
+def annotations(obj: Object) -> dict[str, str]:
+    return metadata(obj).get("annotations") or {}
+
+
+def finalizers(obj: Object) -> list[str]:
+    return metadata(obj).get("finalizers") or []
+
+
+def key(obj: Object) -> Key:
+    return namespace(obj), name(obj)
+
+
+def key_text(of: Key) -> str:
+    """``namespace/name``, or the name alone for a cluster-scoped object."""
+    return f"{of[0]}/{of[1]}" if of[0] else of[1]
+
+
+def is_deleting(obj: Object) -> bool:
+    return bool(metadata(obj).get("deletionTimestamp"))
+
+
+def owner_reference(owner: Object, *, controller: bool = True) -> dict[str, Any]:
+    """A reference that makes ``owner`` the (controlling) owner of another object."""
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": name(owner),
+        "uid": uid(owner),
+    }
+    if controller:
+        reference |= {"controller": True, "blockOwnerDeletion": True}
+    return reference
+
+
+def controller_of(obj: Object) -> dict[str, Any] | None:
+    """The owner reference marked as controller, if there is one."""
+    for reference in metadata(obj).get("ownerReferences") or ():
+        if reference.get("controller"):
+            return dict(reference)
+    return None
+
+
+def is_controlled_by(obj: Object, owner: Object) -> bool:
+    reference = controller_of(obj)
+    return reference is not None and reference["uid"] == uid(owner)

@@ -1,0 +1,86 @@
+"""Names: derived child names as Knative makes them, DNS rules with Kubernetes' messages."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_LONGEST = 63
+_HASHED = 32  # hexadecimal digits of an MD5 sum
+_HEAD = _LONGEST - _HASHED
+
+_SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""Letters and digits of generated names: no vowels, so that no words appear (apimachinery)."""
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DNS1123_LABEL = re.compile(f"^{_LABEL}$")
+_DNS1123_SUBDOMAIN = re.compile(rf"^{_LABEL}(\.{_LABEL})*$")
+_DNS1035_LABEL = re.compile("^[a-z]([-a-z0-9]*[a-z0-9])?$")
+
+
+def child_name(parent: str, suffix: str) -> str:
+    """``parent + suffix``, shortened with an MD5 sum to 63 characters.
+
+    The same result as Knative's ``kmeta.ChildName``, because children are found by these names.
+    A suffix too long to be kept whole is cut, and hashed together with the parent.
+    """
+    if len(parent) + len(suffix) <= _LONGEST:
+        return parent + suffix
+    if len(suffix) < _HEAD:
+        return parent[: _HEAD - len(suffix)] + _md5(parent) + suffix
+    hashed = parent[:_HEAD] + _md5(parent + suffix)
+    padded = hashed + suffix[: _LONGEST - len(hashed)]
+    return padded[: max(i for i, c in enumerate(padded, 1) if c.isalnum())]
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def random_suffix(numbers: list[int]) -> str:
+    """Five characters of a generated name, from five random numbers >= 0."""
+    return "".join(_SUFFIX_ALPHABET[n % len(_SUFFIX_ALPHABET)] for n in numbers)
+
+
+def dns1123_label_problems(value: str) -> list[str]:
+    """What is wrong with a DNS-1123 label, in Kubernetes' words; empty when nothing is."""
+    problems = []
+    if len(value) > 63:
+        problems.append("must be no more than 63 characters")
+    if not _DNS1123_LABEL.match(value) or value.endswith("\n"):
+        problems.append(
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or "
+            "'-', and must start and end with an alphanumeric character (e.g. 'my-name',  or "
+            "'123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+        )
+    return problems
+
+
+def dns1123_subdomain_problems(value: str) -> list[str]:
+    """What is wrong with a DNS-1123 subdomain, in Kubernetes' words."""
+    problems = []
+    if len(value) > 253:
+        problems.append("must be no more than 253 characters")
+    if not _DNS1123_SUBDOMAIN.match(value) or value.endswith("\n"):
+        problems.append(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, "
+            "'-' or '.', and must start and end with an alphanumeric character (e.g. "
+            "'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+            "(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+        )
+    return problems
+
+
+def dns1035_label_problems(value: str) -> list[str]:
+    """What is wrong with a DNS-1035 label, in Kubernetes' words."""
+    problems = []
+    if len(value) > 63:
+        problems.append("must be no more than 63 characters")
+    if not _DNS1035_LABEL.match(value) or value.endswith("\n"):
+        problems.append(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start "
+            "with an alphabetic character, and end with an alphanumeric character (e.g. "
+            "'my-name',  or 'abc-123', regex used for validation is "
+            "'[a-z]([-a-z0-9]*[a-z0-9])?')"
+        )
+    return problems

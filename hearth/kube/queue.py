@@ -1,0 +1,94 @@
+"""A keyed work queue: each key at most once waiting and at most once in work.
+
+The semantics of client-go's rate-limited work queue: a key added while in work runs once more
+afterwards; a failed key waits 5 ms, doubling to 1000 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+BASE_DELAY_SECONDS = 0.005
+MAX_DELAY_SECONDS = 1000.0
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row (1 or more)."""
+    return min(BASE_DELAY_SECONDS * 2.0 ** min(failures - 1, 60), MAX_DELAY_SECONDS)
+
+
+class WorkQueue(Generic[K]):
+    """Keys to work on; ``get`` and ``done`` bracket the work on one."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[K] = deque()
+        self._dirty: set[K] = set()
+        self._active: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._wakeup = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, key: K) -> None:
+        if key in self._dirty:
+            return
+        self._dirty.add(key)
+        if key not in self._active:
+            self._waiting.append(key)
+            self._wakeup.set()
+
+    def add_after(self, key: K, seconds: float) -> None:
+        """Adds the key later; of two delays the earlier one counts."""
+        if seconds <= 0:
+            self.add(key)
+            return
+        loop = asyncio.get_running_loop()
+        pending = self._timers.get(key)
+        if pending is not None:
+            if pending.when() <= loop.time() + seconds:
+                return
+            pending.cancel()
+        self._timers[key] = loop.call_later(seconds, self._due, key)
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.add(key)
+
+    def retry(self, key: K) -> float:
+        """Adds a failed key after its back-off; returns the seconds until then."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = backoff(failures)
+        self.add_after(key, delay)
+        return delay
+
+    def forget(self, key: K) -> None:
+        """The key succeeded: its next failure starts from the shortest delay."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> K:
+        while not self._waiting:
+            self._wakeup.clear()
+            await self._wakeup.wait()
+        key = self._waiting.popleft()
+        self._dirty.discard(key)
+        self._active.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        self._active.discard(key)
+        if key in self._dirty:
+            self._waiting.append(key)
+            self._wakeup.set()
+
+    def close(self) -> None:
+        """Cancels the delayed additions."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()

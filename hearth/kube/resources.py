@@ -1,0 +1,88 @@
+"""The resources Hearth's clients talk to, as descriptions a client can turn into paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of one group version; ``group`` is empty for the core group."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
+        """The REST path; without a namespace, of all namespaces (or of a cluster resource)."""
+        parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        parts += [part for part in (name, subresource) if part]
+        return "/".join(parts)
+
+
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+NODES = Resource("", "v1", "nodes", "Node", namespaced=False)
+PODS = Resource("", "v1", "pods", "Pod")
+SERVICES = Resource("", "v1", "services", "Service")
+ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints")
+CONFIGMAPS = Resource("", "v1", "configmaps", "ConfigMap")
+SECRETS = Resource("", "v1", "secrets", "Secret")
+SERVICEACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
+EVENTS = Resource("", "v1", "events", "Event")
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
+REPLICASETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
+JOBS = Resource("batch", "v1", "jobs", "Job")
+CRONJOBS = Resource("batch", "v1", "cronjobs", "CronJob")
+ENDPOINTSLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+HPAS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+CRDS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+)
+MUTATING_WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+)
+VALIDATING_WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
+
+_SERVING = "serving.knative.dev"
+KSERVICES = Resource(_SERVING, "v1", "services", "Service")
+CONFIGURATIONS = Resource(_SERVING, "v1", "configurations", "Configuration")
+REVISIONS = Resource(_SERVING, "v1", "revisions", "Revision")
+ROUTES = Resource(_SERVING, "v1", "routes", "Route")
+DOMAINMAPPINGS = Resource(_SERVING, "v1beta1", "domainmappings", "DomainMapping")
+PODAUTOSCALERS = Resource(
+    "autoscaling.internal.knative.dev", "v1alpha1", "podautoscalers", "PodAutoscaler"
+)
+KINGRESSES = Resource("networking.internal.knative.dev", "v1alpha1", "ingresses", "Ingress")
+CLUSTERDOMAINCLAIMS = Resource(
+    "networking.internal.knative.dev",
+    "v1alpha1",
+    "clusterdomainclaims",
+    "ClusterDomainClaim",
+    namespaced=False,
+)
+BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker")
+TRIGGERS = Resource("eventing.knative.dev", "v1", "triggers", "Trigger")

@@ -1,0 +1,151 @@
+"""Label and field selectors: parsing their text and object forms, and matching.
+
+Grammar and messages follow ``k8s.io/apimachinery/pkg/labels`` and ``fields``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One clause of a label selector. Operators: in, notin, exists, !, gt, lt."""
+
+    key: str
+    operator: str
+    values: frozenset[str] = frozenset()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        present = self.key in labels
+        match self.operator:
+            case "in":
+                return present and labels[self.key] in self.values
+            case "notin":
+                return not present or labels[self.key] not in self.values
+            case "exists":
+                return present
+            case "!":
+                return not present
+        return present and self._compares(labels[self.key])
+
+    def _compares(self, value: str) -> bool:
+        try:
+            number, bound = int(value), int(next(iter(self.values)))
+        except ValueError:
+            return False
+        return number > bound if self.operator == "gt" else number < bound
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSelector:
+    """All requirements must hold; no requirement selects everything."""
+
+    requirements: tuple[Requirement, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        return all(requirement.matches(labels) for requirement in self.requirements)
+
+
+EVERYTHING = LabelSelector()
+_CLAUSE = re.compile(
+    r"""\s*(?:
+      (?P<absent>!\s*(?P<nokey>[^\s!=<>(),]+))
+    | (?P<key>[^\s!=<>(),]+)\s*(?:
+        (?P<setop>in|notin)\s*\((?P<set>[^()]*)\)
+      | (?P<op>==|=|!=|>|<)\s*(?P<value>[^\s,()=!<>]*)
+      )?
+    )\s*(?:,|$)""",
+    re.VERBOSE,
+)
+_OPERATORS = {"=": "in", "==": "in", "!=": "notin", ">": "gt", "<": "lt"}
+
+
+def parse_label_selector(text: str) -> LabelSelector:
+    """``a=b,c!=d,e in (f,g),!h``; raises ValueError on text outside the grammar."""
+    requirements, at = [], 0
+    while at < len(text):
+        found = _CLAUSE.match(text, at)
+        if found is None or found.end() == at:
+            raise ValueError(f"unable to parse requirement: found {text[at:].strip()!r}")
+        requirements.append(_requirement(found))
+        at = found.end()
+    return LabelSelector(tuple(requirements))
+
+
+def _requirement(found: re.Match[str]) -> Requirement:
+    if found["absent"]:
+        return Requirement(found["nokey"], "!")
+    if found["setop"]:
+        values = frozenset(value.strip() for value in found["set"].split(","))
+        return Requirement(found["key"], found["setop"], values)
+    if found["op"]:
+        return Requirement(found["key"], _OPERATORS[found["op"]], frozenset([found["value"]]))
+    return Requirement(found["key"], "exists")
+
+
+_OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+
+
+def selector_from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
+    """From ``matchLabels`` and ``matchExpressions``; None selects everything here."""
+    if not selector:
+        return EVERYTHING
+    requirements = [
+        Requirement(key, "in", frozenset([value]))
+        for key, value in sorted((selector.get("matchLabels") or {}).items())
+    ]
+    for expression in selector.get("matchExpressions") or ():
+        operator = _OBJECT_OPERATORS[expression["operator"]]
+        values = frozenset(expression.get("values") or ())
+        requirements.append(Requirement(expression["key"], operator, values))
+    return LabelSelector(tuple(requirements))
+
+
+def selector_text(selector: Mapping[str, Any] | None) -> str:
+    """The text form of an object selector, as printed in tables and scale subresources."""
+    clauses = []
+    for requirement in selector_from_object(selector).requirements:
+        values = ",".join(sorted(requirement.values))
+        match requirement.operator:
+            case "in" if len(requirement.values) == 1:
+                clauses.append(f"{requirement.key}={values}")
+            case "in" | "notin":
+                clauses.append(f"{requirement.key} {requirement.operator} ({values})")
+            case "!":
+                clauses.append(f"!{requirement.key}")
+            case _:
+                clauses.append(requirement.key)
+    return ",".join(clauses)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldClause:
+    """One clause of a field selector; ``equal`` False for ``!=``."""
+
+    field: str
+    value: str
+    equal: bool = True
+
+
+def parse_field_selector(text: str) -> tuple[FieldClause, ...]:
+    """``status.phase=Running,spec.nodeName!=``; raises ValueError without an operator."""
+    return tuple(_field_clause(term) for term in text.split(",") if term)
+
+
+def _field_clause(term: str) -> FieldClause:
+    for operator in ("!=", "==", "="):
+        field, found, value = term.partition(operator)
+        if found:
+            return FieldClause(field, value, equal=operator != "!=")
+    raise ValueError(f"invalid selector: '{term}'; can't understand '{term}'")
+
+
+def matches_fields(
+    clauses: tuple[FieldClause, ...], obj: Any, getters: Mapping[str, Callable[[Any], str]]
+) -> bool:
+    """Whether every clause holds; ``getters`` knows every field that the clauses name."""
+    return all((getters[c.field](obj) == c.value) is c.equal for c in clauses)

@@ -1,0 +1,26 @@
+"""Prometheus metrics: one registry a process, the instruments every controller shares."""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY, Counter, Histogram, start_http_server
+
+RECONCILES = Counter(
+    "hearth_reconcile",
+    "Reconciles by outcome: success, retry (with back-off), terminal",
+    ["controller", "result"],
+)
+RECONCILE_SECONDS = Histogram(
+    "hearth_reconcile_time_seconds",
+    "How long one reconcile took",
+    ["controller"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)
+
+
+def serve_metrics(host: str, port: int) -> int:
+    """Serves ``/metrics`` from a thread of its own; port 0 takes a free one, which is returned."""
+    server, _ = start_http_server(port, addr=host, registry=REGISTRY)
+    return int(server.server_port)
+
+
+__all__ = ["RECONCILES", "RECONCILE_SECONDS", "REGISTRY", "serve_metrics"]
