@@ -81,6 +81,19 @@ class WatchCache:
         for obj in list(self._objects.values()):
             callback(None, obj)
 
+    def put(self, obj: Object) -> None:
+        """Takes over the answer to a write of our own, so that the writer sees it at once.
+
+        Resource versions of one server grow and are compared as numbers. What the watch has
+        passed already is left alone: the object may have been changed or deleted since.
+        """
+        version = int(resource_version(obj))
+        if not self._synced.is_set() or version <= int(self._version or 0):
+            return
+        known = self._objects.get(key(obj))
+        if known is None or int(resource_version(known)) < version:
+            self._store(key(obj), obj)
+
     # -- keeping current -------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -137,7 +150,9 @@ class WatchCache:
         if event.type == "DELETED":
             self._store(key(event.object), None)
         elif event.type != "BOOKMARK":
-            self._store(key(event.object), event.object)
+            known = self._objects.get(key(event.object))
+            if known is None or int(resource_version(known)) < int(self._version):
+                self._store(key(event.object), event.object)
 
     def _store(self, at: Key, new: Object | None) -> None:
         old = self._objects.pop(at, None) if new is None else self._objects.get(at)
@@ -161,3 +176,15 @@ class WatchCache:
             if new is not None:
                 for value in function(new):
                     entries.setdefault(value, {})[key(new)] = new
+
+
+def put_into(caches: Iterable[WatchCache]) -> Callable[[Resource, Object], None]:
+    """A ``seen`` callback for ``apply_plan``: answers go into the cache of their resource."""
+    by_resource = {cache.resource: cache for cache in caches}
+
+    def seen(resource: Resource, obj: Object) -> None:
+        cache = by_resource.get(resource)
+        if cache is not None:
+            cache.put(obj)
+
+    return seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,51 +90,68 @@ class Plan:
         return bool(self.actions or self.then)
 
 
-async def apply_plan(client: KubeClient, plan: Plan, *, manager: str) -> float | None:
+Seen = Callable[[Resource, Object], None]
+"""Told of every object the server answered, for instance to put it into a cache."""
+
+
+async def apply_plan(
+    client: KubeClient, plan: Plan, *, manager: str, seen: Seen | None = None
+) -> float | None:
     """Carries a plan out. Raises Retryable where the world moved on meanwhile."""
     for stage in (plan.actions, plan.then):
-        await _run_stage(client, stage, manager)
+        await _run_stage(client, stage, manager, seen)
     return plan.requeue_after
 
 
-async def _run_stage(client: KubeClient, stage: tuple[Action, ...], manager: str) -> None:
+async def _run_stage(
+    client: KubeClient, stage: tuple[Action, ...], manager: str, seen: Seen | None
+) -> None:
     if len(stage) == 1:
-        await _act(client, stage[0], manager)
+        await _act(client, stage[0], manager, seen)
         return
     outcomes = await asyncio.gather(
-        *(_act(client, action, manager) for action in stage), return_exceptions=True
+        *(_act(client, action, manager, seen) for action in stage), return_exceptions=True
     )
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
 
 
-async def _act(client: KubeClient, action: Action, manager: str) -> None:
+async def _act(client: KubeClient, action: Action, manager: str, seen: Seen | None) -> None:
     try:
         match action:
-            case Create():
-                await client.create(action.resource, action.obj, field_manager=manager)
-            case Update():
-                await client.update(action.resource, action.obj)
-            case Apply():
-                await client.apply(action.resource, action.obj, field_manager=manager)
-            case UpdateStatus():
-                await client.update_status(action.resource, action.obj)
-            case Patch():
-                await client.patch(
-                    action.resource,
-                    action.name,
-                    action.namespace or None,
-                    action.patch,
-                    content_type=action.content_type,
-                    subresource=action.subresource,
-                )
             case Delete():
                 await _delete(client, action)
             case Event():
                 await record_event(client, action, component=manager)
+            case _:
+                answer = await _write(client, action, manager)
+                if seen is not None:
+                    seen(action.resource, answer)
     except (Conflict, AlreadyExists) as error:
         raise Retryable(error.message) from error
+
+
+async def _write(
+    client: KubeClient, action: Create | Update | Apply | UpdateStatus | Patch, manager: str
+) -> Object:
+    match action:
+        case Create():
+            return await client.create(action.resource, action.obj, field_manager=manager)
+        case Update():
+            return await client.update(action.resource, action.obj)
+        case Apply():
+            return await client.apply(action.resource, action.obj, field_manager=manager)
+        case UpdateStatus():
+            return await client.update_status(action.resource, action.obj)
+    return await client.patch(
+        action.resource,
+        action.name,
+        action.namespace or None,
+        action.patch,
+        content_type=action.content_type,
+        subresource=action.subresource,
+    )
 
 
 async def _delete(client: KubeClient, action: Delete) -> None:
