@@ -1,0 +1,151 @@
+"""config-network: names of routes, ingress class, TLS, rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from hearth.kube.gotext import quote
+from serving.api import gotemplate, keys
+from serving.api.config.reading import Reader
+
+NAME = "config-network"
+DEFAULT_DOMAIN_TEMPLATE = "{{.Name}}.{{.Namespace}}.{{.Domain}}"
+DEFAULT_TAG_TEMPLATE = "{{.Tag}}-{{.Name}}"
+DEFAULT_CERTIFICATE_CLASS = "cert-manager.certificate.networking.knative.dev"
+HTTP_ENABLED = "enabled"
+HTTP_DISABLED = "disabled"
+HTTP_REDIRECTED = "redirected"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """The default ingress class is Hearth's own activator, where Knative names Istio."""
+
+    ingress_class: str = keys.HEARTH_INGRESS_CLASS
+    certificate_class: str = DEFAULT_CERTIFICATE_CLASS
+    domain_template: str = DEFAULT_DOMAIN_TEMPLATE
+    tag_template: str = DEFAULT_TAG_TEMPLATE
+    external_domain_tls: bool = False
+    cluster_local_domain_tls: bool = False
+    system_internal_tls: bool = False
+    http_protocol: str = HTTP_ENABLED
+    namespace_wildcard_cert_selector: Any = None
+    rollout_duration_seconds: int = 0
+    autocreate_cluster_domain_claims: bool = False
+    enable_mesh_pod_addressability: bool = False
+    mesh_compatibility_mode: str = "auto"
+    default_external_scheme: str = "http"
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> NetworkConfig:
+        config = _read(Reader(data), data)
+        if config.rollout_duration_seconds < 0:
+            raise ValueError(
+                "rollout-duration must be a positive integer, "
+                f"but was {config.rollout_duration_seconds}"
+            )
+        _check_domain_template(config)
+        config.tag_name("v2", "foo")
+        _check_protocols(data)
+        return config
+
+    def domain_name(
+        self,
+        *,
+        name: str,
+        namespace: str,
+        domain: str,
+        labels: Mapping[str, str],
+        annotations: Mapping[str, str],
+    ) -> str:
+        """A route's host by the domain template."""
+        values = {
+            "Name": name,
+            "Namespace": namespace,
+            "Domain": domain,
+            "Annotations": annotations,
+            "Labels": labels,
+        }
+        template = gotemplate.parse("domain-template", self.domain_template)
+        return template.execute(gotemplate.Struct("config.DomainTemplateValues", values))
+
+    def tag_name(self, tag: str, name: str) -> str:
+        """The name that stands for a tag of a route: ``v2-hello``."""
+        values = gotemplate.Struct("config.TagTemplateValues", {"Name": name, "Tag": tag})
+        return gotemplate.parse("tag-template", self.tag_template).execute(values)
+
+
+def _read(reader: Reader, data: Mapping[str, str]) -> NetworkConfig:
+    protocol = data.get("http-protocol", data.get("httpProtocol", "")).lower()
+    internal = reader.boolean("internal-encryption", default=False)
+    system = data.get("system-internal-tls", "").lower() == "enabled"
+    tls = next((data[k] for k in ("external-domain-tls", "auto-tls", "autoTLS") if k in data), "")
+    return NetworkConfig(
+        ingress_class=reader.text(
+            "ingress.class", "ingress-class", default=keys.HEARTH_INGRESS_CLASS
+        ),
+        certificate_class=reader.text(
+            "certificate.class", "certificate-class", default=DEFAULT_CERTIFICATE_CLASS
+        ),
+        domain_template=reader.text(
+            "domainTemplate", "domain-template", default=DEFAULT_DOMAIN_TEMPLATE
+        ),
+        tag_template=reader.text("tagTemplate", "tag-template", default=DEFAULT_TAG_TEMPLATE),
+        rollout_duration_seconds=reader.integer("rolloutDuration", "rollout-duration", default=0),
+        autocreate_cluster_domain_claims=reader.boolean(
+            "autocreateClusterDomainClaims", "autocreate-cluster-domain-claims", default=False
+        ),
+        enable_mesh_pod_addressability=reader.boolean(
+            "enable-mesh-pod-addressability", default=False
+        ),
+        default_external_scheme=reader.text(
+            "defaultExternalScheme", "default-external-scheme", default="http"
+        ),
+        mesh_compatibility_mode=reader.choice(
+            "mesh-compatibility-mode", default="auto", of=("enabled", "disabled", "auto")
+        ),
+        namespace_wildcard_cert_selector=_selector(data),
+        external_domain_tls=tls.lower() == "enabled",
+        http_protocol=protocol or HTTP_ENABLED,
+        system_internal_tls=system or internal,
+        cluster_local_domain_tls=data.get("cluster-local-domain-tls", "").lower() == "enabled",
+    )
+
+
+def _selector(data: Mapping[str, str]) -> Any:
+    try:
+        return yaml.safe_load(data.get("namespace-wildcard-cert-selector", ""))
+    except yaml.YAMLError as error:
+        raise ValueError(f"error converting YAML to JSON: {error}") from None
+
+
+def _check_domain_template(config: NetworkConfig) -> None:
+    """A trial with sample values has to give a host and nothing else."""
+    host = config.domain_name(
+        name="foo", namespace="bar", domain="baz.com", labels={}, annotations={}
+    )
+    url = urlsplit(f"https://{host}")
+    if not url.hostname:
+        raise ValueError("empty hostname")
+    request = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
+    if request != "/":
+        raise ValueError(f"domain template has url path: {request}")
+
+
+def _check_protocols(data: Mapping[str, str]) -> None:
+    protocol = data.get("http-protocol", data.get("httpProtocol", "")).lower()
+    if protocol not in ("", HTTP_ENABLED, HTTP_DISABLED, HTTP_REDIRECTED):
+        raise ValueError(
+            f"httpProtocol {data.get('http-protocol', '')} "
+            "in config-network ConfigMap is not supported"
+        )
+    for key in ("system-internal-tls", "cluster-local-domain-tls"):
+        if data.get(key, "").lower() not in ("", "enabled", "disabled"):
+            raise ValueError(
+                f"{key} with value: {quote(data[key])} in config-network ConfigMap is not supported"
+            )

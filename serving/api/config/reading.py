@@ -1,0 +1,67 @@
+"""Reading the values of a ConfigMap, with the complaints of knative.dev/pkg/configmap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from hearth.kube.durations import parse_go_duration
+from hearth.kube.gotext import parse_bool, parse_float, parse_int, quote
+from hearth.kube.quantity import canonical
+
+T = TypeVar("T")
+
+EXAMPLE = "_example"
+
+
+class Reader:
+    """Values of one ConfigMap's data; each method takes the keys, oldest spelling first."""
+
+    def __init__(self, data: Mapping[str, str]) -> None:
+        self._data = data
+
+    def read(self, keys: tuple[str, ...], default: T, parse: Callable[[str], T]) -> T:
+        """The value under the last of the keys that is there; a bad one is named."""
+        found = default
+        for key in keys:
+            if key in self._data:
+                try:
+                    found = parse(self._data[key])
+                except ValueError as error:
+                    raise ValueError(f"failed to parse {quote(key)}: {error}") from None
+        return found
+
+    def text(self, *keys: str, default: str = "") -> str:
+        return self.read(keys, default, str.strip)
+
+    def boolean(self, *keys: str, default: bool) -> bool:
+        return self.read(keys, default, parse_bool)
+
+    def number(self, *keys: str, default: float) -> float:
+        return self.read(keys, default, parse_float)
+
+    def integer(self, *keys: str, default: int, bits: int = 64) -> int:
+        return self.read(keys, default, lambda text: parse_int(text, bits))
+
+    def seconds(self, *keys: str, default: float) -> float:
+        return self.read(keys, default, parse_go_duration)
+
+    def quantity(self, *keys: str, default: str | None = None) -> str | None:
+        return self.read(keys, default, canonical)
+
+    def names(self, *keys: str, default: frozenset[str]) -> frozenset[str]:
+        """A comma-separated set."""
+        return self.read(keys, default, _split)
+
+    def choice(self, *keys: str, default: str, of: tuple[str, ...]) -> str:
+        """One of the words, whatever its case; any other word leaves the default."""
+        by_case = {word.lower(): word for word in of}
+        return self.read(keys, default, lambda text: by_case.get(text.lower(), default))
+
+
+def _split(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(","))
+
+
+def whole_seconds(seconds: float) -> bool:
+    return seconds == round(seconds)

@@ -1,0 +1,125 @@
+"""The wire between activator and autoscaler: request statistics as JSON lines over TCP.
+
+The activator (client) sends one line that says who it is, then one line per frame::
+
+    {"token": "...", "activator": "activator-1"}
+    {"at": 1795193040.25, "stats": [["default", "hello-00001", 3.5, 120.0, 0], ...]}
+
+A frame is sent each second for revisions with traffic, and at once when a request begins to wait
+for a revision without ready pods: that is a poke. No I/O here; both sides use it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+LONGEST_LINE = 8 * 1024 * 1024
+"""Bytes of one line: room for about 100,000 revisions; a peer that sends more is cut off."""
+
+
+class StatsError(Exception):
+    """The peer broke the protocol, or has the wrong token; close the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What one activator saw of one revision since its last frame."""
+
+    namespace: str
+    revision: str
+    concurrency: float
+    """Average number of requests in flight, waiting ones included."""
+    requests: float
+    """Requests that arrived."""
+    queued: int = 0
+    """Requests that wait for a pod right now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    at: float
+    stats: tuple[Stat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    activator: str
+
+
+def encode_hello(token: str, activator: str) -> bytes:
+    return orjson.dumps({"token": token, "activator": activator}) + b"\n"
+
+
+def encode_frame(at: float, stats: Iterable[Stat]) -> bytes:
+    rows = [[s.namespace, s.revision, s.concurrency, s.requests, s.queued] for s in stats]
+    return orjson.dumps({"at": at, "stats": rows}) + b"\n"
+
+
+class StatsReader:
+    """The server's side of one connection: bytes in, one Hello and then Frames out.
+
+    After an error the reader stays in error: the connection must be closed.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self._buffer = bytearray()
+        self._greeted = False
+        self._failed = False
+
+    def receive(self, data: bytes) -> list[Hello | Frame]:
+        if self._failed:
+            raise StatsError("the connection is in error")
+        self._buffer += data
+        try:
+            return self._read()
+        except StatsError:
+            self._failed = True
+            raise
+
+    def _read(self) -> list[Hello | Frame]:
+        events: list[Hello | Frame] = []
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            if line.strip():
+                events.append(self._event(line))
+        if len(self._buffer) > LONGEST_LINE:
+            raise StatsError("line too long")
+        return events
+
+    def _event(self, line: bytes) -> Hello | Frame:
+        try:
+            message = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise StatsError("line is not JSON") from error
+        if not isinstance(message, dict):
+            raise StatsError("line is not an object")
+        if not self._greeted:
+            return self._hello(message)
+        return _frame(message)
+
+    def _hello(self, message: dict[str, Any]) -> Hello:
+        token = message.get("token")
+        if not isinstance(token, str) or not hmac.compare_digest(
+            token.encode(), self._token.encode()
+        ):
+            raise StatsError("wrong token")
+        self._greeted = True
+        return Hello(activator=str(message.get("activator", "")))
+
+
+def _frame(message: dict[str, Any]) -> Frame:
+    try:
+        stats = tuple(
+            Stat(str(namespace), str(revision), float(concurrency), float(requests), int(queued))
+            for namespace, revision, concurrency, requests, queued in message["stats"]
+        )
+        return Frame(at=float(message["at"]), stats=stats)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StatsError("malformed frame") from error

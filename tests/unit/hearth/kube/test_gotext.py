@@ -1,0 +1,56 @@
+"""Go's text forms of numbers and strings."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hearth.kube import gotext
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0"),
+        (1.0, "1"),
+        (0.7, "0.7"),
+        (0.01, "0.01"),
+        (0.0001, "0.0001"),
+        (0.00001, "1e-05"),
+        (100000.0, "100000"),
+        (1e20, "100000000000000000000"),
+        (1e21, "1e+21"),
+        (-2.5, "-2.5"),
+        (1.5e-9, "1.5e-09"),
+    ],
+)
+def test_floats(number: float, text: str) -> None:
+    assert gotext.format_float(number) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_floats_read_back(number: float) -> None:
+    assert gotext.parse_float(gotext.format_float(number)) == number
+
+
+@pytest.mark.parametrize("text", ["", " 1", "1_000", "0x10", "1.5", "٣"])
+def test_integers_are_plain_decimals(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid syntax"):
+        gotext.parse_int(text)
+
+
+def test_integers_have_a_width() -> None:
+    assert gotext.parse_int("-2147483648", 32) == -(2**31)
+    with pytest.raises(gotext.OutOfRange, match="value out of range"):
+        gotext.parse_int("2147483648", 32)
+    with pytest.raises(ValueError, match="invalid syntax"):
+        gotext.parse_uint("-1")
+
+
+def test_booleans() -> None:
+    assert gotext.parse_bool("T") is True
+    with pytest.raises(ValueError, match='parsing "yes": invalid syntax'):
+        gotext.parse_bool("yes")
+
+
+def test_quotes() -> None:
+    assert gotext.quote('a"b\n') == '"a\\"b\\n"'

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.api.stats import (
+    LONGEST_LINE,
+    Frame,
+    Hello,
+    Stat,
+    StatsError,
+    StatsReader,
+    encode_frame,
+    encode_hello,
+)
+
+HELLO = encode_hello("secret", "a-1")
+STATS = (Stat("ns", "rev-1", 1.5, 10.0), Stat("ns", "rev-2", 0.25, 1.0, queued=3))
+
+
+def test_hello_then_frames() -> None:
+    events = StatsReader("secret").receive(HELLO + encode_frame(12.5, STATS))
+    assert events == [Hello("a-1"), Frame(12.5, STATS)]
+
+
+@given(st.lists(st.integers(min_value=1, max_value=40), max_size=20))
+def test_chunking_does_not_matter(sizes: list[int]) -> None:
+    wire = HELLO + encode_frame(1.0, STATS) + encode_frame(2.0, ())
+    reader, events, at = StatsReader("secret"), [], 0
+    for size in sizes:
+        events += reader.receive(wire[at : at + size])
+        at += size
+    events += reader.receive(wire[at:])
+    assert events == [Hello("a-1"), Frame(1.0, STATS), Frame(2.0, ())]
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        pytest.param(encode_hello("guess", "a"), id="wrong token"),
+        pytest.param(b'{"activator": "a"}\n', id="no token"),
+        pytest.param(b'{"token": 7}\n', id="token of the wrong type"),
+        pytest.param(b"GET / HTTP/1.1\r\n", id="not our protocol"),
+        pytest.param(b"[]\n", id="not an object"),
+        pytest.param(HELLO + b'{"at": 1}\n', id="frame without stats"),
+        pytest.param(HELLO + b'{"at": 1, "stats": [["ns", "r"]]}\n', id="short row"),
+        pytest.param(HELLO + b'{"at": 1, "stats": [["ns", "r", "x", 1, 1]]}\n', id="no number"),
+    ],
+)
+def test_a_broken_peer_is_refused_for_good(wire: bytes) -> None:
+    reader = StatsReader("secret")
+    with pytest.raises(StatsError):
+        reader.receive(wire)
+    with pytest.raises(StatsError):
+        reader.receive(HELLO)
+
+
+def test_an_endless_line_is_refused() -> None:
+    reader = StatsReader("secret")
+    with pytest.raises(StatsError):
+        reader.receive(b"x" * (LONGEST_LINE + 1))
