@@ -1,0 +1,202 @@
+"""The Knative Pod Autoscaler's decision: how many pods a revision should have now.
+
+``decide`` is pure: the state (panic mode, delayed scale down) goes in and comes out, time is an
+argument. The engine calls it each tick and on every poke; what the decision says is exported as
+metrics and, through ``scale``, becomes the Deployment's replicas and the PodAutoscaler's status.
+
+The numbers are Knative's (``pkg/autoscaler/scaling``)::
+
+    stable pods = ceil(stable average / target)     panic pods = ceil(panic average / target)
+    both within [floor(ready / max scale down rate), ceil(ready * max scale up rate)]
+    panic while panic pods / ready >= threshold and for one stable window after that;
+    in panic the number of pods never falls
+    excess burst capacity = floor(ready * total - target burst capacity - panic average)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from serving.autoscaler.windows import MaxWindow
+
+TICK_SECONDS = 2.0
+"""How often a revision with pods or traffic is looked at (Knative's tickInterval)."""
+
+# Why a decision is what it is.
+NO_DATA = "NoData"
+STABLE = "Stable"
+PANIC = "Panic"
+PANIC_ENTERED = "PanicEntered"
+PANIC_LEFT = "PanicLeft"
+PANIC_HELD = "PanicHeldPods"
+RATE_LIMITED_UP = "ScaleUpRateLimited"
+RATE_LIMITED_DOWN = "ScaleDownRateLimited"
+ACTIVATION_SCALE = "ActivationScale"
+SCALE_DOWN_DELAYED = "ScaleDownDelayed"
+
+
+@dataclass(frozen=True, slots=True)
+class DeciderSpec:
+    """What one revision asks of the autoscaler: annotations over config-autoscaler."""
+
+    metric: str
+    target: float
+    """Per pod, aimed at."""
+    total: float
+    """Per pod, possible."""
+    target_burst_capacity: float = 211.0
+    panic_threshold: float = 2.0
+    stable_window: float = 60.0
+    panic_window: float = 6.0
+    max_scale_up_rate: float = 1000.0
+    max_scale_down_rate: float = 2.0
+    scale_down_delay: float = 0.0
+    initial_scale: int = 1
+    activation_scale: int = 0
+    reachable: bool = True
+    weighted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeciderState:
+    panic_since: float | None = None
+    """When the panic threshold was last exceeded; None outside panic."""
+    most_panic_pods: int = 0
+    delay: MaxWindow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    ready_pods: int
+    stable: float
+    """Average over the stable window, of the whole revision."""
+    panic: float
+    has_data: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    desired: int
+    """-1 when there is nothing to decide on."""
+    excess_burst_capacity: int
+    stable: float
+    panic: float
+    panicking: bool
+    reasons: tuple[str, ...]
+
+    @property
+    def is_valid(self) -> bool:
+        return self.desired >= 0
+
+
+def initial_state(ready_pods: int, now: float) -> DeciderState:
+    """A decider that begins with several pods begins in panic: history is lost, pods are kept."""
+    if ready_pods > 1:
+        return DeciderState(panic_since=now, most_panic_pods=ready_pods)
+    return DeciderState()
+
+
+def initial_decision(spec: DeciderSpec) -> Decision:
+    """Before the first observation: nothing desired, the burst capacity of the initial scale."""
+    burst = spec.target_burst_capacity
+    excess = burst if burst in (-1, 0) else spec.initial_scale * spec.total - burst
+    return Decision(-1, int(excess), 0.0, 0.0, panicking=False, reasons=(NO_DATA,))
+
+
+def decide(
+    spec: DeciderSpec, state: DeciderState, *, observation: Observation, now: float
+) -> tuple[DeciderState, Decision]:
+    if not observation.has_data:
+        return state, replace(
+            initial_decision(spec), excess_burst_capacity=_excess(spec, observation)
+        )
+    wish = _wish(spec, observation)
+    state, panic_reasons = _panic(spec, state, over=wish.over_panic_threshold, now=now)
+    desired, reasons = wish.stable, [*panic_reasons, *wish.reasons]
+    if state.panic_since is not None:
+        state, desired, held = _in_panic(state, max(wish.stable, wish.panic))
+        reasons += held
+    else:
+        reasons.append(STABLE)
+    state, desired, delayed = _delay(spec, state, desired=desired, now=now)
+    return state, Decision(
+        desired=desired,
+        excess_burst_capacity=_excess(spec, observation),
+        stable=observation.stable,
+        panic=observation.panic,
+        panicking=state.panic_since is not None,
+        reasons=(*reasons, *delayed),
+    )
+
+
+class _Wish(NamedTuple):
+    stable: int
+    panic: int
+    over_panic_threshold: bool
+    reasons: tuple[str, ...]
+
+
+def _wish(spec: DeciderSpec, observation: Observation) -> _Wish:
+    ready = max(1, observation.ready_pods)
+    # Rounded outwards, or a conservative rate would keep a revision at its number for ever.
+    highest = math.ceil(spec.max_scale_up_rate * ready)
+    lowest = math.floor(ready / spec.max_scale_down_rate) if spec.reachable else 0
+    for_stable = math.ceil(observation.stable / spec.target)
+    for_panic = math.ceil(observation.panic / spec.target)
+    stable = min(max(for_stable, lowest), highest)
+    panic = min(max(for_panic, lowest), highest)
+    reasons = []
+    if for_stable > highest or for_panic > highest:
+        reasons.append(RATE_LIMITED_UP)
+    if for_stable < lowest:
+        reasons.append(RATE_LIMITED_DOWN)
+    if spec.activation_scale > 1:
+        raised = (_activated(spec, for_stable, stable), _activated(spec, for_panic, panic))
+        if raised != (stable, panic):
+            stable, panic = raised
+            reasons.append(ACTIVATION_SCALE)
+    return _Wish(stable, panic, for_panic / ready >= spec.panic_threshold, tuple(reasons))
+
+
+def _activated(spec: DeciderSpec, wanted: int, pods: int) -> int:
+    return max(pods, spec.activation_scale) if wanted > 0 else pods
+
+
+def _panic(
+    spec: DeciderSpec, state: DeciderState, *, over: bool, now: float
+) -> tuple[DeciderState, list[str]]:
+    if over:
+        reasons = [PANIC_ENTERED] if state.panic_since is None else []
+        return replace(state, panic_since=now), reasons
+    if state.panic_since is not None and state.panic_since + spec.stable_window < now:
+        return replace(state, panic_since=None, most_panic_pods=0), [PANIC_LEFT]
+    return state, []
+
+
+def _in_panic(state: DeciderState, desired: int) -> tuple[DeciderState, int, list[str]]:
+    if desired >= state.most_panic_pods:
+        return replace(state, most_panic_pods=desired), desired, [PANIC]
+    return state, state.most_panic_pods, [PANIC, PANIC_HELD]
+
+
+def _delay(
+    spec: DeciderSpec, state: DeciderState, *, desired: int, now: float
+) -> tuple[DeciderState, int, list[str]]:
+    if spec.scale_down_delay <= 0 or not spec.reachable:
+        return replace(state, delay=None), desired, []
+    size = max(1, math.ceil(spec.scale_down_delay / TICK_SECONDS))
+    entries = state.delay.entries if state.delay is not None else ()
+    window = MaxWindow(size, entries).record(int(now // TICK_SECONDS), desired)
+    reasons = [SCALE_DOWN_DELAYED] if window.current != desired else []
+    return replace(state, delay=window), window.current, reasons
+
+
+def _excess(spec: DeciderSpec, observation: Observation) -> int:
+    if spec.target_burst_capacity == 0:
+        return 0
+    if spec.target_burst_capacity < 0:
+        return -1
+    capacity = observation.ready_pods * spec.total
+    return math.floor(capacity - spec.target_burst_capacity - observation.panic)

@@ -1,0 +1,139 @@
+"""From the decided number of pods to the one to apply: bounds, initial scale, scale to zero.
+
+Pure. The PodAutoscaler's reconciler calls ``settle`` and ``active_condition``; both are written as
+tables so that they can be compared with Knative's (``pkg/reconciler/autoscaling/kpa``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+UNKNOWN = -1
+"""No number of pods is known yet."""
+
+ACTIVATION_BUFFER_SECONDS = 30.0
+"""Added to the progress deadline before an activation is given up, so that the Deployment's own
+deadline is seen first and the revision can say why its pods failed."""
+
+NO_TRAFFIC = ("NoTraffic", "The target is not receiving traffic.")
+QUEUED = ("Queued", "Requests to the target are being buffered as resources are provisioned.")
+TIMED_OUT = ("TimedOut", "The target could not be activated.")
+
+
+class Active(Enum):
+    """The status of the PodAutoscaler's condition of this name."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits of one revision; ``most`` 0 means none."""
+
+    least: int = 0
+    most: int = 0
+    initial: int = 1
+    reachable: bool = True
+    scale_to_zero: bool = True
+    stable_window: float = 60.0
+    retention: float = 0.0
+    """How long the last pod stays after traffic ended."""
+    progress_deadline: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Where the PodAutoscaler stands."""
+
+    active: Active
+    since: float
+    """When it came there (the condition's last transition)."""
+    initialized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    want: int
+    """What the status calls desired; UNKNOWN (-1) before anything is known."""
+    apply: bool
+    """Whether to set the target's replicas to ``want``."""
+    look_again_after: float | None = None
+
+
+def settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:
+    """The scale to apply for the decided one (-1: undecided)."""
+    if desired < 0 and phase.active is not Active.UNKNOWN:
+        return Scale(desired, apply=False)
+    least = bounds.least
+    if bounds.initial > 1 and not phase.initialized and bounds.reachable:
+        least = max(bounds.initial, least)
+    bounded = _bounded(desired, least, bounds.most)
+    if bounded > 0:
+        return Scale(bounded, apply=True)
+    if not bounds.scale_to_zero:
+        return Scale(1, apply=True)
+    return _to_zero(phase, bounds=bounds, now=now)
+
+
+def _bounded(desired: int, least: int, most: int) -> int:
+    if desired < least:
+        return least
+    return min(desired, most) if most else desired
+
+
+def _to_zero(phase: Phase, *, bounds: Bounds, now: float) -> Scale:
+    """The last pod goes when it has been idle for long enough, or never came up.
+
+    Knative waits here until the activator is in the request path, at most for the grace period.
+    Ours always is, so only the stable window and the retention period count.
+    """
+    spent = now - phase.since
+    if phase.active is Active.UNKNOWN:
+        timeout = bounds.progress_deadline + ACTIVATION_BUFFER_SECONDS
+        if spent > timeout:
+            return Scale(0, apply=True)
+        return Scale(UNKNOWN, apply=False, look_again_after=timeout - spent)
+    if phase.active is Active.TRUE:
+        if spent < bounds.stable_window:
+            return Scale(1, apply=True, look_again_after=bounds.stable_window - spent)
+        return Scale(0, apply=bounds.retention <= 0)
+    if spent < bounds.retention:
+        return Scale(0, apply=False, look_again_after=bounds.retention - spent)
+    return Scale(0, apply=True)
+
+
+def active_threshold(bounds: Bounds, *, initialized: bool) -> int:
+    """Ready pods needed to call the revision active."""
+    return max(bounds.least, 1 if initialized else bounds.initial)
+
+
+def active_condition(
+    want: int, ready: int, *, least: int, was: Active
+) -> tuple[Active, str, str] | None:
+    """The condition that follows, with reason and message; None leaves it as it is.
+
+    ::
+
+        | want | ready    | least | was        | becomes    |
+        | 0    | any      | > 0   | activating | inactive   |  (TimedOut)
+        | 0    | any      | any   | any        | inactive   |
+        | any  | any      | 0     | any        | inactive   |
+        | > 0  | < least  | > 0   | any        | activating |
+        | > 0  | >= least | > 0   | any        | active     |
+        | -1   | < least  | > 0   | inactive   | inactive   |
+        | -1   | < least  | > 0   | activating | activating |
+        | -1   | < least  | > 0   | active     | activating |
+        | -1   | >= least | > 0   | inactive   | unchanged  |
+        | -1   | >= least | > 0   | activating | active     |
+        | -1   | >= least | > 0   | active     | active     |
+    """
+    if want == 0 or least == 0:
+        failed = was is Active.UNKNOWN and least > 0
+        return (Active.FALSE, *(TIMED_OUT if failed else NO_TRAFFIC))
+    inactive = want < 0 and was is Active.FALSE
+    if ready < least:
+        return (Active.FALSE, *NO_TRAFFIC) if inactive else (Active.UNKNOWN, *QUEUED)
+    return None if inactive else (Active.TRUE, "", "")

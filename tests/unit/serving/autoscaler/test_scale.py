@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.autoscaler.scale import (
+    NO_TRAFFIC,
+    QUEUED,
+    TIMED_OUT,
+    Active,
+    Bounds,
+    Phase,
+    Scale,
+    active_condition,
+    active_threshold,
+    settle,
+)
+
+NOW = 1_000_000.0
+BOUNDS = Bounds()
+
+
+def phase(active: Active, *, for_seconds: float = 0.0, initialized: bool = True) -> Phase:
+    return Phase(active, NOW - for_seconds, initialized)
+
+
+def settled(desired: int, at: Phase, bounds: Bounds = BOUNDS) -> Scale:
+    return settle(desired, at, bounds=bounds, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("desired", "bounds", "expected"),
+    [
+        pytest.param(3, Bounds(), 3, id="unbounded"),
+        pytest.param(1, Bounds(least=2), 2, id="min-scale"),
+        pytest.param(9, Bounds(most=4), 4, id="max-scale"),
+        pytest.param(0, Bounds(least=1), 1, id="min-scale instead of zero"),
+        pytest.param(0, Bounds(scale_to_zero=False), 1, id="scale to zero disabled"),
+    ],
+)
+def test_bounds(desired: int, bounds: Bounds, expected: int) -> None:
+    assert settled(desired, phase(Active.TRUE, for_seconds=999), bounds) == Scale(expected, True)
+
+
+def test_undecided_applies_nothing_unless_activating() -> None:
+    assert settled(-1, phase(Active.TRUE)) == Scale(-1, False)
+    assert settled(-1, phase(Active.FALSE)) == Scale(-1, False)
+    assert settled(-1, phase(Active.UNKNOWN), Bounds(least=3)) == Scale(3, True)
+
+
+def test_initial_scale_counts_until_it_was_reached() -> None:
+    bounds = Bounds(initial=4)
+    assert settled(1, phase(Active.UNKNOWN, initialized=False), bounds).want == 4
+    assert settled(1, phase(Active.TRUE, initialized=True), bounds).want == 1
+    unreachable = replace(bounds, reachable=False)
+    assert settled(1, phase(Active.UNKNOWN, initialized=False), unreachable).want == 1
+
+
+def test_activation_is_given_up_after_the_progress_deadline_and_a_buffer() -> None:
+    waiting = settled(-1, phase(Active.UNKNOWN, for_seconds=600, initialized=False))
+    assert waiting == Scale(-1, False, look_again_after=30)
+    assert settled(-1, phase(Active.UNKNOWN, for_seconds=631)) == Scale(0, True)
+
+
+def test_an_active_revision_keeps_one_pod_for_the_stable_window() -> None:
+    assert settled(0, phase(Active.TRUE, for_seconds=20)) == Scale(1, True, look_again_after=40)
+    assert settled(0, phase(Active.TRUE, for_seconds=60)) == Scale(0, True)
+
+
+def test_the_last_pod_is_retained() -> None:
+    bounds = Bounds(retention=45)
+    assert settled(0, phase(Active.TRUE, for_seconds=60), bounds) == Scale(0, False)
+    waiting = settled(0, phase(Active.FALSE, for_seconds=5), bounds)
+    assert waiting == Scale(0, False, look_again_after=40)
+    assert settled(0, phase(Active.FALSE, for_seconds=45), bounds) == Scale(0, True)
+
+
+@given(
+    st.integers(-1, 50),
+    st.builds(
+        Phase,
+        st.sampled_from(Active),
+        st.floats(NOW - 2000, NOW),
+        st.booleans(),
+    ),
+    st.builds(
+        Bounds,
+        least=st.integers(0, 5),
+        most=st.sampled_from([0, 5, 20]),
+        initial=st.integers(0, 5),
+        reachable=st.booleans(),
+        scale_to_zero=st.booleans(),
+    ),
+)
+def test_what_is_applied_lies_within_the_bounds(desired: int, at: Phase, bounds: Bounds) -> None:
+    scale = settled(desired, at, bounds)
+    if not scale.apply:
+        return
+    assert scale.want >= bounds.least
+    assert bounds.most == 0 or scale.want <= bounds.most
+    assert bounds.scale_to_zero or scale.want > 0
+
+
+def test_active_threshold() -> None:
+    assert active_threshold(Bounds(initial=3), initialized=False) == 3
+    assert active_threshold(Bounds(initial=3), initialized=True) == 1
+    assert active_threshold(Bounds(least=2), initialized=True) == 2
+    assert active_threshold(Bounds(initial=0), initialized=False) == 0
+
+
+ACTIVE, ACTIVATING, INACTIVE = Active.TRUE, Active.UNKNOWN, Active.FALSE
+
+
+@pytest.mark.parametrize(
+    ("want", "ready", "least", "was", "expected"),
+    [
+        pytest.param(0, 0, 1, ACTIVATING, (INACTIVE, *TIMED_OUT), id="gave up"),
+        pytest.param(0, 5, 1, ACTIVE, (INACTIVE, *NO_TRAFFIC), id="idle"),
+        pytest.param(-1, 0, 0, ACTIVATING, (INACTIVE, *NO_TRAFFIC), id="initial scale 0"),
+        pytest.param(3, 1, 2, INACTIVE, (ACTIVATING, *QUEUED), id="not enough"),
+        pytest.param(3, 2, 2, ACTIVATING, (ACTIVE, "", ""), id="enough"),
+        pytest.param(-1, 0, 1, INACTIVE, (INACTIVE, *NO_TRAFFIC), id="unknown, was inactive"),
+        pytest.param(-1, 0, 1, ACTIVATING, (ACTIVATING, *QUEUED), id="unknown, was activating"),
+        pytest.param(-1, 0, 1, ACTIVE, (ACTIVATING, *QUEUED), id="unknown, lost its pods"),
+        pytest.param(-1, 1, 1, INACTIVE, None, id="unknown, stays inactive"),
+        pytest.param(-1, 1, 1, ACTIVATING, (ACTIVE, "", ""), id="unknown, came up"),
+        pytest.param(-1, 1, 1, ACTIVE, (ACTIVE, "", ""), id="unknown, is up"),
+    ],
+)
+def test_active_condition(
+    want: int, ready: int, least: int, was: Active, expected: tuple[Active, str, str] | None
+) -> None:
+    assert active_condition(want, ready, least=least, was=was) == expected
