@@ -47,7 +47,11 @@ def dns1123_label_problems(value: str) -> list[str]:
     problems = []
     if len(value) > 63:
         problems.append("must be no more than 63 characters")
-    if not _DNS1123_LABEL.match(value) or value.endswith("\n"):
+    if _DNS1123_LABEL.match(value) and not value.endswith("\n"):
+        return problems
+    if _DNS1123_SUBDOMAIN.match(value) and not value.endswith("\n"):
+        problems.append("must not contain dots")
+    else:
         problems.append(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or "
             "'-', and must start and end with an alphanumeric character (e.g. 'my-name',  or "

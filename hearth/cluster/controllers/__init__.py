@@ -1,0 +1,4 @@
+"""The controllers pods need: Deployment, ReplicaSet, EndpointSlice, Job.
+
+Each module holds one pure ``reconcile``; ``main`` wires them to caches and queues.
+"""

@@ -1,0 +1,251 @@
+"""Deployment: rolls ReplicaSets over to the newest template and reports on it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+from hearth.cluster.controllers import rollout
+from hearth.cluster.controllers.deployment_status import make_status
+from hearth.cluster.controllers.rollout import Group
+from hearth.kube import meta
+from hearth.kube.meta import Object
+from hearth.kube.names import random_suffix
+from hearth.kube.plan import Action, Create, Delete, Event, Patch, Plan, Update, UpdateStatus
+from hearth.kube.resources import DEPLOYMENTS, REPLICASETS
+
+HASH_LABEL = "pod-template-hash"
+REVISION = "deployment.kubernetes.io/revision"
+DESIRED = "deployment.kubernetes.io/desired-replicas"
+MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
+_NOT_COPIED = frozenset(
+    {"kubectl.kubernetes.io/last-applied-configuration", REVISION, DESIRED, MAX_REPLICAS}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    deployment: Object
+    replica_sets: Sequence[Object]
+    """Those whose controller is this Deployment."""
+
+
+def reconcile(observed: Observed, *, now: float) -> Plan:
+    deployment = observed.deployment
+    new = find_new(deployment, observed.replica_sets)
+    old = [rs for rs in observed.replica_sets if rs is not new]
+    actions: list[Action] = []
+    if not meta.is_deleting(deployment):
+        actions += _progress(deployment, new, old)
+    status, wake = make_status(deployment, new, old, now=now)
+    changed = status != deployment.get("status")
+    if changed:
+        actions.append(UpdateStatus(DEPLOYMENTS, {**deployment, "status": status}))
+    return Plan(tuple(actions), requeue_after=wake)
+
+
+def _progress(deployment: Object, new: Object | None, old: list[Object]) -> list[Action]:
+    if deployment["spec"].get("paused"):
+        return _resize(deployment, new, old)
+    if new is None:
+        if _recreates(deployment) and any(_wanted(rs) or _count(rs) for rs in old):
+            return _scale_all(old, {meta.name(rs): 0 for rs in old}, deployment)
+        return _create_new(deployment, old)
+    actions = _resize(deployment, new, old)
+    if not actions:
+        actions = _roll(deployment, new, old)
+    actions += _renumber(deployment, new, old)
+    return actions or _clean_up(deployment, new, old)
+
+
+# -- the ReplicaSet of the current template ----------------------------------------------------
+
+
+def find_new(deployment: Object, replica_sets: Sequence[Object]) -> Object | None:
+    """The oldest ReplicaSet with the Deployment's present template; a rollback finds it again."""
+    template = _comparable(deployment["spec"]["template"])
+    ordered = sorted(replica_sets, key=lambda rs: meta.metadata(rs).get("creationTimestamp", ""))
+    return next((rs for rs in ordered if _comparable(rs["spec"]["template"]) == template), None)
+
+
+def _comparable(template: Object) -> Object:
+    metadata = {k: v for k, v in (template.get("metadata") or {}).items() if v}
+    labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k != HASH_LABEL}
+    return {"labels": labels, "annotations": metadata.get("annotations"), "spec": template["spec"]}
+
+
+def template_hash(template: Object, collisions: int) -> str:
+    text = json.dumps(_comparable(template), sort_keys=True) + str(collisions or "")
+    digest = hashlib.sha256(text.encode()).digest()
+    return random_suffix(list(digest[:10]))
+
+
+def _create_new(deployment: Object, old: list[Object]) -> list[Action]:
+    spec = deployment["spec"]
+    collisions = (deployment.get("status") or {}).get("collisionCount", 0)
+    digest = template_hash(spec["template"], collisions)
+    template = deepcopy(spec["template"])
+    template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = digest
+    selector = deepcopy(spec["selector"])
+    selector.setdefault("matchLabels", {})[HASH_LABEL] = digest
+    revision = str(_highest_revision(old) + 1)
+    allowed = rollout.limits(spec.get("strategy") or {}, spec["replicas"])
+    total = sum(_wanted(rs) for rs in old)
+    replicas = min(spec["replicas"], max(0, spec["replicas"] + allowed.surge - total))
+    body: Object = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{meta.name(deployment)}-{digest}",
+            "namespace": meta.namespace(deployment),
+            "labels": dict(template["metadata"]["labels"]),
+            "annotations": _annotations(deployment, revision, allowed.surge),
+            "ownerReferences": [meta.owner_reference(deployment)],
+        },
+        "spec": {"replicas": replicas, "selector": selector, "template": template},
+    }
+    if spec.get("minReadySeconds"):
+        body["spec"]["minReadySeconds"] = spec["minReadySeconds"]
+    return [Create(REPLICASETS, body), *_set_revision(deployment, revision)]
+
+
+def _annotations(deployment: Object, revision: str, surge: int) -> dict[str, str]:
+    copied = {k: v for k, v in meta.annotations(deployment).items() if k not in _NOT_COPIED}
+    replicas = deployment["spec"]["replicas"]
+    return copied | {
+        DESIRED: str(replicas),
+        MAX_REPLICAS: str(replicas + surge),
+        REVISION: revision,
+    }
+
+
+def _highest_revision(replica_sets: Sequence[Object]) -> int:
+    return max((_revision(rs) for rs in replica_sets), default=0)
+
+
+def _revision(replica_set: Object) -> int:
+    text = meta.annotations(replica_set).get(REVISION, "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _set_revision(deployment: Object, revision: str) -> list[Action]:
+    if meta.annotations(deployment).get(REVISION) == revision:
+        return []
+    patch = {"metadata": {"annotations": {REVISION: revision}}}
+    return [Patch(DEPLOYMENTS, meta.name(deployment), meta.namespace(deployment), patch)]
+
+
+def _renumber(deployment: Object, new: Object, old: list[Object]) -> list[Action]:
+    """A template that comes back (a rollback) becomes the newest revision."""
+    highest = _highest_revision(old)
+    if _revision(new) > highest:
+        return _set_revision(deployment, str(_revision(new)))
+    revision = str(highest + 1)
+    patch = {"metadata": {"annotations": {REVISION: revision}}}
+    numbered = Patch(REPLICASETS, meta.name(new), meta.namespace(new), patch)
+    return [numbered, *_set_revision(deployment, revision)]
+
+
+# -- sizes -------------------------------------------------------------------------------------
+
+
+def _wanted(replica_set: Object) -> int:
+    return int(replica_set["spec"].get("replicas", 1))
+
+
+def _count(replica_set: Object) -> int:
+    status = replica_set.get("status") or {}
+    return int(status.get("replicas", 0)) + int(status.get("terminatingReplicas", 0))
+
+
+def _recreates(deployment: Object) -> bool:
+    return (deployment["spec"].get("strategy") or {}).get("type") == "Recreate"
+
+
+def _group(replica_set: Object) -> Group:
+    return Group(
+        name=meta.name(replica_set),
+        replicas=_wanted(replica_set),
+        available=int((replica_set.get("status") or {}).get("availableReplicas", 0)),
+        created=str(meta.metadata(replica_set).get("creationTimestamp", "")),
+    )
+
+
+def _resize(deployment: Object, new: Object | None, old: list[Object]) -> list[Action]:
+    """A changed ``spec.replicas``: the only active set takes it whole, several share it."""
+    wanted = deployment["spec"]["replicas"]
+    everyone = [rs for rs in (new, *old) if rs is not None]
+    active = [rs for rs in everyone if _wanted(rs) > 0]
+    if len(active) == 1 and (new is None or active[0] is new or deployment["spec"].get("paused")):
+        return _scale_all(active, {meta.name(active[0]): wanted}, deployment)
+    if not active and new is not None:
+        return _scale_all([new], {meta.name(new): wanted}, deployment)
+    changed = [rs for rs in active if meta.annotations(rs).get(DESIRED) not in (None, str(wanted))]
+    if not changed or _recreates(deployment):
+        return []
+    allowed = rollout.limits(deployment["spec"].get("strategy") or {}, wanted)
+    sizes = rollout.scale_proportionally(
+        [_group(rs) for rs in active], wanted=wanted + allowed.surge if wanted else 0
+    )
+    return _scale_all(active, sizes, deployment)
+
+
+def _roll(deployment: Object, new: Object, old: list[Object]) -> list[Action]:
+    wanted = deployment["spec"]["replicas"]
+    if _recreates(deployment):
+        draining = any(_wanted(rs) or _count(rs) for rs in old)
+        sizes = {meta.name(rs): 0 for rs in old} | {meta.name(new): 0 if draining else wanted}
+    else:
+        allowed = rollout.limits(deployment["spec"].get("strategy") or {}, wanted)
+        active = [_group(rs) for rs in old if _wanted(rs) > 0]
+        sizes = rollout.roll(_group(new), active, replicas=wanted, allowed=allowed)
+    return _scale_all([new, *old], sizes, deployment)
+
+
+def _scale_all(
+    replica_sets: Sequence[Object], sizes: dict[str, int], deployment: Object
+) -> list[Action]:
+    surge = rollout.limits(
+        deployment["spec"].get("strategy") or {}, deployment["spec"]["replicas"]
+    ).surge
+    actions: list[Action] = []
+    for replica_set in replica_sets:
+        size = sizes.get(meta.name(replica_set))
+        if size is None:
+            continue
+        marks = {
+            DESIRED: str(deployment["spec"]["replicas"]),
+            MAX_REPLICAS: str(deployment["spec"]["replicas"] + surge),
+        }
+        resized = size != _wanted(replica_set)
+        if resized or (size and not marks.items() <= meta.annotations(replica_set).items()):
+            changed = deepcopy(replica_set)
+            changed["spec"]["replicas"] = size
+            changed["metadata"].setdefault("annotations", {}).update(marks)
+            actions.append(Update(REPLICASETS, changed))
+        if resized:
+            actions.append(_scaled_event(deployment, replica_set, size))
+    return actions
+
+
+def _scaled_event(deployment: Object, replica_set: Object, size: int) -> Event:
+    direction = "up" if size > _wanted(replica_set) else "down"
+    text = (
+        f"Scaled {direction} replica set {meta.name(replica_set)} "
+        f"from {_wanted(replica_set)} to {size}"
+    )
+    return Event(deployment, "Normal", "ScalingReplicaSet", text)
+
+
+def _clean_up(deployment: Object, new: Object, old: list[Object]) -> list[Action]:
+    """Old, empty ReplicaSets beyond revisionHistoryLimit go once the rollout is complete."""
+    limit = deployment["spec"].get("revisionHistoryLimit", 10)
+    status = new.get("status") or {}
+    if status.get("availableReplicas", 0) < deployment["spec"]["replicas"]:
+        return []
+    idle = [rs for rs in old if not _wanted(rs) and not _count(rs) and not meta.is_deleting(rs)]
+    surplus = sorted(idle, key=_revision)[: max(0, len(idle) - limit)]
+    return [Delete(REPLICASETS, meta.namespace(rs), meta.name(rs)) for rs in surplus]

@@ -1,0 +1,161 @@
+"""EndpointSlices of a Service: the addresses and ports of its pods. Pure.
+
+Pods on one machine share an address and differ in their ports, which the node chooses; so each
+distinct set of ports becomes a slice of its own. Elsewhere every pod has the declared ports and
+there is one set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hearth.cluster.controllers import pods
+from hearth.kube import meta
+from hearth.kube.meta import Object
+from hearth.kube.names import random_suffix
+from hearth.kube.plan import Action, Create, Delete, Plan, Update
+from hearth.kube.resources import ENDPOINTSLICES
+
+SERVICE_NAME = "kubernetes.io/service-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+MANAGER = "endpointslice-controller.k8s.io"
+PORTS = "hearth.dev/ports"
+"""Annotation of a pod: its declared container ports and the ports they really have, as JSON."""
+MAX_ENDPOINTS = 100
+
+Ports = tuple[tuple[str, int, str, str], ...]
+"""Name, number, protocol and application protocol of each port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    service: Object
+    pods: Sequence[Object]
+    """Those that the Service's selector matches."""
+    slices: Sequence[Object]
+    """Those this controller made for the Service."""
+
+
+def reconcile(observed: Observed) -> Plan:
+    wanted = {meta.name(s): s for s in make_slices(observed.service, observed.pods)}
+    actions: list[Action] = []
+    for known in observed.slices:
+        desired = wanted.pop(meta.name(known), None)
+        if desired is None:
+            actions.append(Delete(ENDPOINTSLICES, meta.namespace(known), meta.name(known)))
+        elif _differs(known, desired):
+            actions.append(Update(ENDPOINTSLICES, _updated(known, desired)))
+    actions += [Create(ENDPOINTSLICES, desired) for desired in wanted.values()]
+    return Plan(tuple(actions))
+
+
+def _differs(known: Object, desired: Object) -> bool:
+    return any(known.get(field) != desired[field] for field in ("endpoints", "ports"))
+
+
+def _updated(known: Object, desired: Object) -> Object:
+    return {**known, "endpoints": desired["endpoints"], "ports": desired["ports"]}
+
+
+def make_slices(service: Object, matched: Sequence[Object]) -> list[Object]:
+    """The slices a Service ought to have; a Service without a selector gets none from here."""
+    if not service["spec"].get("selector") or meta.is_deleting(service):
+        return []
+    groups: dict[Ports, list[Object]] = {}
+    for pod in sorted(matched, key=meta.name):
+        if (pod.get("status") or {}).get("podIP") and not pods.is_finished(pod):
+            groups.setdefault(_ports(service, pod), []).append(pod)
+    slices = []
+    for ports, members in sorted(groups.items()):
+        for number, start in enumerate(range(0, len(members), MAX_ENDPOINTS)):
+            chunk = members[start : start + MAX_ENDPOINTS]
+            slices.append(_slice(service, ports, chunk, number=number))
+    return slices
+
+
+def _slice(service: Object, ports: Ports, members: Sequence[Object], *, number: int) -> Object:
+    unique = json.dumps([meta.uid(service), ports, number]).encode()
+    suffix = random_suffix(list(hashlib.sha256(unique).digest()[:5]))
+    carried = {k: v for k, v in meta.labels(service).items() if k != SERVICE_NAME}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": f"{meta.name(service)[:57]}-{suffix}",
+            "namespace": meta.namespace(service),
+            "labels": carried | {MANAGED_BY: MANAGER, SERVICE_NAME: meta.name(service)},
+            "ownerReferences": [meta.owner_reference(service)],
+        },
+        "addressType": "IPv4",
+        "ports": [_port_object(*port) for port in ports],
+        "endpoints": [_endpoint(service, pod) for pod in members],
+    }
+
+
+def _port_object(name: str, number: int, protocol: str, application: str) -> dict[str, Any]:
+    port: dict[str, Any] = {"name": name, "port": number, "protocol": protocol}
+    return port | ({"appProtocol": application} if application else {})
+
+
+def _endpoint(service: Object, pod: Object) -> dict[str, Any]:
+    serving, terminating = pods.is_ready(pod), meta.is_deleting(pod)
+    published = bool(service["spec"].get("publishNotReadyAddresses"))
+    endpoint: dict[str, Any] = {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": {
+            "ready": published or (serving and not terminating),
+            "serving": serving,
+            "terminating": terminating,
+        },
+        "targetRef": {
+            "kind": "Pod",
+            "name": meta.name(pod),
+            "namespace": meta.namespace(pod),
+            "uid": meta.uid(pod),
+        },
+    }
+    if pod["spec"].get("nodeName"):
+        endpoint["nodeName"] = pod["spec"]["nodeName"]
+    return endpoint
+
+
+def _ports(service: Object, pod: Object) -> Ports:
+    """The Service's ports on one pod; a named target port the pod lacks is left out."""
+    actual = _actual_ports(pod)
+    found = []
+    for port in service["spec"].get("ports") or ():
+        number = _target(port, pod)
+        if number is not None:
+            found.append(
+                (
+                    port.get("name", ""),
+                    actual.get(str(number), number),
+                    port.get("protocol", "TCP"),
+                    port.get("appProtocol", ""),
+                )
+            )
+    return tuple(found)
+
+
+def _actual_ports(pod: Object) -> Mapping[str, int]:
+    try:
+        ports = json.loads(meta.annotations(pod).get(PORTS, "{}"))
+    except ValueError:
+        return {}
+    return ports if isinstance(ports, dict) else {}
+
+
+def _target(port: Mapping[str, Any], pod: Object) -> int | None:
+    target = port.get("targetPort", port["port"])
+    if isinstance(target, int):
+        return target or int(port["port"])
+    for container in pod["spec"].get("containers") or ():
+        for declared in container.get("ports") or ():
+            same_protocol = declared.get("protocol", "TCP") == port.get("protocol", "TCP")
+            if declared.get("name") == target and same_protocol:
+                return int(declared["containerPort"])
+    return None

@@ -1,0 +1,68 @@
+"""ReplicaSet: keeps as many pods of a template as asked for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hearth.cluster.controllers import pods
+from hearth.kube import meta
+from hearth.kube.meta import Object
+from hearth.kube.plan import Action, Create, Delete, Plan, UpdateStatus
+from hearth.kube.resources import PODS, REPLICASETS
+
+BURST = 500
+"""Most pods created or deleted in one reconcile (kube-controller-manager's burstReplicas)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    replica_set: Object
+    pods: Sequence[Object]
+    """Those whose controller is this ReplicaSet."""
+
+
+def reconcile(observed: Observed, *, now: float) -> Plan:
+    replica_set = observed.replica_set
+    actions: list[Action] = []
+    if not meta.is_deleting(replica_set):
+        actions += _scale(replica_set, [p for p in observed.pods if pods.is_active(p)])
+    status, wake = _status(observed, now=now)
+    if status != replica_set.get("status"):
+        actions.append(UpdateStatus(REPLICASETS, {**replica_set, "status": status}))
+    return Plan(tuple(actions), requeue_after=wake)
+
+
+def _scale(replica_set: Object, active: list[Object]) -> list[Action]:
+    spec = replica_set["spec"]
+    missing = spec.get("replicas", 1) - len(active)
+    if missing > 0:
+        pod = pods.from_template(
+            replica_set,
+            spec.get("template") or {},
+            generate_name=f"{meta.name(replica_set)}-",
+        )
+        return [Create(PODS, pod) for _ in range(min(missing, BURST))]
+    surplus = sorted(active, key=pods.deletion_rank)[: min(-missing, BURST)]
+    return [Delete(PODS, meta.namespace(p), meta.name(p), uid=meta.uid(p)) for p in surplus]
+
+
+def _status(observed: Observed, *, now: float) -> tuple[dict[str, Any], float | None]:
+    spec, old = observed.replica_set["spec"], observed.replica_set.get("status") or {}
+    active = [p for p in observed.pods if pods.is_active(p)]
+    template_labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    waits = [pods.available_in(p, spec.get("minReadySeconds", 0), now=now) for p in active]
+    labeled = sum(meta.labels(p).items() >= template_labels.items() for p in active)
+    terminating = sum(meta.is_deleting(p) and not pods.is_finished(p) for p in observed.pods)
+    status: dict[str, Any] = {"replicas": len(active), "terminatingReplicas": terminating}
+    counts = {
+        "fullyLabeledReplicas": labeled,
+        "readyReplicas": sum(pods.is_ready(p) for p in active),
+        "availableReplicas": sum(wait == 0 for wait in waits),
+    }
+    status |= {name: count for name, count in counts.items() if count}
+    status["observedGeneration"] = meta.generation(observed.replica_set)
+    if old.get("conditions"):
+        status["conditions"] = old["conditions"]
+    return status, min((wait for wait in waits if wait), default=None)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hearth.cluster.controllers import replicaset
+from hearth.kube.clock import rfc3339
+from hearth.kube.meta import Object
+from hearth.kube.plan import Create, Delete, UpdateStatus
+
+NOW = 2_000_000.0
+
+
+def a_replica_set(replicas: int, **spec: Any) -> Object:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": "web-1", "namespace": "default", "uid": "rs", "generation": 2},
+        "spec": {
+            "replicas": replicas,
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}},
+            **spec,
+        },
+    }
+
+
+def a_pod(name: str, *, ready: bool = True, phase: str = "Running", **meta: Any) -> Object:
+    condition = {
+        "type": "Ready",
+        "status": "True" if ready else "False",
+        "lastTransitionTime": rfc3339(NOW - 5),
+    }
+    return {
+        "metadata": {"name": name, "namespace": "default", "uid": name, "labels": {"app": "web"}}
+        | meta,
+        "spec": {"nodeName": "here"},
+        "status": {"phase": phase, "conditions": [condition]},
+    }
+
+
+def decide(replica_set: Object, *found: Object) -> tuple[list[Any], dict[str, Any]]:
+    plan = replicaset.reconcile(replicaset.Observed(replica_set, found), now=NOW)
+    status = next((a.obj["status"] for a in plan.actions if isinstance(a, UpdateStatus)), {})
+    return [a for a in plan.actions if not isinstance(a, UpdateStatus)], status
+
+
+def test_missing_pods_are_created_from_the_template() -> None:
+    actions, _ = decide(a_replica_set(2))
+    assert len(actions) == 2
+    made = actions[0].obj
+    assert isinstance(actions[0], Create)
+    assert made["metadata"]["generateName"] == "web-1-"
+    assert made["metadata"]["labels"] == {"app": "web"}
+    assert made["metadata"]["ownerReferences"][0]["uid"] == "rs"
+
+
+def test_finished_and_leaving_pods_do_not_count() -> None:
+    leaving = a_pod("b", deletionTimestamp=rfc3339(NOW))
+    actions, status = decide(a_replica_set(1), a_pod("a", phase="Failed"), leaving)
+    assert [type(a) for a in actions] == [Create]
+    assert status["terminatingReplicas"] == 1
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        pytest.param(a_pod("x", ready=False), id="not ready"),
+        pytest.param(a_pod("x", phase="Pending"), id="pending"),
+        pytest.param(
+            a_pod("x", annotations={"controller.kubernetes.io/pod-deletion-cost": "-1"}),
+            id="lower deletion cost",
+        ),
+        pytest.param(a_pod("x", creationTimestamp="2026-01-02T00:00:00Z"), id="younger"),
+    ],
+)
+def test_the_less_useful_pod_goes_first(worse: Object) -> None:
+    actions, _ = decide(
+        a_replica_set(1), a_pod("keep", creationTimestamp="2026-01-01T00:00:00Z"), worse
+    )
+    assert [a.name for a in actions if isinstance(a, Delete)] == ["x"]
+
+
+def test_status_counts_and_rests() -> None:
+    replica_set = a_replica_set(2)
+    pods = (a_pod("a"), a_pod("b", ready=False))
+    _, status = decide(replica_set, *pods)
+    assert status == {
+        "replicas": 2,
+        "terminatingReplicas": 0,
+        "fullyLabeledReplicas": 2,
+        "readyReplicas": 1,
+        "availableReplicas": 1,
+        "observedGeneration": 2,
+    }
+    again = replicaset.Observed({**replica_set, "status": status}, pods)
+    assert not replicaset.reconcile(again, now=NOW)
+
+
+def test_min_ready_seconds_asks_to_be_called_again() -> None:
+    observed = replicaset.Observed(a_replica_set(1, minReadySeconds=30), (a_pod("a"),))
+    plan = replicaset.reconcile(observed, now=NOW)
+    assert plan.requeue_after == pytest.approx(25)

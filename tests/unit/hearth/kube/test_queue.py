@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hearth.kube.controller import Controller
+from hearth.kube.errors import Retryable, Terminal
+from hearth.kube.queue import WorkQueue, backoff
+
+
+async def test_a_key_waits_at_most_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    queue.add("a")
+    queue.add("b")
+    assert [await queue.get(), await queue.get()] == ["a", "b"]
+    assert len(queue) == 0
+
+
+async def test_a_key_added_during_its_work_runs_once_more() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    assert await queue.get() == "a"
+    queue.add("a")
+    assert len(queue) == 0
+    queue.done("a")
+    assert await queue.get() == "a"
+
+
+async def test_of_two_delays_the_earlier_counts() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 60)
+    queue.add_after("a", 0.001)
+    async with asyncio.timeout(5):
+        assert await queue.get() == "a"
+    queue.close()
+
+
+def test_backoff_doubles_up_to_a_limit() -> None:
+    assert [backoff(n) for n in (1, 2, 3)] == [0.005, 0.01, 0.02]
+    assert backoff(100) == 1000
+
+
+@pytest.mark.parametrize("error", [Retryable("again"), RuntimeError("bug")])
+async def test_a_failed_key_is_tried_again(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[int] = []
+    worked = asyncio.Event()
+
+    async def reconcile(key: tuple[str, str]) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise error
+        worked.set()
+
+    controller = Controller("test", reconcile)
+    controller.queue.add(("ns", "name"))
+    task = asyncio.create_task(controller.run())
+    async with asyncio.timeout(5):
+        await worked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(calls) == 2
+
+
+async def test_a_terminal_error_is_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+    done = asyncio.Event()
+
+    async def reconcile(key: tuple[str, str]) -> None:
+        seen.append(key[1])
+        if key[1] == "bad":
+            raise Terminal("never")
+        done.set()
+
+    controller = Controller("test", reconcile, workers=1)
+    controller.queue.add(("ns", "bad"))
+    controller.queue.add(("ns", "good"))
+    task = asyncio.create_task(controller.run())
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert len(controller.queue) == 0
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert seen == ["bad", "good"]
