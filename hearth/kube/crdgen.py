@@ -1,0 +1,204 @@
+"""CustomResourceDefinitions from models: structural schemas, printer columns, names.
+
+``serving.api.crds`` and ``eventing.api.crds`` list their kinds as ``Crd`` and call ``main``, which
+writes ``crds/*.yaml`` or, with ``--check``, says which files differ.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from hearth.kube.models import Hidden, Model, Required, Schema, declared, strip
+
+_ROOT_MEMBERS = {
+    "apiVersion": {
+        "type": "string",
+        "description": "The group and version of this object's schema.",
+    },
+    "kind": {"type": "string", "description": "The kind of this object."},
+    "metadata": {"type": "object"},
+}
+READY_COLUMNS = (
+    ("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
+    ("Reason", "string", ".status.conditions[?(@.type=='Ready')].reason"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One served version: the models of ``spec`` and ``status``.
+
+    Without a status model there is no status; ``bare_status`` has the subresource all the same.
+    """
+
+    name: str
+    spec: type[Model] | None
+    status: type[Model] | None = None
+    columns: Sequence[tuple[str, str, str]] = ()  # name, type, JSON path
+    storage: bool = True
+    description: str = ""
+    root: Mapping[str, Any] = field(default_factory=dict)  # schemas of further root members
+    scale: Mapping[str, str] | None = None
+    deprecated: bool = False
+    bare_status: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Crd:
+    group: str
+    kind: str
+    plural: str
+    versions: Sequence[Version]
+    short_names: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    namespaced: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.plural}.{self.group}"
+
+
+def crd_object(crd: Crd) -> dict[str, Any]:
+    """The CustomResourceDefinition."""
+    names: dict[str, Any] = {
+        "kind": crd.kind,
+        "listKind": f"{crd.kind}List",
+        "plural": crd.plural,
+        "singular": crd.kind.lower(),
+    }
+    if crd.categories:
+        names["categories"] = list(crd.categories)
+    if crd.short_names:
+        names["shortNames"] = list(crd.short_names)
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": crd.name, "labels": dict(crd.labels)},
+        "spec": {
+            "group": crd.group,
+            "names": names,
+            "scope": "Namespaced" if crd.namespaced else "Cluster",
+            "versions": [_version(version) for version in crd.versions],
+        },
+    }
+
+
+def _version(version: Version) -> dict[str, Any]:
+    members = {**_ROOT_MEMBERS, **version.root}
+    if version.spec is not None:
+        members["spec"] = schema_of(version.spec)
+    subresources: dict[str, Any] = {}
+    if version.status is not None:
+        members["status"] = schema_of(version.status)
+    if version.status is not None or version.bare_status:
+        subresources["status"] = {}
+    if version.scale is not None:
+        subresources["scale"] = dict(version.scale)
+    schema: dict[str, Any] = {"type": "object", "properties": members}
+    if version.description:
+        schema["description"] = version.description
+    out: dict[str, Any] = {"name": version.name, "served": True, "storage": version.storage}
+    if version.deprecated:
+        out["deprecated"] = True
+    out["schema"] = {"openAPIV3Schema": schema}
+    if subresources:
+        out["subresources"] = subresources
+    if version.columns:
+        out["additionalPrinterColumns"] = [
+            {"name": name, "type": kind, "jsonPath": path} for name, kind, path in version.columns
+        ]
+    return out
+
+
+def schema_of(annotation: Any) -> dict[str, Any]:
+    """The structural schema of a type: a model, a list, a map or a scalar, with its markers."""
+    bare, markers, _ = strip(annotation)
+    schema: dict[str, Any] = {}
+    extras = [marker for marker in markers if isinstance(marker, Schema)]
+    if not any(extra.whole for extra in extras):
+        schema = _derived(bare)
+    for extra in extras:
+        schema |= extra.members
+    return schema
+
+
+def _derived(bare: Any) -> dict[str, Any]:
+    if isinstance(bare, type) and issubclass(bare, Model):
+        return _object(bare)
+    match get_origin(bare) or bare:
+        case kind if kind is list:
+            return {"type": "array", "items": schema_of(get_args(bare)[0])}
+        case kind if kind is dict:
+            value = schema_of(get_args(bare)[1])
+            return {"type": "object", "additionalProperties": value}
+        case kind if kind in _SCALARS:
+            return {"type": _SCALARS[kind]}
+    return {"x-kubernetes-preserve-unknown-fields": True}
+
+
+_SCALARS = {str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def _object(model: type[Model]) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    for name, info in model.model_fields.items():
+        if any(isinstance(marker, Hidden) for marker in info.metadata):
+            continue
+        alias = info.alias or name
+        properties[alias] = _property(info)
+        if any(isinstance(marker, Required) for marker in info.metadata):
+            required.append(alias)
+    schema: dict[str, Any] = {"type": "object", "properties": dict(sorted(properties.items()))}
+    if required:
+        schema["required"] = sorted(required)
+    return {**schema, **model.schema_extra}
+
+
+def _property(info: FieldInfo) -> dict[str, Any]:
+    schema = schema_of(declared(info))
+    if info.description:
+        schema = {"description": " ".join(info.description.split()), **schema}
+    return schema
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML without anchors, so that a file can be read on its own lines."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def to_yaml(crd: Crd) -> str:
+    return yaml.dump(
+        crd_object(crd), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True
+    )
+
+
+def files(crds: Iterable[Crd]) -> dict[str, str]:
+    """File name -> text, one file per kind: ``serving.knative.dev_services.yaml``."""
+    return {f"{crd.group}_{crd.plural}.yaml": to_yaml(crd) for crd in crds}
+
+
+def main(crds: Iterable[Crd], arguments: Sequence[str]) -> int:
+    """``FOLDER [--check]``: writes the files, or names those that are not up to date."""
+    folder, stale = Path(arguments[0]), []
+    for name, text in files(crds).items():
+        path = folder / name
+        if path.is_file() and path.read_text() == text:
+            continue
+        stale.append(name)
+        if "--check" not in arguments:
+            path.write_text(text)
+    if "--check" in arguments and stale:
+        sys.stderr.write(f"not up to date, run make crds: {', '.join(stale)}\n")
+        return 1
+    return 0

@@ -1,0 +1,25 @@
+"""Configuration: the wanted state of a workload; each change of its template is a Revision."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from hearth.kube.models import Kept, Model
+from serving.api.common import Status
+from serving.api.revision import RevisionTemplateSpec
+
+
+class ConfigurationSpec(Model):
+    template: Kept[RevisionTemplateSpec] = Field(default_factory=RevisionTemplateSpec)
+    """What the next Revision is made from."""
+
+
+class ConfigurationStatusFields(Model):
+    latest_ready_revision_name: str = ""
+    """The newest Revision that became ready."""
+    latest_created_revision_name: str = ""
+    """The newest Revision."""
+
+
+class ConfigurationStatus(Status, ConfigurationStatusFields):
+    pass

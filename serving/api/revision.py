@@ -1,0 +1,46 @@
+"""Revision: one immutable version of a workload; and the template it is made from."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from hearth.kube.models import Int32, Int64, Kept, Model, Schema
+from serving.api.common import ObjectMeta, Status
+from serving.api.podspec import PodSpec
+
+
+class RevisionSpec(PodSpec):
+    container_concurrency: Int64 | None = None
+    """Requests one pod takes at a time; 0 means as many as come."""
+    timeout_seconds: Int64 | None = None
+    """Time a request may take in all."""
+    response_start_timeout_seconds: Int64 | None = None
+    """Time until the first byte of the answer."""
+    idle_timeout_seconds: Int64 | None = None
+    """Time without a byte in either direction."""
+
+
+class RevisionTemplateSpec(Model):
+    metadata: Kept[ObjectMeta] = Field(default_factory=ObjectMeta)
+    spec: Kept[RevisionSpec] = Field(default_factory=RevisionSpec)
+
+
+class ContainerStatus(Model):
+    name: str = ""
+    image_digest: str = ""
+
+
+class RevisionStatus(Status):
+    log_url: Annotated[str, Schema()] = ""
+    """Where this revision's logs are found."""
+    container_statuses: list[ContainerStatus] = Field(default_factory=list)
+    """The image digests its containers run, by container."""
+    init_container_statuses: list[ContainerStatus] = Field(default_factory=list)
+    actual_replicas: Int32 | None = None
+    """Pods that are ready."""
+    desired_replicas: Int32 | None = None
+    """Pods that there should be."""
+
+    go_type: ClassVar[str] = "v1.RevisionStatus"

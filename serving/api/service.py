@@ -1,0 +1,15 @@
+"""Service: a Configuration and a Route as one object."""
+
+from __future__ import annotations
+
+from serving.api.common import Status
+from serving.api.configuration import ConfigurationSpec, ConfigurationStatusFields
+from serving.api.route import RouteSpec, RouteStatusFields
+
+
+class ServiceSpec(RouteSpec, ConfigurationSpec):
+    """Fields of the Configuration come first, as in Go: bases are read from the right."""
+
+
+class ServiceStatus(Status, RouteStatusFields, ConfigurationStatusFields):
+    pass
