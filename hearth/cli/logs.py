@@ -1,0 +1,90 @@
+"""``hearth logs``: the logs of all pods of a service, followed across scaling."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from hearth.cli.session import running_state
+from hearth.cli.state import StateError
+from hearth.kube import meta
+from hearth.kube.cache import WatchCache
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import ApiError, NotFound
+from hearth.kube.meta import Object
+from hearth.kube.resources import KSERVICES, PODS
+
+_SERVICE_LABEL = "serving.knative.dev/service"
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    service: str
+    namespace: str
+    follow: bool
+    tail: int | None
+
+
+def print_logs(data_dir: Path, options: LogOptions) -> int:
+    state = running_state(data_dir)
+    try:
+        asyncio.run(_print(Path(state["kubeconfig"]), options))
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _print(kubeconfig: Path, options: LogOptions) -> None:
+    selector = f"{_SERVICE_LABEL}={options.service}"
+    async with KubeClient.from_kubeconfig(kubeconfig) as client:
+        try:
+            await client.get(KSERVICES, options.service, options.namespace)
+        except NotFound as error:
+            raise StateError(
+                f"there is no service {options.service!r} in namespace {options.namespace!r}; "
+                f"`hearth status` lists the services"
+            ) from error
+        if options.follow:
+            await _follow(client, selector, options)
+            return
+        pods, _ = await client.list(PODS, options.namespace, label_selector=selector)
+        if not pods:
+            print(f"No pod of {options.service} runs (it may sleep at zero).", file=sys.stderr)
+        for pod in sorted(pods, key=meta.name):
+            await _stream(client, pod, options, prefix=len(pods) > 1)
+
+
+async def _follow(client: KubeClient, selector: str, options: LogOptions) -> None:
+    cache = WatchCache(client, PODS, namespace=options.namespace, label_selector=selector)
+    started: set[str] = set()
+    async with asyncio.TaskGroup() as group:
+
+        def changed(_old: Object | None, new: Object | None) -> None:
+            if new is not None and _has_started(new) and meta.uid(new) not in started:
+                started.add(meta.uid(new))
+                group.create_task(_stream(client, new, options, prefix=True))
+
+        cache.on_change(changed)
+        await cache.run()
+
+
+def _has_started(pod: Object) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any("waiting" not in (status.get("state") or {}) for status in statuses)
+
+
+async def _stream(client: KubeClient, pod: Object, options: LogOptions, *, prefix: bool) -> None:
+    query = {"container": pod["spec"]["containers"][0]["name"]}
+    if options.follow:
+        query["follow"] = "true"
+    if options.tail is not None:
+        query["tailLines"] = str(options.tail)
+    head = f"[{meta.name(pod)}] ".encode() if prefix else b""
+    try:
+        async for line in client.logs(meta.name(pod), meta.namespace(pod), query=query):
+            sys.stdout.buffer.write(head + line + b"\n")
+            sys.stdout.buffer.flush()
+    except ApiError as error:
+        print(f"{meta.name(pod)}: {error.message}", file=sys.stderr)

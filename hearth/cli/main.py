@@ -1,0 +1,248 @@
+"""The ``hearth`` command. Each command imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hearth.cli.state import StateError, default_data_dir
+
+app = typer.Typer(
+    name="hearth",
+    help="Serving and eventing the Knative way, on one machine. Begin with: hearth up",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+image_app = typer.Typer(help="What image names mean on this machine.", no_args_is_help=True)
+event_app = typer.Typer(help="Send CloudEvents.", no_args_is_help=True)
+app.add_typer(image_app, name="image")
+app.add_typer(event_app, name="event")
+
+Name = Annotated[
+    str, typer.Option(envvar="HEARTH_NAME", help="Which Hearth, where several run side by side.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="HEARTH_DATA_DIR", help="State folder. Default: one for each --name in your home."
+    ),
+]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace.")]
+
+
+def _folder(data_dir: Path | None, name: str) -> Path:
+    return (data_dir or default_data_dir(name)).expanduser().absolute()
+
+
+@app.command()
+def up(
+    name: Name = "default",
+    data_dir: DataDir = None,
+    port: Annotated[int, typer.Option(help="Port of the gateway; 0 takes a free one.")] = 8080,
+    api_port: Annotated[int, typer.Option(help="Port of the Kubernetes API; 0: a free one.")] = 0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return once ready and go on in the background.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens.")] = False,
+) -> None:
+    """Start the embedded Kubernetes API, the node, the controllers and the gateway."""
+    from hearth.cli.up import UpOptions, up
+
+    options = UpOptions(
+        data_dir=_folder(data_dir, name),
+        name=name,
+        host=host,
+        port=port,
+        api_port=api_port,
+        detach=detach,
+        verbose=verbose,
+    )
+    raise typer.Exit(up(options))
+
+
+@app.command()
+def down(name: Name = "default", data_dir: DataDir = None) -> None:
+    """Stop Hearth; what is stored stays."""
+    from hearth.cli.lifecycle import down
+
+    down(_folder(data_dir, name))
+
+
+@app.command()
+def reset(
+    name: Name = "default",
+    data_dir: DataDir = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop Hearth and delete everything it stored."""
+    from hearth.cli.lifecycle import reset
+
+    folder = _folder(data_dir, name)
+    if not yes:
+        typer.confirm(f"Delete {folder} with every object, log and event in it?", abort=True)
+    reset(folder)
+
+
+@app.command()
+def status(
+    name: Name = "default",
+    data_dir: DataDir = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+) -> None:
+    """Show addresses, processes with their memory, and services."""
+    from hearth.cli.status import show_status
+
+    raise typer.Exit(show_status(_folder(data_dir, name), output))
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Argument(help="Name of a Knative Service.")],
+    namespace: Namespace = "default",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    tail: Annotated[int | None, typer.Option(help="Only the last lines of each pod.")] = None,
+    name: Name = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Print the logs of a service's pods."""
+    from hearth.cli.logs import LogOptions, print_logs
+
+    options = LogOptions(service=service, namespace=namespace, follow=follow, tail=tail)
+    raise typer.Exit(print_logs(_folder(data_dir, name), options))
+
+
+@app.command()
+def build(
+    folder: Annotated[Path, typer.Argument(help="Folder with a Python, Node or Procfile app.")],
+    tag: Annotated[str, typer.Option("--tag", "-t", help="Image name to give it.")],
+    name: Name = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Make an image name stand for the application in a folder."""
+    from hearth.cli.images import build_image
+
+    build_image(_folder(data_dir, name), folder, tag)
+
+
+@image_app.command(
+    "add", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def image_add(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(help="Image name, as it will stand in YAML.")],
+    name: Name = "default",
+    data_dir: DataDir = None,
+    env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable.")] = None,
+    workdir: Annotated[Path | None, typer.Option(help="Folder to run in.")] = None,
+) -> None:
+    """Make an image name mean a command: hearth image add NAME -- COMMAND ARGUMENTS.
+
+    The command must listen on the port that the environment variable PORT names.
+    """
+    from hearth.cli.images import add_image
+
+    add_image(
+        _folder(data_dir, name), image, context.args, env=env or [], workdir=workdir or Path.cwd()
+    )
+
+
+@image_app.command("list")
+def image_list(
+    name: Name = "default",
+    data_dir: DataDir = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+) -> None:
+    """List the known images."""
+    from hearth.cli.images import list_images
+
+    list_images(_folder(data_dir, name), output)
+
+
+@image_app.command("rm")
+def image_rm(
+    image: Annotated[str, typer.Argument(help="Image name.")],
+    name: Name = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Forget an image; pods that run go on."""
+    from hearth.cli.images import remove_image
+
+    remove_image(_folder(data_dir, name), image)
+
+
+@event_app.command("send")
+def event_send(
+    to: Annotated[
+        str, typer.Option(help="broker NAME, NAMESPACE/NAME, or a URL.", show_default=True)
+    ] = "default",
+    type: Annotated[str, typer.Option(help="Attribute type.")] = "dev.hearth.event",
+    source: Annotated[str, typer.Option(help="Attribute source.")] = "hearth/cli",
+    id: Annotated[str | None, typer.Option(help="Attribute id; a fresh one by default.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Attribute subject.")] = None,
+    data: Annotated[str, typer.Option(help="JSON, text, or @FILE.")] = "{}",
+    content_type: Annotated[str | None, typer.Option(help="Media type of the data.")] = None,
+    extension: Annotated[
+        list[str] | None, typer.Option("--extension", "-e", help="NAME=VALUE, repeatable.")
+    ] = None,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Send one CloudEvent to a broker or a URL, and say what came of it."""
+    from hearth.cli.events import EventOptions, send
+
+    options = EventOptions(
+        to=to,
+        type=type,
+        source=source,
+        id=id,
+        subject=subject,
+        data=data,
+        content_type=content_type,
+        extensions=extension or [],
+        namespace=namespace,
+    )
+    raise typer.Exit(send(_folder(data_dir, name), options))
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option(help="Keep the state folder afterwards.")] = False,
+) -> None:
+    """Run the whole tour in a temporary folder and show what happened and how long it took."""
+    from hearth.cli.demo.run import run_demo
+
+    raise typer.Exit(run_demo(keep=keep))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version
+
+    typer.echo(f"hearth {version('hearth-serving')}")
+
+
+def run() -> None:
+    """Entry point: errors the user can mend are one line, without a traceback."""
+    try:
+        app()
+    except StateError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,165 @@
+"""What runs on one machine: the components, their configuration, and what they import.
+
+The one place where the packages meet. Imports stand inside the functions that run in the
+children, so that no component pays for another's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+
+from hearth.cli.state import Layout
+from hearth.cli.supervisor import Component
+from hearth.process import Main, Ready
+
+_SHARED_IMPORTS = (
+    "asyncio",
+    "ssl",
+    "uvloop",
+    "httptools",
+    "orjson",
+    "yaml",
+    "aiohttp",
+    "prometheus_client",
+    "hearth.kube.cache",
+    "hearth.kube.client",
+    "hearth.kube.controller",
+    "hearth.kube.plan",
+)
+"""Imported once before the fork: what at least two components use."""
+
+NODE_NAME = "hearth"
+
+
+def preload() -> None:
+    for module in _SHARED_IMPORTS:
+        importlib.import_module(module)
+
+
+def components(layout: Layout) -> list[Component]:
+    """In order of start; everything talks to the API server, which comes first."""
+
+    def metrics(name: str) -> int:
+        return layout.ports[f"metrics-{name}"]
+
+    return [
+        Component("api", lambda: _api(layout), metrics_port=metrics("api")),
+        Component("cluster", lambda: _cluster(layout), ("api",), metrics("cluster")),
+        Component("control", lambda: _control(layout), ("api",), metrics("control")),
+        Component("activator", lambda: _activator(layout), ("api",), metrics("activator")),
+        Component("broker", lambda: _broker(layout), ("api",), metrics("broker")),
+    ]
+
+
+def _api(layout: Layout) -> Main:
+    from hearth.cluster.apiserver.main import ApiServerConfig, run
+
+    config = ApiServerConfig(
+        data_dir=layout.data_dir / "api", host=layout.host, port=layout.api_port
+    )
+    return lambda ready: run(config, ready)
+
+
+def _cluster(layout: Layout) -> Main:
+    from hearth.cluster.controllers import main as controllers
+    from hearth.cluster.node import main as node
+
+    controllers_config = controllers.ControllersConfig(kubeconfig=layout.kubeconfig)
+    node_config = node.NodeConfig(
+        kubeconfig=layout.kubeconfig,
+        data_dir=layout.data_dir,
+        node_name=NODE_NAME,
+        http_proxy=f"http://{layout.host}:{layout.ports['internal']}",
+    )
+    return _together(
+        lambda ready: controllers.run(controllers_config, ready),
+        lambda ready: node.run(node_config, ready),
+    )
+
+
+def _control(layout: Layout) -> Main:
+    from eventing import main as eventing
+    from serving import main as serving
+
+    serving_config = serving.ServingConfig(
+        kubeconfig=layout.kubeconfig,
+        data_dir=layout.data_dir,
+        webhook_port=layout.ports["webhook"],
+        stats_port=layout.ports["stats"],
+        stats_token=layout.stats_token,
+        external_port=layout.port,
+    )
+    eventing_config = eventing.EventingConfig(
+        kubeconfig=layout.kubeconfig,
+        data_dir=layout.data_dir,
+        broker_url=f"http://{layout.host}:{layout.ports['broker']}",
+    )
+    return _together(
+        lambda ready: serving.run(serving_config, ready),
+        lambda ready: eventing.run(eventing_config, ready),
+    )
+
+
+def _activator(layout: Layout) -> Main:
+    from activator.main import ActivatorConfig, run
+
+    config = ActivatorConfig(
+        kubeconfig=layout.kubeconfig,
+        host=layout.host,
+        port=layout.port,
+        internal_port=layout.ports["internal"],
+        stats_address=(layout.host, layout.ports["stats"]),
+        stats_token=layout.stats_token,
+        name="activator",
+    )
+    return lambda ready: run(config, ready)
+
+
+def _broker(layout: Layout) -> Main:
+    from eventing.broker.main import BrokerConfig, run
+
+    config = BrokerConfig(
+        kubeconfig=layout.kubeconfig,
+        data_dir=layout.data_dir / "broker",
+        host=layout.host,
+        port=layout.ports["broker"],
+        gateway_address=(layout.host, layout.ports["internal"]),
+    )
+    return lambda ready: run(config, ready)
+
+
+def _together(*mains: Main) -> Main:
+    """Several parts in one process: ready when all are, ended when one ends."""
+
+    async def run_all(ready: Ready) -> None:
+        waiting = len(mains)
+
+        def one_is_ready() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting == 0:
+                ready()
+
+        async with asyncio.TaskGroup() as group:
+            for main in mains:
+                group.create_task(_awaited(main, one_is_ready))
+
+    return run_all
+
+
+async def _awaited(main: Main, ready: Ready) -> None:
+    await main(ready)
+
+
+def prepare_credentials(layout: Layout) -> None:
+    """Makes the certificate authority, tokens and kubeconfig before anything is forked."""
+    from hearth.cluster.apiserver.credentials import ensure_credentials
+
+    credentials = ensure_credentials(layout.data_dir / "api", layout.host, layout.api_port)
+    fresh = layout.kubeconfig.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(credentials.kubeconfig_path.read_text())
+    fresh.replace(layout.kubeconfig)

@@ -1,0 +1,175 @@
+"""``hearth up``: starts the stack, tells the user how to go on, keeps it running."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from hearth.cli import samples, stack
+from hearth.cli.state import (
+    Layout,
+    StateError,
+    is_running,
+    prepare_layout,
+    process_start,
+    read_state,
+    write_state,
+)
+from hearth.cli.supervisor import StartFailed, Supervisor
+from hearth.observability.logs import configure_logging
+
+READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    data_dir: Path
+    name: str
+    host: str
+    port: int
+    api_port: int
+    detach: bool
+    verbose: bool
+
+
+def up(options: UpOptions) -> int:
+    """Runs (or, detached, starts) one Hearth; returns the exit code."""
+    began = time.monotonic()
+    state = read_state(options.data_dir)
+    if is_running(state):
+        raise StateError(
+            f"Hearth {options.name!r} runs already (process {state['pid']}); "
+            f"`hearth status` shows it, `hearth down` stops it, --name starts another one"
+        )
+    if options.detach:
+        return _detached(options, began)
+    return _serve(options, began, sys.stdout)
+
+
+def _detached(options: UpOptions, began: float) -> int:
+    """Forks before anything is set up; the parent waits for the word of readiness."""
+    read_end, write_end = os.pipe()
+    if os.fork() == 0:
+        os.close(read_end)
+        os.setsid()
+        code = _in_background(options, began, write_end)
+        os._exit(code)
+    os.close(write_end)
+    with os.fdopen(read_end) as told:
+        for line in told:
+            if line.startswith("READY"):
+                return 0
+            print(line, end="", flush=True)
+    print(f"Hearth did not start; its log: {options.data_dir / 'hearth.log'}", file=sys.stderr)
+    return 1
+
+
+def _in_background(options: UpOptions, began: float, told_fd: int) -> int:
+    with os.fdopen(told_fd, "w") as told:
+        try:
+            options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            log = open(options.data_dir / "hearth.log", "ab", buffering=0)  # noqa: SIM115
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            return _serve(options, began, told)
+        except StateError as error:
+            print(f"Error: {error}", file=told, flush=True)
+            return 1
+
+
+def _lock(data_dir: Path) -> TextIO:
+    """Held as long as this Hearth runs; another one on the same folder is told so."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = open(data_dir / "lock", "w")  # noqa: SIM115
+    os.set_inheritable(lock.fileno(), False)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise StateError(
+            f"the state folder {data_dir} is locked by another Hearth that is starting or "
+            f"stopping: wait for it, or choose another folder with --data-dir"
+        ) from error
+    return lock
+
+
+def _serve(options: UpOptions, began: float, out: TextIO) -> int:
+    configure_logging(level="INFO" if options.verbose else "WARNING")
+    with _lock(options.data_dir):
+        layout = prepare_layout(
+            options.data_dir, host=options.host, port=options.port, api_port=options.api_port
+        )
+        stack.prepare_credentials(layout)
+        samples.register(layout)
+        stack.preload()
+        return _supervise(options, layout, began, out)
+
+
+def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) -> int:
+    def changed(pids: dict[str, int]) -> None:
+        write_state(layout.data_dir, _state(options, layout, pids))
+
+    def ready() -> None:
+        print(_banner(options, layout, time.monotonic() - began), file=out, flush=True)
+        if options.detach:
+            print("READY", file=out, flush=True)
+            out.close()
+
+    supervisor = Supervisor(
+        components=stack.components(layout),
+        on_ready=ready,
+        on_change=changed,
+        log_level="INFO" if options.verbose else "WARNING",
+    )
+    try:
+        supervisor.run()
+    except StartFailed as error:
+        raise StateError(f"component {error} failed to start; the lines above say why") from error
+    finally:
+        write_state(layout.data_dir, _state(options, layout, {}) | {"pid": 0})
+    if not options.detach:
+        print("Hearth has stopped.", file=out, flush=True)
+    return 0
+
+
+def _state(options: UpOptions, layout: Layout, pids: dict[str, int]) -> dict[str, object]:
+    return {
+        "name": options.name,
+        "pid": os.getpid(),
+        "started": process_start(os.getpid()),
+        "kubeconfig": str(layout.kubeconfig),
+        "gateway": layout.gateway,
+        "host": layout.host,
+        "api": f"https://{layout.host}:{layout.api_port}",
+        "ports": layout.ports,
+        "components": pids,
+    }
+
+
+def _banner(options: UpOptions, layout: Layout, seconds: float) -> str:
+    suffix = f":{layout.port}" if layout.port != 80 else ""
+    lines = [
+        f"Hearth is ready ({seconds:.1f} s).",
+        "",
+        f"  kubeconfig   {layout.kubeconfig}",
+        f"  gateway      {layout.gateway}",
+        f"  API          https://{layout.host}:{layout.api_port}",
+        "",
+        "How to go on:",
+        "",
+        f"  export KUBECONFIG={layout.kubeconfig}",
+        f"  kubectl apply -f {samples.path('hello.yaml')}",
+        "  kubectl get ksvc",
+        f"  curl http://hello.default.localhost{suffix}",
+        "",
+    ]
+    named = "" if options.name == "default" else f" --name {options.name}"
+    lines.append(
+        f"Stop it with `hearth down{named}`." if options.detach else "Stop it with Ctrl-C."
+    )
+    return "\n".join(lines)

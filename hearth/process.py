@@ -1,0 +1,83 @@
+"""The shell of one component process: loop, signals, logs, metrics, word of readiness.
+
+Called in a child that the supervisor forked (``hearth.cli.supervisor``), and by the entry points
+of components that run alone in a cluster. Components know nothing of signals or of each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import uvloop
+
+from hearth.observability.logs import configure_logging
+from hearth.observability.metrics import serve_metrics
+
+Ready = Callable[[], None]
+Main = Callable[[Ready], Awaitable[None]]
+
+_NAME_LIMIT = 15  # of a thread name in Linux, without the terminator
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessConfig:
+    """What a component process is told besides its own configuration."""
+
+    name: str
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    log_level: str = "INFO"
+    log_json: bool = False
+    ready_fd: int | None = None
+    """Written to once the component serves."""
+    lifeline_fd: int | None = None
+    """Becomes readable (end of file) when the supervisor is gone: then the process ends too."""
+
+
+def run_process(main: Main, config: ProcessConfig) -> int:
+    """Runs a component until SIGTERM, SIGINT or the loss of its lifeline. Returns an exit code."""
+    configure_logging(level=config.log_level, as_json=config.log_json)
+    _name_process(config.name)
+    if config.metrics_port is not None:
+        serve_metrics(config.metrics_host, config.metrics_port)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_supervised(main, config))
+
+
+async def _supervised(main: Main, config: ProcessConfig) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(main(lambda: _announce(config.ready_fd)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    if config.lifeline_fd is not None:
+        loop.add_reader(config.lifeline_fd, _lifeline_lost, loop, config.lifeline_fd, task)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return 0
+    return 0
+
+
+def _lifeline_lost(loop: asyncio.AbstractEventLoop, fd: int, task: asyncio.Future[None]) -> None:
+    loop.remove_reader(fd)
+    task.cancel()
+
+
+def _announce(ready_fd: int | None) -> None:
+    gc.collect()
+    gc.freeze()  # what start-up made lives on: the collector need not look at it again
+    if ready_fd is not None:
+        os.write(ready_fd, b"1")
+
+
+def _name_process(name: str) -> None:
+    """Shows the component in ``ps`` and ``top`` where the system has a way to say it."""
+    if sys.platform == "linux":
+        with open("/proc/self/comm", "w") as comm:
+            comm.write(f"hearth-{name}"[:_NAME_LIMIT])
