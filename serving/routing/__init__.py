@@ -1,0 +1,1 @@
+"""Pure decisions about routes: targets, gradual rollout, names and visibility."""

@@ -1,0 +1,122 @@
+"""Hosts and URLs of a Route and its tags, inside the cluster and outside.
+
+Pure; the templates and domains come from config-network and config-domain. Called by the Route's
+reconciler and the builders of its children.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hearth.kube import meta
+from hearth.kube.meta import Object, labels, name, namespace
+from hearth.kube.names import dns1123_subdomain_problems
+from serving.api import gotemplate, keys
+from serving.api.config.domain import DEFAULT_DOMAIN, DomainConfig
+from serving.api.config.network import DEFAULT_DOMAIN_TEMPLATE, NetworkConfig
+from serving.routing.targets import DEFAULT
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LOCAL_SUFFIX = f".{DEFAULT_DOMAIN}"
+
+
+class DomainError(Exception):
+    """The templates give no usable name for this route."""
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Where names come from; ``external_port`` is the gateway's port, shown in URLs."""
+
+    network: NetworkConfig
+    domains: DomainConfig
+    external_port: int = 80
+
+    def hostname(self, route: Object, tag: str) -> str:
+        """The name of the route or of one of its tags: ``hello``, ``next-hello``."""
+        if tag == DEFAULT:
+            return name(route)
+        try:
+            return self.network.tag_name(tag, name(route))
+        except gotemplate.TemplateError as error:
+            raise DomainError(
+                f"domain name error: error executing the TagTemplate: {error}"
+            ) from error
+
+    def domain(self, route: Object, tag: str, *, local: bool) -> str:
+        """The full host: ``hello.default.example.com`` or ``hello.default.svc.cluster.local``."""
+        own = {k: v for k, v in labels(route).items() if k != keys.VISIBILITY}
+        if local:
+            own[keys.VISIBILITY] = keys.VISIBILITY_CLUSTER_LOCAL
+        host = self._domain(route, self.hostname(route, tag), own_labels=own, local=local)
+        problems = dns1123_subdomain_problems(host) or _too_short(host)
+        if problems:
+            raise DomainError(
+                f'domain name error: invalid domain name "{host}": url: Invalid value: '
+                f'"{host}": {problems[0]}'
+            )
+        return host
+
+    def _domain(
+        self, route: Object, hostname: str, *, own_labels: Mapping[str, str], local: bool
+    ) -> str:
+        domain = self.domains.lookup(own_labels)
+        if local or self.network.domain_template == DEFAULT_DOMAIN_TEMPLATE:
+            return f"{hostname}.{namespace(route)}.{domain}"
+        try:
+            return self.network.domain_name(
+                name=hostname,
+                namespace=namespace(route),
+                domain=domain,
+                labels=own_labels,
+                annotations=meta.annotations(route),
+            )
+        except gotemplate.TemplateError as error:
+            raise DomainError(
+                f"domain name error: error executing the DomainTemplate: {error}"
+            ) from error
+
+    def url(self, route: Object, tag: str, *, local: bool) -> str:
+        host = self.domain(route, tag, local=local)
+        if local:
+            return f"http://{host}"
+        return self.external_url(host)
+
+    def external_url(self, host: str, scheme: str = "") -> str:
+        scheme = scheme or self.network.default_external_scheme
+        if scheme != "http" or self.external_port == _DEFAULT_PORTS["http"]:
+            return f"{scheme}://{host}"
+        return f"{scheme}://{host}:{self.external_port}"
+
+    def visibility(
+        self, route: Object, tags: Iterable[str], local_services: frozenset[str]
+    ) -> dict[str, str]:
+        """Who may reach each tag; ``local_services`` are placeholders labelled cluster-local."""
+        if self.domains.lookup(labels(route)) == DEFAULT_DOMAIN:
+            return {tag: keys.CLUSTER_LOCAL for tag in (DEFAULT, *tags)}
+        return {
+            tag: keys.CLUSTER_LOCAL
+            if self.hostname(route, tag) in local_services
+            else keys.EXTERNAL_IP
+            for tag in (DEFAULT, *tags)
+        }
+
+
+def local_address(route: Object) -> str:
+    """The URL by which pods reach the route."""
+    return f"http://{name(route)}.{namespace(route)}{_LOCAL_SUFFIX}"
+
+
+def expanded(host: str) -> list[str]:
+    """A cluster-local host and its short forms, sorted."""
+    short = host.removesuffix(_LOCAL_SUFFIX)
+    if short == host:
+        return [host]
+    return sorted({short, f"{short}.svc", host})
+
+
+def _too_short(host: str) -> list[str]:
+    if "." in host:
+        return []
+    return ["should be a domain with at least two segments separated by dots"]
