@@ -117,7 +117,9 @@ def _step_configuration(
         return _begun(goal, shares, now=now)
     if len(shares) < 2:
         return goal
-    running = replace(goal, shares=shares, steps=previous.steps)
+    # A share that shrank must not be smaller than a step, or the state would be unsound.
+    steps = replace(previous.steps, size=min(previous.steps.size, goal.percent))
+    running = replace(goal, shares=shares, steps=steps)
     return _stepped(running, now=now) if running.steps.size > 0 else running
 
 

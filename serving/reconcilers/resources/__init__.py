@@ -1,0 +1,1 @@
+"""Builders of child objects: parent and settings in, object out. Pure."""

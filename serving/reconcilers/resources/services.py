@@ -1,0 +1,128 @@
+"""Kubernetes Services: two per revision, and one placeholder per route and tag. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hearth.kube import meta
+from hearth.kube.meta import Object, labels, name, namespace, owner_reference
+from hearth.kube.names import child_name
+from hearth.kube.resources import SERVICES
+from serving.api import keys
+from serving.reconcilers.resources.meta import LAST_APPLIED, without
+
+_PORTS = {keys.PROTOCOL_HTTP1: ("http", 80), keys.PROTOCOL_H2C: ("http2", 81)}
+
+
+def service_port(protocol: str) -> int:
+    """The port of a revision's Service that speaks this protocol."""
+    return _PORTS[protocol][1]
+
+
+def private_name(podautoscaler: Object) -> str:
+    return child_name(name(podautoscaler), "-private")
+
+
+def make_revision_services(podautoscaler: Object) -> tuple[Object, Object]:
+    """The public and the private Service of a revision; both lead to its pods.
+
+    Knative's public one leads to the activator or to the pods in turn. Here the activator is the
+    gateway and finds the pods through the public one itself.
+    """
+    protocol = podautoscaler["spec"].get("protocolType") or keys.PROTOCOL_HTTP1
+    port_name, number = _PORTS.get(protocol, _PORTS[keys.PROTOCOL_HTTP1])
+    port = {
+        "name": port_name,
+        "port": number,
+        "protocol": "TCP",
+        "targetPort": keys.USER_PORT_NAME,
+    }
+
+    def service(service_name: str, kind: str) -> Object:
+        marks = {keys.SERVERLESS_SERVICE: name(podautoscaler), keys.SERVICE_TYPE: kind}
+        selector = {keys.REVISION_UID: labels(podautoscaler).get(keys.REVISION_UID, "")}
+        return {
+            "apiVersion": SERVICES.api_version,
+            "kind": SERVICES.kind,
+            "metadata": {
+                "name": service_name,
+                "namespace": namespace(podautoscaler),
+                "labels": {**labels(podautoscaler), **marks},
+                "annotations": without(
+                    meta.annotations(podautoscaler), keys.METRIC.spellings.__contains__
+                ),
+                "ownerReferences": [owner_reference(podautoscaler)],
+            },
+            "spec": {"type": "ClusterIP", "ports": [dict(port)], "selector": selector},
+        }
+
+    return (
+        service(name(podautoscaler), keys.SERVICE_TYPE_PUBLIC),
+        service(private_name(podautoscaler), keys.SERVICE_TYPE_PRIVATE),
+    )
+
+
+def make_placeholder(
+    route: Object, hostname: str, *, host: str, balancer: dict[str, Any] | None
+) -> Object:
+    """Keeps the route's name free of collisions, and leads to the gateway inside the cluster.
+
+    ``balancer`` is the KIngress's load balancer once it is known; ``host`` stands in until then.
+    """
+    own = without(labels(route), keys.VISIBILITY.__eq__)
+    return {
+        "apiVersion": SERVICES.api_version,
+        "kind": SERVICES.kind,
+        "metadata": {
+            "name": hostname,
+            "namespace": namespace(route),
+            "labels": {**own, keys.ROUTE: name(route)},
+            "annotations": without(meta.annotations(route), LAST_APPLIED.__eq__),
+            "ownerReferences": [owner_reference(route)],
+        },
+        "spec": {
+            "type": "ExternalName",
+            "externalName": (balancer or {}).get("domainInternal")
+            or (balancer or {}).get("domain")
+            or host,
+            "sessionAffinity": "None",
+            "ports": [
+                {
+                    "name": "http2",
+                    "appProtocol": "kubernetes.io/h2c",
+                    "port": 80,
+                    "protocol": "TCP",
+                    "targetPort": 80,
+                }
+            ],
+        },
+    }
+
+
+def load_balancer(ingress: Object | None) -> dict[str, Any] | None:
+    """Where a KIngress is served: the cluster-internal address before the public one."""
+    status = (ingress or {}).get("status") or {}
+    for kind in ("privateLoadBalancer", "publicLoadBalancer"):
+        entries = (status.get(kind) or {}).get("ingress") or ()
+        if entries:
+            return dict(entries[0])
+    return None
+
+
+def service_drift(desired: Object, existing: Object) -> Object | None:
+    """The existing Service made right, or None when it is; the server's own fields stay."""
+    metadata = meta.metadata(existing)
+    wanted_labels = {**labels(existing), **labels(desired)}
+    wanted_annotations = {**meta.annotations(existing), **meta.annotations(desired)}
+    spec = {**existing["spec"], **desired["spec"]}
+    if spec["type"] == "ExternalName":
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            spec.pop(field, None)
+    if (
+        spec == existing["spec"]
+        and wanted_labels == labels(existing)
+        and wanted_annotations == meta.annotations(existing)
+    ):
+        return None
+    changed = {**metadata, "labels": wanted_labels, "annotations": wanted_annotations}
+    return {**existing, "metadata": changed, "spec": spec}

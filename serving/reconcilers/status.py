@@ -1,0 +1,64 @@
+"""Working out an object's status and writing it only when it says something new.
+
+Pure. A reconciler marks conditions as it goes, in Knative's order, and may pass through states it
+does not end in; what counts is the outcome. A condition that ends as it began keeps its time.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hearth.kube.conditions import Condition, Conditions, ConditionSet
+from hearth.kube.meta import Object, generation
+from hearth.kube.plan import UpdateStatus
+from hearth.kube.resources import Resource
+
+
+class Draft:
+    """The status to be: ``fields`` and ``conditions`` start as what is there."""
+
+    def __init__(self, obj: Object, kinds: ConditionSet, *, now: float) -> None:
+        self._obj = obj
+        status = obj.get("status") or {}
+        self._given: dict[str, Condition] = {c["type"]: c for c in status.get("conditions") or ()}
+        self.fields: dict[str, Any] = copy.deepcopy(
+            {k: v for k, v in status.items() if k not in ("conditions", "observedGeneration")}
+        )
+        self.conditions: Conditions = kinds.manage(status.get("conditions"), now=now)
+        self.conditions.initialize()
+
+    @property
+    def is_new_generation(self) -> bool:
+        observed = (self._obj.get("status") or {}).get("observedGeneration", 0)
+        return bool(observed != generation(self._obj))
+
+    def put(self, name: str, value: Any) -> None:
+        """Sets a field, or removes it when there is nothing to say."""
+        if value is None or value == "" or value == []:
+            self.fields.pop(name, None)
+        else:
+            self.fields[name] = value
+
+    def status(self) -> dict[str, Any]:
+        conditions = [_keeping_time(c, self._given.get(c["type"])) for c in self.conditions.list()]
+        observed = generation(self._obj)
+        return {**self.fields, "observedGeneration": observed, "conditions": conditions}
+
+    def writes(self, resource: Resource) -> tuple[UpdateStatus, ...]:
+        """The action that stores the status; none when it is stored already."""
+        status = self.status()
+        if status == self._obj.get("status"):
+            return ()
+        return (UpdateStatus(resource, {**self._obj, "status": status}),)
+
+    def became_true(self, kind: str) -> bool:
+        was = self._given.get(kind, {}).get("status")
+        return self.conditions.is_true(kind) and was != "True"
+
+
+def _keeping_time(condition: Condition, given: Condition | None) -> Condition:
+    if given is None:
+        return condition
+    timed = {**condition, "lastTransitionTime": given.get("lastTransitionTime")}
+    return given if timed == given else condition
