@@ -1,0 +1,218 @@
+"""The image store: which command an image name stands for on this machine.
+
+Used by the node (``resolve``) and by the command line (``hearth build``, ``hearth image``). One
+JSON file, replaced as a whole under a lock. A tag names a digest and a digest names what to run,
+so a revision that pinned a digest keeps running what it meant when the tag moves on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+_DEFAULT_DOMAIN = "docker.io"
+_REFERENCE = re.compile(
+    r"^(?P<name>[a-zA-Z0-9][a-zA-Z0-9._-]*(?::\d+)?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
+)
+
+
+class InvalidImageName(ValueError):
+    """The text is no image reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """``docker.io/library/x``, tag and digest; the tag is empty when only a digest is given."""
+
+    repository: str
+    tag: str
+    digest: str = ""
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.repository}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+
+def parse_reference(image: str) -> Reference:
+    """The full form of an image name, by Docker's rules; raises InvalidImageName."""
+    found = _REFERENCE.match(image)
+    if found is None or image.endswith("\n"):
+        raise InvalidImageName(f'couldn\'t parse image name "{image}": invalid reference format')
+    domain, slash, rest = found["name"].partition("/")
+    if not slash or not ("." in domain or ":" in domain or domain == "localhost"):
+        domain, rest = _DEFAULT_DOMAIN, found["name"]
+    if domain in (_DEFAULT_DOMAIN, "index.docker.io"):
+        domain = _DEFAULT_DOMAIN
+        rest = rest if "/" in rest else f"library/{rest}"
+    if rest != rest.lower():
+        raise InvalidImageName(
+            f'couldn\'t parse image name "{image}": repository name must be lowercase'
+        )
+    tag = found["tag"] or ("" if found["digest"] else "latest")
+    return Reference(f"{domain}/{rest}", tag, found["digest"] or "")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """What an image runs. A container's ``command`` replaces entrypoint and cmd, as usual."""
+
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    workdir: str = ""
+    ports: tuple[int, ...] = ()
+    source: str = ""  # the folder it was built from
+    content: str = ""  # digest of that folder at the time
+    digest: str = ""
+
+    def command_line(self, command: Sequence[str], args: Sequence[str]) -> tuple[str, ...]:
+        """The program and its arguments, given a container's ``command`` and ``args``."""
+        if command:
+            return (*command, *args)
+        return (*self.entrypoint, *(args or self.cmd))
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """One line of ``hearth image list``."""
+
+    name: str
+    image: ImageSpec
+
+
+def digest_of(image: ImageSpec) -> str:
+    """The digest of what is run: the same for the same command, environment and content."""
+    data = {k: v for k, v in asdict(image).items() if k != "digest"}
+    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class ImageStore:
+    """``images.json`` in the data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "images.json"
+        self._lock_path = data_dir / "images.lock"
+        self._read_stamp: tuple[int, int] | None = None
+        self._content: dict[str, Any] = {}
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def resolve(self, image: str) -> ImageSpec | None:
+        """What the name stands for, or None; raises InvalidImageName on what is no name."""
+        wanted = parse_reference(image)
+        content = self._read()
+        if wanted.digest:
+            known = wanted.digest in content["repositories"].get(wanted.repository, ())
+            return _image(content, wanted.digest) if known else None
+        digest = content["tags"].get(str(wanted))
+        return None if digest is None else _image(content, digest)
+
+    def list(self) -> list[Tagged]:
+        content = self._read()
+        return [
+            Tagged(name, _image(content, digest))
+            for name, digest in sorted(content["tags"].items())
+        ]
+
+    def stamp(self) -> tuple[int, int]:
+        """Changes whenever the store does; cheap to ask for."""
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_mtime_ns, found.st_ino
+
+    def _read(self) -> dict[str, Any]:
+        stamp = self.stamp()
+        if stamp != self._read_stamp:
+            self._content = self._load()
+            self._read_stamp = stamp
+        return self._content
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads(self._path.read_text())
+        except FileNotFoundError:
+            content = {}
+        for part in ("tags", "repositories", "images"):
+            content.setdefault(part, {})
+        return content
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def add(self, name: str, image: ImageSpec) -> ImageSpec:
+        """Lets ``name`` stand for that image; returns it with its digest."""
+        reference = parse_reference(name)
+        if reference.digest:
+            raise InvalidImageName(f'"{name}": give a name and a tag; the digest is computed')
+        digest = digest_of(image)
+        with self._changing() as content:
+            entry = {k: v for k, v in asdict(image).items() if k != "digest"}
+            content["images"][digest] = entry
+            content["tags"][str(reference)] = digest
+            known = content["repositories"].setdefault(reference.repository, [])
+            if digest not in known:
+                known.append(digest)
+            return _image(content, digest)
+
+    def remove(self, name: str) -> bool:
+        """Forgets a tag, and digests of its repository that no tag names; False if unknown."""
+        reference = parse_reference(name)
+        with self._changing() as content:
+            if content["tags"].pop(str(reference), None) is None:
+                return False
+            tagged = set(content["tags"].values())
+            for repository, digests in list(content["repositories"].items()):
+                if repository == reference.repository:
+                    content["repositories"][repository] = [d for d in digests if d in tagged]
+                if not content["repositories"][repository]:
+                    del content["repositories"][repository]
+            used = {d for digests in content["repositories"].values() for d in digests}
+            content["images"] = {d: i for d, i in content["images"].items() if d in used}
+            return True
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[dict[str, Any]]:
+        """The content, under the lock; written back as a whole when the block ends well."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._lock_path, "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            content = self._load()
+            yield content
+            fresh = self._path.with_suffix(".json.new")
+            fresh.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+            fresh.replace(self._path)
+            self._read_stamp = None
+
+
+def _image(content: Mapping[str, Any], digest: str) -> ImageSpec:
+    entry = content["images"][digest]
+    return ImageSpec(
+        entrypoint=tuple(entry["entrypoint"]),
+        cmd=tuple(entry["cmd"]),
+        env=dict(entry["env"]),
+        workdir=entry["workdir"],
+        ports=tuple(entry["ports"]),
+        source=entry["source"],
+        content=entry["content"],
+        digest=digest,
+    )
+
+
+def unknown_image_message(image: str) -> str:
+    """What the user reads where a real node would report a failed pull."""
+    return (
+        f'image "{image}" is not known on this machine: say what it runs with '
+        f"`hearth image add {image} -- COMMAND`, or build it from a folder with "
+        f"`hearth build DIR -t {image}`"
+    )

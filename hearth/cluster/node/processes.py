@@ -1,0 +1,244 @@
+"""Processes of containers: start, watch, signal, find again. The thin shell over the kernel.
+
+Every container is a session of its own. A pidfd tells of its end, so no thread and no SIGCHLD
+handler is needed, and what is signalled is the process that was meant: a pid alone is never
+trusted, a process is named by pid and start time. The leader is reaped only after the rest of
+its group was killed, because until then its number cannot be given to anybody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+_SESSION, _START_TICKS = 3, 19  # positions in ``stat_fields``
+_SIGNAL_GROUP_FLAG = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 and later
+
+
+class LaunchError(Exception):
+    """The program could not be started; the text is for the container's status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended; ``code`` is None when nobody could see it."""
+
+    code: int | None
+    signal: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str
+    stdout: int
+    stderr: int
+
+
+class Process:
+    """A running process, a child of ours or one adopted from a former node process."""
+
+    def __init__(self, pid: int, pidfd: int, start_ticks: int, *, is_child: bool) -> None:
+        self.pid = pid
+        self.start_ticks = start_ticks
+        self._pidfd = pidfd
+        self._is_child = is_child
+        loop = asyncio.get_running_loop()
+        self._exit: asyncio.Future[Exit] = loop.create_future()
+        loop.add_reader(pidfd, self._on_end)
+
+    async def wait(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._exit.done()
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signals the whole group; nothing happens when the process is gone."""
+        if self.has_ended:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            try:
+                signal.pidfd_send_signal(self._pidfd, number, None, _SIGNAL_GROUP_FLAG)
+            except OSError as error:
+                if isinstance(error, ProcessLookupError | PermissionError):
+                    raise
+                os.killpg(self.pid, number)  # an older kernel
+
+    def release(self) -> None:
+        """Stops watching without touching the process."""
+        if not self.has_ended:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._exit.cancel()
+
+    def _on_end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        found = self._reap() if self._is_child else Exit(None)
+        os.close(self._pidfd)
+        if not self._exit.done():
+            self._exit.set_result(found)
+
+    def _reap(self) -> Exit:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)  # leftovers of the group; the leader is a zombie
+        try:
+            _, status = os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            return Exit(None)
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            return Exit(128 + number, number)
+        return Exit(os.WEXITSTATUS(status))
+
+
+def start(launch: Launch) -> Process:
+    """Starts a process in a new session. vfork and exec: independent of our own size."""
+    try:
+        child = subprocess.Popen(
+            launch.argv,
+            env=dict(launch.env),
+            cwd=launch.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=launch.stdout,
+            stderr=launch.stderr,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise LaunchError(_launch_message(launch, error)) from error
+    child.returncode = 0  # reaped through the pidfd: keep subprocess from waiting for it
+    fields = stat_fields(child.pid)  # a zombie, at worst: only we can reap it
+    ticks = int(fields[_START_TICKS]) if fields else 0
+    return Process(child.pid, os.pidfd_open(child.pid), ticks, is_child=True)
+
+
+def _launch_message(launch: Launch, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename == launch.cwd:
+        return f'working directory "{launch.cwd}" does not exist'
+    if isinstance(error, FileNotFoundError):
+        program = launch.argv[0]
+        where = "no such file or directory" if "/" in program else "not found in $PATH"
+        return f'exec: "{program}": {where}'
+    if isinstance(error, PermissionError):
+        return f'exec: "{launch.argv[0]}": permission denied'
+    return f'exec: "{launch.argv[0]}": {error}'
+
+
+def adopt(pid: int, ticks: int) -> Process | None:
+    """The process of that pid and start time, if it still runs."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return None
+    if start_ticks(pid) != ticks:
+        os.close(pidfd)
+        return None
+    return Process(pid, pidfd, ticks, is_child=False)
+
+
+def start_ticks(pid: int) -> int | None:
+    """Start time in clock ticks since boot (field 22 of /proc/PID/stat); None for no process."""
+    fields = stat_fields(pid)
+    return None if fields is None or fields[0] in (b"Z", b"X") else int(fields[_START_TICKS])
+
+
+def stat_fields(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat after the program's name: state first."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+
+
+def find_marked(marker: str) -> list[int]:
+    """Pids of processes whose initial environment holds ``marker`` (``NAME=value``)."""
+    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [pid for pid in pids if _is_marked(pid, marker)]
+
+
+def _is_marked(pid: int, marker: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return b"\0" + marker.encode() + b"\0" in b"\0" + file.read()
+    except OSError:
+        return False
+
+
+def kill_marked(marker: str, *, but: frozenset[int] = frozenset()) -> int:
+    """Kills every process of that marker; returns how many. Sessions in ``but`` are spared."""
+    return sum(_kill_if_marked(pid, marker, but) for pid in find_marked(marker))
+
+
+def _kill_if_marked(pid: int, marker: str, but: frozenset[int]) -> bool:
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        # Read again behind the pidfd: the number may have changed hands since the scan.
+        fields = stat_fields(pid)
+        if fields is None or int(fields[_SESSION]) in but or not _is_marked(pid, marker):
+            return False
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except OSError:
+        return False
+    finally:
+        os.close(pidfd)
+    return True
+
+
+_OUTPUT_LIMIT = 10 * 1024
+
+
+async def run_command(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: str, timeout: float
+) -> tuple[int | None, str]:
+    """Runs a probe or hook to its end: exit code and the first 10 KiB of what it printed.
+
+    The code is None on time-out. Raises LaunchError when it cannot be started.
+    """
+    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(read_end, False)
+    try:
+        process = start(Launch(argv, env, cwd, write_end, write_end))
+    except LaunchError:
+        os.close(read_end)
+        raise
+    finally:
+        os.close(write_end)
+    output = bytearray()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(read_end, _collect, loop, read_end, output)
+    try:
+        async with asyncio.timeout(timeout):
+            ended = await process.wait()
+            code = ended.code
+    except TimeoutError:
+        code = None
+    finally:
+        process.signal_group(signal.SIGKILL)
+        loop.remove_reader(read_end)
+        _collect(loop, read_end, output)
+        os.close(read_end)
+    if not process.has_ended:
+        await process.wait()
+    return code, output.decode(errors="replace")
+
+
+def _collect(loop: asyncio.AbstractEventLoop, fd: int, output: bytearray) -> None:
+    try:
+        chunk = os.read(fd, 65536)
+    except BlockingIOError:
+        return
+    if not chunk:
+        loop.remove_reader(fd)
+    if len(output) < _OUTPUT_LIMIT:
+        output += chunk[: _OUTPUT_LIMIT - len(output)]
