@@ -1,0 +1,1 @@
+"""``hearth demo``: the tour that shows, and checks, the main job."""

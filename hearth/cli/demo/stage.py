@@ -1,0 +1,175 @@
+"""The stage of the demo: a Hearth in a temporary folder, its API and its gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import yaml
+
+from hearth.cli import samples
+from hearth.kube import meta
+from hearth.kube.cache import WatchCache
+from hearth.kube.client import KubeClient
+from hearth.kube.meta import Object
+from hearth.kube.resources import (
+    BROKERS,
+    DEPLOYMENTS,
+    KSERVICES,
+    PODS,
+    REVISIONS,
+    TRIGGERS,
+    Resource,
+)
+
+NAMESPACE = "default"
+_KINDS = {(r.api_version, r.kind): r for r in (KSERVICES, BROKERS, TRIGGERS)}
+_CACHED = (KSERVICES, PODS, REVISIONS, DEPLOYMENTS, BROKERS, TRIGGERS)
+
+
+class Failed(Exception):
+    """A step did not hold; the text says what was expected and what happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: str
+    headers: dict[str, str]
+    seconds: float
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything a step needs. Use as an async context manager around the steps."""
+
+    data_dir: Path
+    client: KubeClient = field(init=False)
+    port: int = 0
+    started_in: float = 0.0
+    _http: aiohttp.ClientSession = field(init=False)
+    _caches: dict[Resource, WatchCache] = field(default_factory=dict)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __aenter__(self) -> Self:
+        began = time.monotonic()
+        await asyncio.to_thread(self._hearth, "up", "--detach", "--port", "0")
+        self.started_in = time.monotonic() - began
+        state = json.loads((self.data_dir / "state.json").read_text())
+        self.port = state["ports"]["gateway"]
+        self.client = KubeClient.from_kubeconfig(
+            Path(state["kubeconfig"]), user_agent="hearth-demo"
+        )
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=30),
+        )
+        for resource in _CACHED:
+            cache = WatchCache(self.client, resource)
+            cache.on_change(lambda _old, _new: self._changed.set())
+            self._caches[resource] = cache
+            self._tasks.append(asyncio.create_task(cache.run()))
+        for cache in self._caches.values():
+            await cache.synced()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.close()
+        await self.client.close()
+        await asyncio.to_thread(self._hearth, "down")
+
+    def _hearth(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "hearth.cli.main", *arguments]
+        done = subprocess.run(
+            [*command, "--data-dir", str(self.data_dir)],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise Failed(f"hearth {arguments[0]}: {done.stdout}{done.stderr}".strip())
+
+    # -- the API ---------------------------------------------------------------------------
+
+    async def apply(self, sample: str) -> None:
+        """Applies the objects of a sample file, server-side."""
+        for obj in yaml.safe_load_all((samples.folder() / sample).read_text()):
+            await self.apply_object(obj)
+
+    async def apply_object(self, obj: Object) -> None:
+        obj["metadata"].setdefault("namespace", NAMESPACE)
+        resource = _KINDS[(obj["apiVersion"], obj["kind"])]
+        await self.client.apply(resource, obj, field_manager="hearth-demo")
+
+    def objects(self, resource: Resource) -> list[Object]:
+        return list(self._caches[resource].list(NAMESPACE))
+
+    def pods(self, service: str) -> list[Object]:
+        label = "serving.knative.dev/service"
+        return [p for p in self.objects(PODS) if meta.labels(p).get(label) == service]
+
+    def is_ready(self, resource: Resource, name: str) -> bool:
+        obj = self._caches[resource].get(NAMESPACE, name)
+        if obj is None:
+            return False
+        status = obj.get("status") or {}
+        ready = any(
+            c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()
+        )
+        return ready and status.get("observedGeneration") == meta.generation(obj)
+
+    async def until(
+        self, condition: Callable[[], bool], what: str, *, seconds: float = 30
+    ) -> float:
+        """Waits for a condition on the watched objects; the seconds it took, or Failed."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise Failed(f"{what}: not within {seconds:.0f} s") from None
+        return time.monotonic() - began
+
+    # -- the gateway -----------------------------------------------------------------------
+
+    def url(self, service: str) -> str:
+        return f"http://{service}.{NAMESPACE}.localhost:{self.port}"
+
+    async def get(self, service: str, path: str = "/") -> Answer:
+        """One request through the gateway; names below localhost need no resolver here."""
+        host = f"{service}.{NAMESPACE}.localhost:{self.port}"
+        began = time.perf_counter()
+        url = f"http://127.0.0.1:{self.port}{path}"
+        async with self._http.get(url, headers={"Host": host}) as response:
+            body = await response.text()
+            seconds = time.perf_counter() - began
+            return Answer(response.status, body, dict(response.headers), seconds)
+
+    async def broker_url(self, name: str) -> str:
+        broker = self._caches[BROKERS].get(NAMESPACE, name)
+        return str((broker or {})["status"]["address"]["url"])
+
+    async def send_event(self, url: str, attributes: dict[str, str], data: Any) -> int:
+        headers = {f"ce-{k}": v for k, v in attributes.items()}
+        async with self._http.post(url, json=data, headers=headers) as response:
+            return response.status
+
+    async def received(self, service: str) -> list[dict[str, Any]]:
+        answer = await self.get(service, "/received")
+        found: list[dict[str, Any]] = json.loads(answer.body)
+        return found

@@ -1,0 +1,214 @@
+"""The steps of the demo. Each returns what it saw, or raises Failed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from hearth.cli.demo.stage import NAMESPACE, Failed, Stage
+from hearth.kube import meta
+from hearth.kube.resources import BROKERS, DEPLOYMENTS, KSERVICES, PODS, REVISIONS, TRIGGERS
+
+BURST = 200
+SPLIT_REQUESTS = 2000
+_CONNECTIONS = 16
+_EVENT_SERVICES = ("orders", "mailer", "refuser", "lost-and-found")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    act: Callable[[Stage], Awaitable[str]]
+
+
+def _check(holds: bool, text: str) -> None:
+    if not holds:
+        raise Failed(text)
+
+
+async def ready(stage: Stage) -> str:
+    return f"API server, node, controllers, gateway and broker in {stage.started_in:.2f} s"
+
+
+async def apply_to_ready(stage: Stage) -> str:
+    began = time.monotonic()
+    await stage.apply("hello.yaml")
+    await stage.until(lambda: stage.is_ready(KSERVICES, "hello"), "service hello ready")
+    return f"{_ms(time.monotonic() - began)} from apply to Ready, at {stage.url('hello')}"
+
+
+async def first_answer(stage: Stage) -> str:
+    answer = await stage.get("hello")
+    _check(answer.status == 200 and answer.body == "Hello World!\n", f"answered {answer}")
+    return f"{answer.body.strip()!r} in {_ms(answer.seconds)}"
+
+
+async def apply_the_rest(stage: Stage) -> str:
+    await stage.apply("burst.yaml")
+    await stage.apply("events.yaml")
+    names = ("burst", *_EVENT_SERVICES)
+    await stage.until(
+        lambda: (
+            all(stage.is_ready(KSERVICES, n) for n in names)
+            and stage.is_ready(BROKERS, "default")
+            and all(stage.is_ready(TRIGGERS, n) for n in ("orders", "mailer", "refuser"))
+        ),
+        "burst.yaml and events.yaml ready",
+    )
+    return f"{len(names)} services, a broker and 3 triggers are Ready"
+
+
+async def scale_to_zero(stage: Stage) -> str:
+    began = time.monotonic()
+    await stage.until(lambda: not stage.objects(PODS), "all pods gone", seconds=45)
+    return f"no pod left {time.monotonic() - began:.1f} s after the last request"
+
+
+async def cold_start(stage: Stage) -> str:
+    answer = await stage.get("hello")
+    _check(answer.status == 200, f"answered {answer.status} {answer.body!r}")
+    timing = answer.headers.get("Server-Timing", "")
+    _check(bool(timing), "the cold answer carries no Server-Timing")
+    return f"answered in {_ms(answer.seconds)}: {timing}"
+
+
+async def burst(stage: Stage) -> str:
+    _check(not stage.pods("burst"), "burst was not at zero")
+    most = 0
+
+    async def watch_pods() -> None:
+        nonlocal most
+        while True:
+            most = max(most, len(stage.pods("burst")))
+            await asyncio.sleep(0.01)
+
+    watcher = asyncio.create_task(watch_pods())
+    began = time.monotonic()
+    answers = await asyncio.gather(*(stage.get("burst") for _ in range(BURST)))
+    seconds = time.monotonic() - began
+    watcher.cancel()
+    codes = Counter(answer.status for answer in answers)
+    _check(codes == {200: BURST}, f"answers by status: {dict(codes)}")
+    _check(most > 1, f"only {most} pod was made")
+    return f"{BURST} at once from zero: 0 to {most} pods, 0 errors, {seconds:.2f} s"
+
+
+async def split(stage: Stage) -> str:
+    await stage.apply("hello-v2.yaml")
+    await stage.until(lambda: stage.is_ready(KSERVICES, "hello"), "second revision ready")
+    share = await _share_of_version_two(stage, SPLIT_REQUESTS)
+    _check(0.06 <= share <= 0.14, f"{share:.1%} of the requests reached the second revision")
+    return f"{SPLIT_REQUESTS} requests: {share:.1%} to the second revision (10 % wanted), 0 failed"
+
+
+async def shift(stage: Stage) -> str:
+    """Half, then all, while requests go on; none may fail."""
+    shares = []
+    for percent in (50, 100):
+        shifting = asyncio.create_task(_set_percent(stage, percent))
+        on_the_way = 0
+        while not shifting.done():
+            await _share_of_version_two(stage, 100)
+            on_the_way += 100
+        await shifting
+        share = await _share_of_version_two(stage, 500)
+        _check(abs(share - percent / 100) <= 0.08, f"{share:.1%} instead of {percent} %")
+        shares.append(f"{percent} %: {share:.1%} of 500")
+    return ", ".join(shares) + "; 0 failed on the way"
+
+
+async def _set_percent(stage: Stage, percent: int) -> None:
+    first = [{"revisionName": "hello-00001", "percent": 100 - percent}] if percent < 100 else []
+    latest = {"latestRevision": True, "percent": percent, "tag": "candidate"}
+    patch = {"spec": {"traffic": [*first, latest]}}
+    await stage.client.patch(KSERVICES, "hello", NAMESPACE, patch)
+    await stage.until(lambda: stage.is_ready(KSERVICES, "hello"), f"traffic at {percent} %")
+
+
+async def _share_of_version_two(stage: Stage, requests: int) -> float:
+    bodies: Counter[str] = Counter()
+
+    async def worker(count: int) -> None:
+        for _ in range(count):
+            answer = await stage.get("hello")
+            _check(answer.status == 200, f"a request failed: {answer.status} {answer.body!r}")
+            bodies[answer.body.strip()] += 1
+
+    each, extra = divmod(requests, _CONNECTIONS)
+    counts = [each + (n < extra) for n in range(_CONNECTIONS)]
+    await asyncio.gather(*(worker(count) for count in counts if count))
+    return bodies["Hello Version Two!"] / requests
+
+
+async def event_and_reply(stage: Stage) -> str:
+    _check(not stage.pods("orders"), "service orders was not at zero")
+    began = time.monotonic()
+    url = await stage.broker_url("default")
+    event = {"specversion": "1.0", "id": "1", "source": "demo", "type": "order.created"}
+    code = await stage.send_event(url, event, {"order": 42})
+    _check(code == 202, f"the broker answered {code}")
+    accepted = time.monotonic() - began
+    reply = await _event_at(stage, "mailer", "order.confirmed")
+    return (
+        f"accepted on disk in {_ms(accepted)}, woke `orders`, "
+        f"its reply {reply['type']!r} reached `mailer` {_ms(time.monotonic() - began)} later"
+    )
+
+
+async def dead_letter(stage: Stage) -> str:
+    url = await stage.broker_url("default")
+    event = {"specversion": "1.0", "id": "2", "source": "demo", "type": "order.lost"}
+    code = await stage.send_event(url, event, {"order": 43})
+    _check(code == 202, f"the broker answered {code}")
+    letter = await _event_at(stage, "lost-and-found", "order.lost")
+    _check(letter.get("knativeerrorcode") == "503", f"the dead letter carries {letter}")
+    return f"refused 3 times, then in the dead letter sink with code {letter['knativeerrorcode']}"
+
+
+async def _event_at(stage: Stage, service: str, kind: str) -> dict[str, str]:
+    """The event of this type that a service received; asking also keeps its pod awake."""
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                for entry in await stage.received(service):
+                    if entry["received"].get("type") == kind:
+                        return dict(entry["received"])
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise Failed(f"no event of type {kind} reached {service} within 20 s") from None
+
+
+async def deletion(stage: Stage) -> str:
+    for resource in (TRIGGERS, BROKERS, KSERVICES):
+        for obj in stage.objects(resource):
+            await stage.client.delete(resource, meta.name(obj), NAMESPACE)
+    rest = (KSERVICES, REVISIONS, DEPLOYMENTS, PODS, BROKERS, TRIGGERS)
+    took = await stage.until(
+        lambda: not any(stage.objects(resource) for resource in rest),
+        "nothing left of the deleted services",
+        seconds=40,
+    )
+    return f"services, revisions, deployments, pods, broker, triggers gone in {took:.1f} s"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
+
+
+STEPS = (
+    Step("Hearth starts", ready),
+    Step("Apply to Ready", apply_to_ready),
+    Step("First answer", first_answer),
+    Step("More services", apply_the_rest),
+    Step("Scale to zero", scale_to_zero),
+    Step("Cold start", cold_start),
+    Step("Burst from zero", burst),
+    Step("Event wakes a service", event_and_reply),
+    Step("Dead letter", dead_letter),
+    Step("10 % to a new revision", split),
+    Step("Then 50 %, then 100 %", shift),
+    Step("Deletion", deletion),
+)
