@@ -1,0 +1,23 @@
+"""Trigger filters: compiled once into predicates, indexed over many triggers.
+
+Pure. The reconciler compiles a Trigger's filters to see whether they can be served; the broker
+compiles them to route events.
+"""
+
+from eventing.filters.compiler import (
+    Dialect,
+    Filter,
+    FilterError,
+    compile_filters,
+    compile_trigger,
+)
+from eventing.filters.index import FilterIndex
+
+__all__ = [
+    "Dialect",
+    "Filter",
+    "FilterError",
+    "FilterIndex",
+    "compile_filters",
+    "compile_trigger",
+]

@@ -1,0 +1,37 @@
+"""Names of Knative Eventing's annotations, labels, conditions and places, and of our own."""
+
+GROUP = "eventing.knative.dev"
+SYSTEM_NAMESPACE = "knative-eventing"
+
+BROKER_LABEL = f"{GROUP}/broker"
+BROKER_CLASS_ANNOTATION = f"{GROUP}/broker.class"
+INJECTION_ANNOTATION = f"{GROUP}/injection"
+DEPENDENCY_ANNOTATION = "knative.dev/dependency"
+CREATOR_ANNOTATION = f"{GROUP}/creator"
+LAST_MODIFIER_ANNOTATION = f"{GROUP}/lastModifier"
+
+BROKER_CLASS = "MTChannelBasedBroker"
+"""The class existing YAML names by default; Hearth's broker serves it."""
+
+CONFIG_BROKER_DEFAULTS = "config-br-defaults"
+CONFIG_FEATURES = "config-features"
+CONFIG_CHANNEL = "config-br-default-channel"
+
+SUBSCRIBED_ANNOTATION = "eventing.hearth.dev/subscribed"
+"""In a Trigger's status: the generation whose events the broker process keeps for it."""
+OPENED_ANNOTATION = "eventing.hearth.dev/opened"
+"""In a Broker's status: the broker process has its log open and takes events."""
+
+READY = "Ready"
+ADDRESSABLE = "Addressable"
+INGRESS_READY = "IngressReady"
+FILTER_READY = "FilterReady"
+TRIGGER_CHANNEL_READY = "TriggerChannelReady"
+DEAD_LETTER_SINK_RESOLVED = "DeadLetterSinkResolved"
+EVENT_POLICIES_READY = "EventPoliciesReady"
+
+BROKER_READY = "BrokerReady"
+SUBSCRIPTION_READY = "SubscriptionReady"
+SUBSCRIBER_RESOLVED = "SubscriberResolved"
+DEPENDENCY_READY = "DependencyReady"
+OIDC_IDENTITY_CREATED = "OIDCIdentityCreated"

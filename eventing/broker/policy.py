@@ -1,0 +1,152 @@
+"""What to do after an attempt to deliver an event. Pure: time and chance come in.
+
+=====================================  ==========================================
+outcome of an attempt                  what follows
+=====================================  ==========================================
+2xx                                    done
+no answer, 404, 408, 409, 429, >= 500  another attempt while retries are left
+other answers (1xx, 3xx, 4xx)          no other attempt
+no retries left, or none allowed       dead letter
+=====================================  ==========================================
+
+As Knative's channel-based broker counts: before the n-th retry, n from 0, linear waits delay x n,
+exponential delay x 2^n. Beyond Knative: waits end at ten minutes, up to a tenth is added by
+chance so that a burst of failures does not come back as one, and Retry-After is honoured unless
+switched off.
+"""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hearth.kube.durations import parse_iso8601_duration
+
+MAX_BACKOFF_SECONDS = 600.0
+DEFAULT_TIMEOUT_SECONDS = 600.0
+"""As long as Knative's Kafka broker waits; its in-memory channel waits 15 minutes."""
+DEFAULT_RETRY_AFTER_MAX_SECONDS = 60.0
+_JITTER = 0.1
+_RETRIED = frozenset({404, 408, 409, 429})
+_RETRY_AFTER_CODES = frozenset({429, 503})
+_EXPONENT_CAP = 40
+
+
+class Backoff(enum.Enum):
+    NONE = "none"
+    LINEAR = "linear"
+    EXPONENTIAL = "exponential"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """The delivery spec of a Trigger, or of its Broker, in numbers."""
+
+    retries: int = 0
+    backoff: Backoff = Backoff.NONE
+    delay_seconds: float = 0.0
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    retry_after_max_seconds: float = DEFAULT_RETRY_AFTER_MAX_SECONDS
+    structured: bool = False
+    """Whether events are sent in structured mode (``format: json``)."""
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any] | None) -> DeliveryPolicy:
+        """Reads a delivery spec that admission has accepted; raises ValueError otherwise."""
+        given = spec or {}
+        has_backoff = "backoffPolicy" in given and "backoffDelay" in given
+        return cls(
+            retries=int(given.get("retry") or 0),
+            backoff=Backoff(given["backoffPolicy"]) if has_backoff else Backoff.NONE,
+            delay_seconds=parse_iso8601_duration(given["backoffDelay"]) if has_backoff else 0.0,
+            timeout_seconds=_seconds(given, "timeout", DEFAULT_TIMEOUT_SECONDS),
+            retry_after_max_seconds=_seconds(
+                given, "retryAfterMax", DEFAULT_RETRY_AFTER_MAX_SECONDS
+            ),
+            structured=given.get("format") == "json",
+        )
+
+
+def _seconds(spec: Mapping[str, Any], field: str, default: float) -> float:
+    return parse_iso8601_duration(spec[field]) if field in spec else default
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended; status 0 means that there was no answer."""
+
+    status: int
+    retry_after_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    at: float
+
+
+Step = Done | DeadLetter | Retry
+
+DONE = Done()
+DEAD_LETTER = DeadLetter()
+
+
+def next_step(
+    policy: DeliveryPolicy, attempts: int, outcome: Outcome, *, now: float, jitter: float
+) -> Step:
+    """What follows the attempts made so far (1 or more); jitter is a number in [0, 1)."""
+    if is_success(outcome.status):
+        return DONE
+    if not is_retried(outcome.status) or attempts > policy.retries:
+        return DEAD_LETTER
+    wait = backoff_seconds(policy, attempts - 1) * (1 + _JITTER * jitter)
+    if outcome.status in _RETRY_AFTER_CODES:
+        wait = max(wait, min(outcome.retry_after_seconds, policy.retry_after_max_seconds))
+    return Retry(now + wait)
+
+
+def is_success(status: int) -> bool:
+    return 200 <= status < 300
+
+
+def is_retried(status: int) -> bool:
+    return status == 0 or status >= 500 or status in _RETRIED
+
+
+def backoff_seconds(policy: DeliveryPolicy, retry: int) -> float:
+    """The wait before a retry, counted from 0."""
+    match policy.backoff:
+        case Backoff.NONE:
+            return 0.0
+        case Backoff.LINEAR:
+            wait = policy.delay_seconds * retry
+        case Backoff.EXPONENTIAL:
+            wait = policy.delay_seconds * 2.0 ** min(retry, _EXPONENT_CAP)
+    return min(wait, MAX_BACKOFF_SECONDS)
+
+
+def parse_retry_after(value: bytes, *, now: float) -> float:
+    """Seconds of a Retry-After header (a number or a date); 0 where it says nothing useful."""
+    text = value.decode("latin-1").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return max(0.0, moment.timestamp() - now)

@@ -1,0 +1,42 @@
+"""How many deliveries of one Trigger may be under way at once. Pure.
+
+Additive increase, multiplicative decrease: the number grows while the target keeps up with what is
+sent, and halves when it says that it cannot (no answer, 429, 503). It follows what a Service can
+take as it scales, without knowing how it scales; a Service at zero is simply sent to, the gateway
+holds the request until a pod is there.
+"""
+
+from __future__ import annotations
+
+FIRST, LEAST, MOST = 16, 1, 128
+
+
+class Slots:
+    """The current limit; ``limit`` is read by the dispatcher before each attempt."""
+
+    __slots__ = ("_credit", "_decreased_at", "limit")
+
+    def __init__(self) -> None:
+        self.limit = FIRST
+        self._credit = 0
+        self._decreased_at = float("-inf")
+
+    def succeeded(self, *, busy: int) -> None:
+        """An attempt succeeded while ``busy`` were under way; only full use makes room grow."""
+        if busy < self.limit or self.limit >= MOST:
+            return
+        self._credit += 1
+        if self._credit >= self.limit // 4:
+            self._credit = 0
+            self.limit += 1
+
+    def overloaded(self, *, now: float, started: float) -> None:
+        """The target could not take an attempt that was started then.
+
+        Attempts that were already under way at the last decrease say nothing new.
+        """
+        if started < self._decreased_at:
+            return
+        self._decreased_at = now
+        self._credit = 0
+        self.limit = max(LEAST, self.limit // 2)

@@ -1,0 +1,59 @@
+"""Where a URL leads: the connection to open and the beginning of each request. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+Address = tuple[str, int]
+
+_CLUSTER_LOCAL = (".svc.cluster.local", ".svc")
+_TARGET_SAFE = "/?&=%:@!$'()*+,;~-._[]"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_BAD = re.compile(r"[\x00-\x20\x7f]")
+
+
+class BadTarget(ValueError):
+    """A URL that cannot be delivered to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL made ready: ``address`` to connect to, ``opening`` to send first."""
+
+    url: str
+    address: Address
+    tls_name: str | None
+    opening: bytes
+    """Request line and Host header."""
+
+
+def parse_target(url: str, gateway: Address | None) -> Target:
+    """In-cluster hosts go through the gateway's internal listener where there is one.
+
+    The gateway holds a request for a Service at zero until a pod can take it. ``*.localhost``
+    is this machine, also where the resolver does not know that name.
+    """
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise BadTarget(f"{url!r} has no valid port") from error
+    if scheme not in _DEFAULT_PORTS or not parts.hostname or _BAD.search(url):
+        raise BadTarget(f"{url!r} is not an absolute http or https URL")
+    host = parts.hostname
+    path = quote(parts.path or "/", safe=_TARGET_SAFE)
+    if parts.query:
+        path += "?" + quote(parts.query, safe=_TARGET_SAFE)
+    shown = f"[{host}]" if ":" in host else host
+    if port is not None and port != _DEFAULT_PORTS[scheme]:
+        shown += f":{port}"
+    opening = f"POST {path} HTTP/1.1\r\nhost: {shown}\r\n".encode("ascii")
+    address = (host, port or _DEFAULT_PORTS[scheme])
+    if scheme == "http" and gateway is not None and host.endswith(_CLUSTER_LOCAL):
+        address = gateway
+    elif host == "localhost" or host.endswith(".localhost"):
+        address = ("127.0.0.1", address[1])
+    return Target(url, address, host if scheme == "https" else None, opening)

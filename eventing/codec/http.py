@@ -1,0 +1,68 @@
+"""Which mode an HTTP message is in, and its events."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+from eventing.codec.binary import Header, decode_binary
+from eventing.codec.event import CodecError, Event
+from eventing.codec.structured import decode_batch, decode_structured
+
+
+class Mode(enum.Enum):
+    BINARY = "binary"
+    STRUCTURED = "structured"
+    BATCH = "batch"
+
+
+def mode_of(content_type: bytes) -> Mode:
+    """By the media type's beginning, in any case (HTTP binding, section 3)."""
+    kind = content_type[:32].lower()
+    if kind.startswith(b"application/cloudevents-batch"):
+        return Mode.BATCH
+    if kind.startswith(b"application/cloudevents"):
+        return Mode.STRUCTURED
+    return Mode.BINARY
+
+
+def decode(headers: Sequence[Header], body: bytes) -> list[Event]:
+    """The events of a message: one, or those of a batch. Raises CodecError."""
+    content_type = value_of(headers, b"content-type")
+    if content_type[:1] not in b"aA" or (mode := mode_of(content_type)) is Mode.BINARY:
+        return [decode_binary(headers, body)]
+    _check_json_format(content_type)
+    # Attributes repeated as headers are the sender's courtesy: the body counts.
+    return decode_batch(body) if mode is Mode.BATCH else [decode_structured(body)]
+
+
+def decode_reply(headers: Sequence[Header], body: bytes) -> Event | None:
+    """The event of an HTTP answer, or None where it carries none. Raises CodecError."""
+    content_type = value_of(headers, b"content-type")
+    if mode_of(content_type) is Mode.BINARY and not value_of(headers, b"ce-specversion"):
+        return None
+    events = decode(headers, body)
+    if len(events) != 1:
+        raise CodecError("a reply is one event")
+    return events[0]
+
+
+def value_of(headers: Sequence[Header], name: bytes) -> bytes:
+    """The first header of that name, or nothing."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return b""
+
+
+def _check_json_format(content_type: bytes) -> None:
+    media_type, _, parameters = content_type.lower().partition(b";")
+    if media_type.strip() not in (
+        b"application/cloudevents+json",
+        b"application/cloudevents-batch+json",
+    ):
+        raise CodecError(
+            f"the event format {media_type.strip().decode('latin-1')} is not supported", status=415
+        )
+    if b"charset" in parameters and b"utf-8" not in parameters and b"utf8" not in parameters:
+        raise CodecError("JSON events are encoded in UTF-8")

@@ -1,0 +1,203 @@
+"""From the filters of a Trigger to one predicate over an event's attributes.
+
+The dialects of the CloudEvents Subscriptions API as Knative reads them. A filter object without a
+dialect has no opinion: it neither passes nor fails anything, and neither does its negation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Attributes = Mapping[str, str]
+Predicate = Callable[[Attributes], bool]
+
+_NAME = re.compile(r"[a-z][a-z0-9]*")
+
+
+class FilterError(ValueError):
+    """A filter that cannot be served; ``path`` says which one (``filters[0].not.exact``)."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """``matches`` decides; ``required`` are attributes that every match has with that value."""
+
+    matches: Predicate
+    required: Mapping[str, str]
+
+
+_EVERYTHING = Filter(lambda _: True, {})
+
+Dialect = Callable[[Any, str], Filter | None]
+"""Compiles the value of one dialect key found at a path; None where it has no opinion."""
+
+
+def compile_trigger(spec: Mapping[str, Any]) -> Filter:
+    """The filter of a Trigger's spec: ``filters`` where given, else ``filter.attributes``."""
+    filters = spec.get("filters")
+    if filters:
+        return compile_filters(filters)
+    attributes = (spec.get("filter") or {}).get("attributes") or {}
+    return compile_attributes(attributes)
+
+
+def compile_attributes(wanted: Mapping[str, Any]) -> Filter:
+    """The older form: equal values; an empty one asks only that the attribute is there."""
+    _check_names(wanted, "filter.attributes")
+    pairs = tuple((name, str(value)) for name, value in wanted.items())
+    if not pairs:
+        return _EVERYTHING
+
+    def matches(event: Attributes) -> bool:
+        for name, value in pairs:
+            found = event.get(name)
+            if found is None or (value and found != value):
+                return False
+        return True
+
+    return Filter(matches, {name: value for name, value in pairs if value})
+
+
+def compile_filters(filters: Sequence[Mapping[str, Any]], path: str = "filters") -> Filter:
+    """All of a list must match."""
+    return _all(filters, path) or _EVERYTHING
+
+
+def _one(given: Any, path: str) -> Filter | None:
+    if not isinstance(given, Mapping):
+        raise FilterError(path, "must be an object")
+    present = [name for name, value in given.items() if _is_set(name, value)]
+    if len(present) > 1:
+        raise FilterError(path, "multiple dialects found, filters can have only one dialect set")
+    if not present:
+        return None
+    compiler = DIALECTS.get(present[0])
+    if compiler is None:
+        raise FilterError(path, f'the dialect "{present[0]}" is not supported')
+    return compiler(given[present[0]], f"{path}.{present[0]}")
+
+
+def _is_set(name: str, value: Any) -> bool:
+    """``not: {}`` is set; any other empty map, list or text is not, as in Knative's types."""
+    return value is not None if name == "not" else bool(value)
+
+
+def _nested(given: Any, path: str) -> list[Filter]:
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise FilterError(path, "must be a list of filters")
+    compiled = (_one(one, f"{path}[{number}]") for number, one in enumerate(given))
+    return [one for one in compiled if one is not None]
+
+
+def _all(given: Any, path: str) -> Filter | None:
+    parts = _nested(given, path)
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    predicates = tuple(part.matches for part in parts)
+    required: dict[str, str] = {}
+    for part in parts:
+        required |= part.required
+
+    def matches(event: Attributes) -> bool:
+        for predicate in predicates:  # noqa: SIM110 - a generator per event costs more
+            if not predicate(event):
+                return False
+        return True
+
+    return Filter(matches, required)
+
+
+def _any(given: Any, path: str) -> Filter | None:
+    parts = _nested(given, path)
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    predicates = tuple(part.matches for part in parts)
+
+    def matches(event: Attributes) -> bool:
+        for predicate in predicates:  # noqa: SIM110 - a generator per event costs more
+            if predicate(event):
+                return True
+        return False
+
+    shared = set(parts[0].required.items())
+    for part in parts[1:]:
+        shared &= set(part.required.items())
+    return Filter(matches, dict(shared))
+
+
+def _not(given: Any, path: str) -> Filter | None:
+    inner = _one(given, path)
+    if inner is None:
+        return None
+    predicate = inner.matches
+    return Filter(lambda event: not predicate(event), {})
+
+
+def _check_names(wanted: Any, path: str) -> None:
+    if not isinstance(wanted, Mapping):
+        raise FilterError(path, "must be a map of attributes to values")
+    for name in wanted:
+        if _NAME.fullmatch(name) is None:
+            raise FilterError(f"{path}[{name}]", f'invalid attribute name "{name}"')
+
+
+def _pairs(wanted: Any, path: str) -> tuple[tuple[str, str], ...]:
+    _check_names(wanted, path)
+    for name, value in wanted.items():
+        if not isinstance(value, str) or not value:
+            raise FilterError(f"{path}[{name}]", "the value must be a string that is not empty")
+    return tuple(wanted.items())
+
+
+def _exact(wanted: Any, path: str) -> Filter | None:
+    pairs = _pairs(wanted, path)
+    if len(pairs) == 1:
+        name, value = pairs[0]
+        return Filter(lambda event: event.get(name) == value, dict(pairs))
+
+    def matches(event: Attributes) -> bool:
+        for name, value in pairs:  # noqa: SIM110 - a generator per event costs more
+            if event.get(name) != value:
+                return False
+        return True
+
+    return Filter(matches, dict(pairs)) if pairs else None
+
+
+def _prefix(wanted: Any, path: str) -> Filter | None:
+    return _affix(_pairs(wanted, path), str.startswith)
+
+
+def _suffix(wanted: Any, path: str) -> Filter | None:
+    return _affix(_pairs(wanted, path), str.endswith)
+
+
+def _affix(
+    pairs: tuple[tuple[str, str], ...], compare: Callable[[str, str], bool]
+) -> Filter | None:
+    def matches(event: Attributes) -> bool:
+        for name, value in pairs:
+            found = event.get(name)
+            if found is None or not compare(found, value):
+                return False
+        return True
+
+    return Filter(matches, {}) if pairs else None
+
+
+DIALECTS: dict[str, Dialect] = {
+    "exact": _exact,
+    "prefix": _prefix,
+    "suffix": _suffix,
+    "all": _all,
+    "any": _any,
+    "not": _not,
+}
+"""By key. A further dialect (CESQL) is one more entry."""
