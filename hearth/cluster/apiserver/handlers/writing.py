@@ -1,0 +1,178 @@
+"""create, update and patch over HTTP: decode the request, then ``writes``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hearth.cluster.apiserver import decode, options, patches, status
+from hearth.cluster.apiserver.handlers.common import Call, written_response
+from hearth.cluster.apiserver.managedfields import updates as managed
+from hearth.cluster.apiserver.objects import Object
+from hearth.cluster.apiserver.options import WriteOptions
+from hearth.cluster.apiserver.requests import Response
+from hearth.cluster.apiserver.writes import UpdateRules, Write, create, update
+
+
+async def post(call: Call) -> Response:
+    """Creates an object from the body."""
+    write_options = call.write_options("CreateOptions")
+    obj = decoded(call, write_options)
+    return written_response(call, await create(call.write(write_options, name=""), obj))
+
+
+def decoded(call: Call, write_options: WriteOptions) -> Object:
+    """The object in the body, of the right kind and without unknown fields."""
+    request, kind = call.request, call.kind
+    obj, duplicates = decode.decode_object(
+        request.body, request.headers.get("content-type", ""), kind
+    )
+    own = call.api.registry.by_kind(str(obj["apiVersion"]), str(obj["kind"]))
+    is_builtin = own is not None and not own.kind.custom
+    try:
+        decode.check_type(obj, kind, is_builtin=is_builtin)
+    finally:
+        if kind.custom and own is None and write_options.field_validation == "Warn":
+            call.request.warnings += decode.unknown_version_warnings(obj)
+    obj, warnings = decode.check_fields(
+        obj, kind, validation=write_options.field_validation, duplicates=duplicates
+    )
+    call.request.warnings += warnings
+    return obj
+
+
+async def put(call: Call) -> Response:
+    """Replaces an object by the body."""
+    write_options = call.write_options("UpdateOptions")
+    obj = decoded(call, write_options)
+    name = (obj.get("metadata") or {}).get("name") or ""
+    if name != call.target.name:
+        raise status.bad_request(name_mismatch(name, call.target.name))
+    can_create = call.served.resource in options.CREATE_ON_UPDATE
+    missing = (lambda: obj) if can_create and not call.target.subresource else None
+    write = call.write(write_options)
+    written = await update(write, _always(obj), UpdateRules(missing=missing))
+    return written_response(call, written)
+
+
+def name_mismatch(name: str, wanted: str) -> str:
+    if not name:
+        return "name is required"
+    return f"the name of the object ({name}) does not match the name on the URL ({wanted})"
+
+
+def _always(obj: Object) -> Callable[[Object], Object]:
+    def change(_: Object) -> Object:
+        return decode.copied(obj)
+
+    return change
+
+
+async def patch(call: Call) -> Response:
+    """Patches an object in one of four ways, as Content-Type says."""
+    accepted = patches.accepted(call.kind)
+    media = decode.media_type(call.request.headers.get("content-type", ""), accepted)
+    write_options = call.write_options("PatchOptions")
+    is_apply = media == patches.APPLY_PATCH
+    options.check_patch_options(write_options, is_apply=is_apply)
+    write = call.write(write_options)
+    if is_apply:
+        return written_response(call, await _apply(call, write))
+    body = patches.decode_patch(call.request.body, media)
+    change = _patching(call, write_options, body, media=media)
+    return written_response(call, await update(write, change, UpdateRules(is_patch=True)))
+
+
+def _patching(
+    call: Call, write_options: WriteOptions, body: Any, *, media: str
+) -> Callable[[Object], Object]:
+    kind, said = call.kind, set[str]()
+
+    def change(obj: Object) -> Object:
+        result = patches.patched(obj, body, media, schema=kind.schema)
+        patches.check_patched(result, kind)
+        result, warnings = decode.check_fields(
+            result, kind, validation=write_options.field_validation, duplicates=()
+        )
+        # A patch may be tried again on a newer state; it warns once.
+        call.request.warnings += [w for w in warnings if w not in said]
+        said.update(warnings)
+        return result
+
+    return change
+
+
+async def _apply(call: Call, write: Write) -> Any:
+    applied = _applied(call)
+    kind = call.kind
+
+    def merged(live: Object | None) -> Object:
+        try:
+            result, conflicts = managed.apply(
+                live,
+                decode.copied(applied),
+                schema=kind.schema,
+                manager=write.options.field_manager,
+                force=bool(write.options.force),
+                api_version=kind.api_version,
+                now=call.api.now(),
+                subresource=write.subresource,
+                reset=managed.reset_fields(
+                    write.subresource,
+                    has_status="status" in kind.subresources,
+                    custom=kind.custom,
+                ),
+            )
+        except managed.ApplyError as error:
+            raise _apply_refused(error) from None
+        if conflicts:
+            body = managed.conflict_status(conflicts)
+            raise status.ApiStatus(409, "Conflict", body["message"], details=body.get("details"))
+        return result
+
+    def missing() -> Object:
+        return merged(None)
+
+    rules = UpdateRules(missing=None if write.subresource else missing, tracked=True, is_patch=True)
+    return await update(write, merged, rules)
+
+
+def _apply_refused(error: managed.ApplyError) -> status.ApiStatus:
+    if error.code == 400:
+        return status.bad_request(str(error))
+    return status.ApiStatus(error.code, "", str(error))
+
+
+def _applied(call: Call) -> Object:
+    """The applied configuration: YAML or JSON, naming what the URL names."""
+    kind = call.kind
+    try:
+        obj = decode.load_yaml(call.request.body)
+    except decode.YamlError as error:
+        raise status.bad_request(f"error decoding YAML: {error}") from None
+    if not isinstance(obj, dict):
+        raise status.bad_request("error decoding YAML: the body is not an object")
+    _check_applied_type(call, obj)
+    name = (obj.get("metadata") or {}).get("name")
+    if name and name != call.target.name:
+        raise status.bad_request(name_mismatch(name, call.target.name))
+    obj.setdefault("metadata", {})["name"] = call.target.name
+    if kind.namespaced:
+        obj["metadata"].setdefault("namespace", call.key.namespace)
+    validation = call.write_options("PatchOptions").field_validation
+    obj, warnings = decode.check_fields(obj, kind, validation=validation, duplicates=())
+    call.request.warnings += warnings
+    return obj
+
+
+def _check_applied_type(call: Call, obj: Object) -> None:
+    kind = call.kind
+    for field, expected in (("apiVersion", kind.api_version), ("kind", kind.kind)):
+        if not obj.get(field):
+            raise status.bad_request(f"error decoding YAML: {field} must be set")
+        if obj[field] != expected:
+            given = f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
+            wanted = f"{kind.api_version}, Kind={kind.kind}"
+            raise status.bad_request(
+                f"incorrect type specified in patch: {given}, expected {wanted}"
+            )

@@ -1,0 +1,160 @@
+"""Runs the API server: store, kinds, in-process controllers, HTTPS. Started by the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from hearth.cluster.apiserver.api import Api
+from hearth.cluster.apiserver.auth import Authenticator, Signer
+from hearth.cluster.apiserver.credentials import Credentials, ensure_credentials, load_key
+from hearth.cluster.apiserver.http import App
+from hearth.cluster.apiserver.kinds import builtin_kinds
+from hearth.cluster.apiserver.registry import Registry
+from hearth.cluster.apiserver.store import Store
+from hearth.kube.clock import Clock, wall_clock
+
+_log = logging.getLogger(__name__)
+_HOSTS = ("localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default")
+_HOSTS_LONG = ("kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+_KEEP_ALIVE_SECONDS = 120
+_DRAIN_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServerConfig:
+    """Where the state is and where to listen; ``allowed_hosts`` are further names for the Host
+    header, of a server that is reached under another name."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 6443
+    allowed_hosts: tuple[str, ...] = ()
+    compaction_seconds: float = 300.0
+    event_lifetime_seconds: float = 3600.0
+
+
+async def run(config: ApiServerConfig, ready: Callable[[], None]) -> None:
+    """Serves until cancelled; calls ``ready`` once requests are answered."""
+    async with serving(config):
+        ready()
+        await asyncio.Event().wait()
+
+
+@contextlib.asynccontextmanager
+async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> AsyncIterator[Api]:
+    """A server that answers inside the block; a port of 0 is chosen by the system."""
+    listener = _listen(config.host, config.port)
+    port = listener.getsockname()[1]
+    credentials = ensure_credentials(config.data_dir, config.host, port)
+    store = Store(config.data_dir / "apiserver", clock)
+    api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
+    try:
+        async with controllers(api, config), _http(api, config, credentials, listener=listener):
+            yield api
+    finally:
+        listener.close()
+        await store.close()
+
+
+def make_api(
+    config: ApiServerConfig, store: Store, credentials: Credentials, *, address: str, clock: Clock
+) -> Api:
+    signer = Signer(load_key(credentials.signing_key_path))
+    authenticator = Authenticator(
+        admin_token=credentials.admin_token,
+        component_tokens=credentials.component_tokens,
+        signer=signer,
+        state=store.state,
+        clock=clock,
+    )
+    return Api(
+        data_dir=config.data_dir,
+        address=address,
+        store=store,
+        registry=Registry(builtin_kinds()),
+        authenticator=authenticator,
+        signer=signer,
+        clock=clock,
+    )
+
+
+@contextlib.asynccontextmanager
+async def controllers(api: Api, config: ApiServerConfig) -> AsyncIterator[None]:
+    yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process it runs in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _tls(credentials: Credentials) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(credentials.server_cert_path, credentials.server_key_path)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@contextlib.asynccontextmanager
+async def _http(
+    api: Api, config: ApiServerConfig, credentials: Credentials, *, listener: socket.socket
+) -> AsyncIterator[None]:
+    hosts = frozenset({*_HOSTS, *_HOSTS_LONG, config.host, *config.allowed_hosts})
+    settings = uvicorn.Config(
+        App(api, hosts),  # type: ignore[arg-type]
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        ssl_context_factory=lambda *_: _tls(credentials),
+    )
+    server = _Server(settings)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="apiserver-http")
+    try:
+        await _started(server, task)
+        yield
+    finally:
+        api.stopping = True
+        api.watchers.close_all()
+        server.should_exit = True
+        await task
+
+
+async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    while not server.started:
+        if task.done():
+            await task
+            raise RuntimeError("the HTTP server ended while starting")
+        await asyncio.sleep(0.002)

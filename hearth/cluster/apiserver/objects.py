@@ -1,0 +1,134 @@
+"""Objects as the store keeps them: JSON bytes with a known head, and what is read of them often.
+
+The bytes begin ``{"apiVersion":...,"kind":...,"metadata":{"resourceVersion":"N"``, so a list can
+cut the head and a deletion can change the resource version without parsing. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+Object = dict[str, Any]
+
+
+class Key(NamedTuple):
+    """Where an object lives; ``resource`` is the group resource (``deployments.apps``)."""
+
+    resource: str
+    namespace: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The order of lists, as Kubernetes has it: namespace and name as one text."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def text(self) -> str:
+        return f"{self.resource}/{self.namespace}/{self.name}"
+
+
+def parse_key(text: str) -> Key:
+    resource, namespace, name = text.split("/", 2)
+    return Key(resource, namespace, name)
+
+
+class Owner(NamedTuple):
+    """An owner reference, as garbage collection needs it."""
+
+    uid: str
+    kind: str
+    name: str
+    api_version: str
+    blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object at one revision."""
+
+    key: Key
+    revision: int
+    value: bytes
+    uid: str
+    labels: dict[str, str]
+    owners: tuple[Owner, ...] = ()
+    finalizers: tuple[str, ...] = ()
+    deleting: bool = False
+
+    def parse(self) -> Object:
+        """A fresh copy of the object, the caller's own to change."""
+        parsed: Object = orjson.loads(self.value)
+        return parsed
+
+
+_NO_LABELS: dict[str, str] = {}
+_MARK = b'"metadata":{"resourceVersion":"'
+
+
+def encode(obj: Object, revision: int) -> bytes:
+    """The stored bytes of an object at a revision."""
+    metadata = {"resourceVersion": str(revision)}
+    metadata |= {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}
+    head = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
+    head |= {k: v for k, v in obj.items() if k not in head}
+    return orjson.dumps(head)
+
+
+def head(api_version: str, kind: str) -> bytes:
+    """The first bytes of every stored object of a kind."""
+    return orjson.dumps({"apiVersion": api_version, "kind": kind})[:-1] + b","
+
+
+def with_revision(value: bytes, revision: int) -> bytes:
+    """The same stored bytes under another resource version."""
+    start = value.index(_MARK) + len(_MARK)
+    return b"%b%d%b" % (value[:start], revision, value[value.index(b'"', start) :])
+
+
+def make_entry(key: Key, revision: int, value: bytes, *, obj: Object | None = None) -> Entry:
+    """An entry with what the indexes need; ``obj`` spares parsing where it is at hand."""
+    metadata = (orjson.loads(value) if obj is None else obj)["metadata"]
+    return Entry(
+        key=key,
+        revision=revision,
+        value=value,
+        uid=metadata.get("uid", ""),
+        labels=metadata.get("labels") or _NO_LABELS,
+        owners=tuple(_owner(reference) for reference in metadata.get("ownerReferences") or ()),
+        finalizers=tuple(metadata.get("finalizers") or ()),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def _owner(reference: dict[str, Any]) -> Owner:
+    return Owner(
+        uid=reference.get("uid", ""),
+        kind=reference.get("kind", ""),
+        name=reference.get("name", ""),
+        api_version=reference.get("apiVersion", ""),
+        blocks=bool(reference.get("blockOwnerDeletion")),
+    )
+
+
+class Change(NamedTuple):
+    """One revision as watchers see it: the object now, and what it replaced.
+
+    ``now`` of a deletion is the last state under the deletion's resource version.
+    """
+
+    now: Entry
+    before: Entry | None
+    deleted: bool
+
+    @property
+    def revision(self) -> int:
+        return self.now.revision
+
+
+def plain(obj: Object) -> bytes:
+    """An object that is not stored, as an answer."""
+    return orjson.dumps(obj)

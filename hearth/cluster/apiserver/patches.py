@@ -1,0 +1,98 @@
+"""The patch types: from a request body to a change of the object. Pure.
+
+JSON patch, merge patch and strategic merge patch change the object as it is; the result is
+decoded anew, as if a client had sent it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from hearth.cluster.apiserver import gojson, status, typecheck
+from hearth.cluster.apiserver.fielderrors import invalid
+from hearth.cluster.apiserver.kind import Kind, Schema
+from hearth.cluster.apiserver.objects import Object
+from hearth.cluster.apiserver.strategic import strategic_merge
+from hearth.kube.patch import PatchError, json_patch, merge_patch
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+_MAX_OPERATIONS = 10_000
+
+
+def accepted(kind: Kind) -> list[str]:
+    """The media types of patches to a kind, as Kubernetes lists them."""
+    types = [JSON_PATCH, MERGE_PATCH]
+    if not kind.custom:
+        types.append(STRATEGIC_PATCH)
+    return [*types, APPLY_PATCH]
+
+
+def decode_patch(body: bytes, media: str) -> Any:
+    """The patch itself; 400 with Go's words where it is none."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        problem = gojson.syntax_error(body) or "not JSON"
+        raise status.bad_request(_decoding(media, problem)) from None
+    wanted = list if media == JSON_PATCH else dict
+    if not isinstance(value, wanted):
+        raise status.bad_request(_decoding(media, _not_a(value, media)))
+    if media == JSON_PATCH:
+        _check_operations(value)
+    return value
+
+
+def _decoding(media: str, problem: str) -> str:
+    return f"error decoding patch: {problem}" if media == MERGE_PATCH else problem
+
+
+def _not_a(value: Any, media: str) -> str:
+    shown = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")
+    target = "jsonpatch.Patch" if media == JSON_PATCH else "map[string]interface {}"
+    return f"json: cannot unmarshal {shown} into Go value of type {target}"
+
+
+def _check_operations(operations: list[Any]) -> None:
+    if len(operations) > _MAX_OPERATIONS:
+        raise status.ApiStatus(
+            413,
+            "RequestEntityTooLarge",
+            f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, "
+            f"got {len(operations)}",
+        )
+    for operation in operations:
+        if not isinstance(operation, dict):
+            raise status.bad_request(_not_a(operation, MERGE_PATCH))
+
+
+def patched(obj: Object, patch: Any, media: str, *, schema: Schema) -> Object:
+    """The object with the patch applied; 422 where it does not fit."""
+    if media == JSON_PATCH:
+        try:
+            result = json_patch(obj, patch)
+        except PatchError:
+            raise status.unprocessable() from None
+    elif media == STRATEGIC_PATCH:
+        try:
+            result = strategic_merge(obj, patch, schema)
+        except ValueError as error:
+            raise status.bad_request(str(error)) from None
+    else:
+        result = merge_patch(obj, patch)
+    if not isinstance(result, dict):
+        raise status.unprocessable()
+    return result
+
+
+def check_patched(obj: Object, kind: Kind) -> None:
+    """Refuses a patched object that could not have been sent: a value of a wrong type."""
+    problems = typecheck.decode_errors(obj, kind.schema, kind.kind)
+    if problems:
+        text = orjson.dumps(obj).decode()
+        raise status.invalid("", "", "", errors=[invalid("patch", text, problems[0])])

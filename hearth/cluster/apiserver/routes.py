@@ -1,0 +1,117 @@
+"""From a request to its handler: the verb of a path and method, and who may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from hearth.cluster.apiserver import paths, status
+from hearth.cluster.apiserver.api import Api
+from hearth.cluster.apiserver.handlers import deleting, reading, watching, writing
+from hearth.cluster.apiserver.handlers.common import Call
+from hearth.cluster.apiserver.options import list_options
+from hearth.cluster.apiserver.paths import Target
+from hearth.cluster.apiserver.registry import Served
+from hearth.cluster.apiserver.requests import Request, Response, User, text_response
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+_OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_MAIN: Mapping[str, Handler] = {
+    "get": reading.get,
+    "list": reading.list_objects,
+    "create": writing.post,
+    "update": writing.put,
+    "patch": writing.patch,
+    "delete": deleting.delete_one,
+    "deletecollection": deleting.delete_collection,
+}
+_STATUS: Mapping[str, Handler] = {
+    "get": reading.get,
+    "update": writing.put,
+    "patch": writing.patch,
+}
+SUBRESOURCES: dict[tuple[str, str], Mapping[str, Handler]] = {}
+"""By resource and subresource; the resource ``*`` stands for all."""
+
+
+def verb_of(request: Request, target: Target) -> str:
+    """The verb of a request; empty where the method has none there."""
+    method = "GET" if request.method == "HEAD" else request.method
+    if target.subresource:
+        return "create" if method == "POST" else _OBJECT_VERBS.get(method, "")
+    if not target.name:
+        verb = _COLLECTION_VERBS.get(method, "")
+        return "watch" if verb == "list" and paths.flag(request.query, "watch") else verb
+    if method == "GET" and paths.flag(request.query, "watch"):
+        return "watch"
+    return _OBJECT_VERBS.get(method, "")
+
+
+def check_access(user: User, target: Target, verb: str) -> None:
+    """Anybody with a token may do anything; nobody else may do something here."""
+    if not user.is_anonymous:
+        return
+    resource = f"{target.plural}/{target.subresource}" if target.subresource else target.plural
+    where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
+    why = (
+        f'User "{user.name}" cannot {verb} resource "{resource}" in API group '
+        f'"{target.group}" {where}'
+    )
+    raise status.forbidden(target.group, resource, target.name, why=why)
+
+
+def check_path_access(user: User, request: Request) -> None:
+    if user.is_anonymous:
+        verb = request.method.lower()
+        raise status.forbidden_path(f'User "{user.name}" cannot {verb} path "{request.path}"')
+
+
+async def handle_resource(api: Api, request: Request, target: Target) -> Response:
+    """Answers a request below /api/VERSION or /apis/GROUP/VERSION."""
+    verb = verb_of(request, target)
+    check_access(request.user, target, verb or request.method.lower())
+    served = api.registry.get(target.group, target.version, target.plural)
+    if served is None:
+        if api.registry.of_version(target.group, target.version):
+            raise status.no_such_resource()
+        return not_found()
+    call = Call(api, request, target, served)
+    if target.subresource:
+        return await _subresource_handler(call, verb)(call)
+    if not verb or not _fits_scope(served, target, verb):
+        raise status.method_not_allowed()
+    if verb == "watch":
+        return await watching.watch(call, list_options(dict(request.query) | {"watch": "1"}))
+    if verb not in served.kind.verbs:
+        raise status.method_not_allowed()
+    return await _MAIN[verb](call)
+
+
+def not_found() -> Response:
+    return text_response("404 page not found\n", 404)
+
+
+def _fits_scope(served: Served, target: Target, verb: str) -> bool:
+    """Objects of a namespaced kind are made and named inside a namespace."""
+    if not served.kind.namespaced:
+        return True
+    return bool(target.namespace) or verb in ("list", "watch")
+
+
+def _subresource_handler(call: Call, verb: str) -> Handler:
+    name, kind = call.target.subresource, call.kind
+    if name not in kind.subresources:
+        raise status.no_such_resource()
+    if kind.namespaced and not call.target.namespace:
+        raise status.no_such_resource()
+    handlers = (
+        SUBRESOURCES.get((call.served.resource, name))
+        or SUBRESOURCES.get(("*", name))
+        or (_STATUS if name == "status" else None)
+    )
+    if handlers is None:
+        raise status.no_such_resource()
+    if verb not in handlers:
+        raise status.method_not_allowed()
+    return handlers[verb]
