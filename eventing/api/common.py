@@ -1,0 +1,109 @@
+"""Types that several kinds of eventing share: references, destinations, delivery, status."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from hearth.kube.models import Int32, Int64, Model, Required
+
+STRING_MAP = dict[str, str]
+
+
+class KReference(Model):
+    go_type: ClassVar[str] = "v1.KReference"
+
+    kind: str = ""
+    """Kind of the object referred to."""
+    namespace: str = ""
+    """Namespace of the object referred to; by default that of the object that refers."""
+    name: str = ""
+    """Name of the object referred to."""
+    api_version: str = ""
+    """API version of the object referred to."""
+    group: str = ""
+    """API group of the object referred to, instead of apiVersion; needs a feature flag."""
+    address: str | None = None
+    """Which of the object's addresses to use, by name."""
+
+
+class Destination(Model):
+    """Where events go: an object with an address, a URL, or a path below an object's address."""
+
+    go_type: ClassVar[str] = "v1.Destination"
+
+    ref: KReference | None = None
+    """An object that has an address."""
+    uri: str | None = None
+    """An absolute URL, or one relative to the address of ref."""
+    ca_certs: Annotated[str | None, Field(alias="CACerts")] = None
+    """Certificates (PEM) to trust when sending there."""
+    audience: str | None = None
+    """OIDC audience of the destination."""
+
+
+class DeliverySpec(Model):
+    """How hard to try, and what to do with what cannot be delivered."""
+
+    go_type: ClassVar[str] = "v1.DeliverySpec"
+    schema_extra: ClassVar[dict[str, Any]] = {"x-kubernetes-preserve-unknown-fields": True}
+
+    dead_letter_sink: Destination | None = None
+    """Where events go that could not be delivered."""
+    retry: Int32 | None = None
+    """How many more attempts to make after the first one failed."""
+    timeout: str | None = None
+    """How long to wait for the answer of each attempt (ISO 8601)."""
+    backoff_policy: str | None = None
+    """How waits grow: linear or exponential."""
+    backoff_delay: str | None = None
+    """The wait that the policy multiplies (ISO 8601)."""
+    retry_after_max: str | None = None
+    """The longest Retry-After to honour (ISO 8601); needs a feature flag."""
+    format: str | None = None
+    """The mode events are sent in: json (structured) or binary."""
+
+
+class Condition(Model):
+    type: Annotated[str, Required()] = ""
+    """Type of condition."""
+    status: Annotated[str, Required()] = ""
+    """True, False or Unknown."""
+    severity: str = ""
+    """Error when left out; Info conditions do not count for Ready."""
+    last_transition_time: str = ""
+    """When the condition changed last."""
+    reason: str = ""
+    """One word for the last change."""
+    message: str = ""
+    """What a person should know of it."""
+
+
+class Addressable(Model):
+    go_type: ClassVar[str] = "v1.Addressable"
+
+    name: str | None = None
+    url: str | None = None
+    ca_certs: Annotated[str | None, Field(alias="CACerts")] = None
+    audience: str | None = None
+
+
+class Status(Model):
+    """What the status of every kind has."""
+
+    observed_generation: Int64 = 0
+    """The generation of the object last dealt with."""
+    conditions: list[Condition] = Field(default_factory=list)
+    """What is known of the object's state; Ready sums it up."""
+    annotations: STRING_MAP = Field(default_factory=dict)
+    """More of the state, in any words."""
+
+
+class DeliveryStatus(Model):
+    dead_letter_sink_uri: str | None = None
+    """Where events go that could not be delivered, resolved."""
+    dead_letter_sink_ca_certs: Annotated[str | None, Field(alias="deadLetterSinkCACerts")] = None
+    """Certificates (PEM) to trust when sending there."""
+    dead_letter_sink_audience: str | None = None
+    """OIDC audience of the dead letter sink."""

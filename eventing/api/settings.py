@@ -1,0 +1,158 @@
+"""Settings from the ConfigMaps of ``knative-eventing``. Pure: text in, frozen values out.
+
+A value that cannot be read raises ValueError; whoever follows the ConfigMap keeps the last good
+one. Knative's own webhook does not refuse bad values here either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from eventing.api import keys
+from eventing.api.common import DeliverySpec, KReference
+from hearth.kube.models import DecodeError, decode
+
+_DEFAULT_KEY = "default-br-config"
+
+DEFAULT_BROKER_CONFIG = f"""\
+clusterDefault:
+  brokerClass: {keys.BROKER_CLASS}
+  apiVersion: v1
+  kind: ConfigMap
+  name: {keys.CONFIG_CHANNEL}
+  namespace: {keys.SYSTEM_NAMESPACE}
+  delivery:
+    retry: 10
+    backoffPolicy: exponential
+    backoffDelay: PT0.2S
+"""
+
+DEFAULT_FEATURES = {
+    "kreference-group": "disabled",
+    "delivery-retryafter": "disabled",
+    "delivery-timeout": "enabled",
+    "kreference-mapping": "disabled",
+    "transport-encryption": "disabled",
+    "eventtype-auto-create": "disabled",
+    "authentication-oidc": "disabled",
+    "default-authorization-mode": "allow-same-namespace",
+    "cross-namespace-event-links": "disabled",
+    "new-apiserversource-filters": "disabled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """What a Broker that says nothing gets: its config reference and its delivery."""
+
+    reference: KReference | None = None
+    delivery: DeliverySpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The defaults of the cluster or of one namespace."""
+
+    broker_class: str = ""
+    config: BrokerConfig | None = None
+    by_class: Mapping[str, BrokerConfig] = field(default_factory=dict)
+    same_namespace_only: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerDefaults:
+    """config-br-defaults."""
+
+    cluster: Scope | None = None
+    namespaces: Mapping[str, Scope] = field(default_factory=dict)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> BrokerDefaults:
+        """Without a ConfigMap Knative's shipped defaults hold."""
+        text = data.get(_DEFAULT_KEY, "") if data else DEFAULT_BROKER_CONFIG
+        if not text:
+            raise ValueError(f'ConfigMap is missing (or empty) key: "{_DEFAULT_KEY}"')
+        try:
+            table = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"Failed to parse the entry: {error}") from None
+        if not isinstance(table, dict):
+            raise ValueError("Failed to parse the entry: not a map")
+        spaces = table.get("namespaceDefaults") or {}
+        return cls(
+            cluster=_scope(table["clusterDefault"]) if table.get("clusterDefault") else None,
+            namespaces={name: _scope(scope) for name, scope in spaces.items() if scope},
+        )
+
+    def class_for(self, namespace: str) -> str:
+        """The class of a Broker that names none."""
+        scope = self.namespaces.get(namespace)
+        if scope is not None and scope.broker_class:
+            return scope.broker_class
+        return self.cluster.broker_class if self.cluster is not None else ""
+
+    def config_for(self, namespace: str, broker_class: str) -> BrokerConfig | None:
+        """What a Broker of that class gets: by namespace and class first, then by class."""
+        wanted = broker_class or self.class_for(namespace)
+        for scope in (self.namespaces.get(namespace), self.cluster):
+            if scope is None:
+                continue
+            if wanted in scope.by_class:
+                return scope.by_class[wanted]
+            if wanted == scope.broker_class and scope.config is not None:
+                return scope.config
+        return self.cluster.config if self.cluster is not None else None
+
+    def may_differ_in_namespace(self, namespace: str) -> bool:
+        """Whether a Broker may take its config from another namespace."""
+        scopes = (self.namespaces.get(namespace), self.cluster)
+        return not any(scope is not None and scope.same_namespace_only for scope in scopes)
+
+
+def _scope(table: Any) -> Scope:
+    if not isinstance(table, dict):
+        raise ValueError("Failed to parse the entry: not a map")
+    classes = table.get("brokerClasses") or {}
+    return Scope(
+        broker_class=str(table.get("brokerClass") or ""),
+        config=_config(table),
+        by_class={name: found for name, each in classes.items() if (found := _config(each))},
+        same_namespace_only=table.get("disallowDifferentNamespaceConfig"),
+    )
+
+
+def _config(table: Any) -> BrokerConfig | None:
+    if not isinstance(table, dict):
+        raise ValueError("Failed to parse the entry: not a map")
+    names = {"apiVersion", "kind", "name", "namespace", "group"}
+    reference = {name: table[name] for name in names if name in table}
+    delivery = table.get("delivery")
+    if not reference and delivery is None:
+        return None
+    try:
+        return BrokerConfig(
+            decode(KReference, reference, root="BrokerConfig") if reference else None,
+            decode(DeliverySpec, delivery, root="BrokerConfig") if delivery else None,
+        )
+    except DecodeError as error:
+        raise ValueError(f"Failed to parse the entry: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """config-features: flags by name, as text."""
+
+    flags: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_FEATURES))
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> Features:
+        given = {name: value.strip() for name, value in data.items()}
+        return cls({**DEFAULT_FEATURES, **given})
+
+    def is_enabled(self, flag: str) -> bool:
+        """As Knative compares: in any case."""
+        return self.flags.get(flag, "").lower() == "enabled"

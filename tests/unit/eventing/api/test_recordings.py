@@ -1,0 +1,83 @@
+"""Defaulting and validation against what real Knative's webhooks answered."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from eventing.api.admission import Settings, default, validate
+from eventing.api.settings import BrokerDefaults, Features
+from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
+from hearth.kube.patch import merge_patch
+
+RECORDINGS = (
+    Path(__file__).parents[4].parent / "shared" / "knative-golden" / "exchanges-eventing.jsonl"
+)
+SETTINGS = Settings(BrokerDefaults.from_data({}), Features.from_data({}))
+DENIED = 'admission webhook "validation.webhook.eventing.knative.dev" denied the request: '
+NEEDS_CESQL = {"trigger filters cesql broken"}
+
+if not RECORDINGS.exists():
+    pytest.skip("the recordings of real Knative are not here", allow_module_level=True)
+
+
+def rows():
+    for line in RECORDINGS.read_text().splitlines():
+        row = json.loads(line)
+        if "/brokers" in row["path"] or "/triggers" in row["path"]:
+            yield row
+
+
+def request_of(row, stored):
+    obj, old = row["body"], None
+    operation = CREATE
+    if row["method"] == "PATCH":
+        operation = UPDATE
+        old = stored[row["path"]]
+        obj = merge_patch(copy.deepcopy(old), row["body"])
+    else:
+        obj = copy.deepcopy(obj)
+        obj["metadata"]["namespace"] = "golden"
+    return AdmissionRequest(
+        uid="1",
+        group="eventing.knative.dev",
+        version="v1",
+        kind=obj["kind"],
+        resource="",
+        operation=operation,
+        namespace="golden",
+        username="admin",
+        object=obj,
+        old_object=old,
+    )
+
+
+def stored_objects():
+    return {
+        f"{row['path']}/{row['body']['metadata']['name']}": row["response"]
+        for row in rows()
+        if row["method"] == "POST" and "dryRun" not in row["path"]
+    }
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in rows()])
+def test_answers_as_knative(row, request):
+    if row["id"] in NEEDS_CESQL:
+        pytest.skip("CESQL expressions are not parsed yet")
+    asked = request_of(row, stored_objects())
+    mutated = default(asked, SETTINGS)
+    if mutated.allowed and mutated.changed is not None:
+        asked = AdmissionRequest(
+            **{f: getattr(asked, f) for f in asked.__slots__} | {"object": mutated.changed}
+        )
+    verdict = validate(asked, SETTINGS) if mutated.allowed else mutated
+    if row["status"] >= 400:
+        assert DENIED + verdict.message == row["response"]["message"]
+        assert verdict.code == row["status"]
+        return
+    assert verdict.allowed, verdict.message
+    got, want = asked.object, row["response"]
+    assert got["spec"] == want["spec"]
+    for field in ("labels", "annotations"):
+        assert got["metadata"].get(field) == want["metadata"].get(field)
