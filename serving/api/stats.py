@@ -6,7 +6,8 @@ The activator (client) sends one line that says who it is, then one line per fra
     {"at": 1795193040.25, "stats": [["default", "hello-00001", 3.5, 120.0, 0], ...]}
 
 A frame is sent each second for revisions with traffic, and at once when a request begins to wait
-for a revision without ready pods: that is a poke. No I/O here; both sides use it.
+for a revision without ready pods: that is a poke (``"poke": true``). A poke tells what is there at
+the moment and is not counted; the frames are. No I/O here; both sides use it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Stat:
 class Frame:
     at: float
     stats: tuple[Stat, ...]
+    is_poke: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,10 @@ def encode_hello(token: str, activator: str) -> bytes:
     return orjson.dumps({"token": token, "activator": activator}) + b"\n"
 
 
-def encode_frame(at: float, stats: Iterable[Stat]) -> bytes:
+def encode_frame(at: float, stats: Iterable[Stat], *, is_poke: bool = False) -> bytes:
     rows = [[s.namespace, s.revision, s.concurrency, s.requests, s.queued] for s in stats]
-    return orjson.dumps({"at": at, "stats": rows}) + b"\n"
+    message = {"at": at, "stats": rows}
+    return orjson.dumps({**message, "poke": True} if is_poke else message) + b"\n"
 
 
 class StatsReader:
@@ -120,6 +123,6 @@ def _frame(message: dict[str, Any]) -> Frame:
             Stat(str(namespace), str(revision), float(concurrency), float(requests), int(queued))
             for namespace, revision, concurrency, requests, queued in message["stats"]
         )
-        return Frame(at=float(message["at"]), stats=stats)
+        return Frame(float(message["at"]), stats, is_poke=message.get("poke") is True)
     except (KeyError, TypeError, ValueError) as error:
         raise StatsError("malformed frame") from error

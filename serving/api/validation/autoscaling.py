@@ -1,0 +1,224 @@
+"""Autoscaling annotations of a revision template or a PodAutoscaler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hearth.kube import fielderrors as fe
+from hearth.kube.durations import format_go_duration, parse_go_duration
+from hearth.kube.fielderrors import Errors, FieldError
+from hearth.kube.gotext import OutOfRange, format_float, parse_float, parse_int
+from serving.api import keys
+from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.config.reading import whole_seconds
+from serving.api.keys import Aliases
+
+_MAX = 2**31 - 1
+_SECONDS_ONLY = "must be specified with at most second precision"
+
+Annotations = Mapping[str, str]
+
+
+def validate_annotations(annotations: Annotations, config: AutoscalerConfig) -> Errors:
+    if not any(key.startswith(keys.AUTOSCALING_GROUP) for key in annotations):
+        return []
+    return (
+        _class(annotations)
+        + _scales(annotations, config)
+        + _numbers(annotations)
+        + _window(annotations)
+        + _period(annotations, keys.POD_RETENTION_PERIOD, whole=False)
+        + _period(annotations, keys.SCALE_DOWN_DELAY, whole=True)
+        + _metric(annotations, config)
+        + _algorithm(annotations)
+        + _initial_scale(annotations, config)
+    )
+
+
+def _class(annotations: Annotations) -> Errors:
+    found = keys.CLASS.find(annotations)
+    if found is None or found[1] in (keys.KPA_CLASS, keys.HPA_CLASS):
+        return []
+    # Another domain is another autoscaler's business.
+    return [fe.invalid(found[1], found[0])] if found[1].endswith(".knative.dev") else []
+
+
+def _scale(annotations: Annotations, aliases: Aliases) -> tuple[int, Errors]:
+    """An integer >= 0, or 0 and a complaint."""
+    found = aliases.find(annotations)
+    if found is None:
+        return 0, []
+    key, text = found
+    try:
+        number = parse_int(text, 32)
+    except OutOfRange:
+        number = -1
+    except ValueError:
+        return 0, [fe.invalid(text, key)]
+    if number < 0:
+        return 0, [fe.out_of_bounds(0, text, _MAX, field=key)]
+    return number, []
+
+
+def _scales(annotations: Annotations, config: AutoscalerConfig) -> Errors:
+    low, errors = _scale(annotations, keys.MIN_SCALE)
+    high, more = _scale(annotations, keys.MAX_SCALE)
+    errors += more
+    if high != 0 and high < low:
+        errors.append(
+            FieldError(
+                f"max-scale={high} is less than min-scale={low}",
+                (keys.MAX_SCALE.key, keys.MIN_SCALE.key),
+            )
+        )
+    found = keys.MAX_SCALE.find(annotations)
+    if found is not None and config.max_scale_limit:
+        errors += _scale_limit(found[0], high, config.max_scale_limit)
+    return errors + _activation_scale(annotations, low, high=high)
+
+
+def _scale_limit(key: str, high: int, limit: int) -> Errors:
+    if high > limit:
+        return [fe.out_of_bounds(1, high, limit, field=key)]
+    if high == 0:
+        return [FieldError(f"max-scale=0 (unlimited), must be less than {limit}", (key,))]
+    return []
+
+
+def _activation_scale(annotations: Annotations, low: int, *, high: int) -> Errors:
+    found = keys.ACTIVATION_SCALE.find(annotations)
+    if found is None:
+        return []
+    key, text = found
+    try:
+        scale = parse_int(text, 32)
+    except ValueError:
+        return [fe.invalid(text, key)]
+    if low > scale:
+        message = f"min-scale={low} is greater than activation-scale={scale}"
+    elif 0 != high < scale:
+        message = f"max-scale={high} is less than activation-scale={scale}"
+    elif scale < 2:
+        message = f"activation-scale={scale} must be greater than 1"
+    else:
+        return []
+    return [FieldError(message, (key,))]
+
+
+_RANGES = (
+    (
+        keys.PANIC_WINDOW_PERCENTAGE,
+        keys.PANIC_WINDOW_PERCENTAGE_MIN,
+        keys.PANIC_WINDOW_PERCENTAGE_MAX,
+    ),
+    (
+        keys.PANIC_THRESHOLD_PERCENTAGE,
+        keys.PANIC_THRESHOLD_PERCENTAGE_MIN,
+        keys.PANIC_THRESHOLD_PERCENTAGE_MAX,
+    ),
+    (keys.TARGET_UTILIZATION, 1.0, 100.0),
+)
+
+
+def _numbers(annotations: Annotations) -> Errors:
+    errors: Errors = []
+    for aliases, low, high in _RANGES:
+        key, text, number = _number(annotations, aliases, errors)
+        if number is not None and not low <= number <= high:
+            errors.append(fe.out_of_bounds(format_float(low), text, format_float(high), field=key))
+    key, text, number = _number(annotations, keys.TARGET, errors)
+    if number is not None and number < keys.TARGET_MIN:
+        least = format_float(keys.TARGET_MIN)
+        errors.append(FieldError(f"target {text} should be at least {least}", (key,)))
+    key, text, number = _number(annotations, keys.TARGET_BURST_CAPACITY, errors)
+    if number is not None and number < 0 and number != -1:
+        errors.append(fe.invalid(text, key))
+    return errors
+
+
+def _number(
+    annotations: Annotations, aliases: Aliases, errors: Errors
+) -> tuple[str, str, float | None]:
+    """The annotation as a number; None when it is absent or (a complaint is added) none."""
+    found = aliases.find(annotations)
+    if found is None:
+        return "", "", None
+    try:
+        return *found, parse_float(found[1])
+    except ValueError:
+        errors.append(fe.invalid(found[1], found[0]))
+        return *found, None
+
+
+def _window(annotations: Annotations) -> Errors:
+    found = keys.WINDOW.find(annotations)
+    if found is None:
+        return []
+    key, text = found
+    try:
+        seconds = parse_go_duration(text)
+    except ValueError:
+        return [fe.invalid(text, key)]
+    low, high = keys.WINDOW_MIN_SECONDS, keys.WINDOW_MAX_SECONDS
+    if not low <= seconds <= high:
+        bounds = format_go_duration(low), format_go_duration(high)
+        return [fe.out_of_bounds(bounds[0], text, bounds[1], field=key)]
+    return [] if whole_seconds(seconds) else [FieldError(_SECONDS_ONLY, (key,))]
+
+
+def _period(annotations: Annotations, aliases: Aliases, *, whole: bool) -> Errors:
+    """A duration from nothing up to the longest window."""
+    found = aliases.find(annotations)
+    if found is None:
+        return []
+    key, text = found
+    try:
+        seconds = parse_go_duration(text)
+    except ValueError:
+        return [fe.invalid(text, key)]
+    if not 0 <= seconds <= keys.WINDOW_MAX_SECONDS:
+        high = format_go_duration(keys.WINDOW_MAX_SECONDS)
+        return [fe.out_of_bounds("0s", text, high, field=key)]
+    return [FieldError(_SECONDS_ONLY, (key,))] if whole and not whole_seconds(seconds) else []
+
+
+def _metric(annotations: Annotations, config: AutoscalerConfig) -> Errors:
+    found = keys.METRIC.find(annotations)
+    if found is None:
+        return []
+    metric = found[1]
+    scaler = keys.CLASS.value(annotations, config.pod_autoscaler_class)
+    if scaler == keys.KPA_CLASS:
+        known = metric in (keys.METRIC_CONCURRENCY, keys.METRIC_RPS)
+    else:
+        known = scaler != keys.HPA_CLASS or bool(metric)
+    return [] if known else [fe.invalid(metric, keys.METRIC.key)]
+
+
+def _algorithm(annotations: Annotations) -> Errors:
+    if keys.CLASS.value(annotations) != keys.KPA_CLASS:
+        return []
+    found = keys.AGGREGATION_ALGORITHM.find(annotations)
+    known = (
+        "",
+        keys.ALGORITHM_LINEAR,
+        keys.ALGORITHM_WEIGHTED,
+        keys.ALGORITHM_WEIGHTED_OLD,
+    )
+    return [fe.invalid(found[1], found[0])] if found and found[1] not in known else []
+
+
+def _initial_scale(annotations: Annotations, config: AutoscalerConfig) -> Errors:
+    found = keys.INITIAL_SCALE.find(annotations)
+    if found is None:
+        return []
+    key, text = found
+    try:
+        scale = parse_int(text)
+    except ValueError:
+        return [fe.invalid(text, key)]
+    if scale < 0:
+        return [fe.invalid(text, f"{key} must be greater than 0")]
+    if scale == 0 and not config.allow_zero_initial_scale:
+        return [fe.invalid(text, f"{key}=0 not allowed by cluster")]
+    return []
