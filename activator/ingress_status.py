@@ -1,0 +1,53 @@
+"""The status of a KIngress that the activator has taken over. Pure; called by the status writer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hearth.kube.conditions import ConditionSet
+
+Object = dict[str, Any]
+
+CONDITIONS = ConditionSet("Ready", ("LoadBalancerReady", "NetworkConfigured"))
+INVALID_REASON = "InvalidIngress"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancers:
+    """In-cluster names of the two listeners, as the Route's placeholder Service points to them."""
+
+    public: str = "hearth-gateway.knative-serving.svc.cluster.local"
+    private: str = "hearth-internal-gateway.knative-serving.svc.cluster.local"
+
+
+def routed_status(ingress: Object, addresses: LoadBalancers, *, now: float) -> Object:
+    """The whole status once the published table holds this generation."""
+    conditions = CONDITIONS.manage((ingress.get("status") or {}).get("conditions"), now=now)
+    conditions.mark_true("NetworkConfigured")
+    conditions.mark_true("LoadBalancerReady")
+    return {
+        "conditions": conditions.list(),
+        "observedGeneration": _generation(ingress),
+        "privateLoadBalancer": _load_balancer(addresses.private),
+        "publicLoadBalancer": _load_balancer(addresses.public),
+    }
+
+
+def refused_status(ingress: Object, message: str, *, now: float) -> Object:
+    """The status of a KIngress that cannot be routed; what was routed before stays."""
+    status: Object = dict(ingress.get("status") or {})
+    conditions = CONDITIONS.manage(status.get("conditions"), now=now)
+    conditions.initialize()
+    conditions.mark_false("NetworkConfigured", INVALID_REASON, message)
+    status["conditions"] = conditions.list()
+    status["observedGeneration"] = _generation(ingress)
+    return status
+
+
+def _generation(ingress: Object) -> int:
+    return int(ingress["metadata"].get("generation", 0))
+
+
+def _load_balancer(name: str) -> Object:
+    return {"ingress": [{"domainInternal": name}]}

@@ -1,0 +1,149 @@
+"""The data plane's counters in Prometheus form, read on scrape. No hot path comes through here.
+
+Names and attributes are Knative's (``kn.serving.invocation.duration`` and so on) as Prometheus
+writes them. Labels are bounded: revisions that have a route, status classes, our own reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from activator.backends import Backend
+from activator.gateway import Gateway
+from activator.reporter import Reporter
+from activator.stats import BOUNDS, Histogram
+
+_REVISION_LABELS = (
+    "kn_service_name",
+    "kn_configuration_name",
+    "kn_revision_name",
+    "k8s_namespace_name",
+)
+_EDGES = (*(str(bound) for bound in BOUNDS), "+Inf")
+
+
+class ActivatorCollector(Collector):
+    def __init__(self, gateway: Gateway, reporter: Reporter | None = None) -> None:
+        self._gateway = gateway
+        self._reporter = reporter
+
+    def collect(self) -> Iterable[Metric]:
+        backends = self._gateway.registry.all()
+        yield from _request_metrics(backends)
+        yield from _cold_start_metrics(backends)
+        yield from self._gateway_metrics()
+        yield from self._autoscaler_metrics()
+
+    def _gateway_metrics(self) -> Iterator[Metric]:
+        gateway = self._gateway
+        yield _gauge("hearth_activator_client_connections", "Open clients.", len(gateway.clients))
+        yield _gauge(
+            "hearth_activator_route_hosts",
+            "Hosts in the published route table.",
+            len(gateway.table.internal),
+        )
+        yield _counter(
+            "hearth_activator_forwarded_requests",
+            "Requests forwarded to hosts outside the cluster.",
+            gateway.forwarded_requests,
+        )
+        yield _counter(
+            "hearth_activator_connect_errors",
+            "Connections to pods that failed.",
+            gateway.connect_errors,
+        )
+        errors = CounterMetricFamily(
+            "hearth_activator_errors", "Responses of the activator itself.", labels=("reason",)
+        )
+        for reason, count in sorted(gateway.refusals.items()):
+            errors.add_metric((reason,), count)
+        yield errors
+        connect = HistogramMetricFamily(
+            "hearth_activator_connect_seconds", "Opening a connection to a pod."
+        )
+        _add(connect, (), gateway.connect_seconds)
+        yield connect
+
+    def _autoscaler_metrics(self) -> Iterator[Metric]:
+        if self._reporter is None:
+            return
+        yield _gauge(
+            "kn_activator_stats_conn_reachable",
+            "Whether the autoscaler can be told of requests.",
+            int(self._reporter.is_reachable),
+        )
+        yield _counter(
+            "kn_activator_stats_conn_errors",
+            "Failed connections to the autoscaler.",
+            self._reporter.connect_errors,
+        )
+
+
+def _request_metrics(backends: list[Backend]) -> Iterator[Metric]:
+    duration = HistogramMetricFamily(
+        "kn_serving_invocation_duration_seconds",
+        "Time from a request's head to its response's last byte.",
+        labels=(*_REVISION_LABELS, "http_response_status_code"),
+    )
+    queued = GaugeMetricFamily(
+        "kn_revision_request_queued", "Requests that wait for a pod.", labels=_REVISION_LABELS
+    )
+    active = GaugeMetricFamily(
+        "kn_revision_request_active", "Requests in flight at pods.", labels=_REVISION_LABELS
+    )
+    for backend in backends:
+        labels = _labels(backend)
+        waiting = backend.throttler.waiting
+        queued.add_metric(labels, waiting)
+        active.add_metric(labels, backend.stats.active - waiting)
+        for index, histogram in enumerate(backend.stats.durations):
+            if histogram is not None:
+                _add(duration, (*labels, f"{index}xx" if index else "none"), histogram)
+    yield from (duration, queued, active)
+
+
+def _cold_start_metrics(backends: list[Backend]) -> Iterator[Metric]:
+    starts = CounterMetricFamily(
+        "hearth_activator_cold_requests",
+        "Requests that found no ready pod.",
+        labels=_REVISION_LABELS,
+    )
+    phases = HistogramMetricFamily(
+        "hearth_activator_cold_start_phase_seconds",
+        "Where the time of requests that found no ready pod went.",
+        labels=(*_REVISION_LABELS, "phase"),
+    )
+    for backend in backends:
+        if backend.cold_starts:
+            labels = _labels(backend)
+            starts.add_metric(labels, backend.cold_starts)
+            for phase, histogram in backend.cold_phases.items():
+                _add(phases, (*labels, phase), histogram)
+    yield from (starts, phases)
+
+
+def _labels(backend: Backend) -> tuple[str, ...]:
+    spec = backend.spec
+    return (spec.service, spec.configuration, spec.name, spec.namespace)
+
+
+def _add(family: HistogramMetricFamily, labels: tuple[str, ...], histogram: Histogram) -> None:
+    buckets = list(zip(_EDGES, accumulate(histogram.counts), strict=True))
+    family.add_metric(labels, buckets=buckets, sum_value=histogram.total)
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, text, value=value)

@@ -1,0 +1,47 @@
+"""One pod as the data plane sees it: an address, a load and a state. Plain data.
+
+Owned by one throttler; the exchange adds and takes idle connections.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Address = tuple[str, int]
+
+
+class Pod:
+    """``ready`` is the only thing that the hot path asks; the flags beside it say why."""
+
+    __slots__ = (
+        "address",
+        "gone",
+        "idle",
+        "in_flight",
+        "name",
+        "probed",
+        "ready",
+        "seen_at",
+        "suspect",
+        "was_ready",
+    )
+
+    def __init__(self, address: Address, *, name: str = "", seen_at: float = 0.0) -> None:
+        self.address = address
+        self.name = name
+        self.seen_at = seen_at
+        self.in_flight = 0
+        self.ready = False
+        # Set by our own probe before the EndpointSlice says ready.
+        self.probed = False
+        # The EndpointSlice has said ready once: from then on it alone decides.
+        self.was_ready = False
+        # A connection was refused: not to be used until a probe has reached it again.
+        self.suspect = False
+        # Terminating or no longer listed: no new request, those in flight finish.
+        self.gone = False
+        # Idle upstream connections, the last used one at the end.
+        self.idle: list[Any] = []
+
+    def __repr__(self) -> str:
+        return f"Pod({self.name or self.address}, in_flight={self.in_flight}, ready={self.ready})"

@@ -1,0 +1,144 @@
+"""Tells the autoscaler what goes on: a frame a second, and at once when somebody waits for a pod.
+
+One TCP connection, opened again when it is lost; the wire is ``serving.api.stats``. Without an
+address nothing is sent, which is how an activator runs in front of plain Services only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from activator.backends import Backend
+from activator.gateway import Gateway
+from hearth.kube.clock import Clock, wall_clock
+from serving.api.stats import Stat, encode_frame, encode_hello
+
+log = logging.getLogger(__name__)
+
+FRAME_SECONDS = 1.0
+# A burst at zero grows within milliseconds: after the first poke, at most one in this time.
+POKE_SECONDS = 0.05
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class StatsAddress:
+    host: str
+    port: int
+
+
+class Reporter:
+    def __init__(
+        self,
+        gateway: Gateway,
+        address: StatsAddress,
+        *,
+        token: str,
+        name: str,
+        wall: Clock = wall_clock,
+    ) -> None:
+        self._gateway = gateway
+        self._address = address
+        self._token = token
+        self._name = name
+        self._wall = wall
+        self._writer: asyncio.StreamWriter | None = None
+        self._poked: dict[Backend, None] = {}
+        self._poke_at = 0.0
+        self._poke_timer: asyncio.TimerHandle | None = None
+        self.is_reachable = False
+        self.connect_errors = 0
+
+    def wanted(self, backend: Backend) -> None:
+        """A request waits. Without a ready pod the autoscaler has to know now."""
+        if backend.throttler.ready or not backend.is_revision:
+            return
+        self._poked[backend] = None
+        if self._poke_timer is None:
+            loop = asyncio.get_running_loop()
+            delay = max(0.0, self._poke_at + POKE_SECONDS - loop.time())
+            if delay:
+                self._poke_timer = loop.call_later(delay, self._poke)
+            else:
+                self._poke()
+
+    async def run(self) -> None:
+        """Keep a connection until cancelled."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._connected()
+                pause = _FIRST_PAUSE
+            except OSError as error:
+                self.connect_errors += 1
+                log.debug("autoscaler not reachable", extra={"error": str(error)})
+            finally:
+                self._disconnect()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _connected(self) -> None:
+        reader, writer = await asyncio.open_connection(self._address.host, self._address.port)
+        self._writer = writer
+        self.is_reachable = True
+        writer.write(encode_hello(self._token, self._name))
+        # Whoever waits since before the connection was there has not been heard yet.
+        self._send([backend for backend in self._backends() if backend.throttler.waiting], _poke)
+        async with asyncio.TaskGroup() as group:
+            frames = group.create_task(self._frames(writer), name="stats-frames")
+            # The autoscaler sends nothing; reading tells when it is gone.
+            while await reader.read(4096):
+                pass
+            frames.cancel()
+
+    async def _frames(self, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await asyncio.sleep(FRAME_SECONDS)
+            self._send([b for b in self._backends() if b.stats.has_traffic()], self._frame)
+            await writer.drain()
+
+    def _backends(self) -> list[Backend]:
+        return [backend for backend in self._gateway.registry.all() if backend.is_revision]
+
+    def _frame(self, backend: Backend) -> Stat:
+        frame = backend.stats.take(self._gateway.clock(), backend.throttler.waiting)
+        return Stat(
+            backend.spec.namespace,
+            backend.spec.name,
+            frame.average_concurrency,
+            frame.requests,
+            frame.queued,
+        )
+
+    def _poke(self) -> None:
+        self._poke_timer = None
+        self._poke_at = asyncio.get_running_loop().time()
+        backends = [backend for backend in self._poked if backend.throttler.waiting]
+        self._poked.clear()
+        self._send(backends, _poke)
+
+    def _send(self, backends: list[Backend], make: Callable[[Backend], Stat]) -> None:
+        if backends and self._writer is not None:
+            stats = [make(backend) for backend in backends]
+            self._writer.write(encode_frame(self._wall(), stats, is_poke=make is _poke))
+
+    def _disconnect(self) -> None:
+        writer, self._writer = self._writer, None
+        self.is_reachable = False
+        if writer is not None:
+            writer.close()
+
+
+def _poke(backend: Backend) -> Stat:
+    """What is there right now. The requests themselves are counted by the next frame."""
+    stats = backend.stats
+    return Stat(
+        backend.spec.namespace,
+        backend.spec.name,
+        float(stats.active),
+        0,
+        backend.throttler.waiting,
+    )

@@ -1,0 +1,366 @@
+"""The route table: from a host, a path and headers to a weighted choice of backends. Pure.
+
+``RouteTableBuilder`` is fed one KIngress at a time by the watches and publishes immutable
+``RouteTable`` snapshots: a request sees either the old table or the new one. A lookup is one dict
+access whatever the number of hosts.
+
+    host        exact, else the longest wildcard
+    path        longest prefix
+    headers     more conditions first; every one has to match
+    split       by weight
+
+The table is generic over what a split leads to: ``resolve`` turns a reference into it once, when
+the KIngress is compiled, so that the hot path follows a pointer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Generic, TypeVar
+
+from activator.headers import find_field
+
+T = TypeVar("T")
+Object = dict[str, Any]
+
+REVISION_HEADER = "Knative-Serving-Revision"
+ORIGINAL_HOST_HEADER = "K-Original-Host"
+# These two tell Knative's activator where to go; Knative strips them before the application.
+_ROUTING_HEADERS = frozenset(("knative-serving-revision", "knative-serving-namespace"))
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRef:
+    """A Service port that a split names; ``revision`` when it is a revision's."""
+
+    namespace: str
+    service: str
+    port: int | str = 80
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Generic[T]):
+    """One destination; ``upto`` is the sum of the weights so far, out of 1."""
+
+    upto: float
+    target: T
+    # Header lines to append, each ending with CRLF.
+    lines: bytes = b""
+    # The appended names in lower case: a client's own field of that name gives way.
+    names: frozenset[bytes] = frozenset()
+    original_host: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[T]):
+    prefix: bytes
+    conditions: tuple[tuple[bytes, bytes], ...]
+    splits: tuple[Split[T], ...]
+    rewrite_host: bytes = b""
+    redirect: bool = False
+
+    def matches(self, path: bytes, lines: list[bytes]) -> bool:
+        if not path.startswith(self.prefix):
+            return False
+        return all(_condition_holds(lines, name, want) for name, want in self.conditions)
+
+    def choose(self, roll: float) -> Split[T]:
+        """The split for a random number in [0, 1)."""
+        for split in self.splits:
+            if roll < split.upto:
+                return split
+        return self.splits[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class HostRoutes(Generic[T]):
+    """The routes of one host, most specific first."""
+
+    routes: tuple[Route[T], ...]
+    # Set when a single unconditional route is all there is, which is nearly always.
+    only: Split[T] | None = None
+
+    def find(self, path: bytes, lines: list[bytes]) -> Route[T] | None:
+        for route in self.routes:
+            if route.matches(path, lines):
+                return route
+        return None
+
+
+class HostMap(Generic[T]):
+    """Hosts as one listener sees them. Never changed after it is made."""
+
+    __slots__ = ("_exact", "_wildcards")
+
+    def __init__(
+        self, exact: Mapping[bytes, HostRoutes[T]], wildcards: Mapping[bytes, HostRoutes[T]]
+    ) -> None:
+        self._exact = exact
+        self._wildcards = wildcards
+
+    def find(self, host: bytes) -> HostRoutes[T] | None:
+        """By a Host field as it came: any case, perhaps with a port or a final dot."""
+        name = normalize_host(host)
+        found = self._exact.get(name)
+        if found is not None or not self._wildcards:
+            return found
+        while name:
+            _, _, name = name.partition(b".")
+            found = self._wildcards.get(name)
+            if found is not None:
+                return found
+        return None
+
+    def __len__(self) -> int:
+        return len(self._exact) + len(self._wildcards)
+
+    def hosts(self) -> list[bytes]:
+        return sorted([*self._exact, *(b"*." + name for name in self._wildcards)])
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable(Generic[T]):
+    """One published state of all routes, for both listeners."""
+
+    external: HostMap[T]
+    internal: HostMap[T]
+    # KIngress by (namespace, name): the generation that this table holds.
+    generations: Mapping[tuple[str, str], int]
+
+
+class InvalidIngress(ValueError):
+    """A KIngress that cannot be routed; the text is for its status."""
+
+
+def normalize_host(host: bytes) -> bytes:
+    name = host.lower()
+    if b":" in name and not name.endswith(b"]"):
+        name = name[: name.rindex(b":")]
+    return name[:-1] if name.endswith(b".") else name
+
+
+_SERVICE_TAILS: tuple[list[bytes], ...] = ([], [b"svc"], [b"svc", b"cluster", b"local"])
+
+
+def service_host(host: bytes) -> tuple[str, str] | None:
+    """(namespace, name) of an in-cluster host: NAME.NS, NAME.NS.svc[.cluster.local]."""
+    labels = normalize_host(host).split(b".")
+    if len(labels) < 2 or not all(labels) or labels[2:] not in _SERVICE_TAILS:
+        return None
+    try:
+        return labels[1].decode("ascii"), labels[0].decode("ascii")
+    except UnicodeDecodeError:
+        return None
+
+
+def is_cluster_local(host: bytes) -> bool:
+    """Whether a host can only be meant for this cluster, known or not."""
+    name = normalize_host(host)
+    return name.endswith((b".svc", b".cluster.local"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim(Generic[T]):
+    """A KIngress' routes for one host. The oldest KIngress owns a disputed host."""
+
+    age: tuple[str, str, str]
+    routes: HostRoutes[T]
+
+
+_Owner = tuple[str, str]
+_HostKey = tuple[bool, bytes]
+
+
+class RouteTableBuilder(Generic[T]):
+    """All KIngress objects, compiled; a change touches only the hosts that it names."""
+
+    def __init__(self, resolve: Callable[[BackendRef], T]) -> None:
+        self._resolve = resolve
+        self._claims: dict[_HostKey, dict[_Owner, _Claim[T]]] = {}
+        self._hosts: dict[_Owner, frozenset[_HostKey]] = {}
+        self._generations: dict[_Owner, int] = {}
+        self._references: dict[_Owner, frozenset[BackendRef]] = {}
+        self._winners: dict[bool, dict[bytes, HostRoutes[T]]] = {False: {}, True: {}}
+
+    def put(self, ingress: Object) -> None:
+        """Take over a KIngress. InvalidIngress leaves what was routed before in place."""
+        metadata = ingress["metadata"]
+        owner = (metadata.get("namespace", ""), metadata["name"])
+        references: set[BackendRef] = set()
+        compiled = _compile(ingress, self._resolve, references)
+        self._forget_hosts(owner, keep=frozenset(compiled))
+        age = (str(metadata.get("creationTimestamp", "")), *owner)
+        for key, routes in compiled.items():
+            self._claims.setdefault(key, {})[owner] = _Claim(age, routes)
+            self._elect(key)
+        self._hosts[owner] = frozenset(compiled)
+        self._generations[owner] = int(metadata.get("generation", 0))
+        self._references[owner] = frozenset(references)
+
+    def remove(self, namespace: str, name: str) -> None:
+        owner = (namespace, name)
+        self._forget_hosts(owner, keep=frozenset())
+        for kept in (self._hosts, self._generations, self._references):
+            kept.pop(owner, None)
+
+    def references(self) -> frozenset[BackendRef]:
+        """Everything that the table leads to."""
+        return frozenset[BackendRef]().union(*self._references.values())
+
+    def snapshot(self) -> RouteTable[T]:
+        return RouteTable(
+            external=_host_map(self._winners[False]),
+            internal=_host_map(self._winners[True]),
+            generations=dict(self._generations),
+        )
+
+    def _forget_hosts(self, owner: _Owner, *, keep: frozenset[_HostKey]) -> None:
+        for key in self._hosts.get(owner, frozenset()) - keep:
+            del self._claims[key][owner]
+            self._elect(key)
+
+    def _elect(self, key: _HostKey) -> None:
+        internal, host = key
+        claims = self._claims[key]
+        if claims:
+            winner = min(claims.values(), key=lambda claim: claim.age)
+            self._winners[internal][host] = winner.routes
+        else:
+            del self._claims[key]
+            self._winners[internal].pop(host, None)
+
+
+def _host_map(winners: Mapping[bytes, HostRoutes[T]]) -> HostMap[T]:
+    wildcards = {host[2:]: routes for host, routes in winners.items() if host.startswith(b"*.")}
+    return HostMap(dict(winners), wildcards)
+
+
+def _compile(
+    ingress: Object, resolve: Callable[[BackendRef], T], references: set[BackendRef]
+) -> dict[_HostKey, HostRoutes[T]]:
+    spec = ingress.get("spec") or {}
+    redirected = spec.get("httpOption") == "Redirected"
+    found: dict[_HostKey, list[Route[T]]] = {}
+    for rule in spec.get("rules") or ():
+        routes = [
+            _route(path, resolve, references) for path in (rule.get("http") or {}).get("paths", ())
+        ]
+        is_public = rule.get("visibility", "ExternalIP") == "ExternalIP"
+        for host in _hosts(rule):
+            found.setdefault((True, host), []).extend(routes)
+            if is_public:
+                outside = [_redirect(route) for route in routes] if redirected else routes
+                found.setdefault((False, host), []).extend(outside)
+    return {key: _host_routes(routes) for key, routes in found.items()}
+
+
+def _hosts(rule: Object) -> Iterable[bytes]:
+    hosts = rule.get("hosts") or ()
+    if not hosts:
+        raise InvalidIngress("a rule names no host")
+    return [
+        normalize_host(str(host).encode("idna" if not str(host).isascii() else "ascii"))
+        for host in hosts
+    ]
+
+
+def _host_routes(routes: list[Route[T]]) -> HostRoutes[T]:
+    if not routes:
+        raise InvalidIngress("a rule has no paths")
+    # sorted() is stable: among equals the order of the KIngress stays.
+    ordered = tuple(sorted(routes, key=lambda r: (-len(r.prefix), -len(r.conditions))))
+    first = ordered[0]
+    is_plain = (
+        len(ordered) == 1
+        and len(first.splits) == 1
+        and not (first.prefix or first.conditions or first.rewrite_host or first.redirect)
+    )
+    return HostRoutes(ordered, first.splits[0] if is_plain else None)
+
+
+def _redirect(route: Route[T]) -> Route[T]:
+    return Route(route.prefix, route.conditions, route.splits, route.rewrite_host, redirect=True)
+
+
+def _route(
+    path: Object, resolve: Callable[[BackendRef], T], references: set[BackendRef]
+) -> Route[T]:
+    splits = path.get("splits") or ()
+    if not splits:
+        raise InvalidIngress("a path has no splits")
+    weights = [_weight(split, alone=len(splits) == 1) for split in splits]
+    if sum(weights) != 100:
+        raise InvalidIngress(f"split percentages must add up to 100, not {sum(weights)}")
+    made: list[Split[T]] = []
+    for split, upto in zip(splits, accumulate(weights), strict=True):
+        if upto > (made[-1].upto * 100 if made else 0):
+            made.append(_split(path, split, upto / 100, resolve=resolve, references=references))
+    prefix = str(path.get("path") or "").encode()
+    return Route(
+        prefix=b"" if prefix == b"/" else prefix,
+        conditions=_conditions(path.get("headers") or {}),
+        splits=tuple(made),
+        rewrite_host=str(path.get("rewriteHost") or "").encode(),
+    )
+
+
+def _weight(split: Object, *, alone: bool) -> int:
+    # A single split may leave its percentage out.
+    percent = int(split.get("percent") or (100 if alone else 0))
+    if not 0 <= percent <= 100:
+        raise InvalidIngress(f"split percentage {percent} is not between 0 and 100")
+    return percent
+
+
+def _split(
+    path: Object,
+    split: Object,
+    upto: float,
+    *,
+    resolve: Callable[[BackendRef], T],
+    references: set[BackendRef],
+) -> Split[T]:
+    appended = {**(path.get("appendHeaders") or {}), **(split.get("appendHeaders") or {})}
+    if not split.get("serviceName") or not split.get("serviceNamespace"):
+        raise InvalidIngress("a split names no service")
+    reference = BackendRef(
+        namespace=split["serviceNamespace"],
+        service=split["serviceName"],
+        port=split.get("servicePort") or 80,
+        revision=appended.get(REVISION_HEADER, ""),
+    )
+    references.add(reference)
+    return Split(
+        upto=upto,
+        target=resolve(reference),
+        lines=_header_lines(appended),
+        names=frozenset(name.lower().encode() for name in appended),
+        original_host=str(appended.get(ORIGINAL_HOST_HEADER, "")).encode(),
+    )
+
+
+def _header_lines(appended: Mapping[str, str]) -> bytes:
+    lines = []
+    for name, value in sorted(appended.items()):
+        if name.lower() in _ROUTING_HEADERS or name == ORIGINAL_HOST_HEADER:
+            continue
+        if any(ord(char) < 32 for char in name + str(value)) or ":" in name:
+            raise InvalidIngress(f"header {name!r} cannot be appended")
+        lines.append(f"{name}: {value}\r\n".encode())
+    return b"".join(lines)
+
+
+def _conditions(headers: Mapping[str, Object]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple(
+        (name.lower().encode(), str((match or {}).get("exact") or "").encode())
+        for name, match in sorted(headers.items())
+    )
+
+
+def _condition_holds(lines: list[bytes], name: bytes, want: bytes) -> bool:
+    found = find_field(lines, name)
+    # An empty "exact" asks only for presence.
+    return found is not None and (not want or found == want)

@@ -1,0 +1,247 @@
+"""Admission to one revision: who gets a pod now, who waits, who is turned away. Pure.
+
+Called by the exchange for each request, by the watches when pods change and by the prober. Time and
+randomness come in as arguments.
+
+    capacity    ready pods x containerConcurrency; 0 means no limit
+    cold start  with no limit, the waiting line is spread: each ready pod takes at most the
+                autoscaler's target, so a burst does not land on the first pod that answers
+    the line    first come first served, bounded by count and by bytes held
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from activator.balancing import Random, make_policy
+from activator.endpoints import Endpoint, State
+from activator.pods import Address, Pod
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LineLimits:
+    """Bounds of one revision's waiting line."""
+
+    # Knative's breakerQueueDepth.
+    requests: int = 10_000
+    # Heads and the first part of bodies; the rest stays with the client.
+    octets: int = 256 * 1024 * 1024
+
+
+DEFAULT_LIMITS = LineLimits()
+
+# How long a line is held back for pods that are still to come, counted from the first ready pod.
+# It is the autoscaler's panic window (10 % of 60 s): by then it has seen the burst and acted, so
+# whoever still waits, waits for pods that will not come (max-scale, a full machine).
+SPREAD_SECONDS = 6.0
+
+
+class Ticket(Generic[T]):
+    """A place in the waiting line."""
+
+    __slots__ = ("live", "owner", "size")
+
+    def __init__(self, owner: T, size: int) -> None:
+        self.owner = owner
+        self.size = size
+        self.live = True
+
+
+class Throttler(Generic[T]):
+    """The state of one revision's pods and line. T is whoever waits."""
+
+    __slots__ = (
+        "_busy",
+        "_limits",
+        "_line",
+        "_pick",
+        "_random",
+        "_spread_until",
+        "container_concurrency",
+        "held_octets",
+        "pods",
+        "ready",
+        "spread_target",
+        "waiting",
+    )
+
+    def __init__(self, random: Random, limits: LineLimits = DEFAULT_LIMITS) -> None:
+        self._random = random
+        self._limits = limits
+        self._line: deque[Ticket[T]] = deque()
+        self._pick = make_policy(0, random)
+        self._busy = 0
+        self._spread_until: float | None = None
+        self.container_concurrency = 0
+        self.spread_target = 100
+        self.pods: dict[Address, Pod] = {}
+        self.ready: list[Pod] = []
+        self.waiting = 0
+        self.held_octets = 0
+
+    def configure(self, container_concurrency: int, spread_target: int) -> None:
+        """Take over a revision's limits; cheap when nothing changed."""
+        self.spread_target = max(1, spread_target)
+        if container_concurrency != self.container_concurrency:
+            self.container_concurrency = container_concurrency
+            self._pick = make_policy(container_concurrency, self._random)
+
+    # Requests.
+
+    def acquire(self) -> Pod | None:
+        """A pod for a request that has just come, or None: it has to wait behind the others."""
+        if self.waiting:
+            return None
+        return self._take(self.container_concurrency)
+
+    def release(self, pod: Pod) -> None:
+        """A request on this pod is over. The caller then calls ``admit`` if somebody waits."""
+        pod.in_flight -= 1
+        if pod.ready:
+            self._busy -= 1
+
+    def enqueue(self, owner: T, size: int, *, first: bool = False) -> Ticket[T] | None:
+        """A place in the line, or None when it is full. ``first`` is for one that already had a
+        pod and lost it before anything was sent."""
+        if self.waiting >= self._limits.requests or (
+            self.held_octets + size > self._limits.octets and not first
+        ):
+            return None
+        ticket = Ticket(owner, size)
+        if first:
+            self._line.appendleft(ticket)
+        else:
+            self._line.append(ticket)
+        self.waiting += 1
+        self.held_octets += size
+        return ticket
+
+    def grow(self, ticket: Ticket[T], size: int) -> bool:
+        """More bytes of a waiting request; False when the line holds too much already."""
+        if not ticket.live:
+            return True
+        if self.held_octets + size > self._limits.octets:
+            return False
+        ticket.size += size
+        self.held_octets += size
+        return True
+
+    def cancel(self, ticket: Ticket[T]) -> None:
+        """Leave the line (client gone, timeout). The dead place is passed over later."""
+        if ticket.live:
+            self._forget(ticket)
+
+    def admit(self, now: float) -> list[tuple[T, Pod]]:
+        """Everybody who may go now, in order of arrival, each with its pod."""
+        admitted: list[tuple[T, Pod]] = []
+        line = self._line
+        while line:
+            if not line[0].live:
+                line.popleft()
+                continue
+            pod = self._take(self._line_limit(now))
+            if pod is None:
+                break
+            ticket = line.popleft()
+            self._forget(ticket)
+            admitted.append((ticket.owner, pod))
+        return admitted
+
+    def spread_ends_in(self, now: float) -> float | None:
+        """Seconds until a held line is let go; None when none is held for pods to come."""
+        if not self.waiting or self.container_concurrency or self._spread_until is None:
+            return None
+        return max(0.0, self._spread_until - now)
+
+    def _forget(self, ticket: Ticket[T]) -> None:
+        ticket.live = False
+        self.waiting -= 1
+        self.held_octets -= ticket.size
+
+    def _take(self, limit: int) -> Pod | None:
+        ready = self.ready
+        if limit and self._busy >= limit * len(ready):
+            return None
+        if len(ready) == 1:
+            pod = ready[0]
+        else:
+            chosen = self._pick(ready, limit)
+            if chosen is None:
+                return None
+            pod = chosen
+        pod.in_flight += 1
+        self._busy += 1
+        return pod
+
+    def _line_limit(self, now: float) -> int:
+        if self.container_concurrency:
+            return self.container_concurrency
+        until = self._spread_until
+        return self.spread_target if until is not None and now < until else 0
+
+    # Pods.
+
+    def update(self, endpoints: Mapping[Address, Endpoint], now: float) -> list[Pod]:
+        """Take over what the EndpointSlices say; returns pods that are to be used no more."""
+        dropped = [pod for address, pod in self.pods.items() if _is_over(pod, endpoints)]
+        for pod in dropped:
+            pod.gone = True
+            del self.pods[pod.address]
+        for address, endpoint in endpoints.items():
+            if endpoint.state is not State.TERMINATING:
+                self._note(address, endpoint, now)
+        self._recount(now)
+        return dropped
+
+    def _note(self, address: Address, endpoint: Endpoint, now: float) -> None:
+        pod = self.pods.get(address)
+        if pod is None:
+            pod = self.pods[address] = Pod(address, name=endpoint.pod, seen_at=now)
+        if endpoint.state is State.READY:
+            pod.was_ready = True
+            pod.probed = True
+        elif pod.was_ready:
+            # Was ready and is not any more: the kubelet has the word.
+            pod.was_ready = pod.probed = False
+
+    def mark_reached(self, pod: Pod, now: float) -> None:
+        """Our own probe succeeded."""
+        pod.suspect = False
+        pod.probed = True
+        self._recount(now)
+
+    def mark_refused(self, pod: Pod, now: float) -> None:
+        """A connection to the pod failed: nothing more goes there until a probe has reached it."""
+        pod.suspect = True
+        self._recount(now)
+
+    def unreached(self) -> list[Pod]:
+        """Pods that a probe might turn into ready ones."""
+        return [pod for pod in self.pods.values() if not pod.ready]
+
+    def _recount(self, now: float) -> None:
+        had = bool(self.ready)
+        for pod in self.ready:
+            if pod.gone:
+                pod.ready = False
+        for pod in self.pods.values():
+            pod.ready = pod.probed and not pod.suspect
+        self.ready = [pod for pod in self.pods.values() if pod.ready]
+        self._busy = sum(pod.in_flight for pod in self.ready)
+        if not self.ready:
+            self._spread_until = None
+        elif not had:
+            self._spread_until = now + SPREAD_SECONDS
+
+
+def _is_over(pod: Pod, endpoints: Mapping[Address, Endpoint]) -> bool:
+    endpoint = endpoints.get(pod.address)
+    if endpoint is None or endpoint.state is State.TERMINATING:
+        return True
+    # The port of a pod that is gone may belong to another pod at once.
+    return bool(pod.name) and bool(endpoint.pod) and endpoint.pod != pod.name
