@@ -1,0 +1,283 @@
+"""Takes pods: schedules them onto this node, gives each a worker, finds again what ran before."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from hearth.cluster.node import records
+from hearth.cluster.node.context import NODE_MARK, NodeContext
+from hearth.cluster.node.kernel import OutOfMemoryWatch
+from hearth.cluster.node.podfolder import PodFolder, SavedPod, all_folders
+from hearth.cluster.node.podworker import PodWorker
+from hearth.cluster.node.processes import kill_marked
+from hearth.cluster.node.records import Record
+from hearth.cluster.node.scheduling import Refusal, add_up, refusal, requests_of
+from hearth.kube import clock as clocks
+from hearth.kube import meta
+from hearth.kube.cache import WatchCache
+from hearth.kube.errors import ApiError
+from hearth.kube.meta import Object
+from hearth.kube.resources import NODES, PODS
+
+log = logging.getLogger(__name__)
+
+_SCHEDULER = "default-scheduler"
+_IMAGE_CHECK_SECONDS = 1.0
+
+
+class Agent:
+    """``run`` until cancelled; then ``stop`` ends what runs."""
+
+    def __init__(self, context: NodeContext) -> None:
+        self._context = context
+        self._pods = WatchCache(context.client, PODS)
+        self._nodes = WatchCache(
+            context.client, NODES, field_selector=f"metadata.name={context.node_name}"
+        )
+        self._memory = OutOfMemoryWatch()
+        self._workers: dict[str, PodWorker] = {}  # by uid, as all below
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._requests: dict[str, Mapping[str, Decimal]] = {}
+        self._refused: dict[str, tuple[Object, Refusal]] = {}
+        self._done: set[str] = set()  # ended here, not yet gone from the API
+        self._side_tasks: set[asyncio.Task[None]] = set()
+
+    # -- running -----------------------------------------------------------------------------
+
+    async def run(self, *, node_is_there: asyncio.Event) -> None:
+        """Takes over what ran before, then follows the pods. Sets nothing up for the node."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pods.run(), name="node-pods")
+            group.create_task(self._nodes.run(), name="node-nodes")
+            group.create_task(self._context.events.run(), name="node-events")
+            await self._pods.synced()
+            await self._nodes.synced()
+            self._recover()
+            self._nodes.on_change(lambda _old, _new: self._schedule_refused())
+            self._pods.on_change(self._changed)
+            node_is_there.set()
+            group.create_task(self._follow_images(), name="node-images")
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Ends every process; their pods run again at the next start."""
+        tasks = list(self._running.values())
+        for task in (*tasks, *self._side_tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, *self._side_tasks, return_exceptions=True)
+        await asyncio.gather(*(w.stop(grace_seconds) for w in self._workers.values()))
+        await asyncio.to_thread(kill_marked, f"{NODE_MARK}={self._context.node_id}")
+
+    def source_changed(self, namespace: str) -> None:
+        """A ConfigMap or Secret changed: volumes follow, waiting containers try again."""
+        for worker in self._workers.values():
+            if worker.spec.namespace == namespace:
+                worker.retry()
+                worker.refresh()
+
+    async def _follow_images(self) -> None:
+        stamp = self._context.images.stamp()
+        while True:
+            await asyncio.sleep(_IMAGE_CHECK_SECONDS)
+            fresh = self._context.images.stamp()
+            if fresh != stamp:
+                stamp = fresh
+                for worker in self._workers.values():
+                    worker.retry()
+
+    # -- changes -----------------------------------------------------------------------------
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        pod = new or old
+        assert pod is not None
+        if old is not None and new is not None and meta.uid(old) != meta.uid(new):
+            self._gone(meta.uid(old))  # deleted and created anew within one watch event
+        if new is None:
+            self._gone(meta.uid(pod))
+            return
+        worker = self._workers.get(meta.uid(pod))
+        if worker is not None:
+            worker.update(pod)
+            self._requests[worker.uid] = {} if worker.is_idle else requests_of(pod)
+        elif meta.uid(pod) not in self._done:
+            self._take(pod)
+
+    def _gone(self, uid: str) -> None:
+        self._refused.pop(uid, None)
+        self._done.discard(uid)
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.gone()
+
+    def _take(self, pod: Object) -> None:
+        """A pod that nobody here runs yet."""
+        assigned = pod["spec"].get("nodeName")
+        if assigned:
+            if assigned == self._context.node_name:
+                self._start(pod, is_bound=True, known=_known(pod, self._context.clock()))
+        elif self._is_ours_to_schedule(pod):
+            self._schedule(pod)
+
+    @staticmethod
+    def _is_ours_to_schedule(pod: Object) -> bool:
+        spec = pod["spec"]
+        return (
+            (spec.get("schedulerName") or _SCHEDULER) == _SCHEDULER
+            and not spec.get("schedulingGates")
+            and not meta.is_deleting(pod)
+        )
+
+    def _start(
+        self, pod: Object, *, is_bound: bool, known: dict[str, Record] | None = None
+    ) -> PodWorker:
+        worker = PodWorker(self._context, pod, memory=self._memory, is_bound=is_bound, known=known)
+        self._run_worker(worker)
+        return worker
+
+    def _run_worker(self, worker: PodWorker) -> None:
+        uid = worker.uid
+        self._workers[uid] = worker
+        self._requests[uid] = {} if worker.is_idle else requests_of(worker.pod)
+        task = asyncio.create_task(worker.run(), name=f"pod-{worker.spec.name}")
+        self._running[uid] = task
+
+        def ended(finished: asyncio.Task[None]) -> None:
+            if finished.cancelled():
+                return
+            if finished.exception() is not None:
+                log.error(
+                    "pod worker failed",
+                    extra={"pod": worker.spec.full_name},
+                    exc_info=finished.exception(),
+                )
+            self._forget(worker)
+
+        task.add_done_callback(ended)
+
+    def _forget(self, worker: PodWorker) -> None:
+        self._workers.pop(worker.uid, None)
+        self._running.pop(worker.uid, None)
+        self._requests.pop(worker.uid, None)
+        current = self._pods.get(worker.spec.namespace, worker.spec.name)
+        if current is not None and meta.uid(current) == worker.uid:
+            self._done.add(worker.uid)
+        self._schedule_refused()
+
+    # -- scheduling --------------------------------------------------------------------------
+
+    def _schedule(self, pod: Object) -> None:
+        node = self._nodes.get("", self._context.node_name)
+        if node is None:
+            return
+        reason = refusal(pod, node, add_up(self._requests.values()))
+        if reason is None:
+            self._refused.pop(meta.uid(pod), None)
+            self._start(pod, is_bound=False)
+            text = f"Successfully assigned {meta.key_text(meta.key(pod))} to {meta.name(node)}"
+            self._context.events.record(pod, "Normal", "Scheduled", message=text)
+            return
+        known = self._refused.get(meta.uid(pod))
+        self._refused[meta.uid(pod)] = (pod, reason)
+        if known is None or known[1] != reason:
+            self._report(pod, reason)
+
+    def _schedule_refused(self) -> None:
+        """Room or the node changed: those who wait are looked at again, the oldest first."""
+        for pod, _ in list(self._refused.values()):
+            self._schedule(pod)
+
+    def _report(self, pod: Object, reason: Refusal) -> None:
+        self._context.events.record(pod, "Warning", "FailedScheduling", message=reason.message)
+        task = asyncio.create_task(self._write_unschedulable(pod, reason))
+        self._side_tasks.add(task)
+        task.add_done_callback(self._side_tasks.discard)
+
+    async def _write_unschedulable(self, pod: Object, reason: Refusal) -> None:
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": reason.message,
+            "lastProbeTime": None,
+            "lastTransitionTime": clocks.rfc3339(self._context.clock()),
+        }
+        body = {
+            "metadata": {"uid": meta.uid(pod)},
+            "status": {"phase": "Pending", "conditions": [condition]},
+        }
+        try:
+            await self._context.client.patch(
+                PODS, meta.name(pod), meta.namespace(pod), body, subresource="status"
+            )
+        except ApiError as error:
+            log.debug("condition not written", extra={"error": error.message})
+
+    # -- recovery ----------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        """Adopts what still runs of pods that still exist; ends everything else of ours."""
+        pods = {meta.uid(pod): pod for pod in self._pods.list()}
+        sessions: set[int] = set()
+        for folder in all_folders(self._context.pods_dir):
+            saved = folder.load()
+            pod = pods.get(saved.uid) if saved is not None else None
+            if saved is None or pod is None:
+                self._drop(folder)
+            else:
+                sessions |= self._restore(pod, saved)
+        killed = kill_marked(f"{NODE_MARK}={self._context.node_id}", but=frozenset(sessions))
+        if sessions or killed:
+            log.info(
+                "processes of an earlier run found",
+                extra={"adopted": len(sessions), "ended": killed},
+            )
+
+    def _restore(self, pod: Object, saved: SavedPod) -> set[int]:
+        bound = bool(pod["spec"].get("nodeName"))
+        worker = PodWorker(self._context, pod, memory=self._memory, is_bound=bound)
+        sessions = worker.restore(saved)
+        self._run_worker(worker)
+        return sessions
+
+    @staticmethod
+    def _drop(folder: PodFolder) -> None:
+        """The folder of a pod that is gone; its processes end with the sweep that follows."""
+        folder.remove()
+
+
+def _known(pod: Object, now: float) -> dict[str, Record]:
+    """Records of a pod whose folder is lost, from its status: so that nothing runs twice."""
+    status = pod.get("status") or {}
+    found: dict[str, Record] = {}
+    for field in ("initContainerStatuses", "containerStatuses"):
+        for entry in status.get(field) or ():
+            found[entry["name"]] = _known_container(entry, now)
+    return found
+
+
+def _known_container(entry: Mapping[str, object], now: float) -> Record:
+    restarts = entry.get("restartCount")
+    state = entry.get("state")
+    state = state if isinstance(state, dict) else {}
+    image = str(entry.get("imageID") or "")
+    record = Record(restarts=restarts if isinstance(restarts, int) else 0, image_id=image)
+    if state.get("running"):
+        running = records.Running(clocks.parse_rfc3339(state["running"]["startedAt"]))
+        container_id = str(entry.get("containerID") or "")
+        return records.lost(replace(record, running=running, container_id=container_id), now=now)
+    ended = state.get("terminated")
+    if ended:
+        how = records.Terminated(
+            exit_code=ended["exitCode"],
+            reason=ended.get("reason", "Error"),
+            finished_at=clocks.parse_rfc3339(ended["finishedAt"]),
+            started_at=clocks.parse_rfc3339(ended["startedAt"]),
+            signal=ended.get("signal", 0),
+            message=ended.get("message", ""),
+            container_id=ended.get("containerID", ""),
+        )
+        return records.exited(record, how)
+    return record

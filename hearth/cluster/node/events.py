@@ -1,0 +1,123 @@
+"""Events about pods, written in the background so that they never delay a start.
+
+Equal events are counted up on one object, as kubelet does; a flood is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from hearth.kube import clock as clocks
+from hearth.kube import meta
+from hearth.kube.client import KubeClient
+from hearth.kube.clock import Clock
+from hearth.kube.errors import ApiError
+from hearth.kube.meta import Object
+from hearth.kube.resources import EVENTS
+
+log = logging.getLogger(__name__)
+
+_DELAY_SECONDS = 0.2
+_MAX_WAITING = 2000
+_MAX_KNOWN = 2000
+_MAX_MESSAGE = 1024
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One Event object; ``is_written`` tells whether it exists in the API yet."""
+
+    body: Object
+    is_written: bool = False
+    is_queued: bool = False
+
+
+@dataclass(slots=True)
+class EventRecorder:
+    """``record`` returns at once; ``run`` writes."""
+
+    client: KubeClient
+    clock: Clock
+    node_name: str
+    component: str = "kubelet"
+    _known: OrderedDict[tuple[str, ...], _Entry] = field(default_factory=OrderedDict)
+    _waiting: asyncio.Queue[_Entry] = field(default_factory=lambda: asyncio.Queue(_MAX_WAITING))
+    _serial: int = 0
+
+    def record(
+        self, pod: Object, kind: str, reason: str, *, message: str, container: str = ""
+    ) -> None:
+        """Notes an event; ``kind`` is Normal or Warning."""
+        message = message[:_MAX_MESSAGE]
+        key = (meta.uid(pod), kind, reason, message, container)
+        entry = self._known.get(key)
+        moment = clocks.rfc3339(self.clock())
+        if entry is None:
+            entry = self._known[key] = _Entry(
+                self._body(pod, kind, reason, message=message, container=container)
+            )
+            if len(self._known) > _MAX_KNOWN:
+                self._known.popitem(last=False)
+        else:
+            entry.body["count"] += 1
+        entry.body["lastTimestamp"] = moment
+        if not entry.is_queued and not self._waiting.full():
+            entry.is_queued = True
+            self._waiting.put_nowait(entry)
+
+    async def run(self) -> None:
+        """Writes until cancelled. Waits a moment first: what matters to requests goes ahead."""
+        while True:
+            entry = await self._waiting.get()
+            await asyncio.sleep(_DELAY_SECONDS)
+            await self._write(entry)
+            while not self._waiting.empty():
+                await self._write(self._waiting.get_nowait())
+
+    async def _write(self, entry: _Entry) -> None:
+        entry.is_queued = False
+        name, space = meta.name(entry.body), meta.namespace(entry.body)
+        try:
+            if entry.is_written:
+                fields = {k: entry.body[k] for k in ("count", "lastTimestamp")}
+                await self.client.patch(EVENTS, name, space, fields)
+            else:
+                await self.client.create(EVENTS, entry.body)
+                entry.is_written = True
+        except ApiError as error:  # an event is worth no retry: its pod or namespace may be gone
+            log.debug("event not written", extra={"event": name, "error": error.message})
+
+    def _body(self, pod: Object, kind: str, reason: str, *, message: str, container: str) -> Object:
+        self._serial += 1
+        now = self.clock()
+        about = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "name": meta.name(pod),
+            "namespace": meta.namespace(pod),
+            "uid": meta.uid(pod),
+        }
+        if container:
+            about["fieldPath"] = f"spec.containers{{{container}}}"
+        unique = f"{int(now * 1e9) + self._serial:x}"
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {
+                "name": f"{meta.name(pod)}.{unique}",
+                "namespace": meta.namespace(pod),
+            },
+            "involvedObject": about,
+            "type": kind,
+            "reason": reason,
+            "message": message,
+            "source": {"component": self.component, "host": self.node_name},
+            "reportingComponent": self.component,
+            "reportingInstance": self.node_name,
+            "firstTimestamp": clocks.rfc3339(now),
+            "lastTimestamp": clocks.rfc3339(now),
+            "count": 1,
+        }
