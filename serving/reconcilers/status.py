@@ -52,9 +52,10 @@ class Draft:
             return ()
         return (UpdateStatus(resource, {**self._obj, "status": status}),)
 
-    def became_true(self, kind: str) -> bool:
+    def became(self, kind: str, status: str) -> bool:
+        """Whether a condition has this status now and had another one before."""
         was = self._given.get(kind, {}).get("status")
-        return self.conditions.is_true(kind) and was != "True"
+        return self.conditions.status(kind) == status and was != status
 
 
 def _keeping_time(condition: Condition, given: Condition | None) -> Condition:

@@ -19,7 +19,7 @@ from serving.routing.domains import expanded
 from serving.routing.rollout import Rollout, serialize
 from serving.routing.targets import DEFAULT, Target, Traffic
 
-_NOT_FOR_INGRESSES = frozenset(
+NOT_FOR_INGRESSES = frozenset(
     {LAST_APPLIED, *keys.INGRESS_CLASS.spellings[1:], *keys.CERTIFICATE_CLASS.spellings[1:]}
 )
 
@@ -36,7 +36,7 @@ def make_ingress(
     own = {
         keys.INGRESS_CLASS.key: ingress_class(route, settings),
         keys.ROLLOUT: serialize(rollout),
-        **without(meta.annotations(route), _NOT_FOR_INGRESSES.__contains__),
+        **without(meta.annotations(route), NOT_FOR_INGRESSES.__contains__),
     }
     if len(traffic.tags) > 1:
         tagged = {tag: hosts.primary(tag) for tag in traffic.tags if tag != DEFAULT}

@@ -11,6 +11,10 @@ from hearth.kube.resources import SERVICES
 from serving.api import keys
 from serving.reconcilers.resources.meta import LAST_APPLIED, without
 
+GATEWAY_HOST = "hearth-internal-gateway.knative-serving.svc.cluster.local"
+"""What the activator gives as its in-cluster address. Written into placeholders beforehand, it
+saves one write for each; were it another one, the placeholder would follow the KIngress."""
+
 _PORTS = {keys.PROTOCOL_HTTP1: ("http", 80), keys.PROTOCOL_H2C: ("http2", 81)}
 
 
@@ -107,22 +111,3 @@ def load_balancer(ingress: Object | None) -> dict[str, Any] | None:
         if entries:
             return dict(entries[0])
     return None
-
-
-def service_drift(desired: Object, existing: Object) -> Object | None:
-    """The existing Service made right, or None when it is; the server's own fields stay."""
-    metadata = meta.metadata(existing)
-    wanted_labels = {**labels(existing), **labels(desired)}
-    wanted_annotations = {**meta.annotations(existing), **meta.annotations(desired)}
-    spec = {**existing["spec"], **desired["spec"]}
-    if spec["type"] == "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-            spec.pop(field, None)
-    if (
-        spec == existing["spec"]
-        and wanted_labels == labels(existing)
-        and wanted_annotations == meta.annotations(existing)
-    ):
-        return None
-    changed = {**metadata, "labels": wanted_labels, "annotations": wanted_annotations}
-    return {**existing, "metadata": changed, "spec": spec}

@@ -24,6 +24,11 @@ def test_hello_then_frames() -> None:
     assert events == [Hello("a-1"), Frame(12.5, STATS)]
 
 
+def test_a_poke_says_so() -> None:
+    events = StatsReader("secret").receive(HELLO + encode_frame(1.0, STATS, is_poke=True))
+    assert events[1] == Frame(1.0, STATS, is_poke=True)
+
+
 @given(st.lists(st.integers(min_value=1, max_value=40), max_size=20))
 def test_chunking_does_not_matter(sizes: list[int]) -> None:
     wire = HELLO + encode_frame(1.0, STATS) + encode_frame(2.0, ())

@@ -1,0 +1,61 @@
+"""What the activators report of one revision, as averages over the decider's windows.
+
+Time is an argument; nothing here knows where reports come from.
+"""
+
+from __future__ import annotations
+
+from serving.api import keys
+from serving.autoscaler.decide import DeciderSpec
+from serving.autoscaler.windows import TimedBuckets, WeightedBuckets
+
+
+class Collector:
+    """The windows of one revision, for the metric its decider scales by."""
+
+    def __init__(self, spec: DeciderSpec) -> None:
+        kind = WeightedBuckets if spec.weighted else TimedBuckets
+        self._metric = spec.metric
+        self._stable = kind(spec.stable_window)
+        self._panic = kind(spec.panic_window)
+        self._queued: dict[str, int] = {}
+
+    def fits(self, spec: DeciderSpec) -> bool:
+        """Whether the series means the same under this spec; windows may differ."""
+        same_kind = isinstance(self._stable, WeightedBuckets) == spec.weighted
+        return self._metric == spec.metric and same_kind
+
+    def resize(self, spec: DeciderSpec, now: float) -> None:
+        self._stable.resize(spec.stable_window, now)
+        self._panic.resize(spec.panic_window, now)
+
+    def record(self, now: float, *, concurrency: float, requests: float) -> None:
+        value = requests if self._metric == keys.METRIC_RPS else concurrency
+        self._stable.record(now, value)
+        self._panic.record(now, value)
+
+    def record_nothing(self, now: float) -> None:
+        """A second in which pods were there and nobody reported a request."""
+        self.record(now, concurrency=0.0, requests=0.0)
+
+    def set_queued(self, activator: str, queued: int) -> None:
+        if queued:
+            self._queued[activator] = queued
+        else:
+            self._queued.pop(activator, None)
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a pod, in all activators."""
+        return sum(self._queued.values())
+
+    def has_data(self, now: float) -> bool:
+        return not self._stable.is_empty(now)
+
+    def observed_seconds(self, now: float) -> float:
+        """For how long the series has been watched, at most about a window."""
+        first = self._stable.first_write
+        return 0.0 if first is None else now - first
+
+    def averages(self, now: float) -> tuple[float, float]:
+        return self._stable.average(now), self._panic.average(now)

@@ -1,0 +1,179 @@
+"""All deciders of this process: who is looked at when, on which data, and who is told.
+
+No I/O and no clock of its own: frames, ticks and the time come in, callbacks go out. Revisions at
+zero without traffic cost nothing: only those with pods or recent reports are looked at each tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hearth.kube.meta import Key
+from serving.api.stats import Frame, Stat
+from serving.autoscaler.collector import Collector
+from serving.autoscaler.decide import (
+    DeciderSpec,
+    DeciderState,
+    Decision,
+    Observation,
+    decide,
+    initial_decision,
+    initial_state,
+)
+
+ReadyPods = Callable[[Key], int]
+Tell = Callable[[Key], None]
+
+
+class Decider:
+    """One revision: what it asks for, what it was given last, and what has been seen of it."""
+
+    __slots__ = ("collector", "decision", "spec", "state")
+
+    def __init__(self, spec: DeciderSpec, ready_pods: int, now: float) -> None:
+        self.spec = spec
+        self.state: DeciderState = initial_state(ready_pods, now)
+        self.decision: Decision = initial_decision(spec)
+        self.collector: Collector | None = None
+
+    def collect(self) -> Collector:
+        if self.collector is None:
+            self.collector = Collector(self.spec)
+        return self.collector
+
+    def respecify(self, spec: DeciderSpec, now: float) -> None:
+        if spec == self.spec:
+            return
+        self.spec = spec
+        if self.collector is not None and self.collector.fits(spec):
+            self.collector.resize(spec, now)
+        else:
+            self.collector = None
+
+
+class Engine:
+    """``changed`` is told of each new decision, ``urgent`` of a revision that must wake up now."""
+
+    def __init__(self, *, ready_pods: ReadyPods, changed: Tell, urgent: Tell) -> None:
+        self._ready_pods = ready_pods
+        self._changed = changed
+        self._urgent = urgent
+        self._deciders: dict[Key, Decider] = {}
+        self._watched: set[Key] = set()
+        """Keys to look at on each tick."""
+
+    @property
+    def deciders(self) -> dict[Key, Decider]:
+        return self._deciders
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._watched
+
+    def desired(self, key: Key) -> int:
+        found = self._deciders.get(key)
+        return -1 if found is None else found.decision.desired
+
+    # -- who there is --------------------------------------------------------------------------
+
+    def put(self, key: Key, spec: DeciderSpec, now: float) -> None:
+        """A PodAutoscaler appeared or changed."""
+        found = self._deciders.get(key)
+        if found is None:
+            self._deciders[key] = Decider(spec, self._ready_pods(key), now)
+            self.pods_changed(key)
+        else:
+            found.respecify(spec, now)
+
+    def remove(self, key: Key) -> None:
+        self._deciders.pop(key, None)
+        self._watched.discard(key)
+
+    def pods_changed(self, key: Key) -> None:
+        """Pods of a revision came, became ready or went."""
+        if key in self._deciders and self._ready_pods(key) > 0:
+            self._watched.add(key)
+
+    # -- what activators report ----------------------------------------------------------------
+
+    def receive(self, activator: str, frame: Frame, now: float) -> None:
+        for stat in frame.stats:
+            self._take(activator, stat, is_poke=frame.is_poke, now=now)
+
+    def disconnect(self, activator: str) -> None:
+        """What an activator had waiting is not known any more."""
+        for key in self._watched:
+            collector = self._deciders[key].collector
+            if collector is not None:
+                collector.set_queued(activator, 0)
+
+    def _take(self, activator: str, stat: Stat, *, is_poke: bool, now: float) -> None:
+        key = (stat.namespace, stat.revision)
+        decider = self._deciders.get(key)
+        if decider is None:
+            return
+        collector = decider.collect()
+        collector.set_queued(activator, stat.queued)
+        if not is_poke:
+            collector.record(now, concurrency=stat.concurrency, requests=stat.requests)
+        self._watched.add(key)
+        if stat.queued and self._ready_pods(key) == 0 and self._decide(key, decider, now):
+            self._urgent(key)
+
+    # -- deciding ------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        for key in tuple(self._watched):
+            decider = self._deciders[key]
+            self._observe_silence(key, decider, now)
+            if self._decide(key, decider, now):
+                self._changed(key)
+            if self._is_over(key, decider, now):
+                self._watched.discard(key)
+                decider.collector = None
+
+    def _observe_silence(self, key: Key, decider: Decider, now: float) -> None:
+        """Pods that nobody sends to are observed too: an activator reports only what it has."""
+        if self._ready_pods(key) > 0:
+            decider.collect().record_nothing(now)
+
+    def _is_over(self, key: Key, decider: Decider, now: float) -> bool:
+        collector = decider.collector
+        if self._ready_pods(key) > 0:
+            return False
+        return collector is None or (not collector.queued and not collector.has_data(now))
+
+    def _decide(self, key: Key, decider: Decider, now: float) -> bool:
+        """Decides anew; whether that changed anything others go by."""
+        before = decider.decision
+        seen = self._observation(key, decider, now)
+        decider.state, decision = decide(decider.spec, decider.state, observation=seen, now=now)
+        if not decision.is_valid:
+            return False
+        decider.decision = self._not_blindly_to_zero(decider, decision, now)
+        was_short = before.excess_burst_capacity < 0
+        is_short = decision.excess_burst_capacity < 0
+        return before.desired != decider.decision.desired or was_short != is_short
+
+    def _observation(self, key: Key, decider: Decider, now: float) -> Observation:
+        ready, collector = self._ready_pods(key), decider.collector
+        if collector is None:
+            return Observation(ready, 0.0, 0.0, has_data=False)
+        stable, panic = collector.averages(now)
+        waiting = collector.queued if ready == 0 else 0
+        if waiting:
+            # What waits is demand that no average has seen yet: one pod for the first request,
+            # as many as they need for a burst.
+            stable, panic = max(stable, 1.0), max(panic, float(waiting))
+        has_data = bool(waiting) or collector.has_data(now)
+        return Observation(ready, stable, panic, has_data=has_data)
+
+    def _not_blindly_to_zero(self, decider: Decider, decision: Decision, now: float) -> Decision:
+        """After a start the last pod stays until a whole window has been seen without traffic."""
+        collector = decider.collector
+        if decision.desired > 0 or collector is None:
+            return decision
+        if collector.observed_seconds(now) + 1 < decider.spec.stable_window:
+            return replace(decision, desired=1)
+        return decision

@@ -1,0 +1,110 @@
+"""Takes the activators' reports: a TCP server around ``StatsReader``, one protocol per peer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from hearth.kube.clock import Clock, wall_clock
+from serving.api.stats import Frame, Hello, StatsError, StatsReader
+from serving.autoscaler.engine import Engine
+
+log = logging.getLogger(__name__)
+
+_HELLO_SECONDS = 5.0
+"""A peer that does not say who it is within this time is cut off."""
+
+
+class StatsServer:
+    """Listens until closed; what comes in goes to the engine within the same loop turn."""
+
+    def __init__(self, engine: Engine, *, token: str, clock: Clock = wall_clock) -> None:
+        self._engine = engine
+        self._token = token
+        self._clock = clock
+        self._peers: set[_Peer] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self, host: str, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._peer, host, port)
+
+    async def close(self) -> None:
+        if self._server is None:
+            return
+        self._server.close()
+        for peer in tuple(self._peers):
+            peer.abort()
+        await self._server.wait_closed()
+
+    def _peer(self) -> _Peer:
+        return _Peer(StatsReader(self._token), self._receive, self._joined, self._left)
+
+    def _receive(self, activator: str, frame: Frame) -> None:
+        self._engine.receive(activator, frame, self._clock())
+
+    def _joined(self, peer: _Peer) -> None:
+        self._peers.add(peer)
+
+    def _left(self, peer: _Peer) -> None:
+        self._peers.discard(peer)
+        if peer.activator:
+            self._engine.disconnect(peer.activator)
+
+
+class _Peer(asyncio.Protocol):
+    """One connection: bytes to events."""
+
+    def __init__(
+        self,
+        reader: StatsReader,
+        receive: Callable[[str, Frame], None],
+        joined: Callable[[_Peer], None],
+        left: Callable[[_Peer], None],
+    ) -> None:
+        self.activator = ""
+        self._reader = reader
+        self._receive = receive
+        self._joined = joined
+        self._left = left
+        self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._deadline = asyncio.get_running_loop().call_later(_HELLO_SECONDS, self.abort)
+        self._joined(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            events = self._reader.receive(data)
+        except StatsError as error:
+            log.warning("statistics refused", extra={"error": str(error)})
+            self.abort()
+            return
+        for event in events:
+            match event:
+                case Hello(activator=name):
+                    self.activator = name
+                    self._greeted()
+                case Frame():
+                    self._receive(self.activator, event)
+
+    def _greeted(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._greeted()
+        self._left(self)

@@ -1,0 +1,42 @@
+"""How an object that is there differs from the one that should be. Pure."""
+
+from __future__ import annotations
+
+from hearth.kube import meta
+from hearth.kube.meta import Object, labels
+
+
+def exact_drift(desired: Object, existing: Object) -> Object | None:
+    """The update for a child whose labels, annotations and spec are wholly ours; None if right.
+
+    For Knative's own kinds, to which the server adds nothing after admission.
+    """
+    if (
+        desired["spec"] == existing.get("spec")
+        and labels(desired) == labels(existing)
+        and meta.annotations(desired) == meta.annotations(existing)
+    ):
+        return None
+    metadata = {
+        **meta.metadata(existing),
+        "labels": labels(desired),
+        "annotations": meta.annotations(desired),
+    }
+    return {**existing, "metadata": metadata, "spec": desired["spec"]}
+
+
+def merged_drift(desired: Object, existing: Object) -> Object | None:
+    """The update for a child to which others add labels, annotations or fields of the spec."""
+    metadata = {
+        **meta.metadata(existing),
+        "labels": {**labels(existing), **labels(desired)},
+        "annotations": {**meta.annotations(existing), **meta.annotations(desired)},
+    }
+    spec = {**existing["spec"], **desired["spec"]}
+    if (
+        spec == existing["spec"]
+        and metadata["labels"] == labels(existing)
+        and metadata["annotations"] == meta.annotations(existing)
+    ):
+        return None
+    return {**existing, "metadata": metadata, "spec": spec}

@@ -1,0 +1,98 @@
+"""Collects revisions that no route has led to for long, by config-gc. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hearth.kube import meta
+from hearth.kube.clock import parse_rfc3339
+from hearth.kube.meta import Object, is_deleting, labels, name, namespace, uid
+from hearth.kube.plan import Delete, Plan
+from hearth.kube.resources import REVISIONS
+from serving.api import keys
+from serving.api.config.gc import GcConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    configuration: Object | None
+    revisions: tuple[Object, ...] = ()
+    """All that carry the configuration's label."""
+
+
+def reconcile(observed: Observed, *, config: GcConfig, now: float) -> Plan:
+    configuration = observed.configuration
+    if configuration is None or is_deleting(configuration) or _is_off(config):
+        return Plan()
+    idle = [r for r in observed.revisions if not _is_in_use(r, configuration)]
+    least = config.min_non_active_revisions
+    if len(idle) <= least:
+        return Plan()
+    idle.sort(key=lambda r: (last_active(r), name(r)))
+    spare = len(idle) - least
+    stale = [r for r in idle if _is_stale(r, config, now=now)][:spare]
+    kept = [r for r in idle if r not in stale]
+    most = config.max_non_active_revisions
+    surplus = kept[: max(0, len(kept) - most)] if most is not None else []
+    doomed = [*stale, *surplus]
+    return Plan(
+        tuple(Delete(REVISIONS, namespace(r), name(r), uid=uid(r)) for r in doomed),
+        requeue_after=_next_look(kept, config, now=now),
+    )
+
+
+def _is_off(config: GcConfig) -> bool:
+    return (
+        config.max_non_active_revisions is None
+        and config.retain_since_create_time is None
+        and config.retain_since_last_active_time is None
+    )
+
+
+def _is_in_use(revision: Object, configuration: Object) -> bool:
+    """Only what is known to be in reserve may go; the latest ready one never."""
+    latest = (configuration.get("status") or {}).get("latestReadyRevisionName")
+    return (
+        name(revision) == latest
+        or is_deleting(revision)
+        or meta.annotations(revision).get(keys.NO_GC, "").lower() == "true"
+        or labels(revision).get(keys.ROUTING_STATE) != keys.STATE_RESERVE
+    )
+
+
+def last_active(revision: Object) -> float:
+    modified = meta.annotations(revision).get(keys.ROUTING_STATE_MODIFIED)
+    try:
+        return parse_rfc3339(modified) if modified else _created(revision)
+    except ValueError:
+        return _created(revision)
+
+
+def _created(revision: Object) -> float:
+    return parse_rfc3339(meta.metadata(revision)["creationTimestamp"])
+
+
+def _stale_at(revision: Object, config: GcConfig) -> float | None:
+    """From when on the revision is stale; None when time never makes it so."""
+    since_create, since_active = (
+        config.retain_since_create_time,
+        config.retain_since_last_active_time,
+    )
+    if since_create is None and since_active is None:
+        return None
+    return max(
+        _created(revision) + (since_create or 0.0), last_active(revision) + (since_active or 0.0)
+    )
+
+
+def _is_stale(revision: Object, config: GcConfig, *, now: float) -> bool:
+    at = _stale_at(revision, config)
+    return at is not None and now >= at
+
+
+def _next_look(kept: list[Object], config: GcConfig, *, now: float) -> float | None:
+    """Seconds until one more revision may have to go; nothing else would wake us for it."""
+    if len(kept) <= config.min_non_active_revisions:
+        return None
+    times = [at for r in kept if (at := _stale_at(r, config)) is not None and at > now]
+    return min(times) - now + 1.0 if times else None

@@ -1,0 +1,56 @@
+"""The HorizontalPodAutoscaler of a PodAutoscaler of the HPA class. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hearth.kube import meta
+from hearth.kube.durations import parse_go_duration
+from hearth.kube.meta import Object, labels, name, namespace, owner_reference
+from hearth.kube.resources import HPAS
+from serving.api import keys
+from serving.api.config.autoscaler import AutoscalerConfig
+from serving.autoscaler.spec import annotated, metric_of, scale_bounds
+
+_NO_LIMIT = 2**31 - 1
+
+
+def make_hpa(podautoscaler: Object, config: AutoscalerConfig) -> Object:
+    least, most = scale_bounds(podautoscaler, config)
+    spec: dict[str, Any] = {
+        "scaleTargetRef": dict(podautoscaler["spec"]["scaleTargetRef"]),
+        "maxReplicas": most or _NO_LIMIT,
+    }
+    if least > 0:
+        spec["minReplicas"] = least
+    target = annotated(podautoscaler, keys.TARGET, float, default=0.0)
+    if target:
+        spec["metrics"] = [_metric(metric_of(podautoscaler), target)]
+    window = annotated(podautoscaler, keys.WINDOW, parse_go_duration, default=0.0)
+    if window:
+        rules = {"stabilizationWindowSeconds": int(window)}
+        spec["behavior"] = {"scaleDown": dict(rules), "scaleUp": dict(rules)}
+    return {
+        "apiVersion": HPAS.api_version,
+        "kind": HPAS.kind,
+        "metadata": {
+            "name": name(podautoscaler),
+            "namespace": namespace(podautoscaler),
+            "labels": dict(labels(podautoscaler)),
+            "annotations": dict(meta.annotations(podautoscaler)),
+            "ownerReferences": [owner_reference(podautoscaler)],
+        },
+        "spec": spec,
+    }
+
+
+def _metric(metric: str, target: float) -> dict[str, Any]:
+    if metric == keys.METRIC_CPU:
+        share = {"type": "Utilization", "averageUtilization": math.ceil(target)}
+        return {"type": "Resource", "resource": {"name": "cpu", "target": share}}
+    if metric == keys.METRIC_MEMORY:
+        amount = {"type": "AverageValue", "averageValue": f"{int(target)}Mi"}
+        return {"type": "Resource", "resource": {"name": "memory", "target": amount}}
+    value = {"type": "AverageValue", "averageValue": str(int(target))}
+    return {"type": "Pods", "pods": {"metric": {"name": metric}, "target": value}}
