@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -95,14 +94,6 @@ class Signer:
         return {"keys": [key | {"x": _encode(self._x), "y": _encode(self._y)}]}
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a service account token says."""
-
-    user: User
-    audiences: tuple[str, ...]
-
-
 class Authenticator:
     """From tokens to users."""
 
@@ -133,13 +124,17 @@ class Authenticator:
 
     def token_user(self, token: str) -> User:
         """Who a token stands for; service account tokens must be meant for this server."""
+        user, audiences = self.token_user_and_audiences(token)
+        if ISSUER not in audiences:
+            raise BadToken("the token is meant for another audience")
+        return user
+
+    def token_user_and_audiences(self, token: str) -> tuple[User, tuple[str, ...]]:
+        """Who a token stands for and whom it is meant for."""
         found = self._static_user(token)
         if found is not None:
-            return found
-        grant = self.review(token)
-        if ISSUER not in grant.audiences:
-            raise BadToken("the token is meant for another audience")
-        return grant.user
+            return found, (ISSUER,)
+        return self._grant(token)
 
     def _static_user(self, token: str) -> User | None:
         """Compares with every token, so that the time taken tells nothing."""
@@ -149,15 +144,14 @@ class Authenticator:
                 found = user
         return found
 
-    def review(self, token: str) -> Grant:
-        """A service account token of any audience: who, and for whom."""
+    def _grant(self, token: str) -> tuple[User, tuple[str, ...]]:
         claims = self._claims(token)
         if not claims.get("nbf", 0) <= self._clock() < claims.get("exp", 0):
             self._verified.pop(token, None)
             raise BadToken("the token has expired")
         if claims.get("iss") != ISSUER:
             raise BadToken("the token has another issuer")
-        return Grant(self._account(claims["kubernetes.io"]), tuple(claims["aud"]))
+        return self._account(claims["kubernetes.io"]), tuple(claims["aud"])
 
     def _claims(self, token: str) -> dict[str, Any]:
         claims = self._verified.get(token)
@@ -210,6 +204,3 @@ def claims_for(
             **(bound or {}),
         },
     }
-
-
-Authenticate = Callable[[str], User]

@@ -39,7 +39,7 @@ _Loader.yaml_implicit_resolvers = {
 def load_yaml(text: bytes) -> Any:
     """The value of a YAML (or JSON) document, with text keys as JSON has them."""
     try:
-        loaded = yaml.load(text, Loader=_Loader)  # noqa: S506: a safe loader
+        loaded = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise YamlError(_yaml_problem(error)) from None
     except (ValueError, RecursionError) as error:

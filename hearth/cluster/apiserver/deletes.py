@@ -18,6 +18,7 @@ from hearth.cluster.apiserver.writes import Write, storage_status
 from hearth.kube.clock import parse_rfc3339, rfc3339
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 _TRIES = 5
 RETURNS_OBJECT = frozenset(
     {
@@ -112,13 +113,15 @@ def _namespace(obj: Object, now: float) -> Decision:
 def _definition(obj: Object, now: float) -> Decision:
     """A CRD says in its conditions that its objects are going first."""
     metadata = obj["metadata"]
-    if not metadata.get("finalizers"):
-        return Decision(Step.REMOVE, obj)
     if "deletionTimestamp" in metadata:
-        return Decision(Step.MARK, obj)
+        return Decision(Step.MARK if metadata.get("finalizers") else Step.REMOVE, obj)
     metadata["deletionTimestamp"] = rfc3339(now)
-    conditions = obj.setdefault("status", {}).setdefault("conditions", [])
-    conditions.append({"lastTransitionTime": rfc3339(now)} | _TERMINATING)
+    finalizers = metadata.setdefault("finalizers", [])
+    if CLEANUP not in finalizers:
+        finalizers.append(CLEANUP)
+    seen = obj.setdefault("status", {})
+    condition = {"lastTransitionTime": rfc3339(now)} | _TERMINATING
+    seen["conditions"] = [*(seen.get("conditions") or ()), condition]
     return Decision(Step.MARK, obj)
 
 

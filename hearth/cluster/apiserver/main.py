@@ -13,11 +13,16 @@ from pathlib import Path
 
 import uvicorn
 
+from hearth.cluster.apiserver.admit import ServerAdmission
 from hearth.cluster.apiserver.api import Api
 from hearth.cluster.apiserver.auth import Authenticator, Signer
 from hearth.cluster.apiserver.credentials import Credentials, ensure_credentials, load_key
+from hearth.cluster.apiserver.gc import GarbageCollector
+from hearth.cluster.apiserver.handlers.reviews import review_kinds
+from hearth.cluster.apiserver.housekeeping import compact_regularly, expire_events
 from hearth.cluster.apiserver.http import App
 from hearth.cluster.apiserver.kinds import builtin_kinds
+from hearth.cluster.apiserver.namespaces import NamespaceController
 from hearth.cluster.apiserver.registry import Registry
 from hearth.cluster.apiserver.store import Store
 from hearth.kube.clock import Clock, wall_clock
@@ -57,6 +62,7 @@ async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> Asyn
     credentials = ensure_credentials(config.data_dir, config.host, port)
     store = Store(config.data_dir / "apiserver", clock)
     api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
+    api.admission = ServerAdmission(api)
     try:
         async with controllers(api, config), _http(api, config, credentials, listener=listener):
             yield api
@@ -80,7 +86,7 @@ def make_api(
         data_dir=config.data_dir,
         address=address,
         store=store,
-        registry=Registry(builtin_kinds()),
+        registry=Registry([*builtin_kinds(), *review_kinds()]),
         authenticator=authenticator,
         signer=signer,
         clock=clock,
@@ -89,7 +95,23 @@ def make_api(
 
 @contextlib.asynccontextmanager
 async def controllers(api: Api, config: ApiServerConfig) -> AsyncIterator[None]:
-    yield
+    """The controllers inside the server, at work from before the first request."""
+    ca_certificate = (config.data_dir / "pki" / "ca.crt").read_text()
+    namespaces = NamespaceController(api, ca_certificate)
+    await namespaces.prepare()
+    running = {
+        "namespaces": namespaces.run(),
+        "garbage-collector": GarbageCollector(api).run(),
+        "compaction": compact_regularly(api, keep_seconds=config.compaction_seconds),
+        "events": expire_events(api, lifetime_seconds=config.event_lifetime_seconds),
+    }
+    tasks = [asyncio.create_task(run, name=f"apiserver-{name}") for name, run in running.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,7 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from hearth.cluster.apiserver import paths, status
 from hearth.cluster.apiserver.api import Api
-from hearth.cluster.apiserver.handlers import deleting, reading, watching, writing
+from hearth.cluster.apiserver.handlers import (
+    deleting,
+    pods,
+    reading,
+    reviews,
+    scaling,
+    watching,
+    writing,
+)
 from hearth.cluster.apiserver.handlers.common import Call
 from hearth.cluster.apiserver.options import list_options
 from hearth.cluster.apiserver.paths import Target
@@ -31,8 +39,20 @@ _STATUS: Mapping[str, Handler] = {
     "update": writing.put,
     "patch": writing.patch,
 }
-SUBRESOURCES: dict[tuple[str, str], Mapping[str, Handler]] = {}
-"""By resource and subresource; the resource ``*`` stands for all."""
+_SCALE: Mapping[str, Handler] = {
+    "get": scaling.get,
+    "update": scaling.put,
+    "patch": scaling.patch,
+}
+_SUBRESOURCES: Mapping[tuple[str, str], Mapping[str, Handler]] = {
+    ("pods", "log"): {"get": pods.log},
+    ("pods", "binding"): {"create": pods.bind},
+    ("pods", "eviction"): {"create": pods.evict},
+    ("serviceaccounts", "token"): {"create": reviews.request_token},
+    ("namespaces", "finalize"): {"update": writing.finalize},
+}
+_EVERYWHERE: Mapping[str, Mapping[str, Handler]] = {"status": _STATUS, "scale": _SCALE}
+_REVIEW_GROUPS = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
 
 
 def verb_of(request: Request, target: Target) -> str:
@@ -85,6 +105,8 @@ async def handle_resource(api: Api, request: Request, target: Target) -> Respons
         return await watching.watch(call, list_options(dict(request.query) | {"watch": "1"}))
     if verb not in served.kind.verbs:
         raise status.method_not_allowed()
+    if target.group in _REVIEW_GROUPS:
+        return await reviews.review(call)
     return await _MAIN[verb](call)
 
 
@@ -105,11 +127,7 @@ def _subresource_handler(call: Call, verb: str) -> Handler:
         raise status.no_such_resource()
     if kind.namespaced and not call.target.namespace:
         raise status.no_such_resource()
-    handlers = (
-        SUBRESOURCES.get((call.served.resource, name))
-        or SUBRESOURCES.get(("*", name))
-        or (_STATUS if name == "status" else None)
-    )
+    handlers = _SUBRESOURCES.get((call.served.resource, name)) or _EVERYWHERE.get(name)
     if handlers is None:
         raise status.no_such_resource()
     if verb not in handlers:

@@ -361,7 +361,7 @@ def _status_only(kind: Kind, new: Object, old: Object) -> Object:
 def _finish(write: Write, new: Object, old: Object) -> None:
     """After admission: the kind's own preparation, and the count of changes."""
     kind = write.kind
-    if write.subresource != "status":
+    if write.subresource not in ("status", "finalize"):
         kind.strategy.prepare(new, old)
     if not kind.strategy.generation:
         return
@@ -371,10 +371,10 @@ def _finish(write: Write, new: Object, old: Object) -> None:
 
 
 def _update_errors(write: Write, new: Object, old: Object) -> list[FieldError]:
-    """Metadata changes are looked at twice, by the common rules and by the kind's, as upstream."""
+    """The common rules first; the kind's own look at metadata changes once more, as upstream."""
     kind = write.kind
     errors = validate_object_meta(new, namespaced=kind.namespaced, name_fn=metadata.any_name)
-    errors += validate_object_meta_update(new, old) * 2
+    errors += validate_object_meta_update(new, old)
     if write.subresource == "status":
         return errors + kind.strategy.validate_status(new, old)
     return errors + kind.strategy.validate_update(new, old)
@@ -384,12 +384,12 @@ async def _replace(write: Write, new: Object, entry: Entry) -> Written:
     store, stored = write.api.store, write.served.stored(new)
     if write.options.dry_run:
         return Written(None, new)
-    if _is_released(new):
+    if is_released(new):
         return Written(await store.delete(write.key, stored, expected=entry.revision))
     return Written(await store.put(write.key, stored, expected=entry.revision))
 
 
-def _is_released(obj: Object) -> bool:
+def is_released(obj: Object) -> bool:
     """Whether the last finalizer is gone from an object that waits to be deleted."""
     found = obj["metadata"]
     if "deletionTimestamp" not in found or found.get("finalizers"):

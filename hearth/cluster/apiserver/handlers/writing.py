@@ -61,6 +61,19 @@ def name_mismatch(name: str, wanted: str) -> str:
     return f"the name of the object ({name}) does not match the name on the URL ({wanted})"
 
 
+async def finalize(call: Call) -> Response:
+    """Replaces the finalizers of a namespace, and nothing else of it."""
+    write_options = call.write_options("UpdateOptions")
+    wanted = (decoded(call, write_options).get("spec") or {}).get("finalizers") or []
+
+    def change(namespace: Object) -> Object:
+        namespace["spec"] = {"finalizers": wanted} if wanted else {}
+        return namespace
+
+    write = call.write(write_options)
+    return written_response(call, await update(write, change, UpdateRules(is_patch=True)))
+
+
 def _always(obj: Object) -> Callable[[Object], Object]:
     def change(_: Object) -> Object:
         return decode.copied(obj)

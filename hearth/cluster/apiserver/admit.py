@@ -1,0 +1,22 @@
+"""Admission: the server's own checks, then the webhooks."""
+
+from __future__ import annotations
+
+from hearth.cluster.apiserver import namespaces
+from hearth.cluster.apiserver.api import Api, Attempt
+from hearth.cluster.apiserver.objects import Object
+
+
+class ServerAdmission:
+    """What every write passes through; see ``api.Admission``."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def mutate(self, attempt: Attempt) -> Object | None:
+        namespaces.check_namespace(self._api, attempt)
+        namespaces.check_deletion(attempt)
+        return attempt.obj
+
+    async def validate(self, attempt: Attempt) -> None:
+        return None
