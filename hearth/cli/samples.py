@@ -25,6 +25,9 @@ def path(name: str) -> Path:
         return found
 
 
+_SOURCE = "hearth samples"
+"""Marks the images registered here, so that they follow a checkout that moved."""
+
 IMAGES = {
     "hearth.dev/samples/hello": "hello/server.py",
     "hearth.dev/samples/events": "events/server.py",
@@ -33,9 +36,11 @@ IMAGES = {
 
 def register(layout: Layout) -> None:
     """Makes the sample images known; what the user registered under a name stays."""
-    from hearth.cluster.node.images import ImageStore
+    from hearth.cluster.node.images import ImageSpec, ImageStore
 
-    store = ImageStore(layout.data_dir / "images.json")
+    store = ImageStore(layout.data_dir)
     for name, script in IMAGES.items():
-        if store.resolve(name) is None:
-            store.add(name, [sys.executable, "-S", "-E", str(folder() / script)])
+        known = store.resolve(name)
+        command = (sys.executable, "-S", "-E", str(folder() / script))
+        if known is None or (known.source == _SOURCE and known.entrypoint != command):
+            store.add(name, ImageSpec(entrypoint=command, source=_SOURCE))

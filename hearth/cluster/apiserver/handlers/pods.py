@@ -94,6 +94,8 @@ class LogReader:
     def _read(self) -> bytes:
         try:
             with self._path.open("rb") as file:
+                if file.seek(0, 2) < self._at:
+                    self._at = 0  # the node has begun a new file: the old one was full
                 file.seek(self._at)
                 block = file.read(_BLOCK)
         except FileNotFoundError:
@@ -142,9 +144,10 @@ class LogReader:
 
 
 async def bind(call: Call) -> Response:
-    """Puts a pod on a node, once."""
+    """Puts a pod on a node, once; annotations of the binding go onto the pod."""
     body = _body(call, "Binding")
     node = ((body.get("target") or {}).get("name")) or ""
+    given = (body.get("metadata") or {}).get("annotations")
     write = call.write(WriteOptions())
     write.subresource = "binding"
 
@@ -154,6 +157,8 @@ async def bind(call: Call) -> Response:
             why = f'pod {call.target.name} is already assigned to node "{taken}"'
             raise status.conflict("", "pods/binding", call.target.name, why=why)
         pod.setdefault("spec", {})["nodeName"] = node
+        if given:
+            pod["metadata"]["annotations"] = {**(pod["metadata"].get("annotations") or {}), **given}
         conditions = pod.setdefault("status", {}).setdefault("conditions", [])
         kept = [c for c in conditions if c.get("type") != "PodScheduled"]
         scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
