@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from hearth.cluster.apiserver.crd import definitions
 from hearth.cluster.apiserver.kind import Kind, Object, ScalePaths
 from hearth.cluster.apiserver.kinds import printers
-from hearth.cluster.apiserver.kinds.base import define
+from hearth.cluster.apiserver.kinds.base import Rules, define
 from hearth.cluster.apiserver.kinds.podtable import pod as pod_cells
 from hearth.cluster.apiserver.kinds.tables import table
 
 _SCALE = ScalePaths(".spec.replicas", ".status.replicas", ".status.selector")
 _ALL = ("all",)
+_DEFINITIONS = Rules(
+    default=definitions.default,
+    prepare=definitions.prepare,
+    validate=definitions.errors,
+    update=definitions.update_errors,
+    generation=True,
+)
 _NO_COLLECTION_DELETE = ("create", "delete", "get", "list", "patch", "update", "watch")
 
 
@@ -143,7 +151,7 @@ _OTHERS = (
     define(
         "apiextensions/v1", "CustomResourceDefinition", "customresourcedefinitions",
         short=["crd", "crds"], namespaced=False, categories=["api-extensions"],
-        subresources=["status"],
+        subresources=["status"], rules=_DEFINITIONS,
     ),
     define(
         "networking/v1", "Ingress", "ingresses", short=["ing"], subresources=["status"],
