@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hearth.cluster.apiserver import namespaces
+from hearth.cluster.apiserver import customresources, namespaces
 from hearth.cluster.apiserver.api import Api, Attempt
 from hearth.cluster.apiserver.objects import Object
 
@@ -16,6 +16,7 @@ class ServerAdmission:
     async def mutate(self, attempt: Attempt) -> Object | None:
         namespaces.check_namespace(self._api, attempt)
         namespaces.check_deletion(attempt)
+        customresources.check_terminating(self._api, attempt)
         return attempt.obj
 
     async def validate(self, attempt: Attempt) -> None:

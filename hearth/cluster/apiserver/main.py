@@ -17,6 +17,7 @@ from hearth.cluster.apiserver.admit import ServerAdmission
 from hearth.cluster.apiserver.api import Api
 from hearth.cluster.apiserver.auth import Authenticator, Signer
 from hearth.cluster.apiserver.credentials import Credentials, ensure_credentials, load_key
+from hearth.cluster.apiserver.customresources import DefinitionController
 from hearth.cluster.apiserver.gc import GarbageCollector
 from hearth.cluster.apiserver.handlers.reviews import review_kinds
 from hearth.cluster.apiserver.housekeeping import compact_regularly, expire_events
@@ -99,7 +100,10 @@ async def controllers(api: Api, config: ApiServerConfig) -> AsyncIterator[None]:
     ca_certificate = (config.data_dir / "pki" / "ca.crt").read_text()
     namespaces = NamespaceController(api, ca_certificate)
     await namespaces.prepare()
+    definitions = DefinitionController(api)
+    definitions.prepare()
     running = {
+        "custom-resources": definitions.run(),
         "namespaces": namespaces.run(),
         "garbage-collector": GarbageCollector(api).run(),
         "compaction": compact_regularly(api, keep_seconds=config.compaction_seconds),

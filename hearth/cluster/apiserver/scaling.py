@@ -45,10 +45,12 @@ def make_scale(kind: Kind, obj: Object, *, must_exist: bool = True) -> Object:
 
 def _selector(kind: Kind, obj: Object) -> str:
     assert kind.scale is not None
-    if kind.scale.label_selector is not None:
+    if not kind.custom:
+        found = (obj.get("spec") or {}).get("selector")
+    elif kind.scale.label_selector is not None:
         found = _find(obj, kind.scale.label_selector)
     else:
-        found = None if kind.custom else (obj.get("spec") or {}).get("selector")
+        found = None
     return selector_text(found) if isinstance(found, dict) else found or ""
 
 

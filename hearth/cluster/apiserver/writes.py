@@ -374,7 +374,7 @@ def _update_errors(write: Write, new: Object, old: Object) -> list[FieldError]:
     """The common rules first; the kind's own look at metadata changes once more, as upstream."""
     kind = write.kind
     errors = validate_object_meta(new, namespaced=kind.namespaced, name_fn=metadata.any_name)
-    errors += validate_object_meta_update(new, old)
+    errors += validate_object_meta_update(new, old) * (2 if kind.custom else 1)
     if write.subresource == "status":
         return errors + kind.strategy.validate_status(new, old)
     return errors + kind.strategy.validate_update(new, old)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hearth.cluster.apiserver import auth, decode, fielderrors, status
@@ -37,12 +38,15 @@ def review_kinds() -> list[Kind]:
         ),
     }
     return [
-        define(
-            path,
-            kind,
-            f"{kind.lower()}s",
-            namespaced=kind.startswith("Local"),
-            verbs=("create",),
+        replace(
+            define(
+                path,
+                kind,
+                f"{kind.lower()}s",
+                namespaced=kind.startswith("Local"),
+                verbs=("create",),
+            ),
+            group=path.replace("/v1", ".k8s.io"),
         )
         for path, kinds in names.items()
         for kind in kinds
