@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 
 from hearth.cli.state import Layout
 from hearth.cli.supervisor import Component
@@ -56,9 +55,7 @@ def components(layout: Layout) -> list[Component]:
 def _api(layout: Layout) -> Main:
     from hearth.cluster.apiserver.main import ApiServerConfig, run
 
-    config = ApiServerConfig(
-        data_dir=layout.data_dir / "api", host=layout.host, port=layout.api_port
-    )
+    config = ApiServerConfig(data_dir=layout.data_dir, host=layout.host, port=layout.api_port)
     return lambda ready: run(config, ready)
 
 
@@ -109,8 +106,9 @@ def _activator(layout: Layout) -> Main:
         kubeconfig=layout.kubeconfig,
         host=layout.host,
         port=layout.port,
+        internal_host=layout.host,
         internal_port=layout.ports["internal"],
-        stats_address=(layout.host, layout.ports["stats"]),
+        stats_address=f"{layout.host}:{layout.ports['stats']}",
         stats_token=layout.stats_token,
         name="activator",
     )
@@ -157,9 +155,4 @@ def prepare_credentials(layout: Layout) -> None:
     """Makes the certificate authority, tokens and kubeconfig before anything is forked."""
     from hearth.cluster.apiserver.credentials import ensure_credentials
 
-    credentials = ensure_credentials(layout.data_dir / "api", layout.host, layout.api_port)
-    fresh = layout.kubeconfig.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(credentials.kubeconfig_path.read_text())
-    fresh.replace(layout.kubeconfig)
+    ensure_credentials(layout.data_dir, layout.host, layout.api_port)

@@ -1,0 +1,177 @@
+"""The serving API as its specification has it: objects, names, status, traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Cluster, condition, until
+from kubernetes.client import ApiException
+from kubernetes.dynamic.exceptions import DynamicApiError
+
+Make = Callable[..., dict[str, Any]]
+
+
+def test_a_service_makes_configuration_revision_and_route(
+    cluster: Cluster, a_service: Make
+) -> None:
+    cluster.create(a_service("basic"))
+    service = cluster.until_ready("Service", "basic")
+    assert service["status"]["latestReadyRevisionName"] == "basic-00001"
+    revision = cluster.get("Revision", "basic-00001")
+    labels = revision["metadata"]["labels"]
+    assert labels["serving.knative.dev/service"] == "basic"
+    assert labels["serving.knative.dev/configuration"] == "basic"
+    assert labels["serving.knative.dev/configurationGeneration"] == "1"
+    owner = cluster.get("Configuration", "basic")["metadata"]["ownerReferences"][0]
+    assert (owner["kind"], owner["controller"]) == ("Service", True)
+    assert cluster.get("Route", "basic")["status"]["url"] == service["status"]["url"]
+    assert service["status"]["address"]["url"] == (
+        f"http://basic.{cluster.namespace}.svc.cluster.local"
+    )
+    assert [c["type"] for c in service["status"]["conditions"]] == [
+        "ConfigurationsReady",
+        "Ready",
+        "RoutesReady",
+    ]
+    assert cluster.request(service["status"]["url"]).body == "Hello World!\n"
+
+
+def test_defaults_are_written_into_the_object(cluster: Cluster, a_service: Make) -> None:
+    spec = cluster.create(a_service("defaults"))["spec"]
+    template = spec["template"]["spec"]
+    assert template["containerConcurrency"] == 0
+    assert template["timeoutSeconds"] == 300
+    assert template["enableServiceLinks"] is False
+    assert template["containers"][0]["name"] == "user-container"
+    assert spec["traffic"] == [{"latestRevision": True, "percent": 100}]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"containerConcurrency": -1}, "spec.template.spec.containerConcurrency"),
+        ({"timeoutSeconds": 100000}, "spec.template.spec.timeoutSeconds"),
+        ({"containers": []}, "missing field(s): spec.template.spec.containers"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_path(
+    cluster: Cluster, a_service: Make, change: dict[str, Any], message: str
+) -> None:
+    service = a_service("refused")
+    service["spec"]["template"]["spec"].update(change)
+    with pytest.raises(DynamicApiError) as refused:
+        cluster.create(service)
+    assert refused.value.status == 400
+    assert message in str(refused.value.body)
+
+
+def test_a_template_change_makes_a_revision_that_takes_over(
+    cluster: Cluster, a_service: Make
+) -> None:
+    cluster.create(a_service("update", "One"))
+    url = cluster.until_ready("Service", "update")["status"]["url"]
+    template = a_service("update", "Two")["spec"]["template"]
+    cluster.patch("Service", "update", {"spec": {"template": template}})
+    service = cluster.until_ready("Service", "update")
+    assert service["status"]["latestReadyRevisionName"] == "update-00002"
+    until(lambda: cluster.request(url).body == "Hello Two!\n", what="the new answer")
+    assert cluster.get("Revision", "update-00001")["metadata"]["name"] == "update-00001"
+
+
+def test_a_revision_can_be_named_by_its_user(cluster: Cluster, a_service: Make) -> None:
+    cluster.create(a_service("named", metadata={"name": "named-blue"}))
+    service = cluster.until_ready("Service", "named")
+    assert service["status"]["latestCreatedRevisionName"] == "named-blue"
+
+
+def test_a_revision_name_needs_the_prefix_of_its_service(cluster: Cluster, a_service: Make) -> None:
+    with pytest.raises(DynamicApiError) as refused:
+        cluster.create(a_service("prefixed", metadata={"name": "other-blue"}))
+    assert "spec.template.metadata.name" in str(refused.value.body)
+
+
+def test_names_can_be_generated(cluster: Cluster, a_service: Make) -> None:
+    service = a_service("x")
+    service["metadata"] = {"generateName": "generated-"}
+    name = cluster.create(service)["metadata"]["name"]
+    assert name.startswith("generated-")
+    cluster.until_ready("Service", name)
+
+
+def test_labels_and_annotations_reach_configuration_and_route(
+    cluster: Cluster, a_service: Make
+) -> None:
+    service = a_service("marked", metadata={"labels": {"deep": "1"}, "annotations": {"a/b": "2"}})
+    service["metadata"] |= {"labels": {"top": "3"}, "annotations": {"c/d": "4"}}
+    cluster.create(service)
+    cluster.until_ready("Service", "marked")
+    for kind in ("Configuration", "Route"):
+        found = cluster.get(kind, "marked")["metadata"]
+        assert found["labels"]["top"] == "3"
+        assert found["annotations"]["c/d"] == "4"
+    revision = cluster.get("Revision", "marked-00001")["metadata"]
+    assert (revision["labels"]["deep"], revision["annotations"]["a/b"]) == ("1", "2")
+
+
+def test_traffic_is_split_by_percent_and_reached_by_tag(cluster: Cluster, a_service: Make) -> None:
+    cluster.create(a_service("split", "Blue", metadata={"name": "split-blue"}))
+    url = cluster.until_ready("Service", "split")["status"]["url"]
+    green = a_service("split", "Green", metadata={"name": "split-green"})
+    traffic = [
+        {"revisionName": "split-blue", "percent": 50, "tag": "blue"},
+        {"revisionName": "split-green", "percent": 50, "tag": "green"},
+    ]
+    spec = {"template": green["spec"]["template"], "traffic": traffic}
+    cluster.patch("Service", "split", {"spec": spec})
+    status = cluster.until_ready("Service", "split")["status"]
+    by_tag = {target["tag"]: target["url"] for target in status["traffic"]}
+    for tag, body in (("blue", "Hello Blue!\n"), ("green", "Hello Green!\n")):
+        until(lambda t=tag, b=body: cluster.request(by_tag[t]).body == b, what=f"tag {tag}")
+    bodies = [cluster.request(url).body for _ in range(200)]
+    assert 0.3 < bodies.count("Hello Blue!\n") / len(bodies) < 0.7
+
+
+def test_traffic_must_add_up_to_100(cluster: Cluster, a_service: Make) -> None:
+    service = a_service("sum")
+    service["spec"]["traffic"] = [{"latestRevision": True, "percent": 90}]
+    with pytest.raises(DynamicApiError) as refused:
+        cluster.create(service)
+    assert "Traffic targets sum to 90, want 100" in str(refused.value.body)
+
+
+def test_a_route_to_a_missing_revision_says_so(cluster: Cluster, a_service: Make) -> None:
+    service = a_service("missing")
+    service["spec"]["traffic"] = [{"revisionName": "missing-gone", "percent": 100}]
+    cluster.create(service)
+
+    def refused() -> bool:
+        found = condition(cluster.get("Service", "missing"), "RoutesReady")
+        return found.get("reason") == "RevisionMissing"
+
+    until(refused, what="the reason RevisionMissing")
+
+
+def test_a_revision_cannot_be_changed(cluster: Cluster, a_service: Make) -> None:
+    cluster.create(a_service("fixed"))
+    cluster.until_ready("Service", "fixed")
+    with pytest.raises((DynamicApiError, ApiException)) as refused:
+        cluster.patch("Revision", "fixed-00001", {"spec": {"containerConcurrency": 5}})
+    assert "spec" in str(refused.value.body)
+
+
+def test_deletion_takes_everything_along(cluster: Cluster, a_service: Make) -> None:
+    cluster.create(a_service("leaving"))
+    cluster.until_ready("Service", "leaving")
+    cluster.kind("Service").delete("leaving", cluster.namespace)
+
+    def gone() -> bool:
+        kinds = ("Configuration", "Route", "Revision")
+        selector = "serving.knative.dev/service=leaving"
+        return not any(
+            cluster.kind(kind).get(namespace=cluster.namespace, label_selector=selector).items
+            for kind in kinds
+        )
+
+    until(gone, what="configuration, route and revision gone")

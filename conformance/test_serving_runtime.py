@@ -1,0 +1,79 @@
+"""What a container of a service may count on, and how requests reach it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Cluster, until
+
+Make = Callable[..., dict[str, Any]]
+
+
+def test_scales_to_zero_and_wakes(cluster: Cluster, a_service: Make) -> None:
+    window = {"annotations": {"autoscaling.knative.dev/window": "6s"}}
+    cluster.create(a_service("sleeper", metadata=window))
+    url = cluster.until_ready("Service", "sleeper")["status"]["url"]
+    selector = "serving.knative.dev/service=sleeper"
+
+    def pods() -> int:
+        return len(
+            cluster.core.list_namespaced_pod(cluster.namespace, label_selector=selector).items
+        )
+
+    until(lambda: pods() == 0, seconds=120, what="no pods")
+    assert cluster.request(url).status == 200
+
+
+def test_min_scale_keeps_pods(cluster: Cluster, a_service: Make) -> None:
+    marks = {"autoscaling.knative.dev/min-scale": "2", "autoscaling.knative.dev/window": "6s"}
+    cluster.create(a_service("floor", metadata={"annotations": marks}))
+    cluster.until_ready("Service", "floor")
+    deployment = cluster.get("Deployment", "floor-00001-deployment", "apps/v1")
+    assert deployment["spec"]["replicas"] == 2
+
+
+def test_configmaps_and_secrets_reach_the_environment(cluster: Cluster, a_service: Make) -> None:
+    core, space = cluster.core, cluster.namespace
+    core.create_namespaced_config_map(space, {"metadata": {"name": "conf"}, "data": {"who": "Map"}})
+    reference = {"configMapKeyRef": {"name": "conf", "key": "who"}}
+    service = a_service("from-map")
+    service["spec"]["template"]["spec"]["containers"][0]["env"] = [
+        {"name": "TARGET", "valueFrom": reference}
+    ]
+    cluster.create(service)
+    url = cluster.until_ready("Service", "from-map")["status"]["url"]
+    assert cluster.request(url).body == "Hello Map!\n"
+
+
+@pytest.mark.usefixtures("needs_delay")
+def test_a_request_over_its_time_is_answered_504(cluster: Cluster, a_service: Make) -> None:
+    slow = a_service("slow", env=[{"name": "DELAY", "value": "5"}], timeoutSeconds=1)
+    cluster.create(slow)
+    url = cluster.until_ready("Service", "slow")["status"]["url"]
+    answer = cluster.request(url)
+    assert answer.status == 504
+    assert answer.seconds < 4
+
+
+@pytest.mark.usefixtures("needs_delay")
+def test_container_concurrency_is_a_hard_limit(cluster: Cluster, a_service: Make) -> None:
+    one = a_service(
+        "one-at-a-time",
+        env=[{"name": "DELAY", "value": "0.5"}],
+        containerConcurrency=1,
+        metadata={"annotations": {"autoscaling.knative.dev/max-scale": "1"}},
+    )
+    cluster.create(one)
+    url = cluster.until_ready("Service", "one-at-a-time")["status"]["url"]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: cluster.request(url), range(4)))
+    assert {answer.status for answer in answers} == {200}
+    took = sorted(answer.seconds for answer in answers)
+    assert took[-1] >= 1.9  # one after the other: 0.5, 1.0, 1.5, 2.0 s
+
+
+def test_an_unknown_host_is_not_found(cluster: Cluster) -> None:
+    assert cluster.request("http://nobody.nowhere.example.invalid").status == 404

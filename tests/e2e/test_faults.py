@@ -1,0 +1,195 @@
+"""Bad input and faults: each gives a clear error in the right place, and nothing else suffers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e_support import Hearth, a_service, hearth_command, wait_until
+
+pytestmark = pytest.mark.kubectl
+
+
+@pytest.fixture(scope="module", autouse=True)
+def neighbour(hearth: Hearth) -> None:
+    """A healthy service; every test ends by asking it."""
+    hearth.apply(a_service("neighbour", annotations={"autoscaling.knative.dev/min-scale": "1"}))
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/neighbour", "--timeout=30s")
+
+
+@pytest.fixture(autouse=True)
+def nothing_else_suffers(hearth: Hearth) -> Any:
+    yield
+    assert hearth.request("neighbour").status == 200
+
+
+def ready_condition(hearth: Hearth, name: str) -> dict[str, Any]:
+    conditions = hearth.get_json("ksvc", name).get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == "Ready"), {})
+
+
+def until_not_ready(hearth: Hearth, name: str, *, seconds: float = 40) -> dict[str, Any]:
+    def condition() -> dict[str, Any] | None:
+        found = ready_condition(hearth, name)
+        return found if found.get("status") == "False" else None
+
+    found: dict[str, Any] = wait_until(condition, seconds=seconds, what=f"{name} not ready")
+    return found
+
+
+def add_image(hearth: Hearth, name: str, script: str, tmp_path: Path) -> str:
+    file = tmp_path / f"{name}.py"
+    file.write_text(script)
+    image = f"faults/{name}"
+    hearth.run("image", "add", image, "--workdir", str(tmp_path), "--", sys.executable, str(file))
+    return image
+
+
+def test_unknown_image_says_what_to_do(hearth: Hearth) -> None:
+    hearth.apply(a_service("unknown", image="nobody/knows:1"))
+    condition = until_not_ready(hearth, "unknown")
+    assert condition["reason"] == "RevisionFailed" or "Missing" in condition["reason"]
+    assert "hearth image add" in condition["message"]
+    hearth.kubectl("delete", "ksvc", "unknown")
+
+
+def test_a_container_that_exits_is_reported_with_its_last_words(
+    hearth: Hearth, tmp_path: Path
+) -> None:
+    script = "import sys; print('no database'); sys.exit(3)"
+    hearth.apply(a_service("exits", image=add_image(hearth, "exits", script, tmp_path)))
+    condition = until_not_ready(hearth, "exits")
+    assert "no database" in condition["message"]
+    hearth.kubectl("delete", "ksvc", "exits")
+
+
+def test_a_service_that_never_listens_misses_its_deadline(hearth: Hearth, tmp_path: Path) -> None:
+    script = "import time; time.sleep(3600)"
+    image = add_image(hearth, "deaf", script, tmp_path)
+    service = a_service(
+        "deaf", image=image, annotations={"serving.knative.dev/progress-deadline": "5s"}
+    )
+    hearth.apply(service)
+    condition = until_not_ready(hearth, "deaf")
+    assert "ProgressDeadlineExceeded" in condition["reason"] + condition["message"] or (
+        "failed" in condition["message"]
+    )
+    hearth.kubectl("delete", "ksvc", "deaf")
+
+
+def test_a_flood_of_logs_is_bounded(hearth: Hearth, tmp_path: Path) -> None:
+    script = "import itertools\nfor n in itertools.count(): print(n, 'x' * 1000)"
+    image = add_image(hearth, "flood", script, tmp_path)
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "flood", "namespace": "default"},
+        "spec": {
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "c", "image": image}],
+        },
+    }
+    hearth.apply(pod)
+    folder = hearth.data_dir / "pods"
+
+    def size() -> int:
+        return sum(f.stat().st_size for f in folder.rglob("*.log*") if "flood" in str(f))
+
+    wait_until(lambda: size() > 5_000_000, what="5 MB of log")
+    for _ in range(20):
+        assert hearth.request("neighbour").status == 200
+    assert size() < 60_000_000
+    hearth.kubectl("delete", "pod", "flood", "--grace-period=0", "--force")
+
+
+def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(
+    hearth: Hearth, tmp_path: Path
+) -> None:
+    script = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('pid', os.getpid(), flush=True)\n"
+        "time.sleep(3600)\n"
+    )
+    image = add_image(hearth, "stubborn", script, tmp_path)
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "stubborn", "namespace": "default"},
+        "spec": {
+            "terminationGracePeriodSeconds": 1,
+            "containers": [{"name": "c", "image": image}],
+        },
+    }
+    hearth.apply(pod)
+    line = wait_until(
+        lambda: hearth.kubectl("logs", "stubborn", check=False).stdout, what="its first line"
+    )
+    pid = int(line.split()[1])
+    hearth.kubectl("delete", "pod", "stubborn")
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), seconds=10, what="the process gone")
+
+
+def test_invalid_fields_are_refused_with_their_path(hearth: Hearth) -> None:
+    wrong = a_service("wrong", containerConcurrency=-1)
+    with pytest.raises(AssertionError, match=r"spec\.template\.spec\.containerConcurrency"):
+        hearth.apply(wrong)
+
+
+def test_port_in_use_names_the_option(hearth: Hearth, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        refused = hearth_command(
+            "up", "--detach", "--port", port, "--data-dir", str(tmp_path), check=False
+        )
+    assert refused.returncode != 0
+    assert f"port {port} is in use" in refused.stdout + refused.stderr
+    assert "--port" in refused.stdout + refused.stderr
+
+
+def test_a_second_hearth_on_the_same_folder_is_told_so(hearth: Hearth) -> None:
+    refused = hearth.run("up", "--detach", "--port", "0", check=False)
+    assert refused.returncode != 0
+    assert "runs already" in refused.stdout + refused.stderr
+
+
+def test_broken_framing_is_answered_400_and_closed(hearth: Hearth) -> None:
+    head = f"POST / HTTP/1.1\r\nHost: neighbour.default.localhost:{hearth.port}\r\n"
+    broken = head + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", hearth.port), timeout=10) as client:
+        client.sendall(broken.encode())
+        answer = b""
+        while chunk := client.recv(4096):
+            answer += chunk
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("component", ["api", "cluster", "control", "activator", "broker"])
+def test_a_killed_component_comes_back(hearth: Hearth, component: str) -> None:
+    pid = hearth.pids()[component]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: hearth.pids().get(component, pid) != pid, seconds=15, what="a new process")
+
+    def answers() -> bool:
+        try:
+            return hearth.request("neighbour").status == 200
+        except OSError:
+            return False
+
+    wait_until(answers, seconds=15, what="an answer")
+    name = f"after-{component}"
+    wait_until(
+        lambda: (
+            hearth.kubectl("create", "configmap", name, check=False).returncode == 0
+            or hearth.kubectl("get", "configmap", name, check=False).returncode == 0
+        ),
+        seconds=15,
+        what="a write",
+    )
