@@ -58,7 +58,7 @@ def targets(route: Object) -> list[Mapping[str, Any]]:
 
 def _wanted(observed: Observed, route: Object) -> tuple[set[str], set[str]]:
     revisions: set[str] = set()
-    configurations: set[str] = set()
+    configurations = _siblings(observed, route)
     for target in targets(route):
         revision = observed.revisions.get(target.get("revisionName") or "")
         owner = target.get("configurationName") or ""
@@ -78,6 +78,16 @@ def _wanted(observed: Observed, route: Object) -> tuple[set[str], set[str]]:
             # Marked early, so that it keeps its pods until the route leads to it.
             revisions.add(latest)
     return revisions, configurations
+
+
+def _siblings(observed: Observed, route: Object) -> set[str]:
+    """The configuration of the route's own Service, which bears the route's name from the start.
+
+    The Service would put the mark back: two controllers must not fight over it.
+    """
+    service = labels(route).get(keys.SERVICE)
+    found = observed.configurations.values()
+    return {name(c) for c in found if service and labels(c).get(keys.SERVICE) == service}
 
 
 def _is_settled(route: Object) -> bool:
