@@ -14,6 +14,10 @@ from typing import Any
 from hearth.cluster.apiserver.fielderrors import FieldError
 from hearth.cluster.apiserver.kind import Kind, Object, ScalePaths, Strategy, Table
 from hearth.cluster.apiserver.kinds import typetable
+from hearth.cluster.apiserver.kinds.metadata import (
+    validate_object_meta,
+    validate_object_meta_update,
+)
 from hearth.cluster.apiserver.kinds.roundtrip import round_trip
 from hearth.cluster.apiserver.kinds.tables import plain_table
 
@@ -53,7 +57,12 @@ def _valid_update(new: Object, old: Object) -> Iterable[FieldError]:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is particular to a kind. ``validate`` also runs on update, before ``update``."""
+    """What is particular to a kind.
+
+    ``validate`` also runs on update: before ``update``, or after it with ``update_first``.
+    ``metadata_again`` belongs to kinds whose update check repeats the whole check of metadata;
+    it shows in the number of causes.
+    """
 
     default: Callable[[Object], None] = _nothing
     prepare: Callable[[Object, Object | None], None] = _no_preparation
@@ -65,6 +74,8 @@ class Rules:
     warnings: Callable[[Object], list[str]] | None = None
     generation: bool = False
     unconditional: bool = True
+    update_first: bool = False
+    metadata_again: bool = False
 
 
 def metadata_name(obj: Object) -> str:
@@ -137,10 +148,16 @@ def _strategy(rules: Rules, struct: typetable.Struct, namespaced: bool) -> Strat
         return list(rules.validate(obj))
 
     def validate_update(new: Object, old: Object) -> list[FieldError]:
-        return [*rules.validate(new), *rules.update(new, old)]
+        errors = list(validate_object_meta_update(new, old))
+        again: list[FieldError] = []
+        if rules.metadata_again:
+            again = validate_object_meta(new, namespaced=namespaced, name_fn=rules.name)
+        if rules.update_first:
+            return [*errors, *rules.update(new, old), *again, *rules.validate(new)]
+        return [*errors, *again, *rules.validate(new), *rules.update(new, old)]
 
     def validate_status(new: Object, old: Object) -> list[FieldError]:
-        return list(rules.status(new, old))
+        return [*validate_object_meta_update(new, old), *rules.status(new, old)]
 
     fields = {"metadata.name": metadata_name, **rules.fields}
     if namespaced:
