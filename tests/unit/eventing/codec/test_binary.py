@@ -1,0 +1,147 @@
+"""Binary mode: header rules, faults with their attribute, forwarding byte for byte."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventing.codec import CodecError, attributes_of_head, decode, decode_binary, render_head
+from eventing.codec.binary import decode_value, encode_value
+
+REQUIRED = (
+    (b"ce-id", b"1"),
+    (b"ce-source", b"/s"),
+    (b"ce-type", b"t"),
+    (b"ce-specversion", b"1.0"),
+)
+
+
+def headers(*more, without=None):
+    return [pair for pair in REQUIRED if pair[0] != without] + list(more)
+
+
+def test_attributes_and_data_as_they_came():
+    event = decode_binary(headers((b"content-type", b"text/plain")), b"\x00raw")
+    assert event.attributes == {
+        "id": "1",
+        "source": "/s",
+        "type": "t",
+        "specversion": "1.0",
+        "datacontenttype": "text/plain",
+    }
+    assert event.data == b"\x00raw"
+
+
+def test_plain_values_are_forwarded_as_the_bytes_that_came():
+    head = render_head(decode_binary(headers((b"ce-ext", b"a,b;c=d"), (b"host", b"x")), b""))
+    assert b"ce-ext: a,b;c=d\r\n" in head
+    assert b"host" not in head
+
+
+@pytest.mark.parametrize("name", ["id", "source", "type", "specversion"])
+def test_missing_required_attribute_is_named(name):
+    with pytest.raises(CodecError) as caught:
+        decode_binary(headers(without=b"ce-" + name.encode()), b"")
+    assert caught.value.attribute == name
+
+
+@pytest.mark.parametrize("name", ["id", "source", "type", "specversion"])
+def test_empty_required_attribute_is_named(name):
+    with pytest.raises(CodecError) as caught:
+        decode_binary(headers((b"ce-" + name.encode(), b""), without=b"ce-" + name.encode()), b"")
+    assert caught.value.attribute == name
+
+
+@pytest.mark.parametrize("version", [b"0.2", b"1.1", b"2.0"])
+def test_other_versions_are_refused(version):
+    given_headers = headers((b"ce-specversion", version), without=b"ce-specversion")
+    with pytest.raises(CodecError, match="unsupported version"):
+        decode_binary(given_headers, b"")
+
+
+def test_version_0_3_is_kept():
+    event = decode_binary(headers((b"ce-specversion", b"0.3"), without=b"ce-specversion"), b"")
+    assert event.attributes["specversion"] == "0.3"
+
+
+@pytest.mark.parametrize(
+    ("header", "attribute"),
+    [
+        pytest.param((b"ce-bad_name", b"x"), "bad_name", id="name"),
+        pytest.param((b"ce-data", b"x"), "data", id="data"),
+        pytest.param((b"ce-datacontenttype", b"x"), "datacontenttype", id="content type"),
+        pytest.param((b"ce-id", b"2"), "id", id="twice"),
+        pytest.param((b"ce-subject", b""), "subject", id="empty optional"),
+        pytest.param((b"ce-time", b"yesterday"), "time", id="time"),
+        pytest.param((b"ce-time", b"2023-02-30T00:00:00Z"), "time", id="no such day"),
+        pytest.param((b"ce-ext", b"%C0%A0"), "ext", id="overlong UTF-8"),
+        pytest.param((b"ce-ext", b"%00"), "ext", id="control character"),
+        pytest.param((b"ce-ext", b"\xff"), "ext", id="raw byte"),
+    ],
+)
+def test_faults_name_the_attribute(header, attribute):
+    with pytest.raises(CodecError) as caught:
+        decode_binary(headers(header), b"")
+    assert caught.value.attribute == attribute
+
+
+@pytest.mark.parametrize("source", [b":nothing", b"/a%zz"])
+def test_source_is_a_uri_reference(source):
+    with pytest.raises(CodecError) as caught:
+        decode_binary(headers((b"ce-source", source), without=b"ce-source"), b"")
+    assert caught.value.attribute == "source"
+
+
+@pytest.mark.parametrize(
+    "time",
+    [b"2016-12-31T23:59:60Z", b"2020-02-29T01:02:03.123456789+01:30", b"2020-01-01t00:00:00z"],
+)
+def test_rfc_3339_times_are_taken(time):
+    assert decode_binary(headers((b"ce-time", time)), b"").attributes["time"] == time.decode()
+
+
+@pytest.mark.parametrize(
+    ("wire", "text"),
+    [
+        (b"a%20b", "a b"),
+        (b"%E2%82%AC", "€"),
+        (b"%e2%82%ac", "€"),
+        (b'"quoted"', "quoted"),
+        (b'"a\\"b"', 'a"b'),
+        (b'"a%20b"', "a b"),
+        (b"%2520", "%20"),
+        (b"100%", "100%"),
+        ("€".encode(), "€"),
+        (b"a b", "a b"),
+    ],
+)
+def test_values_are_unquoted_then_decoded_once(wire, text):
+    assert decode_value("ext", wire) == text
+
+
+@given(
+    st.text(
+        st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufffe\uffff"),
+        min_size=1,
+    )
+)
+def test_any_text_survives_the_wire(text):
+    wire = encode_value(text)
+    assert all(0x21 <= byte <= 0x7E and byte not in b'"' for byte in wire)
+    if not (text.startswith('"') and text.endswith('"')):
+        assert decode_value("ext", wire) == text
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"x[a-z0-9]{1,8}", fullmatch=True), st.text('aé "%€z', min_size=1)
+    )
+)
+def test_a_head_gives_its_attributes_back(extensions):
+    event = decode_binary(headers(), b"")
+    event.attributes |= extensions
+    event.head = None
+    assert attributes_of_head(render_head(event)) == event.texts()
+
+
+def test_no_body_and_no_content_type_is_no_data():
+    assert decode(headers(), b"")[0].data is None

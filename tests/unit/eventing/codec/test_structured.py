@@ -1,0 +1,143 @@
+"""Structured and batched mode: JSON data untouched, types kept, faults named."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventing.codec import (
+    CodecError,
+    Event,
+    decode,
+    decode_batch,
+    decode_reply,
+    decode_structured,
+    encode_structured,
+    render_head,
+)
+
+BASE = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+STRUCTURED = (b"content-type", b"application/cloudevents+json; charset=UTF-8")
+
+
+def body(**more):
+    return json.dumps(BASE | more).encode()
+
+
+def test_json_data_keeps_its_very_text():
+    raw = b'{"b": 1.0, "n":12345678901234567890123, "e": 1e2}'
+    event = decode_structured(body()[:-1] + b', "data" : ' + raw + b" }")
+    assert event.data == raw
+    assert event.attributes["datacontenttype"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("data", "wire"), [("hello", b'"hello"'), (True, b"true"), ([1, 2], b"[1, 2]"), (0, b"0")]
+)
+def test_any_json_value_stays_json(data, wire):
+    assert decode_structured(body(data=data)).data == wire
+
+
+def test_text_data_is_the_text():
+    assert (
+        decode_structured(body(data="héllo", datacontenttype="text/plain")).data == "héllo".encode()
+    )
+
+
+def test_base64_data():
+    assert decode_structured(body(data_base64="AAH/")).data == b"\x00\x01\xff"
+
+
+def test_types_of_extensions_are_kept():
+    event = decode_structured(body(count=3, flag=True, gone=None))
+    assert event.attributes["count"] == 3
+    assert event.attributes["flag"] is True
+    assert "gone" not in event.attributes
+    assert b"ce-count: 3\r\nce-flag: true\r\n" in render_head(event)
+    assert json.loads(encode_structured(event))["count"] == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "attribute"),
+    [
+        pytest.param({"id": ""}, "id", id="empty"),
+        pytest.param({"x": 1.5}, "x", id="float"),
+        pytest.param({"x": 2**31}, "x", id="too large"),
+        pytest.param({"x": {}}, "x", id="object"),
+        pytest.param({"bad_name": "x"}, "bad_name", id="name"),
+        pytest.param({"data": 1, "data_base64": "AA=="}, "data_base64", id="both"),
+        pytest.param({"data_base64": "@"}, "data_base64", id="no base64"),
+        pytest.param({"x": "a\nb"}, "x", id="control character"),
+    ],
+)
+def test_faults_name_the_attribute(more, attribute):
+    with pytest.raises(CodecError) as caught:
+        decode_structured(body(**more))
+    assert caught.value.attribute == attribute
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"1",
+        b'{"id":1,}',
+        b'{"id" 1}',
+        b"\xff",
+        body() + b"x",
+        body()[:-1] + b', "x": NaN}',
+        body()[:-1] + b', "id": "2"}',
+        b'{"a":' + b"[" * 100_000,
+    ],
+)
+def test_what_is_no_event_is_refused(text):
+    with pytest.raises(CodecError):
+        decode_structured(text)
+
+
+def test_headers_beside_a_structured_event_do_not_count():
+    [event] = decode([STRUCTURED, (b"ce-id", b"other"), (b"ce-specversion", b"1.0")], body())
+    assert event.attributes["id"] == "1"
+
+
+def test_version_0_3_carries_base64_in_data():
+    event = decode_structured(body(specversion="0.3", data="AAE=", datacontentencoding="base64"))
+    assert event.data == b"\x00\x01"
+    assert json.loads(encode_structured(event))["datacontentencoding"] == "base64"
+
+
+def test_batch():
+    events = decode_batch(b"[" + body() + b" , " + body(id="2") + b"]")
+    assert [event.attributes["id"] for event in events] == ["1", "2"]
+
+
+def test_empty_batch():
+    assert decode_batch(b" [ ] ") == []
+
+
+def test_batch_holds_one_version():
+    with pytest.raises(CodecError, match="one version"):
+        decode_batch(b"[" + body() + b"," + body(specversion="0.3") + b"]")
+
+
+@pytest.mark.parametrize("kind", [b"application/cloudevents+xml", b"application/cloudevents+avro"])
+def test_other_formats_are_not_supported(kind):
+    with pytest.raises(CodecError) as caught:
+        decode([(b"content-type", kind)], b"")
+    assert caught.value.status == 415
+
+
+def test_a_reply_without_an_event():
+    assert decode_reply([(b"content-type", b"text/plain")], b"ok") is None
+
+
+@given(st.binary(), st.sampled_from(["application/json", "text/plain", "image/png", None]))
+def test_data_survives_structured_mode(data, content_type):
+    attributes = dict(BASE)
+    if content_type:
+        attributes["datacontenttype"] = content_type
+    event = decode_structured(encode_structured(Event(attributes, data or None)))
+    assert (event.data or b"") == data
