@@ -1,0 +1,140 @@
+"""Serving's webhooks, CRDs and ConfigMaps on a real API server: nothing in between is faked."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.kube.cache import WatchCache
+from hearth.kube.client import KubeClient
+from hearth.kube.configmaps import Live, follow
+from hearth.kube.errors import ApiError, BadRequest
+from hearth.kube.resources import CONFIGMAPS, CRDS, KSERVICES, NAMESPACES, REVISIONS, ROUTES
+from hearth.kube.webhooks import register
+from hearth.kube.webhooks import serving as serving_webhooks
+from serving import install
+from serving.api.config import defaults
+from serving.reconcilers.settings import Settings
+from serving.webhook import registrations
+from serving.webhook.app import make_handlers
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[KubeClient]:
+    """An API server with everything of serving but its controllers."""
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running_apiserver(folder))
+        client = KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test")
+        await stack.enter_async_context(client)
+        await install.install(client, domain="localhost")
+        live = Live(defaults.DefaultsConfig.from_data)
+        cache = WatchCache(client, CONFIGMAPS, namespace="knative-serving")
+        follow(cache, {defaults.NAME: live}, space="knative-serving")  # type: ignore[dict-item]
+        task = asyncio.create_task(cache.run(), name="config-maps")
+        stack.push_async_callback(_ended, task)
+        await cache.synced()
+        handlers = make_handlers(lambda: Settings(defaults=live.value), client)
+        webhooks = await stack.enter_async_context(serving_webhooks(handlers))
+        await register(client, webhooks, registrations.ALL)
+        yield client
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def service(name: str = "hello", **spec: Any) -> dict[str, Any]:
+    template = {"spec": {"containers": [{"image": "ko.local/hello"}], **spec}}
+    return {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"template": template},
+    }
+
+
+async def test_a_service_gets_its_defaults_and_its_author(tmp_path: Path) -> None:
+    async with running(tmp_path) as client:
+        made = await client.create(KSERVICES, service())
+    annotations = made["metadata"]["annotations"]
+    assert annotations.keys() == {
+        "serving.knative.dev/creator",
+        "serving.knative.dev/lastModifier",
+    }
+    spec = made["spec"]["template"]["spec"]
+    assert spec["timeoutSeconds"] == 300
+    assert spec["containers"][0]["readinessProbe"]["tcpSocket"] == {"port": 0}
+    assert made["spec"]["traffic"] == [{"latestRevision": True, "percent": 100}]
+
+
+async def test_what_knative_refuses_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as client:
+        with pytest.raises(BadRequest) as error:
+            await client.create(KSERVICES, service(timeoutSeconds=700))
+    assert error.value.message == (
+        'admission webhook "validation.webhook.serving.knative.dev" denied the request: '
+        "validation failed: expected 0 <= 700 <= 600: spec.template.spec.timeoutSeconds"
+    )
+
+
+async def test_a_revision_never_changes(tmp_path: Path) -> None:
+    revision = {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Revision",
+        "metadata": {"name": "r", "namespace": "default"},
+        "spec": {"containers": [{"image": "ko.local/hello"}]},
+    }
+    async with running(tmp_path) as client:
+        await client.create(REVISIONS, revision)
+        patch = {"spec": {"timeoutSeconds": 9}}
+        with pytest.raises(BadRequest, match="Immutable fields changed"):
+            await client.patch(REVISIONS, "r", "default", patch)
+        labelled = await client.patch(
+            REVISIONS, "r", "default", {"metadata": {"labels": {"a": "b"}}}
+        )
+    assert labelled["metadata"]["labels"] == {"a": "b"}
+
+
+async def test_config_maps_are_checked_and_followed(tmp_path: Path) -> None:
+    async with running(tmp_path) as client:
+        space = "knative-serving"
+        bad = {"data": {"revision-timeout-seconds": "soon"}}
+        with pytest.raises(BadRequest, match=r"config\.webhook\.serving\.knative\.dev"):
+            await client.patch(CONFIGMAPS, defaults.NAME, space, bad)
+        good = {"data": {"revision-timeout-seconds": "42"}}
+        await client.patch(CONFIGMAPS, defaults.NAME, space, good)
+        async with asyncio.timeout(5):
+            while True:
+                made = await client.create(KSERVICES, service(), dry_run=True)
+                if made["spec"]["template"]["spec"]["timeoutSeconds"] == 42:
+                    break
+
+
+async def test_a_dry_run_tries_the_pod(tmp_path: Path) -> None:
+    secret = {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": ""}}}]}
+    container = {"image": "ko.local/hello", **secret}
+    async with running(tmp_path) as client:
+        with pytest.raises(ApiError, match=r"dry run failed with Pod .*secretKeyRef\.key"):
+            await client.create(KSERVICES, service(containers=[container]), dry_run=True)
+
+
+async def test_installing_twice_changes_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as client:
+        before, _ = await client.list(CRDS)
+        await client.patch(CONFIGMAPS, "config-gc", "knative-serving", {"data": {"x": "y"}})
+        await install.install(client, domain="localhost")
+        after, _ = await client.list(CRDS)
+        kept = await client.get(CONFIGMAPS, "config-gc", "knative-serving")
+        domain = await client.get(CONFIGMAPS, "config-domain", "knative-serving")
+        await client.get(NAMESPACES, "knative-serving")
+        routes, _ = await client.list(ROUTES)
+    assert before == after
+    assert kept["data"]["x"] == "y"
+    assert domain["data"]["localhost"] == ""
+    assert routes == []
