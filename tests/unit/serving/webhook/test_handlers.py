@@ -1,0 +1,357 @@
+"""The webhooks of serving: requests in, answers out."""
+
+from typing import Any
+
+import pytest
+
+from hearth.kube.admission import AdmissionRequest, AdmissionResponse
+from serving.api.settings import Settings
+from serving.webhook.handlers import (
+    Defaulting,
+    Validation,
+    example_checksum,
+    validate_config_map,
+)
+from serving.webhook.registrations import ALL
+
+POD = {"containers": [{"image": "ko.local/hello"}]}
+GROUPS = {
+    "Service": ("serving.knative.dev", "v1"),
+    "Configuration": ("serving.knative.dev", "v1"),
+    "Route": ("serving.knative.dev", "v1"),
+    "Revision": ("serving.knative.dev", "v1"),
+    "DomainMapping": ("serving.knative.dev", "v1beta1"),
+    "PodAutoscaler": ("autoscaling.internal.knative.dev", "v1alpha1"),
+    "Ingress": ("networking.internal.knative.dev", "v1alpha1"),
+    "Certificate": ("networking.internal.knative.dev", "v1alpha1"),
+}
+
+
+def an_object(kind: str, spec: Any, **metadata: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": "s", "namespace": "d", **metadata}, "spec": spec}
+
+
+def asked(
+    new: dict[str, Any], old: dict[str, Any] | None = None, *, user: str = "me", dry: bool = False
+) -> AdmissionRequest:
+    group, version = GROUPS.get(new["kind"], ("other", "v1"))
+    return AdmissionRequest(
+        uid="1",
+        group=group,
+        version=version,
+        kind=new["kind"],
+        resource="any",
+        operation="UPDATE" if old else "CREATE",
+        namespace="d",
+        username=user,
+        dry_run=dry,
+        object=new,
+        old_object=old,
+    )
+
+
+def defaulted(new: dict[str, Any], old: dict[str, Any] | None = None, user: str = "me") -> Any:
+    answer = Defaulting(Settings)(asked(new, old, user=user))
+    assert answer.allowed, answer.message
+    return answer.changed
+
+
+async def message(new: dict[str, Any], old: dict[str, Any] | None = None) -> str:
+    answer = await Validation(Settings)(asked(new, old))
+    assert answer.allowed == (not answer.message)
+    return answer.message
+
+
+def a_service(**spec: Any) -> dict[str, Any]:
+    return an_object("Service", {"template": {"spec": POD, **spec}})
+
+
+def signatures(obj: Any) -> dict[str, str]:
+    found = obj["metadata"].get("annotations") or {}
+    return {k.rpartition("/")[2]: v for k, v in found.items()}
+
+
+def test_creator_and_modifier() -> None:
+    made = defaulted(a_service())
+    assert signatures(made) == {"creator": "me", "lastModifier": "me"}
+    assert signatures(defaulted(made, made, user="you")) == {"creator": "me", "lastModifier": "me"}
+    changed = made | {"spec": made["spec"] | {"traffic": [{"percent": 100, "tag": "t"}]}}
+    assert signatures(defaulted(changed, made, user="you")) == {
+        "creator": "me",
+        "lastModifier": "you",
+    }
+
+
+def test_new_defaults_are_no_change_of_the_user() -> None:
+    made = a_service()
+    assert signatures(defaulted(made, made, user="you")) == {}
+
+
+@pytest.mark.parametrize("kind", ["Configuration", "Route"])
+def test_owned_objects_are_not_signed(kind: str) -> None:
+    owner = {"ownerReferences": [{"kind": "Service", "name": "s"}]}
+    assert signatures(defaulted(an_object(kind, {}, **owner))) == {}
+    assert signatures(defaulted(an_object(kind, {}))) == {"creator": "me", "lastModifier": "me"}
+
+
+def test_a_revision_is_not_defaulted_again() -> None:
+    made = an_object("Revision", POD)
+    assert "timeoutSeconds" in defaulted(made)["spec"]
+    assert "timeoutSeconds" not in defaulted(made, made)["spec"]
+
+
+def test_a_domain_mapping_stays_in_its_namespace() -> None:
+    made = defaulted(an_object("DomainMapping", {"ref": {"kind": "Service", "name": "s"}}))
+    assert made["spec"]["ref"] == {"kind": "Service", "name": "s", "namespace": "d"}
+
+
+def test_a_pod_autoscaler_has_class_and_metric() -> None:
+    made = defaulted(an_object("PodAutoscaler", {}))
+    assert signatures(made) == {"class": "kpa.autoscaling.knative.dev", "metric": "concurrency"}
+    hpa = {"annotations": {"autoscaling.knative.dev/class": "hpa.autoscaling.knative.dev"}}
+    assert signatures(defaulted(an_object("PodAutoscaler", {}, **hpa)))["metric"] == "cpu"
+
+
+def test_nonsense_is_refused_before_anything_else() -> None:
+    answer = Defaulting(Settings)(asked(an_object("Service", {"traffic": [{"percent": "1"}]})))
+    assert answer.message == (
+        "mutation failed: cannot decode incoming new object: json: cannot unmarshal string into "
+        "Go struct field Service.spec.traffic.0.percent of type int64"
+    )
+    assert answer.code == 400
+
+
+def test_status_and_unknown_kinds() -> None:
+    made = a_service() | {"status": {"url": "x"}}
+    assert defaulted(made)["status"] == {"url": "x"}
+    assert not Defaulting(Settings)(asked(an_object("Widget", {}))).allowed
+
+
+SERVICE = "spec.template"
+
+REFUSED = [
+    (
+        an_object("Service", {"template": {"spec": POD}}, name="a" * 64),
+        "not a DNS 1035 label: [must be no more than 63 characters]: metadata.name",
+    ),
+    (
+        an_object(
+            "Service",
+            {"template": {"spec": POD}},
+            annotations={"autoscaling.knative.dev/min-scale": "1"},
+        ),
+        'invalid key name "autoscaling.knative.dev/min-scale": metadata.annotations\n'
+        'autoscaling annotations must be put under "spec.template.metadata.annotations" to work',
+    ),
+    (
+        an_object(
+            "Service",
+            {"template": {"spec": POD}},
+            annotations={"serving.knative.dev/rollout-duration": "-1s"},
+        ),
+        "rollout-duration=-1s must be positive: "
+        "metadata.annotations.serving.knative.dev/rollout-duration",
+    ),
+    (
+        a_service(metadata={"name": "other-1"}),
+        'invalid value: "other-1" must have prefix "s-": spec.template.metadata.name',
+    ),
+    (
+        a_service(spec={**POD, "timeoutSeconds": 601}),
+        "expected 0 <= 601 <= 600: spec.template.spec.timeoutSeconds",
+    ),
+    (
+        a_service(spec={**POD, "containerConcurrency": 1001}),
+        "expected 0 <= 1001 <= 1000: spec.template.spec.containerConcurrency",
+    ),
+    (
+        an_object("Route", {"traffic": [{"percent": 99, "revisionName": "a"}]}),
+        "Traffic targets sum to 99, want 100: spec.traffic",
+    ),
+    (
+        an_object("Route", {"traffic": [{"percent": 100}]}),
+        "expected exactly one, got neither: "
+        "spec.traffic[0].configurationName, spec.traffic[0].revisionName",
+    ),
+    (
+        an_object(
+            "Route",
+            {
+                "traffic": [
+                    {"percent": 50, "revisionName": "a", "tag": "t"},
+                    {"percent": 50, "revisionName": "b", "tag": "t"},
+                ]
+            },
+        ),
+        'Multiple definitions for "t": spec.traffic[0].tag, spec.traffic[1].tag',
+    ),
+    (
+        an_object(
+            "Route",
+            {"traffic": [{"percent": 100, "revisionName": "a", "tag": "T", "url": "http://x"}]},
+        ),
+        "invalid value: not a DNS 1035 label: [a DNS-1035 label must consist of lower case "
+        "alphanumeric characters or '-', start with an alphabetic character, and end with an "
+        "alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+        "'[a-z]([-a-z0-9]*[a-z0-9])?')]: spec.traffic.tag[0]\n"
+        "must not set the field(s): spec.traffic[0].url",
+    ),
+    (
+        an_object(
+            "Configuration",
+            {"template": {"spec": POD}},
+            labels={"serving.knative.dev/service": "s"},
+        ),
+        "missing field(s): metadata.labels.serving.knative.dev/service",
+    ),
+    (
+        an_object("Revision", POD, labels={"serving.knative.dev/configuration": "c"}),
+        "missing field(s): metadata.labels.serving.knative.dev/configuration",
+    ),
+    (
+        an_object("DomainMapping", {}, name="a.example.org"),
+        "missing field(s): spec.ref.apiVersion, spec.ref.kind, spec.ref.name",
+    ),
+    (an_object("PodAutoscaler", {}), "missing field(s): spec"),
+    (
+        an_object("PodAutoscaler", {"protocolType": "ftp", "containerConcurrency": -1}),
+        "expected 0 <= -1 <= 1000: spec.containerConcurrency\n"
+        "invalid value: ftp: spec.protocolType\n"
+        "missing field(s): spec.scaleTargetRef.apiVersion, spec.scaleTargetRef.kind, "
+        "spec.scaleTargetRef.name",
+    ),
+    (an_object("Ingress", {}), "missing field(s): spec"),
+    (an_object("Ingress", {"rules": [{"hosts": ["a"]}]}), "missing field(s): spec.rules[0].http"),
+    (
+        an_object(
+            "Ingress",
+            {
+                "httpOption": "Maybe",
+                "rules": [
+                    {
+                        "http": {
+                            "paths": [
+                                {
+                                    "splits": [
+                                        {
+                                            "serviceName": "a",
+                                            "serviceNamespace": "d",
+                                            "servicePort": 80,
+                                            "percent": 90,
+                                        }
+                                    ]
+                                },
+                                {"splits": [{"serviceNamespace": "x"}]},
+                            ]
+                        }
+                    }
+                ],
+            },
+        ),
+        "invalid value: Maybe: spec.httpOption\n"
+        "missing field(s): spec.rules[0].http.paths[1].splits[0].serviceName, "
+        "spec.rules[0].http.paths[1].splits[0].servicePort\n"
+        "service namespace must match ingress namespace: "
+        "spec.rules[0].http.paths[1].splits[0].serviceNamespace\n"
+        "traffic split percentage must total to 100, but was 90: "
+        "spec.rules[0].http.paths[0].splits",
+    ),
+    (
+        an_object("Certificate", {"dnsNames": ["a.b"], "domain": "c.d"}),
+        "invalid value: domain: "
+        "spec.domain must be a suffix of, or match exactly, at least one entry in dnsNames\n"
+        "missing field(s): spec.secretName",
+    ),
+]
+
+
+@pytest.mark.parametrize(("obj", "text"), REFUSED)
+async def test_refusals(obj: dict[str, Any], text: str) -> None:
+    made = obj if obj["kind"] in ("PodAutoscaler", "DomainMapping") else defaulted(obj)
+    assert await message(made) == f"validation failed: {text}"
+
+
+async def test_the_creator_never_changes() -> None:
+    made = defaulted(a_service())
+    other = {"serving.knative.dev/creator": "you", "serving.knative.dev/lastModifier": "you"}
+    changed = made | {"metadata": made["metadata"] | {"annotations": other}}
+    assert await message(changed, made) == (
+        "validation failed: annotation value is immutable: "
+        "metadata.annotations.serving.knative.dev/creator\n"
+        "invalid value: you: metadata.annotations.serving.knative.dev/lastModifier"
+    )
+
+
+async def test_a_changed_template_needs_a_new_name() -> None:
+    made = defaulted(a_service(metadata={"name": "s-1"}))
+    changed = defaulted(a_service(metadata={"name": "s-1"}, spec={**POD, "timeoutSeconds": 7}))
+    text = await message(changed, made)
+    assert text.startswith("validation failed: Saw the following changes without a name change")
+    assert '*{*v1.RevisionTemplateSpec}.Spec.TimeoutSeconds:\n\t-: "300"\n\t+: "7"' in text
+    renamed = defaulted(a_service(metadata={"name": "s-2"}, spec={**POD, "timeoutSeconds": 7}))
+    assert await message(renamed | {"metadata": made["metadata"]}, made) == ""
+
+
+async def test_warnings_come_with_either_answer() -> None:
+    made = defaulted(a_service())
+    answer = await Validation(Settings)(asked(made))
+    assert answer.allowed
+    assert answer.warnings[0].startswith("Kubernetes default value is insecure")
+
+
+async def test_the_pod_of_a_dry_run_is_tried() -> None:
+    tried: list[tuple[str, Any]] = []
+
+    async def trial(namespace: str, template: Any) -> str | None:
+        tried.append((namespace, template))
+        return "dry run failed with no: spec.template"
+
+    async def answer(obj: Any, *, dry: bool) -> AdmissionResponse:
+        return await Validation(Settings, trial)(asked(obj, dry=dry))
+
+    made = defaulted(a_service())
+    assert (await answer(made, dry=False)).allowed
+    assert not tried
+    refused = await answer(made, dry=True)
+    assert refused.message == "validation callback failed: dry run failed with no: spec.template"
+    assert tried == [("d", made["spec"]["template"])]
+    owned = an_object(
+        "Configuration",
+        made["spec"],
+        labels={"serving.knative.dev/service": "s"},
+        ownerReferences=[{"kind": "Service", "name": "s"}],
+    )
+    assert (await answer(owned, dry=True)).allowed
+
+
+def config_map(name: str, data: dict[str, str], **annotations: str) -> str:
+    obj = {"metadata": {"name": name, "annotations": annotations}, "data": data}
+    request = AdmissionRequest("1", "", "v1", "ConfigMap", "configmaps", "UPDATE", object=obj)
+    return validate_config_map(request).message
+
+
+def test_config_maps() -> None:
+    assert config_map("config-gc", {"min-non-active-revisions": "5"}) == ""
+    assert config_map("other", {"min-non-active-revisions": "-5"}) == ""
+    assert config_map("config-gc", {"min-non-active-revisions": "-5"}) == (
+        "validation failed: min-non-active-revisions must be non-negative, was: -5"
+    )
+
+
+def test_an_edited_example_is_noticed() -> None:
+    key = "knative.dev/example-checksum"
+    example = "# a\n\nb: c\n"
+    checksum = example_checksum(example)
+    assert config_map("config-gc", {"_example": example}, **{key: checksum}) == ""
+    assert "copy the respective setting" in config_map(
+        "config-gc", {"_example": "# a\nb: d\n"}, **{key: checksum}
+    )
+
+
+def test_registrations_bear_the_names_of_knative() -> None:
+    assert [webhook.name for webhook in ALL] == [
+        "webhook.serving.knative.dev",
+        "validation.webhook.serving.knative.dev",
+        "config.webhook.serving.knative.dev",
+    ]
+    assert [webhook.mutating for webhook in ALL] == [True, False, False]
