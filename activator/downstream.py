@@ -192,9 +192,9 @@ class ClientConnection(asyncio.Protocol):
         if exchange is not self._active:
             return
         self._active = None
-        if self.write_paused:
-            # Counted against the next response only once it has begun.
-            self._idle_since = self._gateway.clock()
+        if self._paused_for:
+            self.resume("held")
+            self.resume("upstream")
         if close or self._gateway.draining:
             self._end(exchange)
             return
@@ -337,9 +337,6 @@ class ClientConnection(asyncio.Protocol):
         if exchange.head.expects_continue:
             # Nobody knows whether the client still sends its body.
             self._end(exchange)
-            return
-        self.resume("upstream")
-        self.resume("held")
 
     def _refuse_upgrade(self) -> None:
         self.resume("upgrade")

@@ -19,6 +19,7 @@ from activator.framing import CHUNKED, RequestHead
 from activator.gateway import Gateway
 from activator.pods import Pod
 from activator.relay import ResponseRelay
+from activator.revisions import RevisionSpec
 from activator.throttler import Ticket
 from activator.upstream import UpstreamConnection, take_idle
 
@@ -27,32 +28,28 @@ if TYPE_CHECKING:
 
 
 class Exchange:
-    __slots__ = (
-        "_admitted_at",
-        "_bucket",
-        "_deadline",
-        "_discarded",
-        "_failed",
-        "_held",
-        "_held_octets",
-        "_is_cold",
-        "_is_sent",
-        "_sent_at",
-        "_started",
-        "_ticket",
-        "backend",
-        "client",
-        "finished",
-        "gateway",
-        "head",
-        "host",
-        "idle_seconds",
-        "is_special",
-        "last_byte_at",
-        "pod",
-        "request_done",
-        "upstream",
-    )
+    """Defaults sit on the class: one is made for every request, and few change them all."""
+
+    backend: Backend | None = None
+    pod: Pod | None = None
+    upstream: UpstreamConnection | None = None
+    request_done = False
+    finished = False
+    # Something has to be done to the response's head before it is relayed.
+    is_special = False
+    idle_seconds = 0.0
+    last_byte_at = 0.0
+    _held_octets = 0
+    _discarded = 0
+    _ticket: Ticket[Exchange] | None = None
+    _is_cold = False
+    # Bytes have been given to a connection: the request cannot be repeated any more.
+    _is_sent = False
+    _started = 0.0
+    _admitted_at = 0.0
+    _sent_at = 0.0
+    _deadline = 0.0
+    _bucket = -1
 
     def __init__(
         self, gateway: Gateway, client: ClientConnection, head: RequestHead, host: bytes
@@ -61,26 +58,7 @@ class Exchange:
         self.client = client
         self.head = head
         self.host = host
-        self.backend: Backend | None = None
-        self.pod: Pod | None = None
-        self.upstream: UpstreamConnection | None = None
-        self.request_done = False
-        self.finished = False
-        # Something has to be done to the response's head before it is relayed.
-        self.is_special = False
-        self.idle_seconds = 0.0
-        self.last_byte_at = 0.0
         self._held: list[bytes] = []
-        self._held_octets = 0
-        self._discarded = 0
-        self._ticket: Ticket[Exchange] | None = None
-        self._is_cold = False
-        # Bytes have been given to a connection: the request cannot be repeated any more.
-        self._is_sent = False
-        self._started = self._admitted_at = self._sent_at = 0.0
-        self._deadline = 0.0
-        self._bucket = -1
-        self._failed: Failure | None = None
 
     # Admission.
 
@@ -89,7 +67,8 @@ class Exchange:
         now = self.gateway.clock()
         self.backend = backend
         self._started = now
-        self._held.append(head)
+        # Of a pipelined request the body may be there already.
+        self._held.insert(0, head)
         spec = backend.spec
         self._deadline = now + spec.timeout_seconds
         backend.stats.enter(now)
@@ -104,7 +83,7 @@ class Exchange:
         now = self.gateway.clock()
         self._started = self._admitted_at = now
         self._deadline = now + timeout_seconds
-        self._held.append(head)
+        self._held.insert(0, head)
         self.pod = pod
         self._watch(now)
         self.gateway.dial(self, pod)
@@ -115,7 +94,7 @@ class Exchange:
             # Nobody makes pods for a plain Service.
             self.fail(failures.NO_ENDPOINTS)
             return
-        self._ticket = throttler.enqueue(self, len(self._held[0]))
+        self._ticket = throttler.enqueue(self, sum(map(len, self._held)))
         if self._ticket is None:
             self.fail(failures.QUEUE_FULL)
             return
@@ -129,7 +108,7 @@ class Exchange:
         self.pod = pod
         self._admitted_at = now
         if self._bucket < 0:
-            self._watch(now)
+            self._bucket = self.gateway.watch_deadline(self, self._deadline)
         connection = take_idle(pod, now) if pod.idle else None
         if connection is not None:
             self.attach(connection)
@@ -146,8 +125,8 @@ class Exchange:
         self.upstream = connection
         connection.exchange = self
         connection.relay.begin(
-            head_request=head.method == b"HEAD",
-            client_http11=head.http11,
+            head.method == b"HEAD",
+            head.http11,
             keep_alive=head.keep_alive and not self.gateway.draining,
             upgrade_wanted=head.upgrades,
         )
@@ -156,21 +135,18 @@ class Exchange:
         held = self._held
         connection.transport.write(held[0] if len(held) == 1 else b"".join(held))
         self._is_sent = True
-        self._held = []
+        held.clear()
         if self._held_octets:
             self._held_octets = 0
             client.resume("held")
-        self._settle_timeouts()
-
-    def _settle_timeouts(self) -> None:
-        """The application has the request: its own limits begin to count."""
         backend = self.backend
-        if backend is None:
-            return
-        spec = backend.spec
-        if self._is_cold:
-            self.is_special = True
-        if self._is_cold or spec.idle_timeout_seconds or spec.response_start_timeout_seconds:
+        if backend is not None and (self._is_cold or backend.spec.has_phase_timeouts):
+            self._settle_timeouts(backend.spec)
+
+    def _settle_timeouts(self, spec: RevisionSpec) -> None:
+        """The application has the request: its own limits begin to count."""
+        self.is_special = self._is_cold
+        if spec.has_phase_timeouts or self._is_cold:
             now = self._sent_at = self.last_byte_at = self.gateway.clock()
             self.idle_seconds = spec.idle_timeout_seconds
             self._watch(now)
@@ -303,7 +279,6 @@ class Exchange:
         """End with an answer of ours, or by a cut where the application's has already begun."""
         if self.finished:
             return
-        self._failed = failure
         begun = self.upstream is not None and self.upstream.relay.head_seen
         backend = self.backend
         self._finish(failure.status)

@@ -51,58 +51,38 @@ class FramingError(Exception):
 
 
 class RequestHead:
-    """A request up to its body. ``lines`` holds the fields that pass through, as they came."""
+    """A request up to its body. ``lines`` holds the fields that pass through, as they came.
 
-    __slots__ = (
-        "connection",
-        "expects_continue",
-        "forwarded",
-        "forwarded_for",
-        "forwarded_host",
-        "forwarded_proto",
-        "has_forwarding",
-        "has_length",
-        "hosts",
-        "http11",
-        "is_absolute",
-        "keep_alive",
-        "length",
-        "lines",
-        "method",
-        "probe",
-        "probe_hash",
-        "target",
-        "trailers_welcome",
-        "transfer_encoding",
-        "upgrade",
-        "upgrades",
-    )
+    Defaults sit on the class: a usual request sets four of these attributes, and this is made for
+    every request.
+    """
+
+    method = b""
+    target = b""
+    hosts = 0
+    # Body: a length, or CHUNKED.
+    length = 0
+    has_length = False
+    http11 = True
+    keep_alive = True
+    is_absolute = False
+    connection = b""
+    upgrade = b""
+    # Whether the connection is to become something else, if the application agrees.
+    upgrades = False
+    expects_continue = False
+    transfer_encoding = b""
+    trailers_welcome = False
+    has_forwarding = False
+    forwarded_for = b""
+    forwarded_proto = b""
+    forwarded_host = b""
+    forwarded = b""
+    probe: bytes | None = None
+    probe_hash = b""
 
     def __init__(self) -> None:
-        self.method = b""
-        self.target = b""
         self.lines: list[bytes] = []
-        self.hosts = 0
-        # Body: a length, or CHUNKED.
-        self.length = 0
-        self.has_length = False
-        self.http11 = True
-        self.keep_alive = True
-        self.is_absolute = False
-        self.connection = b""
-        self.upgrade = b""
-        # Whether the connection is to become something else, if the application agrees.
-        self.upgrades = False
-        self.expects_continue = False
-        self.transfer_encoding = b""
-        self.trailers_welcome = False
-        self.has_forwarding = False
-        self.forwarded_for = b""
-        self.forwarded_proto = b""
-        self.forwarded_host = b""
-        self.forwarded = b""
-        self.probe: bytes | None = None
-        self.probe_hash = b""
 
 
 class RequestSink(Protocol):
@@ -115,6 +95,19 @@ class RequestSink(Protocol):
     def on_request_end(self, trailers: list[bytes]) -> None: ...
 
 
+class _Nobody:
+    """Hears the events of a head that was made up to bring a parser into position."""
+
+    def on_request(self, head: RequestHead, host: bytes) -> None:
+        pass
+
+    def on_request_body(self, data: bytes) -> None:
+        pass
+
+    def on_request_end(self, trailers: list[bytes]) -> None:
+        pass
+
+
 class RequestReader:
     """One connection's requests, one after the other."""
 
@@ -124,6 +117,7 @@ class RequestReader:
         "_host",
         "_is_closing",
         "_is_large",
+        "_is_premature",
         "_limits",
         "_octets",
         "_parser",
@@ -146,6 +140,7 @@ class RequestReader:
         self._octets = 0
         self._fields = 0
         self._is_large = False
+        self._is_premature = False
         # The last request asked to close: whatever follows it is not looked at.
         self._is_closing = False
         self.in_head = False
@@ -200,8 +195,25 @@ class RequestReader:
             self.held = rest
             return
         self._parser = httptools.HttpRequestParser(self)
+        if self._is_premature:
+            self._is_premature = False
+            self._prime()
         if rest:
             self.feed(rest)
+
+    def _prime(self) -> None:
+        """Bring a fresh parser to where this request's body begins, its offer left out."""
+        head, host, sink, is_closing = self._head, self._host, self._sink, self._is_closing
+        framing = (
+            b"Transfer-Encoding: chunked"
+            if head.length == CHUNKED
+            else b"Content-Length: %d" % head.length
+        )
+        if is_closing:
+            framing += b"\r\nConnection: close"
+        self._sink = _Nobody()
+        self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % framing)
+        self._head, self._host, self._sink, self._is_closing = head, host, sink, is_closing
 
     # llhttp's callbacks.
 
@@ -234,10 +246,17 @@ class RequestReader:
         self.in_head = False
         head.method = parser.get_method()
         head.target = target = self._target
-        self._check_sizes()
-        version = parser.get_http_version()
-        if head.connection or head.transfer_encoding or head.hosts != 1 or version != "1.1":
-            self._settle(head, version)
+        if self._is_large or self._fields > self._limits.fields:
+            self._check_sizes()
+        self._octets = 0
+        if (
+            head.connection
+            or head.transfer_encoding
+            or head.hosts != 1
+            # Without a Connection field this is true for HTTP/1.1 and for nothing else.
+            or not parser.should_keep_alive()
+        ):
+            self._settle(head, parser.get_http_version())
         if target[:1] != b"/" or b"#" in target:
             self._settle_target(head)
         self._sink.on_request(head, self._host)
@@ -246,6 +265,8 @@ class RequestReader:
         self._sink.on_request_body(data)
 
     def on_message_complete(self) -> None:
+        if self._is_premature:
+            return
         self.in_message = False
         self._sink.on_request_end(self._trailers)
 
@@ -266,18 +287,13 @@ class RequestReader:
             size = len(head.target) + len(self._host) + sum(len(line) + 2 for line in head.lines)
             if size > limits.head_octets:
                 raise FramingError(failures.HEAD_TOO_LARGE)
-        self._octets = 0
 
     def _settle(self, head: RequestHead, version: str) -> None:
         """Everything that a plain HTTP/1.1 request with a Host does not need."""
         head.keep_alive = self._parser.should_keep_alive()
         self._settle_version(head, version)
         if head.transfer_encoding:
-            # llhttp has made sure that chunked comes last and that there is no length beside it;
-            # other codings would need decoding to be forwarded safely.
-            if tokens(head.transfer_encoding) != [b"chunked"]:
-                raise FramingError(failures.UNSUPPORTED_CODING)
-            head.length = CHUNKED
+            self._settle_coding(head)
         if head.connection:
             self._settle_connection(head)
 
@@ -297,6 +313,16 @@ class RequestReader:
             head.upgrade = b""
         self._is_closing = not head.keep_alive
 
+    def _settle_coding(self, head: RequestHead) -> None:
+        """llhttp has made sure that there is no length beside the coding."""
+        codings = tokens(head.transfer_encoding)
+        if codings[-1:] != [b"chunked"]:
+            raise FramingError(failures.BAD_REQUEST)
+        if len(codings) > 1:
+            # Other codings would have to be undone for the framing to stay true.
+            raise FramingError(failures.UNSUPPORTED_CODING)
+        head.length = CHUNKED
+
     def _settle_connection(self, head: RequestHead) -> None:
         extra = named_by_connection(head.connection)
         if extra - {b"upgrade", b"te", b"http2-settings"}:
@@ -311,6 +337,8 @@ class RequestReader:
         if head.upgrades:
             head.keep_alive = True
             self._is_closing = False
+        # llhttp takes a body behind an offer to upgrade for the new protocol's bytes.
+        self._is_premature = bool(head.length) and self._parser.should_upgrade()
 
     def _settle_target(self, head: RequestHead) -> None:
         target = head.target

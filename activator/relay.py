@@ -92,35 +92,40 @@ class ResponseRelay:
 
     def __init__(self) -> None:
         self._watch = _Watch()
+        self._mode = self._RAW
+        self._partial = b""
+        self._extra = b""
+        self.status = 0
+        # The connection may carry another request after this response.
+        self.reusable = True
+        self.until_close = False
+        self.upgraded = False
+        # After an upgrade: bytes that came behind the 101.
+        self.rest = b""
         self.begin()
 
     def begin(
         self,
-        *,
         head_request: bool = False,
         client_http11: bool = True,
+        *,
         keep_alive: bool = True,
         upgrade_wanted: bool = False,
     ) -> None:
-        """Get ready for the response to a request of this kind."""
+        """Get ready for the response to a request of this kind.
+
+        What only a connection's last response can change is not set again.
+        """
         self._head_request = head_request
         self._client_http11 = client_http11
         self._keep_alive = keep_alive
         self._upgrade_wanted = upgrade_wanted
-        self._mode = self._RAW
-        self._partial = b""
-        self._extra = b""
         self.head_seen = False
         self.complete = False
-        # The connection may carry another request after this response.
-        self.reusable = True
-        self.status = 0
-        self.until_close = False
-        self.upgraded = False
         # The client has been told, or can only tell from it, that its connection ends here.
         self.client_closes = not keep_alive
-        # After an upgrade: bytes that came behind the 101.
-        self.rest = b""
+        if self._extra:
+            self._extra = b""
 
     def add_field(self, line: bytes) -> None:
         """A field of ours for the response's head; to be called before it arrives."""
@@ -150,14 +155,13 @@ class ResponseRelay:
 
     def _head(self, data: bytes) -> bytes:
         if self._partial:
-            data = self._partial + data
+            data, self._partial = self._partial + data, b""
         end = data.find(b"\r\n\r\n")
         if end < 0:
             if len(data) > MAX_HEAD_OCTETS:
                 raise BadResponse("the head is too large")
             self._partial = data
             return b""
-        self._partial = b""
         if end > MAX_HEAD_OCTETS:
             raise BadResponse("the head is too large")
         # Status 1xx: not the final response yet.
@@ -284,9 +288,9 @@ class ResponseRelay:
     def _finish(self) -> None:
         watch = self._watch
         self.complete = True
-        self.reusable = watch.keep_alive
-        if self._mode == self._RAW:
-            watch.reset()
+        self.reusable = watch.keep_alive and self._mode == self._RAW
+        watch.begun = 0
+        watch.headed = watch.complete = False
 
     def _finish_without_body(self) -> None:
         """llhttp does not know of HEAD and may wait for a body: it starts afresh."""

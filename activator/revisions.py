@@ -41,6 +41,11 @@ class RevisionSpec:
     idle_timeout_seconds: float = 0.0
     probe: ProbeSpec = field(default=TCP_PROBE)
 
+    @property
+    def has_phase_timeouts(self) -> bool:
+        """Whether there is more to watch than the time for the whole request."""
+        return bool(self.response_start_timeout_seconds or self.idle_timeout_seconds)
+
 
 def revision_spec(revision: Object) -> RevisionSpec:
     """The view of a Revision object as it came from the API."""

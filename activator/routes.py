@@ -49,7 +49,8 @@ class Split(Generic[T]):
     target: T
     # Header lines to append, each ending with CRLF.
     lines: bytes = b""
-    # The appended names in lower case: a client's own field of that name gives way.
+    # The appended names in lower case: a client's own field of that name gives way. Routing
+    # headers are not among them: no client's copy of those gets this far.
     names: frozenset[bytes] = frozenset()
     original_host: bytes = b""
 
@@ -337,7 +338,9 @@ def _split(
         upto=upto,
         target=resolve(reference),
         lines=_header_lines(appended),
-        names=frozenset(name.lower().encode() for name in appended),
+        names=frozenset(
+            name.lower().encode() for name in appended if name.lower() not in _ROUTING_HEADERS
+        ),
         original_host=str(appended.get(ORIGINAL_HOST_HEADER, "")).encode(),
     )
 

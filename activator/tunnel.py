@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 class TunnelEnd(asyncio.Protocol):
     """One of the two sockets; ``peer`` is the other."""
 
-    __slots__ = ("_tunnel", "is_closed", "peer", "transport")
+    __slots__ = ("_is_ended", "_tunnel", "is_closed", "peer", "transport")
 
     def __init__(self, tunnel: Tunnel, transport: asyncio.Transport) -> None:
         self._tunnel = tunnel
         self.transport = transport
         self.peer: TunnelEnd
         self.is_closed = False
+        self._is_ended = False
 
     def data_received(self, data: bytes) -> None:
         if not self.peer.is_closed:
@@ -31,13 +32,12 @@ class TunnelEnd(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """This side has said all it wanted; the other may still speak."""
+        self._is_ended = True
         peer = self.peer
-        if peer.is_closed:
+        if peer.is_closed or peer._is_ended:
             return False
-        if peer.transport.can_write_eof():
-            peer.transport.write_eof()
-            return True
-        return False
+        peer.transport.write_eof()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True

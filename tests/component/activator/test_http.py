@@ -1,0 +1,393 @@
+"""Requests and responses through the gateway on real sockets: framing, fields, both directions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+
+async def test_a_request_reaches_the_application(lab: Any) -> None:
+    app = await lab.app()
+    lab.revision("hello", app)
+    response = await lab.get("hello.test", "/path?q=1", "X-One: 1")
+    assert (response.status, response.body) == (200, b"hello")
+    request = app.requests[0]
+    assert (request.method, request.target) == ("GET", "/path?q=1")
+    assert request.header("host") == "hello.test"
+    assert request.header("x-one") == "1"
+
+
+async def test_connections_are_kept_alive_on_both_sides(lab: Any) -> None:
+    app = await lab.app()
+    lab.revision("hello", app)
+    client = await lab.connect()
+    for _ in range(5):
+        assert (await client.get("hello.test")).status == 200
+    assert app.connections == 1
+
+
+async def test_forwarding_fields_are_set(lab: Any) -> None:
+    app = await lab.app()
+    lab.revision("hello", app)
+    await lab.get("hello.test:8080")
+    request = app.requests[0]
+    assert request.header("x-forwarded-for") == "127.0.0.1"
+    assert request.header("x-forwarded-proto") == "http"
+    assert request.header("x-forwarded-host") == "hello.test:8080"
+    assert request.header("forwarded") == 'for=127.0.0.1;host="hello.test:8080";proto=http'
+
+
+async def test_forwarding_fields_are_extended(lab: Any) -> None:
+    app = await lab.app()
+    lab.revision("hello", app)
+    await lab.get("hello.test", "/", "X-Forwarded-For: 10.0.0.1", "X-Forwarded-Proto: https")
+    request = app.requests[0]
+    assert request.header("x-forwarded-for") == "10.0.0.1, 127.0.0.1"
+    assert request.header("x-forwarded-proto") == "https"
+
+
+async def test_hop_by_hop_and_routing_fields_stop_here(lab: Any) -> None:
+    app = await lab.app(
+        lambda request: lab.text("x", "Connection: keep-alive, X-Hop", "X-Hop: 1", "X-End: 1")
+    )
+    lab.revision("hello", app)
+    response = await lab.get(
+        "hello.test",
+        "/",
+        "Connection: keep-alive, X-Private",
+        "X-Private: secret",
+        "Keep-Alive: timeout=5",
+        "Proxy-Authorization: Basic eDp5",
+        "Knative-Serving-Revision: other",
+        "Knative-Serving-Namespace: other",
+    )
+    names = {name.lower() for name, _ in app.requests[0].headers}
+    assert names == {
+        "host",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "forwarded",
+    }
+    assert response.header("x-hop") is None
+    assert response.header("connection") is None
+    assert response.header("x-end") == "1"
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 3_000_000])
+async def test_a_body_with_a_length_goes_both_ways(lab: Any, size: int) -> None:
+    body = bytes(range(256)) * (size // 256 + 1)
+    body = body[:size]
+    app = await lab.app(lambda request: lab.text(request.body))
+    lab.revision("echo", app)
+    client = await lab.connect()
+    sending = asyncio.ensure_future(
+        client.send(
+            b"POST / HTTP/1.1\r\nHost: echo.test\r\nContent-Length: %d\r\n\r\n" % size + body
+        )
+    )
+    response = await client.response()
+    await sending
+    assert response.body == body
+
+
+async def test_a_chunked_body_with_trailers_goes_both_ways(lab: Any) -> None:
+    answer = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
+        b"5\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 11\r\n\r\n"
+    )
+    app = await lab.app(lambda request: answer)
+    lab.revision("hello", app)
+    client = await lab.connect()
+    await client.send(
+        b"POST / HTTP/1.1\r\nHost: hello.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3;ext=1\r\nabc\r\n4\r\ndefg\r\n0\r\nX-Check: 7\r\nHost: evil\r\n\r\n"
+    )
+    response = await client.response()
+    request = app.requests[0]
+    assert request.body == b"abcdefg"
+    assert request.trailers == [("X-Check", "7")]
+    assert response.body == b"hello world"
+    assert response.trailers == [("X-Sum", "11")]
+    assert (await client.get("hello.test")).body == b"hello world"
+
+
+async def test_pipelined_requests_are_answered_in_order(lab: Any) -> None:
+    async def answer(request: Any) -> bytes:
+        if request.target == "/0":
+            await asyncio.sleep(0.02)
+        return bytes(lab.text(request.target))
+
+    app = await lab.app(answer)
+    lab.revision("hello", app)
+    client = await lab.connect()
+    post = b"POST /%d HTTP/1.1\r\nHost: hello.test\r\nContent-Length: 3\r\n\r\nabc"
+    await client.send(b"".join(post % number for number in range(20)))
+    bodies = [(await client.response()).body for _ in range(20)]
+    assert bodies == [b"/%d" % number for number in range(20)]
+    assert [request.body for request in app.requests] == [b"abc"] * 20
+
+
+async def test_many_pipelined_refusals_need_no_depth(lab: Any) -> None:
+    client = await lab.connect()
+    count = 3000
+    await client.send(lab.get_bytes("nobody.test") * count)
+    for _ in range(count):
+        assert (await client.response()).status == 404
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        pytest.param(b"HTTP/1.1 204 No Content\r\nX: 1\r\n\r\n", 204, id="204"),
+        pytest.param(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", 304, id="304"),
+    ],
+)
+async def test_responses_without_a_body(lab: Any, answer: bytes, status: int) -> None:
+    app = await lab.app(lambda request: answer)
+    lab.revision("hello", app)
+    client = await lab.connect()
+    for _ in range(2):
+        assert (await client.get("hello.test")).status == status
+    assert app.connections == 1
+
+
+async def test_head_has_no_body_whatever_its_length_says(lab: Any) -> None:
+    app = await lab.app(
+        lambda request: (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+            if request.method == "HEAD"
+            else lab.text("body")
+        )
+    )
+    lab.revision("hello", app)
+    client = await lab.connect()
+    await client.send(b"HEAD / HTTP/1.1\r\nHost: hello.test\r\n\r\n")
+    response = await client.response(to_head=True)
+    assert response.header("content-length") == "1000"
+    assert (await client.get("hello.test")).body == b"body"
+    assert app.connections == 1
+
+
+async def test_interim_responses_are_relayed(lab: Any) -> None:
+    app = await lab.app(
+        lambda request: b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + lab.text("done")
+    )
+    lab.revision("hello", app)
+    client = await lab.connect()
+    for _ in range(2):
+        await client.send(lab.get_bytes("hello.test"))
+        assert (await client.head()).status == 103
+        assert (await client.response()).body == b"done"
+
+
+async def test_expect_continue_is_the_applications_to_answer(lab: Any) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"expect: 100-continue" in head.lower()
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = await reader.readexactly(4)
+        writer.write(lab.text(body))
+        await writer.drain()
+
+    app = await lab.raw_app(handler)
+    lab.revision("hello", app)
+    client = await lab.connect()
+    await client.send(
+        b"POST / HTTP/1.1\r\nHost: hello.test\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    )
+    assert (await client.head()).status == 100
+    await client.send(b"body")
+    assert (await client.response()).body == b"body"
+
+
+async def test_a_response_ended_by_close_is_chunked_for_the_client(lab: Any) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\nX-A: 1\r\n\r\nuntil ")
+        await writer.drain()
+        writer.write(b"the end")
+
+    app = await lab.raw_app(handler)
+    lab.revision("hello", app)
+    client = await lab.connect()
+    for _ in range(2):
+        response = await client.get("hello.test")
+        assert (response.version, response.body) == ("HTTP/1.1", b"until the end")
+        assert response.header("transfer-encoding") == "chunked"
+
+
+async def test_http_1_0_client_gets_plain_bytes_and_the_end(lab: Any) -> None:
+    app = await lab.app(
+        lambda request: (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        )
+    )
+    lab.revision("hello", app)
+    client = await lab.connect()
+    await client.send(b"GET / HTTP/1.0\r\nHost: hello.test\r\n\r\n")
+    response = await client.response()
+    assert response.header("transfer-encoding") is None
+    assert response.header("connection") == "close"
+    assert response.body == b"hello"
+
+
+async def test_http_1_0_keep_alive(lab: Any) -> None:
+    app = await lab.app()
+    lab.revision("hello", app)
+    client = await lab.connect()
+    for _ in range(2):
+        await client.send(b"GET / HTTP/1.0\r\nHost: hello.test\r\nConnection: keep-alive\r\n\r\n")
+        response = await client.response()
+        assert response.header("connection") == "keep-alive"
+        assert response.body == b"hello"
+
+
+async def test_connection_close_is_honoured(lab: Any) -> None:
+    app = await lab.app()
+    lab.revision("hello", app)
+    client = await lab.connect()
+    response = await client.get("hello.test", "/", "Connection: close")
+    assert response.header("connection") == "close"
+    assert await client.rest() == b""
+
+
+async def test_a_client_that_leaves_frees_its_pod(lab: Any) -> None:
+    gone = asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.read() == b""
+        gone.set()
+
+    app = await lab.raw_app(handler)
+    backend = lab.revision("slow", app)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("slow.test"))
+    await lab.until(lambda: app.connections == 1)
+    await client.close()
+    await asyncio.wait_for(gone.wait(), 5)
+    assert backend.stats.active == 0
+
+
+async def test_an_early_response_leaves_the_connection_usable(lab: Any) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(lab.text("no", status="413 Content Too Large"))
+        await writer.drain()
+
+    app = await lab.raw_app(handler)
+    lab.revision("hello", app)
+    client = await lab.connect()
+    await client.send(b"POST / HTTP/1.1\r\nHost: hello.test\r\nContent-Length: 10\r\n\r\n12345")
+    assert (await client.response()).status == 413
+    await client.send(b"67890")
+    assert (await client.get("hello.test")).status == 413
+    assert app.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"nonsense\r\n\r\n", id="no-http"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            id="two-framings",
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx", id="coding"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nabc", id="too-much"),
+        pytest.param(b"HTTP/1.1 204 No\r\n\r\nabc", id="body-with-204"),
+        pytest.param(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", id="unasked-upgrade"),
+        pytest.param(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n\r\n\r\n", id="bare-lf"),
+    ],
+)
+async def test_malformed_responses_are_502(lab: Any, answer: bytes) -> None:
+    app = await lab.app(lambda request: answer)
+    backend = lab.revision("bad", app)
+    response = await lab.get("bad.test")
+    assert (response.status, response.error) == (502, "bad-response")
+    assert backend.stats.active == 0
+
+
+async def test_a_connection_lost_before_the_response_is_502(lab: Any) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+
+    app = await lab.raw_app(handler)
+    lab.revision("bad", app)
+    response = await lab.get("bad.test")
+    assert (response.status, response.error) == (502, "upstream-reset")
+    # Sent once and never again: the application may have acted on it.
+    assert app.connections == 1
+
+
+async def test_a_connection_lost_within_the_response_is_cut_for_the_client(lab: Any) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
+        await writer.drain()
+
+    app = await lab.raw_app(handler)
+    lab.revision("bad", app)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("bad.test"))
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await client.response()
+
+
+async def test_network_probes_are_answered_here(lab: Any) -> None:
+    app = await lab.app()
+    lab.revision("hello", app)
+    response = await lab.get("hello.test", "/", "K-Network-Probe: activator")
+    assert (response.status, response.body) == (200, b"activator")
+    response = await lab.get("hello.test", "/", "K-Network-Probe: probe", "K-Network-Hash: abc")
+    assert (response.status, response.header("k-network-hash")) == (200, "abc")
+    response = await lab.get("hello.test", "/", "K-Network-Probe: other")
+    assert response.status == 400
+    assert app.requests == []
+
+
+async def test_health(lab: Any) -> None:
+    assert (await lab.get("127.0.0.1", "/healthz")).status == 200
+    lab.gateway.ready = False
+    assert (await lab.get("127.0.0.1", "/healthz")).status == 503
+
+
+async def test_an_unknown_host_is_404_and_says_so(lab: Any) -> None:
+    response = await lab.get("nobody.test")
+    assert (response.status, response.error) == (404, "unknown-host")
+
+
+async def test_slow_heads_are_ended(running_lab: Any) -> None:
+    from activator.gateway import Limits
+
+    async with running_lab(Limits(head_seconds=0.1)) as lab:
+        client = await lab.connect()
+        await client.send(b"GET / HTTP/1.1\r\nHos")
+        response = await client.response()
+        assert (response.status, response.error) == (408, "head-timeout")
+        assert await client.rest() == b""
+
+
+async def test_idle_connections_are_closed(running_lab: Any) -> None:
+    from activator.gateway import Limits
+
+    async with running_lab(Limits(keep_alive_seconds=0.1)) as lab:
+        lab.revision("hello", await lab.app())
+        client = await lab.connect()
+        assert (await client.get("hello.test")).status == 200
+        assert await client.rest() == b""
+
+
+async def test_too_many_connections_are_refused(running_lab: Any) -> None:
+    from activator.gateway import Limits
+
+    async with running_lab(Limits(connections=1)) as lab:
+        first = await lab.connect()
+        await first.get("nobody.test")
+        second = await lab.connect()
+        assert (await second.response()).error == "too-many-connections"
+        assert await second.rest() == b""
+        assert (await first.get("nobody.test")).status == 404

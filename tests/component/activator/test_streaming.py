@@ -1,0 +1,133 @@
+"""Bodies flow as fast as the slower side reads, and no faster."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+# What sockets and transports of both hops may hold; far below what is sent.
+HELD = 24 * 1024 * 1024
+WHOLE = 96 * 1024 * 1024
+PIECE = bytes(64 * 1024)
+
+
+async def test_a_slow_client_slows_the_application_down(lab: Any) -> None:
+    written = 0
+    finished = asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % WHOLE)
+        while written < WHOLE:
+            writer.write(PIECE)
+            await writer.drain()
+            written += len(PIECE)
+        finished.set()
+
+    lab.revision("big", await lab.raw_app(handler))
+    client = await lab.connect()
+    client.reader._limit = 2**16
+    await client.send(lab.get_bytes("big.test"))
+    await client.head()
+    await _until_still(lambda: written)
+    assert 0 < written < HELD
+    received = 0
+    while received < WHOLE:
+        received += len(await client.reader.read(2**20))
+    await asyncio.wait_for(finished.wait(), 10)
+    assert received == WHOLE
+
+
+async def test_a_slow_application_slows_the_client_down(lab: Any) -> None:
+    go_on = asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await go_on.wait()
+        got = 0
+        while got < WHOLE:
+            got += len(await reader.read(2**20))
+        writer.write(lab.text(str(got)))
+        await writer.drain()
+
+    lab.revision("slow", await lab.raw_app(handler))
+    client = await lab.connect()
+    sent = 0
+
+    async def send() -> None:
+        nonlocal sent
+        head = b"POST / HTTP/1.1\r\nHost: slow.test\r\nContent-Length: %d\r\n\r\n" % WHOLE
+        await client.send(head)
+        while sent < WHOLE:
+            await client.send(PIECE)
+            sent += len(PIECE)
+
+    sending = asyncio.create_task(send())
+    await _until_still(lambda: sent)
+    assert 0 < sent < HELD
+    go_on.set()
+    assert (await client.response()).body == str(WHOLE).encode()
+    await sending
+
+
+async def test_pieces_arrive_as_they_are_sent(lab: Any) -> None:
+    """Server-sent events: nothing is held back until the end."""
+    more = asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for number in range(5):
+            writer.write(b"3\r\n=%d=\r\n" % number)
+            await writer.drain()
+            await more.wait()
+            more.clear()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    lab.revision("events", await lab.raw_app(handler))
+    client = await lab.connect()
+    await client.send(lab.get_bytes("events.test"))
+    await client.head()
+    for number in range(5):
+        piece = await asyncio.wait_for(client.reader.readexactly(8), 5)
+        assert piece == b"3\r\n=%d=\r\n" % number
+        more.set()
+    assert await asyncio.wait_for(client.reader.readexactly(5), 5) == b"0\r\n\r\n"
+
+
+async def test_full_duplex(lab: Any) -> None:
+    """The application answers while the request still arrives."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            size = int(await reader.readline(), 16)
+            data = await reader.readexactly(size + 2)
+            writer.write(b"%x\r\n%b" % (size, data))
+            if not size:
+                break
+        await writer.drain()
+
+    lab.revision("duplex", await lab.raw_app(handler))
+    client = await lab.connect()
+    await client.send(b"POST / HTTP/1.1\r\nHost: duplex.test\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await client.head()
+    for word in (b"one", b"three"):
+        chunk = b"%x\r\n%b\r\n" % (len(word), word)
+        await client.send(chunk)
+        assert await asyncio.wait_for(client.reader.readexactly(len(chunk)), 5) == chunk
+    await client.send(b"0\r\n\r\n")
+    assert await asyncio.wait_for(client.reader.readexactly(5), 5) == b"0\r\n\r\n"
+
+
+async def _until_still(count: Any) -> None:
+    """Until a counter has moved and then stands still: the sender is held back."""
+    async with asyncio.timeout(10):
+        last, same = -1, 0
+        while same < 10:
+            await asyncio.sleep(0.02)
+            same = same + 1 if count() == last and last > 0 else 0
+            last = count()

@@ -1,0 +1,121 @@
+"""A revision's timeouts, and an end of the process that nobody notices."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from activator.main import drain
+
+
+async def test_the_whole_request_has_a_limit(lab: Any) -> None:
+    app = await lab.raw_app(lambda reader, writer: asyncio.Event().wait())
+    backend = lab.revision("slow", app, timeout_seconds=0.1)
+    response = await lab.get("slow.test")
+    assert (response.status, response.error) == (504, "request-timeout")
+    assert response.body == b"request timeout"
+    assert backend.stats.active == 0
+
+
+async def test_waiting_for_a_pod_has_the_same_limit(lab: Any) -> None:
+    backend = lab.revision("zero", timeout_seconds=0.1)
+    response = await lab.get("zero.test")
+    assert (response.status, response.error) == (504, "queue-timeout")
+    assert response.body == b"activator request timeout"
+    assert backend.throttler.waiting == 0
+
+
+async def test_the_response_has_to_start_in_time(lab: Any) -> None:
+    app = await lab.raw_app(lambda reader, writer: asyncio.Event().wait())
+    lab.revision("slow", app, response_start_timeout_seconds=0.1)
+    response = await lab.get("slow.test")
+    assert (response.status, response.error) == (504, "response-start-timeout")
+
+
+async def test_waiting_does_not_count_against_the_response_start(lab: Any) -> None:
+    async def answer(_: Any) -> bytes:
+        return bytes(lab.text("in time"))
+
+    backend = lab.revision("zero", response_start_timeout_seconds=0.2)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("zero.test"))
+    await lab.until(lambda: backend.throttler.waiting == 1)
+    await asyncio.sleep(0.3)
+    lab.endpoints(backend, {(await lab.app(answer)).port: lab.State.READY})
+    assert (await client.response()).body == b"in time"
+
+
+async def test_a_silent_application_is_given_up(lab: Any) -> None:
+    app = await lab.raw_app(lambda reader, writer: asyncio.Event().wait())
+    lab.revision("silent", app, idle_timeout_seconds=0.1)
+    response = await lab.get("silent.test")
+    assert (response.status, response.error) == (504, "idle-timeout")
+
+
+async def test_each_byte_begins_the_idle_time_anew(lab: Any) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
+        for _ in range(8):
+            await asyncio.sleep(0.1)
+            writer.write(b"x")
+            await writer.drain()
+
+    lab.revision("drip", await lab.raw_app(handler), idle_timeout_seconds=0.4)
+    assert (await lab.get("drip.test")).body == b"xxxxxxxx"
+
+
+async def test_a_timeout_within_the_response_cuts_it(lab: Any) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
+        await asyncio.Event().wait()
+
+    lab.revision("slow", await lab.raw_app(handler), timeout_seconds=0.1)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("slow.test"))
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await client.response()
+
+
+async def test_drain_finishes_what_is_in_flight_and_takes_nothing_new(lab: Any) -> None:
+    go_on = asyncio.Event()
+
+    async def answer(_: Any) -> bytes:
+        await go_on.wait()
+        return bytes(lab.text("finished"))
+
+    app = await lab.app(answer)
+    lab.revision("hello", app)
+    idle, busy, streaming = [await lab.connect() for _ in range(3)]
+    await idle.get("nobody.test")
+    await busy.send(lab.get_bytes("hello.test"))
+    await lab.until(lambda: len(app.requests) == 1)
+    draining = asyncio.create_task(
+        drain(lab.gateway, lab.servers, delay_seconds=0, drain_seconds=5)
+    )
+    assert await idle.rest() == b""
+    await lab.until(lambda: lab.gateway.draining)
+    with pytest.raises(OSError):
+        await lab.connect()
+    go_on.set()
+    response = await busy.response()
+    assert response.body == b"finished"
+    assert response.header("connection") == "close"
+    assert await busy.rest() == b""
+    await asyncio.wait_for(draining, 5)
+    assert lab.gateway.clients == set()
+    await streaming.close()
+
+
+async def test_drain_ends_in_time_whatever_clients_do(lab: Any, caplog: Any) -> None:
+    app = await lab.raw_app(lambda reader, writer: asyncio.Event().wait())
+    backend = lab.revision("stuck", app)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("stuck.test"))
+    await lab.until(lambda: app.connections == 1)
+    await asyncio.wait_for(drain(lab.gateway, lab.servers, delay_seconds=0, drain_seconds=0.1), 5)
+    assert lab.gateway.clients == set()
+    assert backend.stats.active == 0
