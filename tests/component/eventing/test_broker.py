@@ -1,0 +1,456 @@
+"""The broker's data plane on real sockets: ingress, disk, dispatcher, subscribers.
+
+No Kubernetes: brokers and Triggers are put in by hand.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections import Counter
+
+import pytest
+from aiohttp import ClientSession, web
+
+from eventing.broker.client import DeliveryClient
+from eventing.broker.ingress import IngressServer
+from eventing.broker.locallog import Limits, LocalEngine
+from eventing.broker.metrics import BrokerMetrics
+from eventing.broker.policy import Backoff, DeliveryPolicy
+from eventing.broker.runtime import BrokerRuntime
+from eventing.broker.subscription import Services, TriggerView
+from eventing.broker.target import parse_target
+from eventing.filters import compile_filters
+
+KEY = ("ns", "default")
+FAST = DeliveryPolicy(retries=3, backoff=Backoff.EXPONENTIAL, delay_seconds=0.01)
+STRUCTURED = {"content-type": "application/cloudevents+json"}
+
+
+def headers(event_id, **more):
+    return {
+        "ce-specversion": "1.0",
+        "ce-id": str(event_id),
+        "ce-source": "/test",
+        "ce-type": "t",
+        "content-type": "application/json",
+    } | {f"ce-{name}": value for name, value in more.items()}
+
+
+class Sink:
+    """A subscriber: notes what it gets; answers what it is told to."""
+
+    def __init__(self, answer=None):
+        self.got = []
+        self._answer = answer or (lambda request, number: web.Response(status=200))
+        self._changed = asyncio.Condition()
+        self.url = ""
+        self.over = asyncio.Event()
+
+    async def handle(self, request):
+        body = await request.read()
+        self.got.append((request.headers.copy(), body))
+        async with self._changed:
+            self._changed.notify_all()
+        answer = self._answer(request, len(self.got))
+        return await self._unless_over(answer) if asyncio.iscoroutine(answer) else answer
+
+    async def _unless_over(self, answer):
+        """An answer that takes its time ends with the sink."""
+        answering = asyncio.ensure_future(answer)
+        over = asyncio.ensure_future(self.over.wait())
+        await asyncio.wait({answering, over}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (answering, over):
+            task.cancel()
+        await asyncio.wait({answering, over})
+        return web.Response(status=503) if answering.cancelled() else answering.result()
+
+    def ids(self):
+        return [found["ce-id"] for found, _ in self.got]
+
+    async def until(self, condition, seconds=10):
+        async with asyncio.timeout(seconds), self._changed:
+            await self._changed.wait_for(condition)
+
+    async def until_ids(self, *wanted):
+        await self.until(lambda: set(map(str, wanted)) <= set(self.ids()))
+
+
+@contextlib.asynccontextmanager
+async def sink(answer=None):
+    found = Sink(answer)
+    app = web.Application()
+    app.router.add_post("/{path:.*}", found.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    found.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/"
+    try:
+        yield found
+    finally:
+        found.over.set()
+        await runner.cleanup()
+
+
+class Plane:
+    """A running data plane with one broker."""
+
+    def __init__(self, runtime, log, url, session, metrics):
+        self.runtime, self.log, self.url = runtime, log, url
+        self.session, self.metrics = session, metrics
+
+    def subscribe(self, uid, to, *, filters=(), policy=FAST, dead_letter=None):
+        self.runtime.subscribe(
+            TriggerView(
+                uid=uid,
+                namespace=KEY[0],
+                name=uid,
+                filter=compile_filters(list(filters)),
+                policy=policy,
+                target=parse_target(to.url, None) if to is not None else None,
+                dead_letter=parse_target(dead_letter.url, None) if dead_letter else None,
+            )
+        )
+
+    async def send(self, event_id, data=b"{}", **more):
+        async with self.session.post(
+            self.url, data=data, headers=headers(event_id, **more)
+        ) as answer:
+            return answer.status
+
+    async def idle(self, uid, seconds=10):
+        async with asyncio.timeout(seconds):
+            while not self.runtime.subscription(uid).idle:
+                await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def plane(folder, *, limits=None, max_event_bytes=1024 * 1024):
+    engine = LocalEngine(folder, limits)
+    client = DeliveryClient(max_body_bytes=max_event_bytes)
+    metrics = BrokerMetrics()
+    log = await engine.open("broker")
+    runtime = BrokerRuntime(KEY, log, services=Services(client), metrics=metrics)
+    server = IngressServer(
+        lambda key: runtime if key == KEY else None, max_event_bytes=max_event_bytes
+    )
+    port = await server.start("127.0.0.1", 0)
+    sweeping = asyncio.create_task(client.run())
+    async with ClientSession() as session:
+        try:
+            yield Plane(runtime, log, f"http://127.0.0.1:{port}/ns/default", session, metrics)
+        finally:
+            await session.close()
+            await server.stop(grace_seconds=2)
+            runtime.close()
+            await client.close()
+            sweeping.cancel()
+            await asyncio.wait([sweeping])
+            await engine.close()
+
+
+# -- the way of an event -----------------------------------------------------------------------
+
+
+async def test_an_event_reaches_its_subscriber_as_it_was_sent(tmp_path):
+    async with sink() as target, plane(tmp_path) as broker:
+        broker.subscribe("t", target)
+        assert await broker.send(1, b'{"a": 1.0}', subject="s%20x", ext="e") == 202
+        await target.until_ids(1)
+        [(got, body)] = target.got
+        assert body == b'{"a": 1.0}'
+        assert got["ce-subject"] == "s%20x"
+        assert got["ce-ext"] == "e"
+        assert got["content-type"] == "application/json"
+        assert got["prefer"] == "reply"
+        assert got["Kn-Namespace"] == "ns"
+        assert "ce-knativearrivaltime" in got
+        assert "ce-knativebrokerttl" not in got
+
+
+async def test_structured_and_batched_events_are_taken(tmp_path):
+    base = {"specversion": "1.0", "source": "/s", "type": "t"}
+    async with sink() as target, plane(tmp_path) as broker:
+        broker.subscribe("t", target)
+        one = json.dumps(base | {"id": "1", "data": {"x": 1}})
+        async with broker.session.post(broker.url, data=one, headers=STRUCTURED) as answer:
+            assert answer.status == 202
+        many = json.dumps([base | {"id": "2"}, base | {"id": "3"}])
+        kind = {"content-type": "application/cloudevents-batch+json"}
+        async with broker.session.post(broker.url, data=many, headers=kind) as answer:
+            assert answer.status == 202
+        await target.until_ids(1, 2, 3)
+
+
+async def test_filters_choose(tmp_path):
+    async with sink() as first, sink() as second, plane(tmp_path) as broker:
+        broker.subscribe("a", first, filters=[{"exact": {"ext": "yes"}}])
+        broker.subscribe("b", second)
+        await broker.send(1, ext="no")
+        await broker.send(2, ext="yes")
+        await second.until_ids(1, 2)
+        await first.until_ids(2)
+        assert first.ids() == ["2"]
+
+
+async def test_a_new_trigger_begins_with_the_next_event(tmp_path):
+    async with sink() as target, plane(tmp_path) as broker:
+        await broker.send(1)
+        broker.subscribe("t", target)
+        await broker.send(2)
+        await target.until_ids(2)
+        await broker.idle("t")
+        assert target.ids() == ["2"]
+
+
+# -- failures ----------------------------------------------------------------------------------
+
+
+async def test_failures_are_retried(tmp_path):
+    def flaky(request, number):
+        return web.Response(status=503 if number < 3 else 200)
+
+    async with sink(flaky) as target, plane(tmp_path) as broker:
+        broker.subscribe("t", target)
+        await broker.send(1)
+        await target.until(lambda: len(target.got) == 3)
+        await broker.idle("t")
+        assert target.ids() == ["1", "1", "1"]
+
+
+async def test_what_cannot_be_delivered_ends_in_the_dead_letter_sink(tmp_path):
+    def broken(request, number):
+        return web.Response(status=500, text="no way")
+
+    async with sink(broken) as target, sink() as dead, plane(tmp_path) as broker:
+        broker.subscribe("t", target, dead_letter=dead)
+        await broker.send(1, b'{"keep": "me"}')
+        await dead.until_ids(1)
+        await broker.idle("t")
+        [(got, body)] = dead.got
+        assert body == b'{"keep": "me"}'
+        assert got["ce-knativeerrordest"] == target.url
+        assert got["ce-knativeerrorcode"] == "500"
+        assert base64.b64decode(got["ce-knativeerrordata"]) == b"no way"
+        assert len(target.got) == 1 + FAST.retries
+
+
+async def test_a_refused_event_is_not_tried_again(tmp_path):
+    def refusing(request, number):
+        return web.Response(status=400)
+
+    async with sink(refusing) as target, sink() as dead, plane(tmp_path) as broker:
+        broker.subscribe("t", target, dead_letter=dead)
+        await broker.send(1)
+        await dead.until_ids(1)
+        assert len(target.got) == 1
+
+
+async def test_no_answer_in_time_is_a_failure(tmp_path):
+    async def slow(request):
+        await asyncio.sleep(30)
+
+    policy = DeliveryPolicy(timeout_seconds=0.2)
+    async with (
+        sink(lambda request, number: slow(request)) as target,
+        sink() as dead,
+        plane(tmp_path) as broker,
+    ):
+        broker.subscribe("t", target, policy=policy, dead_letter=dead)
+        await broker.send(1)
+        await dead.until_ids(1)
+        [(got, _)] = dead.got
+        assert got["ce-knativeerrorcode"] == "500"
+
+
+async def test_a_target_that_is_not_there_is_a_failure(tmp_path):
+    async with sink() as dead, plane(tmp_path) as broker:
+        gone = Sink()
+        gone.url = "http://127.0.0.1:9/"
+        broker.subscribe("t", gone, dead_letter=dead)
+        await broker.send(1)
+        await dead.until_ids(1)
+
+
+async def test_a_stuck_subscriber_delays_no_other(tmp_path):
+    async def never(request):
+        await asyncio.sleep(30)
+
+    async with (
+        sink(lambda request, number: never(request)) as stuck,
+        sink() as target,
+        plane(tmp_path) as broker,
+    ):
+        broker.subscribe("stuck", stuck)
+        broker.subscribe("t", target)
+        for number in range(300):
+            assert await broker.send(number) == 202
+        await target.until_ids(*range(300))
+
+
+# -- replies -----------------------------------------------------------------------------------
+
+
+def replying(request, number):
+    if request.headers["ce-type"] != "t":
+        return web.Response(status=200)
+    reply = {name: value for name, value in headers("r1").items()} | {"ce-type": "reply"}
+    return web.Response(status=200, headers=reply, body=b'"answer"')
+
+
+async def test_a_reply_enters_the_broker(tmp_path):
+    async with sink(replying) as first, sink() as second, plane(tmp_path) as broker:
+        broker.subscribe("a", first, filters=[{"exact": {"type": "t"}}])
+        broker.subscribe("b", second, filters=[{"exact": {"type": "reply"}}])
+        await broker.send(1)
+        await second.until_ids("r1")
+        [(_, body)] = second.got
+        assert body == b'"answer"'
+
+
+async def test_a_loop_of_replies_ends(tmp_path):
+    def echo(request, number):
+        reply = headers(number)
+        return web.Response(status=200, headers=reply, body=b"{}")
+
+    async with sink(echo) as target, plane(tmp_path) as broker:
+        broker.subscribe("t", target)
+        await broker.send(0, knativebrokerttl="5")
+        await target.until(lambda: len(target.got) == 4)
+        await broker.idle("t")
+        assert len(target.got) == 4
+
+
+async def test_an_answer_that_is_no_event_is_a_failure(tmp_path):
+    async with (
+        sink(lambda request, number: web.Response(status=200, text="thanks")) as target,
+        sink() as dead,
+        plane(tmp_path) as broker,
+    ):
+        broker.subscribe("t", target, dead_letter=dead)
+        await broker.send(1)
+        await dead.until_ids(1)
+        assert dead.got[0][0]["ce-knativeerrorcode"] == "502"
+
+
+# -- the log -----------------------------------------------------------------------------------
+
+
+async def test_a_restart_goes_on_where_it_stopped(tmp_path):
+    held = asyncio.Event()
+
+    async def hold(request):
+        await held.wait()
+        return web.Response(status=200)
+
+    async with sink(lambda request, number: hold(request)) as target, plane(tmp_path) as broker:
+        broker.subscribe("t", target)
+        for number in range(5):
+            await broker.send(number)
+        await target.until_ids(0)
+    async with sink() as target, plane(tmp_path) as broker:
+        broker.subscribe("t", target)
+        await broker.send(5)
+        await target.until_ids(*range(6))
+        await broker.idle("t")
+    async with sink() as target, plane(tmp_path) as broker:
+        broker.subscribe("t", target)
+        await broker.send(6)
+        await target.until_ids(6)
+        await broker.idle("t")
+        assert target.ids() == ["6"]
+
+
+async def test_more_than_memory_holds_is_delivered_from_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("eventing.broker.subscription.HIGH_WATER_BYTES", 20_000)
+    monkeypatch.setattr("eventing.broker.subscription.LOW_WATER_BYTES", 10_000)
+    held = asyncio.Event()
+
+    async def hold(request):
+        await held.wait()
+        return web.Response(status=200)
+
+    limits = Limits(segment_bytes=30_000)
+    async with (
+        sink(lambda request, number: hold(request)) as target,
+        plane(tmp_path, limits=limits) as broker,
+    ):
+        broker.subscribe("t", target)
+        await broker.idle("t")
+        for number in range(200):
+            assert await broker.send(number, b"x" * 1000) == 202
+        assert not broker.runtime.subscription("t").live
+        held.set()
+        await target.until_ids(*range(200))
+        await broker.idle("t")
+        assert Counter(target.ids()) == Counter(map(str, range(200)))
+        await broker.send("last")
+        await target.until_ids("last")
+
+
+async def test_delivered_events_are_removed_from_disk(tmp_path):
+    async with sink() as target, plane(tmp_path, limits=Limits(segment_bytes=5000)) as broker:
+        broker.subscribe("t", target)
+        for number in range(50):
+            await broker.send(number, b"x" * 1000)
+        await target.until_ids(*range(50))
+        await broker.idle("t")
+        broker.runtime.save()
+        assert broker.log.start > 40
+        assert broker.log.size < 10_000
+
+
+async def test_a_full_log_asks_producers_to_wait_and_loses_nothing(tmp_path):
+    held = asyncio.Event()
+
+    async def hold(request):
+        await held.wait()
+        return web.Response(status=200)
+
+    limits = Limits(segment_bytes=5000, log_bytes=20_000)
+    async with (
+        sink(lambda request, number: hold(request)) as target,
+        plane(tmp_path, limits=limits) as broker,
+    ):
+        broker.subscribe("t", target)
+        accepted = []
+        for number in range(40):
+            async with broker.session.post(
+                broker.url, data=b"x" * 1000, headers=headers(number)
+            ) as answer:
+                if answer.status == 202:
+                    accepted.append(number)
+                else:
+                    assert answer.status == 429
+                    assert int(answer.headers["retry-after"]) > 0
+        assert 0 < len(accepted) < 40
+        held.set()
+        await target.until_ids(*accepted)
+        await broker.idle("t")
+        broker.runtime.save()
+        assert await broker.send("again") == 202
+
+
+async def test_disk_errors_are_answered_and_passed(tmp_path, monkeypatch):
+    async with sink() as target, plane(tmp_path) as broker:
+        broker.subscribe("t", target)
+
+        def full(fd, data):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("eventing.broker.segments.write_all", full)
+            async with broker.session.post(broker.url, data=b"", headers=headers(1)) as answer:
+                assert answer.status == 503
+                assert "No space left" in await answer.text()
+                assert "retry-after" in answer.headers
+        assert await broker.send(2) == 202
+        await target.until_ids(2)
+        assert target.ids() == ["2"]
+
+
+async def test_two_brokers_do_not_share_a_folder(tmp_path):
+    async with plane(tmp_path):
+        with pytest.raises(RuntimeError, match="another broker"):
+            LocalEngine(tmp_path)

@@ -1,0 +1,202 @@
+"""The ingress as HTTP: methods, paths, faults, framing, limits, order of answers."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from eventing.broker.engine import Refused
+from eventing.broker.ingress import IngressServer
+from eventing.broker.metrics import EndpointCounters
+
+EVENT = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
+
+
+class Broker:
+    """Takes events in when told to."""
+
+    def __init__(self):
+        self.counters = EndpointCounters()
+        self.waiting = []
+        self.automatic = True
+        self.refusal = None
+
+    def append(self, event, done):
+        if self.refusal is not None:
+            raise self.refusal
+        if self.automatic:
+            done(None)
+        else:
+            self.waiting.append(done)
+
+
+@contextlib.asynccontextmanager
+async def ingress(broker=None, *, max_event_bytes=2000):
+    known = broker or Broker()
+    server = IngressServer(
+        lambda key: known if key == ("ns", "b") else None, max_event_bytes=max_event_bytes
+    )
+    port = await server.start("127.0.0.1", 0)
+    try:
+        yield port
+    finally:
+        await server.stop(grace_seconds=1)
+
+
+async def exchange(port, data, *, close=True):
+    """Sends bytes; everything that comes back until the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    if close:
+        writer.write_eof()
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+def post(path=b"/ns/b", more=EVENT, body=b""):
+    length = b"content-length: %d\r\n" % len(body)
+    return b"POST %b HTTP/1.1\r\nhost: x\r\n%b%b\r\n%b" % (path, more, length, body)
+
+
+def status(answer):
+    return int(answer.split(b" ", 2)[1])
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "code", "text"),
+    [
+        pytest.param(post(), 202, b"", id="taken"),
+        pytest.param(post(b"/ns/b/"), 202, b"", id="slash at the end"),
+        pytest.param(post(b"/ns/b?x=1"), 202, b"", id="query"),
+        pytest.param(post(b"http://host/ns/b"), 202, b"", id="absolute form"),
+        pytest.param(post(b"/ns/other"), 404, b"there is no broker ns/other", id="unknown"),
+        pytest.param(post(b"/"), 404, b"", id="root"),
+        pytest.param(post(b"/ns"), 400, b"malformed path", id="short path"),
+        pytest.param(post(b"/ns/b/c"), 400, b"malformed path", id="long path"),
+        pytest.param(post(more=EVENT[21:]), 400, b'"specversion"', id="no version"),
+        pytest.param(
+            post(more=b"content-type: application/cloudevents+json\r\n", body=b"{}"),
+            400,
+            b'"id"',
+            id="structured",
+        ),
+        pytest.param(
+            post(more=b"content-type: application/cloudevents+avro\r\n"), 415, b"", id="format"
+        ),
+        pytest.param(b"GET /ns/b HTTP/1.1\r\nhost: x\r\n\r\n", 405, b"allow: POST", id="GET"),
+        pytest.param(b"PUT /ns/b HTTP/1.1\r\nhost: x\r\n\r\n", 405, b"", id="PUT"),
+        pytest.param(
+            b"OPTIONS /ns/b HTTP/1.1\r\nhost: x\r\n\r\n",
+            200,
+            b"webhook-allowed-rate: *",
+            id="OPTIONS",
+        ),
+        pytest.param(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", 200, b"", id="health"),
+        pytest.param(post(body=b"x" * 2001), 413, b"", id="too large"),
+        pytest.param(b"nonsense\r\n\r\n", 400, b"malformed", id="no HTTP"),
+        pytest.param(
+            post(more=EVENT + b"transfer-encoding: chunked\r\n", body=b"0\r\n\r\n"),
+            400,
+            b"malformed",
+            id="two framings",
+        ),
+        pytest.param(
+            post(more=EVENT + b"content-length: 5\r\n", body=b"x"), 400, b"malformed", id="lengths"
+        ),
+        pytest.param(
+            post(more=EVENT + b"x: %b\r\n" % (b"y" * 70_000)), 431, b"", id="headers too large"
+        ),
+    ],
+)
+async def test_answers(request_bytes, code, text):
+    async with ingress() as port:
+        answer = await exchange(port, request_bytes)
+        assert status(answer) == code
+        assert text in answer
+
+
+async def test_a_chunked_body_that_grows_too_large_is_cut_off():
+    chunks = b"%x\r\n%b\r\n" % (1500, b"x" * 1500) * 2 + b"0\r\n\r\n"
+    head = b"POST /ns/b HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n" + EVENT + b"\r\n"
+    async with ingress() as port:
+        answer = await exchange(port, head + chunks)
+        assert status(answer) == 413
+        assert b"connection: close" in answer
+
+
+async def test_broken_framing_closes_the_connection():
+    async with ingress() as port:
+        answer = await exchange(port, b"nonsense\r\n\r\n" + post(), close=False)
+        assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_connection_is_kept():
+    async with ingress() as port:
+        assert (await exchange(port, post() * 3)).count(b"202 Accepted") == 3
+
+
+async def test_answers_keep_the_order_of_requests():
+    broker = Broker()
+    broker.automatic = False
+    async with ingress(broker) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(post() + b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            while not broker.waiting:
+                await asyncio.sleep(0.001)
+            broker.waiting[0](None)
+            writer.write_eof()
+            answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert [int(part[1:4]) for part in answer.split(b"HTTP/1.1")[1:]] == [202, 200]
+
+
+async def test_a_refusal_says_when_to_come_again():
+    broker = Broker()
+    broker.refusal = Refused("full", status=429, retry_after=7)
+    async with ingress(broker) as port:
+        answer = await exchange(port, post())
+        assert status(answer) == 429
+        assert b"retry-after: 7\r\n" in answer
+
+
+async def test_expect_continue():
+    async with ingress() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = post(more=EVENT + b"expect: 100-continue\r\n", body=b"body")
+        writer.write(head[:-4])
+        async with asyncio.timeout(5):
+            assert b"100 Continue" in await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"body")
+            assert b"202" in await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_wish_for_another_protocol_is_passed_over():
+    upgrade = EVENT + b"connection: upgrade\r\nupgrade: h2c\r\n"
+    async with ingress() as port:
+        assert status(await exchange(port, post(more=upgrade, body=b"x"))) == 202
+
+
+async def test_stopping_answers_what_is_pending():
+    broker = Broker()
+    broker.automatic = False
+    server = IngressServer(lambda key: broker, max_event_bytes=2000)
+    port = await server.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(post())
+    async with asyncio.timeout(5):
+        while not broker.waiting:
+            await asyncio.sleep(0.001)
+        stopping = asyncio.create_task(server.stop(grace_seconds=5))
+        await asyncio.sleep(0)
+        broker.waiting[0](None)
+        await stopping
+        assert b"202" in await reader.read()
+    writer.close()
+    await writer.wait_closed()
