@@ -90,10 +90,14 @@ def _container(
 
 def _environment(revision: Object) -> list[dict[str, str]]:
     of_revision = labels(revision)
+    values = {
+        "K_REVISION": name(revision),
+        "K_CONFIGURATION": of_revision.get(keys.CONFIGURATION),
+        "K_SERVICE": of_revision.get(keys.SERVICE),
+    }
     return [
-        {"name": "K_REVISION", "value": name(revision)},
-        {"name": "K_CONFIGURATION", "value": of_revision.get(keys.CONFIGURATION, "")},
-        {"name": "K_SERVICE", "value": of_revision.get(keys.SERVICE, "")},
+        {"name": variable, "value": value} if value else {"name": variable}
+        for variable, value in values.items()
     ]
 
 
