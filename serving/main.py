@@ -29,7 +29,10 @@ from serving.webhook.app import make_handlers
 
 @dataclass(frozen=True, slots=True)
 class ServingConfig:
-    """``external_port`` is the gateway's: URLs show it unless it is 80."""
+    """``external_port`` is the gateway's: URLs show it unless it is 80.
+
+    ``domain`` is the one routes get when nobody has set another; None leaves that to the operator.
+    """
 
     kubeconfig: Path
     data_dir: Path
@@ -39,12 +42,13 @@ class ServingConfig:
     stats_port: int = 0
     stats_token: str = ""
     external_port: int = 80
+    domain: str | None = "localhost"
 
 
 async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
     """Serves until cancelled; ready once Services can be created."""
     async with KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-serving") as client:
-        await install(client)
+        await install(client, domain=config.domain)
         plane = ControlPlane(client, settings=Settings(external_port=config.external_port))
         config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SERVING_NAMESPACE)
         follow_settings(plane, config_maps)
