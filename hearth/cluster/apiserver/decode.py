@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import yaml
 
-from hearth.cluster.apiserver import gojson, negotiate, status, typecheck
+from hearth.cluster.apiserver import gojson, negotiate, protobuf, status, typecheck
 from hearth.cluster.apiserver.kind import Kind
 from hearth.cluster.apiserver.objects import Object
 
@@ -81,7 +81,10 @@ def decode_body(body: bytes, content_type: str, kind_name: str) -> tuple[Any, li
     """The value of a body and its repeated fields."""
     media = media_type(content_type, negotiate.OFFERED)
     if media == negotiate.PROTOBUF:
-        raise status.unsupported_media_type(negotiate.OFFERED[:2])
+        try:
+            return protobuf.decode(body), []
+        except protobuf.ProtobufError as error:
+            raise _unrecognized(kind_name, str(error), body) from None
     if media == negotiate.YAML:
         try:
             return load_yaml(body), []
