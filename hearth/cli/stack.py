@@ -87,6 +87,7 @@ def _control(layout: Layout) -> Main:
         stats_port=layout.ports["stats"],
         stats_token=layout.stats_token,
         external_port=layout.port,
+        domain="localhost",
     )
     eventing_config = eventing.EventingConfig(
         kubeconfig=layout.kubeconfig,
