@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hearth.kube.meta import Object
+from serving.api import keys
+from serving.api.config.autoscaler import AutoscalerConfig
+from serving.autoscaler.scale import Bounds
+from serving.autoscaler.spec import bounds_of, decider_spec, initial_scale, scale_bounds
+from serving.reconcilers.settings import Settings
+
+CONFIG = AutoscalerConfig()
+
+
+def a_podautoscaler(
+    annotations: dict[str, str] | None = None, *, limit: int = 0, reachability: str = "Reachable"
+) -> Object:
+    spec: dict[str, Any] = {"reachability": reachability}
+    if limit:
+        spec["containerConcurrency"] = limit
+    return {
+        "metadata": {"name": "rev", "namespace": "ns", "annotations": annotations or {}},
+        "spec": spec,
+    }
+
+
+def annotated(**given: str) -> Object:
+    prefix = keys.AUTOSCALING_GROUP
+    return a_podautoscaler({f"{prefix}/{k.replace('_', '-')}": v for k, v in given.items()})
+
+
+@pytest.mark.parametrize(
+    ("podautoscaler", "target", "total"),
+    [
+        pytest.param(a_podautoscaler(), 70, 100, id="default"),
+        pytest.param(a_podautoscaler(limit=10), 7, 10, id="container concurrency"),
+        pytest.param(annotated(target="50"), 35, 50, id="target"),
+        pytest.param(annotated(target_utilization_percentage="90"), 90, 100, id="utilization"),
+        pytest.param(annotated(metric="rps"), 140, 200, id="rps"),
+        pytest.param(annotated(metric="rps", target="10"), 7, 10, id="rps target"),
+        pytest.param(
+            annotated(target="0.01", target_utilization_percentage="1"), 0.01, 0.01, id="least"
+        ),
+    ],
+)
+def test_targets(podautoscaler: Object, target: float, total: float) -> None:
+    spec = decider_spec(podautoscaler, CONFIG)
+    assert spec.target == pytest.approx(target)
+    assert spec.total == total
+
+
+def test_the_smaller_of_target_and_container_concurrency_wins() -> None:
+    annotations = {keys.TARGET.key: "50"}
+    assert decider_spec(a_podautoscaler(annotations, limit=10), CONFIG).total == 10
+    assert decider_spec(a_podautoscaler(annotations, limit=80), CONFIG).total == 50
+
+
+@pytest.mark.parametrize(
+    ("window", "percentage", "expected"),
+    [
+        pytest.param("60s", "10", 6, id="default"),
+        pytest.param("6s", "10", 1, id="rounded up to a bucket"),
+        pytest.param("25s", "10", 3, id="half away from zero"),
+        pytest.param("1h", "100", 3600, id="whole"),
+    ],
+)
+def test_panic_window(window: str, percentage: str, expected: float) -> None:
+    spec = decider_spec(annotated(window=window, panic_window_percentage=percentage), CONFIG)
+    assert spec.panic_window == expected
+
+
+def test_annotations_over_config() -> None:
+    spec = decider_spec(
+        annotated(
+            panic_threshold_percentage="500",
+            target_burst_capacity="-1",
+            scale_down_delay="2m",
+            activation_scale="4",
+            metric_aggregation_algorithm="weighted-exponential",
+        ),
+        CONFIG,
+    )
+    assert spec.panic_threshold == 5
+    assert spec.target_burst_capacity == -1
+    assert spec.scale_down_delay == 120
+    assert spec.activation_scale == 4
+    assert spec.weighted
+
+
+def test_a_value_that_does_not_parse_counts_as_absent() -> None:
+    assert decider_spec(annotated(target="many", window="soon"), CONFIG).target == 70
+
+
+def test_initial_scale_zero_must_be_allowed() -> None:
+    zero = annotated(initial_scale="0")
+    assert initial_scale(zero, CONFIG) == 1
+    assert initial_scale(zero, AutoscalerConfig(allow_zero_initial_scale=True)) == 0
+    assert initial_scale(annotated(initial_scale="3"), CONFIG) == 3
+
+
+def test_an_unreachable_revision_has_no_least_scale() -> None:
+    annotations = {keys.MIN_SCALE.key: "2", keys.MAX_SCALE.key: "5"}
+    assert scale_bounds(a_podautoscaler(annotations), CONFIG) == (2, 5)
+    unreachable = a_podautoscaler(annotations, reachability="Unreachable")
+    assert scale_bounds(unreachable, CONFIG) == (0, 5)
+    assert scale_bounds(a_podautoscaler(), AutoscalerConfig(min_scale=1, max_scale=9)) == (1, 9)
+
+
+def test_older_spellings_are_read() -> None:
+    old = a_podautoscaler({f"{keys.AUTOSCALING_GROUP}/minScale": "2"})
+    assert scale_bounds(old, CONFIG)[0] == 2
+
+
+def test_bounds() -> None:
+    podautoscaler = a_podautoscaler(
+        {
+            keys.WINDOW.key: "6s",
+            keys.POD_RETENTION_PERIOD.key: "1m",
+            keys.PROGRESS_DEADLINE.key: "30s",
+        }
+    )
+    assert bounds_of(podautoscaler, Settings()) == Bounds(
+        stable_window=6, retention=60, progress_deadline=30
+    )
+    podautoscaler["spec"]["reachability"] = "Unreachable"
+    assert bounds_of(podautoscaler, Settings()).retention == 0
