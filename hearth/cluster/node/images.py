@@ -20,7 +20,7 @@ from typing import Any
 
 _DEFAULT_DOMAIN = "docker.io"
 _REFERENCE = re.compile(
-    r"^(?P<name>[a-zA-Z0-9][a-zA-Z0-9._-]*(?::\d+)?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
+    r"^(?P<name>[a-zA-Z0-9][a-zA-Z0-9._-]*(?::\d+(?=/))?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
 )
 

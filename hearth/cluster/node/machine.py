@@ -66,7 +66,6 @@ class Stop:
 
     container: str
     deadline: float
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +95,12 @@ DEADLINE_EXCEEDED = Failure(
 def step(pod: PodSpec, observed: Observed, now: float) -> Step:
     """What to do now, and when to look again if nothing happens before."""
     if observed.deletion is not None:
-        stops = _stop_all(pod, observed, observed.deletion.deadline, reason="deleted")
+        stops = _stop_all(pod, observed, observed.deletion.deadline)
         done = not any(_is_alive(observed.record(c.name)) for c in pod.containers)
         return Step((Remove(),) if done else stops)
     if observed.failure is not None or phase(pod, observed) in ("Succeeded", "Failed"):
         deadline = now + pod.grace_seconds
-        return Step(_stop_all(pod, observed, deadline, reason="the pod has finished"))
+        return Step(_stop_all(pod, observed, deadline))
     expires = _expiry(pod, observed)
     if expires is not None and now >= expires:
         return Step((Fail(DEADLINE_EXCEEDED),))
@@ -181,7 +180,7 @@ def _advance(
         if not record.doomed:
             return None, None
         grace = pod.grace_seconds if record.doomed_grace is None else record.doomed_grace
-        return Stop(container.name, now + grace, record.doomed), None
+        return Stop(container.name, now + grace), None
     if record.ended is not None and not will_restart(pod, container, record):
         return None, None
     at = max(restart_at(record), record.complaint.retry_at if record.complaint else 0.0)
@@ -217,13 +216,11 @@ def _is_final(pod: PodSpec, container: Container, record: Record) -> bool:
 # -- ending -------------------------------------------------------------------------------------
 
 
-def _stop_all(
-    pod: PodSpec, observed: Observed, deadline: float, *, reason: str
-) -> tuple[Action, ...]:
+def _stop_all(pod: PodSpec, observed: Observed, deadline: float) -> tuple[Action, ...]:
     first = pod.of_stage(Stage.MAIN, Stage.INIT)
     if any(_is_alive(observed.record(c.name)) for c in first):
         return tuple(
-            Stop(c.name, deadline, reason) for c in first if _is_stoppable(observed.record(c.name))
+            Stop(c.name, deadline) for c in first if _is_stoppable(observed.record(c.name))
         )
     return _stop_sidecars(pod, observed, deadline)
 
@@ -233,7 +230,7 @@ def _stop_sidecars(pod: PodSpec, observed: Observed, deadline: float) -> tuple[A
     for container in reversed(pod.of_stage(Stage.SIDECAR)):
         record = observed.record(container.name)
         if _is_stoppable(record):
-            return (Stop(container.name, deadline, "the pod has finished"),)
+            return (Stop(container.name, deadline),)
         if _is_alive(record):
             return ()
     return ()

@@ -8,6 +8,7 @@ are in ``machine``; all knowledge is in the records, which are written to disk a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -165,6 +166,9 @@ class PodWorker:
 
     async def run(self) -> None:
         """Until the pod is gone, or cancelled: then its processes are left to ``stop``."""
+        if not self.is_idle and self._deletion is None:
+            with contextlib.suppress(NoPort):  # tried again, and told, when preparing
+                self._take_ports()  # before the writer binds: the binding carries them
         writing = asyncio.create_task(self._writer.run(), name=f"status-{self.spec.name}")
         try:
             while not self._is_over:
@@ -311,10 +315,8 @@ class PodWorker:
     async def _prepare(self) -> None:
         """Folder, ports and volumes. A volume that cannot be made yet is tried again."""
         try:
+            self._take_ports()
             self._folder.make()
-            if not self._ports or not self._writer.ports:
-                self._ports = self._context.ports.allocate(self.spec, wanted=self._ports)
-                self._writer.ports = self._ports
             if needs_api(self.pod) or self._uses_service_account():
                 self._snapshot = await self._context.sources.snapshot(self._effective())
             self._write_volumes()
@@ -328,6 +330,12 @@ class PodWorker:
             self._is_prepared = True
             return
         await asyncio.sleep(_RETRY_PREPARE_SECONDS)
+
+    def _take_ports(self) -> None:
+        """Raises NoPort; does nothing when the pod has its ports."""
+        if not self._writer.ports:
+            self._ports = self._context.ports.allocate(self.spec, wanted=self._ports)
+            self._writer.ports = self._ports
 
     def _complain(self, reason: str, message: str) -> None:
         """An event for each new complaint; the same one is tried again quietly."""

@@ -141,7 +141,8 @@ class StatusWriter:
 
     async def _bind(self) -> None:
         """Assigns the pod to this node; the ports go with it, so nobody sees one without."""
-        annotations = {PORTS_ANNOTATION: annotation_text(self.ports)} if self.ports else {}
+        ports = dict(self.ports)
+        annotations = {PORTS_ANNOTATION: annotation_text(ports)} if ports else {}
         body = {
             "apiVersion": "v1",
             "kind": "Binding",
@@ -160,5 +161,4 @@ class StatusWriter:
             if "already assigned to node" not in error.message:
                 raise
         self._is_bound = True
-        if self.ports:
-            self._sent_ports = dict(self.ports)
+        self._sent_ports = ports
