@@ -42,8 +42,6 @@ class ServingConfig:
     stats_port: int = 0
     stats_token: str = ""
     external_port: int = 80
-    domain: str | None = None
-    """The default domain of routes, put into config-domain when that is made."""
     domain: str | None = "localhost"
 
 
