@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from hearth.cluster.apiserver import customresources, namespaces
-from hearth.cluster.apiserver.api import Api, Attempt
+from hearth.cluster.apiserver.api import Admission, Api, Attempt
 from hearth.cluster.apiserver.objects import Object
 
 
 class ServerAdmission:
     """What every write passes through; see ``api.Admission``."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, webhooks: Admission) -> None:
         self._api = api
+        self._webhooks = webhooks
 
     async def mutate(self, attempt: Attempt) -> Object | None:
         namespaces.check_namespace(self._api, attempt)
         namespaces.check_deletion(attempt)
         customresources.check_terminating(self._api, attempt)
-        return attempt.obj
+        return await self._webhooks.mutate(attempt)
 
     async def validate(self, attempt: Attempt) -> None:
-        return None
+        await self._webhooks.validate(attempt)

@@ -26,6 +26,7 @@ from hearth.cluster.apiserver.kinds import builtin_kinds
 from hearth.cluster.apiserver.namespaces import NamespaceController
 from hearth.cluster.apiserver.registry import Registry
 from hearth.cluster.apiserver.store import Store
+from hearth.cluster.apiserver.webhooks import following
 from hearth.kube.clock import Clock, wall_clock
 
 _log = logging.getLogger(__name__)
@@ -63,10 +64,11 @@ async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> Asyn
     credentials = ensure_credentials(config.data_dir, config.host, port)
     store = Store(config.data_dir / "apiserver", clock)
     api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
-    api.admission = ServerAdmission(api)
     try:
-        async with controllers(api, config), _http(api, config, credentials, listener=listener):
-            yield api
+        async with following(api) as webhooks:
+            api.admission = ServerAdmission(api, webhooks)
+            async with controllers(api, config), _http(api, config, credentials, listener=listener):
+                yield api
     finally:
         listener.close()
         await store.close()
@@ -154,7 +156,7 @@ async def _http(
 ) -> AsyncIterator[None]:
     hosts = frozenset({*_HOSTS, *_HOSTS_LONG, config.host, *config.allowed_hosts})
     settings = uvicorn.Config(
-        App(api, hosts),  # type: ignore[arg-type]
+        App(api, hosts),
         http="httptools",
         ws="none",
         lifespan="off",

@@ -40,10 +40,9 @@ def decode_patch(body: bytes, media: str) -> Any:
     except orjson.JSONDecodeError:
         problem = gojson.syntax_error(body) or "not JSON"
         raise status.bad_request(_decoding(media, problem)) from None
-    wanted = list if media == JSON_PATCH else dict
-    if not isinstance(value, wanted):
+    if not isinstance(value, list if media == JSON_PATCH else dict):
         raise status.bad_request(_decoding(media, _not_a(value, media)))
-    if media == JSON_PATCH:
+    if isinstance(value, list):
         _check_operations(value)
     return value
 

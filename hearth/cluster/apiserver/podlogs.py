@@ -91,7 +91,7 @@ def container_of(pod: Object, asked: str) -> str:
             raise status.bad_request(f"container {asked} is not valid for pod {name}")
         return asked
     if len(names["containers"]) == 1:
-        return names["containers"][0]
+        return str(names["containers"][0])
     problem = (
         f"a container name must be specified for pod {name}, choose one of: "
         f"[{' '.join(names['containers'])}]"

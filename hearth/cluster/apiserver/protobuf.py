@@ -1,9 +1,9 @@
 """Reading objects of built-in kinds from Kubernetes' protobuf form. Pure.
 
 kubectl and other clients in Go send the objects they build themselves in it. Answers are always
-JSON, which those clients take as well. Field names and numbers are in ``protonumbers.txt``
-(``package`` lines, then one message a line: ``Pod 1=metadata 2=spec``; ``2=volumeSource:VolumeSource``
-is a message whose fields stand in the object itself), types in ``kinds.typetable``.
+JSON, which those clients take as well. Types are in ``kinds.typetable``, field names and numbers in
+``protonumbers.txt``: ``package`` lines, then a message a line (``Pod 1=metadata 2=spec``);
+``2=volumeSource:VolumeSource`` is a message whose fields stand in the object itself.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import functools
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -234,9 +235,7 @@ class Store:
         while self._oldest < upto:
             start, end = self._oldest, min(self._oldest + COMPACT_STEP, upto)
             self._oldest = end
-            gone += await self._maintain(
-                lambda connection, start=start, end=end: sql.compact(connection, start, end)
-            )
+            gone += await self._maintain(functools.partial(_compact, start=start, end=end))
         self._tombstones = {k: r for k, r in self._tombstones.items() if r > self._oldest}
         return gone
 
@@ -248,6 +247,10 @@ class Store:
 
         self._writer.put(Maintenance(work, done))
         return await future
+
+
+def _compact(connection: sqlite3.Connection, *, start: int, end: int) -> int:
+    return sql.compact(connection, start, end)
 
 
 def _resolve(future: asyncio.Future[int], result: int, error: Exception | None) -> None:

@@ -200,12 +200,8 @@ def _reset(kind: Kind, subresource: str) -> Any:
 
 
 async def _mutated(write: Write, operation: str, obj: Object, old: Object | None) -> Object:
-    attempt = write.attempt(operation, obj, old)
-    changed = await write.api.admission.mutate(attempt)
-    if changed is None or changed is obj:
-        return obj
-    write.kind.strategy.default(changed)
-    return changed
+    changed = await write.api.admission.mutate(write.attempt(operation, obj, old))
+    return obj if changed is None else changed
 
 
 def _warn(write: Write, obj: Object) -> None:
