@@ -62,7 +62,8 @@ conformance: $(STAMP) ## Run the black-box suite; ARGS="--kubeconfig FILE" for a
 	@$(BIN)/python -m pytest conformance $(ARGS)
 
 crds: $(STAMP) ## Generate crds/ from the models
-	@$(BIN)/python -m hearth.kube.crdgen
+	@$(BIN)/python -m serving.api.crds crds
+	@$(BIN)/python -m eventing.api.crds crds
 
 docs: $(STAMP) ## Check that docs/ names every command, setting and metric
 	@$(BIN)/python -m pytest tests/unit/test_docs.py
