@@ -11,6 +11,8 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
+from typing import cast
 
 import httptools
 
@@ -61,10 +63,10 @@ class _Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.exchange: _Exchange | None = None
         self.idle_since = 0.0
+        self._parser = httptools.HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._headers: list[Header] = []
         self._header_bytes = 0
         self._body: list[bytes] = []
@@ -73,8 +75,7 @@ class _Connection(asyncio.Protocol):
         self._until_close = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
 
     def send(self, exchange: _Exchange) -> None:
         self.exchange = exchange
@@ -173,7 +174,7 @@ class DeliveryClient:
         self, target: Target, request: bytes, answered: Answered, *, timeout_seconds: float
     ) -> None:
         """Sends one whole request; ``answered`` is called once, later, never from here."""
-        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        deadline = monotonic() + timeout_seconds
         self._dispatch(_Exchange(target, request, answered, deadline))
 
     def _dispatch(self, exchange: _Exchange) -> None:
@@ -200,7 +201,7 @@ class DeliveryClient:
         target = exchange.target
         connection = _Connection(self, (target.address, target.tls_name))
         try:
-            async with asyncio.timeout_at(min(exchange.deadline, loop.time() + _CONNECT_SECONDS)):
+            async with asyncio.timeout(min(exchange.deadline - monotonic(), _CONNECT_SECONDS)):
                 await loop.create_connection(
                     lambda: connection,
                     *target.address,
@@ -221,7 +222,7 @@ class DeliveryClient:
         return self._tls
 
     def release(self, connection: _Connection) -> None:
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.idle_since = monotonic()
         self._pools.setdefault(connection.key, _Pool()).idle.append(connection)
 
     def forget(self, connection: _Connection) -> None:
@@ -234,7 +235,7 @@ class DeliveryClient:
         """Ends exchanges past their deadline and connections long idle, until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            self._sweep(asyncio.get_running_loop().time())
+            self._sweep(monotonic())
 
     def _sweep(self, now: float) -> None:
         for connection in list(self._open):

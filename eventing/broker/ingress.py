@@ -21,7 +21,8 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from time import monotonic
+from typing import Protocol, cast
 
 import httptools
 
@@ -128,7 +129,7 @@ class IngressServer:
         """Ends connections that dawdle, until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            now = asyncio.get_running_loop().time()
+            now = monotonic()
             for connection in list(self.connections):
                 connection.sweep(now)
 
@@ -189,7 +190,7 @@ class _Accepting:
         self._left = count
         self._answer = answer
         self._refused: Refused | None = None
-        self._started = asyncio.get_running_loop().time()
+        self._started = monotonic()
 
     def append(self, events: Sequence[NewEvent]) -> None:
         if not events:
@@ -205,7 +206,7 @@ class _Accepting:
         self._refused = self._refused or refused
         if self._left:
             return
-        seconds = asyncio.get_running_loop().time() - self._started
+        seconds = monotonic() - self._started
         if self._refused is None:
             self._broker.counters.dispatched(202, seconds)
             self._answer(ACCEPTED)
@@ -250,13 +251,12 @@ class _Connection(asyncio.Protocol):
         self._request: _Request | None = None
         self._ending = False
         self._paused = self._blocked = False
-        self._active_at = asyncio.get_running_loop().time()
+        self._active_at = monotonic()
 
     # -- transport ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
         self._server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -304,7 +304,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._request = _Request()
-        self._active_at = asyncio.get_running_loop().time()
+        self._active_at = monotonic()
 
     def on_url(self, url: bytes) -> None:
         request = self._request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
+from functools import lru_cache
 
 import orjson
 
@@ -42,11 +43,13 @@ def prepare(
         head = _without(head, _OURS)
     arrival = _rfc3339_nanos(arrival_ns)
     lines = [head, b"ce-knativearrivaltime: %b\r\n" % arrival.encode()]
-    lines += [b"%b: %b\r\n" % header for header in headers if is_forwarded(header[0])]
-    texts = event.texts()
+    for name, value in headers:
+        if name[:1] in b"xkr" and is_forwarded(name):
+            lines.append(b"%b: %b\r\n" % (name, value))
+    texts, types = _texts_and_types(event)
     texts.pop(TTL_ATTRIBUTE, None)
     texts[ARRIVAL_ATTRIBUTE] = arrival
-    return NewEvent(arrival_ns, left, b"".join(lines), _types(event), event.data or b"", texts)
+    return NewEvent(arrival_ns, left, b"".join(lines), types, event.data or b"", texts)
 
 
 def is_forwarded(name: bytes) -> bool:
@@ -74,16 +77,23 @@ def without_attributes(head: bytes, prefix: bytes) -> bytes:
     return _without(head, (prefix,)) if prefix in head else head
 
 
-def _types(event: Event) -> bytes:
+def _texts_and_types(event: Event) -> tuple[dict[str, str], bytes]:
+    """The attributes in text form, and those that are not text as JSON."""
     typed = {
         name: value
         for name, value in event.attributes.items()
         if value.__class__ is not str and name != TTL_ATTRIBUTE
     }
-    return orjson.dumps(typed) if typed else b""
+    return event.texts(), orjson.dumps(typed) if typed else b""
 
 
 def _rfc3339_nanos(moment_ns: int) -> str:
     seconds, nanoseconds = divmod(moment_ns, 1_000_000_000)
+    return f"{_whole_second(seconds)}.{nanoseconds:09d}Z"
+
+
+@lru_cache(maxsize=4)
+def _whole_second(seconds: int) -> str:
+    """Many events arrive within a second."""
     moment = _EPOCH + datetime.timedelta(seconds=seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}"

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 
 from eventing.broker import policy as delivery
 from eventing.broker.client import Answer, DeliveryClient
@@ -180,7 +181,7 @@ class Subscription:
     def _attempt(self, item: _Delivery) -> None:
         target = self.view.target if item.failure is None else self.view.dead_letter
         item.attempts += 1
-        item.started = asyncio.get_running_loop().time()
+        item.started = monotonic()
         self._busy += 1
         if item.attempts == 1 and item.failure is None:
             waited = self._services.clock() - item.event.arrival_ns / 1e9
@@ -207,7 +208,7 @@ class Subscription:
         self._busy -= 1
         if self._closed:
             return
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         self._counters.dispatched(answer.status, now - item.started)
         self._adapt(item, answer.status, now)
         status, reply = answer.status, None

@@ -54,7 +54,10 @@ class Event:
 
     def texts(self) -> dict[str, str]:
         """All attributes in text form, as filters see them."""
-        return {name: text_of(value) for name, value in self.attributes.items()}
+        return {
+            name: value if value.__class__ is str else text_of(value)
+            for name, value in self.attributes.items()
+        }
 
 
 def text_of(value: AttributeValue) -> str:

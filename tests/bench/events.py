@@ -1,0 +1,332 @@
+"""Events: accepted on disk and delivered to one Trigger; nothing acknowledged is lost to kill -9.
+
+Generator and sink are one process beside the broker's, so both share the machine's cores with it.
+
+Usage: python tests/bench/events.py [--seconds 5] [--runs 5] [--kills 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httptools
+import uvloop
+
+HERE = Path(__file__).parent
+GOAL_PER_SECOND = 5000
+PROTOTYPE_PER_SECOND = 11_800
+CONNECTIONS = 32
+PIPELINED = 4
+_OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+
+
+def request(event_id: str, data: bytes) -> bytes:
+    head = (
+        "POST /ns/default HTTP/1.1\r\nhost: broker\r\nce-specversion: 1.0\r\n"
+        f"ce-id: {event_id}\r\nce-source: /bench\r\nce-type: bench\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+    )
+    return head.encode() + data
+
+
+@dataclass
+class Got:
+    """What the sink got: how often each event, and when first."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, float] = field(default_factory=dict)
+
+    def note(self, event_id: str) -> None:
+        self.counts[event_id] += 1
+        self.first.setdefault(event_id, time.perf_counter())
+
+
+class SinkConnection(asyncio.Protocol):
+    """Answers 200 to everything and notes ids."""
+
+    def __init__(self, got: Got) -> None:
+        self._got = got
+        self._parser = httptools.HttpRequestParser(self)
+        self._id = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name == b"ce-id":
+            self._id = value.decode()
+
+    def on_message_complete(self) -> None:
+        self._got.note(self._id)
+        self._transport.write(_OK)  # type: ignore[attr-defined]
+
+
+class Producer(asyncio.Protocol):
+    """Keeps some requests under way on one connection; notes which were acknowledged."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._parser = httptools.HttpResponseParser(self)
+        self._sent: list[tuple[str, float]] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        for _ in range(self._load.pipelined):
+            self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._load.lost_connection()
+
+    def _send(self) -> None:
+        event_id = self._load.next_id()
+        if event_id is None:
+            return
+        self._sent.append((event_id, time.perf_counter()))
+        self._transport.write(request(event_id, self._load.data))  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        status = self._parser.get_status_code()
+        event_id, started = self._sent.pop(0)
+        if status == 202:
+            self._load.acknowledged.add(event_id)
+            self._load.waits.append(time.perf_counter() - started)
+        self._send()
+
+
+@dataclass
+class Load:
+    """One generator: what was sent, what was acknowledged."""
+
+    data: bytes
+    prefix: str
+    until: float
+    pipelined: int = PIPELINED
+    serial: int = 0
+    acknowledged: set[str] = field(default_factory=set)
+    waits: list[float] = field(default_factory=list)
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def next_id(self) -> str | None:
+        if time.perf_counter() >= self.until:
+            return None
+        self.serial += 1
+        return f"{self.prefix}-{self.serial}"
+
+    def lost_connection(self) -> None:
+        self.lost.set()
+
+
+@contextlib.asynccontextmanager
+async def sink() -> AsyncIterator[tuple[str, Got]]:
+    got = Got()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SinkConnection(got), "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", got
+    finally:
+        server.close()
+
+
+@contextlib.asynccontextmanager
+async def broker(folder: Path, url: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",  # this folder holds a module named hearth
+        str(HERE / "broker_process.py"),
+        str(folder),
+        "0",
+        url,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        yield process, int(line)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+async def generate(port: int, load: Load, connections: int) -> list[asyncio.Transport]:
+    loop = asyncio.get_running_loop()
+    made = [
+        await loop.create_connection(lambda: Producer(load), "127.0.0.1", port)
+        for _ in range(connections)
+    ]
+    return [transport for transport, _ in made]
+
+
+async def delivered(load: Load, got: Got, seconds: float) -> None:
+    """Waits until every acknowledged event was delivered."""
+    async with asyncio.timeout(seconds):
+        while not load.acknowledged <= got.counts.keys():
+            await asyncio.sleep(0.02)
+
+
+async def throughput(seconds: float) -> dict[str, float]:
+    """Events per second from the first sent to the last delivered, and the wait for the 202."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        async with sink() as (url, got), broker(Path(folder), url) as (_, port):
+            started = time.perf_counter()
+            load = Load(b"x" * 1024, "e", started + seconds)
+            transports = await generate(port, load, CONNECTIONS)
+            await asyncio.sleep(seconds)
+            await delivered(load, got, 60)
+            took = time.perf_counter() - started
+            for transport in transports:
+                transport.close()
+            waits = sorted(load.waits)
+            return {
+                "per_second": len(load.acknowledged) / took,
+                "p50_ms": 1000 * statistics.median(waits),
+                "p99_ms": 1000 * waits[int(len(waits) * 0.99)],
+                "duplicates": sum(count - 1 for count in got.counts.values()),
+            }
+
+
+async def latency(seconds: float, rate: int) -> dict[str, float]:
+    """From sending to delivery at a steady rate."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        async with sink() as (url, got), broker(Path(folder), url) as (_, port):
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", port)
+            sent: dict[str, float] = {}
+            start = time.perf_counter()
+            for number in range(int(seconds * rate)):
+                delay = start + number / rate - time.perf_counter()
+                if delay > 0:
+                    await asyncio.sleep(delay)
+                sent[f"l-{number}"] = time.perf_counter()
+                transport.write(request(f"l-{number}", b"x" * 1024))
+            async with asyncio.timeout(20):
+                while len(got.first) < len(sent):
+                    await asyncio.sleep(0.01)
+            transport.close()
+            waits = sorted(got.first[event_id] - at for event_id, at in sent.items())
+            return {
+                "p50_ms": 1000 * statistics.median(waits),
+                "p99_ms": 1000 * waits[int(len(waits) * 0.99)],
+            }
+
+
+@dataclass
+class Losses:
+    kills: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    duplicates: int = 0
+
+
+async def kill_under_load(kills: int, *, seconds: float = 1.0) -> Losses:
+    """kill -9 under load, again and again on one log; at the end all acknowledged must be there."""
+    found = Losses()
+    acknowledged: set[str] = set()
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        async with sink() as (url, got):
+            for number in range(kills):
+                async with broker(Path(folder), url) as (process, port):
+                    load = Load(b"x" * 1024, f"k{number}", time.perf_counter() + 3600)
+                    transports = await generate(port, load, 8)
+                    await asyncio.sleep(seconds * random.uniform(0.3, 1.0))
+                    process.kill()
+                    await process.wait()
+                    await load.lost.wait()
+                    for transport in transports:
+                        transport.abort()
+                acknowledged |= load.acknowledged
+                found.kills += 1
+            async with broker(Path(folder), url):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(30):
+                        while not acknowledged <= got.counts.keys():
+                            await asyncio.sleep(0.05)
+    found.acknowledged = len(acknowledged)
+    found.lost = len(acknowledged - got.counts.keys())
+    found.duplicates = sum(count - 1 for count in got.counts.values())
+    return found
+
+
+def _row(
+    name: str, runs: list[float], unit: str, goal: float, *, least: bool, peers: dict[str, float]
+) -> dict[str, Any]:
+    value = statistics.median(runs)
+    met = value >= goal if least else value <= goal
+    return {
+        "name": name,
+        "value": round(value, 2),
+        "unit": unit,
+        "goal": goal,
+        "met": met,
+        "peers": peers,
+        "runs": [round(run, 2) for run in runs],
+    }
+
+
+def rows(*, seconds: float = 5.0, runs: int = 5, kills: int = 5) -> list[dict[str, Any]]:
+    """The benchmark's rows: throughput, end-to-end latency, losses."""
+    rates = [uvloop.run(throughput(seconds)) for _ in range(runs)]
+    steady = [uvloop.run(latency(seconds, 1000)) for _ in range(runs)]
+    losses = uvloop.run(kill_under_load(kills))
+    knative = {"prototype": PROTOTYPE_PER_SECOND, "Knative MT broker (in memory)": 1910}
+    return [
+        _row(
+            "events of 1 KB accepted on disk and delivered",
+            [found["per_second"] for found in rates],
+            "1/s",
+            GOAL_PER_SECOND,
+            least=True,
+            peers=knative,
+        ),
+        _row(
+            "event sent to delivered at 1,000/s, p99",
+            [found["p99_ms"] for found in steady],
+            "ms",
+            25,
+            least=False,
+            peers={},
+        ),
+        _row(
+            f"acknowledged events lost over {losses.kills} kills of the broker "
+            f"({losses.acknowledged} acknowledged, {losses.duplicates} delivered twice)",
+            [losses.lost],
+            "events",
+            0,
+            least=False,
+            peers={},
+        ),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--kills", type=int, default=5)
+    given = parser.parse_args()
+    for row in rows(seconds=given.seconds, runs=given.runs, kills=given.kills):
+        print(json.dumps(row))
+
+
+if __name__ == "__main__":
+    main()
