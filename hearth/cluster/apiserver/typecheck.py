@@ -1,8 +1,8 @@
 """Do a request's JSON values fit the schema of its kind? Pure; called by request decoding.
 
 ``decode_errors`` speaks as Go's JSON decoder does when a value has the wrong type.
-``unknown_fields`` and ``duplicate_fields`` find what field validation warns about or refuses, and
-``drop_unknown`` removes what Go's decoder would silently have ignored.
+``unknown_fields`` finds what field validation warns about or refuses, and ``drop_unknown`` removes
+what Go's decoder would silently have ignored.
 """
 
 from __future__ import annotations
@@ -273,42 +273,3 @@ def _object_meta() -> Schema:
 
 def _keeps_unknown(schema: Schema) -> bool:
     return bool(schema.get("x-kubernetes-preserve-unknown-fields"))
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """The members of one JSON object in the order given, duplicates included."""
-
-
-def duplicate_fields(text: str | bytes) -> list[str]:
-    """Paths of fields that occur twice in their JSON object; nothing on text that is no JSON."""
-    try:
-        document = json.loads(text, object_pairs_hook=_Pairs)
-    except ValueError:
-        return []
-    return list(dict.fromkeys(_duplicates(document, "")))
-
-
-def _duplicates(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, _Pairs):
-        seen = set()
-        for key, item in value:
-            at = f"{path}.{key}" if path else key
-            if key in seen:
-                yield at
-            seen.add(key)
-            yield from _duplicates(item, at)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _duplicates(item, f"{path}[{index}]")
-
-
-def field_problems(unknown: list[str], duplicates: list[str]) -> list[str]:
-    """The texts of warnings, in the order in which Kubernetes gives them."""
-    return [f'duplicate field "{path}"' for path in duplicates] + [
-        f'unknown field "{path}"' for path in unknown
-    ]
-
-
-def strict_error(problems: list[str]) -> str:
-    """The error text of ``fieldValidation=Strict``."""
-    return "strict decoding error: " + ", ".join(problems)
