@@ -373,6 +373,8 @@ def _update_errors(write: Write, new: Object, old: Object) -> list[FieldError]:
     errors += validate_object_meta_update(new, old) * (2 if kind.custom else 1)
     if write.subresource == "status":
         return errors + kind.strategy.validate_status(new, old)
+    if write.subresource == "binding":
+        return errors  # it changes what no update may: the node of a pod
     return errors + kind.strategy.validate_update(new, old)
 
 
