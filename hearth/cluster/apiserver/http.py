@@ -149,7 +149,9 @@ async def _send_response(
         (b"cache-control", b"no-cache, private"),
     ]
     sent += [(name.encode(), value.encode()) for name, value in response.headers]
-    sent += [(b"warning", _warning(text)) for text in dict.fromkeys(warnings)]
+    # A header has one line: a warning of several becomes several.
+    lines = [line for text in warnings for line in text.split("\n")]
+    sent += [(b"warning", _warning(line)) for line in dict.fromkeys(lines)]
     wants_gzip = "gzip" in headers.get("accept-encoding", "")
     if isinstance(response.body, bytes):
         body = response.body
@@ -164,7 +166,7 @@ async def _send_response(
 
 
 def _warning(text: str) -> bytes:
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'299 - "{quoted}"'.encode()
 
 

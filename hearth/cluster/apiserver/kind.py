@@ -76,6 +76,7 @@ class Strategy:
     """
 
     default: Callable[[Object], None] = _same
+    default_again: Callable[[Object], None] | None = None  # after a webhook's change; None: default
     prepare: Callable[[Object, Object | None], None] = _no_change
     validate: Callable[[Object], list[FieldError]] = _no_errors
     validate_update: Callable[[Object, Object], list[FieldError]] = _no_update_errors

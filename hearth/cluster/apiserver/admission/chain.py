@@ -248,5 +248,6 @@ def _patched(webhook: Webhook, attempt: Attempt, kind: Kind, answer: Answer) -> 
         raise status.internal("the patch of a webhook left no object")
     changed = {**changed, "apiVersion": attempt.obj["apiVersion"]}
     if not attempt.subresource or attempt.subresource == "status":
-        attempt.kind.strategy.default(changed)
+        strategy = attempt.kind.strategy
+        (strategy.default_again or strategy.default)(changed)
     return replace(attempt, obj=changed)

@@ -37,6 +37,7 @@ def make_strategy(
     rules = _CustomRules(schema, has_status, scale)
     return Strategy(
         default=rules.default,
+        default_again=rules.default_again,
         prepare=rules.prepare,
         validate=rules.errors,
         validate_update=rules.update_errors,
@@ -60,6 +61,11 @@ class _CustomRules:
     def default(self, obj: Object) -> None:
         shaping.prune(obj, self.schema, is_resource=True)
         shaping.drop_nulls(obj, self.schema)
+        shaping.fill_defaults(obj, self.schema)
+
+    def default_again(self, obj: Object) -> None:
+        """After a webhook: a null it put there stays, for validation to refuse."""
+        shaping.prune(obj, self.schema, is_resource=True)
         shaping.fill_defaults(obj, self.schema)
 
     def prepare(self, new: Object, old: Object | None) -> None:
