@@ -1,0 +1,54 @@
+"""What the data plane reads of a Revision."""
+
+from __future__ import annotations
+
+import pytest
+
+from activator.revisions import revision_spec
+
+
+def test_defaults() -> None:
+    spec = revision_spec({"metadata": {"namespace": "n", "name": "r"}, "spec": {}})
+    assert (spec.container_concurrency, spec.timeout_seconds) == (0, 300.0)
+    assert (spec.response_start_timeout_seconds, spec.idle_timeout_seconds) == (0.0, 0.0)
+    assert spec.spread_target == 70
+
+
+def test_everything_set() -> None:
+    spec = revision_spec(
+        {
+            "metadata": {
+                "namespace": "n",
+                "name": "r",
+                "labels": {
+                    "serving.knative.dev/service": "s",
+                    "serving.knative.dev/configuration": "c",
+                },
+            },
+            "spec": {
+                "containerConcurrency": 5,
+                "timeoutSeconds": 60,
+                "responseStartTimeoutSeconds": 10,
+                "idleTimeoutSeconds": 7,
+            },
+        }
+    )
+    assert (spec.service, spec.configuration, spec.spread_target) == ("s", "c", 5)
+    assert spec.has_phase_timeouts
+
+
+@pytest.mark.parametrize(
+    ("annotations", "target"),
+    [
+        ({"target": "10"}, 7),
+        ({"target": "10", "target-utilization-percentage": "100"}, 10),
+        ({"target": "200", "metric": "rps"}, 70),
+        ({"target": "0.01"}, 1),
+        ({"target": "nonsense"}, 70),
+    ],
+    ids=repr,
+)
+def test_the_target_of_a_cold_burst(annotations: dict[str, str], target: int) -> None:
+    given_annotations = {f"autoscaling.knative.dev/{k}": v for k, v in annotations.items()}
+    revision = {"metadata": {"name": "r", "annotations": given_annotations}, "spec": {}}
+    assert revision_spec(revision).spread_target == target

@@ -1,0 +1,54 @@
+"""Averages and counts that lose nothing."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activator.stats import BOUNDS, RevisionStats
+
+
+def test_the_average_is_exact() -> None:
+    stats = RevisionStats(0.0)
+    stats.enter(0.0)
+    stats.enter(0.5)
+    stats.leave(0.75)
+    frame = stats.take(1.0, 3)
+    assert (frame.average_concurrency, frame.requests, frame.queued) == (1.25, 2, 3)
+    assert stats.take(2.0, 0).average_concurrency == 1.0
+    stats.leave(2.0)
+    assert not stats.has_traffic()
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0.001, 1)), max_size=30))
+def test_frames_lose_nothing(steps: list[tuple[bool, float]]) -> None:
+    """However often frames are taken, integral and count are the same in the end."""
+    whole, parts = RevisionStats(0.0), RevisionStats(0.0)
+    now = integral = 0.0
+    requests = taken_at = 0.0
+    for enters, pause in steps:
+        now += pause
+        for stats in (whole, parts):
+            if enters:
+                stats.enter(now)
+            elif stats.active:
+                stats.leave(now)
+        frame = parts.take(now, 0)
+        integral += frame.average_concurrency * (now - taken_at)
+        requests, taken_at = requests + frame.requests, now
+    if now:
+        frame = whole.take(now, 0)
+        assert frame.average_concurrency * now == pytest.approx(integral, abs=1e-6)
+        assert frame.requests == requests
+
+
+def test_durations_by_class() -> None:
+    stats = RevisionStats(0.0)
+    stats.observe(200, 0.001)
+    stats.observe(204, 1000.0)
+    stats.observe(0, 0.1)
+    ok, none = stats.durations[2], stats.durations[0]
+    assert ok is not None and none is not None
+    assert (ok.counts[0], ok.counts[len(BOUNDS)], ok.total) == (1, 1, 1000.001)
+    assert stats.durations[5] is None
