@@ -12,7 +12,7 @@ from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.configmaps import Live, follow
-from hearth.kube.errors import ApiError, BadRequest
+from hearth.kube.errors import ApiError, BadRequest, Invalid
 from hearth.kube.resources import CONFIGMAPS, CRDS, KSERVICES, NAMESPACES, REVISIONS, ROUTES
 from hearth.kube.webhooks import register
 from hearth.kube.webhooks import serving as serving_webhooks
@@ -122,6 +122,23 @@ async def test_a_dry_run_tries_the_pod(tmp_path: Path) -> None:
     async with running(tmp_path) as client:
         with pytest.raises(ApiError, match=r"dry run failed with Pod .*secretKeyRef\.key"):
             await client.create(KSERVICES, service(containers=[container]), dry_run=True)
+
+
+async def test_a_dry_run_asks_for_the_service_account(tmp_path: Path) -> None:
+    async with running(tmp_path) as client:
+        with pytest.raises(ApiError) as error:
+            await client.create(KSERVICES, service(serviceAccountName="sa"), dry_run=True)
+    assert error.value.message.endswith(
+        'dry run failed with pods "dry-run-validation" is forbidden: error looking up service '
+        'account default/sa: serviceaccount "sa" not found: spec.template'
+    )
+
+
+async def test_without_containers_the_schema_refuses(tmp_path: Path) -> None:
+    empty = service() | {"spec": {}}
+    async with running(tmp_path) as client:
+        with pytest.raises(Invalid, match="must be of type array"):
+            await client.create(KSERVICES, empty)
 
 
 async def test_installing_twice_changes_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hearth.cluster.apiserver import customresources, namespaces
+from hearth.cluster.apiserver import customresources, namespaces, serviceaccounts
 from hearth.cluster.apiserver.api import Admission, Api, Attempt
 from hearth.cluster.apiserver.objects import Object
 
@@ -18,6 +18,7 @@ class ServerAdmission:
         namespaces.check_namespace(self._api, attempt)
         namespaces.check_deletion(attempt)
         customresources.check_terminating(self._api, attempt)
+        serviceaccounts.check_service_account(self._api, attempt)
         return await self._webhooks.mutate(attempt)
 
     async def validate(self, attempt: Attempt) -> None:
