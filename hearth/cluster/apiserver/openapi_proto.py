@@ -45,7 +45,7 @@ def encode_document(document: Document) -> bytes:
 
 
 def _path_item(item: Document) -> bytes:
-    return _message(7, _operation(item["patch"]))
+    return _message(8, _operation(item["patch"]))
 
 
 def _operation(operation: Document) -> bytes:

@@ -16,6 +16,7 @@ from hearth.cluster.apiserver.requests import Request, Response
 from hearth.cluster.apiserver.routes import not_found
 
 PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+"""Clients also ask with ``@`` for the first dot, which no media type may hold in an answer."""
 _PROTOBUF_V2_NAMES = frozenset(
     {PROTOBUF_V2, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
 )
@@ -95,7 +96,7 @@ def answer(api: Api, request: Request, version: str) -> Response:
 def _swagger(documents: Documents, api: Api, request: Request) -> Response:
     media = _require(request, _JSON | _PROTOBUF_V2_NAMES)
     if media in _PROTOBUF_V2_NAMES:
-        return _tagged(documents.swagger_protobuf(api), media, request)
+        return _tagged(documents.swagger_protobuf(api), PROTOBUF_V2, request)
     return _tagged(documents.swagger(api), negotiate.JSON, request)
 
 
