@@ -29,15 +29,13 @@ def decoded(call: Call, write_options: WriteOptions) -> Object:
     )
     own = call.api.registry.by_kind(str(obj["apiVersion"]), str(obj["kind"]))
     is_builtin = own is not None and not own.kind.custom
-    try:
-        decode.check_type(obj, kind, is_builtin=is_builtin)
-    finally:
-        if kind.custom and own is None and write_options.field_validation == "Warn":
-            call.request.warnings += decode.unknown_version_warnings(obj)
+    if kind.custom and own is None and write_options.field_validation == "Warn":
+        request.warnings += decode.unknown_version_warnings(obj)
+    decode.check_type(obj, kind, is_builtin=is_builtin)
     obj, warnings = decode.check_fields(
         obj, kind, validation=write_options.field_validation, duplicates=duplicates
     )
-    call.request.warnings += warnings
+    request.warnings += warnings
     return obj
 
 

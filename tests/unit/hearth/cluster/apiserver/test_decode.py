@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from hearth.cluster.apiserver import decode
+from hearth.cluster.apiserver.kinds import builtin_kinds
+from hearth.cluster.apiserver.status import ApiStatus
+
+CONFIGMAP = next(kind for kind in builtin_kinds() if kind.plural == "configmaps")
+
+
+def test_json_and_yaml_give_the_same_object() -> None:
+    one, _ = decode.decode_object(b'{"data": {"a": "1"}}', "application/json", CONFIGMAP)
+    other, _ = decode.decode_object(b"data: {a: '1'}", "application/yaml", CONFIGMAP)
+    assert one == other == {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "1"}}
+
+
+def test_yaml_times_stay_text_and_keys_become_text() -> None:
+    assert decode.load_yaml(b"{at: 2026-01-01T00:00:00Z, 2: x, true: y}") == {
+        "at": "2026-01-01T00:00:00Z",
+        "2": "x",
+        "true": "y",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (b'{"a', 'unexpected end of JSON input ({"a)'),
+        (b"", "unexpected end of JSON input (<empty>)"),
+        (b"[]", "cannot unmarshal array into Go value of type struct"),
+    ],
+)
+def test_what_is_no_object_is_refused(body: bytes, complaint: str) -> None:
+    with pytest.raises(ApiStatus) as refusal:
+        decode.decode_object(body, "application/json", CONFIGMAP)
+    assert complaint in refusal.value.message
+
+
+def test_unknown_media_types_are_refused() -> None:
+    with pytest.raises(ApiStatus) as refusal:
+        decode.decode_object(b"x", "text/plain", CONFIGMAP)
+    assert refusal.value.code == 415
+
+
+def test_repeated_fields_are_found_at_their_paths() -> None:
+    body = b'{"a": 1, "b": {"c": 1, "c": 2}, "d": [{"e": 1, "e": 1}], "a": 2}'
+    assert decode.duplicate_fields(body) == ["a", "b.c", "d[0].e"]
+
+
+@pytest.mark.parametrize(
+    ("validation", "warnings"), [("Ignore", []), ("Warn", ['unknown field "dota"'])]
+)
+def test_unknown_fields_are_dropped(validation: str, warnings: list[str]) -> None:
+    obj = {"apiVersion": "v1", "kind": "ConfigMap", "dota": 1}
+    found, said = decode.check_fields(obj, CONFIGMAP, validation=validation, duplicates=[])
+    assert "dota" not in found
+    assert said == warnings
+
+
+def test_strict_refuses_unknown_and_repeated_fields() -> None:
+    obj = {"apiVersion": "v1", "kind": "ConfigMap", "dota": 1}
+    with pytest.raises(ApiStatus) as refusal:
+        decode.check_fields(obj, CONFIGMAP, validation="Strict", duplicates=["data.a"])
+    assert refusal.value.message == (
+        'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: '
+        'unknown field "dota", duplicate field "data.a"'
+    )
+
+
+def test_another_kind_or_version_is_refused() -> None:
+    with pytest.raises(ApiStatus, match="unknown conversion"):
+        decode.check_type({"apiVersion": "v1", "kind": "Secret"}, CONFIGMAP, is_builtin=True)
+    with pytest.raises(ApiStatus, match="does not match the expected API version"):
+        decode.check_type(
+            {"apiVersion": "apps/v1", "kind": "Deployment"}, CONFIGMAP, is_builtin=True
+        )
+    with pytest.raises(ApiStatus, match='no kind "ConfigMap" is registered for version "v2"'):
+        decode.check_type({"apiVersion": "v2", "kind": "ConfigMap"}, CONFIGMAP, is_builtin=False)
