@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-from eventing.broker.client import Answer
 from eventing.broker.intake import without_attributes
 from eventing.broker.record import StoredEvent
 from eventing.broker.target import Target
@@ -26,9 +25,10 @@ class ErrorInfo:
     data: str
 
     @classmethod
-    def of(cls, url: str, status: int, answer: Answer) -> ErrorInfo:
-        """Of a failed answer; no answer counts as 500, as Knative reports it."""
-        body = answer.body if answer.status else f"dispatch error: {answer.error}".encode()
+    def of(cls, url: str, status: int, *, body: bytes = b"", error: str = "") -> ErrorInfo:
+        """Of a failed answer, or of none (status 0), which Knative reports as 500."""
+        if not status:
+            body = f"dispatch error: {error}".encode()
         data = base64.b64encode(body[:ERROR_DATA_BYTES]).decode("ascii")[:ERROR_DATA_BYTES]
         return cls(url, status or 500, data)
 

@@ -246,7 +246,7 @@ class Subscription:
         """Retries are over: on to the dead letter sink, which is not given up on lightly."""
         if item.failure is None and self.view.dead_letter is not None:
             url = self.view.target.url if self.view.target else ""
-            item.failure = ErrorInfo.of(url, status, answer)
+            item.failure = ErrorInfo.of(url, status, body=answer.body, error=answer.error)
             item.attempts = 0
             self._queue.append(item)
         elif item.failure is not None and self.view.dead_letter and delivery.is_retried(status):

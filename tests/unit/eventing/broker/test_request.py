@@ -3,7 +3,6 @@
 import base64
 import json
 
-from eventing.broker.client import Answer
 from eventing.broker.record import StoredEvent
 from eventing.broker.request import ErrorInfo, render_request
 from eventing.broker.target import parse_target
@@ -44,7 +43,7 @@ def test_structured():
 
 
 def test_dead_letter():
-    failure = ErrorInfo.of("http://sub.example/x y", 503, Answer(503, body=b"too busy"))
+    failure = ErrorInfo.of("http://sub.example/x y", 503, body=b"too busy")
     _, headers, _ = render(an_event(), failure=failure)
     assert headers[b"ce-knativeerrordest"] == b"http://sub.example/x%20y"
     assert headers[b"ce-knativeerrorcode"] == b"503"
@@ -53,13 +52,13 @@ def test_dead_letter():
 
 
 def test_no_answer_counts_as_500():
-    failure = ErrorInfo.of("http://a", 0, Answer(0, error="refused"))
+    failure = ErrorInfo.of("http://a", 0, error="refused")
     assert failure.code == 500
     assert base64.b64decode(failure.data) == b"dispatch error: refused"
 
 
 def test_error_data_is_short():
-    assert len(ErrorInfo.of("http://a", 500, Answer(500, body=b"x" * 5000)).data) == 1024
+    assert len(ErrorInfo.of("http://a", 500, body=b"x" * 5000).data) == 1024
 
 
 def test_an_earlier_failure_is_replaced():

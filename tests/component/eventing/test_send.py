@@ -1,0 +1,84 @@
+"""Sending one event: what arrives, and what is said when nothing can."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from eventing.broker.engine import Refused
+from eventing.broker.ingress import IngressServer
+from eventing.broker.metrics import EndpointCounters
+from eventing.codec import CodecError
+from eventing.send import SendError, make_event, send
+
+BASE = {"id": "1", "source": "/s", "type": "t"}
+
+
+class Broker:
+    def __init__(self):
+        self.counters = EndpointCounters()
+        self.got = []
+        self.refusal = None
+
+    def append(self, event, done):
+        self.got.append(event)
+        done(self.refusal)
+
+
+@contextlib.asynccontextmanager
+async def broker():
+    found = Broker()
+    server = IngressServer(lambda key: found, max_event_bytes=10_000)
+    found.port = await server.start("127.0.0.1", 0)
+    try:
+        yield found
+    finally:
+        await server.stop(grace_seconds=1)
+
+
+@pytest.mark.parametrize("structured", [False, True])
+async def test_an_event_arrives(structured):
+    async with broker() as target:
+        event = make_event(BASE | {"subject": "a b"}, b'{"x": 1}')
+        url = f"http://any.localhost:{target.port}/ns/default"
+        sent = await asyncio.to_thread(send, url, event, structured=structured)
+        assert sent.accepted
+        [got] = target.got
+        assert got.attributes["subject"] == "a b"
+        assert got.attributes["datacontenttype"] == "application/json"
+        assert got.data == b'{"x": 1}'
+
+
+async def test_a_refusal_is_told():
+    async with broker() as target:
+        target.refusal = Refused("full", status=429)
+        url = f"http://127.0.0.1:{target.port}/ns/default"
+        sent = await asyncio.to_thread(send, url, make_event(BASE))
+        assert (sent.status, sent.text, sent.accepted) == (429, "full", False)
+
+
+def test_no_answer_is_an_error():
+    with pytest.raises(SendError):
+        send("http://127.0.0.1:9/ns/b", make_event(BASE))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "attribute"),
+    [({"id": "1"}, "source"), (BASE | {"Bad": "x"}, "Bad"), (BASE | {"x": "\n"}, "x")],
+)
+def test_bad_attributes_are_named(attributes, attribute):
+    with pytest.raises(CodecError) as caught:
+        make_event(attributes)
+    assert caught.value.attribute == attribute
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"{}", "application/json"),
+        (b"hi", "text/plain; charset=utf-8"),
+        (b"\xff", "application/octet-stream"),
+    ],
+)
+def test_content_type_is_guessed(data, kind):
+    assert make_event(BASE, data).attributes["datacontenttype"] == kind
