@@ -82,7 +82,7 @@ class Engine:
         found = self._deciders.get(key)
         if found is None:
             self._deciders[key] = Decider(spec, self._ready_pods(key), now)
-            self.pods_changed(key)
+            self.pods_changed(key, now)
         else:
             found.respecify(spec, now)
 
@@ -90,10 +90,16 @@ class Engine:
         self._deciders.pop(key, None)
         self._watched.discard(key)
 
-    def pods_changed(self, key: Key) -> None:
+    def pods_changed(self, key: Key, now: float) -> None:
         """Pods of a revision came, became ready or went."""
-        if key in self._deciders and self._ready_pods(key) > 0:
-            self._watched.add(key)
+        decider = self._deciders.get(key)
+        if decider is None or self._ready_pods(key) == 0:
+            return
+        self._watched.add(key)
+        if not decider.decision.is_valid:
+            # The first pod is ready: what it is scaled to is said with that, not a tick later.
+            self._observe_silence(key, decider, now)
+            self._decide(key, decider, now)
 
     # -- what activators report ----------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +41,9 @@ from serving.reconcilers.world import World, label_key, owner_key
 log = logging.getLogger(__name__)
 
 MANAGER = "hearth-serving"
+_QUIET_SECONDS = 0.2
+"""After a wake-up nothing is written about it until a pod is ready, at most for this long: who
+waits for the pod shall not wait for our status updates."""
 _TERMINATING = "is being terminated"
 
 Decide = Callable[[Key], Plan]
@@ -67,6 +70,7 @@ class ControlPlane:
         self._clock = clock
         self._seen = put_into(self.world.caches())
         self._waking: dict[Key, asyncio.Task[None]] = {}
+        self._quiet_until: dict[Key, float] = {}
         self.controllers = self._wire()
         self._podautoscalers = self.controllers["podautoscaler"]
         self.world.podautoscalers.on_change(self._podautoscaler_changed)
@@ -137,9 +141,9 @@ class ControlPlane:
                 self._revision,
                 (
                     _Watch(world.revisions),
-                    _Watch(world.deployments, to_revision),
+                    _Watch(world.deployments, self._unless_quiet("revision")),
                     _Watch(world.podautoscalers, to_revision),
-                    _Watch(world.pods, to_revision),
+                    _Watch(world.pods, self._unless_quiet("revision")),
                 ),
             ),
             "route": (
@@ -158,8 +162,8 @@ class ControlPlane:
                 self._podautoscaler,
                 (
                     _Watch(world.podautoscalers),
-                    _Watch(world.deployments, to_revision),
-                    _Watch(world.pods, to_revision),
+                    _Watch(world.deployments, self._unless_quiet("podautoscaler")),
+                    _Watch(world.pods, self._unless_quiet("podautoscaler")),
                     _Watch(world.k8s_services, label_key(keys.SERVERLESS_SERVICE)),
                     _Watch(world.hpas, to_revision),
                 ),
@@ -181,6 +185,30 @@ class ControlPlane:
             ),
         }
         return {name: self._controller(name, *wired) for name, wired in watches.items()}
+
+    def _unless_quiet(self, controller: str) -> Callable[[Object], Iterator[Key]]:
+        """Keys of revisions; one that is just waking up is looked at a little later."""
+        to_revision = label_key(keys.REVISION)
+
+        def to_keys(obj: Object) -> Iterator[Key]:
+            for at in to_revision(obj):
+                left = self._quiet_seconds(at)
+                if left > 0:
+                    self.controllers[controller].queue.add_after(at, left)
+                else:
+                    yield at
+
+        return to_keys
+
+    def _quiet_seconds(self, at: Key) -> float:
+        until = self._quiet_until.get(at)
+        if until is None:
+            return 0.0
+        left = until - asyncio.get_running_loop().time()
+        if left <= 0 or self.world.ready_pods(at):
+            del self._quiet_until[at]
+            return 0.0
+        return left
 
     def _controller(self, name: str, decide: Decide, watches: tuple[_Watch, ...]) -> Controller:
         controller = Controller(f"serving-{name}", self._carried_out(name, decide))
@@ -255,7 +283,7 @@ class ControlPlane:
         pod = new if new is not None else old
         assert pod is not None
         for at in label_key(keys.REVISION)(pod):
-            self.engine.pods_changed(at)
+            self.engine.pods_changed(at, self._clock())
 
     def _decided(self, at: Key) -> None:
         self._podautoscalers.queue.add(at)
@@ -263,7 +291,7 @@ class ControlPlane:
     def _wake_up(self, at: Key) -> None:
         """A request waits at zero: the Deployment is scaled before anything else is done.
 
-        The status follows once the Deployment has changed, which wakes the reconciler.
+        The status follows when a pod is ready, or soon, whichever comes first.
         """
         observed = self.world.podautoscaler(at, self.engine.desired(at))
         if observed.podautoscaler is None:
@@ -274,7 +302,9 @@ class ControlPlane:
         if patch is None or at in self._waking:
             self._podautoscalers.queue.add(at)
             return
-        task = asyncio.get_running_loop().create_task(self._scale(at, patch), name="wake-up")
+        loop = asyncio.get_running_loop()
+        self._quiet_until[at] = loop.time() + _QUIET_SECONDS
+        task = loop.create_task(self._scale(at, patch), name="wake-up")
         self._waking[at] = task
         task.add_done_callback(lambda _: self._waking.pop(at, None))
 

@@ -41,9 +41,9 @@ class Stage:
         stat = Stat(*KEY, concurrency, requests, queued)
         self.engine.receive(activator, Frame(at, (stat,), is_poke=poke), at)
 
-    def have_pods(self, count: int) -> None:
+    def have_pods(self, count: int, at: float = NOW) -> None:
         self.pods[KEY] = count
-        self.engine.pods_changed(KEY)
+        self.engine.pods_changed(KEY, at)
 
     @property
     def desired(self) -> int:
@@ -134,6 +134,11 @@ def test_pods_without_requests_go_to_zero_after_a_window(stage: Stage) -> None:
     for second in range(0, 8, 2):
         stage.engine.tick(NOW + second)
         assert stage.desired == (1 if second < 5 else 0)
+
+
+def test_the_first_ready_pod_is_decided_on_at_once(stage: Stage) -> None:
+    stage.have_pods(1)
+    assert stage.desired == 1
 
 
 def test_a_restart_does_not_end_the_last_pod_before_a_window_was_seen(stage: Stage) -> None:
