@@ -23,6 +23,17 @@ from hearth.cluster.apiserver.api import Attempt
 from hearth.cluster.apiserver.kind import Kind, Table
 from hearth.cluster.apiserver.requests import User
 from hearth.cluster.apiserver.status import ApiStatus
+from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import Forbidden, Unavailable
+from hearth.kube.resources import (
+    CONFIGMAPS,
+    ENDPOINTSLICES,
+    MUTATING_WEBHOOKS,
+    SERVICES,
+    VALIDATING_WEBHOOKS,
+)
+from hearth.kube.resources import NAMESPACES as NAMESPACES_RESOURCE
 
 KIND = Kind("apps", "v1", "Thing", "things", "thing", True, {}, Table((), lambda o, n: ()))
 NAMESPACES = {"ns": {"env": "test"}, "other": {}}
@@ -423,3 +434,89 @@ async def test_connections_are_kept(hooks: Hooks, chain: AdmissionChain) -> None
         await chain.validate(an_attempt())
     assert len(hooks.asked) == 5
     assert len(hooks.peers) == 1
+
+
+# --- inside a running server ---------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def a_client(folder: Path) -> AsyncIterator[KubeClient]:
+    async with (
+        running_apiserver(folder) as server,
+        KubeClient.from_kubeconfig(server.kubeconfig) as client,
+    ):
+        yield client
+
+
+def a_webhook_object(kind: str, hooks: Hooks, path: str, **changes: Any) -> dict[str, Any]:
+    configuration = a_configuration(hooks, path, **changes)
+    rule = {
+        "operations": ["CREATE", "UPDATE", "DELETE"],
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "resources": ["configmaps"],
+    }
+    configuration["webhooks"][0]["rules"] = [rule]
+    return {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, **configuration}
+
+
+def a_config_map(**data: str) -> dict[str, Any]:
+    metadata = {"name": "x", "namespace": "default"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+async def test_a_registered_webhook_changes_what_is_created(hooks: Hooks, tmp_path: Path) -> None:
+    hooks.answers["/m"] = patching({"op": "add", "path": "/data/added", "value": "1"})
+    async with a_client(tmp_path / "data") as client:
+        configuration = a_webhook_object("MutatingWebhookConfiguration", hooks, "/m")
+        await client.create(MUTATING_WEBHOOKS, configuration)
+        created = await client.create(CONFIGMAPS, a_config_map(a="b"))
+    assert created["data"] == {"a": "b", "added": "1"}
+    owned = created["metadata"]["managedFields"][0]["fieldsV1"]
+    assert owned == {"f:data": {".": {}, "f:a": {}}}, "nobody owns what a webhook added"
+
+
+async def test_a_registered_webhook_refuses_and_is_gone_when_deleted(
+    hooks: Hooks, tmp_path: Path
+) -> None:
+    status = {"message": "not today", "code": 403, "reason": "Forbidden"}
+    hooks.answers["/v"] = lambda request: {"allowed": False, "status": status}
+    async with a_client(tmp_path / "data") as client:
+        configuration = a_webhook_object("ValidatingWebhookConfiguration", hooks, "/v")
+        await client.create(VALIDATING_WEBHOOKS, configuration)
+        with pytest.raises(Forbidden, match="denied the request: not today"):
+            await client.create(CONFIGMAPS, a_config_map())
+        await client.delete(VALIDATING_WEBHOOKS, "c")
+        await client.create(CONFIGMAPS, a_config_map())
+
+
+async def test_a_webhook_behind_a_service(hooks: Hooks, tmp_path: Path) -> None:
+    hooks.answers["/v"] = lambda request: {"warnings": ["seen"]}
+    metadata = {"name": "hook", "namespace": "ns"}
+    labels = {"kubernetes.io/service-name": "hook"}
+    async with a_client(tmp_path / "data") as client:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}}
+        await client.create(NAMESPACES_RESOURCE, namespace)
+        spec = {"ports": [{"name": "https", "port": 443}]}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+        await client.create(SERVICES, service)
+        config = {
+            "service": {"namespace": "ns", "name": "hook", "path": "/v"},
+            "caBundle": hooks.ca_bundle,
+        }
+        kind = "ValidatingWebhookConfiguration"
+        configuration = a_webhook_object(kind, hooks, "/v", clientConfig=config)
+        await client.create(VALIDATING_WEBHOOKS, configuration)
+        with pytest.raises(Unavailable, match='no endpoints available for service "hook"'):
+            await client.create(CONFIGMAPS, a_config_map())
+        endpoints = {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {**metadata, "labels": labels},
+            "addressType": "IPv4",
+            "ports": [{"name": "https", "port": hooks.port}],
+            "endpoints": [{"addresses": ["127.0.0.1"]}],
+        }
+        await client.create(ENDPOINTSLICES, endpoints)
+        await client.create(CONFIGMAPS, a_config_map())
+    assert [request["operation"] for _, request in hooks.asked] == ["CREATE"]

@@ -132,7 +132,10 @@ def _spec_errors(spec: Object) -> Iterator[FieldError]:
     shared, parted = hoisted(versions)
     yield from _missing_schema_errors(versions)
     for index, version in enumerate(parted):
-        yield from _version_errors(version, at_index("spec.versions", index))
+        at = at_index("spec.versions", index)
+        yield from _version_errors(version, at)
+        fields = version.get("selectableFields") or ()
+        yield from _selectable_errors(fields, versions[index], child(at, "selectableFields"))
     yield from _versions_errors(versions, parted)
     names = spec.get("names") or {}
     for name in ("plural", "singular", "kind", "listKind"):
@@ -140,6 +143,9 @@ def _spec_errors(spec: Object) -> Iterator[FieldError]:
             yield required(f"spec.names.{name}")
     yield from _name_errors(names, "spec.names")
     yield from _parts_errors(shared, "spec", schema_at="spec.validation")
+    if versions:
+        fields = shared.get("selectableFields") or ()
+        yield from _selectable_errors(fields, versions[0], "spec.selectableFields")
     yield from _conversion_errors(spec.get("conversion"), "spec.conversion")
 
 
@@ -265,8 +271,6 @@ def _parts_errors(version: Version, path: str, *, schema_at: str) -> Iterator[Fi
     for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
         at = at_index(child(path, "additionalPrinterColumns"), index)
         yield from _column_errors(column, at)
-    fields = version.get("selectableFields") or ()
-    yield from _selectable_errors(fields, schema or {}, child(path, "selectableFields"))
 
 
 def _scale_errors(subresources: Version, path: str) -> Iterator[FieldError]:
@@ -312,8 +316,10 @@ def _column_errors(column: Version, path: str) -> Iterator[FieldError]:
 
 
 def _selectable_errors(
-    fields: Sequence[Version], schema: Version, path: str
+    fields: Sequence[Version], version: Version, path: str
 ) -> Iterator[FieldError]:
+    """Fields are looked up in the version's own schema, even where Kubernetes moved it away."""
+    schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
     seen: set[str] = set()
     for index, field in enumerate(fields):
         at, json_path = child(at_index(path, index), "jsonPath"), field.get("jsonPath") or ""
