@@ -1,0 +1,82 @@
+"""Settings: Knative's defaults, scopes, flags, and what cannot be read."""
+
+import pytest
+
+from eventing.api.settings import BrokerDefaults, Features
+
+TWO_SCOPES = """
+clusterDefault:
+  brokerClass: A
+  apiVersion: v1
+  kind: ConfigMap
+  name: cluster
+  namespace: sys
+  brokerClasses:
+    B: {apiVersion: v1, kind: ConfigMap, name: cluster-b, namespace: sys}
+namespaceDefaults:
+  special:
+    brokerClass: B
+    disallowDifferentNamespaceConfig: true
+    brokerClasses:
+      B: {apiVersion: v1, kind: ConfigMap, name: special-b, delivery: {retry: 1}}
+"""
+
+
+def test_without_a_config_map_knatives_defaults_hold():
+    found = BrokerDefaults.from_data({})
+    config = found.config_for("ns", "")
+    assert found.class_for("ns") == "MTChannelBasedBroker"
+    assert config.reference.name == "config-br-default-channel"
+    assert config.delivery.retry == 10
+
+
+@pytest.mark.parametrize(
+    ("namespace", "of_class", "name"),
+    [
+        ("ns", "", "cluster"),
+        ("ns", "A", "cluster"),
+        ("ns", "B", "cluster-b"),
+        ("ns", "Other", "cluster"),
+        ("special", "", "special-b"),
+        ("special", "B", "special-b"),
+        ("special", "A", "cluster"),
+    ],
+)
+def test_scopes(namespace, of_class, name):
+    found = BrokerDefaults.from_data({"default-br-config": TWO_SCOPES})
+    assert found.config_for(namespace, of_class).reference.name == name
+
+
+def test_the_class_of_a_namespace():
+    found = BrokerDefaults.from_data({"default-br-config": TWO_SCOPES})
+    assert (found.class_for("ns"), found.class_for("special")) == ("A", "B")
+
+
+def test_namespaces_may_be_kept_apart():
+    found = BrokerDefaults.from_data({"default-br-config": TWO_SCOPES})
+    assert found.may_differ_in_namespace("ns")
+    assert not found.may_differ_in_namespace("special")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x: [", "[]", "clusterDefault: [1]", "clusterDefault: {delivery: 1}"]
+)
+def test_what_cannot_be_read_is_an_error(text):
+    with pytest.raises(ValueError):
+        BrokerDefaults.from_data({"default-br-config": text, "other": "x"})
+
+
+@pytest.mark.parametrize(
+    ("data", "enabled"),
+    [
+        ({}, True),
+        ({"delivery-timeout": "Disabled"}, False),
+        ({"delivery-timeout": "ENABLED"}, True),
+    ],
+)
+def test_flags(data, enabled):
+    assert Features.from_data(data).is_enabled("delivery-timeout") is enabled
+
+
+def test_unknown_flags_are_off():
+    assert not Features.from_data({}).is_enabled("nope")

@@ -1,0 +1,161 @@
+"""Validation beyond the recordings: several filters, namespaces, immutability, annotations."""
+
+import pytest
+
+from eventing.api.admission import Settings, default, validate
+from eventing.api.broker import BrokerSpec
+from eventing.api.settings import BrokerDefaults, Features
+from eventing.api.trigger import TriggerSpec
+from eventing.api.validation import (
+    broker_changes,
+    validate_broker,
+    validate_delivery,
+    validate_trigger,
+)
+from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
+from hearth.kube.fielderrors import text
+from hearth.kube.models import decode
+
+DEFAULTS, FEATURES = BrokerDefaults.from_data({}), Features.from_data({})
+SUBSCRIBER = {"uri": "http://a"}
+ALL_FLAGS = Features.from_data({"delivery-retryafter": "enabled", "delivery-timeout": "enabled"})
+
+
+def trigger_complaints(spec, annotations=None):
+    found = decode(TriggerSpec, {"subscriber": SUBSCRIBER} | spec, root="Trigger")
+    return text(validate_trigger(found, annotations or {}, namespace="ns", features=FEATURES))
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ({"broker": "b"}, ""),
+        ({"brokerRef": {"apiVersion": "v1", "kind": "Broker", "name": "b"}}, ""),
+        (
+            {"brokerRef": {"name": "b", "namespace": "other"}},
+            "must not set the field(s): spec.namespace\nonly name, apiVersion and kind are "
+            "supported fields when feature.CrossNamespaceEventLinks is disabled",
+        ),
+        (
+            {"broker": "b", "filters": [{"exact": {"A": "x"}}, {"prefix": {"b": "x"}}]},
+            'invalid key name "A": spec.filters[1][0].exact[A]\nAttribute name must start with a '
+            "letter and can only contain lowercase alphanumeric",
+        ),
+        (
+            {"broker": "b", "filters": [{"not": {"any": [{"suffix": {"-": "x"}}]}}]},
+            'invalid key name "-": spec.filters[0].not.any[0].suffix[-]\nAttribute name must '
+            "start with a letter and can only contain lowercase alphanumeric",
+        ),
+        (
+            {"broker": "b", "subscriber": {"ref": {"name": "x"}}},
+            "missing field(s): spec.subscriber.ref.apiVersion, spec.subscriber.ref.kind",
+        ),
+    ],
+)
+def test_triggers(spec, complaint):
+    assert trigger_complaints(spec) == complaint
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ('{"kind":"K","name":"n","apiVersion":"v1"}', ""),
+        ("{}", "missing field(s): {0}.apiVersion, {0}.kind, {0}.name"),
+        (
+            '{"kind":"K","name":"n","apiVersion":"v1","namespace":"other"}',
+            'Namespace must be empty or equal to the trigger namespace "ns": {0}.namespace',
+        ),
+    ],
+)
+def test_dependencies(value, complaint):
+    found = trigger_complaints({"broker": "b"}, {"knative.dev/dependency": value})
+    assert found == complaint.replace("{0}", "metadata.annotations[knative.dev/dependency]")
+
+
+@pytest.mark.parametrize(
+    ("delivery", "complaint"),
+    [
+        ({"timeout": "PT0S"}, "invalid value: PT0S: timeout"),
+        ({"timeout": "PT1S", "retryAfterMax": "PT0S"}, ""),
+        ({"retryAfterMax": "-PT1S"}, "invalid value: -PT1S: retryAfterMax"),
+        ({"backoffDelay": "1s"}, "invalid value: 1s: backoffDelay"),
+        ({"retry": 0, "format": "binary"}, ""),
+    ],
+)
+def test_deliveries(delivery, complaint):
+    spec = decode(BrokerSpec, {"delivery": delivery}, root="Broker")
+    assert text(validate_delivery(spec.delivery, ALL_FLAGS)) == complaint
+
+
+def test_brokers_may_be_kept_to_their_namespace():
+    strict = BrokerDefaults.from_data(
+        {"default-br-config": "clusterDefault: {disallowDifferentNamespaceConfig: true}"}
+    )
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "namespace": "other"}
+    spec = decode(BrokerSpec, {"config": reference}, root="Broker")
+    marks = {"eventing.knative.dev/broker.class": "X"}
+    errors = validate_broker(spec, marks, namespace="ns", defaults=strict, features=FEATURES)
+    assert text(errors) == (
+        "mismatched namespaces: spec.config.namespace\n"
+        'parent namespace: "ns" does not match ref: "other"'
+    )
+    assert not validate_broker(spec, marks, namespace="ns", defaults=DEFAULTS, features=FEATURES)
+
+
+def test_several_changes_of_a_config_are_all_shown():
+    old = decode(BrokerSpec, {"config": {"name": "a", "kind": "K"}}, root="Broker")
+    new = decode(BrokerSpec, {"config": {"name": "b", "kind": "L"}}, root="Broker")
+    [error] = broker_changes(old, new, old_class="X", new_class="X")
+    assert error.details == (
+        '{v1.BrokerSpec}.Config.Kind:\n\t-: "K"\n\t+: "L"\n'
+        '{v1.BrokerSpec}.Config.Name:\n\t-: "a"\n\t+: "b"\n'
+    )
+
+
+def a_request(obj, **given):
+    values = {"operation": CREATE, "username": "me"} | given
+    return AdmissionRequest(
+        uid="1",
+        group="eventing.knative.dev",
+        version="v1",
+        kind="Trigger",
+        resource="triggers",
+        namespace="ns",
+        object=obj,
+        **values,
+    )
+
+
+A_TRIGGER = {"metadata": {"name": "t"}, "spec": {"broker": "b", "subscriber": SUBSCRIBER}}
+SETTINGS = Settings(DEFAULTS, FEATURES)
+
+
+def test_the_user_is_noted_when_the_spec_changes():
+    made = default(a_request(A_TRIGGER), SETTINGS).changed
+    assert made["metadata"]["annotations"]["eventing.knative.dev/creator"] == "me"
+    same = default(a_request(made, operation=UPDATE, username="you", old_object=made), SETTINGS)
+    assert same.changed["metadata"]["annotations"]["eventing.knative.dev/lastModifier"] == "me"
+    spec = made["spec"] | {"subscriber": {"uri": "http://b"}}
+    other = a_request(made | {"spec": spec}, operation=UPDATE, username="you", old_object=made)
+    marks = default(other, SETTINGS).changed["metadata"]["annotations"]
+    assert marks["eventing.knative.dev/lastModifier"] == "you"
+    assert marks["eventing.knative.dev/creator"] == "me"
+
+
+def test_defaulting_is_idempotent():
+    once = default(a_request(A_TRIGGER), SETTINGS).changed
+    assert default(a_request(once), SETTINGS).changed == once
+
+
+def test_status_writes_are_let_through():
+    broken = a_request({"metadata": {"name": "t"}, "spec": {}}, subresource="status")
+    assert validate(broken, SETTINGS).allowed
+
+
+def test_a_wrong_type_is_refused_in_gos_words():
+    wrong = A_TRIGGER | {"spec": {"broker": 1}}
+    verdict = default(a_request(wrong), SETTINGS)
+    assert not verdict.allowed
+    assert "cannot unmarshal number into Go struct field Trigger.spec.broker of type string" in (
+        verdict.message
+    )
