@@ -23,6 +23,7 @@ class CursorFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cursors"
         self.states = _load(self._path)
+        self._fd = -1
         self._rewrite()
 
     def save(self, changes: Mapping[str, CursorState | None], *, durable: bool) -> None:
@@ -32,14 +33,15 @@ class CursorFile:
             else:
                 self.states[key] = state
         data = frame(encode_states(dict(changes)))
-        if self._size + len(data) > max(_REWRITE_BYTES, 4 * self._rewritten):
-            self._close()
+        if self._torn or self._size + len(data) > max(_REWRITE_BYTES, 4 * self._rewritten):
             self._rewrite()
             return
+        self._torn = True  # until all is written: what follows a part of a batch is not read
         write_all(self._fd, data)
-        self._size += len(data)
         if durable:
             os.fdatasync(self._fd)
+        self._torn = False
+        self._size += len(data)
 
     def _rewrite(self) -> None:
         """Replaces the file by one batch of all cursors, in one step."""
@@ -51,15 +53,15 @@ class CursorFile:
             os.fdatasync(file.fileno())
         fresh.replace(self._path)
         sync_folder(self._path.parent)
+        if self._fd >= 0:
+            os.close(self._fd)
         self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         self._size = self._rewritten = len(data)
-
-    def _close(self) -> None:
-        os.close(self._fd)
+        self._torn = False
 
     def close(self) -> None:
         os.fdatasync(self._fd)
-        self._close()
+        os.close(self._fd)
 
 
 def _load(path: Path) -> dict[str, CursorState]:

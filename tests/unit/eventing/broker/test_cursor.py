@@ -3,9 +3,11 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eventing.broker import cursorfile
 from eventing.broker.cursor import Cursor, CursorState, decode_states, encode_states
 from eventing.broker.cursorfile import CursorFile
 
@@ -89,6 +91,24 @@ def test_an_uncut_file_gives_the_last_state(tmp_path):
     reopened = CursorFile(tmp_path)
     reopened.close()
     assert reopened.states == {"a": CursorState(5, (1, 3))}
+
+
+def test_a_failed_write_costs_no_later_state(tmp_path, monkeypatch):
+    file = CursorFile(tmp_path)
+
+    def full(fd, data):
+        cursorfile.os.write(fd, data[:5])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cursorfile, "write_all", full)
+        with pytest.raises(OSError, match="No space"):
+            file.save({"a": CursorState(1)}, durable=True)
+    file.save({"b": CursorState(2)}, durable=False)
+    file.close()
+    reopened = CursorFile(tmp_path)
+    reopened.close()
+    assert reopened.states == {"a": CursorState(1), "b": CursorState(2)}
 
 
 def test_the_file_does_not_grow_without_end(tmp_path):

@@ -1,0 +1,295 @@
+"""Control plane and broker against a real API server: from YAML to a delivered event."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import ClientSession, web
+from prometheus_client import REGISTRY, generate_latest
+
+from eventing import main as control
+from eventing.broker import main as broker
+from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import ApiError, NotFound
+from hearth.kube.resources import BROKERS, CONFIGMAPS, NAMESPACES, SERVICES, TRIGGERS
+
+HEADERS = {
+    "ce-specversion": "1.0",
+    "ce-id": "1",
+    "ce-source": "/s",
+    "ce-type": "t",
+    "content-type": "application/json",
+}
+
+
+@contextlib.asynccontextmanager
+async def running(make):
+    """A main module's ``run`` as a task, ready when the context is entered."""
+    ready = asyncio.Event()
+    task = asyncio.create_task(make(ready.set))
+    waiting = asyncio.create_task(ready.wait())
+    try:
+        async with asyncio.timeout(20):
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+        yield
+    finally:
+        for each in (task, waiting):
+            each.cancel()
+        await asyncio.wait({task, waiting})
+
+
+def free_port():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@dataclass
+class World:
+    client: KubeClient
+    session: ClientSession
+    kubeconfig: object
+    folder: object
+    port: int
+
+    def broker_config(self):
+        return broker.BrokerConfig(self.kubeconfig, self.folder / "broker", port=self.port)
+
+    async def until(self, resource, name, condition, seconds=10):
+        """Waits for a condition of an object; tells its state when it does not come."""
+        found = None
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    with contextlib.suppress(NotFound):
+                        found = await self.client.get(resource, name, "default")
+                        if condition(found):
+                            return found
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pytest.fail(
+                f"{resource.kind} {name} did not get there: {found and found.get('status')}"
+            )
+
+    async def until_ready(self, resource, name):
+        return await self.until(resource, name, lambda found: condition(found)[0] == "True")
+
+    async def create_broker(self, **spec):
+        obj = {
+            "apiVersion": "eventing.knative.dev/v1",
+            "kind": "Broker",
+            "metadata": {"name": "default", "namespace": "default"},
+            "spec": spec,
+        }
+        return await self.client.create(BROKERS, obj)
+
+    async def create_trigger(self, name, subscriber, **spec):
+        obj = {
+            "apiVersion": "eventing.knative.dev/v1",
+            "kind": "Trigger",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"broker": "default", "subscriber": subscriber} | spec,
+        }
+        return await self.client.create(TRIGGERS, obj)
+
+    async def send(self, url, **more):
+        async with self.session.post(url, data=b"{}", headers=HEADERS | more) as answer:
+            return answer.status
+
+
+def condition(obj, kind="Ready"):
+    for found in (obj.get("status") or {}).get("conditions") or ():
+        if found["type"] == kind:
+            return found["status"], found.get("reason"), found.get("message")
+    return None, None, None
+
+
+@contextlib.asynccontextmanager
+async def world(folder, *, with_broker=True):
+    port = free_port()
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running_apiserver(folder / "api"))
+        client = await stack.enter_async_context(KubeClient.from_kubeconfig(server.kubeconfig))
+        session = await stack.enter_async_context(ClientSession())
+        found = World(client, session, server.kubeconfig, folder, port)
+        config = control.EventingConfig(
+            server.kubeconfig, folder, broker_url=f"http://127.0.0.1:{port}"
+        )
+        await stack.enter_async_context(running(lambda ready: control.run(config, ready)))
+        if with_broker:
+            await stack.enter_async_context(
+                running(lambda ready: broker.run(found.broker_config(), ready))
+            )
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def sink():
+    got = asyncio.Queue()
+
+    async def take(request):
+        await request.read()
+        got.put_nowait(request.headers.copy())
+        return web.Response(status=200)
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield {"uri": f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/x"}, got
+    finally:
+        await runner.cleanup()
+
+
+async def next_of(queue, seconds=10):
+    return await asyncio.wait_for(queue.get(), seconds)
+
+
+async def test_from_yaml_to_a_delivered_event(tmp_path):
+    async with world(tmp_path) as found, sink() as (target, got):
+        made = await found.create_broker()
+        assert made["spec"]["delivery"]["retry"] == 10
+        ready = await found.until_ready(BROKERS, "default")
+        url = ready["status"]["address"]["url"]
+        await found.create_trigger("t", target, filter={"attributes": {"type": "t"}})
+        trigger = await found.until_ready(TRIGGERS, "t")
+        assert trigger["status"]["subscriberUri"] == target["uri"]
+        assert await found.send(url, **{"ce-type": "other"}) == 202
+        assert await found.send(url, **{"ce-id": "2"}) == 202
+        assert (await next_of(got))["ce-id"] == "2"
+        metrics = generate_latest(REGISTRY).decode()
+        assert "kn_eventing_dispatch_duration_seconds_bucket" in metrics
+        assert 'messaging_destination_name="trigger:t.default"' in metrics
+
+
+async def test_a_trigger_follows_its_changes(tmp_path):
+    async with world(tmp_path) as found, sink() as (target, got):
+        await found.create_broker()
+        url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+        await found.create_trigger("t", target, filter={"attributes": {"type": "none"}})
+        await found.until_ready(TRIGGERS, "t")
+        patch = {"spec": {"filter": {"attributes": {"type": "t"}}}}
+        changed = await found.client.patch(TRIGGERS, "t", "default", patch)
+        generation = changed["metadata"]["generation"]
+        await found.until(
+            TRIGGERS,
+            "t",
+            lambda obj: (
+                condition(obj)[0] == "True" and obj["status"]["observedGeneration"] == generation
+            ),
+        )
+        await found.send(url)
+        assert (await next_of(got))["ce-id"] == "1"
+        await found.client.delete(TRIGGERS, "t", "default")
+
+
+async def test_what_is_not_there_is_said_and_seen_when_it_comes(tmp_path):
+    subscriber = {"ref": {"apiVersion": "v1", "kind": "Service", "name": "later"}}
+    async with world(tmp_path) as found:
+        await found.create_trigger("t", subscriber)
+        missing = await found.until(TRIGGERS, "t", lambda obj: condition(obj)[0] == "False")
+        assert condition(missing)[1] == "BrokerDoesNotExist"
+        await found.create_broker()
+        unresolved = await found.until(
+            TRIGGERS, "t", lambda obj: condition(obj, "SubscriberResolved")[0] == "False"
+        )
+        assert condition(unresolved)[2] == (
+            'failed to get object default/later: services "later" not found'
+        )
+        service = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "later", "namespace": "default"},
+            "spec": {"ports": [{"port": 80}]},
+        }
+        await found.client.create(SERVICES, service)
+        ready = await found.until_ready(TRIGGERS, "t")
+        assert ready["status"]["subscriberUri"] == "http://later.default.svc.cluster.local"
+
+
+async def test_a_filter_that_cannot_be_served_is_said(tmp_path):
+    async with world(tmp_path) as found:
+        await found.create_broker()
+        await found.create_trigger("t", {"uri": "http://a"}, filters=[{"exact": {"type": ""}}])
+        refused = await found.until(TRIGGERS, "t", lambda obj: condition(obj)[0] == "False")
+        assert condition(refused)[1:] == (
+            "FilterNotSupported",
+            "filters[0].exact[type]: the value must be a string that is not empty",
+        )
+
+
+async def test_the_webhooks_refuse(tmp_path):
+    async with world(tmp_path, with_broker=False) as found:
+        with pytest.raises(ApiError, match=r"invalid value: -1: spec\.delivery\.retry"):
+            await found.create_broker(delivery={"retry": -1})
+
+
+async def test_a_broker_is_not_ready_before_its_log_is_open(tmp_path):
+    async with world(tmp_path, with_broker=False) as found:
+        await found.create_broker()
+        waiting = await found.until(BROKERS, "default", lambda obj: condition(obj)[0] == "Unknown")
+        assert condition(waiting)[1] == "LogNotOpen"
+        async with running(lambda ready: broker.run(found.broker_config(), ready)):
+            await found.until_ready(BROKERS, "default")
+
+
+async def test_events_wait_for_a_broker_process_that_comes_back(tmp_path):
+    async with world(tmp_path, with_broker=False) as found:
+        nobody = {"uri": f"http://127.0.0.1:{free_port()}/"}
+        async with running(lambda ready: broker.run(found.broker_config(), ready)):
+            await found.create_broker()
+            url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+            await found.create_trigger("t", nobody)
+            await found.until_ready(TRIGGERS, "t")
+            assert await found.send(url) == 202
+        async with sink() as (target, got):
+            await found.client.patch(TRIGGERS, "t", "default", {"spec": {"subscriber": target}})
+            async with running(lambda ready: broker.run(found.broker_config(), ready)):
+                assert (await next_of(got))["ce-id"] == "1"
+
+
+async def test_a_deleted_broker_is_gone_with_its_events(tmp_path):
+    async with world(tmp_path) as found:
+        await found.create_broker()
+        url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+        assert len(list((tmp_path / "broker" / "events").glob("default_default_*"))) == 1
+        await found.client.delete(BROKERS, "default", "default")
+        async with asyncio.timeout(10):
+            while list((tmp_path / "broker" / "events").glob("default_default_*")):
+                await asyncio.sleep(0.01)
+        assert await found.send(url) == 404
+
+
+async def test_settings_change_what_brokers_get(tmp_path):
+    async with world(tmp_path, with_broker=False) as found:
+        text = "clusterDefault: {brokerClass: Mine, delivery: {retry: 3}}"
+        patch = {"data": {"default-br-config": text}}
+        await found.client.patch(CONFIGMAPS, "config-br-defaults", "knative-eventing", patch)
+        async with asyncio.timeout(10):
+            while True:
+                obj = {
+                    "apiVersion": "eventing.knative.dev/v1",
+                    "kind": "Broker",
+                    "metadata": {"name": "x", "namespace": "default"},
+                }
+                made = await found.client.create(BROKERS, obj, dry_run=True)
+                if made["spec"].get("delivery") == {"retry": 3}:
+                    break
+                await asyncio.sleep(0.01)
+        marks = made["metadata"]["annotations"]
+        assert marks["eventing.knative.dev/broker.class"] == "Mine"
+
+
+async def test_the_system_namespace_is_made(tmp_path):
+    async with world(tmp_path, with_broker=False) as found:
+        await found.client.get(NAMESPACES, "knative-eventing")
+        service = await found.client.get(SERVICES, "broker-ingress", "knative-eventing")
+        assert service["spec"]["ports"][0]["targetPort"] == found.port
