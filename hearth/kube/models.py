@@ -74,6 +74,12 @@ def _int_or_string(value: Any) -> Any:
     raise ValueError(f"json: cannot unmarshal {json_type(value)} into Go value of type int32")
 
 
+def _url(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"json: cannot unmarshal {json_type(value)} into Go value of type string")
+
+
 QUANTITY_PATTERN = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
@@ -99,6 +105,7 @@ IntOrString = Annotated[
     GoType("intstr.IntOrString"),
     Schema(_INT_OR_STRING, whole=True),
 ]
+Url = Annotated[str, BeforeValidator(_url), GoType("apis.URL")]
 Opaque = Annotated[dict[str, Any], Schema(PRESERVE, whole=True)]
 """An object whose members are the business of others."""
 
@@ -133,14 +140,20 @@ def decode(model: type[M], value: Any, *, root: str, at: Sequence[str] = ()) -> 
     try:
         return model.model_validate({} if value is None else value)
     except ValidationError as error:
-        first = min(error.errors(include_url=False), key=lambda e: [str(p) for p in e["loc"]])
+        first = min(error.errors(include_url=False), key=_document_order)
         raise DecodeError(_complaint(model, first, root=root, at=at)) from None
+
+
+def _document_order(error: ErrorDetails) -> list[str]:
+    """Go stops at the first error, and what the API server sends is sorted by key."""
+    return [f"{part:09}" if isinstance(part, int) else part for part in error["loc"]]
 
 
 def _complaint(model: type[Model], error: ErrorDetails, *, root: str, at: Sequence[str]) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    location = [*at, *(str(part) for part in error["loc"])]
+    # A JSON pointer with points for slashes, so a slash in a key is escaped.
+    location = [*at, *(str(p).replace("~", "~0").replace("/", "~1") for p in error["loc"])]
     value = error["input"]
     given = json_type(value)
     go_type = _go_type_at(model, error["loc"])

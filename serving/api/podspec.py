@@ -13,6 +13,7 @@ from pydantic import Field
 
 from hearth.kube.models import (
     PRESERVE,
+    GoType,
     Int32,
     Int64,
     IntOrString,
@@ -30,6 +31,9 @@ _EMPTY_DEFAULT = Schema({"default": ""})
 _PRESERVED = Schema(PRESERVE, whole=True)
 _PRESERVED_ITEMS = Schema({"type": "array", "items": PRESERVE}, whole=True)
 _PRESERVED_ATOMIC = Schema(PRESERVE | _ATOMIC_MAP, whole=True)
+
+
+ResourceList = Annotated[dict[str, Quantity], GoType("v1.ResourceList")]
 
 
 def _keyed_list(key: str) -> Schema:
@@ -114,7 +118,7 @@ class ProjectedVolumeSource(Model):
 
 
 class EmptyDirVolumeSource(Model):
-    medium: str = ""
+    medium: Annotated[str, GoType("v1.StorageMedium")] = ""
     size_limit: Quantity | None = None
 
 
@@ -125,7 +129,7 @@ class PersistentVolumeClaimVolumeSource(Model):
 
 class ImageVolumeSource(Model):
     reference: str = ""
-    pull_policy: str = ""
+    pull_policy: Annotated[str, GoType("v1.PullPolicy")] = ""
 
 
 class VolumeSource(Model):
@@ -147,7 +151,7 @@ class Volume(VolumeSource):
 class ContainerPort(Model):
     name: str = ""
     container_port: Kept[Int32] = 0
-    protocol: Annotated[str, Schema({"default": "TCP"})] = ""
+    protocol: Annotated[str, GoType("v1.Protocol"), Schema({"default": "TCP"})] = ""
 
 
 class ConfigMapEnvSource(LocalObjectReference):
@@ -188,8 +192,8 @@ class EnvVar(Model):
 
 
 class ResourceRequirements(Model):
-    limits: dict[str, Quantity] = Field(default_factory=dict)
-    requests: dict[str, Quantity] = Field(default_factory=dict)
+    limits: ResourceList = Field(default_factory=dict)
+    requests: ResourceList = Field(default_factory=dict)
 
 
 class VolumeMount(Model):
@@ -197,7 +201,7 @@ class VolumeMount(Model):
     read_only: bool = False
     mount_path: Annotated[Kept[str], Required()] = ""
     sub_path: str = ""
-    mount_propagation: str | None = None
+    mount_propagation: Annotated[str | None, GoType("v1.MountPropagationMode")] = None
 
 
 class ExecAction(Model):
@@ -213,7 +217,7 @@ class HTTPGetAction(Model):
     path: str = ""
     port: Kept[IntOrString] = 0
     host: str = ""
-    scheme: str = ""
+    scheme: Annotated[str, GoType("v1.URIScheme")] = ""
     http_headers: Annotated[list[HTTPHeader], ATOMIC_LIST] = Field(default_factory=list)
 
 
@@ -242,13 +246,16 @@ class Probe(ProbeHandler):
     failure_threshold: Int32 = 0
 
 
+_Capability = Annotated[str, GoType("v1.Capability")]
+
+
 class Capabilities(Model):
-    add: Annotated[list[str], ATOMIC_LIST] = Field(default_factory=list)
-    drop: Annotated[list[str], ATOMIC_LIST] = Field(default_factory=list)
+    add: Annotated[list[_Capability], ATOMIC_LIST] = Field(default_factory=list)
+    drop: Annotated[list[_Capability], ATOMIC_LIST] = Field(default_factory=list)
 
 
 class SeccompProfile(Model):
-    type: Annotated[Kept[str], Required()] = ""
+    type: Annotated[Kept[str], GoType("v1.SeccompProfileType"), Required()] = ""
     localhost_profile: str | None = None
 
 
@@ -299,8 +306,8 @@ class Container(Model):
     """When it answers, requests are sent; by default a TCP connection to the port."""
     startup_probe: Probe | None = None
     termination_message_path: str = ""
-    termination_message_policy: str = ""
-    image_pull_policy: str = ""
+    termination_message_policy: Annotated[str, GoType("v1.TerminationMessagePolicy")] = ""
+    image_pull_policy: Annotated[str, GoType("v1.PullPolicy")] = ""
     security_context: SecurityContext | None = None
 
 
@@ -317,7 +324,7 @@ class PodSpec(Model):
     """Needs the feature kubernetes.podspec-init-containers."""
     containers: Annotated[Kept[list[Container] | None], Required()] = None
     """The containers; the one with a port takes the requests."""
-    dns_policy: str = ""
+    dns_policy: Annotated[str, GoType("v1.DNSPolicy")] = ""
     """Needs the feature kubernetes.podspec-dnspolicy."""
     node_selector: Annotated[dict[str, str], Schema(_ATOMIC_MAP)] = Field(default_factory=dict)
     """Needs the feature kubernetes.podspec-nodeselector."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from hearth.kube.models import Int64, Model
+from hearth.kube.models import Int64, Model, Url
 from serving.api.common import Addressable, Status
 
 
@@ -19,7 +19,7 @@ class TrafficTarget(Model):
     """Whether this follows the latest ready Revision; true without revisionName."""
     percent: Int64 | None = None
     """Share of the traffic; all shares add up to 100."""
-    url: str | None = None
+    url: Url | None = None
     """Where a tagged target is reached. Only in the status."""
 
 

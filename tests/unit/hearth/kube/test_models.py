@@ -41,6 +41,7 @@ class Sample(Model):
     many: list[Inner] = Field(default_factory=list)
     whole: Kept[Inner] = Field(default_factory=Inner)
     opaque: Opaque | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
     null_when_empty: Kept[list[str] | None] = None
     secret: Annotated[str, Hidden()] = ""
     wanted: Annotated[Kept[str], Required(), Schema({"default": "x"})] = ""
@@ -102,6 +103,14 @@ def test_wrong_types_are_refused_in_the_words_of_go(value: Any, message: str) ->
     with pytest.raises(DecodeError) as error:
         read(value)
     assert str(error.value) == f"json: cannot unmarshal {message}"
+
+
+def test_go_stops_at_the_first_error_and_escapes_keys() -> None:
+    many = [{} for _ in range(10)] + [{"port": []}]
+    with pytest.raises(DecodeError, match="of type int32"):
+        read({"many": many, "text": 5})
+    with pytest.raises(DecodeError, match=r"Sample\.spec\.labels\.example\.com~1a of type string"):
+        read({"labels": {"example.com/a": 1}})
 
 
 def test_a_bad_quantity_says_what_one_looks_like() -> None:

@@ -155,7 +155,7 @@ BAD = [
     ("observability", {"metrics-protocol": "smoke"}, 'unsupported protocol "smoke"'),
     ("observability", {"tracing-protocol": "grpc"}, 'endpoint should be set for protocol "grpc"'),
     ("leader-election", {"buckets": "0"}, "buckets: value must be between 1 <= 0 <= 10"),
-    ("logging", {"loglevel.controller": "loud"}, 'unrecognized level: "loud"'),
+    ("logging", {"loglevel.controller": "loud"}, "invalid logging level: loud"),
 ]
 
 
