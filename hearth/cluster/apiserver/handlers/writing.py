@@ -155,8 +155,10 @@ def _apply_refused(error: managed.ApplyError) -> status.ApiStatus:
 
 
 def _applied(call: Call) -> Object:
-    """The applied configuration: YAML or JSON, naming what the URL names."""
-    kind = call.kind
+    """The applied configuration: YAML or JSON, naming what the URL names.
+
+    Fields that its kind does not know are not dropped: merging refuses them.
+    """
     try:
         obj = decode.load_yaml(call.request.body)
     except decode.YamlError as error:
@@ -168,11 +170,6 @@ def _applied(call: Call) -> Object:
     if name and name != call.target.name:
         raise status.bad_request(name_mismatch(name, call.target.name))
     obj.setdefault("metadata", {})["name"] = call.target.name
-    if kind.namespaced:
-        obj["metadata"].setdefault("namespace", call.key.namespace)
-    validation = call.write_options("PatchOptions").field_validation
-    obj, warnings = decode.check_fields(obj, kind, validation=validation, duplicates=())
-    call.request.warnings += warnings
     return obj
 
 

@@ -6,6 +6,7 @@ leaves; items of associative lists are told apart by key or value. Pure; used by
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -292,7 +293,7 @@ def _check_map(shape: MapAtom, value: JSON, *, allow_duplicates: bool, path: str
     if value is None:
         return []
     if not isinstance(value, dict):
-        return [_located(path, f"expected map, got &{{{value}}}")]
+        return [_located(path, f"expected map, got {_go_value(value)}")]
     errors: list[str] = []
     for key, child in value.items():
         atom, here = shape.at(key), f"{path}.{key}"
@@ -306,7 +307,7 @@ def _check_list(shape: ListAtom, value: JSON, *, allow_duplicates: bool, path: s
     if value is None:
         return []
     if not isinstance(value, list):
-        return [_located(path, f"expected list, got &{{{value}}}")]
+        return [_located(path, f"expected list, got {_go_value(value)}")]
     errors: list[str] = []
     seen: set[str] = set()
     for index, item in enumerate(value):
@@ -325,19 +326,60 @@ def _check_list(shape: ListAtom, value: JSON, *, allow_duplicates: bool, path: s
     return errors
 
 
-_SCALARS: dict[str, tuple[tuple[type, ...], str]] = {
-    "number": ((int, float), "expected numeric (int or float), got {0}"),
-    "string": ((str,), "expected string, got &{1}"),
-    "boolean": ((bool,), "expected boolean, got &{1}"),
-    "untyped": ((int, float, str, bool), "expected any scalar, got &{1}"),
-}
-_GO_TYPES = {str: "string", bool: "bool", dict: "map[string]interface {}", list: "[]interface {}"}
-
-
 def _check_scalar(kind: str, value: JSON) -> list[str]:
     if value is None:
         return []
-    types, text = _SCALARS.get(kind, _SCALARS["untyped"])
-    if isinstance(value, types) and not (kind == "number" and isinstance(value, bool)):
+    if kind == "string":
+        if isinstance(value, str):
+            return []
+        return [f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"]
+    if kind == "number":
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return []
+        return [f"expected numeric (int or float), got {_go_type(value)}"]
+    if kind == "boolean":
+        return [] if isinstance(value, bool) else [f"expected boolean, got {_go_value(value)}"]
+    if isinstance(value, (int, float, str, bool)):
         return []
-    return [text.format(_GO_TYPES.get(type(value), "int64"), "{" + str(value) + "}")]
+    return [f"expected any scalar, got {_go_value(value)}"]
+
+
+_GO_TYPES: dict[type, str] = {
+    str: "string",
+    bool: "bool",
+    int: "int64",
+    float: "float64",
+    dict: "map[string]interface {}",
+    list: "[]interface {}",
+}
+
+
+def _go_type(value: JSON) -> str:
+    return _GO_TYPES.get(type(value), "<nil>")
+
+
+def _go_syntax(value: JSON) -> str:
+    """A value as Go's %#v prints it."""
+    if isinstance(value, (bool, str)):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        inner = ", ".join(f"{json.dumps(k)}:{_go_syntax(v)}" for k, v in sorted(value.items()))
+        return f"{_go_type(value)}{{{inner}}}"
+    if isinstance(value, list):
+        return f"{_go_type(value)}{{{', '.join(map(_go_syntax, value))}}}"
+    return "interface {}(nil)" if value is None else str(value)
+
+
+def _go_value(value: JSON) -> str:
+    """A pointer to a value as Go's %v prints it."""
+    return f"&{{{_go_plain(value)}}}"
+
+
+def _go_plain(value: JSON) -> str:
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{k}:{_go_plain(v)}' for k, v in sorted(value.items()))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_go_plain, value))}]"
+    if isinstance(value, bool):
+        return json.dumps(value)
+    return "<nil>" if value is None else str(value)

@@ -294,7 +294,8 @@ def _check_applied(atom: Atom, applied: Object) -> None:
         return
     meta = applied.get("metadata") or {}
     text = errors[0] if len(errors) == 1 else "\n".join(["errors:", *(f"  {e}" for e in errors)])
-    group_version, kind = applied.get("apiVersion", ""), applied.get("kind", "")
+    group, _, version = applied.get("apiVersion", "").rpartition("/")
+    group_version, kind = f"{group}/{version}", applied.get("kind", "")
     raise ApplyError(
         f"failed to create typed patch object ({meta.get('namespace', '')}/{meta.get('name', '')}; "
         f"{group_version}, Kind={kind}): {text}"

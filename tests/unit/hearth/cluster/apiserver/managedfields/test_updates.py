@@ -366,6 +366,16 @@ def test_managed_fields_in_an_applied_object_are_refused() -> None:
             '.spec.ports: duplicate entries for key [port=1,protocol="TCP"]',
             id="duplicate",
         ),
+        pytest.param(
+            {"color": 1},
+            ".spec.color: expected string, got &value.valueUnstructured{Value:1}",
+            id="string",
+        ),
+        pytest.param(
+            {"size": "x"}, ".spec.size: expected numeric (int or float), got string", id="number"
+        ),
+        pytest.param({"ports": {"a": 1}}, ".spec.ports: expected list, got &{map[a:1]}", id="list"),
+        pytest.param({"free": ["a"]}, ".spec.free: expected map, got &{[a]}", id="map"),
     ],
 )
 def test_what_cannot_be_walked_cannot_be_applied(spec: dict[str, Any], message: str) -> None:
