@@ -17,7 +17,8 @@ import orjson
 
 from hearth.cluster.apiserver import auth, status
 from hearth.cluster.apiserver.api import Api
-from hearth.cluster.apiserver.handlers.information import handle_information
+from hearth.cluster.apiserver.handlers.information import GIT_VERSION, handle_information
+from hearth.cluster.apiserver.handlers.openapi import OpenApiDocuments
 from hearth.cluster.apiserver.paths import parse_target
 from hearth.cluster.apiserver.requests import MAX_BODY, Request, Response
 from hearth.cluster.apiserver.routes import handle_resource
@@ -38,6 +39,7 @@ class App:
     def __init__(self, api: Api, hosts: frozenset[str]) -> None:
         self._api = api
         self._hosts = hosts
+        self._documents = OpenApiDocuments(GIT_VERSION)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +73,7 @@ class App:
     async def _answer(self, request: Request) -> Response:
         target = parse_target(request.path)
         if target is None:
-            return handle_information(self._api, request)
+            return await handle_information(self._api, self._documents, request)
         return await handle_resource(self._api, request, target)
 
     def _check_origin(self, headers: Mapping[str, str]) -> None:

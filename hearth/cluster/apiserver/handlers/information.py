@@ -10,6 +10,7 @@ from hearth.cluster.apiserver import auth, discovery, paths, status
 from hearth.cluster.apiserver.api import Api
 from hearth.cluster.apiserver.handlers import openapi
 from hearth.cluster.apiserver.handlers.common import value_response
+from hearth.cluster.apiserver.handlers.openapi import OpenApiDocuments
 from hearth.cluster.apiserver.requests import Request, Response, json_response, text_response
 from hearth.cluster.apiserver.routes import check_path_access, not_found
 
@@ -19,7 +20,7 @@ OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz", "/version", "/version/"
 """Anybody may see these, as in Kubernetes."""
 
 
-def handle_information(api: Api, request: Request) -> Response:
+async def handle_information(api: Api, documents: OpenApiDocuments, request: Request) -> Response:
     """Answers a request that names no resource."""
     path = request.path
     if path.rstrip("/") in OPEN_PATHS or path.startswith(("/livez/", "/readyz/", "/healthz/")):
@@ -27,6 +28,8 @@ def handle_information(api: Api, request: Request) -> Response:
     check_path_access(request.user, request)
     if request.method not in ("GET", "HEAD"):
         raise status.method_not_allowed()
+    if path.startswith(("/openapi/v2", "/openapi/v3")):
+        return await documents.answer(api, request) or not_found()
     for prefix, handler in _HANDLERS.items():
         if path == prefix or path.startswith(prefix + "/"):
             return handler(api, request)

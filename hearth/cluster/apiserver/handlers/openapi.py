@@ -1,119 +1,84 @@
-"""``/openapi``: the documents, built when first asked for and kept until kinds change."""
+"""The OpenAPI documents over HTTP; each is built when first asked for, and kept as bytes.
+
+A document is built in a thread of its own: the largest takes a good part of a second, which other
+requests shall not wait for.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
-from typing import Any
-from weakref import WeakKeyDictionary
 
 import orjson
 
-from hearth.cluster.apiserver import negotiate, openapi, openapi_proto, status
+from hearth.cluster.apiserver import openapi, status
 from hearth.cluster.apiserver.api import Api
-from hearth.cluster.apiserver.registry import Registry
+from hearth.cluster.apiserver.kind import Kind
+from hearth.cluster.apiserver.negotiate import JSON
+from hearth.cluster.apiserver.openapi_proto import encode_document
 from hearth.cluster.apiserver.requests import Request, Response
-from hearth.cluster.apiserver.routes import not_found
 
-PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-"""Clients also ask with ``@`` for the first dot, which no media type may hold in an answer."""
-_PROTOBUF_V2_NAMES = frozenset(
-    {PROTOBUF_V2, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"}
-)
-_JSON = frozenset({negotiate.JSON, "*/*", "application/*"})
-_YEAR = "public, max-age=31536000, immutable"
+_V2 = "/openapi/v2"
+_V3 = "/openapi/v3"
+_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_V2_PROTOBUF_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_V3_PROTOBUF = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf"
 
 
-class Documents:
-    """The documents of one server; all of them are dropped when a kind comes or goes."""
+class OpenApiDocuments:
+    """The documents of one server, as long as its kinds stay the same."""
 
     def __init__(self, version: str) -> None:
         self._version = version
         self._generation = -1
-        self._bodies: dict[str, bytes] = {}
+        self._documents: dict[str, bytes] = {}
+        self._building = asyncio.Lock()
 
-    def swagger(self, api: Api) -> bytes:
-        return self._body(api, "v2", lambda: orjson.dumps(self._swagger(api)))
-
-    def swagger_protobuf(self, api: Api) -> bytes:
-        def make() -> bytes:
-            return openapi_proto.encode_document(self._swagger(api))
-
-        return self._body(api, "v2 protobuf", make)
-
-    def index(self, api: Api) -> bytes:
+    async def answer(self, api: Api, request: Request) -> Response | None:
+        """The document of a path; None where there is none."""
+        accept = request.headers.get("accept", "")
         kinds = [served.kind for served in api.registry.all()]
-        return self._body(api, "v3", lambda: orjson.dumps(openapi.index(kinds, self._version)))
-
-    def group_version(self, api: Api, path: str) -> bytes | None:
-        kinds = [served.kind for served in api.registry.all()]
-        listed = [kind for kind in kinds if openapi.document_path(kind) == path]
+        path = request.path.rstrip("/")
+        if path == _V2:
+            return await self._swagger(api, kinds, accept)
+        if path == _V3:
+            return _answer(await self._built(api, path, lambda: self._index(kinds)), JSON, request)
+        if _V3_PROTOBUF in accept and JSON not in accept and "*/*" not in accept:
+            raise status.not_acceptable((JSON,))
+        place = path.removeprefix(_V3 + "/")
+        listed = [kind for kind in kinds if openapi.document_path(kind) == place]
         if not listed:
             return None
+        build = lambda: orjson.dumps(openapi.group_version(listed, self._version))
+        return _answer(await self._built(api, path, build), JSON, request)
 
-        def make() -> bytes:
-            return orjson.dumps(openapi.group_version(listed, self._version))
+    async def _swagger(self, api: Api, kinds: list[Kind], accept: str) -> Response:
+        def build() -> bytes:
+            document = openapi.swagger(kinds, self._version)
+            return encode_document(document) if is_protobuf else orjson.dumps(document)
 
-        return self._body(api, path, make)
+        is_protobuf = _V2_PROTOBUF in accept
+        media = _V2_PROTOBUF_TYPE if is_protobuf else JSON
+        return Response(200, await self._built(api, f"{_V2} {media}", build), media)
 
-    def _swagger(self, api: Api) -> dict[str, Any]:
-        return openapi.swagger([served.kind for served in api.registry.all()], self._version)
+    def _index(self, kinds: list[Kind]) -> bytes:
+        return orjson.dumps(openapi.index(kinds, self._version))
 
-    def _body(self, api: Api, name: str, make: Callable[[], bytes]) -> bytes:
-        if self._generation != api.registry.generation:
-            self._generation = api.registry.generation
-            self._bodies.clear()
-        if name not in self._bodies:
-            self._bodies[name] = make()
-        return self._bodies[name]
-
-
-_documents: WeakKeyDictionary[Registry, Documents] = WeakKeyDictionary()
-"""One server a process, but several in a test."""
-
-
-def answer(api: Api, request: Request, version: str) -> Response:
-    """Answers a request under ``/openapi``; ``version`` is the server's."""
-    documents = _documents.setdefault(api.registry, Documents(version))
-    parts = request.path.strip("/").split("/", 2)
-    if parts[1:] == ["v2"]:
-        return _swagger(documents, api, request)
-    if parts[1:] == ["v3"]:
-        return _tagged(documents.index(api), negotiate.JSON, request)
-    if parts[1:2] == ["v3"] and len(parts) == 3:
-        body = documents.group_version(api, parts[2])
-        if body is None:
-            return not_found()
-        _require(request, _JSON)
-        response = _tagged(body, negotiate.JSON, request)
-        if "hash" not in request.query:
-            return response
-        headers = (*response.headers, ("Cache-Control", _YEAR))
-        return Response(response.status, response.body, response.content_type, headers)
-    return not_found()
+    async def _built(self, api: Api, name: str, build: Callable[[], bytes]) -> bytes:
+        async with self._building:
+            if self._generation != api.registry.generation:
+                self._generation = api.registry.generation
+                self._documents.clear()
+            if name not in self._documents:
+                self._documents[name] = await asyncio.to_thread(build)
+            return self._documents[name]
 
 
-def _swagger(documents: Documents, api: Api, request: Request) -> Response:
-    media = _require(request, _JSON | _PROTOBUF_V2_NAMES)
-    if media in _PROTOBUF_V2_NAMES:
-        return _tagged(documents.swagger_protobuf(api), PROTOBUF_V2, request)
-    return _tagged(documents.swagger(api), negotiate.JSON, request)
-
-
-def _require(request: Request, offered: frozenset[str]) -> str:
-    """The first media type of the Accept header that is offered; 406 when none is."""
-    accept = request.headers.get("accept", "") or "*/*"
-    for clause in accept.split(","):
-        media = negotiate.parse_media(clause)[0]
-        if media in offered:
-            return media
-    raise status.not_acceptable((negotiate.JSON,))
-
-
-def _tagged(body: bytes, media: str, request: Request) -> Response:
-    """With an entity tag, so that a client that has the document need not read it again."""
+def _answer(body: bytes, media: str, request: Request) -> Response:
+    """With an ETag, so that clients keep what they have."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32].upper()}"'
-    headers = (("Etag", tag), ("Vary", "Accept"))
+    headers = (("etag", tag), ("vary", "Accept"))
     if request.headers.get("if-none-match") == tag:
         return Response(304, b"", media, headers)
     return Response(200, body, media, headers)
