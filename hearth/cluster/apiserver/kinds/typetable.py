@@ -92,8 +92,6 @@ class Field:
 
     def schema(self) -> dict[str, Any]:
         base = self.type.schema()
-        if self.union:
-            base = {**base, "x-kubernetes-preserve-unknown-fields": True}
         return {**base, **self.extensions} if self.extensions else base
 
 

@@ -196,9 +196,11 @@ def test_table_cells_as_recorded() -> None:
 @pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings are not beside this checkout")
 def test_discovery_names_are_as_recorded() -> None:
     for name, exchange in exchanges().items():
-        for resource in (exchange["response"] or {}).get("resources", ()) if (
-            name.startswith("discovery") and isinstance(exchange["response"], dict)
-        ) else ():
+        for resource in (
+            (exchange["response"] or {}).get("resources", ())
+            if (name.startswith("discovery") and isinstance(exchange["response"], dict))
+            else ()
+        ):
             version = exchange["response"]["groupVersion"]
             kind = KINDS.get((version, resource["name"]))
             if kind is None:
