@@ -10,7 +10,7 @@ import base64
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -176,18 +176,6 @@ class Mounted:
                 reason="InternalError",
             )
         return Response(encode(asked, answer), media_type=_JSON)
-
-
-@dataclass(slots=True)
-class Handlers:
-    """Handlers by path, collected from several parts before the server starts."""
-
-    by_path: dict[str, Handler] = field(default_factory=dict)
-
-    def add(self, path: str, handler: Handler) -> None:
-        if path in self.by_path:
-            raise ValueError(f"two admission handlers at {path}")
-        self.by_path[path] = handler
 
 
 async def _healthy(request: Request) -> Response:

@@ -44,9 +44,6 @@ class Version:
     columns: Sequence[tuple[str, str, str]] = ()  # name, type, JSON path
     storage: bool = True
     description: str = ""
-    root: Mapping[str, Any] = field(default_factory=dict)  # schemas of further root members
-    scale: Mapping[str, str] | None = None
-    deprecated: bool = False
     bare_status: bool = False
 
 
@@ -92,7 +89,7 @@ def crd_object(crd: Crd) -> dict[str, Any]:
 
 
 def _version(version: Version) -> dict[str, Any]:
-    members = {**_ROOT_MEMBERS, **version.root}
+    members: dict[str, Any] = dict(_ROOT_MEMBERS)
     if version.spec is not None:
         members["spec"] = schema_of(version.spec)
     subresources: dict[str, Any] = {}
@@ -100,14 +97,10 @@ def _version(version: Version) -> dict[str, Any]:
         members["status"] = schema_of(version.status)
     if version.status is not None or version.bare_status:
         subresources["status"] = {}
-    if version.scale is not None:
-        subresources["scale"] = dict(version.scale)
     schema: dict[str, Any] = {"type": "object", "properties": members}
     if version.description:
         schema["description"] = version.description
     out: dict[str, Any] = {"name": version.name, "served": True, "storage": version.storage}
-    if version.deprecated:
-        out["deprecated"] = True
     out["schema"] = {"openAPIV3Schema": schema}
     if subresources:
         out["subresources"] = subresources

@@ -102,10 +102,3 @@ async def test_a_broken_handler_answers_all_the_same(caplog: pytest.LogCaptureFi
 async def test_nonsense_gets_400() -> None:
     code, _ = await call(lambda request: admission.ALLOWED, b"nonsense")
     assert code == 400
-
-
-def test_a_path_is_given_once() -> None:
-    handlers = admission.Handlers()
-    handlers.add("/a", lambda request: admission.ALLOWED)
-    with pytest.raises(ValueError, match="two admission handlers"):
-        handlers.add("/a", lambda request: admission.ALLOWED)
