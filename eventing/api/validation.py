@@ -27,6 +27,7 @@ from hearth.kube.fielderrors import (
     via,
 )
 from hearth.kube.gotext import quote
+from hearth.kube.structdiff import short_diff
 
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9]*")
 _IMMUTABLE = "Immutable fields changed (-old +new)"
@@ -55,13 +56,17 @@ def broker_changes(
     old: BrokerSpec, new: BrokerSpec, *, old_class: str | None, new_class: str | None
 ) -> Errors:
     """Complaints about changes of what cannot be changed: all but the delivery."""
-    diff = _reference_diff("{v1.BrokerSpec}.Config", old.config, new.config)
+    diff = short_diff(_without_delivery(old), _without_delivery(new), "v1.BrokerSpec")
     if diff:
         return [FieldError(_IMMUTABLE, ("spec",), diff)]
     if (old_class or "") != (new_class or ""):
         diff = _text_diff("{string}", old_class or "", new_class or "")
         return [FieldError("Immutable annotations changed (-old +new)", ("annotations",), diff)]
     return []
+
+
+def _without_delivery(spec: BrokerSpec) -> BrokerSpec:
+    return spec.model_copy(update={"delivery": None})
 
 
 def validate_trigger(
@@ -323,40 +328,5 @@ def _check_injection(value: str, broker: str) -> Errors:
     return []
 
 
-# -- differences, as go-cmp reports them -------------------------------------------------------
-
-_REFERENCE_FIELDS = (
-    ("Kind", "kind"),
-    ("Namespace", "namespace"),
-    ("Name", "name"),
-    ("APIVersion", "api_version"),
-    ("Group", "group"),
-)
-
-
 def _text_diff(path: str, old: str, new: str) -> str:
     return f"{path}:\n\t-: {quote(old)}\n\t+: {quote(new)}\n"
-
-
-def _reference_diff(path: str, old: KReference | None, new: KReference | None) -> str:
-    if old is None or new is None:
-        if old is new:
-            return ""
-        return f"{path}:\n\t-: {_go_reference(old)}\n\t+: {_go_reference(new)}\n"
-    return "".join(
-        _text_diff(f"{path}.{go_name}", getattr(old, name), getattr(new, name))
-        for go_name, name in _REFERENCE_FIELDS
-        if getattr(old, name) != getattr(new, name)
-    )
-
-
-def _go_reference(reference: KReference | None) -> str:
-    return "(*v1.KReference)(nil)" if reference is None else f'"{_as_text(reference)}"'
-
-
-def _as_text(reference: KReference) -> str:
-    return (
-        f"Kind = {reference.kind}, Namespace = {reference.namespace}, Name = {reference.name}, "
-        f"APIVersion = {reference.api_version}, Group = {reference.group}, "
-        f"Address = {reference.address or ''}"
-    )

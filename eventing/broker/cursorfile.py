@@ -24,6 +24,7 @@ class CursorFile:
         self._path = folder / "cursors"
         self.states = _load(self._path)
         self._fd = -1
+        self._torn = False
         self._rewrite()
 
     def save(self, changes: Mapping[str, CursorState | None], *, durable: bool) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from eventing.api.settings import BrokerDefaults, Features
+from eventing.install import shipped_objects
 
 TWO_SCOPES = """
 clusterDefault:
@@ -76,6 +77,12 @@ def test_what_cannot_be_read_is_an_error(text):
 )
 def test_flags(data, enabled):
     assert Features.from_data(data).is_enabled("delivery-timeout") is enabled
+
+
+def test_shipped_config_maps_are_the_defaults():
+    shipped = {obj["metadata"]["name"]: obj.get("data", {}) for obj in shipped_objects()}
+    assert BrokerDefaults.from_data(shipped["config-br-defaults"]) == BrokerDefaults.from_data({})
+    assert Features.from_data(shipped["config-features"]) == Features.from_data({})
 
 
 def test_unknown_flags_are_off():
