@@ -8,7 +8,6 @@ import orjson
 
 from hearth.cluster.apiserver import auth, discovery, paths, status
 from hearth.cluster.apiserver.api import Api
-from hearth.cluster.apiserver.handlers import openapi
 from hearth.cluster.apiserver.handlers.common import value_response
 from hearth.cluster.apiserver.handlers.openapi import OpenApiDocuments
 from hearth.cluster.apiserver.requests import Request, Response, json_response, text_response
@@ -119,14 +118,9 @@ def _issuer(api: Api, request: Request) -> Response:
     )
 
 
-def _openapi(api: Api, request: Request) -> Response:
-    return openapi.answer(api, request, GIT_VERSION)
-
-
 _HANDLERS: dict[str, Callable[[Api, Request], Response]] = {
     "/api": _core,
     "/apis": _groups,
-    "/openapi": _openapi,
     "/openid/v1/jwks": _keys,
     "/.well-known/openid-configuration": _issuer,
 }
