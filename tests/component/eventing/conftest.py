@@ -1,9 +1,16 @@
-"""Component tests run on both event loops: asyncio's own and uvloop, which serves in production."""
+"""The data plane is tested on both event loops: asyncio and uvloop, which serves in production.
+
+What is slow to start (the API server, processes) is tested on uvloop alone.
+"""
 
 import asyncio
 
 import uvloop
 
+_UVLOOP_ALONE = {"test_control.py", "test_kill.py"}
+
 
 def pytest_asyncio_loop_factories(config, item):
+    if item.path.name in _UVLOOP_ALONE:
+        return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
