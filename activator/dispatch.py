@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from activator import failures
 from activator.backends import Backend
-from activator.exchange import Exchange, upstream_head
+from activator.exchange import Exchange
 from activator.failures import plain_response
 from activator.forwarding import apply_split, request_head
 from activator.pods import Pod
@@ -27,11 +27,13 @@ def dispatch(exchange: Exchange, *, internal: bool) -> None:
     if head.probe is not None:
         _answer_probe(exchange)
         return
-    routes = exchange.client.find_routes(exchange.host, internal=internal)
+    routes = exchange.client.find_routes(head.host)
     if routes is None:
         _dispatch_unrouted(exchange, internal=internal)
-    elif routes.only is not None:
-        _send(exchange, routes.only, exchange.host)
+        return
+    split = routes.only
+    if split is not None:
+        _send(exchange, split, head.host)
     else:
         route = routes.find(head.target, head.lines)
         if route is None:
@@ -46,7 +48,7 @@ def _follow(exchange: Exchange, route: Route[Backend]) -> None:
         _redirect(exchange)
         return
     gateway, head = exchange.gateway, exchange.head
-    host = exchange.host
+    host = head.host
     split = route.choose(gateway.roll())
     shown = split.original_host
     for _ in range(_LONGEST_REWRITE):
@@ -65,26 +67,30 @@ def _follow(exchange: Exchange, route: Route[Backend]) -> None:
 
 
 def _send(exchange: Exchange, split: Split[Backend], host: bytes) -> None:
+    head = exchange.head
     if split.names:
-        apply_split(exchange.head, split)
-    exchange.send_to(split.target, upstream_head(exchange, host, split.lines))
+        apply_split(head, split)
+    forwarding = exchange.client.forwarding_lines(head)
+    exchange.send_to(split.target, request_head(head, host, forwarding, split.lines))
 
 
 def _redirect(exchange: Exchange) -> None:
     """To the same address over HTTPS. A 301 would turn other methods into GET, a 308 does not."""
     head = exchange.head
-    host = exchange.host.partition(b":")[0]
+    host = head.host.partition(b":")[0]
     status = 301 if head.method in (b"GET", b"HEAD") else 308
     location = b"location: https://%b%b\r\n" % (host, head.target)
     exchange.client.answer(exchange, plain_response(status, extra=location))
 
 
 def _dispatch_unrouted(exchange: Exchange, *, internal: bool) -> None:
-    head, host = exchange.head, exchange.host
+    head = exchange.head
+    host = head.host
     if internal:
         backend = _plain_service(exchange, host)
         if backend is not None:
-            exchange.send_to(backend, upstream_head(exchange, host, b""))
+            forwarding = exchange.client.forwarding_lines(head)
+            exchange.send_to(backend, request_head(head, host, forwarding))
             return
         if head.is_absolute and not is_cluster_local(host):
             _forward(exchange, host)
@@ -111,8 +117,8 @@ def _forward(exchange: Exchange, host: bytes) -> None:
         exchange.fail(failures.BAD_REQUEST)
         return
     exchange.gateway.forwarded_requests += 1
-    head = request_head(exchange.head, host=host, forwarding=b"")
-    exchange.send_direct(Pod(address), head, DEFAULT_TIMEOUT_SECONDS)
+    request = request_head(exchange.head, host, b"")
+    exchange.send_direct(Pod(address), request, DEFAULT_TIMEOUT_SECONDS)
 
 
 def _has_port(host: bytes) -> bool:

@@ -145,9 +145,9 @@ class ClientConnection(asyncio.Protocol):
 
     # The reader's events.
 
-    def on_request(self, head: RequestHead, host: bytes) -> None:
+    def on_request(self, head: RequestHead) -> None:
         self._head_since = 0.0
-        exchange = self._receiving = Exchange(self._gateway, self, head, host)
+        exchange = self._receiving = Exchange(self._gateway, self, head)
         if self._active is None and not self._pending:
             self._active = exchange
             dispatch(exchange, internal=self._internal)
@@ -165,14 +165,15 @@ class ClientConnection(asyncio.Protocol):
 
     # For the exchange.
 
-    def find_routes(self, host: bytes, *, internal: bool) -> HostRoutes[Backend] | None:
+    def find_routes(self, host: bytes) -> HostRoutes[Backend] | None:
         table = self._gateway.table
-        if host != self._routes_host or table is not self._cached_table:
+        if table is not self._cached_table or host != self._routes_host:
             self._routes_host, self._cached_table = host, table
-            self._cached_routes = (table.internal if internal else table.external).find(host)
+            self._cached_routes = (table.internal if self._internal else table.external).find(host)
         return self._cached_routes
 
-    def forwarding_lines(self, head: RequestHead, host: bytes) -> bytes:
+    def forwarding_lines(self, head: RequestHead) -> bytes:
+        host = head.host
         if head.has_forwarding:
             return extended_forwarded_lines(
                 self._peer,
@@ -265,22 +266,28 @@ class ClientConnection(asyncio.Protocol):
                 upstream.relay.close_client()
 
     def expire(self, now: float) -> None:
-        """A deadline of the connection itself: a slow head or a long silence."""
-        if self._is_closing and not self._is_lingering:
+        """A deadline may have passed: the request's, a slow head's or a long silence's."""
+        if now < self._check_at or (self._is_closing and not self._is_lingering):
+            # An entry that an earlier one has overtaken, or a connection that is gone.
             return
-        if now < self._check_at:
-            return
-        limits = self._gateway.limits
+        keep_alive_seconds = self._gateway.limits.keep_alive_seconds
+        exchange = self._active
         if self._is_lingering:
             self.transport.abort()
-        elif self._active is not None or self.tunnel is not None:
-            self._check_later(now + limits.keep_alive_seconds)
+        elif exchange is not None:
+            self._check_at = float("inf")
+            exchange.expire(now)
+            if self._active is exchange:
+                next_look = min(exchange.nearest_deadline(), now + keep_alive_seconds)
+                self._check_later(next_look)
+            elif not self._is_closing:
+                self.check_by(now + keep_alive_seconds)
         elif self._head_since:
             self._expire_head(now)
-        elif now >= self._idle_since + limits.keep_alive_seconds:
+        elif now >= self._idle_since + keep_alive_seconds:
             self.close()
         else:
-            self._check_later(self._idle_since + limits.keep_alive_seconds)
+            self._check_later(self._idle_since + keep_alive_seconds)
 
     # Details.
 
@@ -291,6 +298,15 @@ class ClientConnection(asyncio.Protocol):
             self._answer_and_close(failures.HEAD_TIMEOUT)
         else:
             self._check_later(due)
+
+    def check_by(self, deadline: float) -> None:
+        """See that ``expire`` is called when this deadline passes.
+
+        A connection sits in the wheel for its own sake anyway, so a request's deadline that lies
+        behind the next look costs nothing.
+        """
+        if deadline < self._check_at:
+            self._check_later(deadline)
 
     def _check_later(self, at: float) -> None:
         self._check_at = at

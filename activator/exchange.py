@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from activator import failures, phases
 from activator.backends import Backend
 from activator.failures import Failure
-from activator.forwarding import chunk, last_chunk, request_head
+from activator.forwarding import chunk, last_chunk
 from activator.framing import CHUNKED, RequestHead
 from activator.gateway import Gateway
 from activator.pods import Pod
@@ -39,6 +39,9 @@ class Exchange:
     is_special = False
     idle_seconds = 0.0
     last_byte_at = 0.0
+    # The head for the application, and what has come of the body before there was a connection.
+    _request = b""
+    _held: list[bytes] | None = None
     _held_octets = 0
     _discarded = 0
     _ticket: Ticket[Exchange] | None = None
@@ -49,44 +52,33 @@ class Exchange:
     _admitted_at = 0.0
     _sent_at = 0.0
     _deadline = 0.0
-    _bucket = -1
 
-    def __init__(
-        self, gateway: Gateway, client: ClientConnection, head: RequestHead, host: bytes
-    ) -> None:
+    def __init__(self, gateway: Gateway, client: ClientConnection, head: RequestHead) -> None:
         self.gateway = gateway
         self.client = client
         self.head = head
-        self.host = host
-        self._held: list[bytes] = []
 
     # Admission.
 
-    def send_to(self, backend: Backend, head: bytes) -> None:
-        """The route is known; ``head`` is the request's head as the application gets it."""
-        now = self.gateway.clock()
+    def send_to(self, backend: Backend, request: bytes) -> None:
+        """The route is known; ``request`` is the head as the application gets it."""
+        self._started = now = self.gateway.clock()
         self.backend = backend
-        self._started = now
-        # Of a pipelined request the body may be there already.
-        self._held.insert(0, head)
-        spec = backend.spec
-        self._deadline = now + spec.timeout_seconds
+        self._request = request
+        self._deadline = now + backend.spec.timeout_seconds
         backend.stats.enter(now)
         pod = backend.throttler.acquire()
-        if pod is not None:
-            self.run_on(pod, now)
-        else:
+        if pod is None:
             self._wait(backend, now)
+        else:
+            self.run_on(pod, now)
 
-    def send_direct(self, pod: Pod, head: bytes, timeout_seconds: float) -> None:
+    def send_direct(self, pod: Pod, request: bytes, timeout_seconds: float) -> None:
         """To a host outside: no line, no capacity, one connection for this request."""
-        now = self.gateway.clock()
-        self._started = self._admitted_at = now
+        self._started = now = self.gateway.clock()
+        self._request = request
         self._deadline = now + timeout_seconds
-        self._held.insert(0, head)
-        self.pod = pod
-        self._watch(now)
-        self.gateway.dial(self, pod)
+        self.run_on(pod, now)
 
     def _wait(self, backend: Backend, now: float) -> None:
         throttler = backend.throttler
@@ -94,12 +86,12 @@ class Exchange:
             # Nobody makes pods for a plain Service.
             self.fail(failures.NO_ENDPOINTS)
             return
-        self._ticket = throttler.enqueue(self, sum(map(len, self._held)))
+        self._ticket = throttler.enqueue(self, len(self._request) + self._held_octets)
         if self._ticket is None:
             self.fail(failures.QUEUE_FULL)
             return
         self._is_cold = not throttler.ready
-        self._watch(now)
+        self.client.check_by(self._deadline)
         self.gateway.demand(backend)
 
     def run_on(self, pod: Pod, now: float) -> None:
@@ -107,8 +99,7 @@ class Exchange:
         self._ticket = None
         self.pod = pod
         self._admitted_at = now
-        if self._bucket < 0:
-            self._bucket = self.gateway.watch_deadline(self, self._deadline)
+        self.client.check_by(self._deadline)
         connection = take_idle(pod, now) if pod.idle else None
         if connection is not None:
             self.attach(connection)
@@ -121,35 +112,32 @@ class Exchange:
 
     def attach(self, connection: UpstreamConnection) -> None:
         """Send what there is of the request over this connection."""
-        client, head = self.client, self.head
         self.upstream = connection
         connection.exchange = self
-        connection.relay.begin(
-            head.method == b"HEAD",
-            head.http11,
-            keep_alive=head.keep_alive and not self.gateway.draining,
-            upgrade_wanted=head.upgrades,
-        )
-        if client.write_paused:
+        connection.relay.begin(self.head, self.gateway.draining)
+        if self.client.write_paused:
             connection.transport.pause_reading()
-        held = self._held
-        connection.transport.write(held[0] if len(held) == 1 else b"".join(held))
         self._is_sent = True
-        held.clear()
-        if self._held_octets:
-            self._held_octets = 0
-            client.resume("held")
+        if self._held is None:
+            connection.transport.write(self._request)
+        else:
+            self._send_held(connection, self._held)
         backend = self.backend
         if backend is not None and (self._is_cold or backend.spec.has_phase_timeouts):
             self._settle_timeouts(backend.spec)
 
+    def _send_held(self, connection: UpstreamConnection, held: list[bytes]) -> None:
+        connection.transport.write(b"".join((self._request, *held)))
+        self._held = None
+        self._held_octets = 0
+        self.client.resume("held")
+
     def _settle_timeouts(self, spec: RevisionSpec) -> None:
         """The application has the request: its own limits begin to count."""
         self.is_special = self._is_cold
-        if spec.has_phase_timeouts or self._is_cold:
-            now = self._sent_at = self.last_byte_at = self.gateway.clock()
-            self.idle_seconds = spec.idle_timeout_seconds
-            self._watch(now)
+        self._sent_at = self.last_byte_at = self.gateway.clock()
+        self.idle_seconds = spec.idle_timeout_seconds
+        self.client.check_by(self.nearest_deadline())
 
     # The request's body.
 
@@ -174,6 +162,8 @@ class Exchange:
             self._hold(data)
 
     def _hold(self, data: bytes) -> None:
+        if self._held is None:
+            self._held = []
         self._held.append(data)
         self._held_octets += len(data)
         if self._held_octets > self.gateway.limits.held_octets:
@@ -264,7 +254,8 @@ class Exchange:
         if not backend.is_revision and not throttler.ready:
             self.fail(failures.CONNECT_FAILED)
             return
-        self._ticket = throttler.enqueue(self, sum(map(len, self._held)), first=True)
+        size = len(self._request) + self._held_octets
+        self._ticket = throttler.enqueue(self, size, first=True)
         if self._ticket is None:
             self.fail(failures.QUEUE_FULL)
             return
@@ -315,16 +306,19 @@ class Exchange:
 
     def expire(self, now: float) -> None:
         """A deadline may have passed; which one decides the answer."""
-        self._bucket = -1
-        if self.finished:
-            return
         failure = self._expired(now)
-        if failure is None:
-            self._watch(now)
-        elif self.client.tunnel is not None:
+        if failure is None or self.finished:
+            return
+        if self.client.tunnel is not None:
             self.client.tunnel.abort()
         else:
             self.fail(failure)
+
+    def nearest_deadline(self) -> float:
+        nearest = min(self._deadline, self._response_start_limit())
+        if self.idle_seconds and self._is_sent:
+            nearest = min(nearest, self.last_byte_at + self.idle_seconds)
+        return nearest
 
     def _expired(self, now: float) -> Failure | None:
         if now >= self._deadline:
@@ -345,30 +339,17 @@ class Exchange:
         seconds = backend.spec.response_start_timeout_seconds
         return self._sent_at + seconds if seconds and self._is_sent else float("inf")
 
-    def _watch(self, now: float) -> None:
-        """Sit in the wheel at the nearest deadline."""
-        nearest = min(self._deadline, self._response_start_limit())
-        if self.idle_seconds and self._is_sent:
-            nearest = min(nearest, self.last_byte_at + self.idle_seconds)
-        if self._bucket >= 0:
-            self.gateway.wheel.discard(self, self._bucket)
-        self._bucket = self.gateway.watch_deadline(self, nearest)
-
     def _finish(self, status: int) -> float:
+        """The one end of every exchange: the pod is free again, and the request counted."""
         self.finished = True
-        gateway = self.gateway
-        now = gateway.clock()
-        if self._bucket >= 0:
-            gateway.wheel.discard(self, self._bucket)
+        now = self.gateway.clock()
         backend = self.backend
-        if backend is None:
-            return now
-        if self._ticket is not None:
-            backend.throttler.cancel(self._ticket)
-            self._ticket = None
-        self._give_back()
-        backend.stats.leave(now)
-        backend.stats.observe(status, now - self._started)
+        if backend is not None:
+            if self._ticket is not None:
+                backend.throttler.cancel(self._ticket)
+                self._ticket = None
+            self._give_back()
+            backend.stats.leave(now, status, now - self._started)
         return now
 
     def _give_back(self) -> None:
@@ -381,10 +362,3 @@ class Exchange:
         if connection is not None:
             connection.exchange = None
             connection.abort()
-
-
-def upstream_head(exchange: Exchange, host: bytes, appended: bytes) -> bytes:
-    """The request's head for the application, with the forwarding fields."""
-    head = exchange.head
-    forwarding = exchange.client.forwarding_lines(head, exchange.host)
-    return request_head(head, host=host, forwarding=forwarding, appended=appended)

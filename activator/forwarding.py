@@ -9,32 +9,19 @@ from activator.headers import find_field, without_fields
 from activator.routes import Split
 
 
-def request_head(
-    head: RequestHead, *, host: bytes, forwarding: bytes, appended: bytes = b""
-) -> bytes:
+def request_head(head: RequestHead, host: bytes, forwarding: bytes, appended: bytes = b"") -> bytes:
     """The request line and all fields. ``forwarding`` and ``appended`` are whole lines."""
-    lines = head.lines
-    fields = b"\r\n".join(lines) + b"\r\n" if lines else b""
-    return b"".join(
-        (
-            head.method,
-            b" ",
-            head.target,
-            b" HTTP/1.1\r\nhost: ",
-            host,
-            b"\r\n",
-            fields,
-            forwarding,
-            appended,
-            _framing_fields(head)
-            if head.has_length or head.length or head.connection or head.expects_continue
-            else b"",
-            b"te: trailers\r\n\r\n" if head.trailers_welcome else b"\r\n",
-        )
-    )
+    start = head.method + b" " + head.target + b" HTTP/1.1\r\nhost: " + host + b"\r\n" + forwarding
+    if head.lines:
+        start += b"\r\n".join(head.lines) + b"\r\n"
+    if appended:
+        start += appended
+    if head.has_length or head.transfer_encoding or head.connection or head.trailers_welcome:
+        start += _hop_fields(head)
+    return start + b"\r\n"
 
 
-def _framing_fields(head: RequestHead) -> bytes:
+def _hop_fields(head: RequestHead) -> bytes:
     """What this hop needs to know of the body and of the connection."""
     fields = b""
     if head.length == CHUNKED:
@@ -45,6 +32,8 @@ def _framing_fields(head: RequestHead) -> bytes:
         fields += b"expect: 100-continue\r\n"
     if head.upgrades:
         fields += b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade
+    if head.trailers_welcome:
+        fields += b"te: trailers\r\n"
     return fields
 
 

@@ -10,6 +10,7 @@ However the stream is cut into pieces, the events are the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from activator.headers import (
 )
 
 CHUNKED = -1
+_LINE_FEED = 0x0A
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class RequestHead:
 
     method = b""
     target = b""
+    host = b""
     hosts = 0
     # Body: a length, or CHUNKED.
     length = 0
@@ -88,7 +91,7 @@ class RequestHead:
 class RequestSink(Protocol):
     """Who gets the events. Calls come in this order: head, any number of pieces, end."""
 
-    def on_request(self, head: RequestHead, host: bytes) -> None: ...
+    def on_request(self, head: RequestHead) -> None: ...
 
     def on_request_body(self, data: bytes) -> None: ...
 
@@ -98,7 +101,7 @@ class RequestSink(Protocol):
 class _Nobody:
     """Hears the events of a head that was made up to bring a parser into position."""
 
-    def on_request(self, head: RequestHead, host: bytes) -> None:
+    def on_request(self, head: RequestHead) -> None:
         pass
 
     def on_request_body(self, data: bytes) -> None:
@@ -112,9 +115,7 @@ class RequestReader:
     """One connection's requests, one after the other."""
 
     __slots__ = (
-        "_fields",
         "_head",
-        "_host",
         "_is_closing",
         "_is_large",
         "_is_premature",
@@ -134,11 +135,9 @@ class RequestReader:
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
         self._head = RequestHead()
-        self._host = b""
         self._target = b""
         self._trailers: list[bytes] = []
         self._octets = 0
-        self._fields = 0
         self._is_large = False
         self._is_premature = False
         # The last request asked to close: whatever follows it is not looked at.
@@ -153,11 +152,12 @@ class RequestReader:
         if self.held is not None:
             self.held += data
             return
-        if self._is_closing and not self.in_message:
-            return
-        if not self.in_message and data[:1] == b"\n":
-            # llhttp skips any empty line before a request; only CRLF is one.
-            raise FramingError(failures.BAD_REQUEST)
+        if not self.in_message:
+            if self._is_closing:
+                return
+            if data[0] == _LINE_FEED:
+                # llhttp skips any empty line before a request; only CRLF is one.
+                raise FramingError(failures.BAD_REQUEST)
         self._is_large = len(data) + self._octets > self._limits.head_octets
         try:
             self._parser.feed_data(data)
@@ -203,7 +203,7 @@ class RequestReader:
 
     def _prime(self) -> None:
         """Bring a fresh parser to where this request's body begins, its offer left out."""
-        head, host, sink, is_closing = self._head, self._host, self._sink, self._is_closing
+        head, sink, is_closing = self._head, self._sink, self._is_closing
         framing = (
             b"Transfer-Encoding: chunked"
             if head.length == CHUNKED
@@ -213,14 +213,14 @@ class RequestReader:
             framing += b"\r\nConnection: close"
         self._sink = _Nobody()
         self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % framing)
-        self._head, self._host, self._sink, self._is_closing = head, host, sink, is_closing
+        self._head, self._sink, self._is_closing = head, sink, is_closing
 
     # llhttp's callbacks.
 
     def on_message_begin(self) -> None:
         self._head = RequestHead()
-        self._host = self._target = b""
-        self._octets = self._fields = 0
+        self._target = b""
+        self._octets = 0
         self.in_head = self.in_message = True
         if self._trailers:
             self._trailers = []
@@ -229,24 +229,21 @@ class RequestReader:
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        field = REQUEST_FIELDS.get(name.lower())
         if not self.in_head:
             self._on_trailer(name, value)
-        elif field is None:
+            return
+        take = _ON_FIELD.get(name.lower())
+        if take is None:
             self._head.lines.append(name + b": " + value)
-        elif field is Field.HOST:
-            self._host = value.rstrip(b" \t")
-            self._head.hosts += 1
         else:
-            _ON_FIELD[field](self._head, value)
-        self._fields += 1
+            take(self._head, value)
 
     def on_headers_complete(self) -> None:
         head, parser = self._head, self._parser
         self.in_head = False
         head.method = parser.get_method()
         head.target = target = self._target
-        if self._is_large or self._fields > self._limits.fields:
+        if self._is_large or len(head.lines) > self._limits.fields:
             self._check_sizes()
         self._octets = 0
         if (
@@ -259,7 +256,7 @@ class RequestReader:
             self._settle(head, parser.get_http_version())
         if target[:1] != b"/" or b"#" in target:
             self._settle_target(head)
-        self._sink.on_request(head, self._host)
+        self._sink.on_request(head)
 
     def on_body(self, data: bytes) -> None:
         self._sink.on_request_body(data)
@@ -276,17 +273,14 @@ class RequestReader:
         if is_forwardable_trailer(name):
             self._trailers.append(name + b": " + value)
         self._octets += len(name) + len(value) + 4
-        if self._octets > self._limits.head_octets or self._fields > self._limits.fields:
+        if self._octets > self._limits.head_octets or len(self._trailers) > self._limits.fields:
             raise FramingError(failures.HEAD_TOO_LARGE)
 
     def _check_sizes(self) -> None:
         limits, head = self._limits, self._head
-        if self._fields > limits.fields:
+        size = len(head.target) + len(head.host) + sum(len(line) + 2 for line in head.lines)
+        if size > limits.head_octets or len(head.lines) > limits.fields:
             raise FramingError(failures.HEAD_TOO_LARGE)
-        if self._is_large:
-            size = len(head.target) + len(self._host) + sum(len(line) + 2 for line in head.lines)
-            if size > limits.head_octets:
-                raise FramingError(failures.HEAD_TOO_LARGE)
 
     def _settle(self, head: RequestHead, version: str) -> None:
         """Everything that a plain HTTP/1.1 request with a Host does not need."""
@@ -356,7 +350,12 @@ class RequestReader:
         head.is_absolute = True
         head.target = path if path[:1] == b"/" else b"/" + path
         # RFC 9112, section 3.2.2: the target's authority replaces the Host field.
-        self._host = authority
+        head.host = authority
+
+
+def _on_host(head: RequestHead, value: bytes) -> None:
+    head.host = value.rstrip(b" \t")
+    head.hosts += 1
 
 
 def _on_length(head: RequestHead, value: bytes) -> None:
@@ -416,8 +415,8 @@ def _on_drop(head: RequestHead, value: bytes) -> None:
     """Not passed on."""
 
 
-_ON_FIELD = {
-    Field.DROP: _on_drop,
+_READERS: dict[Field, Callable[[RequestHead, bytes], None]] = {
+    Field.HOST: _on_host,
     Field.CONTENT_LENGTH: _on_length,
     Field.TRANSFER_ENCODING: _on_transfer_encoding,
     Field.CONNECTION: _on_connection,
@@ -430,4 +429,6 @@ _ON_FIELD = {
     Field.TE: _on_te,
     Field.PROBE: _on_probe,
     Field.PROBE_HASH: _on_probe_hash,
+    Field.DROP: _on_drop,
 }
+_ON_FIELD = {name: _READERS[field] for name, field in REQUEST_FIELDS.items()}

@@ -114,11 +114,11 @@ class Gateway:
 
     # Deadlines.
 
-    def watch_deadline(self, item: Expiring, deadline: float) -> int:
+    def watch_deadline(self, item: Expiring, deadline: float) -> None:
         if not self._ticking:
             self._ticking = True
             asyncio.get_running_loop().call_later(self.wheel.granularity, self._tick)
-        return self.wheel.add(item, deadline)
+        self.wheel.add(item, deadline)
 
     def _tick(self) -> None:
         now = self.clock()

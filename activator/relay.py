@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import httptools
 
+from activator.framing import RequestHead
 from activator.headers import RESPONSE_HOP_BY_HOP, named_by_connection, tokens
 
 MAX_HEAD_OCTETS = 64 * 1024
@@ -69,13 +70,10 @@ class ResponseRelay:
     """One upstream connection's responses. ``begin`` before each request, then ``feed``."""
 
     __slots__ = (
-        "_client_http11",
         "_extra",
-        "_head_request",
-        "_keep_alive",
         "_mode",
         "_partial",
-        "_upgrade_wanted",
+        "_request",
         "_watch",
         "client_closes",
         "complete",
@@ -102,28 +100,18 @@ class ResponseRelay:
         self.upgraded = False
         # After an upgrade: bytes that came behind the 101.
         self.rest = b""
-        self.begin()
+        self.begin(RequestHead())
 
-    def begin(
-        self,
-        head_request: bool = False,
-        client_http11: bool = True,
-        *,
-        keep_alive: bool = True,
-        upgrade_wanted: bool = False,
-    ) -> None:
-        """Get ready for the response to a request of this kind.
+    def begin(self, request: RequestHead, closing: bool = False) -> None:
+        """Get ready for the response to this request; ``closing``: the client's last one.
 
         What only a connection's last response can change is not set again.
         """
-        self._head_request = head_request
-        self._client_http11 = client_http11
-        self._keep_alive = keep_alive
-        self._upgrade_wanted = upgrade_wanted
+        self._request = request
         self.head_seen = False
         self.complete = False
         # The client has been told, or can only tell from it, that its connection ends here.
-        self.client_closes = not keep_alive
+        self.client_closes = closing or not request.keep_alive
         if self._extra:
             self._extra = b""
 
@@ -133,16 +121,15 @@ class ResponseRelay:
 
     def close_client(self) -> None:
         """The client's connection is to end with this response (drain)."""
-        self._keep_alive = False
         self.client_closes = True
 
     def feed(self, data: bytes) -> bytes:
         """The bytes for the client, perhaps none yet. Raises BadResponse."""
+        if not self.head_seen:
+            return self._head(data)
         if self.complete:
             raise BadResponse("bytes after the end of the response")
-        if self.head_seen:
-            return self._body(data)
-        return self._head(data)
+        return self._body(data)
 
     def end(self) -> bytes:
         """The application closed the connection. Raises BadResponse unless that ends the body."""
@@ -176,11 +163,11 @@ class ResponseRelay:
         self._parse(head)
         self._watch.reset()
         # An HTTP/1.0 client knows no interim responses (RFC 9110, section 15.2).
-        out = head if self._client_http11 else b""
+        out = head if self._request.http11 else b""
         return out + self._head(rest) if rest else out
 
     def _switch(self, head: bytes, rest: bytes) -> bytes:
-        if not self._upgrade_wanted:
+        if not self._request.upgrades:
             raise BadResponse("an upgrade that nobody asked for")
         self.head_seen = self.complete = self.upgraded = True
         self.reusable = False
@@ -191,7 +178,7 @@ class ResponseRelay:
     def _final(self, data: bytes, end: int) -> bytes:
         lowered = data[: end + 2].lower()
         chunked = b"\ntransfer-encoding:" in lowered
-        if chunked and not self._client_http11:
+        if chunked and not self._request.http11:
             self._dechunk()
         self._parse(data)
         self.status = self._watch.parser.get_status_code()
@@ -201,8 +188,8 @@ class ResponseRelay:
         self._settle_end(lowered, chunked=chunked, body_octets=len(data) - end - 4)
         if (
             self._extra
-            or not self._keep_alive
-            or not self._client_http11
+            or self.client_closes
+            or not self._request.http11
             or self._mode != self._RAW
             or b"\nconnection:" in lowered
             or b"\nkeep-alive:" in lowered
@@ -217,15 +204,15 @@ class ResponseRelay:
         """Find out what ends the body."""
         if chunked:
             _check_coding(lowered)
-        if self._head_request or self.status in _NO_BODY:
+        if self._request.method == b"HEAD" or self.status in _NO_BODY:
             if body_octets:
                 raise BadResponse("a body where none is allowed")
             self._finish_without_body()
         elif not chunked and b"\ncontent-length:" not in lowered:
             self.until_close = True
             self.reusable = False
-            self._mode = self._RECHUNK if self._client_http11 else self._RAW
-            self.client_closes |= not self._client_http11
+            self._mode = self._RECHUNK if self._request.http11 else self._RAW
+            self.client_closes |= not self._request.http11
         elif self._watch.complete:
             self._finish()
 
@@ -252,7 +239,7 @@ class ResponseRelay:
         fields = b"transfer-encoding: chunked\r\n" if self._mode == self._RECHUNK else b""
         if self.client_closes:
             return fields + b"connection: close\r\n"
-        if not self._client_http11:
+        if not self._request.http11:
             return fields + b"connection: keep-alive\r\n"
         return fields
 

@@ -1,6 +1,6 @@
 """Counting requests of one revision without touching anything slow. Pure: time is an argument.
 
-The hot path calls ``enter``, ``leave`` and ``observe``; the reporter takes a frame each second and
+The hot path calls ``enter`` and ``leave``; the reporter takes a frame each second and
 the metrics collector reads totals on scrape.
 """
 
@@ -50,8 +50,9 @@ class RevisionStats:
         self._integral = 0.0
         self._changed_at = now
         self._taken_at = now
-        # By response code class: index 1 to 5, 0 for requests that got no answer.
-        self.durations: list[Histogram | None] = [None] * 6
+        # By response code class: 0 for requests that got no answer, 1 to 5, and those that no
+        # standard names.
+        self.durations: list[Histogram | None] = [None] * 10
 
     def enter(self, now: float) -> None:
         self._integral += (now - self._changed_at) * self.active
@@ -59,17 +60,16 @@ class RevisionStats:
         self.active += 1
         self._requests += 1
 
-    def leave(self, now: float) -> None:
+    def leave(self, now: float, status: int, seconds: float) -> None:
+        """A request is over: its status (0 for none) and how long it took."""
         self._integral += (now - self._changed_at) * self.active
         self._changed_at = now
         self.active -= 1
-
-    def observe(self, status: int, seconds: float) -> None:
-        index = status // 100 if 100 <= status < 600 else 0
-        histogram = self.durations[index]
+        histogram = self.durations[status // 100]
         if histogram is None:
-            histogram = self.durations[index] = Histogram()
-        histogram.observe(seconds)
+            histogram = self.durations[status // 100] = Histogram()
+        histogram.counts[bisect_left(BOUNDS, seconds)] += 1
+        histogram.total += seconds
 
     def has_traffic(self) -> bool:
         return bool(self.active or self._requests)

@@ -97,7 +97,13 @@ class Throttler(Generic[T]):
         """A pod for a request that has just come, or None: it has to wait behind the others."""
         if self.waiting:
             return None
-        return self._take(self.container_concurrency)
+        ready, limit = self.ready, self.container_concurrency
+        if limit or len(ready) != 1:
+            return self._take(limit)
+        pod = ready[0]
+        pod.in_flight += 1
+        self._busy += 1
+        return pod
 
     def release(self, pod: Pod) -> None:
         """A request on this pod is over. The caller then calls ``admit`` if somebody waits."""
@@ -167,13 +173,9 @@ class Throttler(Generic[T]):
         ready = self.ready
         if limit and self._busy >= limit * len(ready):
             return None
-        if len(ready) == 1:
-            pod = ready[0]
-        else:
-            chosen = self._pick(ready, limit)
-            if chosen is None:
-                return None
-            pod = chosen
+        pod = ready[0] if len(ready) == 1 else self._pick(ready, limit)
+        if pod is None:
+            return None
         pod.in_flight += 1
         self._busy += 1
         return pod

@@ -9,9 +9,9 @@ from activator.framing import CHUNKED, RequestHead
 def test_a_request_head() -> None:
     head = RequestHead()
     head.method, head.target, head.lines = b"POST", b"/x", [b"A: 1", b"B: 2"]
-    head.length, head.trailers_welcome = CHUNKED, True
-    assert request_head(head, host=b"h", forwarding=b"F: 1\r\n", appended=b"P: 1\r\n") == (
-        b"POST /x HTTP/1.1\r\nhost: h\r\nA: 1\r\nB: 2\r\nF: 1\r\nP: 1\r\n"
+    head.transfer_encoding, head.length, head.trailers_welcome = b"chunked", CHUNKED, True
+    assert request_head(head, b"h", b"F: 1\r\n", b"P: 1\r\n") == (
+        b"POST /x HTTP/1.1\r\nhost: h\r\nF: 1\r\nA: 1\r\nB: 2\r\nP: 1\r\n"
         b"transfer-encoding: chunked\r\nte: trailers\r\n\r\n"
     )
 

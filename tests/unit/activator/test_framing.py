@@ -19,9 +19,11 @@ class Recorder:
         self.events: list[tuple[Any, ...]] = []
         self.heads: list[RequestHead] = []
 
-    def on_request(self, head: RequestHead, host: bytes) -> None:
+    def on_request(self, head: RequestHead) -> None:
         self.heads.append(head)
-        self.events.append(("head", head.method, head.target, host, tuple(head.lines), head.length))
+        self.events.append(
+            ("head", head.method, head.target, head.host, tuple(head.lines), head.length)
+        )
 
     def on_request_body(self, data: bytes) -> None:
         if self.events[-1][0] == "body":

@@ -9,12 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activator.framing import RequestHead
 from activator.relay import BadResponse, ResponseRelay
 
 
-def relay(data: bytes, cuts: list[int] | None = None, **begin: Any) -> tuple[ResponseRelay, bytes]:
+def a_request(**changes: Any) -> RequestHead:
+    head = RequestHead()
+    head.method = b"GET"
+    for name, value in changes.items():
+        setattr(head, name, value)
+    return head
+
+
+def relay(
+    data: bytes, cuts: list[int] | None = None, **request: Any
+) -> tuple[ResponseRelay, bytes]:
     made = ResponseRelay()
-    made.begin(**begin)
+    made.begin(a_request(**request))
     edges = [0, *sorted(cuts or []), len(data)]
     out = b"".join(made.feed(data[start:end]) for start, end in pairwise(edges) if start < end)
     return made, out
@@ -31,7 +42,7 @@ def test_a_usual_response_passes_through_untouched() -> None:
 def test_one_connection_carries_many_responses() -> None:
     made = ResponseRelay()
     for number in range(3):
-        made.begin()
+        made.begin(a_request())
         data = b"HTTP/1.1 20%d OK\r\nContent-Length: 1\r\n\r\nx" % number
         assert made.feed(data) == data
         assert made.complete and made.reusable
@@ -49,9 +60,9 @@ def test_hop_by_hop_fields_stay_on_their_hop() -> None:
     ("begin", "field", "closes"),
     [
         pytest.param({"keep_alive": False}, b"connection: close\r\n", True, id="closing"),
-        pytest.param({"client_http11": False}, b"connection: keep-alive\r\n", False, id="1.0-kept"),
+        pytest.param({"http11": False}, b"connection: keep-alive\r\n", False, id="1.0-kept"),
         pytest.param(
-            {"client_http11": False, "keep_alive": False}, b"connection: close\r\n", True, id="1.0"
+            {"http11": False, "keep_alive": False}, b"connection: close\r\n", True, id="1.0"
         ),
     ],
 )
@@ -66,10 +77,10 @@ def test_the_client_is_told_of_its_connection(
 def test_a_field_of_ours_is_added_once() -> None:
     data = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
     made = ResponseRelay()
-    made.begin()
+    made.begin(a_request())
     made.add_field(b"server-timing: a\r\n")
     assert b"server-timing: a\r\n\r\nx" in made.feed(data)
-    made.begin()
+    made.begin(a_request())
     assert b"server-timing" not in made.feed(data)
 
 
@@ -83,7 +94,7 @@ def test_a_body_that_ends_with_the_connection() -> None:
 
 
 def test_the_same_for_an_http_1_0_client_is_plain() -> None:
-    made, out = relay(b"HTTP/1.1 200 OK\r\n\r\nabc", client_http11=False)
+    made, out = relay(b"HTTP/1.1 200 OK\r\n\r\nabc", http11=False)
     assert out == b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc"
     assert made.end() == b""
 
@@ -94,7 +105,7 @@ def test_chunks_are_undone_for_an_http_1_0_client() -> None:
         b"3\r\nabc\r\n2;e\r\nde\r\n0\r\nX: 1\r\n\r\n"
     )
     for cuts in ([], list(range(1, len(data)))):
-        made, out = relay(data, cuts, client_http11=False)
+        made, out = relay(data, cuts, http11=False)
         assert out == b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabcde"
         assert made.complete and made.client_closes
 
@@ -105,11 +116,11 @@ def test_interim_responses_come_before_the_final_one() -> None:
     made, out = relay(data + final)
     assert out == data + final
     assert made.status == 200 and made.complete
-    assert relay(data + final, client_http11=False)[1].startswith(b"HTTP/1.1 200 OK")
+    assert relay(data + final, http11=False)[1].startswith(b"HTTP/1.1 200 OK")
 
 
 def test_an_upgrade_ends_http() -> None:
-    made, out = relay(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\nrest", upgrade_wanted=True)
+    made, out = relay(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\nrest", upgrades=True)
     assert made.upgraded and made.complete and not made.reusable
     assert out == b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"
     assert made.rest == b"rest"
@@ -156,12 +167,12 @@ def test_what_is_no_response(data: bytes) -> None:
 
 
 def test_a_head_request_has_no_body() -> None:
-    made, _ = relay(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", head_request=True)
+    made, _ = relay(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", method=b"HEAD")
     assert made.complete and made.reusable
-    made.begin()
+    made.begin(a_request())
     assert made.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") and made.complete
     with pytest.raises(BadResponse):
-        relay(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", head_request=True)
+        relay(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", method=b"HEAD")
 
 
 def test_bytes_after_the_end_are_an_error() -> None:
@@ -187,7 +198,7 @@ def test_any_cut_gives_the_same_bytes(
     else:
         stream = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=10))
-    begin = {"client_http11": http11, "keep_alive": not closing}
+    begin = {"http11": http11, "keep_alive": not closing}
     whole, expected = relay(stream, **begin)
     parts, out = relay(stream, cuts, **begin)
     assert out == expected

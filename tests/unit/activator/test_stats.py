@@ -13,11 +13,11 @@ def test_the_average_is_exact() -> None:
     stats = RevisionStats(0.0)
     stats.enter(0.0)
     stats.enter(0.5)
-    stats.leave(0.75)
+    stats.leave(0.75, 200, 0.1)
     frame = stats.take(1.0, 3)
     assert (frame.average_concurrency, frame.requests, frame.queued) == (1.25, 2, 3)
     assert stats.take(2.0, 0).average_concurrency == 1.0
-    stats.leave(2.0)
+    stats.leave(2.0, 200, 0.1)
     assert not stats.has_traffic()
 
 
@@ -33,7 +33,7 @@ def test_frames_lose_nothing(steps: list[tuple[bool, float]]) -> None:
             if enters:
                 stats.enter(now)
             elif stats.active:
-                stats.leave(now)
+                stats.leave(now, 200, 0.1)
         frame = parts.take(now, 0)
         integral += frame.average_concurrency * (now - taken_at)
         requests, taken_at = requests + frame.requests, now
@@ -45,9 +45,9 @@ def test_frames_lose_nothing(steps: list[tuple[bool, float]]) -> None:
 
 def test_durations_by_class() -> None:
     stats = RevisionStats(0.0)
-    stats.observe(200, 0.001)
-    stats.observe(204, 1000.0)
-    stats.observe(0, 0.1)
+    stats.leave(1.0, 200, 0.001)
+    stats.leave(1.0, 204, 1000.0)
+    stats.leave(1.0, 0, 0.1)
     ok, none = stats.durations[2], stats.durations[0]
     assert ok is not None and none is not None
     assert (ok.counts[0], ok.counts[len(BOUNDS)], ok.total) == (1, 1, 1000.001)
