@@ -78,7 +78,7 @@ def check_access(user: User, target: Target, verb: str) -> None:
         f'User "{user.name}" cannot {verb} resource "{resource}" in API group '
         f'"{target.group}" {where}'
     )
-    raise status.forbidden(target.group, resource, target.name, why=why)
+    raise status.forbidden(target.group, target.plural, target.name, why=why)
 
 
 def check_path_access(user: User, request: Request) -> None:

@@ -149,7 +149,7 @@ class Stream:
             yield error_line(status.too_old(error.asked, error.oldest))
             self._line.close()
             return
-        self._seen = max([options.revision, *(change.revision for change in changes[-1:])])
+        self._seen = options.revision
         for piece in self._rendered(changes):
             yield piece
 
