@@ -75,6 +75,8 @@ async def serving(
 ) -> AsyncIterator[WebhookServer]:
     """Serves handlers by path until the context is left; port 0 takes a free one."""
     listener = socket.create_server((host, port), family=_family(host))
+    # Connections inherit it; uvloop sets it anyway, asyncio's own loop does not.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     certificate, key = make_certificate(host)
     context = _context(certificate, key)
     settings = uvicorn.Config(
