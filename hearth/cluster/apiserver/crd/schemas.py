@@ -296,7 +296,7 @@ def _expression_errors(rule: Schema, path: str, context: _Context) -> Iterator[F
     except cel.CelError as error:
         yield invalid(child(path, "rule"), _as_go(rule), str(error))
         return
-    if unknown := expression.variables - _bound(rule["rule"]) - {"self", "oldSelf"}:
+    if unknown := expression.variables - {"self", "oldSelf"}:
         name = min(unknown)
         detail = f"compilation failed: undeclared reference to '{name}' (in container '')"
         yield invalid(child(path, "rule"), _as_go(rule), detail)
@@ -313,18 +313,6 @@ def _expression_errors(rule: Schema, path: str, context: _Context) -> Iterator[F
     elif context.uncorrelated is not None:
         detail = "oldSelf cannot be used on the uncorrelatable portion of the schema within "
         yield invalid(child(path, "rule"), rule["rule"], detail + context.uncorrelated)
-
-
-_MACRO = re.compile(r"\b(?:all|exists|exists_one|existsOne|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
-_TYPE_NAMES = frozenset(
-    {"int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type"}
-    | {"optional", "math", "sets", "base64", "google", "cel"}
-)
-
-
-def _bound(text: str) -> frozenset[str]:
-    """Names that an expression binds itself (in macros), or that CEL knows."""
-    return _TYPE_NAMES | frozenset(_MACRO.findall(text))
 
 
 def _as_go(rule: Schema) -> dict[str, Any]:
