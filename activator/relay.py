@@ -8,6 +8,8 @@ response that only the end of the connection delimits, a head that gets a field 
 
 from __future__ import annotations
 
+import re
+
 import httptools
 
 from activator.framing import RequestHead
@@ -16,6 +18,9 @@ from activator.headers import RESPONSE_HOP_BY_HOP, named_by_connection, tokens
 MAX_HEAD_OCTETS = 64 * 1024
 
 _NO_BODY = frozenset((204, 304))
+# In a head in lower case: fields that keep it from being handed on as it came.
+_SPECIAL = re.compile(rb"\n(?:connection|keep-alive|upgrade|proxy-|transfer-encoding)")
+_LENGTH = re.compile(rb"\n(?:content-length|transfer-encoding):")
 
 
 class BadResponse(Exception):
@@ -176,45 +181,52 @@ class ResponseRelay:
         return head[:-2] + self._extra + b"\r\n"
 
     def _final(self, data: bytes, end: int) -> bytes:
-        lowered = data[: end + 2].lower()
-        chunked = b"\ntransfer-encoding:" in lowered
-        if chunked and not self._request.http11:
-            self._dechunk()
+        request, watch = self._request, self._watch
+        fields = data[:end].lower()
+        is_plain = request.http11 and _SPECIAL.search(fields) is None
+        if not is_plain and b"\ntransfer-encoding:" in fields:
+            watch = self._settle_coding(fields)
         self._parse(data)
-        self.status = self._watch.parser.get_status_code()
-        if not self._watch.headed or not 200 <= self.status <= 999:
+        self.status = status = watch.parser.get_status_code()
+        if not watch.headed or not 200 <= status <= 999:
             raise BadResponse("the head is malformed")
         self.head_seen = True
-        self._settle_end(lowered, chunked=chunked, body_octets=len(data) - end - 4)
-        if (
-            self._extra
-            or self.client_closes
-            or not self._request.http11
-            or self._mode != self._RAW
-            or b"\nconnection:" in lowered
-            or b"\nkeep-alive:" in lowered
-            or b"\nupgrade:" in lowered
-            or b"\nproxy-" in lowered
-            or not data.startswith(b"HTTP/1.1 ")
-        ):
-            return self._rewrite(data, end)
-        return data
-
-    def _settle_end(self, lowered: bytes, *, chunked: bool, body_octets: int) -> None:
-        """Find out what ends the body."""
-        if chunked:
-            _check_coding(lowered)
-        if self._request.method == b"HEAD" or self.status in _NO_BODY:
-            if body_octets:
-                raise BadResponse("a body where none is allowed")
-            self._finish_without_body()
-        elif not chunked and b"\ncontent-length:" not in lowered:
-            self.until_close = True
-            self.reusable = False
-            self._mode = self._RECHUNK if self._request.http11 else self._RAW
-            self.client_closes |= not self._request.http11
-        elif self._watch.complete:
+        if status in _NO_BODY or request.method == b"HEAD":
+            self._finish_without_body(len(data) - end - 4)
+        elif not watch.keep_alive and _LENGTH.search(fields) is None:
+            # Only the end of the connection can end this body.
+            self._settle_until_close()
+        elif watch.complete:
             self._finish()
+        if (
+            is_plain
+            and self._mode == self._RAW
+            and not self.client_closes
+            and not self._extra
+            and data.startswith(b"HTTP/1.1 ")
+        ):
+            return data
+        return self._rewrite(data, end)
+
+    def _settle_until_close(self) -> None:
+        self.until_close = True
+        self.reusable = False
+        if self._request.http11:
+            self._mode = self._RECHUNK
+        else:
+            self.client_closes = True
+
+    def _settle_coding(self, fields: bytes) -> _Watch:
+        values = [
+            line.partition(b":")[2]
+            for line in fields.split(b"\r\n")
+            if line.startswith(b"transfer-encoding:")
+        ]
+        if tokens(b",".join(values)) != [b"chunked"]:
+            raise BadResponse("an unknown transfer coding")
+        if not self._request.http11:
+            self._dechunk()
+        return self._watch
 
     def _dechunk(self) -> None:
         """An HTTP/1.0 client cannot take chunks: it gets the plain bytes and then the end."""
@@ -279,18 +291,10 @@ class ResponseRelay:
         watch.begun = 0
         watch.headed = watch.complete = False
 
-    def _finish_without_body(self) -> None:
+    def _finish_without_body(self, body_octets: int) -> None:
         """llhttp does not know of HEAD and may wait for a body: it starts afresh."""
+        if body_octets:
+            raise BadResponse("a body where none is allowed")
         self.complete = True
         self.reusable = self._watch.keep_alive
         self._watch = _Watch()
-
-
-def _check_coding(lowered: bytes) -> None:
-    values = [
-        line.partition(b":")[2]
-        for line in lowered.split(b"\r\n")
-        if line.startswith(b"transfer-encoding:")
-    ]
-    if tokens(b",".join(values)) != [b"chunked"]:
-        raise BadResponse("an unknown transfer coding")
