@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import yaml
+from pydantic import Field
 
 from hearth.kube.durations import format_go_duration
 from hearth.kube.gotext import format_list, quote
+from hearth.kube.models import Model, decode
 from hearth.kube.names import dns1123_subdomain_problems
-from serving.api.config.reading import Reader, whole_seconds
+from serving.api.config.reading import Reader, read_yaml, whole_seconds
 
 NAME = "config-deployment"
 AFFINITY_NONE = "none"
@@ -105,16 +105,22 @@ def _read(reader: Reader, data: Mapping[str, str]) -> DeploymentConfig:
     )
 
 
+class _ClassSelector(Model):
+    selector: dict[str, str] = Field(default_factory=dict)
+
+
+class _RuntimeClasses(Model):
+    classes: dict[str, _ClassSelector | None] = Field(default_factory=dict)
+
+
 def _runtime_classes(text: str) -> dict[str, dict[str, str]]:
     try:
-        found: Any = yaml.safe_load(text) or {}
-        return {
-            str(name): dict((entry or {}).get("selector") or {}) for name, entry in found.items()
-        }
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        found = decode(_RuntimeClasses, {"classes": read_yaml(text)}, root="Config").classes
+    except ValueError as error:
         raise ValueError(
             f"runtime-class-name cannot be parsed, please check the format: {error}"
         ) from None
+    return {name: entry.selector if entry else {} for name, entry in found.items()}
 
 
 def _check_runtime_classes(names: Mapping[str, Mapping[str, str]]) -> None:

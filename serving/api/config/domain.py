@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import yaml
+from pydantic import Field
 
+from hearth.kube.models import DecodeError, Model, decode, json_type
 from serving.api import keys
-from serving.api.config.reading import EXAMPLE
+from serving.api.config.reading import EXAMPLE, read_yaml
 
 NAME = "config-domain"
 DEFAULT_DOMAIN = f"svc.{keys.CLUSTER_DOMAIN}"
 WILDCARD = "wildcard"
+_DECODING = "error unmarshaling JSON: while decoding JSON: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,18 @@ class DomainConfig:
         return min(fitting)[1] if fitting else ""
 
 
+class _Options(Model):
+    selector: dict[str, str] = Field(default_factory=dict)
+    type: str = ""
+
+
 def _domain(text: str) -> Domain:
+    found = read_yaml(text)
+    if found is not None and not isinstance(found, dict):
+        problem = f"cannot unmarshal {json_type(found)} into Go value of type"
+        raise ValueError(f"{_DECODING}json: {problem} config.domainInternalConfig")
     try:
-        found: Any = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"error converting YAML to JSON: {error}") from None
-    if not isinstance(found, dict):
-        kind = {str: "string", list: "array", bool: "bool"}.get(type(found), "number")
-        raise ValueError(
-            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
-            f"{kind} into Go value of type config.domainInternalConfig"
-        )
-    selector = {str(key): str(value) for key, value in (found.get("selector") or {}).items()}
-    return Domain(selector, str(found.get("type", "")) if selector else WILDCARD)
+        options = decode(_Options, found, root="domainInternalConfig")
+    except DecodeError as error:
+        raise ValueError(f"{_DECODING}{error}") from None
+    return Domain(options.selector, options.type if options.selector else WILDCARD)

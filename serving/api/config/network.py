@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from hearth.kube.gotext import quote
 from serving.api import gotemplate, keys
-from serving.api.config.reading import Reader
+from serving.api.config.reading import Reader, read_yaml
 
 NAME = "config-network"
 DEFAULT_DOMAIN_TEMPLATE = "{{.Name}}.{{.Namespace}}.{{.Domain}}"
 DEFAULT_TAG_TEMPLATE = "{{.Tag}}-{{.Name}}"
 DEFAULT_CERTIFICATE_CLASS = "cert-manager.certificate.networking.knative.dev"
+_NOT_IN_HOSTS = re.compile(r"[\s\\^`{|}]")
 HTTP_ENABLED = "enabled"
 HTTP_DISABLED = "disabled"
 HTTP_REDIRECTED = "redirected"
@@ -118,10 +118,7 @@ def _read(reader: Reader, data: Mapping[str, str]) -> NetworkConfig:
 
 
 def _selector(data: Mapping[str, str]) -> Any:
-    try:
-        return yaml.safe_load(data.get("namespace-wildcard-cert-selector", ""))
-    except yaml.YAMLError as error:
-        raise ValueError(f"error converting YAML to JSON: {error}") from None
+    return read_yaml(data.get("namespace-wildcard-cert-selector", ""))
 
 
 def _check_domain_template(config: NetworkConfig) -> None:
@@ -129,6 +126,11 @@ def _check_domain_template(config: NetworkConfig) -> None:
     host = config.domain_name(
         name="foo", namespace="bar", domain="baz.com", labels={}, annotations={}
     )
+    authority = re.split("[/?#]", host, maxsplit=1)[0]
+    if bad := _NOT_IN_HOSTS.search(authority):
+        raise ValueError(
+            f"parse {quote(f'https://{host}')}: invalid character {quote(bad[0])} in host name"
+        )
     url = urlsplit(f"https://{host}")
     if not url.hostname:
         raise ValueError("empty hostname")

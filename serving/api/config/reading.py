@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import yaml
 
 from hearth.kube.durations import parse_go_duration
 from hearth.kube.gotext import parse_bool, parse_float, parse_int, quote
@@ -61,6 +63,24 @@ class Reader:
 
 def _split(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(","))
+
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_yaml(text: str) -> Any:
+    """YAML inside a value; a syntax error in the words of sigs.k8s.io/yaml."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        marks = (error.context_mark, error.problem_mark)
+        line = next((mark.line for mark in marks if mark is not None and mark.line), 0)
+        if line and isinstance(error, yaml.scanner.ScannerError):
+            line += 1
+        where = f"line {line}: " if line else ""
+        raise ValueError(f"error converting YAML to JSON: yaml: {where}{error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"error converting YAML to JSON: yaml: {error}") from None
 
 
 def whole_seconds(seconds: float) -> bool:

@@ -152,6 +152,37 @@ BAD = [
         {"retain-since-create-time": "-1h"},
         "failed to parse retain-since-create-time: must be non-negative",
     ),
+    (
+        "network",
+        {"domain-template": "{{.Name}} {{.Domain}}"},
+        'parse "https://foo baz.com": invalid character " " in host name',
+    ),
+    ("network", {"domain-template": ""}, "empty hostname"),
+    (
+        "network",
+        {"namespace-wildcard-cert-selector": "{"},
+        "error converting YAML to JSON: yaml: line 1: did not find expected node content",
+    ),
+    (
+        "domain",
+        {"a.b": "x"},
+        "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string "
+        "into Go value of type config.domainInternalConfig",
+    ),
+    (
+        "domain",
+        {"a.b": "selector: x"},
+        "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string "
+        "into Go struct field domainInternalConfig.selector of type map[string]string",
+    ),
+    (
+        "deployment",
+        {"runtime-class-name": "Kata_1: {}"},
+        "runtime-class-name Kata_1 selector not valid DNSSubdomain: [a lowercase RFC 1123 "
+        "subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+        "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')]",
+    ),
     ("observability", {"metrics-protocol": "smoke"}, 'unsupported protocol "smoke"'),
     ("observability", {"tracing-protocol": "grpc"}, 'endpoint should be set for protocol "grpc"'),
     ("leader-election", {"buckets": "0"}, "buckets: value must be between 1 <= 0 <= 10"),
