@@ -7,11 +7,11 @@ them share: schema, canonical form before defaults, keeping status apart from th
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hearth.cluster.apiserver.fielderrors import FieldError
+from hearth.cluster.apiserver.fielderrors import FieldError, invalid
 from hearth.cluster.apiserver.kind import Kind, Object, ScalePaths, Strategy, Table
 from hearth.cluster.apiserver.kinds import typetable
 from hearth.cluster.apiserver.kinds.metadata import (
@@ -145,19 +145,21 @@ def _strategy(rules: Rules, struct: typetable.Struct, namespaced: bool) -> Strat
         rules.default(obj)
 
     def validate(obj: Object) -> list[FieldError]:
-        return list(rules.validate(obj))
+        return [*_finalizer_errors(obj, struct), *rules.validate(obj)]
 
     def validate_update(new: Object, old: Object) -> list[FieldError]:
-        errors = list(validate_object_meta_update(new, old))
+        names = list(_finalizer_errors(new, struct))
+        errors = [*validate_object_meta_update(new, old), *names]
         again: list[FieldError] = []
         if rules.metadata_again:
-            again = validate_object_meta(new, namespaced=namespaced, name_fn=rules.name)
+            again = validate_object_meta(new, namespaced=namespaced, name_fn=rules.name) + names
         if rules.update_first:
             return [*errors, *rules.update(new, old), *again, *rules.validate(new)]
         return [*errors, *again, *rules.validate(new), *rules.update(new, old)]
 
     def validate_status(new: Object, old: Object) -> list[FieldError]:
-        return [*validate_object_meta_update(new, old), *rules.status(new, old)]
+        errors = [*validate_object_meta_update(new, old), *_finalizer_errors(new, struct)]
+        return [*errors, *rules.status(new, old)]
 
     fields = {"metadata.name": metadata_name, **rules.fields}
     if namespaced:
@@ -174,6 +176,20 @@ def _strategy(rules: Rules, struct: typetable.Struct, namespaced: bool) -> Strat
         selectable_fields=fields,
         warnings=rules.warnings,
     )
+
+
+_STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+_FREE_FINALIZERS = frozenset({"apiextensions/v1", "admissionregistration/v1"})
+
+
+def _finalizer_errors(obj: Object, struct: typetable.Struct) -> Iterator[FieldError]:
+    """Finalizers of most built-in kinds have a domain; custom kinds only get a warning."""
+    if struct.package.path in _FREE_FINALIZERS:
+        return
+    for i, finalizer in enumerate(obj["metadata"].get("finalizers") or ()):
+        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid(f"metadata.finalizers[{i}]", finalizer, detail)
 
 
 def child(obj: Object, key: str) -> Object:

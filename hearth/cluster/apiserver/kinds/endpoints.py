@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hearth.cluster.apiserver.fielderrors import FieldError, duplicate, required
 from hearth.cluster.apiserver.kind import Object
-from hearth.cluster.apiserver.kinds import checks
+from hearth.cluster.apiserver.kinds import checks, warnings
 from hearth.cluster.apiserver.kinds.base import Rules
 from hearth.cluster.apiserver.kinds.checks import dns1123_label_problems, each
 from hearth.kube.names import dns1123_subdomain_problems
@@ -47,7 +47,12 @@ def _endpoint_port_errors(port: Object, path: str, named: bool) -> Iterator[Fiel
     yield from checks.one_of(port.get("protocol", ""), _PROTOCOLS, f"{path}.protocol")
 
 
-ENDPOINTS = Rules(default=_default_endpoints, validate=_endpoints_errors, metadata_again=True)
+ENDPOINTS = Rules(
+    default=_default_endpoints,
+    validate=_endpoints_errors,
+    metadata_again=True,
+    warnings=warnings.of_endpoints,
+)
 
 
 # Endpoint slices -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hearth.cluster.apiserver.fielderrors import (
     required,
 )
 from hearth.cluster.apiserver.kind import Object
-from hearth.cluster.apiserver.kinds import checks
+from hearth.cluster.apiserver.kinds import checks, warnings
 from hearth.cluster.apiserver.kinds.base import Rules, child, copied, text_at
 from hearth.cluster.apiserver.kinds.checks import immutable, non_negative
 from hearth.cluster.apiserver.kinds.cronschedule import parse_schedule
@@ -185,6 +185,7 @@ JOB = Rules(
     default=_default_job,
     prepare=_prepare_job,
     validate=_job_errors,
+    warnings=warnings.of_workload,
     update=_job_update,
     generation=True,
     fields={"status.successful": text_at("status", "succeeded", default="0")},
@@ -255,5 +256,6 @@ CRON_JOB = Rules(
     default=_default_cron_job,
     prepare=_prepare_cron_job,
     validate=_cron_job_errors,
+    warnings=warnings.of_cron_job,
     generation=True,
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from hearth.cluster.apiserver.fielderrors import FieldError, forbidden, invalid, required
 from hearth.cluster.apiserver.kind import Object
-from hearth.cluster.apiserver.kinds import checks
+from hearth.cluster.apiserver.kinds import checks, warnings
 from hearth.cluster.apiserver.kinds.base import Rules, child, copied, text_at
 from hearth.cluster.apiserver.kinds.checks import each, immutable
 from hearth.cluster.apiserver.kinds.poddiff import spec_diff
@@ -273,6 +273,7 @@ POD = Rules(
     status=_status_update,
     generation=True,
     metadata_again=True,
+    warnings=warnings.of_pod,
     fields={
         "spec.nodeName": text_at("spec", "nodeName"),
         "spec.restartPolicy": text_at("spec", "restartPolicy"),

@@ -17,7 +17,7 @@ from hearth.cluster.apiserver.fielderrors import (
     required,
 )
 from hearth.cluster.apiserver.kind import Object
-from hearth.cluster.apiserver.kinds import checks
+from hearth.cluster.apiserver.kinds import checks, warnings
 from hearth.cluster.apiserver.kinds.base import Rules, child, text_at
 from hearth.cluster.apiserver.kinds.checks import dns1123_label_problems, each, labels_errors
 from hearth.cluster.apiserver.kinds.probes import port_errors
@@ -310,6 +310,7 @@ SERVICE = Rules(
     update=_update,
     update_first=True,
     name=dns1123_label_problems,
+    warnings=warnings.of_service,
     fields={
         "spec.clusterIP": text_at("spec", "clusterIP"),
         "spec.type": text_at("spec", "type"),

@@ -13,7 +13,7 @@ from hearth.cluster.apiserver.fielderrors import (
     required,
 )
 from hearth.cluster.apiserver.kind import Object
-from hearth.cluster.apiserver.kinds import checks
+from hearth.cluster.apiserver.kinds import checks, warnings
 from hearth.cluster.apiserver.kinds.base import Rules, child, text_at
 from hearth.cluster.apiserver.kinds.checks import each, immutable, non_negative
 from hearth.cluster.apiserver.kinds.podspec import pod_template_errors
@@ -204,6 +204,7 @@ DEPLOYMENT = Rules(
     validate=_deployment_errors,
     update=_same_selector,
     status=_deployment_status,
+    warnings=warnings.of_workload,
     generation=True,
 )
 
@@ -253,6 +254,7 @@ REPLICA_SET = Rules(
     validate=_replica_set_errors,
     update=_same_selector,
     status=_replica_set_status,
+    warnings=warnings.of_workload,
     generation=True,
     fields={"status.replicas": text_at("status", "replicas", default="0")},
 )
@@ -344,6 +346,7 @@ STATEFUL_SET = Rules(
     prepare=_new_stateful_set,
     validate=_stateful_set_errors,
     update=_stateful_set_update,
+    warnings=warnings.of_workload,
     generation=True,
 )
 
@@ -396,6 +399,7 @@ DAEMON_SET = Rules(
     default=_default_daemon_set,
     prepare=_prepare_daemon_set,
     validate=_daemon_set_errors,
+    warnings=warnings.of_daemon_set,
     update=_same_selector,
     generation=True,
 )
