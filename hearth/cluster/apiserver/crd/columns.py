@@ -18,13 +18,25 @@ _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"
 def make_table(columns: Sequence[Mapping[str, Any]]) -> Table:
     """The table of a version; a name and an age when it declares no columns."""
     name = plain_table().columns[0]
-    declared = columns if columns else [_AGE]
-    cells = [_cell(column) for column in declared]
+    declared, cells = _readable(columns if columns else [_AGE])
 
     def row(obj: Object, now: float) -> list[Any]:
         return [obj["metadata"].get("name", ""), *(cell(obj, now) for cell in cells)]
 
     return Table((name, *map(_column, declared)), row)
+
+
+def _readable(
+    columns: Sequence[Mapping[str, Any]],
+) -> tuple[Sequence[Mapping[str, Any]], list[Cell]]:
+    """The columns up to the first whose path cannot be read, as kube-apiserver shows them."""
+    cells: list[Cell] = []
+    for column in columns:
+        try:
+            cells.append(_cell(column))
+        except jsonpath.JSONPathError:
+            break
+    return columns[: len(cells)], cells
 
 
 def _column(declared: Mapping[str, Any]) -> Column:

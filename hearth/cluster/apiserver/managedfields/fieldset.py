@@ -8,6 +8,7 @@ set says nothing about ``a``. Sets are never changed once another set may share 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -163,6 +164,7 @@ def _order(element: str) -> tuple[int, str]:
     return _RANK.get(element[0], 4), element
 
 
+@functools.lru_cache(maxsize=4096)  # the same few elements come with every write
 def _canonical(element: str) -> str:
     if len(element) < 2 or element[1] != ":" or element[0] not in _RANK:
         raise ValueError(f"invalid path element {element!r}")
@@ -187,8 +189,7 @@ def value_element(value: Any) -> str:
     return "v:" + _compact(value)
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def path_text(path: Path) -> str:

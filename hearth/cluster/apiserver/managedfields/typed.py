@@ -168,20 +168,16 @@ class _Comparer:
         self._result = result
 
     def compare(self, atom: Atom, left: JSON, right: JSON, *, path: tuple[str, ...]) -> None:
-        left_shape, right_shape = _deduce(atom, left), _deduce(atom, right)
-        leaf = False
+        if left is ABSENT:
+            _insert_whole(self._result.added, path, atom, right)
+            return
         if right is ABSENT:
-            leaf = self._visit(left_shape, left, right, path=path)
-        elif left is ABSENT or left_shape is right_shape:
-            leaf = self._visit(right_shape, left, right, path=path)
-        else:  # the type changed, where the schema leaves it open
+            _insert_whole(self._result.removed, path, atom, left)
+            return
+        left_shape, right_shape = _deduce(atom, left), _deduce(atom, right)
+        if left_shape is not right_shape:  # the type changed, where the schema leaves it open
             self._visit(left_shape, left, right, path=path)
-            leaf = self._visit(right_shape, left, right, path=path)
-        if not leaf:
-            if left is ABSENT:
-                self._result.added.insert(path)
-            elif right is ABSENT:
-                self._result.removed.insert(path)
+        self._visit(right_shape, left, right, path=path)
 
     def _visit(
         self,
@@ -190,28 +186,19 @@ class _Comparer:
         right: JSON,
         *,
         path: tuple[str, ...],
-    ) -> bool:
-        """Compares by one shape; True when that was a leaf."""
+    ) -> None:
+        """Compares two values that are both there by one shape."""
         if isinstance(shape, MapAtom):
-            if shape.atomic or (_empty(left, dict) and _empty(right, dict)):
-                return self._leaf(left, right, path)
-            self._fields(shape, left, right, path=path)
-            return False
-        if isinstance(shape, ListAtom):
-            if shape.atomic or (_empty(left, list) and _empty(right, list)):
-                return self._leaf(left, right, path)
+            if not (shape.atomic or (_empty(left, dict) and _empty(right, dict))):
+                self._fields(shape, left, right, path=path)
+                return
+        elif isinstance(shape, ListAtom) and not (
+            shape.atomic or (_empty(left, list) and _empty(right, list))
+        ):
             self._items(shape, left, right, path=path)
-            return False
-        return self._leaf(left, right, path)
-
-    def _leaf(self, left: JSON, right: JSON, path: tuple[str, ...]) -> bool:
-        if left is ABSENT:
-            self._result.added.insert(path)
-        elif right is ABSENT:
-            self._result.removed.insert(path)
-        elif not same(left, right):
+            return
+        if not same(left, right):
             self._result.modified.insert(path)
-        return True
 
     def _fields(self, shape: MapAtom, left: JSON, right: JSON, *, path: tuple[str, ...]) -> None:
         left = left if isinstance(left, dict) else {}
@@ -248,6 +235,43 @@ class _Comparer:
     ) -> None:
         left, right = old[0] if old else ABSENT, new[0] if new else ABSENT
         self.compare(shape.element, left, right, path=path)
+
+
+def _insert_whole(into: FieldSet, path: tuple[str, ...], atom: Atom, value: JSON) -> None:
+    """Adds a path and everything below it: a value that only one side has."""
+    into.insert(path)
+    below = _everything(atom, value)
+    if below:
+        node = into
+        for element in path:
+            node = node.descend(element)
+        node.members |= below.members
+        node.children |= below.children
+
+
+def _everything(atom: Atom, value: JSON) -> FieldSet:
+    """All fields below a value, structs and leaves alike."""
+    shape = _deduce(atom, value)
+    below = FieldSet()
+    if isinstance(shape, MapAtom):
+        if not shape.atomic and isinstance(value, dict):
+            for key, child in value.items():
+                _add_whole(below, "f:" + key, _at(shape, key), child)
+    elif isinstance(shape, ListAtom) and not shape.atomic:
+        for element, items in _group(shape, value).items():
+            if len(items) == 1:
+                _add_whole(below, element, shape.element, items[0])
+            else:
+                below.members.add(element)
+    return below
+
+
+def _add_whole(into: FieldSet, element: str, atom: Atom, value: JSON) -> None:
+    into.members.add(element)
+    if isinstance(value, (dict, list)) and value:
+        inner = _everything(atom, value)
+        if inner.members:
+            into.children[element] = inner
 
 
 def _empty(value: JSON, kind: type) -> bool:
