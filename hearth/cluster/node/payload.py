@@ -18,7 +18,7 @@ from hearth.cluster.node.environment import (
 )
 from hearth.kube.meta import Object
 
-SERVICE_ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+_INJECTED_PREFIX = "kube-api-access-"  # of the volume that the API server adds to every pod
 _DEFAULT_MODE = 0o644
 
 
@@ -176,62 +176,32 @@ def _volume_sources(pod: Object) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield kind, volume.get(kind) or {}
 
 
-def service_account_volume() -> Mapping[str, Any]:
-    """The projected volume behind the well-known service account folder."""
-    return {
-        "name": "kube-api-access",
-        "projected": {
-            "defaultMode": _DEFAULT_MODE,
-            "sources": [
-                {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
-                {
-                    "configMap": {
-                        "name": "kube-root-ca.crt",
-                        "items": [{"key": "ca.crt", "path": "ca.crt"}],
-                        "optional": True,
-                    }
-                },
-                {
-                    "downwardAPI": {
-                        "items": [
-                            {
-                                "path": "namespace",
-                                "fieldRef": {"fieldPath": "metadata.namespace"},
-                            }
-                        ]
-                    }
-                },
-            ],
-        },
-    }
-
-
 def wants_service_account(pod: Object) -> bool:
-    """Whether the process gets token files.
+    """Whether the process gets token files at the well-known path.
 
     Only where the pod says so, by ``automountServiceAccountToken: true`` or an account of its
-    own: the files need a mount namespace, which would slow every other start down.
+    own: a mount makes the start of a process slower, and hardly any program needs this one.
     """
     spec = pod["spec"]
     automount = spec.get("automountServiceAccountToken")
     own = (spec.get("serviceAccountName") or "default") != "default"
-    if automount is False or (not automount and not own):
-        return False
-    mounts = [m for c in spec.get("containers") or () for m in c.get("volumeMounts") or ()]
-    return not any(m.get("mountPath") == SERVICE_ACCOUNT_PATH for m in mounts)
+    return bool(automount) or (own and automount is None)
 
 
-def with_service_account(pod: Object) -> Object:
-    """The pod with the well-known token volume mounted into each container, where wanted."""
-    if not wants_service_account(pod):
+def effective_pod(pod: Object) -> Object:
+    """The pod as it is run: without the token volume that nobody asked for."""
+    spec = pod["spec"]
+    volumes = spec.get("volumes") or ()
+    unasked = {v["name"] for v in volumes if v["name"].startswith(_INJECTED_PREFIX)}
+    if not unasked or wants_service_account(pod):
         return pod
-    volume = service_account_volume()
-    mount = {"name": volume["name"], "mountPath": SERVICE_ACCOUNT_PATH, "readOnly": True}
-    spec = dict(pod["spec"])
-    spec["volumes"] = [*(spec.get("volumes") or ()), volume]
+    lean = {**spec, "volumes": [v for v in volumes if v["name"] not in unasked]}
     for field in ("initContainers", "containers"):
         if spec.get(field):
-            spec[field] = [
-                {**c, "volumeMounts": [*(c.get("volumeMounts") or ()), mount]} for c in spec[field]
-            ]
-    return {**pod, "spec": spec}
+            lean[field] = [_without_mounts(c, unasked) for c in spec[field]]
+    return {**pod, "spec": lean}
+
+
+def _without_mounts(container: Mapping[str, Any], volumes: set[str]) -> Mapping[str, Any]:
+    mounts = [m for m in container.get("volumeMounts") or () if m["name"] not in volumes]
+    return {**container, "volumeMounts": mounts}

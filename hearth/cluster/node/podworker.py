@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
 from hearth.cluster.node import machine, records
 from hearth.cluster.node.context import POD_MARK, NodeContext
-from hearth.cluster.node.environment import Facts
 from hearth.cluster.node.health import HealthWatch, Reports
 from hearth.cluster.node.instance import Instance
 from hearth.cluster.node.kernel import OutOfMemoryWatch
@@ -31,19 +30,16 @@ from hearth.cluster.node.machine import (
     Start,
     Stop,
 )
-from hearth.cluster.node.payload import token_wishes, with_service_account
+from hearth.cluster.node.payload import effective_pod
 from hearth.cluster.node.podfolder import PodFolder, SavedPod
-from hearth.cluster.node.ports import NoPort
+from hearth.cluster.node.podsetup import PodSetup, SetupError
 from hearth.cluster.node.probing import run_handler
 from hearth.cluster.node.processes import LaunchError, kill_marked
 from hearth.cluster.node.records import Record, Running
-from hearth.cluster.node.sources import EMPTY, Snapshot, needs_api
 from hearth.cluster.node.spec import Container, PodSpec, parse_pod
 from hearth.cluster.node.starter import Refused, Started, adopt_container, start_container
-from hearth.cluster.node.starter import Start as StartOrder
 from hearth.cluster.node.status import changes_at
 from hearth.cluster.node.statuswriter import StatusWriter
-from hearth.cluster.node.volumes import VolumeError, prepare_volumes
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
 from hearth.kube.errors import ApiError
@@ -71,14 +67,13 @@ class PodWorker:
         known: dict[str, Record] | None = None,
     ) -> None:
         self.pod = pod
-        self.spec: PodSpec = parse_pod(pod)
+        self.spec: PodSpec = parse_pod(effective_pod(pod))
         self.records: dict[str, Record] = known or {}
         self.instances: dict[str, Instance] = {}
         self._context = context
         self._memory = memory
         self._folder = PodFolder.of(context.pods_dir, self.spec)
-        self._ports: dict[int, int] = {}
-        self._snapshot: Snapshot = EMPTY
+        self._setup = PodSetup(context, self.spec, self._folder, pod)
         self._is_prepared = False
         self._started_at = context.clock()
         self._deletion: Deletion | None = None
@@ -108,6 +103,7 @@ class PodWorker:
         """The object changed."""
         relabelled = meta.metadata(pod) != meta.metadata(self.pod)
         self.pod = pod
+        self._setup.update(pod)
         self._writer.seen(pod)
         self._note_deletion()
         if relabelled and self._is_prepared and pod["spec"].get("volumes"):
@@ -131,20 +127,20 @@ class PodWorker:
 
     def refresh(self) -> None:
         """Brings the files of volumes up to date."""
-        if self._is_prepared and "refresh" not in self._busy and needs_api(self.pod):
-            self._spawn("refresh", self._refresh_volumes())
+        if self._is_prepared and "refresh" not in self._busy and self._setup.follows_sources:
+            self._spawn("refresh", self._setup.refresh())
 
     def restore(self, saved: SavedPod) -> set[int]:
         """Takes over what a former node process left; returns the sessions that run on."""
         self._started_at = saved.started_at or self._started_at
-        self._ports = dict(saved.ports)
+        self._setup.ports = dict(saved.ports)
         self.records = dict(saved.records)
         keep = saved.http_proxy == self._context.http_proxy
         for container in self.spec.containers:
             record = self.records.get(container.name)
             if record is None:
                 continue
-            order = self._order(container, record)
+            order = self._setup.order(container, record)
             instance = adopt_container(order, record) if keep else None
             if instance is None:
                 self.records[container.name] = records.lost(record, now=self._context.clock())
@@ -152,8 +148,8 @@ class PodWorker:
                 self._adopt(container, instance, record)
         if self.instances:
             self._is_prepared = True
-            self._context.ports.keep(self._ports)
-            self._writer.ports = self._ports
+            self._setup.keep_ports()
+            self._writer.ports = self._setup.ports
         return {instance.process.pid for instance in self.instances.values()}
 
     def _adopt(self, container: Container, instance: Instance, record: Record) -> None:
@@ -167,8 +163,9 @@ class PodWorker:
     async def run(self) -> None:
         """Until the pod is gone, or cancelled: then its processes are left to ``stop``."""
         if not self.is_idle and self._deletion is None:
-            with contextlib.suppress(NoPort):  # tried again, and told, when preparing
-                self._take_ports()  # before the writer binds: the binding carries them
+            with contextlib.suppress(SetupError):  # tried again, and told, when preparing
+                self._setup.take_ports()  # before the writer binds: the binding carries them
+                self._writer.ports = self._setup.ports
         writing = asyncio.create_task(self._writer.run(), name=f"status-{self.spec.name}")
         try:
             while not self._is_over:
@@ -193,13 +190,13 @@ class PodWorker:
                                  return_exceptions=True)  # fmt: skip
 
     async def _sleep(self, seconds: float | None) -> None:
-        if token_wishes(self.pod):
+        if self._setup.has_tokens:
             seconds = min(seconds or _REFRESH_TOKENS_SECONDS, _REFRESH_TOKENS_SECONDS)
         try:
             async with asyncio.timeout(None if seconds is None else max(seconds, 0.0)):
                 await self._wakeup.wait()
         except TimeoutError:
-            if token_wishes(self.pod):
+            if self._setup.has_tokens:
                 self.refresh()
 
     def _observed(self) -> Observed:
@@ -270,7 +267,7 @@ class PodWorker:
                     self.spec.uid,
                     self._started_at,
                     self._context.http_proxy,
-                    self._ports,
+                    self._setup.ports,
                     self.records,
                 )
             )
@@ -304,8 +301,7 @@ class PodWorker:
         """The last status, the end of the object, and of everything on this machine."""
         if not self._is_gone:
             await self._writer.finish(self._observed())
-        self._context.ports.release(self._ports)
-        self._context.sources.forget(self.uid)
+        self._setup.release()
         await asyncio.to_thread(kill_marked, f"{POD_MARK}={self.uid}")
         await asyncio.to_thread(self._folder.remove)
         self._is_over = True
@@ -313,84 +309,27 @@ class PodWorker:
     # -- preparing -------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
-        """Folder, ports and volumes. A volume that cannot be made yet is tried again."""
+        """Folder, ports and volumes. What cannot be made yet is tried again."""
         try:
-            self._take_ports()
-            self._folder.make()
-            if needs_api(self.pod) or self._uses_service_account():
-                self._snapshot = await self._context.sources.snapshot(self._effective())
-            self._write_volumes()
-        except NoPort as error:
-            self._complain("FailedCreatePodSandBox", str(error))
-        except VolumeError as error:
-            self._complain("FailedMount", f"MountVolume.SetUp failed {error}")
-        except (ApiError, OSError) as error:
-            self._complain("FailedMount", f"the pod cannot be set up: {error}")
+            await self._setup.prepare()
+        except SetupError as error:
+            if str(error) != self._last_complaint:  # the same one is tried again quietly
+                self._last_complaint = str(error)
+                self._event("Warning", error.reason, str(error))
+            await asyncio.sleep(_RETRY_PREPARE_SECONDS)
         else:
+            self._writer.ports = self._setup.ports
             self._is_prepared = True
-            return
-        await asyncio.sleep(_RETRY_PREPARE_SECONDS)
-
-    def _take_ports(self) -> None:
-        """Raises NoPort; does nothing when the pod has its ports."""
-        if not self._writer.ports:
-            self._ports = self._context.ports.allocate(self.spec, wanted=self._ports)
-            self._writer.ports = self._ports
-
-    def _complain(self, reason: str, message: str) -> None:
-        """An event for each new complaint; the same one is tried again quietly."""
-        if message != self._last_complaint:
-            self._last_complaint = message
-            self._event("Warning", reason, message)
-
-    def _effective(self) -> Object:
-        return with_service_account(self.pod)
-
-    def _uses_service_account(self) -> bool:
-        return self._effective() is not self.pod
-
-    def _facts(self) -> Facts:
-        return Facts(self._effective(), self._context.node_name, self._context.allocatable)
-
-    def _write_volumes(self) -> bool:
-        return prepare_volumes(
-            self._effective(),
-            self._context.volume_folders(self._folder.path),
-            self._snapshot,
-            facts=self._facts(),
-            token=self._snapshot.token,
-        )
-
-    async def _refresh_volumes(self) -> None:
-        try:
-            self._snapshot = await self._context.sources.snapshot(self._effective())
-            self._write_volumes()
-        except (ApiError, VolumeError, OSError) as error:
-            log.debug(
-                "volumes not refreshed", extra={"pod": self.spec.full_name, "error": str(error)}
-            )
 
     # -- starting --------------------------------------------------------------------------
-
-    def _order(self, container: Container, record: Record) -> StartOrder:
-        restarts = record.restarts + (1 if record.ended is not None else 0)
-        return StartOrder(
-            context=self._context,
-            pod=self._effective(),
-            container=container,
-            folder=self._folder,
-            ports=self._ports,
-            sources=self._snapshot,
-            restarts=restarts,
-        )
 
     async def _start(self, container: Container) -> None:
         name = container.name
         record = self._record(name)
         try:
             if record.complaint is not None or record.ended is not None:
-                await self._renew_snapshot()
-            started = await start_container(self._order(container, record))
+                await self._setup.look_up()
+            started = await start_container(self._setup.order(container, record))
         except Refused as error:
             self._refused(container, error)
         except (LaunchError, OSError, ApiError) as error:
@@ -400,10 +339,6 @@ class PodWorker:
             self._save()
         else:
             self._began(container, record, started)
-
-    async def _renew_snapshot(self) -> None:
-        if needs_api(self.pod):
-            self._snapshot = await self._context.sources.snapshot(self._effective())
 
     def _refused(self, container: Container, error: Refused) -> None:
         name, message = container.name, str(error)
@@ -531,7 +466,7 @@ class PodWorker:
         instance.kill_after(grace)
         if container.pre_stop is not None and grace > 0 and not self._is_gone:
             await self._pre_stop(container, instance, grace)
-        elif self._deletion is not None and self._ports and not self._is_gone:
+        elif self._deletion is not None and self._setup.ports and not self._is_gone:
             # Those who send requests hear of the deletion when we do: let them stop first.
             await asyncio.sleep(min(self._context.termination_delay, max(grace / 2, 0.0)))
         instance.terminate()
@@ -583,6 +518,3 @@ class PodWorker:
         self.instances.clear()
         if instances:
             self._save()
-
-
-OnEnd = Callable[[PodWorker], None]

@@ -7,14 +7,12 @@ import pytest
 
 from hearth.cluster.node.environment import ConfigError, Facts
 from hearth.cluster.node.payload import (
-    SERVICE_ACCOUNT_PATH,
     File,
     TokenWish,
+    effective_pod,
     make_payload,
     referenced,
     token_wishes,
-    wants_service_account,
-    with_service_account,
 )
 from hearth.cluster.node.sources import Snapshot
 
@@ -143,9 +141,14 @@ def test_what_a_pod_refers_to(a_pod: APod) -> None:
     ],
 )
 def test_token_files_are_for_those_who_ask(a_pod: APod, spec: dict[str, Any], wanted: bool) -> None:
-    pod = a_pod(**spec)
-    assert wants_service_account(pod) is wanted
-    effective = with_service_account(pod)
-    mounts = effective["spec"]["containers"][0].get("volumeMounts") or []
-    assert [m["mountPath"] for m in mounts] == ([SERVICE_ACCOUNT_PATH] if wanted else [])
-    assert token_wishes(effective) == ([TokenWish("", 3607)] if wanted else [])
+    mounts = [{"name": "kube-api-access-x", "mountPath": "/t"}, {"name": "own", "mountPath": "/o"}]
+    token = {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}}
+    volumes = [
+        {"name": "kube-api-access-x", "projected": {"sources": [token]}},
+        {"name": "own", "emptyDir": {}},
+    ]
+    pod = effective_pod(a_pod({"volumeMounts": mounts}, volumes=volumes, **spec))
+    kept = pod["spec"]["containers"][0]["volumeMounts"]
+    assert kept == (mounts if wanted else mounts[1:])
+    assert pod["spec"]["volumes"] == (volumes if wanted else volumes[1:])
+    assert token_wishes(pod) == ([TokenWish("", 3607)] if wanted else [])
