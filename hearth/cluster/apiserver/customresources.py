@@ -15,7 +15,6 @@ from hearth.cluster.apiserver.crd import names
 from hearth.cluster.apiserver.crd.kinds import kinds_of
 from hearth.cluster.apiserver.deletes import CLEANUP
 from hearth.cluster.apiserver.objects import Change, Entry, Key, Object
-from hearth.cluster.apiserver.writes import UpdateRules
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 _USER = controller_user("customresourcedefinition-controller")
@@ -98,7 +97,7 @@ class DefinitionController:
         def change(obj: Object) -> Object:
             return obj | {"status": accepted}
 
-        await writes.update(write, change, UpdateRules(is_patch=True))
+        await writes.update(write, change)
 
     def _serve(self, definition: Object) -> None:
         """Adds the kinds of a definition, or their new version, to the API."""

@@ -155,6 +155,8 @@ def list_options(query: Mapping[str, str]) -> ListOptions:
         send_initial_events=_optional_flag(query, "sendInitialEvents"),
     )
     _refuse("ListOptions", _watch_errors(options) if options.watch else _list_errors(options))
+    if options.continue_token and version not in ("", "0"):
+        raise status.bad_request("specifying resource version is not allowed when using continue")
     if version and not (version.isascii() and version.isdigit()):
         problem = fielderrors.invalid(
             "resourceVersion", version, f'strconv.ParseUint: parsing "{version}": invalid syntax'

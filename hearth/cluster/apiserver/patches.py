@@ -6,6 +6,7 @@ decoded anew, as if a client had sent it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 _MAX_OPERATIONS = 10_000
+_OPERATION = "jsonpatch.Operation"
 
 
 def accepted(kind: Kind) -> list[str]:
@@ -48,12 +50,12 @@ def decode_patch(body: bytes, media: str) -> Any:
 
 
 def _decoding(media: str, problem: str) -> str:
-    return f"error decoding patch: {problem}" if media == MERGE_PATCH else problem
+    return problem if media == STRATEGIC_PATCH else f"error decoding patch: {problem}"
 
 
 def _not_a(value: Any, media: str) -> str:
     shown = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")
-    target = "jsonpatch.Patch" if media == JSON_PATCH else "map[string]interface {}"
+    target = "[]interface {}" if media == JSON_PATCH else "map[string]interface {}"
     return f"json: cannot unmarshal {shown} into Go value of type {target}"
 
 
@@ -67,7 +69,8 @@ def _check_operations(operations: list[Any]) -> None:
         )
     for operation in operations:
         if not isinstance(operation, dict):
-            raise status.bad_request(_not_a(operation, MERGE_PATCH))
+            problem = _not_a(operation, MERGE_PATCH).replace("map[string]interface {}", _OPERATION)
+            raise status.bad_request(problem)
 
 
 def patched(obj: Object, patch: Any, media: str, *, schema: Schema) -> Object:
@@ -93,5 +96,23 @@ def check_patched(obj: Object, kind: Kind) -> None:
     """Refuses a patched object that could not have been sent: a value of a wrong type."""
     problems = typecheck.decode_errors(obj, kind.schema, kind.kind)
     if problems:
-        text = orjson.dumps(obj).decode()
-        raise status.invalid("", "", "", errors=[invalid("patch", text, problems[0])])
+        raise _refused(obj, problems[0])
+
+
+def _refused(obj: Object, problem: str) -> status.ApiStatus:
+    text = orjson.dumps(obj).decode()
+    return status.invalid("", "", "", errors=[invalid("patch", text, problem)])
+
+
+def check_patched_fields(
+    obj: Object, kind: Kind, *, validation: str, duplicates: Sequence[str]
+) -> list[str]:
+    """Drops what the kind does not know; warnings about it, or a refusal under ``Strict``."""
+    unknown = [] if validation == "Ignore" else typecheck.unknown_fields(obj, kind.schema)
+    problems = [f'duplicate field "{path}"' for path in duplicates if validation != "Ignore"]
+    problems += [f'unknown field "{path}"' for path in unknown]
+    if problems and validation == "Strict":
+        raise _refused(obj, "strict decoding error: " + ", ".join(problems))
+    if unknown or validation == "Ignore":
+        typecheck.drop_unknown(obj, kind.schema)
+    return problems

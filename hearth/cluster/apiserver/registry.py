@@ -50,6 +50,8 @@ class Served:
 
     def full(self, entry: Entry) -> bytes:
         """The object as an answer."""
+        if self.kind.from_storage is not None:
+            return objects.plain(self.parse(entry))
         if self.head == self.stored_head:
             return entry.value
         return self.head + entry.value[len(self.stored_head) :]
@@ -58,16 +60,22 @@ class Served:
         """The object as an item of a list: built-in kinds leave type and version out."""
         if self.kind.custom:
             return self.full(entry)
+        if self.kind.from_storage is not None:
+            return b"{" + self.full(entry)[len(self.head) :]
         return b"{" + entry.value[len(self.stored_head) :]
 
     def parse(self, entry: Entry) -> Object:
         """A fresh copy of the object in this version."""
         obj = entry.parse()
+        if self.kind.from_storage is not None:
+            obj = self.kind.from_storage(obj)
         obj["apiVersion"] = self.kind.api_version
         return obj
 
     def stored(self, obj: Object) -> Object:
         """The object as the store shall keep it."""
+        if self.kind.to_storage is not None:
+            obj = self.kind.to_storage(obj)
         return obj | {"apiVersion": self.stored_api_version}
 
 

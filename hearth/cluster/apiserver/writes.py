@@ -244,10 +244,12 @@ class UpdateRules:
 
     missing: Callable[[], Object] | None = None
     tracked: bool = False  # managedFields are set already (apply)
-    is_patch: bool = False  # based on the newest state: may be tried again
 
 
-async def update(write: Write, change: Change, rules: UpdateRules) -> Written:
+_PLAIN = UpdateRules()
+
+
+async def update(write: Write, change: Change, rules: UpdateRules = _PLAIN) -> Written:
     """Changes an object, on top of whatever state it is in when the write gets through."""
     for attempt in range(_UPDATE_TRIES):
         entry = await write.api.store.settled(write.key)

@@ -14,7 +14,7 @@ from hearth.cluster.apiserver.objects import Entry, Key, Object
 from hearth.cluster.apiserver.options import WriteOptions
 from hearth.cluster.apiserver.podlogs import LogOptions, Selector
 from hearth.cluster.apiserver.requests import Response
-from hearth.cluster.apiserver.writes import UpdateRules, update
+from hearth.cluster.apiserver.writes import update
 from hearth.kube.selectors import selector_from_object
 
 _TEXT = "text/plain"
@@ -166,7 +166,7 @@ async def bind(call: Call) -> Response:
         pod["status"]["conditions"] = [*kept, scheduled]
         return pod
 
-    await update(write, change, UpdateRules(is_patch=True))
+    await update(write, change)
     return value_response(call.request, _success(), 201)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from hearth.cluster.apiserver import decode, patches, status
 from hearth.cluster.apiserver.handlers.common import Call, value_response
-from hearth.cluster.apiserver.handlers.writing import name_mismatch
+from hearth.cluster.apiserver.handlers.writing import check_name
 from hearth.cluster.apiserver.kinds.typetable import struct
 from hearth.cluster.apiserver.objects import Object
 from hearth.cluster.apiserver.options import WriteOptions
 from hearth.cluster.apiserver.requests import Response
 from hearth.cluster.apiserver.scaling import API_VERSION, make_scale, replicas_of, set_replicas
-from hearth.cluster.apiserver.writes import UpdateRules, update
+from hearth.cluster.apiserver.writes import update
 
 _PATCHES = (patches.JSON_PATCH, patches.MERGE_PATCH, patches.STRATEGIC_PATCH)
 
@@ -35,9 +35,7 @@ async def put(call: Call) -> Response:
             f"the API version in the data ({scale['apiVersion']}) does not match the expected API "
             f"version ({API_VERSION})"
         )
-    name = (scale.get("metadata") or {}).get("name") or ""
-    if name != call.target.name:
-        raise status.bad_request(name_mismatch(name, call.target.name))
+    check_name(scale, call.target.name, call.key.namespace)
     return await _change(call, options, lambda _: scale)
 
 
@@ -69,7 +67,7 @@ async def _change(
         return set_replicas(kind, obj, replicas_of(scale, call.target.name))
 
     write = call.write(options)
-    written = await update(write, scaled, UpdateRules(is_patch=True))
+    written = await update(write, scaled)
     obj = call.served.parse(written.entry) if written.entry is not None else written.obj
     assert obj is not None
     return value_response(call.request, make_scale(kind, obj))

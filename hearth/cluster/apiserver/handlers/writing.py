@@ -43,9 +43,7 @@ async def put(call: Call) -> Response:
     """Replaces an object by the body."""
     write_options = call.write_options("UpdateOptions")
     obj = decoded(call, write_options)
-    name = (obj.get("metadata") or {}).get("name") or ""
-    if name != call.target.name:
-        raise status.bad_request(name_mismatch(name, call.target.name))
+    check_name(obj, call.target.name, call.key.namespace)
     can_create = call.served.resource in options.CREATE_ON_UPDATE
     missing = (lambda: obj) if can_create and not call.target.subresource else None
     write = call.write(write_options)
@@ -53,10 +51,21 @@ async def put(call: Call) -> Response:
     return written_response(call, written)
 
 
-def name_mismatch(name: str, wanted: str) -> str:
-    if not name:
-        return "name is required"
-    return f"the name of the object ({name}) does not match the name on the URL ({wanted})"
+def check_name(obj: Object, name: str, namespace: str) -> None:
+    """The object must be the one that the URL names."""
+    metadata = obj.get("metadata") or {}
+    given, place = metadata.get("name"), metadata.get("namespace")
+    if not given:
+        problem = f"the name of the object ({name} based on URL) was undeterminable"
+        raise status.bad_request(f"{problem}: name must be provided")
+    if given != name:
+        problem = f"the name of the object ({given}) does not match the name on the URL ({name})"
+        raise status.bad_request(problem)
+    if namespace and place and place != namespace:
+        raise status.bad_request(
+            f"the namespace of the object ({place}) does not match the namespace on the request "
+            f"({namespace})"
+        )
 
 
 async def finalize(call: Call) -> Response:
@@ -69,7 +78,7 @@ async def finalize(call: Call) -> Response:
         return namespace
 
     write = call.write(write_options)
-    return written_response(call, await update(write, change, UpdateRules(is_patch=True)))
+    return written_response(call, await update(write, change))
 
 
 def _always(obj: Object) -> Callable[[Object], Object]:
@@ -91,20 +100,22 @@ async def patch(call: Call) -> Response:
         return written_response(call, await _apply(call, write))
     body = patches.decode_patch(call.request.body, media)
     change = _patching(call, write_options, body, media=media)
-    return written_response(call, await update(write, change, UpdateRules(is_patch=True)))
+    return written_response(call, await update(write, change))
 
 
 def _patching(
     call: Call, write_options: WriteOptions, body: Any, *, media: str
 ) -> Callable[[Object], Object]:
     kind, said = call.kind, set[str]()
+    duplicates = decode.duplicate_fields(call.request.body)
 
     def change(obj: Object) -> Object:
         result = patches.patched(obj, body, media, schema=kind.schema)
         patches.check_patched(result, kind)
-        result, warnings = decode.check_fields(
-            result, kind, validation=write_options.field_validation, duplicates=()
+        warnings = patches.check_patched_fields(
+            result, kind, validation=write_options.field_validation, duplicates=duplicates
         )
+        check_name(result, call.target.name, call.key.namespace)
         # A patch may be tried again on a newer state; it warns once.
         call.request.warnings += [w for w in warnings if w not in said]
         said.update(warnings)
@@ -144,7 +155,7 @@ async def _apply(call: Call, write: Write) -> Any:
     def missing() -> Object:
         return merged(None)
 
-    rules = UpdateRules(missing=None if write.subresource else missing, tracked=True, is_patch=True)
+    rules = UpdateRules(missing=None if write.subresource else missing, tracked=True)
     return await update(write, merged, rules)
 
 
@@ -166,10 +177,9 @@ def _applied(call: Call) -> Object:
     if not isinstance(obj, dict):
         raise status.bad_request("error decoding YAML: the body is not an object")
     _check_applied_type(call, obj)
-    name = (obj.get("metadata") or {}).get("name")
-    if name and name != call.target.name:
-        raise status.bad_request(name_mismatch(name, call.target.name))
-    obj.setdefault("metadata", {})["name"] = call.target.name
+    metadata = obj.get("metadata") or {}
+    obj["metadata"] = {"name": call.target.name} | metadata
+    check_name(obj, call.target.name, call.key.namespace)
     return obj
 
 
