@@ -84,7 +84,8 @@ def remove_image(data_dir: Path, name: str) -> None:
 
 def build_image(data_dir: Path, folder: Path, name: str) -> None:
     """Builds the application of a folder and registers it under a name."""
-    from hearth.cluster.node.build import BuildError, build
+    from hearth.cluster.node.build import build
+    from hearth.cluster.node.detect import BuildError
 
     if not folder.is_dir():
         raise StateError(f"{folder} is no folder")
