@@ -112,6 +112,9 @@ class Kind:
     custom: bool = False
     storage_version: str = ""  # version objects are stored in; "" means this one
     grace_period: Callable[[Object], int] | None = None  # graceful deletion (pods): seconds
+    # Between versions that differ in more than their name; an object is copied, never changed.
+    to_storage: Callable[[Object], Object] | None = None
+    from_storage: Callable[[Object], Object] | None = None
 
     @property
     def api_version(self) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from hearth.cluster.apiserver.crd import definitions
 from hearth.cluster.apiserver.kind import Kind, Object, ScalePaths
 from hearth.cluster.apiserver.kinds import (
     access,
     autoscaling,
+    autoscalingv1,
     cluster,
     configuration,
     endpoints,
@@ -34,6 +38,10 @@ _DEFINITIONS = Rules(
     generation=True,
 )
 _NO_COLLECTION_DELETE = ("create", "delete", "get", "list", "patch", "update", "watch")
+
+
+def _old_autoscaler_cells(obj: Object, now: float) -> Sequence[Any]:
+    return printers.horizontal_pod_autoscaler(autoscalingv1.to_v2(obj), now)
 
 
 def _grace_period(pod: Object) -> int:
@@ -247,6 +255,19 @@ _OTHERS = (
         categories=_ALL,
         subresources=["status"],
         table=table("HorizontalPodAutoscaler", printers.horizontal_pod_autoscaler),
+    ),
+    define(
+        "autoscaling/v1",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        rules=autoscalingv1.RULES,
+        short=["hpa"],
+        categories=_ALL,
+        subresources=["status"],
+        table=table("HorizontalPodAutoscaler", _old_autoscaler_cells),
+        storage_version="v2",
+        to_storage=autoscalingv1.to_v2,
+        from_storage=autoscalingv1.from_v2,
     ),
     define(
         "policy/v1",

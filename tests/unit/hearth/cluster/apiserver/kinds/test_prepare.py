@@ -11,7 +11,7 @@ from hearth.cluster.apiserver.kinds import builtin_kinds
 from hearth.cluster.apiserver.kinds.podspec_defaults import pull_policy
 from hearth.cluster.apiserver.kinds.services import cluster_ip
 
-KINDS = {kind.kind: kind for kind in builtin_kinds()}
+KINDS = {kind.kind: kind for kind in reversed(builtin_kinds())}
 UID = "12345678-1234-1234-1234-123456789abc"
 
 

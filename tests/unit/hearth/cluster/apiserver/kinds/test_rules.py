@@ -9,7 +9,7 @@ import pytest
 
 from hearth.cluster.apiserver.kinds import builtin_kinds
 
-KINDS = {kind.kind: kind for kind in builtin_kinds()}
+KINDS = {kind.kind: kind for kind in reversed(builtin_kinds())}
 Objects = dict[str, Any]
 UID = "12345678-1234-1234-1234-123456789abc"
 POD = {"containers": [{"name": "c", "image": "i"}]}

@@ -9,7 +9,7 @@ import pytest
 from hearth.cluster.apiserver.kinds import builtin_kinds
 from hearth.cluster.apiserver.kinds.tables import human_duration
 
-KINDS = {kind.kind: kind for kind in builtin_kinds()}
+KINDS = {kind.kind: kind for kind in reversed(builtin_kinds())}
 NOW = 86400.0
 META = {"name": "x", "creationTimestamp": "1970-01-01T00:00:00Z"}
 

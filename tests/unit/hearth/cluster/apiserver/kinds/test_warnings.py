@@ -8,7 +8,7 @@ import pytest
 
 from hearth.cluster.apiserver.kinds import builtin_kinds, warnings
 
-KINDS = {kind.kind: kind for kind in builtin_kinds()}
+KINDS = {kind.kind: kind for kind in reversed(builtin_kinds())}
 
 
 def pod(*containers: dict[str, Any], **spec: Any) -> dict[str, Any]:
