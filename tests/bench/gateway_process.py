@@ -1,0 +1,65 @@
+"""The activator's data plane as its own process, without Kubernetes, for benchmarks.
+
+Usage: python -m tests.bench.gateway_process APPLICATION_PORT [ROUTES]
+
+One revision behind ``hello.default.example.com`` among many other hosts; prints the port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+
+import uvloop
+
+from activator.endpoints import Endpoint, State
+from activator.gateway import Gateway
+from activator.main import address_of, listen
+from activator.prober import Prober
+from activator.revisions import RevisionSpec
+from activator.routes import BackendRef, RouteTableBuilder
+
+REVISION = "hello-00001"
+HOST = "hello.default.example.com"
+
+
+def an_ingress(number: int, host: str) -> dict[str, object]:
+    split = {
+        "serviceNamespace": "default",
+        "serviceName": REVISION,
+        "servicePort": 80,
+        "percent": 100,
+        "appendHeaders": {
+            "Knative-Serving-Namespace": "default",
+            "Knative-Serving-Revision": REVISION,
+        },
+    }
+    return {
+        "metadata": {"namespace": "default", "name": f"i{number}", "generation": 1},
+        "spec": {"rules": [{"hosts": [host], "http": {"paths": [{"splits": [split]}]}}]},
+    }
+
+
+async def main(application_port: int, routes: int) -> None:
+    gateway = Gateway()
+    gateway.listeners_of_demand = [Prober(gateway)]
+    builder = RouteTableBuilder(gateway.registry.resolve)
+    builder.put(an_ingress(0, HOST))
+    for number in range(1, routes):
+        builder.put(an_ingress(number, f"h{number}.default.example.com"))
+    gateway.table = builder.snapshot()
+    backend = gateway.registry.resolve(BackendRef("default", REVISION, 80, REVISION))
+    backend.configure(RevisionSpec("default", REVISION))
+    address = ("127.0.0.1", application_port)
+    backend.throttler.update({address: Endpoint(address, State.READY, "pod")}, gateway.clock())
+    server = await listen(gateway, "127.0.0.1", 0, internal=False)
+    # As every Hearth process does once it serves.
+    gc.collect()
+    gc.freeze()
+    print(address_of(server).rpartition(":")[2], flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 10_000))
