@@ -24,133 +24,31 @@ from hearth.kube.models import (
     Required,
     Schema,
 )
-
-ATOMIC_LIST = Schema({"x-kubernetes-list-type": "atomic"})
-_ATOMIC_MAP = {"x-kubernetes-map-type": "atomic"}
-_EMPTY_DEFAULT = Schema({"default": ""})
-_PRESERVED = Schema(PRESERVE, whole=True)
-_PRESERVED_ITEMS = Schema({"type": "array", "items": PRESERVE}, whole=True)
-_PRESERVED_ATOMIC = Schema(PRESERVE | _ATOMIC_MAP, whole=True)
-
+from serving.api.volumes import (
+    ATOMIC_LIST,
+    ATOMIC_MAP,
+    EMPTY_DEFAULT,
+    PRESERVED,
+    LocalObjectReference,
+    ObjectFieldSelector,
+    ResourceFieldSelector,
+    Volume,
+)
 
 ResourceList = Annotated[dict[str, Quantity], GoType("v1.ResourceList")]
+_PRESERVED_ITEMS = Schema({"type": "array", "items": PRESERVE}, whole=True)
+_PRESERVED_ATOMIC = Schema(PRESERVE | ATOMIC_MAP, whole=True)
 
 
 def _keyed_list(key: str) -> Schema:
     return Schema({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]})
 
 
-class LocalObjectReference(Model):
-    schema_extra = _ATOMIC_MAP
-    name: Annotated[str, _EMPTY_DEFAULT] = ""
-    """Name of the object."""
-
-
-class KeyToPath(Model):
-    key: Annotated[Kept[str], Required()] = ""
-    path: Annotated[Kept[str], Required()] = ""
-    mode: Int32 | None = None
-
-
-class SecretVolumeSource(Model):
-    secret_name: str = ""
-    items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
-    default_mode: Int32 | None = None
-    optional: bool | None = None
-
-
-class ConfigMapVolumeSource(LocalObjectReference):
-    items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
-    default_mode: Int32 | None = None
-    optional: bool | None = None
-
-
-class SecretProjection(LocalObjectReference):
-    items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
-    optional: bool | None = None
-
-
-class ConfigMapProjection(LocalObjectReference):
-    items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
-    optional: bool | None = None
-
-
-class ServiceAccountTokenProjection(Model):
-    audience: str = ""
-    expiration_seconds: Int64 | None = None
-    path: Annotated[Kept[str], Required()] = ""
-
-
-class ObjectFieldSelector(Model):
-    schema_extra = _ATOMIC_MAP
-    api_version: str = ""
-    field_path: Annotated[Kept[str], Required()] = ""
-
-
-class ResourceFieldSelector(Model):
-    schema_extra = _ATOMIC_MAP
-    container_name: str = ""
-    resource: Annotated[Kept[str], Required()] = ""
-    divisor: Kept[Quantity] = "0"
-
-
-class DownwardAPIVolumeFile(Model):
-    path: Annotated[Kept[str], Required()] = ""
-    field_ref: ObjectFieldSelector | None = None
-    resource_field_ref: ResourceFieldSelector | None = None
-    mode: Int32 | None = None
-
-
-class DownwardAPIProjection(Model):
-    items: Annotated[list[DownwardAPIVolumeFile], ATOMIC_LIST] = Field(default_factory=list)
-
-
-class VolumeProjection(Model):
-    secret: SecretProjection | None = None
-    downward_api: DownwardAPIProjection | None = Field(default=None, alias="downwardAPI")
-    config_map: ConfigMapProjection | None = None
-    service_account_token: ServiceAccountTokenProjection | None = None
-
-
-class ProjectedVolumeSource(Model):
-    sources: Annotated[Kept[list[VolumeProjection] | None], ATOMIC_LIST] = None
-    default_mode: Int32 | None = None
-
-
-class EmptyDirVolumeSource(Model):
-    medium: Annotated[str, GoType("v1.StorageMedium")] = ""
-    size_limit: Quantity | None = None
-
-
-class PersistentVolumeClaimVolumeSource(Model):
-    claim_name: Kept[str] = ""
-    read_only: bool = False
-
-
-class ImageVolumeSource(Model):
-    reference: str = ""
-    pull_policy: Annotated[str, GoType("v1.PullPolicy")] = ""
-
-
-class VolumeSource(Model):
-    host_path: Opaque | None = None
-    empty_dir: Annotated[EmptyDirVolumeSource | None, _PRESERVED] = None
-    secret: SecretVolumeSource | None = None
-    persistent_volume_claim: Annotated[PersistentVolumeClaimVolumeSource | None, _PRESERVED] = None
-    config_map: ConfigMapVolumeSource | None = None
-    projected: ProjectedVolumeSource | None = None
-    csi: Opaque | None = None
-    ephemeral: Opaque | None = None
-    image: Annotated[ImageVolumeSource | None, _PRESERVED] = None
-
-
-class Volume(VolumeSource):
-    name: Annotated[Kept[str], Required()] = ""
-
-
 class ContainerPort(Model):
     name: str = ""
+    """h2c for HTTP/2 without TLS, http1 or nothing for HTTP/1."""
     container_port: Kept[Int32] = 0
+    """Where the container listens; PORT tells it, 8080 when left out."""
     protocol: Annotated[str, GoType("v1.Protocol"), Schema({"default": "TCP"})] = ""
 
 
@@ -164,8 +62,11 @@ class SecretEnvSource(LocalObjectReference):
 
 class EnvFromSource(Model):
     prefix: str = ""
+    """Put before each name."""
     config_map_ref: ConfigMapEnvSource | None = None
+    """All keys of a ConfigMap as variables."""
     secret_ref: SecretEnvSource | None = None
+    """All keys of a Secret as variables."""
 
 
 class ConfigMapKeySelector(LocalObjectReference):
@@ -182,24 +83,32 @@ class EnvVarSource(Model):
     field_ref: Annotated[ObjectFieldSelector | None, _PRESERVED_ATOMIC] = None
     resource_field_ref: Annotated[ResourceFieldSelector | None, _PRESERVED_ATOMIC] = None
     config_map_key_ref: ConfigMapKeySelector | None = None
+    """One key of a ConfigMap."""
     secret_key_ref: SecretKeySelector | None = None
+    """One key of a Secret."""
 
 
 class EnvVar(Model):
     name: Annotated[Kept[str], Required()] = ""
+    """Not PORT, K_SERVICE, K_CONFIGURATION or K_REVISION: those are given."""
     value: str = ""
     value_from: EnvVarSource | None = None
 
 
 class ResourceRequirements(Model):
     limits: ResourceList = Field(default_factory=dict)
+    """The most it may use."""
     requests: ResourceList = Field(default_factory=dict)
+    """What is kept for it."""
 
 
 class VolumeMount(Model):
     name: Annotated[Kept[str], Required()] = ""
+    """The volume."""
     read_only: bool = False
+    """Always true but for emptyDir, persistentVolumeClaim and ephemeral."""
     mount_path: Annotated[Kept[str], Required()] = ""
+    """Where it is found; not /, /dev or /dev/log."""
     sub_path: str = ""
     mount_propagation: Annotated[str | None, GoType("v1.MountPropagationMode")] = None
 
@@ -215,6 +124,7 @@ class HTTPHeader(Model):
 
 class HTTPGetAction(Model):
     path: str = ""
+    """The path asked for."""
     port: Kept[IntOrString] = 0
     host: str = ""
     scheme: Annotated[str, GoType("v1.URIScheme")] = ""
@@ -228,7 +138,7 @@ class TCPSocketAction(Model):
 
 class GRPCAction(Model):
     port: Kept[Int32] = 0
-    service: Annotated[str | None, _EMPTY_DEFAULT] = None
+    service: Annotated[str | None, EMPTY_DEFAULT] = None
 
 
 class ProbeHandler(Model):
@@ -240,10 +150,15 @@ class ProbeHandler(Model):
 
 class Probe(ProbeHandler):
     initial_delay_seconds: Int32 = 0
+    """Time before the first try."""
     timeout_seconds: Int32 = 0
+    """Time a try may take."""
     period_seconds: Int32 = 0
+    """Time between tries; 0 for readiness: as often as possible until it is ready."""
     success_threshold: Int32 = 0
+    """Successes in a row that count."""
     failure_threshold: Int32 = 0
+    """Failures in a row that count."""
 
 
 _Capability = Annotated[str, GoType("v1.Capability")]
@@ -291,24 +206,37 @@ class Container(Model):
     image: str = ""
     """Image to run. On one machine, a name of the local image store."""
     command: Annotated[list[str], ATOMIC_LIST] = Field(default_factory=list)
+    """Instead of the image's entry point."""
     args: Annotated[list[str], ATOMIC_LIST] = Field(default_factory=list)
+    """Instead of the image's arguments."""
     working_dir: str = ""
+    """Instead of the image's working directory."""
     ports: list[ContainerPort] = Field(default_factory=list)
     """The port that takes requests; at most one. Named h2c it speaks HTTP/2 without TLS."""
     env_from: Annotated[list[EnvFromSource], ATOMIC_LIST] = Field(default_factory=list)
+    """Environment from whole ConfigMaps and Secrets."""
     env: Annotated[list[EnvVar], _keyed_list("name")] = Field(default_factory=list)
+    """Environment by name."""
     resources: Kept[ResourceRequirements] = Field(default_factory=ResourceRequirements)
+    """Processor and memory."""
     volume_mounts: Annotated[list[VolumeMount], _keyed_list("mountPath")] = Field(
         default_factory=list
     )
+    """Where volumes are found."""
     liveness_probe: Probe | None = None
+    """When it fails, the container starts anew."""
     readiness_probe: Probe | None = None
     """When it answers, requests are sent; by default a TCP connection to the port."""
     startup_probe: Probe | None = None
+    """Until it succeeds, no other probe runs."""
     termination_message_path: str = ""
+    """File with last words."""
     termination_message_policy: Annotated[str, GoType("v1.TerminationMessagePolicy")] = ""
+    """File, or FallbackToLogsOnError, which is the default here."""
     image_pull_policy: Annotated[str, GoType("v1.PullPolicy")] = ""
+    """Always, IfNotPresent or Never."""
     security_context: SecurityContext | None = None
+    """Who the process is, and what it may do."""
 
 
 class InitContainer(Container):
@@ -320,15 +248,17 @@ class InitContainer(Container):
 
 class PodSpec(Model):
     volumes: Annotated[list[Volume], _keyed_list("name")] = Field(default_factory=list)
+    """What containers can mount; each has to be mounted."""
     init_containers: Annotated[list[InitContainer], _PRESERVED_ITEMS] = Field(default_factory=list)
     """Needs the feature kubernetes.podspec-init-containers."""
     containers: Annotated[Kept[list[Container] | None], Required()] = None
     """The containers; the one with a port takes the requests."""
     dns_policy: Annotated[str, GoType("v1.DNSPolicy")] = ""
     """Needs the feature kubernetes.podspec-dnspolicy."""
-    node_selector: Annotated[dict[str, str], Schema(_ATOMIC_MAP)] = Field(default_factory=dict)
+    node_selector: Annotated[dict[str, str], Schema(ATOMIC_MAP)] = Field(default_factory=dict)
     """Needs the feature kubernetes.podspec-nodeselector."""
     service_account_name: str = ""
+    """The account the pod talks to the API with."""
     automount_service_account_token: bool | None = None
     """May only be false."""
     host_network: bool = False
@@ -339,11 +269,12 @@ class PodSpec(Model):
     """Needs the feature kubernetes.podspec-hostipc."""
     share_process_namespace: bool | None = None
     """Needs the feature kubernetes.podspec-shareprocessnamespace."""
-    security_context: Annotated[PodSecurityContext | None, _PRESERVED] = None
+    security_context: Annotated[PodSecurityContext | None, PRESERVED] = None
     """Needs the feature kubernetes.podspec-securitycontext."""
     image_pull_secrets: Annotated[list[LocalObjectReference], _keyed_list("name")] = Field(
         default_factory=list
     )
+    """Secrets with the passwords of registries."""
     affinity: Opaque | None = None
     """Needs the feature kubernetes.podspec-affinity."""
     scheduler_name: str = ""
@@ -359,6 +290,7 @@ class PodSpec(Model):
     runtime_class_name: str | None = None
     """Needs the feature kubernetes.podspec-runtimeclassname."""
     enable_service_links: bool | None = None
+    """Whether each Service of the namespace is in the environment."""
     topology_spread_constraints: Annotated[list[dict[str, Any]], _PRESERVED_ITEMS] = Field(
         default_factory=list
     )

@@ -17,7 +17,6 @@ from serving.api.podspec import (
     EnvVar,
     InitContainer,
     SecurityContext,
-    Volume,
 )
 from serving.api.validation.image import is_reference
 from serving.api.validation.probes import (
@@ -26,6 +25,7 @@ from serving.api.validation.probes import (
     validate_readiness_probe,
 )
 from serving.api.validation.volumes import validate_mounts
+from serving.api.volumes import Volume
 
 MAX_ID = 2**31 - 1
 _PORT_NAMES = ("", keys.PROTOCOL_H2C, keys.PROTOCOL_HTTP1)

@@ -15,7 +15,6 @@ from serving.api.podspec import (
     PodSpec,
     SeccompProfile,
     SecurityContext,
-    Volume,
 )
 from serving.api.validation.container import (
     MAX_ID,
@@ -24,6 +23,7 @@ from serving.api.validation.container import (
     validate_user_container,
 )
 from serving.api.validation.volumes import mounted_volumes, validate_volumes
+from serving.api.volumes import Volume
 
 _GATED = {
     "affinity": "podspec_affinity",

@@ -11,16 +11,15 @@ from hearth.kube.gotext import quote
 from hearth.kube.names import dns1123_label_problems
 from hearth.kube.quantity import parse_quantity
 from serving.api.config.features import DISABLED, ENABLED, FeaturesConfig
-from serving.api.podspec import (
+from serving.api.podspec import Container, VolumeMount
+from serving.api.volumes import (
     ConfigMapProjection,
-    Container,
     DownwardAPIVolumeFile,
     EmptyDirVolumeSource,
     ImageVolumeSource,
     KeyToPath,
     SecretProjection,
     Volume,
-    VolumeMount,
     VolumeProjection,
 )
 

@@ -1,0 +1,148 @@
+"""Volumes of a revision, and references to objects: what ``podspec`` builds on.
+
+See there for what the schema keeps.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from hearth.kube.models import (
+    PRESERVE,
+    GoType,
+    Int32,
+    Int64,
+    Kept,
+    Model,
+    Opaque,
+    Quantity,
+    Required,
+    Schema,
+)
+
+ATOMIC_LIST = Schema({"x-kubernetes-list-type": "atomic"})
+ATOMIC_MAP = {"x-kubernetes-map-type": "atomic"}
+PRESERVED = Schema(PRESERVE, whole=True)
+EMPTY_DEFAULT = Schema({"default": ""})
+
+
+class LocalObjectReference(Model):
+    schema_extra = ATOMIC_MAP
+    name: Annotated[str, EMPTY_DEFAULT] = ""
+    """Name of the object."""
+
+
+class KeyToPath(Model):
+    key: Annotated[Kept[str], Required()] = ""
+    """The key of the Secret or ConfigMap."""
+    path: Annotated[Kept[str], Required()] = ""
+    """The file, below the mount."""
+    mode: Int32 | None = None
+
+
+class SecretVolumeSource(Model):
+    secret_name: str = ""
+    items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
+    default_mode: Int32 | None = None
+    optional: bool | None = None
+
+
+class ConfigMapVolumeSource(LocalObjectReference):
+    items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
+    default_mode: Int32 | None = None
+    optional: bool | None = None
+
+
+class SecretProjection(LocalObjectReference):
+    items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
+    optional: bool | None = None
+
+
+class ConfigMapProjection(LocalObjectReference):
+    items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
+    optional: bool | None = None
+
+
+class ServiceAccountTokenProjection(Model):
+    audience: str = ""
+    expiration_seconds: Int64 | None = None
+    path: Annotated[Kept[str], Required()] = ""
+
+
+class ObjectFieldSelector(Model):
+    schema_extra = ATOMIC_MAP
+    api_version: str = ""
+    field_path: Annotated[Kept[str], Required()] = ""
+
+
+class ResourceFieldSelector(Model):
+    schema_extra = ATOMIC_MAP
+    container_name: str = ""
+    resource: Annotated[Kept[str], Required()] = ""
+    divisor: Kept[Quantity] = "0"
+
+
+class DownwardAPIVolumeFile(Model):
+    path: Annotated[Kept[str], Required()] = ""
+    field_ref: ObjectFieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
+    mode: Int32 | None = None
+
+
+class DownwardAPIProjection(Model):
+    items: Annotated[list[DownwardAPIVolumeFile], ATOMIC_LIST] = Field(default_factory=list)
+
+
+class VolumeProjection(Model):
+    secret: SecretProjection | None = None
+    downward_api: DownwardAPIProjection | None = Field(default=None, alias="downwardAPI")
+    config_map: ConfigMapProjection | None = None
+    service_account_token: ServiceAccountTokenProjection | None = None
+
+
+class ProjectedVolumeSource(Model):
+    sources: Annotated[Kept[list[VolumeProjection] | None], ATOMIC_LIST] = None
+    default_mode: Int32 | None = None
+
+
+class EmptyDirVolumeSource(Model):
+    medium: Annotated[str, GoType("v1.StorageMedium")] = ""
+    size_limit: Quantity | None = None
+
+
+class PersistentVolumeClaimVolumeSource(Model):
+    claim_name: Kept[str] = ""
+    read_only: bool = False
+
+
+class ImageVolumeSource(Model):
+    reference: str = ""
+    pull_policy: Annotated[str, GoType("v1.PullPolicy")] = ""
+
+
+class VolumeSource(Model):
+    host_path: Opaque | None = None
+    """Needs the feature kubernetes.podspec-volumes-hostpath."""
+    empty_dir: Annotated[EmptyDirVolumeSource | None, PRESERVED] = None
+    """A folder that lives as long as the pod."""
+    secret: SecretVolumeSource | None = None
+    """A Secret as files."""
+    persistent_volume_claim: Annotated[PersistentVolumeClaimVolumeSource | None, PRESERVED] = None
+    """Needs the feature kubernetes.podspec-persistent-volume-claim."""
+    config_map: ConfigMapVolumeSource | None = None
+    """A ConfigMap as files."""
+    projected: ProjectedVolumeSource | None = None
+    """Several sources in one folder."""
+    csi: Opaque | None = None
+    """Needs the feature kubernetes.podspec-volumes-csi."""
+    ephemeral: Opaque | None = None
+    """Needs the feature kubernetes.podspec-volumes-ephemeral."""
+    image: Annotated[ImageVolumeSource | None, PRESERVED] = None
+    """Needs the feature kubernetes.podspec-volumes-image."""
+
+
+class Volume(VolumeSource):
+    name: Annotated[Kept[str], Required()] = ""
+    """What a mount calls it."""
