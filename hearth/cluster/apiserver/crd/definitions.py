@@ -7,12 +7,13 @@ internal form in which what all versions have in common stands at the top; error
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from hearth.cluster.apiserver.crd.problems import at_index, at_key, child, too_many
-from hearth.cluster.apiserver.crd.schemas import field_schema, schema_errors
+from hearth.cluster.apiserver.crd.schemas import field_schema, schema_errors, unknown_formats
 from hearth.cluster.apiserver.fielderrors import (
     FieldError,
     duplicate,
@@ -92,6 +93,18 @@ def update_errors(new: Object, old: Object) -> list[FieldError]:
     found += _immutable(after["group"], before["group"], "spec.group")
     found += _immutable(after["names"]["plural"], before["names"]["plural"], "spec.names.plural")
     return found
+
+
+def warnings(obj: Object) -> list[str]:
+    """What a client is told about a new definition: formats that nobody checks."""
+    if "resourceVersion" in obj["metadata"]:
+        return []
+    shared, parted = hoisted((obj.get("spec") or {}).get("versions") or [])
+    found: dict[str, None] = {}
+    for version in (shared, *parted):
+        for name in unknown_formats((version.get("schema") or {}).get("openAPIV3Schema") or {}):
+            found[f"unrecognized format {json.dumps(name)}"] = None
+    return list(found)
 
 
 def _is_established(obj: Object) -> bool:

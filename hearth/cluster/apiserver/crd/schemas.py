@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hearth.cluster.apiserver.crd import cel, lists, shaping
+from hearth.cluster.apiserver.crd import cel, formats, lists, shaping
 from hearth.cluster.apiserver.crd.problems import at_index, at_key, child
 from hearth.cluster.apiserver.crd.rules import RuleSet, has_rules
 from hearth.cluster.apiserver.crd.structural import structural_errors
@@ -325,6 +325,21 @@ def _as_go(rule: Schema) -> dict[str, Any]:
         "FieldPath": rule.get("fieldPath", ""),
         "OptionalOldSelf": rule.get("optionalOldSelf"),
     }
+
+
+def unknown_formats(schema: Schema) -> Iterator[str]:
+    """Formats that are not checked, at any depth."""
+    declared = schema.get("format")
+    if declared and not formats.effective_format(declared, (schema.get("type") or "",)):
+        yield declared
+    for junctor in ("allOf", "anyOf", "oneOf"):
+        for sub in schema.get(junctor) or ():
+            yield from unknown_formats(sub)
+    for name in ("items", "additionalProperties", "not"):
+        if isinstance(inner := schema.get(name), Mapping):
+            yield from unknown_formats(inner)
+    for sub in (schema.get("properties") or {}).values():
+        yield from unknown_formats(sub)
 
 
 _STEP = re.compile(r"\.([^.\[\]]+)|\['((?:[^'\\]|\\.)*)'\]")

@@ -166,8 +166,10 @@ _ACCIDENT = "accidental conflicts with other finalizer writers"
 
 
 def _warnings(deprecation: str | None, obj: Object) -> list[str]:
-    """Warnings about a write: a deprecated version, finalizers without a domain."""
+    """A deprecated version; of new objects, finalizers without a domain."""
     found = [deprecation] if deprecation else []
+    if "resourceVersion" in obj["metadata"]:
+        return found
     for name in sorted(set(obj["metadata"].get("finalizers") or ()) - _STANDARD_FINALIZERS):
         if "/" not in name:
             path = "including a path (/) " if "." in name else ""

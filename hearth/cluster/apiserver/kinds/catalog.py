@@ -35,6 +35,8 @@ _DEFINITIONS = Rules(
     prepare=definitions.prepare,
     validate=definitions.errors,
     update=definitions.update_errors,
+    warnings=definitions.warnings,
+    unconditional=False,
     generation=True,
 )
 _NO_COLLECTION_DELETE = ("create", "delete", "get", "list", "patch", "update", "watch")

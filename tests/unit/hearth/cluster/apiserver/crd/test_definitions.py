@@ -251,6 +251,20 @@ def test_protected_groups_need_an_approval() -> None:
     assert problems(obj) == []
 
 
+def test_formats_that_nobody_checks_are_told_of() -> None:
+    version = a_version()
+    properties = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    properties |= {
+        "a": {"type": "string", "format": "made-up"},
+        "b": {"type": "array", "items": {"type": "string", "format": "date-time"}},
+        "c": {"type": "integer", "format": "date"},
+    }
+    assert definitions.warnings(a_definition(version)) == [
+        'unrecognized format "made-up"',
+        'unrecognized format "date"',
+    ]
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 
