@@ -123,7 +123,7 @@ def active_condition(
         | any  | any      | 0     | any        | inactive   |
         | > 0  | < least  | > 0   | any        | activating |
         | > 0  | >= least | > 0   | any        | active     |
-        | -1   | < least  | > 0   | inactive   | inactive   |
+        | -1   | < least  | > 0   | inactive   | unchanged  |
         | -1   | < least  | > 0   | activating | activating |
         | -1   | < least  | > 0   | active     | activating |
         | -1   | >= least | > 0   | inactive   | unchanged  |
@@ -133,7 +133,6 @@ def active_condition(
     if want == 0 or least == 0:
         failed = was is Active.UNKNOWN and least > 0
         return (Active.FALSE, *(TIMED_OUT if failed else NO_TRAFFIC))
-    inactive = want < 0 and was is Active.FALSE
-    if ready < least:
-        return (Active.FALSE, *NO_TRAFFIC) if inactive else (Active.UNKNOWN, *QUEUED)
-    return None if inactive else (Active.TRUE, "", "")
+    if want < 0 and was is Active.FALSE:
+        return None  # why it went to sleep is still true, "TimedOut" included
+    return (Active.UNKNOWN, *QUEUED) if ready < least else (Active.TRUE, "", "")
