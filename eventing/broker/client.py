@@ -210,7 +210,7 @@ class DeliveryClient:
                 )
         except TimeoutError:
             exchange.answered(Answer(0, error="connecting timed out"))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter: a name that cannot be one
             exchange.answered(Answer(0, error=str(error)))
         else:
             self._open.add(connection)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ from eventing.codec import CodecError, decode
 from eventing.codec.binary import Header
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.meta import Key
+
+log = logging.getLogger(__name__)
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADERS = 200
@@ -50,6 +53,7 @@ _REASONS = {
     405: "Method Not Allowed",
     413: "Content Too Large",
     415: "Unsupported Media Type",
+    500: "Internal Server Error",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     503: "Service Unavailable",
@@ -352,12 +356,7 @@ class _Connection(asyncio.Protocol):
         method = self._parser.get_method()
         if method == b"POST":
             body = request.body[0] if len(request.body) == 1 else b"".join(request.body)
-            self._server.receive(
-                request.url,
-                request.headers,
-                body,
-                answer=lambda data: self._answer(exchange, data),
-            )
+            self._receive(exchange, request, body)
         elif method == b"OPTIONS":
             self._answer(exchange, _WEBHOOK)
         elif method == b"GET" and request.url == b"/healthz":
@@ -365,6 +364,21 @@ class _Connection(asyncio.Protocol):
         else:
             self._answer(exchange, render(405, "events are sent with POST"))
         self._flow()
+
+    def _receive(self, exchange: _Exchange, request: _Request, body: bytes) -> None:
+        try:
+            self._server.receive(
+                request.url,
+                request.headers,
+                body,
+                answer=lambda data: self._answer(exchange, data),
+            )
+        except Exception:
+            # A fault of ours must neither pass for the producer's nor leave it without an answer.
+            log.exception("a request failed")
+            exchange.keep = False
+            self._ending = True
+            self._answer(exchange, render(500, "internal error", close=True))
 
     # -- answers -----------------------------------------------------------------------------
 

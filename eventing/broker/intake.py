@@ -14,6 +14,8 @@ from eventing.codec.binary import Header
 
 TTL_ATTRIBUTE = "knativebrokerttl"
 ARRIVAL_ATTRIBUTE = "knativearrivaltime"
+MAX_HEAD_BYTES = 64 * 1024
+"""Attributes become headers of deliveries; few servers take more."""
 DEFAULT_TTL = 255
 """How often an event may go through a broker again as a reply, as Knative counts."""
 
@@ -41,6 +43,8 @@ def prepare(
     head = render_head(event)
     if TTL_ATTRIBUTE in attributes or ARRIVAL_ATTRIBUTE in attributes:
         head = _without(head, _OURS)
+    if len(head) > MAX_HEAD_BYTES:
+        raise CodecError("the attributes are too large", status=413)
     arrival = _rfc3339_nanos(arrival_ns)
     lines = [head, b"ce-knativearrivaltime: %b\r\n" % arrival.encode()]
     for name, value in headers:

@@ -56,7 +56,7 @@ async def run(config: BrokerConfig, ready: Callable[[], None]) -> None:
         finally:
             REGISTRY.unregister(metrics)
             await ingress.stop(grace_seconds=_GRACE_SECONDS)
-            await registry.close()
+            await registry.close(grace_seconds=_GRACE_SECONDS)
             await deliveries.close()
             await engine.close()
 

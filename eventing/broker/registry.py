@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from time import monotonic
 
 from eventing.api import keys
 from eventing.broker import views
@@ -28,6 +29,7 @@ from hearth.kube.resources import BROKERS, TRIGGERS, Resource
 log = logging.getLogger(__name__)
 
 _SAVE_SECONDS = 0.2
+_DRAIN_POLL_SECONDS = 0.01
 _BY_BROKER = "broker"
 
 
@@ -81,9 +83,16 @@ class Registry:
             group.create_task(self._save(), name="cursors")
             serving()
 
-    async def close(self) -> None:
-        """Stops deliveries; saves the cursors. The engine is the caller's to close."""
-        for _, runtime in self._open.values():
+    async def close(self, *, grace_seconds: float) -> None:
+        """Lets deliveries under way end, saves the cursors. The engine is the caller's to close."""
+        runtimes = [runtime for _, runtime in self._open.values()]
+        for runtime in runtimes:
+            runtime.drain()
+        deadline = monotonic() + grace_seconds
+        # Bounded, and once in the life of a process: not worth an event.
+        while monotonic() < deadline and any(r.busy for r in runtimes):  # noqa: ASYNC110
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        for runtime in runtimes:
             runtime.close()
         self._open.clear()
 

@@ -122,6 +122,16 @@ class BrokerRuntime:
         self._log.release(lowest)
         self._metrics.log_state(*self.key, size=self._log.size, events=end - lowest)
 
+    def drain(self) -> None:
+        """Begins no further delivery."""
+        for found in self._subscriptions.values():
+            found.drain()
+
+    @property
+    def busy(self) -> bool:
+        """Whether deliveries are under way."""
+        return any(found.busy for found in self._subscriptions.values())
+
     def close(self) -> None:
         """Stops deliveries and saves where they are."""
         self.save(everything=True)

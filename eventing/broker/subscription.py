@@ -42,6 +42,7 @@ LOW_WATER_BYTES = HIGH_WATER_BYTES // 2
 HIGH_WATER_EVENTS = 10_000
 _READ_BYTES = 512 * 1024
 _DEAD_LETTER_PAUSE_SECONDS = delivery.MAX_BACKOFF_SECONDS
+_TELL_DROPS_SECONDS = 10.0
 _OVERLOADED = frozenset({0, 429, 503})
 
 
@@ -108,7 +109,8 @@ class Subscription:
         self._resumed = set(state.open)
         self._room = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closed = self._draining = False
+        self._drops_told_at = float("-inf")
 
     # -- taking events -----------------------------------------------------------------------
 
@@ -175,7 +177,7 @@ class Subscription:
     # -- attempts ----------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        while self._queue and self._busy < self._slots.limit and not self._closed:
+        while self._queue and self._busy < self._slots.limit and not self._draining:
             self._attempt(self._queue.popleft())
 
     def _attempt(self, item: _Delivery) -> None:
@@ -256,16 +258,21 @@ class Subscription:
 
     def _drop(self, item: _Delivery, status: int, answer: Answer) -> None:
         self._counters.dropped += 1
+        self._finish(item)
+        now = monotonic()
+        if now - self._drops_told_at < _TELL_DROPS_SECONDS:
+            return
+        self._drops_told_at = now
         log.warning(
-            "event dropped: it cannot be delivered and no dead letter sink takes it",
+            "events dropped: they cannot be delivered and no dead letter sink takes them",
             extra={
                 "trigger": f"{self.view.namespace}/{self.view.name}",
                 "event": item.event.attributes.get("id"),
                 "status": status,
                 "error": answer.error,
+                "dropped_so_far": self._counters.dropped,
             },
         )
-        self._finish(item)
 
     # -- replies -----------------------------------------------------------------------------
 
@@ -334,9 +341,17 @@ class Subscription:
     def idle(self) -> bool:
         return not self.cursor.pending and self.live
 
+    def drain(self) -> None:
+        """Begins no further attempt; those under way may still end."""
+        self._draining = True
+
+    @property
+    def busy(self) -> bool:
+        return self._busy > 0
+
     def close(self) -> None:
         """Stops; what is under way is delivered again when the cursor is taken up anew."""
-        self._closed = True
+        self._closed = self._draining = True
         if self._reading is not None:
             self._reading.cancel()
         for item in self._waiting:

@@ -17,7 +17,7 @@ from eventing.reconcilers.destinations import (
     reference_of,
     resolve,
 )
-from eventing.reconcilers.references import Enqueue, References
+from eventing.reconcilers.references import Enqueue, NotServed, References
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -28,6 +28,7 @@ from hearth.kube.plan import apply_plan
 
 MANAGER = "hearth-eventing"
 _BY_BROKER = "broker"
+_LOOK_AGAIN_SECONDS = 10.0
 
 
 class BrokerController:
@@ -57,13 +58,14 @@ class BrokerController:
             return None
         if not brokers.is_ours(broker):
             return None
-        observed = await self._observe(broker, at)
-        plan = brokers.reconcile(observed, now=self._clock())
-        return await apply_plan(self._client, plan, manager=MANAGER)
-
-    async def _observe(self, broker: Object, at: Key) -> brokers.Observed:
-        spec = broker.get("spec") or {}
         lookup = _Lookup(self._references, ("broker", at), lambda: self.controller.queue.add(at))
+        observed = await self._observe(broker, at, lookup)
+        plan = brokers.reconcile(observed, now=self._clock())
+        await apply_plan(self._client, plan, manager=MANAGER)
+        return lookup.look_again
+
+    async def _observe(self, broker: Object, at: Key, lookup: _Lookup) -> brokers.Observed:
+        spec = broker.get("spec") or {}
         sink = (spec.get("delivery") or {}).get("deadLetterSink")
         return brokers.Observed(
             broker=broker,
@@ -114,13 +116,14 @@ class TriggerController:
         if trigger is None or meta.is_deleting(trigger):
             self._references.forget(("trigger", at))
             return None
-        observed = await self._observe(trigger, at)
-        plan = triggers.reconcile(observed, now=self._clock())
-        return await apply_plan(self._client, plan, manager=MANAGER)
-
-    async def _observe(self, trigger: Object, at: Key) -> triggers.Observed:
-        spec = trigger.get("spec") or {}
         lookup = _Lookup(self._references, ("trigger", at), lambda: self.controller.queue.add(at))
+        observed = await self._observe(trigger, at, lookup)
+        plan = triggers.reconcile(observed, now=self._clock())
+        await apply_plan(self._client, plan, manager=MANAGER)
+        return lookup.look_again
+
+    async def _observe(self, trigger: Object, at: Key, lookup: _Lookup) -> triggers.Observed:
+        spec = trigger.get("spec") or {}
         sink = (spec.get("delivery") or {}).get("deadLetterSink")
         return triggers.Observed(
             trigger=trigger,
@@ -155,9 +158,14 @@ class _Lookup:
         self._references = references
         self._by = by
         self._enqueue = enqueue
+        self.look_again: float | None = None
+        """Seconds after which to look again for a kind that is not served."""
 
     async def get(self, reference: Reference) -> Object | Unresolved | None:
-        return await self._references.get(reference, by=self._by, enqueue=self._enqueue)
+        found = await self._references.get(reference, by=self._by, enqueue=self._enqueue)
+        if isinstance(found, NotServed):
+            self.look_again = _LOOK_AGAIN_SECONDS
+        return found
 
     async def resolve(self, destination: dict[str, Any], namespace: str) -> Resolution:
         reference = reference_of(destination, namespace)

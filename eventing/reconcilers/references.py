@@ -19,6 +19,10 @@ _SYNC_SECONDS = 10.0
 Enqueue = Callable[[], None]
 
 
+class NotServed(Unresolved):
+    """The kind itself is not there (yet); nobody tells when it comes."""
+
+
 class References:
     """``run`` must be running; it owns the caches' tasks."""
 
@@ -42,7 +46,7 @@ class References:
     async def get(
         self, reference: Reference, *, by: object, enqueue: Enqueue
     ) -> Object | Unresolved | None:
-        """The object; None when there is none; Unresolved when its kind is not served.
+        """The object; None when there is none; NotServed when there is no such kind.
 
         ``enqueue`` is called at every change of it from now on, once for each ``by``.
         """
@@ -50,7 +54,7 @@ class References:
         cache = self._caches.get(resource)
         if cache is None:
             if not await self._is_served(resource):
-                return Unresolved(
+                return NotServed(
                     f"failed to get lister for {resource.group}/{resource.version}, "
                     f"Resource={resource.plural}: the server could not find the requested resource"
                 )

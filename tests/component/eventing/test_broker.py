@@ -273,6 +273,37 @@ async def test_a_target_that_is_not_there_is_a_failure(tmp_path):
         await dead.until_ids(1)
 
 
+async def test_a_host_that_cannot_be_one_is_a_failure(tmp_path):
+    async with sink() as dead, plane(tmp_path) as broker:
+        gone = Sink()
+        gone.url = f"http://{'x' * 100}.example/"
+        broker.subscribe("t", gone, dead_letter=dead)
+        await broker.send(1)
+        await dead.until_ids(1)
+
+
+async def test_draining_lets_deliveries_end_and_begins_none(tmp_path):
+    release = asyncio.Event()
+
+    async def hold(request):
+        await release.wait()
+        return web.Response(status=200)
+
+    async with sink(lambda request, number: hold(request)) as target, plane(tmp_path) as broker:
+        broker.subscribe("t", target)
+        await broker.send(1)
+        await target.until_ids(1)
+        broker.runtime.drain()
+        await broker.send(2)
+        assert broker.runtime.busy
+        release.set()
+        async with asyncio.timeout(5):
+            while broker.runtime.busy:
+                await asyncio.sleep(0.005)
+        assert target.ids() == ["1"]
+        assert broker.runtime.subscription("t").cursor.low == 1
+
+
 async def test_a_stuck_subscriber_delays_no_other(tmp_path):
     async def never(request):
         await asyncio.sleep(30)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 
 import pytest
 
@@ -162,6 +163,25 @@ async def test_a_refusal_says_when_to_come_again():
         answer = await exchange(port, post())
         assert status(answer) == 429
         assert b"retry-after: 7\r\n" in answer
+
+
+async def test_a_fault_of_ours_is_not_the_producers(caplog):
+    broker = Broker()
+    broker.refusal = RuntimeError("a bug")
+    async with ingress(broker) as port:
+        answer = await exchange(port, post())
+        assert status(answer) == 500
+        assert b"connection: close" in answer
+    assert "a request failed" in caplog.text
+
+
+async def test_attributes_that_do_not_fit_into_headers_are_refused():
+    many = {f"x{number}": number for number in range(5000)}
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"} | many
+    kind = b"content-type: application/cloudevents+json\r\n"
+    async with ingress(max_event_bytes=10**6) as port:
+        answer = await exchange(port, post(more=kind, body=json.dumps(event).encode()))
+        assert status(answer) == 413
 
 
 async def test_expect_continue():

@@ -1,0 +1,51 @@
+"""Counters as Prometheus sees them: Knative's names, and series that go with their objects."""
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from eventing.broker.metrics import BOUNDS, BrokerMetrics, Durations
+
+
+def text_of(metrics):
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    return generate_latest(registry).decode()
+
+
+def test_buckets_are_cumulative():
+    found = Durations()
+    for seconds in (0.001, 0.02, 0.02, 99):
+        found.observe(seconds)
+    counts = dict(found.buckets())
+    assert counts["0.005"] == 1
+    assert counts["0.025"] == 3
+    assert counts[str(BOUNDS[-1])] == 3
+    assert counts["+Inf"] == 4
+
+
+def test_knatives_names_and_labels():
+    metrics = BrokerMetrics()
+    metrics.trigger("ns", "b", "t").dispatched(202, 0.003)
+    metrics.trigger("ns", "b", "t").process.observe(0.001)
+    metrics.broker("ns", "b").dispatched(202, 0.001)
+    text = text_of(metrics)
+    labels = (
+        'http_response_status_code="202",kn_broker_name="b",kn_broker_namespace="ns",'
+        'messaging_destination_name="trigger:t.ns"'
+    )
+    assert f"kn_eventing_dispatch_duration_seconds_count{{{labels}}} 1.0" in text
+    assert 'messaging_destination_name="broker:b.ns"' in text
+    assert "kn_eventing_process_duration_seconds_sum" in text
+
+
+def test_series_go_with_their_objects():
+    metrics = BrokerMetrics()
+    metrics.trigger("ns", "b", "t").dropped += 1
+    metrics.trigger("ns", "b", "u").dropped += 1
+    metrics.log_state("ns", "b", size=10, events=2)
+    metrics.forget("ns", "b", "trigger:t.ns")
+    assert "trigger:t.ns" not in text_of(metrics)
+    assert "trigger:u.ns" in text_of(metrics)
+    metrics.forget("ns", "b")
+    text = text_of(metrics)
+    assert "trigger:u.ns" not in text
+    assert "hearth_event_log_bytes{" not in text
