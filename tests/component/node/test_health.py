@@ -1,0 +1,118 @@
+"""Probes of running pods, and what others feel of a noisy one."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from hearth.cluster.node.kernel import read_usage
+from hearth.kube.resources import PODS
+
+World = Any
+Look = Any
+
+
+def a_server(**container: Any) -> dict[str, Any]:
+    return {
+        "name": "main",
+        "image": "hello",
+        "ports": [{"containerPort": 8080, "name": "http"}],
+        **container,
+    }
+
+
+def ready_time(pod: dict[str, Any]) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
+
+
+async def test_readiness_by_a_named_port_comes_at_once(world: World, look: Look) -> None:
+    """The period is ten seconds; a service that is up in ten milliseconds does not wait for it."""
+    probe = {"httpGet": {"port": "http", "path": "/x"}, "periodSeconds": 10}
+    started = asyncio.get_running_loop().time()
+    await world.client.create(PODS, world.pod("quick", a_server(readinessProbe=probe)))
+    await world.until("quick", look.is_ready)
+    assert asyncio.get_running_loop().time() - started < 5
+
+
+async def test_readiness_comes_and_goes(world: World, look: Look) -> None:
+    probe = {
+        "exec": {"command": ["/bin/sh", "-c", "[ -e open ]"]},
+        "periodSeconds": 1,
+        "failureThreshold": 1,
+    }
+    container = {"readinessProbe": probe}
+    await world.create("door", "touch open; exec sleep 1000", container=container)
+    pod = await world.until("door", look.is_ready)
+    folder = world.data_dir / "pods" / f"default_door_{pod['metadata']['uid']}"
+    (folder / "open").unlink()
+    pod = await world.until("door", lambda pod: not look.is_ready(pod))
+    assert look.phase(pod) == "Running"
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+    (folder / "open").touch()
+    await world.until("door", look.is_ready)
+    event = await world.until_event("door", "Unhealthy")
+    assert event["message"] == "Readiness probe failed: exit status 1"
+
+
+async def test_a_failing_liveness_probe_restarts(world: World, look: Look) -> None:
+    probe = {
+        "exec": {"command": ["/bin/sh", "-c", "echo ill; exit 1"]},
+        "periodSeconds": 1,
+        "failureThreshold": 1,
+    }
+    container = {"livenessProbe": probe}
+    await world.create("ill", "exec sleep 1000", container=container, restartPolicy="Always")
+    pod = await world.until(
+        "ill", lambda pod: pod["status"].get("containerStatuses", [{}])[0].get("restartCount")
+    )
+    last = pod["status"]["containerStatuses"][0]["lastState"]["terminated"]
+    assert last["exitCode"] == 143
+    assert (await world.until_event("ill", "Unhealthy"))["message"] == "Liveness probe failed: ill"
+    killing = await world.until_event("ill", "Killing")
+    assert killing["message"] == "Container main failed liveness probe, will be restarted"
+
+
+async def test_a_startup_probe_comes_before_the_others(world: World, look: Look) -> None:
+    container = {
+        "startupProbe": {"exec": {"command": ["/bin/sh", "-c", "[ -e up ]"]}, "periodSeconds": 1},
+        "livenessProbe": {
+            "exec": {"command": ["/bin/sh", "-c", "[ -e up ]"]},
+            "failureThreshold": 1,
+        },
+    }
+    await world.create("late", "sleep 0.5; touch up; exec sleep 1000", container=container)
+    pod = await world.until("late", look.is_ready)
+    assert pod["status"]["containerStatuses"][0]["started"] is True
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+async def test_a_service_that_never_listens(world: World, look: Look) -> None:
+    """It runs, is never ready, and the event names the port that is asked."""
+    probe = {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1}
+    container = {"readinessProbe": probe, "ports": [{"containerPort": 8080}]}
+    await world.create("deaf", "exec sleep 1000", container=container)
+    event = await world.until_event("deaf", "Unhealthy")
+    assert "connect: connection refused" in event["message"]
+    pod = await world.get("deaf")
+    assert look.phase(pod) == "Running" and not look.is_ready(pod)
+
+
+async def test_a_flood_of_output_hurts_nobody(world: World, look: Look) -> None:
+    await world.create("flood", "yes 'the same line again and again'")
+    await world.until_log("flood", "again")
+    started = asyncio.get_running_loop().time()
+    probe = {"tcpSocket": {"port": 8080}}
+    await world.client.create(PODS, world.pod("calm", a_server(readinessProbe=probe)))
+    await world.until("calm", look.is_ready)
+    assert asyncio.get_running_loop().time() - started < 3
+    await world.delete("flood")
+    await world.until_gone("flood")
+
+
+async def test_usage_is_seen(world: World, look: Look) -> None:
+    await world.client.create(PODS, world.pod("used", a_server()))
+    await world.until("used", look.is_ready)
+    usages = read_usage(Path(world.data_dir) / "pods")
+    assert [(u.namespace, u.pod, u.container) for u in usages] == [("default", "used", "main")]
+    assert usages[0].memory_bytes > 1024 * 1024

@@ -1,0 +1,197 @@
+"""The process layer by itself: ends, groups, adoption, commands, output."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hearth.cluster.node.logpump import LogPump, RotatingFile
+from hearth.cluster.node.processes import (
+    Exit,
+    Launch,
+    LaunchError,
+    Process,
+    adopt,
+    find_marked,
+    kill_marked,
+    run_command,
+    start,
+    start_ticks,
+)
+
+PATH = {"PATH": os.defpath}
+
+
+@pytest.fixture
+def null() -> Iterator[int]:
+    fd = os.open(os.devnull, os.O_WRONLY)
+    yield fd
+    os.close(fd)
+
+
+def shell(script: str, null: int, **env: str) -> Process:
+    return start(Launch(("/bin/sh", "-c", script), PATH | env, "/", null, null))
+
+
+@pytest.mark.parametrize(
+    ("script", "how"),
+    [("exit 0", Exit(0)), ("exit 7", Exit(7)), ("kill -15 $$", Exit(143, 15))],
+)
+async def test_how_a_process_ends(null: int, script: str, how: Exit) -> None:
+    assert await shell(script, null).wait() == how
+
+
+async def test_many_at_once(null: int) -> None:
+    processes = [shell(f"exit {n}", null) for n in range(50)]
+    assert [(await p.wait()).code for p in processes] == list(range(50))
+
+
+async def test_a_process_leads_its_own_session(null: int) -> None:
+    process = shell("exec sleep 1000", null)
+    assert os.getsid(process.pid) == process.pid
+    process.signal_group(signal.SIGTERM)
+    assert await process.wait() == Exit(143, 15)
+    process.signal_group(signal.SIGKILL)  # too late, and harmless
+
+
+async def test_an_adopted_process_is_watched_and_signalled(null: int) -> None:
+    process = shell("exec sleep 1000", null)
+    again = adopt(process.pid, process.start_ticks)
+    assert again is not None
+    again.signal_group(signal.SIGKILL)
+    assert (await again.wait()).code is None  # not our child: nobody tells us
+    assert await process.wait() == Exit(137, 9)
+    assert adopt(process.pid, process.start_ticks) is None
+
+
+async def test_another_start_time_is_another_process(null: int) -> None:
+    process = shell("exec sleep 1000", null)
+    assert adopt(process.pid, process.start_ticks + 1) is None
+    process.signal_group(signal.SIGKILL)
+    await process.wait()
+
+
+async def test_marked_processes_are_found(null: int) -> None:
+    mark = f"HEARTH_TEST={os.getpid()}"
+    name, _, value = mark.partition("=")
+    one, two = (shell("exec sleep 1000", null, **{name: value}) for _ in range(2))
+    while len(find_marked(mark)) < 2:
+        await asyncio.sleep(0.005)
+    assert kill_marked(mark, but=frozenset([two.pid])) == 1
+    assert (await one.wait()).signal == 9
+    assert start_ticks(two.pid) is not None
+    assert kill_marked(mark) == 1
+    await two.wait()
+
+
+@pytest.mark.parametrize(
+    ("argv", "cwd", "message"),
+    [
+        (("/no/program",), "/", 'exec: "/no/program": no such file or directory'),
+        (("no-program",), "/", 'exec: "no-program": not found in $PATH'),
+        (("/etc/passwd",), "/", 'exec: "/etc/passwd": permission denied'),
+        (("true",), "/no/folder", 'working directory "/no/folder" does not exist'),
+    ],
+)
+async def test_what_cannot_be_started(
+    null: int, argv: tuple[str, ...], cwd: str, message: str
+) -> None:
+    with pytest.raises(LaunchError) as caught:
+        start(Launch(argv, PATH, cwd, null, null))
+    assert str(caught.value) == message
+
+
+async def test_commands() -> None:
+    async def run(script: str, timeout: float = 10) -> tuple[int | None, str]:
+        return await run_command(("/bin/sh", "-c", script), env=PATH, cwd="/", timeout=timeout)
+
+    assert await run("echo out; echo err >&2; exit 3") == (3, "out\nerr\n")
+    assert await run("exec sleep 1000", timeout=0.1) == (None, "")
+    code, output = await run("head -c 1000000 /dev/zero | tr '\\0' x")
+    assert (code, len(output)) == (0, 10 * 1024)
+
+
+# -- output -------------------------------------------------------------------------------------
+
+
+async def pumped(folder: Path, script: str, *, limit: int = 1 << 20, rate: int = 1 << 30) -> bytes:
+    """What ends up in the log files of a process."""
+    (folder / "io").mkdir()
+    pump = LogPump(folder / "io", RotatingFile(folder / "0.log", limit), rate)
+    stdout, stderr = pump.open()
+    process = start(Launch(("/bin/sh", "-c", script), PATH, "/", stdout, stderr))
+    os.close(stdout)
+    os.close(stderr)
+    await process.wait()
+    pump.close()
+    files = (folder / "0.log.1", folder / "0.log")
+    return b"".join(path.read_bytes() for path in files if path.exists())
+
+
+def texts(log: bytes) -> list[bytes]:
+    return [line.split(b" ", 3)[3] for line in log.splitlines()]
+
+
+async def test_both_streams_are_kept_apart(tmp_path: Path) -> None:
+    log = await pumped(tmp_path, "echo out; echo err >&2; printf unfinished")
+    kinds = {line.split(b" ", 3)[3]: line.split(b" ")[1] for line in log.splitlines()}
+    assert kinds == {b"out": b"stdout", b"err": b"stderr", b"unfinished": b"stdout"}
+
+
+async def test_no_line_is_lost(tmp_path: Path) -> None:
+    log = await pumped(tmp_path, "seq 1 20000", limit=1 << 30)
+    assert texts(log) == [str(n).encode() for n in range(1, 20001)]
+
+
+async def test_files_are_bounded(tmp_path: Path) -> None:
+    log = await pumped(tmp_path, "seq 1 200000", limit=4_000_000)
+    sizes = [path.stat().st_size for path in tmp_path.glob("0.log*")]
+    assert len(sizes) == 2 and max(sizes) <= 4_000_000
+    numbers = [int(text) for text in texts(log)]
+    assert numbers == list(range(numbers[0], 200001))  # the newest are kept, without a gap
+
+
+async def test_a_flood_is_slowed_down(tmp_path: Path) -> None:
+    """Three megabytes at two a second (with two on credit) take a good half second."""
+    started = asyncio.get_running_loop().time()
+    await pumped(tmp_path, "yes | head -c 5000000", limit=1 << 30, rate=2_000_000)
+    assert asyncio.get_running_loop().time() - started > 0.5
+
+
+async def test_a_full_disk_loses_lines_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "0.log").symlink_to("/dev/full")
+    (tmp_path / "io").mkdir()
+    pump = LogPump(tmp_path / "io", RotatingFile(tmp_path / "0.log"))
+    stdout, stderr = pump.open()
+    process = start(Launch(("/bin/sh", "-c", "seq 1 100; exit 4"), PATH, "/", stdout, stderr))
+    os.close(stdout)
+    os.close(stderr)
+    assert (await process.wait()).code == 4
+    pump.close()
+
+
+async def test_a_writer_outlives_its_reader(tmp_path: Path) -> None:
+    """What is printed while nobody reads is there for the next reader."""
+    (tmp_path / "io").mkdir()
+    pump = LogPump(tmp_path / "io", RotatingFile(tmp_path / "0.log"))
+    stdout, stderr = pump.open()
+    script = "while [ ! -e go ]; do sleep 0.01; done; echo while away; touch said; read x < gate"
+    os.mkfifo(tmp_path / "gate")
+    process = start(Launch(("/bin/sh", "-c", script), PATH, str(tmp_path), stdout, stderr))
+    os.close(stdout)
+    os.close(stderr)
+    pump.release()
+    (tmp_path / "go").touch()
+    while not (tmp_path / "said").exists():
+        await asyncio.sleep(0.005)
+    again = LogPump(tmp_path / "io", RotatingFile(tmp_path / "0.log"))
+    again.reopen()
+    os.close(os.open(tmp_path / "gate", os.O_WRONLY))
+    assert (await process.wait()).code == 1
+    again.close()
+    assert texts((tmp_path / "0.log").read_bytes()) == [b"while away"]

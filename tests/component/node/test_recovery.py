@@ -1,0 +1,236 @@
+"""The node process ends in every way there is; its pods are found again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hearth.cluster.node.main import NodeConfig
+from hearth.cluster.node.podfolder import PodFolder
+from hearth.cluster.node.processes import start_ticks
+from hearth.kube.resources import NODES
+
+World = Any
+Look = Any
+Runner = Callable[[NodeConfig], contextlib.AbstractAsyncContextManager[None]]
+
+TICKER = "echo pid $$; while :; do echo tick; sleep 0.02; done"
+_NODE = """
+import asyncio, sys
+from pathlib import Path
+from hearth.cluster.node.main import NodeConfig, run
+config = NodeConfig(Path(sys.argv[1]), Path(sys.argv[2]), "node", termination_delay=0.01)
+asyncio.run(run(config, lambda: print("ready", flush=True)))
+"""
+
+
+def start_node(world: World) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-c", _NODE, str(world.server.kubeconfig), str(world.data_dir)]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3])
+
+
+def start_bystander() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["sleep", "1000"], start_new_session=True)
+
+
+@contextlib.asynccontextmanager
+async def node_process(world: World) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """A node in a process of its own, to be killed."""
+    process = start_node(world)
+    assert process.stdout is not None
+    try:
+        line = await asyncio.to_thread(process.stdout.readline)
+        assert line == b"ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture
+def config(cluster: World) -> NodeConfig:
+    return NodeConfig(
+        kubeconfig=cluster.server.kubeconfig,
+        data_dir=cluster.data_dir,
+        node_name="node",
+        stop_grace_seconds=0.5,
+        termination_delay=0.01,
+    )
+
+
+async def pid_of(world: World, name: str) -> int:
+    log = await world.until_log(name, "pid ")
+    return int(log.rpartition("pid ")[2].split()[0])
+
+
+async def ended(pid: int) -> None:
+    async with asyncio.timeout(10):
+        while start_ticks(pid) is not None:
+            await asyncio.sleep(0.01)
+
+
+async def test_pods_run_on_when_the_node_is_killed(
+    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+) -> None:
+    async with node_process(cluster) as node:
+        await cluster.create("steady", TICKER, restartPolicy="Always")
+        before = await cluster.until("steady", look.is_ready)
+        pid = await pid_of(cluster, "steady")
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+    assert start_ticks(pid) is not None
+    log_before = await cluster.until_log("steady", "tick")
+    async with node_runner(config):
+        await cluster.until_log("steady", log_before + "2")  # the log goes on where it was
+        pod = await cluster.until("steady", look.is_ready)
+        status = pod["status"]["containerStatuses"][0]
+        assert status["restartCount"] == 0
+        assert status["containerID"] == before["status"]["containerStatuses"][0]["containerID"]
+        assert await pid_of(cluster, "steady") == pid
+        await cluster.delete("steady")
+        await cluster.until_gone("steady")
+    await ended(pid)
+
+
+async def test_a_pod_that_died_meanwhile_runs_again(
+    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+) -> None:
+    async with node_process(cluster) as node:
+        await cluster.create("mortal", TICKER, restartPolicy="Always")
+        await cluster.until("mortal", look.is_ready)
+        pid = await pid_of(cluster, "mortal")
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+    os.kill(pid, signal.SIGKILL)
+    await ended(pid)
+    async with node_runner(config):
+        pod = await cluster.until(
+            "mortal", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
+        )
+        last = pod["status"]["containerStatuses"][0]["lastState"]["terminated"]
+        assert (last["exitCode"], last["reason"]) == (137, "ContainerStatusUnknown")
+
+
+async def test_processes_of_pods_that_are_gone_are_ended(
+    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+) -> None:
+    async with node_process(cluster) as node:
+        await cluster.create("orphan", TICKER)
+        await cluster.until("orphan", look.is_ready)
+        pid = await pid_of(cluster, "orphan")
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+    await cluster.delete("orphan", grace_period_seconds=0)
+    async with node_runner(config):
+        await ended(pid)
+        assert not any((cluster.data_dir / "pods").iterdir())
+
+
+async def test_a_deletion_meanwhile_is_carried_out(
+    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+) -> None:
+    async with node_process(cluster) as node:
+        await cluster.create("leaving", TICKER)
+        await cluster.until("leaving", look.is_ready)
+        pid = await pid_of(cluster, "leaving")
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+    await cluster.delete("leaving")
+    async with node_runner(config):
+        await cluster.until_gone("leaving")
+    await ended(pid)
+
+
+async def test_a_process_that_is_on_no_record_is_found_by_its_mark(
+    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+) -> None:
+    """The node was killed between the start of a process and writing it down."""
+    async with node_process(cluster) as node:
+        await cluster.create("unnoted", TICKER, restartPolicy="Always")
+        await cluster.until("unnoted", look.is_ready)
+        pid = await pid_of(cluster, "unnoted")
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+    (folder,) = (cluster.data_dir / "pods").iterdir()
+    (folder / "state.json").unlink()
+    async with node_runner(config):
+        await ended(pid)
+        await cluster.until(
+            "unnoted", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
+        )
+
+
+async def test_a_number_that_changed_hands_is_left_alone(
+    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+) -> None:
+    """The pid on record now belongs to somebody else: it is not signalled."""
+    async with node_process(cluster) as node:
+        await cluster.create("reused", TICKER, restartPolicy="Always")
+        await cluster.until("reused", look.is_ready)
+        pid = await pid_of(cluster, "reused")
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+    os.kill(pid, signal.SIGKILL)
+    await ended(pid)
+    bystander = start_bystander()
+    try:
+        (path,) = (cluster.data_dir / "pods").iterdir()
+        state = (path / "state.json").read_text()
+        (path / "state.json").write_text(state.replace(f'"pid": {pid}', f'"pid": {bystander.pid}'))
+        assert PodFolder(path).load() is not None
+        async with node_runner(config):
+            await cluster.until(
+                "reused", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
+            )
+            await cluster.delete("reused")
+            await cluster.until_gone("reused")
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+async def test_a_stopped_node_ends_its_processes_and_starts_them_again(
+    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+) -> None:
+    async with node_runner(config):
+        await cluster.create("again", TICKER, restartPolicy="Always")
+        await cluster.create("done", "exit 0")
+        await cluster.until("again", look.is_ready)
+        await cluster.until("done", lambda pod: look.phase(pod) == "Succeeded")
+        pid = await pid_of(cluster, "again")
+    assert start_ticks(pid) is None
+    async with node_runner(config):
+        pod = await cluster.until(
+            "again",
+            lambda pod: (
+                look.is_ready(pod) and pod["status"]["containerStatuses"][0]["restartCount"] == 1
+            ),
+        )
+        assert pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 143
+        done = await cluster.get("done")
+        assert done["status"]["containerStatuses"][0]["restartCount"] == 0
+        assert look.phase(done) == "Succeeded"
+        await cluster.delete("done")
+        await cluster.until_gone("done")
+
+
+async def test_the_node_object(cluster: World, config: NodeConfig, node_runner: Runner) -> None:
+    async with node_runner(config):
+        node = await cluster.client.get(NODES, "node")
+        conditions = {c["type"]: c["status"] for c in node["status"]["conditions"]}
+        assert conditions["Ready"] == "True"
+        assert int(node["status"]["allocatable"]["cpu"]) >= 1
+    async with node_runner(config):  # a node that is there already is taken over
+        again = await cluster.client.get(NODES, "node")
+        assert again["metadata"]["uid"] == node["metadata"]["uid"]
