@@ -50,6 +50,7 @@ class Hooks:
         self.answers: dict[str, Answering] = {}
         self.asked: list[tuple[str, Review]] = []
         self.peers: set[object] = set()
+        self.drops_reused = False
         self.port = 0
 
     def url(self, path: str) -> str:
@@ -58,7 +59,11 @@ class Hooks:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         review = await request.json()
         assert request.transport is not None
-        self.peers.add(request.transport.get_extra_info("peername"))
+        peer = request.transport.get_extra_info("peername")
+        if self.drops_reused and peer in self.peers:
+            request.transport.abort()
+            return web.Response()
+        self.peers.add(peer)
         self.asked.append((request.path, review["request"]))
         answer = self.answers[request.path](review["request"])
         if asyncio.iscoroutine(answer):
@@ -197,6 +202,15 @@ async def test_a_mutating_webhook_changes_the_object(hooks: Hooks, chain: Admiss
     assert changed["spec"] == {"size": 1}
     assert attempt.obj is not None
     assert attempt.obj["spec"] == {}, "the object of the request is left alone"
+
+
+async def test_a_long_patch_arrives_whole(hooks: Hooks, chain: AdmissionChain) -> None:
+    text = "x" * 300_000
+    hooks.answers["/m"] = patching({"op": "add", "path": "/spec/text", "value": text})
+    chain.register([a_configuration(hooks, "/m")], [])
+    changed = await chain.mutate(an_attempt())
+    assert changed is not None
+    assert changed["spec"]["text"] == text
 
 
 async def test_each_webhook_sees_what_the_one_before_made(
@@ -434,6 +448,15 @@ async def test_connections_are_kept(hooks: Hooks, chain: AdmissionChain) -> None
         await chain.validate(an_attempt())
     assert len(hooks.asked) == 5
     assert len(hooks.peers) == 1
+
+
+async def test_a_kept_connection_may_be_gone(hooks: Hooks, chain: AdmissionChain) -> None:
+    hooks.answers["/v"] = lambda request: {}
+    hooks.drops_reused = True
+    chain.register([], [a_configuration(hooks, "/v")])
+    for _ in range(3):
+        await chain.validate(an_attempt())
+    assert len(hooks.peers) == 3
 
 
 # --- inside a running server ---------------------------------------------------------------------

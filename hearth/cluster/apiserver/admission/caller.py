@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 _KEEP_ALIVE_SECONDS = 60
-_MAX_ANSWER = 16 * 1024 * 1024
 _CONTEXTS = 64
 
 
@@ -56,7 +55,12 @@ class Caller:
         shown = f'Post "{address}?timeout={timeout_seconds}s"'
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await self._post(target, body, timeout_seconds)
+                try:
+                    return await self._post(target, body, timeout_seconds)
+                except (EOFError, ConnectionResetError, BrokenPipeError):
+                    # The webhook closed a kept connection at that moment. Asking twice does no
+                    # harm: webhooks must bear to be asked again.
+                    return await self._post(target, body, timeout_seconds)
         except TimeoutError:
             raise CallError(f"{shown}: context deadline exceeded") from None
         except LookupError as error:
@@ -67,22 +71,21 @@ class Caller:
     async def _post(self, target: Target, body: bytes, timeout_seconds: int) -> bytes:
         import aiohttp
 
-        session = self._open()
         url, host_name = self._resolve(target)
-        query = f"{'&' if '?' in url else '?'}timeout={timeout_seconds}s"
         headers = {"Content-Type": "application/json", "Accept": "application/json, */*"}
         if host_name:
             headers["Host"] = f"{host_name}:{target.service_port}"
+        question = self._open().post(
+            f"{url}{'&' if '?' in url else '?'}timeout={timeout_seconds}s",
+            data=body,
+            headers=headers,
+            ssl=self._context(target.ca_bundle),
+            server_hostname=host_name or None,
+            allow_redirects=False,
+        )
         try:
-            async with session.post(
-                url + query,
-                data=body,
-                headers=headers,
-                ssl=self._context(target.ca_bundle),
-                server_hostname=host_name or None,
-                allow_redirects=False,
-            ) as response:
-                answer = await response.content.read(_MAX_ANSWER)
+            async with question as response:
+                answer = await response.read()
                 if response.status != 200:
                     raise CallError(_unexpected(response.status, answer))
                 return answer
