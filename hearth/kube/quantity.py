@@ -18,6 +18,8 @@ _NANO = Decimal("1e-9")
 PATTERN_MESSAGE = (
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 )
+SUFFIX_MESSAGE = "unable to parse quantity's suffix"
+_ODD_SUFFIX = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?[eEinumkKMGTP]+[-+]?[0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def parse_quantity(text: str | int | float) -> Quantity:
     """Raises ValueError in Kubernetes' words on text that is no quantity."""
     found = _TEXT.match(str(text))
     if found is None or str(text).endswith("\n"):
-        raise ValueError(PATTERN_MESSAGE)
+        raise ValueError(SUFFIX_MESSAGE if _ODD_SUFFIX.fullmatch(str(text)) else PATTERN_MESSAGE)
     number, suffix = Decimal(found[1]), found[2] or ""
     if suffix in _BINARY:
         amount, family = number * 1024 ** _BINARY[suffix], "BinarySI"

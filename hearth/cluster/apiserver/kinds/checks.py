@@ -75,19 +75,28 @@ def qualified_name_problems(value: str) -> list[str]:
         ]
     problems, name = [], parts[-1]
     if len(parts) == 2:
-        prefix = [EMPTY] if not parts[0] else dns1123_subdomain_problems(parts[0])
+        prefix = [EMPTY] if not parts[0] else _prefix_problems(parts[0])
         problems = [f"prefix part {problem}" for problem in prefix]
     if not name:
         problems.append(f"name part {EMPTY}")
     elif len(name) > 63:
-        problems.append(f"name part {max_length_problem(63)}")
+        problems.append(f"name part {_TOO_MANY_BYTES}")
     if not _fits(_NAME, name):
         problems.append(f"name part {_NAME_PROBLEM}")
     return problems
 
 
+_TOO_MANY_BYTES = "must be no more than 63 bytes"
+"""Newer checks of Kubernetes count bytes, older ones characters."""
+
+
+def _prefix_problems(prefix: str) -> list[str]:
+    problems = dns1123_subdomain_problems(prefix)
+    return [text.replace("253 characters", "253 bytes") for text in problems]
+
+
 def label_value_problems(value: str) -> list[str]:
-    problems = [max_length_problem(63)] if len(value) > 63 else []
+    problems = [_TOO_MANY_BYTES] if len(value) > 63 else []
     if not _fits(f"({_NAME})?", value):
         text = (
             "a valid label must be an empty string or consist of alphanumeric characters, '-', "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import zoneinfo
 from collections.abc import Iterator
 
 from hearth.cluster.apiserver.fielderrors import (
@@ -247,9 +249,28 @@ def _schedule_errors(spec: Object) -> Iterator[FieldError]:
             parse_schedule(schedule)
         except ValueError as error:
             yield invalid(path, schedule, str(error))
-    zone = spec.get("timeZone")
-    if zone == "":
-        yield invalid("spec.timeZone", zone, "timeZone must be nil or non-empty string")
+    if (zone := spec.get("timeZone")) is not None:
+        yield from _time_zone_errors(zone, "spec.timeZone")
+
+
+def _time_zone_errors(zone: str, path: str) -> Iterator[FieldError]:
+    if not zone:
+        yield invalid(path, zone, "timeZone must be nil or non-empty string")
+    elif zone.lower() == "local":
+        detail = "timeZone must be an explicit time zone as defined in "
+        yield invalid(path, zone, detail + "https://www.iana.org/time-zones")
+    elif not _is_time_zone(zone):
+        yield invalid(path, zone, f"unknown time zone {zone}")
+
+
+@functools.cache
+def _is_time_zone(zone: str) -> bool:
+    """Where the machine knows no zones at all, any name passes."""
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        return zone != "UTC" and not zoneinfo.available_timezones()
+    return True
 
 
 CRON_JOB = Rules(

@@ -29,6 +29,7 @@ _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _WITH_ADDRESS = ("ClusterIP", "NodePort", "LoadBalancer")
 _WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 _AFFINITY_SECONDS = 10800
+_FIRST_NODE_PORT, _LAST_NODE_PORT = 30000, 32767
 
 
 def _default(obj: Object) -> None:
@@ -76,6 +77,9 @@ def _prepare(new: Object, old: Object | None) -> None:
     _default_families(spec, headless)
     if spec.get("type") in _WITH_NODE_PORTS:
         _allocate_node_ports(new)
+    if _needs_health_check(spec):
+        key = f"{new['metadata'].get('uid', '')}/health"
+        spec.setdefault("healthCheckNodePort", _node_port(key))
 
 
 _FAMILY = ("ipFamilies", "ipFamilyPolicy")
@@ -93,6 +97,9 @@ def _keep_allocations(spec: Object, before: Object) -> None:
         for key in (*_ADDRESS, *_FAMILY, "internalTrafficPolicy"):
             if spec.get(key) == before.get(key):
                 spec.pop(key, None)
+    for key in _of_other_types(spec):
+        if spec.get(key) == before.get(key):
+            spec.pop(key, None)
     if kind in _WITH_NODE_PORTS:
         taken = {_port_key(port): port.get("nodePort") for port in before.get("ports") or ()}
         for port in spec.get("ports") or ():
@@ -100,6 +107,17 @@ def _keep_allocations(spec: Object, before: Object) -> None:
     elif earlier in _WITH_NODE_PORTS:
         for port in spec.get("ports") or ():
             port.pop("nodePort", None)
+
+
+def _of_other_types(spec: Object) -> Iterator[str]:
+    """Fields that a service of this type cannot have, left over from the type it had."""
+    if not _reachable_from_outside(spec):
+        yield "externalTrafficPolicy"
+    if not _needs_health_check(spec):
+        yield "healthCheckNodePort"
+    if spec.get("type") != "LoadBalancer":
+        yield "allocateLoadBalancerNodePorts"
+        yield "loadBalancerClass"
 
 
 def _fill(target: Object, source: Object, keys: tuple[str, ...]) -> None:
@@ -150,12 +168,20 @@ def _allocate_node_ports(obj: Object) -> None:
     for port in spec.get("ports") or ():
         if port.get("nodePort"):
             continue
-        key = f"{obj['metadata'].get('uid', '')}/{_port_key(port)}"
-        number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 2768
-        while 30000 + number in taken:
-            number = (number + 1) % 2768
-        port["nodePort"] = 30000 + number
-        taken.add(port["nodePort"])
+        number = _node_port(f"{obj['metadata'].get('uid', '')}/{_port_key(port)}")
+        while number in taken:
+            number = number + 1 if number < _LAST_NODE_PORT else _FIRST_NODE_PORT
+        port["nodePort"] = number
+        taken.add(number)
+
+
+def _node_port(key: str) -> int:
+    number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
+    return _FIRST_NODE_PORT + number % (_LAST_NODE_PORT - _FIRST_NODE_PORT + 1)
+
+
+def _needs_health_check(spec: Object) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 # Validation ----------------------------------------------------------------------------------
@@ -178,6 +204,8 @@ def _errors(obj: Object) -> Iterator[FieldError]:
     yield from checks.one_of(kind, _TYPES, "spec.type")
     yield from _port_use_errors(ports, kind)
     yield from _traffic_errors(spec, kind)
+    if kind in _WITH_NODE_PORTS:
+        yield from _node_port_errors(ports)
 
 
 def _type_errors(spec: Object, kind: str, headless: bool) -> Iterator[FieldError]:
@@ -252,6 +280,17 @@ def _address_errors(spec: Object) -> Iterator[FieldError]:
         yield invalid(path, several, "may only hold up to 2 values")
 
 
+def _node_port_errors(ports: list[Object]) -> Iterator[FieldError]:
+    for i, port in enumerate(ports):
+        number = port.get("nodePort")
+        if number and not _FIRST_NODE_PORT <= number <= _LAST_NODE_PORT:
+            detail = (
+                "provided port is not in the valid range. The range of valid ports is "
+                f"{_FIRST_NODE_PORT}-{_LAST_NODE_PORT}"
+            )
+            yield invalid(f"spec.ports[{i}].nodePort", number, detail)
+
+
 def _port_use_errors(ports: list[Object], kind: str) -> Iterator[FieldError]:
     if kind == "ClusterIP":
         for i, port in enumerate(ports):
@@ -288,6 +327,12 @@ def _traffic_errors(spec: Object, kind: str) -> Iterator[FieldError]:
         yield from checks.one_of(internal, ("Cluster", "Local"), "spec.internalTrafficPolicy")
     elif kind in _WITH_ADDRESS:
         yield required("spec.internalTrafficPolicy")
+    health = spec.get("healthCheckNodePort")
+    if health and not _needs_health_check(spec):
+        detail = (
+            "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        )
+        yield invalid("spec.healthCheckNodePort", health, detail)
 
 
 def _update(new: Object, old: Object) -> Iterator[FieldError]:

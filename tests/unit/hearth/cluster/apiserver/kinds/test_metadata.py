@@ -32,6 +32,11 @@ def errors(metadata: dict[str, Any], *, namespaced: bool = True) -> list[tuple[s
         ({"generation": -1}, "metadata.generation", "Invalid value: -1: must be greater than"),
         ({"labels": {"a b": ""}}, "metadata.labels", f'Invalid value: "a b": {NAME}'),
         ({"labels": {"a": "b c"}}, "metadata.labels", 'Invalid value: "b c": a valid label must'),
+        (
+            {"labels": {"a": "x" * 64}},
+            "metadata.labels",
+            f'Invalid value: "{"x" * 64}": must be no',
+        ),
         ({"labels": {"/a": ""}}, "metadata.labels", 'Invalid value: "/a": prefix part must be'),
         ({"labels": {"a/b/c": ""}}, "metadata.labels", 'Invalid value: "a/b/c": a valid label key'),
         ({"annotations": {"a b": ""}}, "metadata.annotations", f'Invalid value: "a b": {NAME}'),

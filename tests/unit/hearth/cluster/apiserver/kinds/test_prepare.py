@@ -189,3 +189,20 @@ def test_selectable_fields() -> None:
     event = {"involvedObject": {"kind": "Pod"}, "source": {"component": "c"}}
     fields = KINDS["Event"].strategy.selectable_fields
     assert (fields["involvedObject.kind"](event), fields["source"](event)) == ("Pod", "c")
+
+
+def test_a_local_load_balancer_gets_a_health_check_port() -> None:
+    ports = [{"port": 80}]
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": ports}
+    service = created("Service", spec=spec)
+    assert 30000 <= service["spec"]["healthCheckNodePort"] <= 32767
+    assert KINDS["Service"].strategy.validate(service) == []
+
+
+def test_a_change_of_type_takes_what_the_old_type_alone_has() -> None:
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [{"port": 80}]}
+    old = created("Service", spec=spec)
+    old["metadata"]["resourceVersion"] = "1"
+    new = updated("Service", old, type="ClusterIP")
+    assert KINDS["Service"].strategy.validate_update(new, old) == []
+    assert not {"externalTrafficPolicy", "healthCheckNodePort"} & set(new["spec"])

@@ -314,6 +314,12 @@ CASES = [
     ("EndpointSlice", "addressType", "IPv6", 'endpoints[0].addresses[0]: Invalid value: "127.0.0.'),
     ("EndpointSlice", "endpoints.0.addresses", [], f"endpoints[0].addresses: {REQUIRED}: must con"),
     ("EndpointSlice", "ports", [{}, {}], 'ports[1].name: Duplicate value: ""'),
+    (
+        "Service",
+        "spec",
+        {"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]},
+        "spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range",
+    ),
     # Workloads
     ("Deployment", "spec.selector", {}, "spec.selector: Invalid value: {}: empty selector is inv"),
     (
@@ -358,6 +364,13 @@ CASES = [
     ("Job", "spec.completionMode", "Indexed", None),
     ("CronJob", "spec.schedule", "TZ=UTC * * * * *", 'spec.schedule: Invalid value: "TZ=UTC * *'),
     ("CronJob", "spec.concurrencyPolicy", "Some", 'spec.concurrencyPolicy: Unsupported value: "S'),
+    (
+        "CronJob",
+        "spec.timeZone",
+        "Mars/Base",
+        'spec.timeZone: Invalid value: "Mars/Base": unknown ti',
+    ),
+    ("CronJob", "spec.timeZone", "", 'spec.timeZone: Invalid value: "": timeZone must be nil or'),
     ("CronJob", "metadata.name", "n" * 53, 'metadata.name: Invalid value: "nnnn'),
     # Others
     ("HorizontalPodAutoscaler", "spec.maxReplicas", 0, "spec.maxReplicas: Invalid value: 0: must"),
