@@ -164,6 +164,7 @@ async def _http(
         lifespan="off",
         access_log=False,
         log_config=None,
+        log_level="error",
         server_header=False,
         date_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -66,6 +66,7 @@ WHERE id IN (SELECT previous FROM revision WHERE id > ? AND id <= ? AND previous
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection for one thread at a time; every commit is on disk before it returns."""
+    path.touch(mode=0o600)  # the files that SQLite adds beside it get the same mode
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from hearth.cluster.apiserver.objects import Change, Entry, Key
 
@@ -111,12 +111,13 @@ class State:
                     del self._dependents[owner.uid]
 
 
-def rewind(entries: Iterable[Entry], changes: Sequence[Change]) -> list[Entry]:
-    """The entries as they were before the changes, which are in order of revision."""
-    found = {entry.key: entry for entry in entries}
-    for change in reversed(changes):
-        if change.before is None:
-            found.pop(change.now.key, None)
-        else:
-            found[change.now.key] = change.before
-    return sorted(found.values(), key=lambda entry: entry.key.path)
+def rewind(entries: list[Entry], changes: Sequence[Change]) -> list[Entry]:
+    """The entries as they were before the changes; both are in order, of path and revision."""
+    before = {change.now.key: change.before for change in reversed(changes)}
+    if not before:
+        return entries
+    found = [entry for entry in entries if entry.key not in before]
+    for entry in before.values():
+        if entry is not None:
+            insort(found, entry, key=lambda other: other.key.path)
+    return found

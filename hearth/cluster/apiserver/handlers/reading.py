@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,8 @@ from hearth.cluster.apiserver.state import rewind
 from hearth.cluster.apiserver.store import Compacted
 
 CHUNK_BYTES = 256 * 1024
-FILTER_STEP = 500
-"""How many objects are parsed before other requests get their turn: a few milliseconds."""
+TURN_SECONDS = 0.005
+"""How long one list works before other requests get their turn."""
 
 _TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can "
@@ -30,6 +30,22 @@ _TOO_OLD = (
     "inconsistent list - objects that were created, modified, or deleted between the time the "
     "first chunk was returned and now may show up in the list."
 )
+
+
+class Pace:
+    """Tells a long piece of work when to let others have a turn."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._until = self._loop.time() + TURN_SECONDS
+
+    @property
+    def is_over(self) -> bool:
+        return self._loop.time() >= self._until
+
+    async def give_way(self) -> None:
+        await asyncio.sleep(0)
+        self._until = self._loop.time() + TURN_SECONDS
 
 
 async def get(call: Call) -> Response:
@@ -68,14 +84,9 @@ async def list_objects(call: Call) -> Response:
 async def list_page(call: Call, options: ListOptions) -> Response:
     selection = selection_of(call, options)
     page = await page_of(call, options, selection)
-    output = call.request.output
-    if output.shape == "Table":
-        return await _table(call, page)
-    if output.shape.startswith("PartialObjectMetadata"):
-        return await _partial(call, page)
-    if output.media != JSON:
+    if call.request.output.media != JSON:
         return value_response(call.request, await _parsed(call, page))
-    return Response(200, _pieces(call, page))
+    return Response(200, _streamed(call, page))
 
 
 def selection_of(call: Call, options: ListOptions) -> Selection:
@@ -138,10 +149,12 @@ def _expired(start: str, error: Compacted) -> status.ApiStatus:
 
 async def _filtered(entries: Sequence[Entry], selection: Selection) -> list[Entry]:
     found: list[Entry] = []
-    for at in range(0, len(entries), FILTER_STEP):
-        if at:
-            await asyncio.sleep(0)
-        found += [e for e in entries[at : at + FILTER_STEP] if selection.matches(e)]
+    pace = Pace()
+    for entry in entries:
+        if pace.is_over:
+            await pace.give_way()
+        if selection.matches(entry):
+            found.append(entry)
     return found
 
 
@@ -151,67 +164,66 @@ def list_kind(call: Call) -> str:
 
 async def _pieces(call: Call, page: Page) -> AsyncIterator[bytes]:
     """The list as bytes: items are joined, never parsed."""
-    head = orjson.dumps(
-        {"kind": list_kind(call), "apiVersion": call.kind.api_version, "metadata": page.metadata()}
-    )
-    parts, size = [head[:-1], b',"items":['], 0
+    head = {"kind": list_kind(call), "apiVersion": call.kind.api_version}
+    item = call.served.item
+    async for piece in _joined(head | {"metadata": page.metadata()}, "items", page, item):
+        yield piece
+
+
+async def _joined(
+    head: dict[str, Any], field: str, page: Page, render: Callable[[Entry], bytes]
+) -> AsyncIterator[bytes]:
+    """An object whose last field is a list with one rendered element for each entry."""
+    parts, size, pace = [orjson.dumps(head)[:-1], b',"%b":[' % field.encode()], 0, Pace()
     for at, entry in enumerate(page.entries):
         if at:
             parts.append(b",")
-        item = call.served.item(entry)
-        parts.append(item)
-        size += len(item)
-        if size > CHUNK_BYTES:
+        parts.append(render(entry))
+        size += len(parts[-1])
+        if size > CHUNK_BYTES or pace.is_over:
             yield b"".join(parts)
-            await asyncio.sleep(0)
+            await pace.give_way()
             parts, size = [], 0
     parts.append(b"]}")
     yield b"".join(parts)
 
 
 async def _parsed(call: Call, page: Page) -> dict[str, Any]:
-    items = []
-    for at, entry in enumerate(page.entries):
-        if at % FILTER_STEP == FILTER_STEP - 1:
-            await asyncio.sleep(0)
-        item = call.served.parse(entry)
-        if not call.kind.custom:
-            del item["apiVersion"], item["kind"]
-        items.append(item)
-    return {
-        "kind": list_kind(call),
-        "apiVersion": call.kind.api_version,
-        "metadata": page.metadata(),
-        "items": items,
-    }
+    """The list as a value, for the forms that cannot be joined."""
+    pieces = [piece async for piece in _streamed(call, page)]
+    value: dict[str, Any] = orjson.loads(b"".join(pieces))
+    return value
 
 
-async def _table(call: Call, page: Page) -> Response:
-    rows, now, output = [], call.api.clock(), call.request.output
-    for at, entry in enumerate(page.entries):
-        if at % FILTER_STEP == FILTER_STEP - 1:
-            await asyncio.sleep(0)
+def _streamed(call: Call, page: Page) -> AsyncIterator[bytes]:
+    """The list in the form asked for, as JSON."""
+    shape = call.request.output.shape
+    if shape == tables.TABLE:
+        return _table(call, page)
+    return _partial(call, page) if shape.startswith(tables.PARTIAL) else _pieces(call, page)
+
+
+def _table(call: Call, page: Page) -> AsyncIterator[bytes]:
+    version, now, include = call.request.output.shape_api_version, call.api.clock(), call.include
+
+    def row(entry: Entry) -> bytes:
         obj = call.served.parse(entry)
-        rows.append(
-            tables.row(
-                call.kind, obj, now, include=call.include, api_version=output.shape_api_version
-            )
-        )
-    definitions = tables.columns(call.kind)
-    value = tables.table(definitions, rows, page.metadata(), output=output)
-    return value_response(call.request, value)
+        return orjson.dumps(tables.row(call.kind, obj, now, include=include, api_version=version))
 
-
-async def _partial(call: Call, page: Page) -> Response:
-    version, items = call.request.output.shape_api_version, []
-    for at, entry in enumerate(page.entries):
-        if at % FILTER_STEP == FILTER_STEP - 1:
-            await asyncio.sleep(0)
-        items.append(tables.partial(call.served.parse(entry), version))
-    value = {
-        "kind": "PartialObjectMetadataList",
+    head = {
+        "kind": tables.TABLE,
         "apiVersion": version,
         "metadata": page.metadata(),
-        "items": items,
+        "columnDefinitions": tables.columns(call.kind),
     }
-    return value_response(call.request, value)
+    return _joined(head, "rows", page, row)
+
+
+def _partial(call: Call, page: Page) -> AsyncIterator[bytes]:
+    version = call.request.output.shape_api_version
+
+    def item(entry: Entry) -> bytes:
+        return orjson.dumps(tables.partial(entry.parse(), version))
+
+    head = {"kind": f"{tables.PARTIAL}List", "apiVersion": version, "metadata": page.metadata()}
+    return _joined(head, "items", page, item)
