@@ -93,24 +93,26 @@ def _keep_allocations(spec: Object, before: Object) -> None:
         if not spec.get("clusterIP") and not spec.get("clusterIPs"):
             _fill(spec, before, _ADDRESS)
         _fill(spec, before, _FAMILY)
-    elif kind == "ExternalName" and earlier != kind:
-        for key in (*_ADDRESS, *_FAMILY, "internalTrafficPolicy"):
-            if spec.get(key) == before.get(key):
-                spec.pop(key, None)
-    for key in _of_other_types(spec):
+    for key in _of_other_types(spec, before):
         if spec.get(key) == before.get(key):
             spec.pop(key, None)
-    if kind in _WITH_NODE_PORTS:
+    _keep_node_ports(spec, before)
+
+
+def _keep_node_ports(spec: Object, before: Object) -> None:
+    if spec.get("type") in _WITH_NODE_PORTS:
         taken = {_port_key(port): port.get("nodePort") for port in before.get("ports") or ()}
         for port in spec.get("ports") or ():
             _fill(port, {"nodePort": taken.get(_port_key(port))}, ("nodePort",))
-    elif earlier in _WITH_NODE_PORTS:
+    elif before.get("type") in _WITH_NODE_PORTS:
         for port in spec.get("ports") or ():
             port.pop("nodePort", None)
 
 
-def _of_other_types(spec: Object) -> Iterator[str]:
+def _of_other_types(spec: Object, before: Object) -> Iterator[str]:
     """Fields that a service of this type cannot have, left over from the type it had."""
+    if spec.get("type") == "ExternalName" != before.get("type"):
+        yield from (*_ADDRESS, *_FAMILY, "internalTrafficPolicy")
     if not _reachable_from_outside(spec):
         yield "externalTrafficPolicy"
     if not _needs_health_check(spec):
