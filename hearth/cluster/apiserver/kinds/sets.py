@@ -141,7 +141,7 @@ def _prepare_daemon_set(new: Object, old: Object | None) -> None:
 def _daemon_set_errors(obj: Object) -> Iterator[FieldError]:
     spec = obj.get("spec") or {}
     selector = spec.get("selector")
-    yield from checks.labelselector_errors(selector, "spec.selector")
+    yield from checks.label_selector_errors(selector, "spec.selector")
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     if selector is not None and not selects(selector, labels):
         yield mismatch(labels)

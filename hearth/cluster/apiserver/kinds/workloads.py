@@ -40,7 +40,7 @@ def selector_errors(spec: Object, kind: str) -> Iterator[FieldError]:
     if selector is None:
         yield required("spec.selector")
         return
-    yield from checks.labelselector_errors(selector, "spec.selector")
+    yield from checks.label_selector_errors(selector, "spec.selector")
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         yield invalid("spec.selector", selector, f"empty selector is invalid for {kind}")
 
