@@ -130,6 +130,7 @@ class Registry:
         for orphan in runtime.known() - {uid(found) for found in triggers}:
             runtime.unsubscribe(orphan)
         self._open[at] = log_key, runtime
+        log.info("broker opened", extra={"broker": _index_value(at), "events": events.end})
 
     async def _close_other(self, at: Key, wanted: str | None) -> None:
         """Closes and drops the log open under this name, unless it is the wanted one."""
@@ -140,6 +141,7 @@ class Registry:
         log_key, runtime = found
         runtime.close()
         self._metrics.forget(*at)
+        log.info("broker closed, its events are dropped", extra={"broker": _index_value(at)})
         await self._engine.drop(log_key)
 
     # -- triggers ----------------------------------------------------------------------------

@@ -40,7 +40,10 @@ HIGH_WATER_BYTES = 4 * 1024 * 1024
 """More than this held in memory for one Trigger, and it goes on from disk."""
 LOW_WATER_BYTES = HIGH_WATER_BYTES // 2
 HIGH_WATER_EVENTS = 10_000
+HELD_BYTES = 256 * 1024 * 1024
+"""What all subscriptions of a process may hold together before they hold little each."""
 _READ_BYTES = 512 * 1024
+_READ_LITTLE_BYTES = 32 * 1024
 _DEAD_LETTER_PAUSE_SECONDS = delivery.MAX_BACKOFF_SECONDS
 _TELL_DROPS_SECONDS = 10.0
 _OVERLOADED = frozenset({0, 429, 503})
@@ -78,6 +81,13 @@ class Services:
     client: DeliveryClient
     clock: Clock = wall_clock
     chance: Callable[[], float] = random.random
+    held_bytes: int = 0
+    """Of all subscriptions; an event held by several counts for each."""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether memory is short: then each subscription holds little, and goes on from disk."""
+        return self.held_bytes > HELD_BYTES
 
 
 class Subscription:
@@ -121,7 +131,7 @@ class Subscription:
 
     def offer(self, event: StoredEvent) -> None:
         """A durable event that matched, in order. Only while live."""
-        if self._held_bytes > HIGH_WATER_BYTES or self._held_events > HIGH_WATER_EVENTS:
+        if self._is_full():
             self.live = False
             self.cursor.advance(event.sequence)
             self.start()
@@ -129,9 +139,15 @@ class Subscription:
         self._take(event)
         self._pump()
 
+    def _is_full(self) -> bool:
+        if self._services.is_short:
+            return self._held_bytes > _READ_LITTLE_BYTES
+        return self._held_bytes > HIGH_WATER_BYTES or self._held_events > HIGH_WATER_EVENTS
+
     def _take(self, event: StoredEvent) -> None:
         self.cursor.take(event.sequence)
         self._held_bytes += event.size
+        self._services.held_bytes += event.size
         self._held_events += 1
         self._queue.append(_Delivery(event))
 
@@ -145,7 +161,8 @@ class Subscription:
                     self.live = True
                     return
                 await self._wait_for_room()
-                for event in await reader.read(_READ_BYTES):
+                portion = _READ_LITTLE_BYTES if self._services.is_short else _READ_BYTES
+                for event in await reader.read(portion):
                     self._consider(event)
                 self.cursor.advance(reader.position)
                 self._progressed()
@@ -170,7 +187,12 @@ class Subscription:
             self.cursor.done(sequence)
 
     async def _wait_for_room(self) -> None:
-        while self._held_bytes > LOW_WATER_BYTES or self._held_events > HIGH_WATER_EVENTS // 2:
+        """Whoever holds nothing need not wait, so that memory held by others stops nobody."""
+        while (
+            self._held_bytes > LOW_WATER_BYTES
+            or self._held_events > HIGH_WATER_EVENTS // 2
+            or (self._services.is_short and self._held_events)
+        ):
             self._room.clear()
             await self._room.wait()
 
@@ -325,8 +347,11 @@ class Subscription:
         self._pump()
 
     def _finish(self, item: _Delivery) -> None:
+        if self._closed:
+            return
         self.cursor.done(item.event.sequence)
         self._held_bytes -= item.event.size
+        self._services.held_bytes -= item.event.size
         self._held_events -= 1
         self._progressed()
         if not self._room.is_set():
@@ -359,6 +384,8 @@ class Subscription:
                 item.timer.cancel()
         self._waiting.clear()
         self._queue.clear()
+        self._services.held_bytes -= self._held_bytes
+        self._held_bytes = 0
 
 
 def _reply_of(answer: Answer) -> tuple[int, Event | None]:

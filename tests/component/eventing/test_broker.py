@@ -420,6 +420,32 @@ async def test_more_than_memory_holds_is_delivered_from_disk(tmp_path, monkeypat
         await target.until_ids("last")
 
 
+async def test_short_memory_stops_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr("eventing.broker.subscription.HELD_BYTES", 20_000)
+    monkeypatch.setattr("eventing.broker.subscription._READ_LITTLE_BYTES", 3000)
+    release = asyncio.Event()
+
+    async def hold(request):
+        await release.wait()
+        return web.Response(status=200)
+
+    async with (
+        sink(lambda request, number: hold(request)) as stuck,
+        sink() as target,
+        plane(tmp_path) as broker,
+    ):
+        broker.subscribe("stuck", stuck)
+        broker.subscribe("t", target)
+        for number in range(100):
+            assert await broker.send(number, b"x" * 1000) == 202
+        await target.until_ids(*range(100))
+        release.set()
+        await stuck.until_ids(*range(100))
+        await broker.idle("stuck")
+        await broker.idle("t")
+        assert broker.runtime._services.held_bytes == 0
+
+
 async def test_delivered_events_are_removed_from_disk(tmp_path):
     async with sink() as target, plane(tmp_path, limits=Limits(segment_bytes=5000)) as broker:
         broker.subscribe("t", target)
