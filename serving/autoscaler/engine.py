@@ -93,13 +93,22 @@ class Engine:
     def pods_changed(self, key: Key, now: float) -> None:
         """Pods of a revision came, became ready or went."""
         decider = self._deciders.get(key)
-        if decider is None or self._ready_pods(key) == 0:
+        if decider is None:
+            return
+        if self._ready_pods(key) == 0:
+            self._wake_if_awaited(key, decider, now)
             return
         self._watched.add(key)
         if not decider.decision.is_valid:
             # The first pod is ready: what it is scaled to is said with that, not a tick later.
             self._observe_silence(key, decider, now)
             self._decide(key, decider, now)
+
+    def _wake_if_awaited(self, key: Key, decider: Decider, now: float) -> None:
+        """The last pod went while somebody waits: the poke came before we knew that it went."""
+        collector = decider.collector
+        if collector is not None and collector.queued and self._decide(key, decider, now):
+            self._urgent(key)
 
     # -- what activators report ----------------------------------------------------------------
 

@@ -114,6 +114,18 @@ def test_a_poke_for_ready_pods_is_not_urgent(stage: Stage) -> None:
     assert stage.urgent == []
 
 
+def test_a_poke_that_overtakes_the_end_of_the_last_pod_is_not_lost(stage: Stage) -> None:
+    stage.have_pods(1)
+    for second in range(1, 9):
+        stage.engine.tick(NOW + second)
+    assert stage.desired == 0
+    stage.frame(NOW + 9, 1.0, requests=0, queued=1, poke=True)
+    assert stage.urgent == []
+    stage.have_pods(0, NOW + 9.1)
+    assert stage.urgent == [KEY]
+    assert stage.desired == 1
+
+
 def test_unknown_revisions_are_ignored(stage: Stage) -> None:
     frame = Frame(NOW, (Stat("ns", "gone", 5.0, 5.0, 5),))
     stage.engine.receive("a", frame, NOW)
