@@ -28,7 +28,7 @@ from hearth.kube.resources import BROKERS, TRIGGERS, Resource
 
 log = logging.getLogger(__name__)
 
-_SAVE_SECONDS = 0.2
+_SAVE_SECONDS = 0.1
 _DRAIN_POLL_SECONDS = 0.01
 _BY_BROKER = "broker"
 

@@ -61,7 +61,7 @@ async def main(folder: Path, port: int, url: str) -> None:
 
 async def save(runtime: BrokerRuntime) -> None:
     while True:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
         runtime.save()
 
 
