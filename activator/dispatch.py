@@ -13,7 +13,7 @@ from activator.failures import plain_response
 from activator.forwarding import apply_split, request_head
 from activator.pods import Pod
 from activator.revisions import DEFAULT_TIMEOUT_SECONDS
-from activator.routes import Route, Split, is_cluster_local, service_host
+from activator.routes import Route, Split, is_cluster_local, is_host, service_host
 
 HTTP_PORT = 80
 HEALTH_PATH = b"/healthz"
@@ -86,6 +86,9 @@ def _redirect(exchange: Exchange) -> None:
 def _dispatch_unrouted(exchange: Exchange, *, internal: bool) -> None:
     head = exchange.head
     host = head.host
+    if not is_host(host):
+        exchange.fail(failures.BAD_REQUEST)
+        return
     if internal:
         backend = _plain_service(exchange, host)
         if backend is not None:

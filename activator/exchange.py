@@ -216,6 +216,9 @@ class Exchange:
         now = self._finish(relay.status)
         if relay.reusable and self.request_done and not pod.gone and self.backend is not None:
             connection.idle_since = now
+            if self.client.write_paused:
+                # Held back for this client's sake; the next one's response must not be.
+                connection.transport.resume_reading()
             pod.idle.append(connection)
         else:
             connection.close()

@@ -40,6 +40,8 @@ class Limits:
     head_seconds: float = 10.0
     # Above the 60 s of common load balancers, so that they close first.
     keep_alive_seconds: float = 75.0
+    # Of a connection to a pod that nobody uses (Go's transport: 90 s).
+    pod_idle_seconds: float = 90.0
     connect_seconds: float = 10.0
     # Of a request that waits for a pod; the rest stays in the client's socket.
     held_octets: int = 64 * 1024
@@ -165,7 +167,8 @@ class Gateway:
         started = self.clock()
         try:
             connection = await self.connect(pod, self.limits.connect_seconds)
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, ValueError):
+            # ValueError: a host of the forward proxy that no resolver can be asked for.
             self.connect_errors += 1
             exchange.connect_failed(pod)
             return
@@ -189,6 +192,16 @@ class Gateway:
             connection.close()
         else:
             pod.idle.append(connection)
+
+    def trim_idle(self) -> None:
+        """Close connections to pods that a burst has left behind; called now and then."""
+        oldest = self.clock() - self.limits.pod_idle_seconds
+        for backend in self.registry.all():
+            for pod in backend.throttler.pods.values():
+                stale = [connection for connection in pod.idle if connection.idle_since < oldest]
+                for connection in stale:
+                    pod.idle.remove(connection)
+                    connection.close()
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 # Connections that arrive faster than they are accepted wait here; a burst of 1,000 must not be
 # refused by the kernel. It caps the number at net.core.somaxconn (4096 by default).
 BACKLOG = 4096
+_TRIM_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,10 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             gateway, client, ingress_class=config.ingress_class, addresses=config.load_balancers
         )
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks = [group.create_task(watches.run(), name="watches")]
+        tasks = [
+            group.create_task(watches.run(), name="watches"),
+            group.create_task(_trim_regularly(gateway), name="trim"),
+        ]
         if reporter is not None:
             tasks.append(group.create_task(reporter.run(), name="reporter"))
         await _serve(gateway, config, watches, ready=ready, background=tasks)
@@ -149,6 +153,12 @@ async def drain(
     except TimeoutError:
         log.warning("connections cut at shutdown", extra={"connections": len(gateway.clients)})
     await gateway.close()
+
+
+async def _trim_regularly(gateway: Gateway) -> None:
+    while True:
+        await asyncio.sleep(_TRIM_SECONDS)
+        gateway.trim_idle()
 
 
 def _make_reporter(config: ActivatorConfig, gateway: Gateway) -> Reporter | None:

@@ -15,6 +15,7 @@ the KIngress is compiled, so that the hot path follows a pointer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -106,7 +107,7 @@ class HostMap(Generic[T]):
         """By a Host field as it came: any case, perhaps with a port or a final dot."""
         name = normalize_host(host)
         found = self._exact.get(name)
-        if found is not None or not self._wildcards:
+        if found is not None or not self._wildcards or not is_host(host):
             return found
         while name:
             _, _, name = name.partition(b".")
@@ -136,6 +137,11 @@ class InvalidIngress(ValueError):
     """A KIngress that cannot be routed; the text is for its status."""
 
 
+def is_host(host: bytes) -> bool:
+    """Whether this may stand in a Host field at all (RFC 9110, section 7.2)."""
+    return _HOST.fullmatch(host) is not None
+
+
 def normalize_host(host: bytes) -> bytes:
     name = host.lower()
     if b":" in name and not name.endswith(b"]"):
@@ -143,6 +149,8 @@ def normalize_host(host: bytes) -> bytes:
     return name[:-1] if name.endswith(b".") else name
 
 
+# A registered name, an IPv4 or a bracketed IPv6 address, perhaps a port (RFC 3986, section 3.2.2).
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 _SERVICE_TAILS: tuple[list[bytes], ...] = ([], [b"svc"], [b"svc", b"cluster", b"local"])
 
 

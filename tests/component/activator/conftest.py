@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -279,9 +280,19 @@ class Lab:
         app = await self.raw_app(handler, port=port)
         return app
 
-    async def connect(self, *, internal: bool = False) -> Client:
+    async def connect(self, *, internal: bool = False, receive_buffer: int = 0) -> Client:
         port = self.internal_port if internal else self.port
-        client = Client(*await asyncio.open_connection("127.0.0.1", port))
+        sock = socket.socket()
+        sock.setblocking(False)
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+        except OSError:
+            sock.close()
+            raise
+        limit = receive_buffer or 2**16
+        client = Client(*await asyncio.open_connection(sock=sock, limit=limit))
         self._stack.push_async_callback(client.close)
         return client
 

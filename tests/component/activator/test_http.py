@@ -360,6 +360,27 @@ async def test_an_unknown_host_is_404_and_says_so(lab: Any) -> None:
     assert (response.status, response.error) == (404, "unknown-host")
 
 
+async def test_a_host_that_is_none_is_refused(lab: Any) -> None:
+    for host in ("a b", "a/b", "a@b", "a,b"):
+        assert (await lab.get(host)).error == "bad-request"
+
+
+async def test_connections_that_nobody_uses_are_given_up(running_lab: Any) -> None:
+    from activator.gateway import Limits
+
+    async with running_lab(Limits(pod_idle_seconds=0.0)) as lab:
+        app = await lab.app()
+        backend = lab.revision("hello", app)
+        await lab.get("hello.test")
+        [pod] = backend.throttler.ready
+        assert len(pod.idle) == 1
+        await lab.until(lambda: lab.gateway.clock() > pod.idle[0].idle_since)
+        lab.gateway.trim_idle()
+        assert pod.idle == []
+        assert (await lab.get("hello.test")).status == 200
+        assert app.connections == 2
+
+
 async def test_slow_heads_are_ended(running_lab: Any) -> None:
     from activator.gateway import Limits
 

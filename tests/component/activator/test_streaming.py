@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 # What sockets and transports of both hops may hold; far below what is sent.
@@ -37,6 +38,35 @@ async def test_a_slow_client_slows_the_application_down(lab: Any) -> None:
         received += len(await client.reader.read(2**20))
     await asyncio.wait_for(finished.wait(), 10)
     assert received == WHOLE
+
+
+async def test_a_connection_held_back_for_one_client_serves_the_next(lab: Any) -> None:
+    """The last piece of a response may be what fills the client's buffer (64 KiB)."""
+    lab.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    first, last = 60_000, 40_000
+    first_is_through = asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (first + last))
+            writer.write(bytes(first))
+            await first_is_through.wait()
+            writer.write(bytes(last))
+
+    app = await lab.raw_app(handler)
+    backend = lab.revision("big", app)
+    slow = await lab.connect(receive_buffer=4096)
+    await slow.send(lab.get_bytes("big.test"))
+    await lab.until(lambda: len(lab.gateway.clients) == 1)
+    [connection] = lab.gateway.clients
+    await lab.until(lambda: connection.transport.get_write_buffer_size() > 30_000)
+    first_is_through.set()
+    await lab.until(lambda: backend.stats.active == 0)
+    assert connection.write_paused
+    assert len((await lab.get("big.test")).body) == first + last
+    assert app.connections == 1
+    assert len((await slow.response()).body) == first + last
 
 
 async def test_a_slow_application_slows_the_client_down(lab: Any) -> None:

@@ -244,6 +244,12 @@ def test_in_cluster_hosts(host: bytes, expected: tuple[str, str] | None) -> None
     assert service_host(host) == expected
 
 
+def test_a_host_that_is_none_matches_no_wildcard() -> None:
+    made = builder(an_ingress(a_rule("*.test")))
+    assert find(made, b"a.test:80") == "one"
+    assert find(made, b"a b.test") is None
+
+
 def test_cluster_local_hosts() -> None:
     assert is_cluster_local(b"a.b.svc") and is_cluster_local(b"a.b.svc.cluster.local:80")
     assert not is_cluster_local(b"example.com")
