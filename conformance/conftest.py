@@ -1,21 +1,19 @@
-"""The cluster under test, and how to reach its services."""
+"""Which cluster is tested, and what every test may ask for."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
 import sys
-import time
-import urllib.parse
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config, dynamic
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from conformance_support import Cluster
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,97 +22,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gateway", help="http://HOST:PORT that takes requests for services")
     group.addoption("--hello-image", default="hearth.dev/samples/hello")
     group.addoption("--no-delay", action="store_true", help="the image knows no DELAY")
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: str
-    headers: dict[str, str]
-    seconds: float
-
-
-class Cluster:
-    """One namespace of a cluster; removed with everything in it at the end."""
-
-    def __init__(self, kubeconfig: str, gateway: str, image: str) -> None:
-        configuration = client.Configuration()
-        config.load_kube_config(kubeconfig, client_configuration=configuration)
-        self._api = client.ApiClient(configuration)
-        self._dynamic = dynamic.DynamicClient(self._api)
-        self._gateway = urllib.parse.urlsplit(gateway)
-        self.image = image
-        self.namespace = f"conformance-{uuid.uuid4().hex[:8]}"
-        self.core = client.CoreV1Api(self._api)
-        body = client.V1Namespace(metadata=client.V1ObjectMeta(name=self.namespace))
-        self.core.create_namespace(body)
-
-    def close(self) -> None:
-        self.core.delete_namespace(self.namespace)
-        self._api.close()
-
-    def kind(self, kind: str, group: str = "serving.knative.dev/v1") -> Any:
-        return self._dynamic.resources.get(api_version=group, kind=kind)
-
-    def create(self, obj: dict[str, Any]) -> dict[str, Any]:
-        resource = self.kind(obj["kind"], obj["apiVersion"])
-        made: dict[str, Any] = resource.create(body=obj, namespace=self.namespace).to_dict()
-        return made
-
-    def get(self, kind: str, name: str, group: str = "serving.knative.dev/v1") -> dict[str, Any]:
-        found: dict[str, Any] = self.kind(kind, group).get(name, self.namespace).to_dict()
-        return found
-
-    def patch(self, kind: str, name: str, body: dict[str, Any]) -> None:
-        self.kind(kind).patch(
-            body=body,
-            name=name,
-            namespace=self.namespace,
-            content_type="application/merge-patch+json",
-        )
-
-    def until_ready(
-        self, kind: str, name: str, *, group: str = "serving.knative.dev/v1", seconds: float = 90
-    ) -> dict[str, Any]:
-        def ready() -> dict[str, Any] | None:
-            found = self.get(kind, name, group)
-            current = found.get("status", {}).get("observedGeneration")
-            if current != found["metadata"]["generation"]:
-                return None
-            return found if condition(found, "Ready").get("status") == "True" else None
-
-        found: dict[str, Any] = until(ready, seconds=seconds, what=f"{kind} {name} ready")
-        return found
-
-    def request(self, url: str, path: str = "/", **headers: str) -> Answer:
-        """A request for the host of a URL, sent to the gateway."""
-        host = urllib.parse.urlsplit(url).netloc
-        connection = http.client.HTTPConnection(self._gateway.netloc, timeout=120)
-        began = time.monotonic()
-        try:
-            connection.request("GET", path, headers={"Host": host, **headers})
-            response = connection.getresponse()
-            body = response.read().decode()
-            seconds = time.monotonic() - began
-            return Answer(response.status, body, dict(response.getheaders()), seconds)
-        finally:
-            connection.close()
-
-
-def condition(obj: dict[str, Any], kind: str) -> dict[str, Any]:
-    conditions = obj.get("status", {}).get("conditions") or []
-    return next((c for c in conditions if c["type"] == kind), {})
-
-
-def until(question: Callable[[], Any], *, seconds: float = 60, what: str = "the condition") -> Any:
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {seconds} s")
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

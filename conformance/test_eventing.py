@@ -7,7 +7,7 @@ import urllib.parse
 from typing import Any
 
 import pytest
-from conftest import Cluster
+from conformance_support import Cluster
 from kubernetes.dynamic.exceptions import DynamicApiError
 
 GROUP = "eventing.knative.dev/v1"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Cluster, condition, until
+from conformance_support import Cluster, condition, until
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import DynamicApiError
 

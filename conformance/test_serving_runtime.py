@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Cluster, until
+from conformance_support import Cluster, until
 
 Make = Callable[..., dict[str, Any]]
 
