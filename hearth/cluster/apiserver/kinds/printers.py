@@ -21,7 +21,6 @@ from hearth.cluster.apiserver.kinds.tables import (
     some_of,
     template_spec,
 )
-from hearth.kube.selectors import selector_text
 
 Row = Sequence[Any]
 
@@ -62,7 +61,7 @@ def namespace(obj: Object, now: float) -> Row:
 def deployment(obj: Object, now: float) -> Row:
     status = _status(obj)
     ready = f"{status.get('readyReplicas', 0)}/{_spec(obj).get('replicas') or 0}"
-    selector = selector_text(_spec(obj).get("selector"))
+    selector = label_selector(_spec(obj).get("selector")).removeprefix(NONE)
     counts = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     return name(obj), ready, *counts, age(obj, now), *containers(template_spec(obj)), selector
 

@@ -122,7 +122,10 @@ def template_spec(obj: Object) -> Object:
 
 
 def label_selector(selector: Mapping[str, Any] | None) -> str:
-    return selector_text(selector) or NONE
+    try:
+        return selector_text(selector) or NONE
+    except KeyError:  # an operator that no selector has
+        return "<error>"
 
 
 def labels_text(labels: Mapping[str, str] | None) -> str:
