@@ -19,7 +19,8 @@ MAX_HEAD_OCTETS = 64 * 1024
 
 _NO_BODY = frozenset((204, 304))
 # In a head in lower case: fields that keep it from being handed on as it came.
-_SPECIAL = re.compile(rb"\n(?:connection|keep-alive|upgrade|proxy-|transfer-encoding)")
+_SPECIAL = re.compile(rb"\n(?:connection:|keep-alive:|upgrade:|proxy-|transfer-encoding:)")
+_CODING = b"\ntransfer-encoding:"
 _LENGTH = re.compile(rb"\n(?:content-length|transfer-encoding):")
 
 
@@ -183,9 +184,12 @@ class ResponseRelay:
     def _final(self, data: bytes, end: int) -> bytes:
         request, watch = self._request, self._watch
         fields = data[:end].lower()
-        is_plain = request.http11 and _SPECIAL.search(fields) is None
-        if not is_plain and b"\ntransfer-encoding:" in fields:
+        special = _SPECIAL.search(fields)
+        if special is not None and _CODING in fields:
             watch = self._settle_coding(fields)
+            if special[0] == _CODING:
+                # Chunks are fine as they are; is there anything else?
+                special = _SPECIAL.search(fields, special.end())
         self._parse(data)
         self.status = status = watch.parser.get_status_code()
         if not watch.headed or not 200 <= status <= 999:
@@ -199,7 +203,8 @@ class ResponseRelay:
         elif watch.complete:
             self._finish()
         if (
-            is_plain
+            special is None
+            and request.http11
             and self._mode == self._RAW
             and not self.client_closes
             and not self._extra
