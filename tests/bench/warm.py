@@ -71,7 +71,9 @@ def _measure(app: Target, targets: dict[str, Target], few: Target) -> list[Row]:
         for name, target in (*targets.items(), ("application", app)):
             single[name].append(_wrk(target, 1))
     found = [_throughput(full), _cpu(full), _ratio(full), _latency(single), _flat(full, lookups)]
-    return [made for made in found if made is not None]
+    errors = [float(load.errors) for load in (*full["hearth"], *single["hearth"])]
+    failed = row("warm requests failed", errors, "", at_most=0)
+    return [*(made for made in found if made is not None), failed]
 
 
 def _throughput(full: dict[str, list[Load]]) -> Row:
@@ -137,7 +139,7 @@ def _wrk(target: Target, connections: int) -> Load:
     failed = re.findall(r"(?:Non-2xx or 3xx responses:|timeout|read|write) (\d+)", done.stdout)
     return Load(
         rate=int(count) / float(seconds),
-        p50_us=_microseconds(re.search(r"50%\s+(\S+)", done.stdout)[1]),  # type: ignore[index]
+        p50_us=_microseconds(re.search(r"^\s+50%\s+(\S+)", done.stdout, re.M)[1]),  # type: ignore[index]
         cpu_us=spent / int(count) * 1e6,
         errors=sum(map(int, failed)),
     )
