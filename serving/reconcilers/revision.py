@@ -150,6 +150,10 @@ def _diagnose(
             return
 
 
+_NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"})
+"""Told at once: Knative learns it at once too, by asking the registry for the image's digest."""
+
+
 def _diagnose_container(draft: Draft, container: dict[str, Any], *, timed_out: bool) -> bool:
     ended = (container.get("lastState") or {}).get("terminated")
     if ended is not None:
@@ -160,7 +164,7 @@ def _diagnose_container(draft: Draft, container: dict[str, Any], *, timed_out: b
         draft.conditions.mark_false(keys.CONTAINER_HEALTHY, f"ExitCode{code}", message)
         return True
     waiting = (container.get("state") or {}).get("waiting")
-    if waiting is not None and timed_out:
+    if waiting is not None and (timed_out or waiting.get("reason") in _NO_IMAGE):
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, reason, message)
         return True
@@ -266,8 +270,11 @@ def _name_images(draft: Draft, revision: Object, pods: tuple[Object, ...]) -> No
 
 
 def _digests(pods: tuple[Object, ...]) -> dict[str, str]:
+    """By container; of ready pods alone, so that the status is not written for this only."""
     found: dict[str, str] = {}
     for pod in pods:
+        if condition_status(pod, "Ready") != "True":
+            continue
         status = pod.get("status") or {}
         for kind in ("containerStatuses", "initContainerStatuses"):
             for container in status.get(kind) or ():

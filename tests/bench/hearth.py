@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,14 +24,8 @@ class RunningHearth:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "hearth.cli.main",
-                *arguments,
-                "--data-dir",
-                str(self.data_dir),
-            ],
+            [sys.executable, "-m", "hearth.cli.main", *arguments],
+            env={**os.environ, "HEARTH_DATA_DIR": str(self.data_dir)},
             capture_output=True,
             text=True,
             timeout=120,

@@ -43,7 +43,7 @@ class Hearth:
         return int(self.state["ports"]["gateway"])
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return hearth_command(*arguments, "--data-dir", str(self.data_dir), check=check)
+        return hearth_command(*arguments, data_dir=self.data_dir, check=check)
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run("status", "-o", "json").stdout)
@@ -91,15 +91,25 @@ class Hearth:
             host = {"Host": f"{service}.{namespace}.localhost:{self.port}"}
             connection.request(method, path, body=body, headers=host | (headers or {}))
             response = connection.getresponse()
-            return Answer(response.status, response.read().decode(), dict(response.getheaders()))
+            return Answer(
+                response.status,
+                response.read().decode(),
+                {name.lower(): value for name, value in response.getheaders()},
+            )
         finally:
             connection.close()
 
 
-def hearth_command(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    command = Path(sys.executable).with_name("hearth")
+def hearth_command(
+    *arguments: str, data_dir: Path, check: bool = True
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [str(command), *arguments], capture_output=True, text=True, timeout=120, check=False
+        [str(Path(sys.executable).with_name("hearth")), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "HEARTH_DATA_DIR": str(data_dir)},
     )
     if check and done.returncode != 0:
         raise AssertionError(f"hearth {' '.join(arguments)}: {done.stdout}{done.stderr}")
@@ -133,7 +143,7 @@ def wait_until(
 def hearth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hearth]:
     """One Hearth for the tests of a module, started and stopped by the command."""
     data_dir = tmp_path_factory.mktemp("hearth")
-    hearth_command("up", "--detach", "--port", "0", "--data-dir", str(data_dir))
+    hearth_command("up", "--detach", "--port", "0", data_dir=data_dir)
     state = json.loads((data_dir / "state.json").read_text())
     found = Hearth(data_dir, state)
     try:

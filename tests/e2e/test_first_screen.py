@@ -50,7 +50,7 @@ def test_sleeps_and_wakes(hearth: Hearth) -> None:
     wait_until(lambda: not pods(), seconds=40, what="scale to zero")
     answer = hearth.request("hello")
     assert answer.status == 200
-    assert "Server-Timing" in answer.headers
+    assert "server-timing" in answer.headers
 
 
 def test_split_by_percent_and_tag(hearth: Hearth) -> None:

@@ -114,7 +114,7 @@ def test_apply_says_which_field_is_unknown(hearth: Hearth) -> None:
 def test_edit_with_an_editor_that_changes_a_label(hearth: Hearth, tmp_path: Path) -> None:
     editor = tmp_path / "editor.sh"
     editor.write_text(
-        "#!/bin/sh\nsed -i 's/^  name: edited$/  name: edited\\n  labels: {x: y}/' $1\n"
+        "#!/bin/sh\nsed -i 's/^  name: edited$/  name: edited\\n  labels: {mark: done}/' $1\n"
     )
     editor.chmod(0o755)
     hearth.kubectl("create", "configmap", "edited")
@@ -125,7 +125,7 @@ def test_edit_with_an_editor_that_changes_a_label(hearth: Hearth, tmp_path: Path
         capture_output=True,
         timeout=30,
     )
-    assert hearth.get_json("configmap", "edited")["metadata"]["labels"] == {"x": "y"}
+    assert hearth.get_json("configmap", "edited")["metadata"]["labels"] == {"mark": "done"}
 
 
 def test_create_configmap_from_file(hearth: Hearth, tmp_path: Path) -> None:
