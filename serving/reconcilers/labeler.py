@@ -45,6 +45,8 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
         (CONFIGURATIONS, observed.configurations, configurations),
     ):
         for _, obj in sorted(found.items()):
+            if route is None and labels(obj).get(keys.SERVICE) == observed.key[1]:
+                continue  # born with its mark: the Service is about to make the Route
             if name(obj) in wanted or settled:
                 actions += _mark(resource, obj, observed.key[1], name(obj) in wanted, now=now)
     return Plan(tuple(actions))

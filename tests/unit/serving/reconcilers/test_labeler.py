@@ -120,3 +120,15 @@ def test_the_configuration_of_the_same_service_keeps_its_mark(world: Any) -> Non
     world.edit(ROUTES, "hello", lambda o: o["metadata"].update(labels={keys.SERVICE: "hello"}))
     world.settle(world.reconcile)
     assert annotations(world.the(CONFIGURATIONS, "cfg"))[keys.ROUTES] == "hello"
+
+
+def test_a_mark_that_was_there_before_the_route_stays(world: Any) -> None:
+    for resource, name in ((CONFIGURATIONS, "cfg"), (REVISIONS, "one")):
+        world.edit(
+            resource,
+            name,
+            lambda o: o["metadata"].update(
+                labels={keys.SERVICE: "hello"}, annotations={keys.ROUTES: "hello"}
+            ),
+        )
+    assert world.reconcile() == Plan()

@@ -165,7 +165,8 @@ def test_a_container_that_exits(
 
 def test_a_waiting_container_counts_once_the_deadline_is_over(world: Any) -> None:
     world.settle(world.reconcile)
-    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+    reason = "CreateContainerConfigError"
+    waiting = {"waiting": {"reason": reason, "message": "configmap not found"}}
     container = {"name": "user-container", "state": waiting}
     world.put(PODS, a_pod(containerStatuses=[container]))
     deployed(world)
@@ -173,8 +174,26 @@ def test_a_waiting_container_counts_once_the_deadline_is_over(world: Any) -> Non
     assert world.conditions(REVISIONS, NAME)["Ready"] == ("Unknown", "Deploying")
     deployed(world, status="False", reason="ProgressDeadlineExceeded", message="timed out")
     world.settle(world.reconcile)
-    assert world.conditions(REVISIONS, NAME)["Ready"] == ("False", "ImagePullBackOff")
+    assert world.conditions(REVISIONS, NAME)["Ready"] == ("False", reason)
+    assert world.message(REVISIONS, NAME, "Ready") == "configmap not found"
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"])
+def test_a_missing_image_is_told_at_once_and_forgotten_when_it_comes(
+    world: Any, reason: str
+) -> None:
+    world.settle(world.reconcile)
+    waiting = {"waiting": {"reason": reason, "message": "no such image"}}
+    container = {"name": "user-container", "state": waiting}
+    world.put(PODS, a_pod(containerStatuses=[container]))
+    deployed(world)
+    world.settle(world.reconcile)
+    assert world.conditions(REVISIONS, NAME)["Ready"] == ("False", reason)
     assert world.message(REVISIONS, NAME, "Ready") == "no such image"
+    deployed(world, ready=1)
+    scaled(world)
+    world.settle(world.reconcile)
+    assert world.conditions(REVISIONS, NAME)["Ready"] == ("True", "")
 
 
 def test_a_pod_that_cannot_be_scheduled(world: Any) -> None:
@@ -264,7 +283,8 @@ def test_an_image_digest_is_told_when_a_pod_knows_it(world: Any) -> None:
     world.settle(world.reconcile)
     digest = "example.com/app@sha256:" + "a" * 64
     container = {"name": "user-container", "imageID": f"docker-pullable://{digest}"}
-    world.put(PODS, a_pod(containerStatuses=[container]))
+    ready = [{"type": "Ready", "status": "True"}]
+    world.put(PODS, a_pod(containerStatuses=[container], conditions=ready))
     world.settle(world.reconcile)
     expected = [{"name": "user-container", "imageDigest": digest}]
     assert world.the(REVISIONS, NAME)["status"]["containerStatuses"] == expected
