@@ -8,15 +8,18 @@ import os
 import signal
 import sqlite3
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hearth.cluster.apiserver import sql
 from hearth.cluster.apiserver.objects import Key
-from hearth.cluster.apiserver.store import Locked, StaleWrite, StorageFull, Store
+from hearth.cluster.apiserver.store import Compacted, Locked, StaleWrite, StorageFull, Store
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
@@ -201,3 +204,70 @@ async def test_a_really_full_database_recovers(tmp_path: Path) -> None:
     store._writer.connection.execute("PRAGMA max_page_count = 1000000")
     await store.put(key, a_config_map("a", "x" * 100_000), expected=0)
     await store.close()
+
+
+# The log against a model: a dictionary of what was written
+
+NAMES = st.sampled_from(["a", "b", "c"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), NAMES),
+        st.tuples(st.just("delete"), NAMES),
+        st.tuples(st.just("compact"), st.just("")),
+        st.tuples(st.just("restart"), st.just("")),
+        st.tuples(st.just("stale"), NAMES),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=25)
+@given(STEPS)
+def test_the_log_holds_what_was_written(steps: list[tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(play(Path(folder), steps))
+
+
+async def play(folder: Path, steps: list[tuple[str, str]]) -> None:
+    now = [1.0]
+    store = Store(folder, lambda: now[0])
+    model: dict[str, tuple[int, str]] = {}
+    log: list[tuple[int, str, bool]] = []
+    try:
+        for number, (step, name) in enumerate(steps):
+            now[0] += 1
+            key, revision = Key("configmaps", "n", name), model.get(name, (0, ""))[0]
+            if step == "put":
+                entry = await store.put(key, a_config_map(name, str(number)), expected=revision)
+                model[name] = (entry.revision, str(number))
+                log.append((entry.revision, name, False))
+            elif step == "delete" and revision:
+                value = a_config_map(name, model.pop(name)[1])
+                entry = await store.delete(key, value, expected=revision)
+                log.append((entry.revision, name, True))
+            elif step == "stale":
+                with pytest.raises(StaleWrite):
+                    await store.put(key, a_config_map(name, "x"), expected=revision + 1)
+            elif step == "compact":
+                await store.compact(now[0])
+            elif step == "restart":
+                await store.close()
+                store = Store(folder, lambda: now[0])
+            await check(store, model, log)
+    finally:
+        await store.close()
+
+
+async def check(
+    store: Store, model: dict[str, tuple[int, str]], log: list[tuple[int, str, bool]]
+) -> None:
+    entries = store.state.entries("configmaps")
+    found = {e.key.name: (e.revision, e.parse()["data"]["v"]) for e in entries}
+    assert found == model
+    assert store.revision == (log[-1][0] if log else 0)
+    changes = await store.changes_after(store.oldest, "configmaps")
+    since = [(revision, name, gone) for revision, name, gone in log if revision > store.oldest]
+    assert [(c.revision, c.now.key.name, c.deleted) for c in changes] == since
+    if store.oldest:
+        with pytest.raises(Compacted):
+            await store.changes_after(store.oldest - 1, "configmaps")

@@ -59,8 +59,11 @@ def judge(entry: Entry, find: Callable[[str], Entry | None], *, has_dependents: 
 
 
 def _may_own(owner: Entry, dependent: Entry) -> bool:
-    """Owners are cluster-scoped or in the same namespace."""
-    return owner.key.namespace in ("", dependent.key.namespace)
+    """Owners are cluster-scoped or in the same namespace.
+
+    What is cluster-scoped itself stays even with an owner it should not have.
+    """
+    return not dependent.key.namespace or owner.key.namespace in ("", dependent.key.namespace)
 
 
 def blocking(owner: Entry, dependents: list[Entry]) -> list[Entry]:

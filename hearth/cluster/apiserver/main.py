@@ -59,19 +59,20 @@ async def run(config: ApiServerConfig, ready: Callable[[], None]) -> None:
 @contextlib.asynccontextmanager
 async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> AsyncIterator[Api]:
     """A server that answers inside the block; a port of 0 is chosen by the system."""
-    listener = _listen(config.host, config.port)
-    port = listener.getsockname()[1]
-    credentials = ensure_credentials(config.data_dir, config.host, port)
-    store = Store(config.data_dir / "apiserver", clock)
-    api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
-    try:
-        async with following(api) as webhooks:
-            api.admission = ServerAdmission(api, webhooks)
-            async with controllers(api, config), _http(api, config, credentials, listener=listener):
-                yield api
-    finally:
-        listener.close()
-        await store.close()
+    async with contextlib.AsyncExitStack() as stack:
+        # The folder first: what another server uses is not touched.
+        store = Store(config.data_dir / "apiserver", clock)
+        stack.push_async_callback(store.close)
+        listener = _listen(config.host, config.port)
+        stack.callback(listener.close)
+        port = listener.getsockname()[1]
+        credentials = ensure_credentials(config.data_dir, config.host, port)
+        api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
+        webhooks = await stack.enter_async_context(following(api))
+        api.admission = ServerAdmission(api, webhooks)
+        await stack.enter_async_context(controllers(api, config))
+        await stack.enter_async_context(_http(api, config, credentials, listener=listener))
+        yield api
 
 
 def make_api(
@@ -128,9 +129,10 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind((host, port))
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        message = f"the API server cannot listen on {host} port {port}: {error.strerror}"
+        raise OSError(error.errno, message) from error
     listener.listen(1024)
     listener.setblocking(False)
     return listener

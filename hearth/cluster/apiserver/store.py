@@ -143,12 +143,14 @@ class Store:
         if recent is not None:
             return recent
         async with self._reading:
-            upto = self._committed
-            rows = await asyncio.to_thread(self._rows_after, revision, upto, resource)
-        if revision < self._oldest:
-            raise Compacted(revision, self._oldest)
-        later = self._history.after(upto, resource)
-        return [_change(row, before) for row, before in rows] + (later or [])
+            while True:
+                upto = self._committed
+                rows = await asyncio.to_thread(self._rows_after, revision, upto, resource)
+                if revision < self._oldest:
+                    raise Compacted(revision, self._oldest)
+                later = self._history.after(upto, resource)
+                if later is not None:  # else more came in meanwhile than memory holds
+                    return [_change(row, before) for row, before in rows] + later
 
     def _rows_after(
         self, revision: int, upto: int, resource: str

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hearth.cluster.apiserver import patches
+from hearth.cluster.apiserver.kinds import builtin_kinds
+from hearth.cluster.apiserver.patches import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
+from hearth.cluster.apiserver.status import ApiStatus
+
+CONFIGMAP = next(kind for kind in builtin_kinds() if kind.plural == "configmaps")
+
+
+@pytest.mark.parametrize(
+    ("body", "media", "complaint"),
+    [
+        (b"{", MERGE_PATCH, "error decoding patch: unexpected end of JSON input"),
+        (b"{", STRATEGIC_PATCH, "unexpected end of JSON input"),
+        (
+            b"[]",
+            MERGE_PATCH,
+            "error decoding patch: json: cannot unmarshal array into Go value of type "
+            "map[string]interface {}",
+        ),
+        (
+            b"{}",
+            JSON_PATCH,
+            "error decoding patch: json: cannot unmarshal object into Go value of type "
+            "[]interface {}",
+        ),
+    ],
+)
+def test_what_is_no_patch_is_refused(body: bytes, media: str, complaint: str) -> None:
+    with pytest.raises(ApiStatus) as refusal:
+        patches.decode_patch(body, media)
+    assert (refusal.value.code, refusal.value.message) == (400, complaint)
+
+
+def test_too_many_operations_are_refused() -> None:
+    body = b"[" + b",".join([b"{}"] * 10_001) + b"]"
+    with pytest.raises(ApiStatus) as refusal:
+        patches.decode_patch(body, JSON_PATCH)
+    assert refusal.value.code == 413
+
+
+def test_an_operation_that_does_not_fit_is_refused_without_a_reason() -> None:
+    operations = [{"op": "remove", "path": "/data/none"}]
+    with pytest.raises(ApiStatus) as refusal:
+        patches.patched({"data": {}}, operations, JSON_PATCH, schema=CONFIGMAP.schema)
+    assert refusal.value.code == 422
+    assert "rejected our request" in refusal.value.message
+
+
+def test_unknown_fields_of_a_patch_are_warned_of_or_refused() -> None:
+    obj = {"apiVersion": "v1", "kind": "ConfigMap", "dota": 1}
+    with pytest.raises(ApiStatus, match="strict decoding error"):
+        patches.check_patched_fields(obj, CONFIGMAP, validation="Strict", duplicates=[])
+    said = patches.check_patched_fields(obj, CONFIGMAP, validation="Warn", duplicates=["data.a"])
+    assert said == ['duplicate field "data.a"', 'unknown field "dota"']
+    assert "dota" not in obj
+
+
+def test_custom_kinds_take_no_strategic_patch() -> None:
+    assert STRATEGIC_PATCH in patches.accepted(CONFIGMAP)
+    assert STRATEGIC_PATCH not in patches.accepted(replace(CONFIGMAP, custom=True))
