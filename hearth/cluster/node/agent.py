@@ -101,7 +101,9 @@ class Agent:
         worker = self._workers.get(meta.uid(pod))
         if worker is not None:
             worker.update(pod)
-            self._requests[worker.uid] = {} if worker.is_idle else requests_of(pod)
+            if worker.is_idle and self._requests[worker.uid]:
+                self._requests[worker.uid] = {}
+                self._schedule_refused()
         elif meta.uid(pod) not in self._done:
             self._take(pod)
 
@@ -115,6 +117,9 @@ class Agent:
     def _take(self, pod: Object) -> None:
         """A pod that nobody here runs yet."""
         assigned = pod["spec"].get("nodeName")
+        is_finished = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        if is_finished and not meta.is_deleting(pod):
+            return  # of an earlier run whose folder is lost: it only waits to be deleted
         if assigned:
             if assigned == self._context.node_name:
                 self._start(pod, is_bound=True, known=_known(pod, self._context.clock()))

@@ -51,6 +51,7 @@ _RETRY_PREPARE_SECONDS = 1.0
 _REFRESH_TOKENS_SECONDS = 60.0
 _FORCED_GRACE_SECONDS = 2.0  # for a pod that was taken out of the API without a word
 _HOOK_SECONDS = 3600.0
+_SETTLE_SECONDS = 0.02
 _LAST_KILL_SECONDS = 2.0
 
 
@@ -176,11 +177,11 @@ class PodWorker:
                 for action in step.actions:
                     self._begin(action)
                 observed = self._observed()
-                self._writer.offer(observed, now=now)
-                wake_at = min(
-                    (t for t in (step.wake_at, changes_at(observed, now)) if t is not None),
-                    default=None,
-                )
+                settled_at = self._settled_at(now)
+                if settled_at is None:
+                    self._writer.offer(observed, now=now)
+                times = (step.wake_at, settled_at, changes_at(observed, now))
+                wake_at = min((t for t in times if t is not None), default=None)
                 await self._sleep(None if wake_at is None else wake_at - now)
         finally:
             writing.cancel()
@@ -188,6 +189,16 @@ class PodWorker:
                 task.cancel()
             await asyncio.gather(writing, *self._tasks, *self._health.values(),
                                  return_exceptions=True)  # fmt: skip
+
+    def _settled_at(self, now: float) -> float | None:
+        """Until when a new pod's first status waits: its process is about to start.
+
+        So the first thing that is written is a running process with its port, not the intention.
+        """
+        is_young = now < self._started_at + _SETTLE_SECONDS
+        if is_young and any(name.startswith(("prepare", "start-")) for name in self._busy):
+            return self._started_at + _SETTLE_SECONDS
+        return None
 
     async def _sleep(self, seconds: float | None) -> None:
         if self._setup.has_tokens:
@@ -332,7 +343,9 @@ class PodWorker:
             started = await start_container(self._setup.order(container, record))
         except Refused as error:
             self._refused(container, error)
-        except (LaunchError, OSError, ApiError) as error:
+        except ApiError as error:  # for a while we do not know what it refers to
+            self._refused(container, Refused("CreateContainerConfigError", error.message))
+        except (LaunchError, OSError) as error:
             now = self._context.clock()
             self._set(name, records.start_failed(record, str(error), now=now, container_id=""))
             self._event("Warning", "Failed", f"Error: {error}", name)
@@ -493,6 +506,8 @@ class PodWorker:
         record = records.exited(self._record(name), ended)
         self._set(name, record)
         self._save()
+        if self.is_idle:
+            self._context.ports.release(self._setup.ports)
         if (
             self._deletion is None
             and machine.will_restart(self.spec, container, record)

@@ -38,7 +38,14 @@ class Outcome:
 
 
 async def run_handler(handler: Handler, target: Target, *, timeout: float) -> Outcome:
-    """Does what the handler says, within the time."""
+    """Does what the handler says, within the time; never raises for what goes wrong."""
+    try:
+        return await _run(handler, target, timeout)
+    except (OSError, ValueError) as error:  # no file descriptors left, a port that is none
+        return Outcome(False, str(error))
+
+
+async def _run(handler: Handler, target: Target, timeout: float) -> Outcome:
     match handler.kind:
         case "exec":
             return await _run_exec(handler, target, timeout)

@@ -119,8 +119,16 @@ class StatusWriter:
         )
 
     async def _write(self) -> None:
-        if not self._is_bound:
-            await self._bind()
+        """Binding and status go out side by side: those who wait for the port wait once."""
+        if self._is_bound:
+            await self._write_status()
+            return
+        outcomes = await asyncio.gather(self._bind(), self._write_status(), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _write_status(self) -> None:
         wanted, ports = self._wanted, self.ports
         if wanted is None or (wanted == self._sent and ports == self._sent_ports):
             return
@@ -141,8 +149,7 @@ class StatusWriter:
 
     async def _bind(self) -> None:
         """Assigns the pod to this node; the ports go with it, so nobody sees one without."""
-        ports = dict(self.ports)
-        annotations = {PORTS_ANNOTATION: annotation_text(ports)} if ports else {}
+        annotations = {PORTS_ANNOTATION: annotation_text(self.ports)} if self.ports else {}
         body = {
             "apiVersion": "v1",
             "kind": "Binding",
@@ -161,4 +168,3 @@ class StatusWriter:
             if "already assigned to node" not in error.message:
                 raise
         self._is_bound = True
-        self._sent_ports = ports
