@@ -111,10 +111,6 @@ class Registry:
     def of_service(self, namespace: str, service: str) -> list[Backend]:
         return [self._backends[key] for key in self._by_service.get((namespace, service), ())]
 
-    def of_revision(self, namespace: str, revision: str) -> list[Backend]:
-        """A revision's Service has the revision's name (Knative: serviceName of its split)."""
-        return self.of_service(namespace, revision)
-
     def sweep(self, referenced: frozenset[BackendRef]) -> list[Backend]:
         """Forget, and return, backends that no route leads to and no request uses."""
         dropped: list[Backend] = []
