@@ -125,6 +125,8 @@ def decode_object(body: bytes, content_type: str, kind: Kind) -> tuple[Object, l
     for field, expected in (("apiVersion", kind.api_version), ("kind", kind.kind)):
         if not value.get(field):
             value[field] = expected
+    if value.get("metadata") is None:
+        value["metadata"] = {}
     return value, duplicates
 
 
@@ -234,7 +236,7 @@ def check_fields(
 
     Wrong types are always refused; unknown and repeated fields only under ``Strict``.
     """
-    problems = typecheck.decode_errors(obj, kind.schema, kind.kind) if not kind.custom else []
+    problems = typecheck.decode_errors(obj, kind.schema, kind.kind)
     if problems:
         raise _cannot_handle(obj, kind, problems[0])
     if validation == "Ignore":

@@ -92,9 +92,9 @@ def patched(obj: Object, patch: Any, media: str, *, schema: Schema) -> Object:
     return result
 
 
-def check_patched(obj: Object, kind: Kind) -> None:
+def check_types(obj: Object, schema: Schema, kind: str) -> None:
     """Refuses a patched object that could not have been sent: a value of a wrong type."""
-    problems = typecheck.decode_errors(obj, kind.schema, kind.kind)
+    problems = typecheck.decode_errors(obj, schema, kind)
     if problems:
         raise _refused(obj, problems[0])
 

@@ -56,12 +56,7 @@ def _selector(kind: Kind, obj: Object) -> str:
 
 def replicas_of(scale: Object, name: str) -> int:
     """The replicas a client asks for; 422 where they cannot be."""
-    replicas = (scale.get("spec") or {}).get("replicas") or 0
-    if isinstance(replicas, bool) or not isinstance(replicas, int):
-        raise status.bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal value into '
-            "Go struct field ScaleSpec.spec.replicas of type int32"
-        )
+    replicas: int = (scale.get("spec") or {}).get("replicas") or 0
     if replicas < 0:
         problem = "must be greater than or equal to 0"
         errors = [fielderrors.invalid("spec.replicas", replicas, problem)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hearth.cluster.apiserver import decode, patches, status
+from hearth.cluster.apiserver import decode, patches, status, typecheck
 from hearth.cluster.apiserver.handlers.common import Call, value_response
 from hearth.cluster.apiserver.handlers.writing import check_name
+from hearth.cluster.apiserver.kind import Schema
 from hearth.cluster.apiserver.kinds.typetable import struct
 from hearth.cluster.apiserver.objects import Object
 from hearth.cluster.apiserver.options import WriteOptions
@@ -35,18 +36,28 @@ async def put(call: Call) -> Response:
             f"the API version in the data ({scale['apiVersion']}) does not match the expected API "
             f"version ({API_VERSION})"
         )
+    problems = typecheck.decode_errors(scale, _schema(), "Scale")
+    if problems:
+        raise status.bad_request(
+            f'Scale in version "v1" cannot be handled as a Scale: {problems[0]}'
+        )
     check_name(scale, call.target.name, call.key.namespace)
     return await _change(call, options, lambda _: scale)
+
+
+def _schema() -> Schema:
+    return struct("autoscaling/v1", "Scale").schema
 
 
 async def patch(call: Call) -> Response:
     media = decode.media_type(call.request.headers.get("content-type", ""), _PATCHES)
     options = call.write_options("PatchOptions")
     body = patches.decode_patch(call.request.body, media)
-    schema = struct("autoscaling/v1", "Scale").schema
 
     def change(scale: Object) -> Object:
-        return patches.patched(scale, body, media, schema=schema)
+        changed = patches.patched(scale, body, media, schema=_schema())
+        patches.check_types(changed, _schema(), "Scale")
+        return changed
 
     return await _change(call, options, change)
 

@@ -111,7 +111,7 @@ def _patching(
 
     def change(obj: Object) -> Object:
         result = patches.patched(obj, body, media, schema=kind.schema)
-        patches.check_patched(result, kind)
+        patches.check_types(result, kind.schema, kind.kind)
         warnings = patches.check_patched_fields(
             result, kind, validation=write_options.field_validation, duplicates=duplicates
         )
@@ -178,6 +178,8 @@ def _applied(call: Call) -> Object:
         raise status.bad_request("error decoding YAML: the body is not an object")
     _check_applied_type(call, obj)
     metadata = obj.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise status.bad_request("error decoding YAML: metadata is not an object")
     obj["metadata"] = {"name": call.target.name} | metadata
     check_name(obj, call.target.name, call.key.namespace)
     return obj
