@@ -80,14 +80,18 @@ class ControlPlane:
 
     async def run(self, synced: Callable[[], None]) -> None:
         """Works until cancelled; ``synced`` is called once the caches are complete."""
-        async with asyncio.TaskGroup() as group:
-            for cache in self.world.caches():
-                group.create_task(cache.run(), name=f"watch-{cache.resource.plural}")
-            await asyncio.gather(*(cache.synced() for cache in self.world.caches()))
-            for controller in self.controllers.values():
-                group.create_task(controller.run(), name=controller.name)
-            group.create_task(self._tick(), name="autoscaler")
-            synced()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for cache in self.world.caches():
+                    group.create_task(cache.run(), name=f"watch-{cache.resource.plural}")
+                await asyncio.gather(*(cache.synced() for cache in self.world.caches()))
+                for controller in self.controllers.values():
+                    group.create_task(controller.run(), name=controller.name)
+                group.create_task(self._tick(), name="autoscaler")
+                synced()
+        finally:
+            for task in tuple(self._waking.values()):
+                task.cancel()
 
     async def _tick(self) -> None:
         while True:

@@ -28,10 +28,12 @@ def private_name(podautoscaler: Object) -> str:
 
 
 def make_revision_services(podautoscaler: Object) -> tuple[Object, Object]:
-    """The public and the private Service of a revision; both lead to its pods.
+    """The public and the private Service of a revision.
 
-    Knative's public one leads to the activator or to the pods in turn. Here the activator is the
-    gateway and finds the pods through the public one itself.
+    Knative's public one leads to the activator or to the pods in turn, its private one always to
+    the pods. Here the activator is the gateway and finds the pods through the public one, which
+    alone has a selector: a second set of EndpointSlices would be one more write between a request
+    for a service at zero and its answer, for nobody.
     """
     protocol = podautoscaler["spec"].get("protocolType") or keys.PROTOCOL_HTTP1
     port_name, number = _PORTS.get(protocol, _PORTS[keys.PROTOCOL_HTTP1])
@@ -44,7 +46,8 @@ def make_revision_services(podautoscaler: Object) -> tuple[Object, Object]:
 
     def service(service_name: str, kind: str) -> Object:
         marks = {keys.SERVERLESS_SERVICE: name(podautoscaler), keys.SERVICE_TYPE: kind}
-        selector = {keys.REVISION_UID: labels(podautoscaler).get(keys.REVISION_UID, "")}
+        chosen = {keys.REVISION_UID: labels(podautoscaler).get(keys.REVISION_UID, "")}
+        selects = {"selector": chosen} if kind == keys.SERVICE_TYPE_PUBLIC else {}
         return {
             "apiVersion": SERVICES.api_version,
             "kind": SERVICES.kind,
@@ -57,7 +60,7 @@ def make_revision_services(podautoscaler: Object) -> tuple[Object, Object]:
                 ),
                 "ownerReferences": [owner_reference(podautoscaler)],
             },
-            "spec": {"type": "ClusterIP", "ports": [dict(port)], "selector": selector},
+            "spec": {"type": "ClusterIP", "ports": [dict(port)], **selects},
         }
 
     return (

@@ -40,6 +40,7 @@ pytestmark = [
 ]
 MOMENT = "2026-11-20T16:40:00Z"
 WAIT_SECONDS = 20.0
+DOCUMENT = Path(__file__).parents[3] / "docs" / "compatibility.md"
 
 COMPARED: tuple[Resource, ...] = (
     kinds.KSERVICES,
@@ -406,3 +407,10 @@ async def test_every_accepted_difference_is_still_needed() -> None:
     if not _used:
         pytest.skip("needs all scenarios in the same process")
     assert [rule for rule in ACCEPTED if rule not in _used] == []
+
+
+async def test_users_are_told_of_every_accepted_difference() -> None:
+    told = DOCUMENT.read_text()
+    played = ("Kourier was not done", "another moment of the rollout", "belongs to Kourier")
+    reasons = {rule.reason for rule in ACCEPTED if not rule.reason.startswith(played)}
+    assert [reason for reason in sorted(reasons) if reason not in told] == []
