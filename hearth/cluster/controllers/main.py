@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from hearth.cluster.controllers import deployment, endpointslice, job, replicaset
+from hearth.cluster.controllers.pacing import STATUS_DELAY_SECONDS, split
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache, put_into
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import wall_clock
 from hearth.kube.controller import Controller
+from hearth.kube.errors import ApiError
 from hearth.kube.meta import Key, Object
-from hearth.kube.plan import Plan, apply_plan
+from hearth.kube.plan import Event, Plan, apply_plan, record_event
 from hearth.kube.resources import (
     DEPLOYMENTS,
     ENDPOINTSLICES,
@@ -26,6 +30,10 @@ from hearth.kube.resources import (
 )
 
 Ready = Callable[[], None]
+log = logging.getLogger(__name__)
+
+_EVENT_DELAY_SECONDS = 0.1
+_MOST_EVENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,8 @@ class _Controllers:
         self._client = client
         self._caches = caches
         self._seen = put_into(caches.all())
+        self._due: dict[str, float] = {}
+        self._events: asyncio.Queue[tuple[Event, str]] = asyncio.Queue(_MOST_EVENTS)
 
     def make(self) -> list[Controller]:
         caches = self._caches
@@ -113,13 +123,38 @@ class _Controllers:
     async def _apply(self, plan: Plan, manager: str) -> float | None:
         return await apply_plan(self._client, plan, manager=manager, seen=self._seen)
 
+    async def _apply_paced(self, obj: Object, plan: Plan, manager: str) -> float | None:
+        """Statuses without news wait a moment, once; Events wait behind everything else."""
+        waited = self._due.pop(meta.uid(obj), None)
+        now = asyncio.get_running_loop().time()
+        is_due = waited is not None and now >= waited
+        plan, events = split(plan, None if is_due else obj.get("status") or {})
+        for event in events:
+            with contextlib.suppress(
+                asyncio.QueueFull
+            ):  # a flood of events is worth less than memory
+                self._events.put_nowait((event, manager))
+        if plan.requeue_after == STATUS_DELAY_SECONDS:
+            self._due[meta.uid(obj)] = waited if waited is not None else now + STATUS_DELAY_SECONDS
+        return await self._apply(plan, manager)
+
+    async def record_events(self) -> None:
+        """Writes Events one after the other, each after a pause in which pods come first."""
+        while True:
+            event, manager = await self._events.get()
+            await asyncio.sleep(_EVENT_DELAY_SECONDS)
+            try:
+                await record_event(self._client, event, component=manager)
+            except ApiError as error:
+                log.warning("event not recorded", extra={"error": error.message})
+
     async def _deployment(self, key: Key) -> float | None:
         found = self._caches.deployments.get(*key)
         if found is None:
             return None
         owned = self._caches.replica_sets.by_index("controller", meta.uid(found))
         plan = deployment.reconcile(deployment.Observed(found, owned), now=wall_clock())
-        return await self._apply(plan, "deployment-controller")
+        return await self._apply_paced(found, plan, "deployment-controller")
 
     async def _replica_set(self, key: Key) -> float | None:
         found = self._caches.replica_sets.get(*key)
@@ -127,7 +162,7 @@ class _Controllers:
             return None
         owned = self._caches.pods.by_index("controller", meta.uid(found))
         plan = replicaset.reconcile(replicaset.Observed(found, owned), now=wall_clock())
-        return await self._apply(plan, "replicaset-controller")
+        return await self._apply_paced(found, plan, "replicaset-controller")
 
     async def _job(self, key: Key) -> float | None:
         found = self._caches.jobs.get(*key)
@@ -184,6 +219,8 @@ async def run(config: ControllersConfig, ready: Ready) -> None:
             group.create_task(cache.run(), name=f"cache-{cache.resource.plural}")
         for cache in caches.all():
             await cache.synced()
-        for controller in _Controllers(client, caches).make():
+        controllers = _Controllers(client, caches)
+        group.create_task(controllers.record_events(), name="events")
+        for controller in controllers.make():
             group.create_task(controller.run(), name=f"controller-{controller.name}")
         ready()
