@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from hearth.cluster.node import records
-from hearth.cluster.node.context import NODE_MARK, NodeContext
+from hearth.cluster.node.context import NODE_MARK, POD_MARK, NodeContext
 from hearth.cluster.node.kernel import OutOfMemoryWatch
 from hearth.cluster.node.podfolder import PodFolder, SavedPod, all_folders
 from hearth.cluster.node.podworker import PodWorker
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _SCHEDULER = "default-scheduler"
 _IMAGE_CHECK_SECONDS = 1.0
+_ANEW_SECONDS = 1.0
 
 
 class Agent:
@@ -152,15 +153,29 @@ class Agent:
         def ended(finished: asyncio.Task[None]) -> None:
             if finished.cancelled():
                 return
-            if finished.exception() is not None:
-                log.error(
-                    "pod worker failed",
-                    extra={"pod": worker.spec.full_name},
-                    exc_info=finished.exception(),
-                )
-            self._forget(worker)
+            error = finished.exception()
+            if error is None:
+                self._forget(worker)
+            else:
+                facts = {"pod": worker.spec.full_name}
+                log.error("pod worker failed", extra=facts, exc_info=error)
+                self._begin_anew(worker)
 
         task.add_done_callback(ended)
+
+    def _begin_anew(self, worker: PodWorker) -> None:
+        """A worker failed in a way nobody foresaw: its processes end, the pod is taken again."""
+        self._workers.pop(worker.uid, None)
+        self._running.pop(worker.uid, None)
+        self._requests.pop(worker.uid, None)
+        kill_marked(f"{POD_MARK}={worker.uid}")
+        where = (worker.spec.namespace, worker.spec.name)
+        asyncio.get_running_loop().call_later(_ANEW_SECONDS, self._take_again, where, worker.uid)
+
+    def _take_again(self, where: meta.Key, uid: str) -> None:
+        pod = self._pods.get(*where)
+        if pod is not None and meta.uid(pod) == uid and uid not in self._workers:
+            self._take(pod)
 
     def _forget(self, worker: PodWorker) -> None:
         self._workers.pop(worker.uid, None)
@@ -182,7 +197,9 @@ class Agent:
             self._refused.pop(meta.uid(pod), None)
             self._start(pod, is_bound=False)
             text = f"Successfully assigned {meta.key_text(meta.key(pod))} to {meta.name(node)}"
-            self._context.events.record(pod, "Normal", "Scheduled", message=text)
+            self._context.events.record(
+                pod, "Normal", "Scheduled", message=text, component=_SCHEDULER
+            )
             return
         known = self._refused.get(meta.uid(pod))
         self._refused[meta.uid(pod)] = (pod, reason)
@@ -195,7 +212,9 @@ class Agent:
             self._schedule(pod)
 
     def _report(self, pod: Object, reason: Refusal) -> None:
-        self._context.events.record(pod, "Warning", "FailedScheduling", message=reason.message)
+        self._context.events.record(
+            pod, "Warning", "FailedScheduling", message=reason.message, component=_SCHEDULER
+        )
         task = asyncio.create_task(self._write_unschedulable(pod, reason))
         self._side_tasks.add(task)
         task.add_done_callback(self._side_tasks.discard)

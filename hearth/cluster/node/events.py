@@ -42,13 +42,19 @@ class EventRecorder:
     client: KubeClient
     clock: Clock
     node_name: str
-    component: str = "kubelet"
     _known: OrderedDict[tuple[str, ...], _Entry] = field(default_factory=OrderedDict)
     _waiting: asyncio.Queue[_Entry] = field(default_factory=lambda: asyncio.Queue(_MAX_WAITING))
     _serial: int = 0
 
     def record(
-        self, pod: Object, kind: str, reason: str, *, message: str, container: str = ""
+        self,
+        pod: Object,
+        kind: str,
+        reason: str,
+        *,
+        message: str,
+        container: str = "",
+        component: str = "kubelet",
     ) -> None:
         """Notes an event; ``kind`` is Normal or Warning."""
         message = message[:_MAX_MESSAGE]
@@ -57,7 +63,9 @@ class EventRecorder:
         moment = clocks.rfc3339(self.clock())
         if entry is None:
             entry = self._known[key] = _Entry(
-                self._body(pod, kind, reason, message=message, container=container)
+                self._body(
+                    pod, kind, reason, message=message, container=container, component=component
+                )
             )
             if len(self._known) > _MAX_KNOWN:
                 self._known.popitem(last=False)
@@ -90,7 +98,9 @@ class EventRecorder:
         except ApiError as error:  # an event is worth no retry: its pod or namespace may be gone
             log.debug("event not written", extra={"event": name, "error": error.message})
 
-    def _body(self, pod: Object, kind: str, reason: str, *, message: str, container: str) -> Object:
+    def _body(
+        self, pod: Object, kind: str, reason: str, *, message: str, container: str, component: str
+    ) -> Object:
         self._serial += 1
         now = self.clock()
         about = {
@@ -114,8 +124,8 @@ class EventRecorder:
             "type": kind,
             "reason": reason,
             "message": message,
-            "source": {"component": self.component, "host": self.node_name},
-            "reportingComponent": self.component,
+            "source": {"component": component, "host": self.node_name},
+            "reportingComponent": component,
             "reportingInstance": self.node_name,
             "firstTimestamp": clocks.rfc3339(now),
             "lastTimestamp": clocks.rfc3339(now),

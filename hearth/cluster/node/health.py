@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hearth.cluster.node.probes import Progress, answered, first_at, next_at
-from hearth.cluster.node.probing import Outcome, Target, run_handler
-from hearth.cluster.node.spec import Container, Handler, Probe
+from hearth.cluster.node.probing import Target, run_handler
+from hearth.cluster.node.spec import Container, Probe
 from hearth.kube.clock import Clock
 
-Ask = Callable[[Handler], Awaitable[Outcome]]
+_HOOK_SECONDS = 3600.0  # Kubernetes sets no limit for postStart
 
 
 @dataclass(slots=True)
@@ -20,13 +20,13 @@ class Reports:
 
     started: Callable[[], None]
     ready: Callable[[bool], None]
-    unhealthy: Callable[[str, str], None]  # (probe, message): worth an event
-    doomed: Callable[[str, int | None], None]  # (probe, grace seconds): to be restarted
+    unhealthy: Callable[[str, str], None]  # (reason, message) of an event
+    doomed: Callable[[str, int | None], None]  # (why, grace seconds): to be ended
 
 
 @dataclass(slots=True)
 class HealthWatch:
-    """Startup first; then liveness and readiness side by side."""
+    """postStart and startup first; then liveness and readiness side by side."""
 
     container: Container
     target: Target
@@ -36,6 +36,8 @@ class HealthWatch:
 
     async def run(self, *, is_started: bool = False) -> None:
         """Probes until cancelled; returns at once where there is nothing to probe."""
+        if not is_started and not await self._run_post_start():
+            return
         startup = self.container.startup
         if startup is not None and not is_started and not await self._pass_startup(startup):
             return
@@ -48,20 +50,35 @@ class HealthWatch:
             if self.container.readiness is not None:
                 group.create_task(self._watch_readiness(self.container.readiness))
 
+    async def _run_post_start(self) -> bool:
+        hook = self.container.post_start
+        if hook is None:
+            return True
+        outcome = await run_handler(hook, self.target, timeout=_HOOK_SECONDS)
+        if not outcome.is_success:
+            message = f"PostStartHook failed: {outcome.message}"
+            self.reports.unhealthy("FailedPostStartHook", message)
+            self.reports.doomed("FailedPostStartHook", None)
+        return outcome.is_success
+
+    def _doom(self, probe: str, grace: int | None) -> None:
+        name = self.container.name
+        self.reports.doomed(f"Container {name} failed {probe} probe, will be restarted", grace)
+
     async def _pass_startup(self, probe: Probe) -> bool:
         """True once started; False when the container is given up."""
         async for progress in _Asking(self, probe, "Startup", eager=True):
             if progress.result is True:
                 return True
             if progress.result is False:
-                self.reports.doomed("startup", probe.grace_seconds)
+                self._doom("startup", probe.grace_seconds)
                 return False
         return False
 
     async def _watch_liveness(self, probe: Probe) -> None:
         async for progress in _Asking(self, probe, "Liveness", eager=False):
             if progress.result is False:
-                self.reports.doomed("liveness", probe.grace_seconds)
+                self._doom("liveness", probe.grace_seconds)
                 return
 
     async def _watch_readiness(self, probe: Probe) -> None:
@@ -95,7 +112,7 @@ class _Asking:
             probe, self._progress, outcome.is_success, now=now, eager=self._eager
         )
         if not outcome.is_success and self._progress.is_counted:
-            watch.reports.unhealthy(self._name, outcome.message)
+            watch.reports.unhealthy("Unhealthy", f"{self._name} probe failed: {outcome.message}")
         following = next_at(
             probe, self._progress, started_at=watch.started_at, now=asked_at, eager=self._eager
         )

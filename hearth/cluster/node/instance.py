@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hearth.cluster.node.crilog import last_lines
 from hearth.cluster.node.logpump import LogPump
-from hearth.cluster.node.probing import Target
+from hearth.cluster.node.probing import Outcome, Target, run_handler
 from hearth.cluster.node.processes import Exit, Process
 from hearth.cluster.node.records import UNKNOWN_EXIT_CODE, Terminated
 from hearth.cluster.node.spec import Container
@@ -34,6 +34,22 @@ class Instance:
     _kill: asyncio.TimerHandle | None = None
     _kill_in: float = float("inf")
     was_killed: bool = False
+
+    async def stop(self, grace: float, *, delay: float) -> Outcome | None:
+        """preStop, SIGTERM, and SIGKILL when the grace is over; the outcome of the hook.
+
+        Without a hook SIGTERM waits for ``delay``: those who send requests hear of a deletion when
+        we do, and turn away first.
+        """
+        self.kill_after(grace)
+        outcome = None
+        hook = self.container.pre_stop
+        if hook is not None and grace > 0:
+            outcome = await run_handler(hook, self.target, timeout=grace)
+        elif delay and grace > 0:
+            await asyncio.sleep(min(delay, grace / 2))
+        self.terminate()
+        return outcome
 
     def terminate(self) -> None:
         self.process.signal_group(signal.SIGTERM)

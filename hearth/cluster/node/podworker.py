@@ -33,7 +33,6 @@ from hearth.cluster.node.machine import (
 from hearth.cluster.node.payload import effective_pod
 from hearth.cluster.node.podfolder import PodFolder, SavedPod
 from hearth.cluster.node.podsetup import PodSetup, SetupError
-from hearth.cluster.node.probing import run_handler
 from hearth.cluster.node.processes import LaunchError, kill_marked
 from hearth.cluster.node.records import Record, Running
 from hearth.cluster.node.spec import Container, PodSpec, parse_pod
@@ -50,9 +49,7 @@ log = logging.getLogger(__name__)
 _RETRY_PREPARE_SECONDS = 1.0
 _REFRESH_TOKENS_SECONDS = 60.0
 _FORCED_GRACE_SECONDS = 2.0  # for a pod that was taken out of the API without a word
-_HOOK_SECONDS = 3600.0
 _SETTLE_SECONDS = 0.02
-_LAST_KILL_SECONDS = 2.0
 
 
 class PodWorker:
@@ -401,36 +398,24 @@ class PodWorker:
         if not any((hooks, container.startup, container.liveness, container.readiness)):
             self._mark(container.name, instance, is_started=True, is_ready=True)
             return
+        watch = HealthWatch(
+            container,
+            instance.target,
+            instance.started_at,
+            self._context.clock,
+            self._reports(container.name, instance),
+        )
         self._health[container.name] = asyncio.create_task(
-            self._run_health(container, instance, is_started=is_started),
-            name=f"{self.spec.name}-health-{container.name}",
+            watch.run(is_started=is_started), name=f"{self.spec.name}-health-{container.name}"
         )
 
-    async def _run_health(
-        self, container: Container, instance: Instance, *, is_started: bool
-    ) -> None:
-        name = container.name
-        if container.post_start is not None and not is_started:
-            outcome = await run_handler(
-                container.post_start, instance.target, timeout=_HOOK_SECONDS
-            )
-            if not outcome.is_success:
-                text = f"PostStartHook failed: {outcome.message}"
-                self._event("Warning", "FailedPostStartHook", text, name)
-                self._doom(instance, "FailedPostStartHook", None)
-                return
-        reports = Reports(
+    def _reports(self, name: str, instance: Instance) -> Reports:
+        return Reports(
             started=lambda: self._mark(name, instance, is_started=True),
             ready=lambda ready: self._mark(name, instance, is_ready=ready),
-            unhealthy=lambda probe, message: self._event(
-                "Warning", "Unhealthy", f"{probe} probe failed: {message}", name
-            ),
-            doomed=lambda probe, grace: self._doom(instance, probe, grace),
+            unhealthy=lambda reason, message: self._event("Warning", reason, message, name),
+            doomed=lambda why, grace: self._doom(instance, why, grace),
         )
-        watch = HealthWatch(
-            container, instance.target, instance.started_at, self._context.clock, reports
-        )
-        await watch.run(is_started=is_started)
 
     def _mark(
         self,
@@ -452,15 +437,10 @@ class PodWorker:
         if changed != record:
             self._set(name, changed)
 
-    def _doom(self, instance: Instance, probe: str, grace: int | None) -> None:
+    def _doom(self, instance: Instance, why: str, grace: int | None) -> None:
         name = instance.container.name
         if self.instances.get(name) is instance:
-            text = (
-                f"Container {name} failed {probe} probe, will be restarted"
-                if probe in ("liveness", "startup")
-                else probe
-            )
-            self._set(name, replace(self._record(name), doomed=text, doomed_grace=grace))
+            self._set(name, replace(self._record(name), doomed=why, doomed_grace=grace))
 
     # -- ending ----------------------------------------------------------------------------
 
@@ -476,21 +456,13 @@ class PodWorker:
         grace = deadline - self._context.clock()
         text = self._record(container.name).doomed or f"Stopping container {container.name}"
         self._event("Normal", "Killing", text, container.name)
-        instance.kill_after(grace)
-        if container.pre_stop is not None and grace > 0 and not self._is_gone:
-            await self._pre_stop(container, instance, grace)
-        elif self._deletion is not None and self._setup.ports and not self._is_gone:
-            # Those who send requests hear of the deletion when we do: let them stop first.
-            await asyncio.sleep(min(self._context.termination_delay, max(grace / 2, 0.0)))
-        instance.terminate()
+        turn_away = self._deletion is not None and bool(self._setup.ports)
+        delay = self._context.termination_delay if turn_away else 0.0
+        hook = await instance.stop(0.0 if self._is_gone else grace, delay=delay)
+        if hook is not None and not hook.is_success:
+            message = f"PreStopHook failed: {hook.message}"
+            self._event("Warning", "FailedPreStopHook", message, container.name)
         await instance.process.wait()
-
-    async def _pre_stop(self, container: Container, instance: Instance, grace: float) -> None:
-        assert container.pre_stop is not None
-        outcome = await run_handler(container.pre_stop, instance.target, timeout=grace)
-        if not outcome.is_success:
-            text = f"PreStopHook failed: {outcome.message}"
-            self._event("Warning", "FailedPreStopHook", text, container.name)
 
     async def _await_end(self, container: Container, instance: Instance) -> None:
         name = container.name

@@ -203,7 +203,7 @@ def adopt_container(what: Start, record: Record) -> Instance | None:
     env = _environment_of(process.pid)
     folder, name = what.folder, what.container.name
     mounts = _mounts(what, env)
-    cwd = what.container.working_dir or env.get("PWD") or str(folder.path)
+    cwd = what.container.working_dir or _folder_of(process.pid) or str(folder.path)
     wrapped = what.context.mounter.wrap([], mounts, cwd=cwd, staging=folder.staging(name))
     prefix = tuple(wrapped) if mounts else ()
     pump = LogPump(folder.pipes(name), RotatingFile(folder.log(name, record.restarts)))
@@ -217,6 +217,13 @@ def adopt_container(what: Start, record: Record) -> Instance | None:
         container_id=record.container_id,
         termination_log=folder.termination_log(name),
     )
+
+
+def _folder_of(pid: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return ""
 
 
 def _environment_of(pid: int) -> dict[str, str]:

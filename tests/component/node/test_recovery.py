@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from hearth.cluster.node import machine
 from hearth.cluster.node.main import NodeConfig
 from hearth.cluster.node.podfolder import PodFolder
 from hearth.cluster.node.processes import start_ticks
@@ -234,3 +235,27 @@ async def test_the_node_object(cluster: World, config: NodeConfig, node_runner: 
     async with node_runner(config):  # a node that is there already is taken over
         again = await cluster.client.get(NODES, "node")
         assert again["metadata"]["uid"] == node["metadata"]["uid"]
+
+
+async def test_a_worker_that_fails_is_begun_anew(
+    cluster: World,
+    look: Look,
+    config: NodeConfig,
+    node_runner: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fault of our own in one pod ends neither the node nor, for good, the pod."""
+    whole, failures = machine.step, iter([True])
+
+    def step(*args: Any) -> machine.Step:
+        if args[0].name == "victim" and args[1].records and next(failures, False):
+            raise RuntimeError("never foreseen")
+        return whole(*args)
+
+    monkeypatch.setattr(machine, "step", step)
+    async with node_runner(config):
+        await cluster.create("victim", TICKER, restartPolicy="Always")
+        await cluster.create("other", "exit 0")
+        await cluster.until("other", lambda pod: look.phase(pod) == "Succeeded")
+        await cluster.until("victim", look.is_ready)
+    assert next(failures, None) is None
