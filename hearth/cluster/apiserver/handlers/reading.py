@@ -109,7 +109,7 @@ async def page_of(call: Call, options: ListOptions, selection: Selection) -> Pag
     entries, revision = await _entries(call, start, revision)
     if not selection.is_everything or revision != call.api.store.revision:
         entries = await _filtered(entries, selection)
-    if not options.limit or len(entries) <= options.limit:
+    if options.limit <= 0 or len(entries) <= options.limit:
         return Page(entries, revision)
     page = entries[: options.limit]
     token = continuetoken.encode(page[-1].key.path, revision)

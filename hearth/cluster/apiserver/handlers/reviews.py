@@ -83,12 +83,28 @@ def _track(call: Call, obj: Object, schema: Schema, subresource: str = "") -> No
         obj["metadata"]["managedFields"] = entries
 
 
+def _check_attributes(call: Call, spec: Object) -> None:
+    """A question is about a resource or about a path, never both."""
+    resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+    if resource is not None and path is not None:
+        problem = "cannot be specified in combination with resourceAttributes"
+        errors = [fielderrors.invalid("spec.nonResourceAttributes", path, problem)]
+    elif resource is None and path is None:
+        problem = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        errors = [fielderrors.invalid("spec.resourceAttributes", None, problem)]
+    else:
+        return
+    raise status.invalid(call.kind.group, call.kind.kind, "", errors=errors)
+
+
 def _self_access(call: Call, obj: Object) -> Object:
+    _check_attributes(call, obj.get("spec") or {})
     return {"allowed": not call.request.user.is_anonymous}
 
 
 def _access(call: Call, obj: Object) -> Object:
     spec = obj.get("spec") or {}
+    _check_attributes(call, spec)
     user, groups = spec.get("user", ""), spec.get("groups") or []
     if not user and not groups:
         problem = "at least one of user or group must be specified"

@@ -186,13 +186,14 @@ def _applied(call: Call) -> Object:
 
 
 def _check_applied_type(call: Call, obj: Object) -> None:
-    kind = call.kind
-    for field, expected in (("apiVersion", kind.api_version), ("kind", kind.kind)):
-        if not obj.get(field):
-            raise status.bad_request(f"error decoding YAML: {field} must be set")
-        if obj[field] != expected:
-            given = f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
-            wanted = f"{kind.api_version}, Kind={kind.kind}"
-            raise status.bad_request(
-                f"incorrect type specified in patch: {given}, expected {wanted}"
-            )
+    kind, version = call.kind, obj.get("apiVersion") or ""
+    if version != kind.api_version:
+        raise status.bad_request(
+            f"Incorrect version specified in apply patch. Specified patch version: {version}, "
+            f"expected: {kind.api_version}"
+        )
+    if obj.get("kind") != kind.kind:
+        given, wanted = f"Kind={obj.get('kind') or ''}", f"Kind={kind.kind}"
+        raise status.bad_request(
+            f"incorrect type specified in patch: {version}, {given}, expected {version}, {wanted}"
+        )
