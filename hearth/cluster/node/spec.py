@@ -6,12 +6,16 @@ The API server has defaulted and validated the object, so fields are only read h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
 from hearth.kube import meta
 from hearth.kube.meta import Object
+
+DEFAULT_PORT = 8080
+"""Taken as declared by a pod that declares no port: on a shared address even such a pod must be
+told where to listen, or the second of its kind would find the port taken."""
 
 
 class Stage(Enum):
@@ -111,6 +115,8 @@ def parse_pod(pod: Object) -> PodSpec:
     spec = pod["spec"]
     inits = [_container(c, _init_stage(c)) for c in spec.get("initContainers") or ()]
     mains = [_container(c, Stage.MAIN) for c in spec.get("containers") or ()]
+    if mains and not any(c.ports for c in (*inits, *mains)):
+        mains[0] = replace(mains[0], ports=(Port(DEFAULT_PORT),))
     deadline = spec.get("activeDeadlineSeconds")
     return PodSpec(
         namespace=meta.namespace(pod),

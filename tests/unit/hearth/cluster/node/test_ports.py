@@ -41,8 +41,15 @@ def test_ports_of_probes(a_spec: ASpec, asked: int | str, found: int | None) -> 
     assert ports.resolve_port(container, asked, {8080: 20001, 9090: 20002}) == found
 
 
-def test_without_ports_there_is_no_port_variable(a_spec: ASpec) -> None:
-    assert ports.port_environment(a_spec().container("c0"), {}) == {}
+def test_a_pod_that_declares_no_port_is_given_one(a_spec: ASpec) -> None:
+    pod = a_spec({}, {})
+    assert ports.port_environment(pod.container("c0"), {8080: 20001})["PORT"] == "20001"
+    assert ports.port_environment(pod.container("c1"), {8080: 20001}) == {}
+
+
+def test_beside_a_declared_port_nothing_is_added(a_spec: ASpec) -> None:
+    pod = a_spec({}, {"ports": [{"containerPort": 80}]})
+    assert pod.container("c0").ports == ()
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"a": 1}', '{"1": null}'])
