@@ -15,8 +15,9 @@ from activator.pods import Address
 from activator.probing import WAIT_FOR_READY, ProbeKind
 from activator.revisions import RevisionSpec
 from activator.routes import BackendRef
-from activator.stats import Histogram, RevisionStats
+from activator.stats import RevisionStats
 from activator.throttler import DEFAULT_LIMITS, LineLimits, Throttler
+from hearth.observability.histogram import Histogram
 
 if TYPE_CHECKING:
     from activator.exchange import Exchange

@@ -19,10 +19,10 @@ from activator.framing import DEFAULT_LIMITS as DEFAULT_FRAMING
 from activator.framing import FramingLimits
 from activator.pods import Pod
 from activator.routes import BackendRef, HostMap, RouteTable
-from activator.stats import Histogram
 from activator.throttler import DEFAULT_LIMITS as DEFAULT_LINE
 from activator.throttler import LineLimits
 from activator.upstream import UpstreamConnection
+from hearth.observability.histogram import Histogram
 
 if TYPE_CHECKING:
     from activator.downstream import ClientConnection

@@ -7,7 +7,6 @@ writes them. Labels are bounded: revisions that have a route, status classes, ou
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -20,7 +19,7 @@ from prometheus_client.registry import Collector
 from activator.backends import Backend
 from activator.gateway import Gateway
 from activator.reporter import Reporter
-from activator.stats import BOUNDS, Histogram
+from hearth.observability.histogram import Histogram
 
 _REVISION_LABELS = (
     "kn_service_name",
@@ -28,7 +27,6 @@ _REVISION_LABELS = (
     "kn_revision_name",
     "k8s_namespace_name",
 )
-_EDGES = (*(str(bound) for bound in BOUNDS), "+Inf")
 
 
 class ActivatorCollector(Collector):
@@ -137,8 +135,7 @@ def _labels(backend: Backend) -> tuple[str, ...]:
 
 
 def _add(family: HistogramMetricFamily, labels: tuple[str, ...], histogram: Histogram) -> None:
-    buckets = list(zip(_EDGES, accumulate(histogram.counts), strict=True))
-    family.add_metric(labels, buckets=buckets, sum_value=histogram.total)
+    family.add_metric(labels, buckets=histogram.buckets(), sum_value=histogram.total)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

@@ -6,25 +6,9 @@ the metrics collector reads totals on scrape.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 
-# Upper bounds in seconds of the duration histograms; a last bucket takes the rest.
-BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-
-
-class Histogram:
-    """Counts per bucket and the sum; made readable only on scrape."""
-
-    __slots__ = ("counts", "total")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
-        self.total = 0.0
-
-    def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.total += seconds
+from hearth.observability.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +52,7 @@ class RevisionStats:
         histogram = self.durations[status // 100]
         if histogram is None:
             histogram = self.durations[status // 100] = Histogram()
-        histogram.counts[bisect_left(BOUNDS, seconds)] += 1
-        histogram.total += seconds
+        histogram.observe(seconds)
 
     def has_traffic(self) -> bool:
         return bool(self.active or self._requests)

@@ -5,7 +5,6 @@ Names as Knative's: ``kn.eventing.dispatch.duration`` and ``kn.eventing.process.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 
 from prometheus_client.core import (
@@ -16,46 +15,25 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+from hearth.observability.histogram import Histogram
 
 Labels = tuple[str, ...]
 _ENDPOINT = ("kn_broker_namespace", "kn_broker_name", "messaging_destination_name")
-
-
-class Durations:
-    """One histogram."""
-
-    __slots__ = ("counts", "total")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
-        self.total = 0.0
-
-    def observe(self, seconds: float) -> None:
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.total += seconds
-
-    def buckets(self) -> list[tuple[str, float]]:
-        found, sum_so_far = [], 0
-        for bound, count in zip((*map(str, BOUNDS), "+Inf"), self.counts, strict=True):
-            sum_so_far += count
-            found.append((bound, float(sum_so_far)))
-        return found
 
 
 class EndpointCounters:
     """What happened at one broker's ingress or to one Trigger's deliveries."""
 
     def __init__(self) -> None:
-        self.dispatch: dict[int, Durations] = {}
-        self.process = Durations()
+        self.dispatch: dict[int, Histogram] = {}
+        self.process = Histogram()
         self.dead_lettered = self.dropped = self.retried = 0
 
     def dispatched(self, status: int, seconds: float) -> None:
         """One attempt (or one event taken in) ended with an HTTP status, 0 for no answer."""
         found = self.dispatch.get(status)
         if found is None:
-            found = self.dispatch[status] = Durations()
+            found = self.dispatch[status] = Histogram()
         found.observe(seconds)
 
 

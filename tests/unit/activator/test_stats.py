@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.stats import BOUNDS, RevisionStats
+from activator.stats import RevisionStats
+from hearth.observability.histogram import BOUNDS
 
 
 def test_the_average_is_exact() -> None:

@@ -2,24 +2,13 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from eventing.broker.metrics import BOUNDS, BrokerMetrics, Durations
+from eventing.broker.metrics import BrokerMetrics
 
 
 def text_of(metrics):
     registry = CollectorRegistry()
     registry.register(metrics)
     return generate_latest(registry).decode()
-
-
-def test_buckets_are_cumulative():
-    found = Durations()
-    for seconds in (0.001, 0.02, 0.02, 99):
-        found.observe(seconds)
-    counts = dict(found.buckets())
-    assert counts["0.005"] == 1
-    assert counts["0.025"] == 3
-    assert counts[str(BOUNDS[-1])] == 3
-    assert counts["+Inf"] == 4
 
 
 def test_knatives_names_and_labels():

@@ -1,0 +1,107 @@
+"""Puts kinds and objects that a component needs into a cluster before it starts.
+
+Definitions are brought up to date. Other objects are created when absent and otherwise left to the
+operator. Called by the ``install`` modules of serving and eventing at each start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+import hearth
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import AlreadyExists, Conflict
+from hearth.kube.meta import Object, name, namespace, resource_version
+from hearth.kube.resources import CONFIGMAPS, CRDS, NAMESPACES, Resource
+
+_WAIT_SECONDS = 30.0
+_POLL_SECONDS = 0.01
+_HERE = Path(hearth.__file__).resolve().parent
+
+
+def shipped(folder: str) -> list[Object]:
+    """The objects of ``config/FOLDER``, in the checkout or inside the installed package."""
+    checkout = _HERE.parent / "config" / folder
+    found = checkout if checkout.is_dir() else _HERE / "_data" / "config" / folder
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [yaml.load(path.read_bytes(), Loader=loader) for path in sorted(found.glob("*.yaml"))]
+
+
+async def install(
+    client: KubeClient, *, definitions: Sequence[Object], objects: Sequence[Object], manager: str
+) -> None:
+    """Returns when every kind of ``definitions`` is served and every object is there.
+
+    ``objects`` are Namespaces and ConfigMaps.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_ensure_definitions(client, definitions, manager))
+        tasks.create_task(_ensure_objects(client, objects, manager))
+
+
+async def _ensure_objects(client: KubeClient, objects: Sequence[Object], manager: str) -> None:
+    config_maps = [obj for obj in objects if obj["kind"] == "ConfigMap"]
+    for obj in objects:
+        if obj["kind"] == "Namespace":
+            await _create(client, NAMESPACES, obj, manager)
+    present: set[tuple[str, str]] = set()
+    for space in {namespace(obj) for obj in config_maps}:
+        found, _ = await client.list(CONFIGMAPS, space)
+        present |= {(space, name(obj)) for obj in found}
+    async with asyncio.TaskGroup() as tasks:
+        for obj in config_maps:
+            if (namespace(obj), name(obj)) not in present:
+                tasks.create_task(_create(client, CONFIGMAPS, obj, manager))
+
+
+async def _create(client: KubeClient, resource: Resource, obj: Object, manager: str) -> None:
+    try:
+        await client.create(resource, obj, field_manager=manager)
+    except AlreadyExists:
+        return
+
+
+async def _ensure_definitions(
+    client: KubeClient, definitions: Sequence[Object], manager: str
+) -> None:
+    present = await _definitions(client)
+    async with asyncio.TaskGroup() as tasks:
+        for wanted in definitions:
+            found = present.get(name(wanted))
+            tasks.create_task(_ensure_definition(client, wanted, found, manager=manager))
+    names = {name(obj) for obj in definitions}
+    async with asyncio.timeout(_WAIT_SECONDS):
+        # Established within milliseconds, at the first start only: not worth a watch.
+        while not _all_served(await _definitions(client), names):  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _definitions(client: KubeClient) -> dict[str, Object]:
+    found, _ = await client.list(CRDS)
+    return {name(obj): obj for obj in found}
+
+
+async def _ensure_definition(
+    client: KubeClient, wanted: Object, found: Object | None, *, manager: str
+) -> None:
+    if found is None:
+        await _create(client, CRDS, wanted, manager)
+    elif found["spec"] != found["spec"] | wanted["spec"]:
+        metadata = wanted["metadata"] | {"resourceVersion": resource_version(found)}
+        try:
+            await client.update(CRDS, wanted | {"metadata": metadata})
+        except Conflict:  # another process is at it; both want the same
+            return
+
+
+def _all_served(present: Mapping[str, Object], names: set[str]) -> bool:
+    return all(_is_established(present.get(wanted, {})) for wanted in names)
+
+
+def _is_established(definition: Object) -> bool:
+    conditions = (definition.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)

@@ -1,0 +1,31 @@
+"""A histogram for hot paths: two additions to observe, made readable only on scrape."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds in seconds; a last bucket takes the rest."""
+_EDGES = (*(str(bound) for bound in BOUNDS), "+Inf")
+
+
+class Histogram:
+    """Counts by bucket, and the sum."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative counts by edge, as Prometheus has them."""
+        found, so_far = [], 0
+        for edge, count in zip(_EDGES, self.counts, strict=True):
+            so_far += count
+            found.append((edge, float(so_far)))
+        return found
