@@ -64,9 +64,12 @@ def _detached(options: UpOptions, began: float) -> int:
         for line in told:
             if line.startswith("READY"):
                 return 0
-            print(line, end="", flush=True)
-    print(f"Hearth did not start; its log: {options.data_dir / 'hearth.log'}", file=sys.stderr)
+            print(line, end="", flush=True, file=sys.stderr if _is_error(line) else sys.stdout)
     return 1
+
+
+def _is_error(line: str) -> bool:
+    return line.startswith("Error:")
 
 
 def _in_background(options: UpOptions, began: float, told_fd: int) -> int:
@@ -129,7 +132,8 @@ def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) ->
     try:
         supervisor.run()
     except StartFailed as error:
-        raise StateError(f"component {error} failed to start; the lines above say why") from error
+        where = f"its log says why: {layout.log_file}" if options.detach else "see the lines above"
+        raise StateError(f"component {error} failed to start; {where}") from error
     finally:
         write_state(layout.data_dir, _state(options, layout, {}) | {"pid": 0})
     if not options.detach:
