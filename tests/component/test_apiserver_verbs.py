@@ -569,6 +569,15 @@ async def test_a_log_that_is_not_there_yet(client: KubeClient, http: aiohttp.Cli
     code, found = await read(http, path)
     assert code == 400
     assert "is waiting to start" in found["message"]
+    running = {
+        "name": "c",
+        "restartCount": 0,
+        "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+    }
+    await client.patch(
+        PODS, "p", "default", {"status": {"containerStatuses": [running]}}, subresource="status"
+    )
+    assert await read(http, path) == (200, "")
     _, found = await read(http, path, params={"previous": "1"})
     assert "previous terminated container" in found["message"]
 

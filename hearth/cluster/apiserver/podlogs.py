@@ -110,6 +110,18 @@ def container_status(pod: Object, container: str) -> Object:
     return {}
 
 
+def begun_run(pod: Object, container: str) -> int | None:
+    """The number of the run that is going on or ended last; None before the first one.
+
+    A run that has written nothing has no file yet, and still has a log: an empty one.
+    """
+    entry = container_status(pod, container)
+    state, restarts = entry.get("state") or {}, int(entry.get("restartCount") or 0)
+    if "running" in state or "terminated" in state:
+        return restarts
+    return restarts if (entry.get("lastState") or {}).get("terminated") else None
+
+
 def log_folder(data_dir: Path, pod: Object, container: str) -> Path:
     metadata = pod["metadata"]
     place = f"{metadata['namespace']}_{metadata['name']}_{metadata['uid']}"

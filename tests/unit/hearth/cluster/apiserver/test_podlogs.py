@@ -83,3 +83,26 @@ def test_options_are_read_and_checked() -> None:
     assert (found.follow, found.since, found.tail_lines) == (True, 90.0, 0)
     with pytest.raises(ApiStatus, match="must be greater than or equal to 0"):
         podlogs.log_options({"tailLines": "-1"}, "p", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "run"),
+    [
+        pytest.param({}, None, id="not heard of"),
+        pytest.param({"state": {"waiting": {"reason": "ErrImagePull"}}}, None, id="never begun"),
+        pytest.param({"restartCount": 2, "state": {"running": {"startedAt": "x"}}}, 2, id="runs"),
+        pytest.param({"restartCount": 1, "state": {"terminated": {"exitCode": 0}}}, 1, id="ended"),
+        pytest.param(
+            {
+                "restartCount": 3,
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"exitCode": 1}},
+            },
+            3,
+            id="waits to run again",
+        ),
+    ],
+)
+def test_a_run_without_output_is_a_run(entry: dict[str, object], run: int | None) -> None:
+    pod = {"status": {"containerStatuses": [{"name": "c", **entry}]}}
+    assert podlogs.begun_run(pod, "c") == run
