@@ -52,7 +52,7 @@ def _log_file(folder: Path, pod: Object, container: str, *, previous: bool) -> P
         return folder / f"{runs[-2]}.log"
     begun = podlogs.begun_run(pod, container)
     if begun is not None:
-        runs.append(max(begun, *runs[-1:]))
+        runs.append(max([begun, *runs[-1:]]))
     if not runs:
         state = podlogs.container_status(pod, container).get("state") or {}
         reason = (state.get("waiting") or {}).get("reason", "ContainerCreating")
