@@ -35,7 +35,6 @@ UNKNOWN_HOST = Failure("unknown-host", 404)
 NO_ROUTE = Failure("no-route", 404)
 NO_ENDPOINTS = Failure("no-endpoints", 503, "no endpoints available")
 QUEUE_FULL = Failure("queue-full", 503, "pending request queue full", extra=b"retry-after: 1\r\n")
-DRAINING = Failure("draining", 503, "shutting down", closes=True, extra=b"retry-after: 1\r\n")
 
 CONNECT_FAILED = Failure("connect-failed", 502, "cannot connect to the application")
 UPSTREAM_RESET = Failure("upstream-reset", 502, "the application closed the connection")

@@ -1,18 +1,51 @@
-"""Documentation that can drift is held against the code."""
+"""Documentation that can drift is held against the code: commands, settings, metrics, reasons."""
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import typer.main
+from prometheus_client.metrics_core import Metric
 
+from activator.failures import ALL_FAILURES
+from activator.gateway import Gateway
+from activator.metrics import ActivatorCollector
+from activator.reporter import Reporter
+from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults
+from eventing.broker.metrics import BrokerMetrics
 from hearth.cli.main import app
+from hearth.cluster.node import context as node
+from hearth.cluster.node.usagemetrics import UsageCollector
+from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
+from serving.api.config import (
+    autoscaler,
+    defaults,
+    deployment,
+    features,
+    gc,
+    network,
+    observability,
+    others,
+)
+from serving.autoscaler.engine import Engine
+from serving.autoscaler.metrics import AutoscalerMetrics, PodCounts
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-
-
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
 COMMON = {"--name", "--data-dir", "--help|-h", "-h|--help", "--yes|-y"}
+
+
+@pytest.fixture(scope="module")
+def operations() -> str:
+    return (DOCS / "operations.md").read_text()
+
+
+# -- commands -----------------------------------------------------------------------------------
 
 
 def _commands() -> list[tuple[str, list[str]]]:
@@ -32,16 +65,173 @@ def _commands() -> list[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(("command", "options"), _commands(), ids=lambda v: str(v)[:40])
-def test_every_command_is_documented(command: str, options: list[str]) -> None:
-    text = (DOCS / "operations.md").read_text()
-    row = next((r for r in text.splitlines() if f"`{command}" in r and r.startswith("|")), "")
+def test_every_command_is_documented(command: str, options: list[str], operations: str) -> None:
+    row = next((r for r in operations.splitlines() if f"`{command}" in r and r.startswith("|")), "")
     assert row, f"docs/operations.md has no row for {command}"
     missing = [o for o in options if o not in COMMON and not any(n in row for n in o.split("|"))]
     assert missing == []
 
 
-def test_the_documents_the_readme_names_exist() -> None:
-    readme = (DOCS.parent / "README.md").read_text()
-    named = [part.split(")")[0] for part in readme.split("](")[1:]]
-    missing = [n for n in named if not n.startswith("http") and not (DOCS.parent / n).exists()]
-    assert missing == []
+def _documents() -> list[Path]:
+    return [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", _documents(), ids=lambda path: path.name)
+def test_the_documents_a_document_names_exist(document: Path) -> None:
+    named = [part.split(")")[0].partition("#")[0] for part in document.read_text().split("](")[1:]]
+    local = [name for name in named if name and not name.startswith("http")]
+    assert [name for name in local if not (document.parent / name).exists()] == []
+
+
+# -- settings -----------------------------------------------------------------------------------
+
+
+class _Asked(dict[str, str]):
+    """The data of a ConfigMap that notes which keys are asked for."""
+
+    def __init__(self, data: Mapping[str, str]) -> None:
+        super().__init__(data)
+        self.keys_asked: set[str] = set()
+
+    def __contains__(self, key: object) -> bool:
+        self.keys_asked.add(str(key))
+        return super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.keys_asked.add(key)
+        return super().get(key, default)
+
+
+_Parse = Callable[[Mapping[str, str]], object]
+
+CONFIG_MAPS: dict[str, _Parse] = {
+    autoscaler.NAME: autoscaler.AutoscalerConfig.from_data,
+    defaults.NAME: defaults.DefaultsConfig.from_data,
+    deployment.NAME: deployment.DeploymentConfig.from_data,
+    features.NAME: features.FeaturesConfig.from_data,
+    gc.NAME: gc.GcConfig.from_data,
+    network.NAME: network.NetworkConfig.from_data,
+    observability.NAME: observability.ObservabilityConfig.from_data,
+    "config-leader-election, config-logging": others.check_leader_election,
+}
+
+
+def _section(text: str, heading: str) -> str:
+    _, found, rest = text.partition(f"\n### {heading}\n")
+    assert found, f"docs/operations.md has no section {heading}"
+    return rest.partition("\n## ")[0].partition("\n### ")[0]
+
+
+def _rows(section: str) -> dict[str, str]:
+    """The table of a section: keys and what stands under ``default``."""
+    rows = [row.strip("| ").split(" | ") for row in section.splitlines() if row.startswith("| `")]
+    return {row[0].strip("`"): row[1] for row in rows}
+
+
+def _documented_defaults(section: str) -> dict[str, str]:
+    """Keys and defaults; keys without a default are left out."""
+    return {key: text.strip("`") for key, text in _rows(section).items() if text[0] == "`"}
+
+
+@pytest.mark.parametrize("name", CONFIG_MAPS)
+def test_every_setting_is_documented(name: str, operations: str) -> None:
+    section = _section(operations, name)
+    asked = _Asked({})
+    CONFIG_MAPS[name](asked)
+    assert asked.keys_asked, "a parser that asks for nothing would make this test void"
+    assert [key for key in sorted(asked.keys_asked) if f"`{key}`" not in section] == []
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIG_MAPS if "," not in name])
+def test_the_documented_defaults_are_the_defaults(name: str, operations: str) -> None:
+    parse, documented = CONFIG_MAPS[name], _documented_defaults(_section(operations, name))
+    for key, value in documented.items():
+        assert parse({key: value}) == parse({}), f"{key}: {value} is not the default"
+
+
+def test_no_setting_is_documented_that_nobody_reads(operations: str) -> None:
+    for name, parse in CONFIG_MAPS.items():
+        asked = _Asked({})
+        parse(asked)
+        assert _rows(_section(operations, name)).keys() <= asked.keys_asked
+
+
+def test_the_settings_of_eventing_are_documented(operations: str) -> None:
+    section = _section(operations, "config-features of eventing")
+    assert _documented_defaults(section) == DEFAULT_FEATURES
+    asked = _Asked({"another": ""})
+    with pytest.raises(ValueError):
+        BrokerDefaults.from_data(asked)
+    section = _section(operations, "config-br-defaults")
+    assert [key for key in asked.keys_asked if f"`{key}`" not in section] == []
+
+
+# -- metrics ------------------------------------------------------------------------------------
+
+METRIC_MODULES = {
+    "activator/metrics.py",
+    "eventing/broker/main.py",  # registers only
+    "eventing/broker/metrics.py",
+    "hearth/cluster/node/usagemetrics.py",
+    "hearth/observability/metrics.py",
+    "serving/autoscaler/metrics.py",
+}
+
+
+def _families() -> Iterable[Metric]:
+    """Every metric family the code defines."""
+    yield from RECONCILES.describe()
+    yield from RECONCILE_SECONDS.describe()
+    yield from UsageCollector(Path("nowhere")).describe()
+    yield from BrokerMetrics().collect()
+    gateway = Gateway()
+    reporter = cast(Reporter, SimpleNamespace(is_reachable=True, connect_errors=0))
+    yield from ActivatorCollector(gateway, reporter).collect()
+    engine = cast(Engine, SimpleNamespace(deciders={}))
+    yield from AutoscalerMetrics(
+        engine, podautoscaler=lambda key: None, pods=lambda key: PodCounts()
+    ).collect()
+
+
+def test_every_metric_is_documented(operations: str) -> None:
+    exposed = [f.name + ("_total" if f.type == "counter" else "") for f in _families()]
+    assert len(exposed) > 30
+    assert [name for name in exposed if f"`{name}`" not in operations] == []
+
+
+def test_metrics_are_defined_nowhere_else() -> None:
+    """Else ``_families`` would not know them."""
+    packages = [ROOT / name for name in ("hearth", "serving", "activator", "eventing")]
+    found = {
+        str(path.relative_to(ROOT))
+        for package in packages
+        for path in package.rglob("*.py")
+        if "prometheus_client" in path.read_text() and _imports_prometheus(path)
+    }
+    assert found == METRIC_MODULES
+
+
+def _imports_prometheus(path: Path) -> bool:
+    for found in ast.walk(ast.parse(path.read_text())):
+        if isinstance(found, ast.ImportFrom) and (found.module or "").startswith("prometheus"):
+            return True
+        names = [alias.name for alias in found.names] if isinstance(found, ast.Import) else []
+        if any(name.startswith("prometheus") for name in names):
+            return True
+    return False
+
+
+# -- what the gateway answers, what containers get ------------------------------------------------
+
+
+def test_every_reason_of_the_gateway_is_documented(operations: str) -> None:
+    rows = {f"| `{failure.reason}` | {failure.status} |" for failure in ALL_FAILURES}
+    assert [row for row in sorted(rows) if row not in operations] == []
+
+
+def test_every_variable_of_containers_is_documented(operations: str) -> None:
+    given = node.make_base_env(
+        path="", home="", api_host="localhost", api_port=1, http_proxy="http://localhost"
+    )
+    names = [*given, node.NODE_MARK, node.POD_MARK, node.CONTAINER_MARK]
+    assert [name for name in names if f"`{name}`" not in operations] == []
