@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 
 class PatchError(ValueError):
     """The patch does not fit the document; the text says where."""
+
+
+class CopyLimitError(PatchError):
+    """The patch copies more than it may: copies of copies double with each operation."""
 
 
 def merge_patch(document: Any, patch: Any) -> Any:
@@ -38,12 +43,31 @@ def create_merge_patch(before: Any, after: Any) -> dict[str, Any]:
     return patch
 
 
-def json_patch(document: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
-    """The document with all operations applied in order, or ``PatchError``; nothing is changed."""
-    result = deepcopy(document)
+def json_patch(
+    document: Any, operations: Sequence[Mapping[str, Any]], *, copy_limit: int | None = None
+) -> Any:
+    """The document with all operations applied in order, or ``PatchError``; nothing is changed.
+
+    ``copy_limit`` bounds the characters of JSON that all ``copy`` operations add together.
+    """
+    result, copied = deepcopy(document), 0
     for operation in operations:
+        if copy_limit is not None and operation.get("op") == "copy":
+            copied += _copy_size(result, operation)
+            if copied > copy_limit:
+                raise CopyLimitError(
+                    "Unable to complete the copy, the accumulated size increase of copy is "
+                    f"{copied}, exceeding the limit {copy_limit}"
+                )
         result = _apply(result, operation)
     return result
+
+
+def _copy_size(document: Any, operation: Mapping[str, Any]) -> int:
+    try:
+        return len(json.dumps(_lookup(document, _tokens(operation.get("from")))))
+    except RecursionError:
+        raise PatchError("exceeded max depth") from None
 
 
 def _apply(document: Any, operation: Mapping[str, Any]) -> Any:

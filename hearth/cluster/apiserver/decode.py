@@ -7,66 +7,19 @@ Pure. Bodies are JSON or YAML; what does not fit the kind is refused, warned of 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-import yaml
 
 from hearth.cluster.apiserver import gojson, negotiate, protobuf, status, typecheck
 from hearth.cluster.apiserver.kind import Kind
 from hearth.cluster.apiserver.objects import Object
+from hearth.cluster.apiserver.yamlbody import MAX_DEPTH, YamlError, load_yaml
 
 _SUMMARY = 30
 _DUPLICATES_LIMIT = 512 * 1024
 """Above this size a body is not searched for repeated fields: it would hold other requests up."""
-
-
-class YamlError(ValueError):
-    """The body is not YAML."""
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: timestamps stay text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def load_yaml(text: bytes) -> Any:
-    """The value of a YAML (or JSON) document, with text keys as JSON has them."""
-    try:
-        loaded = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise YamlError(_yaml_problem(error)) from None
-    except (ValueError, RecursionError) as error:
-        raise YamlError(str(error)) from None
-    return _plain(loaded)
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"yaml: line {error.problem_mark.line + 1}: {error.problem}"
-    return f"yaml: {error}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_plain_key(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, set)):
-        return [_plain(item) for item in value]
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value
-
-
-def _plain_key(key: Any) -> str:
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    return str(key)
 
 
 def media_type(content_type: str, accepted: Sequence[str]) -> str:
@@ -92,11 +45,35 @@ def decode_body(body: bytes, content_type: str, kind_name: str) -> tuple[Any, li
             problem = f"couldn't get version/kind; json parse error: {error}"
             raise _unrecognized(kind_name, problem, body) from None
     try:
-        return orjson.loads(body), duplicate_fields(body)
-    except orjson.JSONDecodeError:
-        syntax = gojson.syntax_error(body) or "not JSON"
-        problem = f"couldn't get version/kind; json parse error: {syntax}"
+        return load_json(body), duplicate_fields(body)
+    except gojson.GoJsonError as error:
+        problem = f"couldn't get version/kind; json parse error: {error}"
         raise _unrecognized(kind_name, problem, body) from None
+
+
+def load_json(body: bytes) -> Any:
+    """The value of a JSON body; ``GoJsonError`` with the words of Go where it is none."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise gojson.GoJsonError(gojson.syntax_error(body) or "not JSON") from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise gojson.GoJsonError(gojson.TOO_DEEP)
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [item for parent in level for item in _items(parent)]
+    return depth - 1
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _unrecognized(kind_name: str, problem: str, body: bytes) -> status.ApiStatus:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 END = "unexpected end of JSON input"
+TOO_DEEP = "exceeded max depth"
 _SPACE = b" \t\r\n"
 _NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]*)?")
 _HEX = b"0123456789abcdefABCDEF"
@@ -25,6 +26,8 @@ def syntax_error(text: bytes) -> str:
             raise _bad(text, at, "after top-level value")
     except GoJsonError as error:
         return str(error)
+    except RecursionError:
+        return TOO_DEEP
     return ""
 
 

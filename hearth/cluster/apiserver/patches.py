@@ -11,12 +11,13 @@ from typing import Any
 
 import orjson
 
-from hearth.cluster.apiserver import gojson, status, typecheck
+from hearth.cluster.apiserver import decode, gojson, status, typecheck
 from hearth.cluster.apiserver.fielderrors import invalid
 from hearth.cluster.apiserver.kind import Kind, Schema
 from hearth.cluster.apiserver.objects import Object
+from hearth.cluster.apiserver.requests import MAX_BODY
 from hearth.cluster.apiserver.strategic import strategic_merge
-from hearth.kube.patch import PatchError, json_patch, merge_patch
+from hearth.kube.patch import CopyLimitError, PatchError, json_patch, merge_patch
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -38,10 +39,9 @@ def accepted(kind: Kind) -> list[str]:
 def decode_patch(body: bytes, media: str) -> Any:
     """The patch itself; 400 with Go's words where it is none."""
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        problem = gojson.syntax_error(body) or "not JSON"
-        raise status.bad_request(_decoding(media, problem)) from None
+        value = decode.load_json(body)
+    except gojson.GoJsonError as error:
+        raise status.bad_request(_decoding(media, str(error))) from None
     if not isinstance(value, list if media == JSON_PATCH else dict):
         raise status.bad_request(_decoding(media, _not_a(value, media)))
     if isinstance(value, list):
@@ -77,7 +77,9 @@ def patched(obj: Object, patch: Any, media: str, *, schema: Schema) -> Object:
     """The object with the patch applied; 422 where it does not fit."""
     if media == JSON_PATCH:
         try:
-            result = json_patch(obj, patch)
+            result = json_patch(obj, patch, copy_limit=MAX_BODY)
+        except CopyLimitError as error:
+            raise status.ApiStatus(413, "RequestEntityTooLarge", str(error)) from None
         except PatchError:
             raise status.unprocessable() from None
     elif media == STRATEGIC_PATCH:

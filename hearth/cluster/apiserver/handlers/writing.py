@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hearth.cluster.apiserver import decode, options, patches, status
+from hearth.cluster.apiserver import decode, options, patches, status, yamlbody
 from hearth.cluster.apiserver.handlers.common import Call, written_response
 from hearth.cluster.apiserver.managedfields import updates as managed
 from hearth.cluster.apiserver.objects import Object
@@ -171,8 +171,8 @@ def _applied(call: Call) -> Object:
     Fields that its kind does not know are not dropped: merging refuses them.
     """
     try:
-        obj = decode.load_yaml(call.request.body)
-    except decode.YamlError as error:
+        obj = yamlbody.load_yaml(call.request.body)
+    except yamlbody.YamlError as error:
         raise status.bad_request(f"error decoding YAML: {error}") from None
     if not isinstance(obj, dict):
         raise status.bad_request("error decoding YAML: the body is not an object")

@@ -64,3 +64,20 @@ def test_unknown_fields_of_a_patch_are_warned_of_or_refused() -> None:
 def test_custom_kinds_take_no_strategic_patch() -> None:
     assert STRATEGIC_PATCH in patches.accepted(CONFIGMAP)
     assert STRATEGIC_PATCH not in patches.accepted(replace(CONFIGMAP, custom=True))
+
+
+def test_copies_of_copies_are_bounded() -> None:
+    obj = {"data": {"a": "x" * 1000}}
+    doubling = [{"op": "copy", "from": "/data", "path": f"/data/k{n}"} for n in range(60)]
+    with pytest.raises(ApiStatus) as refusal:
+        patches.patched(obj, doubling, JSON_PATCH, schema=CONFIGMAP.schema)
+    assert refusal.value.code == 413
+    assert "accumulated size increase of copy" in refusal.value.message
+
+
+@pytest.mark.parametrize("media", [MERGE_PATCH, STRATEGIC_PATCH, JSON_PATCH])
+def test_deep_patches_are_refused(media: str) -> None:
+    with pytest.raises(ApiStatus) as refusal:
+        patches.decode_patch(b'{"a":' * 500 + b"1" + b"}" * 500, media)
+    assert refusal.value.code == 400
+    assert "exceeded max depth" in refusal.value.message
