@@ -337,7 +337,11 @@ class Exchange:
 
     def _response_start_limit(self) -> float:
         backend, upstream = self.backend, self.upstream
-        if backend is None or upstream is None or upstream.relay.head_seen:
+        if backend is None or upstream is None:
+            return float("inf")
+        tunnel = self.client.tunnel
+        # The 101 only opens a tunnel: what the application says in it is the response.
+        if upstream.relay.head_seen if tunnel is None else tunnel.has_answered:
             return float("inf")
         seconds = backend.spec.response_start_timeout_seconds
         return self._sent_at + seconds if seconds and self._is_sent else float("inf")

@@ -28,7 +28,7 @@ class TunnelEnd(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if not self.peer.is_closed:
             self.peer.transport.write(data)
-        self._tunnel.touched()
+        self._tunnel.touched(self)
 
     def eof_received(self) -> bool:
         """This side has said all it wanted; the other may still speak."""
@@ -57,7 +57,7 @@ class TunnelEnd(asyncio.Protocol):
 class Tunnel:
     """A spliced pair."""
 
-    __slots__ = ("_client", "_exchange", "_upstream")
+    __slots__ = ("_client", "_exchange", "_upstream", "has_answered")
 
     def __init__(
         self, exchange: Exchange, client: asyncio.Transport, upstream: asyncio.Transport
@@ -66,19 +66,23 @@ class Tunnel:
         self._client = TunnelEnd(self, client)
         self._upstream = TunnelEnd(self, upstream)
         self._client.peer, self._upstream.peer = self._upstream, self._client
+        self.has_answered = False  # whether the application has sent a byte since it agreed
 
     def start(self, *, from_client: bytes, from_upstream: bytes) -> None:
         """Splice; the bytes are what each side had sent before."""
         self._client.transport.set_protocol(self._client)
         self._upstream.transport.set_protocol(self._upstream)
         if from_upstream:
+            self.has_answered = True
             self._client.transport.write(from_upstream)
         if from_client:
             self._upstream.transport.write(from_client)
         self._client.transport.resume_reading()
         self._upstream.transport.resume_reading()
 
-    def touched(self) -> None:
+    def touched(self, end: TunnelEnd) -> None:
+        if end is self._upstream:
+            self.has_answered = True
         exchange = self._exchange
         if exchange.idle_seconds:
             exchange.last_byte_at = exchange.gateway.clock()

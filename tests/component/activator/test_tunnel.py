@@ -98,3 +98,31 @@ async def test_the_revisions_timeout_ends_a_tunnel(lab: Any) -> None:
     except ConnectionError:
         pass
     await lab.until(lambda: backend.stats.active == 0)
+
+
+async def test_the_response_of_a_tunnel_starts_with_what_the_application_says(lab: Any) -> None:
+    async def listener(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(SWITCH)
+        await reader.read()
+
+    backend = lab.revision("ws", await lab.raw_app(listener), response_start_timeout_seconds=0.15)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("ws.test", "/", *UPGRADE))
+    assert (await client.head()).status == 101
+    try:
+        assert await client.rest() == b""
+    except ConnectionError:
+        pass
+    await lab.until(lambda: backend.stats.active == 0)
+
+
+async def test_a_tunnel_that_has_answered_may_be_silent(lab: Any) -> None:
+    lab.revision("ws", await lab.raw_app(echo), response_start_timeout_seconds=0.05)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("ws.test", "/", *UPGRADE))
+    await client.head()
+    await client.reader.readexactly(7)
+    await asyncio.sleep(0.15)
+    await client.send(b"ping")
+    assert await client.reader.readexactly(4) == b"ping"
