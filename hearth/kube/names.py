@@ -88,3 +88,59 @@ def dns1035_label_problems(value: str) -> list[str]:
             "'[a-z]([-a-z0-9]*[a-z0-9])?')"
         )
     return problems
+
+
+def regex_problem(text: str, pattern: str, *examples: str) -> str:
+    if not examples:
+        return f"{text} (regex used for validation is '{pattern}')"
+    shown = " or ".join(f"'{example}', " for example in examples)
+    return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
+
+
+_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_NAME_TEXT = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character"
+)
+_NAME_PROBLEM = regex_problem(_NAME_TEXT, _NAME, "MyName", "my.name", "123-abc")
+
+
+def qualified_name_problems(value: str) -> list[str]:
+    """A label key: an optional DNS subdomain and ``/``, then a name."""
+    parts = value.split("/")
+    if len(parts) > 2:
+        return [
+            f"a valid label key {_NAME_PROBLEM} with an optional DNS subdomain prefix and '/' "
+            "(e.g. 'example.com/MyName')"
+        ]
+    problems, name = [], parts[-1]
+    if len(parts) == 2:
+        prefix = ["must be non-empty"] if not parts[0] else _prefix_problems(parts[0])
+        problems = [f"prefix part {problem}" for problem in prefix]
+    if not name:
+        problems.append("name part must be non-empty")
+    elif len(name) > 63:
+        problems.append(f"name part {_TOO_MANY_BYTES}")
+    if not re.fullmatch(_NAME, name):
+        problems.append(f"name part {_NAME_PROBLEM}")
+    return problems
+
+
+_TOO_MANY_BYTES = "must be no more than 63 bytes"
+"""Newer checks of Kubernetes count bytes, older ones characters."""
+
+
+def _prefix_problems(prefix: str) -> list[str]:
+    problems = dns1123_subdomain_problems(prefix)
+    return [text.replace("253 characters", "253 bytes") for text in problems]
+
+
+def label_value_problems(value: str) -> list[str]:
+    problems = [_TOO_MANY_BYTES] if len(value) > 63 else []
+    if not re.fullmatch(f"({_NAME})?", value):
+        text = (
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', "
+            "'_' or '.', and must start and end with an alphanumeric character"
+        )
+        problems.append(regex_problem(text, f"({_NAME})?", "MyValue", "my_value", "12345"))
+    return problems

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hearth.kube import labelsyntax
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
@@ -51,40 +53,16 @@ class LabelSelector:
 
 
 EVERYTHING = LabelSelector()
-_CLAUSE = re.compile(
-    r"""\s*(?:
-      (?P<absent>!\s*(?P<nokey>[^\s!=<>(),]+))
-    | (?P<key>[^\s!=<>(),]+)\s*(?:
-        (?P<setop>in|notin)\s*\((?P<set>[^()]*)\)
-      | (?P<op>==|=|!=|>|<)\s*(?P<value>[^\s,()=!<>]*)
-      )?
-    )\s*(?:,|$)""",
-    re.VERBOSE,
-)
-_OPERATORS = {"=": "in", "==": "in", "!=": "notin", ">": "gt", "<": "lt"}
 
 
 def parse_label_selector(text: str) -> LabelSelector:
     """``a=b,c!=d,e in (f,g),!h``; raises ValueError on text outside the grammar."""
-    requirements, at = [], 0
-    while at < len(text):
-        found = _CLAUSE.match(text, at)
-        if found is None or found.end() == at:
-            raise ValueError(f"unable to parse requirement: found {text[at:].strip()!r}")
-        requirements.append(_requirement(found))
-        at = found.end()
-    return LabelSelector(tuple(requirements))
-
-
-def _requirement(found: re.Match[str]) -> Requirement:
-    if found["absent"]:
-        return Requirement(found["nokey"], "!")
-    if found["setop"]:
-        values = frozenset(value.strip() for value in found["set"].split(","))
-        return Requirement(found["key"], found["setop"], values)
-    if found["op"]:
-        return Requirement(found["key"], _OPERATORS[found["op"]], frozenset([found["value"]]))
-    return Requirement(found["key"], "exists")
+    return LabelSelector(
+        tuple(
+            Requirement(clause.key, clause.operator, frozenset(clause.values))
+            for clause in labelsyntax.parse(text)
+        )
+    )
 
 
 _OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
@@ -133,15 +111,40 @@ class FieldClause:
 
 def parse_field_selector(text: str) -> tuple[FieldClause, ...]:
     """``status.phase=Running,spec.nodeName!=``; raises ValueError without an operator."""
-    return tuple(_field_clause(term) for term in text.split(",") if term)
+    return tuple(_field_clause(term, text) for term in sorted(_terms(text)) if term)
 
 
-def _field_clause(term: str) -> FieldClause:
-    for operator in ("!=", "==", "="):
-        field, found, value = term.partition(operator)
-        if found:
-            return FieldClause(field, value, equal=operator != "!=")
-    raise ValueError(f"invalid selector: '{term}'; can't understand '{term}'")
+def _terms(text: str) -> list[str]:
+    """The text between commas that no backslash stands before."""
+    return [found[0] for found in _FIELD_TERM.finditer(text)]
+
+
+_FIELD_TERM = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
+_FIELD_OPERATOR = re.compile("!=|==|=")
+
+
+def _field_clause(term: str, selector: str) -> FieldClause:
+    found = _FIELD_OPERATOR.search(term)
+    if found is None:
+        raise ValueError(f"invalid selector: '{selector}'; can't understand '{term}'")
+    value = _unescaped(term[found.end() :])
+    return FieldClause(term[: found.start()], value, equal=found[0] != "!=")
+
+
+def _unescaped(text: str) -> str:
+    parts, rest = [], iter(text)
+    for letter in rest:
+        if letter == "=":
+            raise ValueError(f"invalid field selector: unescaped character in value: {ord(letter)}")
+        if letter != "\\":
+            parts.append(letter)
+            continue
+        escaped = next(rest, "")
+        if escaped not in ("\\", ",", "="):
+            problem = f"invalid escape sequence: \\{escaped}"
+            raise ValueError(f"invalid field selector: {problem}")
+        parts.append(escaped)
+    return "".join(parts)
 
 
 def matches_fields(

@@ -22,6 +22,9 @@ from hearth.kube.names import (
     dns1035_label_problems,
     dns1123_label_problems,
     dns1123_subdomain_problems,
+    label_value_problems,
+    qualified_name_problems,
+    regex_problem,
 )
 
 Problems = Callable[[str], list[str]]
@@ -35,6 +38,9 @@ __all__ = [
     "dns1035_label_problems",
     "dns1123_label_problems",
     "dns1123_subdomain_problems",
+    "label_value_problems",
+    "qualified_name_problems",
+    "regex_problem",
 ]
 
 
@@ -46,64 +52,8 @@ def range_problem(low: int, high: int) -> str:
     return f"must be between {low} and {high}, inclusive"
 
 
-def regex_problem(text: str, pattern: str, *examples: str) -> str:
-    if not examples:
-        return f"{text} (regex used for validation is '{pattern}')"
-    shown = " or ".join(f"'{example}', " for example in examples)
-    return f"{text} (e.g. {shown}regex used for validation is '{pattern}')"
-
-
 def _fits(pattern: str, value: str) -> bool:
     return re.fullmatch(pattern, value) is not None
-
-
-_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_NAME_TEXT = (
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-    "alphanumeric character"
-)
-_NAME_PROBLEM = regex_problem(_NAME_TEXT, _NAME, "MyName", "my.name", "123-abc")
-
-
-def qualified_name_problems(value: str) -> list[str]:
-    """A label key: an optional DNS subdomain and ``/``, then a name."""
-    parts = value.split("/")
-    if len(parts) > 2:
-        return [
-            f"a valid label key {_NAME_PROBLEM} with an optional DNS subdomain prefix and '/' "
-            "(e.g. 'example.com/MyName')"
-        ]
-    problems, name = [], parts[-1]
-    if len(parts) == 2:
-        prefix = [EMPTY] if not parts[0] else _prefix_problems(parts[0])
-        problems = [f"prefix part {problem}" for problem in prefix]
-    if not name:
-        problems.append(f"name part {EMPTY}")
-    elif len(name) > 63:
-        problems.append(f"name part {_TOO_MANY_BYTES}")
-    if not _fits(_NAME, name):
-        problems.append(f"name part {_NAME_PROBLEM}")
-    return problems
-
-
-_TOO_MANY_BYTES = "must be no more than 63 bytes"
-"""Newer checks of Kubernetes count bytes, older ones characters."""
-
-
-def _prefix_problems(prefix: str) -> list[str]:
-    problems = dns1123_subdomain_problems(prefix)
-    return [text.replace("253 characters", "253 bytes") for text in problems]
-
-
-def label_value_problems(value: str) -> list[str]:
-    problems = [_TOO_MANY_BYTES] if len(value) > 63 else []
-    if not _fits(f"({_NAME})?", value):
-        text = (
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', "
-            "'_' or '.', and must start and end with an alphanumeric character"
-        )
-        problems.append(regex_problem(text, f"({_NAME})?", "MyValue", "my_value", "12345"))
-    return problems
 
 
 def config_map_key_problems(value: str) -> list[str]:

@@ -141,7 +141,7 @@ def test_label_selectors(text: str, labels: dict[str, str], expected: bool) -> N
 
 @pytest.mark.parametrize("text", ["a b", "a=b=c", "(x)", "in (a)", "a in b"])
 def test_label_selector_errors(text: str) -> None:
-    with pytest.raises(ValueError, match="unable to parse requirement"):
+    with pytest.raises(ValueError, match="expected: "):
         parse_label_selector(text)
 
 
@@ -168,3 +168,48 @@ def test_field_selectors() -> None:
     assert not matches_fields(clauses, {"phase": "Running", "node": "here"}, getters)
     with pytest.raises(ValueError, match="invalid selector"):
         parse_field_selector("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a in b", "unable to parse requirement: found 'b' expected: '('"),
+        ("a=b=c", "found '=', expected: ',' or 'end of string'"),
+        (
+            "a b",
+            "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
+        ),
+        ("=x", "found '=', expected: !, identifier, or 'end of string'"),
+        ("a,,b", "found ',', expected: identifier after ','"),
+        ("!", "unable to parse requirement: found '', expected: identifier"),
+        ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
+        ("a in (", "unable to parse requirement: found '', expected: ',', ')' or identifier"),
+        (
+            "n>x",
+            "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' "
+            "operators, the value must be an integer",
+        ),
+    ],
+)
+def test_label_selectors_are_refused_in_the_words_of_go(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_label_selector(text)
+    assert str(caught.value) == complaint
+
+
+def test_keys_and_values_of_label_selectors_are_checked() -> None:
+    with pytest.raises(
+        ValueError, match='^unable to parse requirement: <nil>: Invalid value: "-a"'
+    ):
+        parse_label_selector("-a")
+    with pytest.raises(ValueError, match=r"values\[0\]\[a\]: Invalid value: \"-b\": a valid label"):
+        parse_label_selector("a=-b")
+
+
+def test_values_of_field_selectors_are_unescaped() -> None:
+    clauses = parse_field_selector(r"metadata.name=a\,b")
+    assert [(clause.field, clause.value) for clause in clauses] == [("metadata.name", "a,b")]
+    with pytest.raises(ValueError, match=r"invalid escape sequence: \\x"):
+        parse_field_selector(r"a=\x")
+    with pytest.raises(ValueError, match="unescaped character in value: 61"):
+        parse_field_selector("a=b=c")
