@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -44,6 +45,7 @@ def run_process(main: Main, config: ProcessConfig) -> int:
     """Runs a component until SIGTERM, SIGINT or the loss of its lifeline. Returns an exit code."""
     configure_logging(level=config.log_level, as_json=config.log_json)
     _name_process(config.name)
+    _raise_file_limit()
     if config.metrics_port is not None:
         serve_metrics(config.metrics_host, config.metrics_port)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -74,6 +76,12 @@ def _announce(ready_fd: int | None) -> None:
     gc.freeze()  # what start-up made lives on: the collector need not look at it again
     if ready_fd is not None:
         os.write(ready_fd, b"1")
+
+
+def _raise_file_limit() -> None:
+    """Connections, logs and pods each take files; the usual soft limit is 1,024 of them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _name_process(name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +37,6 @@ class BrokerConfig:
 
 async def run(config: BrokerConfig, ready: Callable[[], None]) -> None:
     """Serves until cancelled. Every acknowledged event is on disk at any moment."""
-    raise_file_limit()
     limits = Limits(segment_bytes=config.segment_bytes, log_bytes=config.log_bytes)
     engine = LocalEngine(config.data_dir / "events", limits)
     metrics = BrokerMetrics()
@@ -61,13 +59,6 @@ async def run(config: BrokerConfig, ready: Callable[[], None]) -> None:
             await registry.close(grace_seconds=_GRACE_SECONDS)
             await deliveries.close()
             await engine.close()
-
-
-def raise_file_limit() -> None:
-    """Each open log and each connection is a file; the usual soft limit is 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(

@@ -23,6 +23,7 @@ from hearth.process import Main, ProcessConfig, run_process
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _STEADY_SECONDS = 10.0  # a child that lived so long starts again without a pause
 
 
@@ -74,7 +75,7 @@ class Supervisor:
         for fd in self._wakeup:
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in _HANDLED:
             signal.signal(number, self._signalled)
         self._children = {c.name: _Child(c) for c in self.components}
         gc.collect()
@@ -132,16 +133,23 @@ class Supervisor:
 
     def _fork(self, child: _Child, now: float) -> None:
         read_end, write_end = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os._exit(self._be_child(child, write_end))
+        # What arrives before the child has handlers of its own must not run ours in it: it would
+        # be lost, and the child would be waited for until it is killed.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                os._exit(self._be_child(child, write_end))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(write_end)
         child.pid, child.ready_fd, child.ready, child.started = pid, read_end, False, now
 
     def _be_child(self, child: _Child, ready_fd: int) -> int:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in _HANDLED:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone, which stops children in order
         for fd in (*self._wakeup, self._lifeline[1]):
             os.close(fd)

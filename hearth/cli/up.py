@@ -76,6 +76,7 @@ def _in_background(options: UpOptions, began: float, told_fd: int) -> int:
     with os.fdopen(told_fd, "w") as told:
         try:
             options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.umask(0o077)
             log = open(options.data_dir / "hearth.log", "ab", buffering=0)  # noqa: SIM115
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(log.fileno(), 1)
@@ -103,10 +104,12 @@ def _lock(data_dir: Path) -> TextIO:
 
 def _serve(options: UpOptions, began: float, out: TextIO) -> int:
     configure_logging(level="INFO" if options.verbose else "WARNING")
+    os.umask(0o077)  # events, logs and environments may hold secrets
     with _lock(options.data_dir):
         layout = prepare_layout(
             options.data_dir, host=options.host, port=options.port, api_port=options.api_port
         )
+        write_state(layout.data_dir, _state(options, layout, {}))  # `down` finds us from here on
         stack.prepare_credentials(layout)
         samples.register(layout)
         stack.preload()

@@ -190,6 +190,7 @@ class ImageStore:
             content = self._load()
             yield content
             fresh = self._path.with_suffix(".json.new")
+            fresh.touch(mode=0o600)  # an image's environment may hold secrets
             fresh.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
             fresh.replace(self._path)
             self._read_stamp = None

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _SESSION, _START_TICKS = 3, 19  # positions in ``stat_fields``
+_UMASK = 0o022  # as in a container, whatever the node's own is
 _SIGNAL_GROUP_FLAG = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 and later
 
 
@@ -110,6 +111,7 @@ def start(launch: Launch) -> Process:
             stdout=launch.stdout,
             stderr=launch.stderr,
             start_new_session=True,
+            umask=_UMASK,
         )
     except (OSError, ValueError) as error:
         raise LaunchError(_launch_message(launch, error)) from error

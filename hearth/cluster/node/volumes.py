@@ -28,6 +28,7 @@ from hearth.cluster.node.payload import (
 from hearth.cluster.node.processes import LaunchError, run_command
 from hearth.kube import meta
 from hearth.kube.meta import Object
+from hearth.kube.names import dns1123_subdomain_problems
 
 _CHECK_SECONDS = 10.0
 
@@ -84,6 +85,8 @@ def _prepare(
     if kind == "hostPath":
         _check_host_path(volume[kind], path, allowed=folders.allow_host_path)
         return False
+    if kind == "persistentVolumeClaim" and dns1123_subdomain_problems(volume[kind]["claimName"]):
+        raise ConfigError(f'persistentvolumeclaim "{volume[kind]["claimName"]}" not found')
     if kind in FILE_KINDS:
         return write_files(path, make_payload(volume, sources, facts, token))
     path.mkdir(parents=True, exist_ok=True)

@@ -10,13 +10,27 @@ from pathlib import Path
 import pytest
 
 from hearth.cluster.node.atomicwriter import write_files
-from hearth.cluster.node.environment import ConfigError
+from hearth.cluster.node.environment import ConfigError, Facts
 from hearth.cluster.node.images import ImageSpec, ImageStore, InvalidImageName
 from hearth.cluster.node.payload import File
 from hearth.cluster.node.podfolder import PodFolder, SavedPod
 from hearth.cluster.node.ports import NoPort, PortAllocator
 from hearth.cluster.node.records import Record, Running
 from hearth.cluster.node.spec import PodSpec, parse_pod
+from hearth.cluster.node.volumes import VolumeError, VolumeFolders, prepare_volumes
+
+
+class _NoSources:
+    """A namespace without ConfigMaps and Secrets."""
+
+    def config_map(self, name: str) -> None:
+        return None
+
+    def secret(self, name: str) -> None:
+        return None
+
+
+NO_SOURCES = _NoSources()
 
 
 def shown(folder: Path) -> dict[str, bytes]:
@@ -140,3 +154,29 @@ def test_a_port_in_use_is_not_given() -> None:
         assert allocator.allocate(pod, wanted={8080: taken})[8080] != taken
         with pytest.raises(NoPort, match=f"host port {taken} is in use"):
             allocator.allocate(listening_pod({"containerPort": 80, "hostPort": taken}))
+
+
+@pytest.mark.parametrize("claim", ["../../outside", "..", "/outside", "a/b"])
+def test_a_claim_stays_in_its_folder(tmp_path: Path, claim: str) -> None:
+    pod = {
+        "metadata": {"name": "p", "namespace": "default"},
+        "spec": {"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": claim}}]},
+    }
+    claims = tmp_path / "inner" / "claims"
+    claims.mkdir(parents=True)
+    with pytest.raises(VolumeError, match="not found"):
+        prepare_volumes(
+            pod,
+            VolumeFolders(tmp_path / "pod", claims),
+            NO_SOURCES,
+            facts=Facts(pod, "node", {}),
+            token=lambda audience, seconds: "",
+        )
+    assert list(claims.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["inner"]
+
+
+def test_the_image_store_is_private(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    store.add("app", run("a"))
+    assert (tmp_path / "images.json").stat().st_mode & 0o077 == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,26 @@ def shell(script: str, null: int, **env: str) -> Process:
 )
 async def test_how_a_process_ends(null: int, script: str, how: Exit) -> None:
     assert await shell(script, null).wait() == how
+
+
+async def test_files_of_a_process_are_as_in_a_container(null: int, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        process = shell('touch "$FILE"', null, FILE=str(tmp_path / "file"))
+        assert await process.wait() == Exit(0)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+async def test_a_process_inherits_nothing_but_its_output(null: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        read_end, write_end = os.pipe()
+        held = f"{listener.fileno()} {read_end} {write_end}"
+        script = "for n in $HELD; do [ -e /proc/self/fd/$n ] && exit 1; done; exit 0"
+        assert await shell(script, null, HELD=held).wait() == Exit(0)
+        os.close(read_end)
+        os.close(write_end)
 
 
 async def test_many_at_once(null: int) -> None:

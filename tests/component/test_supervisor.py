@@ -1,0 +1,100 @@
+"""The supervisor and its children in a process of their own, because it forks and takes signals."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+
+_HEAD = """
+import asyncio, os, resource, signal, sys, time
+from hearth.cli.supervisor import Component, Supervisor
+
+async def serve(ready):
+    ready()
+    await asyncio.Event().wait()
+
+async def deaf(ready):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    await serve(ready)
+"""
+
+
+def run(script: str, *, seconds: float = 30) -> str:
+    source = _HEAD + textwrap.dedent(script)
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=seconds, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_stop_that_overtakes_the_start_of_a_child_is_heard() -> None:
+    began = time.monotonic()
+    run("""
+        def changed(pids):
+            for pid in pids.values():
+                os.kill(pid, signal.SIGTERM)  # at once: it has no handler of its own yet
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        Supervisor([Component("one", lambda: serve)], lambda: None, changed).run()
+    """)
+    assert time.monotonic() - began < 15  # a lost signal costs the whole 40 s until the kill
+
+
+def test_components_may_open_as_many_files_as_the_system_allows() -> None:
+    found = run("""
+        async def tell(ready):
+            print(*resource.getrlimit(resource.RLIMIT_NOFILE), flush=True)
+            await serve(ready)
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
+        Supervisor([Component("one", lambda: tell)], stop, lambda pids: None).run()
+    """)
+    soft, hard = found.split()
+    assert soft == hard
+
+
+def test_a_component_that_does_not_stop_is_killed() -> None:
+    found = run("""
+        seen = []
+        stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
+        Supervisor([Component("one", lambda: deaf)], stop, seen.append, stop_seconds=0.5).run()
+        print(os.path.exists(f"/proc/{seen[0]['one']}"))
+    """)
+    assert found.strip() == "False"
+
+
+def test_a_component_that_dies_is_started_again() -> None:
+    found = run("""
+        seen = []
+
+        def changed(pids):
+            seen.append(pids.get("one"))
+            if len({pid for pid in seen if pid}) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        async def dies(ready):
+            ready()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        Supervisor([Component("one", lambda: dies)], lambda: None, changed).run()
+        print(len({pid for pid in seen if pid}))
+    """)
+    assert found.strip() == "3"
+
+
+def test_the_end_of_the_supervisor_ends_its_children() -> None:
+    found = run("""
+        read_end, write_end = os.pipe()
+        if os.fork() == 0:
+            os.close(read_end)
+            die = lambda: os.kill(os.getpid(), signal.SIGKILL)
+            Supervisor([Component("one", lambda: serve)], die, lambda pids: None).run()
+        os.close(write_end)
+        print(os.read(read_end, 1))  # the end of the file comes when the last holder has ended
+    """)
+    assert found.strip() == "b''"
