@@ -226,20 +226,26 @@ class ControlPlane:
                 return await self._apply(decide(at))
             except NotFound as error:
                 raise Retryable(error.message) from error  # it went while we looked
-            except Forbidden as error:
+            except (BadRequest, Forbidden, Invalid) as error:
                 if _TERMINATING in error.message:
                     return None  # the namespace takes everything with it
-                raise
-            except (BadRequest, Invalid) as error:
-                if name != "configuration":
+                refused = self._refused(name, at, error)
+                if refused is None:
                     raise
-                return await self._apply(self._refused(at, error))
+                return await self._apply(refused)
 
         return reconcile
 
-    def _refused(self, at: Key, error: ApiError) -> Plan:
-        observed = self.world.configuration(at)
-        return configuration.creation_failed(observed, error.message, now=self._clock())
+    def _refused(self, name: str, at: Key, error: ApiError) -> Plan | None:
+        """What to say where the server refused the child that everything hangs on."""
+        if name == "configuration":
+            found = self.world.configuration(at)
+            return configuration.creation_failed(found, error.message, now=self._clock())
+        if name == "revision":
+            observed = self.world.revision(at)
+            if observed.deployment is None:
+                return revision.creation_failed(observed, error.message, now=self._clock())
+        return None
 
     async def _apply(self, plan: Plan) -> float | None:
         return await apply_plan(self._client, plan, manager=MANAGER, seen=self._seen)

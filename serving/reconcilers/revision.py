@@ -29,6 +29,8 @@ from serving.routing.targets import condition_status
 CONDITIONS = ConditionSet(keys.READY, (keys.RESOURCES_AVAILABLE, keys.CONTAINER_HEALTHY))
 _DEPLOYING = "Deploying"
 _DEADLINE = "ProgressDeadlineExceeded"
+_FAILED_CREATE = "FailedCreate"
+_REFUSED_AGAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,18 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     return Plan((*actions, *draft.writes(REVISIONS)))
 
 
+def creation_failed(observed: Observed, error: str, *, now: float) -> Plan:
+    """What to do after the server refused the Deployment; it may take it later."""
+    revision = observed.revision
+    if revision is None:
+        return Plan()
+    draft = Draft(revision, CONDITIONS, now=now)
+    draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, _FAILED_CREATE, error)
+    writes = draft.writes(REVISIONS)
+    event = Event(revision, "Warning", "InternalError", f"failed to create deployment: {error}")
+    return Plan((event, *writes) if writes else (), requeue_after=_REFUSED_AGAIN_SECONDS)
+
+
 def _deploy(
     observed: Observed,
     revision: Object,
@@ -69,8 +83,9 @@ def _deploy(
     existing = observed.deployment
     if existing is None:
         actions.append(Create(DEPLOYMENTS, desired))
-        draft.conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
-        draft.conditions.mark_unknown(keys.CONTAINER_HEALTHY, _DEPLOYING)
+        if not _was_refused(revision):
+            draft.conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
+            draft.conditions.mark_unknown(keys.CONTAINER_HEALTHY, _DEPLOYING)
         return True
     if not is_controlled_by(existing, revision):
         _mark_not_owned(draft, "Deployment", name(existing))
@@ -84,6 +99,15 @@ def _deploy(
     if status.get("readyReplicas"):
         draft.conditions.mark_true(keys.CONTAINER_HEALTHY)
     return True
+
+
+def _was_refused(revision: Object) -> bool:
+    """Whether the last try was in vain; told until one succeeds, or the status would flap."""
+    conditions = (revision.get("status") or {}).get("conditions") or ()
+    return any(
+        found["type"] == keys.RESOURCES_AVAILABLE and found.get("reason") == _FAILED_CREATE
+        for found in conditions
+    )
 
 
 def _mark_not_owned(draft: Draft, kind: str, child: str) -> None:

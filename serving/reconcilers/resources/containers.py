@@ -108,6 +108,9 @@ def _point_probes(container: dict[str, Any], port: int, *, keep_custom: bool) ->
             check = (container.get(kind) or {}).get(handler)
             if check is None:
                 continue
+            if check.get("scheme"):
+                # Knative takes any case; a pod only has HTTP and HTTPS.
+                check["scheme"] = check["scheme"].upper()
             rewritten = kind == "livenessProbe" and handler != "grpc" and not keep_custom
             if rewritten or not check.get("port"):
                 check["port"] = port

@@ -308,3 +308,37 @@ def test_h2c_and_sidecars(world: Any) -> None:
     ]
     assert {"name": "PORT", "value": "9000"} in containers[1]["env"]
     assert world.the(PODAUTOSCALERS, NAME)["spec"]["protocolType"] == "h2c"
+
+
+def test_a_refused_deployment_is_told_once_until_it_is_made(world: Any) -> None:
+    def refused() -> Plan:
+        observed = revision.Observed(world.get(REVISIONS, NAME))
+        return revision.creation_failed(observed, "no such runtime", now=world.now)
+
+    world.apply(refused())
+    assert world.conditions(REVISIONS, NAME)["ResourcesAvailable"] == ("False", "FailedCreate")
+    assert world.conditions(REVISIONS, NAME)["Ready"] == ("False", "FailedCreate")
+    assert world.message(REVISIONS, NAME, "Ready") == "no such runtime"
+    assert world.events == [("InternalError", "failed to create deployment: no such runtime")]
+    again = refused()
+    assert not again
+    assert again.requeue_after
+    world.settle(world.reconcile)
+    deployed(world, ready=1)
+    scaled(world)
+    world.settle(world.reconcile)
+    assert {status for status, _ in world.conditions(REVISIONS, NAME).values()} == {"True"}
+
+
+def test_schemes_of_probes_are_written_as_pods_want_them(world: Any) -> None:
+    check = {"path": "/ready", "scheme": "https"}
+    world.edit(
+        REVISIONS,
+        NAME,
+        lambda o: o["spec"]["containers"][0].update(readinessProbe={"httpGet": check}),
+    )
+    world.settle(world.reconcile)
+    template = world.the(DEPLOYMENTS, DEPLOYMENT)["spec"]["template"]
+    made = template["spec"]["containers"][0]["readinessProbe"]["httpGet"]
+    assert made == {"path": "/ready", "scheme": "HTTPS", "port": 8080}
+    assert check["scheme"] == "https"
