@@ -31,6 +31,7 @@ class Backend:
     __slots__ = (
         "cold_phases",
         "cold_starts",
+        "is_gone",
         "is_revision",
         "pod_seen_at",
         "probing",
@@ -46,6 +47,8 @@ class Backend:
     def __init__(self, ref: BackendRef, *, now: float, random: Random, limits: LineLimits) -> None:
         self.ref = ref
         self.is_revision = bool(ref.revision)
+        # The Revision has been deleted: no pods will come any more.
+        self.is_gone = False
         self.throttler: Throttler[Exchange] = Throttler(random, limits)
         self.stats = RevisionStats(now)
         # Until the Revision is seen, only the kubelet's word counts.
@@ -62,6 +65,7 @@ class Backend:
     def configure(self, spec: RevisionSpec) -> None:
         self.spec = spec
         self.is_revision = True
+        self.is_gone = False
         self.throttler.configure(spec.container_concurrency, spec.spread_target)
 
     @property

@@ -82,6 +82,9 @@ class Exchange:
 
     def _wait(self, backend: Backend, now: float) -> None:
         throttler = backend.throttler
+        if backend.is_gone and not throttler.ready:
+            self.fail(failures.REVISION_GONE)
+            return
         if not backend.is_revision and not throttler.ready:
             # Nobody makes pods for a plain Service.
             self.fail(failures.NO_ENDPOINTS)
@@ -254,7 +257,7 @@ class Exchange:
         now = self.gateway.clock()
         throttler = backend.throttler
         throttler.mark_refused(pod, now)
-        if not backend.is_revision and not throttler.ready:
+        if (backend.is_gone or not backend.is_revision) and not throttler.ready:
             self.fail(failures.CONNECT_FAILED)
             return
         size = len(self._request) + self._held_octets

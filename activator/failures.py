@@ -34,6 +34,7 @@ TOO_MANY_CONNECTIONS = Failure("too-many-connections", 503, "too many connection
 UNKNOWN_HOST = Failure("unknown-host", 404)
 NO_ROUTE = Failure("no-route", 404)
 NO_ENDPOINTS = Failure("no-endpoints", 503, "no endpoints available")
+REVISION_GONE = Failure("revision-gone", 503, "the revision has been deleted")
 QUEUE_FULL = Failure("queue-full", 503, "pending request queue full", extra=b"retry-after: 1\r\n")
 
 CONNECT_FAILED = Failure("connect-failed", 502, "cannot connect to the application")

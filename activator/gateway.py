@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from activator import failures
 from activator.backends import Backend, Registry
 from activator.deadlines import DeadlineWheel
 from activator.framing import DEFAULT_LIMITS as DEFAULT_FRAMING
@@ -145,6 +146,12 @@ class Gateway:
         for exchange, pod in throttler.admit(now):
             exchange.run_on(pod, now)
         self._watch_spread(backend, now)
+
+    def turn_away(self, backend: Backend) -> None:
+        """The revision is deleted and its last pod gone: who still waits is told so."""
+        if backend.is_gone and not backend.throttler.ready:
+            for exchange in backend.throttler.waiters():
+                exchange.fail(failures.REVISION_GONE)
 
     def _watch_spread(self, backend: Backend, now: float) -> None:
         """A line held back for pods to come is let go when that time is over."""

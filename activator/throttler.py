@@ -158,6 +158,10 @@ class Throttler(Generic[T]):
             admitted.append((ticket.owner, pod))
         return admitted
 
+    def waiters(self) -> list[T]:
+        """Everybody in the line, in order of arrival; they stay in it."""
+        return [ticket.owner for ticket in self._line if ticket.live]
+
     def spread_ends_in(self, now: float) -> float | None:
         """Seconds until a held line is let go; None when none is held for pods to come."""
         if not self.waiting or self.container_concurrency or self._spread_until is None:

@@ -113,6 +113,7 @@ class Watches:
             note_ready(backend, now)
         if throttler.waiting:
             self._gateway.admit(backend)
+            self._gateway.turn_away(backend)
             self._gateway.demand(backend)
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
@@ -130,9 +131,14 @@ class Watches:
             self._sweep()
 
     def _revision_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is None:
+        obj = new or old
+        if obj is None:
             return
-        for backend in self._gateway.registry.of_service(namespace(new), name(new)):
+        for backend in self._gateway.registry.of_service(namespace(obj), name(obj)):
+            if new is None:
+                backend.is_gone = True
+                self._gateway.turn_away(backend)
+                continue
             backend.configure(revision_spec(new))
             if backend.throttler.waiting:
                 self._gateway.admit(backend)

@@ -113,6 +113,30 @@ async def test_a_burst_of_a_thousand_at_zero_loses_nobody(
     assert sum(pod.in_flight for pod in backend.throttler.pods.values()) == 0
 
 
+async def test_a_deleted_revision_serves_until_its_last_pod_is_gone(lab: Any) -> None:
+    backend = lab.revision("zero", await lab.app())
+    backend.is_gone = True
+    lab.gateway.turn_away(backend)
+    assert (await lab.get("zero.test")).status == 200
+    lab.endpoints(backend, {})
+    response = await lab.get("zero.test")
+    assert (response.status, response.error) == (503, "revision-gone")
+
+
+async def test_the_line_of_a_deleted_revision_is_sent_home(lab: Any) -> None:
+    backend = lab.revision("zero")
+    waiting = [await lab.connect() for _ in range(20)]
+    for client in waiting:
+        await client.send(lab.get_bytes("zero.test"))
+    await lab.until(lambda: backend.throttler.waiting == 20)
+    backend.is_gone = True
+    lab.gateway.turn_away(backend)
+    for client in waiting:
+        response = await client.response()
+        assert (response.status, response.error) == (503, "revision-gone")
+    assert (backend.throttler.waiting, backend.stats.active) == (0, 0)
+
+
 async def test_a_full_line_is_503_with_a_reason(running_lab: Any) -> None:
     from activator.gateway import Limits
     from activator.throttler import LineLimits

@@ -223,6 +223,20 @@ async def test_a_request_waits_for_a_pod_that_the_cluster_starts(tmp_path: Path,
         assert await asking == (200, b"hello")
 
 
+async def test_who_waits_for_a_deleted_revision_is_told_so(tmp_path: Path) -> None:
+    async with running_whole(tmp_path) as whole:
+        client = whole.client
+        await client.create(SERVICES, a_service("zero"))
+        await client.create(REVISIONS, a_revision("zero"))
+        await client.create(KINGRESSES, an_ingress("zero", "zero.test", {"zero": 100}))
+        await whole.ingress_when("zero", "Ready", "True")
+        waiting = [asyncio.create_task(whole.get("zero.test")) for _ in range(10)]
+        await client.delete(REVISIONS, "zero", "default")
+        gone = (503, b"the revision has been deleted")
+        assert await asyncio.gather(*waiting) == [gone] * 10
+        assert await whole.get("zero.test") == gone
+
+
 async def test_pods_that_go_get_nothing_more(tmp_path: Path, lab: Any) -> None:
     old, new = await lab.app(lambda r: lab.text("old")), await lab.app(lambda r: lab.text("new"))
     async with running_whole(tmp_path) as whole:
