@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from hearth.cli import samples, stack
 from hearth.cli.state import (
     Layout,
     StateError,
+    default_data_dir,
     is_running,
     prepare_layout,
     process_start,
@@ -158,6 +160,13 @@ def _state(options: UpOptions, layout: Layout, pids: dict[str, int]) -> dict[str
     }
 
 
+def _which(options: UpOptions) -> str:
+    """The options that other commands need to find this Hearth."""
+    if options.data_dir != default_data_dir(options.name):
+        return f" --data-dir {shlex.quote(str(options.data_dir))}"
+    return "" if options.name == "default" else f" --name {options.name}"
+
+
 def _banner(options: UpOptions, layout: Layout, seconds: float) -> str:
     suffix = f":{layout.port}" if layout.port != 80 else ""
     lines = [
@@ -175,7 +184,7 @@ def _banner(options: UpOptions, layout: Layout, seconds: float) -> str:
         f"  curl http://hello.default.localhost{suffix}",
         "",
     ]
-    named = "" if options.name == "default" else f" --name {options.name}"
+    named = _which(options)
     lines.append(
         f"Stop it with `hearth down{named}`." if options.detach else "Stop it with Ctrl-C."
     )

@@ -30,14 +30,6 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Apply:
-    """Server-side apply: the object holds only the fields to own."""
-
-    resource: Resource
-    obj: Object
-
-
-@dataclass(frozen=True, slots=True)
 class UpdateStatus:
     resource: Resource
     obj: Object
@@ -74,7 +66,7 @@ class Event:
     message: str
 
 
-Action = Create | Update | Apply | UpdateStatus | Patch | Delete | Event
+Action = Create | Update | UpdateStatus | Patch | Delete | Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +125,13 @@ async def _act(client: KubeClient, action: Action, manager: str, seen: Seen | No
 
 
 async def _write(
-    client: KubeClient, action: Create | Update | Apply | UpdateStatus | Patch, manager: str
+    client: KubeClient, action: Create | Update | UpdateStatus | Patch, manager: str
 ) -> Object:
     match action:
         case Create():
             return await client.create(action.resource, action.obj, field_manager=manager)
         case Update():
             return await client.update(action.resource, action.obj)
-        case Apply():
-            return await client.apply(action.resource, action.obj, field_manager=manager)
         case UpdateStatus():
             return await client.update_status(action.resource, action.obj)
     return await client.patch(

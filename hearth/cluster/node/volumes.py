@@ -97,7 +97,7 @@ def _check_host_path(body: Mapping[str, Any], path: Path, *, allowed: bool) -> N
     if not allowed:
         raise ConfigError(
             "hostPath volumes are refused: pods run as your own user; "
-            "start Hearth with host paths allowed to permit them"
+            "a pod is a process of this machine and can open that path itself"
         )
     kind = body.get("type") or ""
     if kind == "DirectoryOrCreate":
