@@ -175,3 +175,50 @@ def test_deletion_takes_everything_along(cluster: Cluster, a_service: Make) -> N
         )
 
     until(gone, what="configuration, route and revision gone")
+
+
+def test_a_service_hidden_from_outside_has_the_address_of_the_cluster(
+    cluster: Cluster, a_service: Make
+) -> None:
+    service = a_service("hidden")
+    service["metadata"]["labels"] = {"networking.knative.dev/visibility": "cluster-local"}
+    cluster.create(service)
+    inside = f"http://hidden.{cluster.namespace}.svc.cluster.local"
+    assert cluster.until_ready("Service", "hidden")["status"]["url"] == inside
+    assert cluster.request(inside).status == 404
+    cluster.patch(
+        "Service", "hidden", {"metadata": {"labels": {"networking.knative.dev/visibility": None}}}
+    )
+
+    def shown() -> str | None:
+        url = str(cluster.get("Service", "hidden")["status"]["url"])
+        return url if url != inside else None
+
+    outside = until(shown, what="an address outside")
+    until(lambda: cluster.request(outside).status == 200, what="an answer outside")
+
+
+def test_an_image_that_is_not_there_fails_the_service(cluster: Cluster, a_service: Make) -> None:
+    service = a_service("no-image")
+    service["spec"]["template"]["spec"]["containers"][0]["image"] = (
+        "conformance.invalid/no/such/image"
+    )
+    cluster.create(service)
+
+    def failed() -> bool:
+        found = condition(cluster.get("Service", "no-image"), "ConfigurationsReady")
+        return (found.get("status"), found.get("reason")) == ("False", "RevisionFailed")
+
+    until(failed, seconds=180, what="the reason RevisionFailed")
+    revision = cluster.get("Revision", "no-image-00001")
+    ready = condition(revision, "Ready")
+    assert (ready["status"], bool(ready["reason"]), bool(ready["message"])) == ("False", True, True)
+
+
+def test_a_dry_run_leaves_nothing(cluster: Cluster, a_service: Make) -> None:
+    kind = cluster.kind("Service")
+    tried = kind.create(body=a_service("dry"), namespace=cluster.namespace, dry_run="All")
+    assert tried.to_dict()["spec"]["template"]["spec"]["timeoutSeconds"] == 300
+    with pytest.raises(DynamicApiError) as missing:
+        cluster.get("Service", "dry")
+    assert missing.value.status == 404

@@ -75,5 +75,35 @@ def test_container_concurrency_is_a_hard_limit(cluster: Cluster, a_service: Make
     assert took[-1] >= 1.9  # one after the other: 0.5, 1.0, 1.5, 2.0 s
 
 
+@pytest.mark.usefixtures("needs_delay")
+def test_a_response_that_starts_late_is_answered_504(cluster: Cluster, a_service: Make) -> None:
+    slow = a_service(
+        "late",
+        env=[{"name": "DELAY", "value": "5"}],
+        timeoutSeconds=30,
+        responseStartTimeoutSeconds=1,
+    )
+    cluster.create(slow)
+    url = cluster.until_ready("Service", "late")["status"]["url"]
+    answer = cluster.request(url)
+    assert answer.status == 504
+    assert answer.seconds < 4
+
+
+def test_a_service_waits_for_what_its_container_lacks(cluster: Cluster, a_service: Make) -> None:
+    core, space = cluster.core, cluster.namespace
+    service = a_service("patient")
+    container = service["spec"]["template"]["spec"]["containers"][0]
+    container["env"] = []
+    container["envFrom"] = [{"secretRef": {"name": "later"}}]
+    cluster.create(service)
+    until(lambda: core.list_namespaced_pod(space).items, what="a pod")
+    core.create_namespaced_secret(
+        space, {"metadata": {"name": "later"}, "stringData": {"TARGET": "Secret"}}
+    )
+    url = cluster.until_ready("Service", "patient", seconds=180)["status"]["url"]
+    assert cluster.request(url).body == "Hello Secret!\n"
+
+
 def test_an_unknown_host_is_not_found(cluster: Cluster) -> None:
     assert cluster.request("http://nobody.nowhere.example.invalid").status == 404
