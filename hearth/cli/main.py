@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -230,6 +231,9 @@ def version() -> None:
     typer.echo(f"hearth {version('hearth-serving')}")
 
 
+_FOLDER_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENAMETOOLONG)
+
+
 def run() -> None:
     """Entry point: errors the user can mend are one line, without a traceback."""
     try:
@@ -240,6 +244,11 @@ def run() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _FOLDER_ERRORS:
+            raise
+        print(f"Error: {error.filename or 'state folder'}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+_REPORT_SECONDS = 1.0
 _STEADY_SECONDS = 10.0  # a child that lived so long starts again without a pause
 
 
@@ -61,7 +62,7 @@ class Supervisor:
     components: Sequence[Component]
     on_ready: Callable[[], None]
     on_change: Callable[[dict[str, int]], None]
-    """Called with the process ids, by component, whenever they changed."""
+    """Called with the process ids, by component, whenever they changed; again after an OSError."""
     log_level: str = "INFO"
     stop_seconds: float = 40.0
     _children: dict[str, _Child] = field(default_factory=dict)
@@ -69,6 +70,7 @@ class Supervisor:
     _lifeline: tuple[int, int] = (-1, -1)
     _stopping: bool = False
     _announced: bool = False
+    _is_report_due: bool = False
 
     def run(self) -> None:
         self._wakeup, self._lifeline = os.pipe(), os.pipe()
@@ -85,6 +87,8 @@ class Supervisor:
                 self._start_due()
                 self._wait()
                 self._reap()
+                if self._is_report_due:
+                    self._report()
         finally:
             self._stop_all()
 
@@ -97,6 +101,8 @@ class Supervisor:
     def _wait(self) -> None:
         pending = [c.start_at for c in self._children.values() if not c.pid and self._may_start(c)]
         timeout = max(0.0, min(pending) - time.monotonic()) if pending else None
+        if self._is_report_due:
+            timeout = _REPORT_SECONDS if timeout is None else min(timeout, _REPORT_SECONDS)
         fds = [c.ready_fd for c in self._children.values() if c.ready_fd >= 0]
         readable, _, _ = select.select([self._wakeup[0], *fds], [], [], timeout)
         if self._wakeup[0] in readable:
@@ -204,7 +210,15 @@ class Supervisor:
         child.pause = min(child.pause * 2, _LONGEST_PAUSE)
 
     def _report(self) -> None:
-        self.on_change({n: c.pid for n, c in self._children.items() if c.pid})
+        """A full disk must not end what runs: the report is made again until it succeeds."""
+        try:
+            self.on_change({n: c.pid for n, c in self._children.items() if c.pid})
+        except OSError as error:
+            if not self._is_report_due:
+                log.warning("state not saved", extra={"error": str(error)})
+            self._is_report_due = True
+        else:
+            self._is_report_due = False
 
     def _stop_all(self) -> None:
         """In reverse order of start; each is given time, then killed."""
@@ -221,7 +235,7 @@ class Supervisor:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wakeup[0], 4096)
             child.pid = 0
-        self.on_change({})
+        self._report()
 
 
 def _exit_status(pid: int) -> int | None:

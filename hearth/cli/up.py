@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shlex
@@ -86,7 +87,10 @@ def _in_background(options: UpOptions, began: float, told_fd: int) -> int:
             return _serve(options, began, told)
         except StateError as error:
             print(f"Error: {error}", file=told, flush=True)
-            return 1
+        except OSError as error:
+            where = error.filename or options.data_dir
+            print(f"Error: {where}: {error.strerror}", file=told, flush=True)
+        return 1
 
 
 def _lock(data_dir: Path) -> TextIO:
@@ -140,7 +144,8 @@ def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) ->
         where = f"its log says why: {layout.log_file}" if options.detach else "see the lines above"
         raise StateError(f"component {error} failed to start; {where}") from error
     finally:
-        write_state(layout.data_dir, _state(options, layout, {}) | {"pid": 0})
+        with contextlib.suppress(OSError):  # a process that is gone counts as not running, too
+            write_state(layout.data_dir, _state(options, layout, {}) | {"pid": 0})
     if not options.detach:
         print("Hearth has stopped.", file=out, flush=True)
     return 0

@@ -98,3 +98,24 @@ def test_the_end_of_the_supervisor_ends_its_children() -> None:
         print(os.read(read_end, 1))  # the end of the file comes when the last holder has ended
     """)
     assert found.strip() == "b''"
+
+
+def test_a_full_disk_does_not_end_what_runs() -> None:
+    found = run("""
+        pids, reports = set(), []
+
+        def changed(found):
+            reports.append(found)
+            if pids and len(reports) < 5:
+                raise OSError(28, "No space left on device")
+            pids.update(found.values())
+            if len(pids) == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def kill():
+            os.kill(next(iter(pids)), signal.SIGKILL)
+
+        Supervisor([Component("one", lambda: serve)], kill, changed).run()
+        print(len(pids))
+    """)
+    assert found.strip() == "2"
