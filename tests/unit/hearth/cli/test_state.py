@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from hearth.cli import state
+from hearth.cli.state import StateError, is_running, prepare_layout, process_start, read_state
+
+
+def test_ports_are_kept_across_starts(tmp_path: Path) -> None:
+    first = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
+    state.write_state(tmp_path, {"ports": first.ports})
+    second = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
+    assert second.ports == first.ports
+    assert len(set(first.ports.values())) == len(first.ports)
+
+
+def test_a_remembered_port_that_is_taken_is_given_up(tmp_path: Path) -> None:
+    first = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
+    state.write_state(tmp_path, {"ports": first.ports})
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first.ports["webhook"]))
+        other.listen()
+        second = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
+    assert second.ports["webhook"] != first.ports["webhook"]
+
+
+def test_a_wanted_port_that_is_taken_names_its_option(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(StateError, match=rf"port {port} is in use .* --api-port"):
+            prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=port)
+
+
+def test_state_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:
+    state.write_state(tmp_path, {"a": 1})
+    state.write_state(tmp_path, {"a": 2})
+    assert read_state(tmp_path) == {"a": 2}
+    assert state.state_file(tmp_path).stat().st_mode & 0o077 == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_recycled_process_number_is_not_taken_for_ours() -> None:
+    started = process_start(os.getpid())
+    assert is_running({"pid": os.getpid(), "started": started})
+    assert not is_running({"pid": os.getpid(), "started": "0"})
+    assert not is_running({})
+
+
+def test_a_state_that_runs_nowhere(tmp_path: Path) -> None:
+    assert read_state(tmp_path) == {}
+    state.state_file(tmp_path).write_text(json.dumps({"pid": 2**22 + 1, "started": "1"}))
+    assert not is_running(read_state(tmp_path))
