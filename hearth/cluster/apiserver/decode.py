@@ -15,7 +15,13 @@ import orjson
 from hearth.cluster.apiserver import gojson, negotiate, protobuf, status, typecheck
 from hearth.cluster.apiserver.kind import Kind
 from hearth.cluster.apiserver.objects import Object
-from hearth.cluster.apiserver.yamlbody import MAX_DEPTH, YamlError, load_yaml
+from hearth.cluster.apiserver.yamlbody import (
+    MAX_DEPTH,
+    REPEATED,
+    YamlError,
+    load_yaml_strict,
+    warnings_of,
+)
 
 _SUMMARY = 30
 _DUPLICATES_LIMIT = 512 * 1024
@@ -31,7 +37,7 @@ def media_type(content_type: str, accepted: Sequence[str]) -> str:
 
 
 def decode_body(body: bytes, content_type: str, kind_name: str) -> tuple[Any, list[str]]:
-    """The value of a body and its repeated fields."""
+    """The value of a body, and what a strict reader says of fields that come twice."""
     media = media_type(content_type, negotiate.OFFERED)
     if media == negotiate.PROTOBUF:
         try:
@@ -40,12 +46,12 @@ def decode_body(body: bytes, content_type: str, kind_name: str) -> tuple[Any, li
             raise _unrecognized(kind_name, str(error), body) from None
     if media == negotiate.YAML:
         try:
-            return load_yaml(body), []
+            value, repeated = load_yaml_strict(body)
         except YamlError as error:
-            problem = f"couldn't get version/kind; json parse error: {error}"
-            raise _unrecognized(kind_name, problem, body) from None
+            raise _unrecognized(kind_name, str(error), body) from None
+        return value, [repeated] if repeated else []
     try:
-        return load_json(body), duplicate_fields(body)
+        return load_json(body), [f'duplicate field "{path}"' for path in duplicate_fields(body)]
     except gojson.GoJsonError as error:
         problem = f"couldn't get version/kind; json parse error: {error}"
         raise _unrecognized(kind_name, problem, body) from None
@@ -94,6 +100,8 @@ def _summary(body: bytes) -> str:
 def decode_object(body: bytes, content_type: str, kind: Kind) -> tuple[Object, list[str]]:
     """The object of a create or update and its repeated fields; 400 where it is none."""
     value, duplicates = decode_body(body, content_type, kind.kind)
+    if value is None and not kind.custom:
+        value = {}  # Go reads null as an object without fields
     if not isinstance(value, dict):
         raise _unrecognized(kind.kind, _not_an_object(value), body)
     if kind.custom and not value.get("kind"):
@@ -164,16 +172,24 @@ def check_type(obj: Object, kind: Kind, *, is_builtin: bool) -> None:
     api_version, name = str(obj["apiVersion"]), str(obj["kind"])
     if (api_version, name) == (kind.api_version, kind.kind):
         return
-    if not kind.custom and not is_builtin:
-        raise _cannot_handle(obj, kind, _not_registered(api_version, name))
+    is_version = is_builtin and name == kind.kind and api_version.startswith(f"{kind.group}/")
+    if not kind.custom and not is_version:
+        raise _cannot_handle(obj, kind, other_kind(obj, kind, is_builtin=is_builtin))
     if api_version != kind.api_version:
         raise status.bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version "
             f"({kind.api_version})"
         )
-    if not kind.custom:
-        was, into = _go_type(obj["apiVersion"], name), f"core.{kind.kind}"
-        raise _cannot_handle(obj, kind, f"converting ({was}) to ({into}): unknown conversion")
+
+
+def other_kind(obj: Object, kind: Kind, *, is_builtin: bool) -> str:
+    """What Go says of an object that is none of the built-in ``kind``."""
+    api_version, name = str(obj["apiVersion"]), str(obj["kind"])
+    if not is_builtin:
+        return _not_registered(api_version, name)
+    package = kind.group.partition(".")[0] or "core"
+    was, into = _go_type(api_version, name), f"{package}.{kind.kind}"
+    return f"converting ({was}) to ({into}): unknown conversion"
 
 
 def _go_type(api_version: str, kind: str) -> str:
@@ -219,10 +235,11 @@ def check_fields(
     if validation == "Ignore":
         typecheck.drop_unknown(obj, kind.schema)
         return obj, []
-    strict = [f'unknown field "{path}"' for path in typecheck.unknown_fields(obj, kind.schema)]
-    strict += [f'duplicate field "{path}"' for path in duplicates]
+    unknown = [f'unknown field "{path}"' for path in typecheck.unknown_fields(obj, kind.schema)]
+    of_text = [complaint for complaint in duplicates if complaint.startswith(REPEATED)]
+    strict = of_text + unknown + [text for text in duplicates if text not in of_text]
     if strict and validation == "Strict":
         raise _cannot_handle(obj, kind, "strict decoding error: " + ", ".join(strict))
     if strict:
         typecheck.drop_unknown(obj, kind.schema)
-    return obj, strict
+    return obj, [warning for complaint in strict for warning in warnings_of(complaint)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +36,22 @@ def _dry_run_errors(given: list[str]) -> list[FieldError]:
     return []
 
 
+def _manager_errors(manager: str) -> Iterator[FieldError]:
+    if len(manager.encode()) > _MANAGER_LIMIT:
+        yield fielderrors.too_long("fieldManager", _MANAGER_LIMIT)
+    at = 0
+    for letter in manager:
+        if not letter.isprintable():
+            problem = f"invalid character U+{ord(letter):04X} (at position {at})"
+            yield fielderrors.invalid("fieldManager", manager, problem)
+        at += len(letter.encode())
+
+
 def write_options(query: Mapping[str, str], raw_query: str, kind: str) -> WriteOptions:
     """``kind`` is CreateOptions, UpdateOptions or PatchOptions; it appears in complaints."""
     dry_run = paths.all_values(raw_query, "dryRun") if "dryRun" in query else []
-    errors = _dry_run_errors(dry_run)
     manager = query.get("fieldManager", "")
-    if len(manager) > _MANAGER_LIMIT:
-        errors.append(fielderrors.too_long("fieldManager", _MANAGER_LIMIT))
+    errors = [*_manager_errors(manager), *_dry_run_errors(dry_run)]
     validation = query.get("fieldValidation", "")
     if validation not in _VALIDATIONS:
         supported = sorted(_VALIDATIONS)

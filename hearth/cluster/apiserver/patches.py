@@ -6,17 +6,17 @@ decoded anew, as if a client had sent it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 
-from hearth.cluster.apiserver import decode, gojson, status, typecheck
+from hearth.cluster.apiserver import decode, gojson, status, strategic, typecheck
 from hearth.cluster.apiserver.fielderrors import invalid
 from hearth.cluster.apiserver.kind import Kind, Schema
 from hearth.cluster.apiserver.objects import Object
 from hearth.cluster.apiserver.requests import MAX_BODY
-from hearth.cluster.apiserver.strategic import strategic_merge
+from hearth.cluster.apiserver.structconvert import conversion_error, go_text
 from hearth.kube.patch import CopyLimitError, PatchError, json_patch, merge_patch
 
 JSON_PATCH = "application/json-patch+json"
@@ -59,6 +59,10 @@ def _not_a(value: Any, media: str) -> str:
     return f"json: cannot unmarshal {shown} into Go value of type {target}"
 
 
+def not_a_map(value: Any) -> str:
+    return _not_a(value, MERGE_PATCH)
+
+
 def _check_operations(operations: list[Any]) -> None:
     if len(operations) > _MAX_OPERATIONS:
         raise status.ApiStatus(
@@ -84,9 +88,11 @@ def patched(obj: Object, patch: Any, media: str, *, schema: Schema) -> Object:
             raise status.unprocessable() from None
     elif media == STRATEGIC_PATCH:
         try:
-            result = strategic_merge(obj, patch, schema)
-        except ValueError as error:
+            result = strategic.strategic_merge(obj, patch, schema)
+        except strategic.BadFormat as error:
             raise status.bad_request(str(error)) from None
+        except ValueError as error:
+            raise status.ApiStatus(500, "", str(error)) from None
     else:
         result = merge_patch(obj, patch)
     if not isinstance(result, dict):
@@ -94,27 +100,52 @@ def patched(obj: Object, patch: Any, media: str, *, schema: Schema) -> Object:
     return result
 
 
-def check_types(obj: Object, schema: Schema, kind: str) -> None:
+def shown(obj: Object, patch: Any, media: str) -> str:
+    """What a refusal shows: the patched object, of a strategic merge patch the patch itself."""
+    return go_text(patch) if media == STRATEGIC_PATCH else orjson.dumps(obj).decode()
+
+
+def check_types(obj: Object, schema: Schema, kind: str, *, patch: Any, media: str) -> None:
     """Refuses a patched object that could not have been sent: a value of a wrong type."""
-    problems = typecheck.decode_errors(obj, schema, kind)
-    if problems:
-        raise _refused(obj, problems[0])
+    if media == STRATEGIC_PATCH:
+        problem = conversion_error(obj, schema)
+    else:
+        problem = next(iter(typecheck.decode_errors(obj, schema, kind)), "")
+    if problem:
+        raise refused(shown(obj, patch, media), problem)
 
 
-def _refused(obj: Object, problem: str) -> status.ApiStatus:
-    text = orjson.dumps(obj).decode()
+def refused(text: str, problem: str) -> status.ApiStatus:
     return status.invalid("", "", "", errors=[invalid("patch", text, problem)])
 
 
+def check_kind(
+    obj: Object, kind: Kind, *, media: str, is_builtin: Callable[[Object], bool]
+) -> None:
+    """A patch may not make an object one of another kind."""
+    if media == STRATEGIC_PATCH:  # read as the kind it was, whatever it says
+        obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
+    for field, own in (("apiVersion", kind.api_version), ("kind", kind.kind)):
+        if not obj.get(field):
+            obj[field] = own
+    if (obj["apiVersion"], obj["kind"]) == (kind.api_version, kind.kind):
+        return
+    if kind.custom:
+        decode.check_type(obj, kind, is_builtin=False)
+        raise status.bad_request(f"the kind in the data ({obj['kind']}) is not {kind.kind}")
+    problem = decode.other_kind(obj, kind, is_builtin=is_builtin(obj))
+    raise refused(orjson.dumps(obj).decode(), problem)
+
+
 def check_patched_fields(
-    obj: Object, kind: Kind, *, validation: str, duplicates: Sequence[str]
+    obj: Object, kind: Kind, *, validation: str, duplicates: Sequence[str], text: str
 ) -> list[str]:
     """Drops what the kind does not know; warnings about it, or a refusal under ``Strict``."""
     unknown = [] if validation == "Ignore" else typecheck.unknown_fields(obj, kind.schema)
     problems = [f'duplicate field "{path}"' for path in duplicates if validation != "Ignore"]
     problems += [f'unknown field "{path}"' for path in unknown]
     if problems and validation == "Strict":
-        raise _refused(obj, "strict decoding error: " + ", ".join(problems))
+        raise refused(text, "strict decoding error: " + ", ".join(problems))
     if unknown or validation == "Ignore":
         typecheck.drop_unknown(obj, kind.schema)
     return problems

@@ -144,6 +144,15 @@ class Registry:
         found = [s for (g, v, _), s in self._served.items() if (g, v) == (group, version)]
         return sorted(found, key=lambda served: served.kind.plural)
 
+    def is_builtin(self, obj: Object) -> bool:
+        """Whether the object says that it is of a kind of the server's own."""
+        served = self.by_kind(str(obj.get("apiVersion")), str(obj.get("kind")))
+        return served is not None and not served.kind.custom
+
+    def has_builtin(self, group: str) -> bool:
+        """Whether the group has kinds of the server's own, in whatever version."""
+        return any(g == group and not s.kind.custom for (g, _, _), s in self._served.items())
+
     def custom(self, group_resource: str) -> list[Kind]:
         return self._custom.get(group_resource, [])
 

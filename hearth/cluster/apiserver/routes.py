@@ -93,7 +93,7 @@ async def handle_resource(api: Api, request: Request, target: Target) -> Respons
     check_access(request.user, target, verb or request.method.lower())
     served = api.registry.get(target.group, target.version, target.plural)
     if served is None:
-        if api.registry.of_version(target.group, target.version):
+        if api.registry.has_builtin(target.group):
             raise status.no_such_resource()
         return not_found()
     call = Call(api, request, target, served)

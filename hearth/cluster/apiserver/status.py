@@ -134,6 +134,12 @@ def not_acceptable(offered: Sequence[str]) -> ApiStatus:
     return ApiStatus(406, "NotAcceptable", message)
 
 
+def wrong_shape(shape: str, problem: str) -> ApiStatus:
+    """A list was asked for as an object, or the other way around."""
+    message = f"you requested {shape}, but the requested object {problem}"
+    return ApiStatus(406, "NotAcceptable", message)
+
+
 def too_large(limit: int) -> ApiStatus:
     message = f"Request entity is too large: limit is {limit}"
     return ApiStatus(413, "RequestEntityTooLarge", message)

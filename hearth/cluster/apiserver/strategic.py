@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hearth.cluster.apiserver.kind import Object, Schema
+from hearth.cluster.apiserver.structconvert import go_text
 
 DIRECTIVE = "$patch"
 RETAIN_KEYS = "$retainKeys"
@@ -21,7 +22,11 @@ _NO_SCHEMA: Schema = {}
 
 
 class PatchError(ValueError):
-    """The patch itself is wrong; the message is meant for the client (400)."""
+    """The patch itself is wrong; the message is meant for the client."""
+
+
+class BadFormat(PatchError):
+    """A directive is not written as it must be (400)."""
 
 
 def strategic_merge(current: Mapping[str, Any], patch: Mapping[str, Any], schema: Schema) -> Object:
@@ -36,7 +41,7 @@ def _merge_object(current: Object, patch: Object, schema: Schema) -> Object:
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
-        raise PatchError(f"unknown patch type found: {directive}")
+        raise _unknown_type(directive, patch)
     _retain_keys(current, patch)
     _merge_ordered_lists(current, patch, schema)
     for key, value in patch.items():
@@ -50,17 +55,22 @@ def _merge_object(current: Object, patch: Object, schema: Schema) -> Object:
     return current
 
 
+_BAD_RETAIN_KEYS = "invalid patch format of retainKeys"
+
+
+def _unknown_type(directive: Any, patch: Object) -> PatchError:
+    return PatchError(f"unknown patch type: {directive} in map: {go_text(patch)}")
+
+
 def _retain_keys(current: Object, patch: Object) -> None:
     retain = patch.pop(RETAIN_KEYS, None)
     if retain is None:
         return
     if not isinstance(retain, list):
-        raise PatchError(f"invalid value {retain!r} in the {RETAIN_KEYS} directive")
+        raise BadFormat(_BAD_RETAIN_KEYS)
     for key in patch:
         if not key.startswith("$") and patch[key] is not None and key not in retain:
-            raise PatchError(
-                f"{RETAIN_KEYS} directive must include all keys of the patch: {key} is missing"
-            )
+            raise BadFormat(_BAD_RETAIN_KEYS)
     for key in list(current):
         if key not in retain:
             del current[key]
@@ -140,7 +150,7 @@ def _apply_directives(
             case "merge":
                 raise PatchError("merging lists cannot yet be specified in the patch")
             case other:
-                raise PatchError(f"unknown patch type found: {other}")
+                raise _unknown_type(other, item)
     if replace:
         plain = [_without_directives(item) for item in plain]
     return current, plain, replace
@@ -148,12 +158,8 @@ def _apply_directives(
 
 def _key_of(item: Object, key: str) -> Any:
     if key not in item:
-        raise PatchError(f"map: {_go_map(item)} does not contain declared merge key: {key}")
+        raise PatchError(f"map: {go_text(item)} does not contain declared merge key: {key}")
     return item[key]
-
-
-def _go_map(item: Object) -> str:
-    return "map[" + " ".join(f"{k}:{item[k]}" for k in sorted(item)) + "]"
 
 
 def _merge_items(merged: list[Any], patch: list[Any], *, key: str, schema: Schema) -> list[Any]:
@@ -186,6 +192,7 @@ def _merge_ordered_lists(current: Object, patch: Object, schema: Schema) -> None
         live_list = live if isinstance(live, list) else []
         merged = live_list
         if isinstance(changes, list):
+            _check_order(changes, order, key=child.get("x-kubernetes-patch-merge-key"))
             merged = _merge_value(copy.deepcopy(live_list), changes, child)
         for value in _listed(patch, DELETE_FROM_LIST + name):
             merged = [item for item in merged if item != value]
@@ -195,6 +202,27 @@ def _merge_ordered_lists(current: Object, patch: Object, schema: Schema) -> None
         identity = _identity(key, order)
         wanted = order if isinstance(order, list) else []
         current[name] = _in_order(merged, wanted=wanted, live=live_list, identity=identity)
+
+
+def _check_order(changes: list[Any], order: Any, *, key: str | None) -> None:
+    """The patched items must stand in the order that the directive prescribes."""
+    if not isinstance(order, list):
+        raise BadFormat("invalid patch format of setElementOrder list")
+    if not order or not changes:
+        return
+    rest = iter(order)
+    for item in changes:
+        if isinstance(item, dict):
+            if item.get(DIRECTIVE) == "delete":
+                continue
+            is_next = any(other.get(key) == item.get(key) for other in rest)
+        else:
+            is_next = any(other == item for other in rest)
+        if not is_next:
+            raise PatchError(
+                f"The order in patch list:\n{go_text(changes)}\n doesn't match "
+                f"$setElementOrder list:\n{go_text(order)}\n"
+            )
 
 
 def _listed(patch: Object, directive: str) -> list[Any]:

@@ -10,6 +10,16 @@ from hearth.cluster.apiserver.negotiate import Output
 from hearth.cluster.apiserver.objects import Object
 
 TABLE, PARTIAL = "Table", "PartialObjectMetadata"
+PARTIAL_LIST = f"{PARTIAL}List"
+
+
+def go_type(kind: Kind, *, of_list: bool = False) -> str:
+    """The Go type behind a kind, as messages name it."""
+    suffix = "List" if of_list else ""
+    if kind.custom:
+        return f"*unstructured.Unstructured{suffix}"
+    package = kind.group.partition(".")[0] or "core"
+    return f"*{package}.{kind.kind}{suffix}"
 
 
 def columns(kind: Kind) -> list[dict[str, Any]]:

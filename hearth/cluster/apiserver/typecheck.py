@@ -103,8 +103,14 @@ def _scalar_errors(value: Any, go_type: GoType, place: _Place) -> Iterator[str]:
     elif go_type.kind == "float64":
         if not isinstance(value, int | float) or isinstance(value, bool):
             yield place.mismatch(value, go_type.name)
-    elif (check := _SPECIAL.get(go_type.kind)) and (message := check(value)):
+    elif message := special_error(go_type.kind, value):
         yield message
+
+
+def special_error(kind: str, value: Any) -> str:
+    """What Go says of a value for a type that reads JSON itself: times, quantities, bytes."""
+    check = _SPECIAL.get(kind)
+    return check(value) if check else ""
 
 
 _INTEGERS = {"int": 64, "int32": 32, "int64": 64}

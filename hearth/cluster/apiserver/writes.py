@@ -137,7 +137,7 @@ def _check_namespace(write: Write, obj: Object) -> None:
 
 async def _create_once(write: Write, obj: Object, *, tracked: bool) -> Written:
     api, kind = write.api, write.kind
-    has_version = bool(obj["metadata"].pop("resourceVersion", None))
+    version = str(obj["metadata"].pop("resourceVersion", ""))
     metadata.fill_for_create(
         obj,
         kind,
@@ -160,7 +160,7 @@ async def _create_once(write: Write, obj: Object, *, tracked: bool) -> Written:
         raise write.invalid(obj["metadata"].get("name", ""), errors)
     _warn(write, obj)
     await api.admission.validate(write.attempt("CREATE", obj, None))
-    if has_version:
+    if version.isdigit() and int(version):
         raise status.ApiStatus(
             500, "", "resourceVersion should not be set on objects to be created"
         )
@@ -317,8 +317,11 @@ def _check_version(write: Write, asked: str, entry: Entry) -> None:
     if not asked or asked == "0":
         if write.kind.strategy.allow_unconditional_update:
             return
-        problem = invalid("metadata.resourceVersion", 0, "must be specified for an update")
-        raise status.invalid(write.kind.group, write.kind.plural, write.name, errors=[problem])
+        error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+        raise status.invalid(write.kind.group, write.kind.plural, write.name, errors=[error])
+    if not (asked.isascii() and asked.isdigit()):
+        problem = f'strconv.ParseUint: parsing "{asked}": invalid syntax'
+        raise status.ApiStatus(500, "", problem)
     if asked != str(entry.revision):
         raise write.conflict(status.MODIFIED)
 

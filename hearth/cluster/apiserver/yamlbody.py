@@ -29,6 +29,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         super().__init__(text)
         self._depth = 0
         self._merged = 0
+        self.repeated: list[tuple[int, str]] = []
 
     def descend_resolver(self, parent: Any, index: Any) -> None:
         """Called by the composer for each node before it looks into it."""
@@ -40,6 +41,17 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     def ascend_resolver(self) -> None:
         self._depth -= 1
         super().ascend_resolver()
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Notes keys that come twice: the last one counts, and strict clients are told."""
+        seen = set[str]()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                continue
+            if key.value in seen:
+                self.repeated.append((value.start_mark.line + 1, key.value))
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
     def flatten_mapping(self, node: Any) -> None:
         """Writes out ``<<``. Counted at each visit: merges of merges multiply."""
@@ -57,8 +69,32 @@ _Loader.yaml_implicit_resolvers = {
 
 def load_yaml(text: bytes) -> Any:
     """The value of a YAML (or JSON) document, with text keys as JSON has them."""
+    return load_yaml_strict(text)[0]
+
+
+REPEATED = "yaml: unmarshal errors:\n"
+
+
+def load_yaml_strict(text: bytes) -> tuple[Any, str]:
+    """The value, and what a strict reader says of keys that come twice; empty for nothing."""
+    value, repeated = _load(text)
+    lines = [f'  line {line}: key "{key}" already set in map' for line, key in sorted(repeated)]
+    return value, REPEATED + "\n".join(lines) if lines else ""
+
+
+def warnings_of(complaint: str) -> list[str]:
+    """A strict reader's complaint as warnings, one for each key."""
+    _, found, lines = complaint.partition(REPEATED)
+    return [line.strip() for line in lines.split("\n")] if found else [complaint]
+
+
+def _load(text: bytes) -> tuple[Any, list[tuple[int, str]]]:
     try:
-        return _Plain().value(yaml.load(text, Loader=_Loader))
+        loader = _Loader(text)
+        try:
+            return _Plain().value(loader.get_single_data()), loader.repeated
+        finally:
+            loader.dispose()
     except yaml.YAMLError as error:
         raise YamlError(_problem(error)) from None
     except RecursionError:
@@ -70,9 +106,15 @@ def load_yaml(text: bytes) -> Any:
 
 
 def _problem(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"yaml: line {error.problem_mark.line + 1}: {error.problem}"
-    return f"yaml: {error}"
+    """Go's parser counts lines from 1 where it splits text, from 0 where it joins the parts."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f"yaml: {error}"
+    line = error.problem_mark.line
+    if line and isinstance(error, yaml.scanner.ScannerError):
+        line += 1
+    elif not line and error.context_mark is not None:
+        line = error.context_mark.line
+    return f"yaml: line {line}: {error.problem}" if line else f"yaml: {error.problem}"
 
 
 class _Plain:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from hearth.cluster.apiserver import options, tables
+from hearth.cluster.apiserver import fielderrors, options, status, tables
 from hearth.cluster.apiserver.api import Api
 from hearth.cluster.apiserver.kind import Kind
 from hearth.cluster.apiserver.negotiate import PLAIN
@@ -40,7 +40,12 @@ class Call:
     @property
     def include(self) -> str:
         """The includeObject parameter of Tables."""
-        return self.request.query.get("includeObject", "Metadata")
+        given = self.request.query.get("includeObject", "")
+        if given not in ("", "Metadata", "Object", "None"):
+            problem = "must be 'Metadata', 'Object', 'None', or empty"
+            error = fielderrors.invalid("includeObject", given, problem)
+            raise status.bad_request(f"Unable to convert to Table as requested: {error}")
+        return given or "Metadata"
 
     def write(self, write_options: WriteOptions, *, name: str | None = None) -> Write:
         return Write(
@@ -68,9 +73,11 @@ def entry_response(call: Call, entry: Entry, code: int = 200) -> Response:
 
 
 def object_response(call: Call, obj: Object, code: int = 200) -> Response:
-    shaped = tables.shaped(
-        call.kind, obj, call.request.output, call.api.clock(), include=call.include
-    )
+    output = call.request.output
+    if output.shape == tables.PARTIAL_LIST:
+        raise status.wrong_shape(output.shape, f"is not a list ({tables.go_type(call.kind)})")
+    include = call.include if output.shape == tables.TABLE else "Metadata"
+    shaped = tables.shaped(call.kind, obj, output, call.api.clock(), include=include)
     return value_response(call.request, shaped, code)
 
 

@@ -74,7 +74,9 @@ def _core(api: Api, request: Request) -> Response:
             return _aggregated(api, request, core=True)
         return value_response(request, discovery.core_versions(api.address))
     found = discovery.resource_list(api.registry, "", parts[1]) if len(parts) == 2 else None
-    return not_found() if found is None else value_response(request, found)
+    if found is None:
+        raise status.no_such_resource()
+    return value_response(request, found)
 
 
 def _groups(api: Api, request: Request) -> Response:
@@ -89,6 +91,8 @@ def _groups(api: Api, request: Request) -> Response:
         found = discovery.resource_list(api.registry, parts[1], parts[2])
     else:
         found = None
+    if found is None and api.registry.has_builtin(parts[1]):
+        raise status.no_such_resource()
     return not_found() if found is None else value_response(request, found)
 
 

@@ -200,6 +200,9 @@ def _streamed(call: Call, page: Page) -> AsyncIterator[bytes]:
     shape = call.request.output.shape
     if shape == tables.TABLE:
         return _table(call, page)
+    if shape == tables.PARTIAL:
+        go_type = tables.go_type(call.kind, of_list=True)
+        raise status.wrong_shape(shape, f"is a list ({go_type})")
     return _partial(call, page) if shape.startswith(tables.PARTIAL) else _pieces(call, page)
 
 

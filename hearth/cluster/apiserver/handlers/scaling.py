@@ -56,7 +56,7 @@ async def patch(call: Call) -> Response:
 
     def change(scale: Object) -> Object:
         changed = patches.patched(scale, body, media, schema=_schema())
-        patches.check_types(changed, _schema(), "Scale")
+        patches.check_types(changed, _schema(), "Scale", patch=body, media=media)
         return changed
 
     return await _change(call, options, change)

@@ -26,6 +26,7 @@ from hearth.cluster.apiserver.store import Compacted
 from hearth.cluster.apiserver.watchers import Line
 
 BOOKMARK_SECONDS = 30.0
+LAST_BOOKMARK_SECONDS = 2.0
 MIN_TIMEOUT_SECONDS = 1800
 BATCH_BYTES = 256 * 1024
 ADDED, MODIFIED, DELETED, BOOKMARK, ERROR = "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"
@@ -100,6 +101,14 @@ def error_line(error: status.ApiStatus) -> bytes:
     return _line(ERROR, orjson.dumps(error.body()))
 
 
+def _next_bookmark(now: float, deadline: float) -> float:
+    """When the next bookmark is due: the last one comes shortly before the watch ends."""
+    last = deadline - LAST_BOOKMARK_SECONDS
+    if last < now:
+        return deadline + 1
+    return min(now + BOOKMARK_SECONDS, max(last, now + 1e-3))
+
+
 async def watch(call: Call, options: ListOptions) -> Response:
     """The stream; problems with the revision come as an event in it, as in Kubernetes."""
     stream = Stream(call, options, selection_of(call, options))
@@ -138,7 +147,7 @@ class Stream:
         if options.resource_version in ("", "0") or options.send_initial_events:
             async for piece in self._state():
                 yield piece
-            if options.send_initial_events:
+            if options.send_initial_events and options.bookmarks:
                 yield self._renderer.bookmark(self._seen, INITIAL_EVENTS_END)
             return
         try:
@@ -174,7 +183,7 @@ class Stream:
         """Changes as they come, bookmarks between them, until the time is over."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout()
-        bookmark_at = loop.time() + BOOKMARK_SECONDS
+        bookmark_at = _next_bookmark(loop.time(), deadline)
         while not self._line.closed:
             until = min(deadline, bookmark_at)
             if not self._line.waiting:
@@ -184,11 +193,9 @@ class Stream:
             if loop.time() >= deadline:
                 break
             if loop.time() >= bookmark_at:
-                bookmark_at = loop.time() + BOOKMARK_SECONDS
+                bookmark_at = _next_bookmark(loop.time(), deadline)
                 if self._options.bookmarks:
                     yield self._bookmark()
-        if self._options.bookmarks and not self._line.closed:
-            yield self._bookmark()
 
     def _timeout(self) -> float:
         if self._options.timeout_seconds is not None:

@@ -28,7 +28,7 @@ def decoded(call: Call, write_options: WriteOptions) -> Object:
         request.body, request.headers.get("content-type", ""), kind
     )
     own = call.api.registry.by_kind(str(obj["apiVersion"]), str(obj["kind"]))
-    is_builtin = own is not None and not own.kind.custom
+    is_builtin = call.api.registry.is_builtin(obj)
     if kind.custom and own is None and write_options.field_validation == "Warn":
         request.warnings += decode.unknown_version_warnings(obj)
     decode.check_type(obj, kind, is_builtin=is_builtin)
@@ -111,9 +111,14 @@ def _patching(
 
     def change(obj: Object) -> Object:
         result = patches.patched(obj, body, media, schema=kind.schema)
-        patches.check_types(result, kind.schema, kind.kind)
+        patches.check_kind(result, kind, media=media, is_builtin=call.api.registry.is_builtin)
+        patches.check_types(result, kind.schema, kind.kind, patch=body, media=media)
         warnings = patches.check_patched_fields(
-            result, kind, validation=write_options.field_validation, duplicates=duplicates
+            result,
+            kind,
+            validation=write_options.field_validation,
+            duplicates=duplicates,
+            text=patches.shown(result, body, media),
         )
         check_name(result, call.target.name, call.key.namespace)
         # A patch may be tried again on a newer state; it warns once.
@@ -125,7 +130,7 @@ def _patching(
 
 
 async def _apply(call: Call, write: Write) -> Any:
-    applied = _applied(call)
+    applied, repeated = _applied(call)
     kind = call.kind
 
     def merged(live: Object | None) -> Object:
@@ -150,13 +155,31 @@ async def _apply(call: Call, write: Write) -> Any:
         if conflicts:
             body = managed.conflict_status(conflicts)
             raise status.ApiStatus(409, "Conflict", body["message"], details=body.get("details"))
+        _check_repeated(call, write, repeated)
         return result
 
     def missing() -> Object:
-        return merged(None)
+        result = merged(None)
+        uid = result["metadata"].get("uid")
+        if uid:
+            problem = f"the provided object specified uid {uid}, and no existing object was found"
+            raise write.conflict(f"uid mismatch: {problem}")
+        return result
 
     rules = UpdateRules(missing=None if write.subresource else missing, tracked=True)
     return await update(write, merged, rules)
+
+
+def _check_repeated(call: Call, write: Write, complaint: str) -> None:
+    """Keys that came twice in the YAML: refused or warned of, as ``fieldValidation`` says."""
+    validation = write.options.field_validation
+    if not complaint or validation == "Ignore":
+        return
+    if validation == "Strict":
+        problem = f"error converting YAML to JSON: {complaint}"
+        raise status.bad_request(f"error strict decoding YAML: {problem}")
+    said = call.request.warnings
+    said += [text for text in yamlbody.warnings_of(complaint) if text not in said]
 
 
 def _apply_refused(error: managed.ApplyError) -> status.ApiStatus:
@@ -165,24 +188,30 @@ def _apply_refused(error: managed.ApplyError) -> status.ApiStatus:
     return status.ApiStatus(error.code, "", str(error))
 
 
-def _applied(call: Call) -> Object:
+def _applied(call: Call) -> tuple[Object, str]:
     """The applied configuration: YAML or JSON, naming what the URL names.
 
-    Fields that its kind does not know are not dropped: merging refuses them.
+    Fields that its kind does not know are not dropped: merging refuses them. What a strict reader
+    says of it comes along; it matters only once the patch has been merged.
     """
     try:
-        obj = yamlbody.load_yaml(call.request.body)
+        obj, repeated = yamlbody.load_yaml_strict(call.request.body)
     except yamlbody.YamlError as error:
-        raise status.bad_request(f"error decoding YAML: {error}") from None
+        problem = f"error converting YAML to JSON: {error}"
+        raise status.bad_request(f"error decoding YAML: {problem}") from None
+    obj = {} if obj is None else obj
     if not isinstance(obj, dict):
-        raise status.bad_request("error decoding YAML: the body is not an object")
+        raise status.bad_request(f"error decoding YAML: {_NOT_JSON}{patches.not_a_map(obj)}")
     _check_applied_type(call, obj)
     metadata = obj.get("metadata") or {}
     if not isinstance(metadata, dict):
         raise status.bad_request("error decoding YAML: metadata is not an object")
     obj["metadata"] = {"name": call.target.name} | metadata
     check_name(obj, call.target.name, call.key.namespace)
-    return obj
+    return obj, repeated
+
+
+_NOT_JSON = "error unmarshaling JSON: while decoding JSON: "
 
 
 def _check_applied_type(call: Call, obj: Object) -> None:

@@ -90,3 +90,9 @@ def test_delete_options(query: str, body: object, expected: DeleteOptions) -> No
 def test_an_unknown_propagation_policy_is_refused() -> None:
     with pytest.raises(ApiStatus, match='Unsupported value: "Later"'):
         options.delete_options({"propagationPolicy": "Later"}, "", None)
+
+
+def test_field_managers_are_printable() -> None:
+    with pytest.raises(ApiStatus, match=r"invalid character U\+0007 \(at position 1\)") as refusal:
+        options.write_options({"fieldManager": "a\x07"}, "fieldManager=a%07", "CreateOptions")
+    assert refusal.value.code == 422

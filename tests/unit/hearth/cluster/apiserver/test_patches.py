@@ -55,8 +55,10 @@ def test_an_operation_that_does_not_fit_is_refused_without_a_reason() -> None:
 def test_unknown_fields_of_a_patch_are_warned_of_or_refused() -> None:
     obj = {"apiVersion": "v1", "kind": "ConfigMap", "dota": 1}
     with pytest.raises(ApiStatus, match="strict decoding error"):
-        patches.check_patched_fields(obj, CONFIGMAP, validation="Strict", duplicates=[])
-    said = patches.check_patched_fields(obj, CONFIGMAP, validation="Warn", duplicates=["data.a"])
+        patches.check_patched_fields(obj, CONFIGMAP, validation="Strict", duplicates=[], text="")
+    said = patches.check_patched_fields(
+        obj, CONFIGMAP, validation="Warn", duplicates=["data.a"], text=""
+    )
     assert said == ['duplicate field "data.a"', 'unknown field "dota"']
     assert "dota" not in obj
 
@@ -81,3 +83,40 @@ def test_deep_patches_are_refused(media: str) -> None:
         patches.decode_patch(b'{"a":' * 500 + b"1" + b"}" * 500, media)
     assert refusal.value.code == 400
     assert "exceeded max depth" in refusal.value.message
+
+
+def test_a_strategic_merge_patch_of_a_wrong_type_is_shown_as_go_prints_it() -> None:
+    result = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": 3}}
+    with pytest.raises(ApiStatus) as refusal:
+        patches.check_types(
+            result, CONFIGMAP.schema, "ConfigMap", patch={"data": {"a": 3}}, media=STRATEGIC_PATCH
+        )
+    assert refusal.value.message == (
+        ' "" is invalid: patch: Invalid value: "map[data:map[a:3]]": cannot convert int64 to string'
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"kind": "Secret"}, "converting (v1.Secret) to (core.ConfigMap): unknown conversion"),
+        ({"apiVersion": "v2"}, 'no kind "ConfigMap" is registered for version "v2"'),
+    ],
+)
+def test_a_patch_may_not_change_the_kind(change: dict[str, str], problem: str) -> None:
+    obj = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}} | change
+    with pytest.raises(ApiStatus) as refusal:
+        patches.check_kind(
+            obj, CONFIGMAP, media=MERGE_PATCH, is_builtin=lambda obj: obj["kind"] == "Secret"
+        )
+    assert refusal.value.code == 422
+    assert problem in refusal.value.message
+    patches.check_kind(obj, CONFIGMAP, media=STRATEGIC_PATCH, is_builtin=lambda _: True)
+    assert (obj["apiVersion"], obj["kind"]) == ("v1", "ConfigMap")
+
+
+def test_a_patch_that_strategic_merging_cannot_do_is_a_failure_of_the_server() -> None:
+    patch = {"metadata": {"ownerReferences": [{"name": "x"}]}}
+    with pytest.raises(ApiStatus, match="does not contain declared merge key: uid") as refusal:
+        patches.patched({"metadata": {}}, patch, STRATEGIC_PATCH, schema=CONFIGMAP.schema)
+    assert refusal.value.code == 500

@@ -101,10 +101,10 @@ def test_an_order_may_come_without_changes() -> None:
 @pytest.mark.parametrize(
     ("patch", "message"),
     [
-        ({"$patch": "burn"}, "unknown patch type found: burn"),
+        ({"$patch": "burn"}, "unknown patch type: burn in map: map"),
         ({"containers": [{"image": "x"}]}, "does not contain declared merge key: name"),
         ({"containers": [{"name": "a", "$patch": "merge"}]}, "cannot yet be specified"),
-        ({"$retainKeys": ["a"], "b": 1}, "must include all keys"),
+        ({"$retainKeys": ["a"], "b": 1}, "invalid patch format of retainKeys"),
     ],
 )
 def test_a_wrong_patch_says_why(patch: Any, message: str) -> None:
@@ -148,6 +148,13 @@ def test_merged_lists_hold_every_name_once_and_keep_both_orders(current: Any, pa
 def test_a_prescribed_order_holds(current: Any, patch: Any, order: list[str]) -> None:
     present = {item["name"] for item in current + patch}
     wanted = named(*[name for name in order if name in present])
+    patch = sorted(patch, key=lambda item: order.index(item["name"]))
     changes = {"containers": patch, "$setElementOrder/containers": wanted}
     merged = strategic_merge({"containers": current}, changes, POD_SPEC)
     assert named(*[item["name"] for item in merged.get("containers", [])]) == wanted
+
+
+def test_a_patch_in_another_order_than_it_prescribes_is_refused() -> None:
+    changes = {"containers": named("a", "b"), "$setElementOrder/containers": named("b", "a")}
+    with pytest.raises(PatchError, match=r"The order in patch list:\n\[map\[name:a\] map"):
+        strategic_merge({"containers": named("a", "b")}, changes, POD_SPEC)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hearth.cluster.apiserver.yamlbody import YamlError, load_yaml
+from hearth.cluster.apiserver.yamlbody import YamlError, load_yaml, load_yaml_strict, warnings_of
 
 _ALIASING = "excessive aliasing"
 _DEPTH = "exceeded max depth"
@@ -60,3 +60,25 @@ def test_aliases_and_merges_are_written_out() -> None:
 def test_what_cannot_be_taken_is_refused_at_once(text: bytes, complaint: str) -> None:
     with pytest.raises(YamlError, match=complaint):
         load_yaml(text)
+
+
+def test_keys_that_come_twice_are_named_with_their_lines() -> None:
+    value, complaint = load_yaml_strict(b"a: 1\nb:\n  c: 1\n  c: 2\na: 3\n")
+    assert value == {"a": 3, "b": {"c": 2}}
+    lines = ['line 4: key "c" already set in map', 'line 5: key "a" already set in map']
+    assert complaint == "yaml: unmarshal errors:\n  " + "\n  ".join(lines)
+    assert warnings_of(complaint) == lines
+    assert load_yaml_strict(b"a: {b: 1}\nc: {b: 1}") == ({"a": {"b": 1}, "c": {"b": 1}}, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (b"a: b: c", "yaml: mapping values are not allowed in this context"),
+        (b"a:\n\t- b", "yaml: line 2: found character that cannot start any token"),
+    ],
+)
+def test_what_is_no_yaml_is_refused_in_the_words_of_go(text: bytes, problem: str) -> None:
+    with pytest.raises(YamlError) as refusal:
+        load_yaml(text)
+    assert str(refusal.value) == problem
