@@ -41,7 +41,7 @@ test: $(STAMP) ## Run the whole test suite (ARGS="-k name" for a part)
 	@$(BIN)/python -m pytest tests -n 2 --dist loadfile $(ARGS)
 
 unit: $(STAMP) ## Run the unit tests only
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile $(ARGS)
 
 lint: $(STAMP) ## Check style and the direction of dependencies
 	@$(BIN)/ruff check .
