@@ -33,7 +33,7 @@ from hearth.kube.admission import (
 )
 from hearth.kube.fielderrors import Errors, text
 from hearth.kube.meta import Object, is_deleting, metadata
-from hearth.kube.models import DecodeError, Model, decode, dump
+from hearth.kube.models import DecodeError, Model, decode, dump, unknown_field
 
 DEFAULTING_NAME = "webhook.eventing.knative.dev"
 VALIDATION_NAME = "validation.webhook.eventing.knative.dev"
@@ -119,12 +119,27 @@ def default(request: AdmissionRequest, settings: Settings) -> AdmissionResponse:
         return ALLOWED
     obj = copy.deepcopy(given)
     try:
-        spec = decode(kind.spec, obj.get("spec"), root=request.kind, at=("spec",))
+        obj["spec"] = _completed(request, obj, settings)
     except DecodeError as error:
         return deny(f"mutation failed: cannot decode incoming new object: {error}")
-    obj["spec"] = dump(kind.default(spec, obj, _namespace(request, obj), settings))
-    _note_user(request, obj)
+    before = copy.deepcopy(request.old_object) if request.old_object is not None else None
+    if before is not None:
+        try:
+            before["spec"] = _completed(request, before, settings)
+        except DecodeError as error:
+            return deny(f"mutation failed: cannot decode incoming old object: {error}")
+    _note_user(request, obj, before)
     return AdmissionResponse(changed=obj)
+
+
+def _completed(request: AdmissionRequest, obj: Object, settings: Settings) -> Object:
+    """The spec with its defaults; an object may hold nothing its type does not know."""
+    kind, given = KINDS[request.kind], obj.get("spec")
+    spec = decode(kind.spec, given, root=request.kind, at=("spec",))
+    unknown = unknown_field(kind.spec, given)
+    if unknown is not None:
+        raise DecodeError(f'json: unknown field "{unknown}"')
+    return dump(kind.default(spec, obj, _namespace(request, obj), settings))
 
 
 def validate(request: AdmissionRequest, settings: Settings) -> AdmissionResponse:
@@ -154,12 +169,15 @@ def _namespace(request: AdmissionRequest, obj: Object) -> str:
     return request.namespace or str(metadata(obj).get("namespace", ""))
 
 
-def _note_user(request: AdmissionRequest, obj: Object) -> None:
+def _note_user(request: AdmissionRequest, obj: Object, before: Object | None) -> None:
     """Creator and last modifier, the latter only when the spec changed."""
     marks = dict(meta.annotations(obj))
     if request.operation == CREATE:
         marks[keys.CREATOR_ANNOTATION] = request.username
         marks[keys.LAST_MODIFIER_ANNOTATION] = request.username
-    elif (request.old_object or {}).get("spec") != obj.get("spec"):
+    elif (before or {}).get("spec") != obj.get("spec"):
         marks[keys.LAST_MODIFIER_ANNOTATION] = request.username
-    obj.setdefault("metadata", {})["annotations"] = marks
+    if marks:
+        obj.setdefault("metadata", {})["annotations"] = marks
+    else:
+        metadata(obj).pop("annotations", None)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from hearth.kube.models import Int32, Int64, Model, Required
+from hearth.kube.models import GoType, Hidden, Int32, Int64, Kept, Model, Required, Schema, Url
 
 STRING_MAP = dict[str, str]
 
@@ -14,17 +14,17 @@ STRING_MAP = dict[str, str]
 class KReference(Model):
     go_type: ClassVar[str] = "v1.KReference"
 
-    kind: str = ""
+    kind: Kept[str] = ""
     """Kind of the object referred to."""
     namespace: str = ""
     """Namespace of the object referred to; by default that of the object that refers."""
-    name: str = ""
+    name: Kept[str] = ""
     """Name of the object referred to."""
     api_version: str = ""
     """API version of the object referred to."""
-    group: str = ""
+    group: Annotated[str, Hidden()] = ""
     """API group of the object referred to, instead of apiVersion; needs a feature flag."""
-    address: str | None = None
+    address: Annotated[str | None, Hidden()] = None
     """Which of the object's addresses to use, by name."""
 
 
@@ -35,7 +35,7 @@ class Destination(Model):
 
     ref: KReference | None = None
     """An object that has an address."""
-    uri: str | None = None
+    uri: Annotated[Url | None, Schema({"type": "string"}, whole=True)] = None
     """An absolute URL, or one relative to the address of ref."""
     ca_certs: Annotated[str | None, Field(alias="CACerts")] = None
     """Certificates (PEM) to trust when sending there."""
@@ -55,13 +55,13 @@ class DeliverySpec(Model):
     """How many more attempts to make after the first one failed."""
     timeout: str | None = None
     """How long to wait for the answer of each attempt (ISO 8601)."""
-    backoff_policy: str | None = None
+    backoff_policy: Annotated[str, GoType("v1.BackoffPolicyType")] | None = None
     """How waits grow: linear or exponential."""
     backoff_delay: str | None = None
     """The wait that the policy multiplies (ISO 8601)."""
     retry_after_max: str | None = None
     """The longest Retry-After to honour (ISO 8601); needs a feature flag."""
-    format: str | None = None
+    format: Annotated[str, GoType("v1.FormatType")] | None = None
     """The mode events are sent in: json (structured) or binary."""
 
 

@@ -97,15 +97,17 @@ class BrokerDefaults:
 
     def config_for(self, namespace: str, broker_class: str) -> BrokerConfig | None:
         """What a Broker of that class gets: by namespace and class first, then by class."""
-        wanted = broker_class or self.class_for(namespace)
-        for scope in (self.namespaces.get(namespace), self.cluster):
-            if scope is None:
-                continue
-            if wanted in scope.by_class:
-                return scope.by_class[wanted]
-            if wanted == scope.broker_class and scope.config is not None:
-                return scope.config
-        return self.cluster.config if self.cluster is not None else None
+        own = self.namespaces.get(namespace)
+        wanted = broker_class or (own.broker_class if own is not None else "")
+        if own is not None and wanted:
+            if wanted in own.by_class:
+                return own.by_class[wanted]
+            if wanted == own.broker_class and own.config is not None:
+                return own.config
+        # Classes of the cluster count only beside a config of the cluster itself.
+        if self.cluster is None or self.cluster.config is None:
+            return None
+        return self.cluster.by_class.get(wanted, self.cluster.config)
 
     def may_differ_in_namespace(self, namespace: str) -> bool:
         """Whether a Broker may take its config from another namespace."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from eventing.api import keys
@@ -47,7 +47,8 @@ def validate_broker(
     # Where Brokers must keep to their namespace, so must everything they refer to.
     parent = None if defaults.may_differ_in_namespace(namespace) else namespace
     if spec.config is not None:
-        errors += via(validate_reference(spec.config, parent=parent), "spec", "config")
+        found = validate_reference(spec.config, features, parent=parent)
+        errors += via(found, "spec", "config")
     errors += via(validate_delivery(spec.delivery, features, parent=parent), "spec", "delivery")
     return errors
 
@@ -114,7 +115,7 @@ def _validate_trigger_spec(spec: TriggerSpec, features: Features) -> Errors:
     if spec.filter is not None:
         errors += via(_check_names(spec.filter.attributes), "filter", "attributes")
     errors += via(validate_filters(spec.filters), "filters")
-    errors += via(validate_destination(spec.subscriber), "subscriber")
+    errors += via(validate_destination(spec.subscriber, features), "subscriber")
     return errors + via(validate_delivery(spec.delivery, features), "delivery")
 
 
@@ -157,7 +158,9 @@ def _check_names(attributes: Mapping[str, str]) -> Errors:
 # -- destinations and delivery -----------------------------------------------------------------
 
 
-def validate_destination(destination: Destination, *, parent: str | None = None) -> Errors:
+def validate_destination(
+    destination: Destination, features: Features, *, parent: str | None = None
+) -> Errors:
     reference, uri = destination.ref, destination.uri
     if reference is None and uri is None:
         return [FieldError("expected at least one, got none", ("ref", "uri"))]
@@ -173,7 +176,7 @@ def validate_destination(destination: Destination, *, parent: str | None = None)
         text = "Relative URI is not allowed when Ref and [apiVersion, kind, name] is absent"
         return [invalid(text, "uri")]
     if reference is not None and uri is None:
-        return via(validate_reference(reference, parent=parent), "ref")
+        return via(validate_reference(reference, features, parent=parent), "ref")
     if destination.ca_certs is not None:
         return _check_certificates(destination.ca_certs)
     return []
@@ -198,15 +201,12 @@ def _check_certificates(pem: str) -> Errors:
     return []
 
 
-def validate_reference(reference: KReference, *, parent: str | None) -> Errors:
+def validate_reference(reference: KReference, features: Features, *, parent: str | None) -> Errors:
     """``parent`` is the namespace it must be in, or None where any will do."""
     errors: Errors = []
     if not reference.name:
         errors.append(missing("name"))
-    if reference.group:
-        errors.append(disallowed("group"))
-    if not reference.api_version:
-        errors.append(missing("apiVersion"))
+    errors += _check_group(reference, features)
     if not reference.kind:
         errors.append(missing("kind"))
     if reference.namespace and parent and reference.namespace != parent:
@@ -221,6 +221,25 @@ def validate_reference(reference: KReference, *, parent: str | None) -> Errors:
     return errors
 
 
+def _check_group(reference: KReference, features: Features) -> Errors:
+    """Where a group may be named, it stands for the apiVersion."""
+    group, version = reference.group, reference.api_version
+    if not features.is_enabled("kreference-group"):
+        errors: Errors = [disallowed("group")] if group else []
+        return errors if version else [*errors, missing("apiVersion")]
+    if not version and not group:
+        return [missing("apiVersion"), missing("group")]
+    if version and group and not version.startswith(group):
+        return [
+            FieldError(
+                "both apiVersion and group are specified and they refer to different API groups",
+                ("apiVersion", "group"),
+                "Only one of them must be specified",
+            )
+        ]
+    return []
+
+
 def validate_delivery(
     delivery: DeliverySpec | None, features: Features, *, parent: str | None = None
 ) -> Errors:
@@ -228,12 +247,12 @@ def validate_delivery(
         return []
     errors: Errors = []
     if delivery.dead_letter_sink is not None:
-        found = validate_destination(delivery.dead_letter_sink, parent=parent)
+        found = validate_destination(delivery.dead_letter_sink, features, parent=parent)
         errors += via(found, "deadLetterSink")
     if delivery.retry is not None and delivery.retry < 0:
         errors.append(invalid(delivery.retry, "retry"))
     errors += _check_flagged(
-        "timeout", delivery.timeout, features.is_enabled("delivery-timeout"), least=1e-9
+        "timeout", delivery.timeout, features.is_enabled("delivery-timeout"), bad=_is_zero
     )
     if delivery.backoff_policy not in (None, "linear", "exponential"):
         errors.append(invalid(delivery.backoff_policy, "backoffPolicy"))
@@ -245,18 +264,28 @@ def validate_delivery(
         "retryAfterMax",
         delivery.retry_after_max,
         features.is_enabled("delivery-retryafter"),
-        least=0.0,
+        bad=_is_negative,
     )
 
 
-def _check_flagged(field: str, value: str | None, enabled: bool, *, least: float) -> Errors:
+def _is_zero(seconds: float) -> bool:
+    return seconds == 0
+
+
+def _is_negative(seconds: float) -> bool:
+    return seconds < 0
+
+
+def _check_flagged(
+    field: str, value: str | None, enabled: bool, *, bad: Callable[[float], bool]
+) -> Errors:
     """A duration that only a feature flag allows."""
     if value is None:
         return []
     if not enabled:
         return [disallowed(field)]
     seconds = _seconds(value)
-    return [invalid(value, field)] if seconds is None or seconds < least else []
+    return [invalid(value, field)] if seconds is None or bad(seconds) else []
 
 
 def _seconds(text: str) -> float | None:
@@ -273,7 +302,9 @@ def _check_dependency(value: str, namespace: str) -> Errors:
     try:
         reference = json.loads(value)
     except ValueError:
-        reference = None
+        reference = ""
+    if reference is None:
+        reference = {}
     if not isinstance(reference, dict):
         message = f"The provided annotation was not a corev1.ObjectReference: {quote(value)}"
         return [FieldError(message, ("",), _go_json_error(value))]

@@ -62,7 +62,7 @@ class DeliveryPolicy:
         return cls(
             retries=int(given.get("retry") or 0),
             backoff=Backoff(given["backoffPolicy"]) if has_backoff else Backoff.NONE,
-            delay_seconds=parse_iso8601_duration(given["backoffDelay"]) if has_backoff else 0.0,
+            delay_seconds=_seconds(given, "backoffDelay", 0.0) if has_backoff else 0.0,
             timeout_seconds=_seconds(given, "timeout", DEFAULT_TIMEOUT_SECONDS),
             retry_after_max_seconds=_seconds(
                 given, "retryAfterMax", DEFAULT_RETRY_AFTER_MAX_SECONDS
@@ -72,7 +72,8 @@ class DeliveryPolicy:
 
 
 def _seconds(spec: Mapping[str, Any], field: str, default: float) -> float:
-    return parse_iso8601_duration(spec[field]) if field in spec else default
+    """Admission accepts times below zero, as Knative's does; none is shorter than no time."""
+    return max(parse_iso8601_duration(spec[field]), 0.0) if field in spec else default
 
 
 @dataclass(frozen=True, slots=True)

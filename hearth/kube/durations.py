@@ -66,10 +66,12 @@ def _fraction(amount: int, size: int) -> str:
     return f"{whole}.{tail}" if tail else str(whole)
 
 
+_ISO_NUMBER = r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)"
 _ISO = re.compile(
-    r"^(?P<sign>[-+]?)P(?:(?P<y>\d+(?:\.\d+)?)Y)?(?:(?P<mo>\d+(?:\.\d+)?)M)?"
-    r"(?:(?P<w>\d+(?:\.\d+)?)W)?(?:(?P<d>\d+(?:\.\d+)?)D)?"
-    r"(?:T(?:(?P<h>\d+(?:\.\d+)?)H)?(?:(?P<m>\d+(?:\.\d+)?)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?$"
+    rf"^(?P<sign>[-+]?)P(?:(?P<y>{_ISO_NUMBER})Y)?(?:(?P<mo>{_ISO_NUMBER})M)?"
+    rf"(?:(?P<w>{_ISO_NUMBER})W)?(?:(?P<d>{_ISO_NUMBER})D)?"
+    rf"(?:T(?:(?P<h>{_ISO_NUMBER})H)?(?:(?P<m>{_ISO_NUMBER})M)?(?:(?P<s>{_ISO_NUMBER})S)?)?$",
+    re.ASCII,
 )
 _ISO_SECONDS = {
     "y": 365 * 86400.0,
@@ -83,9 +85,18 @@ _ISO_SECONDS = {
 
 
 def parse_iso8601_duration(text: str) -> float:
-    """Seconds of an ISO 8601 duration; raises ValueError when it is none."""
+    """Seconds of an ISO 8601 duration; raises ValueError when it is none.
+
+    As lenient as Knative: a sign before each number, and a point or a comma in it.
+    """
+    if text == "P0":
+        return 0.0
     found = _ISO.match(text)
-    if found is None or text.endswith(("P", "T")):
+    if found is None or not any(found[unit] for unit in _ISO_SECONDS):
         raise ValueError(f"{text!r} is not an ISO 8601 duration")
-    total = sum(float(found[unit]) * size for unit, size in _ISO_SECONDS.items() if found[unit])
+    total = sum(
+        float(found[unit].replace(",", ".")) * size
+        for unit, size in _ISO_SECONDS.items()
+        if found[unit]
+    )
     return -total if found["sign"] == "-" else total

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from decimal import Decimal
 
 _DECIMAL = re.compile(r"[+-]?\d+\Z", re.ASCII)
+_DIGITS = r"\d+(?:_\d+)*"
 _FLOAT = re.compile(
-    r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf(?:inity)?|nan)\Z",
+    rf"[+-]?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?"
+    r"|inf(?:inity)?|nan)\Z",
     re.ASCII | re.IGNORECASE,
 )
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
@@ -60,32 +63,19 @@ def parse_bool(text: str) -> bool:
 
 
 def format_float(number: float) -> str:
-    """As ``%v`` writes it: the shortest digits, an exponent below 1e-4 and from 1e21 on."""
+    """As ``%v`` writes it: the shortest digits, an exponent below 1e-4 and from 1e6 on."""
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
         return "+Inf" if number > 0 else "-Inf"
     if number == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(number)))
-    if -5 < exponent < 21:
-        text = f"{number:.20f}" if exponent < 0 else repr(number)
-        if "e" in text or exponent < 0:
-            text = _positional(number)
-        return text.removesuffix(".0")
-    mantissa, _, power = repr(number).partition("e")
-    if not power:
-        mantissa, _, power = f"{number:.16e}".partition("e")
-        mantissa = mantissa.rstrip("0").rstrip(".")
-    sign = "-" if power.startswith("-") else "+"
-    return f"{mantissa.removesuffix('.0')}e{sign}{power.lstrip('+-').zfill(2)}"
-
-
-def _positional(number: float) -> str:
-    """The shortest digits that read back as this number, without an exponent."""
-    from decimal import Decimal
-
-    return format(Decimal(repr(number)), "f")
+    shortest = Decimal(repr(number)).normalize()
+    power = shortest.adjusted()
+    if -5 < power < 6:
+        return format(shortest, "f")
+    sign = "-" if power < 0 else "+"
+    return f"{format(shortest.scaleb(-power), 'f')}e{sign}{abs(power):02}"
 
 
 def quote(text: str) -> str:

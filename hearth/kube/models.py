@@ -26,6 +26,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from hearth.kube.gourl import normalized
 from hearth.kube.quantity import canonical
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ def _int_or_string(value: Any) -> Any:
 
 def _url(value: Any) -> Any:
     if isinstance(value, str):
-        return value
+        return normalized(value)
     raise ValueError(f"json: cannot unmarshal {json_type(value)} into Go value of type string")
 
 
@@ -142,6 +143,30 @@ def decode(model: type[M], value: Any, *, root: str, at: Sequence[str] = ()) -> 
     except ValidationError as error:
         first = min(error.errors(include_url=False), key=_document_order)
         raise DecodeError(_complaint(model, first, root=root, at=at)) from None
+
+
+def unknown_field(model: type[Model], value: Any) -> str | None:
+    """The first member the model does not know, for decoders that allow none."""
+    if not isinstance(value, Mapping):
+        return None
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    for name in sorted(value):
+        if name not in fields:
+            return str(name)
+        inner = strip(declared(fields[name]))[0]
+        found = _unknown_inside(inner, value[name])
+        if found is not None:
+            return found
+    return None
+
+
+def _unknown_inside(annotation: Any, value: Any) -> str | None:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return unknown_field(annotation, value)
+    if get_origin(annotation) is list and isinstance(value, list):
+        inner = strip(get_args(annotation)[0])[0]
+        return next((f for one in value if (f := _unknown_inside(inner, one)) is not None), None)
+    return None
 
 
 def _document_order(error: ErrorDetails) -> list[str]:

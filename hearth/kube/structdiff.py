@@ -52,6 +52,9 @@ def _value(
         return
     if isinstance(before, Model) and isinstance(after, Model):
         _struct(before, after, path, found)
+    elif isinstance(before, dict | list) and not (before and after):
+        # No slice is another thing than a slice without members.
+        _report(before, after, path, found=found)
     elif isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
             step = f'{path}["{key}"]'

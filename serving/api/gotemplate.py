@@ -153,6 +153,8 @@ class _Parser:
         nodes.append(before)
         end = _close(self._text, offset)
         if end < 0:
+            if "}" in self._text[offset:]:
+                raise self.fail("bad character U+007D '}'", start)
             raise self.fail("unclosed action", start)
         body, self._at = self._text[offset:end], end + 2
         if body.endswith(" -"):
@@ -266,7 +268,9 @@ def _close(text: str, at: int) -> int:
 def _operand(kind: str, text: str, offset: int) -> _Field | _Literal:
     match kind:
         case "field":
-            return _Field(tuple(text[1:].split(".")), offset)
+            path = tuple(text[1:].split("."))
+            # Go notes of a chain the place of its second link.
+            return _Field(path, offset + len(path[0]) + 1 if len(path) > 1 else offset)
         case "dot":
             return _Field((), offset)
         case "string":

@@ -198,6 +198,9 @@ class PodSecurityContext(Model):
     windows_options: Opaque | None = None
     sysctls: list[Opaque] = Field(default_factory=list)
     fs_group_change_policy: str | None = Field(default=None, alias="fsGroupChangePolicy")
+    app_armor_profile: Opaque | None = None
+    supplemental_groups_policy: str | None = None
+    se_linux_change_policy: str | None = Field(default=None, alias="seLinuxChangePolicy")
 
 
 class Container(Model):
@@ -244,6 +247,12 @@ class InitContainer(Container):
 
     go_type: ClassVar[str] = "v1.Container"
     lifecycle: Opaque | None = None
+    restart_policy: str | None = None
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    resize_policy: list[Opaque] = Field(default_factory=list)
+    volume_devices: list[Opaque] = Field(default_factory=list)
 
 
 class PodSpec(Model):

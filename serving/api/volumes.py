@@ -117,13 +117,52 @@ class PersistentVolumeClaimVolumeSource(Model):
     read_only: bool = False
 
 
+class HostPathVolumeSource(Model):
+    path: Kept[str] = ""
+    type: str | None = None
+
+
+class CSIVolumeSource(Model):
+    driver: Kept[str] = ""
+    read_only: bool | None = None
+    fs_type: str | None = Field(default=None, alias="fsType")
+    volume_attributes: dict[str, str] = Field(default_factory=dict)
+    node_publish_secret_ref: LocalObjectReference | None = None
+
+
+class VolumeResourceRequirements(Model):
+    limits: dict[str, Quantity] = Field(default_factory=dict)
+    requests: dict[str, Quantity] = Field(default_factory=dict)
+
+
+class PersistentVolumeClaimSpec(Model):
+    access_modes: list[str] = Field(default_factory=list)
+    selector: Opaque | None = None
+    resources: Kept[VolumeResourceRequirements] = Field(default_factory=VolumeResourceRequirements)
+    volume_name: str = ""
+    storage_class_name: str | None = None
+    volume_mode: str | None = None
+    data_source: Opaque | None = None
+    data_source_ref: Opaque | None = None
+    volume_attributes_class_name: str | None = None
+
+
+class PersistentVolumeClaimTemplate(Model):
+    metadata: Kept[Opaque] = Field(default_factory=dict)
+    spec: Kept[PersistentVolumeClaimSpec] = Field(default_factory=PersistentVolumeClaimSpec)
+
+
+class EphemeralVolumeSource(Model):
+    volume_claim_template: PersistentVolumeClaimTemplate | None = None
+
+
 class ImageVolumeSource(Model):
     reference: str = ""
     pull_policy: Annotated[str, GoType("v1.PullPolicy")] = ""
 
 
 class VolumeSource(Model):
-    host_path: Opaque | None = None
+    host_path: Annotated[HostPathVolumeSource | None, PRESERVED] = None
     """Needs the feature kubernetes.podspec-volumes-hostpath."""
     empty_dir: Annotated[EmptyDirVolumeSource | None, PRESERVED] = None
     """A folder that lives as long as the pod."""
@@ -135,9 +174,9 @@ class VolumeSource(Model):
     """A ConfigMap as files."""
     projected: ProjectedVolumeSource | None = None
     """Several sources in one folder."""
-    csi: Opaque | None = None
+    csi: Annotated[CSIVolumeSource | None, PRESERVED] = None
     """Needs the feature kubernetes.podspec-volumes-csi."""
-    ephemeral: Opaque | None = None
+    ephemeral: Annotated[EphemeralVolumeSource | None, PRESERVED] = None
     """Needs the feature kubernetes.podspec-volumes-ephemeral."""
     image: Annotated[ImageVolumeSource | None, PRESERVED] = None
     """Needs the feature kubernetes.podspec-volumes-image."""

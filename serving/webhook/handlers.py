@@ -86,7 +86,8 @@ class Defaulting:
         rules.default(new, old, context)
         if rules.signs(new.metadata) and (old is None or old.spec != new.spec):
             sign(new.metadata, request.username, creating=old is None)
-        return {**obj, "metadata": new.metadata, "spec": dump(new.spec)}
+        kept = {k: v for k, v in new.metadata.items() if v or k not in ("annotations", "labels")}
+        return {**obj, "metadata": kept, "spec": dump(new.spec)}
 
 
 class Validation:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from hearth.kube import fielderrors as fe
 from hearth.kube.fielderrors import Errors
 from hearth.kube.models import Model
-from hearth.kube.names import dns1123_label_problems
+from hearth.kube.names import dns1123_label_problems, qualified_name_problems
 from serving.api import keys
 from serving.api.configuration import ConfigurationSpec
 from serving.api.defaulting import (
@@ -41,7 +41,6 @@ from serving.api.validation.metadata import (
 from serving.api.validation.names import (
     c_identifier_problems,
     domain_problem,
-    qualified_name_problems,
 )
 from serving.api.validation.revision import (
     validate_concurrency,

@@ -11,7 +11,7 @@ from hearth.kube.durations import format_go_duration
 from hearth.kube.gotext import format_list, quote
 from hearth.kube.models import Model, decode
 from hearth.kube.names import dns1123_subdomain_problems
-from serving.api.config.reading import Reader, read_yaml, whole_seconds
+from serving.api.config.reading import Reader, read_yaml, whole_seconds, with_texts
 
 NAME = "config-deployment"
 AFFINITY_NONE = "none"
@@ -115,7 +115,11 @@ class _RuntimeClasses(Model):
 
 def _runtime_classes(text: str) -> dict[str, dict[str, str]]:
     try:
-        found = decode(_RuntimeClasses, {"classes": read_yaml(text)}, root="Config").classes
+        classes = read_yaml(text)
+        for entry in classes.values() if isinstance(classes, dict) else ():
+            if isinstance(entry, dict) and "selector" in entry:
+                entry["selector"] = with_texts(entry["selector"])
+        found = decode(_RuntimeClasses, {"classes": classes}, root="Config").classes
     except ValueError as error:
         raise ValueError(
             f"runtime-class-name cannot be parsed, please check the format: {error}"

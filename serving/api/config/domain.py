@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hearth.kube.models import DecodeError, Model, decode, json_type
 from serving.api import keys
-from serving.api.config.reading import EXAMPLE, read_yaml
+from serving.api.config.reading import EXAMPLE, read_yaml, with_texts
 
 NAME = "config-domain"
 DEFAULT_DOMAIN = f"svc.{keys.CLUSTER_DOMAIN}"
@@ -58,6 +58,8 @@ def _domain(text: str) -> Domain:
     if found is not None and not isinstance(found, dict):
         problem = f"cannot unmarshal {json_type(found)} into Go value of type"
         raise ValueError(f"{_DECODING}json: {problem} config.domainInternalConfig")
+    if found:
+        found = {**found, "selector": with_texts(found.get("selector"))}
     try:
         options = decode(_Options, found, root="domainInternalConfig")
     except DecodeError as error:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hearth.kube.gotext import quote
+from hearth.kube.models import json_type
 from serving.api import gotemplate, keys
 from serving.api.config.reading import Reader, read_yaml
 
@@ -118,7 +119,13 @@ def _read(reader: Reader, data: Mapping[str, str]) -> NetworkConfig:
 
 
 def _selector(data: Mapping[str, str]) -> Any:
-    return read_yaml(data.get("namespace-wildcard-cert-selector", ""))
+    selector = read_yaml(data.get("namespace-wildcard-cert-selector", ""))
+    if selector is not None and not isinstance(selector, dict):
+        raise ValueError(
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
+            f"{json_type(selector)} into Go value of type v1.LabelSelector"
+        )
+    return selector
 
 
 def _check_domain_template(config: NetworkConfig) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hearth.kube.gotext import parse_uint
 from serving.api.config.reading import Reader
 
 LEADER_ELECTION = "config-leader-election"
 LOGGING = "config-logging"
 _MAX_BUCKETS = 10
-_LEVELS = frozenset({"debug", "info", "warn", "error", "dpanic", "panic", "fatal"})
+_LEVELS = frozenset({"debug", "info", "warn", "warning", "error", "dpanic", "panic", "fatal"})
 
 
 def check_leader_election(data: Mapping[str, str]) -> None:
@@ -20,7 +21,7 @@ def check_leader_election(data: Mapping[str, str]) -> None:
         ("retryPeriod", "retry-period", 10.0),
     ):
         reader.seconds(old, key, default=seconds)
-    buckets = reader.integer("buckets", default=1)
+    buckets = reader.read(("buckets",), 1, lambda text: parse_uint(text, 32))
     if not 1 <= buckets <= _MAX_BUCKETS:
         raise ValueError(f"buckets: value must be between 1 <= {buckets} <= {_MAX_BUCKETS}")
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 
 from hearth.kube.durations import parse_go_duration
-from hearth.kube.gotext import parse_bool, parse_float, parse_int, quote
+from hearth.kube.gotext import format_float, parse_bool, parse_float, parse_int, quote
 from hearth.kube.quantity import canonical
 
 T = TypeVar("T")
@@ -81,6 +81,21 @@ def read_yaml(text: str) -> Any:
         raise ValueError(f"error converting YAML to JSON: yaml: {where}{error.problem}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"error converting YAML to JSON: yaml: {error}") from None
+
+
+def with_texts(value: Any) -> Any:
+    """A map of texts as sigs.k8s.io/yaml reads it: plain numbers and booleans are texts too."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _scalar_text(member) for name, member in value.items()}
+
+
+def _scalar_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return format_float(value)
+    return str(value) if isinstance(value, int) else value
 
 
 def whole_seconds(seconds: float) -> bool:

@@ -124,7 +124,7 @@ def _numbers(annotations: Annotations) -> Errors:
     errors: Errors = []
     for aliases, low, high in _RANGES:
         key, text, number = _number(annotations, aliases, errors)
-        if number is not None and not low <= number <= high:
+        if number is not None and (number < low or number > high):  # a NaN is neither
             errors.append(fe.out_of_bounds(format_float(low), text, format_float(high), field=key))
     key, text, number = _number(annotations, keys.TARGET, errors)
     if number is not None and number < keys.TARGET_MIN:

@@ -75,8 +75,13 @@ def validate_init_container(
         "lifecycle": container.lifecycle,
     }
     errors = [FieldError(_NOT_IN_INIT, (n,)) for n, value in unwanted.items() if value is not None]
-    if container.lifecycle is not None:
-        errors.append(fe.disallowed("lifecycle"))
+    hidden = [
+        str(InitContainer.model_fields[name].alias)
+        for name in sorted(InitContainer.model_fields.keys() - Container.model_fields.keys())
+        if getattr(container, name) not in (None, False, [])
+    ]
+    if hidden:
+        errors.append(fe.disallowed(*hidden))
     errors += _validate(
         container, volumes, features=features, reserved=_SIDECAR_RESERVED, serves=False
     )

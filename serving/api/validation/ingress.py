@@ -46,7 +46,7 @@ def _path(path: HTTPIngressPath, namespace: str) -> Errors:
         return [fe.missing("")]
     splits = path.splits or []
     if not splits:
-        return [fe.missing("splits")]
+        return [fe.missing("splits" if path != HTTPIngressPath(splits=path.splits) else "")]
     for index, split in enumerate(splits):
         errors = _split(split, namespace)
         if errors:
@@ -64,6 +64,8 @@ def _split(split: IngressBackendSplit, namespace: str) -> Errors:
     errors: Errors = []
     if not 0 <= split.percent <= 100:
         errors.append(fe.invalid(split.percent, "percent"))
+    if not (split.service_namespace or split.service_name or split.service_port):
+        return [*errors, fe.missing("")]
     if not split.service_namespace:
         errors.append(fe.missing("serviceNamespace"))
     elif split.service_namespace != namespace:

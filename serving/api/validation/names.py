@@ -11,35 +11,7 @@ from hearth.kube.names import (
     dns1123_subdomain_problems,
 )
 
-_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
 _C_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_QUALIFIED_RULE = (
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
-    "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-
-
-def qualified_name_problems(value: str) -> list[str]:
-    """A name with an optional DNS prefix: ``example.com/MyName``."""
-    prefix, slash, name = value.rpartition("/")
-    if value.count("/") > 1:
-        return [
-            f"a qualified name {_QUALIFIED_RULE} with an optional DNS subdomain prefix and '/' "
-            "(e.g. 'example.com/MyName')"
-        ]
-    problems: list[str] = []
-    if slash and not prefix:
-        problems.append("prefix part must be non-empty")
-    elif slash:
-        problems += [f"prefix part {problem}" for problem in dns1123_subdomain_problems(prefix)]
-    if not name:
-        problems.append("name part must be non-empty")
-    elif len(name) > 63:
-        problems.append("name part must be no more than 63 characters")
-    if not _QUALIFIED.match(name):
-        problems.append(f"name part {_QUALIFIED_RULE}")
-    return problems
 
 
 def c_identifier_problems(value: str) -> list[str]:

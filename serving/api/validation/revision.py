@@ -98,7 +98,7 @@ def _percentage(key: str, text: str) -> Errors:
         value = parse_float(text)
     except ValueError:
         return [*errors, fe.invalid(text, f"[{key}]")]
-    if not 0.1 <= value <= 100:
+    if value < 0.1 or value > 100:  # a NaN is neither
         errors.append(fe.out_of_bounds("0.1", format_float(value), "100", field=f"[{key}]"))
     return errors
 

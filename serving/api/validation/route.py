@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from hearth.kube import fielderrors as fe
 from hearth.kube.fielderrors import Errors, FieldError
 from hearth.kube.gotext import format_list, quote
-from hearth.kube.names import dns1035_label_problems
+from hearth.kube.names import dns1035_label_problems, qualified_name_problems
 from serving.api.route import TrafficTarget
-from serving.api.validation.names import qualified_name_problems
 
 
 def validate_traffic(traffic: Sequence[TrafficTarget], *, in_service: bool) -> Errors:

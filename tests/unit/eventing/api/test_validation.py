@@ -4,12 +4,14 @@ import pytest
 
 from eventing.api.admission import Settings, default, validate
 from eventing.api.broker import BrokerSpec
+from eventing.api.common import KReference
 from eventing.api.settings import BrokerDefaults, Features
 from eventing.api.trigger import TriggerSpec
 from eventing.api.validation import (
     broker_changes,
     validate_broker,
     validate_delivery,
+    validate_reference,
     validate_trigger,
 )
 from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
@@ -159,3 +161,36 @@ def test_a_wrong_type_is_refused_in_gos_words():
     assert "cannot unmarshal number into Go struct field Trigger.spec.broker of type string" in (
         verdict.message
     )
+
+
+def test_a_member_no_type_knows_is_refused():
+    wrong = A_TRIGGER | {"spec": A_TRIGGER["spec"] | {"filters": [{"not": {"like": {}}}]}}
+    verdict = default(a_request(wrong), SETTINGS)
+    assert verdict.message == (
+        'mutation failed: cannot decode incoming new object: json: unknown field "like"'
+    )
+
+
+def test_defaults_added_to_the_old_object_are_no_change():
+    old = A_TRIGGER | {"metadata": A_TRIGGER["metadata"] | {"annotations": {"a": "b"}}}
+    verdict = default(a_request(old, operation=UPDATE, old_object=old), SETTINGS)
+    assert verdict.changed is not None
+    assert verdict.changed["metadata"]["annotations"] == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "complaint"),
+    [
+        ({"name": "n", "kind": "K"}, "missing field(s): apiVersion, group"),
+        ({"name": "n", "kind": "K", "group": "g"}, ""),
+        (
+            {"name": "n", "kind": "K", "group": "g", "apiVersion": "h/v1"},
+            "both apiVersion and group are specified and they refer to different API groups: "
+            "apiVersion, group\nOnly one of them must be specified",
+        ),
+    ],
+)
+def test_a_group_may_stand_for_the_version(reference, complaint):
+    found = decode(KReference, reference, root="K")
+    flags = Features.from_data({"kreference-group": "enabled"})
+    assert text(validate_reference(found, flags, parent=None)) == complaint

@@ -1,7 +1,7 @@
 """Changes are reported by their paths in Go's terms."""
 
 from hearth.kube.structdiff import short_diff
-from serving.api.podspec import Container, ContainerPort, EnvVar, Probe, TCPSocketAction
+from serving.api.podspec import Container, EnvVar, Probe, TCPSocketAction
 from serving.api.revision import RevisionSpec, RevisionTemplateSpec
 
 
@@ -40,8 +40,17 @@ def test_embedded_structs_are_named() -> None:
 def test_members_of_lists_that_come_and_go() -> None:
     new = spec()
     assert new.containers is not None
-    new.containers[0].ports.append(ContainerPort(container_port=80))
-    assert "Ports[?->0]:\n\t+: v1.ContainerPort: " in diff(spec(), new)
+    new.containers[0].env.append(EnvVar(name="B"))
+    assert "Env[?->1]:\n\t+: v1.EnvVar: " in diff(spec(), new)
+
+
+def test_no_list_is_another_thing_than_a_list() -> None:
+    new = spec()
+    assert new.containers is not None
+    new.containers[0].command = ["a", "b"]
+    assert diff(spec(), new) == (
+        '{v1.RevisionSpec}.PodSpec.Containers[0].Command:\n\t-: "[]"\n\t+: "[a b]"\n'
+    )
 
 
 def test_probes_have_their_go_names() -> None:

@@ -108,13 +108,22 @@ def test_go_duration_complaints(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("PT0.2S", 0.2), ("PT1M", 60), ("P1DT2H", 93600), ("P2W", 1209600)]
+    ("text", "seconds"),
+    [
+        ("PT0.2S", 0.2),
+        ("PT1M", 60),
+        ("P1DT2H", 93600),
+        ("P2W", 1209600),
+        ("PT-1S", -1),
+        ("PT1,5S", 1.5),
+        ("P0", 0),
+    ],
 )
 def test_iso_durations(text: str, seconds: float) -> None:
     assert parse_iso8601_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "P", "PT", "P1DT", "1S", "PT1X"])
+@pytest.mark.parametrize("text", ["", "P", "PT", "1S", "PT1X", "PT1S1M", "PT S"])
 def test_no_iso_duration(text: str) -> None:
     with pytest.raises(ValueError, match="ISO 8601"):
         parse_iso8601_duration(text)
@@ -199,7 +208,7 @@ def test_label_selectors_are_refused_in_the_words_of_go(text: str, complaint: st
 
 def test_keys_and_values_of_label_selectors_are_checked() -> None:
     with pytest.raises(
-        ValueError, match='^unable to parse requirement: <nil>: Invalid value: "-a"'
+        ValueError, match=r'^unable to parse requirement: <nil>: Invalid value: "-a"'
     ):
         parse_label_selector("-a")
     with pytest.raises(ValueError, match=r"values\[0\]\[a\]: Invalid value: \"-b\": a valid label"):

@@ -52,7 +52,7 @@ def test_values(text: str, result: str) -> None:
         ),
         (
             "{{.Name.X}}",
-            'template: t:1:2: executing "t" at <.Name.X>: can\'t evaluate field X in type string',
+            'template: t:1:7: executing "t" at <.Name.X>: can\'t evaluate field X in type string',
         ),
     ],
 )

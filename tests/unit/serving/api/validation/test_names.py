@@ -7,7 +7,6 @@ from serving.api.validation.names import (
     c_identifier_problems,
     domain_problem,
     generate_name_problems,
-    qualified_name_problems,
 )
 
 DIGEST = "sha256:" + "a" * 64
@@ -66,13 +65,6 @@ def test_no_images(image: str) -> None:
 )
 def test_domains(name: str, problem: str) -> None:
     assert domain_problem(name) == problem
-
-
-def test_qualified_names() -> None:
-    assert qualified_name_problems("example.com/My.Name") == []
-    assert qualified_name_problems("/x") == ["prefix part must be non-empty"]
-    assert len(qualified_name_problems("")) == 2
-    assert qualified_name_problems("a/b/c")[0].startswith("a qualified name must consist of")
 
 
 def test_identifiers_and_prefixes() -> None:
