@@ -231,7 +231,10 @@ def version() -> None:
     typer.echo(f"hearth {version('hearth-serving')}")
 
 
-_FOLDER_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENAMETOOLONG)
+_FOLDER_ERRORS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES),
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EEXIST, errno.ENOENT),
+)
 
 
 def run() -> None:

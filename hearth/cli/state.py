@@ -58,12 +58,23 @@ def state_file(data_dir: Path) -> Path:
 def read_state(data_dir: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(state_file(data_dir).read_text())
+        _check(found)
     except FileNotFoundError:
         return {}
     except ValueError as error:
         path = state_file(data_dir)
         raise StateError(f"{path} is damaged ({error}): delete it, then `hearth up`") from error
     return found
+
+
+def _check(found: object) -> None:
+    """What commands rely on; the file lies where anybody may edit it."""
+    if not isinstance(found, dict) or not isinstance(found.get("pid", 0), int):
+        raise ValueError("no process id")
+    for field in ("ports", "components"):
+        entries = found.get(field, {})
+        if not isinstance(entries, dict) or not all(isinstance(n, int) for n in entries.values()):
+            raise ValueError(f"{field} are no numbers by name")
 
 
 def write_state(data_dir: Path, state: dict[str, Any]) -> None:

@@ -127,9 +127,9 @@ def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) ->
         write_state(layout.data_dir, _state(options, layout, pids))
 
     def ready() -> None:
-        print(_banner(options, layout, time.monotonic() - began), file=out, flush=True)
+        say(out, _banner(options, layout, time.monotonic() - began))
         if options.detach:
-            print("READY", file=out, flush=True)
+            say(out, "READY")
             out.close()
 
     supervisor = Supervisor(
@@ -149,6 +149,14 @@ def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) ->
     if not options.detach:
         print("Hearth has stopped.", file=out, flush=True)
     return 0
+
+
+def say(out: TextIO, text: str) -> None:
+    """Prints to somebody who may be gone, as with ``hearth up --detach | head -1``."""
+    try:
+        print(text, file=out, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _state(options: UpOptions, layout: Layout, pids: dict[str, int]) -> dict[str, object]:

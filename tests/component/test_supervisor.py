@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
 import time
+
+from hearth.cli.up import say
 
 _HEAD = """
 import asyncio, os, resource, signal, sys, time
@@ -119,3 +122,11 @@ def test_a_full_disk_does_not_end_what_runs() -> None:
         print(len(pids))
     """)
     assert found.strip() == "2"
+
+
+def test_a_reader_that_has_gone_does_not_end_what_runs() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as out:
+        say(out, "Hearth is ready")
+        say(out, "READY")

@@ -1,0 +1,42 @@
+"""State folders of all kinds: odd paths, damage, a folder that cannot be written; no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from e2e_support import hearth_command
+
+
+def refused(*arguments: str, data_dir: Path) -> str:
+    done = hearth_command(*arguments, data_dir=data_dir, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode not in (0, 3), said
+    assert "Traceback" not in said
+    assert "Error: " in said
+    return said
+
+
+@pytest.mark.parametrize("text", ['{"pid": ', "[]", '{"pid": "x"}', '{"ports": [1]}', "null"])
+@pytest.mark.parametrize("command", [("up", "--detach", "--port", "0"), ("status",), ("down",)])
+def test_a_damaged_state_file_is_named(tmp_path: Path, text: str, command: tuple[str, ...]) -> None:
+    (tmp_path / "state.json").write_text(text)
+    assert "state.json is damaged" in refused(*command, data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["file/inner", "file", "x" * 300])
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    assert name in refused("up", "--detach", "--port", "0", data_dir=tmp_path / name)
+
+
+def test_a_folder_with_an_odd_name_works_and_is_private(tmp_path: Path) -> None:
+    folder = tmp_path / "with space" / "ä b"
+    hearth_command("up", "--detach", "--port", "0", data_dir=folder)
+    try:
+        open_to_others = [p for p in (folder, *folder.rglob("*")) if p.stat().st_mode & 0o077]
+        assert open_to_others == []
+        (folder / "kubeconfig").unlink()
+        assert "kubeconfig" in refused("status", data_dir=folder)
+    finally:
+        hearth_command("down", data_dir=folder)
