@@ -53,8 +53,8 @@ class Reporter:
         self.connect_errors = 0
 
     def wanted(self, backend: Backend) -> None:
-        """A request waits. Without a ready pod the autoscaler has to know now."""
-        if backend.throttler.ready or not backend.is_revision:
+        """A request waits, for the first pod or for more: the autoscaler has to know now."""
+        if not backend.is_revision:
             return
         self._poked[backend] = None
         if self._poke_timer is None:

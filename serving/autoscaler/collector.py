@@ -19,6 +19,7 @@ class Collector:
         self._stable = kind(spec.stable_window)
         self._panic = kind(spec.panic_window)
         self._queued: dict[str, int] = {}
+        self._demand: dict[str, float] = {}
 
     def fits(self, spec: DeciderSpec) -> bool:
         """Whether the series means the same under this spec; windows may differ."""
@@ -38,16 +39,24 @@ class Collector:
         """A second in which pods were there and nobody reported a request."""
         self.record(now, concurrency=0.0, requests=0.0)
 
-    def set_queued(self, activator: str, queued: int) -> None:
+    def set_queued(self, activator: str, queued: int, *, demand: float = 0.0) -> None:
+        """``demand`` is what the activator has at once: in pods and waiting."""
         if queued:
             self._queued[activator] = queued
+            self._demand[activator] = demand
         else:
             self._queued.pop(activator, None)
+            self._demand.pop(activator, None)
 
     @property
     def queued(self) -> int:
         """Requests that wait for a pod, in all activators."""
         return sum(self._queued.values())
+
+    @property
+    def demand(self) -> float:
+        """Requests in pods and waiting, of the activators in which some wait."""
+        return sum(self._demand.values())
 
     def has_data(self, now: float) -> bool:
         return not self._stable.is_empty(now)

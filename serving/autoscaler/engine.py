@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hearth.kube.meta import Key
+from serving.api import keys
 from serving.api.stats import Frame, Stat
 from serving.autoscaler.collector import Collector
 from serving.autoscaler.decide import (
@@ -129,11 +130,14 @@ class Engine:
         if decider is None:
             return
         collector = decider.collect()
-        collector.set_queued(activator, stat.queued)
+        collector.set_queued(activator, stat.queued, demand=stat.concurrency)
         if not is_poke:
             collector.record(now, concurrency=stat.concurrency, requests=stat.requests)
         self._watched.add(key)
-        if stat.queued and self._ready_pods(key) == 0 and self._decide(key, decider, now):
+        has_pods = self._ready_pods(key) > 0
+        if not stat.queued or (has_pods and not is_poke):
+            return
+        if self._decide(key, decider, now, only_up=has_pods):
             self._urgent(key)
 
     # -- deciding ------------------------------------------------------------------------------
@@ -159,13 +163,18 @@ class Engine:
             return False
         return collector is None or (not collector.queued and not collector.has_data(now))
 
-    def _decide(self, key: Key, decider: Decider, now: float) -> bool:
-        """Decides anew; whether that changed anything others go by."""
+    def _decide(self, key: Key, decider: Decider, now: float, *, only_up: bool = False) -> bool:
+        """Decides anew; whether that changed anything others go by.
+
+        ``only_up`` is for news between two ticks: requests that wait although there are pods. It
+        may ask for more pods; whether there are too many is the tick's to say.
+        """
         before = decider.decision
         seen = self._observation(key, decider, now)
-        decider.state, decision = decide(decider.spec, decider.state, observation=seen, now=now)
-        if not decision.is_valid:
+        state, decision = decide(decider.spec, decider.state, observation=seen, now=now)
+        if not decision.is_valid or (only_up and decision.desired <= before.desired):
             return False
+        decider.state = state
         decider.decision = self._not_blindly_to_zero(decider, decision, now)
         was_short = before.excess_burst_capacity < 0
         is_short = decision.excess_burst_capacity < 0
@@ -176,11 +185,14 @@ class Engine:
         if collector is None:
             return Observation(ready, 0.0, 0.0, has_data=False)
         stable, panic = collector.averages(now)
-        waiting = collector.queued if ready == 0 else 0
-        if waiting:
+        waiting = collector.queued
+        if waiting and ready == 0:
             # What waits is demand that no average has seen yet: one pod for the first request,
             # as many as they need for a burst.
             stable, panic = max(stable, 1.0), max(panic, float(waiting))
+        elif waiting and decider.spec.metric == keys.METRIC_CONCURRENCY:
+            # The first pod of a burst is ready, and the others still wait for more.
+            panic = max(panic, collector.demand)
         has_data = bool(waiting) or collector.has_data(now)
         return Observation(ready, stable, panic, has_data=has_data)
 

@@ -114,6 +114,23 @@ def test_a_poke_for_ready_pods_is_not_urgent(stage: Stage) -> None:
     assert stage.urgent == []
 
 
+def test_a_burst_that_goes_on_after_the_first_pod_is_ready_gets_its_pods_at_once(
+    stage: Stage,
+) -> None:
+    stage.frame(NOW, 1.0, requests=0, queued=1, poke=True)
+    stage.have_pods(1, NOW + 0.02)
+    stage.frame(NOW + 0.05, 60.0, requests=0, queued=50, poke=True)
+    assert stage.desired == 6
+    assert stage.urgent == [KEY, KEY]
+
+
+def test_what_waits_between_ticks_never_takes_pods_away(stage: Stage) -> None:
+    stage.frame(NOW, 60.0, requests=0, queued=60, poke=True)
+    stage.have_pods(6, NOW + 0.05)
+    stage.frame(NOW + 0.1, 2.0, requests=0, queued=1, poke=True)
+    assert stage.desired == 6
+
+
 def test_a_poke_that_overtakes_the_end_of_the_last_pod_is_not_lost(stage: Stage) -> None:
     stage.have_pods(1)
     for second in range(1, 9):
