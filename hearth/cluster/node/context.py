@@ -18,6 +18,7 @@ from hearth.kube.clock import Clock
 NODE_MARK = "HEARTH_NODE"
 POD_MARK = "HEARTH_POD_UID"
 CONTAINER_MARK = "HEARTH_CONTAINER_ID"
+CONTAINER_SCHEME = "hearth://"
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from hearth.cluster.node.context import CONTAINER_MARK, CONTAINER_SCHEME
 from hearth.cluster.node.crilog import last_lines
 from hearth.cluster.node.logpump import LogPump
 from hearth.cluster.node.probing import Outcome, Target, run_handler
@@ -50,6 +51,11 @@ class Instance:
             await asyncio.sleep(min(delay, grace / 2))
         self.terminate()
         return outcome
+
+    @property
+    def mark(self) -> str:
+        """In the environment of all that the container started, also in sessions of their own."""
+        return f"{CONTAINER_MARK}={self.container_id.removeprefix(CONTAINER_SCHEME)}"
 
     def terminate(self) -> None:
         self.process.signal_group(signal.SIGTERM)

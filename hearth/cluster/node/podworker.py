@@ -467,6 +467,8 @@ class PodWorker:
     async def _await_end(self, container: Container, instance: Instance) -> None:
         name = container.name
         how = await instance.process.wait()
+        if self._deletion is None:  # else all that is of the pod ends with it
+            await asyncio.to_thread(kill_marked, instance.mark)
         instance.close()
         health = self._health.pop(name, None)
         if health is not None:

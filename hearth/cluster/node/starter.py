@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hearth.cluster.node.context import CONTAINER_MARK, NODE_MARK, POD_MARK, NodeContext
+from hearth.cluster.node.context import (
+    CONTAINER_MARK,
+    CONTAINER_SCHEME,
+    NODE_MARK,
+    POD_MARK,
+    NodeContext,
+)
 from hearth.cluster.node.environment import (
     ConfigError,
     Facts,
@@ -184,7 +190,7 @@ def _launch(
         pump=pump,
         target=Target(what.container, what.ports, env, cwd, prefix),
         started_at=what.context.clock(),
-        container_id=f"hearth://{container_id}",
+        container_id=f"{CONTAINER_SCHEME}{container_id}",
         termination_log=folder.termination_log(name),
     )
 

@@ -48,6 +48,24 @@ async def test_the_container_says_why_it_ends(world: World, look: Look) -> None:
     assert terminated(pod)["message"] == "out of luck\n"
 
 
+async def test_what_a_container_left_running_ends_with_it(world: World, look: Look) -> None:
+    noted = world.data_dir / "pids"
+    noted.touch()
+    script = """
+        for start in "" setsid; do
+            $start sh -c 'echo $$ >> $NOTED; exec sleep 1000' &
+        done
+        while [ $(wc -l < $NOTED) -lt 2 ]; do sleep 0.01; done
+    """
+    await world.create("job", script, container={"env": [{"name": "NOTED", "value": str(noted)}]})
+    await world.until("job", lambda pod: look.phase(pod) == "Succeeded")
+    pids = [int(line) for line in noted.read_text().splitlines()]
+    assert len(pids) == 2
+    async with asyncio.timeout(10):
+        while any(start_ticks(pid) for pid in pids):
+            await asyncio.sleep(0.01)
+
+
 async def test_its_last_words_are_its_log(world: World, look: Look) -> None:
     policy = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     await world.create("job", "echo one; echo two >&2; exit 1", container=policy)
