@@ -16,6 +16,10 @@ ACTIVATION_BUFFER_SECONDS = 30.0
 """Added to the progress deadline before an activation is given up, so that the Deployment's own
 deadline is seen first and the revision can say why its pods failed."""
 
+INITIAL_HOLD_SECONDS = 6.0
+"""How long the initial scale stays once it was reached: traffic only comes after that, and what it
+asks for is seen no sooner. Knative gets there by waiting for its first metrics."""
+
 NO_TRAFFIC = ("NoTraffic", "The target is not receiving traffic.")
 QUEUED = ("Queued", "Requests to the target are being buffered as resources are provisioned.")
 TIMED_OUT = ("TimedOut", "The target could not be activated.")
@@ -51,7 +55,8 @@ class Phase:
     active: Active
     since: float
     """When it came there (the condition's last transition)."""
-    initialized: bool
+    initialized_at: float | None
+    """When the initial scale was reached; None before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +72,25 @@ def settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:
     """The scale to apply for the decided one (-1: undecided)."""
     if desired < 0 and phase.active is not Active.UNKNOWN:
         return Scale(desired, apply=False)
-    least = bounds.least
-    if bounds.initial > 1 and not phase.initialized and bounds.reachable:
+    least, held_for = bounds.least, _initial_hold(phase, bounds=bounds, now=now)
+    if held_for is not None:
         least = max(bounds.initial, least)
     bounded = _bounded(desired, least, bounds.most)
     if bounded > 0:
-        return Scale(bounded, apply=True)
+        return Scale(bounded, apply=True, look_again_after=held_for or None)
     if not bounds.scale_to_zero:
         return Scale(1, apply=True)
     return _to_zero(phase, bounds=bounds, now=now)
+
+
+def _initial_hold(phase: Phase, *, bounds: Bounds, now: float) -> float | None:
+    """How long the initial scale still counts: 0.0 until it is reached, None when it is over."""
+    if bounds.initial <= 1 or not bounds.reachable:
+        return None
+    if phase.initialized_at is None:
+        return 0.0
+    left = phase.initialized_at + INITIAL_HOLD_SECONDS - now
+    return left if left > 0 else None
 
 
 def _bounded(desired: int, least: int, most: int) -> int:

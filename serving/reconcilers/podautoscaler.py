@@ -113,10 +113,15 @@ def phase_of(podautoscaler: Object, now: float) -> Phase:
         "creationTimestamp"
     )
     initialized = conditions.get(keys.SCALE_TARGET_INITIALIZED) or {}
+    reached = initialized.get("lastTransitionTime")
     return Phase(
         active=Active(active.get("status", "Unknown")),
         since=parse_rfc3339(since) if since else now,
-        initialized=initialized.get("status") == "True",
+        initialized_at=(
+            (parse_rfc3339(reached) if reached else now)
+            if initialized.get("status") == "True"
+            else None
+        ),
     )
 
 

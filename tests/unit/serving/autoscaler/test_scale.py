@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ BOUNDS = Bounds()
 
 
 def phase(active: Active, *, for_seconds: float = 0.0, initialized: bool = True) -> Phase:
-    return Phase(active, NOW - for_seconds, initialized)
+    return Phase(active, NOW - for_seconds, NOW - 3600 if initialized else None)
 
 
 def settled(desired: int, at: Phase, bounds: Bounds = BOUNDS) -> Scale:
@@ -49,6 +50,17 @@ def test_undecided_applies_nothing_unless_activating() -> None:
     assert settled(-1, phase(Active.TRUE)) == Scale(-1, False)
     assert settled(-1, phase(Active.FALSE)) == Scale(-1, False)
     assert settled(-1, phase(Active.UNKNOWN), Bounds(least=3)) == Scale(3, True)
+
+
+def test_the_initial_scale_stays_for_a_moment_after_it_was_reached() -> None:
+    def held(seconds: float, desired: int = 1, **bounds: Any) -> Scale:
+        return settled(desired, Phase(Active.TRUE, NOW, NOW - seconds), Bounds(**bounds))
+
+    assert held(2, initial=4) == Scale(4, apply=True, look_again_after=4)
+    assert held(2, 7, initial=4).want == 7
+    assert held(6, initial=4) == Scale(1, apply=True)
+    assert held(2, initial=4, reachable=False).want == 1
+    assert held(2, initial=1) == Scale(1, apply=True)
 
 
 def test_initial_scale_counts_until_it_was_reached() -> None:
@@ -84,7 +96,7 @@ def test_the_last_pod_is_retained() -> None:
         Phase,
         st.sampled_from(Active),
         st.floats(NOW - 2000, NOW),
-        st.booleans(),
+        st.none() | st.floats(NOW - 2000, NOW),
     ),
     st.builds(
         Bounds,
