@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hearth.cluster.controllers import rollout
+from hearth.cluster.controllers.replicaset import REPLICA_FAILURE
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339, rfc3339
 from hearth.kube.meta import Object
@@ -30,8 +31,24 @@ def make_status(
     if progressing is not None:
         moved = counts != {name: before.get(name, 0) for name in counts}
         _set(conditions, progressing, now, touch=moved and _is_updating(progressing))
+    failure = _failure(new, old)
+    if failure is not None:
+        _set(conditions, failure, now)
+    else:
+        conditions.pop(REPLICA_FAILURE, None)
     status["conditions"] = list(conditions.values())
     return status, _deadline_in(deployment, conditions.get("Progressing"), now=now)
+
+
+def _failure(new: Object | None, old: Sequence[Object]) -> Condition | None:
+    """Why no pod can be created, as the first ReplicaSet says that has a reason."""
+    found = [
+        condition
+        for replica_set in (new, *old)
+        for condition in ((replica_set or {}).get("status") or {}).get("conditions") or ()
+        if condition["type"] == REPLICA_FAILURE and condition["status"] == "True"
+    ]
+    return found[0] if found else None
 
 
 def _counts(deployment: Object, new: Object | None, old: Sequence[Object]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from hearth.kube.cache import WatchCache, put_into
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import wall_clock
 from hearth.kube.controller import Controller
-from hearth.kube.errors import ApiError
+from hearth.kube.errors import ApiError, BadRequest, Forbidden, Invalid
 from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Event, Plan, apply_plan, record_event
 from hearth.kube.resources import (
@@ -162,7 +162,21 @@ class _Controllers:
             return None
         owned = self._caches.pods.by_index("controller", meta.uid(found))
         plan = replicaset.reconcile(replicaset.Observed(found, owned), now=wall_clock())
-        return await self._apply_paced(found, plan, "replicaset-controller")
+        try:
+            return await self._apply_paced(found, plan, "replicaset-controller")
+        except (BadRequest, Forbidden, Invalid) as error:
+            await self._tell_failed_create(found, error.message)
+            raise
+
+    async def _tell_failed_create(self, replica_set: Object, message: str) -> None:
+        patch = replicaset.failed_create(replica_set, message, now=wall_clock())
+        if patch is None:
+            return
+        space, name = meta.key(replica_set)
+        await self._client.patch(REPLICASETS, name, space, patch, subresource="status")
+        event = Event(replica_set, "Warning", "FailedCreate", f"Error creating: {message}")
+        with contextlib.suppress(asyncio.QueueFull):
+            self._events.put_nowait((event, "replicaset-controller"))
 
     async def _job(self, key: Key) -> float | None:
         found = self._caches.jobs.get(*key)

@@ -8,10 +8,12 @@ from typing import Any
 
 from hearth.cluster.controllers import pods
 from hearth.kube import meta
+from hearth.kube.clock import rfc3339
 from hearth.kube.meta import Object
 from hearth.kube.plan import Action, Create, Delete, Plan, UpdateStatus
 from hearth.kube.resources import PODS, REPLICASETS
 
+REPLICA_FAILURE = "ReplicaFailure"
 BURST = 500
 """Most pods created or deleted in one reconcile (kube-controller-manager's burstReplicas)."""
 
@@ -32,6 +34,23 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
     if status != replica_set.get("status"):
         actions.append(UpdateStatus(REPLICASETS, {**replica_set, "status": status}))
     return Plan(tuple(actions), requeue_after=wake)
+
+
+def failed_create(replica_set: Object, message: str, *, now: float) -> dict[str, Any] | None:
+    """The patch that tells why no pod can be created; None when that is told already."""
+    conditions = (replica_set.get("status") or {}).get("conditions") or []
+    told = next((c for c in conditions if c["type"] == REPLICA_FAILURE), None)
+    if told is not None and told["message"] == message:
+        return None
+    condition = {
+        "type": REPLICA_FAILURE,
+        "status": "True",
+        "lastTransitionTime": told["lastTransitionTime"] if told else rfc3339(now),
+        "reason": "FailedCreate",
+        "message": message,
+    }
+    others = [c for c in conditions if c is not told]
+    return {"status": {"conditions": [*others, condition]}}
 
 
 def _scale(replica_set: Object, active: list[Object]) -> list[Action]:
@@ -63,6 +82,9 @@ def _status(observed: Observed, *, now: float) -> tuple[dict[str, Any], float | 
     }
     status |= {name: count for name, count in counts.items() if count}
     status["observedGeneration"] = meta.generation(observed.replica_set)
-    if old.get("conditions"):
-        status["conditions"] = old["conditions"]
+    # While pods are missing, a failure to create them may still hold.
+    missing = spec.get("replicas", 1) > len(active)
+    conditions = [c for c in old.get("conditions") or () if missing or c["type"] != REPLICA_FAILURE]
+    if conditions:
+        status["conditions"] = conditions
     return status, min((wait for wait in waits if wait), default=None)

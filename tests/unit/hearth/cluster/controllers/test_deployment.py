@@ -218,3 +218,16 @@ def test_proportional_scaling_adds_up(sizes: list[int], wanted: int) -> None:
     shared = rollout.scale_proportionally(groups, wanted=wanted)
     assert sum(shared.values()) == wanted
     assert all(size >= 0 for size in shared.values())
+
+
+def test_a_failure_to_create_pods_is_taken_over_and_given_up() -> None:
+    world = World(a_deployment())
+    world.reconcile()
+    (replica_set,) = world.replica_sets.values()
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "m"}
+    replica_set["status"] = {"conditions": [failure]}
+    world.reconcile()
+    assert conditions(world.deployment)["ReplicaFailure"] == ("True", "FailedCreate")
+    world.settle_pods()
+    world.reconcile()
+    assert "ReplicaFailure" not in conditions(world.deployment)

@@ -101,3 +101,24 @@ def test_min_ready_seconds_asks_to_be_called_again() -> None:
     observed = replicaset.Observed(a_replica_set(1, minReadySeconds=30), (a_pod("a"),))
     plan = replicaset.reconcile(observed, now=NOW)
     assert plan.requeue_after == pytest.approx(25)
+
+
+def test_why_no_pod_can_be_created_is_told_once_and_forgotten_when_they_are_there() -> None:
+    found = a_replica_set(1)
+    patch = replicaset.failed_create(found, "no account", now=NOW)
+    assert patch is not None
+    (condition,) = patch["status"]["conditions"]
+    assert condition == {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "lastTransitionTime": rfc3339(NOW),
+        "reason": "FailedCreate",
+        "message": "no account",
+    }
+    found |= patch
+    assert replicaset.failed_create(found, "no account", now=NOW + 1) is None
+    again = replicaset.failed_create(found, "another", now=NOW + 1)
+    assert again is not None
+    assert again["status"]["conditions"][0]["lastTransitionTime"] == rfc3339(NOW)
+    assert decide(found)[1]["conditions"] == [condition]
+    assert "conditions" not in decide(found, a_pod("a"))[1]
