@@ -16,6 +16,7 @@ import uvicorn
 from hearth.cluster.apiserver.admit import ServerAdmission
 from hearth.cluster.apiserver.api import Api
 from hearth.cluster.apiserver.auth import Authenticator, Signer
+from hearth.cluster.apiserver.connections import Connection
 from hearth.cluster.apiserver.credentials import Credentials, ensure_credentials, load_key
 from hearth.cluster.apiserver.customresources import DefinitionController
 from hearth.cluster.apiserver.gc import GarbageCollector
@@ -161,7 +162,7 @@ async def _http(
     hosts = frozenset({*_HOSTS, *_HOSTS_LONG, config.host, *config.allowed_hosts})
     settings = uvicorn.Config(
         App(api, hosts),
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         access_log=False,
