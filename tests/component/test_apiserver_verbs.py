@@ -309,6 +309,7 @@ async def test_large_answers_are_compressed(
         pytest.param("POST", "/api/v1/configmaps", b"{}", 405, id="no namespace"),
         pytest.param("GET", "/api/v1/namespaces/default/nothings", b"", 404, id="resource"),
         pytest.param("GET", "/apis/none.example.com/v1/things", b"", 404, id="group"),
+        pytest.param("GET", "/apis/apps/v9/deployments", b"", 404, id="version"),
         pytest.param("POST", "/api/v1/namespaces/none/configmaps", b"{}", 404, id="namespace"),
     ],
 )
@@ -321,6 +322,52 @@ async def test_requests_that_cannot_be(
     async with http.request(method, path, data=io.BytesIO(body), headers=headers) as answer:
         await answer.read()
         assert answer.status == code
+
+
+@pytest.mark.parametrize(
+    ("query", "shape", "code", "complaint"),
+    [
+        ("", "PartialObjectMetadata", 406, "the requested object is a list (*core.ConfigMapList)"),
+        ("/shown", "PartialObjectMetadataList", 406, "is not a list (*core.ConfigMap)"),
+        ("?includeObject=Some", "Table", 400, "must be 'Metadata', 'Object', 'None', or empty"),
+        ("?labelSelector=a%20in%20b", "Table", 400, "found 'b' expected: '('"),
+    ],
+)
+async def test_shapes_that_cannot_be(
+    client: KubeClient,
+    http: aiohttp.ClientSession,
+    query: str,
+    shape: str,
+    code: int,
+    complaint: str,
+) -> None:
+    await client.create(CONFIGMAPS, a_config_map("shown"))
+    headers = {"Accept": f"application/json;as={shape};v=v1;g=meta.k8s.io"}
+    path = f"/api/v1/namespaces/default/configmaps{query}"
+    async with http.get(path, headers=headers) as answer:
+        body = await answer.json()
+    assert (answer.status, body["code"]) == (code, code)
+    assert complaint in body["message"]
+
+
+async def test_replicas_are_applied_through_scale(
+    client: KubeClient, http: aiohttp.ClientSession
+) -> None:
+    await client.create(DEPLOYMENTS, a_deployment("d"), field_manager="maker")
+    path = "/apis/apps/v1/namespaces/default/deployments/d/scale?fieldManager=scaler"
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 3}}
+    headers = {"Content-Type": "application/apply-patch+yaml"}
+    async with http.patch(path, data=orjson.dumps(scale), headers=headers) as answer:
+        assert answer.status == 409
+        assert 'conflict with "maker"' in (await answer.json())["message"]
+    async with http.patch(
+        f"{path}&force=true", data=orjson.dumps(scale), headers=headers
+    ) as answer:
+        assert (await answer.json())["spec"] == {"replicas": 3}
+    found = await client.get(DEPLOYMENTS, "d", "default")
+    owner = next(m for m in found["metadata"]["managedFields"] if m["manager"] == "scaler")
+    assert (owner["operation"], owner["subresource"]) == ("Apply", "scale")
+    assert owner["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
 
 
 # Owners

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from hearth.cluster.apiserver import gojson, negotiate, protobuf, status, typecheck
+from hearth.cluster.apiserver.fielderrors import invalid
 from hearth.cluster.apiserver.kind import Kind
 from hearth.cluster.apiserver.objects import Object
 from hearth.cluster.apiserver.yamlbody import (
@@ -180,6 +181,10 @@ def check_type(obj: Object, kind: Kind, *, is_builtin: bool) -> None:
             f"the API version in the data ({api_version}) does not match the expected API version "
             f"({kind.api_version})"
         )
+    if kind.custom:
+        name_given = str((obj.get("metadata") or {}).get("name", ""))
+        errors = [invalid("kind", name, f"must be {kind.kind}")]
+        raise status.invalid(kind.group, name, name_given, errors=errors)
 
 
 def other_kind(obj: Object, kind: Kind, *, is_builtin: bool) -> str:

@@ -84,8 +84,9 @@ class Strategy:
     validate_name: Callable[[str], list[str]] | None = None  # messages; None: DNS-1123 subdomain
     generation: bool = True
     allow_unconditional_update: bool = True  # PUT without resourceVersion
+    # ``warnings(new, old)``: what a client is told; ``old`` is None on create.
     selectable_fields: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
-    warnings: Callable[[Object], list[str]] | None = None
+    warnings: Callable[[Object, Object | None], list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

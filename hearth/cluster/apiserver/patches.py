@@ -132,7 +132,6 @@ def check_kind(
         return
     if kind.custom:
         decode.check_type(obj, kind, is_builtin=False)
-        raise status.bad_request(f"the kind in the data ({obj['kind']}) is not {kind.kind}")
     problem = decode.other_kind(obj, kind, is_builtin=is_builtin(obj))
     raise refused(orjson.dumps(obj).decode(), problem)
 

@@ -158,7 +158,7 @@ async def _create_once(write: Write, obj: Object, *, tracked: bool) -> Written:
     errors += kind.strategy.validate(obj)
     if errors:
         raise write.invalid(obj["metadata"].get("name", ""), errors)
-    _warn(write, obj)
+    _warn(write, obj, None)
     await api.admission.validate(write.attempt("CREATE", obj, None))
     if version.isdigit() and int(version):
         raise status.ApiStatus(
@@ -204,9 +204,9 @@ async def _mutated(write: Write, operation: str, obj: Object, old: Object | None
     return obj if changed is None else changed
 
 
-def _warn(write: Write, obj: Object) -> None:
+def _warn(write: Write, obj: Object, old: Object | None) -> None:
     if write.kind.strategy.warnings is not None:
-        write.warnings += write.kind.strategy.warnings(obj)
+        write.warnings += write.kind.strategy.warnings(obj, old)
 
 
 async def _insert(write: Write, obj: Object) -> Written:
@@ -288,7 +288,7 @@ async def _update_once(write: Write, entry: Entry, change: Change, rules: Update
     errors = _update_errors(write, new, old)
     if errors:
         raise write.invalid(write.name, errors)
-    _warn(write, new)
+    _warn(write, new, old)
     await api.admission.validate(write.attempt("UPDATE", new, old))
     managed.keep_times(old, new)
     if new == old:

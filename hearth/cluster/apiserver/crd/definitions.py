@@ -95,9 +95,9 @@ def update_errors(new: Object, old: Object) -> list[FieldError]:
     return found
 
 
-def warnings(obj: Object) -> list[str]:
+def warnings(obj: Object, old: Object | None = None) -> list[str]:
     """What a client is told about a new definition: formats that nobody checks."""
-    if "resourceVersion" in obj["metadata"]:
+    if old is not None:
         return []
     shared, parted = hoisted((obj.get("spec") or {}).get("versions") or [])
     found: dict[str, None] = {}

@@ -165,10 +165,10 @@ _PREFER = 'metadata.finalizers: "{}": prefer a domain-qualified finalizer name {
 _ACCIDENT = "accidental conflicts with other finalizer writers"
 
 
-def _warnings(deprecation: str | None, obj: Object) -> list[str]:
+def _warnings(deprecation: str | None, obj: Object, old: Object | None) -> list[str]:
     """A deprecated version; of new objects, finalizers without a domain."""
     found = [deprecation] if deprecation else []
-    if "resourceVersion" in obj["metadata"]:
+    if old is not None:
         return found
     for name in sorted(set(obj["metadata"].get("finalizers") or ()) - _STANDARD_FINALIZERS):
         if "/" not in name:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hearth.cluster.apiserver import auth, decode, fielderrors, status
+from hearth.cluster.apiserver import auth, decode, fielderrors, status, typecheck
 from hearth.cluster.apiserver.handlers.common import Call, value_response
 from hearth.cluster.apiserver.handlers.writing import decoded
 from hearth.cluster.apiserver.kind import Kind, Schema
@@ -113,7 +113,19 @@ def _access(call: Call, obj: Object) -> Object:
     return {"allowed": user != _ANONYMOUS and "system:unauthenticated" not in groups}
 
 
+def _local_access(call: Call, obj: Object) -> Object:
+    """About the namespace of the path alone."""
+    asked = ((obj.get("spec") or {}).get("resourceAttributes") or {}).get("namespace", "")
+    if asked != call.key.namespace:
+        raise status.bad_request(
+            f"spec.resourceAttributes.namespace must match namespace: {call.key.namespace}"
+        )
+    return _access(call, obj)
+
+
 def _self_rules(call: Call, obj: Object) -> Object:
+    if not (obj.get("spec") or {}).get("namespace"):
+        raise status.bad_request("no namespace on request")
     everything: Object = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
     return {
         "resourceRules": [everything],
@@ -130,6 +142,8 @@ def _token(call: Call, obj: Object) -> Object:
     """Whether a token is good for one of the audiences asked for."""
     spec = obj.get("spec") or {}
     token, wanted = spec.get("token", ""), spec.get("audiences") or [auth.ISSUER]
+    if not token:
+        raise status.bad_request("token is required for TokenReview in authentication")
     authenticator = call.api.authenticator
     try:
         user, audiences = authenticator.token_user_and_audiences(token)
@@ -145,7 +159,7 @@ def _token(call: Call, obj: Object) -> Object:
 _VERDICTS: Mapping[str, Callable[[Call, Object], Object]] = {
     "SelfSubjectAccessReview": _self_access,
     "SubjectAccessReview": _access,
-    "LocalSubjectAccessReview": _access,
+    "LocalSubjectAccessReview": _local_access,
     "SelfSubjectRulesReview": _self_rules,
     "SelfSubjectReview": _self_subject,
     "TokenReview": _token,
@@ -201,6 +215,10 @@ def _token_request(call: Call, schema: Schema) -> Object:
     obj: Object = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"} | body
     if (obj["apiVersion"], obj["kind"]) != ("authentication.k8s.io/v1", "TokenRequest"):
         raise status.bad_request("the body is not a TokenRequest of authentication.k8s.io/v1")
+    problems = typecheck.decode_errors(obj, schema, "TokenRequest")
+    if problems:
+        handled = 'TokenRequest in version "v1" cannot be handled as a TokenRequest'
+        raise status.bad_request(f"{handled}: {problems[0]}")
     return obj
 
 

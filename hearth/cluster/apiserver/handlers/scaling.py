@@ -6,16 +6,14 @@ from collections.abc import Callable
 
 from hearth.cluster.apiserver import decode, patches, status, typecheck
 from hearth.cluster.apiserver.handlers.common import Call, value_response
-from hearth.cluster.apiserver.handlers.writing import check_name
+from hearth.cluster.apiserver.handlers.writing import applied_body, check_name, merging
 from hearth.cluster.apiserver.kind import Schema
 from hearth.cluster.apiserver.kinds.typetable import struct
 from hearth.cluster.apiserver.objects import Object
-from hearth.cluster.apiserver.options import WriteOptions
+from hearth.cluster.apiserver.options import WriteOptions, check_patch_options
 from hearth.cluster.apiserver.requests import Response
 from hearth.cluster.apiserver.scaling import API_VERSION, make_scale, replicas_of, set_replicas
-from hearth.cluster.apiserver.writes import update
-
-_PATCHES = (patches.JSON_PATCH, patches.MERGE_PATCH, patches.STRATEGIC_PATCH)
+from hearth.cluster.apiserver.writes import UpdateRules, Written, update
 
 
 async def get(call: Call) -> Response:
@@ -50,8 +48,13 @@ def _schema() -> Schema:
 
 
 async def patch(call: Call) -> Response:
-    media = decode.media_type(call.request.headers.get("content-type", ""), _PATCHES)
+    accepted = patches.accepted(call.kind)
+    media = decode.media_type(call.request.headers.get("content-type", ""), accepted)
     options = call.write_options("PatchOptions")
+    is_apply = media == patches.APPLY_PATCH
+    check_patch_options(options, is_apply=is_apply)
+    if is_apply:
+        return await _apply(call, options)
     body = patches.decode_patch(call.request.body, media)
 
     def change(scale: Object) -> Object:
@@ -60,6 +63,27 @@ async def patch(call: Call) -> Response:
         return changed
 
     return await _change(call, options, change)
+
+
+async def _apply(call: Call, options: WriteOptions) -> Response:
+    """The applied replicas are merged into the object itself, owned through ``scale``."""
+    scale, repeated = applied_body(call, API_VERSION, "Scale")
+    problems = typecheck.decode_errors(scale, _schema(), "Scale")
+    if problems:
+        raise status.ApiStatus(500, "", f"failed to create typed patch object: {problems[0]}")
+    kind, metadata = call.kind, {"name": call.target.name}
+    applied: Object = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+    if "replicas" in (scale.get("spec") or {}):
+        set_replicas(kind, applied, replicas_of(scale, call.target.name))
+    write = call.write(options)
+    merged = merging(call, write, applied, repeated=repeated)
+    return _answer(call, await update(write, merged, UpdateRules(tracked=True)))
+
+
+def _answer(call: Call, written: Written) -> Response:
+    obj = call.served.parse(written.entry) if written.entry is not None else written.obj
+    assert obj is not None
+    return value_response(call.request, make_scale(call.kind, obj))
 
 
 async def _change(
@@ -78,10 +102,7 @@ async def _change(
         return set_replicas(kind, obj, replicas_of(scale, call.target.name))
 
     write = call.write(options)
-    written = await update(write, scaled)
-    obj = call.served.parse(written.entry) if written.entry is not None else written.obj
-    assert obj is not None
-    return value_response(call.request, make_scale(kind, obj))
+    return _answer(call, await update(write, scaled))
 
 
 def current_version(call: Call) -> str:

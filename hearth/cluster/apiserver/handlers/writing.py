@@ -11,7 +11,7 @@ from hearth.cluster.apiserver.managedfields import updates as managed
 from hearth.cluster.apiserver.objects import Object
 from hearth.cluster.apiserver.options import WriteOptions
 from hearth.cluster.apiserver.requests import Response
-from hearth.cluster.apiserver.writes import UpdateRules, Write, create, update
+from hearth.cluster.apiserver.writes import UpdateRules, Write, Written, create, update
 
 
 async def post(call: Call) -> Response:
@@ -21,15 +21,20 @@ async def post(call: Call) -> Response:
     return written_response(call, await create(call.write(write_options, name=""), obj))
 
 
+def type_of(obj: Object) -> tuple[str, str]:
+    return str(obj["apiVersion"]), str(obj["kind"])
+
+
 def decoded(call: Call, write_options: WriteOptions) -> Object:
     """The object in the body, of the right kind and without unknown fields."""
     request, kind = call.request, call.kind
     obj, duplicates = decode.decode_object(
         request.body, request.headers.get("content-type", ""), kind
     )
-    own = call.api.registry.by_kind(str(obj["apiVersion"]), str(obj["kind"]))
     is_builtin = call.api.registry.is_builtin(obj)
-    if kind.custom and own is None and write_options.field_validation == "Warn":
+    is_unknown = kind.custom and call.api.registry.by_kind(*type_of(obj)) is None
+    is_other_version = type_of(obj)[0] != kind.api_version
+    if is_unknown and is_other_version and write_options.field_validation == "Warn":
         request.warnings += decode.unknown_version_warnings(obj)
     decode.check_type(obj, kind, is_builtin=is_builtin)
     obj, warnings = decode.check_fields(
@@ -129,8 +134,26 @@ def _patching(
     return change
 
 
-async def _apply(call: Call, write: Write) -> Any:
-    applied, repeated = _applied(call)
+async def _apply(call: Call, write: Write) -> Written:
+    applied, repeated = applied_body(call, call.kind.api_version, call.kind.kind)
+    merged = merging(call, write, applied, repeated=repeated)
+
+    def missing() -> Object:
+        result = merged(None)
+        uid = result["metadata"].get("uid")
+        if uid:
+            problem = f"the provided object specified uid {uid}, and no existing object was found"
+            raise write.conflict(f"uid mismatch: {problem}")
+        return result
+
+    rules = UpdateRules(missing=None if write.subresource else missing, tracked=True)
+    return await update(write, merged, rules)
+
+
+def merging(
+    call: Call, write: Write, applied: Object, *, repeated: str
+) -> Callable[[Object | None], Object]:
+    """From the object as it is to the object with an applied configuration merged in."""
     kind = call.kind
 
     def merged(live: Object | None) -> Object:
@@ -158,16 +181,7 @@ async def _apply(call: Call, write: Write) -> Any:
         _check_repeated(call, write, repeated)
         return result
 
-    def missing() -> Object:
-        result = merged(None)
-        uid = result["metadata"].get("uid")
-        if uid:
-            problem = f"the provided object specified uid {uid}, and no existing object was found"
-            raise write.conflict(f"uid mismatch: {problem}")
-        return result
-
-    rules = UpdateRules(missing=None if write.subresource else missing, tracked=True)
-    return await update(write, merged, rules)
+    return merged
 
 
 def _check_repeated(call: Call, write: Write, complaint: str) -> None:
@@ -188,7 +202,7 @@ def _apply_refused(error: managed.ApplyError) -> status.ApiStatus:
     return status.ApiStatus(error.code, "", str(error))
 
 
-def _applied(call: Call) -> tuple[Object, str]:
+def applied_body(call: Call, api_version: str, kind: str) -> tuple[Object, str]:
     """The applied configuration: YAML or JSON, naming what the URL names.
 
     Fields that its kind does not know are not dropped: merging refuses them. What a strict reader
@@ -202,7 +216,7 @@ def _applied(call: Call) -> tuple[Object, str]:
     obj = {} if obj is None else obj
     if not isinstance(obj, dict):
         raise status.bad_request(f"error decoding YAML: {_NOT_JSON}{patches.not_a_map(obj)}")
-    _check_applied_type(call, obj)
+    _check_applied_type(obj, api_version, kind)
     metadata = obj.get("metadata") or {}
     if not isinstance(metadata, dict):
         raise status.bad_request("error decoding YAML: metadata is not an object")
@@ -214,15 +228,15 @@ def _applied(call: Call) -> tuple[Object, str]:
 _NOT_JSON = "error unmarshaling JSON: while decoding JSON: "
 
 
-def _check_applied_type(call: Call, obj: Object) -> None:
-    kind, version = call.kind, obj.get("apiVersion") or ""
-    if version != kind.api_version:
+def _check_applied_type(obj: Object, api_version: str, kind: str) -> None:
+    version = obj.get("apiVersion") or ""
+    if version != api_version:
         raise status.bad_request(
             f"Incorrect version specified in apply patch. Specified patch version: {version}, "
-            f"expected: {kind.api_version}"
+            f"expected: {api_version}"
         )
-    if obj.get("kind") != kind.kind:
-        given, wanted = f"Kind={obj.get('kind') or ''}", f"Kind={kind.kind}"
+    if obj.get("kind") != kind:
+        given, wanted = f"Kind={obj.get('kind') or ''}", f"Kind={kind}"
         raise status.bad_request(
             f"incorrect type specified in patch: {version}, {given}, expected {version}, {wanted}"
         )

@@ -71,7 +71,7 @@ class Rules:
     status: ValidateUpdate = _valid_update
     name: Callable[[str], list[str]] | None = None
     fields: Mapping[str, Field] = field(default_factory=dict)
-    warnings: Callable[[Object], list[str]] | None = None
+    warnings: Callable[[Object, Object | None], list[str]] | None = None
     generation: bool = False
     unconditional: bool = True
     update_first: bool = False

@@ -46,7 +46,19 @@ def _namespace_errors(obj: Object) -> Iterator[FieldError]:
             yield invalid(path, finalizer, detail)
 
 
+def _namespace_status_errors(new: Object, old: Object) -> Iterator[FieldError]:
+    phase = (new.get("status") or {}).get("phase", "")
+    deleting = "deletionTimestamp" in new["metadata"]
+    wanted = "Terminating" if deleting else "Active"
+    if phase != wanted:
+        state = "not empty" if deleting else "empty"
+        yield invalid(
+            "status.Phase", phase, f"may only be '{wanted}' if `deletionTimestamp` is {state}"
+        )
+
+
 NAMESPACE = Rules(
+    status=_namespace_status_errors,
     default=_default_namespace,
     prepare=_prepare_namespace,
     validate=_namespace_errors,

@@ -267,6 +267,7 @@ def _address_errors(spec: Object) -> Iterator[FieldError]:
     families = spec.get("ipFamilies") or []
     for i, family in enumerate(families):
         yield from checks.one_of(family, ("IPv4", "IPv6"), f"spec.ipFamilies[{i}]")
+    yield from _family_errors(spec, families)
     for i in checks.duplicates(families):
         yield duplicate(f"spec.ipFamilies[{i}]", families[i])
     if (policy := spec.get("ipFamilyPolicy")) is not None:
@@ -280,6 +281,21 @@ def _address_errors(spec: Object) -> Iterator[FieldError]:
         yield from each(f"{path}[{i}]", address, checks.ip_problems(address))
     if len(several) > 2:
         yield invalid(path, several, "may only hold up to 2 values")
+
+
+def _family_errors(spec: Object, families: list[str]) -> Iterator[FieldError]:
+    """This cluster has IPv4 addresses alone.
+
+    A headless service without a selector may name any family: others make its endpoints.
+    """
+    if spec.get("clusterIP") == _HEADLESS and not spec.get("selector"):
+        return
+    if spec.get("ipFamilyPolicy") == "RequireDualStack":
+        detail = "this cluster is not configured for dual-stack services"
+        yield invalid("spec.ipFamilyPolicy", "RequireDualStack", detail)
+    for i, family in enumerate(families):
+        if family == "IPv6":
+            yield invalid(f"spec.ipFamilies[{i}]", family, "not configured on this cluster")
 
 
 def _node_port_errors(ports: list[Object]) -> Iterator[FieldError]:
@@ -311,6 +327,9 @@ def _port_use_errors(ports: list[Object], kind: str) -> Iterator[FieldError]:
         yield duplicate(f"spec.ports[{i}]", shown)
 
 
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
+
+
 def _traffic_errors(spec: Object, kind: str) -> Iterator[FieldError]:
     if spec.get("allocateLoadBalancerNodePorts") is not None and kind != "LoadBalancer":
         detail = "may only be used when `type` is 'LoadBalancer'"
@@ -329,6 +348,9 @@ def _traffic_errors(spec: Object, kind: str) -> Iterator[FieldError]:
         yield from checks.one_of(internal, ("Cluster", "Local"), "spec.internalTrafficPolicy")
     elif kind in _WITH_ADDRESS:
         yield required("spec.internalTrafficPolicy")
+    distribution = spec.get("trafficDistribution")
+    if distribution is not None:
+        yield from checks.one_of(distribution, _DISTRIBUTIONS, "spec.trafficDistribution")
     health = spec.get("healthCheckNodePort")
     if health and not _needs_health_check(spec):
         detail = (

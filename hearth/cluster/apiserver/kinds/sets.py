@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hearth.cluster.apiserver.fielderrors import FieldError, forbidden, invalid, required
+from hearth.cluster.apiserver.fielderrors import (
+    FieldError,
+    forbidden,
+    invalid,
+    not_supported,
+    required,
+)
 from hearth.cluster.apiserver.kind import Object
 from hearth.cluster.apiserver.kinds import checks, warnings
 from hearth.cluster.apiserver.kinds.base import Rules, child
@@ -149,8 +155,29 @@ def _daemon_set_errors(obj: Object) -> Iterator[FieldError]:
         yield invalid("spec.selector", selector, "empty selector is invalid for daemonset")
     template = {**spec, "selector": {}}
     yield from template_errors(template, kind="DaemonSet")
-    for key in ("minReadySeconds", "revisionHistoryLimit"):
-        yield from non_negative(spec, key, "spec")
+    yield from non_negative(spec, "minReadySeconds", "spec")
+    yield from _daemon_strategy_errors(spec.get("updateStrategy") or {}, "spec.updateStrategy")
+    yield from non_negative(spec, "revisionHistoryLimit", "spec")
+
+
+def _daemon_strategy_errors(strategy: Object, path: str) -> Iterator[FieldError]:
+    match strategy.get("type"):
+        case "OnDelete":
+            return
+        case "RollingUpdate":
+            rolling = strategy.get("rollingUpdate") or {}
+        case other:
+            shown = {"Type": other or "", "RollingUpdate": None}
+            yield not_supported(path, shown, ("RollingUpdate", "OnDelete"))
+            return
+    path = f"{path}.rollingUpdate"
+    surge, missing = rolling.get("maxSurge", 0), rolling.get("maxUnavailable", 0)
+    is_surging, is_missing = (value not in (0, "0%") for value in (surge, missing))
+    if is_surging and is_missing:
+        detail = "may not be set when maxUnavailable is non-zero"
+        yield invalid(f"{path}.maxSurge", surge, detail)
+    elif not is_surging and not is_missing:
+        yield required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0")
 
 
 DAEMON_SET = Rules(

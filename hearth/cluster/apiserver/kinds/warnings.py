@@ -11,7 +11,7 @@ from hearth.cluster.apiserver.kind import Object
 from hearth.kube.names import dns1123_label_problems
 from hearth.kube.quantity import parse_quantity
 
-Warnings = Callable[[Object], list[str]]
+Warnings = Callable[[Object, Object | None], list[str]]
 _NULL_SELECTOR = "a null labelSelector results in matching no pod"
 _BYTES = ("memory", "ephemeral-storage")
 _GONE_VOLUMES = {
@@ -40,35 +40,51 @@ _OLD_LABELS = {
 }
 
 
-def of_pod(obj: Object) -> list[str]:
+def of_pod(obj: Object, old: Object | None = None) -> list[str]:
+    """Of a new pod; those who change pods are controllers."""
+    if old is not None:
+        return []
     found = list(_name_warnings(obj, "the Pod's hostname"))
     return found + list(_spec_warnings(obj.get("spec") or {}, "spec"))
 
 
-def of_workload(obj: Object) -> list[str]:
+def _is_same_spec(obj: Object, old: Object | None) -> bool:
+    """Whether an update leaves alone what could be warned of, so that warnings do not repeat."""
+    return old is not None and obj.get("spec") == old.get("spec")
+
+
+def of_workload(obj: Object, old: Object | None = None) -> list[str]:
     """Of a kind with a pod template: Deployment, ReplicaSet, StatefulSet, Job."""
-    found = list(_name_warnings(obj, "Pod names and hostnames"))
+    if _is_same_spec(obj, old):
+        return []
+    found = [] if old is not None else list(_name_warnings(obj, "Pod names and hostnames"))
     template = (obj.get("spec") or {}).get("template") or {}
     return found + list(_spec_warnings(template.get("spec") or {}, "spec.template.spec"))
 
 
-def of_daemon_set(obj: Object) -> list[str]:
+def of_daemon_set(obj: Object, old: Object | None = None) -> list[str]:
+    if _is_same_spec(obj, old):
+        return []
     template = (obj.get("spec") or {}).get("template") or {}
     return list(_spec_warnings(template.get("spec") or {}, "spec.template.spec"))
 
 
-def of_cron_job(obj: Object) -> list[str]:
-    found = list(_name_warnings(obj, "Pod names and hostnames"))
+def of_cron_job(obj: Object, old: Object | None = None) -> list[str]:
+    if _is_same_spec(obj, old):
+        return []
+    found = [] if old is not None else list(_name_warnings(obj, "Pod names and hostnames"))
     job = ((obj.get("spec") or {}).get("jobTemplate") or {}).get("spec") or {}
     spec = (job.get("template") or {}).get("spec") or {}
     return found + list(_spec_warnings(spec, "spec.jobTemplate.spec.template.spec"))
 
 
-def of_service(obj: Object) -> list[str]:
+def of_service(obj: Object, old: Object | None = None) -> list[str]:
+    if _is_same_spec(obj, old):
+        return []
     return list(_service_warnings(obj.get("spec") or {}))
 
 
-def of_endpoints(obj: Object) -> list[str]:
+def of_endpoints(obj: Object, old: Object | None = None) -> list[str]:
     return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
 
 

@@ -43,6 +43,10 @@ def selector_errors(spec: Object, kind: str) -> Iterator[FieldError]:
     yield from checks.label_selector_errors(selector, "spec.selector")
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         yield invalid("spec.selector", selector, f"empty selector is invalid for {kind}")
+    try:
+        selector_from_object(selector)
+    except KeyError:
+        yield invalid("spec.selector", selector, "invalid label selector")
 
 
 def selects(selector: Object | None, labels: Object | None) -> bool:

@@ -387,7 +387,7 @@ def test_replicas_must_be_a_count() -> None:
 def test_a_deprecated_version_warns() -> None:
     kind = the_kind(deprecated=True)
     assert kind.strategy.warnings is not None
-    assert kind.strategy.warnings({"metadata": {}}) == ["example.com/v1 Widget is deprecated"]
+    assert kind.strategy.warnings({"metadata": {}}, None) == ["example.com/v1 Widget is deprecated"]
 
 
 def test_duplicates_in_sets_and_maps() -> None:

@@ -79,7 +79,7 @@ def test_rules_only_speak_in_messages(kind: Kind, data: st.DataObject) -> None:
     strategy.prepare(obj, None)
     strategy.validate(obj)
     if strategy.warnings is not None:
-        strategy.warnings(obj)
+        strategy.warnings(obj, None)
     assert len(kind.table.cells(obj, 0.0)) == len(kind.table.columns)
     for read in strategy.selectable_fields.values():
         assert isinstance(read(obj), str)

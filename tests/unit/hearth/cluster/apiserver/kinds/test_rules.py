@@ -320,7 +320,43 @@ CASES = [
         {"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]},
         "spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range",
     ),
+    (
+        "Service",
+        "spec.ipFamilies",
+        ["IPv6"],
+        'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+    ),
+    (
+        "Service",
+        "spec.ipFamilyPolicy",
+        "RequireDualStack",
+        'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured',
+    ),
+    (
+        "Service",
+        "spec.trafficDistribution",
+        "Near",
+        'spec.trafficDistribution: Unsupported value: "Near": supported values: "PreferClose", "P',
+    ),
     # Workloads
+    (
+        "DaemonSet",
+        "spec.updateStrategy",
+        {"type": "Never"},
+        'spec.updateStrategy: Unsupported value: {"Type":"Never","RollingUpdate":null}: supported',
+    ),
+    (
+        "DaemonSet",
+        "spec.updateStrategy",
+        {"rollingUpdate": {"maxUnavailable": 0}},
+        f"spec.updateStrategy.rollingUpdate.maxUnavailable: {REQUIRED}: cannot be 0 when maxSurge",
+    ),
+    (
+        "DaemonSet",
+        "spec.updateStrategy",
+        {"rollingUpdate": {"maxSurge": 1}},
+        "spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUn",
+    ),
     ("Deployment", "spec.selector", {}, "spec.selector: Invalid value: {}: empty selector is inv"),
     (
         "Deployment",
@@ -496,4 +532,18 @@ def test_counts_in_status_fit_together() -> None:
     assert found == [
         "status.availableReplicas: Invalid value: -1: must be greater than or equal to 0",
         "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas",
+    ]
+
+
+@pytest.mark.parametrize(("deleting", "phase"), [(True, "Active"), (False, "Terminating")])
+def test_the_phase_of_a_namespace_says_whether_it_is_deleted(deleting: bool, phase: str) -> None:
+    old = created("Namespace", {"metadata": {"name": "x", "resourceVersion": "1"}})
+    if deleting:
+        old["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    new = {**old, "status": {"phase": phase}}
+    found = [str(e) for e in KINDS["Namespace"].strategy.validate_status(new, old)]
+    wanted, state = ("Terminating", "not empty") if deleting else ("Active", "empty")
+    assert found == [
+        f"status.Phase: Invalid value: \"{phase}\": may only be '{wanted}' if "
+        f"`deletionTimestamp` is {state}"
     ]

@@ -106,3 +106,13 @@ def test_finalizers_of_built_in_kinds_have_a_domain() -> None:
         'metadata.finalizers[2]: Invalid value: "mine": name is neither a standard finalizer name '
         "nor is it fully qualified"
     ]
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_an_update_repeats_no_warning_about_what_it_leaves_alone(is_same: bool) -> None:
+    spec = {"template": pod({"env": [{"name": "A"}, {"name": "A"}]})}
+    old = {"metadata": {"name": "a.b"}, "spec": spec if is_same else {}}
+    new = {"metadata": {"name": "a.b", "labels": {"x": "y"}}, "spec": spec}
+    assert len(warnings.of_workload(new)) == 2  # the name and the variable
+    assert len(warnings.of_workload(new, old)) == (0 if is_same else 1)
+    assert warnings.of_pod(pod({"env": [{"name": "A"}, {"name": "A"}]}), old) == []
