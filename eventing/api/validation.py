@@ -15,6 +15,7 @@ from eventing.api.broker import BrokerSpec
 from eventing.api.common import DeliverySpec, Destination, KReference
 from eventing.api.settings import BrokerDefaults, Features
 from eventing.api.trigger import SubscriptionsAPIFilter, TriggerSpec
+from eventing.filters.cesqlsyntax import CesqlError, check_syntax
 from hearth.kube.durations import parse_iso8601_duration
 from hearth.kube.fielderrors import (
     Errors,
@@ -142,7 +143,18 @@ def validate_filter(one: SubscriptionsAPIFilter) -> Errors:
     errors += via(validate_filters(one.any), "any")
     if one.not_ is not None:
         errors += via(validate_filter(one.not_), "not")
+    errors += via(_check_cesql(one.cesql), "cesql")
     return errors
+
+
+def _check_cesql(expression: str) -> Errors:
+    if not expression:
+        return []
+    try:
+        check_syntax(expression)
+    except CesqlError as error:
+        return [invalid(expression, "", *([error.detail] if error.detail else []))]
+    return []
 
 
 def _check_names(attributes: Mapping[str, str]) -> Errors:

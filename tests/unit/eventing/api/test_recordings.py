@@ -19,7 +19,6 @@ RECORDINGS = (
 )
 SETTINGS = Settings(BrokerDefaults.from_data({}), Features.from_data({}))
 DENIED = 'admission webhook "validation.webhook.eventing.knative.dev" denied the request: '
-NEEDS_CESQL = {"trigger filters cesql broken"}
 
 if not RECORDINGS.exists():
     pytest.skip("the recordings of real Knative are not here", allow_module_level=True)
@@ -72,8 +71,6 @@ def stored_objects():
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row["id"]) for row in rows()])
 def test_answers_as_knative(row, request):
-    if row["id"] in NEEDS_CESQL:
-        pytest.skip("CESQL expressions are not parsed yet")
     asked = request_of(row, stored_objects())
     prune(asked.object, SCHEMAS[asked.kind], is_resource=True)
     mutated = default(asked, SETTINGS)
