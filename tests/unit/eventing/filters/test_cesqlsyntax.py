@@ -80,7 +80,8 @@ def test_any_text_is_judged(text):
         check_syntax(text)
     except CesqlError:
         return
-    check_syntax(f"({text}) AND NOT ({text})")
+    if text.count("'") % 2 == 0:  # a quote without a second one would take in what follows it
+        check_syntax(f"({text}) AND NOT ({text})")
 
 
 def test_nesting_without_end_is_refused():
