@@ -642,3 +642,26 @@ async def test_a_watch_of_forgotten_changes_is_told_so(
         version = first["metadata"]["resourceVersion"]
         async for _ in client.watch(CONFIGMAPS, "default", resource_version=version):
             pass
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ({"priorityClassName": "none"}, "no PriorityClass with name none was found"),
+        ({"priority": 5}, "the integer value of priority (5) must not be provided in pod spec"),
+    ],
+)
+async def test_the_priority_of_a_pod_comes_from_its_class(
+    client: KubeClient, spec: Object, complaint: str
+) -> None:
+    classes = Resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", False)
+    head = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
+    await client.create(classes, {**head, "metadata": {"name": "high"}, "value": 7})
+    pod = {"containers": [{"name": "c", "image": "i"}]}
+    obj = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}}
+    with pytest.raises(ApiError) as refusal:
+        await client.create(PODS, {**obj, "spec": {**pod, **spec}})
+    assert refusal.value.code == 403
+    assert complaint in refusal.value.message
+    made = await client.create(PODS, {**obj, "spec": {**pod, "priorityClassName": "high"}})
+    assert made["spec"]["priority"] == 7

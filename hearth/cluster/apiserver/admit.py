@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hearth.cluster.apiserver import customresources, namespaces, serviceaccounts
+from hearth.cluster.apiserver import customresources, namespaces, priorities, serviceaccounts
 from hearth.cluster.apiserver.api import Admission, Api, Attempt
 from hearth.cluster.apiserver.objects import Object
 
@@ -19,6 +19,7 @@ class ServerAdmission:
         namespaces.check_deletion(attempt)
         customresources.check_terminating(self._api, attempt)
         serviceaccounts.check_service_account(self._api, attempt)
+        priorities.admit_priority(self._api, attempt)
         return await self._webhooks.mutate(attempt)
 
     async def validate(self, attempt: Attempt) -> None:

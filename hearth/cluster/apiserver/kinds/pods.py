@@ -164,6 +164,8 @@ def _is_guaranteed(resources: Object) -> bool:
 def _errors(obj: Object) -> Iterator[FieldError]:
     spec = obj.get("spec") or {}
     yield from pod_spec_errors(spec, "spec", of_pod=True)
+    if spec.get("ephemeralContainers") and "resourceVersion" not in obj["metadata"]:
+        yield forbidden("spec.ephemeralContainers", "cannot be set on create")
     for key in ("containers", "initContainers"):
         for i, container in enumerate(spec.get(key) or ()):
             image = container.get("image", "")
