@@ -665,3 +665,14 @@ async def test_the_priority_of_a_pod_comes_from_its_class(
     assert complaint in refusal.value.message
     made = await client.create(PODS, {**obj, "spec": {**pod, "priorityClassName": "high"}})
     assert made["spec"]["priority"] == 7
+
+
+@pytest.mark.parametrize("body", [{"kind": "ConfigMap"}, {"gracePeriodSeconds": "x"}, []])
+async def test_a_body_that_is_no_options_deletes_nothing(
+    client: KubeClient, http: aiohttp.ClientSession, body: Any
+) -> None:
+    await client.create(CONFIGMAPS, a_config_map("a"))
+    path = "/api/v1/namespaces/default/configmaps/a"
+    async with http.delete(path, json=body) as answer:
+        assert answer.status == 400
+    assert await client.get(CONFIGMAPS, "a", "default")

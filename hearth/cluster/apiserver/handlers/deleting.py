@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hearth.cluster.apiserver import decode, status
+from hearth.cluster.apiserver import decode, status, typecheck
 from hearth.cluster.apiserver.deletes import RETURNS_OBJECT, delete
 from hearth.cluster.apiserver.handlers.common import Call, object_response, value_response
 from hearth.cluster.apiserver.handlers.reading import list_kind, page_of, selection_of
+from hearth.cluster.apiserver.kinds.typetable import struct
 from hearth.cluster.apiserver.options import (
     DeleteOptions,
     WriteOptions,
@@ -29,7 +30,20 @@ def _options(call: Call) -> DeleteOptions:
         body, _ = decode.decode_body(
             request.body, request.headers.get("content-type", ""), "DeleteOptions"
         )
+        _check_body(body)
     return delete_options(request.query, request.raw_query, body)
+
+
+def _check_body(body: Any) -> None:
+    """Refuses what is no DeleteOptions: nothing is deleted by a body that means something else."""
+    if isinstance(body, dict) and body.get("kind") not in (None, "", "DeleteOptions"):
+        raise status.bad_request("decoded object cannot be converted to DeleteOptions")
+    problems = typecheck.decode_errors(
+        body, struct("meta/v1", "DeleteOptions").schema, "DeleteOptions"
+    )
+    if problems:
+        handled = 'DeleteOptions in version "v1" cannot be handled as a DeleteOptions'
+        raise status.bad_request(f"{handled}: {problems[0]}")
 
 
 async def delete_one(call: Call) -> Response:
