@@ -66,7 +66,12 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
 def serve(
     observed: Observed, podautoscaler: Object, *, draft: Draft, actions: list[Action]
 ) -> bool:
-    """Brings the two Services about; whether their names are ours."""
+    """Brings the two Services about; whether their names are ours.
+
+    The status names them in any case: its schema asks for both.
+    """
+    draft.put("serviceName", name(podautoscaler))
+    draft.put("metricsServiceName", private_name(podautoscaler))
     desired = make_revision_services(podautoscaler)
     for wanted, existing in zip(desired, (observed.public, observed.private), strict=True):
         if existing is None:
@@ -79,8 +84,6 @@ def serve(
             updated = merged_drift(wanted, existing)
             if updated is not None:
                 actions.append(Update(SERVICES, updated))
-    draft.put("serviceName", name(podautoscaler))
-    draft.put("metricsServiceName", private_name(podautoscaler))
     return True
 
 

@@ -173,6 +173,8 @@ def test_another_ones_service(world: Any) -> None:
     assert world.conditions(PODAUTOSCALERS, NAME)["Active"] == ("False", "NotOwned")
     message = f'There is an existing Service "{NAME}" that we do not own.'
     assert world.message(PODAUTOSCALERS, NAME, "Active") == message
+    status = world.get(PODAUTOSCALERS, NAME)["status"]
+    assert (status["serviceName"], status["metricsServiceName"]) == (NAME, f"{NAME}-private")
 
 
 def test_a_service_that_was_edited_is_put_right(world: Any) -> None:
