@@ -155,6 +155,9 @@ class WatchCache:
                 self._store(key(event.object), event.object)
 
     def _store(self, at: Key, new: Object | None) -> None:
+        if new is not None:
+            # Half of an object, and nobody here reads it. An update without it keeps the server's.
+            new["metadata"].pop("managedFields", None)
         old = self._objects.pop(at, None) if new is None else self._objects.get(at)
         if new is not None:
             self._objects[at] = new

@@ -165,3 +165,16 @@ async def test_a_plan_deletes_what_may_be_gone_and_records_events(client: KubeCl
     events, _ = await client.list(EVENTS, "default")
     found = [e for e in events if e["reason"] == "Tested"]
     assert [(e["message"], e["involvedObject"]["name"]) for e in found] == [("it was", "about")]
+
+
+async def test_managed_fields_are_left_out_and_not_lost(client: KubeClient) -> None:
+    await client.create(CONFIGMAPS, a_configmap("owned", a="1"), field_manager="first")
+    async with running_cache(client) as cache:
+        cached = cache.get("default", "owned")
+        assert cached is not None and "managedFields" not in cached["metadata"]
+        await client.update(CONFIGMAPS, cached | {"data": {"a": "1", "b": "2"}})
+    stored = await client.get(CONFIGMAPS, "owned", "default")
+    assert {entry["manager"] for entry in stored["metadata"]["managedFields"]} == {
+        "first",
+        "tests",
+    }
