@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from hearth.cli import samples, stack
 from hearth.cli.state import (
@@ -26,7 +26,7 @@ from hearth.cli.state import (
 from hearth.cli.supervisor import StartFailed, Supervisor
 from hearth.observability.logs import configure_logging
 
-READY_SECONDS = 60.0
+_MOST_LOG_BYTES = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,19 @@ def _is_error(line: str) -> bool:
     return line.startswith("Error:")
 
 
+def open_log(path: Path) -> BinaryIO:
+    """The log of a detached Hearth; one that has grown large makes way for a new one."""
+    if path.exists() and path.stat().st_size > _MOST_LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return open(path, "ab", buffering=0)
+
+
 def _in_background(options: UpOptions, began: float, told_fd: int) -> int:
     with os.fdopen(told_fd, "w") as told:
         try:
             options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.umask(0o077)
-            log = open(options.data_dir / "hearth.log", "ab", buffering=0)  # noqa: SIM115
+            log = open_log(options.data_dir / "hearth.log")
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
