@@ -128,25 +128,27 @@ class _Controllers:
         waited = self._due.pop(meta.uid(obj), None)
         now = asyncio.get_running_loop().time()
         is_due = waited is not None and now >= waited
-        plan, events = split(plan, None if is_due else obj.get("status") or {})
-        for event in events:
-            with contextlib.suppress(
-                asyncio.QueueFull
-            ):  # a flood of events is worth less than memory
+        paced = split(plan, None if is_due else obj.get("status") or {})
+        for event in paced.events:
+            # Past the limit a flood of Events is worth less than the memory it takes.
+            with contextlib.suppress(asyncio.QueueFull):
                 self._events.put_nowait((event, manager))
-        if plan.requeue_after == STATUS_DELAY_SECONDS:
-            self._due[meta.uid(obj)] = waited if waited is not None else now + STATUS_DELAY_SECONDS
-        return await self._apply(plan, manager)
+        if paced.postponed:
+            self._due[meta.uid(obj)] = now + STATUS_DELAY_SECONDS if waited is None else waited
+        return await self._apply(paced.now, manager)
 
     async def record_events(self) -> None:
-        """Writes Events one after the other, each after a pause in which pods come first."""
+        """Writes what Events have gathered, after a pause in which pods come first."""
         while True:
-            event, manager = await self._events.get()
+            gathered = [await self._events.get()]
             await asyncio.sleep(_EVENT_DELAY_SECONDS)
-            try:
-                await record_event(self._client, event, component=manager)
-            except ApiError as error:
-                log.warning("event not recorded", extra={"error": error.message})
+            while not self._events.empty():
+                gathered.append(self._events.get_nowait())
+            for event, manager in gathered:
+                try:
+                    await record_event(self._client, event, component=manager)
+                except ApiError as error:
+                    log.warning("event not recorded", extra={"error": error.message})
 
     async def _deployment(self, key: Key) -> float | None:
         found = self._caches.deployments.get(*key)

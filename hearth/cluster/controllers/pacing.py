@@ -7,32 +7,41 @@ that others wait for (a pod became ready or ceased to be) is written at once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hearth.kube.plan import Event, Plan, UpdateStatus
 
 STATUS_DELAY_SECONDS = 0.05
 _AWAITED = ("readyReplicas", "availableReplicas")
 
 
-def split(plan: Plan, statuses_before: dict[str, object] | None) -> tuple[Plan, tuple[Event, ...]]:
-    """What to do now, and the Events to write when there is time.
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """A plan taken apart by how soon its actions are needed."""
 
-    A status without news is left out; the plan then asks to be made again after the delay, when
-    ``statuses_before`` should be None to have it written.
-    """
+    now: Plan
+    events: tuple[Event, ...] = ()
+    """To write when there is time."""
+    postponed: bool = False
+    """A status was left out of ``now``, which asks to be made again after the delay."""
+
+
+def split(plan: Plan, statuses_before: dict[str, object] | None) -> Paced:
+    """``statuses_before`` is None when a postponed status is due: then it is written."""
     events = tuple(action for action in plan.actions if isinstance(action, Event))
-    now = tuple(action for action in plan.actions if not isinstance(action, Event))
-    if statuses_before is None:
-        return Plan(now, plan.requeue_after), events
+    actions = tuple(action for action in plan.actions if not isinstance(action, Event))
     waiting = tuple(
         action
-        for action in now
-        if isinstance(action, UpdateStatus) and not _has_news(action, statuses_before)
+        for action in actions
+        if isinstance(action, UpdateStatus)
+        and statuses_before is not None
+        and not _has_news(action, statuses_before)
     )
     if not waiting:
-        return Plan(now, plan.requeue_after), events
-    kept = tuple(action for action in now if action not in waiting)
+        return Paced(Plan(actions, plan.requeue_after), events)
+    kept = tuple(action for action in actions if action not in waiting)
     again = min(STATUS_DELAY_SECONDS, plan.requeue_after or STATUS_DELAY_SECONDS)
-    return Plan(kept, requeue_after=again), events
+    return Paced(Plan(kept, requeue_after=again), events, postponed=True)
 
 
 def _has_news(action: UpdateStatus, before: dict[str, object]) -> bool:

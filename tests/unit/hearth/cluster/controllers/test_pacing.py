@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hearth.cluster.controllers.pacing import STATUS_DELAY_SECONDS, split
+from hearth.cluster.controllers.pacing import STATUS_DELAY_SECONDS, Paced, split
 from hearth.kube.plan import Create, Event, Plan, UpdateStatus
 from hearth.kube.resources import PODS, REPLICASETS
 
@@ -15,26 +15,26 @@ def a_status(**counts: Any) -> UpdateStatus:
 
 
 def test_counts_wait_while_pods_are_made() -> None:
-    plan, events = split(Plan((CREATE, EVENT, a_status(replicas=1))), {"replicas": 0})
-    assert plan == Plan((CREATE,), requeue_after=STATUS_DELAY_SECONDS)
-    assert events == (EVENT,)
+    paced = split(Plan((CREATE, EVENT, a_status(replicas=1))), {"replicas": 0})
+    assert paced.now == Plan((CREATE,), requeue_after=STATUS_DELAY_SECONDS)
+    assert (paced.events, paced.postponed) == ((EVENT,), True)
 
 
 def test_a_pod_that_became_ready_is_told_at_once() -> None:
-    status = a_status(replicas=1, readyReplicas=1)
-    assert split(Plan((status,)), {"replicas": 1}) == (Plan((status,)), ())
+    plan = Plan((a_status(replicas=1, readyReplicas=1),))
+    assert split(plan, {"replicas": 1}) == Paced(plan)
 
 
 def test_a_pod_that_ceased_to_be_ready_is_told_at_once() -> None:
-    status = a_status(replicas=1)
-    assert split(Plan((status,)), {"replicas": 1, "readyReplicas": 1}) == (Plan((status,)), ())
+    plan = Plan((a_status(replicas=1),))
+    assert split(plan, {"replicas": 1, "readyReplicas": 1}) == Paced(plan)
 
 
 def test_what_waited_is_written() -> None:
     plan = Plan((a_status(replicas=1),), requeue_after=600)
-    assert split(plan, None) == (plan, ())
+    assert split(plan, None) == Paced(plan)
 
 
-def test_an_earlier_wish_to_be_called_again_is_kept() -> None:
-    plan, _ = split(Plan((a_status(replicas=1),), requeue_after=0.01), {})
-    assert plan.requeue_after == 0.01
+def test_an_earlier_wish_to_be_called_again_is_kept_and_the_status_still_waits() -> None:
+    paced = split(Plan((a_status(replicas=1),), requeue_after=0.01), {})
+    assert (paced.now.requeue_after, paced.postponed) == (0.01, True)
