@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.kube.conditions import ConditionSet
+from hearth.knative.conditions import ConditionSet
 
 Object = dict[str, Any]
 

@@ -17,6 +17,7 @@ from activator.ingress_status import LoadBalancers, refused_status, routed_statu
 from activator.prober import note_ready
 from activator.revisions import revision_spec
 from activator.routes import InvalidIngress, RouteTableBuilder
+from hearth.knative.resources import KINGRESSES, REVISIONS
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -24,7 +25,7 @@ from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controller import Controller
 from hearth.kube.errors import NotFound
 from hearth.kube.meta import Key, Object, key, labels, name, namespace
-from hearth.kube.resources import ENDPOINTSLICES, KINGRESSES, REVISIONS, SERVICES
+from hearth.kube.resources import ENDPOINTSLICES, SERVICES
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,11 @@ from eventing.api.settings import BrokerDefaults, Features
 from eventing.install import install
 from eventing.reconcilers.controllers import BrokerController, TriggerController
 from eventing.reconcilers.references import References
+from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.configmaps import Live, follow
-from hearth.kube.resources import BROKERS, CONFIGMAPS, TRIGGERS
+from hearth.kube.resources import CONFIGMAPS
 from hearth.kube.webhooks import WebhookServer, register, serving
 
 

@@ -22,6 +22,7 @@ from eventing.api.validation import (
     validate_broker,
     validate_trigger,
 )
+from hearth.knative.fielderrors import Errors, text
 from hearth.kube import meta
 from hearth.kube.admission import (
     ALLOWED,
@@ -31,7 +32,6 @@ from hearth.kube.admission import (
     AdmissionResponse,
     deny,
 )
-from hearth.kube.fielderrors import Errors, text
 from hearth.kube.meta import Object, is_deleting, metadata
 from hearth.kube.models import DecodeError, Model, decode, dump, unknown_field
 

@@ -16,8 +16,7 @@ from eventing.api.common import DeliverySpec, Destination, KReference
 from eventing.api.settings import BrokerDefaults, Features
 from eventing.api.trigger import SubscriptionsAPIFilter, TriggerSpec
 from eventing.filters.cesqlsyntax import CesqlError, check_syntax
-from hearth.kube.durations import parse_iso8601_duration
-from hearth.kube.fielderrors import (
+from hearth.knative.fielderrors import (
     Errors,
     FieldError,
     disallowed,
@@ -27,8 +26,9 @@ from hearth.kube.fielderrors import (
     multiple_one_of,
     via,
 )
+from hearth.knative.structdiff import short_diff
+from hearth.kube.durations import parse_iso8601_duration
 from hearth.kube.gotext import quote
-from hearth.kube.structdiff import short_diff
 
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9]*")
 _IMMUTABLE = "Immutable fields changed (-old +new)"

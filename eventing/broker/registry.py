@@ -19,12 +19,13 @@ from eventing.broker.metrics import BrokerMetrics
 from eventing.broker.runtime import BrokerRuntime
 from eventing.broker.subscription import Services
 from eventing.broker.target import Address
+from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.controller import Controller
 from hearth.kube.errors import NotFound
 from hearth.kube.meta import Key, Object, is_deleting, key, name, namespace, uid
-from hearth.kube.resources import BROKERS, TRIGGERS, Resource
+from hearth.kube.resources import Resource
 
 log = logging.getLogger(__name__)
 

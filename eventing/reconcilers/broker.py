@@ -8,11 +8,11 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.reconcilers.destinations import Resolution, Resolved, Unresolved
+from hearth.knative.conditions import Conditions, ConditionSet
+from hearth.knative.resources import BROKERS
 from hearth.kube import meta
-from hearth.kube.conditions import Conditions, ConditionSet
 from hearth.kube.meta import Object
 from hearth.kube.plan import Plan, UpdateStatus
-from hearth.kube.resources import BROKERS
 
 CONDITIONS = ConditionSet(
     keys.READY,

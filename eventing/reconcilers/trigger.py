@@ -10,11 +10,11 @@ from eventing.api import keys
 from eventing.filters import FilterError, compile_trigger
 from eventing.reconcilers.broker import UNRESOLVED_SINK, delivery_status, is_ours
 from eventing.reconcilers.destinations import Resolution, Resolved, Unresolved
+from hearth.knative.conditions import Condition, Conditions, ConditionSet
+from hearth.knative.resources import TRIGGERS
 from hearth.kube import meta
-from hearth.kube.conditions import Condition, Conditions, ConditionSet
 from hearth.kube.meta import Object
 from hearth.kube.plan import Plan, UpdateStatus
-from hearth.kube.resources import TRIGGERS
 
 CONDITIONS = ConditionSet(
     keys.READY,

@@ -13,9 +13,9 @@ from eventing import send as sending
 from eventing.codec.event import CodecError
 from hearth.cli.session import running_state
 from hearth.cli.state import StateError
+from hearth.knative.resources import BROKERS
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import NotFound
-from hearth.kube.resources import BROKERS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from hearth.cli.session import running_state
 from hearth.cli.state import StateError
+from hearth.knative.resources import KSERVICES
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.meta import Object
-from hearth.kube.resources import KSERVICES, PODS
+from hearth.kube.resources import PODS
 
 _SERVICE_LABEL = "serving.knative.dev/service"
 

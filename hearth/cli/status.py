@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from hearth.cli.state import is_running, read_state
+from hearth.knative.resources import KSERVICES
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
-from hearth.kube.resources import KSERVICES
 
 
 def show_status(data_dir: Path, output: str) -> int:

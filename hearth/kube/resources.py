@@ -1,4 +1,4 @@
-"""The resources Hearth's clients talk to, as descriptions a client can turn into paths."""
+"""The resources of Kubernetes, as descriptions a client can turn into paths."""
 
 from __future__ import annotations
 
@@ -66,23 +66,3 @@ VALIDATING_WEBHOOKS = Resource(
     "ValidatingWebhookConfiguration",
     namespaced=False,
 )
-
-_SERVING = "serving.knative.dev"
-KSERVICES = Resource(_SERVING, "v1", "services", "Service")
-CONFIGURATIONS = Resource(_SERVING, "v1", "configurations", "Configuration")
-REVISIONS = Resource(_SERVING, "v1", "revisions", "Revision")
-ROUTES = Resource(_SERVING, "v1", "routes", "Route")
-DOMAINMAPPINGS = Resource(_SERVING, "v1beta1", "domainmappings", "DomainMapping")
-PODAUTOSCALERS = Resource(
-    "autoscaling.internal.knative.dev", "v1alpha1", "podautoscalers", "PodAutoscaler"
-)
-KINGRESSES = Resource("networking.internal.knative.dev", "v1alpha1", "ingresses", "Ingress")
-CLUSTERDOMAINCLAIMS = Resource(
-    "networking.internal.knative.dev",
-    "v1alpha1",
-    "clusterdomainclaims",
-    "ClusterDomainClaim",
-    namespaced=False,
-)
-BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker")
-TRIGGERS = Resource("eventing.knative.dev", "v1", "triggers", "Trigger")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from hearth.kube.names import child_name
+from hearth.knative.names import child_name
 from serving.api import keys
 from serving.api.config.defaults import DefaultsConfig, container_name
 from serving.api.config.features import ENABLED, FeaturesConfig

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.kube.conditions import ConditionSet
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import CONFIGURATIONS, REVISIONS
 from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, labels, name
 from hearth.kube.plan import Action, Create, Event, Plan
-from hearth.kube.resources import CONFIGURATIONS, REVISIONS
 from serving.api import keys
 from serving.reconcilers.resources.configuration import make_revision, template_name
 from serving.reconcilers.status import Draft

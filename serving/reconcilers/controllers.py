@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hearth.knative import resources as knative
 from hearth.kube import resources as kinds
 from hearth.kube.cache import WatchCache, put_into
 from hearth.kube.client import KubeClient
@@ -132,8 +133,8 @@ class ControlPlane:
                 lambda at: service.reconcile(world.service(at), now=self._clock()),
                 (
                     _Watch(world.services),
-                    _Watch(world.configurations, owner_key(kinds.KSERVICES.kind)),
-                    _Watch(world.routes, owner_key(kinds.KSERVICES.kind)),
+                    _Watch(world.configurations, owner_key(knative.KSERVICES.kind)),
+                    _Watch(world.routes, owner_key(knative.KSERVICES.kind)),
                     _Watch(world.revisions, label_key(keys.SERVICE)),
                 ),
             ),
@@ -154,7 +155,7 @@ class ControlPlane:
                 self._route,
                 (
                     *route_sources,
-                    _Watch(world.ingresses, owner_key(kinds.ROUTES.kind)),
+                    _Watch(world.ingresses, owner_key(knative.ROUTES.kind)),
                     _Watch(world.k8s_services, world.routes_of_service),
                 ),
             ),
@@ -177,9 +178,9 @@ class ControlPlane:
                 (
                     _Watch(world.mappings),
                     _Watch(world.claims, world.mappings_of_claim),
-                    _Watch(world.ingresses, owner_key(kinds.DOMAINMAPPINGS.kind)),
-                    _Watch(world.services, world.mappings_to(kinds.KSERVICES)),
-                    _Watch(world.routes, world.mappings_to(kinds.ROUTES)),
+                    _Watch(world.ingresses, owner_key(knative.DOMAINMAPPINGS.kind)),
+                    _Watch(world.services, world.mappings_to(knative.KSERVICES)),
+                    _Watch(world.routes, world.mappings_to(knative.ROUTES)),
                     _Watch(world.k8s_services, world.mappings_to(kinds.SERVICES)),
                 ),
             ),

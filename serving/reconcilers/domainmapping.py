@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from hearth.kube.conditions import ConditionSet
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KINGRESSES
 from hearth.kube.meta import (
     Key,
     Object,
@@ -19,7 +20,6 @@ from hearth.kube.meta import (
     uid,
 )
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
-from hearth.kube.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KINGRESSES
 from serving.api import keys
 from serving.api.config.domain import DEFAULT_DOMAIN
 from serving.reconcilers.drift import exact_drift

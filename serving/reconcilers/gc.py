@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hearth.knative.resources import REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
 from hearth.kube.meta import Object, is_deleting, labels, name, namespace, uid
 from hearth.kube.plan import Delete, Plan
-from hearth.kube.resources import REVISIONS
 from serving.api import keys
 from serving.api.config.gc import GcConfig
 

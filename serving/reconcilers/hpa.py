@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube.meta import Object, is_controlled_by, is_deleting, name
 from hearth.kube.plan import Action, Create, Plan, Update
-from hearth.kube.resources import HPAS, PODAUTOSCALERS
+from hearth.kube.resources import HPAS
 from serving.api import keys
 from serving.autoscaler.scale import active_threshold
 from serving.autoscaler.spec import bounds_of

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hearth.knative.resources import CONFIGURATIONS, REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
 from hearth.kube.meta import Key, Object, controller_of, generation, is_deleting, labels, name
 from hearth.kube.plan import Action, Patch, Plan
-from hearth.kube.resources import CONFIGURATIONS, REVISIONS, Resource
+from hearth.kube.resources import Resource
 from serving.api import keys
 from serving.reconcilers.resources.service import route_names
 from serving.routing.targets import condition_status

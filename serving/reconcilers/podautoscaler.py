@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
-from hearth.kube.conditions import ConditionSet
 from hearth.kube.meta import Object, is_controlled_by, is_deleting, name, namespace
 from hearth.kube.plan import Action, Create, Patch, Plan, Update
-from hearth.kube.resources import DEPLOYMENTS, PODAUTOSCALERS, SERVICES
+from hearth.kube.resources import DEPLOYMENTS, SERVICES
 from serving.api import keys
 from serving.autoscaler.scale import (
     UNKNOWN,

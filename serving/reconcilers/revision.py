@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import PODAUTOSCALERS, REVISIONS
 from hearth.kube import meta
-from hearth.kube.conditions import ConditionSet
 from hearth.kube.meta import Object, is_controlled_by, is_deleting, labels, name, uid
 from hearth.kube.plan import Action, Create, Event, Plan, Update
-from hearth.kube.resources import DEPLOYMENTS, PODAUTOSCALERS, REVISIONS
+from hearth.kube.resources import DEPLOYMENTS
 from serving.api import keys
 from serving.reconcilers.resources.revision import (
     UNREACHABLE,

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import KINGRESSES, ROUTES
 from hearth.kube import meta
-from hearth.kube.conditions import ConditionSet
 from hearth.kube.durations import parse_go_duration
 from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, labels, name, uid
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
-from hearth.kube.resources import KINGRESSES, ROUTES, SERVICES
+from hearth.kube.resources import SERVICES
 from serving.api import keys
 from serving.reconcilers.drift import exact_drift, merged_drift
 from serving.reconcilers.resources.ingress import http_option, ingress_class, make_ingress

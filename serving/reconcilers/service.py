@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.kube.conditions import ConditionSet
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import CONFIGURATIONS, KSERVICES, ROUTES
 from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, labels, name
 from hearth.kube.plan import Action, Create, Event, Plan, Update
-from hearth.kube.resources import CONFIGURATIONS, KSERVICES, ROUTES, Resource
+from hearth.kube.resources import Resource
 from serving.api import keys
 from serving.reconcilers.drift import exact_drift
 from serving.reconcilers.resources.configuration import template_name

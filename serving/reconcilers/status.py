@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hearth.kube.conditions import Condition, Conditions, ConditionSet
+from hearth.knative.conditions import Condition, Conditions, ConditionSet
 from hearth.kube.meta import Object, generation
 from hearth.kube.plan import UpdateStatus
 from hearth.kube.resources import Resource

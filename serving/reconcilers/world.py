@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from hearth.knative import resources as knative
 from hearth.kube import meta
 from hearth.kube import resources as kinds
 from hearth.kube.cache import IndexFunction, WatchCache
@@ -50,14 +51,14 @@ class World:
         def cache(resource: Resource, label_selector: str | None = None) -> WatchCache:
             return WatchCache(client, resource, label_selector=label_selector)
 
-        self.services = cache(kinds.KSERVICES)
-        self.configurations = cache(kinds.CONFIGURATIONS)
-        self.revisions = cache(kinds.REVISIONS)
-        self.routes = cache(kinds.ROUTES)
-        self.podautoscalers = cache(kinds.PODAUTOSCALERS)
-        self.ingresses = cache(kinds.KINGRESSES)
-        self.mappings = cache(kinds.DOMAINMAPPINGS)
-        self.claims = cache(kinds.CLUSTERDOMAINCLAIMS)
+        self.services = cache(knative.KSERVICES)
+        self.configurations = cache(knative.CONFIGURATIONS)
+        self.revisions = cache(knative.REVISIONS)
+        self.routes = cache(knative.ROUTES)
+        self.podautoscalers = cache(knative.PODAUTOSCALERS)
+        self.ingresses = cache(knative.KINGRESSES)
+        self.mappings = cache(knative.DOMAINMAPPINGS)
+        self.claims = cache(knative.CLUSTERDOMAINCLAIMS)
         self.deployments = cache(kinds.DEPLOYMENTS, keys.REVISION_UID)
         self.pods = cache(kinds.PODS, keys.REVISION)
         self.k8s_services = cache(kinds.SERVICES)
@@ -208,8 +209,8 @@ class World:
     def _reference(self, reference: dict[str, str], space: str) -> Object | None:
         caches = {
             (kinds.SERVICES.api_version, kinds.SERVICES.kind): self.k8s_services,
-            (kinds.KSERVICES.api_version, kinds.KSERVICES.kind): self.services,
-            (kinds.ROUTES.api_version, kinds.ROUTES.kind): self.routes,
+            (knative.KSERVICES.api_version, knative.KSERVICES.kind): self.services,
+            (knative.ROUTES.api_version, knative.ROUTES.kind): self.routes,
         }
         cache = caches.get((reference.get("apiVersion", ""), reference.get("kind", "")))
         return None if cache is None else cache.get(space, reference.get("name", ""))

@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from hearth.knative import fielderrors as fe
 from hearth.kube import admission
-from hearth.kube import fielderrors as fe
 from hearth.kube.admission import ALLOWED, AdmissionRequest, AdmissionResponse, deny
 from hearth.kube.meta import Object
 from hearth.kube.models import DecodeError, decode, dump

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from hearth.kube import fielderrors as fe
-from hearth.kube.fielderrors import Errors
+from hearth.knative import fielderrors as fe
+from hearth.knative.fielderrors import Errors
 from hearth.kube.models import Model
 from hearth.kube.names import dns1123_label_problems, qualified_name_problems
 from serving.api import keys

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import aiohttp
 
+from hearth.knative.resources import KSERVICES
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
-from hearth.kube.resources import KSERVICES, PODS
+from hearth.kube.resources import PODS
 from tests.bench.hearth import RunningHearth
 from tests.bench.rows import Row, percentile, row
 from tests.bench.services import a_service

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import aiohttp
 
+from hearth.knative.resources import BROKERS, KSERVICES, TRIGGERS
 from hearth.kube.client import KubeClient, retry_until_available
 from hearth.kube.errors import AlreadyExists, ApiError
 from hearth.kube.meta import Object, name
-from hearth.kube.resources import BROKERS, CONFIGMAPS, KSERVICES, TRIGGERS
+from hearth.kube.resources import CONFIGMAPS
 from tests.bench.hearth import RunningHearth
 from tests.bench.rows import Row, row
 

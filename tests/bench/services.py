@@ -6,9 +6,9 @@ import asyncio
 import time
 from pathlib import Path
 
+from hearth.knative.resources import KSERVICES
 from hearth.kube.client import KubeClient
 from hearth.kube.meta import Object
-from hearth.kube.resources import KSERVICES
 from tests.bench.hearth import RunningHearth
 from tests.bench.rows import Row, row
 

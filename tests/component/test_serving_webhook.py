@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.knative.resources import KSERVICES, REVISIONS, ROUTES
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.configmaps import Live, follow
 from hearth.kube.errors import ApiError, BadRequest, Invalid
-from hearth.kube.resources import CONFIGMAPS, CRDS, KSERVICES, NAMESPACES, REVISIONS, ROUTES
+from hearth.kube.resources import CONFIGMAPS, CRDS, NAMESPACES
 from hearth.kube.webhooks import register
 from hearth.kube.webhooks import serving as serving_webhooks
 from serving import install

@@ -16,19 +16,12 @@ import aiohttp
 import yaml
 
 from hearth.cli import samples
+from hearth.knative.resources import BROKERS, KSERVICES, REVISIONS, TRIGGERS
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.meta import Object
-from hearth.kube.resources import (
-    BROKERS,
-    DEPLOYMENTS,
-    KSERVICES,
-    PODS,
-    REVISIONS,
-    TRIGGERS,
-    Resource,
-)
+from hearth.kube.resources import DEPLOYMENTS, PODS, Resource
 
 NAMESPACE = "default"
 _KINDS = {(r.api_version, r.kind): r for r in (KSERVICES, BROKERS, TRIGGERS)}

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from hearth.cli.demo.stage import NAMESPACE, Failed, Stage
+from hearth.knative.resources import BROKERS, KSERVICES, REVISIONS, TRIGGERS
 from hearth.kube import meta
-from hearth.kube.resources import BROKERS, DEPLOYMENTS, KSERVICES, PODS, REVISIONS, TRIGGERS
+from hearth.kube.resources import DEPLOYMENTS, PODS
 
 BURST = 200
 SPLIT_REQUESTS = 2000

@@ -20,14 +20,7 @@ from hearth.kube.controller import Controller
 from hearth.kube.errors import ApiError, BadRequest, Forbidden, Invalid
 from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Event, Plan, apply_plan, record_event
-from hearth.kube.resources import (
-    DEPLOYMENTS,
-    ENDPOINTSLICES,
-    JOBS,
-    PODS,
-    REPLICASETS,
-    SERVICES,
-)
+from hearth.kube.resources import DEPLOYMENTS, ENDPOINTSLICES, JOBS, PODS, REPLICASETS, SERVICES
 
 Ready = Callable[[], None]
 log = logging.getLogger(__name__)

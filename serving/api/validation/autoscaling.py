@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hearth.kube import fielderrors as fe
+from hearth.knative import fielderrors as fe
+from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.durations import format_go_duration, parse_go_duration
-from hearth.kube.fielderrors import Errors, FieldError
 from hearth.kube.gotext import OutOfRange, format_float, parse_float, parse_int
 from serving.api import keys
 from serving.api.config.autoscaler import AutoscalerConfig

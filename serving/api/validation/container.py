@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hearth.kube import fielderrors as fe
-from hearth.kube.fielderrors import Errors, FieldError
+from hearth.knative import fielderrors as fe
+from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.gotext import quote
 from serving.api import keys
 from serving.api.config.features import DISABLED, ENABLED, FeaturesConfig

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hearth.kube import fielderrors as fe
+from hearth.knative import fielderrors as fe
+from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.durations import parse_go_duration
-from hearth.kube.fielderrors import Errors, FieldError
 from hearth.kube.gotext import format_list
 from hearth.kube.names import dns1035_label_problems
 from serving.api import keys

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hearth.kube import fielderrors as fe
-from hearth.kube.fielderrors import Errors, FieldError
+from hearth.knative import fielderrors as fe
+from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.models import dump
 from serving.api.podspec import Probe
 

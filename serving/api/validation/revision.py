@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hearth.kube import fielderrors as fe
-from hearth.kube.fielderrors import Errors, FieldError
+from hearth.knative import fielderrors as fe
+from hearth.knative.fielderrors import Errors, FieldError
+from hearth.knative.structdiff import short_diff
 from hearth.kube.gotext import format_float, format_list, parse_float, quote
 from hearth.kube.names import dns1035_label_problems
 from hearth.kube.quantity import parse_quantity
-from hearth.kube.structdiff import short_diff
 from serving.api import keys
 from serving.api.config.defaults import DefaultsConfig
 from serving.api.revision import RevisionSpec, RevisionTemplateSpec

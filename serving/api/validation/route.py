@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hearth.kube import fielderrors as fe
-from hearth.kube.fielderrors import Errors, FieldError
+from hearth.knative import fielderrors as fe
+from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.gotext import format_list, quote
 from hearth.kube.names import dns1035_label_problems, qualified_name_problems
 from serving.api.route import TrafficTarget

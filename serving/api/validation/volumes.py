@@ -5,8 +5,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 
-from hearth.kube import fielderrors as fe
-from hearth.kube.fielderrors import Errors, FieldError
+from hearth.knative import fielderrors as fe
+from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.gotext import quote
 from hearth.kube.names import dns1123_label_problems
 from hearth.kube.quantity import parse_quantity

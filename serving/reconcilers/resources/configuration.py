@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 
+from hearth.knative.names import child_name
+from hearth.knative.resources import REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
 from hearth.kube.meta import Object, generation, labels, name, namespace, owner_reference, uid
-from hearth.kube.names import child_name
-from hearth.kube.resources import REVISIONS
 from serving.api import keys
 
 

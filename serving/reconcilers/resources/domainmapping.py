@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hearth.knative.names import child_name
+from hearth.knative.resources import CLUSTERDOMAINCLAIMS, KINGRESSES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
-from hearth.kube.names import child_name
-from hearth.kube.resources import CLUSTERDOMAINCLAIMS, KINGRESSES
 from serving.api import keys
 from serving.reconcilers.resources.ingress import NOT_FOR_INGRESSES, http_option, ingress_class
 from serving.reconcilers.resources.meta import without

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
+from hearth.knative.resources import KINGRESSES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference
-from hearth.kube.resources import KINGRESSES
 from serving.api import keys
 from serving.api.config import network
 from serving.api.config.features import ENABLED

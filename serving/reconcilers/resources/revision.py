@@ -7,11 +7,12 @@ from typing import Any
 
 import orjson
 
+from hearth.knative.names import child_name
+from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube import meta
 from hearth.kube.durations import parse_go_duration
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
-from hearth.kube.names import child_name
-from hearth.kube.resources import DEPLOYMENTS, PODAUTOSCALERS
+from hearth.kube.resources import DEPLOYMENTS
 from serving.api import keys
 from serving.reconcilers.resources.containers import make_pod_spec, serving_container
 from serving.reconcilers.resources.meta import (

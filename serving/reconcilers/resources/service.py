@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 
+from hearth.knative.resources import CONFIGURATIONS, ROUTES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
-from hearth.kube.resources import CONFIGURATIONS, ROUTES
 from serving.api import keys
 from serving.reconcilers.resources.meta import LAST_APPLIED, without
 

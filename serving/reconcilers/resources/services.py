@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hearth.knative.names import child_name
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference
-from hearth.kube.names import child_name
 from hearth.kube.resources import SERVICES
 from serving.api import keys
 from serving.reconcilers.resources.meta import LAST_APPLIED, without

@@ -15,9 +15,10 @@ from prometheus_client import generate_latest
 
 from activator.main import ActivatorConfig, run
 from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.knative.resources import KINGRESSES, REVISIONS
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
-from hearth.kube.resources import CRDS, ENDPOINTSLICES, KINGRESSES, REVISIONS, SERVICES
+from hearth.kube.resources import CRDS, ENDPOINTSLICES, SERVICES
 from hearth.observability.metrics import REGISTRY
 
 CRD_FILES = (

@@ -11,9 +11,10 @@ from prometheus_client import REGISTRY, generate_latest
 from eventing import main as control
 from eventing.broker import main as broker
 from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
-from hearth.kube.resources import BROKERS, CONFIGMAPS, NAMESPACES, SERVICES, TRIGGERS
+from hearth.kube.resources import CONFIGMAPS, NAMESPACES, SERVICES
 
 HEADERS = {
     "ce-specversion": "1.0",

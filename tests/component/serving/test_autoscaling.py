@@ -14,6 +14,7 @@ import pytest
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.cluster.controllers.main import ControllersConfig
 from hearth.cluster.controllers.main import run as run_controllers
+from hearth.knative import resources as knative
 from hearth.kube import resources as kinds
 from hearth.kube.client import KubeClient
 from hearth.kube.meta import Object, annotations, labels, name
@@ -44,7 +45,7 @@ class Cluster:
         return int((await self.get(kinds.DEPLOYMENTS, DEPLOYMENT))["spec"]["replicas"])
 
     async def active(self) -> str:
-        found = await self.get(kinds.PODAUTOSCALERS, REVISION)
+        found = await self.get(knative.PODAUTOSCALERS, REVISION)
         conditions = (found.get("status") or {}).get("conditions") or ()
         return next((c["status"] for c in conditions if c["type"] == "Active"), "")
 
@@ -123,7 +124,7 @@ async def one_pod(cluster: Cluster) -> bool:
 
 
 async def came_up(cluster: Cluster, **own: str) -> None:
-    await cluster.client.create(kinds.KSERVICES, a_service(**own))
+    await cluster.client.create(knative.KSERVICES, a_service(**own))
     await eventually(lambda: one_pod(cluster), True)
     await cluster.make_ready()
     await eventually(cluster.active, "True")
@@ -214,18 +215,18 @@ async def test_nothing_is_written_while_nothing_happens(cluster: Cluster) -> Non
 
 async def test_a_deleted_service_leaves_nothing_behind(cluster: Cluster) -> None:
     await came_up(cluster)
-    await cluster.client.delete(kinds.KSERVICES, "hello", NAMESPACE)
+    await cluster.client.delete(knative.KSERVICES, "hello", NAMESPACE)
 
     async def left() -> list[str]:
         found = []
         for resource in (
-            kinds.CONFIGURATIONS,
-            kinds.REVISIONS,
-            kinds.ROUTES,
-            kinds.PODAUTOSCALERS,
+            knative.CONFIGURATIONS,
+            knative.REVISIONS,
+            knative.ROUTES,
+            knative.PODAUTOSCALERS,
             kinds.DEPLOYMENTS,
             kinds.SERVICES,
-            kinds.KINGRESSES,
+            knative.KINGRESSES,
         ):
             items, _ = await cluster.client.list(resource, NAMESPACE)
             found += [f"{resource.kind} {name(item)}" for item in items]
@@ -250,18 +251,18 @@ async def test_a_standalone_route_that_goes_gives_its_revisions_back(cluster: Cl
         "metadata": {"name": "way", "namespace": NAMESPACE},
         "spec": {"traffic": [target]},
     }
-    await cluster.client.create(kinds.CONFIGURATIONS, configuration)
-    await cluster.client.create(kinds.ROUTES, way)
+    await cluster.client.create(knative.CONFIGURATIONS, configuration)
+    await cluster.client.create(knative.ROUTES, way)
 
     async def marks() -> tuple[str | None, str | None]:
-        found, _ = await cluster.client.list(kinds.REVISIONS, NAMESPACE)
+        found, _ = await cluster.client.list(knative.REVISIONS, NAMESPACE)
         if not found:
             return None, None
         state = labels(found[0]).get("serving.knative.dev/routingState")
         return state, annotations(found[0]).get("serving.knative.dev/routes")
 
     await eventually(marks, ("active", "way"))
-    await cluster.client.delete(kinds.ROUTES, "way", NAMESPACE)
+    await cluster.client.delete(knative.ROUTES, "way", NAMESPACE)
     await eventually(marks, ("reserve", None))
 
 

@@ -23,6 +23,7 @@ import yaml
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.cluster.controllers.main import ControllersConfig
 from hearth.cluster.controllers.main import run as run_controllers
+from hearth.knative import resources as knative
 from hearth.kube import resources as kinds
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -43,13 +44,13 @@ WAIT_SECONDS = 20.0
 DOCUMENT = Path(__file__).parents[3] / "docs" / "compatibility.md"
 
 COMPARED: tuple[Resource, ...] = (
-    kinds.KSERVICES,
-    kinds.CONFIGURATIONS,
-    kinds.REVISIONS,
-    kinds.ROUTES,
-    kinds.DOMAINMAPPINGS,
-    kinds.PODAUTOSCALERS,
-    kinds.KINGRESSES,
+    knative.KSERVICES,
+    knative.CONFIGURATIONS,
+    knative.REVISIONS,
+    knative.ROUTES,
+    knative.DOMAINMAPPINGS,
+    knative.PODAUTOSCALERS,
+    knative.KINGRESSES,
     kinds.DEPLOYMENTS,
     kinds.SERVICES,
 )
@@ -197,7 +198,7 @@ class PlayedActivator:
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client
-        self._cache = WatchCache(client, kinds.KINGRESSES)
+        self._cache = WatchCache(client, knative.KINGRESSES)
         self._wanted: asyncio.Queue[Object] = asyncio.Queue()
         self._cache.on_change(lambda _, new: self._wanted.put_nowait(new) if new else None)
 
@@ -208,7 +209,7 @@ class PlayedActivator:
                 ingress = await self._wanted.get()
                 if (ingress.get("status") or {}).get("observedGeneration") != generation(ingress):
                     with contextlib.suppress(ApiError):
-                        await self._client.update_status(kinds.KINGRESSES, served(ingress))
+                        await self._client.update_status(knative.KINGRESSES, served(ingress))
 
 
 def served(ingress: Object) -> Object:
@@ -272,7 +273,7 @@ def read(path: Path, space: str) -> tuple[Object, list[Object]]:
 
 
 _BY_KIND = {
-    (r.api_version, r.kind): r for r in (*COMPARED, kinds.CONFIGMAPS, kinds.CLUSTERDOMAINCLAIMS)
+    (r.api_version, r.kind): r for r in (*COMPARED, kinds.CONFIGMAPS, knative.CLUSTERDOMAINCLAIMS)
 }
 
 
@@ -295,7 +296,7 @@ async def settled(client: KubeClient, space: str, wanted: str) -> None:
     """Waits until the Service is ready, as whoever recorded this did."""
     async with asyncio.timeout(WAIT_SECONDS):
         while True:
-            found = await client.get(kinds.KSERVICES, wanted, space)
+            found = await client.get(knative.KSERVICES, wanted, space)
             status = found.get("status") or {}
             conditions = {c["type"]: c["status"] for c in status.get("conditions") or ()}
             if status.get("observedGeneration") == generation(found) and (

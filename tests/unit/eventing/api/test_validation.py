@@ -14,8 +14,8 @@ from eventing.api.validation import (
     validate_reference,
     validate_trigger,
 )
+from hearth.knative.fielderrors import text
 from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
-from hearth.kube.fielderrors import text
 from hearth.kube.models import decode
 
 DEFAULTS, FEATURES = BrokerDefaults.from_data({}), Features.from_data({})

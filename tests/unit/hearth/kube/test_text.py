@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hearth.knative.names import child_name
 from hearth.kube.durations import format_go_duration, parse_go_duration, parse_iso8601_duration
-from hearth.kube.names import child_name, dns1035_label_problems, dns1123_subdomain_problems
+from hearth.kube.names import dns1035_label_problems, dns1123_subdomain_problems
 from hearth.kube.quantity import canonical, parse_quantity
 from hearth.kube.selectors import (
     matches_fields,

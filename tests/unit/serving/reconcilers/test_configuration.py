@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from hearth.knative.resources import CONFIGURATIONS, REVISIONS
 from hearth.kube.meta import Object, annotations, labels
 from hearth.kube.plan import Plan
-from hearth.kube.resources import CONFIGURATIONS, REVISIONS
 from serving.api import keys
 from serving.reconcilers import configuration
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KINGRESSES, KSERVICES
 from hearth.kube.meta import Object
 from hearth.kube.plan import Plan
-from hearth.kube.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KINGRESSES, KSERVICES
 from serving.api.config.network import NetworkConfig
 from serving.reconcilers import domainmapping
 from serving.reconcilers.settings import Settings

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube.meta import Object, labels
 from hearth.kube.plan import Plan
-from hearth.kube.resources import DEPLOYMENTS, HPAS, PODAUTOSCALERS, SERVICES
+from hearth.kube.resources import DEPLOYMENTS, HPAS, SERVICES
 from serving.api import keys
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.reconcilers import hpa, podautoscaler

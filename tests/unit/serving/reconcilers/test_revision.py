@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from hearth.knative.resources import PODAUTOSCALERS, REVISIONS
 from hearth.kube.meta import Object, annotations, labels
 from hearth.kube.plan import Plan
-from hearth.kube.resources import DEPLOYMENTS, PODAUTOSCALERS, PODS, REVISIONS
+from hearth.kube.resources import DEPLOYMENTS, PODS
 from serving.api import keys
 from serving.api.config.deployment import DeploymentConfig
 from serving.reconcilers import revision

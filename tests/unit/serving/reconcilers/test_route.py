@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from hearth.knative.resources import CONFIGURATIONS, KINGRESSES, REVISIONS, ROUTES
 from hearth.kube.meta import Object, annotations
 from hearth.kube.plan import Plan
-from hearth.kube.resources import CONFIGURATIONS, KINGRESSES, REVISIONS, ROUTES, SERVICES
+from hearth.kube.resources import SERVICES
 from serving.api import keys
 from serving.api.config.domain import DomainConfig
 from serving.api.config.features import FeaturesConfig

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from hearth.knative.resources import CONFIGURATIONS, KSERVICES, REVISIONS, ROUTES
 from hearth.kube.meta import Object, labels
 from hearth.kube.plan import Plan
-from hearth.kube.resources import CONFIGURATIONS, KSERVICES, REVISIONS, ROUTES
 from serving.api import keys
 from serving.reconcilers import service
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hearth.kube import fielderrors as fe
+from hearth.knative import fielderrors as fe
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.revision import RevisionSpec, RevisionTemplateSpec
 from serving.api.settings import Context

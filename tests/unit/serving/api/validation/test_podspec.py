@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hearth.kube import fielderrors as fe
+from hearth.knative import fielderrors as fe
 from hearth.kube.models import decode
 from serving.api.config.features import FeaturesConfig
 from serving.api.podspec import PodSpec

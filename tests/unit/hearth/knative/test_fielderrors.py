@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth.kube import fielderrors as fe
+from hearth.knative import fielderrors as fe
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth.kube.conditions import Conditions, ConditionSet
+from hearth.knative.conditions import Conditions, ConditionSet
 
 KINDS = ConditionSet("Ready", ("A", "B"))
 

@@ -1,6 +1,6 @@
 """Changes are reported by their paths in Go's terms."""
 
-from hearth.kube.structdiff import short_diff
+from hearth.knative.structdiff import short_diff
 from serving.api.podspec import Container, EnvVar, Probe, TCPSocketAction
 from serving.api.revision import RevisionSpec, RevisionTemplateSpec
 
