@@ -21,8 +21,8 @@ from serving.api import keys
 from serving.autoscaler.metrics import AutoscalerMetrics
 from serving.autoscaler.server import StatsServer
 from serving.install import install
-from serving.reconcilers.controllers import ControlPlane
-from serving.reconcilers.settings import CONFIG_MAPS, Settings
+from serving.kinds.controllers import ControlPlane
+from serving.kinds.settings import CONFIG_MAPS, Settings
 from serving.webhook import registrations
 from serving.webhook.app import make_handlers
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from hearth.kube.admission import Handler
 from hearth.kube.client import KubeClient
 from serving.api import settings as api
-from serving.reconcilers.settings import Settings
+from serving.kinds.settings import Settings
 from serving.webhook.dryrun import PodTrial
 from serving.webhook.handlers import Defaulting, Validation, validate_config_map
 from serving.webhook.registrations import CONFIG_PATH, DEFAULTING_PATH, VALIDATION_PATH

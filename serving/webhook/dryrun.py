@@ -12,8 +12,8 @@ from hearth.kube.resources import PODS
 from serving.api import settings as api
 from serving.api.defaulting import default_revision
 from serving.api.revision import RevisionSpec
-from serving.reconcilers.resources.containers import make_pod_spec
-from serving.reconcilers.settings import Settings
+from serving.kinds.revision.containers import make_pod_spec
+from serving.kinds.settings import Settings
 
 _PREFIX = "dry-run-validation"
 _UNSUPPORTED = "does not support dry run"

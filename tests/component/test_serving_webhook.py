@@ -19,7 +19,7 @@ from hearth.kube.webhooks import register
 from hearth.kube.webhooks import serving as serving_webhooks
 from serving import install
 from serving.api.config import defaults
-from serving.reconcilers.settings import Settings
+from serving.kinds.settings import Settings
 from serving.webhook import registrations
 from serving.webhook.app import make_handlers
 

@@ -22,8 +22,8 @@ from hearth.observability.metrics import REGISTRY
 from serving.api.stats import Stat, encode_frame, encode_hello
 from serving.autoscaler.server import StatsServer
 from serving.install import install
-from serving.reconcilers.controllers import ControlPlane
-from serving.reconcilers.settings import Settings
+from serving.kinds.controllers import ControlPlane
+from serving.kinds.settings import Settings
 
 WAIT_SECONDS = 10.0
 NAMESPACE = "default"

@@ -9,7 +9,7 @@ from serving.api import keys
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.autoscaler.scale import Bounds
 from serving.autoscaler.spec import bounds_of, decider_spec, initial_scale, scale_bounds
-from serving.reconcilers.settings import Settings
+from serving.kinds.settings import Settings
 
 CONFIG = AutoscalerConfig()
 

@@ -1,0 +1,1 @@
+"""The kinds of serving: a folder for each, and the controllers beside them."""

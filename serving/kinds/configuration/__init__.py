@@ -1,0 +1,1 @@
+"""The kind Configuration: what is made of one, and what its status says."""

@@ -1,0 +1,81 @@
+"""What a DomainMapping is made of: a claim on its name, and a KIngress. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hearth.knative.names import child_name
+from hearth.knative.resources import CLUSTERDOMAINCLAIMS, KINGRESSES
+from hearth.kube import meta
+from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
+from serving.api import keys
+from serving.kinds.metadata import without
+from serving.kinds.route.children import NOT_FOR_INGRESSES, http_option, ingress_class
+from serving.kinds.settings import Settings
+
+ORIGINAL_HOST = "K-Original-Host"
+
+
+def make_domain_claim(mapping: Object) -> Object:
+    """Labelled, so that a claim made for a mapping can be told from a user's and be cleaned up."""
+    return {
+        "apiVersion": CLUSTERDOMAINCLAIMS.api_version,
+        "kind": CLUSTERDOMAINCLAIMS.kind,
+        "metadata": {
+            "name": name(mapping),
+            "labels": {keys.DOMAIN_MAPPING_NAMESPACE: namespace(mapping)},
+        },
+        "spec": {"namespace": namespace(mapping)},
+    }
+
+
+def ingress_name(mapping: Object) -> str:
+    return child_name(name(mapping), "")
+
+
+def make_mapping_ingress(mapping: Object, settings: Settings, *, host: str, service: str) -> Object:
+    """Requests for the mapped name go on under the target's cluster-local host."""
+    split = {
+        "serviceName": service,
+        "serviceNamespace": namespace(mapping),
+        "servicePort": 80,
+        "percent": 100,
+        "appendHeaders": {ORIGINAL_HOST: name(mapping)},
+    }
+    spec: dict[str, Any] = {
+        "httpOption": http_option(mapping, settings),
+        "rules": [
+            {
+                "hosts": [name(mapping)],
+                "visibility": keys.EXTERNAL_IP,
+                "http": {"paths": [{"rewriteHost": host, "splits": [split]}]},
+            }
+        ],
+    }
+    secret = (mapping["spec"].get("tls") or {}).get("secretName")
+    if secret:
+        entry = {
+            "hosts": [name(mapping)],
+            "secretName": secret,
+            "secretNamespace": namespace(mapping),
+        }
+        spec["tls"] = [entry]
+    return {
+        "apiVersion": KINGRESSES.api_version,
+        "kind": KINGRESSES.kind,
+        "metadata": {
+            "name": ingress_name(mapping),
+            "namespace": namespace(mapping),
+            "labels": {
+                **labels(mapping),
+                keys.DOMAIN_MAPPING_UID: uid(mapping),
+                keys.DOMAIN_MAPPING_NAMESPACE: namespace(mapping),
+            },
+            "annotations": {
+                keys.INGRESS_CLASS.key: ingress_class(mapping, settings),
+                **without(meta.annotations(mapping), NOT_FOR_INGRESSES.__contains__),
+            },
+            "ownerReferences": [owner_reference(mapping)],
+        },
+        "spec": spec,
+    }

@@ -1,0 +1,73 @@
+"""PodAutoscaler of the HPA class: hands the scaling to a HorizontalPodAutoscaler. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hearth.knative.resources import PODAUTOSCALERS
+from hearth.kube.meta import Object, is_controlled_by, is_deleting, name
+from hearth.kube.plan import Action, Create, Plan, Update
+from hearth.kube.resources import HPAS
+from serving.api import keys
+from serving.autoscaler.scale import active_threshold
+from serving.autoscaler.spec import bounds_of
+from serving.kinds.drift import merged_drift
+from serving.kinds.podautoscaler.hpa_children import make_hpa
+from serving.kinds.podautoscaler.kpa import CONDITIONS, Observed, serve
+from serving.kinds.settings import Settings
+from serving.kinds.status import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Scaler:
+    """The HorizontalPodAutoscaler that is there, if any."""
+
+    hpa: Object | None
+
+
+def reconcile(observed: Observed, scaler: Scaler, *, settings: Settings, now: float) -> Plan:
+    podautoscaler = observed.podautoscaler
+    if podautoscaler is None or is_deleting(podautoscaler):
+        return Plan()
+    draft = Draft(podautoscaler, CONDITIONS, now=now)
+    actions: list[Action] = []
+    existing = scaler.hpa
+    if existing is not None and not is_controlled_by(existing, podautoscaler):
+        message = (
+            f'There is an existing HorizontalPodAutoscaler "{name(existing)}" that we do not own.'
+        )
+        draft.conditions.mark_false(keys.ACTIVE, "NotOwned", message)
+        return Plan(draft.writes(PODAUTOSCALERS), requeue_after=10.0)
+    actions += _bring_about(podautoscaler, existing, settings)
+    if serve(observed, podautoscaler, draft=draft, actions=actions):
+        _tell(draft, observed, existing, settings=settings)
+    return Plan((*actions, *draft.writes(PODAUTOSCALERS)))
+
+
+def _bring_about(
+    podautoscaler: Object, existing: Object | None, settings: Settings
+) -> tuple[Action, ...]:
+    desired = make_hpa(podautoscaler, settings.autoscaler)
+    if existing is None:
+        return (Create(HPAS, desired),)
+    updated = merged_drift(desired, existing)
+    return () if updated is None else (Update(HPAS, updated),)
+
+
+def _tell(draft: Draft, observed: Observed, hpa: Object | None, *, settings: Settings) -> None:
+    conditions = draft.conditions
+    status = (hpa or {}).get("status") or {}
+    current = int(status.get("currentReplicas") or 0)
+    if observed.ready_pods > 0:
+        conditions.mark_true(keys.SKS_READY)
+        podautoscaler = observed.podautoscaler
+        assert podautoscaler is not None
+        bounds = bounds_of(podautoscaler, settings)
+        if max(current, observed.ready_pods) >= active_threshold(bounds, initialized=False):
+            conditions.mark_true(keys.SCALE_TARGET_INITIALIZED)
+    else:
+        conditions.mark_unknown(keys.SKS_READY, "NotReady", "SKS Services are not ready yet")
+    # A HorizontalPodAutoscaler never goes to zero.
+    conditions.mark_true(keys.ACTIVE)
+    draft.fields["desiredScale"] = int(status.get("desiredReplicas") or 0)
+    draft.fields["actualScale"] = max(current, observed.ready_pods)

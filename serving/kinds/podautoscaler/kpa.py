@@ -1,0 +1,156 @@
+"""PodAutoscaler of the KPA class: Services, the scale target's replicas, and the status. Pure.
+
+The number of pods comes in as a decision of the autoscaler; here it meets its bounds. The Services
+take the place of Knative's ServerlessService, so the condition keeps that name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import PODAUTOSCALERS
+from hearth.kube import meta
+from hearth.kube.clock import parse_rfc3339
+from hearth.kube.meta import Object, is_controlled_by, is_deleting, name, namespace
+from hearth.kube.plan import Action, Create, Patch, Plan, Update
+from hearth.kube.resources import DEPLOYMENTS, SERVICES
+from serving.api import keys
+from serving.autoscaler.scale import (
+    UNKNOWN,
+    Active,
+    Bounds,
+    Phase,
+    Scale,
+    active_condition,
+    active_threshold,
+    settle,
+)
+from serving.autoscaler.spec import bounds_of
+from serving.kinds.drift import merged_drift
+from serving.kinds.services import make_revision_services, private_name
+from serving.kinds.settings import Settings
+from serving.kinds.status import Draft
+
+CONDITIONS = ConditionSet(keys.READY, (keys.ACTIVE, keys.SCALE_TARGET_INITIALIZED, keys.SKS_READY))
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    podautoscaler: Object | None
+    public: Object | None = None
+    private: Object | None = None
+    """The two Services, by name."""
+    deployment: Object | None = None
+    ready_pods: int = 0
+    decided: int = UNKNOWN
+    """What the autoscaler wants; -1 before it knows."""
+
+
+def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    podautoscaler = observed.podautoscaler
+    if podautoscaler is None or is_deleting(podautoscaler):
+        return Plan()
+    draft = Draft(podautoscaler, CONDITIONS, now=now)
+    actions: list[Action] = []
+    if not serve(observed, podautoscaler, draft=draft, actions=actions):
+        return Plan((*actions, *draft.writes(PODAUTOSCALERS)), requeue_after=10.0)
+    bounds = bounds_of(podautoscaler, settings)
+    scale = wanted_scale(observed, bounds, now=now)
+    patch = scale_patch(observed, scale)
+    if patch is not None:
+        actions.append(patch)
+    _tell(draft, observed, bounds=bounds, scale=scale)
+    return Plan((*actions, *draft.writes(PODAUTOSCALERS)), requeue_after=scale.look_again_after)
+
+
+def serve(
+    observed: Observed, podautoscaler: Object, *, draft: Draft, actions: list[Action]
+) -> bool:
+    """Brings the two Services about; whether their names are ours.
+
+    The status names them in any case: its schema asks for both.
+    """
+    draft.put("serviceName", name(podautoscaler))
+    draft.put("metricsServiceName", private_name(podautoscaler))
+    desired = make_revision_services(podautoscaler)
+    for wanted, existing in zip(desired, (observed.public, observed.private), strict=True):
+        if existing is None:
+            actions.append(Create(SERVICES, wanted))
+        elif not is_controlled_by(existing, podautoscaler):
+            message = f'There is an existing Service "{name(wanted)}" that we do not own.'
+            draft.conditions.mark_false(keys.ACTIVE, "NotOwned", message)
+            return False
+        else:
+            updated = merged_drift(wanted, existing)
+            if updated is not None:
+                actions.append(Update(SERVICES, updated))
+    return True
+
+
+def wanted_scale(observed: Observed, bounds: Bounds, *, now: float) -> Scale:
+    """The decision within its bounds; also called outside of ``reconcile``, when it is urgent."""
+    if observed.podautoscaler is None:
+        return Scale(UNKNOWN, apply=False)
+    return settle(observed.decided, phase_of(observed.podautoscaler, now), bounds=bounds, now=now)
+
+
+def scale_patch(observed: Observed, scale: Scale) -> Patch | None:
+    """The write that sets the Deployment's replicas; None when there is nothing to change.
+
+    Goes to the Deployment itself, not to its scale: the answer is the Deployment as it is now, so
+    the next decision is not made on an old one.
+    """
+    deployment = observed.deployment
+    if deployment is None or not scale.apply:
+        return None
+    if deployment["spec"].get("replicas", 1) == scale.want:
+        return None
+    patch = {"spec": {"replicas": scale.want}}
+    return Patch(DEPLOYMENTS, name(deployment), namespace(deployment), patch)
+
+
+def phase_of(podautoscaler: Object, now: float) -> Phase:
+    conditions = {c["type"]: c for c in (podautoscaler.get("status") or {}).get("conditions") or ()}
+    active = conditions.get(keys.ACTIVE) or {}
+    since = active.get("lastTransitionTime") or meta.metadata(podautoscaler).get(
+        "creationTimestamp"
+    )
+    initialized = conditions.get(keys.SCALE_TARGET_INITIALIZED) or {}
+    reached = initialized.get("lastTransitionTime")
+    return Phase(
+        active=Active(active.get("status", "Unknown")),
+        since=parse_rfc3339(since) if since else now,
+        initialized_at=(
+            (parse_rfc3339(reached) if reached else now)
+            if initialized.get("status") == "True"
+            else None
+        ),
+    )
+
+
+def _tell(draft: Draft, observed: Observed, *, bounds: Bounds, scale: Scale) -> None:
+    conditions = draft.conditions
+    if observed.ready_pods > 0:
+        conditions.mark_true(keys.SKS_READY)
+    else:
+        conditions.mark_unknown(keys.SKS_READY, "NotReady", "K8s Service is not ready")
+    draft.fields["actualScale"] = observed.ready_pods
+    if scale.want >= 0 or draft.fields.get("desiredScale", UNKNOWN) < 0:
+        draft.fields["desiredScale"] = scale.want
+    was = Active(conditions.status(keys.ACTIVE))
+    initialized = conditions.is_true(keys.SCALE_TARGET_INITIALIZED)
+    least = active_threshold(bounds, initialized=initialized)
+    if observed.ready_pods >= least:
+        conditions.mark_true(keys.SCALE_TARGET_INITIALIZED)
+    becomes = active_condition(scale.want, observed.ready_pods, least=least, was=was)
+    if becomes is None:
+        return
+    active, reason, message = becomes
+    match active:
+        case Active.TRUE:
+            conditions.mark_true(keys.ACTIVE)
+        case Active.FALSE:
+            conditions.mark_false(keys.ACTIVE, reason, message)
+        case Active.UNKNOWN:
+            conditions.mark_unknown(keys.ACTIVE, reason, message)

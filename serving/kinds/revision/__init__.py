@@ -1,0 +1,1 @@
+"""The kind Revision: what is made of one, and what its status says."""

@@ -1,0 +1,135 @@
+"""What a Revision is made of: a Deployment and a PodAutoscaler. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+
+from hearth.knative.names import child_name
+from hearth.knative.resources import PODAUTOSCALERS
+from hearth.kube import meta
+from hearth.kube.durations import parse_go_duration
+from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
+from hearth.kube.resources import DEPLOYMENTS
+from serving.api import keys
+from serving.kinds.metadata import (
+    DEFAULT_CONTAINER,
+    revision_annotations,
+    revision_labels,
+    workload_annotations,
+)
+from serving.kinds.revision.containers import make_pod_spec, serving_container
+from serving.kinds.settings import Settings
+from serving.routing.targets import protocol_of
+
+REACHABLE = "Reachable"
+UNREACHABLE = "Unreachable"
+
+
+def deployment_name(revision: Object) -> str:
+    return child_name(name(revision), "-deployment")
+
+
+def make_deployment(revision: Object, settings: Settings) -> Object:
+    of_workload = revision_labels(revision)
+    of_pods = workload_annotations(revision)
+    if serving_container(revision).get("name"):
+        of_pods[DEFAULT_CONTAINER] = serving_container(revision)["name"]
+    deployment: Object = {
+        "apiVersion": DEPLOYMENTS.api_version,
+        "kind": DEPLOYMENTS.kind,
+        "metadata": {
+            "name": deployment_name(revision),
+            "namespace": namespace(revision),
+            "labels": dict(of_workload),
+            "annotations": workload_annotations(revision),
+            "ownerReferences": [owner_reference(revision)],
+        },
+        "spec": {
+            "replicas": initial_replicas(revision, settings),
+            "selector": {"matchLabels": {keys.REVISION_UID: uid(revision)}},
+            "progressDeadlineSeconds": int(progress_deadline(revision, settings)),
+            "revisionHistoryLimit": 0,
+            # Never fewer pods than there were, for the least possible impact.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
+            "template": {
+                "metadata": {"labels": dict(of_workload), "annotations": of_pods},
+                "spec": make_pod_spec(revision, settings),
+            },
+        },
+    }
+    deployment["metadata"]["labels"][keys.DEPLOYMENT_HASH] = _hash(deployment)
+    return deployment
+
+
+def _hash(deployment: Object) -> str:
+    """Tells whether a stored Deployment is the one we would make today."""
+    about = {k: deployment["metadata"][k] for k in ("labels", "annotations")}
+    text = orjson.dumps([about, deployment["spec"]], option=orjson.OPT_SORT_KEYS)
+    number = int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big")
+    return _base36(number)
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while True:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+        if not number:
+            return digits
+
+
+def initial_replicas(revision: Object, settings: Settings) -> int:
+    found = keys.INITIAL_SCALE.find(meta.annotations(revision))
+    try:
+        return int(found[1]) if found else settings.autoscaler.initial_scale
+    except ValueError:
+        return settings.autoscaler.initial_scale
+
+
+def progress_deadline(obj: Object, settings: Settings) -> float:
+    """Seconds a revision has to become ready."""
+    found = keys.PROGRESS_DEADLINE.find(meta.annotations(obj))
+    try:
+        return parse_go_duration(found[1]) if found else settings.deployment.progress_deadline
+    except ValueError:
+        return settings.deployment.progress_deadline
+
+
+def make_podautoscaler(revision: Object, settings: Settings, *, reachability: str) -> Object:
+    own = revision_annotations(revision)
+    scaler_class = own.setdefault(keys.CLASS.key, settings.autoscaler.pod_autoscaler_class)
+    metric = keys.METRIC_CPU if scaler_class == keys.HPA_CLASS else keys.METRIC_CONCURRENCY
+    own.setdefault(keys.METRIC.key, metric)
+    spec: dict[str, Any] = {
+        "protocolType": protocol_of(revision),
+        "scaleTargetRef": {
+            "apiVersion": DEPLOYMENTS.api_version,
+            "kind": DEPLOYMENTS.kind,
+            "name": deployment_name(revision),
+        },
+    }
+    if revision["spec"].get("containerConcurrency"):
+        spec["containerConcurrency"] = revision["spec"]["containerConcurrency"]
+    if reachability:
+        spec["reachability"] = reachability
+    return {
+        "apiVersion": PODAUTOSCALERS.api_version,
+        "kind": PODAUTOSCALERS.kind,
+        "metadata": {
+            "name": name(revision),
+            "namespace": namespace(revision),
+            "labels": revision_labels(revision),
+            "annotations": own,
+            "ownerReferences": [owner_reference(revision)],
+        },
+        "spec": spec,
+    }
+
+
+def reachability_of(revision: Object) -> str:
+    """Whether any route leads to the revision; "" while that is not known."""
+    state = labels(revision).get(keys.ROUTING_STATE)
+    return {keys.STATE_ACTIVE: REACHABLE, keys.STATE_RESERVE: UNREACHABLE}.get(state or "", "")

@@ -1,0 +1,147 @@
+"""The containers and the pod of a revision: the user's own, made fit for serving. Pure.
+
+There is no sidecar: the activator counts, limits and probes. So the user's readiness probe stays
+on the container, and pods end when they get SIGTERM and have answered what they hold.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hearth.kube.meta import Object, labels, name
+from serving.api import keys
+from serving.api.config import deployment as config
+from serving.api.config.features import ENABLED
+from serving.kinds.settings import Settings
+
+_REVISION_FIELDS = frozenset(
+    {
+        "containerConcurrency",
+        "timeoutSeconds",
+        "responseStartTimeoutSeconds",
+        "idleTimeoutSeconds",
+    }
+)
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_PROBE_HANDLERS = ("httpGet", "tcpSocket", "grpc")
+
+
+def serving_container(revision: Object) -> dict[str, Any]:
+    """The container that gets the requests: the only one, or the one with a port."""
+    containers: list[dict[str, Any]] = revision["spec"].get("containers") or [{}]
+    if len(containers) == 1:
+        return containers[0]
+    return next((c for c in containers if c.get("ports")), containers[0])
+
+
+def user_port(revision: Object) -> int:
+    for port in serving_container(revision).get("ports") or ():
+        if port.get("containerPort"):
+            return int(port["containerPort"])
+    return keys.DEFAULT_USER_PORT
+
+
+def make_pod_spec(revision: Object, settings: Settings) -> dict[str, Any]:
+    given = revision["spec"]
+    spec = {k: copy.deepcopy(v) for k, v in given.items() if k not in _REVISION_FIELDS}
+    serving = serving_container(revision)
+    spec["containers"] = [
+        _container(revision, container, serves=container is serving, settings=settings)
+        for container in given.get("containers") or ()
+    ]
+    if given.get("timeoutSeconds") is not None:
+        spec["terminationGracePeriodSeconds"] = given["timeoutSeconds"]
+    links = settings.defaults.enable_service_links
+    if "enableServiceLinks" not in spec and links is not None:
+        spec["enableServiceLinks"] = links
+    runtime_class = settings.deployment.runtime_class_name(labels(revision))
+    if runtime_class is not None:
+        spec.setdefault("runtimeClassName", runtime_class)
+    if settings.deployment.default_affinity_type == config.AFFINITY_SPREAD:
+        spec.setdefault("affinity", _spread_over_nodes(revision))
+    if settings.observability.enable_var_log_collection:
+        _collect_var_log(spec)
+    return spec
+
+
+def _container(
+    revision: Object, given: dict[str, Any], *, serves: bool, settings: Settings
+) -> dict[str, Any]:
+    container = copy.deepcopy(given)
+    env = list(container.get("env") or ())
+    if serves:
+        port = user_port(revision)
+        container["ports"] = [
+            {"name": keys.USER_PORT_NAME, "containerPort": port, "protocol": "TCP"}
+        ]
+        env.append({"name": "PORT", "value": str(port)})
+        _point_probes(
+            container, port, keep_custom=settings.features.multi_container_probing == ENABLED
+        )
+    container["env"] = [*env, *_environment(revision)]
+    container.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
+    readiness = container.get("readinessProbe")
+    if readiness is not None and not readiness.get("periodSeconds"):
+        # The user left the period open: as often as Kubernetes can.
+        readiness["periodSeconds"] = 1
+    return container
+
+
+def _environment(revision: Object) -> list[dict[str, str]]:
+    of_revision = labels(revision)
+    values = {
+        "K_REVISION": name(revision),
+        "K_CONFIGURATION": of_revision.get(keys.CONFIGURATION),
+        "K_SERVICE": of_revision.get(keys.SERVICE),
+    }
+    return [
+        {"name": variable, "value": value} if value else {"name": variable}
+        for variable, value in values.items()
+    ]
+
+
+def _point_probes(container: dict[str, Any], port: int, *, keep_custom: bool) -> None:
+    """Probes without a port mean the user's port; liveness may mean no other one."""
+    for kind in _PROBES:
+        for handler in _PROBE_HANDLERS:
+            check = (container.get(kind) or {}).get(handler)
+            if check is None:
+                continue
+            if check.get("scheme"):
+                # Knative takes any case; a pod only has HTTP and HTTPS.
+                check["scheme"] = check["scheme"].upper()
+            rewritten = kind == "livenessProbe" and handler != "grpc" and not keep_custom
+            if rewritten or not check.get("port"):
+                check["port"] = port
+
+
+def _spread_over_nodes(revision: Object) -> dict[str, Any]:
+    selector = {"matchLabels": {keys.REVISION: name(revision)}}
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector}
+    preference = {"weight": 100, "podAffinityTerm": term}
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}}
+
+
+_VAR_LOG = "knative-var-log"
+
+
+def _collect_var_log(spec: dict[str, Any]) -> None:
+    """A directory for ``/var/log`` that a log collector on the node can find by pod name."""
+    spec["volumes"] = [*(spec.get("volumes") or ()), {"name": _VAR_LOG, "emptyDir": {}}]
+    for container in spec["containers"]:
+        prefix = "$(K_INTERNAL_POD_NAMESPACE)_$(K_INTERNAL_POD_NAME)_"
+        mount = {
+            "name": _VAR_LOG,
+            "mountPath": "/var/log",
+            "subPathExpr": prefix + container.get("name", ""),
+        }
+        container["volumeMounts"] = [*(container.get("volumeMounts") or ()), mount]
+        container["env"] += [
+            _field("K_INTERNAL_POD_NAME", "metadata.name"),
+            _field("K_INTERNAL_POD_NAMESPACE", "metadata.namespace"),
+        ]
+
+
+def _field(variable: str, path: str) -> dict[str, Any]:
+    return {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": path}}}

@@ -1,0 +1,309 @@
+"""Revision: makes its Deployment and PodAutoscaler, and tells how its pods are. Pure.
+
+ResourcesAvailable and ContainerHealthy make a revision Ready; Active only informs, since a
+revision at zero is ready too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import PODAUTOSCALERS, REVISIONS
+from hearth.kube import meta
+from hearth.kube.meta import Object, is_controlled_by, is_deleting, labels, name, uid
+from hearth.kube.plan import Action, Create, Event, Plan, Update
+from hearth.kube.resources import DEPLOYMENTS
+from serving.api import keys
+from serving.kinds.revision.children import (
+    UNREACHABLE,
+    make_deployment,
+    make_podautoscaler,
+    reachability_of,
+)
+from serving.kinds.settings import Settings
+from serving.kinds.status import Draft
+from serving.routing.targets import condition_status
+
+CONDITIONS = ConditionSet(keys.READY, (keys.RESOURCES_AVAILABLE, keys.CONTAINER_HEALTHY))
+_DEPLOYING = "Deploying"
+_DEADLINE = "ProgressDeadlineExceeded"
+_FAILED_CREATE = "FailedCreate"
+_REFUSED_AGAIN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    revision: Object | None
+    deployment: Object | None = None
+    podautoscaler: Object | None = None
+    pods: tuple[Object, ...] = ()
+
+
+def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    revision = observed.revision
+    if revision is None or is_deleting(revision):
+        return Plan()
+    draft = Draft(revision, CONDITIONS, now=now)
+    template = settings.observability.revision_url_template
+    draft.put("logUrl", template.replace("${REVISION_UID}", uid(revision)))
+    _name_images(draft, revision, observed.pods)
+    actions: list[Action] = []
+    if _deploy(observed, revision, draft=draft, actions=actions, settings=settings):
+        _autoscale(observed, revision, draft=draft, actions=actions, settings=settings)
+    if draft.became(keys.READY, "True"):
+        message = "Revision becomes ready upon all resources being ready"
+        actions.append(Event(revision, "Normal", "RevisionReady", message))
+    return Plan((*actions, *draft.writes(REVISIONS)))
+
+
+def creation_failed(observed: Observed, error: str, *, now: float) -> Plan:
+    """What to do after the server refused the Deployment; it may take it later."""
+    revision = observed.revision
+    if revision is None:
+        return Plan()
+    draft = Draft(revision, CONDITIONS, now=now)
+    draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, _FAILED_CREATE, error)
+    writes = draft.writes(REVISIONS)
+    event = Event(revision, "Warning", "InternalError", f"failed to create deployment: {error}")
+    return Plan((event, *writes) if writes else (), requeue_after=_REFUSED_AGAIN_SECONDS)
+
+
+def _deploy(
+    observed: Observed,
+    revision: Object,
+    *,
+    draft: Draft,
+    actions: list[Action],
+    settings: Settings,
+) -> bool:
+    """Brings the Deployment about and takes over its state; whether to go on."""
+    desired = make_deployment(revision, settings)
+    existing = observed.deployment
+    if existing is None:
+        actions.append(Create(DEPLOYMENTS, desired))
+        if not _was_refused(revision):
+            draft.conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
+            draft.conditions.mark_unknown(keys.CONTAINER_HEALTHY, _DEPLOYING)
+        return True
+    if not is_controlled_by(existing, revision):
+        _mark_not_owned(draft, "Deployment", name(existing))
+        return False
+    if not is_same_deployment(desired, existing):
+        actions.append(Update(DEPLOYMENTS, _updated_deployment(desired, existing)))
+    _take_over_deployment(draft, existing)
+    status = existing.get("status") or {}
+    if existing["spec"].get("replicas", 1) > 0 and not status.get("availableReplicas"):
+        _diagnose(draft, existing, observed.pods, settings=settings)
+    if status.get("readyReplicas"):
+        draft.conditions.mark_true(keys.CONTAINER_HEALTHY)
+    return True
+
+
+def _was_refused(revision: Object) -> bool:
+    """Whether the last try was in vain; told until one succeeds, or the status would flap."""
+    conditions = (revision.get("status") or {}).get("conditions") or ()
+    return any(
+        found["type"] == keys.RESOURCES_AVAILABLE and found.get("reason") == _FAILED_CREATE
+        for found in conditions
+    )
+
+
+def _mark_not_owned(draft: Draft, kind: str, child: str) -> None:
+    message = f'There is an existing {kind} "{child}" that we do not own.'
+    draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, "NotOwned", message)
+
+
+def is_same_deployment(desired: Object, existing: Object) -> bool:
+    """By the hash of what was asked for, since the server fills in defaults."""
+    wanted = labels(desired)[keys.DEPLOYMENT_HASH]
+    return labels(existing).get(keys.DEPLOYMENT_HASH) == wanted
+
+
+def _updated_deployment(desired: Object, existing: Object) -> Object:
+    """The autoscaler owns the number of replicas; a selector can never change."""
+    metadata = {
+        **meta.metadata(existing),
+        "labels": {**labels(existing), **labels(desired)},
+        "annotations": {**meta.annotations(existing), **meta.annotations(desired)},
+    }
+    spec = {
+        **desired["spec"],
+        "replicas": existing["spec"].get("replicas", 1),
+        "selector": existing["spec"]["selector"],
+    }
+    return {**existing, "metadata": metadata, "spec": spec}
+
+
+def _take_over_deployment(draft: Draft, deployment: Object) -> None:
+    """Progress decides; a failure to make pods outweighs it."""
+    progressing = _condition(deployment, "Progressing")
+    failure = _condition(deployment, "ReplicaFailure")
+    if failure is not None and failure["status"] == "True":
+        reason, message = failure.get("reason", ""), failure.get("message", "")
+        draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, reason, message)
+    elif progressing is None:
+        draft.conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
+    elif progressing["status"] == "True":
+        draft.conditions.mark_true(keys.RESOURCES_AVAILABLE)
+    else:
+        draft.conditions.propagate(keys.RESOURCES_AVAILABLE, progressing)
+
+
+def _condition(obj: Object, kind: str) -> dict[str, Any] | None:
+    conditions: Iterable[dict[str, Any]] = (obj.get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if c["type"] == kind), None)
+
+
+def _diagnose(
+    draft: Draft, deployment: Object, pods: tuple[Object, ...], *, settings: Settings
+) -> None:
+    """No pod is available though some should be: what the first one says about it."""
+    if not pods:
+        return
+    pod = min(pods, key=lambda p: (meta.metadata(p).get("creationTimestamp", ""), name(p)))
+    if not settings.deployment.pod_is_always_schedulable:
+        scheduled = _condition(pod, "PodScheduled")
+        if scheduled is not None and scheduled["status"] == "False":
+            reason, message = scheduled.get("reason", ""), scheduled.get("message", "")
+            draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, reason, message)
+    timed_out = (_condition(deployment, "Progressing") or {}).get("reason") == _DEADLINE
+    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+        if _diagnose_container(draft, container, timed_out=timed_out):
+            return
+
+
+_NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"})
+"""Told at once: Knative learns it at once too, by asking the registry for the image's digest."""
+
+
+def _diagnose_container(draft: Draft, container: dict[str, Any], *, timed_out: bool) -> bool:
+    ended = (container.get("lastState") or {}).get("terminated")
+    if ended is not None:
+        code, said = ended.get("exitCode", 0), ended.get("message", "")
+        if code == 0 and not said:
+            said = "container exited with no error"
+        message = f"Container failed with: {said}"
+        draft.conditions.mark_false(keys.CONTAINER_HEALTHY, f"ExitCode{code}", message)
+        return True
+    waiting = (container.get("state") or {}).get("waiting")
+    if waiting is not None and (timed_out or waiting.get("reason") in _NO_IMAGE):
+        reason, message = waiting.get("reason", ""), waiting.get("message", "")
+        draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, reason, message)
+        return True
+    return False
+
+
+def _autoscale(
+    observed: Observed,
+    revision: Object,
+    *,
+    draft: Draft,
+    actions: list[Action],
+    settings: Settings,
+) -> None:
+    existing = observed.podautoscaler
+    if existing is not None and not is_controlled_by(existing, revision):
+        _mark_not_owned(draft, "PodAutoscaler", name(existing))
+        return
+    _take_over_podautoscaler(draft, existing)
+    reachability = _reachability(draft, revision, observed.deployment)
+    desired = make_podautoscaler(revision, settings, reachability=reachability)
+    if existing is None:
+        actions.append(Create(PODAUTOSCALERS, desired))
+    else:
+        updated = _podautoscaler_drift(desired, existing)
+        if updated is not None:
+            actions.append(Update(PODAUTOSCALERS, updated))
+
+
+def _reachability(draft: Draft, revision: Object, deployment: Object | None) -> str:
+    failed = draft.conditions.is_false(keys.RESOURCES_AVAILABLE) or draft.conditions.is_false(
+        keys.CONTAINER_HEALTHY
+    )
+    if failed and deployment is not None:
+        ready = (deployment.get("status") or {}).get("readyReplicas")
+        if deployment["spec"].get("replicas", 0) > 0 and not ready:
+            return UNREACHABLE  # pods that cannot run are not worth keeping
+    return reachability_of(revision)
+
+
+def _podautoscaler_drift(desired: Object, existing: Object) -> Object | None:
+    """Autoscaling annotations follow the revision, removed ones included."""
+    defaulted = {*keys.CLASS.spellings, *keys.METRIC.spellings}
+    wanted = meta.annotations(desired)
+    kept = {
+        key: value
+        for key, value in meta.annotations(existing).items()
+        if key in wanted or key in defaulted or not key.startswith(keys.AUTOSCALING_GROUP)
+    }
+    merged = {**kept, **wanted}
+    if desired["spec"] == existing.get("spec") and merged == meta.annotations(existing):
+        return None
+    metadata = {**meta.metadata(existing), "annotations": merged}
+    return {**existing, "metadata": metadata, "spec": desired["spec"]}
+
+
+def _take_over_podautoscaler(draft: Draft, podautoscaler: Object | None) -> None:
+    status: dict[str, Any] = (podautoscaler or {}).get("status") or {}
+    for field, source in (("actualReplicas", "actualScale"), ("desiredReplicas", "desiredScale")):
+        scale = status.get(source)
+        draft.put(field, scale if scale is not None and scale >= 0 else None)
+    conditions = draft.conditions
+    ready = None if podautoscaler is None else _condition(podautoscaler, keys.READY)
+    failed = conditions.is_false(keys.RESOURCES_AVAILABLE) or conditions.is_false(
+        keys.CONTAINER_HEALTHY
+    )
+    if podautoscaler is None or ready is None:
+        conditions.mark_unknown(keys.ACTIVE, _DEPLOYING)
+        if not failed:
+            conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
+        return
+    initialized = condition_status(podautoscaler, keys.SCALE_TARGET_INITIALIZED) == "True"
+    served = bool(status.get("serviceName"))
+    if initialized and not failed:
+        # Initialized means that as many pods as asked for have been ready.
+        conditions.mark_true(keys.RESOURCES_AVAILABLE)
+        conditions.mark_true(keys.CONTAINER_HEALTHY)
+    if conditions.is_true(keys.RESOURCES_AVAILABLE) and not (served and initialized):
+        conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
+    if ready["status"] == "False" and not initialized and not failed and served:
+        message = "Initial scale was never achieved"
+        conditions.mark_false(keys.RESOURCES_AVAILABLE, _DEADLINE, message)
+    if ready["status"] == "True":
+        conditions.mark_true(keys.ACTIVE)
+    else:
+        conditions.propagate(keys.ACTIVE, ready)
+
+
+def _name_images(draft: Draft, revision: Object, pods: tuple[Object, ...]) -> None:
+    """Containers with the digest of their image, where a pod has told it; nobody waits for it."""
+    digests = _digests(pods)
+    for field, containers in (
+        ("containerStatuses", "containers"),
+        ("initContainerStatuses", "initContainers"),
+    ):
+        known = {c["name"]: c.get("imageDigest") for c in draft.fields.get(field) or ()}
+        entries = []
+        for container in revision["spec"].get(containers) or ():
+            own = str(container.get("name", ""))
+            digest = known.get(own) or digests.get(own)
+            entries.append({"name": own, **({"imageDigest": digest} if digest else {})})
+        draft.put(field, entries)
+
+
+def _digests(pods: tuple[Object, ...]) -> dict[str, str]:
+    """By container; of ready pods alone, so that the status is not written for this only."""
+    found: dict[str, str] = {}
+    for pod in pods:
+        if condition_status(pod, "Ready") != "True":
+            continue
+        status = pod.get("status") or {}
+        for kind in ("containerStatuses", "initContainerStatuses"):
+            for container in status.get(kind) or ():
+                image = str(container.get("imageID", "")).split("://", 1)[-1]
+                if "@sha256:" in image:
+                    found.setdefault(container.get("name", ""), image)
+    return found

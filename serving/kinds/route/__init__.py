@@ -1,0 +1,1 @@
+"""The kind Route: what is made of one, and what its status says."""

@@ -1,0 +1,288 @@
+"""Route: assigns traffic to revisions and programs it as a KIngress. Pure.
+
+No traffic is assigned while any target is missing or not ready: what was programmed before stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import KINGRESSES, ROUTES
+from hearth.kube import meta
+from hearth.kube.durations import parse_go_duration
+from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, labels, name, uid
+from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
+from hearth.kube.resources import SERVICES
+from serving.api import keys
+from serving.kinds.drift import exact_drift, merged_drift
+from serving.kinds.route.children import http_option, ingress_class, make_ingress
+from serving.kinds.services import (
+    GATEWAY_HOST,
+    load_balancer,
+    make_placeholder,
+)
+from serving.kinds.settings import Settings
+from serving.kinds.status import Draft
+from serving.routing.domains import DomainError, local_address
+from serving.routing.rollout import (
+    SECOND,
+    Rollout,
+    observe_ready,
+    parse,
+    step,
+    target_rollout,
+)
+from serving.routing.targets import DEFAULT, Target, Traffic, ready_status, resolve_targets
+
+CONDITIONS = ConditionSet(
+    keys.READY, (keys.ALL_TRAFFIC_ASSIGNED, keys.INGRESS_READY, keys.CERTIFICATE_PROVISIONED)
+)
+_NOT_CONFIGURED = ("IngressNotConfigured", "Ingress has not yet been reconciled.")
+_ROLLING_OUT = (
+    "RolloutInProgress",
+    "A gradual rollout of the latest revision(s) is in progress.",
+)
+_NAME_TAKEN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    route: Object | None
+    configurations: Mapping[str, Object] = field(default_factory=dict)
+    revisions: Mapping[str, Object] = field(default_factory=dict)
+    """What the traffic names, by name."""
+    ingress: Object | None = None
+    services: Mapping[str, Object] = field(default_factory=dict)
+    """Kubernetes Services with the route's label or with the name of one of its hosts."""
+
+
+def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    route = observed.route
+    if route is None or is_deleting(route):
+        return Plan()
+    work = _Work(observed, route, settings=settings, now=now)
+    try:
+        work.run()
+    except DomainError as error:
+        work.draft.conditions.mark_false(keys.ALL_TRAFFIC_ASSIGNED, "ErrorConfig", str(error))
+    return Plan((*work.actions, *work.draft.writes(ROUTES)), requeue_after=work.requeue_after)
+
+
+def placeholder_names(route: Object, settings: Settings) -> list[str]:
+    """The names that the route needs for itself and its tags."""
+    try:
+        return [settings.naming.hostname(route, tag) for tag in (DEFAULT, *_tags(route))]
+    except DomainError:
+        return [name(route)]
+
+
+def _tags(route: Object) -> list[str]:
+    traffic = route["spec"].get("traffic") or ()
+    return sorted({t["tag"] for t in traffic if t.get("tag")})
+
+
+class _Work:
+    """One reconcile under way: each step adds actions and marks the draft."""
+
+    def __init__(
+        self, observed: Observed, route: Object, *, settings: Settings, now: float
+    ) -> None:
+        self.observed = observed
+        self.route = route
+        self.settings = settings
+        self.now = now
+        self.draft = Draft(route, CONDITIONS, now=now)
+        self.actions: list[Action] = []
+        self.requeue_after: float | None = None
+
+    def run(self) -> None:
+        if self.draft.is_new_generation:
+            # Ready must not outlive the spec it was said of.
+            self.draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
+        traffic, visibility = self._assign_traffic()
+        if traffic.problem is not None:
+            return
+        self.draft.put("address", {"url": local_address(self.route)})
+        if not self._reserve_names(traffic):
+            self.requeue_after = _NAME_TAKEN_SECONDS
+            return
+        self._certify()
+        self._program(traffic, visibility)
+
+    def _assign_traffic(self) -> tuple[Traffic, dict[str, str]]:
+        route, naming = self.route, self.settings.naming
+        traffic = resolve_targets(
+            route["spec"].get("traffic") or (),
+            service=labels(route).get(keys.SERVICE, ""),
+            configurations=self.observed.configurations,
+            revisions=self.observed.revisions,
+        )
+        local = frozenset(
+            service
+            for service, found in self.observed.services.items()
+            if labels(found).get(keys.VISIBILITY) == keys.VISIBILITY_CLUSTER_LOCAL
+            and is_controlled_by(found, route)
+        )
+        visibility = naming.visibility(route, _tags(route), local)
+        is_local = visibility[DEFAULT] == keys.CLUSTER_LOCAL
+        self.draft.put("url", naming.url(route, DEFAULT, local=is_local))
+        problem = traffic.problem
+        if problem is None:
+            self.draft.put("traffic", self._listed(traffic, Rollout(), visibility))
+            self.draft.conditions.mark_true(keys.ALL_TRAFFIC_ASSIGNED)
+        elif problem.is_failure:
+            self.draft.conditions.mark_false(
+                keys.ALL_TRAFFIC_ASSIGNED, problem.reason, problem.message
+            )
+        else:
+            self.draft.conditions.mark_unknown(
+                keys.ALL_TRAFFIC_ASSIGNED, problem.reason, problem.message
+            )
+        return traffic, visibility
+
+    def _listed(
+        self, traffic: Traffic, rollout: Rollout, visibility: dict[str, str]
+    ) -> list[dict[str, Any]]:
+        """``status.traffic``: every revision with its present share."""
+        entries = []
+        for target in traffic.listed:
+            going = rollout.find(target.tag, target.configuration) if target.latest else None
+            shares = [(s.revision, s.percent) for s in going.shares] if going else []
+            for revision, percent in shares or [(target.revision, target.percent)]:
+                entries.append(self._entry(target, revision, percent, visibility=visibility))
+        return entries
+
+    def _entry(
+        self, target: Target, revision: str, percent: int, *, visibility: dict[str, str]
+    ) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "revisionName": revision,
+            "percent": percent,
+            "latestRevision": target.latest,
+        }
+        if target.tag:
+            is_local = visibility.get(target.tag) == keys.CLUSTER_LOCAL
+            entry["tag"] = target.tag
+            entry["url"] = self.settings.naming.url(self.route, target.tag, local=is_local)
+        return entry
+
+    def _reserve_names(self, traffic: Traffic) -> bool:
+        """Placeholder Services for the route and its tags; whether all names are ours."""
+        naming, route = self.settings.naming, self.route
+        balancer = load_balancer(self.observed.ingress)
+        wanted = set()
+        for tag in traffic.tags:
+            hostname = naming.hostname(route, tag)
+            host = GATEWAY_HOST
+            if ingress_class(route, self.settings) != keys.HEARTH_INGRESS_CLASS:
+                host = naming.domain(route, tag, local=_is_local(route))
+            wanted.add(hostname)
+            desired = make_placeholder(route, hostname, host=host, balancer=balancer)
+            existing = self.observed.services.get(hostname)
+            if existing is None:
+                message = f'Created placeholder service "{hostname}"'
+                event = Event(route, "Normal", "Created", message)
+                self.actions += [Create(SERVICES, desired), event]
+            elif not is_controlled_by(existing, route):
+                message = (
+                    f'There is an existing placeholder Service "{hostname}" that we do not own.'
+                )
+                self.draft.conditions.mark_false(keys.INGRESS_READY, "NotOwned", message)
+                return False
+            elif balancer is not None:
+                updated = merged_drift(desired, existing)
+                if updated is not None:
+                    self.actions.append(Update(SERVICES, updated))
+        self._drop_services(wanted)
+        return True
+
+    def _drop_services(self, wanted: set[str]) -> None:
+        for hostname, service in sorted(self.observed.services.items()):
+            if hostname not in wanted and is_controlled_by(service, self.route):
+                space = meta.namespace(service)
+                self.actions.append(Delete(SERVICES, space, hostname, uid=uid(service)))
+
+    def _certify(self) -> None:
+        network = self.settings.network
+        disabled = keys.DISABLE_EXTERNAL_TLS.value(meta.annotations(self.route)).lower()
+        if not network.external_domain_tls or disabled in ("true", "t", "1"):
+            message = "external-domain-tls is not enabled"
+            self.draft.conditions.mark_true(keys.CERTIFICATE_PROVISIONED, "TLSNotEnabled", message)
+            return
+        # Certificates are asked for, but nothing here provisions them.
+        certificate = f"route-{uid(self.route)}"
+        if http_option(self.route, self.settings) == keys.HTTP_ENABLED:
+            message = f"Certificate {certificate} is not ready downgrade HTTP."
+            self.draft.conditions.mark_true(keys.CERTIFICATE_PROVISIONED, "HTTPDowngrade", message)
+        else:
+            message = f"Certificate {certificate} is not ready: "
+            self.draft.conditions.mark_unknown(
+                keys.CERTIFICATE_PROVISIONED, "CertificateNotReady", message
+            )
+
+    def _program(self, traffic: Traffic, visibility: dict[str, str]) -> None:
+        existing = self.observed.ingress
+        rollout = self._rollout(traffic)
+        desired = make_ingress(
+            self.route, traffic, rollout=rollout, visibility=visibility, settings=self.settings
+        )
+        changed = self._bring_about(desired)
+        status = (existing or {}).get("status") or {}
+        if changed or existing is None or status.get("observedGeneration") != generation(existing):
+            self.draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
+        elif rollout.is_done:
+            self._take_over_ingress(existing)
+        if not rollout.is_done:
+            self.draft.conditions.mark_unknown(keys.INGRESS_READY, *_ROLLING_OUT)
+            self.draft.put("traffic", self._listed(traffic, rollout, visibility))
+
+    def _rollout(self, traffic: Traffic) -> Rollout:
+        goal, ingress = target_rollout(traffic), self.observed.ingress
+        duration = rollout_seconds(self.route, self.settings)
+        if ingress is None or duration <= 0:
+            return goal
+        now = int(self.now * SECOND)
+        previous = parse(meta.annotations(ingress).get(keys.ROLLOUT, ""))
+        was_ready = self.draft.conditions.is_true(keys.INGRESS_READY)
+        if previous is not None and ready_status(ingress) == "True" and not was_ready:
+            previous = observe_ready(previous, now=now, duration_seconds=duration)
+        rollout, following = step(goal, previous, now=now)
+        if following is not None:
+            self.requeue_after = max(0.0, (following - now) / SECOND)
+        return rollout
+
+    def _bring_about(self, desired: Object) -> bool:
+        existing = self.observed.ingress
+        if existing is None:
+            message = f'Created Ingress "{name(desired)}"'
+            event = Event(self.route, "Normal", "Created", message)
+            self.actions += [Create(KINGRESSES, desired), event]
+            return True
+        updated = exact_drift(desired, existing)
+        if updated is not None:
+            self.actions.append(Update(KINGRESSES, updated))
+        return bool(desired["spec"] != existing.get("spec"))
+
+    def _take_over_ingress(self, ingress: Object) -> None:
+        conditions = (ingress.get("status") or {}).get("conditions") or ()
+        ready = next((c for c in conditions if c["type"] == keys.READY), None)
+        if ready is None:
+            self.draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
+        else:
+            self.draft.conditions.propagate(keys.INGRESS_READY, ready)
+
+
+def _is_local(route: Object) -> bool:
+    return labels(route).get(keys.VISIBILITY) == keys.VISIBILITY_CLUSTER_LOCAL
+
+
+def rollout_seconds(route: Object, settings: Settings) -> float:
+    found = keys.ROLLOUT_DURATION.value(meta.annotations(route))
+    try:
+        own = float(int(parse_go_duration(found))) if found else 0.0
+    except ValueError:
+        own = 0.0
+    return own or float(settings.network.rollout_duration_seconds)

@@ -1,0 +1,1 @@
+"""The kind Service: what is made of one, and what its status says."""

@@ -1,0 +1,60 @@
+"""What a Service is made of: one Configuration and one Route of its name. Pure."""
+
+from __future__ import annotations
+
+import copy
+
+from hearth.knative.resources import CONFIGURATIONS, ROUTES
+from hearth.kube import meta
+from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
+from serving.api import keys
+from serving.kinds.metadata import LAST_APPLIED, without
+
+_NOT_FOR_CONFIGURATIONS = frozenset({LAST_APPLIED, *keys.ROLLOUT_DURATION.spellings})
+
+
+def route_names(text: str) -> set[str]:
+    """The routes that an annotation lists."""
+    return {entry for entry in text.split(",") if entry}
+
+
+def make_configuration(service: Object, existing: Object | None = None) -> Object:
+    """Names the Route from the start, so that the first revision is born with its routing."""
+    known = meta.annotations(existing).get(keys.ROUTES, "") if existing else ""
+    routes = route_names(known) | {name(service)}
+    own = without(meta.annotations(service), _NOT_FOR_CONFIGURATIONS.__contains__)
+    return {
+        "apiVersion": CONFIGURATIONS.api_version,
+        "kind": CONFIGURATIONS.kind,
+        "metadata": {
+            "name": name(service),
+            "namespace": namespace(service),
+            "labels": {
+                **labels(service),
+                keys.SERVICE: name(service),
+                keys.SERVICE_UID: uid(service),
+            },
+            "annotations": {**own, keys.ROUTES: ",".join(sorted(routes))},
+            "ownerReferences": [owner_reference(service)],
+        },
+        "spec": {"template": copy.deepcopy(service["spec"]["template"])},
+    }
+
+
+def make_route(service: Object) -> Object:
+    traffic = copy.deepcopy(service["spec"].get("traffic") or [])
+    for target in traffic:
+        if not target.get("revisionName"):
+            target["configurationName"] = name(service)
+    return {
+        "apiVersion": ROUTES.api_version,
+        "kind": ROUTES.kind,
+        "metadata": {
+            "name": name(service),
+            "namespace": namespace(service),
+            "labels": {**labels(service), keys.SERVICE: name(service)},
+            "annotations": without(meta.annotations(service), LAST_APPLIED.__eq__),
+            "ownerReferences": [owner_reference(service)],
+        },
+        "spec": {"traffic": traffic},
+    }

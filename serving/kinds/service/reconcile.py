@@ -1,0 +1,152 @@
+"""Service: makes its Configuration and Route, and says in its status how they are. Pure."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hearth.knative.conditions import ConditionSet
+from hearth.knative.resources import CONFIGURATIONS, KSERVICES, ROUTES
+from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, labels, name
+from hearth.kube.plan import Action, Create, Event, Plan, Update
+from hearth.kube.resources import Resource
+from serving.api import keys
+from serving.kinds.configuration.children import template_name
+from serving.kinds.drift import exact_drift
+from serving.kinds.service.children import make_configuration, make_route
+from serving.kinds.status import Draft
+
+CONDITIONS = ConditionSet(keys.READY, (keys.CONFIGURATIONS_READY, keys.ROUTES_READY))
+
+_CONFIGURATION_OLD = (
+    "OutOfDate",
+    "The Configuration is still working to reflect the latest desired specification.",
+)
+_ROUTE_OLD = (
+    "OutOfDate",
+    "The Route is still working to reflect the latest desired specification.",
+)
+_NOT_MIGRATED = ("TrafficNotMigrated", "Traffic is not yet migrated to the latest revision.")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    service: Object | None
+    configuration: Object | None = None
+    route: Object | None = None
+    named_revision: Object | None = None
+    """The revision that bears the name the template asks for."""
+
+
+def reconcile(observed: Observed, *, now: float) -> Plan:
+    service = observed.service
+    if service is None or is_deleting(service):
+        return Plan()
+    draft = Draft(service, CONDITIONS, now=now)
+    actions: list[Action] = []
+    if _configure(observed, service, draft=draft, actions=actions):
+        _route(observed, service, draft=draft, actions=actions)
+    return Plan((*actions, *draft.writes(KSERVICES)))
+
+
+def _configure(observed: Observed, service: Object, *, draft: Draft, actions: list[Action]) -> bool:
+    """Brings the Configuration about; whether to go on with the Route."""
+    existing = observed.configuration
+    if existing is not None and not is_controlled_by(existing, service):
+        message = f'There is an existing Configuration "{name(service)}" that we do not own.'
+        draft.conditions.mark_false(keys.CONFIGURATIONS_READY, "NotOwned", message)
+        return False
+    desired = make_configuration(service, existing)
+    changed = _bring_about(CONFIGURATIONS, desired, existing, service=service)
+    actions += changed
+    if existing is None or changed or _is_behind(existing):
+        draft.conditions.mark_unknown(keys.CONFIGURATIONS_READY, *_CONFIGURATION_OLD)
+        # A chosen name may be taken: the Route must wait until the Configuration knows.
+        return not template_name(desired)
+    _take_over(draft, existing, ("latestCreatedRevisionName", "latestReadyRevisionName"))
+    draft.conditions.propagate(keys.CONFIGURATIONS_READY, _ready_of(existing))
+    if _is_name_taken(existing, observed.named_revision):
+        chosen = template_name(existing)
+        message = (
+            f'The revision name "{chosen}" is taken by a conflicting Revision, '
+            "so traffic will not be migrated"
+        )
+        draft.conditions.mark_false(keys.ROUTES_READY, "RevisionNameTaken", message)
+        return False
+    return True
+
+
+def _route(observed: Observed, service: Object, *, draft: Draft, actions: list[Action]) -> None:
+    existing = observed.route
+    if existing is not None and not is_controlled_by(existing, service):
+        message = f'There is an existing Route "{name(service)}" that we do not own.'
+        draft.conditions.mark_false(keys.ROUTES_READY, "NotOwned", message)
+        return
+    changed = _bring_about(ROUTES, make_route(service), existing, service=service)
+    actions += changed
+    if existing is None or changed or _is_behind(existing):
+        draft.conditions.mark_unknown(keys.ROUTES_READY, *_ROUTE_OLD)
+        return
+    _take_over(draft, existing, ("url", "address", "traffic"))
+    draft.conditions.propagate(keys.ROUTES_READY, _ready_of(existing))
+    if draft.conditions.is_true(keys.ROUTES_READY) and not _is_migrated(
+        existing, observed.configuration
+    ):
+        draft.conditions.mark_unknown(keys.ROUTES_READY, *_NOT_MIGRATED)
+
+
+def _bring_about(
+    resource: Resource, desired: Object, existing: Object | None, *, service: Object
+) -> tuple[Action, ...]:
+    if existing is None:
+        message = f'Created {resource.kind} "{name(desired)}"'
+        return Create(resource, desired), Event(service, "Normal", "Created", message)
+    updated = exact_drift(desired, existing)
+    return () if updated is None else (Update(resource, updated),)
+
+
+def _is_behind(obj: Object) -> bool:
+    return bool((obj.get("status") or {}).get("observedGeneration") != generation(obj))
+
+
+def _ready_of(obj: Object) -> dict[str, Any] | None:
+    conditions: Iterable[dict[str, Any]] = (obj.get("status") or {}).get("conditions") or ()
+    return next((c for c in conditions if c["type"] == keys.READY), None)
+
+
+def _take_over(draft: Draft, child: Object, fields: tuple[str, ...]) -> None:
+    status = child.get("status") or {}
+    for field in fields:
+        draft.put(field, copy.deepcopy(status.get(field)))
+
+
+def _is_name_taken(configuration: Object, revision: Object | None) -> bool:
+    """Whether the chosen name belongs to a revision that is not what the template asks for."""
+    if not template_name(configuration) or revision is None:
+        return False
+    if not is_controlled_by(revision, configuration):
+        return True
+    if labels(revision).get(keys.CONFIGURATION_GENERATION) == str(generation(configuration)):
+        return False
+    return bool(configuration["spec"]["template"].get("spec") != revision.get("spec"))
+
+
+def _is_migrated(route: Object, configuration: Object | None) -> bool:
+    """Whether the Route's status says what its spec asks, with the latest ready revision."""
+    latest = ((configuration or {}).get("status") or {}).get("latestReadyRevisionName")
+    own = name(configuration) if configuration else ""
+
+    def wanted(target: dict[str, Any]) -> tuple[Any, ...]:
+        revision = target.get("revisionName")
+        if target.get("configurationName") == own:
+            revision = latest
+        return revision, target.get("percent") or 0, target.get("tag") or ""
+
+    def got(target: dict[str, Any]) -> tuple[Any, ...]:
+        return target.get("revisionName"), target.get("percent") or 0, target.get("tag") or ""
+
+    asked = route["spec"].get("traffic") or ()
+    served = (route.get("status") or {}).get("traffic") or ()
+    return list(map(wanted, asked)) == list(map(got, served))

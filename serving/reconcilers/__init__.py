@@ -1,1 +1,0 @@
-"""The controllers of serving: one pure ``reconcile`` per kind, and the shell that runs them."""

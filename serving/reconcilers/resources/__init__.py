@@ -1,1 +1,0 @@
-"""Builders of child objects: parent and settings in, object out. Pure."""

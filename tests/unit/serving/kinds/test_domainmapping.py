@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KINGRESSES, KSERVICES
+from hearth.kube.meta import Object
+from hearth.kube.plan import Plan
+from serving.api.config.network import NetworkConfig
+from serving.kinds.domainmapping import reconcile as domainmapping
+from serving.kinds.settings import Settings
+
+NAME = "app.example.org"
+
+
+def a_mapping(**spec: Any) -> Object:
+    reference = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "hello"}
+    return {"metadata": {"name": NAME, "namespace": "ns"}, "spec": {"ref": reference, **spec}}
+
+
+@pytest.fixture
+def world(stage: Any) -> Any:
+    stage.settings = Settings(
+        network=NetworkConfig(autocreate_cluster_domain_claims=True), external_port=8080
+    )
+
+    def reconcile() -> Plan:
+        observed = domainmapping.Observed(
+            ("ns", NAME),
+            stage.get(DOMAINMAPPINGS, NAME),
+            stage.get(CLUSTERDOMAINCLAIMS, NAME, ""),
+            stage.get(KSERVICES, "hello"),
+            stage.get(KINGRESSES, NAME),
+        )
+        return domainmapping.reconcile(observed, settings=stage.settings, now=stage.now)
+
+    stage.reconcile = reconcile
+    stage.put(KSERVICES, {"metadata": {"name": "hello", "namespace": "ns"}, "spec": {}})
+    stage.status(KSERVICES, "hello", address={"url": "http://hello.ns.svc.cluster.local"})
+    stage.put(DOMAINMAPPINGS, a_mapping())
+    return stage
+
+
+def test_claims_maps_and_becomes_ready(world: Any) -> None:
+    world.settle(world.reconcile)
+    assert world.the(CLUSTERDOMAINCLAIMS, NAME, "")["spec"] == {"namespace": "ns"}
+    world.ready(KINGRESSES, NAME)
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("True", "")
+    assert world.the(DOMAINMAPPINGS, NAME)["status"]["url"] == f"http://{NAME}:8080"
+    path = world.the(KINGRESSES, NAME)["spec"]["rules"][0]["http"]["paths"][0]
+    assert path["rewriteHost"] == "hello.ns.svc.cluster.local"
+    assert path["splits"][0]["appendHeaders"] == {"K-Original-Host": NAME}
+
+
+def test_a_claim_of_another_namespace(world: Any) -> None:
+    world.put(CLUSTERDOMAINCLAIMS, {"metadata": {"name": NAME}, "spec": {"namespace": "other"}})
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("False", "DomainAlreadyClaimed")
+    assert world.get(KINGRESSES, NAME) is None
+
+
+def test_without_autocreation_a_claim_is_needed(world: Any) -> None:
+    world.settings = replace(world.settings, network=NetworkConfig())
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("False", "DomainAlreadyClaimed")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        pytest.param(None, "address not set for Service ns/hello", id="no address yet"),
+        pytest.param(
+            "http://hello.ns.svc.cluster.local/path",
+            'resolved URI "http://hello.ns.svc.cluster.local/path" contains a path',
+            id="path",
+        ),
+        pytest.param(
+            "http://example.com",
+            'resolved URI "http://example.com" must be of the form '
+            "{name}.{namespace}.svc.cluster.local",
+            id="outside",
+        ),
+        pytest.param(
+            "http://hello.other.svc.cluster.local",
+            'resolved URI "http://hello.other.svc.cluster.local" must be in same namespace '
+            "as DomainMapping",
+            id="another namespace",
+        ),
+    ],
+)
+def test_references_that_do_not_resolve(world: Any, url: str | None, message: str) -> None:
+    world.status(KSERVICES, "hello", address={"url": url} if url else None)
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("False", "ResolveFailed")
+    assert world.message(DOMAINMAPPINGS, NAME, "ReferenceResolved") == message
+
+
+def test_a_certificate_of_the_user(world: Any) -> None:
+    world.edit(DOMAINMAPPINGS, NAME, lambda o: o["spec"].update(tls={"secretName": "mine"}))
+    world.settle(world.reconcile)
+    assert world.the(DOMAINMAPPINGS, NAME)["status"]["url"] == f"https://{NAME}"
+    assert world.the(KINGRESSES, NAME)["spec"]["tls"][0]["secretName"] == "mine"
+
+
+def test_a_claim_goes_with_the_mapping_it_was_made_for(world: Any) -> None:
+    world.settle(world.reconcile)
+    world.objects = {k: v for k, v in world.objects.items() if "domainmappings" not in k[0]}
+    world.settle(world.reconcile)
+    assert world.get(CLUSTERDOMAINCLAIMS, NAME, "") is None
+
+
+def test_a_users_claim_stays(world: Any) -> None:
+    world.put(CLUSTERDOMAINCLAIMS, {"metadata": {"name": NAME}, "spec": {"namespace": "ns"}})
+    world.settle(world.reconcile)
+    world.objects = {k: v for k, v in world.objects.items() if "domainmappings" not in k[0]}
+    world.settle(world.reconcile)
+    assert world.get(CLUSTERDOMAINCLAIMS, NAME, "") is not None
