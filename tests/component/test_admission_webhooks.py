@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hearth.cluster.apiserver.admission.chain import AdmissionChain, Surroundings
-from hearth.cluster.apiserver.api import Attempt
-from hearth.cluster.apiserver.kind import Kind, Table
-from hearth.cluster.apiserver.requests import User
-from hearth.cluster.apiserver.status import ApiStatus
+from hearth.cluster.admission.attempt import Attempt
+from hearth.cluster.admission.chain import AdmissionChain, Surroundings
 from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.cluster.model.kind import Kind, Table
+from hearth.cluster.model.status import ApiStatus
+from hearth.cluster.model.user import User
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import Forbidden, Unavailable
 from hearth.kube.resources import (

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hearth.cluster.apiserver.connections import Connection
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
+from hearth.cluster.rest.connections import Connection
 from hearth.kube.client import KubeClient
 from hearth.kube.resources import CONFIGMAPS
 

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hearth.cluster.apiserver import sql
-from hearth.cluster.apiserver.objects import Key
-from hearth.cluster.apiserver.store import Compacted, Locked, StaleWrite, StorageFull, Store
 from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.cluster.model.objects import Key
+from hearth.cluster.store import sql
+from hearth.cluster.store.store import Compacted, Locked, StaleWrite, StorageFull, Store
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.resources import CONFIGMAPS

@@ -13,9 +13,9 @@ import aiohttp
 import orjson
 import pytest
 
-from hearth.cluster.apiserver import watchers
-from hearth.cluster.apiserver.handlers import watching
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
+from hearth.cluster.operations import watchers
+from hearth.cluster.rest.handlers import watching
 from hearth.kube.client import KubeClient
 from hearth.kube.resources import CONFIGMAPS
 

@@ -13,21 +13,21 @@ from pathlib import Path
 
 import uvicorn
 
-from hearth.cluster.apiserver.admit import ServerAdmission
-from hearth.cluster.apiserver.api import Api
-from hearth.cluster.apiserver.auth import Authenticator, Signer
-from hearth.cluster.apiserver.connections import Connection
+from hearth.cluster.admission.following import following
 from hearth.cluster.apiserver.credentials import Credentials, ensure_credentials, load_key
-from hearth.cluster.apiserver.customresources import DefinitionController
-from hearth.cluster.apiserver.gc import GarbageCollector
-from hearth.cluster.apiserver.handlers.reviews import review_kinds
-from hearth.cluster.apiserver.housekeeping import compact_regularly, expire_events
-from hearth.cluster.apiserver.http import App
-from hearth.cluster.apiserver.kinds import builtin_kinds
-from hearth.cluster.apiserver.namespaces import NamespaceController
-from hearth.cluster.apiserver.registry import Registry
-from hearth.cluster.apiserver.store import Store
-from hearth.cluster.apiserver.webhooks import following
+from hearth.cluster.kinds.catalog import KINDS
+from hearth.cluster.lifecycle.admit import ServerAdmission
+from hearth.cluster.lifecycle.customresources import DefinitionController
+from hearth.cluster.lifecycle.gc import GarbageCollector
+from hearth.cluster.lifecycle.housekeeping import compact_regularly, expire_events
+from hearth.cluster.lifecycle.namespaces import NamespaceController
+from hearth.cluster.model.served import Registry
+from hearth.cluster.operations.api import Api
+from hearth.cluster.operations.auth import Authenticator, Signer
+from hearth.cluster.rest.connections import Connection
+from hearth.cluster.rest.handlers.reviews import review_kinds
+from hearth.cluster.rest.http import App
+from hearth.cluster.store.store import Store
 from hearth.kube.clock import Clock, wall_clock
 
 _log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> Asyn
         port = listener.getsockname()[1]
         credentials = ensure_credentials(config.data_dir, config.host, port)
         api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
-        webhooks = await stack.enter_async_context(following(api))
+        webhooks = await stack.enter_async_context(following(store, api.registry, api.new_uid))
         api.admission = ServerAdmission(api, webhooks)
         await stack.enter_async_context(controllers(api, config))
         await stack.enter_async_context(_http(api, config, credentials, listener=listener))
@@ -91,7 +91,7 @@ def make_api(
         data_dir=config.data_dir,
         address=address,
         store=store,
-        registry=Registry([*builtin_kinds(), *review_kinds()]),
+        registry=Registry([*KINDS, *review_kinds()]),
         authenticator=authenticator,
         signer=signer,
         clock=clock,

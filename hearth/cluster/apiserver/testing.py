@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hearth.cluster.apiserver.api import Api
 from hearth.cluster.apiserver.credentials import ensure_credentials
 from hearth.cluster.apiserver.main import ApiServerConfig, serving
+from hearth.cluster.operations.api import Api
 from hearth.kube.clock import Clock, wall_clock
 
 

@@ -9,7 +9,7 @@ import pytest
 from eventing.api.admission import Settings, default, validate
 from eventing.api.crds import CRDS
 from eventing.api.settings import BrokerDefaults, Features
-from hearth.cluster.apiserver.crd.shaping import prune
+from hearth.cluster.crd.shaping import prune
 from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
 from hearth.kube.crdgen import crd_object
 from hearth.kube.patch import merge_patch

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from hearth.cluster.apiserver.crd.kinds import kinds_of
-from hearth.cluster.apiserver.crd.shaping import drop_nulls, fill_defaults, prune
-from hearth.cluster.apiserver.fielderrors import aggregate
-from hearth.cluster.apiserver.kind import Kind
-from hearth.cluster.apiserver.typecheck import unknown_fields
+from hearth.cluster.codec.typecheck import unknown_fields
+from hearth.cluster.crd.kinds import kinds_of
+from hearth.cluster.crd.shaping import drop_nulls, fill_defaults, prune
+from hearth.cluster.model.fielderrors import aggregate
+from hearth.cluster.model.kind import Kind
 from hearth.kube.admission import AdmissionRequest, AdmissionResponse
 from hearth.kube.crdgen import crd_object
 from hearth.kube.patch import merge_patch

@@ -1,0 +1,1 @@
+"""CEL, the Common Expression Language, as Kubernetes extends it."""

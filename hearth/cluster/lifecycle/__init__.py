@@ -1,0 +1,1 @@
+"""What happens to objects without a request: garbage collection, namespaces, CRDs, expiry."""

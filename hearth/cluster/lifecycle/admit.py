@@ -1,0 +1,27 @@
+"""Admission: the server's own checks, then the webhooks."""
+
+from __future__ import annotations
+
+from hearth.cluster.admission.attempt import Admission, Attempt
+from hearth.cluster.lifecycle import customresources, namespaces, priorities, serviceaccounts
+from hearth.cluster.model.objects import Object
+from hearth.cluster.operations.api import Api
+
+
+class ServerAdmission:
+    """What every write passes through; see ``admission.attempt.Admission``."""
+
+    def __init__(self, api: Api, webhooks: Admission) -> None:
+        self._api = api
+        self._webhooks = webhooks
+
+    async def mutate(self, attempt: Attempt) -> Object | None:
+        namespaces.check_namespace(self._api, attempt)
+        namespaces.check_deletion(attempt)
+        customresources.check_terminating(self._api, attempt)
+        serviceaccounts.check_service_account(self._api, attempt)
+        priorities.admit_priority(self._api, attempt)
+        return await self._webhooks.mutate(attempt)
+
+    async def validate(self, attempt: Attempt) -> None:
+        await self._webhooks.validate(attempt)

@@ -1,0 +1,191 @@
+"""``Status`` answers of the API server: every refusal as an exception, in Kubernetes' words.
+
+Handlers raise ``ApiStatus``; the HTTP layer turns it into an answer. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hearth.cluster.model.fielderrors import FieldError, aggregate
+
+
+class ApiStatus(Exception):
+    """A request refused: what the client is told, and with which code."""
+
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        *,
+        details: dict[str, Any] | None = None,
+        continue_token: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.details = details
+        self.continue_token = continue_token
+
+    def body(self) -> dict[str, Any]:
+        """The ``Status`` object."""
+        metadata = {"continue": self.continue_token} if self.continue_token else {}
+        status: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": metadata}
+        status |= {"status": "Failure", "message": self.message}
+        if self.reason:
+            status["reason"] = self.reason
+        if self.details is not None:
+            status["details"] = self.details
+        return status | {"code": self.code}
+
+
+def _named(group: str, resource: str, name: str) -> dict[str, Any]:
+    details: dict[str, Any] = {}
+    if name:
+        details["name"] = name
+    if group:
+        details["group"] = group
+    if resource:
+        details["kind"] = resource
+    return details
+
+
+def _qualified(group: str, resource: str) -> str:
+    return f"{resource}.{group}" if group else resource
+
+
+def not_found(group: str, resource: str, name: str) -> ApiStatus:
+    message = f'{_qualified(group, resource)} "{name}" not found'
+    return ApiStatus(404, "NotFound", message, details=_named(group, resource, name))
+
+
+def no_such_resource() -> ApiStatus:
+    """No route leads there, though the API group exists."""
+    message = "the server could not find the requested resource"
+    return ApiStatus(404, "NotFound", message, details={})
+
+
+def already_exists(group: str, resource: str, name: str) -> ApiStatus:
+    message = f'{_qualified(group, resource)} "{name}" already exists'
+    return ApiStatus(409, "AlreadyExists", message, details=_named(group, resource, name))
+
+
+def conflict(group: str, resource: str, name: str, *, why: str) -> ApiStatus:
+    message = f'Operation cannot be fulfilled on {_qualified(group, resource)} "{name}": {why}'
+    return ApiStatus(409, "Conflict", message, details=_named(group, resource, name))
+
+
+MODIFIED = (
+    "the object has been modified; please apply your changes to the latest version and try again"
+)
+
+
+def causes(errors: Sequence[FieldError]) -> list[dict[str, str]]:
+    return [{"reason": e.reason, "message": e.message, "field": e.field} for e in errors]
+
+
+def invalid(group: str, kind: str, name: str, *, errors: Sequence[FieldError]) -> ApiStatus:
+    message = f'{_qualified(group, kind)} "{name}" is invalid: {aggregate(errors)}'
+    details = _named(group, kind, name) | {"causes": causes(errors)}
+    return ApiStatus(422, "Invalid", message, details=details)
+
+
+def bad_request(message: str) -> ApiStatus:
+    return ApiStatus(400, "BadRequest", message)
+
+
+def unauthorized() -> ApiStatus:
+    return ApiStatus(401, "Unauthorized", "Unauthorized")
+
+
+def forbidden(group: str, resource: str, name: str, *, why: str) -> ApiStatus:
+    subject = f'{_qualified(group, resource)} "{name}"' if name else _qualified(group, resource)
+    details = _named(group, resource, name)
+    return ApiStatus(403, "Forbidden", f"{subject} is forbidden: {why}", details=details)
+
+
+def forbidden_path(message: str) -> ApiStatus:
+    return ApiStatus(403, "Forbidden", f"forbidden: {message}", details={})
+
+
+def method_not_allowed() -> ApiStatus:
+    message = "the server does not allow this method on the requested resource"
+    return ApiStatus(405, "MethodNotAllowed", message, details={})
+
+
+def verb_not_supported(group: str, resource: str, verb: str) -> ApiStatus:
+    message = f'{verb} is not supported on resources of kind "{_qualified(group, resource)}"'
+    return ApiStatus(405, "MethodNotAllowed", message, details=_named(group, resource, ""))
+
+
+def unsupported_media_type(accepted: Sequence[str]) -> ApiStatus:
+    message = (
+        "the body of the request was in an unknown format - accepted media types include: "
+        + ", ".join(accepted)
+    )
+    return ApiStatus(415, "UnsupportedMediaType", message)
+
+
+def not_acceptable(offered: Sequence[str]) -> ApiStatus:
+    message = "only the following media types are accepted: " + ", ".join(offered)
+    return ApiStatus(406, "NotAcceptable", message)
+
+
+def wrong_shape(shape: str, problem: str) -> ApiStatus:
+    """A list was asked for as an object, or the other way around."""
+    message = f"you requested {shape}, but the requested object {problem}"
+    return ApiStatus(406, "NotAcceptable", message)
+
+
+def too_large(limit: int) -> ApiStatus:
+    message = f"Request entity is too large: limit is {limit}"
+    return ApiStatus(413, "RequestEntityTooLarge", message)
+
+
+def expired(message: str, *, continue_token: str = "") -> ApiStatus:
+    return ApiStatus(410, "Expired", message, continue_token=continue_token)
+
+
+def too_old(asked: int, oldest: int) -> ApiStatus:
+    return expired(f"too old resource version: {asked} ({oldest})")
+
+
+def too_new(asked: int, current: int) -> ApiStatus:
+    """The resource version asked for has not been reached; the client shall try again."""
+    details = {
+        "causes": [
+            {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"},
+        ],
+        "retryAfterSeconds": 1,
+    }
+    message = f"Timeout: Too large resource version: {asked}, current: {current}"
+    return ApiStatus(504, "Timeout", message, details=details)
+
+
+def internal(message: str) -> ApiStatus:
+    details = {"causes": [{"message": message}]}
+    text = f"Internal error occurred: {message}"
+    return ApiStatus(500, "InternalError", text, details=details)
+
+
+def unprocessable() -> ApiStatus:
+    """A JSON patch that does not fit its object; Kubernetes tells no more than this."""
+    message = "the server rejected our request due to an error in our request"
+    return ApiStatus(422, "Invalid", message, details={})
+
+
+def storage_full(message: str) -> ApiStatus:
+    return ApiStatus(507, "InsufficientStorage", message)
+
+
+def too_many_requests(message: str, *, details: dict[str, Any] | None = None) -> ApiStatus:
+    return ApiStatus(429, "TooManyRequests", message, details=details or {})
+
+
+def success(details: dict[str, Any]) -> dict[str, Any]:
+    """The ``Status`` of a deletion that is complete."""
+    head = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
+    return head | {"status": "Success", "details": details}

@@ -1,0 +1,48 @@
+"""What every handler works with: the store, the kinds, admission, time and chance."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import SystemRandom
+
+from hearth.cluster.admission.attempt import Admission, NoAdmission
+from hearth.cluster.model.served import Registry
+from hearth.cluster.operations.auth import Authenticator, Signer
+from hearth.cluster.operations.watchers import Watchers
+from hearth.cluster.store import store as storage
+from hearth.kube.clock import Clock, rfc3339
+from hearth.kube.names import random_suffix
+
+_RANDOM = SystemRandom()
+
+
+def _new_uid() -> str:
+    return str(uuid.uuid4())
+
+
+def _new_suffix() -> str:
+    return random_suffix([_RANDOM.randrange(1 << 30) for _ in range(5)])
+
+
+@dataclass
+class Api:
+    """One server's parts. Created by ``main``, shared by all requests."""
+
+    data_dir: Path
+    address: str
+    store: storage.Store
+    registry: Registry
+    authenticator: Authenticator
+    signer: Signer
+    clock: Clock
+    admission: Admission = field(default_factory=NoAdmission)
+    watchers: Watchers = field(default_factory=Watchers)
+    new_uid: Callable[[], str] = _new_uid
+    new_suffix: Callable[[], str] = _new_suffix
+    stopping: bool = False
+
+    def now(self) -> str:
+        return rfc3339(self.clock())

@@ -1,0 +1,62 @@
+"""One request and its answer, free of HTTP machinery. Handlers take and give these."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from hearth.cluster.codec import negotiate, paths
+from hearth.cluster.codec.negotiate import Output
+from hearth.cluster.model.user import User
+
+
+@dataclass
+class Request:
+    """What was asked. ``headers`` has lower-case names; of repeated ones the last."""
+
+    method: str
+    path: str
+    raw_query: str
+    headers: Mapping[str, str]
+    body: bytes
+    user: User
+    warnings: list[str] = field(default_factory=list)
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        return paths.parse_query(self.raw_query) if self.raw_query else {}
+
+    @cached_property
+    def output(self) -> Output:
+        return negotiate.negotiate(self.headers.get("accept", ""))
+
+    @property
+    def manager(self) -> str:
+        """The field manager of a client that names none: its User-Agent up to the slash."""
+        head = self.headers.get("user-agent", "").partition("/")[0]
+        return "".join(c for c in head if c.isprintable())[:128] or "unknown"
+
+
+Body = bytes | AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is answered; a stream is sent piece by piece, each piece at once."""
+
+    status: int
+    body: Body
+    content_type: str = negotiate.JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def json_response(value: Any, code: int = 200) -> Response:
+    return Response(code, orjson.dumps(value))
+
+
+def text_response(text: str, code: int = 200) -> Response:
+    return Response(code, text.encode(), "text/plain; charset=utf-8")

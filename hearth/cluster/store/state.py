@@ -1,0 +1,123 @@
+"""The current state in memory: objects by place, by uid and by owner. Pure.
+
+``Store`` applies committed changes to it and reads from it; nothing else writes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+
+from hearth.cluster.model.objects import Change, Entry, Key
+
+
+class Collection:
+    """The objects of one resource, in the order of their paths."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._paths: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def get(self, path: str) -> Entry | None:
+        return self._entries.get(path)
+
+    def put(self, entry: Entry) -> None:
+        path = entry.key.path
+        if path not in self._entries:
+            insort(self._paths, path)
+        self._entries[path] = entry
+
+    def remove(self, path: str) -> None:
+        if self._entries.pop(path, None) is not None:
+            del self._paths[bisect_left(self._paths, path)]
+
+    def entries(self, namespace: str = "", after: str = "") -> list[Entry]:
+        """In order; of one namespace, and behind a path, where these are given."""
+        start, end = 0, len(self._paths)
+        if namespace:
+            start = bisect_left(self._paths, namespace + "/")
+            end = bisect_left(self._paths, namespace + "0")  # "0" follows "/"
+        if after:
+            start = max(start, bisect_left(self._paths, after + "\0"))
+        return [self._entries[path] for path in self._paths[start:end]]
+
+
+class State:
+    """All collections with their indexes."""
+
+    def __init__(self) -> None:
+        self._collections: dict[str, Collection] = {}
+        self._by_uid: dict[str, Key] = {}
+        self._dependents: dict[str, set[Key]] = {}
+
+    def get(self, key: Key) -> Entry | None:
+        collection = self._collections.get(key.resource)
+        return collection.get(key.path) if collection else None
+
+    def entries(self, resource: str, namespace: str = "", *, after: str = "") -> list[Entry]:
+        collection = self._collections.get(resource)
+        return collection.entries(namespace, after) if collection else []
+
+    def count(self, resource: str) -> int:
+        collection = self._collections.get(resource)
+        return len(collection) if collection else 0
+
+    def resources(self) -> list[str]:
+        """The resources that have objects."""
+        return [name for name, found in self._collections.items() if len(found)]
+
+    def by_uid(self, uid: str) -> Entry | None:
+        key = self._by_uid.get(uid)
+        return self.get(key) if key else None
+
+    def dependents(self, uid: str) -> list[Entry]:
+        """Objects with an owner reference to this uid."""
+        keys = self._dependents.get(uid, ())
+        return [entry for key in sorted(keys) if (entry := self.get(key)) is not None]
+
+    def owner_uids(self) -> list[str]:
+        """The uids that some object names as its owner."""
+        return list(self._dependents)
+
+    def apply(self, change: Change) -> None:
+        if change.before is not None:
+            self._unindex(change.before)
+        if change.deleted:
+            self._collection(change.now.key.resource).remove(change.now.key.path)
+        else:
+            self._collection(change.now.key.resource).put(change.now)
+            self._index(change.now)
+
+    def _collection(self, resource: str) -> Collection:
+        return self._collections.setdefault(resource, Collection())
+
+    def _index(self, entry: Entry) -> None:
+        if entry.uid:
+            self._by_uid[entry.uid] = entry.key
+        for owner in entry.owners:
+            self._dependents.setdefault(owner.uid, set()).add(entry.key)
+
+    def _unindex(self, entry: Entry) -> None:
+        if self._by_uid.get(entry.uid) == entry.key:
+            del self._by_uid[entry.uid]
+        for owner in entry.owners:
+            keys = self._dependents.get(owner.uid)
+            if keys is not None:
+                keys.discard(entry.key)
+                if not keys:
+                    del self._dependents[owner.uid]
+
+
+def rewind(entries: list[Entry], changes: Sequence[Change]) -> list[Entry]:
+    """The entries as they were before the changes; both are in order, of path and revision."""
+    before = {change.now.key: change.before for change in reversed(changes)}
+    if not before:
+        return entries
+    found = [entry for entry in entries if entry.key not in before]
+    for entry in before.values():
+        if entry is not None:
+            insort(found, entry, key=lambda other: other.key.path)
+    return found

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import orjson
+
+from hearth.cluster.model import objects
+from hearth.cluster.model.objects import Key
+
+
+def a_pod() -> objects.Object:
+    return {
+        "kind": "Pod",
+        "spec": {"x": '"metadata":{"resourceVersion":"9"'},
+        "metadata": {"name": "p", "namespace": "n", "uid": "u", "labels": {"a": "b"}},
+        "apiVersion": "v1",
+    }
+
+
+def test_stored_bytes_begin_with_type_and_version() -> None:
+    value = objects.encode(a_pod(), 7)
+    assert value.startswith(objects.head("v1", "Pod") + b'"metadata":{"resourceVersion":"7"')
+
+
+def test_another_version_changes_nothing_else() -> None:
+    value = objects.with_revision(objects.encode(a_pod(), 7), 123)
+    assert orjson.loads(value) == orjson.loads(objects.encode(a_pod(), 123))
+
+
+def test_an_entry_knows_labels_owners_and_finalizers() -> None:
+    pod = a_pod()
+    pod["metadata"] |= {
+        "ownerReferences": [
+            {"apiVersion": "v1", "kind": "X", "name": "o", "uid": "ou", "blockOwnerDeletion": True}
+        ],
+        "finalizers": ["f"],
+        "deletionTimestamp": "2026-01-01T00:00:00Z",
+    }
+    entry = objects.make_entry(Key("pods", "n", "p"), 7, objects.encode(pod, 7))
+    assert entry.labels == {"a": "b"}
+    assert entry.owners == (objects.Owner("ou", "X", "o", "v1", True),)
+    assert entry.finalizers == ("f",)
+    assert entry.deleting
+
+
+def test_keys_have_a_text_that_leads_back() -> None:
+    for key in (Key("pods", "n", "p"), Key("namespaces", "", "n"), Key("widgets.x.io", "a", "b")):
+        assert objects.parse_key(key.text) == key
