@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hearth.cli.state import StateError
-from hearth.cluster.node.images import ImageSpec, ImageStore, InvalidImageName
+from hearth.cluster.node.images.store import ImageSpec, ImageStore, InvalidImageName
 
 
 def add_image(
@@ -84,8 +84,8 @@ def remove_image(data_dir: Path, name: str) -> None:
 
 def build_image(data_dir: Path, folder: Path, name: str) -> None:
     """Builds the application of a folder and registers it under a name."""
-    from hearth.cluster.node.build import build
-    from hearth.cluster.node.detect import BuildError
+    from hearth.cluster.node.images.build import build
+    from hearth.cluster.node.images.detect import BuildError
 
     if not folder.is_dir():
         raise StateError(f"{folder} is no folder")

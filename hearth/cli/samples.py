@@ -40,7 +40,7 @@ IMAGES = {
 
 def register(layout: Layout) -> None:
     """Makes the sample images known; what the user registered under a name stays."""
-    from hearth.cluster.node.images import ImageSpec, ImageStore
+    from hearth.cluster.node.images.store import ImageSpec, ImageStore
 
     store = ImageStore(layout.data_dir)
     for name, script in IMAGES.items():

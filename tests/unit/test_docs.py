@@ -19,8 +19,8 @@ from activator.reporter import Reporter
 from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults
 from eventing.broker.metrics import BrokerMetrics
 from hearth.cli.main import app
-from hearth.cluster.node import context as node
 from hearth.cluster.node.usagemetrics import UsageCollector
+from hearth.cluster.node.worker import context as node
 from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
 from serving.api.config import (
     autoscaler,

@@ -1,5 +1,5 @@
-"""The node: runs the pods of a one-machine Kubernetes as processes.
+"""The node: runs the pods of a one-machine Kubernetes.
 
-Pure decisions (``spec``, ``records``, ``machine``, ``status``, ``probes``, ``environment``,
-``scheduling``) below a thin shell (``podworker``, ``processes``, ``logpump``, ``volumes``).
+``agent`` takes pods and gives each a ``worker``; what a worker decides is in ``pod`` (pure); what
+runs a container is behind the seam in ``runtime``.
 """

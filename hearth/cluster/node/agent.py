@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from hearth.cluster.node import records
-from hearth.cluster.node.context import NODE_MARK, POD_MARK, NodeContext
-from hearth.cluster.node.kernel import OutOfMemoryWatch
-from hearth.cluster.node.podfolder import PodFolder, SavedPod, all_folders
-from hearth.cluster.node.podworker import PodWorker
-from hearth.cluster.node.processes import kill_marked
-from hearth.cluster.node.records import Record
+from hearth.cluster.node.pod import records
+from hearth.cluster.node.pod.records import Record
+from hearth.cluster.node.runtime.processes.kernel import OutOfMemoryWatch
+from hearth.cluster.node.runtime.processes.process import kill_marked
 from hearth.cluster.node.scheduling import Refusal, add_up, refusal, requests_of
+from hearth.cluster.node.worker.context import NODE_MARK, POD_MARK, NodeContext
+from hearth.cluster.node.worker.folder import PodFolder, SavedPod, all_folders
+from hearth.cluster.node.worker.podworker import PodWorker
 from hearth.kube import clock as clocks
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache

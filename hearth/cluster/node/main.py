@@ -11,16 +11,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hearth.cluster.node.agent import Agent
-from hearth.cluster.node.context import NodeContext, make_base_env
-from hearth.cluster.node.events import EventRecorder
-from hearth.cluster.node.heartbeat import Heartbeat
-from hearth.cluster.node.images import ImageStore
-from hearth.cluster.node.kernel import read_machine
-from hearth.cluster.node.nodeobject import capacity
-from hearth.cluster.node.ports import PortAllocator
-from hearth.cluster.node.sources import ClusterSources
+from hearth.cluster.node.images.store import ImageStore
+from hearth.cluster.node.registration.heartbeat import Heartbeat
+from hearth.cluster.node.registration.nodeobject import capacity
+from hearth.cluster.node.runtime.processes.kernel import read_machine
+from hearth.cluster.node.runtime.processes.ports import PortAllocator
 from hearth.cluster.node.usagemetrics import UsageCollector
-from hearth.cluster.node.volumes import Mounter
+from hearth.cluster.node.volumes.sources import ClusterSources
+from hearth.cluster.node.volumes.volumes import Mounter
+from hearth.cluster.node.worker.context import NodeContext, make_base_env
+from hearth.cluster.node.worker.events import EventRecorder
 from hearth.kube.client import Access, KubeClient
 from hearth.kube.clock import wall_clock
 from hearth.observability.metrics import REGISTRY

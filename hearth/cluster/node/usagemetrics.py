@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from hearth.cluster.node.kernel import read_usage
+from hearth.cluster.node.runtime.processes.kernel import read_usage
 
 _LABELS = ("container", "namespace", "pod")
 

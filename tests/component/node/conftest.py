@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
-from hearth.cluster.node.images import ImageSpec, ImageStore
+from hearth.cluster.node.images.store import ImageSpec, ImageStore
 from hearth.cluster.node.main import NodeConfig, run
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import NotFound

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from hearth.cluster.node.build import build, tree_digest
-from hearth.cluster.node.detect import BuildError, detect
-from hearth.cluster.node.images import ImageSpec, ImageStore
+from hearth.cluster.node.images.build import build, tree_digest
+from hearth.cluster.node.images.detect import BuildError, detect
+from hearth.cluster.node.images.store import ImageSpec, ImageStore
 
 
 def folder(tmp_path: Path, **files: str) -> Path:

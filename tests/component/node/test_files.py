@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from hearth.cluster.node.atomicwriter import write_files
-from hearth.cluster.node.environment import ConfigError, Facts
-from hearth.cluster.node.images import ImageSpec, ImageStore, InvalidImageName
-from hearth.cluster.node.payload import File
-from hearth.cluster.node.podfolder import PodFolder, SavedPod
-from hearth.cluster.node.ports import NoPort, PortAllocator
-from hearth.cluster.node.records import Record, Running
-from hearth.cluster.node.spec import PodSpec, parse_pod
-from hearth.cluster.node.volumes import VolumeError, VolumeFolders, prepare_volumes
+from hearth.cluster.node.images.store import ImageSpec, ImageStore, InvalidImageName
+from hearth.cluster.node.pod.environment import ConfigError, Facts
+from hearth.cluster.node.pod.payload import File
+from hearth.cluster.node.pod.records import Record, Running
+from hearth.cluster.node.pod.spec import PodSpec, parse_pod
+from hearth.cluster.node.runtime.processes.ports import NoPort, PortAllocator
+from hearth.cluster.node.volumes.atomicwriter import write_files
+from hearth.cluster.node.volumes.volumes import VolumeError, VolumeFolders, prepare_volumes
+from hearth.cluster.node.worker.folder import PodFolder, SavedPod
 
 
 class _NoSources:

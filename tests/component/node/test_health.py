@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from hearth.cluster.node.kernel import read_usage
+from hearth.cluster.node.runtime.processes.kernel import read_usage
 from hearth.kube.resources import PODS
 
 World = Any

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hearth.cluster.node.processes import start_ticks
+from hearth.cluster.node.runtime.processes.process import start_ticks
 from hearth.kube.resources import PODS
 
 World = Any

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hearth.cluster.node.probing import Outcome, Target, run_handler
-from hearth.cluster.node.spec import Handler, PodSpec, parse_pod
+from hearth.cluster.node.pod.spec import Handler, PodSpec, parse_pod
+from hearth.cluster.node.probes.handlers import Outcome, Target, run_handler
 
 POD: PodSpec = parse_pod(
     {

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hearth.cluster.node.logpump import LogPump, RotatingFile
-from hearth.cluster.node.processes import (
+from hearth.cluster.node.runtime.processes.logpump import LogPump, RotatingFile
+from hearth.cluster.node.runtime.processes.process import (
     Exit,
     Launch,
     LaunchError,

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from hearth.cluster.node import machine
 from hearth.cluster.node.main import NodeConfig
-from hearth.cluster.node.podfolder import PodFolder
-from hearth.cluster.node.processes import start_ticks
+from hearth.cluster.node.pod import lifecycle as machine
+from hearth.cluster.node.runtime.processes.process import start_ticks
+from hearth.cluster.node.worker.folder import PodFolder
 from hearth.kube.resources import NODES
 
 World = Any

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hearth.cluster.node.spec import PodSpec, parse_pod
+from hearth.cluster.node.pod.spec import PodSpec, parse_pod
 
 Object = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""Decisions about pods, all pure: the parsed spec, records, lifecycle, status, environment."""

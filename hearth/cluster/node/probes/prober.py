@@ -1,0 +1,120 @@
+"""Runs the probes of one container instance and reports what they add up to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hearth.cluster.node.pod.spec import Container, Probe
+from hearth.cluster.node.probes.handlers import Target, run_handler
+from hearth.cluster.node.probes.schedule import Progress, answered, first_at, next_at
+from hearth.kube.clock import Clock
+
+_HOOK_SECONDS = 3600.0  # Kubernetes sets no limit for postStart
+
+
+@dataclass(slots=True)
+class Reports:
+    """Where the results go; all are called on the loop."""
+
+    started: Callable[[], None]
+    ready: Callable[[bool], None]
+    unhealthy: Callable[[str, str], None]  # (reason, message) of an event
+    doomed: Callable[[str, int | None], None]  # (why, grace seconds): to be ended
+
+
+@dataclass(slots=True)
+class HealthWatch:
+    """postStart and startup first; then liveness and readiness side by side."""
+
+    container: Container
+    target: Target
+    started_at: float
+    clock: Clock
+    reports: Reports
+
+    async def run(self, *, is_started: bool = False) -> None:
+        """Probes until cancelled; returns at once where there is nothing to probe."""
+        if not is_started and not await self._run_post_start():
+            return
+        startup = self.container.startup
+        if startup is not None and not is_started and not await self._pass_startup(startup):
+            return
+        self.reports.started()
+        if self.container.readiness is None:
+            self.reports.ready(True)
+        async with asyncio.TaskGroup() as group:
+            if self.container.liveness is not None:
+                group.create_task(self._watch_liveness(self.container.liveness))
+            if self.container.readiness is not None:
+                group.create_task(self._watch_readiness(self.container.readiness))
+
+    async def _run_post_start(self) -> bool:
+        hook = self.container.post_start
+        if hook is None:
+            return True
+        outcome = await run_handler(hook, self.target, timeout=_HOOK_SECONDS)
+        if not outcome.is_success:
+            message = f"PostStartHook failed: {outcome.message}"
+            self.reports.unhealthy("FailedPostStartHook", message)
+            self.reports.doomed("FailedPostStartHook", None)
+        return outcome.is_success
+
+    def _doom(self, probe: str, grace: int | None) -> None:
+        name = self.container.name
+        self.reports.doomed(f"Container {name} failed {probe} probe, will be restarted", grace)
+
+    async def _pass_startup(self, probe: Probe) -> bool:
+        """True once started; False when the container is given up."""
+        async for progress in _Asking(self, probe, "Startup", eager=True):
+            if progress.result is True:
+                return True
+            if progress.result is False:
+                self._doom("startup", probe.grace_seconds)
+                return False
+        return False
+
+    async def _watch_liveness(self, probe: Probe) -> None:
+        async for progress in _Asking(self, probe, "Liveness", eager=False):
+            if progress.result is False:
+                self._doom("liveness", probe.grace_seconds)
+                return
+
+    async def _watch_readiness(self, probe: Probe) -> None:
+        async for progress in _Asking(self, probe, "Readiness", eager=True):
+            if progress.result is not None:
+                self.reports.ready(progress.result)
+
+
+class _Asking:
+    """Asks one probe again and again; yields the progress after each answer."""
+
+    def __init__(self, watch: HealthWatch, probe: Probe, name: str, *, eager: bool) -> None:
+        self._watch = watch
+        self._probe = probe
+        self._name = name
+        self._eager = eager and probe.initial_delay == 0
+        started = watch.started_at if self._eager else float("-inf")
+        self._progress = Progress(counted_at=started)
+        self._next = max(first_at(probe, watch.started_at), watch.clock())
+
+    def __aiter__(self) -> _Asking:
+        return self
+
+    async def __anext__(self) -> Progress:
+        watch, probe = self._watch, self._probe
+        await asyncio.sleep(max(0.0, self._next - watch.clock()))
+        asked_at = watch.clock()
+        outcome = await run_handler(probe.handler, watch.target, timeout=probe.timeout)
+        now = watch.clock()
+        self._progress = answered(
+            probe, self._progress, outcome.is_success, now=now, eager=self._eager
+        )
+        if not outcome.is_success and self._progress.is_counted:
+            watch.reports.unhealthy("Unhealthy", f"{self._name} probe failed: {outcome.message}")
+        following = next_at(
+            probe, self._progress, started_at=watch.started_at, now=asked_at, eager=self._eager
+        )
+        self._next = max(following, now)
+        return self._progress

@@ -1,0 +1,1 @@
+"""The runtime that runs containers as plain processes of this machine."""

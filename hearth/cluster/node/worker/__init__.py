@@ -1,0 +1,1 @@
+"""Runs pods: one worker each, with its folder, its status writer and its events."""

@@ -1,0 +1,170 @@
+"""Writes the binding and the status of one pod, in order, one request at a time.
+
+The worker offers what it observes; of several offers made during a request only the last is
+written. A status never goes out before the ports that it belongs to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from hearth.cluster.node.pod.lifecycle import Observed
+from hearth.cluster.node.pod.spec import PodSpec
+from hearth.cluster.node.pod.status import Status, make_status
+from hearth.cluster.node.runtime.processes.ports import PORTS_ANNOTATION, annotation_text
+from hearth.cluster.node.worker.context import NodeContext
+from hearth.kube.errors import ApiError, Conflict, Invalid, NotFound
+from hearth.kube.meta import Object
+from hearth.kube.resources import PODS
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+_FINISH_SECONDS = 20.0
+
+
+class StatusWriter:
+    """``ports`` are set by the worker before its first status with a pod IP."""
+
+    def __init__(self, context: NodeContext, spec: PodSpec, pod: Object, *, is_bound: bool) -> None:
+        self.ports: Mapping[int, int] = {}
+        self._context = context
+        self._spec = spec
+        self._pod = pod
+        self._is_bound = is_bound
+        self._wanted: Status | None = None
+        self._sent: Status | None = None
+        self._sent_ports: Mapping[int, int] = {}
+        self._wakeup = asyncio.Event()
+        self._is_lost = False
+
+    def seen(self, pod: Object) -> None:
+        """A newer object from the watch: conditions of others are taken over from it."""
+        self._pod = pod
+
+    def offer(self, observed: Observed, *, now: float) -> None:
+        """Notes what the status should be; wakes the writer when that is news."""
+        self._wanted = make_status(self._spec, observed, self._previous(), now=now)
+        if self._wanted != self._sent or self._sent_ports != self.ports or not self._is_bound:
+            self._wakeup.set()
+
+    def _previous(self) -> Mapping[str, Any]:
+        """What transition times are kept from: our last status, with the conditions of others."""
+        current = self._pod.get("status") or {}
+        if self._sent is None:
+            return current
+        ours = {c["type"] for c in self._sent["conditions"]}
+        foreign = [c for c in current.get("conditions") or () if c["type"] not in ours]
+        known = {c["type"]: c for c in current.get("conditions") or ()}
+        gates = set(self._spec.readiness_gates)
+        kept = [known.get(c["type"], c) if c["type"] in gates else c
+                for c in self._sent["conditions"]]  # fmt: skip
+        return {**self._sent, "conditions": kept + foreign}
+
+    async def run(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            await self._wakeup.wait()
+            self._wakeup.clear()
+            try:
+                await self._write()
+                pause = _FIRST_PAUSE
+            except NotFound:
+                self._is_lost = True
+                return
+            except (Conflict, Invalid) as error:
+                log.warning(
+                    "status refused",
+                    extra={"pod": self._spec.full_name, "error": error.message},
+                )
+                await asyncio.sleep(_LONGEST_PAUSE)
+            except ApiError:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+                self._wakeup.set()
+
+    async def finish(self, observed: Observed) -> None:
+        """The last status, then the end of the object; given up on after a while."""
+        pause = _FIRST_PAUSE
+        try:
+            async with asyncio.timeout(_FINISH_SECONDS):
+                while not self._is_lost:
+                    try:
+                        self.offer(observed, now=self._context.clock())
+                        await self._write()
+                        await self._delete()
+                        return
+                    except NotFound:
+                        return
+                    except ApiError as error:
+                        log.debug(
+                            "pod not removed yet",
+                            extra={"pod": self._spec.full_name, "error": error.message},
+                        )
+                        await asyncio.sleep(pause)
+                        pause = min(pause * 2, _LONGEST_PAUSE)
+        except TimeoutError:
+            log.warning("pod not removed from the API", extra={"pod": self._spec.full_name})
+
+    async def _delete(self) -> None:
+        await self._context.client.delete(
+            PODS,
+            self._spec.name,
+            self._spec.namespace,
+            grace_period_seconds=0,
+            uid=self._spec.uid,
+        )
+
+    async def _write(self) -> None:
+        """Binding and status go out side by side: those who wait for the port wait once."""
+        if self._is_bound:
+            await self._write_status()
+            return
+        outcomes = await asyncio.gather(self._bind(), self._write_status(), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _write_status(self) -> None:
+        wanted, ports = self._wanted, self.ports
+        if wanted is None or (wanted == self._sent and ports == self._sent_ports):
+            return
+        metadata: Object = {"uid": self._spec.uid}
+        if ports != self._sent_ports:
+            metadata["annotations"] = {PORTS_ANNOTATION: annotation_text(ports)}
+        # Fields that the status no longer has are removed by name: this is a merge patch.
+        before = self._sent if self._sent is not None else self._pod.get("status") or {}
+        stale: Status = {key: None for key in before if key not in wanted}
+        await self._context.client.patch(
+            PODS,
+            self._spec.name,
+            self._spec.namespace,
+            {"metadata": metadata, "status": {**stale, **wanted}},
+            subresource="status",
+        )
+        self._sent, self._sent_ports = wanted, dict(ports)
+
+    async def _bind(self) -> None:
+        """Assigns the pod to this node; the ports go with it, so nobody sees one without."""
+        annotations = {PORTS_ANNOTATION: annotation_text(self.ports)} if self.ports else {}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {
+                "name": self._spec.name,
+                "namespace": self._spec.namespace,
+                "uid": self._spec.uid,
+                "annotations": annotations,
+            },
+            "target": {"apiVersion": "v1", "kind": "Node", "name": self._context.node_name},
+        }
+        path = PODS.path(self._spec.namespace, self._spec.name, "binding")
+        try:
+            await self._context.client.request("POST", path, body=body)
+        except Conflict as error:
+            if "already assigned to node" not in error.message:
+                raise
+        self._is_bound = True
