@@ -48,9 +48,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and asyncio.iscoroutinefunction(item.obj):
             item.fixturenames.insert(0, "_tasks_at_start")
-
-
-def pytest_report_header() -> str:
-    recordings = Path(__file__).resolve().parents[2] / "shared"
-    there = "present" if recordings.is_dir() else "absent: tests that replay them are skipped"
-    return f"recordings of real clusters: {there}"

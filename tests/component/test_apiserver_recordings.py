@@ -6,15 +6,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-import pytest
-
 from hearth.cluster.apiserver.testing import running_apiserver
+from tests.recordings import REPLAY
 
-REPLAY = Path(__file__).resolve().parents[3] / "shared" / "kubernetes-golden" / "replay.py"
 GOAL_PERCENT = "90"
 
 
-@pytest.mark.skipif(not REPLAY.exists(), reason="the recordings are not beside this repository")
 async def test_our_answers_are_the_recorded_ones(tmp_path: Path) -> None:
     async with running_apiserver(tmp_path) as server:
         process = await asyncio.create_subprocess_exec(

@@ -10,14 +10,9 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
 from hearth.cluster.apiserver.testing import running_apiserver
 from serving import main as serving
-
-FOLDER = Path(__file__).parents[3] / "shared"
-REPLAY = FOLDER / "kubernetes-golden" / "replay.py"
-EXCHANGES = FOLDER / "knative-golden" / "exchanges.jsonl"
+from tests.recordings import REPLAY, SERVING_EXCHANGES
 
 EXPECTED = {
     # A probe without a port means the user's port here; in Knative only some probes do.
@@ -51,7 +46,6 @@ async def running(folder: Path) -> AsyncIterator[Path]:
             await asyncio.gather(task, waiting, return_exceptions=True)
 
 
-@pytest.mark.skipif(not EXCHANGES.is_file(), reason="the recordings are not beside this clone")
 async def test_replay(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     async with running(tmp_path / "data") as kubeconfig:
@@ -59,7 +53,7 @@ async def test_replay(tmp_path: Path) -> None:
             sys.executable,
             str(REPLAY),
             str(kubeconfig),
-            str(EXCHANGES),
+            str(SERVING_EXCHANGES),
             "--json",
             str(report),
             stdout=asyncio.subprocess.DEVNULL,

@@ -31,14 +31,9 @@ from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.meta import Object, generation, name
 from hearth.kube.resources import Resource
 from serving.main import ServingConfig, run
+from tests.recordings import SERVING_WORLD, scenarios
 
-WORLD = Path(__file__).parents[4] / "shared" / "knative-golden" / "world"
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(
-        not WORLD.is_dir(), reason="the recordings of a real Knative are not beside this checkout"
-    ),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 MOMENT = "2026-11-20T16:40:00Z"
 WAIT_SECONDS = 20.0
 DOCUMENT = Path(__file__).parents[3] / "docs" / "compatibility.md"
@@ -258,11 +253,6 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kub
 # -- playing a scenario -----------------------------------------------------------------------
 
 
-def scenarios() -> Iterator[Any]:
-    for path in sorted(WORLD.glob("*.yaml")) if WORLD.is_dir() else ():
-        yield pytest.param(path, id=path.stem)
-
-
 def read(path: Path, space: str) -> tuple[Object, list[Object]]:
     """Manifests and outcome, moved to a namespace of their own; deadlines are shortened."""
     text = re.sub(r"\bworld\b", space, path.read_text())
@@ -306,7 +296,7 @@ async def settled(client: KubeClient, space: str, wanted: str) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize("path", list(scenarios()))
+@pytest.mark.parametrize("path", scenarios(SERVING_WORLD), ids=lambda path: path.stem)
 async def test_scenario(cluster: KubeClient, path: Path) -> None:
     space = f"w-{path.stem}"
     namespace: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}

@@ -19,8 +19,7 @@ from activator.routes import (
     normalize_host,
     service_host,
 )
-
-WORLD = Path(__file__).resolve().parents[4] / "shared" / "knative-golden" / "world"
+from tests.recordings import SERVING_WORLD, scenarios
 
 
 def a_split(name: str, percent: int | None = 100, **more: Any) -> dict[str, Any]:
@@ -255,7 +254,7 @@ def test_cluster_local_hosts() -> None:
     assert not is_cluster_local(b"example.com")
 
 
-@pytest.mark.parametrize("file", sorted(WORLD.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("file", scenarios(SERVING_WORLD), ids=lambda path: path.stem)
 def test_what_real_knative_made_can_be_routed(file: Path) -> None:
     made = builder()
     for obj in yaml.safe_load_all(file.read_text()):
@@ -267,12 +266,6 @@ def test_what_real_knative_made_can_be_routed(file: Path) -> None:
                     assert table.internal.find(host.encode()) is not None
                     is_public = rule["visibility"] == "ExternalIP"
                     assert (table.external.find(host.encode()) is not None) is is_public
-
-
-if not WORLD.is_dir():
-
-    def test_recordings_are_absent() -> None:
-        pytest.skip("the recorded objects of real Knative are not beside this checkout")
 
 
 names = st.sampled_from(["i1", "i2", "i3"])

@@ -1,8 +1,6 @@
 """Defaulting and validation against what real Knative's webhooks answered."""
 
 import copy
-import json
-from pathlib import Path
 
 import pytest
 
@@ -13,20 +11,14 @@ from hearth.cluster.crd.shaping import prune
 from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
 from hearth.kube.crdgen import crd_object
 from hearth.kube.patch import merge_patch
+from tests.recordings import EVENTING_EXCHANGES, exchanges
 
-RECORDINGS = (
-    Path(__file__).parents[4].parent / "shared" / "knative-golden" / "exchanges-eventing.jsonl"
-)
 SETTINGS = Settings(BrokerDefaults.from_data({}), Features.from_data({}))
 DENIED = 'admission webhook "validation.webhook.eventing.knative.dev" denied the request: '
 
-if not RECORDINGS.exists():
-    pytest.skip("the recordings of real Knative are not here", allow_module_level=True)
-
 
 def rows():
-    for line in RECORDINGS.read_text().splitlines():
-        row = json.loads(line)
+    for row in exchanges(EVENTING_EXCHANGES):
         if "/brokers" in row["path"] or "/triggers" in row["path"]:
             yield row
 

@@ -1,7 +1,5 @@
 """Conditions against those real Knative gave in the same situation."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
@@ -9,20 +7,17 @@ from eventing.api import keys
 from eventing.reconcilers import broker as brokers
 from eventing.reconcilers import trigger as triggers
 from eventing.reconcilers.destinations import reference_of, resolve
+from tests.recordings import EVENTING_WORLD, scenarios
 
-WORLDS = Path(__file__).parents[4].parent / "shared" / "knative-golden" / "world-eventing"
 OURS = {
     "broker-dead-letter-missing": "Knative says NoAddress of the channel; here the sink is named",
     "trigger-no-broker": "Knative leaves the Trigger without a status",
     "trigger-filters": "needs CESQL",
 }
 
-if not WORLDS.is_dir():
-    pytest.skip("the recordings of real Knative are not here", allow_module_level=True)
-
 
 def world(name):
-    [_, *objects] = yaml.safe_load_all((WORLDS / f"{name}.yaml").read_text())
+    [_, *objects] = yaml.safe_load_all((EVENTING_WORLD / f"{name}.yaml").read_text())
     return {(found["kind"], found["metadata"]["name"]): found for found in objects}
 
 
@@ -93,7 +88,7 @@ def test_brokers_of_another_class_are_left_alone():
 
 
 def test_every_world_of_ours_is_held_against_or_excused():
-    names = {path.stem for path in WORLDS.glob("*.yaml")}
+    names = {path.stem for path in scenarios(EVENTING_WORLD)}
     ours = {name for name in names if name.startswith(("broker", "trigger"))}
     held = {"broker", "broker-config-missing", "broker-delivery", "broker-other-class"}
     held |= {"trigger", "trigger-delivery", "trigger-dependency", "trigger-no-subscriber"}

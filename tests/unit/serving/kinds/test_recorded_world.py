@@ -8,7 +8,6 @@ Knative's sidecar, its ServerlessService or another ingress.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +35,7 @@ from serving.kinds.service import reconcile as service
 from serving.kinds.service.children import make_configuration, make_route
 from serving.kinds.services import make_revision_services
 from serving.kinds.settings import Settings
-
-WORLD = Path(__file__).parents[5] / "shared" / "knative-golden" / "world"
-pytestmark = pytest.mark.skipif(
-    not WORLD.is_dir(), reason="the recordings of a real Knative are not beside this checkout"
-)
+from tests.recordings import SERVING_WORLD, scenarios
 
 MOMENT = "2026-11-20T16:40:00Z"
 NOW = 1795192801.0  # a second later
@@ -74,12 +69,7 @@ class Recorded:
         return {name(o): o for o in self.all(api_version, kind)}
 
 
-def scenarios() -> Iterator[Any]:
-    for path in sorted(WORLD.glob("*.yaml")) if WORLD.is_dir() else ():
-        yield pytest.param(path, id=path.stem)
-
-
-@pytest.fixture(params=list(scenarios()))
+@pytest.fixture(params=scenarios(SERVING_WORLD), ids=lambda path: path.stem)
 def recorded(request: pytest.FixtureRequest) -> Recorded:
     return Recorded(request.param)
 
@@ -319,7 +309,7 @@ def test_ingresses_are_made_anew_as_they_are(recorded: Recorded) -> None:
 
 
 def test_a_rollout_goes_on_where_knative_left_it() -> None:
-    recorded = Recorded(WORLD / "gradual-rollout.yaml")
+    recorded = Recorded(SERVING_WORLD / "gradual-rollout.yaml")
     (found,) = recorded.all(SERVING, "Route")
     observed = observed_route(recorded, found)
     ingress = observed.ingress

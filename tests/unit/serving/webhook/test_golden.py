@@ -6,12 +6,8 @@ ConfigMaps that are stored together with Knative's own example texts.
 
 import asyncio
 import copy
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from hearth.cluster.codec.typecheck import unknown_fields
 from hearth.cluster.crd.kinds import kinds_of
@@ -24,18 +20,12 @@ from hearth.kube.patch import merge_patch
 from serving.api.crds import ALL
 from serving.api.settings import Settings
 from serving.webhook.handlers import Defaulting, Validation, validate_config_map
+from tests.recordings import SERVING_EXCHANGES, exchanges
 
-RECORDED = Path(__file__).parents[5] / "shared" / "knative-golden" / "exchanges.jsonl"
 KINDS: dict[str, Kind] = {
     kind.plural: kind for crd in ALL for kind in kinds_of(crd_object(crd)) if crd.group
 }
 NAMESPACE = "golden"
-
-
-def exchanges() -> list[dict[str, Any]]:
-    if not RECORDED.is_file():
-        return []
-    return [json.loads(line) for line in RECORDED.read_text().splitlines()]
 
 
 def _in_scope(exchange: dict[str, Any]) -> bool:
@@ -113,7 +103,7 @@ def _shown(warnings: list[str]) -> list[str]:
 def replay() -> Iterator[tuple[dict[str, Any], Any, str, list[str]]]:
     """Each exchange with our answer; what is stored on the way stays."""
     stored: dict[str, Any] = {}
-    for exchange in exchanges():
+    for exchange in exchanges(SERVING_EXCHANGES):
         path, _, query = exchange["path"].partition("?")
         if not _in_scope(exchange):
             continue
@@ -160,7 +150,6 @@ def _signed(obj: Any) -> dict[str, str]:
     }
 
 
-@pytest.mark.skipif(not RECORDED.is_file(), reason="the recordings are not beside this clone")
 def test_answers_as_knative() -> None:
     differences = []
     count = 0

@@ -1,6 +1,4 @@
 import copy
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +9,8 @@ from hearth.cluster.model import status
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.roundtrip import round_trip
 from hearth.cluster.model.typetable import struct
+from tests.recordings import KUBERNETES_EXCHANGES, exchanges
 
-RECORDINGS = Path(__file__).parents[5] / "../shared/kubernetes-golden/exchanges.jsonl"
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -409,11 +407,9 @@ def test_duplicates_in_sets_and_maps() -> None:
 # --- recordings ----------------------------------------------------------------------------------
 
 
-def exchanges(*prefixes: str) -> list[dict[str, Any]]:
-    if not RECORDINGS.exists():
-        pytest.skip("../shared has no recordings")
-    found = map(json.loads, RECORDINGS.read_text().splitlines())
-    return [e for e in found if e["id"].startswith(prefixes) and e["method"] == "POST"]
+def recorded_creates(*prefixes: str) -> list[dict[str, Any]]:
+    recorded = exchanges(KUBERNETES_EXCHANGES)
+    return [e for e in recorded if e["id"].startswith(prefixes) and e["method"] == "POST"]
 
 
 def refusal(kind: str, group: str, obj: dict[str, Any], errors: Any) -> dict[str, Any]:
@@ -421,7 +417,7 @@ def refusal(kind: str, group: str, obj: dict[str, Any], errors: Any) -> dict[str
 
 
 def test_recorded_definitions() -> None:
-    recorded = exchanges("crd ")
+    recorded = recorded_creates("crd ")
     assert len(recorded) == 4
     for exchange in recorded:
         obj = completed(exchange["body"])
@@ -437,9 +433,9 @@ def test_recorded_definitions() -> None:
 
 
 def test_recorded_custom_resources() -> None:
-    created = next(e for e in exchanges("crd create"))
+    created = next(e for e in recorded_creates("crd create"))
     kind = kinds_of(completed(created["body"]))[0]
-    recorded = exchanges("cr create", "cr invalid")
+    recorded = recorded_creates("cr create", "cr invalid")
     assert len(recorded) > 5
     for exchange in recorded:
         obj = exchange["body"]

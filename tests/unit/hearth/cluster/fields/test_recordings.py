@@ -1,16 +1,14 @@
 """managedFields recorded from a real kube-apiserver, computed again from the objects alone."""
 
 import copy
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hearth.cluster.fields.updates import reset_fields, track_update
 from hearth.cluster.model.typetable import struct
+from tests.recordings import KUBERNETES_EXCHANGES, exchanges
 
-RECORDINGS = Path(__file__).parents[5] / "../shared/kubernetes-golden/exchanges.jsonl"
 PACKAGES = {
     "v1": "core/v1",
     "apps/v1": "apps/v1",
@@ -25,11 +23,8 @@ COMPLETED_LATER = {"Pod", "Service", "Namespace"}
 
 
 def recorded_creates() -> list[Any]:
-    if not RECORDINGS.exists():
-        return [pytest.param(None, marks=pytest.mark.skip("../shared has no recordings"))]
     params = []
-    for line in RECORDINGS.read_text().splitlines():
-        exchange = json.loads(line)
+    for exchange in exchanges(KUBERNETES_EXCHANGES):
         answer = exchange["response"]
         if exchange["method"] != "POST" or exchange["status"] != 201:
             continue

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,19 +13,18 @@ from hearth.cluster.codec.typecheck import decode_errors, drop_unknown, unknown_
 from hearth.cluster.kinds import catalog
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.objectmeta import validate_object_meta
+from tests import recordings
+from tests.recordings import KUBERNETES_EXCHANGES
 
-RECORDINGS = Path(__file__).parents[5].parent / "shared/kubernetes-golden/exchanges.jsonl"
 KINDS = {(kind.api_version, kind.plural): kind for kind in catalog.KINDS}
+
 UID = "12345678-1234-1234-1234-123456789abc"
 SERVER_DECIDES = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 
 
 @cache
 def exchanges() -> dict[str, dict[str, Any]]:
-    if not RECORDINGS.exists():
-        return {}
-    lines = RECORDINGS.read_text(encoding="utf-8").splitlines()
-    return {exchange["id"]: exchange for exchange in map(json.loads, lines)}
+    return {exchange["id"]: exchange for exchange in recordings.exchanges(KUBERNETES_EXCHANGES)}
 
 
 def kind_of(exchange: dict[str, Any]) -> Kind | None:
@@ -103,8 +100,7 @@ def without_foreign_volume(obj: dict[str, Any]) -> dict[str, Any]:
     return obj
 
 
-@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings are not beside this checkout")
-@pytest.mark.parametrize("name", creates() or ["none"])
+@pytest.mark.parametrize("name", creates())
 def test_a_create_request_ends_as_recorded(name: str) -> None:
     exchange = exchanges()[name]
     kind = kind_of(exchange)
@@ -123,7 +119,6 @@ def test_a_create_request_ends_as_recorded(name: str) -> None:
 UPDATES = ["cm immutable update", "deployment immutable selector"]
 
 
-@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings are not beside this checkout")
 @pytest.mark.parametrize("name", UPDATES)
 def test_an_update_is_refused_as_recorded(name: str) -> None:
     exchange = exchanges()[name]
@@ -138,7 +133,6 @@ def test_an_update_is_refused_as_recorded(name: str) -> None:
     assert causes == exchange["response"]["details"]["causes"]
 
 
-@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings are not beside this checkout")
 def test_a_refused_pod_update_shows_the_difference_as_recorded() -> None:
     kind = KINDS["v1", "pods"]
     old = exchanges()["pod immutable image ok"]["response"]
@@ -157,7 +151,6 @@ STRATEGIC = [
 ]
 
 
-@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings are not beside this checkout")
 def test_strategic_merge_patches_in_turn_as_recorded() -> None:
     kind = KINDS["apps/v1", "deployments"]
     obj = exchanges()["deployment rich defaults"]["response"]
@@ -171,7 +164,6 @@ def test_strategic_merge_patches_in_turn_as_recorded() -> None:
 TABLES = ["cm get table", "deployment list table", "pod table", "event table"]
 
 
-@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings are not beside this checkout")
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_has_the_recorded_columns(name: str) -> None:
     exchange = exchanges()[name]
@@ -182,7 +174,6 @@ def test_a_table_has_the_recorded_columns(name: str) -> None:
     assert columns == exchange["response"]["columnDefinitions"]
 
 
-@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings are not beside this checkout")
 def test_table_cells_as_recorded() -> None:
     pod = copy.deepcopy(exchanges()["pod status patch"]["response"])
     pod["metadata"]["creationTimestamp"] = "1970-01-01T00:00:00Z"
@@ -193,7 +184,6 @@ def test_table_cells_as_recorded() -> None:
     assert list(cells) == exchanges()["event table"]["response"]["rows"][0]["cells"]
 
 
-@pytest.mark.skipif(not RECORDINGS.exists(), reason="the recordings are not beside this checkout")
 def test_discovery_names_are_as_recorded() -> None:
     for name, exchange in exchanges().items():
         for resource in (
@@ -219,5 +209,5 @@ def test_recorded_bodies_have_no_unknown_fields_but_one() -> None:
         for name in creates()
         if (kind := kind_of(exchanges()[name])) is not None
     }
-    expected = {"cm field validation warn": ["dota"]} if RECORDINGS.exists() else {}
+    expected = {"cm field validation warn": ["dota"]}
     assert {name: fields for name, fields in unknown.items() if fields} == expected
