@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from eventing.broker.target import parse_target
 from eventing.codec import Event, encode_structured, render_head
 from eventing.codec.event import check_attributes, check_name, check_text
 from eventing.codec.structured import CONTENT_TYPE
+from eventing.runtime.target import parse_target
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import orjson
 
 from eventing.codec.event import (
+    TEXT_ATTRIBUTES,
     AttributeValue,
     CodecError,
     Event,
@@ -28,6 +29,7 @@ from eventing.codec.event import (
 CONTENT_TYPE = b"application/cloudevents+json; charset=utf-8"
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_INT_DIGITS = len("-2147483648")
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 _DATA_MEMBERS = frozenset({"data", "data_base64"})
 
@@ -36,7 +38,15 @@ def _not_json(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
 
-_decoder = json.JSONDecoder(parse_constant=_not_json)
+def _integer(digits: str) -> int | float:
+    """Attributes have 32 bits, and data keeps its text: longer ones need not be exact.
+
+    Python refuses to read integers of thousands of digits, JSON does not.
+    """
+    return int(digits) if len(digits) <= _INT_DIGITS else float(digits)
+
+
+_decoder = json.JSONDecoder(parse_constant=_not_json, parse_int=_integer)
 
 
 def decode_structured(body: bytes) -> Event:
@@ -97,7 +107,9 @@ def _separator(text: str, at: int, *, closing: str) -> int:
 def _value(text: str, at: int) -> tuple[Any, int]:
     try:
         return _decoder.raw_decode(text, at)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise CodecError("the body's JSON is nested too deeply") from None
+    except ValueError as error:
         raise CodecError(f"the body is not valid JSON: {error}") from None
 
 
@@ -139,6 +151,8 @@ def _attribute(name: str, value: Any) -> AttributeValue:
     if isinstance(value, str):
         check_text(name, value)
         return value
+    if name in TEXT_ATTRIBUTES:
+        raise CodecError("must be a string", attribute=name)
     if isinstance(value, bool):
         return value
     if isinstance(value, int):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from hearth.kube.gotext import OutOfRange, parse_int
 
 _TOKEN = re.compile(
-    r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<integer>[+-]?\d+(?![a-zA-Z\d]))"""
+    r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<integer>[+-]?[0-9]+(?![a-zA-Z0-9]))"""
     r"""|(?P<word>[a-zA-Z][a-zA-Z_]*_[a-zA-Z_]*|[a-zA-Z0-9]+)|(?P<sign><=|>=|<>|!=|[-+*/%=<>(),])"""
     r"""|(?P<open>["'].*)""",
     re.DOTALL,

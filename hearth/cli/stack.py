@@ -117,11 +117,12 @@ def _activator(layout: Layout) -> Main:
 
 
 def _broker(layout: Layout) -> Main:
-    from eventing.broker.main import BrokerConfig, run
+    from eventing.engines.classes import EnginesConfig
+    from eventing.runtime.main import BrokerConfig, run
 
     config = BrokerConfig(
         kubeconfig=layout.kubeconfig,
-        data_dir=layout.data_dir / "broker",
+        engines=EnginesConfig(layout.data_dir / "broker"),
         host=layout.host,
         port=layout.ports["broker"],
         gateway_address=(layout.host, layout.ports["internal"]),

@@ -14,15 +14,18 @@ from pathlib import Path
 
 import uvloop
 
-from eventing.broker.client import DeliveryClient
-from eventing.broker.ingress import IngressServer
-from eventing.broker.locallog import LocalEngine
-from eventing.broker.metrics import BrokerMetrics
-from eventing.broker.policy import Backoff, DeliveryPolicy
-from eventing.broker.runtime import BrokerRuntime
-from eventing.broker.subscription import Services, TriggerView
-from eventing.broker.target import parse_target
+from eventing.engines.local.engine import LocalEngine
 from eventing.filters import compile_filters
+from eventing.runtime.accounting import MemoryBudget
+from eventing.runtime.addressable import Addressable
+from eventing.runtime.client import DeliveryClient
+from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLimits
+from eventing.runtime.dispatcher import Services
+from eventing.runtime.ingress import IngressServer
+from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.policy import Backoff, DeliveryPolicy
+from eventing.runtime.spec import SubscriptionSpec
+from eventing.runtime.target import parse_target
 
 KEY = ("ns", "default")
 POLICY = DeliveryPolicy(retries=1000, backoff=Backoff.LINEAR, delay_seconds=0.01)
@@ -30,11 +33,12 @@ POLICY = DeliveryPolicy(retries=1000, backoff=Backoff.LINEAR, delay_seconds=0.01
 
 async def main(folder: Path, port: int, url: str) -> None:
     engine = LocalEngine(folder)
-    client = DeliveryClient(max_body_bytes=1024 * 1024)
+    client = DeliveryClient(ClientLimits())
+    services = Services(client, MemoryBudget(SubscriptionLimits()))
     log = await engine.open("broker")
-    runtime = BrokerRuntime(KEY, log, services=Services(client), metrics=BrokerMetrics())
-    runtime.subscribe(
-        TriggerView(
+    runtime = Addressable(KEY, log, services=services, metrics=BrokerMetrics())
+    await runtime.subscribe(
+        SubscriptionSpec(
             uid="t",
             namespace="ns",
             name="t",
@@ -44,7 +48,7 @@ async def main(folder: Path, port: int, url: str) -> None:
             dead_letter=None,
         )
     )
-    server = IngressServer(lambda key: runtime if key == KEY else None, max_event_bytes=1024 * 1024)
+    server = IngressServer(lambda key: runtime if key == KEY else None, limits=IngressLimits())
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     print(await server.start("127.0.0.1", port), flush=True)
@@ -59,10 +63,10 @@ async def main(folder: Path, port: int, url: str) -> None:
     await engine.close()
 
 
-async def save(runtime: BrokerRuntime) -> None:
+async def save(runtime: Addressable) -> None:
     while True:
         await asyncio.sleep(0.1)
-        runtime.save()
+        await runtime.checkpoint()
 
 
 if __name__ == "__main__":

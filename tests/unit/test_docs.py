@@ -17,7 +17,7 @@ from activator.gateway import Gateway
 from activator.metrics import ActivatorCollector
 from activator.reporter import Reporter
 from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults
-from eventing.broker.metrics import BrokerMetrics
+from eventing.runtime.metrics import BrokerMetrics
 from hearth.cli.main import app
 from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.cluster.node.worker import context as node
@@ -170,8 +170,8 @@ def test_the_settings_of_eventing_are_documented(operations: str) -> None:
 
 METRIC_MODULES = {
     "activator/metrics.py",
-    "eventing/broker/main.py",  # registers only
-    "eventing/broker/metrics.py",
+    "eventing/runtime/main.py",  # registers only
+    "eventing/runtime/metrics.py",
     "hearth/cluster/node/usagemetrics.py",
     "hearth/observability/metrics.py",
     "serving/autoscaler/metrics.py",

@@ -12,15 +12,19 @@ from collections import Counter
 import pytest
 from aiohttp import ClientSession, web
 
-from eventing.broker.client import DeliveryClient
-from eventing.broker.ingress import IngressServer
-from eventing.broker.locallog import Limits, LocalEngine
-from eventing.broker.metrics import BrokerMetrics
-from eventing.broker.policy import Backoff, DeliveryPolicy
-from eventing.broker.runtime import BrokerRuntime
-from eventing.broker.subscription import Services, TriggerView
-from eventing.broker.target import parse_target
+from eventing.engines.local.config import LogLimits
+from eventing.engines.local.engine import LocalEngine
 from eventing.filters import compile_filters
+from eventing.runtime.accounting import MemoryBudget
+from eventing.runtime.addressable import Addressable
+from eventing.runtime.client import DeliveryClient
+from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLimits
+from eventing.runtime.dispatcher import Services
+from eventing.runtime.ingress import IngressServer
+from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.policy import Backoff, DeliveryPolicy
+from eventing.runtime.spec import Reply, SubscriptionSpec
+from eventing.runtime.target import parse_target
 
 KEY = ("ns", "default")
 FAST = DeliveryPolicy(retries=3, backoff=Backoff.EXPONENTIAL, delay_seconds=0.01)
@@ -100,9 +104,11 @@ class Plane:
         self.runtime, self.log, self.url = runtime, log, url
         self.session, self.metrics = session, metrics
 
-    def subscribe(self, uid, to, *, filters=(), policy=FAST, dead_letter=None):
-        self.runtime.subscribe(
-            TriggerView(
+    async def subscribe(
+        self, uid, to, *, filters=(), policy=FAST, dead_letter=None, reply=Reply.OWN_LOG
+    ):
+        await self.runtime.subscribe(
+            SubscriptionSpec(
                 uid=uid,
                 namespace=KEY[0],
                 name=uid,
@@ -110,6 +116,7 @@ class Plane:
                 policy=policy,
                 target=parse_target(to.url, None) if to is not None else None,
                 dead_letter=parse_target(dead_letter.url, None) if dead_letter else None,
+                reply=reply,
             )
         )
 
@@ -126,15 +133,14 @@ class Plane:
 
 
 @contextlib.asynccontextmanager
-async def plane(folder, *, limits=None, max_event_bytes=1024 * 1024):
-    engine = LocalEngine(folder, limits)
-    client = DeliveryClient(max_body_bytes=max_event_bytes)
+async def plane(folder, *, limits=None, held=None, make_engine=LocalEngine):
+    engine = make_engine(folder, limits)
+    client = DeliveryClient(ClientLimits())
+    budget = MemoryBudget(held or SubscriptionLimits())
     metrics = BrokerMetrics()
     log = await engine.open("broker")
-    runtime = BrokerRuntime(KEY, log, services=Services(client), metrics=metrics)
-    server = IngressServer(
-        lambda key: runtime if key == KEY else None, max_event_bytes=max_event_bytes
-    )
+    runtime = Addressable(KEY, log, services=Services(client, budget), metrics=metrics)
+    server = IngressServer(lambda key: runtime if key == KEY else None, limits=IngressLimits())
     port = await server.start("127.0.0.1", 0)
     sweeping = asyncio.create_task(client.run())
     async with ClientSession() as session:
@@ -155,7 +161,7 @@ async def plane(folder, *, limits=None, max_event_bytes=1024 * 1024):
 
 async def test_an_event_reaches_its_subscriber_as_it_was_sent(tmp_path):
     async with sink() as target, plane(tmp_path) as broker:
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         assert await broker.send(1, b'{"a": 1.0}', subject="s%20x", ext="e") == 202
         await target.until_ids(1)
         [(got, body)] = target.got
@@ -172,7 +178,7 @@ async def test_an_event_reaches_its_subscriber_as_it_was_sent(tmp_path):
 async def test_structured_and_batched_events_are_taken(tmp_path):
     base = {"specversion": "1.0", "source": "/s", "type": "t"}
     async with sink() as target, plane(tmp_path) as broker:
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         one = json.dumps(base | {"id": "1", "data": {"x": 1}})
         async with broker.session.post(broker.url, data=one, headers=STRUCTURED) as answer:
             assert answer.status == 202
@@ -185,8 +191,8 @@ async def test_structured_and_batched_events_are_taken(tmp_path):
 
 async def test_filters_choose(tmp_path):
     async with sink() as first, sink() as second, plane(tmp_path) as broker:
-        broker.subscribe("a", first, filters=[{"exact": {"ext": "yes"}}])
-        broker.subscribe("b", second)
+        await broker.subscribe("a", first, filters=[{"exact": {"ext": "yes"}}])
+        await broker.subscribe("b", second)
         await broker.send(1, ext="no")
         await broker.send(2, ext="yes")
         await second.until_ids(1, 2)
@@ -197,7 +203,7 @@ async def test_filters_choose(tmp_path):
 async def test_a_new_trigger_begins_with_the_next_event(tmp_path):
     async with sink() as target, plane(tmp_path) as broker:
         await broker.send(1)
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         await broker.send(2)
         await target.until_ids(2)
         await broker.idle("t")
@@ -212,7 +218,7 @@ async def test_failures_are_retried(tmp_path):
         return web.Response(status=503 if number < 3 else 200)
 
     async with sink(flaky) as target, plane(tmp_path) as broker:
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         await broker.send(1)
         await target.until(lambda: len(target.got) == 3)
         await broker.idle("t")
@@ -224,7 +230,7 @@ async def test_what_cannot_be_delivered_ends_in_the_dead_letter_sink(tmp_path):
         return web.Response(status=500, text="no way")
 
     async with sink(broken) as target, sink() as dead, plane(tmp_path) as broker:
-        broker.subscribe("t", target, dead_letter=dead)
+        await broker.subscribe("t", target, dead_letter=dead)
         await broker.send(1, b'{"keep": "me"}')
         await dead.until_ids(1)
         await broker.idle("t")
@@ -241,7 +247,7 @@ async def test_a_refused_event_is_not_tried_again(tmp_path):
         return web.Response(status=400)
 
     async with sink(refusing) as target, sink() as dead, plane(tmp_path) as broker:
-        broker.subscribe("t", target, dead_letter=dead)
+        await broker.subscribe("t", target, dead_letter=dead)
         await broker.send(1)
         await dead.until_ids(1)
         assert len(target.got) == 1
@@ -257,7 +263,7 @@ async def test_no_answer_in_time_is_a_failure(tmp_path):
         sink() as dead,
         plane(tmp_path) as broker,
     ):
-        broker.subscribe("t", target, policy=policy, dead_letter=dead)
+        await broker.subscribe("t", target, policy=policy, dead_letter=dead)
         await broker.send(1)
         await dead.until_ids(1)
         [(got, _)] = dead.got
@@ -268,7 +274,7 @@ async def test_a_target_that_is_not_there_is_a_failure(tmp_path):
     async with sink() as dead, plane(tmp_path) as broker:
         gone = Sink()
         gone.url = "http://127.0.0.1:9/"
-        broker.subscribe("t", gone, dead_letter=dead)
+        await broker.subscribe("t", gone, dead_letter=dead)
         await broker.send(1)
         await dead.until_ids(1)
 
@@ -277,7 +283,7 @@ async def test_a_host_that_cannot_be_one_is_a_failure(tmp_path):
     async with sink() as dead, plane(tmp_path) as broker:
         gone = Sink()
         gone.url = f"http://{'x' * 100}.example/"
-        broker.subscribe("t", gone, dead_letter=dead)
+        await broker.subscribe("t", gone, dead_letter=dead)
         await broker.send(1)
         await dead.until_ids(1)
 
@@ -290,7 +296,7 @@ async def test_draining_lets_deliveries_end_and_begins_none(tmp_path):
         return web.Response(status=200)
 
     async with sink(lambda request, number: hold(request)) as target, plane(tmp_path) as broker:
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         await broker.send(1)
         await target.until_ids(1)
         broker.runtime.drain()
@@ -301,7 +307,11 @@ async def test_draining_lets_deliveries_end_and_begins_none(tmp_path):
             while broker.runtime.busy:
                 await asyncio.sleep(0.005)
         assert target.ids() == ["1"]
-        assert broker.runtime.subscription("t").cursor.low == 1
+    async with sink() as target, plane(tmp_path) as broker:
+        await broker.subscribe("t", target)
+        await target.until_ids(2)
+        await broker.idle("t")
+        assert target.ids() == ["2"]
 
 
 async def test_a_stuck_subscriber_delays_no_other(tmp_path):
@@ -313,8 +323,8 @@ async def test_a_stuck_subscriber_delays_no_other(tmp_path):
         sink() as target,
         plane(tmp_path) as broker,
     ):
-        broker.subscribe("stuck", stuck)
-        broker.subscribe("t", target)
+        await broker.subscribe("stuck", stuck)
+        await broker.subscribe("t", target)
         for number in range(300):
             assert await broker.send(number) == 202
         await target.until_ids(*range(300))
@@ -332,8 +342,8 @@ def replying(request, number):
 
 async def test_a_reply_enters_the_broker(tmp_path):
     async with sink(replying) as first, sink() as second, plane(tmp_path) as broker:
-        broker.subscribe("a", first, filters=[{"exact": {"type": "t"}}])
-        broker.subscribe("b", second, filters=[{"exact": {"type": "reply"}}])
+        await broker.subscribe("a", first, filters=[{"exact": {"type": "t"}}])
+        await broker.subscribe("b", second, filters=[{"exact": {"type": "reply"}}])
         await broker.send(1)
         await second.until_ids("r1")
         [(_, body)] = second.got
@@ -346,7 +356,7 @@ async def test_a_loop_of_replies_ends(tmp_path):
         return web.Response(status=200, headers=reply, body=b"{}")
 
     async with sink(echo) as target, plane(tmp_path) as broker:
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         await broker.send(0, knativebrokerttl="5")
         await target.until(lambda: len(target.got) == 4)
         await broker.idle("t")
@@ -359,7 +369,7 @@ async def test_an_answer_that_is_no_event_is_a_failure(tmp_path):
         sink() as dead,
         plane(tmp_path) as broker,
     ):
-        broker.subscribe("t", target, dead_letter=dead)
+        await broker.subscribe("t", target, dead_letter=dead)
         await broker.send(1)
         await dead.until_ids(1)
         assert dead.got[0][0]["ce-knativeerrorcode"] == "502"
@@ -376,38 +386,37 @@ async def test_a_restart_goes_on_where_it_stopped(tmp_path):
         return web.Response(status=200)
 
     async with sink(lambda request, number: hold(request)) as target, plane(tmp_path) as broker:
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         for number in range(5):
             await broker.send(number)
         await target.until_ids(0)
     async with sink() as target, plane(tmp_path) as broker:
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         await broker.send(5)
         await target.until_ids(*range(6))
         await broker.idle("t")
     async with sink() as target, plane(tmp_path) as broker:
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         await broker.send(6)
         await target.until_ids(6)
         await broker.idle("t")
         assert target.ids() == ["6"]
 
 
-async def test_more_than_memory_holds_is_delivered_from_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr("eventing.broker.subscription.HIGH_WATER_BYTES", 20_000)
-    monkeypatch.setattr("eventing.broker.subscription.LOW_WATER_BYTES", 10_000)
+async def test_more_than_memory_holds_is_delivered_from_disk(tmp_path):
     held = asyncio.Event()
 
     async def hold(request):
         await held.wait()
         return web.Response(status=200)
 
-    limits = Limits(segment_bytes=30_000)
+    limits = LogLimits(segment_bytes=30_000)
+    held_limits = SubscriptionLimits(held_bytes=20_000)
     async with (
         sink(lambda request, number: hold(request)) as target,
-        plane(tmp_path, limits=limits) as broker,
+        plane(tmp_path, limits=limits, held=held_limits) as broker,
     ):
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         await broker.idle("t")
         for number in range(200):
             assert await broker.send(number, b"x" * 1000) == 202
@@ -420,9 +429,8 @@ async def test_more_than_memory_holds_is_delivered_from_disk(tmp_path, monkeypat
         await target.until_ids("last")
 
 
-async def test_short_memory_stops_nobody(tmp_path, monkeypatch):
-    monkeypatch.setattr("eventing.broker.subscription.HELD_BYTES", 20_000)
-    monkeypatch.setattr("eventing.broker.subscription._READ_LITTLE_BYTES", 3000)
+async def test_short_memory_stops_nobody(tmp_path):
+    limits = SubscriptionLimits(process_bytes=20_000, short_fetch_bytes=3000)
     release = asyncio.Event()
 
     async def hold(request):
@@ -432,10 +440,10 @@ async def test_short_memory_stops_nobody(tmp_path, monkeypatch):
     async with (
         sink(lambda request, number: hold(request)) as stuck,
         sink() as target,
-        plane(tmp_path) as broker,
+        plane(tmp_path, held=limits) as broker,
     ):
-        broker.subscribe("stuck", stuck)
-        broker.subscribe("t", target)
+        await broker.subscribe("stuck", stuck)
+        await broker.subscribe("t", target)
         for number in range(100):
             assert await broker.send(number, b"x" * 1000) == 202
         await target.until_ids(*range(100))
@@ -443,19 +451,19 @@ async def test_short_memory_stops_nobody(tmp_path, monkeypatch):
         await stuck.until_ids(*range(100))
         await broker.idle("stuck")
         await broker.idle("t")
-        assert broker.runtime._services.held_bytes == 0
+        assert broker.runtime._services.budget.held_bytes == 0
 
 
 async def test_delivered_events_are_removed_from_disk(tmp_path):
-    async with sink() as target, plane(tmp_path, limits=Limits(segment_bytes=5000)) as broker:
-        broker.subscribe("t", target)
+    async with sink() as target, plane(tmp_path, limits=LogLimits(segment_bytes=5000)) as broker:
+        await broker.subscribe("t", target)
         for number in range(50):
             await broker.send(number, b"x" * 1000)
         await target.until_ids(*range(50))
         await broker.idle("t")
-        broker.runtime.save()
+        await broker.runtime.checkpoint()
         assert broker.log.start > 40
-        assert broker.log.size < 10_000
+        assert broker.log.stats().size_bytes < 10_000
 
 
 async def test_a_full_log_asks_producers_to_wait_and_loses_nothing(tmp_path):
@@ -465,12 +473,12 @@ async def test_a_full_log_asks_producers_to_wait_and_loses_nothing(tmp_path):
         await held.wait()
         return web.Response(status=200)
 
-    limits = Limits(segment_bytes=5000, log_bytes=20_000)
+    limits = LogLimits(segment_bytes=5000, log_bytes=20_000)
     async with (
         sink(lambda request, number: hold(request)) as target,
         plane(tmp_path, limits=limits) as broker,
     ):
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
         accepted = []
         for number in range(40):
             async with broker.session.post(
@@ -485,19 +493,19 @@ async def test_a_full_log_asks_producers_to_wait_and_loses_nothing(tmp_path):
         held.set()
         await target.until_ids(*accepted)
         await broker.idle("t")
-        broker.runtime.save()
+        await broker.runtime.checkpoint()
         assert await broker.send("again") == 202
 
 
 async def test_disk_errors_are_answered_and_passed(tmp_path, monkeypatch):
     async with sink() as target, plane(tmp_path) as broker:
-        broker.subscribe("t", target)
+        await broker.subscribe("t", target)
 
         def full(fd, data):
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patched:
-            patched.setattr("eventing.broker.segments.write_all", full)
+            patched.setattr("eventing.engines.local.segments.write_all", full)
             async with broker.session.post(broker.url, data=b"", headers=headers(1)) as answer:
                 assert answer.status == 503
                 assert "No space left" in await answer.text()

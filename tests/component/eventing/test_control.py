@@ -9,7 +9,8 @@ from aiohttp import ClientSession, web
 from prometheus_client import REGISTRY, generate_latest
 
 from eventing import main as control
-from eventing.broker import main as broker
+from eventing.engines.classes import EnginesConfig
+from eventing.runtime import main as broker
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.client import KubeClient
@@ -59,7 +60,9 @@ class World:
     port: int
 
     def broker_config(self):
-        return broker.BrokerConfig(self.kubeconfig, self.folder / "broker", port=self.port)
+        return broker.BrokerConfig(
+            self.kubeconfig, EnginesConfig(self.folder / "broker"), port=self.port
+        )
 
     async def until(self, resource, name, condition, seconds=10):
         """Waits for a condition of an object; tells its state when it does not come."""

@@ -6,11 +6,13 @@ import json
 
 import pytest
 
-from eventing.broker.engine import Refused
-from eventing.broker.ingress import IngressServer
-from eventing.broker.metrics import EndpointCounters
+from eventing.engines.seam import Refused
+from eventing.runtime.config import IngressLimits
+from eventing.runtime.ingress import IngressServer
+from eventing.runtime.metrics import EndpointCounters
 
 EVENT = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
+DEEP = b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":' + b"[" * 100_000
 
 
 class Broker:
@@ -21,10 +23,12 @@ class Broker:
         self.waiting = []
         self.automatic = True
         self.refusal = None
+        self.got = []
 
-    def append(self, event, done):
+    def append(self, events, done):
         if self.refusal is not None:
             raise self.refusal
+        self.got.append(events)
         if self.automatic:
             done(None)
         else:
@@ -35,7 +39,8 @@ class Broker:
 async def ingress(broker=None, *, max_event_bytes=2000):
     known = broker or Broker()
     server = IngressServer(
-        lambda key: known if key == ("ns", "b") else None, max_event_bytes=max_event_bytes
+        lambda key: known if key == ("ns", "b") else None,
+        limits=IngressLimits(event_bytes=max_event_bytes),
     )
     port = await server.start("127.0.0.1", 0)
     try:
@@ -62,6 +67,14 @@ def post(path=b"/ns/b", more=EVENT, body=b""):
     return b"POST %b HTTP/1.1\r\nhost: x\r\n%b%b\r\n%b" % (path, more, length, body)
 
 
+BASE = {"specversion": "1.0", "source": "/s", "type": "t"}
+
+
+def batch(*events):
+    body = json.dumps([BASE | event for event in events]).encode()
+    return post(more=b"content-type: application/cloudevents-batch+json\r\n", body=body)
+
+
 def status(answer):
     return int(answer.split(b" ", 2)[1])
 
@@ -83,6 +96,36 @@ def status(answer):
             400,
             b'"id"',
             id="structured",
+        ),
+        pytest.param(
+            post(more=EVENT + b"content-type: application/json utf-8\r\n"),
+            400,
+            b'"datacontenttype"',
+            id="no media type",
+        ),
+        pytest.param(
+            post(more=EVENT + b"content-encoding: gzip\r\n", body=b"x"), 415, b"", id="compressed"
+        ),
+        pytest.param(
+            post(more=EVENT + b"content-encoding: identity\r\n", body=b"x"), 202, b"", id="plain"
+        ),
+        pytest.param(
+            post(more=EVENT + b"ce-knativebrokerttl: 9999999999\r\n"), 202, b"", id="odd ttl"
+        ),
+        pytest.param(
+            post(more=EVENT + "ce-time: ２０24-01-01T00:00:00Z\r\n".encode()),
+            400,
+            b'"time"',
+            id="digits of another script",
+        ),
+        pytest.param(
+            post(
+                more=b"content-type: application/cloudevents+json\r\n",
+                body=b'{"specversion":"1.0","id":5,"source":"/s","type":"t"}',
+            ),
+            400,
+            b'"id"',
+            id="a number for an id",
         ),
         pytest.param(
             post(more=b"content-type: application/cloudevents+avro\r\n"), 415, b"", id="format"
@@ -117,6 +160,27 @@ async def test_answers(request_bytes, code, text):
         answer = await exchange(port, request_bytes)
         assert status(answer) == code
         assert text in answer
+
+
+async def test_deep_json_is_refused_in_our_words():
+    kind = b"content-type: application/cloudevents+json\r\n"
+    async with ingress(max_event_bytes=200_000) as port:
+        answer = await exchange(port, post(more=kind, body=DEEP))
+        assert status(answer) == 400
+        assert answer.endswith(b"\r\n\r\nthe body's JSON is nested too deeply\n")
+
+
+@pytest.mark.parametrize(
+    "bad", [{"id": "2", "knativebrokerttl": "1"}, {"id": ""}, {"id": "2", "datacontenttype": "/"}]
+)
+async def test_a_batch_is_refused_whole(bad):
+    broker = Broker()
+    async with ingress(broker) as port:
+        assert status(await exchange(port, batch({"id": "1"}, bad))) == 400
+        assert broker.got == []
+        odd = {"id": "2", "knativebrokerttl": "9999999999"}
+        assert status(await exchange(port, batch({"id": "1"}, odd))) == 202
+        assert [[event.ttl for event in events] for events in broker.got] == [[255, 255]]
 
 
 async def test_a_chunked_body_that_grows_too_large_is_cut_off():
@@ -206,7 +270,7 @@ async def test_a_wish_for_another_protocol_is_passed_over():
 async def test_stopping_answers_what_is_pending():
     broker = Broker()
     broker.automatic = False
-    server = IngressServer(lambda key: broker, max_event_bytes=2000)
+    server = IngressServer(lambda key: broker, limits=IngressLimits(event_bytes=2000))
     port = await server.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(post())

@@ -5,10 +5,11 @@ import contextlib
 
 import pytest
 
-from eventing.broker.engine import Refused
-from eventing.broker.ingress import IngressServer
-from eventing.broker.metrics import EndpointCounters
 from eventing.codec import CodecError
+from eventing.engines.seam import Refused
+from eventing.runtime.config import IngressLimits
+from eventing.runtime.ingress import IngressServer
+from eventing.runtime.metrics import EndpointCounters
 from eventing.send import SendError, make_event, send
 
 BASE = {"id": "1", "source": "/s", "type": "t"}
@@ -20,15 +21,15 @@ class Broker:
         self.got = []
         self.refusal = None
 
-    def append(self, event, done):
-        self.got.append(event)
+    def append(self, events, done):
+        self.got += events
         done(self.refusal)
 
 
 @contextlib.asynccontextmanager
 async def broker():
     found = Broker()
-    server = IngressServer(lambda key: found, max_event_bytes=10_000)
+    server = IngressServer(lambda key: found, limits=IngressLimits(event_bytes=10_000))
     found.port = await server.start("127.0.0.1", 0)
     try:
         yield found

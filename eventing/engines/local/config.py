@@ -1,0 +1,21 @@
+"""Limits of the local log. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """Sizes of one log, in bytes unless they say otherwise."""
+
+    segment_bytes: int = 32 * MIB
+    """A file is followed by the next one at this size."""
+    log_bytes: int = 1024 * MIB
+    """What may be kept for slow consumers; beyond it producers are asked to wait (429)."""
+    pending_bytes: int = 32 * MIB
+    """Events waiting in memory to be written; more are refused for now (429)."""
+    stale_events: int = 50_000
+    """An idle consumer's saved cursor this far behind is saved anew: a restart reads little."""

@@ -1,0 +1,115 @@
+"""A consumer of the local log: reads from its cursor on, then follows the tail in memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from eventing.engines.event import StoredEvent
+from eventing.engines.local.cursor import Cursor, CursorState
+from eventing.engines.local.segments import Place, Portion
+
+log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """What a consumer needs of its log."""
+
+    @property
+    def start(self) -> int:
+        """The oldest event that can still be read."""
+
+    @property
+    def end(self) -> int:
+        """One past the newest durable event."""
+
+    async def read(self, place: Place, max_bytes: int) -> Portion:
+        """Read durable events from a place on."""
+
+    def touch(self) -> None:
+        """Note that the next checkpoint has something to do."""
+
+
+class LocalConsumer:
+    """Positions are sequence numbers; what is settled is kept in a ``Cursor``."""
+
+    def __init__(self, source: Source, state: CursorState) -> None:
+        self.cursor = Cursor(state)
+        self.attached = False
+        self._source = source
+        self._resumed = set(state.open)
+        """Open events of an earlier process that reading has not come to yet."""
+        self._place = Place(max(state.low, source.start))
+
+    def attach(self) -> bool:
+        """Join the tail if nothing lies between."""
+        self._settle_unreadable()
+        if self._place.sequence < self._source.end:
+            return False
+        self.cursor.advance(self._place.sequence)
+        self.attached = True
+        self._source.touch()
+        return True
+
+    def claim(self, event: StoredEvent) -> None:
+        """Take an event of the tail."""
+        self.cursor.take(cast(int, event.position))
+
+    def detach(self, event: StoredEvent) -> None:
+        """Go on from disk, beginning with this event."""
+        self.attached = False
+        self._place = Place(cast(int, event.position))
+        self.cursor.advance(self._place.sequence)
+
+    async def fetch(self, max_bytes: int) -> Sequence[StoredEvent]:
+        """Return the next events, passing over those settled by an earlier process."""
+        while self._place.sequence < self._source.end:
+            portion = await self._source.read(self._place, max_bytes)
+            self._place = portion.following
+            if portion.skipped:
+                log.error("events of the log are damaged", extra={"events": portion.skipped})
+            events = [event for event in portion.events if self._take(cast(int, event.position))]
+            self.cursor.advance(self._place.sequence)
+            self._settle_unreadable()
+            self._source.touch()
+            if events:
+                return events
+        return ()
+
+    def _take(self, sequence: int) -> bool:
+        if sequence < self.cursor.next:
+            is_open = sequence in self._resumed
+            self._resumed.discard(sequence)
+            return is_open
+        self.cursor.take(sequence)
+        return True
+
+    def _settle_unreadable(self) -> None:
+        """Open events that reading passed without coming to them are damaged."""
+        if self._resumed:
+            position = self._place.sequence
+            for sequence in [passed for passed in self._resumed if passed < position]:
+                self._resumed.discard(sequence)
+                self.cursor.done(sequence)
+
+    def settle(self, event: StoredEvent) -> None:
+        """Note that an event is not needed again."""
+        self.cursor.done(cast(int, event.position))
+        self._source.touch()
+
+    def close(self) -> None:
+        """Stop; the cursor stays where it is, for the next checkpoint."""
+        self.catch_up()
+        self.attached = False
+
+    def catch_up(self) -> None:
+        """While attached, all that the listener was told of counts as looked at."""
+        if self.attached:
+            self.cursor.advance(self._source.end)
+
+    @property
+    def low(self) -> int:
+        """The oldest event it still needs."""
+        idle = self.attached and not self.cursor.pending
+        return self._source.end if idle else self.cursor.low

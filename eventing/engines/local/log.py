@@ -1,0 +1,295 @@
+"""One log of the local engine: group commit, consumers, release of what nobody needs.
+
+While a group of events is being written and synced, further ones gather and become the next
+group: one ``fdatasync`` for all of them. An event is reported durable, and shown to consumers,
+only after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.engines.local.config import LogLimits
+from eventing.engines.local.consumer import LocalConsumer
+from eventing.engines.local.cursor import CursorState
+from eventing.engines.local.cursorfile import CursorFile
+from eventing.engines.local.frames import MAX_PAYLOAD_BYTES, encode
+from eventing.engines.local.segments import Place, Portion, Segment, SegmentWriter, read, recover
+from eventing.engines.local.threads import Threads
+from eventing.engines.seam import Appended, Listener, LogStats, Refused, Start, StartAt
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class LogFiles:
+    """The open files of one log, and what recovery said of them."""
+
+    folder: Path
+    segments: list[Segment]
+    end: int
+    writer: SegmentWriter
+    cursors: CursorFile
+
+    @classmethod
+    def open(cls, folder: Path, limits: LogLimits) -> LogFiles:
+        """Recover a log's folder, making it where there is none. Blocking."""
+        segments, end = recover(folder)
+        writer = SegmentWriter(folder, segments[-1], segment_bytes=limits.segment_bytes)
+        return cls(folder, segments, end, writer, CursorFile(folder))
+
+    def close(self) -> None:
+        """Close both files. Blocking."""
+        self.writer.close()
+        self.cursors.close()
+
+
+@dataclass(slots=True)
+class _Append:
+    """One append on its way to the disk."""
+
+    data: bytes
+    events: Sequence[RenderedEvent]
+    done: Appended
+
+
+class LocalLog:
+    """Use on the event loop only."""
+
+    def __init__(self, files: LogFiles, threads: Threads, limits: LogLimits) -> None:
+        self._files = files
+        self._segments = files.segments
+        self._threads = threads
+        self._limits = limits
+        self._end = files.end
+        self._size = sum(segment.size for segment in files.segments)
+        self._pending: list[_Append] = []
+        self._pending_bytes = 0
+        self._writing: asyncio.Future[Segment | None] | None = None
+        self._scheduled = False
+        self._listener: Listener = lambda events: None
+        self._consumers: dict[str, LocalConsumer] = {}
+        self._saved = dict(files.cursors.states)
+        self._low = self._lowest()
+        """The oldest event that some consumer needs, as of the last checkpoint."""
+        self._touched = True
+        self._closed = False
+
+    @property
+    def start(self) -> int:
+        """The sequence number of the oldest event that can still be read."""
+        return self._segments[0].base
+
+    @property
+    def end(self) -> int:
+        """One past the sequence number of the newest durable event."""
+        return self._end
+
+    def stats(self) -> LogStats:
+        """Return bytes on disk and events that some consumer needs."""
+        return LogStats(self._size, self._end - self._low)
+
+    def listen(self, listener: Listener) -> None:
+        """Name the one who is told of events that became durable."""
+        self._listener = listener
+
+    # -- appending ---------------------------------------------------------------------------
+
+    def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
+        """Write all of the events in one group, or raise Refused."""
+        self._check_room()
+        frames = [encode(event) for event in events]
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        if len(data) > MAX_PAYLOAD_BYTES and any(len(each) > MAX_PAYLOAD_BYTES for each in frames):
+            raise Refused("the event is larger than the log takes", status=413)
+        self._pending.append(_Append(data, events, done))
+        self._pending_bytes += len(data)
+        if not self._scheduled and self._writing is None:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._write)
+
+    def _check_room(self) -> None:
+        if self._closed:
+            raise Refused("the log is being closed")
+        if self._size + self._pending_bytes > self._limits.log_bytes:
+            raise Refused(
+                "the broker's log is full until its slowest Trigger has caught up",
+                status=429,
+                retry_after=5,
+            )
+        if self._pending_bytes > self._limits.pending_bytes:
+            raise Refused("too many events are waiting to be written", status=429)
+
+    def _write(self) -> None:
+        self._scheduled = False
+        if not self._pending or self._writing is not None:
+            return
+        group, self._pending, self._pending_bytes = self._pending, [], 0
+        data = b"".join([each.data for each in group])
+        writer, base = self._files.writer, self._end
+        self._writing = writing = self._threads.write(lambda: writer.write(data, base))
+        writing.add_done_callback(lambda future: self._written(group, len(data), future))
+
+    def _written(
+        self, group: list[_Append], size: int, future: asyncio.Future[Segment | None]
+    ) -> None:
+        self._writing = None
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or error is not None:
+            self._failed(group, error)
+        else:
+            self._committed(group, size, future.result())
+        if self._pending:
+            self._write()
+
+    def _failed(self, group: list[_Append], error: BaseException | None) -> None:
+        facts = {"log": self._files.folder.name, "error": str(error)}
+        log.error("events cannot be written", extra=facts)
+        refusal = Refused(f"the event cannot be stored: {error}", retry_after=5)
+        for each in group:
+            each.done(refusal)
+
+    def _committed(self, group: list[_Append], size: int, started: Segment | None) -> None:
+        if started is not None:
+            self._segments.append(started)
+        self._segments[-1].size += size
+        self._size += size
+        sequence = self._end
+        stored = []
+        for each in group:
+            for event in each.events:
+                stored.append(
+                    StoredEvent(
+                        event.arrival_ns,
+                        event.ttl,
+                        event.head,
+                        event.types,
+                        event.data,
+                        event.known_attributes,
+                        sequence,
+                    )
+                )
+                sequence += 1
+            each.done(None)
+        self._end = sequence
+        self._touched = True
+        self._listener(stored)
+
+    # -- consuming ---------------------------------------------------------------------------
+
+    async def consumers(self) -> Collection[str]:
+        """Return the ids of all consumers."""
+        return list(self._saved)
+
+    async def consume(
+        self, consumer_id: str, start: Start | StartAt = Start.LATEST
+    ) -> LocalConsumer:
+        """Open a consumer; the state of a new one is on disk before any later event."""
+        earlier = self._consumers.get(consumer_id)
+        state = earlier.cursor.state() if earlier else self._saved.get(consumer_id)
+        if state is None:
+            state = CursorState(self._sequence_of(start))
+            await self._save_new(consumer_id, state)
+        consumer = self._consumers[consumer_id] = LocalConsumer(self, state)
+        return consumer
+
+    async def _save_new(self, consumer_id: str, state: CursorState) -> None:
+        self._saved[consumer_id] = state  # holds back the release of what it needs
+        change = {consumer_id: state}
+        try:
+            await self._threads.write(lambda: self._files.cursors.save(change, durable=True))
+        except OSError:
+            del self._saved[consumer_id]
+            raise
+
+    def _sequence_of(self, start: Start | StartAt) -> int:
+        match start:
+            case StartAt(position=position):
+                return min(max(cast(int, position), self.start), self._end)
+            case Start.EARLIEST:
+                return self.start
+            case Start.LATEST:
+                return self._end
+
+    async def forget(self, consumer_id: str) -> None:
+        """Remove a consumer, on disk too."""
+        self._consumers.pop(consumer_id, None)
+        self._touched = True
+        if self._saved.pop(consumer_id, None) is not None and not self._closed:
+            await self._save({consumer_id: None})
+
+    async def read(self, place: Place, max_bytes: int) -> Portion:
+        """Read durable events from a place on."""
+        if place.sequence >= self._end:
+            return Portion((), place)
+        segments, end = tuple(self._segments), self._end
+        return await self._threads.read(lambda: read(segments, place, end=end, max_bytes=max_bytes))
+
+    def touch(self) -> None:
+        """Note that the next checkpoint has something to do."""
+        self._touched = True
+
+    # -- keeping state -----------------------------------------------------------------------
+
+    async def checkpoint(self) -> None:
+        """Save the cursors that moved and remove whole segments that nobody needs."""
+        if self._touched and not self._closed:
+            await self._checkpoint(everything=False)
+
+    async def _checkpoint(self, *, everything: bool) -> None:
+        self._touched = False
+        changes: dict[str, CursorState | None] = {}
+        for consumer_id, consumer in self._consumers.items():
+            cursor = consumer.cursor
+            stale = self._end - self._saved[consumer_id].next > self._limits.stale_events
+            if cursor.changed or everything or stale:
+                consumer.catch_up()
+                changes[consumer_id] = self._saved[consumer_id] = cursor.state()
+                cursor.changed = False
+        self._low = self._lowest()
+        self._release(self._low)
+        if changes:
+            await self._save(changes)
+
+    async def _save(self, changes: Mapping[str, CursorState | None]) -> None:
+        """Without a sync: what a crash of the machine undoes here is only delivered again."""
+        cursors = self._files.cursors
+        try:
+            await self._threads.write(lambda: cursors.save(changes, durable=False))
+        except OSError as error:
+            # The file is written anew with the next change.
+            log.error("cursors cannot be saved", extra={"error": str(error)})
+
+    def _lowest(self) -> int:
+        """The oldest event that some consumer needs, open or not."""
+        low = self._end
+        for consumer_id, state in self._saved.items():
+            consumer = self._consumers.get(consumer_id)
+            low = min(low, state.low if consumer is None else consumer.low)
+        return low
+
+    def _release(self, position: int) -> None:
+        """Remove whole segments below a position; the last one always stays."""
+        while len(self._segments) > 1 and self._segments[1].base <= position:
+            released = self._segments.pop(0)
+            self._size -= released.size
+            self._threads.write_later(partial(released.path.unlink, missing_ok=True))
+
+    async def close(self) -> None:
+        """Write what is pending, save all cursors, close the files."""
+        self._closed = True
+        while self._pending or self._writing is not None:
+            if self._writing is None:
+                self._write()
+            if self._writing is not None:
+                await asyncio.wait([self._writing])
+            await asyncio.sleep(0)
+        await self._checkpoint(everything=True)
+        await self._threads.write(self._files.close)

@@ -1,0 +1,198 @@
+"""Files of the event log: writing, recovery, reading. Blocking; runs in the engine's threads.
+
+A log is a folder of segments named by the sequence number of their first event. Only the last one
+is written to. A segment is made durable before the next one starts, so damage by a crash can only
+be at the end of the last one: there it is cut off, which loses nothing that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eventing.engines.event import StoredEvent
+from eventing.engines.local.frames import FRAME_BYTES, decode, frame_length, frames
+
+_SUFFIX = ".log"
+_SCAN_BYTES = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Segment:
+    """One file; ``size`` is its durable length."""
+
+    path: Path
+    base: int
+    size: int
+
+
+def segment_path(folder: Path, base: int) -> Path:
+    return folder / f"{base:020d}{_SUFFIX}"
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes created, renamed and removed names of a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def recover(folder: Path) -> tuple[list[Segment], int]:
+    """The segments of a folder and the next sequence number, the torn tail cut off."""
+    folder.mkdir(parents=True, exist_ok=True)
+    segments = [
+        Segment(path, int(path.stem), path.stat().st_size)
+        for path in sorted(folder.glob(f"*{_SUFFIX}"))
+    ]
+    if not segments:
+        return [_create(folder, 0)], 0
+    last = segments[-1]
+    count, good = scan(last.path)
+    if good < last.size:
+        with last.path.open("r+b") as file:
+            file.truncate(good)
+            os.fdatasync(file.fileno())
+        last.size = good
+    return segments, last.base + count
+
+
+def scan(path: Path) -> tuple[int, int]:
+    """How many whole events a segment starts with, and where they end."""
+    count, at = 0, 0
+    with path.open("rb") as file:
+        pending = b""
+        while chunk := file.read(_SCAN_BYTES):
+            pending += chunk
+            end = 0
+            for _, following in frames(pending):
+                count, end = count + 1, following
+            at += end
+            pending = pending[end:]
+    return count, at
+
+
+def _create(folder: Path, base: int) -> Segment:
+    path = segment_path(folder, base)
+    try:
+        path.touch()
+        sync_folder(folder)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return Segment(path, base, 0)
+
+
+class SegmentWriter:
+    """Appends to the last segment. One thread at a time."""
+
+    def __init__(self, folder: Path, last: Segment, *, segment_bytes: int) -> None:
+        self._folder = folder
+        self._limit = segment_bytes
+        self._position = last.size
+        self._started: Segment | None = None
+        self._torn = True  # anything beyond the position is not ours
+        self._fd = os.open(last.path, os.O_WRONLY)
+
+    def write(self, data: bytes, base: int) -> Segment | None:
+        """Appends and makes durable; answers the new segment if one had to be started.
+
+        After an OSError nothing of the data counts; the next write goes where this one did.
+        """
+        if self._position and self._position + len(data) > self._limit:
+            self._roll(base)
+        if self._torn:
+            os.ftruncate(self._fd, self._position)
+            os.lseek(self._fd, self._position, os.SEEK_SET)
+        self._torn = True
+        write_all(self._fd, data)
+        os.fdatasync(self._fd)
+        self._torn = False
+        self._position += len(data)
+        started, self._started = self._started, None
+        return started
+
+    def _roll(self, base: int) -> None:
+        segment = _create(self._folder, base)
+        try:
+            fd = os.open(segment.path, os.O_WRONLY)
+        except OSError:
+            segment.path.unlink()
+            raise
+        if self._torn:
+            os.ftruncate(self._fd, self._position)
+        os.close(self._fd)
+        self._fd, self._position, self._started = fd, 0, segment
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position in a log, with the file offset of it where known."""
+
+    sequence: int
+    base: int = -1
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What one read found. ``skipped`` events were damaged and cannot be read."""
+
+    events: Sequence[StoredEvent]
+    following: Place
+    skipped: int = 0
+
+
+def read(segments: Sequence[Segment], place: Place, *, end: int, max_bytes: int) -> Portion:
+    """Events from a place on, of one segment, up to ``end`` (exclusive)."""
+    number = bisect_right([segment.base for segment in segments], place.sequence) - 1
+    segment = segments[max(number, 0)]
+    after = segments[number + 1].base if number + 1 < len(segments) else end
+    with segment.path.open("rb", buffering=0) as file:
+        fd = file.fileno()
+        if place.base != segment.base:
+            place = _seek(fd, segment.base, max(place.sequence, segment.base))
+        events, offset = _read_at(fd, place, limit=min(after, end), max_bytes=max_bytes)
+    if not events and place.sequence < after:
+        return Portion((), Place(after), skipped=after - place.sequence)
+    return Portion(events, Place(place.sequence + len(events), segment.base, offset))
+
+
+def _seek(fd: int, base: int, sequence: int) -> Place:
+    """The offset of an event in its segment, by the lengths of those before it."""
+    at, offset = base, 0
+    while at < sequence:
+        length = frame_length(os.pread(fd, FRAME_BYTES, offset))
+        if not length:
+            break
+        offset += length
+        at += 1
+    return Place(sequence, base, offset)
+
+
+def _read_at(fd: int, place: Place, *, limit: int, max_bytes: int) -> tuple[list[StoredEvent], int]:
+    chunk = os.pread(fd, max_bytes, place.offset)
+    needed = frame_length(chunk[:FRAME_BYTES])
+    if needed > len(chunk):
+        chunk = os.pread(fd, needed, place.offset)
+    events: list[StoredEvent] = []
+    consumed = 0
+    for payload, frame_end in frames(chunk):
+        if place.sequence + len(events) >= limit:
+            break
+        events.append(decode(payload, place.sequence + len(events)))
+        consumed = frame_end
+    return events, place.offset + consumed

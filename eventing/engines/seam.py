@@ -1,0 +1,176 @@
+"""What the runtime asks of an event engine: one durable log per addressable, consumers over it.
+
+An engine opens logs by key. A log takes events in and reports each append when it is durable. A
+subscription (a Trigger, later a Subscription of a Channel) is a consumer of the log, known by an
+id that survives restarts::
+
+    fetch -> settle -> checkpoint        an engine with cursors (a file, committed offsets)
+    fetch -> settle                      an engine that is told of each event (acknowledgements)
+
+Every fetched event is settled once: delivered, dead-lettered, dropped, or not matched. An event
+that was not settled before its consumer was closed, or its process died, is given again to
+whoever opens the consumer next: delivery is at least once. Retries and back-off are the runtime's
+own; an engine that would take an unsettled event for lost meanwhile keeps it alive itself.
+
+All calls are made on one event loop; engines do their waiting elsewhere.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from eventing.engines.event import Position, RenderedEvent, StoredEvent
+
+
+class Refused(Exception):
+    """The log takes no event now. ``status`` is the HTTP answer that says so."""
+
+    def __init__(self, message: str, *, status: int = 503, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+        """Seconds after which a new attempt may succeed."""
+
+
+class Order(enum.Enum):
+    """In which order a consumer is given the events of a log."""
+
+    TOTAL = "total"
+    """As they were appended."""
+    PER_KEY = "per key"
+    """As they were appended among events of one ``partitionkey``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine promises."""
+
+    order: Order
+    partitioned: bool
+    """A log has several parts, which different processes may read."""
+    redelivers: bool
+    """An unsettled event is given again while its consumer stays open, not only afterwards."""
+    consumer_groups: bool
+    """Several processes may open one consumer, and share its events."""
+    processes: bool
+    """Ingress and dispatcher may be different processes. Where this is False, the log has one
+    writer, which is also where its readers learn of new events."""
+    max_event_bytes: int
+    """The largest event it stores: head and data."""
+
+
+class Start(enum.Enum):
+    """Where a new consumer begins."""
+
+    EARLIEST = "earliest"
+    LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class StartAt:
+    """A new consumer begins with the event at this position (replay)."""
+
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class LogStats:
+    """The state of a log, as last known."""
+
+    size_bytes: int
+    """What it occupies."""
+    events: int
+    """Events that some consumer has not settled yet."""
+
+
+Appended = Callable[[Refused | None], None]
+"""Called once: with None when all events of an append are durable, else with the reason."""
+
+Listener = Callable[[Sequence[StoredEvent]], None]
+
+
+class Consumer(Protocol):
+    """One subscription's way through a log."""
+
+    def attach(self) -> bool:
+        """Join the tail of the log, if no event lies between it and this consumer.
+
+        From then on the log's listener is told of this consumer's next events, each of which it
+        either claims or lets pass (which settles it). An engine that does not tell of its tail
+        always answers False; its ``fetch`` waits instead.
+        """
+
+    def claim(self, event: StoredEvent) -> None:
+        """Take an event of the tail: it is settled later. Only while attached."""
+
+    def detach(self, event: StoredEvent) -> None:
+        """Leave the tail: events are fetched again, beginning with this one."""
+
+    async def fetch(self, max_bytes: int) -> Sequence[StoredEvent]:
+        """Return the next events, about so many bytes of them but at least one.
+
+        At the end of the log: nothing, where the consumer can attach; else it waits for an event.
+        """
+
+    def settle(self, event: StoredEvent) -> None:
+        """Say that a fetched or claimed event is not needed again. Takes effect soon."""
+
+    def close(self) -> None:
+        """Stop; unsettled events remain for whoever opens this consumer next."""
+
+
+class EventLog(Protocol):
+    """The log of one addressable."""
+
+    def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
+        """Append all of the events or none; raise Refused at once where there is no room.
+
+        ``done`` is called later, never from here.
+        """
+
+    def listen(self, listener: Listener) -> None:
+        """Name the one who is told of events that became durable, in order, once each.
+
+        Engines that do not tell of their tail never call it.
+        """
+
+    async def consumers(self) -> Collection[str]:
+        """Return the ids of all consumers, open or not."""
+
+    async def consume(self, consumer_id: str, start: Start | StartAt = Start.LATEST) -> Consumer:
+        """Open a consumer where it stopped, or a new one at ``start``.
+
+        On return a new one is durable: no event acknowledged later can pass it by.
+        """
+
+    async def forget(self, consumer_id: str) -> None:
+        """Remove a consumer and its state."""
+
+    async def checkpoint(self) -> None:
+        """Save how far consumers are, and let go of events that none of them needs."""
+
+    def stats(self) -> LogStats:
+        """Return the log's state, without asking anybody."""
+
+
+class Engine(Protocol):
+    """Opens and drops logs by key."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine promises."""
+
+    async def open(self, key: str) -> EventLog:
+        """Open a log, making it where there is none."""
+
+    async def drop(self, key: str) -> None:
+        """Remove a log with all its events and consumers."""
+
+    async def keys(self) -> Collection[str]:
+        """Return the keys of all logs there are."""
+
+    async def close(self) -> None:
+        """Make everything durable and let go of it."""

@@ -1,0 +1,124 @@
+"""One addressable in the data plane: its log, its subscriptions, and the routing between them.
+
+A Broker with its Triggers, and nothing here that is a Broker's alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.engines.seam import Appended, EventLog
+from eventing.filters import FilterIndex
+from eventing.runtime.dispatcher import Services
+from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.replies import LogReplies
+from eventing.runtime.spec import SubscriptionSpec
+from eventing.runtime.subscription import Subscription
+from hearth.kube.meta import Key
+
+
+class Addressable:
+    """Takes events in and hands each durable one to the subscriptions it matches."""
+
+    def __init__(
+        self, key: Key, events: EventLog, *, services: Services, metrics: BrokerMetrics
+    ) -> None:
+        self.key = key
+        self.counters = metrics.broker(*key)
+        self._log = events
+        self._services = services
+        self._metrics = metrics
+        self._subscriptions: dict[str, Subscription] = {}
+        self._replies = LogReplies(events)
+        self._index: FilterIndex[Subscription] | None = None
+        self._changing = asyncio.Lock()
+        self._closed = False
+        events.listen(self._route)
+
+    # -- events ------------------------------------------------------------------------------
+
+    def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
+        """Append all or none: raise Refused, or call ``done`` when they are durable."""
+        self._log.append(events, done)
+
+    def _route(self, events: Sequence[StoredEvent]) -> None:
+        index = self._index
+        if index is None:
+            index = self._index = FilterIndex(
+                (each.spec.filter, each) for each in self._subscriptions.values()
+            )
+        for event in events:
+            for subscription in index.match(event.attributes):
+                subscription.offer(event)
+
+    # -- subscriptions -----------------------------------------------------------------------
+
+    async def subscribe(self, spec: SubscriptionSpec) -> None:
+        """Add a subscription, or change one. A new one starts with the next event."""
+        async with self._changing:
+            if self._closed:
+                return
+            subscription = self._subscriptions.get(spec.uid)
+            if subscription is None:
+                consumer = await self._log.consume(spec.uid)
+                subscription = self._subscriptions[spec.uid] = Subscription(
+                    spec,
+                    consumer,
+                    services=self._services,
+                    counters=self._metrics.trigger(spec.namespace, self.key[1], spec.name),
+                    replies=self._replies,
+                )
+                subscription.start()
+            else:
+                subscription.update(spec)
+            self._index = None
+
+    async def unsubscribe(self, uid: str) -> None:
+        """Remove a subscription, and what the log knows of it."""
+        async with self._changing:
+            subscription = self._subscriptions.pop(uid, None)
+            self._index = None
+            if subscription is not None:
+                subscription.close()
+                spec = subscription.spec
+                self._metrics.forget(*self.key, f"trigger:{spec.name}.{spec.namespace}")
+            if not self._closed:
+                await self._log.forget(uid)
+
+    async def known(self) -> Collection[str]:
+        """Return the uids of all subscriptions that the log knows, open or not."""
+        return await self._log.consumers()
+
+    def subscription(self, uid: str) -> Subscription | None:
+        """Return an open subscription."""
+        return self._subscriptions.get(uid)
+
+    # -- state -------------------------------------------------------------------------------
+
+    async def checkpoint(self) -> None:
+        """Save where subscriptions are, and let go of events that nobody needs."""
+        await self._log.checkpoint()
+        stats = self._log.stats()
+        if not self._closed:
+            self._metrics.log_state(*self.key, size=stats.size_bytes, events=stats.events)
+
+    def drain(self) -> None:
+        """Begin no further delivery."""
+        for subscription in self._subscriptions.values():
+            subscription.drain()
+
+    @property
+    def busy(self) -> bool:
+        """Whether deliveries are under way."""
+        return any(each.busy for each in self._subscriptions.values())
+
+    def close(self) -> None:
+        """Stop deliveries. Positions are saved when the log is closed."""
+        self._closed = True
+        self._replies.close()
+        for subscription in self._subscriptions.values():
+            subscription.close()
+        self._subscriptions.clear()
+        self._index = None

@@ -1,0 +1,73 @@
+"""Settings of the data plane: limits of the ingress, of the delivery client, of subscriptions.
+
+Bytes and seconds, as the names say. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+MAX_EVENT_BYTES = 8 * MIB
+"""The largest event taken in, and the largest answer read: body and attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngressLimits:
+    """What a producer may send, and how long it may take."""
+
+    event_bytes: int = MAX_EVENT_BYTES
+    header_bytes: int = 64 * KIB
+    headers: int = 200
+    pipelined: int = 64
+    """Requests of one connection that wait for their answer; no more are read meanwhile."""
+    request_seconds: float = 60.0
+    """A request must be whole this long after it began."""
+    idle_seconds: float = 300.0
+    sweep_seconds: float = 5.0
+    """How often the two above are looked after."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """How deliveries use connections."""
+
+    answer_bytes: int = MAX_EVENT_BYTES
+    header_bytes: int = 64 * KIB
+    connect_seconds: float = 10.0
+    idle_seconds: float = 30.0
+    sweep_seconds: float = 0.1
+    """How often deadlines are looked after."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionLimits:
+    """What subscriptions hold in memory before they go on from their log."""
+
+    held_bytes: int = 4 * MIB
+    """More than this held for one subscription, and it goes on from the log."""
+    held_events: int = 10_000
+    process_bytes: int = 256 * MIB
+    """What all subscriptions of a process hold together before each holds little."""
+    fetch_bytes: int = 512 * KIB
+    short_fetch_bytes: int = 32 * KIB
+    """As much as a subscription fetches, and holds, while memory of the process is short."""
+    dead_letter_pause_seconds: float = 600.0
+    """Before a dead letter sink that does not answer is tried again."""
+    drop_log_seconds: float = 10.0
+    """Drops are logged this often at most, for each subscription."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeLimits:
+    """All limits of a data plane process."""
+
+    ingress: IngressLimits = IngressLimits()
+    client: ClientLimits = ClientLimits()
+    subscriptions: SubscriptionLimits = SubscriptionLimits()
+    checkpoint_seconds: float = 0.1
+    """How often positions of subscriptions are saved: what a crash repeats at most."""
+    grace_seconds: float = 5.0
+    """What deliveries under way are given at the end of the process."""

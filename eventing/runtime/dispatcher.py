@@ -1,0 +1,283 @@
+"""The deliveries of one subscription: attempts, retries, replies, dead letters.
+
+An event goes to the subscriber; its reply, where it has a place to go, follows; what fails for
+good goes to the dead letter sink. Each of these hops is retried by the same policy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
+
+from eventing.codec import Event
+from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.runtime import policy as delivery
+from eventing.runtime.accounting import MemoryBudget
+from eventing.runtime.client import Answer, DeliveryClient
+from eventing.runtime.intake import TooManyPasses, prepare, prepare_reply
+from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.policy import Outcome
+from eventing.runtime.replies import LogReplies, reply_of
+from eventing.runtime.request import ErrorInfo, render_request
+from eventing.runtime.slots import Slots
+from eventing.runtime.spec import Reply, SubscriptionSpec
+from eventing.runtime.target import Target
+from hearth.kube.clock import Clock, wall_clock
+
+log = logging.getLogger(__name__)
+
+_OVERLOADED = frozenset({0, 429, 503})
+
+
+@dataclass(slots=True)
+class Services:
+    """What the subscriptions of a process share."""
+
+    client: DeliveryClient
+    budget: MemoryBudget
+    clock: Clock = wall_clock
+    chance: Callable[[], float] = random.random
+
+
+class Hop(enum.Enum):
+    """Where a delivery is on its way to."""
+
+    SUBSCRIBER = "subscriber"
+    REPLY = "reply"
+    DEAD_LETTER = "dead letter"
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """One event on its way."""
+
+    event: StoredEvent
+    hop: Hop = Hop.SUBSCRIBER
+    attempts: int = 0
+    """Attempts of this hop so far."""
+    started: float = 0.0
+    reply: RenderedEvent | None = None
+    failure: ErrorInfo | None = None
+    timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+
+class Dispatcher:
+    """Delivers what it is given; ``settled`` is called once for each event that is done with."""
+
+    def __init__(
+        self,
+        spec: SubscriptionSpec,
+        *,
+        services: Services,
+        counters: EndpointCounters,
+        replies: LogReplies,
+        settled: Callable[[StoredEvent], None],
+    ) -> None:
+        self._spec = spec
+        self._services = services
+        self._counters = counters
+        self._replies = replies
+        self._settled = settled
+        self._slots = Slots()
+        self._queue: deque[Delivery] = deque()
+        self._waiting: set[Delivery] = set()
+        self._under_way = 0
+        self._closed = self._draining = False
+        self._drops_logged_at = float("-inf")
+
+    def add(self, event: StoredEvent) -> None:
+        """Deliver an event; it starts with ``pump``."""
+        self._queue.append(Delivery(event))
+
+    def update(self, spec: SubscriptionSpec) -> None:
+        """Deliver by new rules, also what was taken already."""
+        self._spec = spec
+        self.pump()
+
+    def drain(self) -> None:
+        """Begin no further attempt; those under way may still end."""
+        self._draining = True
+
+    @property
+    def busy(self) -> bool:
+        """Whether attempts are under way."""
+        return self._under_way > 0
+
+    def close(self) -> None:
+        """Stop; what is under way is not settled."""
+        self._closed = self._draining = True
+        for item in self._waiting:
+            if item.timer is not None:
+                item.timer.cancel()
+        self._waiting.clear()
+        self._queue.clear()
+
+    # -- attempts ----------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Start as many attempts as there are free slots."""
+        while self._queue and self._under_way < self._slots.limit and not self._draining:
+            self._attempt(self._queue.popleft())
+
+    def _attempt(self, item: Delivery) -> None:
+        target = self._target_of(item)
+        item.attempts += 1
+        item.started = monotonic()
+        self._under_way += 1
+        if item.attempts == 1 and item.hop is Hop.SUBSCRIBER:
+            waited = self._services.clock() - item.event.arrival_ns / 1e9
+            self._counters.process.observe(max(0.0, waited))
+        if target is None:
+            answer = Answer(404, error="the subscriber has no address")
+            asyncio.get_running_loop().call_soon(self._answered, item, answer)
+            return
+        request = render_request(
+            target,
+            item.event if item.reply is None else item.reply,
+            namespace=self._spec.namespace,
+            structured=self._spec.policy.structured,
+            wants_reply=item.hop is Hop.SUBSCRIBER,
+            failure=item.failure,
+        )
+        self._services.client.send(
+            target,
+            request,
+            partial(self._answered, item),
+            timeout_seconds=self._spec.policy.timeout_seconds,
+        )
+
+    def _target_of(self, item: Delivery) -> Target | None:
+        if item.hop is Hop.SUBSCRIBER:
+            return self._spec.target
+        if item.hop is Hop.DEAD_LETTER:
+            return self._spec.dead_letter
+        return self._spec.reply if isinstance(self._spec.reply, Target) else None
+
+    def _answered(self, item: Delivery, answer: Answer) -> None:
+        self._under_way -= 1
+        if self._closed:
+            return
+        now = monotonic()
+        self._counters.dispatched(answer.status, now - item.started)
+        self._adapt(item, answer.status, now)
+        status, reply = answer.status, None
+        if item.hop is Hop.SUBSCRIBER and delivery.is_success(status):
+            status, reply = reply_of(answer)
+        if reply is not None and self._spec.reply is not None:
+            self._forward_reply(item, reply, answer)
+        else:
+            self._proceed(item, status, answer)
+        self.pump()
+
+    def _adapt(self, item: Delivery, status: int, now: float) -> None:
+        if status in _OVERLOADED:
+            self._slots.overloaded(now=now, started=item.started)
+        elif delivery.is_success(status):
+            self._slots.succeeded(busy=self._under_way + 1)
+
+    # -- what follows an attempt -------------------------------------------------------------
+
+    def _proceed(self, item: Delivery, status: int, answer: Answer) -> None:
+        now = self._services.clock()
+        outcome = Outcome(status, _retry_after(answer, now))
+        match delivery.next_step(
+            self._spec.policy, item.attempts, outcome, now=now, jitter=self._services.chance()
+        ):
+            case delivery.Done():
+                if item.hop is Hop.DEAD_LETTER:
+                    self._counters.dead_lettered += 1
+                self._finish(item)
+            case delivery.Retry(at=at):
+                self._counters.retried += 1
+                self._later(item, at - now)
+            case delivery.DeadLetter():
+                self._undeliverable(item, status, answer)
+
+    def _undeliverable(self, item: Delivery, status: int, answer: Answer) -> None:
+        """Retries are over: on to the dead letter sink, which is not given up on lightly."""
+        if self._spec.dead_letter is None:
+            self._drop(item, status, answer)
+        elif item.hop is not Hop.DEAD_LETTER:
+            target = self._target_of(item)
+            url = target.url if target else ""
+            item.failure = ErrorInfo.of(url, status, body=answer.body, error=answer.error)
+            item.reply = None  # the event itself is the dead letter, also when its reply failed
+            self._next_hop(item, Hop.DEAD_LETTER)
+        elif delivery.is_retried(status):
+            self._later(item, self._services.budget.limits.dead_letter_pause_seconds)
+        else:
+            self._drop(item, status, answer)
+
+    def _next_hop(self, item: Delivery, hop: Hop) -> None:
+        item.hop = hop
+        item.attempts = 0
+        self._queue.append(item)
+
+    def _forward_reply(self, item: Delivery, reply: Event, answer: Answer) -> None:
+        """The event is settled only when its reply is durable, or has been taken."""
+        arrival_ns = int(self._services.clock() * 1e9)
+        if self._spec.reply is not Reply.OWN_LOG:
+            item.reply = prepare_reply(
+                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.headers
+            )
+            self._next_hop(item, Hop.REPLY)
+            return
+        try:
+            rendered = prepare(
+                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.headers
+            )
+        except TooManyPasses:
+            log.warning(
+                "reply dropped: events go round in a loop",
+                extra={"subscription": f"{self._spec.namespace}/{self._spec.name}"},
+            )
+            self._counters.dropped += 1
+            self._finish(item)
+            return
+        self._replies.append(rendered, partial(self._finish, item))
+
+    def _later(self, item: Delivery, seconds: float) -> None:
+        self._waiting.add(item)
+        item.timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._again, item)
+
+    def _again(self, item: Delivery) -> None:
+        self._waiting.discard(item)
+        item.timer = None
+        self._queue.appendleft(item)
+        self.pump()
+
+    def _finish(self, item: Delivery) -> None:
+        if not self._closed:
+            self._settled(item.event)
+
+    def _drop(self, item: Delivery, status: int, answer: Answer) -> None:
+        self._counters.dropped += 1
+        self._finish(item)
+        now = monotonic()
+        if now - self._drops_logged_at < self._services.budget.limits.drop_log_seconds:
+            return
+        self._drops_logged_at = now
+        log.warning(
+            "events dropped: they cannot be delivered and no dead letter sink takes them",
+            extra={
+                "subscription": f"{self._spec.namespace}/{self._spec.name}",
+                "event": item.event.attributes.get("id"),
+                "status": status,
+                "error": answer.error,
+                "dropped_so_far": self._counters.dropped,
+            },
+        )
+
+
+def _retry_after(answer: Answer, now: float) -> float:
+    for name, value in answer.headers:
+        if name == b"retry-after":
+            return delivery.parse_retry_after(value, now=now)
+    return 0.0

@@ -1,0 +1,144 @@
+"""The processes of the data plane: ingress and dispatcher, each alone or both in one.
+
+``run`` is the process ``broker`` of one machine. Where all engines in use can be reached from
+several processes (``Capabilities.processes``), ``run_ingress`` and ``run_dispatcher`` may be
+processes of their own. The local log cannot: it has one writer, and its readers learn of new
+events in that writer's memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from eventing.engines.classes import ENGINES, EngineFactory, Engines, EnginesConfig
+from eventing.runtime.accounting import MemoryBudget
+from eventing.runtime.brokers import Brokers
+from eventing.runtime.client import DeliveryClient
+from eventing.runtime.config import RuntimeLimits
+from eventing.runtime.dispatcher import Services
+from eventing.runtime.ingress import IngressServer
+from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.target import Address
+from hearth.kube.client import KubeClient
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """How a process of the data plane is set up."""
+
+    kubeconfig: Path
+    engines: EnginesConfig
+    host: str = "127.0.0.1"
+    port: int = 8082
+    gateway_address: Address | None = None
+    """The activator's internal listener, which in-cluster hosts are reached through."""
+    limits: RuntimeLimits = field(default_factory=RuntimeLimits)
+
+
+class Role(enum.Flag):
+    """What a process does."""
+
+    INGRESS = enum.auto()
+    DISPATCHER = enum.auto()
+
+
+class NeedsOneProcess(Exception):
+    """An engine that cannot be shared between processes was asked to be."""
+
+
+Ready = Callable[[], None]
+
+
+async def run(
+    config: BrokerConfig, ready: Ready, *, factories: Mapping[str, EngineFactory] = ENGINES
+) -> None:
+    """Take events in and deliver them, until cancelled."""
+    await _run(config, ready, Role.INGRESS | Role.DISPATCHER, factories, REGISTRY)
+
+
+async def run_ingress(
+    config: BrokerConfig,
+    ready: Ready,
+    *,
+    factories: Mapping[str, EngineFactory] = ENGINES,
+    registry: CollectorRegistry = REGISTRY,
+) -> None:
+    """Take events in, until cancelled; raise NeedsOneProcess where an engine forbids it."""
+    await _run(config, ready, Role.INGRESS, factories, registry)
+
+
+async def run_dispatcher(
+    config: BrokerConfig,
+    ready: Ready,
+    *,
+    factories: Mapping[str, EngineFactory] = ENGINES,
+    registry: CollectorRegistry = REGISTRY,
+) -> None:
+    """Deliver events, until cancelled; raise NeedsOneProcess where an engine forbids it."""
+    await _run(config, ready, Role.DISPATCHER, factories, registry)
+
+
+async def _run(
+    config: BrokerConfig,
+    ready: Ready,
+    role: Role,
+    factories: Mapping[str, EngineFactory],
+    registry: CollectorRegistry,
+) -> None:
+    limits = config.limits
+    async with AsyncExitStack() as stack:
+        engines = Engines(config.engines, factories)
+        stack.push_async_callback(engines.close)
+        if role is not Role.INGRESS | Role.DISPATCHER:
+            _check_processes(engines)
+        client = await stack.enter_async_context(
+            KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-broker")
+        )
+        metrics = BrokerMetrics()
+        registry.register(metrics)
+        stack.callback(registry.unregister, metrics)
+        deliveries = DeliveryClient(limits.client)
+        stack.push_async_callback(deliveries.close)
+        brokers = Brokers(
+            client,
+            engines,
+            services=Services(deliveries, MemoryBudget(limits.subscriptions)),
+            metrics=metrics,
+            gateway=config.gateway_address,
+            dispatches=Role.DISPATCHER in role,
+            checkpoint_seconds=limits.checkpoint_seconds,
+        )
+        stack.push_async_callback(brokers.close, grace_seconds=limits.grace_seconds)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(deliveries.run(), name="delivery-timeouts")
+            in_step = asyncio.Event()
+            group.create_task(brokers.run(in_step.set), name="brokers")
+            await in_step.wait()
+            if Role.INGRESS in role:
+                await _listen(config, brokers, stack, group)
+            ready()
+
+
+async def _listen(
+    config: BrokerConfig, brokers: Brokers, stack: AsyncExitStack, group: asyncio.TaskGroup
+) -> None:
+    ingress = IngressServer(brokers.find, limits=config.limits.ingress)
+    # Last in, first out: producers are answered before deliveries and logs come to their end.
+    stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
+    await ingress.start(config.host, config.port)
+    group.create_task(ingress.run(), name="ingress-timeouts")
+
+
+def _check_processes(engines: Engines) -> None:
+    for broker_class, engine in engines.all().items():
+        if not engine.capabilities.processes:
+            raise NeedsOneProcess(
+                f"brokers of class {broker_class} need ingress and dispatcher in one process"
+            )

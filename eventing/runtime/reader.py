@@ -1,0 +1,83 @@
+"""Reads a log on behalf of one subscription: from its consumer until that is at the tail.
+
+The log is the queue, memory a cache of its end. A reader is live while its consumer is attached
+to the tail; when more is held than memory may hold, it goes back to reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from eventing.engines.event import StoredEvent
+from eventing.engines.seam import Consumer
+from eventing.runtime.accounting import HeldEvents
+
+log = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 1.0
+"""After a fetch that failed."""
+
+
+class Reader:
+    """``take`` gets what matches, in order; what does not is settled here."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        held: HeldEvents,
+        *,
+        name: str,
+        matches: Callable[[StoredEvent], bool],
+        take: Callable[[StoredEvent], None],
+    ) -> None:
+        self._consumer = consumer
+        self._held = held
+        self._name = name
+        self._matches = matches
+        self._take = take
+        self._task: asyncio.Task[None] | None = None
+        self.live = False
+        """Whether events of the tail are to be offered."""
+
+    def start(self) -> None:
+        """Read until the consumer is at the tail."""
+        self.live = False
+        self._task = asyncio.create_task(self._run(), name=f"catch-up-{self._name}")
+
+    def offer(self, event: StoredEvent) -> None:
+        """Take an event of the tail that matched. Only while live."""
+        if self._held.is_full:
+            self._consumer.detach(event)
+            self.start()
+        else:
+            self._consumer.claim(event)
+            self._take(event)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._catch_up()
+                return
+            except Exception:
+                log.exception("reading an event log failed", extra={"subscription": self._name})
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _catch_up(self) -> None:
+        consumer = self._consumer
+        while not consumer.attach():
+            await self._held.wait_for_room()
+            for event in await consumer.fetch(self._held.fetch_bytes):
+                if self._matches(event):
+                    self._take(event)
+                else:
+                    consumer.settle(event)
+        self.live = True
+
+    def close(self) -> None:
+        """Stop; what is not settled is given again to the next reader."""
+        self.live = False
+        if self._task is not None:
+            self._task.cancel()
+        self._consumer.close()

@@ -1,0 +1,69 @@
+"""Answers of subscribers: whether they carry an event, and how a Broker takes one in again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from eventing.codec import CodecError, Event, decode_reply
+from eventing.engines.event import RenderedEvent
+from eventing.engines.seam import EventLog, Refused
+from eventing.runtime.client import Answer
+
+log = logging.getLogger(__name__)
+
+
+def reply_of(answer: Answer) -> tuple[int, Event | None]:
+    """Return the status that counts and the event of a successful answer, if there is one.
+
+    A body that is no event counts as 502, as in Knative.
+    """
+    if not answer.body and not any(name == b"ce-specversion" for name, _ in answer.headers):
+        return answer.status, None
+    try:
+        reply = decode_reply(answer.headers, answer.body)
+    except CodecError:
+        return 502, None
+    return (answer.status, reply) if reply is not None else (502, None)
+
+
+class LogReplies:
+    """Appends replies to a log, again and again until they are durable."""
+
+    def __init__(self, events: EventLog) -> None:
+        self._log = events
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._closed = False
+
+    def append(self, reply: RenderedEvent, stored: Callable[[], None]) -> None:
+        """Call ``stored`` once the reply is durable."""
+
+        def done(refusal: Refused | None) -> None:
+            if refusal is None:
+                stored()
+            else:
+                self._again(reply, stored, refusal)
+
+        try:
+            self._log.append((reply,), done)
+        except Refused as refusal:
+            self._again(reply, stored, refusal)
+
+    def _again(self, reply: RenderedEvent, stored: Callable[[], None], refusal: Refused) -> None:
+        if self._closed:
+            return
+
+        def retry() -> None:
+            self._timers.discard(timer)
+            self.append(reply, stored)
+
+        timer = asyncio.get_running_loop().call_later(refusal.retry_after, retry)
+        self._timers.add(timer)
+
+    def close(self) -> None:
+        """Try no further; the events answered were not settled, and will be delivered again."""
+        self._closed = True
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()

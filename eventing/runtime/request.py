@@ -1,0 +1,84 @@
+"""The bytes of one delivery: an event, and where it failed before if it did. Pure."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from eventing.codec import encode_structured
+from eventing.codec.binary import encode_value
+from eventing.codec.structured import CONTENT_TYPE
+from eventing.engines.event import RenderedEvent
+from eventing.runtime.intake import without_attributes
+from eventing.runtime.target import Target
+
+ERROR_DATA_BYTES = 1024
+_ERROR_PREFIX = b"ce-knativeerror"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """Why an event is dead: Knative's ``knativeerror*`` attributes."""
+
+    destination: str
+    code: int
+    data: str
+
+    @classmethod
+    def of(cls, url: str, status: int, *, body: bytes = b"", error: str = "") -> ErrorInfo:
+        """Of a failed answer, or of none (status 0), which Knative reports as 500."""
+        if not status:
+            body = f"dispatch error: {error}".encode()
+        data = base64.b64encode(body[:ERROR_DATA_BYTES]).decode("ascii")[:ERROR_DATA_BYTES]
+        return cls(url, status or 500, data)
+
+    def attributes(self) -> dict[str, str | int | bool]:
+        found: dict[str, str | int | bool] = {
+            "knativeerrordest": self.destination,
+            "knativeerrorcode": self.code,
+        }
+        if self.data:
+            found["knativeerrordata"] = self.data
+        return found
+
+
+def render_request(
+    target: Target,
+    event: RenderedEvent,
+    *,
+    namespace: str,
+    structured: bool,
+    wants_reply: bool = True,
+    failure: ErrorInfo | None = None,
+) -> bytes:
+    """Return one whole POST request."""
+    common = b"kn-namespace: %b\r\n" % namespace.encode()
+    if wants_reply:
+        common += b"prefer: reply\r\n"
+    if structured:
+        head, body = _structured(event, failure)
+    else:
+        head, body = event.head, event.data
+        if failure is not None:
+            head = without_attributes(head, _ERROR_PREFIX) + _error_lines(failure)
+    return b"".join((target.opening, common, head, b"content-length: %d\r\n\r\n" % len(body), body))
+
+
+def _error_lines(failure: ErrorInfo) -> bytes:
+    return b"".join(
+        b"ce-%b: %b\r\n" % (name.encode(), encode_value(str(value)))
+        for name, value in failure.attributes().items()
+    )
+
+
+def _structured(event: RenderedEvent, failure: ErrorInfo | None) -> tuple[bytes, bytes]:
+    """Headers that are not the event's, and the event as JSON."""
+    whole = event.to_event()
+    if failure is not None:
+        whole.attributes |= failure.attributes()
+    others = b"".join(
+        line + b"\r\n"
+        for line in event.head.split(b"\r\n")
+        if line and not line.startswith((b"ce-", b"content-type: "))
+    )
+    return b"content-type: %b\r\n" % CONTENT_TYPE + others, encode_structured(whole)

@@ -1,0 +1,37 @@
+"""What a subscription is asked to do: a Trigger, in numbers and addresses. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Literal
+
+from eventing.filters import Filter
+from eventing.runtime.policy import DeliveryPolicy
+from eventing.runtime.target import Target
+
+
+class Reply(enum.Enum):
+    """A place for replies that is no URL."""
+
+    OWN_LOG = "own log"
+    """The addressable that the event came from: a Broker takes replies in again."""
+
+
+ReplyTo = Literal[Reply.OWN_LOG] | Target | None
+"""Where replies go; None discards them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionSpec:
+    """Deliveries to ``target``; without one, attempts fail as 404."""
+
+    uid: str
+    """Names the subscription's consumer in the log."""
+    namespace: str
+    name: str
+    filter: Filter
+    policy: DeliveryPolicy
+    target: Target | None
+    dead_letter: Target | None = None
+    reply: ReplyTo = Reply.OWN_LOG

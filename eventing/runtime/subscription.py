@@ -1,0 +1,87 @@
+"""One subscription of an addressable: its reader takes events, its dispatcher delivers them."""
+
+from __future__ import annotations
+
+from eventing.engines.event import StoredEvent
+from eventing.engines.seam import Consumer
+from eventing.runtime.accounting import HeldEvents
+from eventing.runtime.dispatcher import Dispatcher, Services
+from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.reader import Reader
+from eventing.runtime.replies import LogReplies
+from eventing.runtime.spec import SubscriptionSpec
+
+
+class Subscription:
+    """``start`` begins to read where the consumer stands."""
+
+    def __init__(
+        self,
+        spec: SubscriptionSpec,
+        consumer: Consumer,
+        *,
+        services: Services,
+        counters: EndpointCounters,
+        replies: LogReplies,
+    ) -> None:
+        self.spec = spec
+        self._consumer = consumer
+        self._held = HeldEvents(services.budget)
+        self._dispatcher = Dispatcher(
+            spec, services=services, counters=counters, replies=replies, settled=self._settled
+        )
+        self._reader = Reader(
+            consumer,
+            self._held,
+            name=f"{spec.namespace}/{spec.name}",
+            matches=lambda event: self.spec.filter.matches(event.attributes),
+            take=self._take,
+        )
+
+    def start(self) -> None:
+        """Read up to the tail, then be live."""
+        self._reader.start()
+
+    def offer(self, event: StoredEvent) -> None:
+        """Take an event of the tail that matches; passed over unless live."""
+        if self._reader.live:
+            self._reader.offer(event)
+
+    def _take(self, event: StoredEvent) -> None:
+        self._held.add(event)
+        self._dispatcher.add(event)
+        self._dispatcher.pump()
+
+    def _settled(self, event: StoredEvent) -> None:
+        self._consumer.settle(event)
+        self._held.remove(event)
+
+    def update(self, spec: SubscriptionSpec) -> None:
+        """Go on by the changed spec."""
+        self.spec = spec
+        self._dispatcher.update(spec)
+
+    @property
+    def live(self) -> bool:
+        """Whether it follows the tail of its log in memory."""
+        return self._reader.live
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is at the tail with nothing left to deliver."""
+        return self._reader.live and not self._held.events
+
+    @property
+    def busy(self) -> bool:
+        """Whether attempts are under way."""
+        return self._dispatcher.busy
+
+    def drain(self) -> None:
+        """Begin no further attempt."""
+        self._dispatcher.drain()
+
+    def close(self) -> None:
+        """Stop; what is not settled is delivered by whoever opens the consumer next."""
+        self._dispatcher.close()
+        self._reader.close()
+        self._held.clear()

@@ -1,0 +1,123 @@
+"""Cursors against a plain model; their file against a crash at any byte."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eventing.engines.local import cursorfile
+from eventing.engines.local.cursor import Cursor, CursorState, decode_states, encode_states
+from eventing.engines.local.cursorfile import CursorFile
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=60))
+def test_low_is_the_oldest_event_still_needed(steps):
+    cursor, taken, done, position = Cursor(CursorState(0)), set(), set(), 0
+    for finish, number in steps:
+        if finish and taken:
+            sequence = sorted(taken)[number % len(taken)]
+            cursor.done(sequence)
+            taken.discard(sequence)
+            done.add(sequence)
+        else:
+            position += number % 3
+            cursor.take(position)
+            taken.add(position)
+            position += 1
+        assert cursor.low == min(taken, default=cursor.next)
+        assert cursor.pending == len(taken)
+        state = cursor.state()
+        assert state.open == tuple(sorted(taken))
+        assert state.low == cursor.low
+        assert Cursor(state).low == cursor.low
+
+
+def test_done_twice_is_done_once():
+    cursor = Cursor(CursorState(0))
+    cursor.take(0)
+    cursor.done(0)
+    cursor.done(0)
+    assert (cursor.low, cursor.pending) == (1, 0)
+
+
+def test_changes_are_noticed_once():
+    cursor = Cursor(CursorState(3))
+    cursor.advance(3)
+    assert not cursor.changed
+    cursor.advance(4)
+    assert cursor.changed
+
+
+STATES = st.builds(
+    lambda following, gaps: CursorState(
+        following, tuple(sorted({max(0, following - gap) for gap in gaps}))
+    ),
+    st.integers(0, 10**9),
+    st.lists(st.integers(1, 50), max_size=4),
+)
+CHANGES = st.dictionaries(st.sampled_from("abc"), st.none() | STATES, min_size=1)
+
+
+@given(CHANGES)
+def test_states_are_read_as_written(states):
+    assert decode_states(encode_states(states)) == states
+
+
+@given(st.lists(CHANGES, max_size=5), st.data())
+@settings(max_examples=40)
+def test_a_cut_file_gives_an_earlier_state(batches, draw):
+    with tempfile.TemporaryDirectory() as name:
+        file = CursorFile(Path(name))
+        history = [{}]
+        for batch in batches:
+            file.save(batch, durable=False)
+            history.append(dict(file.states))
+        file.close()
+        path = Path(name) / "cursors"
+        whole = path.read_bytes()
+        path.write_bytes(whole[: draw.draw(st.integers(0, len(whole)))])
+        reopened = CursorFile(Path(name))
+        reopened.close()
+        assert reopened.states in history
+
+
+def test_an_uncut_file_gives_the_last_state(tmp_path):
+    file = CursorFile(tmp_path)
+    file.save({"a": CursorState(5, (1, 3)), "b": CursorState(1)}, durable=True)
+    file.save({"b": None}, durable=False)
+    file.close()
+    reopened = CursorFile(tmp_path)
+    reopened.close()
+    assert reopened.states == {"a": CursorState(5, (1, 3))}
+
+
+def test_a_failed_write_costs_no_later_state(tmp_path, monkeypatch):
+    file = CursorFile(tmp_path)
+
+    def full(fd, data):
+        cursorfile.os.write(fd, data[:5])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cursorfile, "write_all", full)
+        with pytest.raises(OSError, match="No space"):
+            file.save({"a": CursorState(1)}, durable=True)
+    file.save({"b": CursorState(2)}, durable=False)
+    file.close()
+    reopened = CursorFile(tmp_path)
+    reopened.close()
+    assert reopened.states == {"a": CursorState(1), "b": CursorState(2)}
+
+
+def test_the_file_does_not_grow_without_end(tmp_path):
+    file = CursorFile(tmp_path)
+    many = tuple(range(10_000))
+    for number in range(60):
+        file.save({"a": CursorState(10_000 + number, many)}, durable=False)
+    file.close()
+    assert (tmp_path / "cursors").stat().st_size < 2 * 1024 * 1024
+    reopened = CursorFile(tmp_path)
+    reopened.close()
+    assert reopened.states["a"].next == 10_059

@@ -1,0 +1,67 @@
+"""Counters as Prometheus sees them: Knative's names, and series that go with their objects."""
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from eventing.runtime.metrics import BrokerMetrics
+
+
+def text_of(metrics):
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    return generate_latest(registry).decode()
+
+
+def test_knatives_names_and_labels():
+    metrics = BrokerMetrics()
+    metrics.trigger("ns", "b", "t").dispatched(202, 0.003)
+    metrics.trigger("ns", "b", "t").process.observe(0.001)
+    metrics.broker("ns", "b").dispatched(202, 0.001)
+    text = text_of(metrics)
+    labels = (
+        'http_response_status_code="202",kn_broker_name="b",kn_broker_namespace="ns",'
+        'messaging_destination_name="trigger:t.ns"'
+    )
+    assert f"kn_eventing_dispatch_duration_seconds_count{{{labels}}} 1.0" in text
+    assert 'messaging_destination_name="broker:b.ns"' in text
+    assert "kn_eventing_process_duration_seconds_sum" in text
+
+
+def test_series_go_with_their_objects():
+    metrics = BrokerMetrics()
+    metrics.trigger("ns", "b", "t").dropped += 1
+    metrics.trigger("ns", "b", "u").dropped += 1
+    metrics.log_state("ns", "b", size=10, events=2)
+    metrics.forget("ns", "b", "trigger:t.ns")
+    assert "trigger:t.ns" not in text_of(metrics)
+    assert "trigger:u.ns" in text_of(metrics)
+    metrics.forget("ns", "b")
+    text = text_of(metrics)
+    assert "trigger:u.ns" not in text
+    assert "hearth_event_log_bytes{" not in text
+
+
+class Growing(dict):
+    """Gets an entry whenever it is walked, as the event loop may add one in its own thread."""
+
+    def __init__(self, entries, grown):
+        super().__init__(entries)
+        self._grown = iter(grown)
+
+    def items(self):
+        for item in super().items():
+            yield item
+            self[next(self._grown)] = item[1]
+
+
+def test_series_may_come_while_they_are_read():
+    metrics = BrokerMetrics()
+    counters = metrics.trigger("ns", "b", "t")
+    counters.dispatched(200, 0.1)
+    metrics.log_state("ns", "b", size=1, events=1)
+    counters.dispatch = Growing(counters.dispatch, range(1000))
+    more = [("ns", "b", f"trigger:{number}.ns") for number in range(1000)]
+    metrics._endpoints = Growing(metrics._endpoints, more)
+    metrics._logs = Growing(metrics._logs, (("ns", str(number)) for number in range(1000)))
+    text = text_of(metrics)
+    assert "trigger:t.ns" in text
+    assert "hearth_event_log_bytes{" in text

@@ -1,0 +1,71 @@
+"""The bytes of a delivery, and what a dead letter says."""
+
+import base64
+import json
+
+from eventing.engines.event import RenderedEvent
+from eventing.runtime.request import ErrorInfo, render_request
+from eventing.runtime.target import parse_target
+
+HEAD = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
+TARGET = parse_target("http://sink.example/p", None)
+
+
+def an_event(head=HEAD, types=b"", data=b'{"a":1}'):
+    lines = head + b"content-type: application/json\r\nx-request-id: r\r\n"
+    return RenderedEvent(0, 255, lines, types, data)
+
+
+def render(event, **options):
+    given = {"namespace": "ns", "structured": False, "failure": None, "wants_reply": True} | options
+    head, _, body = render_request(TARGET, event, **given).partition(b"\r\n\r\n")
+    opening, *lines = head.split(b"\r\n")
+    return opening, dict(line.split(b": ", 1) for line in lines), body
+
+
+def test_binary():
+    opening, headers, body = render(an_event())
+    assert opening == b"POST /p HTTP/1.1"
+    assert headers[b"prefer"] == b"reply"
+    assert headers[b"kn-namespace"] == b"ns"
+    assert headers[b"ce-id"] == b"1"
+    assert headers[b"content-type"] == b"application/json"
+    assert (body, headers[b"content-length"]) == (b'{"a":1}', b"7")
+
+
+def test_structured():
+    _, headers, body = render(an_event(types=b'{"n":5}'), structured=True)
+    assert headers[b"content-type"].startswith(b"application/cloudevents+json")
+    assert headers[b"x-request-id"] == b"r"
+    assert not any(name.startswith(b"ce-") for name in headers)
+    document = json.loads(body)
+    assert (document["n"], document["data"]) == (5, {"a": 1})
+
+
+def test_dead_letter():
+    failure = ErrorInfo.of("http://sub.example/x y", 503, body=b"too busy")
+    _, headers, _ = render(an_event(), failure=failure, wants_reply=False)
+    assert headers[b"ce-knativeerrordest"] == b"http://sub.example/x%20y"
+    assert headers[b"ce-knativeerrorcode"] == b"503"
+    assert base64.b64decode(headers[b"ce-knativeerrordata"]) == b"too busy"
+    assert b"prefer" not in headers
+
+
+def test_no_answer_counts_as_500():
+    failure = ErrorInfo.of("http://a", 0, error="refused")
+    assert failure.code == 500
+    assert base64.b64decode(failure.data) == b"dispatch error: refused"
+
+
+def test_error_data_is_short():
+    assert len(ErrorInfo.of("http://a", 500, body=b"x" * 5000).data) == 1024
+
+
+def test_an_earlier_failure_is_replaced():
+    head = HEAD + b"ce-knativeerrorcode: 400\r\nce-knativeerrordest: http://old\r\n"
+    failure = ErrorInfo("http://new", 500, "")
+    request = render_request(
+        TARGET, an_event(head), namespace="ns", structured=False, failure=failure
+    )
+    assert request.count(b"ce-knativeerrorcode") == 1
+    assert b"http://old" not in request

@@ -1,0 +1,58 @@
+"""URLs: where to connect, what to send first."""
+
+import pytest
+
+from eventing.runtime.target import BadTarget, parse_target
+
+GATEWAY = ("127.0.0.1", 9)
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "opening"),
+    [
+        ("http://a.example/x?y=1", ("a.example", 80), b"POST /x?y=1 HTTP/1.1\r\nhost: a.example"),
+        ("http://a.example", ("a.example", 80), b"POST / HTTP/1.1\r\nhost: a.example"),
+        ("http://10.0.0.1:81", ("10.0.0.1", 81), b"POST / HTTP/1.1\r\nhost: 10.0.0.1:81"),
+        ("http://[::1]:81/", ("::1", 81), b"POST / HTTP/1.1\r\nhost: [::1]:81"),
+        (
+            "http://s.ns.svc.cluster.local/p",
+            GATEWAY,
+            b"POST /p HTTP/1.1\r\nhost: s.ns.svc.cluster.local",
+        ),
+        ("http://s.ns.svc", GATEWAY, b"POST / HTTP/1.1\r\nhost: s.ns.svc"),
+        (
+            "http://hello.ns.localhost:8080",
+            ("127.0.0.1", 8080),
+            b"POST / HTTP/1.1\r\nhost: hello.ns.localhost:8080",
+        ),
+        ("http://a/b c", None, None),
+        ("http://a/é", ("a", 80), b"POST /%C3%A9 HTTP/1.1\r\nhost: a"),
+    ],
+)
+def test_targets(url, address, opening):
+    if address is None:
+        with pytest.raises(BadTarget):
+            parse_target(url, GATEWAY)
+        return
+    target = parse_target(url, GATEWAY)
+    assert target.address == address
+    assert target.opening == opening + b"\r\n"
+    assert target.tls_name is None
+
+
+def test_without_a_gateway_cluster_names_are_resolved_by_the_cluster():
+    assert parse_target("http://s.ns.svc.cluster.local", None).address == (
+        "s.ns.svc.cluster.local",
+        80,
+    )
+
+
+def test_https():
+    target = parse_target("https://a.example", GATEWAY)
+    assert (target.address, target.tls_name) == (("a.example", 443), "a.example")
+
+
+@pytest.mark.parametrize("url", ["", "/x", "ftp://a", "http://", "http://a:99999", "http://a\r\nb"])
+def test_bad_targets(url):
+    with pytest.raises(BadTarget):
+        parse_target(url, None)

@@ -1,0 +1,60 @@
+"""What the data plane reads off Broker and Trigger objects."""
+
+import pytest
+
+from eventing.api import keys
+from eventing.runtime import views
+from eventing.runtime.policy import Backoff
+
+BROKER = {
+    "metadata": {
+        "name": "b",
+        "namespace": "ns",
+        "uid": "u1",
+        "annotations": {keys.BROKER_CLASS_ANNOTATION: keys.BROKER_CLASS},
+    },
+    "spec": {"delivery": {"retry": 5, "backoffPolicy": "linear", "backoffDelay": "PT1S"}},
+    "status": {"deadLetterSinkUri": "http://dead.broker"},
+}
+
+
+def a_trigger(status=None, **spec):
+    return {
+        "metadata": {"name": "t", "namespace": "ns", "uid": "u2", "generation": 3},
+        "spec": {"broker": "b"} | spec,
+        "status": status or {},
+    }
+
+
+def test_a_broker_has_a_class_until_it_is_deleted():
+    assert views.class_of(BROKER) == keys.BROKER_CLASS
+    assert views.log_key(BROKER) == "ns_b_u1"
+    going = {**BROKER, "metadata": BROKER["metadata"] | {"deletionTimestamp": "now"}}
+    assert views.class_of(going) is None
+
+
+def test_a_trigger_without_delivery_has_its_brokers():
+    view = views.subscription_spec(a_trigger(), BROKER, None)
+    assert (view.policy.retries, view.policy.backoff) == (5, Backoff.LINEAR)
+    assert view.dead_letter.url == "http://dead.broker"
+    assert view.target is None
+
+
+def test_a_triggers_delivery_counts_whole():
+    status = {"subscriberUri": "http://s/x", "deadLetterSinkUri": "http://dead.trigger"}
+    view = views.subscription_spec(a_trigger(status, delivery={"retry": 1}), BROKER, None)
+    assert (view.policy.retries, view.policy.backoff) == (1, Backoff.NONE)
+    assert (view.target.url, view.dead_letter.url) == ("http://s/x", "http://dead.trigger")
+
+
+def test_a_filter_that_cannot_be_served_is_an_error():
+    with pytest.raises(ValueError):
+        views.subscription_spec(a_trigger(filters=[{"nope": "x"}]), BROKER, None)
+
+
+def test_marks():
+    trigger = a_trigger({"annotations": {keys.SUBSCRIBED_ANNOTATION: "3"}})
+    assert views.status_annotation(trigger, keys.SUBSCRIBED_ANNOTATION) == "3"
+    assert views.subscribed_mark(trigger) == "3"
+    assert views.broker_of(trigger) == ("ns", "b")
+    assert not views.is_resolved(trigger)
