@@ -19,12 +19,13 @@ from eventing.reconcilers.destinations import (
 )
 from eventing.reconcilers.references import Enqueue, NotServed, References
 from hearth.kube import meta
+from hearth.kube.apply import apply_plan
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controller import Controller
 from hearth.kube.meta import Key, Object
-from hearth.kube.plan import apply_plan
+from hearth.kube.plan import Event
 
 MANAGER = "hearth-eventing"
 _BY_BROKER = "broker"
@@ -61,7 +62,7 @@ class BrokerController:
         lookup = _Lookup(self._references, ("broker", at), lambda: self.controller.queue.add(at))
         observed = await self._observe(broker, at, lookup)
         plan = brokers.reconcile(observed, now=self._clock())
-        await apply_plan(self._client, plan, manager=MANAGER)
+        await apply_plan(self._client, plan, manager=MANAGER, record=_no_events)
         return lookup.look_again
 
     async def _observe(self, broker: Object, at: Key, lookup: _Lookup) -> brokers.Observed:
@@ -119,7 +120,7 @@ class TriggerController:
         lookup = _Lookup(self._references, ("trigger", at), lambda: self.controller.queue.add(at))
         observed = await self._observe(trigger, at, lookup)
         plan = triggers.reconcile(observed, now=self._clock())
-        await apply_plan(self._client, plan, manager=MANAGER)
+        await apply_plan(self._client, plan, manager=MANAGER, record=_no_events)
         return lookup.look_again
 
     async def _observe(self, trigger: Object, at: Key, lookup: _Lookup) -> triggers.Observed:
@@ -175,3 +176,7 @@ class _Lookup:
 
 def _broker_index(trigger: Object) -> Sequence[str]:
     return (meta.key_text((meta.namespace(trigger), triggers.broker_name(trigger))),)
+
+
+def _no_events(event: Event) -> None:
+    raise AssertionError(f"plans here have no events: {event.reason}")

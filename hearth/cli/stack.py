@@ -22,10 +22,8 @@ _SHARED_IMPORTS = (
     "yaml",
     "aiohttp",
     "prometheus_client",
-    "hearth.kube.cache",
     "hearth.kube.client",
-    "hearth.kube.controller",
-    "hearth.kube.plan",
+    "hearth.kube.manager",
 )
 """Imported once before the fork: what at least two components use."""
 

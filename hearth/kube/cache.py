@@ -1,31 +1,59 @@
-"""A watch cache: the current objects of one resource, kept by list and watch.
+"""A watch cache: the current objects of one source, kept by list and watch.
 
 What client-go calls an informer. Readers get shared objects that they must not change. Callbacks
 run on the loop right after the store changed and must be quick: they put keys on a queue.
+
+Nothing one object brings with it ends a cache. An object that cannot be read is skipped, one that
+an index function fails on is left out of that index, and a callback that failed is called again
+with back-off, with the object as it knew it last and as it is by then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import random
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from hearth.kube.client import KubeClient, WatchEvent
+from hearth.kube.controllerspec import IndexFunction, Source
 from hearth.kube.errors import ApiError, Gone
-from hearth.kube.meta import Key, Object, key, resource_version
+from hearth.kube.guards import caught
+from hearth.kube.meta import Key, Object, key, labels, metadata, namespace, resource_version
+from hearth.kube.queue import backoff
 from hearth.kube.resources import Resource
+from hearth.kube.selectors import EVERYTHING, parse_label_selector
 
 log = logging.getLogger(__name__)
 
 Change = Callable[[Object | None, Object | None], None]
 """Called with the object before and after: (None, new), (old, new) or (old, None)."""
-IndexFunction = Callable[[Object], Iterable[str]]
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 5.0
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.02, 5.0
+HEALTHY_SECONDS = 10.0
+"""A watch that lasted so long was in order: the pause after it is the shortest."""
+WATCH_SECONDS = 300
+"""The server is asked to end a watch after this to twice this time, as client-go asks it."""
+PAGE_SIZE = 1000
+
+
+class Pauses:
+    """How long to wait between watches: longer while they end soon, whatever ends them."""
+
+    def __init__(self) -> None:
+        self._next = FIRST_PAUSE_SECONDS
+
+    def after(self, lasted_seconds: float) -> float:
+        """Return the seconds to wait after a watch that lasted so long."""
+        if lasted_seconds >= HEALTHY_SECONDS:
+            self._next = FIRST_PAUSE_SECONDS
+        pause = self._next
+        self._next = min(pause * 2, MAX_PAUSE_SECONDS)
+        return pause
 
 
 class WatchCache:
-    """Lists and watches one resource; ``run()`` keeps it current until cancelled."""
+    """Lists and watches one source; ``run()`` keeps it current until cancelled."""
 
     def __init__(
         self,
@@ -36,104 +64,146 @@ class WatchCache:
         label_selector: str | None = None,
         field_selector: str | None = None,
     ) -> None:
-        self.resource = resource
+        self.source = Source(resource, namespace, label_selector, field_selector)
+        self.failure: ApiError | None = None
+        """Why the last watch ended, None while one is open or ended in order."""
         self._client = client
-        self._namespace = namespace
-        self._label_selector = label_selector
-        self._field_selector = field_selector
+        self._selector = parse_label_selector(label_selector) if label_selector else EVERYTHING
         self._objects: dict[Key, Object] = {}
-        self._indexes: dict[str, tuple[IndexFunction, dict[str, dict[Key, Object]]]] = {}
-        self._callbacks: list[Change] = []
+        self._indexes: dict[Hashable, tuple[IndexFunction, dict[str, dict[Key, Object]]]] = {}
+        self._subscribers: list[_Subscriber] = []
         self._version = ""
         self._synced = asyncio.Event()
 
     # -- reading ---------------------------------------------------------------------------
 
     def get(self, namespace: str, name: str) -> Object | None:
+        """Return the object of that name; ``namespace`` is "" for cluster-scoped ones."""
         return self._objects.get((namespace, name))
 
     def list(self, namespace: str | None = None) -> Sequence[Object]:
+        """Return all objects, or those of one namespace."""
         if namespace is None:
             return list(self._objects.values())
-        return [obj for (space, _), obj in self._objects.items() if space == namespace]
+        return [obj for (each, _), obj in self._objects.items() if each == namespace]
 
-    def by_index(self, index: str, value: str) -> Sequence[Object]:
+    def by_index(self, index: Hashable, value: str) -> Sequence[Object]:
+        """Return the objects for which the index's function gives this value."""
         return list(self._indexes[index][1].get(value, {}).values())
 
     def __len__(self) -> int:
         return len(self._objects)
 
+    @property
+    def resource(self) -> Resource:
+        """Whose objects these are."""
+        return self.source.resource
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether there has been a first complete list."""
+        return self._synced.is_set()
+
     async def synced(self) -> None:
-        """Waits for the first complete list."""
+        """Wait for the first complete list."""
         await self._synced.wait()
 
     # -- wiring ----------------------------------------------------------------------------
 
-    def add_index(self, name: str, function: IndexFunction) -> None:
-        """Makes ``by_index(name, value)`` answer the objects for which function gives value."""
-        self._indexes[name] = (function, {})
+    def add_index(self, name: Hashable, function: IndexFunction) -> None:
+        """Make ``by_index(name, value)`` answer the objects for which function gives value."""
+        entries: dict[str, dict[Key, Object]] = {}
+        self._indexes[name] = function, entries
         for obj in self._objects.values():
-            self._reindex(None, obj)
+            for value in _values(function, obj):
+                entries.setdefault(value, {})[key(obj)] = obj
+
+    def has_index(self, name: Hashable) -> bool:
+        """Whether the index is there already."""
+        return name in self._indexes
 
     def on_change(self, callback: Change) -> None:
-        """Calls back for every change from now on, and now for what is there already."""
-        self._callbacks.append(callback)
-        for obj in list(self._objects.values()):
-            callback(None, obj)
+        """Call back for every change from now on, and now for what is there already."""
+        subscriber = _Subscriber(callback, self._objects.get)
+        self._subscribers.append(subscriber)
+        for at, obj in list(self._objects.items()):
+            subscriber.tell(at, None, obj)
 
     def put(self, obj: Object) -> None:
-        """Takes over the answer to a write of our own, so that the writer sees it at once.
+        """Take over the answer to a write of our own, so that the writer sees it at once.
 
         Resource versions of one server grow and are compared as numbers. What the watch has
         passed already is left alone: the object may have been changed or deleted since.
         """
         version = int(resource_version(obj))
-        if not self._synced.is_set() or version <= int(self._version or 0):
+        if not self._selects(obj) or not self.is_synced or version <= int(self._version or 0):
             return
         known = self._objects.get(key(obj))
         if known is None or int(resource_version(known)) < version:
             self._store(key(obj), obj)
 
+    def _selects(self, obj: Object) -> bool:
+        """Whether the watch would bring the object; by fields that is not known."""
+        return (
+            self.source.field_selector is None
+            and self.source.namespace in (None, namespace(obj))
+            and self._selector.matches(labels(obj))
+        )
+
     # -- keeping current -------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Lists, then watches; resumes after a broken stream, lists anew after 410."""
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                if not self._version:
-                    await self._relist()
-                async for event in self._events():
-                    self._handle(event)
-                    pause = _FIRST_PAUSE
-                continue
-            except Gone:
-                self._version = ""
-                continue
-            except ApiError as error:
-                log.debug(
-                    "watch interrupted",
-                    extra={"resource": self.resource.plural, "error": error.message},
-                )
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+        """List, then watch; resume after a broken stream, list anew after 410."""
+        loop, pauses = asyncio.get_running_loop(), Pauses()
+        try:
+            while True:
+                started = loop.time()
+                await self._list_and_watch()
+                await asyncio.sleep(pauses.after(loop.time() - started))
+        finally:
+            for subscriber in self._subscribers:
+                subscriber.close()
 
-    def _events(self) -> AsyncIterator[WatchEvent]:
-        return self._client.watch(
-            self.resource,
-            self._namespace,
+    async def _list_and_watch(self) -> None:
+        try:
+            if not self._version:
+                await self._relist()
+            self.failure = None
+            await self._watch()
+        except Gone:
+            self._version = ""
+        except ApiError as error:
+            self.failure = error
+            facts = {"resource": self.resource.plural, "error": error.message}
+            log.debug("watch interrupted", extra=facts)
+        except Exception:  # whatever was read cannot be trusted
+            caught("watch")
+            self._version = ""
+
+    async def _watch(self) -> None:
+        source = self.source
+        events = self._client.watch(
+            source.resource,
+            source.namespace,
             resource_version=self._version,
-            label_selector=self._label_selector,
-            field_selector=self._field_selector,
+            label_selector=source.label_selector,
+            field_selector=source.field_selector,
+            timeout_seconds=int(WATCH_SECONDS * (1 + random.random())),
         )
+        async for event in events:
+            try:
+                self._handle(event)
+            except Exception:
+                caught("watch", _maybe_key(event.object))
 
     async def _relist(self) -> None:
+        source = self.source
         items, version = await self._client.list(
-            self.resource,
-            self._namespace,
-            label_selector=self._label_selector,
-            field_selector=self._field_selector,
-            limit=1000,
+            source.resource,
+            source.namespace,
+            label_selector=source.label_selector,
+            field_selector=source.field_selector,
+            limit=PAGE_SIZE,
         )
         fresh = {key(item): item for item in items}
         for gone in self._objects.keys() - fresh.keys():
@@ -146,48 +216,109 @@ class WatchCache:
         self._synced.set()
 
     def _handle(self, event: WatchEvent) -> None:
-        self._version = resource_version(event.object)
+        version = resource_version(event.object)
+        number = int(version)
+        self._version = version
         if event.type == "DELETED":
             self._store(key(event.object), None)
         elif event.type != "BOOKMARK":
             known = self._objects.get(key(event.object))
-            if known is None or int(resource_version(known)) < int(self._version):
+            if known is None or int(resource_version(known)) < number:
                 self._store(key(event.object), event.object)
 
     def _store(self, at: Key, new: Object | None) -> None:
         if new is not None:
             # Half of an object, and nobody here reads it. An update without it keeps the server's.
-            new["metadata"].pop("managedFields", None)
+            metadata(new).pop("managedFields", None)
         old = self._objects.pop(at, None) if new is None else self._objects.get(at)
         if new is not None:
             self._objects[at] = new
-        self._reindex(old, new)
-        if old is None and new is None:
+        elif old is None:
             return
-        for callback in self._callbacks:
-            callback(old, new)
+        self._reindex(at, old, new)
+        for subscriber in self._subscribers:
+            subscriber.tell(at, old, new)
 
-    def _reindex(self, old: Object | None, new: Object | None) -> None:
+    def _reindex(self, at: Key, old: Object | None, new: Object | None) -> None:
         for function, entries in self._indexes.values():
-            if old is not None:
-                for value in function(old):
-                    bucket = entries.get(value)
-                    if bucket is not None:
-                        bucket.pop(key(old), None)
-                        if not bucket:
-                            del entries[value]
-            if new is not None:
-                for value in function(new):
-                    entries.setdefault(value, {})[key(new)] = new
+            for value in _values(function, old):
+                bucket = entries.get(value)
+                if bucket is not None:
+                    bucket.pop(at, None)
+                    if not bucket:
+                        del entries[value]
+            for value in _values(function, new):
+                entries.setdefault(value, {})[at] = new  # type: ignore[assignment]
+
+
+class _Subscriber:
+    """One callback. A change that it failed on is given to it again, with back-off."""
+
+    __slots__ = ("_callback", "_current", "_failed", "_timers")
+
+    def __init__(self, callback: Change, current: Callable[[Key], Object | None]) -> None:
+        self._callback = callback
+        self._current = current
+        self._failed: dict[Key, tuple[Object | None, int]] = {}
+        """The object as the callback knew it last, and how often it failed since."""
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+
+    def tell(self, at: Key, old: Object | None, new: Object | None) -> None:
+        if self._failed:
+            old = self._failed.get(at, (old, 0))[0]
+        try:
+            if old is not None or new is not None:
+                self._callback(old, new)
+        except Exception:
+            caught("callback", at)
+            self._try_again(at, old)
+        else:
+            if self._failed:
+                self._failed.pop(at, None)
+
+    def _try_again(self, at: Key, old: Object | None) -> None:
+        failures = self._failed.get(at, (old, 0))[1] + 1
+        self._failed[at] = old, failures
+        if at not in self._timers:
+            loop = asyncio.get_running_loop()
+            self._timers[at] = loop.call_later(backoff(failures), self._again, at)
+
+    def _again(self, at: Key) -> None:
+        del self._timers[at]
+        if at in self._failed:
+            self.tell(at, None, self._current(at))
+
+    def close(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+
+def _values(function: IndexFunction, obj: Object | None) -> tuple[str, ...]:
+    if obj is None:
+        return ()
+    try:
+        return tuple(function(obj))
+    except Exception:
+        caught("index", key(obj))
+        return ()
+
+
+def _maybe_key(obj: object) -> Key | None:
+    try:
+        return key(obj)  # type: ignore[arg-type]
+    except Exception:
+        return None
 
 
 def put_into(caches: Iterable[WatchCache]) -> Callable[[Resource, Object], None]:
-    """A ``seen`` callback for ``apply_plan``: answers go into the cache of their resource."""
-    by_resource = {cache.resource: cache for cache in caches}
+    """Make a ``seen`` callback for ``apply_plan``: answers go into the caches of their resource."""
+    by_resource: dict[Resource, list[WatchCache]] = {}
+    for cache in caches:
+        by_resource.setdefault(cache.source.resource, []).append(cache)
 
     def seen(resource: Resource, obj: Object) -> None:
-        cache = by_resource.get(resource)
-        if cache is not None:
+        for cache in by_resource.get(resource, ()):
             cache.put(obj)
 
     return seen

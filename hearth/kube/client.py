@@ -20,15 +20,14 @@ import yaml
 
 from hearth.kube.errors import ApiError, error_for, unreachable
 from hearth.kube.meta import Object, name, namespace
+from hearth.kube.patch import APPLY_PATCH, MERGE_PATCH
 from hearth.kube.resources import Resource
-
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
 
 _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 60.0
+WATCH_SILENCE_SECONDS = 90.0
+"""A watch on which nothing comes for so long is held to be dead, though its connection may look
+open: servers send bookmarks every minute (kube-apiserver) or half minute (ours)."""
 _MAX_WATCH_LINE = 64 * 1024 * 1024
 
 
@@ -94,8 +93,15 @@ def _inline_or_file(section: Mapping[str, str], field: str) -> str | None:
 class KubeClient:
     """Requests against one API server. Use as an async context manager."""
 
-    def __init__(self, access: Access, *, user_agent: str = "hearth") -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        user_agent: str = "hearth",
+        watch_silence_seconds: float = WATCH_SILENCE_SECONDS,
+    ) -> None:
         self._server = access.server
+        self._watch_silence_seconds = watch_silence_seconds
         self._user_agent = user_agent
         headers = {"Accept": "application/json", "User-Agent": user_agent}
         if access.token:
@@ -164,9 +170,11 @@ class KubeClient:
         field_selector: str | None = None,
         timeout_seconds: int | None = None,
     ) -> AsyncIterator[WatchEvent]:
-        """Changes after ``resource_version`` until the server ends the stream.
+        """Yield the changes after ``resource_version`` until the server ends the stream.
 
-        Raises ``Gone`` when the version is compacted away, ``Unavailable`` when the server is.
+        Raise ``Gone`` when the version is compacted away, ``Unavailable`` when the server cannot be
+        reached, has nothing to say for too long or says what is no watch event.
+        ``timeout_seconds`` asks the server to end the stream by then.
         """
         query = _query(
             watch=1,
@@ -176,12 +184,21 @@ class KubeClient:
             fieldSelector=field_selector,
             timeoutSeconds=timeout_seconds,
         )
-        timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=None)
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=_CONNECT_SECONDS, sock_read=self._watch_silence_seconds
+        )
         async for line in self.stream_lines(resource.path(namespace), query, timeout=timeout):
+            yield self._watch_event(line)
+
+    def _watch_event(self, line: bytes) -> WatchEvent:
+        try:
             event = orjson.loads(line)
-            if event["type"] == "ERROR":
-                raise error_for(event["object"])
-            yield WatchEvent(event["type"], event["object"])
+            kind, obj = str(event["type"]), event["object"]
+        except (ValueError, TypeError, LookupError) as error:
+            raise unreachable(self._server, error) from error
+        if kind == "ERROR":
+            raise error_for(obj)
+        return WatchEvent(kind, obj)
 
     async def logs(
         self, name: str, namespace: str, *, query: Mapping[str, str] | None = None
@@ -288,8 +305,11 @@ class KubeClient:
             raise unreachable(self._server, error) from error
         if response.status >= 400:
             raise error_for(_status_of(response.status, payload))
-        found: Object = orjson.loads(payload) if payload else {}
-        return found
+        try:
+            answer: Object = orjson.loads(payload) if payload else {}
+        except orjson.JSONDecodeError as error:
+            raise unreachable(self._server, error) from error
+        return answer
 
 
 def _query(**given: Any) -> dict[str, str]:
@@ -332,15 +352,3 @@ async def retry_until_available(client: KubeClient, *, seconds: float) -> None:
                 return
             except ApiError:
                 await asyncio.sleep(0.02)
-
-
-__all__ = [
-    "APPLY_PATCH",
-    "JSON_PATCH",
-    "MERGE_PATCH",
-    "STRATEGIC_PATCH",
-    "Access",
-    "KubeClient",
-    "WatchEvent",
-    "retry_until_available",
-]

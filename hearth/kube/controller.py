@@ -1,7 +1,7 @@
-"""Runs a reconciler over a work queue: bounded workers, back-off, logs and metrics.
+"""Works off a queue of keys: bounded workers, back-off, logs and metrics.
 
-The contract of a reconciler: it is given a key and nothing else, it may be called at any time
-and any number of times, and it brings the world nearer to what the key's object asks for.
+What a reconciler raises decides what follows: ``Terminal`` is logged and left, ``Conflict`` and
+``Retryable`` mean to look again, anything else is an error that is logged and tried again.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ class Controller:
     def watches(
         self, cache: WatchCache, to_keys: Callable[[Object], Iterable[Key]] | None = None
     ) -> None:
-        """Enqueues for each change in a cache: the object's own key, or what to_keys gives."""
+        """Enqueue for each change in a cache: the object's own key, or what to_keys gives."""
         keys_of = to_keys or (lambda obj: (key(obj),))
 
         def changed(old: Object | None, new: Object | None) -> None:
             for obj in (old, new):
                 if obj is not None:
-                    for found in keys_of(obj):
-                        self.queue.add(found)
+                    for item in keys_of(obj):
+                        self.queue.add(item)
 
         cache.on_change(changed)
 
     async def run(self) -> None:
-        """Works until cancelled."""
+        """Work until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._workers):

@@ -1,22 +1,19 @@
-"""What a reconciler decided to do, as data, and the one place where it is done."""
+"""What a reconciler decided to do, as data. ``hearth.kube.apply`` does it. Pure."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.kube import clock
-from hearth.kube.client import MERGE_PATCH, KubeClient
-from hearth.kube.errors import AlreadyExists, Conflict, NotFound, Retryable
-from hearth.kube.meta import Object, name, namespace, uid
-from hearth.kube.resources import EVENTS, Resource
+from hearth.kube.meta import Object
+from hearth.kube.patch import MERGE_PATCH
+from hearth.kube.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
+    """Creates an object; that it is there already means to look again."""
+
     resource: Resource
     obj: Object
 
@@ -31,12 +28,16 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class UpdateStatus:
+    """Replaces the object's status; guarded by its resourceVersion as ``Update`` is."""
+
     resource: Resource
     obj: Object
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
+    """Changes some fields, whatever the rest is by now."""
+
     resource: Resource
     name: str
     namespace: str
@@ -58,7 +59,10 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A Kubernetes Event about an object; ``type`` is Normal or Warning."""
+    """A Kubernetes Event about an object; ``type`` is Normal or Warning.
+
+    It is recorded once the actions of its stage are done, so it tells what happened.
+    """
 
     obj: Object
     type: str
@@ -66,7 +70,8 @@ class Event:
     message: str
 
 
-Action = Create | Update | UpdateStatus | Patch | Delete | Event
+Write = Create | Update | UpdateStatus | Patch | Delete
+Action = Write | Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,118 +80,11 @@ class Plan:
 
     actions: tuple[Action, ...] = ()
     requeue_after: float | None = None
+    """Seconds after which to look again though nothing has changed."""
     then: tuple[Action, ...] = ()
     """Actions to run after ``actions``: for what must not be seen before them."""
+    retry: bool = False
+    """Look again with back-off: what the plan says is not the end of it."""
 
     def __bool__(self) -> bool:
         return bool(self.actions or self.then)
-
-
-Seen = Callable[[Resource, Object], None]
-"""Told of every object the server answered, for instance to put it into a cache."""
-
-
-async def apply_plan(
-    client: KubeClient, plan: Plan, *, manager: str, seen: Seen | None = None
-) -> float | None:
-    """Carries a plan out. Raises Retryable where the world moved on meanwhile."""
-    for stage in (plan.actions, plan.then):
-        await _run_stage(client, stage, manager, seen)
-    return plan.requeue_after
-
-
-async def _run_stage(
-    client: KubeClient, stage: tuple[Action, ...], manager: str, seen: Seen | None
-) -> None:
-    if len(stage) == 1:
-        await _act(client, stage[0], manager, seen)
-        return
-    outcomes = await asyncio.gather(
-        *(_act(client, action, manager, seen) for action in stage), return_exceptions=True
-    )
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-
-
-async def _act(client: KubeClient, action: Action, manager: str, seen: Seen | None) -> None:
-    try:
-        match action:
-            case Delete():
-                await _delete(client, action)
-            case Event():
-                await record_event(client, action, component=manager)
-            case _:
-                answer = await _write(client, action, manager)
-                if seen is not None:
-                    seen(action.resource, answer)
-    except (Conflict, AlreadyExists) as error:
-        raise Retryable(error.message) from error
-
-
-async def _write(
-    client: KubeClient, action: Create | Update | UpdateStatus | Patch, manager: str
-) -> Object:
-    match action:
-        case Create():
-            return await client.create(action.resource, action.obj, field_manager=manager)
-        case Update():
-            return await client.update(action.resource, action.obj)
-        case UpdateStatus():
-            return await client.update_status(action.resource, action.obj)
-    return await client.patch(
-        action.resource,
-        action.name,
-        action.namespace or None,
-        action.patch,
-        content_type=action.content_type,
-        subresource=action.subresource,
-    )
-
-
-async def _delete(client: KubeClient, action: Delete) -> None:
-    try:
-        await client.delete(
-            action.resource,
-            action.name,
-            action.namespace or None,
-            propagation=action.propagation,
-            uid=action.uid,
-        )
-    except NotFound:
-        return
-
-
-_serial = itertools.count(1)
-
-
-async def record_event(client: KubeClient, event: Event, *, component: str) -> None:
-    """Writes one Event. The name is unique in time and process; old ones expire by themselves."""
-    now = clock.wall_clock()
-    about = event.obj
-    space = namespace(about) or "default"
-    moment = clock.rfc3339(now)
-    serial = f"{int(now * 1e9) + next(_serial):x}"
-    body: Object = {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{name(about)}.{serial}", "namespace": space},
-        "involvedObject": {
-            "apiVersion": about.get("apiVersion", ""),
-            "kind": about.get("kind", ""),
-            "name": name(about),
-            "namespace": namespace(about),
-            "uid": uid(about),
-        },
-        "type": event.type,
-        "reason": event.reason,
-        "message": event.message[:1024],
-        "source": {"component": component},
-        "firstTimestamp": moment,
-        "lastTimestamp": moment,
-        "count": 1,
-    }
-    try:
-        await client.create(EVENTS, body)
-    except NotFound:  # the namespace went away together with the object
-        return

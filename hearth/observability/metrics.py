@@ -15,6 +15,11 @@ RECONCILE_SECONDS = Histogram(
     ["controller"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
+CAUGHT = Counter(
+    "hearth_unexpected_errors",
+    "Exceptions caught so that the object they came from hurts only itself",
+    ["part"],
+)
 
 
 def serve_metrics(host: str, port: int) -> int:
@@ -23,4 +28,4 @@ def serve_metrics(host: str, port: int) -> int:
     return int(server.server_port)
 
 
-__all__ = ["RECONCILES", "RECONCILE_SECONDS", "REGISTRY", "serve_metrics"]
+__all__ = ["CAUGHT", "RECONCILES", "RECONCILE_SECONDS", "REGISTRY", "serve_metrics"]

@@ -10,17 +10,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from hearth.knative import resources as knative
 from hearth.kube import resources as kinds
+from hearth.kube.apply import apply_plan
 from hearth.kube.cache import WatchCache, put_into
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controller import Controller
 from hearth.kube.errors import ApiError, BadRequest, Forbidden, Invalid, NotFound, Retryable
+from hearth.kube.events import EventRecorder
 from hearth.kube.meta import Key, Object, key
-from hearth.kube.plan import Patch, Plan, apply_plan
+from hearth.kube.plan import Patch, Plan
 from serving.api import keys
 from serving.autoscaler.decide import TICK_SECONDS
 from serving.autoscaler.engine import Engine
@@ -66,6 +69,7 @@ class ControlPlane:
         )
         self._client = client
         self._clock = clock
+        self._events = EventRecorder(client)
         self._seen = put_into(self.world.caches())
         self._waking: dict[Key, asyncio.Task[None]] = {}
         self._quiet_until: dict[Key, float] = {}
@@ -86,6 +90,7 @@ class ControlPlane:
                 for controller in self.controllers.values():
                     group.create_task(controller.run(), name=controller.name)
                 group.create_task(self._tick(), name="autoscaler")
+                group.create_task(self._events.run(), name="events")
                 synced()
         finally:
             for task in tuple(self._waking.values()):
@@ -246,7 +251,9 @@ class ControlPlane:
         return None
 
     async def _apply(self, plan: Plan) -> float | None:
-        return await apply_plan(self._client, plan, manager=MANAGER, seen=self._seen)
+        record = partial(self._events.record, component=MANAGER)
+        await apply_plan(self._client, plan, manager=MANAGER, record=record, seen=self._seen)
+        return plan.requeue_after
 
     # -- deciding ------------------------------------------------------------------------------
 

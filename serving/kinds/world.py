@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from hearth.knative import resources as knative
 from hearth.kube import meta
 from hearth.kube import resources as kinds
-from hearth.kube.cache import IndexFunction, WatchCache
+from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
+from hearth.kube.controllerspec import IndexFunction
 from hearth.kube.meta import Key, Object, controller_of, is_deleting, labels, name, namespace
 from hearth.kube.resources import Resource
 from serving.api import keys

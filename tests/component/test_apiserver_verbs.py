@@ -14,8 +14,9 @@ import orjson
 import pytest
 
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
-from hearth.kube.client import JSON_PATCH, STRATEGIC_PATCH, KubeClient
+from hearth.kube.client import KubeClient
 from hearth.kube.errors import AlreadyExists, ApiError, Conflict, Gone, Invalid, NotFound
+from hearth.kube.patch import JSON_PATCH, STRATEGIC_PATCH
 from hearth.kube.resources import (
     CONFIGMAPS,
     CRDS,

@@ -8,11 +8,19 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
-from hearth.cluster.controllers import rollout
+from hearth.cluster.controllers import rollout, sources
 from hearth.cluster.controllers.deployment_status import make_status
+from hearth.cluster.controllers.pacing import is_without_news
 from hearth.cluster.controllers.rollout import Group
 from hearth.kube import meta
-from hearth.kube.meta import Object
+from hearth.kube.controllerspec import (
+    ControllerSpec,
+    Lister,
+    Watch,
+    owner_key,
+    without_settings,
+)
+from hearth.kube.meta import Key, Object
 from hearth.kube.names import random_suffix
 from hearth.kube.plan import Action, Create, Delete, Event, Patch, Plan, Update, UpdateStatus
 from hearth.kube.resources import DEPLOYMENTS, REPLICASETS
@@ -31,6 +39,15 @@ class Observed:
     deployment: Object
     replica_sets: Sequence[Object]
     """Those whose controller is this Deployment."""
+
+
+def observe(lister: Lister, key: Key) -> Observed | None:
+    """Look the Deployment and its ReplicaSets up."""
+    deployment = lister.get(sources.DEPLOYMENTS, *key)
+    if deployment is None:
+        return None
+    uid = meta.uid(deployment)
+    return Observed(deployment, lister.by_index(sources.REPLICASETS_BY_CONTROLLER, uid))
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
@@ -249,3 +266,15 @@ def _clean_up(deployment: Object, new: Object, old: list[Object]) -> list[Action
     idle = [rs for rs in old if not _wanted(rs) and not _count(rs) and not meta.is_deleting(rs)]
     surplus = sorted(idle, key=_revision)[: max(0, len(idle) - limit)]
     return [Delete(REPLICASETS, meta.namespace(rs), meta.name(rs)) for rs in surplus]
+
+
+CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
+    "deployment",
+    sources.DEPLOYMENTS,
+    observe,
+    without_settings(reconcile),
+    watches=(Watch(sources.REPLICASETS, owner_key(DEPLOYMENTS)),),
+    indexes=(sources.REPLICASETS_BY_CONTROLLER,),
+    can_wait=is_without_news,
+    field_manager="deployment-controller",
+)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.cluster.controllers import pods
+from hearth.cluster.controllers import pods, sources
 from hearth.kube import meta
-from hearth.kube.meta import Object
+from hearth.kube.controllerspec import ControllerSpec, Index, Lister, Watch
+from hearth.kube.meta import Key, Object
 from hearth.kube.names import random_suffix
 from hearth.kube.plan import Action, Create, Delete, Plan, Update
 from hearth.kube.resources import ENDPOINTSLICES
@@ -38,6 +39,61 @@ class Observed:
     """Those that the Service's selector matches."""
     slices: Sequence[Object]
     """Those this controller made for the Service."""
+
+
+def _selector_clause(service: Object) -> Iterator[str]:
+    """One clause of the selector finds the candidates among many Services."""
+    selector = service["spec"].get("selector") or {}
+    if selector:
+        yield _clause(meta.namespace(service), *min(selector.items()))
+
+
+def _clause(namespace: str, label: str, value: str) -> str:
+    return f"{namespace}/{label}={value}"
+
+
+def _service_of(endpoint_slice: Object) -> Iterator[str]:
+    carried = meta.labels(endpoint_slice)
+    if carried.get(SERVICE_NAME) and carried.get(MANAGED_BY) == MANAGER:
+        yield f"{meta.namespace(endpoint_slice)}/{carried[SERVICE_NAME]}"
+
+
+def _namespace_of(pod: Object) -> Iterator[str]:
+    yield meta.namespace(pod)
+
+
+_SERVICES_BY_SELECTOR = Index(sources.SERVICES, _selector_clause)
+_SLICES_BY_SERVICE = Index(sources.ENDPOINTSLICES, _service_of)
+_PODS_BY_NAMESPACE = Index(sources.PODS, _namespace_of)
+
+
+def _services_of_pod(lister: Lister, pod: Object) -> Iterator[Key]:
+    labels = meta.labels(pod).items()
+    for label, value in labels:
+        clause = _clause(meta.namespace(pod), label, value)
+        for service in lister.by_index(_SERVICES_BY_SELECTOR, clause):
+            if service["spec"]["selector"].items() <= labels:
+                yield meta.key(service)
+
+
+def _services_of_slice(_lister: Lister, endpoint_slice: Object) -> Iterator[Key]:
+    for text in _service_of(endpoint_slice):
+        namespace, _, name = text.partition("/")
+        yield namespace, name
+
+
+def observe(lister: Lister, key: Key) -> Observed | None:
+    """Look the Service up, the pods its selector matches and the slices made for it."""
+    service = lister.get(sources.SERVICES, *key)
+    if service is None:
+        return None
+    selector = service["spec"].get("selector")
+    matched = [
+        pod
+        for pod in lister.by_index(_PODS_BY_NAMESPACE, key[0])
+        if selector and selector.items() <= meta.labels(pod).items()
+    ]
+    return Observed(service, matched, lister.by_index(_SLICES_BY_SERVICE, meta.key_text(key)))
 
 
 def reconcile(observed: Observed) -> Plan:
@@ -159,3 +215,17 @@ def _target(port: Mapping[str, Any], pod: Object) -> int | None:
             if declared.get("name") == target and same_protocol:
                 return int(declared["containerPort"])
     return None
+
+
+CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
+    "endpointslice",
+    sources.SERVICES,
+    observe,
+    lambda observed, *, settings, now: reconcile(observed),
+    watches=(
+        Watch(sources.PODS, _services_of_pod),
+        Watch(sources.ENDPOINTSLICES, _services_of_slice),
+    ),
+    indexes=(_SERVICES_BY_SELECTOR, _SLICES_BY_SERVICE, _PODS_BY_NAMESPACE),
+    field_manager="endpointslice-controller",
+)

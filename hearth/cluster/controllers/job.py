@@ -10,10 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.cluster.controllers import pods
+from hearth.cluster.controllers import pods, sources
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339, rfc3339
-from hearth.kube.meta import Object
+from hearth.kube.controllerspec import (
+    ControllerSpec,
+    Lister,
+    Watch,
+    owner_key,
+    without_settings,
+)
+from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, UpdateStatus
 from hearth.kube.resources import JOBS, PODS
 
@@ -41,6 +48,14 @@ class _Tally:
             succeeded=[p for p in found if pods.phase(p) == "Succeeded"],
             failed=[p for p in found if pods.phase(p) == "Failed"],
         )
+
+
+def observe(lister: Lister, key: Key) -> Observed | None:
+    """Look the Job and its pods up."""
+    job = lister.get(sources.JOBS, *key)
+    if job is None:
+        return None
+    return Observed(job, lister.by_index(sources.PODS_BY_CONTROLLER, meta.uid(job)))
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
@@ -231,3 +246,14 @@ def _counts(job: Object, tally: _Tally) -> dict[str, Any]:
     }
     kept = ("terminating", "uncountedTerminatedPods", "ready")
     return {name: value for name, value in status.items() if value or name in kept}
+
+
+CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
+    "job",
+    sources.JOBS,
+    observe,
+    without_settings(reconcile),
+    watches=(Watch(sources.PODS, owner_key(JOBS)),),
+    indexes=(sources.PODS_BY_CONTROLLER,),
+    field_manager="job-controller",
+)

@@ -6,11 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.cluster.controllers import pods
+from hearth.cluster.controllers import pods, sources
+from hearth.cluster.controllers.pacing import is_without_news
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
-from hearth.kube.meta import Object
-from hearth.kube.plan import Action, Create, Delete, Plan, UpdateStatus
+from hearth.kube.controllerspec import (
+    ControllerSpec,
+    Lister,
+    Watch,
+    owner_key,
+    without_settings,
+)
+from hearth.kube.meta import Key, Object
+from hearth.kube.plan import Action, Create, Delete, Event, Patch, Plan, UpdateStatus
 from hearth.kube.resources import PODS, REPLICASETS
 
 REPLICA_FAILURE = "ReplicaFailure"
@@ -25,6 +33,15 @@ class Observed:
     """Those whose controller is this ReplicaSet."""
 
 
+def observe(lister: Lister, key: Key) -> Observed | None:
+    """Look the ReplicaSet and its pods up."""
+    replica_set = lister.get(sources.REPLICASETS, *key)
+    if replica_set is None:
+        return None
+    uid = meta.uid(replica_set)
+    return Observed(replica_set, lister.by_index(sources.PODS_BY_CONTROLLER, uid))
+
+
 def reconcile(observed: Observed, *, now: float) -> Plan:
     replica_set = observed.replica_set
     actions: list[Action] = []
@@ -36,8 +53,9 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
     return Plan(tuple(actions), requeue_after=wake)
 
 
-def failed_create(replica_set: Object, message: str, *, now: float) -> dict[str, Any] | None:
-    """The patch that tells why no pod can be created; None when that is told already."""
+def failed_create(observed: Observed, message: str, *, now: float) -> Plan | None:
+    """Plan to tell why no pod can be created, and to try again; None when that is told already."""
+    replica_set = observed.replica_set
     conditions = (replica_set.get("status") or {}).get("conditions") or []
     told = next((c for c in conditions if c["type"] == REPLICA_FAILURE), None)
     if told is not None and told["message"] == message:
@@ -50,7 +68,15 @@ def failed_create(replica_set: Object, message: str, *, now: float) -> dict[str,
         "message": message,
     }
     others = [c for c in conditions if c is not told]
-    return {"status": {"conditions": [*others, condition]}}
+    patch = Patch(
+        REPLICASETS,
+        meta.name(replica_set),
+        meta.namespace(replica_set),
+        {"status": {"conditions": [*others, condition]}},
+        subresource="status",
+    )
+    event = Event(replica_set, "Warning", "FailedCreate", f"Error creating: {message}")
+    return Plan((patch, event), retry=True)
 
 
 def _scale(replica_set: Object, active: list[Object]) -> list[Action]:
@@ -88,3 +114,16 @@ def _status(observed: Observed, *, now: float) -> tuple[dict[str, Any], float | 
     if conditions:
         status["conditions"] = conditions
     return status, min((wait for wait in waits if wait), default=None)
+
+
+CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
+    "replicaset",
+    sources.REPLICASETS,
+    observe,
+    without_settings(reconcile),
+    watches=(Watch(sources.PODS, owner_key(REPLICASETS)),),
+    indexes=(sources.PODS_BY_CONTROLLER,),
+    refused=failed_create,
+    can_wait=is_without_news,
+    field_manager="replicaset-controller",
+)

@@ -7,7 +7,7 @@ import pytest
 from hearth.cluster.controllers import replicaset
 from hearth.kube.clock import rfc3339
 from hearth.kube.meta import Object
-from hearth.kube.plan import Create, Delete, UpdateStatus
+from hearth.kube.plan import Create, Delete, Event, Patch, UpdateStatus
 
 NOW = 2_000_000.0
 
@@ -103,11 +103,25 @@ def test_min_ready_seconds_asks_to_be_called_again() -> None:
     assert plan.requeue_after == pytest.approx(25)
 
 
+def told(replica_set: Object, message: str, *, now: float) -> dict[str, Any] | None:
+    """The status that is written when a pod was refused."""
+    observed = replicaset.Observed(replica_set, ())
+    plan = replicaset.failed_create(observed, message, now=now)
+    if plan is None:
+        return None
+    patch, event = plan.actions
+    assert isinstance(patch, Patch) and patch.subresource == "status"
+    assert isinstance(event, Event) and event.reason == "FailedCreate"
+    assert plan.retry
+    status: dict[str, Any] = patch.patch["status"]
+    return status
+
+
 def test_why_no_pod_can_be_created_is_told_once_and_forgotten_when_they_are_there() -> None:
-    found = a_replica_set(1)
-    patch = replicaset.failed_create(found, "no account", now=NOW)
-    assert patch is not None
-    (condition,) = patch["status"]["conditions"]
+    replica_set = a_replica_set(1)
+    status = told(replica_set, "no account", now=NOW)
+    assert status is not None
+    (condition,) = status["conditions"]
     assert condition == {
         "type": "ReplicaFailure",
         "status": "True",
@@ -115,10 +129,10 @@ def test_why_no_pod_can_be_created_is_told_once_and_forgotten_when_they_are_ther
         "reason": "FailedCreate",
         "message": "no account",
     }
-    found |= patch
-    assert replicaset.failed_create(found, "no account", now=NOW + 1) is None
-    again = replicaset.failed_create(found, "another", now=NOW + 1)
+    replica_set |= {"status": status}
+    assert told(replica_set, "no account", now=NOW + 1) is None
+    again = told(replica_set, "another", now=NOW + 1)
     assert again is not None
-    assert again["status"]["conditions"][0]["lastTransitionTime"] == rfc3339(NOW)
-    assert decide(found)[1]["conditions"] == [condition]
-    assert "conditions" not in decide(found, a_pod("a"))[1]
+    assert again["conditions"][0]["lastTransitionTime"] == rfc3339(NOW)
+    assert decide(replica_set)[1]["conditions"] == [condition]
+    assert "conditions" not in decide(replica_set, a_pod("a"))[1]

@@ -1,0 +1,228 @@
+"""One manager a process: watch caches shared by all controllers, their queues, and their life.
+
+Wire everything first (``add``, ``add_controller``, ``on_change``, ``add_runnable``), then ``run``.
+Caches may still be asked for while it runs: they start at once. See ``hearth.kube.controllerspec``
+for how a controller declares itself. Cancelling ``run`` ends everything it started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+
+from hearth.kube.apply import apply_plan
+from hearth.kube.cache import Change, WatchCache
+from hearth.kube.client import KubeClient
+from hearth.kube.clock import Clock, wall_clock
+from hearth.kube.controller import Controller, Reconcile
+from hearth.kube.controllerspec import (
+    ControllerSpec,
+    Index,
+    Lister,
+    Observed,
+    Settings,
+    Source,
+    Watch,
+)
+from hearth.kube.events import EventRecorder
+from hearth.kube.guards import caught, keep_running
+from hearth.kube.meta import Key, Object, key
+from hearth.kube.plan import Plan
+from hearth.kube.reconciler import Reconciler
+from hearth.kube.resources import Resource
+
+RESYNC_SECONDS = 36_000.0
+"""How often everything is looked at though nothing has changed (knative.dev/pkg's period)."""
+
+
+class Manager(Lister):
+    """Owns caches and controllers; reads as a ``Lister``, writes by ``apply``."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        *,
+        name: str,
+        clock: Clock = wall_clock,
+        resync_seconds: float = RESYNC_SECONDS,
+    ) -> None:
+        self.client = client
+        self.name = name
+        """The field manager of writes and the component of Events."""
+        self.events = EventRecorder(client)
+        self._clock = clock
+        self._resync_seconds = resync_seconds
+        self._caches: dict[Source, WatchCache] = {}
+        self._controllers: dict[str, tuple[Controller, Source | None]] = {}
+        self._runnables: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._group: asyncio.TaskGroup | None = None
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def get(self, source: Source, namespace: str, name: str) -> Object | None:
+        """Return the object of that name; ``namespace`` is "" for cluster-scoped ones."""
+        return self._caches[source].get(namespace, name)
+
+    def list(self, source: Source, namespace: str | None = None) -> Sequence[Object]:
+        """Return all objects, or those of one namespace."""
+        return self._caches[source].list(namespace)
+
+    def by_index(self, index: Index, value: str) -> Sequence[Object]:
+        """Return the objects for which the index's function gives this value."""
+        return self._caches[index.source].by_index(index, value)
+
+    # -- wiring ----------------------------------------------------------------------------
+
+    def cache(self, source: Source) -> WatchCache:
+        """Return the cache of a source; the first call makes it, and starts it when running."""
+        cache = self._caches.get(source)
+        if cache is None:
+            cache = self._caches[source] = WatchCache(
+                self.client,
+                source.resource,
+                namespace=source.namespace,
+                label_selector=source.label_selector,
+                field_selector=source.field_selector,
+            )
+            self._start_cache(cache)
+        return cache
+
+    def add_index(self, index: Index) -> None:
+        """Make ``by_index`` answer for an index."""
+        cache = self.cache(index.source)
+        if not cache.has_index(index):
+            cache.add_index(index, index.function)
+
+    def on_change(self, source: Source, callback: Change) -> None:
+        """Call back for every change of a source, and for what is there already."""
+        self.cache(source).on_change(callback)
+
+    def add(
+        self, spec: ControllerSpec[Observed, Settings], settings: Callable[[], Settings]
+    ) -> Controller:
+        """Add a declared controller."""
+        reconciler = Reconciler(
+            spec,
+            self,
+            settings=settings,
+            apply=self.apply,
+            clock=self._clock,
+            manager=self.name,
+        )
+        for source in spec.reads:
+            self.cache(source)
+        return self.add_controller(
+            spec.name,
+            reconciler,
+            source=spec.source,
+            watches=spec.watches,
+            indexes=spec.indexes,
+            workers=spec.workers,
+        )
+
+    def add_controller(
+        self,
+        name: str,
+        reconcile: Reconcile,
+        *,
+        source: Source | None = None,
+        watches: Iterable[Watch] = (),
+        indexes: Iterable[Index] = (),
+        workers: int = 4,
+    ) -> Controller:
+        """Add a controller whose work is more than a plan; its keys are those of ``source``."""
+        controller = Controller(name, reconcile, workers=workers)
+        self._controllers[name] = controller, source
+        for index in indexes:
+            self.add_index(index)
+        own = (Watch(source),) if source is not None else ()
+        for watch in (*own, *watches):
+            self.on_change(watch.source, partial(self._enqueue, controller, watch))
+        return controller
+
+    def _enqueue(
+        self, controller: Controller, watch: Watch, old: Object | None, new: Object | None
+    ) -> None:
+        for obj in (old, new):
+            if obj is not None:
+                for each in watch.keys(self, obj):
+                    controller.queue.add_after(each, watch.hold(each) if watch.hold else 0.0)
+
+    def add_runnable(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run something beside the controllers, from when the caches are complete."""
+        self._runnables.append((name, run))
+
+    # -- writing and waking ----------------------------------------------------------------
+
+    async def apply(self, plan: Plan, field_manager: str = "") -> None:
+        """Carry a plan out; what the server answers is in the caches afterwards."""
+        manager = field_manager or self.name
+        await apply_plan(
+            self.client,
+            plan,
+            manager=manager,
+            record=partial(self.events.record, component=manager),
+            seen=self._seen,
+        )
+
+    def _seen(self, resource: Resource, obj: Object) -> None:
+        for cache in self._caches.values():
+            if cache.resource == resource:
+                cache.put(obj)
+
+    def enqueue(self, controller: str, item: Key) -> None:
+        """Have a controller look at a key."""
+        self._controllers[controller][0].queue.add(item)
+
+    def resync(self) -> None:
+        """Have every controller look at all its objects anew, after settings changed."""
+        for controller, source in self._controllers.values():
+            if source is not None:
+                for obj in self.list(source):
+                    controller.queue.add(key(obj))
+
+    def spawn(self, name: str, work: Awaitable[None]) -> asyncio.Task[None]:
+        """Start a task that ends with the manager; what it raises is logged and counted."""
+        if self._group is None:
+            raise RuntimeError(f"{self.name} is not running")
+        return self._group.create_task(_guarded(name, work), name=name)
+
+    # -- life ------------------------------------------------------------------------------
+
+    async def run(self, synced: Callable[[], None] = lambda: None) -> None:
+        """Work until cancelled; ``synced`` is called once every cache is complete."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for cache in self._caches.values():
+                    self._start_cache(cache)
+                group.create_task(keep_running("events", self.events.run), name="events")
+                await self.synced()
+                for controller, _ in self._controllers.values():
+                    group.create_task(controller.run(), name=controller.name)
+                for name, run in (("resync", self._resync), *self._runnables):
+                    group.create_task(keep_running(name, run), name=name)
+                synced()
+        finally:
+            self._group = None
+
+    async def synced(self) -> None:
+        """Wait until every cache has had its first complete list."""
+        await asyncio.gather(*(cache.synced() for cache in self._caches.values()))
+
+    def _start_cache(self, cache: WatchCache) -> None:
+        if self._group is not None:
+            self._group.create_task(cache.run(), name=f"watch-{cache.resource.plural}")
+
+    async def _resync(self) -> None:
+        while True:
+            await asyncio.sleep(self._resync_seconds)
+            self.resync()
+
+
+async def _guarded(name: str, work: Awaitable[None]) -> None:
+    try:
+        await work
+    except Exception:
+        caught(name)

@@ -1,0 +1,40 @@
+"""Statuses that can wait are written a moment later, once: what others wait for goes first. Pure.
+
+Between a change of scale and a running pod every write counts: a waiting request pays for those in
+front of it. A status that will change again in a moment is left out of the plan, which asks to be
+made again soon; when that time has come it is written, whatever it says by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hearth.kube.meta import Key, Object
+from hearth.kube.plan import Plan, UpdateStatus
+
+DELAY_SECONDS = 0.05
+
+
+class Postponement:
+    """What is postponed, by key. ``can_wait`` gets an object as stored and as it is to be."""
+
+    def __init__(self, can_wait: Callable[[Object, Object], bool]) -> None:
+        self._can_wait = can_wait
+        self._due: dict[Key, float] = {}
+
+    def split(self, key: Key, stored: Object | None, plan: Plan, *, now: float) -> Plan:
+        """Return the part of the plan to carry out now."""
+        due = self._due.pop(key, None)
+        if stored is None or (due is not None and now >= due):
+            return plan
+        kept = tuple(
+            action
+            for action in plan.actions
+            if not (isinstance(action, UpdateStatus) and self._can_wait(stored, action.obj))
+        )
+        if len(kept) == len(plan.actions):
+            return plan
+        self._due[key] = now + DELAY_SECONDS if due is None else due
+        again = min(DELAY_SECONDS, plan.requeue_after or DELAY_SECONDS)
+        return replace(plan, actions=kept, requeue_after=again)

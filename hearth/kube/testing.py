@@ -1,0 +1,90 @@
+"""For tests of controllers: a client whose API server is a dictionary. No sockets, no time."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator
+from typing import Any
+
+from hearth.kube.client import KubeClient, WatchEvent
+from hearth.kube.errors import error_for
+from hearth.kube.meta import Object, key, name
+from hearth.kube.resources import Resource
+
+
+class FakeClient(KubeClient):
+    """Keeps what is created, tells watches, and refuses what ``refusals`` says, by name."""
+
+    def __init__(self) -> None:
+        # No session is opened: every method that would need one is answered here.
+        self.objects: dict[Resource, dict[tuple[str, str], Object]] = {}
+        self.refusals: dict[str, dict[str, Any]] = {}
+        self.written: list[tuple[str, str, str]] = []
+        """Verb, kind and name of each write that was taken."""
+        self._revision = 1
+        self._watchers: list[tuple[Resource, asyncio.Queue[WatchEvent]]] = []
+
+    def put(self, resource: Resource, obj: Object) -> Object:
+        """Store an object, as another client's write would."""
+        self._revision += 1
+        obj = copy.deepcopy(obj)
+        obj["metadata"]["resourceVersion"] = str(self._revision)
+        obj["metadata"].setdefault("uid", f"uid-{self._revision}")
+        known = self.objects.setdefault(resource, {})
+        kind = "MODIFIED" if key(obj) in known else "ADDED"
+        known[key(obj)] = obj
+        self._tell(resource, kind, obj)
+        return copy.deepcopy(obj)
+
+    def remove(self, resource: Resource, namespace: str, name: str) -> None:
+        """Delete an object, as another client would."""
+        self._revision += 1
+        obj = self.objects[resource].pop((namespace, name))
+        obj["metadata"]["resourceVersion"] = str(self._revision)
+        self._tell(resource, "DELETED", obj)
+
+    def send(self, resource: Resource, event: WatchEvent) -> None:
+        """Tell watches something of the test's own making."""
+        for watched, queue in self._watchers:
+            if watched == resource:
+                queue.put_nowait(event)
+
+    def _tell(self, resource: Resource, kind: str, obj: Object) -> None:
+        self.send(resource, WatchEvent(kind, copy.deepcopy(obj)))
+
+    async def list(self, resource: Resource, *args: Any, **options: Any) -> Any:
+        return copy.deepcopy(list(self.objects.get(resource, {}).values())), str(self._revision)
+
+    async def watch(
+        self, resource: Resource, *args: Any, **options: Any
+    ) -> AsyncIterator[WatchEvent]:
+        queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
+        self._watchers.append((resource, queue))
+        while True:
+            yield await queue.get()
+
+    async def create(self, resource: Resource, obj: Object, **options: Any) -> Object:
+        return self._write("create", resource, obj)
+
+    async def update(self, resource: Resource, obj: Object, *, subresource: str = "") -> Object:
+        return self._write("update", resource, obj)
+
+    async def patch(
+        self, resource: Resource, name: str, namespace: str | None, patch: Any, **options: Any
+    ) -> Object:
+        known = self.objects[resource][(namespace or "", name)]
+        return self._write("patch", resource, {**known, **patch})
+
+    def _write(self, verb: str, resource: Resource, obj: Object) -> Object:
+        refusal = self.refusals.get(name(obj))
+        if refusal is not None:
+            raise error_for(refusal)
+        self.written.append((verb, resource.kind, name(obj)))
+        return self.put(resource, obj)
+
+
+def an_object(title: str, **fields: Any) -> Object:
+    """Make a ConfigMap-like object of the namespace ``ns``."""
+    labels = fields.pop("labels", {})
+    return {"metadata": {"name": title, "namespace": "ns", "labels": labels}, **fields}

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hearth.kube.cache import (
+    FIRST_PAUSE_SECONDS,
+    HEALTHY_SECONDS,
+    MAX_PAUSE_SECONDS,
+    Pauses,
+    WatchCache,
+)
+from hearth.kube.client import WatchEvent
+from hearth.kube.meta import Object, name
+from hearth.kube.resources import CONFIGMAPS
+from hearth.kube.testing import FakeClient, an_object
+from hearth.observability.metrics import CAUGHT
+
+LABELLED = {"labels": {"app": "a"}}
+
+
+def errors(part: str) -> float:
+    return float(CAUGHT.labels(part=part)._value.get())
+
+
+@contextlib.asynccontextmanager
+async def running(cache: WatchCache) -> AsyncIterator[WatchCache]:
+    task = asyncio.create_task(cache.run())
+    try:
+        async with asyncio.timeout(5):
+            await cache.synced()
+            await asyncio.sleep(0)
+        yield cache
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+# -- one object hurts itself only --------------------------------------------------------------
+
+
+async def test_an_object_that_an_index_fails_on_is_left_out_of_that_index_alone() -> None:
+    client = FakeClient()
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.add_index("size", lambda obj: [str(len(obj["data"]))])
+    before = errors("index")
+    client.put(CONFIGMAPS, an_object("bad"))
+    async with running(cache):
+        client.put(CONFIGMAPS, an_object("good", data={"a": "1"}))
+        await until(lambda: cache.by_index("size", "1"))
+        assert [name(obj) for obj in cache.list()] == ["bad", "good"]
+        client.put(CONFIGMAPS, an_object("bad", data={"b": "2"}))
+        await until(lambda: len(cache.by_index("size", "1")) == 2)
+    assert errors("index") > before
+
+
+async def test_an_index_that_fails_halfway_leaves_nothing_behind() -> None:
+    def halfway(obj: Object) -> Iterator[str]:
+        yield "seen"
+        if name(obj) == "bad":
+            raise ValueError("halfway")
+
+    client = FakeClient()
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.add_index("seen", halfway)
+    client.put(CONFIGMAPS, an_object("bad"))
+    client.put(CONFIGMAPS, an_object("good"))
+    async with running(cache):
+        assert [name(obj) for obj in cache.by_index("seen", "seen")] == ["good"]
+        client.remove(CONFIGMAPS, "ns", "good")
+        await until(lambda: not cache.by_index("seen", "seen"))
+
+
+async def test_a_callback_that_fails_is_called_again_with_what_it_knew_and_what_is() -> None:
+    client, calls, failing = FakeClient(), list[tuple[object, object]](), [True, True]
+
+    def callback(old: Object | None, new: Object | None) -> None:
+        if failing:
+            failing.pop()
+            raise KeyError("not yet")
+        calls.append((old and old["data"], new and new["data"]))
+
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.on_change(callback)
+    before = errors("callback")
+    client.put(CONFIGMAPS, an_object("a", data=1))
+    async with running(cache):
+        await until(lambda: calls)
+        client.put(CONFIGMAPS, an_object("a", data=2))
+        await until(lambda: len(calls) == 2)
+    assert calls == [(None, 1), (1, 2)]
+    assert errors("callback") == before + 2
+
+
+async def test_a_change_meanwhile_counts_as_the_next_try() -> None:
+    client, calls = FakeClient(), list[tuple[object, object]]()
+
+    def callback(old: Object | None, new: Object | None) -> None:
+        if new is not None and new["data"] == 2:
+            raise ValueError("two")
+        calls.append((old and old["data"], new and new["data"]))
+
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.on_change(callback)
+    client.put(CONFIGMAPS, an_object("a", data=1))
+    async with running(cache):
+        client.put(CONFIGMAPS, an_object("a", data=2))
+        client.put(CONFIGMAPS, an_object("a", data=3))
+        await until(lambda: len(calls) == 2)
+    assert calls == [(None, 1), (1, 3)]
+
+
+async def test_a_callback_that_never_heard_of_an_object_is_not_told_that_it_went() -> None:
+    client, told = FakeClient(), list[str]()
+
+    def callback(old: Object | None, new: Object | None) -> None:
+        obj = new or old
+        assert obj is not None
+        if name(obj) == "bad":
+            raise ValueError("bad")
+        told.append(name(obj))
+
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.on_change(callback)
+    client.put(CONFIGMAPS, an_object("bad"))
+    async with running(cache):
+        before = errors("callback")
+        client.remove(CONFIGMAPS, "ns", "bad")
+        client.put(CONFIGMAPS, an_object("good"))
+        await until(lambda: told == ["good"])
+        assert errors("callback") == before
+
+
+async def test_other_callbacks_hear_of_it_all_the_same() -> None:
+    def failing(old: Object | None, new: Object | None) -> None:
+        raise RuntimeError
+
+    client, told = FakeClient(), list[str]()
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.on_change(failing)
+    cache.on_change(lambda _, new: told.append(name(new or {})))
+    client.put(CONFIGMAPS, an_object("a"))
+    async with running(cache):
+        assert told == ["a"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(WatchEvent("ADDED", {}), id="no-metadata"),
+        pytest.param(WatchEvent("ADDED", an_object("x")), id="no-version"),
+        pytest.param(
+            WatchEvent("MODIFIED", {"metadata": {"name": "x", "resourceVersion": "a"}}),
+            id="version-that-is-no-number",
+        ),
+        pytest.param(WatchEvent("ADDED", []), id="no-object"),  # type: ignore[arg-type]
+    ],
+)
+async def test_an_event_that_cannot_be_read_is_skipped(event: WatchEvent) -> None:
+    client = FakeClient()
+    cache = WatchCache(client, CONFIGMAPS)
+    async with running(cache):
+        before = errors("watch")
+        client.send(CONFIGMAPS, event)
+        client.put(CONFIGMAPS, an_object("next"))
+        await until(lambda: cache.get("ns", "next"))
+        assert errors("watch") == before + 1
+
+
+# -- answers to our own writes -----------------------------------------------------------------
+
+
+async def test_an_answer_goes_only_into_caches_whose_selector_takes_it() -> None:
+    client = FakeClient()
+    ours = WatchCache(client, CONFIGMAPS, label_selector="app=a")
+    elsewhere = WatchCache(client, CONFIGMAPS, namespace="other")
+    by_field = WatchCache(client, CONFIGMAPS, field_selector="metadata.name=x")
+    async with running(ours), running(elsewhere), running(by_field):
+        for cache in (ours, elsewhere, by_field):
+            for title, labels in (("yes", {"app": "a"}), ("no", {"app": "b"})):
+                obj = an_object(title, labels=labels)
+                obj["metadata"]["resourceVersion"] = "99"
+                cache.put(obj)
+        assert [len(cache) for cache in (ours, elsewhere, by_field)] == [1, 0, 0]
+
+
+# -- pauses ------------------------------------------------------------------------------------
+
+
+def test_watches_that_end_at_once_are_begun_ever_more_slowly() -> None:
+    pauses = Pauses()
+    taken = [pauses.after(0.0) for _ in range(12)]
+    assert taken[0] == FIRST_PAUSE_SECONDS
+    assert taken == sorted(taken)
+    assert taken[-1] == MAX_PAUSE_SECONDS
+
+
+def test_a_watch_that_lasted_sets_the_pause_back() -> None:
+    pauses = Pauses()
+    for _ in range(12):
+        pauses.after(0.0)
+    assert pauses.after(HEALTHY_SECONDS) == FIRST_PAUSE_SECONDS
+
+
+@given(st.lists(st.floats(0, 2 * HEALTHY_SECONDS)))
+def test_there_is_always_a_pause_and_never_a_long_one(lasted: list[float]) -> None:
+    pauses = Pauses()
+    assert all(0 < pauses.after(each) <= MAX_PAUSE_SECONDS for each in lasted)

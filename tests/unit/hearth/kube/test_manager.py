@@ -1,0 +1,301 @@
+"""A whole example kind, in this file alone, run by the manager against a client in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from hearth.kube import resources
+from hearth.kube.controllerspec import (
+    ControllerSpec,
+    Index,
+    Lister,
+    Source,
+    Watch,
+    label_key,
+    owner_key,
+    without_settings,
+)
+from hearth.kube.manager import Manager
+from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
+from hearth.kube.plan import Create, Event, Plan, Update
+from hearth.kube.resources import EVENTS
+from hearth.kube.testing import FakeClient, an_object
+from hearth.observability.metrics import CAUGHT, RECONCILES
+
+# -- the kind: a ConfigMap wants a Secret with as many letters as all Secrets of its label -------
+
+PARENTS = Source(resources.CONFIGMAPS)
+CHILDREN = Source(resources.SECRETS)
+CHILDREN_BY_PARENT = Index(CHILDREN, lambda obj: [f"{namespace(obj)}/{labels(obj)['parent']}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    parent: Object
+    children: tuple[Object, ...]
+
+
+def observe(lister: Lister, key: Key) -> Observed | None:
+    parent = lister.get(PARENTS, *key)
+    if parent is None:
+        return None
+    if name(parent) == "poison":
+        raise ZeroDivisionError("an error nobody foresaw")
+    return Observed(parent, tuple(lister.by_index(CHILDREN_BY_PARENT, key_text(key))))
+
+
+def reconcile(observed: Observed, *, settings: str, now: float) -> Plan:
+    made = [child for child in observed.children if child["data"] == settings]
+    if made:
+        return Plan()
+    title = f"{name(observed.parent)}-child"
+    child = an_object(title, labels={"parent": name(observed.parent)}, data=settings)
+    event = Event(observed.parent, "Normal", "Created", f"Created {title}")
+    for known in observed.children:
+        metadata = {**child["metadata"], "resourceVersion": known["metadata"]["resourceVersion"]}
+        return Plan((Update(resources.SECRETS, {**child, "metadata": metadata}), event))
+    return Plan((Create(resources.SECRETS, child), event))
+
+
+def refused(observed: Observed, error: str, *, now: float) -> Plan | None:
+    return Plan((Event(observed.parent, "Warning", "Refused", error),))
+
+
+EXAMPLE: ControllerSpec[Observed, str] = ControllerSpec(
+    "example",
+    PARENTS,
+    observe,
+    reconcile,
+    watches=(Watch(CHILDREN, label_key("parent")),),
+    indexes=(CHILDREN_BY_PARENT,),
+    refused=refused,
+)
+
+
+@dataclass
+class Stage:
+    client: FakeClient
+    manager: Manager
+    settings: str = "x"
+
+    def child(self, parent: str) -> Object | None:
+        return self.client.objects.get(resources.SECRETS, {}).get(("ns", f"{parent}-child"))
+
+    def events(self) -> list[tuple[str, str]]:
+        found = self.client.objects.get(EVENTS, {}).values()
+        return [(event["reason"], event["involvedObject"]["name"]) for event in found]
+
+
+@contextlib.asynccontextmanager
+async def running(*titles: str) -> AsyncIterator[Stage]:
+    client = FakeClient()
+    for title in titles:
+        client.put(resources.CONFIGMAPS, an_object(title))
+    stage = Stage(client, Manager(client, name="tests"))
+    stage.manager.add(EXAMPLE, lambda: stage.settings)
+    synced = asyncio.Event()
+    task = asyncio.create_task(stage.manager.run(synced.set))
+    try:
+        async with asyncio.timeout(5):
+            await synced.wait()
+        yield stage
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_a_kind_declared_in_one_file_is_reconciled_and_told_of() -> None:
+    async with running("a") as stage:
+        await until(lambda: stage.child("a"))
+        await until(lambda: stage.events() == [("Created", "a")])
+        assert stage.client.written[0] == ("create", "Secret", "a-child")
+
+
+async def test_a_change_of_what_it_watches_brings_its_owner_back() -> None:
+    async with running("a") as stage:
+        await until(lambda: stage.child("a"))
+        stage.client.remove(resources.SECRETS, "ns", "a-child")
+        await until(lambda: stage.child("a"))
+
+
+async def test_new_settings_have_everything_looked_at_anew() -> None:
+    async with running("a", "b") as stage:
+        await until(lambda: stage.child("a") and stage.child("b"))
+        stage.settings = "y"
+        stage.manager.resync()
+        await until(lambda: (stage.child("a") or {})["data"] == "y")
+        await until(lambda: (stage.child("b") or {})["data"] == "y")
+
+
+async def test_it_looks_at_everything_again_after_a_while_without_being_told() -> None:
+    client = FakeClient()
+    looks: list[Key] = []
+
+    async def look(key: Key) -> None:
+        looks.append(key)
+
+    client.put(resources.CONFIGMAPS, an_object("a"))
+    manager = Manager(client, name="tests", resync_seconds=0.01)
+    manager.add_controller("looker", look, source=PARENTS)
+    task = asyncio.create_task(manager.run())
+    await until(lambda: len(looks) > 3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert set(looks) == {("ns", "a")}
+
+
+# -- one object hurts itself only --------------------------------------------------------------
+
+
+async def test_an_object_that_observing_fails_on_hurts_itself_only() -> None:
+    before = RECONCILES.labels(controller="example", result="retry")._value.get()
+    async with running("poison", "a") as stage:
+        await until(lambda: stage.child("a"))
+        retried = RECONCILES.labels(controller="example", result="retry")
+        await until(lambda: retried._value.get() >= before + 2)
+
+
+async def test_an_object_that_a_mapper_fails_on_hurts_itself_only() -> None:
+    def fails(_lister: Lister, obj: Object) -> list[Key]:
+        raise LookupError(name(obj))
+
+    client, seen = FakeClient(), list[Key]()
+
+    async def look(key: Key) -> None:
+        seen.append(key)
+
+    manager = Manager(client, name="tests")
+    manager.add_controller("looker", look, source=PARENTS, watches=(Watch(CHILDREN, fails),))
+    client.put(resources.SECRETS, an_object("bad"))
+    task = asyncio.create_task(manager.run())
+    client.put(resources.CONFIGMAPS, an_object("good"))
+    await until(lambda: seen == [("ns", "good")])
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_background_task_that_fails_is_run_again_and_ends_nothing() -> None:
+    runs: list[int] = []
+
+    async def flaky() -> None:
+        runs.append(len(runs))
+        if len(runs) < 3:
+            raise OSError("not yet")
+
+    manager = Manager(FakeClient(), name="tests")
+    manager.add_runnable("flaky", flaky)
+    before = CAUGHT.labels(part="flaky")._value.get()
+    task = asyncio.create_task(manager.run())
+    await until(lambda: len(runs) == 3)
+    assert CAUGHT.labels(part="flaky")._value.get() == before + 2
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+# -- refused writes ----------------------------------------------------------------------------
+
+
+def a_refusal(code: int, **details: object) -> dict[str, object]:
+    return {"code": code, "message": "no", "reason": "", "details": details}
+
+
+async def test_a_refused_write_means_what_the_kind_says() -> None:
+    async with running() as stage:
+        stage.client.refusals["a-child"] = a_refusal(422)
+        stage.client.put(resources.CONFIGMAPS, an_object("a"))
+        await until(lambda: stage.events() == [("Refused", "a")])
+
+
+async def test_events_tell_only_of_what_was_done() -> None:
+    async with running() as stage:
+        stage.client.refusals["a-child"] = a_refusal(500)
+        stage.client.put(resources.CONFIGMAPS, an_object("a"))
+        stage.client.put(resources.CONFIGMAPS, an_object("b"))
+        await until(lambda: stage.events())
+        assert stage.events() == [("Created", "b")]
+
+
+async def test_a_namespace_that_goes_takes_everything_with_it() -> None:
+    async with running() as stage:
+        cause = {"reason": "NamespaceTerminating"}
+        stage.client.refusals["a-child"] = a_refusal(403, causes=[cause])
+        done = RECONCILES.labels(controller="example", result="success")
+        before = done._value.get()
+        stage.client.put(resources.CONFIGMAPS, an_object("a"))
+        await until(lambda: done._value.get() == before + 1)
+        assert stage.events() == []
+
+
+# -- the parts ---------------------------------------------------------------------------------
+
+
+async def test_equal_sources_share_a_cache_and_others_do_not() -> None:
+    manager = Manager(FakeClient(), name="tests")
+    assert manager.cache(Source(resources.PODS)) is manager.cache(Source(resources.PODS))
+    selected = Source(resources.PODS, label_selector="app")
+    assert manager.cache(selected) is not manager.cache(Source(resources.PODS))
+
+
+async def test_a_cache_asked_for_while_running_starts_at_once() -> None:
+    async with running() as stage:
+        stage.client.put(resources.PODS, an_object("p"))
+        cache = stage.manager.cache(Source(resources.PODS))
+        async with asyncio.timeout(5):
+            await cache.synced()
+        assert stage.manager.get(Source(resources.PODS), "ns", "p") is not None
+
+
+async def test_a_key_can_be_held_back() -> None:
+    client, seen = FakeClient(), list[float]()
+    loop = asyncio.get_running_loop()
+
+    async def look(_key: Key) -> None:
+        seen.append(loop.time())
+
+    manager = Manager(client, name="tests")
+    held = Watch(PARENTS, hold=lambda key: 0.05)
+    manager.add_controller("looker", look, watches=(held,))
+    client.put(resources.CONFIGMAPS, an_object("a"))
+    started = loop.time()
+    task = asyncio.create_task(manager.run())
+    await until(lambda: seen)
+    assert seen[0] - started >= 0.05
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("owner", "keys"),
+    [
+        pytest.param(("apps/v1", "ReplicaSet"), [("ns", "rs")], id="ours"),
+        pytest.param(("example.dev/v1", "ReplicaSet"), [], id="another-group"),
+        pytest.param(("apps/v1", "Deployment"), [], id="another-kind"),
+    ],
+)
+def test_an_owner_is_known_by_group_and_kind(owner: tuple[str, str], keys: list[Key]) -> None:
+    obj = an_object("p")
+    reference = {"apiVersion": owner[0], "kind": owner[1], "name": "rs", "controller": True}
+    obj["metadata"]["ownerReferences"] = [reference]
+    lister = Manager(FakeClient(), name="tests")
+    assert list(owner_key(resources.REPLICASETS)(lister, obj)) == keys
+
+
+def test_a_reconciler_without_settings_fits_in() -> None:
+    def decide(observed: int, *, now: float) -> Plan:
+        return Plan(requeue_after=observed + now)
+
+    assert without_settings(decide)(1, settings="any", now=2.0).requeue_after == 3.0
