@@ -167,13 +167,12 @@ def _ascii(convert: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def _find(value: str, pattern: str) -> str:
-    found = regex.compile_go(pattern).search(value)
-    return found[0] if found else ""
+    return next(regex.find_all(pattern, value), "")
 
 
 def _find_all(value: str, pattern: str, limit: int = -1) -> list[str]:
-    found = [match[0] for match in regex.compile_go(pattern).finditer(value)]
-    return found if limit < 0 else found[:limit]
+    found = regex.find_all(pattern, value)
+    return list(found if limit < 0 else itertools.islice(found, limit))
 
 
 def _is_sorted(value: list[Any]) -> bool:

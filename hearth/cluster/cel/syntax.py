@@ -13,14 +13,15 @@ from collections.abc import Callable
 
 _NEEDED = re.compile(
     r"\.\s*\?|\[\s*\?|\bcel\s*\.\s*bind\b|\bopt(?:Flat)?Map\b|\btransformList\b"
-    r"|\b(?:all|exists|existsOne|exists_one)\(\s*\w+\s*,\s*\w+\s*,"
+    r"|\b(?:all|exists|existsOne|exists_one)\(\s*\w+\s*,\s*\w+\s*,",
+    re.ASCII,
 )
 _TOKEN = re.compile(
     r"""\s+|//[^\n]*
     |[rRbB]{0,2}(?:'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"
         |'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")
     |[A-Za-z_]\w*|\d[\w.]*|&&|\|\||[<>=!]=|.""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _KEYWORDS = frozenset({"in"})

@@ -16,7 +16,8 @@ from hearth.kube.names import dns1123_label_problems, dns1123_subdomain_problems
 
 _HEX = "[0-9a-f]"
 _TIME = re.compile(r"^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))\Z")
-_SCALA_DURATION = re.compile(r"(\d+)\s*([A-Za-zµ]+)")
+# Matched from the first digit of a number only: else a long number costs the square of its length.
+_SCALA_DURATION = re.compile(r"(?<![0-9])[0-9]++\s*+([A-Za-zµ]+)", re.ASCII)
 _DURATION_UNITS = re.compile(
     r"^(ns|nanos?|nanoseconds?|us|µs|micros?|microseconds?|ms|millis?|milliseconds?|s|secs?|"
     r"seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|wks?|weeks?)\Z"
@@ -55,7 +56,7 @@ def _is_duration(text: str) -> bool:
         return True
     except ValueError:
         found = _SCALA_DURATION.findall(text)
-        return any(_DURATION_UNITS.match(unit.lower()) for _, unit in found)
+        return any(_DURATION_UNITS.match(unit.lower()) for unit in found)
 
 
 def _is_ip(version: int) -> Callable[[str], bool]:
@@ -84,7 +85,10 @@ def _is_uri(text: str) -> bool:
 
 
 def _is_email(text: str) -> bool:
-    _, address = parseaddr(text)
+    try:
+        _, address = parseaddr(text)
+    except RecursionError:  # comments in comments, a thousand deep
+        return False
     return "@" in address[1:-1]
 
 
@@ -166,6 +170,11 @@ _FORMATS: dict[str, Callable[[str], bool]] = {
     "k8sshortname": lambda text: not dns1123_label_problems(text),
     "k8slongname": lambda text: not dns1123_subdomain_problems(text),
 }  # fmt: skip
+
+
+def names() -> list[str]:
+    """Every format that is checked, without its dashes."""
+    return list(_FORMATS)
 
 
 def effective_format(declared: str, types: tuple[str, ...]) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hearth.kube import gotext
+
 JSON = Any
 Step = Callable[[JSON], Iterator[JSON]]
 
@@ -114,7 +116,7 @@ def _filter(accepts: Callable[[JSON], bool]) -> Step:
 
 _NAME = re.compile(r"(?:\\.|[^.\[\]\\])+")
 _QUOTED = re.compile(r"""'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)\"""")
-_SLICE = re.compile(r"^(-?\d*):(-?\d*)(?::(-?\d*))?$")
+_SLICE = re.compile(r"(-?[0-9]+)?:(-?[0-9]+)?(?::([0-9]*[1-9][0-9]*)?)?")
 _FILTER = re.compile(r"^\?\((.*)\)$", re.S)
 _COMPARISON = re.compile(r"==|!=|<=|>=|<|>")
 _COMPARE: dict[str, Callable[[JSON, JSON], bool]] = {
@@ -203,10 +205,11 @@ def _subscript(text: str) -> Step:
         return _field(_unescaped(found[1] if found[1] is not None else found[2]))
     if text == "*":
         return _every
-    if found := _SLICE.match(text):
-        return _slice(slice(*(int(part) if part else None for part in found.groups())))
     try:
-        return _index(int(text))
+        if found := _SLICE.fullmatch(text):
+            bounds = [gotext.parse_int(part) if part else None for part in found.groups()]
+            return _slice(slice(*bounds))
+        return _index(gotext.parse_int(text))
     except ValueError:
         raise JSONPathError(f"invalid array index {text}") from None
 

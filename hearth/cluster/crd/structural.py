@@ -6,11 +6,10 @@ declared outside of them as well. Pure; used by ``schemas``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hearth.cluster.cel.regex import compile_go
+from hearth.cluster.cel import regex
 from hearth.cluster.crd.problems import at_index, at_key, child
 from hearth.cluster.model.fielderrors import FieldError, forbidden, invalid, required
 
@@ -134,8 +133,8 @@ def _junctor_errors(
         yield from _nested_errors(negated, child(path, "not"))
     if pattern := schema.get("pattern"):
         try:
-            compile_go(pattern)
-        except re.error as error:
+            regex.check(pattern)
+        except regex.PatternError as error:
             detail = f"must be a valid regular expression, but isn't: {error}"
             yield invalid(child(path, "pattern"), pattern, detail)
 

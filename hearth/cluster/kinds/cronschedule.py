@@ -5,8 +5,9 @@ Grammar and messages are those of the library ``robfig/cron`` that Kubernetes us
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+
+from hearth.kube import gotext
 
 _MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
 _MONTHS = {name: i for i, name in enumerate(_MONTH_NAMES.split(), 1)}
@@ -102,11 +103,10 @@ def _check(text: str, start: int, end: int, *, low: int, high: int, step: int) -
 def _number(text: str, names: dict[str, int]) -> int:
     if text.lower() in names:
         return names[text.lower()]
-    if not re.fullmatch(r"[+-]?[0-9]+", text):
-        raise ValueError(
-            f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax'
-        )
-    number = int(text)
+    try:
+        number = gotext.parse_int(text, function="Atoi")
+    except ValueError as error:
+        raise ValueError(f"failed to parse int from {text}: {error}") from None
     if number < 0:
         raise ValueError(f"negative number ({number}) not allowed: {text}")
     return number

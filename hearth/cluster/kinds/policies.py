@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hearth.cluster.kinds.base import Rules, child
-from hearth.cluster.kinds.workloads import int_or_percent_errors
+from hearth.cluster.kinds.workloads import at_most_all_errors, int_or_percent_errors
 from hearth.cluster.model import checks
 from hearth.cluster.model.checks import non_negative
 from hearth.cluster.model.fielderrors import FieldError, invalid
@@ -33,8 +33,7 @@ def _budget_errors(obj: Object) -> Iterator[FieldError]:
     for key, value in (("minAvailable", least), ("maxUnavailable", most)):
         if value is not None:
             yield from int_or_percent_errors(value, f"spec.{key}")
-            if isinstance(value, str) and value[:-1].isdecimal() and int(value[:-1]) > 100:
-                yield invalid(f"spec.{key}", value, "must not be greater than 100%")
+            yield from at_most_all_errors(value, f"spec.{key}")
     yield from checks.label_selector_errors(spec.get("selector"), "spec.selector")
     policy = spec.get("unhealthyPodEvictionPolicy")
     if policy is not None:

@@ -13,6 +13,7 @@ from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each, immutable, non_negative
 from hearth.cluster.model.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from hearth.cluster.model.kind import Object
+from hearth.kube import gotext
 from hearth.kube.selectors import selector_from_object
 
 
@@ -83,14 +84,17 @@ def int_or_percent_errors(value: Any, path: str) -> Iterator[FieldError]:
         yield invalid(path, value, checks.NEGATIVE)
 
 
-def _at_most_all(value: Any, path: str) -> Iterator[FieldError]:
+def at_most_all_errors(value: Any, path: str) -> Iterator[FieldError]:
+    """Complains about a percentage above 100; ``value`` is an integer or a text such as 25%."""
     if isinstance(value, str) and value.endswith("%") and _amount(value) > 100:
         yield invalid(path, value, "must not be greater than 100%")
 
 
 def _amount(value: Any) -> int:
-    text = str(value).removesuffix("%")
-    return int(text) if text.lstrip("-").isdecimal() else 0
+    try:
+        return gotext.parse_int(str(value).removesuffix("%"))
+    except ValueError:
+        return 0
 
 
 def _counts(obj: Object, keys: tuple[str, ...]) -> Iterator[FieldError]:
@@ -166,7 +170,7 @@ def _rolling_errors(rolling: Object, path: str) -> Iterator[FieldError]:
     if _amount(unavailable) == 0 and _amount(surge) == 0:
         detail = "may not be 0 when `maxSurge` is 0"
         yield invalid(f"{path}.maxUnavailable", unavailable, detail)
-    yield from _at_most_all(unavailable, f"{path}.maxUnavailable")
+    yield from at_most_all_errors(unavailable, f"{path}.maxUnavailable")
 
 
 def same_selector(new: Object, old: Object) -> Iterator[FieldError]:

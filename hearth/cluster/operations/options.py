@@ -9,6 +9,7 @@ from typing import Any
 from hearth.cluster.codec import paths
 from hearth.cluster.model import fielderrors, status
 from hearth.cluster.model.fielderrors import FieldError
+from hearth.kube import gotext
 
 _META_GROUP = "meta.k8s.io"
 _VALIDATIONS = ("", "Ignore", "Warn", "Strict")
@@ -100,10 +101,9 @@ def delete_options(query: Mapping[str, str], raw_query: str, body: Any) -> Delet
 
 def _integer(text: str) -> int:
     try:
-        return int(text)
-    except ValueError:
-        problem = f'strconv.ParseInt: parsing "{text}": invalid syntax'
-        raise status.bad_request(problem) from None
+        return gotext.parse_int(text)
+    except ValueError as error:
+        raise status.bad_request(str(error)) from None
 
 
 def _delete_options_of(body: dict[str, Any]) -> DeleteOptions:
@@ -167,12 +167,18 @@ def list_options(query: Mapping[str, str]) -> ListOptions:
     _refuse("ListOptions", _watch_errors(options) if options.watch else _list_errors(options))
     if options.continue_token and version not in ("", "0"):
         raise status.bad_request("specifying resource version is not allowed when using continue")
-    if version and not (version.isascii() and version.isdigit()):
-        problem = fielderrors.invalid(
-            "resourceVersion", version, f'strconv.ParseUint: parsing "{version}": invalid syntax'
-        )
-        raise status.bad_request(f"invalid resource version: {problem}")
+    _check_revision(version)
     return options
+
+
+def _check_revision(version: str) -> None:
+    if not version:
+        return
+    try:
+        gotext.parse_uint(version)
+    except ValueError as error:
+        problem = fielderrors.invalid("resourceVersion", version, str(error))
+        raise status.bad_request(f"invalid resource version: {problem}") from None
 
 
 def _optional_flag(query: Mapping[str, str], name: str) -> bool | None:

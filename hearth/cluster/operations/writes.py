@@ -30,6 +30,7 @@ from hearth.cluster.operations import metadata
 from hearth.cluster.operations.api import Api
 from hearth.cluster.operations.options import WriteOptions
 from hearth.cluster.store.store import StaleWrite, StorageFull, StoreError
+from hearth.kube import gotext
 
 _NAME_TRIES = 8
 """How often a generated name is drawn anew when it is taken, as in Kubernetes."""
@@ -163,11 +164,18 @@ async def _create_once(write: Write, obj: Object, *, tracked: bool) -> Written:
         raise write.invalid(obj["metadata"].get("name", ""), errors)
     _warn(write, obj, None)
     await api.admission.validate(write.attempt("CREATE", obj, None))
-    if version.isdigit() and int(version):
+    if _names_a_revision(version):
         raise status.ApiStatus(
             500, "", "resourceVersion should not be set on objects to be created"
         )
     return await _insert(write, obj)
+
+
+def _names_a_revision(version: str) -> bool:
+    try:
+        return gotext.parse_uint(version) != 0
+    except ValueError:
+        return False
 
 
 def _default(write: Write, obj: Object) -> None:
@@ -322,9 +330,10 @@ def _check_version(write: Write, asked: str, entry: Entry) -> None:
             return
         error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
         raise status.invalid(write.kind.group, write.kind.plural, write.name, errors=[error])
-    if not (asked.isascii() and asked.isdigit()):
-        problem = f'strconv.ParseUint: parsing "{asked}": invalid syntax'
-        raise status.ApiStatus(500, "", problem)
+    try:
+        gotext.parse_uint(asked)
+    except ValueError as error:
+        raise status.ApiStatus(500, "", str(error)) from None
     if asked != str(entry.revision):
         raise write.conflict(status.MODIFIED)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from hearth.cluster.codec import paths
 from hearth.cluster.model import fielderrors, status
 from hearth.cluster.model.objects import Object
+from hearth.kube import gotext
 from hearth.kube.clock import parse_rfc3339
 
 _CONTAINER_FIELDS = ("initContainers", "containers", "ephemeralContainers")
@@ -65,10 +66,9 @@ def _number(query: Mapping[str, str], field: str) -> int | None:
     if not query.get(field):
         return None
     try:
-        return int(query[field])
-    except ValueError:
-        problem = f'strconv.ParseInt: parsing "{query[field]}": invalid syntax'
-        raise status.bad_request(problem) from None
+        return gotext.parse_int(query[field])
+    except ValueError as error:
+        raise status.bad_request(str(error)) from None
 
 
 def _since(query: Mapping[str, str], seconds: int | None, now: float) -> float | None:

@@ -54,7 +54,7 @@ async def get(call: Call) -> Response:
     if entry is None:
         raise status.not_found(call.kind.group, call.kind.plural, call.target.name)
     wanted = call.request.query.get("resourceVersion")
-    if wanted and wanted.isdigit() and int(wanted) > call.api.store.revision:
+    if wanted and wanted.isascii() and wanted.isdigit() and int(wanted) > call.api.store.revision:
         raise status.too_new(int(wanted), call.api.store.revision)
     return entry_response(call, entry)
 

@@ -32,6 +32,7 @@ OBJECT: dict[str, Any] = {
         pytest.param(".spec.list[9]", [], id="index too far"),
         pytest.param(".spec.list[1:]", [2, 3], id="slice"),
         pytest.param(".spec.list[0:3:2]", [1, 3], id="slice with step"),
+        pytest.param(".spec.list[::]", [1, 2, 3], id="slice without bounds"),
         pytest.param(".spec.list[*]", [1, 2, 3], id="all items"),
         pytest.param(".spec.list[0,2]", [1, 3], id="union"),
         pytest.param(".spec.m.*.v", [1, 2], id="all fields"),
@@ -54,7 +55,10 @@ def test_find(path: str, found: list[Any]) -> None:
     assert parse(path).find(OBJECT) == found
 
 
-@pytest.mark.parametrize("path", ["name", ".a[", ".a[x]", ".a[?(@.b==c)]", ".a]"])
+@pytest.mark.parametrize(
+    "path",
+    ["name", ".a[", ".a[x]", ".a[?(@.b==c)]", ".a]", ".a[-:]", ".a[::0]", ".a[1_0]", ".a[７]"],
+)
 def test_what_is_no_path(path: str) -> None:
     with pytest.raises(JSONPathError):
         parse(path)

@@ -95,7 +95,7 @@ F = "s.properties[f]"
         pytest.param(
             with_field({**TEXT, "pattern": "("}),
             [f'{F}.pattern: Invalid value: "(": must be a valid regular expression, but isn\'t: '
-             "missing ), unterminated subpattern at position 0"], id="pattern",
+             "error parsing regexp: missing closing ): `(`"], id="pattern",
         ),
         pytest.param(
             with_field({"type": "string", EMBEDDED: True, PRESERVE: True}),

@@ -70,6 +70,11 @@ INVALID, TYPE = "FieldValueInvalid", "FieldValueTypeInvalid"
             "Invalid value: \"b\": f in body should match '^a$'", id="pattern",
         ),
         pytest.param(
+            {"type": "string", "pattern": "^(a+)+$"}, "a" * 30 + "!", INVALID,
+            f"Invalid value: \"{'a' * 30}!\": f in body should match '^(a+)+$'",
+            id="pattern in linear time",
+        ),
+        pytest.param(
             {"type": "string", "enum": ["a", "b"]}, "c", "FieldValueNotSupported",
             'Unsupported value: "c": supported values: "a", "b"', id="enum",
         ),

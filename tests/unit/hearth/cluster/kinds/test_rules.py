@@ -378,6 +378,12 @@ CASES = [
     ),
     (
         "Deployment",
+        "spec.strategy",
+        {"rollingUpdate": {"maxSurge": "--5%", "maxUnavailable": "９%"}},
+        'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "９%": a valid percent string',
+    ),
+    (
+        "Deployment",
         "spec.progressDeadlineSeconds",
         0,
         "spec.progressDeadlineSeconds: Invalid value: 0: must be greater than minReadySeconds",

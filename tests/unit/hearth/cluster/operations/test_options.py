@@ -30,6 +30,11 @@ def refusal_of_list(query: str) -> str:
             "is forbidden for watch unless sendInitialEvents is provided",
         ),
         ("resourceVersion=x", "invalid resource version"),
+        ("resourceVersion=%EF%BC%97", "invalid syntax"),
+        ("resourceVersion=" + "9" * 5000, "invalid"),
+        ("limit=1_0", 'strconv.ParseInt: parsing "1_0": invalid syntax'),
+        ("limit=%EF%BC%97", 'strconv.ParseInt: parsing "７": invalid syntax'),
+        ("limit=%2010", 'strconv.ParseInt: parsing " 10": invalid syntax'),
         ("limit=many", 'strconv.ParseInt: parsing "many": invalid syntax'),
     ],
 )
