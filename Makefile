@@ -52,7 +52,7 @@ format: $(STAMP) ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-typecheck: $(STAMP) ## Check types (mypy, strict)
+typecheck: $(STAMP) ## Check types (mypy, strict), of the tests too
 	@$(BIN)/mypy
 
 bench: $(BENCH_STAMP) ## Measure everything (ONLY=warm,coldstart for some)

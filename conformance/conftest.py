@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from conformance_support import Cluster
+from conformance.support import Cluster
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,8 +7,9 @@ import urllib.parse
 from typing import Any
 
 import pytest
-from conformance_support import Cluster
 from kubernetes.dynamic.exceptions import DynamicApiError
+
+from conformance.support import Cluster
 
 GROUP = "eventing.knative.dev/v1"
 

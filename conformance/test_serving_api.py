@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conformance_support import Cluster, condition, until
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import DynamicApiError
+
+from conformance.support import Cluster, condition, until
 
 Make = Callable[..., dict[str, Any]]
 
@@ -76,7 +77,7 @@ def test_a_template_change_makes_a_revision_that_takes_over(
     cluster.patch("Service", "update", {"spec": {"template": template}})
     service = cluster.until_ready("Service", "update")
     assert service["status"]["latestReadyRevisionName"] == "update-00002"
-    until(lambda: cluster.request(url).body == "Hello Two!\n", what="the new answer")
+    cluster.until_body(url, "Hello Two!\n")
     assert cluster.get("Revision", "update-00001")["metadata"]["name"] == "update-00001"
 
 
@@ -128,7 +129,7 @@ def test_traffic_is_split_by_percent_and_reached_by_tag(cluster: Cluster, a_serv
     status = cluster.until_ready("Service", "split")["status"]
     by_tag = {target["tag"]: target["url"] for target in status["traffic"]}
     for tag, body in (("blue", "Hello Blue!\n"), ("green", "Hello Green!\n")):
-        until(lambda t=tag, b=body: cluster.request(by_tag[t]).body == b, what=f"tag {tag}")
+        cluster.until_body(by_tag[tag], body)
     bodies = [cluster.request(url).body for _ in range(200)]
     assert 0.3 < bodies.count("Hello Blue!\n") / len(bodies) < 0.7
 

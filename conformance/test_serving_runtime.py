@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conformance_support import Cluster, until
+from kubernetes import client
+
+from conformance.support import Cluster, until
 
 Make = Callable[..., dict[str, Any]]
 
@@ -36,8 +38,8 @@ def test_min_scale_keeps_pods(cluster: Cluster, a_service: Make) -> None:
 
 
 def test_configmaps_and_secrets_reach_the_environment(cluster: Cluster, a_service: Make) -> None:
-    core, space = cluster.core, cluster.namespace
-    core.create_namespaced_config_map(space, {"metadata": {"name": "conf"}, "data": {"who": "Map"}})
+    settings = client.V1ConfigMap(metadata=client.V1ObjectMeta(name="conf"), data={"who": "Map"})
+    cluster.core.create_namespaced_config_map(cluster.namespace, settings)
     reference = {"configMapKeyRef": {"name": "conf", "key": "who"}}
     service = a_service("from-map")
     service["spec"]["template"]["spec"]["containers"][0]["env"] = [
@@ -53,9 +55,8 @@ def test_a_request_over_its_time_is_answered_504(cluster: Cluster, a_service: Ma
     slow = a_service("slow", env=[{"name": "DELAY", "value": "5"}], timeoutSeconds=1)
     cluster.create(slow)
     url = cluster.until_ready("Service", "slow")["status"]["url"]
-    answer = cluster.request(url)
-    assert answer.status == 504
-    assert answer.seconds < 4
+    # The image would answer 200 after its delay: 504 can only have been said before that.
+    assert cluster.request(url).status == 504
 
 
 @pytest.mark.usefixtures("needs_delay")
@@ -71,8 +72,7 @@ def test_container_concurrency_is_a_hard_limit(cluster: Cluster, a_service: Make
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: cluster.request(url), range(4)))
     assert {answer.status for answer in answers} == {200}
-    took = sorted(answer.seconds for answer in answers)
-    assert took[-1] >= 1.9  # one after the other: 0.5, 1.0, 1.5, 2.0 s
+    assert {answer.headers.get("X-Requests-In-Flight") for answer in answers} == {"1"}
 
 
 @pytest.mark.usefixtures("needs_delay")
@@ -85,22 +85,21 @@ def test_a_response_that_starts_late_is_answered_504(cluster: Cluster, a_service
     )
     cluster.create(slow)
     url = cluster.until_ready("Service", "late")["status"]["url"]
-    answer = cluster.request(url)
-    assert answer.status == 504
-    assert answer.seconds < 4
+    # The image would answer 200 after its delay: 504 can only have been said before that.
+    assert cluster.request(url).status == 504
 
 
 def test_a_service_waits_for_what_its_container_lacks(cluster: Cluster, a_service: Make) -> None:
-    core, space = cluster.core, cluster.namespace
+    core, namespace = cluster.core, cluster.namespace
     service = a_service("patient")
     container = service["spec"]["template"]["spec"]["containers"][0]
     container["env"] = []
     container["envFrom"] = [{"secretRef": {"name": "later"}}]
     cluster.create(service)
-    until(lambda: core.list_namespaced_pod(space).items, what="a pod")
-    core.create_namespaced_secret(
-        space, {"metadata": {"name": "later"}, "stringData": {"TARGET": "Secret"}}
-    )
+    until(lambda: core.list_namespaced_pod(namespace).items, what="a pod")
+    metadata = client.V1ObjectMeta(name="later")
+    secret = client.V1Secret(metadata=metadata, string_data={"TARGET": "Secret"})
+    core.create_namespaced_secret(namespace, secret)
     url = cluster.until_ready("Service", "patient", seconds=180)["status"]["url"]
     assert cluster.request(url).body == "Hello Secret!\n"
 

@@ -10,23 +10,30 @@ import sys
 
 sys.path.insert(0, os.path.join(sys.path[0], ".."))
 
-from tinyhttp import Response, Server, port
+from tinyhttp import Request, Response, Server, port
+
+TYPE_CHECKING = False  # importing typing would make a cold start longer
+if TYPE_CHECKING:
+    from typing import Any
+
+    Attributes = dict[str, Any]
+    Event = tuple[Attributes, Any]
 
 REPLY_TYPE = os.environ.get("REPLY_TYPE", "")
 STATUS = int(os.environ.get("STATUS", "0"))
-JSON = (("Content-Type", "application/json"),)
+JSON = [("Content-Type", "application/json")]
 REQUIRED = ("specversion", "id", "source", "type")
 KEPT = 1000  # events that GET /received can show
 
-received = []
+received: "list[dict[str, Any]]" = []
 
 
 class NotAnEvent(Exception):
-    pass
+    """The request carries no CloudEvent."""
 
 
-def unquote(text):
-    """Values of ``ce-`` headers are percent-encoded UTF-8."""
+def unquote(text: str) -> str:
+    """Decodes the value of a ``ce-`` header, which is percent-encoded UTF-8."""
     head, *rest = text.encode("latin-1").split(b"%")
     parts = [head]
     for piece in rest:
@@ -37,13 +44,14 @@ def unquote(text):
     return b"".join(parts).decode("utf-8", "replace")
 
 
-def quote(text):
-    """The other way: what is not printable ASCII, and ``%`` and ``"``, is encoded."""
+def quote(text: str) -> str:
+    """Encodes what is not printable ASCII, and ``%`` and ``"``."""
     plain = (chr(b) if 0x21 <= b <= 0x7E and b not in b'%"' else f"%{b:02X}" for b in text.encode())
     return "".join(plain)
 
 
-def decode_data(body, media_type):
+def decode_data(body: bytes, media_type: str) -> "Any":
+    """Reads JSON; other data is shown as text."""
     if not body:
         return None
     if media_type.partition(";")[0].strip().endswith("json"):
@@ -51,8 +59,8 @@ def decode_data(body, media_type):
     return body.decode("utf-8", "replace")
 
 
-def events_of(request):
-    """The events in a request as (attributes, data)."""
+def events_of(request: Request) -> "list[Event]":
+    """Reads the events of a request as pairs of attributes and data."""
     media_type = request.headers.get("content-type", "")
     if media_type.startswith("application/cloudevents-batch"):
         return [split(event) for event in json.loads(request.body)]
@@ -68,20 +76,23 @@ def events_of(request):
     return [(attributes, decode_data(request.body, media_type))]
 
 
-def split(event):
+def split(event: "dict[str, Any]") -> "Event":
+    """Parts an event in structured mode into attributes and data."""
     data = event.pop("data", None)
     if "data_base64" in event:
         data = event.pop("data_base64")
     return event, data
 
 
-def check(attributes):
+def check(attributes: "Attributes") -> None:
+    """Raises NotAnEvent where a required attribute is missing."""
     missing = [name for name in REQUIRED if not attributes.get(name)]
     if missing:
         raise NotAnEvent(f"not a CloudEvent: {', '.join(missing)} missing")
 
 
-def receive(request):
+def receive(request: Request) -> Response:
+    """Remembers and prints the events of a request, and replies where told to."""
     try:
         events = events_of(request)
         for attributes, _ in events:
@@ -98,8 +109,8 @@ def receive(request):
     return reply(*events[0]) if REPLY_TYPE and len(events) == 1 else Response(202)
 
 
-def reply(attributes, data):
-    """An event in binary mode as the answer."""
+def reply(attributes: "Attributes", data: "Any") -> Response:
+    """Answers with an event in binary mode."""
     headers = [
         ("ce-specversion", "1.0"),
         ("ce-id", quote(f"{attributes['id']}-reply")),
@@ -111,7 +122,8 @@ def reply(attributes, data):
     return Response(200, json.dumps(data).encode(), [*headers, *JSON])
 
 
-def handle(request):
+def handle(request: Request) -> Response:
+    """Takes events by POST and shows them by GET."""
     if request.method == "POST":
         return receive(request)
     if request.path == "/received":

@@ -122,7 +122,7 @@ def _flat(full: dict[str, list[Load]], few: list[Load]) -> Row:
 
 
 def _median(loads: list[Load], field: str) -> float:
-    return statistics.median(getattr(load, field) for load in loads)
+    return float(statistics.median(getattr(load, field) for load in loads))
 
 
 def _wrk(target: Target, connections: int) -> Load:

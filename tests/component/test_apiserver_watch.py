@@ -174,7 +174,7 @@ async def test_bookmarks_move_a_quiet_watch_on(
 
 
 async def test_a_watch_ends_when_its_time_is_over(server: RunningServer) -> None:
-    params = {"timeoutSeconds": 1, "labelSelector": "none=none"}
+    params: dict[str, Any] = {"timeoutSeconds": 1, "labelSelector": "none=none"}
     async with a_session(server) as session, watching_with(session, **params) as watch:
         assert await watch.rest() == b""
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_support import Hearth, a_service, wait_until
+
+from tests.e2e.support import Hearth, a_service, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +35,20 @@ def test_official_client_reads_and_writes_typed_objects(api: Any) -> None:
     meta = client.V1ObjectMeta(name="typed", labels={"a": "b"})
     core.create_namespaced_config_map("default", client.V1ConfigMap(metadata=meta, data={"k": "v"}))
     found = core.list_namespaced_config_map("default", label_selector="a=b")
-    assert [item.metadata.name for item in found.items] == ["typed"]
+    assert [item.metadata.name for item in found.items if item.metadata] == ["typed"]
     with pytest.raises(client.ApiException) as refused:
         core.create_namespaced_config_map("default", client.V1ConfigMap(metadata=meta))
     assert refused.value.status == 409
-    assert json.loads(refused.value.body)["reason"] == "AlreadyExists"
+    assert json.loads(refused.value.body or "")["reason"] == "AlreadyExists"
 
 
 def test_official_client_watches(api: Any) -> None:
     from kubernetes import client, watch
 
     core = client.CoreV1Api(api)
-    version = core.list_namespaced_config_map("default").metadata.resource_version
+    listed = core.list_namespaced_config_map("default").metadata
+    assert listed is not None
+    version = listed.resource_version
     meta = client.V1ObjectMeta(name="watched")
     core.create_namespaced_config_map("default", client.V1ConfigMap(metadata=meta))
     stream = watch.Watch().stream(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from e2e_support import SAMPLES, Hearth, wait_until
+
+from tests.e2e.support import SAMPLES, Hearth, wait_until
 
 pytestmark = pytest.mark.kubectl
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_support import Hearth, kubectl_binary, wait_until
+
+from tests.e2e.support import Hearth, kubectl_binary, wait_until
 
 pytestmark = pytest.mark.kubectl
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from e2e_support import hearth_command
+
+from tests.e2e.support import hearth_command
 
 
 def refused(*arguments: str, data_dir: Path) -> str:

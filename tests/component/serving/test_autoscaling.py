@@ -1,7 +1,5 @@
 """The control plane with a real API server: waking at a poke, sleeping, settings, deletion."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -79,9 +77,9 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
         KubeClient.from_kubeconfig(server.kubeconfig) as client,
     ):
         await install(client)
-        plane = ControlPlane(client, settings=Settings(), clock=lambda: cluster.now)
-        stats = StatsServer(plane.engine, token="secret", clock=lambda: cluster.now)
-        cluster = Cluster(client, plane, stats)
+        plane = ControlPlane(client, settings=Settings(), clock=lambda: made.now)
+        stats = StatsServer(plane.engine, token="secret", clock=lambda: made.now)
+        made = Cluster(client, plane, stats)
         await stats.start("127.0.0.1", 0)
         synced = asyncio.Event()
         tasks = [
@@ -92,7 +90,7 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
         ]
         await synced.wait()
         try:
-            yield cluster
+            yield made
         finally:
             for task in tasks:
                 task.cancel()

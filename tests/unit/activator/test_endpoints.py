@@ -37,7 +37,7 @@ def a_service(*ports: tuple[int, str]) -> dict[str, Any]:
         pytest.param({"ready": True, "terminating": True}, State.TERMINATING, id="ready-ending"),
     ],
 )
-def test_conditions(conditions: dict[str, bool], state: State) -> None:
+def test_conditions(conditions: dict[str, Any], state: State) -> None:
     [found] = endpoints_of([a_slice(an_endpoint(**conditions))], None, 80).values()
     assert found == Endpoint(("127.0.0.1", 41000), state, "p")
 

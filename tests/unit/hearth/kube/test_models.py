@@ -106,7 +106,7 @@ def test_wrong_types_are_refused_in_the_words_of_go(value: Any, message: str) ->
 
 
 def test_go_stops_at_the_first_error_and_escapes_keys() -> None:
-    many = [{} for _ in range(10)] + [{"port": []}]
+    many: list[Any] = [{} for _ in range(10)] + [{"port": []}]
     with pytest.raises(DecodeError, match="of type int32"):
         read({"many": many, "text": 5})
     with pytest.raises(DecodeError, match=r"Sample\.spec\.labels\.example\.com~1a of type string"):

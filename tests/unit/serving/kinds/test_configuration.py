@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -9,6 +7,7 @@ from hearth.kube.meta import Object, annotations, labels
 from hearth.kube.plan import Plan
 from serving.api import keys
 from serving.kinds.configuration import reconcile as configuration
+from serving.kinds.configuration.children import make_revision
 
 
 def a_configuration(template_name: str = "", *, image: str = "app") -> Object:
@@ -160,6 +159,6 @@ def test_a_refused_revision_is_told_once(world: Any) -> None:
 def test_long_names_are_shortened_with_a_hash(world: Any) -> None:
     long = a_configuration()
     long["metadata"]["name"] = "a" * 60
-    made = configuration.make_revision({**long, "kind": "Configuration", "apiVersion": "v"}, now=0)
+    made = make_revision({**long, "kind": "Configuration", "apiVersion": "v"}, now=0)
     assert len(made["metadata"]["name"]) <= 63
     assert made["metadata"]["name"].endswith("-00000")

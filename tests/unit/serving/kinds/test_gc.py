@@ -57,7 +57,7 @@ def test_the_time_of_last_use_counts() -> None:
         pytest.param(a_revision("active", 9, state="active"), id="routed"),
         pytest.param(a_revision("pending", 9, state="pending"), id="not looked at yet"),
         pytest.param(a_revision("latest", 9), id="latest ready"),
-        pytest.param(a_revision("pinned", 9, **{keys.NO_GC: "true"}), id="pinned"),
+        pytest.param(a_revision("pinned", 9, idle=None, **{keys.NO_GC: "true"}), id="pinned"),
     ],
 )
 def test_what_is_in_use_stays(revision: Object) -> None:

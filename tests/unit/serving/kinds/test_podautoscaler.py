@@ -11,6 +11,7 @@ from hearth.kube.plan import Plan
 from hearth.kube.resources import DEPLOYMENTS, HPAS, SERVICES
 from serving.api import keys
 from serving.api.config.autoscaler import AutoscalerConfig
+from serving.autoscaler.spec import bounds_of
 from serving.kinds.podautoscaler import hpa
 from serving.kinds.podautoscaler import kpa as podautoscaler
 from serving.kinds.settings import Settings
@@ -131,9 +132,10 @@ def test_bounds_are_kept(world: Any) -> None:
 def test_the_urgent_patch_is_the_one_reconcile_would_make(world: Any) -> None:
     world.settle(world.reconcile)
     world.decided = 3
-    bounds = podautoscaler.bounds_of(world.the(PODAUTOSCALERS, NAME), world.settings)
+    bounds = bounds_of(world.the(PODAUTOSCALERS, NAME), world.settings)
     scale = podautoscaler.wanted_scale(world.observed(), bounds, now=world.now)
     patch = podautoscaler.scale_patch(world.observed(), scale)
+    assert patch is not None
     assert patch in world.reconcile().actions
     world.apply(Plan((patch,)))
     assert podautoscaler.scale_patch(world.observed(), scale) is None

@@ -5,8 +5,6 @@ reconciler makes and the status it works out must be the recorded ones, except f
 Knative's sidecar, its ServerlessService or another ingress.
 """
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +12,7 @@ from serving.api.config.domain import DomainConfig
 from serving.api.config.features import FeaturesConfig
 from serving.api.config.network import NetworkConfig
 from serving.kinds.route import reconcile as route
+from serving.kinds.services import GATEWAY_HOST
 from serving.kinds.settings import Settings
 
 LATEST = {"configurationName": "hello", "latestRevision": True, "percent": 100}
@@ -59,7 +58,7 @@ def world(stage: Any) -> Any:
 def serve(world: Any) -> None:
     """The activator takes the KIngress over."""
     world.ready(KINGRESSES, "hello")
-    balancer = {"ingress": [{"domainInternal": route.GATEWAY_HOST}]}
+    balancer = {"ingress": [{"domainInternal": GATEWAY_HOST}]}
     world.status(KINGRESSES, "hello", privateLoadBalancer=balancer)
 
 
@@ -157,7 +156,7 @@ def test_a_name_that_is_taken(world: Any) -> None:
 def test_a_placeholder_follows_the_gateway(world: Any) -> None:
     world.put(ROUTES, a_route())
     world.settle(world.reconcile)
-    assert world.the(SERVICES, "hello")["spec"]["externalName"] == route.GATEWAY_HOST
+    assert world.the(SERVICES, "hello")["spec"]["externalName"] == GATEWAY_HOST
     serve(world)
     balancer = {"ingress": [{"domainInternal": "elsewhere.svc.cluster.local"}]}
     world.status(KINGRESSES, "hello", privateLoadBalancer=balancer)

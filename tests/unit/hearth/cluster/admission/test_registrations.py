@@ -99,7 +99,7 @@ def test_the_requested_version_comes_first() -> None:
 
 
 def test_webhooks_are_called_in_the_order_of_their_configurations_names() -> None:
-    configurations = [
+    configurations: list[dict[str, Any]] = [
         {"metadata": {"name": "b"}, "webhooks": [{"name": "b1"}]},
         {"metadata": {"name": "a"}, "webhooks": [{"name": "a2"}, {"name": "a1"}]},
         {"metadata": {"name": "none"}},

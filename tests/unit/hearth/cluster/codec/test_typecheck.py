@@ -149,7 +149,7 @@ def test_where_go_gives_up_reading_a_time(text: str, rest: str, part: str) -> No
 
 def test_unknown_fields_of_built_in_kinds() -> None:
     schema = struct("core/v1", "Pod").schema
-    pod = {
+    pod: dict[str, Any] = {
         "spec": {
             "foo": 1,
             "nodeSelector": {"any": "thing"},
@@ -165,7 +165,7 @@ def test_unknown_fields_of_built_in_kinds() -> None:
 
 
 def test_unknown_fields_of_custom_kinds_come_sorted() -> None:
-    obj = {
+    obj: dict[str, Any] = {
         "apiVersion": "e/v1",
         "kind": "Widget",
         "zzz": 1,
@@ -178,7 +178,7 @@ def test_unknown_fields_of_custom_kinds_come_sorted() -> None:
 
 def test_a_schema_of_a_crd_is_recursive() -> None:
     schema = struct("apiextensions/v1", "CustomResourceDefinition").schema
-    inner = {"properties": {"a": {"items": {"additionalProperties": {"oops": 1}}}}}
+    inner: dict[str, Any] = {"properties": {"a": {"items": {"additionalProperties": {"oops": 1}}}}}
     definition = {"spec": {"versions": [{"schema": {"openAPIV3Schema": inner}}]}}
     path = "spec.versions[0].schema.openAPIV3Schema.properties.a.items.additionalProperties"
     assert unknown_fields(definition, schema) == [f"{path}.oops"]

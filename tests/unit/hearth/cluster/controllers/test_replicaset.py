@@ -41,8 +41,9 @@ def a_pod(name: str, *, ready: bool = True, phase: str = "Running", **meta: Any)
 
 def decide(replica_set: Object, *found: Object) -> tuple[list[Any], dict[str, Any]]:
     plan = replicaset.reconcile(replicaset.Observed(replica_set, found), now=NOW)
-    status = next((a.obj["status"] for a in plan.actions if isinstance(a, UpdateStatus)), {})
-    return [a for a in plan.actions if not isinstance(a, UpdateStatus)], status
+    written = [a.obj["status"] for a in plan.actions if isinstance(a, UpdateStatus)]
+    others = [a for a in plan.actions if not isinstance(a, UpdateStatus)]
+    return others, written[0] if written else {}
 
 
 def test_missing_pods_are_created_from_the_template() -> None:

@@ -37,6 +37,7 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 
 
 def values(go_type: GoType, depth: int) -> st.SearchStrategy[Any]:
+    found: st.SearchStrategy[Any]
     if go_type.struct is not None:
         found = objects(go_type.struct, depth - 1) if depth > 0 else st.builds(dict)
     elif go_type.elem is not None:

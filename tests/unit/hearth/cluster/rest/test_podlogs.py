@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hearth.cluster.model.status import ApiStatus
@@ -45,7 +47,7 @@ def test_the_last_lines_are_whole(count: int, expected: bytes) -> None:
     assert shown(LogOptions(), podlogs.last_lines(LINES[:-1], count)) == expected
 
 
-def a_pod(*containers: str, init: tuple[str, ...] = ()) -> podlogs.Object:
+def a_pod(*containers: str, init: tuple[str, ...] = ()) -> dict[str, Any]:
     spec = {"containers": [{"name": name} for name in containers]}
     if init:
         spec["initContainers"] = [{"name": name} for name in init]
@@ -68,7 +70,7 @@ def test_the_only_container_need_not_be_named() -> None:
         ),
     ],
 )
-def test_an_unclear_container_is_refused(pod: podlogs.Object, asked: str, complaint: str) -> None:
+def test_an_unclear_container_is_refused(pod: dict[str, Any], asked: str, complaint: str) -> None:
     with pytest.raises(ApiStatus) as refusal:
         podlogs.container_of(pod, asked)
     assert refusal.value.message == complaint

@@ -87,6 +87,10 @@ class Cluster:
         finally:
             connection.close()
 
+    def until_body(self, url: str, body: str) -> None:
+        """Waits until the URL is answered with this body."""
+        until(lambda: self.request(url).body == body, what=f"{url} answering {body!r}")
+
 
 def condition(obj: dict[str, Any], kind: str) -> dict[str, Any]:
     conditions = obj.get("status", {}).get("conditions") or []
