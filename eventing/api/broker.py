@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from eventing.api.common import (
+from hearth.knative.duck import (
     Addressable,
     DeliverySpec,
     DeliveryStatus,

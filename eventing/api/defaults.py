@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from eventing.api import keys
 from eventing.api.broker import BrokerSpec
-from eventing.api.common import DeliverySpec, Destination
 from eventing.api.settings import BrokerDefaults, Features
 from eventing.api.trigger import TriggerFilter, TriggerSpec
+from hearth.knative.duck import DeliverySpec, Destination
 
 
 def default_broker(

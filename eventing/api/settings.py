@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from eventing.api import keys
-from eventing.api.common import DeliverySpec, KReference
+from hearth.knative.duck import DeliverySpec, KReference
 from hearth.kube.models import DecodeError, decode
 
 _DEFAULT_KEY = "default-br-config"

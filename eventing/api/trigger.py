@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from eventing.api.common import (
+from hearth.knative.duck import (
     STRING_MAP,
     DeliverySpec,
     DeliveryStatus,

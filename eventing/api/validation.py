@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from eventing.api import keys
 from eventing.api.broker import BrokerSpec
-from eventing.api.common import DeliverySpec, Destination, KReference
 from eventing.api.settings import BrokerDefaults, Features
 from eventing.api.trigger import SubscriptionsAPIFilter, TriggerSpec
 from eventing.filters.cesqlsyntax import CesqlError, check_syntax
+from hearth.knative.duck import DeliverySpec, Destination, KReference
 from hearth.knative.fielderrors import (
     Errors,
     FieldError,

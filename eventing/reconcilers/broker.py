@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventing.api import keys
-from eventing.reconcilers.destinations import Resolution, Resolved, Unresolved
 from hearth.knative.conditions import Conditions, ConditionSet
+from hearth.knative.destinations import Resolution, Resolved, Unresolved
 from hearth.knative.resources import BROKERS
 from hearth.kube import meta
 from hearth.kube.meta import Object

@@ -9,7 +9,8 @@ from typing import Any
 from eventing.api import keys
 from eventing.reconcilers import broker as brokers
 from eventing.reconcilers import trigger as triggers
-from eventing.reconcilers.destinations import (
+from eventing.reconcilers.references import Enqueue, NotServed, References
+from hearth.knative.destinations import (
     Reference,
     Resolution,
     Unresolved,
@@ -17,7 +18,6 @@ from eventing.reconcilers.destinations import (
     reference_of,
     resolve,
 )
-from eventing.reconcilers.references import Enqueue, NotServed, References
 from hearth.kube import meta
 from hearth.kube.apply import apply_plan
 from hearth.kube.cache import WatchCache

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from eventing.reconcilers.destinations import Reference, Unresolved
+from hearth.knative.destinations import Reference, Unresolved
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import NotFound, Unavailable

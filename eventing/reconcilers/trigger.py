@@ -9,8 +9,8 @@ from typing import Any
 from eventing.api import keys
 from eventing.filters import FilterError, compile_trigger
 from eventing.reconcilers.broker import UNRESOLVED_SINK, delivery_status, is_ours
-from eventing.reconcilers.destinations import Resolution, Resolved, Unresolved
 from hearth.knative.conditions import Condition, Conditions, ConditionSet
+from hearth.knative.destinations import Resolution, Resolved, Unresolved
 from hearth.knative.resources import TRIGGERS
 from hearth.kube import meta
 from hearth.kube.meta import Object

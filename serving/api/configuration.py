@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from hearth.knative.duck import Status
 from hearth.kube.models import Kept, Model
-from serving.api.common import Status
 from serving.api.revision import RevisionTemplateSpec
 
 

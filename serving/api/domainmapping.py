@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from hearth.knative.duck import Addressable, Status
 from hearth.kube.models import Kept, Model, Required
-from serving.api.common import Addressable, Status
 
 
 class KReference(Model):

@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from hearth.knative.duck import STRING_MAP, Status
 from hearth.kube.models import GoType, IntOrString, Kept, Model, Required, Schema
-from serving.api.common import STRING_MAP, Status
 
 _Percent = Annotated[int, GoType("int")]
 

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from hearth.knative.duck import Status
 from hearth.kube.models import Int32, Int64, Kept, Model, Required
-from serving.api.common import Status
 
 
 class ObjectReference(Model):

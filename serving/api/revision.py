@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from hearth.kube.models import Int32, Int64, Kept, Model, Schema
-from serving.api.common import ObjectMeta, Status
+from hearth.knative.duck import STRING_MAP, Status
+from hearth.kube.models import Hidden, Int32, Int64, Kept, Model, Schema
 from serving.api.podspec import PodSpec
+
+
+class ObjectMeta(Model):
+    """Metadata of a template. Its schema also keeps what is not listed there."""
+
+    schema_extra: ClassVar[dict[str, Any]] = {"x-kubernetes-preserve-unknown-fields": True}
+
+    name: str = ""
+    generate_name: Annotated[str, Hidden()] = ""
+    namespace: str = ""
+    labels: STRING_MAP = Field(default_factory=dict)
+    annotations: STRING_MAP = Field(default_factory=dict)
+    finalizers: list[str] = Field(default_factory=list)
 
 
 class RevisionSpec(PodSpec):

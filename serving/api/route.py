@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from hearth.knative.duck import Addressable, Status
 from hearth.kube.models import Int64, Model, Url
-from serving.api.common import Addressable, Status
 
 
 class TrafficTarget(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from serving.api.common import Status
+from hearth.knative.duck import Status
 from serving.api.configuration import ConfigurationSpec, ConfigurationStatusFields
 from serving.api.route import RouteSpec, RouteStatusFields
 

@@ -4,7 +4,6 @@ import pytest
 
 from eventing.api.admission import Settings, default, validate
 from eventing.api.broker import BrokerSpec
-from eventing.api.common import KReference
 from eventing.api.settings import BrokerDefaults, Features
 from eventing.api.trigger import TriggerSpec
 from eventing.api.validation import (
@@ -14,6 +13,7 @@ from eventing.api.validation import (
     validate_reference,
     validate_trigger,
 )
+from hearth.knative.duck import KReference
 from hearth.knative.fielderrors import text
 from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
 from hearth.kube.models import decode

@@ -8,7 +8,7 @@ import pytest
 from eventing.api import keys
 from eventing.reconcilers import broker as brokers
 from eventing.reconcilers import trigger as triggers
-from eventing.reconcilers.destinations import Resolved, Unresolved
+from hearth.knative.destinations import Resolved, Unresolved
 from hearth.kube.plan import UpdateStatus
 
 NOW = 1_700_000_000.0

@@ -6,7 +6,7 @@ import yaml
 from eventing.api import keys
 from eventing.reconcilers import broker as brokers
 from eventing.reconcilers import trigger as triggers
-from eventing.reconcilers.destinations import reference_of, resolve
+from hearth.knative.destinations import reference_of, resolve
 from tests.recordings import EVENTING_WORLD, scenarios
 
 OURS = {

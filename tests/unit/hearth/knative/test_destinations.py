@@ -2,7 +2,7 @@
 
 import pytest
 
-from eventing.reconcilers.destinations import (
+from hearth.knative.destinations import (
     Reference,
     Resolved,
     Unresolved,

@@ -1,4 +1,7 @@
-"""Types that several kinds of eventing share: references, destinations, delivery, status."""
+"""Duck types: the shapes that kinds of serving and eventing share (knative.dev/pkg, eventing/duck).
+
+References, destinations, addresses, delivery, conditions and status, as models of the CRDs.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ STRING_MAP = dict[str, str]
 
 
 class KReference(Model):
+    """Names an object, in the referrer's namespace unless it says another."""
+
     go_type: ClassVar[str] = "v1.KReference"
 
     kind: Kept[str] = ""
@@ -66,6 +71,8 @@ class DeliverySpec(Model):
 
 
 class Condition(Model):
+    """One entry of ``status.conditions``."""
+
     type: Annotated[str, Required()] = ""
     """Type of condition."""
     status: Annotated[str, Required()] = ""
@@ -81,6 +88,8 @@ class Condition(Model):
 
 
 class Addressable(Model):
+    """An address that events or requests can be sent to."""
+
     go_type: ClassVar[str] = "v1.Addressable"
 
     name: str | None = None
@@ -101,6 +110,8 @@ class Status(Model):
 
 
 class DeliveryStatus(Model):
+    """What became of a DeliverySpec."""
+
     dead_letter_sink_uri: str | None = None
     """Where events go that could not be delivered, resolved."""
     dead_letter_sink_ca_certs: Annotated[str | None, Field(alias="deadLetterSinkCACerts")] = None
