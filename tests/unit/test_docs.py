@@ -19,8 +19,9 @@ from activator.reporter import Reporter
 from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults
 from eventing.runtime.metrics import BrokerMetrics
 from hearth.cli.main import app
+from hearth.cluster.node.runtime.api import Runtime
+from hearth.cluster.node.runtime.processes import environment as node
 from hearth.cluster.node.usagemetrics import UsageCollector
-from hearth.cluster.node.worker import context as node
 from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
 from serving.api.config import (
     autoscaler,
@@ -182,7 +183,7 @@ def _families() -> Iterable[Metric]:
     """Every metric family the code defines."""
     yield from RECONCILES.describe()
     yield from RECONCILE_SECONDS.describe()
-    yield from UsageCollector(Path("nowhere")).describe()
+    yield from UsageCollector(cast(Runtime, None)).describe()
     yield from BrokerMetrics().collect()
     gateway = Gateway()
     reporter = cast(Reporter, SimpleNamespace(is_reachable=True, connect_errors=0))
@@ -230,7 +231,7 @@ def test_every_reason_of_the_gateway_is_documented(operations: str) -> None:
 
 
 def test_every_variable_of_containers_is_documented(operations: str) -> None:
-    given = node.make_base_env(
+    given = node.make_base_environment(
         path="", home="", api_host="localhost", api_port=1, http_proxy="http://localhost"
     )
     names = [*given, node.NODE_MARK, node.POD_MARK, node.CONTAINER_MARK]

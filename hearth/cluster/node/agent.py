@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from hearth.cluster.node.pod import records
 from hearth.cluster.node.pod.records import Record
-from hearth.cluster.node.runtime.processes.kernel import OutOfMemoryWatch
-from hearth.cluster.node.runtime.processes.process import kill_marked
 from hearth.cluster.node.scheduling import Refusal, add_up, refusal, requests_of
-from hearth.cluster.node.worker.context import NODE_MARK, POD_MARK, NodeContext
-from hearth.cluster.node.worker.folder import PodFolder, SavedPod, all_folders
+from hearth.cluster.node.worker.context import NodeContext
+from hearth.cluster.node.worker.folder import SavedPod, all_folders
 from hearth.cluster.node.worker.podworker import PodWorker
 from hearth.kube import clock as clocks
 from hearth.kube import meta
@@ -26,7 +25,6 @@ from hearth.kube.resources import NODES, PODS
 log = logging.getLogger(__name__)
 
 _SCHEDULER = "default-scheduler"
-_IMAGE_CHECK_SECONDS = 1.0
 _ANEW_SECONDS = 1.0
 
 
@@ -39,7 +37,6 @@ class Agent:
         self._nodes = WatchCache(
             context.client, NODES, field_selector=f"metadata.name={context.node_name}"
         )
-        self._memory = OutOfMemoryWatch()
         self._workers: dict[str, PodWorker] = {}  # by uid, as all below
         self._running: dict[str, asyncio.Task[None]] = {}
         self._requests: dict[str, Mapping[str, Decimal]] = {}
@@ -57,11 +54,11 @@ class Agent:
             group.create_task(self._context.events.run(), name="node-events")
             await self._pods.synced()
             await self._nodes.synced()
-            self._recover()
+            await self._recover()
             self._nodes.on_change(lambda _old, _new: self._schedule_refused())
             self._pods.on_change(self._changed)
             node_is_there.set()
-            group.create_task(self._follow_images(), name="node-images")
+            group.create_task(self._context.runtime.run(self._retry_all), name="node-runtime")
 
     async def stop(self, grace_seconds: float) -> None:
         """Ends every process; their pods run again at the next start."""
@@ -70,7 +67,7 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, *self._side_tasks, return_exceptions=True)
         await asyncio.gather(*(w.stop(grace_seconds) for w in self._workers.values()))
-        await asyncio.to_thread(kill_marked, f"{NODE_MARK}={self._context.node_id}")
+        await self._context.runtime.sweep()
 
     def source_changed(self, namespace: str) -> None:
         """A ConfigMap or Secret changed: volumes follow, waiting containers try again."""
@@ -79,15 +76,10 @@ class Agent:
                 worker.retry()
                 worker.refresh()
 
-    async def _follow_images(self) -> None:
-        stamp = self._context.images.stamp()
-        while True:
-            await asyncio.sleep(_IMAGE_CHECK_SECONDS)
-            fresh = self._context.images.stamp()
-            if fresh != stamp:
-                stamp = fresh
-                for worker in self._workers.values():
-                    worker.retry()
+    def _retry_all(self) -> None:
+        """The runtime has something new: what could not be started is tried again."""
+        for worker in self._workers.values():
+            worker.retry()
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -139,7 +131,7 @@ class Agent:
     def _start(
         self, pod: Object, *, is_bound: bool, known: dict[str, Record] | None = None
     ) -> PodWorker:
-        worker = PodWorker(self._context, pod, memory=self._memory, is_bound=is_bound, known=known)
+        worker = PodWorker(self._context, pod, is_bound=is_bound, known=known)
         self._run_worker(worker)
         return worker
 
@@ -165,22 +157,28 @@ class Agent:
 
     def _begin_anew(self, worker: PodWorker) -> None:
         """A worker failed in a way nobody foresaw: its processes end, the pod is taken again."""
-        self._workers.pop(worker.uid, None)
-        self._running.pop(worker.uid, None)
-        self._requests.pop(worker.uid, None)
-        kill_marked(f"{POD_MARK}={worker.uid}")
-        where = (worker.spec.namespace, worker.spec.name)
-        asyncio.get_running_loop().call_later(_ANEW_SECONDS, self._take_again, where, worker.uid)
+        self._drop_worker(worker)
+        self._spawn(self._take_again(worker), name=f"again-{worker.spec.name}")
 
-    def _take_again(self, where: meta.Key, uid: str) -> None:
-        pod = self._pods.get(*where)
-        if pod is not None and meta.uid(pod) == uid and uid not in self._workers:
+    async def _take_again(self, worker: PodWorker) -> None:
+        await self._context.runtime.remove(worker.uid)
+        await asyncio.sleep(_ANEW_SECONDS)
+        pod = self._pods.get(worker.spec.namespace, worker.spec.name)
+        if pod is not None and meta.uid(pod) == worker.uid and worker.uid not in self._workers:
             self._take(pod)
 
-    def _forget(self, worker: PodWorker) -> None:
+    def _drop_worker(self, worker: PodWorker) -> None:
         self._workers.pop(worker.uid, None)
         self._running.pop(worker.uid, None)
         self._requests.pop(worker.uid, None)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._side_tasks.add(task)
+        task.add_done_callback(self._side_tasks.discard)
+
+    def _forget(self, worker: PodWorker) -> None:
+        self._drop_worker(worker)
         current = self._pods.get(worker.spec.namespace, worker.spec.name)
         if current is not None and meta.uid(current) == worker.uid:
             self._done.add(worker.uid)
@@ -215,9 +213,7 @@ class Agent:
         self._context.events.record(
             pod, "Warning", "FailedScheduling", message=reason.message, component=_SCHEDULER
         )
-        task = asyncio.create_task(self._write_unschedulable(pod, reason))
-        self._side_tasks.add(task)
-        task.add_done_callback(self._side_tasks.discard)
+        self._spawn(self._write_unschedulable(pod, reason), name=f"unschedulable-{meta.name(pod)}")
 
     async def _write_unschedulable(self, pod: Object, reason: Refusal) -> None:
         condition = {
@@ -241,35 +237,30 @@ class Agent:
 
     # -- recovery ----------------------------------------------------------------------------
 
-    def _recover(self) -> None:
+    async def _recover(self) -> None:
         """Adopts what still runs of pods that still exist; ends everything else of ours."""
         pods = {meta.uid(pod): pod for pod in self._pods.list()}
-        sessions: set[int] = set()
+        adopted = 0
         for folder in all_folders(self._context.pods_dir):
             saved = folder.load()
             pod = pods.get(saved.uid) if saved is not None else None
             if saved is None or pod is None:
-                self._drop(folder)
+                folder.remove()  # what ran in it ends with the sweep
             else:
-                sessions |= self._restore(pod, saved)
-        killed = kill_marked(f"{NODE_MARK}={self._context.node_id}", but=frozenset(sessions))
-        if sessions or killed:
-            log.info(
-                "processes of an earlier run found",
-                extra={"adopted": len(sessions), "ended": killed},
-            )
+                adopted += await self._restore(pod, saved)
+        ended = await self._context.runtime.sweep()
+        if adopted or ended:
+            facts = {"adopted": adopted, "ended": ended}
+            log.info("containers of an earlier run found", extra=facts)
+        current = {meta.uid(pod) for pod in self._pods.list()}
+        for uid in self._workers.keys() - current:  # deleted while we looked
+            self._gone(uid)
 
-    def _restore(self, pod: Object, saved: SavedPod) -> set[int]:
-        bound = bool(pod["spec"].get("nodeName"))
-        worker = PodWorker(self._context, pod, memory=self._memory, is_bound=bound)
-        sessions = worker.restore(saved)
+    async def _restore(self, pod: Object, saved: SavedPod) -> int:
+        worker = PodWorker(self._context, pod, is_bound=bool(pod["spec"].get("nodeName")))
+        adopted = await worker.restore(saved)
         self._run_worker(worker)
-        return sessions
-
-    @staticmethod
-    def _drop(folder: PodFolder) -> None:
-        """The folder of a pod that is gone; its processes end with the sweep that follows."""
-        folder.remove()
+        return adopted
 
 
 def _known(pod: Object, now: float) -> dict[str, Record]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from hearth.cluster.node.agent import Agent
 from hearth.cluster.node.images.store import ImageStore
 from hearth.cluster.node.registration.heartbeat import Heartbeat
-from hearth.cluster.node.registration.nodeobject import capacity
-from hearth.cluster.node.runtime.processes.kernel import read_machine
+from hearth.cluster.node.registration.hostinfo import read_machine
+from hearth.cluster.node.registration.nodeobject import Machine, capacity
+from hearth.cluster.node.runtime.api import Runtime
+from hearth.cluster.node.runtime.processes.environment import make_base_environment
 from hearth.cluster.node.runtime.processes.ports import PortAllocator
+from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime, ProcessSettings
 from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.cluster.node.volumes.sources import ClusterSources
-from hearth.cluster.node.volumes.volumes import Mounter
-from hearth.cluster.node.worker.context import NodeContext, make_base_env
+from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.events import EventRecorder
 from hearth.kube.client import Access, KubeClient
 from hearth.kube.clock import wall_clock
@@ -43,36 +46,34 @@ class NodeConfig:
     """Seconds between a pod's deletion and SIGTERM, in which traffic turns away from it."""
 
 
-async def run(config: NodeConfig, ready: Callable[[], None]) -> None:
-    """Registers the node and runs its pods; when cancelled, ends their processes."""
+async def run(
+    config: NodeConfig, ready: Callable[[], None], *, runtime: Runtime | None = None
+) -> None:
+    """Registers the node and runs its pods; when cancelled, ends their containers.
+
+    Pods are processes unless another runtime is given.
+    """
     access = Access.from_kubeconfig(config.kubeconfig)
+    runtime = runtime or _process_runtime(config, access)
+    machine = replace(read_machine(config.data_dir), runtime=runtime.version)
     async with KubeClient(access, user_agent="hearth-node") as client:
-        context, agent = _assemble(config, access, client)
-        collector = UsageCollector(context.pods_dir)
+        context, agent = _assemble(config, client, runtime, machine=machine)
+        collector = UsageCollector(runtime)
         REGISTRY.register(collector)
         try:
-            await _serve(context, agent, client, ready=ready)
+            await _serve(context, agent, machine, ready=ready)
         finally:
             REGISTRY.unregister(collector)
             await agent.stop(config.stop_grace_seconds)
             await context.sources.close()
 
 
-def _assemble(config: NodeConfig, access: Access, client: KubeClient) -> tuple[NodeContext, Agent]:
-    machine = read_machine(config.data_dir)
+def _process_runtime(config: NodeConfig, access: Access) -> ProcessRuntime:
     server = urlsplit(access.server)
-    holder: list[Agent] = []
-    context = NodeContext(
-        client=client,
-        clock=wall_clock,
-        data_dir=config.data_dir,
-        node_name=config.node_name,
-        images=ImageStore(config.data_dir),
-        events=EventRecorder(client, wall_clock, config.node_name),
-        ports=PortAllocator(random.Random()),
-        sources=ClusterSources(client, wall_clock, lambda ns: holder[0].source_changed(ns)),
-        mounter=Mounter(config.data_dir / "mounts"),
-        base_env=make_base_env(
+    settings = ProcessSettings(
+        node_id=hashlib.sha256(str(config.data_dir.resolve()).encode()).hexdigest()[:16],
+        scratch=config.data_dir / "mounts",
+        base_environment=make_base_environment(
             path=config.path or os.environ.get("PATH", os.defpath),
             home=config.home or str(Path.home()),
             api_host=server.hostname or "127.0.0.1",
@@ -80,6 +81,23 @@ def _assemble(config: NodeConfig, access: Access, client: KubeClient) -> tuple[N
             http_proxy=config.http_proxy or "",
         ),
         http_proxy=config.http_proxy or "",
+    )
+    images, ports = ImageStore(config.data_dir), PortAllocator(random.Random())
+    return ProcessRuntime(settings, images, ports, wall_clock)
+
+
+def _assemble(
+    config: NodeConfig, client: KubeClient, runtime: Runtime, *, machine: Machine
+) -> tuple[NodeContext, Agent]:
+    holder: list[Agent] = []
+    context = NodeContext(
+        client=client,
+        clock=wall_clock,
+        data_dir=config.data_dir,
+        node_name=config.node_name,
+        runtime=runtime,
+        events=EventRecorder(client, wall_clock, config.node_name),
+        sources=ClusterSources(client, wall_clock, lambda ns: holder[0].source_changed(ns)),
         allow_host_path=config.allow_host_path,
         termination_delay=config.termination_delay,
         allocatable=capacity(machine),
@@ -89,10 +107,10 @@ def _assemble(config: NodeConfig, access: Access, client: KubeClient) -> tuple[N
 
 
 async def _serve(
-    context: NodeContext, agent: Agent, client: KubeClient, *, ready: Callable[[], None]
+    context: NodeContext, agent: Agent, machine: Machine, *, ready: Callable[[], None]
 ) -> None:
     context.pods_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    heartbeat = Heartbeat(client, context.node_name, read_machine(context.data_dir), context.clock)
+    heartbeat = Heartbeat(context.client, context.node_name, machine, context.clock)
     await heartbeat.register()
     following = asyncio.Event()
     async with asyncio.TaskGroup() as group:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from hearth.cluster.node.runtime.processes.kernel import read_usage
+from hearth.cluster.node.runtime.api import Runtime
 
 _LABELS = ("container", "namespace", "pod")
 
 
 class UsageCollector(Collector):
-    def __init__(self, pods_dir: Path) -> None:
-        self._pods_dir = pods_dir
+    """Collects what the containers of a runtime use, at the moment of the scrape."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
     def describe(self) -> Iterator[Metric]:
+        """The families without values, for the registry."""
         yield from self._families()
 
     def collect(self) -> Iterator[Metric]:
+        """The families with a value for each running container."""
         cpu, memory = self._families()
-        for usage in read_usage(self._pods_dir):
+        for usage in self._runtime.usage():
             labels = (usage.container, usage.namespace, usage.pod)
             cpu.add_metric(labels, usage.cpu_seconds)
             memory.add_metric(labels, usage.memory_bytes)

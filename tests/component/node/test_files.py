@@ -11,12 +11,13 @@ import pytest
 
 from hearth.cluster.node.images.store import ImageSpec, ImageStore, InvalidImageName
 from hearth.cluster.node.pod.environment import ConfigError, Facts
+from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.payload import File
 from hearth.cluster.node.pod.records import Record, Running
 from hearth.cluster.node.pod.spec import PodSpec, parse_pod
 from hearth.cluster.node.runtime.processes.ports import NoPort, PortAllocator
 from hearth.cluster.node.volumes.atomicwriter import write_files
-from hearth.cluster.node.volumes.volumes import VolumeError, VolumeFolders, prepare_volumes
+from hearth.cluster.node.volumes.folders import VolumeError, VolumeFolders, prepare_volumes
 from hearth.cluster.node.worker.folder import PodFolder, SavedPod
 
 
@@ -119,8 +120,8 @@ def test_saved_pods(tmp_path: Path) -> None:
     folder = PodFolder(tmp_path / "pod")
     assert folder.load() is None
     folder.make()
-    records = {"main": Record(running=Running(1.0, 42, 4711))}
-    saved = SavedPod("default", "web", "uid", 1.0, "http://proxy", {8080: 20001}, records)
+    records = {"main": Record(running=Running(1.0, "42:4711:"))}
+    saved = SavedPod("default", "web", "uid", 1.0, PodNetwork(ports={8080: 20001}), records)
     folder.save(saved)
     assert folder.load() == saved
     (folder.path / "state.json").write_text('{"half":')
@@ -139,11 +140,11 @@ def listening_pod(*ports: dict[str, int]) -> PodSpec:
 def test_every_pod_gets_ports_of_its_own() -> None:
     allocator = PortAllocator(random.Random(1))
     pod = listening_pod({"containerPort": 8080}, {"containerPort": 9090})
-    found = [allocator.allocate(pod) for _ in range(20)]
+    found = [allocator.allocate(pod, preferred={}) for _ in range(20)]
     real = [port for ports in found for port in ports.values()]
     assert len(set(real)) == 40
     allocator.release(found[0])
-    assert allocator.allocate(pod, wanted=found[0]) == found[0]
+    assert allocator.allocate(pod, preferred=found[0]) == found[0]
 
 
 def test_a_port_in_use_is_not_given() -> None:
@@ -151,9 +152,11 @@ def test_a_port_in_use_is_not_given() -> None:
         taken = server.getsockname()[1]
         allocator = PortAllocator(random.Random(1))
         pod = listening_pod({"containerPort": 8080})
-        assert allocator.allocate(pod, wanted={8080: taken})[8080] != taken
+        assert allocator.allocate(pod, preferred={8080: taken})[8080] != taken
         with pytest.raises(NoPort, match=f"host port {taken} is in use"):
-            allocator.allocate(listening_pod({"containerPort": 80, "hostPort": taken}))
+            allocator.allocate(
+                listening_pod({"containerPort": 80, "hostPort": taken}), preferred={}
+            )
 
 
 @pytest.mark.parametrize("claim", ["../../outside", "..", "/outside", "a/b"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import re
 from typing import Any
 
-from hearth.cluster.node.runtime.processes.kernel import read_usage
+from prometheus_client import generate_latest
+
 from hearth.kube.resources import PODS
+from hearth.observability.metrics import REGISTRY
 
 World = Any
 Look = Any
@@ -113,6 +115,8 @@ async def test_a_flood_of_output_hurts_nobody(world: World, look: Look) -> None:
 async def test_usage_is_seen(world: World, look: Look) -> None:
     await world.client.create(PODS, world.pod("used", a_server()))
     await world.until("used", look.is_ready)
-    usages = read_usage(Path(world.data_dir) / "pods")
-    assert [(u.namespace, u.pod, u.container) for u in usages] == [("default", "used", "main")]
-    assert usages[0].memory_bytes > 1024 * 1024
+    metrics = generate_latest(REGISTRY).decode()
+    labels = 'container="main",namespace="default",pod="used"'
+    (memory,) = re.findall(rf"container_memory_working_set_bytes{{{labels}}} (\S+)", metrics)
+    assert float(memory) > 1024 * 1024
+    assert f"container_cpu_usage_seconds_total{{{labels}}}" in metrics

@@ -7,12 +7,16 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
 
 import pytest
 
+from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import Handler, PodSpec, parse_pod
 from hearth.cluster.node.probes.handlers import Outcome, Target, run_handler
+from hearth.cluster.node.runtime.api import ExecResult, Instance
+from hearth.cluster.node.runtime.processes.process import run_command
 
 POD: PodSpec = parse_pod(
     {
@@ -46,8 +50,16 @@ async def answering(answer: bytes, *, close: bool = True) -> AsyncIterator[tuple
             await asyncio.wait(serving)
 
 
+class Commands:
+    """Runs a command on this machine, as an instance does."""
+
+    async def exec(self, command: Sequence[str], *, timeout: float) -> ExecResult:
+        return await run_command(command, env={"PATH": os.defpath}, cwd="/", timeout=timeout)
+
+
 async def ask(handler: Handler, port: int, timeout: float = 5.0) -> Outcome:
-    target = Target(POD.containers[0], {80: port}, {"PATH": os.defpath}, "/")
+    network = PodNetwork(ports={80: port})
+    target = Target(POD.containers[0], network, cast(Instance, Commands()))
     return await run_handler(handler, target, timeout=timeout)
 
 

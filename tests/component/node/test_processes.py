@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from hearth.cluster.node.runtime.processes.logpump import LogPump, RotatingFile
+from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError
+from hearth.cluster.node.runtime.logs import RotatingFile
+from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.process import (
-    Exit,
     Launch,
-    LaunchError,
     Process,
     adopt,
     find_marked,
@@ -122,19 +122,19 @@ async def test_marked_processes_are_found(null: int) -> None:
 async def test_what_cannot_be_started(
     null: int, argv: tuple[str, ...], cwd: str, message: str
 ) -> None:
-    with pytest.raises(LaunchError) as caught:
+    with pytest.raises(StartError) as caught:
         start(Launch(argv, PATH, cwd, null, null))
     assert str(caught.value) == message
 
 
 async def test_commands() -> None:
-    async def run(script: str, timeout: float = 10) -> tuple[int | None, str]:
+    async def run(script: str, timeout: float = 10) -> ExecResult:
         return await run_command(("/bin/sh", "-c", script), env=PATH, cwd="/", timeout=timeout)
 
-    assert await run("echo out; echo err >&2; exit 3") == (3, "out\nerr\n")
-    assert await run("exec sleep 1000", timeout=0.1) == (None, "")
-    code, output = await run("head -c 1000000 /dev/zero | tr '\\0' x")
-    assert (code, len(output)) == (0, 10 * 1024)
+    assert await run("echo out; echo err >&2; exit 3") == ExecResult(3, "out\nerr\n")
+    assert await run("exec sleep 1000", timeout=0.1) == ExecResult(None, "")
+    result = await run("head -c 1000000 /dev/zero | tr '\\0' x")
+    assert (result.code, len(result.output)) == (0, 10 * 1024)
 
 
 # -- output -------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ async def test_a_writer_outlives_its_reader(tmp_path: Path) -> None:
     process = start(Launch(("/bin/sh", "-c", script), PATH, str(tmp_path), stdout, stderr))
     os.close(stdout)
     os.close(stderr)
-    pump.release()
+    pump.close()
     (tmp_path / "go").touch()
     while not (tmp_path / "said").exists():
         await asyncio.sleep(0.005)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from hearth.cluster.node.main import NodeConfig
-from hearth.cluster.node.pod import lifecycle as machine
+from hearth.cluster.node.pod import lifecycle
 from hearth.cluster.node.runtime.processes.process import start_ticks
 from hearth.cluster.node.worker.folder import PodFolder
 from hearth.kube.resources import NODES
@@ -187,7 +187,7 @@ async def test_a_number_that_changed_hands_is_left_alone(
     try:
         (path,) = (cluster.data_dir / "pods").iterdir()
         state = (path / "state.json").read_text()
-        (path / "state.json").write_text(state.replace(f'"pid": {pid}', f'"pid": {bystander.pid}'))
+        (path / "state.json").write_text(state.replace(f'"{pid}:', f'"{bystander.pid}:'))
         assert PodFolder(path).load() is not None
         async with node_runner(config):
             await cluster.until(
@@ -245,14 +245,14 @@ async def test_a_worker_that_fails_is_begun_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A fault of our own in one pod ends neither the node nor, for good, the pod."""
-    whole, failures = machine.step, iter([True])
+    whole, failures = lifecycle.step, iter([True])
 
-    def step(*args: Any) -> machine.Step:
+    def step(*args: Any) -> lifecycle.Step:
         if args[0].name == "victim" and args[1].records and next(failures, False):
             raise RuntimeError("never foreseen")
         return whole(*args)
 
-    monkeypatch.setattr(machine, "step", step)
+    monkeypatch.setattr(lifecycle, "step", step)
     async with node_runner(config):
         await cluster.create("victim", TICKER, restartPolicy="Always")
         await cluster.create("other", "exit 0")

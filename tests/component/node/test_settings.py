@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hearth.cluster.node.images.store import ImageSpec
-from hearth.cluster.node.volumes.volumes import Mounter
+from hearth.cluster.node.runtime.processes.mounter import Mounter
 from hearth.kube.resources import CONFIGMAPS, NODES, PODS, SECRETS
 
 World = Any

@@ -15,8 +15,9 @@ observation gives the same actions, and ``is_starting``/``is_stopping`` mark wha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import NEW, Record, restart_at
 from hearth.cluster.node.pod.spec import Container, PodSpec, Stage
 
@@ -38,13 +39,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that is known of a pod. ``is_prepared``: its folder and volumes are there."""
+    """All that is known of a pod. ``is_prepared``: its address, folder and volumes are there."""
 
     records: Mapping[str, Record]
     is_prepared: bool = False
     started_at: float = 0.0
     deletion: Deletion | None = None
     failure: Failure | None = None
+    network: PodNetwork = field(default_factory=PodNetwork)
 
     def record(self, name: str) -> Record:
         return self.records.get(name, NEW)

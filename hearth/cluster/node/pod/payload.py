@@ -35,7 +35,7 @@ Token = Callable[[str, int], str]
 
 
 @dataclass(frozen=True, slots=True)
-class TokenWish:
+class TokenRequest:
     """A service account token a volume asks for."""
 
     audience: str = ""
@@ -128,10 +128,10 @@ def _mode(given: int | None, default: int) -> int:
 # -- what a pod refers to -------------------------------------------------------------------------
 
 
-def token_wishes(pod: Object) -> list[TokenWish]:
+def token_requests(pod: Object) -> list[TokenRequest]:
     """The tokens the pod's projected volumes need."""
     return [
-        TokenWish(body.get("audience") or "", int(body.get("expirationSeconds") or 3600))
+        TokenRequest(body.get("audience") or "", int(body.get("expirationSeconds") or 3600))
         for kind, body in _volume_sources(pod)
         if kind == "serviceAccountToken"
     ]

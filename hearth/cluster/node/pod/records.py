@@ -18,9 +18,10 @@ UNKNOWN_EXIT_CODE = 137  # kubelet's code for a container that ended unseen
 
 @dataclass(frozen=True, slots=True)
 class Running:
+    """An instance that runs; ``handle`` is what its runtime finds it by (``runtime.api``)."""
+
     started_at: float
-    pid: int = 0
-    start_ticks: int = 0  # of /proc/PID/stat: with the pid, names one process for good
+    handle: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ transition times of conditions that did not change.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hearth.cluster.node.pod.lifecycle import Observed, phase, will_restart
+from hearth.cluster.node.pod.network import NODE_ADDRESS
 from hearth.cluster.node.pod.records import Complaint, Record, Terminated, restart_at
 from hearth.cluster.node.pod.spec import Container, PodSpec, Stage
 from hearth.kube.clock import rfc3339
@@ -22,15 +22,6 @@ _FAILED_START = ("ErrImagePull", "InvalidImageName")
 _SHOW_PULL_ERROR_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    pod_ip: str = "127.0.0.1"
-    host_ip: str = "127.0.0.1"
-
-
-LOCAL = Addresses()
-
-
 def make_status(
     pod: PodSpec, observed: Observed, previous: Mapping[str, Any], *, now: float
 ) -> Status:
@@ -40,9 +31,9 @@ def make_status(
     status |= {"phase": found, "conditions": _conditions(pod, observed, previous, now=now)}
     if observed.failure is not None:
         status |= {"reason": observed.failure.reason, "message": observed.failure.message}
-    status |= {"hostIP": LOCAL.host_ip, "hostIPs": [{"ip": LOCAL.host_ip}]}
+    status |= {"hostIP": NODE_ADDRESS, "hostIPs": [{"ip": NODE_ADDRESS}]}
     if observed.is_prepared:
-        status |= {"podIP": LOCAL.pod_ip, "podIPs": [{"ip": LOCAL.pod_ip}]}
+        status |= {"podIP": observed.network.ip, "podIPs": [{"ip": observed.network.ip}]}
     if observed.started_at:
         status["startTime"] = rfc3339(observed.started_at)
     inits = pod.of_stage(Stage.INIT, Stage.SIDECAR)

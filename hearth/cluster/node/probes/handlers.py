@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import ssl
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import Container, Handler
 from hearth.cluster.node.probes.grpchealth import HealthReader, make_request
-from hearth.cluster.node.runtime.processes.ports import PortMap, resolve_port
-from hearth.cluster.node.runtime.processes.process import LaunchError, run_command
+from hearth.cluster.node.runtime.api import Instance, StartError
+
+log = logging.getLogger(__name__)
 
 _USER_AGENT = "kube-probe/1.36"
 _MAX_STATUS_LINE = 8192
@@ -22,27 +24,30 @@ _MAX_STATUS_LINE = 8192
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The running container a handler is about; ``wrap`` puts a command into its mounts."""
+    """The running container a handler is about."""
 
     container: Container
-    ports: PortMap
-    env: Mapping[str, str]
-    cwd: str
-    prefix: Sequence[str] = ()
+    network: PodNetwork
+    instance: Instance
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
+    """What a handler came to; the message is for an event."""
+
     is_success: bool
     message: str = ""
 
 
 async def run_handler(handler: Handler, target: Target, *, timeout: float) -> Outcome:
-    """Does what the handler says, within the time; never raises for what goes wrong."""
+    """Does what the handler says within ``timeout`` seconds; whatever goes wrong is an outcome."""
     try:
         return await _run(handler, target, timeout)
     except (OSError, ValueError) as error:  # no file descriptors left, a port that is none
         return Outcome(False, str(error))
+    except Exception as error:  # a probe that ended here would leave its pod as it is for good
+        log.exception("handler failed", extra={"container": target.container.name})
+        return Outcome(False, f"{type(error).__name__}: {error}")
 
 
 async def _run(handler: Handler, target: Target, timeout: float) -> Outcome:
@@ -52,10 +57,10 @@ async def _run(handler: Handler, target: Target, timeout: float) -> Outcome:
         case "sleep":
             await asyncio.sleep(min(handler.seconds, timeout))
             return Outcome(True)
-    port = resolve_port(target.container, handler.port, target.ports)
+    port = target.network.find_port(target.container, handler.port)
     if port is None:
         return Outcome(False, f"couldn't find port: {handler.port} for pod")
-    host = handler.host or "127.0.0.1"
+    host = handler.host or target.network.ip
     match handler.kind:
         case "httpGet":
             return await _get(handler, host, port, timeout=timeout)
@@ -70,15 +75,15 @@ async def _run(handler: Handler, target: Target, timeout: float) -> Outcome:
 
 
 async def _run_exec(handler: Handler, target: Target, timeout: float) -> Outcome:
-    argv = [*target.prefix, *handler.command]
     try:
-        code, output = await run_command(argv, env=target.env, cwd=target.cwd, timeout=timeout)
-    except LaunchError as error:
+        result = await target.instance.exec(handler.command, timeout=timeout)
+    except StartError as error:
         return Outcome(False, str(error))
-    if code is None:
+    if result.code is None:
         command = " ".join(handler.command)
         return Outcome(False, f'command "{command}" timed out after {timeout:g}s')
-    return Outcome(code == 0, output.rstrip("\n") if output else f"exit status {code}")
+    message = result.output.rstrip("\n") if result.output else f"exit status {result.code}"
+    return Outcome(result.code == 0, message)
 
 
 # -- TCP ------------------------------------------------------------------------------------------

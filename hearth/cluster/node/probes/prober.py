@@ -25,7 +25,7 @@ class Reports:
 
 
 @dataclass(slots=True)
-class HealthWatch:
+class Prober:
     """postStart and startup first; then liveness and readiness side by side."""
 
     container: Container
@@ -90,7 +90,7 @@ class HealthWatch:
 class _Asking:
     """Asks one probe again and again; yields the progress after each answer."""
 
-    def __init__(self, watch: HealthWatch, probe: Probe, name: str, *, eager: bool) -> None:
+    def __init__(self, watch: Prober, probe: Probe, name: str, *, eager: bool) -> None:
         self._watch = watch
         self._probe = probe
         self._name = name

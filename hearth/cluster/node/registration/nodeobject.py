@@ -28,6 +28,8 @@ class Machine:
     machine_id: str = ""
     boot_id: str = ""
     version: str = "v1.36.0+hearth"
+    runtime: str = ""
+    """Scheme and version of what runs the containers."""
 
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
@@ -86,7 +88,7 @@ def make_status(
         "nodeInfo": {
             "architecture": machine.architecture,
             "bootID": machine.boot_id,
-            "containerRuntimeVersion": "hearth://1",
+            "containerRuntimeVersion": machine.runtime,
             "kernelVersion": machine.kernel,
             "kubeProxyVersion": "",
             "kubeletVersion": machine.version,

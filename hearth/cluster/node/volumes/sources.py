@@ -11,7 +11,7 @@ import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from hearth.cluster.node.pod.payload import TokenWish, referenced, token_wishes
+from hearth.cluster.node.pod.payload import TokenRequest, referenced, token_requests
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -46,7 +46,7 @@ EMPTY = Snapshot()
 
 def needs_api(pod: Object) -> bool:
     """Whether starting the pod takes anything from the API server."""
-    return bool(any(referenced(pod)) or token_wishes(pod))
+    return bool(any(referenced(pod)) or token_requests(pod))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class ClusterSources:
         self._on_change = on_change
         self._caches: dict[Resource, WatchCache] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._tokens: dict[tuple[str, TokenWish], _Token] = {}
+        self._tokens: dict[tuple[str, TokenRequest], _Token] = {}
 
     async def snapshot(self, pod: Object) -> Snapshot:
         """All that the pod refers to, as it is now; what does not exist is left out."""
@@ -74,8 +74,8 @@ class ClusterSources:
             {n: _config_map_data(o) for n, o in await self._find(CONFIGMAPS, space, config_maps)},
             {n: _secret_data(o) for n, o in await self._find(SECRETS, space, secrets)},
             {
-                (wish.audience, wish.seconds): await self._token(pod, wish)
-                for wish in token_wishes(pod)
+                (request.audience, request.seconds): await self._token(pod, request)
+                for request in token_requests(pod)
             },
         )
 
@@ -125,23 +125,23 @@ class ClusterSources:
         if obj is not None:
             self._on_change(meta.namespace(obj))
 
-    async def _token(self, pod: Object, wish: TokenWish) -> str:
+    async def _token(self, pod: Object, request: TokenRequest) -> str:
         now = self._clock()
-        known = self._tokens.get((meta.uid(pod), wish))
+        known = self._tokens.get((meta.uid(pod), request))
         if known is not None and now < known.renew_at:
             return known.text
-        text = await self._request_token(pod, wish)
-        self._tokens[(meta.uid(pod), wish)] = _Token(text, now + wish.seconds * _RENEW_AT)
+        text = await self._request_token(pod, request)
+        self._tokens[(meta.uid(pod), request)] = _Token(text, now + request.seconds * _RENEW_AT)
         return text
 
-    async def _request_token(self, pod: Object, wish: TokenWish) -> str:
+    async def _request_token(self, pod: Object, request: TokenRequest) -> str:
         account = pod["spec"].get("serviceAccountName") or "default"
         body = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
             "spec": {
-                "audiences": [wish.audience] if wish.audience else [],
-                "expirationSeconds": wish.seconds,
+                "audiences": [request.audience] if request.audience else [],
+                "expirationSeconds": request.seconds,
                 "boundObjectRef": {
                     "apiVersion": "v1",
                     "kind": "Pod",

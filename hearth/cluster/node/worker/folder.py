@@ -1,26 +1,27 @@
-"""The folder of one pod: logs, pipes, volumes, and what the next node process must know.
+"""The folder of one pod: logs, volumes, and what the next node process must know.
 
 ::
 
     <data>/pods/<namespace>_<name>_<uid>/
-        state.json                       the pod's records (processes by pid and start time)
+        state.json                       the pod's network and records
         <container>/<restart>.log        log in CRI format; ``.log.1`` is its older part
-        <container>/io/{stdout,stderr}   named pipes of the running instance
         <container>/termination-log      what the container says about its end
+        <container>/...                  files of the runtime, such as pipes
         volumes/<volume>/                emptyDir, ConfigMap, Secret and projected volumes
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record, from_json, to_json
 from hearth.cluster.node.pod.spec import PodSpec
+from hearth.cluster.node.runtime.api import ContainerFiles
 
 _STATE = "state.json"
 _KEPT_LOGS = 2  # of the present instance and the one before, as kubelet keeps them
@@ -28,55 +29,44 @@ _KEPT_LOGS = 2  # of the present instance and the one before, as kubelet keeps t
 
 @dataclass(frozen=True, slots=True)
 class SavedPod:
-    """``state.json``."""
+    """What ``state.json`` holds."""
 
     namespace: str
     name: str
     uid: str
     started_at: float = 0.0
-    http_proxy: str = ""
-    ports: Mapping[int, int] = field(default_factory=dict)
+    network: PodNetwork = field(default_factory=PodNetwork)
     records: Mapping[str, Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class PodFolder:
+    """The folder of one pod, which may not be there yet."""
+
     path: Path
 
     @classmethod
     def of(cls, pods: Path, pod: PodSpec) -> PodFolder:
+        """The folder of that pod below the folder of all pods."""
         return cls(pods / f"{pod.namespace}_{pod.name}_{pod.uid}")
 
     def make(self) -> None:
+        """Makes the folder, open to this user only."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def container(self, name: str) -> Path:
-        return self.path / name
+    def files(self, container: str, restarts: int) -> ContainerFiles:
+        """Where the files of that instance of a container lie."""
+        folder = self.path / container
+        return ContainerFiles(folder, folder / f"{restarts}.log", folder / "termination-log")
 
-    def log(self, name: str, restarts: int) -> Path:
-        return self.path / name / f"{restarts}.log"
-
-    def pipes(self, name: str) -> Path:
-        return self.path / name / "io"
-
-    def termination_log(self, name: str) -> Path:
-        return self.path / name / "termination-log"
-
-    def staging(self, name: str) -> Path:
-        return self.path / name / "mounts"
-
-    def prepare_instance(self, name: str, restarts: int) -> None:
-        """Makes room for the next instance of a container: fresh pipes, no old message."""
-        pipes = self.pipes(name)
-        pipes.mkdir(parents=True, exist_ok=True)
-        for stream in ("stdout", "stderr"):
-            with contextlib.suppress(FileNotFoundError):
-                (pipes / stream).unlink()
-        self.termination_log(name).write_bytes(b"")
-        old = self.log(name, restarts - _KEPT_LOGS)
+    def prepare_instance(self, container: str, restarts: int) -> None:
+        """Makes room for the next instance of a container: no old message, not too many logs."""
+        files = self.files(container, restarts)
+        files.folder.mkdir(parents=True, exist_ok=True)
+        files.termination_log.write_bytes(b"")
+        old = self.files(container, restarts - _KEPT_LOGS).log
         for path in (old, old.with_name(old.name + ".1")):
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()
+            path.unlink(missing_ok=True)
 
     def save(self, saved: SavedPod) -> None:
         """Replaces ``state.json`` as a whole."""
@@ -85,8 +75,7 @@ class PodFolder:
             "name": saved.name,
             "uid": saved.uid,
             "startedAt": saved.started_at,
-            "httpProxy": saved.http_proxy,
-            "ports": {str(number): real for number, real in saved.ports.items()},
+            "network": saved.network.to_json(),
             "records": {name: to_json(record) for name, record in saved.records.items()},
         }
         fresh = self.path / (_STATE + ".new")
@@ -102,18 +91,19 @@ class PodFolder:
                 name=data["name"],
                 uid=data["uid"],
                 started_at=data["startedAt"],
-                http_proxy=data["httpProxy"],
-                ports={int(number): real for number, real in data["ports"].items()},
+                network=PodNetwork.from_json(data["network"]),
                 records={name: from_json(record) for name, record in data["records"].items()},
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def remove(self) -> None:
+        """Removes the folder with all that is in it, as far as that can be removed."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def all_folders(pods: Path) -> Iterator[PodFolder]:
+    """The folders of all pods that this node has run and not cleaned up."""
     if pods.is_dir():
         for path in sorted(pods.iterdir()):
             if path.is_dir():

@@ -1,21 +1,19 @@
 """Runs one pod: carries out what the state machine decides and reports the status.
 
-One task per pod looks (``machine.step``), acts, offers the status and waits for the next change.
+One task per pod looks (``lifecycle.step``), acts, offers the status and waits for the next change.
 Everything slow runs in tasks of its own, which change a record and wake the loop. All decisions
-are in ``machine``; all knowledge is in the records, which are written to disk as they change.
+are in ``lifecycle``; all knowledge is in the records, which are written to disk as they change.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
-from hearth.cluster.node.pod import lifecycle as machine
-from hearth.cluster.node.pod import records
+from hearth.cluster.node.pod import lifecycle, records
 from hearth.cluster.node.pod.lifecycle import (
     Action,
     Deletion,
@@ -28,22 +26,23 @@ from hearth.cluster.node.pod.lifecycle import (
     Stop,
 )
 from hearth.cluster.node.pod.payload import effective_pod
-from hearth.cluster.node.pod.records import Record, Running
+from hearth.cluster.node.pod.records import Record, Running, Terminated
 from hearth.cluster.node.pod.spec import Container, PodSpec, parse_pod
 from hearth.cluster.node.pod.status import changes_at
-from hearth.cluster.node.probes.prober import HealthWatch, Reports
-from hearth.cluster.node.runtime.processes.kernel import OutOfMemoryWatch
-from hearth.cluster.node.runtime.processes.process import LaunchError, kill_marked
-from hearth.cluster.node.runtime.processes.starter import (
-    Refused,
-    Started,
-    adopt_container,
-    start_container,
+from hearth.cluster.node.probes.handlers import Target
+from hearth.cluster.node.probes.prober import Prober, Reports
+from hearth.cluster.node.runtime.api import (
+    CreateError,
+    Exit,
+    Instance,
+    PrepareError,
+    StartError,
+    StartRequest,
 )
-from hearth.cluster.node.worker.context import POD_MARK, NodeContext
+from hearth.cluster.node.worker.containerrun import ContainerRun
+from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import PodFolder, SavedPod
-from hearth.cluster.node.worker.instance import Instance
-from hearth.cluster.node.worker.setup import PodSetup, SetupError
+from hearth.cluster.node.worker.setup import PodSetup
 from hearth.cluster.node.worker.statuswriter import StatusWriter
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
@@ -52,7 +51,7 @@ from hearth.kube.meta import Object
 
 log = logging.getLogger(__name__)
 
-_RETRY_PREPARE_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
 _REFRESH_TOKENS_SECONDS = 60.0
 _FORCED_GRACE_SECONDS = 2.0  # for a pod that was taken out of the API without a word
 _SETTLE_SECONDS = 0.02
@@ -66,16 +65,14 @@ class PodWorker:
         context: NodeContext,
         pod: Object,
         *,
-        memory: OutOfMemoryWatch,
         is_bound: bool,
         known: dict[str, Record] | None = None,
     ) -> None:
         self.pod = pod
         self.spec: PodSpec = parse_pod(effective_pod(pod))
         self.records: dict[str, Record] = known or {}
-        self.instances: dict[str, Instance] = {}
+        self.runs: dict[str, ContainerRun] = {}
         self._context = context
-        self._memory = memory
         self._folder = PodFolder.of(context.pods_dir, self.spec)
         self._setup = PodSetup(context, self.spec, self._folder, pod)
         self._is_prepared = False
@@ -84,8 +81,7 @@ class PodWorker:
         self._failure: Failure | None = None
         self._is_gone = False
         self._is_over = False
-        self._busy: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._health: dict[str, asyncio.Task[None]] = {}
         self._wakeup = asyncio.Event()
         self._last_complaint = ""
@@ -101,7 +97,7 @@ class PodWorker:
     @property
     def is_idle(self) -> bool:
         """Finished: it counts for nothing and only waits to be deleted."""
-        return machine.phase(self.spec, self._observed()) in ("Succeeded", "Failed")
+        return lifecycle.phase(self.spec, self._observed()) in ("Succeeded", "Failed")
 
     def update(self, pod: Object) -> None:
         """The object changed."""
@@ -131,52 +127,43 @@ class PodWorker:
 
     def refresh(self) -> None:
         """Brings the files of volumes up to date."""
-        if self._is_prepared and "refresh" not in self._busy and self._setup.follows_sources:
+        if self._is_prepared and self._setup.follows_sources:
             self._spawn("refresh", self._setup.refresh())
 
-    def restore(self, saved: SavedPod) -> set[int]:
-        """Takes over what a former node process left; returns the sessions that run on."""
+    async def restore(self, saved: SavedPod) -> int:
+        """Takes over what a former node process left; returns how many containers run on."""
         self._started_at = saved.started_at or self._started_at
-        self._setup.ports = dict(saved.ports)
+        self._setup.network = saved.network
         self.records = dict(saved.records)
-        keep = saved.http_proxy == self._context.http_proxy
         for container in self.spec.containers:
             record = self.records.get(container.name)
             if record is None:
                 continue
-            order = self._setup.order(container, record)
-            instance = adopt_container(order, record) if keep else None
+            request = self._request(container)
+            instance = await self._context.runtime.adopt(request, record)
             if instance is None:
                 self.records[container.name] = records.lost(record, now=self._context.clock())
             else:
-                self._adopt(container, instance, record)
-        if self.instances:
-            self._is_prepared = True
-            self._setup.keep_ports()
-            self._writer.ports = self._setup.ports
-        return {instance.process.pid for instance in self.instances.values()}
+                self._adopt(request, instance, record)
+        self._is_prepared = bool(self.runs)
+        return len(self.runs)
 
-    def _adopt(self, container: Container, instance: Instance, record: Record) -> None:
-        self.records[container.name] = replace(record, is_stopping=False, is_starting=False)
-        self.instances[container.name] = instance
-        self._spawn(f"exit-{container.name}", self._await_end(container, instance))
-        self._watch_health(container, instance, is_started=record.is_started)
+    def _adopt(self, request: StartRequest, instance: Instance, record: Record) -> None:
+        name = request.container.name
+        self.records[name] = replace(record, is_stopping=False, is_starting=False)
+        self._follow(request, instance, is_started=record.is_started)
 
     # -- the loop --------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Until the pod is gone, or cancelled: then its processes are left to ``stop``."""
-        if not self.is_idle and self._deletion is None:
-            with contextlib.suppress(SetupError):  # tried again, and told, when preparing
-                self._setup.take_ports()  # before the writer binds: the binding carries them
-                self._writer.ports = self._setup.ports
         writing = asyncio.create_task(self._writer.run(), name=f"status-{self.spec.name}")
         try:
             while not self._is_over:
                 self._wakeup.clear()
                 now = self._context.clock()
                 observed = self._observed()
-                step = machine.step(self.spec, observed, now)
+                step = lifecycle.step(self.spec, observed, now)
                 for action in step.actions:
                     self._begin(action)
                 observed = self._observed()
@@ -188,10 +175,10 @@ class PodWorker:
                 await self._sleep(None if wake_at is None else wake_at - now)
         finally:
             writing.cancel()
-            for task in (*self._tasks, *self._health.values()):
+            tasks = (*self._tasks.values(), *self._health.values())
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(writing, *self._tasks, *self._health.values(),
-                                 return_exceptions=True)  # fmt: skip
+            await asyncio.gather(writing, *tasks, return_exceptions=True)
 
     def _settled_at(self, now: float) -> float | None:
         """Until when a new pod's first status waits: its process is about to start.
@@ -199,7 +186,7 @@ class PodWorker:
         So the first thing that is written is a running process with its port, not the intention.
         """
         is_young = now < self._started_at + _SETTLE_SECONDS
-        if is_young and any(name.startswith(("prepare", "start-")) for name in self._busy):
+        if is_young and any(name.startswith(("prepare", "start-")) for name in self._tasks):
             return self._started_at + _SETTLE_SECONDS
         return None
 
@@ -216,6 +203,7 @@ class PodWorker:
     def _observed(self) -> Observed:
         return Observed(
             records=self.records,
+            network=self._setup.network,
             is_prepared=self._is_prepared,
             started_at=self._started_at,
             deletion=self._deletion,
@@ -227,11 +215,11 @@ class PodWorker:
             case Prepare():
                 self._spawn("prepare", self._prepare())
             case Start(name):
-                self._set(name, records.starting(self._record(name)))
-                self._spawn(f"start-{name}", self._start(self.spec.container(name)))
+                if self._spawn(f"start-{name}", self._start(self.spec.container(name))):
+                    self._set(name, records.starting(self._record(name)))
             case Stop(name):
-                self._set(name, replace(self._record(name), is_stopping=True))
-                self._spawn(f"stop-{name}", self._stop(self.spec.container(name), action))
+                if self._spawn(f"stop-{name}", self._stop(self.spec.container(name), action)):
+                    self._set(name, replace(self._record(name), is_stopping=True))
             case Fail(failure):
                 self._failure = failure
                 self._event("Normal", failure.reason, failure.message)
@@ -239,27 +227,37 @@ class PodWorker:
             case Remove():
                 self._spawn("remove", self._remove())
 
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Runs work beside the loop, one of each name at a time."""
-        if name in self._busy:
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> bool:
+        """Runs work beside the loop, one of each name at a time; False where that is under way.
+
+        Only work that was taken on may mark a record, or the mark would stay for good.
+        """
+        if name in self._tasks:
             work.close()
-            return
-        self._busy.add(name)
-        task = asyncio.create_task(work, name=f"{self.spec.name}-{name}")
-        self._tasks.add(task)
+            return False
+        task = asyncio.create_task(self._perform(name, work), name=f"{self.spec.name}-{name}")
+        self._tasks[name] = task
+        task.add_done_callback(lambda done: self._forget_task(name, done, work))
+        return True
 
-        def done(finished: asyncio.Task[None]) -> None:
-            self._tasks.discard(finished)
-            self._busy.discard(name)
+    async def _perform(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """The name is free again in the step in which the work has recorded what came of it."""
+        try:
+            await work
+        except Exception:
+            log.exception("pod work failed", extra={"pod": self.spec.full_name, "work": name})
+            await asyncio.sleep(_RETRY_SECONDS)  # what fails at once is not tried without a pause
+        finally:
+            del self._tasks[name]
             self._wakeup.set()
-            if not finished.cancelled() and finished.exception() is not None:
-                log.error(
-                    "pod work failed",
-                    extra={"pod": self.spec.full_name, "work": name},
-                    exc_info=finished.exception(),
-                )
 
-        task.add_done_callback(done)
+    def _forget_task(
+        self, name: str, done: asyncio.Task[None], work: Coroutine[Any, Any, None]
+    ) -> None:
+        """For a task that was cancelled before its first step: none of it has run."""
+        if self._tasks.get(name) is done:
+            del self._tasks[name]
+            work.close()
 
     def _record(self, name: str) -> Record:
         return self.records.get(name, records.NEW)
@@ -280,8 +278,7 @@ class PodWorker:
                     self.spec.name,
                     self.spec.uid,
                     self._started_at,
-                    self._context.http_proxy,
-                    self._setup.ports,
+                    self._setup.network,
                     self.records,
                 )
             )
@@ -307,56 +304,84 @@ class PodWorker:
 
     def _shorten(self, deadline: float) -> None:
         self._deletion = Deletion(deadline)
-        for name, instance in self.instances.items():
+        for name, run in self.runs.items():
             if self._record(name).is_stopping:
-                instance.kill_after(deadline - self._context.clock())
+                run.kill_after(deadline - self._context.clock())
+        for name, task in self._tasks.items():
+            if name.startswith("start-"):  # an image may take minutes to come
+                task.cancel()
+                container = name.removeprefix("start-")
+                self._set(container, replace(self._record(container), is_starting=False))
 
     async def _remove(self) -> None:
         """The last status, the end of the object, and of everything on this machine."""
         if not self._is_gone:
             await self._writer.finish(self._observed())
-        self._setup.release()
-        await asyncio.to_thread(kill_marked, f"{POD_MARK}={self.uid}")
+        others = [task for name, task in self._tasks.items() if name != "remove"]
+        for task in others:  # what they would still write must not outlive the folder
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._setup.release()
         await asyncio.to_thread(self._folder.remove)
         self._is_over = True
 
     # -- preparing -------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
-        """Folder, ports and volumes. What cannot be made yet is tried again."""
+        """Makes address, folder and volumes. What cannot be made yet is tried again."""
         try:
             await self._setup.prepare()
-        except SetupError as error:
+        except PrepareError as error:
             if str(error) != self._last_complaint:  # the same one is tried again quietly
                 self._last_complaint = str(error)
                 self._event("Warning", error.reason, str(error))
-            await asyncio.sleep(_RETRY_PREPARE_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
         else:
-            self._writer.ports = self._setup.ports
             self._is_prepared = True
 
     # -- starting --------------------------------------------------------------------------
 
     async def _start(self, container: Container) -> None:
-        name = container.name
-        record = self._record(name)
+        """Starts a container. However that fails, the record says so: nothing may stay starting."""
         try:
-            if record.complaint is not None or record.ended is not None:
-                await self._setup.look_up()
-            started = await start_container(self._setup.order(container, record))
-        except Refused as error:
+            request, instance = await self._try_start(container)
+        except CreateError as error:
             self._refused(container, error)
         except ApiError as error:  # for a while we do not know what it refers to
-            self._refused(container, Refused("CreateContainerConfigError", error.message))
-        except (LaunchError, OSError) as error:
-            now = self._context.clock()
-            self._set(name, records.start_failed(record, str(error), now=now, container_id=""))
-            self._event("Warning", "Failed", f"Error: {error}", name)
-            self._save()
+            self._refused(container, CreateError("CreateContainerConfigError", error.message))
+        except Exception as error:
+            if not isinstance(error, StartError | OSError):
+                log.exception("start failed", extra={"pod": self.spec.full_name})
+            self._failed(container, str(error) or type(error).__name__)
         else:
-            self._began(container, record, started)
+            self._began(request, instance)
 
-    def _refused(self, container: Container, error: Refused) -> None:
+    async def _try_start(self, container: Container) -> tuple[StartRequest, Instance]:
+        record = self._record(container.name)
+        if record.complaint is not None or record.ended is not None:
+            await self._setup.look_up()
+        request = self._request(container)
+        self._folder.prepare_instance(container.name, request.restarts)
+        return request, await self._context.runtime.start(request)
+
+    def _request(self, container: Container) -> StartRequest:
+        name = container.name
+        return self._setup.start_request(
+            container,
+            self._record(name),
+            report=lambda kind, reason, message: self._event(kind, reason, message, name),
+        )
+
+    def _failed(self, container: Container, message: str) -> None:
+        """The program did not start: an instance that ended at once, with its back-off."""
+        name, now = container.name, self._context.clock()
+        record = records.start_failed(self._record(name), message, now=now, container_id="")
+        self._set(name, record)
+        self._event("Warning", "Failed", f"Error: {message}", name)
+        self._save()
+        self._tell_backoff(container, record, now)
+
+    def _refused(self, container: Container, error: CreateError) -> None:
         name, message = container.name, str(error)
         record = self._record(name)
         first = record.complaint is None or record.complaint.message != message
@@ -373,67 +398,65 @@ class PodWorker:
         elif error.reason == "ErrImagePull":
             self._event("Normal", "BackOff", f'Back-off pulling image "{container.image}"', name)
 
-    def _began(self, container: Container, record: Record, started: Started) -> None:
-        name, instance = container.name, started.instance
-        running = Running(instance.started_at, instance.process.pid, instance.process.start_ticks)
-        self.instances[name] = instance
-        self._set(
-            name,
-            records.began(
-                record,
-                running,
-                container_id=instance.container_id,
-                image_id=started.image_id,
-            ),
+    def _began(self, request: StartRequest, instance: Instance) -> None:
+        name = request.container.name
+        running = Running(instance.started_at, instance.handle)
+        record = records.began(
+            self._record(name),
+            running,
+            container_id=instance.container_id,
+            image_id=instance.image_id,
         )
+        self._set(name, record)
+        self._follow(request, instance, is_started=False)
         self._save()
-        self._spawn(f"exit-{name}", self._await_end(container, instance))
-        self._watch_health(container, instance, is_started=False)
-        text = f'Container image "{container.image}" already present on machine'
-        self._event("Normal", "Pulled", text, name)
-        self._event("Normal", "Created", f"Created container: {name}", name)
         self._event("Normal", "Started", f"Started container {name}", name)
-        if started.warning:
-            self._event("Warning", "VolumeNotMounted", started.warning, name)
+
+    def _follow(self, request: StartRequest, instance: Instance, *, is_started: bool) -> None:
+        """Waits for the end of an instance and watches its health."""
+        container = request.container
+        target = Target(container, request.network, instance)
+        run = ContainerRun(container, instance, target, request.files)
+        self.runs[container.name] = run
+        self._spawn(f"exit-{container.name}", self._await_end(run))
+        self._watch_health(run, is_started=is_started)
 
     # -- health ----------------------------------------------------------------------------
 
-    def _watch_health(self, container: Container, instance: Instance, *, is_started: bool) -> None:
+    def _watch_health(self, run: ContainerRun, *, is_started: bool) -> None:
         """postStart, then the probes. Without either the container is ready as it runs."""
-        hooks = container.post_start if not is_started else None
-        if not any((hooks, container.startup, container.liveness, container.readiness)):
-            self._mark(container.name, instance, is_started=True, is_ready=True)
+        container = run.container
+        hook = container.post_start if not is_started else None
+        if not any((hook, container.startup, container.liveness, container.readiness)):
+            self._mark(run, is_started=True, is_ready=True)
             return
-        watch = HealthWatch(
+        prober = Prober(
             container,
-            instance.target,
-            instance.started_at,
+            run.target,
+            run.instance.started_at,
             self._context.clock,
-            self._reports(container.name, instance),
+            self._reports(run),
         )
         self._health[container.name] = asyncio.create_task(
-            watch.run(is_started=is_started), name=f"{self.spec.name}-health-{container.name}"
+            prober.run(is_started=is_started), name=f"{self.spec.name}-health-{container.name}"
         )
 
-    def _reports(self, name: str, instance: Instance) -> Reports:
+    def _reports(self, run: ContainerRun) -> Reports:
+        name = run.container.name
         return Reports(
-            started=lambda: self._mark(name, instance, is_started=True),
-            ready=lambda ready: self._mark(name, instance, is_ready=ready),
+            started=lambda: self._mark(run, is_started=True),
+            ready=lambda ready: self._mark(run, is_ready=ready),
             unhealthy=lambda reason, message: self._event("Warning", reason, message, name),
-            doomed=lambda why, grace: self._doom(instance, why, grace),
+            doomed=lambda why, grace: self._doom(run, why, grace),
         )
 
     def _mark(
-        self,
-        name: str,
-        instance: Instance,
-        *,
-        is_started: bool | None = None,
-        is_ready: bool | None = None,
+        self, run: ContainerRun, *, is_started: bool | None = None, is_ready: bool | None = None
     ) -> None:
         """Notes what the probes say, of the instance that they asked."""
+        name = run.container.name
         record = self._record(name)
-        if self.instances.get(name) is not instance or record.running is None:
+        if self.runs.get(name) is not run or record.running is None:
             return
         changed = replace(
             record,
@@ -443,73 +466,90 @@ class PodWorker:
         if changed != record:
             self._set(name, changed)
 
-    def _doom(self, instance: Instance, why: str, grace: int | None) -> None:
-        name = instance.container.name
-        if self.instances.get(name) is instance:
+    def _doom(self, run: ContainerRun, why: str, grace: int | None) -> None:
+        name = run.container.name
+        if self.runs.get(name) is run:
             self._set(name, replace(self._record(name), doomed=why, doomed_grace=grace))
 
     # -- ending ----------------------------------------------------------------------------
 
     async def _stop(self, container: Container, stop: Stop) -> None:
-        """preStop, SIGTERM, and SIGKILL at the deadline; waits for the end."""
-        instance = self.instances.get(container.name)
-        if instance is None:
+        """Runs preStop, sends SIGTERM, and SIGKILL at the deadline; waits for the end."""
+        name = container.name
+        run = self.runs.get(name)
+        if run is None:
             return
-        health = self._health.pop(container.name, None)
-        if health is not None:
-            health.cancel()
+        self._end_health(name)
         deadline = self._deletion.deadline if self._deletion else stop.deadline
         grace = deadline - self._context.clock()
-        text = self._record(container.name).doomed or f"Stopping container {container.name}"
-        self._event("Normal", "Killing", text, container.name)
-        turn_away = self._deletion is not None and bool(self._setup.ports)
-        delay = self._context.termination_delay if turn_away else 0.0
-        hook = await instance.stop(0.0 if self._is_gone else grace, delay=delay)
+        text = self._record(name).doomed or f"Stopping container {name}"
+        self._event("Normal", "Killing", text, name)
+        is_serving = self._deletion is not None and any(c.ports for c in self.spec.containers)
+        delay = self._context.termination_delay if is_serving else 0.0
+        hook = await run.stop(0.0 if self._is_gone else grace, delay=delay)
         if hook is not None and not hook.is_success:
             message = f"PreStopHook failed: {hook.message}"
-            self._event("Warning", "FailedPreStopHook", message, container.name)
-        await instance.process.wait()
+            self._event("Warning", "FailedPreStopHook", message, name)
+        await run.instance.wait()
 
-    async def _await_end(self, container: Container, instance: Instance) -> None:
-        name = container.name
-        how = await instance.process.wait()
-        if self._deletion is None:  # else all that is of the pod ends with it
-            await asyncio.to_thread(kill_marked, instance.mark)
-        instance.close()
-        health = self._health.pop(name, None)
-        if health is not None:
-            health.cancel()
-        oom = how.signal == 9 and not instance.was_killed and self._memory.has_killed()
+    async def _await_end(self, run: ContainerRun) -> None:
+        """Waits for the end of an instance, cleans up after it, and records the end."""
+        container, name = run.container, run.container.name
+        how = await run.instance.wait()
         now = self._context.clock()
-        ended = instance.terminated(how, now=now, is_out_of_memory=oom)
-        self.instances.pop(name, None)
-        record = records.exited(self._record(name), ended)
+        is_over = self._deletion is not None or self._ends_the_pod(name, how, now)
+        await self._clean_up(run, is_over=is_over)
+        self.runs.pop(name, None)
+        record = records.exited(self._record(name), run.terminated(how, now=now))
         self._set(name, record)
         self._save()
-        if self.is_idle:
-            self._context.ports.release(self._setup.ports)
-        if (
-            self._deletion is None
-            and machine.will_restart(self.spec, container, record)
-            and records.restart_at(record) > now
+        if self._deletion is None:
+            self._tell_backoff(container, record, now)
+
+    def _ends_the_pod(self, name: str, how: Exit, now: float) -> bool:
+        """Whether nothing of the pod will run once that container has ended."""
+        code = records.UNKNOWN_EXIT_CODE if how.code is None else how.code
+        ended = records.exited(self._record(name), Terminated(code, "", now))
+        after = {**self.records, name: ended}
+        observed = replace(self._observed(), records=after)
+        return lifecycle.phase(self.spec, observed) in ("Succeeded", "Failed")
+
+    async def _clean_up(self, run: ContainerRun, *, is_over: bool) -> None:
+        """What the container left behind ends; with the last one, the pod's network is free."""
+        self._end_health(run.container.name)
+        try:
+            await run.close(sweep=not is_over)
+            if is_over and self._deletion is None:
+                await self._context.runtime.remove(self.uid)
+        except Exception:
+            log.exception("container not cleaned up", extra={"pod": self.spec.full_name})
+
+    def _end_health(self, name: str) -> None:
+        prober = self._health.pop(name, None)
+        if prober is not None:
+            prober.cancel()
+
+    def _tell_backoff(self, container: Container, record: Record, now: float) -> None:
+        if lifecycle.will_restart(self.spec, container, record) and (
+            records.restart_at(record) > now
         ):
-            text = f"Back-off restarting failed container {name} in pod {self.spec.full_name}"
-            self._event("Warning", "BackOff", text, name)
+            text = f"Back-off restarting failed container {container.name} in pod"
+            self._event("Warning", "BackOff", f"{text} {self.spec.full_name}", container.name)
 
     async def stop(self, grace_seconds: float) -> None:
-        """The node goes down: ends the processes and keeps the pod for the next start.
+        """The node goes down: ends the containers and keeps the pod for the next start.
 
         For a worker whose ``run`` was cancelled; no status is written.
         """
-        instances = dict(self.instances)
-        for instance in instances.values():
-            instance.terminate()
-            instance.kill_after(min(grace_seconds, float(self.spec.grace_seconds)))
-        for name, instance in instances.items():
-            how = await instance.process.wait()
-            instance.close()
-            ended = instance.terminated(how, now=self._context.clock(), is_out_of_memory=False)
+        runs = dict(self.runs)
+        for run in runs.values():
+            run.instance.terminate()
+            run.kill_after(min(grace_seconds, float(self.spec.grace_seconds)))
+        for name, run in runs.items():
+            how = await run.instance.wait()
+            await run.close(sweep=False)
+            ended = run.terminated(how, now=self._context.clock())
             self.records[name] = records.exited(self._record(name), ended)
-        self.instances.clear()
-        if instances:
+        self.runs.clear()
+        if runs:
             self._save()

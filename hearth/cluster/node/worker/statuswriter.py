@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hearth.cluster.node.pod.lifecycle import Observed
+from hearth.cluster.node.pod.network import PORTS_ANNOTATION, PortMap, annotation_text
 from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.pod.status import Status, make_status
-from hearth.cluster.node.runtime.processes.ports import PORTS_ANNOTATION, annotation_text
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.kube.errors import ApiError, Conflict, Invalid, NotFound
 from hearth.kube.meta import Object
@@ -27,17 +27,17 @@ _FINISH_SECONDS = 20.0
 
 
 class StatusWriter:
-    """``ports`` are set by the worker before its first status with a pod IP."""
+    """Writes while ``run`` runs; ``finish`` ends the object."""
 
     def __init__(self, context: NodeContext, spec: PodSpec, pod: Object, *, is_bound: bool) -> None:
-        self.ports: Mapping[int, int] = {}
         self._context = context
         self._spec = spec
         self._pod = pod
         self._is_bound = is_bound
-        self._wanted: Status | None = None
+        self._offered: Status | None = None
+        self._ports: PortMap = {}
         self._sent: Status | None = None
-        self._sent_ports: Mapping[int, int] = {}
+        self._sent_ports: PortMap = {}
         self._wakeup = asyncio.Event()
         self._is_lost = False
 
@@ -47,8 +47,9 @@ class StatusWriter:
 
     def offer(self, observed: Observed, *, now: float) -> None:
         """Notes what the status should be; wakes the writer when that is news."""
-        self._wanted = make_status(self._spec, observed, self._previous(), now=now)
-        if self._wanted != self._sent or self._sent_ports != self.ports or not self._is_bound:
+        self._offered = make_status(self._spec, observed, self._previous(), now=now)
+        self._ports = observed.network.ports
+        if self._offered != self._sent or self._sent_ports != self._ports or not self._is_bound:
             self._wakeup.set()
 
     def _previous(self) -> Mapping[str, Any]:
@@ -129,27 +130,27 @@ class StatusWriter:
                 raise outcome
 
     async def _write_status(self) -> None:
-        wanted, ports = self._wanted, self.ports
-        if wanted is None or (wanted == self._sent and ports == self._sent_ports):
+        offered, ports = self._offered, self._ports
+        if offered is None or (offered == self._sent and ports == self._sent_ports):
             return
         metadata: Object = {"uid": self._spec.uid}
         if ports != self._sent_ports:
             metadata["annotations"] = {PORTS_ANNOTATION: annotation_text(ports)}
         # Fields that the status no longer has are removed by name: this is a merge patch.
         before = self._sent if self._sent is not None else self._pod.get("status") or {}
-        stale: Status = {key: None for key in before if key not in wanted}
+        stale: Status = {key: None for key in before if key not in offered}
         await self._context.client.patch(
             PODS,
             self._spec.name,
             self._spec.namespace,
-            {"metadata": metadata, "status": {**stale, **wanted}},
+            {"metadata": metadata, "status": {**stale, **offered}},
             subresource="status",
         )
-        self._sent, self._sent_ports = wanted, dict(ports)
+        self._sent, self._sent_ports = offered, ports
 
     async def _bind(self) -> None:
         """Assigns the pod to this node; the ports go with it, so nobody sees one without."""
-        annotations = {PORTS_ANNOTATION: annotation_text(self.ports)} if self.ports else {}
+        annotations = {PORTS_ANNOTATION: annotation_text(self._ports)} if self._ports else {}
         body = {
             "apiVersion": "v1",
             "kind": "Binding",

@@ -1,73 +1,27 @@
-"""Carries the output of containers into their log files: no thread, bounded in size and rate.
+"""Carries the output of processes into their log files: no thread, bounded in rate.
 
 Output goes through named pipes in the pod's folder, which the container itself holds open for
 reading too: when the node process dies, a container neither gets SIGPIPE nor loses a line; it
 waits, at worst, until the next node process reads on.
 
 A container that prints without end is read at most so fast: its own writes then wait, and nobody
-else's do. Its files are bounded: at 10 MiB a file is renamed to ``.1`` and a new one begun.
+else's do.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from hearth.cluster.node.runtime.crilog import LineFormatter
+from hearth.cluster.node.runtime.logs import RotatingFile
 
-log = logging.getLogger(__name__)
-
-FILE_LIMIT = 10 * 1024 * 1024
 RATE_LIMIT = 4 * 1024 * 1024  # bytes a second of one container
 _CHUNK = 64 * 1024
 _REST_LIMIT = 1024 * 1024  # what is read at the end, however much a stray child still prints
-
-
-@dataclass(slots=True)
-class RotatingFile:
-    """The current file and one older; a full disk loses log lines, not the container."""
-
-    path: Path
-    limit: int = FILE_LIMIT
-    _file: BinaryIO | None = None
-    _size: int = 0
-    _is_failing: bool = False
-
-    def write(self, data: bytes) -> None:
-        try:
-            self._write(data)
-        except OSError as error:
-            if not self._is_failing:
-                log.warning(
-                    "log cannot be written", extra={"path": str(self.path), "error": str(error)}
-                )
-            self._is_failing = True
-        else:
-            self._is_failing = False
-
-    def _write(self, data: bytes) -> None:
-        if self._file is None:
-            self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115
-            self._size = self._file.tell()
-        if self._size + len(data) > self.limit and self._size:
-            self._file.close()
-            self._file = None
-            self.path.replace(self.path.with_name(self.path.name + ".1"))
-            self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115
-            self._size = 0
-        self._file.write(data)
-        self._size += len(data)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 @dataclass(slots=True)
@@ -180,20 +134,5 @@ class LogPump:
                     break
                 taken += got
             self._close_stream(stream)
-        self._streams.clear()
-        self.file.close()
-
-    def release(self) -> None:
-        """Lets go of the pipes; whatever is in them stays for the next node process."""
-        if self._resume is not None:
-            self._resume.cancel()
-            self._resume = None
-        loop = asyncio.get_running_loop()
-        for stream in self._streams:
-            if stream.is_open:
-                stream.is_open = False
-                loop.remove_reader(stream.fd)
-                with contextlib.suppress(OSError):
-                    os.close(stream.fd)
         self._streams.clear()
         self.file.close()

@@ -3,12 +3,13 @@
 Run as a script of its own, before the container's program and only for containers with volumes:
 
     python -I -S mountlauncher.py '{"mounts": [[SOURCE, TARGET, READ_ONLY], ...],
-                                    "staging": DIR, "cwd": DIR}' PROGRAM ARGS...
+                                    "staging": DIR, "cwd": DIR, "messages": FILE}' PROGRAM ARGS...
 
 A mount namespace of its own (with a user namespace where we are not root) hides the mounts from
 everybody else. Where a target does not exist, its nearest existing parent is replaced, in this
 namespace only, by a folder in memory that shows the same entries and has room for one more: the
-machine's own file system is never written to. ``--check`` in place of a program only tries.
+machine's own file system is never written to. ``--check`` in place of a program only tries. What
+goes wrong is said on stderr and in the file for messages, which becomes part of the pod's status.
 
 It imports nothing of Hearth, and little else: its start is part of the container's start.
 """
@@ -22,7 +23,7 @@ from typing import Any
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000
 _RDONLY, _REMOUNT, _BIND, _MOVE, _REC, _PRIVATE = 1, 32, 4096, 8192, 16384, 1 << 18
 _KEPT_FLAGS = 2 | 4 | 8 | 1024 | 2048  # nosuid nodev noexec noatime nodiratime
-_CANNOT_MOUNT = 125
+_CANNOT_MOUNT, _CANNOT_EXEC = 125, 127
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -117,23 +118,30 @@ def _mount_all(plan: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    """Mounts, changes folder and becomes the program; exit code 125 or 127 where it cannot."""
     plan = json.loads(sys.argv[1])
     program = sys.argv[2:]
     try:
         _mount_all(plan)
         os.chdir(plan["cwd"])
     except OSError as error:
-        sys.exit(_complain(error, _CANNOT_MOUNT))
+        sys.exit(_report(f"the container cannot be set up: {error}", plan, _CANNOT_MOUNT))
     if program == ["--check"]:
         return
     try:
         os.execvp(program[0], program)
     except OSError as error:
-        sys.exit(_complain(error, 127))
+        sys.exit(_report(f'exec: "{program[0]}": {error.strerror}', plan, _CANNOT_EXEC))
 
 
-def _complain(error: OSError, code: int) -> int:
-    print(f"the container cannot be set up: {error}", file=sys.stderr)
+def _report(message: str, plan: dict[str, Any], code: int) -> int:
+    print(message, file=sys.stderr)
+    if plan["messages"]:
+        try:
+            with open(plan["messages"], "w") as file:
+                file.write(message)
+        except OSError:
+            pass  # it is in the log, too
     return code
 
 

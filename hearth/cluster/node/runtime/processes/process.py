@@ -16,25 +16,17 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError
+
 _SESSION, _START_TICKS = 3, 19  # positions in ``stat_fields``
 _UMASK = 0o022  # as in a container, whatever the node's own is
 _SIGNAL_GROUP_FLAG = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 and later
 
 
-class LaunchError(Exception):
-    """The program could not be started; the text is for the container's status."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a process ended; ``code`` is None when nobody could see it."""
-
-    code: int | None
-    signal: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Launch:
+    """A program to start; ``stdout`` and ``stderr`` are file descriptors."""
+
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str
@@ -55,10 +47,12 @@ class Process:
         loop.add_reader(pidfd, self._on_end)
 
     async def wait(self) -> Exit:
+        """Returns how it ended, once it has."""
         return await asyncio.shield(self._exit)
 
     @property
     def has_ended(self) -> bool:
+        """Whether its end has been seen."""
         return self._exit.done()
 
     def signal_group(self, number: signal.Signals) -> None:
@@ -73,19 +67,12 @@ class Process:
                     raise
                 os.killpg(self.pid, number)  # an older kernel
 
-    def release(self) -> None:
-        """Stops watching without touching the process."""
-        if not self.has_ended:
-            asyncio.get_running_loop().remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._exit.cancel()
-
     def _on_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
-        found = self._reap() if self._is_child else Exit(None)
+        how = self._reap() if self._is_child else Exit(None)
         os.close(self._pidfd)
         if not self._exit.done():
-            self._exit.set_result(found)
+            self._exit.set_result(how)
 
     def _reap(self) -> Exit:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -114,7 +101,7 @@ def start(launch: Launch) -> Process:
             umask=_UMASK,
         )
     except (OSError, ValueError) as error:
-        raise LaunchError(_launch_message(launch, error)) from error
+        raise StartError(_launch_message(launch, error)) from error
     child.returncode = 0  # reaped through the pidfd: keep subprocess from waiting for it
     fields = stat_fields(child.pid)  # a zombie, at worst: only we can reap it
     ticks = int(fields[_START_TICKS]) if fields else 0
@@ -202,16 +189,16 @@ _OUTPUT_LIMIT = 10 * 1024
 
 async def run_command(
     argv: Sequence[str], *, env: Mapping[str, str], cwd: str, timeout: float
-) -> tuple[int | None, str]:
-    """Runs a probe or hook to its end: exit code and the first 10 KiB of what it printed.
+) -> ExecResult:
+    """Runs a command to its end and keeps the first 10 KiB of what it printed.
 
-    The code is None on time-out. Raises LaunchError when it cannot be started.
+    Its group is killed after ``timeout`` seconds. Raises StartError when it cannot be started.
     """
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(read_end, False)
     try:
         process = start(Launch(argv, env, cwd, write_end, write_end))
-    except LaunchError:
+    except StartError:
         os.close(read_end)
         raise
     finally:
@@ -219,12 +206,12 @@ async def run_command(
     output = bytearray()
     loop = asyncio.get_running_loop()
     loop.add_reader(read_end, _collect, loop, read_end, output)
+    code: int | None = None
     try:
         async with asyncio.timeout(timeout):
-            ended = await process.wait()
-            code = ended.code
+            code = (await process.wait()).code
     except TimeoutError:
-        code = None
+        pass
     finally:
         process.signal_group(signal.SIGKILL)
         loop.remove_reader(read_end)
@@ -232,7 +219,7 @@ async def run_command(
         os.close(read_end)
     if not process.has_ended:
         await process.wait()
-    return code, output.decode(errors="replace")
+    return ExecResult(code, output.decode(errors="replace"))
 
 
 def _collect(loop: asyncio.AbstractEventLoop, fd: int, output: bytearray) -> None:

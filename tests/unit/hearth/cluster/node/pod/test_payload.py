@@ -8,11 +8,11 @@ import pytest
 from hearth.cluster.node.pod.environment import ConfigError, Facts
 from hearth.cluster.node.pod.payload import (
     File,
-    TokenWish,
+    TokenRequest,
     effective_pod,
     make_payload,
     referenced,
-    token_wishes,
+    token_requests,
 )
 from hearth.cluster.node.volumes.sources import Snapshot
 
@@ -127,7 +127,7 @@ def test_what_a_pod_refers_to(a_pod: APod) -> None:
         ],
     )
     assert referenced(pod) == (frozenset("ac"), frozenset("bd"))
-    assert token_wishes(pod) == []
+    assert token_requests(pod) == []
 
 
 @pytest.mark.parametrize(
@@ -151,4 +151,4 @@ def test_token_files_are_for_those_who_ask(a_pod: APod, spec: dict[str, Any], wa
     kept = pod["spec"]["containers"][0]["volumeMounts"]
     assert kept == (mounts if wanted else mounts[1:])
     assert pod["spec"]["volumes"] == (volumes if wanted else volumes[1:])
-    assert token_wishes(pod) == ([TokenWish("", 3607)] if wanted else [])
+    assert token_requests(pod) == ([TokenRequest("", 3607)] if wanted else [])

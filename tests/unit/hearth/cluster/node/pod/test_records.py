@@ -89,7 +89,7 @@ _terminated = st.builds(
 @given(
     st.builds(
         Record,
-        running=st.none() | st.builds(Running, started_at=_times, pid=st.integers(1, 2**22)),
+        running=st.none() | st.builds(Running, started_at=_times, handle=st.text()),
         ended=st.none() | _terminated,
         last=st.none() | _terminated,
         restarts=st.integers(0, 1000),

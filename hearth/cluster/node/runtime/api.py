@@ -1,0 +1,197 @@
+"""The seam between the node and what runs containers.
+
+Agent, workers, probes and status know a runtime by this module only; ``main`` chooses one. A
+runtime knows nothing of the Kubernetes API: it gets a ``StartRequest`` and returns an ``Instance``.
+``tests/component/node/runtimes`` holds the suite that every runtime passes.
+
+What is the same for all runtimes stays on this side of the seam: restarts and their back-off,
+hooks, probes, grace periods, the files of volumes, termination messages. What differs is beyond
+it: where an image comes from, addresses, limits, how a process is isolated, watched and found
+again after the node's own restart.
+
+Output is not a method: a runtime writes what a container prints to ``ContainerFiles.log``, in the
+format of ``runtime.crilog``, where the API server reads it even while no node runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hearth.cluster.node.pod.environment import Facts, Sources
+from hearth.cluster.node.pod.network import PodNetwork
+from hearth.cluster.node.pod.records import Record
+from hearth.cluster.node.pod.spec import Container, PodSpec
+from hearth.cluster.node.volumes.folders import VolumeFolders
+
+Report = Callable[[str, str, str], None]
+"""Records an event on the pod: type (Normal or Warning), reason, message."""
+
+
+class PrepareError(Exception):
+    """A pod cannot be given what its containers share; the reason is that of the event."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CreateError(Exception):
+    """A container cannot be created yet: ``reason`` is its waiting reason (``ErrImagePull``).
+
+    It counts as no restart; the worker tries again later.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class StartError(Exception):
+    """A program could not be started; the text is for the container's status.
+
+    It counts as an instance that ended at once, so restart policy and back-off apply.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an instance ended; ``code`` is None when nobody could see it."""
+
+    code: int | None
+    signal: int = 0
+    is_out_of_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """A command run beside a container; ``code`` is None when its time ran out."""
+
+    code: int | None
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one running container uses now, all its processes together."""
+
+    namespace: str
+    pod: str
+    container: str
+    cpu_seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFiles:
+    """Where a container's files lie. The runtime may keep files of its own in ``folder``."""
+
+    folder: Path
+    log: Path
+    termination_log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """All that goes into one start of a container.
+
+    ``facts`` hold the pod's object; ``restarts`` is the number this instance will have.
+    """
+
+    container: Container
+    restarts: int
+    network: PodNetwork
+    facts: Facts
+    sources: Sources
+    volumes: VolumeFolders
+    files: ContainerFiles
+    report: Report
+
+
+class Instance(Protocol):
+    """One running instance of a container."""
+
+    @property
+    def container_id(self) -> str:
+        """The ``containerID`` of the status, scheme included."""
+
+    @property
+    def image_id(self) -> str:
+        """The ``imageID`` of the status: repository and digest of what runs."""
+
+    @property
+    def handle(self) -> str:
+        """What the runtime needs to find the instance again after a restart of the node."""
+
+    @property
+    def started_at(self) -> float:
+        """When it was started, in seconds since the epoch."""
+
+    async def wait(self) -> Exit:
+        """Returns how it ended, once it has; any number of tasks may wait."""
+
+    async def exec(self, command: Sequence[str], *, timeout: float) -> ExecResult:
+        """Runs a command where the container runs: its environment, folder, files and network.
+
+        After ``timeout`` seconds the command is killed. Raises StartError if it does not start.
+        """
+
+    def terminate(self) -> None:
+        """Sends SIGTERM to all its processes; does nothing when it has ended."""
+
+    def kill(self) -> None:
+        """Sends SIGKILL to all its processes; does nothing when it has ended."""
+
+    async def close(self, *, sweep: bool) -> None:
+        """Frees what it held, after its end; the rest of its output is then in the log.
+
+        ``sweep`` ends what it left behind as well. Without, that is left to ``Runtime.remove``.
+        """
+
+
+class Runtime(Protocol):
+    """Runs containers. One object serves all pods of the node, on one event loop."""
+
+    @property
+    def version(self) -> str:
+        """The node's ``containerRuntimeVersion``: a scheme and a version."""
+
+    async def run(self, on_change: Callable[[], None]) -> None:
+        """Does what the runtime has to do in the background, until cancelled.
+
+        ``on_change`` is called when a start that failed may succeed now (an image has come).
+        """
+
+    async def prepare(self, pod: PodSpec, previous: PodNetwork) -> PodNetwork:
+        """Makes what the containers of a pod share and returns where the pod is reached.
+
+        May be called again for the same pod. ``previous`` is the network of an earlier run, to be
+        given again where possible. Raises PrepareError.
+        """
+
+    async def start(self, request: StartRequest) -> Instance:
+        """Starts a container of a prepared pod, and reports how it came to its image.
+
+        Raises CreateError or StartError; whatever else it raises is taken for a StartError.
+        """
+
+    async def adopt(self, request: StartRequest, record: Record) -> Instance | None:
+        """The instance that a former node process started, if it runs and is as it should be.
+
+        Called at the start of the node, before ``prepare``; the network of the request is the
+        pod's from then on.
+        """
+
+    async def remove(self, uid: str) -> None:
+        """Ends whatever is left of a pod and frees what ``prepare`` gave it."""
+
+    async def sweep(self) -> int:
+        """Ends all containers of this node that were neither started nor adopted by this object.
+
+        Called after the adoptions, and at the end of the node. Returns how many it ended.
+        """
+
+    def usage(self) -> Sequence[Usage]:
+        """What the running containers use. May be called from any thread."""

@@ -1,0 +1,72 @@
+"""One container that runs as a process of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hearth.cluster.node.runtime.api import ExecResult, Exit
+from hearth.cluster.node.runtime.processes.environment import CONTAINER_MARK
+from hearth.cluster.node.runtime.processes.logpump import LogPump
+from hearth.cluster.node.runtime.processes.process import Process, kill_marked, run_command
+
+SCHEME = "hearth://"
+
+
+@dataclass(slots=True, kw_only=True)
+class ProcessInstance:
+    """A process, its output, and what a command beside it needs.
+
+    ``prefix`` holds the words that put a command into the container's mounts.
+    """
+
+    container_id: str
+    image_id: str
+    handle: str
+    started_at: float
+    pod_uid: str
+    names: tuple[str, str, str]
+    """Namespace, pod and container."""
+    process: Process
+    pump: LogPump
+    env: Mapping[str, str]
+    cwd: str
+    prefix: Sequence[str]
+    has_run_out_of_memory: Callable[[], bool]
+    """Whether the kernel has killed for memory since it was last asked."""
+    on_close: Callable[[], object]
+    _was_killed: bool = False
+    _end: Exit | None = None
+
+    async def wait(self) -> Exit:
+        """Returns how it ended; the first to learn of it asks whether the kernel killed it."""
+        how = await self.process.wait()
+        if self._end is None:
+            may_be_memory = how.signal == signal.SIGKILL and not self._was_killed
+            is_out_of_memory = may_be_memory and self.has_run_out_of_memory()
+            self._end = replace(how, is_out_of_memory=is_out_of_memory)
+        return self._end
+
+    async def exec(self, command: Sequence[str], *, timeout: float) -> ExecResult:
+        """Runs a command with the container's environment, folder and mounts."""
+        argv = (*self.prefix, *command)
+        return await run_command(argv, env=self.env, cwd=self.cwd, timeout=timeout)
+
+    def terminate(self) -> None:
+        """Sends SIGTERM to the process group."""
+        self.process.signal_group(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Sends SIGKILL to the process group."""
+        self._was_killed = True
+        self.process.signal_group(signal.SIGKILL)
+
+    async def close(self, *, sweep: bool) -> None:
+        """Takes the rest of the output; ``sweep`` ends what left the group, by its mark."""
+        if sweep:
+            mark = self.container_id.removeprefix(SCHEME)
+            await asyncio.to_thread(kill_marked, f"{CONTAINER_MARK}={mark}")
+        self.pump.close()
+        self.on_close()

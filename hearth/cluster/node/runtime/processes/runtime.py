@@ -1,0 +1,251 @@
+"""The runtime that needs nothing installed: a container is a process of this machine.
+
+Pods share the loopback address, so each declared port gets a free real one. A container is a
+session of its own with marks in its environment; the node finds it again by pid and start time,
+and what left its session by the marks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hearth.cluster.node.images.store import ImageStore
+from hearth.cluster.node.pod.network import PodNetwork
+from hearth.cluster.node.pod.records import Record
+from hearth.cluster.node.pod.spec import PodSpec
+from hearth.cluster.node.runtime.api import (
+    ContainerFiles,
+    PrepareError,
+    StartRequest,
+    Usage,
+)
+from hearth.cluster.node.runtime.logs import RotatingFile
+from hearth.cluster.node.runtime.processes.environment import (
+    CONTAINER_MARK,
+    NODE_MARK,
+    POD_MARK,
+)
+from hearth.cluster.node.runtime.processes.instance import SCHEME, ProcessInstance
+from hearth.cluster.node.runtime.processes.kernel import OutOfMemoryWatch, usage_by_session
+from hearth.cluster.node.runtime.processes.launch import (
+    Command,
+    find_image,
+    make_command,
+    make_image_id,
+    running_command,
+)
+from hearth.cluster.node.runtime.processes.logpump import LogPump
+from hearth.cluster.node.runtime.processes.mounter import Mounter
+from hearth.cluster.node.runtime.processes.ports import NoPort, PortAllocator
+from hearth.cluster.node.runtime.processes.process import (
+    Launch,
+    Process,
+    adopt,
+    kill_marked,
+    start,
+)
+from hearth.kube import meta
+from hearth.kube.clock import Clock
+
+_IMAGE_CHECK_SECONDS = 1.0
+_STREAMS = ("stdout", "stderr")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSettings:
+    """``node_id`` marks the processes of this node; ``scratch`` is a folder for trials."""
+
+    node_id: str
+    scratch: Path
+    base_environment: Mapping[str, str]
+    http_proxy: str = ""
+
+
+class ProcessRuntime:
+    """``Runtime`` by processes."""
+
+    version = f"{SCHEME}1"
+
+    def __init__(
+        self, settings: ProcessSettings, images: ImageStore, ports: PortAllocator, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._images = images
+        self._ports = ports
+        self._clock = clock
+        self._mounter = Mounter(settings.scratch)
+        self._memory = OutOfMemoryWatch()
+        self._networks: dict[str, PodNetwork] = {}  # by pod uid
+        self._running: dict[str, ProcessInstance] = {}  # by container id
+
+    async def run(self, on_change: Callable[[], None]) -> None:
+        """Looks once a second whether the image store has changed."""
+        stamp = self._images.stamp()
+        while True:
+            await asyncio.sleep(_IMAGE_CHECK_SECONDS)
+            fresh = self._images.stamp()
+            if fresh != stamp:
+                stamp = fresh
+                on_change()
+
+    # -- pods ------------------------------------------------------------------------------
+
+    async def prepare(self, pod: PodSpec, previous: PodNetwork) -> PodNetwork:
+        """A free port for each declared one."""
+        network = self._networks.get(pod.uid)
+        if network is None:
+            try:
+                ports = self._ports.allocate(pod, preferred=previous.ports)
+            except NoPort as error:
+                raise PrepareError("FailedCreatePodSandBox", str(error)) from error
+            network = self._networks[pod.uid] = PodNetwork(ports=ports)
+        return network
+
+    async def remove(self, uid: str) -> None:
+        """Kills what bears the pod's mark and gives its ports back."""
+        await asyncio.to_thread(kill_marked, f"{POD_MARK}={uid}")
+        for instance in [i for i in self._running.values() if i.pod_uid == uid]:
+            await instance.close(sweep=False)  # of a worker that failed
+        network = self._networks.pop(uid, None)
+        if network is not None:
+            self._ports.release(network.ports)
+
+    async def sweep(self) -> int:
+        """Kills what bears the node's mark and runs in no session known here."""
+        sessions = frozenset(instance.process.pid for instance in self._running.values())
+        mark = f"{NODE_MARK}={self._settings.node_id}"
+        return await asyncio.to_thread(kill_marked, mark, but=sessions)
+
+    # -- containers ------------------------------------------------------------------------
+
+    async def start(self, request: StartRequest) -> ProcessInstance:
+        """Resolves the image and starts its command."""
+        mark = uuid.uuid4().hex
+        pod_uid = meta.uid(request.facts.pod)
+        image = find_image(self._images, request.container)
+        marks = {
+            NODE_MARK: self._settings.node_id,
+            POD_MARK: pod_uid,
+            CONTAINER_MARK: mark,
+        }
+        base = self._settings.base_environment
+        command = await make_command(request, image, self._mounter, base=base, marks=marks)
+        pump = _make_pump(request.files)
+        process = _launch(command, pump)
+        instance = self._track(
+            request,
+            process,
+            pump,
+            command,
+            container_id=SCHEME + mark,
+            image_id=make_image_id(request.container, image),
+            started_at=self._clock(),
+        )
+        name = request.container.image
+        text = f'Container image "{name}" already present on machine'
+        request.report("Normal", "Pulled", text)
+        request.report("Normal", "Created", f"Created container: {request.container.name}")
+        if command.warning:
+            request.report("Warning", "VolumeNotMounted", command.warning)
+        return instance
+
+    async def adopt(self, request: StartRequest, record: Record) -> ProcessInstance | None:
+        """The process on record, unless it uses a proxy that is no more."""
+        pid, ticks, http_proxy = _parse_handle(record.running.handle if record.running else "")
+        if record.running is None or http_proxy != self._settings.http_proxy:
+            return None
+        process = adopt(pid, ticks)
+        if process is None:
+            return None
+        pump = LogPump(_pipes(request.files), RotatingFile(request.files.log))
+        pump.reopen()
+        network, uid = request.network, meta.uid(request.facts.pod)
+        self._networks[uid] = network
+        self._ports.keep(network.ports)
+        return self._track(
+            request,
+            process,
+            pump,
+            running_command(request, process, self._mounter),
+            container_id=record.container_id,
+            image_id=record.image_id,
+            started_at=record.running.started_at,
+        )
+
+    def _track(
+        self,
+        request: StartRequest,
+        process: Process,
+        pump: LogPump,
+        command: Command,
+        *,
+        container_id: str,
+        image_id: str,
+        started_at: float,
+    ) -> ProcessInstance:
+        pod = request.facts.pod
+        instance = ProcessInstance(
+            container_id=container_id,
+            image_id=image_id,
+            handle=f"{process.pid}:{process.start_ticks}:{self._settings.http_proxy}",
+            started_at=started_at,
+            pod_uid=meta.uid(pod),
+            names=(meta.namespace(pod), meta.name(pod), request.container.name),
+            process=process,
+            pump=pump,
+            env=command.env,
+            cwd=command.cwd,
+            prefix=command.prefix,
+            has_run_out_of_memory=self._memory.has_killed,
+            on_close=lambda: self._running.pop(container_id, None),
+        )
+        self._running[container_id] = instance
+        return instance
+
+    def usage(self) -> Sequence[Usage]:
+        """CPU and memory by session; a copy is walked, since scrapes come from a thread."""
+        sessions = usage_by_session()
+        return [
+            Usage(*instance.names, *sessions.get(instance.process.pid, (0.0, 0)))
+            for instance in list(self._running.values())
+        ]
+
+
+def _parse_handle(handle: str) -> tuple[int, int, str]:
+    """Pid, start time and proxy; a pid that cannot be for a handle that somebody has broken."""
+    pid, _, rest = handle.partition(":")
+    ticks, _, http_proxy = rest.partition(":")
+    try:
+        return int(pid), int(ticks), http_proxy
+    except ValueError:
+        return -1, 0, ""
+
+
+def _pipes(files: ContainerFiles) -> Path:
+    return files.folder / "io"
+
+
+def _make_pump(files: ContainerFiles) -> LogPump:
+    """Fresh pipes: what an earlier instance left in its own is not this one's output."""
+    pipes = _pipes(files)
+    pipes.mkdir(parents=True, exist_ok=True)
+    for stream in _STREAMS:
+        (pipes / stream).unlink(missing_ok=True)
+    return LogPump(pipes, RotatingFile(files.log))
+
+
+def _launch(command: Command, pump: LogPump) -> Process:
+    stdout, stderr = pump.open()
+    try:
+        return start(Launch(command.argv, command.env, command.cwd, stdout, stderr))
+    except BaseException:
+        pump.close()
+        raise
+    finally:
+        os.close(stdout)
+        os.close(stderr)
