@@ -14,7 +14,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from eventing.engines.local.config import LogLimits
-from eventing.engines.local.frames import MAX_PAYLOAD_BYTES
+from eventing.engines.local.frames import MAX_EVENT_BYTES
 from eventing.engines.local.log import LocalLog, LogFiles
 from eventing.engines.local.threads import Threads
 from eventing.engines.seam import Capabilities, Order
@@ -29,7 +29,7 @@ class LocalEngine:
         redelivers=False,
         consumer_groups=False,
         processes=False,
-        max_event_bytes=MAX_PAYLOAD_BYTES // 2,
+        max_event_bytes=MAX_EVENT_BYTES,
     )
 
     def __init__(self, folder: Path, limits: LogLimits | None = None) -> None:

@@ -19,6 +19,8 @@ from eventing.engines.event import RenderedEvent, StoredEvent
 
 MAX_PAYLOAD_BYTES = 64 * 1024 * 1024
 """Larger lengths are taken for damage, not for events."""
+MAX_EVENT_BYTES = MAX_PAYLOAD_BYTES // 2
+"""The largest event, head and data: with what is written beside them it stays below the above."""
 
 _FRAME = struct.Struct("<II")
 _PAYLOAD = struct.Struct("<QiIH")

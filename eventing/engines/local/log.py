@@ -20,7 +20,7 @@ from eventing.engines.local.config import LogLimits
 from eventing.engines.local.consumer import LocalConsumer
 from eventing.engines.local.cursor import CursorState
 from eventing.engines.local.cursorfile import CursorFile
-from eventing.engines.local.frames import MAX_PAYLOAD_BYTES, encode
+from eventing.engines.local.frames import MAX_EVENT_BYTES, encode
 from eventing.engines.local.segments import Place, Portion, Segment, SegmentWriter, read, recover
 from eventing.engines.local.threads import Threads
 from eventing.engines.seam import Appended, Listener, LogStats, Refused, Start, StartAt
@@ -105,10 +105,9 @@ class LocalLog:
     def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
         """Write all of the events in one group, or raise Refused."""
         self._check_room()
-        frames = [encode(event) for event in events]
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
-        if len(data) > MAX_PAYLOAD_BYTES and any(len(each) > MAX_PAYLOAD_BYTES for each in frames):
-            raise Refused("the event is larger than the log takes", status=413)
+        data = b"".join([encode(event) for event in events])
+        if len(data) > MAX_EVENT_BYTES:
+            _check_sizes(events)
         self._pending.append(_Append(data, events, done))
         self._pending_bytes += len(data)
         if not self._scheduled and self._writing is None:
@@ -293,3 +292,9 @@ class LocalLog:
             await asyncio.sleep(0)
         await self._checkpoint(everything=True)
         await self._threads.write(self._files.close)
+
+
+def _check_sizes(events: Sequence[RenderedEvent]) -> None:
+    for event in events:
+        if len(event.head) + len(event.data) > MAX_EVENT_BYTES:
+            raise Refused("the event is larger than the log takes", status=413)

@@ -1,0 +1,256 @@
+"""An engine in memory, of another shape than the local log: the second example of the seam.
+
+As a message server has it: partitions with order per key, consumer groups that share events,
+acknowledgements instead of cursors, no tail to attach to. ``MemoryServer`` stands for the server,
+which outlives its clients; a ``MemoryEngine`` is what one process has of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, cast
+
+from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.engines.seam import (
+    Appended,
+    Capabilities,
+    Listener,
+    LogStats,
+    Order,
+    Refused,
+    Start,
+    StartAt,
+)
+
+MAX_EVENT_BYTES = 1024 * 1024
+
+
+class Offset(NamedTuple):
+    """A position: the partition and the place in it."""
+
+    partition: int
+    number: int
+
+
+class Group:
+    """One consumer: what its processes have not fetched, and what they have not settled."""
+
+    def __init__(self, following: list[int]) -> None:
+        self.following = following
+        self.unsettled: dict[Offset, MemoryConsumer] = {}
+        self.again: deque[Offset] = deque()
+
+    def low(self, partition: int) -> int:
+        needed = [each.number for each in (*self.unsettled, *self.again) if each[0] == partition]
+        return min([self.following[partition], *needed])
+
+
+class Topic:
+    """One log of the server."""
+
+    def __init__(self, partitions: int, capacity: int) -> None:
+        self.partitions: list[dict[int, StoredEvent]] = [{} for _ in range(partitions)]
+        self.ends = [0] * partitions
+        self.groups: dict[str, Group] = {}
+        self.capacity = capacity
+        self.arrived = asyncio.Event()
+
+    @property
+    def size(self) -> int:
+        return sum(event.size for part in self.partitions for event in part.values())
+
+    def add(self, event: RenderedEvent) -> None:
+        key = event.attributes.get("partitionkey") or event.attributes.get("id", "")
+        partition = zlib.crc32(key.encode()) % len(self.partitions)
+        offset = Offset(partition, self.ends[partition])
+        self.ends[partition] += 1
+        self.partitions[partition][offset.number] = StoredEvent(
+            event.arrival_ns, event.ttl, event.head, event.types, event.data, None, offset
+        )
+
+    def wake(self) -> None:
+        """Tell those who wait that there is something, each once."""
+        self.arrived.set()
+        self.arrived = asyncio.Event()
+
+    def release(self) -> None:
+        for number, part in enumerate(self.partitions):
+            low = min([group.low(number) for group in self.groups.values()] or [self.ends[number]])
+            for released in [each for each in part if each < low]:
+                del part[released]
+
+
+class MemoryServer:
+    """What is left when a client is killed."""
+
+    def __init__(self, *, partitions: int = 3, capacity: int = 8 * MAX_EVENT_BYTES) -> None:
+        self.topics: dict[str, Topic] = {}
+        self.partitions = partitions
+        self.capacity = capacity
+
+
+class MemoryConsumer:
+    """One process's share of a group."""
+
+    def __init__(self, topic: Topic, group: Group) -> None:
+        self._topic = topic
+        self._group = group
+
+    def attach(self) -> bool:
+        return False
+
+    def claim(self, event: StoredEvent) -> None:
+        raise AssertionError("there is no tail to claim from")
+
+    def detach(self, event: StoredEvent) -> None:
+        raise AssertionError("there is no tail to detach from")
+
+    async def fetch(self, max_bytes: int) -> Sequence[StoredEvent]:
+        while True:
+            while not self._has_events():
+                await self._topic.arrived.wait()
+            if taken := self._take(max_bytes):
+                return taken
+
+    def _has_events(self) -> bool:
+        return bool(self._group.again) or self._group.following != self._topic.ends
+
+    def _take(self, max_bytes: int) -> list[StoredEvent]:
+        taken: list[StoredEvent] = []
+        while self._has_events() and sum(event.size for event in taken) < max_bytes:
+            offset = self._next_offset()
+            event = self._topic.partitions[offset.partition].get(offset.number)
+            if event is not None:
+                self._group.unsettled[offset] = self
+                taken.append(event)
+        return taken
+
+    def _next_offset(self) -> Offset:
+        group = self._group
+        if group.again:
+            return group.again.popleft()
+        behind = [end - at for end, at in zip(self._topic.ends, group.following, strict=True)]
+        partition = behind.index(max(behind))
+        group.following[partition] += 1
+        return Offset(partition, group.following[partition] - 1)
+
+    def settle(self, event: StoredEvent) -> None:
+        self._group.unsettled.pop(cast(Offset, event.position), None)
+
+    def close(self) -> None:
+        mine = sorted(at for at, owner in self._group.unsettled.items() if owner is self)
+        for offset in mine:
+            del self._group.unsettled[offset]
+        self._group.again.extend(mine)
+        self._topic.wake()
+
+
+class MemoryLog:
+    """One process's view of a topic."""
+
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+        self.opened: list[MemoryConsumer] = []
+
+    def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
+        if any(len(event.head) + len(event.data) > MAX_EVENT_BYTES for event in events):
+            raise Refused("the event is too large", status=413)
+        if self.topic.size + sum(event.size for event in events) > self.topic.capacity:
+            raise Refused("the server is full", status=429)
+        asyncio.get_running_loop().call_soon(self._add, events, done)
+
+    def _add(self, events: Sequence[RenderedEvent], done: Appended) -> None:
+        for event in events:
+            self.topic.add(event)
+        done(None)
+        self.topic.wake()
+
+    def listen(self, listener: Listener) -> None:
+        return None
+
+    async def consumers(self) -> Collection[str]:
+        return list(self.topic.groups)
+
+    async def consume(
+        self, consumer_id: str, start: Start | StartAt = Start.LATEST
+    ) -> MemoryConsumer:
+        group = self.topic.groups.get(consumer_id)
+        if group is None:
+            group = self.topic.groups[consumer_id] = Group(self._following(start))
+        consumer = MemoryConsumer(self.topic, group)
+        self.opened.append(consumer)
+        return consumer
+
+    def _following(self, start: Start | StartAt) -> list[int]:
+        if start is Start.LATEST:
+            return list(self.topic.ends)
+        first = [min(part, default=end) for part, end in self._parts()]
+        if isinstance(start, StartAt):
+            partition, number = cast(Offset, start.position)
+            first[partition] = number
+        return first
+
+    def _parts(self) -> list[tuple[dict[int, StoredEvent], int]]:
+        return list(zip(self.topic.partitions, self.topic.ends, strict=True))
+
+    async def forget(self, consumer_id: str) -> None:
+        self.topic.groups.pop(consumer_id, None)
+
+    async def checkpoint(self) -> None:
+        self.topic.release()
+
+    def stats(self) -> LogStats:
+        needed = [
+            end - min([group.low(number) for group in self.topic.groups.values()] or [end])
+            for number, end in enumerate(self.topic.ends)
+        ]
+        return LogStats(self.topic.size, sum(needed))
+
+
+class MemoryEngine:
+    """One client of a server."""
+
+    capabilities = Capabilities(
+        order=Order.PER_KEY,
+        partitioned=True,
+        redelivers=True,
+        consumer_groups=True,
+        processes=True,
+        max_event_bytes=MAX_EVENT_BYTES,
+    )
+
+    def __init__(self, server: MemoryServer) -> None:
+        self._server = server
+        self._opened: list[MemoryLog] = []
+
+    async def open(self, key: str) -> MemoryLog:
+        server = self._server
+        if key not in server.topics:
+            server.topics[key] = Topic(server.partitions, server.capacity)
+        opened = MemoryLog(server.topics[key])
+        self._opened.append(opened)
+        return opened
+
+    async def drop(self, key: str) -> None:
+        self._server.topics.pop(key, None)
+
+    async def keys(self) -> Collection[str]:
+        return list(self._server.topics)
+
+    async def close(self) -> None:
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """What the server sees when a client closes, and when it is killed."""
+        for opened in self._opened:
+            for consumer in opened.opened:
+                consumer.close()
+        self._opened.clear()
+
+
+def factory(server: MemoryServer) -> Callable[[object], MemoryEngine]:
+    """As the list of engines has it."""
+    return lambda config: MemoryEngine(server)

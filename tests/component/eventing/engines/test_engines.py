@@ -1,0 +1,451 @@
+"""What any event engine has to do: the seam's promises, asked of each engine alike.
+
+A new engine is a case in ``CASES``: how to start it, and how to see what a killed process of it
+leaves behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from eventing.api import keys
+from eventing.engines.classes import ENGINES
+from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.engines.local.config import LogLimits
+from eventing.engines.local.engine import LocalEngine
+from eventing.engines.seam import Consumer, Engine, EventLog, Order, Refused, Start, StartAt
+from tests.component.eventing.engines.memory import MemoryEngine, MemoryServer
+
+KEYS = ("a", "b", "c", "d", "e")
+ROOM = 200_000
+"""Bytes that fit into a log of a case."""
+
+
+class Case:
+    """One engine under test."""
+
+    def start(self, *, room: int = ROOM) -> Engine:
+        """A process of it, on the storage that all processes of a case share."""
+        raise NotImplementedError
+
+    def killed(self, engine: Engine) -> Engine:
+        """A process of it, on what was durable when the other was killed, which is now."""
+        raise NotImplementedError
+
+
+class LocalCase(Case):
+    def __init__(self, folder: Path) -> None:
+        self._folders = (folder / str(number) for number in range(100))
+        self._folder = next(self._folders)
+
+    def start(self, *, room: int = ROOM) -> Engine:
+        return LocalEngine(self._folder, LogLimits(segment_bytes=room // 10, log_bytes=room))
+
+    def killed(self, engine: Engine) -> Engine:
+        left, self._folder = self._folder, next(self._folders)
+        shutil.copytree(left, self._folder)
+        return self.start()
+
+
+class MemoryCase(Case):
+    def __init__(self, folder: Path) -> None:
+        self._server = MemoryServer()
+
+    def start(self, *, room: int = ROOM) -> Engine:
+        self._server.capacity = room
+        return MemoryEngine(self._server)
+
+    def killed(self, engine: Engine) -> Engine:
+        assert isinstance(engine, MemoryEngine)
+        engine.disconnect()
+        return self.start()
+
+
+CASES: dict[str, Callable[[Path], Case]] = {
+    keys.BROKER_CLASS: LocalCase,
+    "Memory": MemoryCase,
+}
+"""By broker class."""
+
+
+@pytest.fixture(params=sorted(CASES))
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
+    return CASES[request.param](tmp_path)
+
+
+@asynccontextmanager
+async def started(engine: Engine) -> AsyncIterator[EventLog]:
+    """The log that the tests use, of an engine that is closed at the end."""
+    try:
+        yield await engine.open("log")
+    finally:
+        await engine.close()
+
+
+def an_event(number: int | str, *, key: str = "k", size: int = 100) -> RenderedEvent:
+    head = (
+        f"ce-specversion: 1.0\r\nce-id: {number}\r\nce-source: /s\r\nce-type: t\r\n"
+        f"ce-partitionkey: {key}\r\n"
+    ).encode()
+    return RenderedEvent(1_700_000_000_000_000_000, 255, head, b'{"n":5}', b"x" * size)
+
+
+async def append(events: EventLog, *made: RenderedEvent) -> None:
+    """Append and wait until it is durable; raise Refused."""
+    loop = asyncio.get_running_loop()
+    durable: asyncio.Future[None] = loop.create_future()
+
+    def done(refused: Refused | None) -> None:
+        if refused is None:
+            durable.set_result(None)
+        else:
+            durable.set_exception(refused)
+
+    events.append(made, done)
+    assert not durable.done(), "an append is reported later, never from within"
+    async with asyncio.timeout(10):
+        await durable
+
+
+async def take(consumer: Consumer, count: int, *, max_bytes: int = 2000) -> list[StoredEvent]:
+    """The next events, so many, unsettled."""
+    found: list[StoredEvent] = []
+    async with asyncio.timeout(10):
+        while len(found) < count:
+            found += await consumer.fetch(max_bytes)
+    return found
+
+
+async def nothing_more(consumer: Consumer) -> bool:
+    """Whether there is nothing to fetch now: an empty answer, or none."""
+    try:
+        async with asyncio.timeout(0.1):
+            return not await consumer.fetch(2000)
+    except TimeoutError:
+        return True
+
+
+def ids(events: Sequence[RenderedEvent]) -> list[str]:
+    return [event.attributes["id"] for event in events]
+
+
+# -- order and content -------------------------------------------------------------------------
+
+
+async def test_events_come_as_they_were_appended(case: Case) -> None:
+    async with started(case.start()) as log:
+        consumer = await log.consume("c")
+        await append(log, an_event(1, size=3))
+        [event] = await take(consumer, 1)
+        expected = an_event(1, size=3)
+        assert (event.head, event.data, event.types) == (
+            expected.head,
+            expected.data,
+            expected.types,
+        )
+        assert (event.arrival_ns, event.ttl) == (expected.arrival_ns, 255)
+        assert event.to_event().attributes["n"] == 5
+
+
+async def test_order_is_kept_as_promised(case: Case) -> None:
+    engine = case.start()
+    async with started(engine) as log:
+        consumer = await log.consume("c")
+        made = [an_event(number, key=KEYS[number * 7 % 5]) for number in range(200)]
+        for event in made:
+            await append(log, event)
+        found = await take(consumer, len(made))
+        if engine.capabilities.order is Order.TOTAL:
+            assert ids(found) == ids(made)
+        for key in KEYS:
+            of_key = [each for each in made if each.attributes["partitionkey"] == key]
+            assert ids([e for e in found if e.attributes["partitionkey"] == key]) == ids(of_key)
+
+
+async def test_a_batch_is_appended_whole(case: Case) -> None:
+    async with started(case.start()) as log:
+        consumer = await log.consume("c")
+        await append(log, *(an_event(number) for number in range(20)))
+        assert ids(await take(consumer, 20)) == [str(number) for number in range(20)]
+
+
+async def test_consumers_do_not_share_events(case: Case) -> None:
+    async with started(case.start()) as log:
+        first, second = await log.consume("a"), await log.consume("b")
+        for number in range(10):
+            await append(log, an_event(number))
+        for event in await take(first, 10):
+            first.settle(event)
+        assert len(await take(second, 10)) == 10
+
+
+# -- size and room -----------------------------------------------------------------------------
+
+
+async def test_the_largest_event_is_kept_and_a_larger_one_refused(case: Case) -> None:
+    engine = case.start(room=10**9)
+    size = engine.capabilities.max_event_bytes - len(an_event(1, size=0).head)
+    async with started(engine) as log:
+        consumer = await log.consume("c")
+        await append(log, an_event(1, size=size))
+        with pytest.raises(Refused) as refused:
+            await append(log, an_event(2), an_event(3, size=size + 1))
+        assert refused.value.status == 413
+        await append(log, an_event(4))
+        found = await take(consumer, 2)
+        assert ids(found) == ["1", "4"], "of a batch that was refused nothing is kept"
+        assert len(found[0].data) == size
+
+
+async def test_a_full_log_refuses_and_has_room_again(case: Case) -> None:
+    async with started(case.start()) as log:
+        consumer = await log.consume("c")
+        accepted = 0
+        with pytest.raises(Refused) as refused:
+            for number in range(ROOM):
+                await append(log, an_event(number, size=5000))
+                accepted += 1
+        assert refused.value.status == 429
+        assert refused.value.retry_after > 0
+        for event in await take(consumer, accepted, max_bytes=20_000):
+            consumer.settle(event)
+        await log.checkpoint()
+        await append(log, an_event("again"))
+        assert ids(await take(consumer, 1)) == ["again"]
+
+
+async def test_settled_events_are_released(case: Case) -> None:
+    async with started(case.start()) as log:
+        consumer, slow = await log.consume("c"), await log.consume("slow")
+        for number in range(30):
+            await append(log, an_event(number, size=2000))
+        await log.checkpoint()
+        full = log.stats()
+        assert (full.events, full.size_bytes > 30 * 2000) == (30, True)
+        for event in await take(consumer, 30, max_bytes=10_000):
+            consumer.settle(event)
+        await log.checkpoint()
+        assert log.stats().events == 30, "somebody still needs them"
+        for event in await take(slow, 30, max_bytes=10_000):
+            slow.settle(event)
+        await log.checkpoint()
+        assert log.stats().events == 0
+        assert log.stats().size_bytes < full.size_bytes / 2
+
+
+# -- where a consumer begins -------------------------------------------------------------------
+
+
+async def test_a_new_consumer_begins_where_it_is_told_to(case: Case) -> None:
+    async with started(case.start()) as log:
+        await log.consume("holds the events")
+        for number in range(5):
+            await append(log, an_event(number))
+        latest = await log.consume("latest")
+        earliest = await log.consume("earliest", Start.EARLIEST)
+        await append(log, an_event(5))
+        assert ids(await take(latest, 1)) == ["5"]
+        found = await take(earliest, 6)
+        assert ids(found) == ["0", "1", "2", "3", "4", "5"]
+        replay = await log.consume("replay", StartAt(found[3].position))
+        assert ids(await take(replay, 3)) == ["3", "4", "5"]
+
+
+async def test_a_known_consumer_goes_on_where_it_stopped(case: Case) -> None:
+    async with started(case.start()) as log:
+        consumer = await log.consume("c")
+        for number in range(3):
+            await append(log, an_event(number))
+        for event in await take(consumer, 3):
+            consumer.settle(event)
+        consumer.close()
+        again = await log.consume("c", Start.EARLIEST)
+        await append(log, an_event(3))
+        assert ids(await take(again, 1)) == ["3"]
+
+
+# -- restarts ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["closed", "killed"])
+async def test_what_was_not_settled_is_given_again(case: Case, how: str) -> None:
+    engine = case.start()
+    log = await engine.open("log")
+    consumer = await log.consume("c")
+    for number in range(6):
+        await append(log, an_event(number))
+    found = await take(consumer, 6)
+    for settled in (0, 1, 2, 4):
+        consumer.settle(found[settled])
+    await log.checkpoint()
+    if how == "closed":
+        await engine.close()
+        following = case.start()
+    else:
+        following = case.killed(engine)
+    async with started(following) as log:
+        consumer = await log.consume("c")
+        await append(log, an_event(6))
+        again: list[StoredEvent] = []
+        async with asyncio.timeout(10):
+            while not {"3", "5", "6"} <= set(ids(again)):
+                again += await consumer.fetch(2000)
+        assert not {"0", "1", "2"} & set(ids(again))
+    if how == "killed":
+        await engine.close()
+
+
+async def test_an_acknowledged_event_survives_a_kill(case: Case) -> None:
+    engine = case.start()
+    log = await engine.open("log")
+    await log.consume("c")
+    for number in range(10):
+        await append(log, an_event(number))
+    async with started(case.killed(engine)) as log:
+        assert set(await log.consumers()) == {"c"}
+        assert len(await take(await log.consume("c"), 10)) == 10
+    await engine.close()
+
+
+async def test_a_consumer_is_durable_as_soon_as_it_is_there(case: Case) -> None:
+    engine = case.start()
+    log = await engine.open("log")
+    await append(log, an_event(0))
+    await log.consume("c")
+    async with started(case.killed(engine)) as log:
+        assert set(await log.consumers()) == {"c"}
+        await append(log, an_event(1))
+        assert ids(await take(await log.consume("c"), 1)) == ["1"]
+    await engine.close()
+
+
+async def test_a_closed_engine_has_answered_every_append(case: Case) -> None:
+    engine = case.start()
+    log = await engine.open("log")
+    await log.consume("c")
+    answers: list[Refused | None] = []
+    for number in range(50):
+        log.append((an_event(number),), answers.append)
+    async with asyncio.timeout(10):
+        while not answers:
+            await asyncio.sleep(0)
+        await engine.close()
+    stored = sum(answer is None for answer in answers)
+    assert len(answers) == 50
+    async with started(case.start()) as log:
+        assert len(await take(await log.consume("c"), stored)) == stored
+
+
+# -- what there is -----------------------------------------------------------------------------
+
+
+async def test_logs_are_listed_and_dropped(case: Case) -> None:
+    engine = case.start()
+    async with started(engine) as log:
+        await engine.open("other")
+        assert set(await engine.keys()) == {"log", "other"}
+        consumer = await log.consume("c")
+        await append(log, an_event(1))
+        consumer.close()
+        await engine.drop("log")
+        assert set(await engine.keys()) == {"other"}
+        fresh = await engine.open("log")
+        assert set(await fresh.consumers()) == set()
+        assert fresh.stats().events == 0
+        assert await nothing_more(await fresh.consume("c", Start.EARLIEST))
+
+
+async def test_a_forgotten_consumer_holds_nothing(case: Case) -> None:
+    async with started(case.start()) as log:
+        forgotten, kept = await log.consume("forgotten"), await log.consume("kept")
+        await append(log, an_event(1))
+        for event in await take(kept, 1):
+            kept.settle(event)
+        forgotten.close()
+        await log.forget("forgotten")
+        assert set(await log.consumers()) == {"kept"}
+        await log.checkpoint()
+        assert log.stats().events == 0
+        anew = await log.consume("forgotten")
+        await append(log, an_event(2))
+        assert ids(await take(anew, 1)) == ["2"]
+
+
+# -- what only some promise --------------------------------------------------------------------
+
+
+async def test_the_tail_is_told_of_and_left_again(case: Case) -> None:
+    """Whoever cannot attach is given the same events by fetching."""
+    async with started(case.start()) as log:
+        told: list[StoredEvent] = []
+        log.listen(told.extend)
+        consumer = await log.consume("c")
+        attached = consumer.attach()
+        for number in (1, 2, 3):
+            await append(log, an_event(number))
+        if not attached:
+            assert told == []
+            assert ids(await take(consumer, 3)) == ["1", "2", "3"]
+            return
+        assert ids(told) == ["1", "2", "3"]
+        consumer.claim(told[0])
+        consumer.detach(told[2])  # the second was let pass
+        assert not consumer.attach()
+        assert ids(await take(consumer, 1)) == ["3"]
+        assert consumer.attach()
+        consumer.close()
+        again = await log.consume("c")
+        assert ids(await take(again, 2)) == ["1", "3"]
+
+
+async def test_processes_share_a_log_or_are_kept_apart(case: Case) -> None:
+    engine = case.start()
+    async with started(engine) as log:
+        if not engine.capabilities.processes:
+            with pytest.raises(RuntimeError, match="another broker"):
+                case.start()
+            return
+        consumer = await log.consume("c")
+        async with started(case.start()) as ingress:
+            await append(ingress, an_event(1))
+        assert ids(await take(consumer, 1)) == ["1"]
+
+
+async def test_processes_share_a_consumer_where_that_is_promised(case: Case) -> None:
+    engine = case.start()
+    if not engine.capabilities.consumer_groups:
+        assert not engine.capabilities.partitioned, "parts are of no use to one process"
+        await engine.close()
+        return
+    async with started(engine) as log, started(case.start()) as other:
+        first, second = await log.consume("c"), await other.consume("c")
+        for number in range(10):
+            await append(log, an_event(number, key=KEYS[number % 5]))
+        found = await take(first, 4, max_bytes=1)
+        found_by_other = await take(second, 6)
+        assert sorted(ids([*found[:4], *found_by_other])) == sorted(map(str, range(10)))
+        assert engine.capabilities.redelivers
+        first.close()
+        assert sorted(ids(await take(second, 4))) == sorted(ids(found))
+
+
+async def test_a_slow_consumer_delays_no_other(case: Case) -> None:
+    async with started(case.start()) as log:
+        stuck, quick = await log.consume("stuck"), await log.consume("quick")
+        for number in range(50):
+            await append(log, an_event(number, size=1000))
+            if number == 0:
+                await take(stuck, 1)
+            [event] = await take(quick, 1)
+            assert ids([event]) == [str(number)]
+            quick.settle(event)
+
+
+def test_every_engine_is_under_test() -> None:
+    assert set(ENGINES) <= set(CASES)
