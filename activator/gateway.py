@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from activator import failures
 from activator.backends import Backend, Registry
-from activator.deadlines import DeadlineWheel
 from activator.framing import DEFAULT_LIMITS as DEFAULT_FRAMING
 from activator.framing import FramingLimits
+from activator.http.deadlines import DeadlineWheel
 from activator.pods import Pod
 from activator.routes import BackendRef, HostMap, RouteTable
 from activator.throttler import DEFAULT_LIMITS as DEFAULT_LINE

@@ -24,20 +24,14 @@ class DeadlineWheel(Generic[T]):
     def __bool__(self) -> bool:
         return bool(self._buckets)
 
-    def add(self, item: T, deadline: float) -> int:
-        """Note a deadline; the bucket is what ``discard`` wants back."""
+    def add(self, item: T, deadline: float) -> None:
+        """Note a deadline. The same item may have several."""
         bucket = int(deadline / self.granularity) + 1
         items = self._buckets.get(bucket)
         if items is None:
             self._buckets[bucket] = {item}
         else:
             items.add(item)
-        return bucket
-
-    def discard(self, item: T, bucket: int) -> None:
-        items = self._buckets.get(bucket)
-        if items is not None:
-            items.discard(item)
 
     def due(self, now: float) -> list[T]:
         """Take out everything whose bucket has passed."""

@@ -1,0 +1,515 @@
+"""Requests from a byte stream, strictly by RFC 9112: bytes in, heads and body pieces out. Sans-IO.
+
+Called by the server half; knows no socket. llhttp (through httptools) does the grammar; what it
+leaves open is decided here. Refused with 400 and a closed connection: a request line that is not
+three words, a Transfer-Encoding beside a Content-Length, more than one or a malformed
+Content-Length, malformed chunks, bare CR or LF, folded lines, whitespace before a colon, a missing
+or doubled Host.
+
+However the stream is cut into pieces, the events are the same. The stream is given to llhttp
+message by message, so that each request line is seen before llhttp, which is lenient about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import httptools
+
+from activator.http import refusals
+from activator.http.events import UNKNOWN, RequestHead
+from activator.http.fields import (
+    Trailers,
+    may_be_trailer,
+    named_by_connection,
+    tokens,
+    without_fields,
+)
+from activator.http.refusals import FramingError
+
+_END_OF_HEAD = b"\r\n\r\n"
+# RFC 9112, section 3: exactly one space between the words. llhttp would take several.
+_REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r\n")
+_OTHER_VERSION = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/(?!0)[0-9]\.[0-9]\r\n")
+_PART_OF_LINE = re.compile(rb"[!-~]+(?: (?:[!-~\x80-\xff]+(?: [HTP/0-9.]{0,8}\r?)?)?)?")
+# What chunks may cost beside their content: for each piece of it a size, line ends and a little.
+_CHUNK_OVERHEAD = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FramingLimits:
+    """Bounds of a request head and of what is between chunks."""
+
+    # Envoy's default is 60 KiB, Go's 1 MiB.
+    head_octets: int = 64 * 1024
+    # Envoy's default is 100, Apache's 100.
+    fields: int = 200
+
+
+DEFAULT_LIMITS = FramingLimits()
+
+
+class H1RequestHead(RequestHead):
+    """A request head with what only HTTP/1 knows of it."""
+
+    is_plain = True
+    """An HTTP/1.1 request whose connection goes on, and no HEAD: any response may pass as is."""
+    http11 = True
+    keep_alive = True
+    hosts = 0
+    connection = b""
+    offered = b""
+    transfer_encoding = b""
+
+
+class RequestSink(Protocol):
+    """Who gets the events. Calls come in this order: head, any number of pieces, end."""
+
+    def on_request(self, head: H1RequestHead) -> None:
+        """A head is complete."""
+
+    def on_request_body(self, data: bytes) -> None:
+        """A piece of the body, chunks undone."""
+
+    def on_request_end(self, trailers: Trailers) -> None:
+        """The request is whole."""
+
+
+class _NoSink:
+    """Hears the events of a head that was made up to bring a parser into position."""
+
+    def on_request(self, head: H1RequestHead) -> None:
+        pass
+
+    def on_request_body(self, data: bytes) -> None:
+        pass
+
+    def on_request_end(self, trailers: Trailers) -> None:
+        pass
+
+
+TakeField = Callable[[H1RequestHead, bytes], None]
+
+
+class FieldTable:
+    """What is done with each request field: the half's own ones and those of an application.
+
+    ``taken`` go to ``RequestHead.taken``, ``dropped`` are left out, all others pass.
+    """
+
+    __slots__ = ("actions", "names")
+
+    def __init__(self, taken: Iterable[bytes] = (), dropped: Iterable[bytes] = ()) -> None:
+        own: dict[bytes, TakeField] = {name: _take_aside(name) for name in taken}
+        own |= dict.fromkeys(dropped, _drop)
+        self.names = frozenset(own)
+        self.actions: Mapping[bytes, TakeField] = {**own, **_FRAMING_FIELDS}
+
+
+class RequestReader:
+    """One connection's requests, one after the other."""
+
+    __slots__ = (
+        "_actions",
+        "_excess",
+        "_head",
+        "_is_closing",
+        "_is_premature",
+        "_left",
+        "_limits",
+        "_octets",
+        "_parser",
+        "_sink",
+        "_start",
+        "_table",
+        "_tail",
+        "_target",
+        "_trailers",
+        "held",
+        "in_head",
+        "in_message",
+    )
+
+    def __init__(
+        self, sink: RequestSink, table: FieldTable, limits: FramingLimits = DEFAULT_LIMITS
+    ) -> None:
+        self._sink = sink
+        self._table = table
+        self._actions = table.actions
+        self._limits = limits
+        self._parser = httptools.HttpRequestParser(self)
+        self._head = H1RequestHead()
+        self._target = b""
+        self._trailers: list[tuple[bytes, bytes]] = []
+        # A request line that has not come to its end.
+        self._start = b""
+        # The last bytes of a piece in which a head's end may have begun.
+        self._tail = b""
+        self._octets = 0
+        self._left = 0
+        self._excess = 0
+        self._is_premature = False
+        # The last request asked to close: whatever follows it is not looked at.
+        self._is_closing = False
+        self.in_head = False
+        self.in_message = False
+        # Bytes after a head that asks for an upgrade; None while there is no such question.
+        self.held: bytes | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take in what has been received. Raises FramingError once the stream is broken."""
+        if (
+            not self.in_message
+            and self.held is None
+            and not self._start
+            and not self._is_closing
+            # A request without a body and nothing behind it: by far the most usual piece.
+            and data.find(_END_OF_HEAD) + 4 == len(data) <= self._limits.head_octets
+            and _REQUEST_LINE.match(data) is not None
+        ):
+            self._parse(data)
+        else:
+            self._feed(data)
+
+    @property
+    def left(self) -> int:
+        """Octets of the body that are still to come, as far as a length tells."""
+        return self._left
+
+    def resume(self) -> None:
+        """The application did not agree to the upgrade: go on reading requests."""
+        held, self.held = self.held, None
+        self._parser = httptools.HttpRequestParser(self)
+        if held:
+            self.feed(held)
+
+    def take_held(self) -> bytes:
+        """The application agreed: the bytes that already belong to the new protocol."""
+        held, self.held = self.held, None
+        return held or b""
+
+    # -- cutting ------------------------------------------------------------------------------
+
+    def _feed(self, data: bytes) -> None:
+        if self._start:
+            data, self._start = self._start + data, b""
+        view = memoryview(data)
+        at, size = 0, len(data)
+        while at < size:
+            if self.held is not None:
+                self.held += data[at:]
+                return
+            if not self.in_message:
+                if self._is_closing:
+                    return
+                at = self._skip_to_line(data, at)
+                if at == size:
+                    return
+            stop = self._find_stop(data, at)
+            self._parse(view[at:stop] if at or stop < size else data)
+            at = stop
+
+    def _skip_to_line(self, data: bytes, at: int) -> int:
+        """Where a request line begins that is whole; the end of the data when there is none yet."""
+        if data[at : at + 1] == b"\r" or _REQUEST_LINE.match(data, at) is None:
+            # RFC 9112, section 2.2: empty lines before a request line are passed over.
+            while data.startswith(b"\r\n", at):
+                at += 2
+            if _REQUEST_LINE.match(data, at) is None:
+                self._wait_for_line(data[at:])
+                return len(data)
+        self._octets = 0
+        self._tail = b""
+        return at
+
+    def _wait_for_line(self, line: bytes) -> None:
+        if _OTHER_VERSION.match(line) is not None:
+            raise FramingError(refusals.UNSUPPORTED_VERSION)
+        if len(line) > self._limits.head_octets:
+            raise FramingError(refusals.HEAD_TOO_LARGE)
+        if line and line != b"\r":
+            if _PART_OF_LINE.fullmatch(line) is None:
+                raise FramingError(refusals.BAD_REQUEST)
+            self.in_head = True
+        self._start = line
+
+    def _find_stop(self, data: bytes, at: int) -> int:
+        """Up to where one call of llhttp may go: a head's end, a body's end or the data's."""
+        if self.in_message and not self.in_head and self._head.length != UNKNOWN:
+            stop = min(len(data), at + self._left)
+            self._left -= stop - at
+            return stop
+        stop = self._find_head_end(data, at)
+        if self.in_head or not self.in_message:
+            self._octets += stop - at
+            if self._octets > self._limits.head_octets:
+                raise FramingError(refusals.HEAD_TOO_LARGE)
+        return stop
+
+    def _find_head_end(self, data: bytes, at: int) -> int:
+        """Behind the next empty line, which ends a head and the last chunk alike."""
+        if self._tail:
+            joined = self._tail + data[at : at + 3]
+            end = joined.find(_END_OF_HEAD)
+            if end >= 0:
+                stop = at + end + 4 - len(self._tail)
+                self._tail = b""
+                return stop
+        end = data.find(_END_OF_HEAD, at)
+        if end >= 0:
+            self._tail = b""
+            return end + 4
+        self._tail = (self._tail + data[at:])[-3:] if len(data) - at < 3 else data[-3:]
+        return len(data)
+
+    # -- parsing ------------------------------------------------------------------------------
+
+    def _parse(self, piece: bytes | memoryview) -> None:
+        is_chunked = self.in_message and not self.in_head and self._head.length == UNKNOWN
+        try:
+            self._parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            self._after_upgrade()
+        except httptools.HttpParserError as error:
+            self._refuse(error)
+        if is_chunked:
+            self._excess = max(0, self._excess + len(piece))
+            if self._excess > self._limits.head_octets:
+                raise FramingError(refusals.BAD_REQUEST)
+
+    def _refuse(self, error: httptools.HttpParserError) -> None:
+        cause = error.__context__
+        if isinstance(error, httptools.HttpParserCallbackError):
+            raise (cause if isinstance(cause, FramingError) else error) from None
+        raise FramingError(refusals.BAD_REQUEST) from error
+
+    def _after_upgrade(self) -> None:
+        if self._head.method == b"CONNECT":
+            raise FramingError(refusals.CONNECT_REFUSED)
+        if self._head.upgrade:
+            self.held = b""
+            return
+        self._parser = httptools.HttpRequestParser(self)
+        if self._is_premature:
+            self._is_premature = False
+            self._prime()
+
+    def _prime(self) -> None:
+        """Bring a fresh parser to where this request's body begins, its offer left out."""
+        head, sink, left, is_closing = self._head, self._sink, self._left, self._is_closing
+        framing = (
+            b"Transfer-Encoding: chunked"
+            if head.length == UNKNOWN
+            else b"Content-Length: %d" % head.length
+        )
+        if is_closing:
+            framing += b"\r\nConnection: close"
+        self._sink = _NoSink()
+        self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % framing)
+        self._head, self._sink, self._left = head, sink, left
+        self._is_closing = is_closing
+
+    # -- llhttp's callbacks -------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._head = H1RequestHead()
+        self._target = b""
+        self.in_head = self.in_message = True
+        if self._trailers:
+            self._trailers = []
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head, or a trailer."""
+        if not self.in_head:
+            self._on_trailer(name, value)
+            return
+        take = self._actions.get(name.lower())
+        if take is None:
+            self._head.fields.append((name, value))
+        else:
+            take(self._head, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        head, parser = self._head, self._parser
+        self.in_head = False
+        head.method = method = parser.get_method()
+        head.target = target = self._target
+        if len(head.fields) > self._limits.fields:
+            raise FramingError(refusals.HEAD_TOO_LARGE)
+        if (
+            head.connection
+            or head.transfer_encoding
+            or head.hosts != 1
+            # Without a Connection field this is true for HTTP/1.1 and for nothing else.
+            or not parser.should_keep_alive()
+        ):
+            self._settle(head, parser.get_http_version())
+        if target[:1] != b"/" or b"#" in target:
+            _settle_target(head)
+        if method == b"HEAD":
+            head.is_plain = False
+        if head.length:
+            self._left = head.length
+            self._excess = 0
+        self._sink.on_request(head)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._excess -= len(data) + _CHUNK_OVERHEAD
+        self._sink.on_request_body(data)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._is_premature:
+            return
+        self.in_message = False
+        self._sink.on_request_end(self._trailers)
+
+    # -- what a plain request does not need ---------------------------------------------------
+
+    def _on_trailer(self, name: bytes, value: bytes) -> None:
+        if may_be_trailer(name, self._table.names):
+            self._trailers.append((name, value))
+        if len(self._trailers) > self._limits.fields:
+            raise FramingError(refusals.HEAD_TOO_LARGE)
+
+    def _settle(self, head: H1RequestHead, version: str) -> None:
+        head.keep_alive = self._parser.should_keep_alive()
+        _settle_version(head, is_11=version == "1.1")
+        self._is_closing = not head.keep_alive
+        if head.transfer_encoding:
+            _settle_coding(head)
+        if head.connection:
+            self._settle_connection(head)
+        head.is_plain = head.http11 and head.keep_alive
+
+    def _settle_connection(self, head: H1RequestHead) -> None:
+        named = named_by_connection(head.connection)
+        if named - {b"upgrade", b"te", b"http2-settings"}:
+            head.fields = without_fields(head.fields, named)
+        offered = tokens(head.offered)
+        # An offer of h2c may be ignored, and is: this hop speaks HTTP/1.1. A request with a body
+        # cannot become a tunnel before its body has ended, so that offer is ignored as well.
+        if b"upgrade" in named and offered and b"h2c" not in offered and head.length == 0:
+            head.upgrade = head.offered
+            # A tunnel ends the connection, so "close" beside an upgrade changes nothing.
+            head.keep_alive = True
+            self._is_closing = False
+        # llhttp takes a body behind an offer to upgrade for the new protocol's bytes.
+        self._is_premature = bool(head.length) and self._parser.should_upgrade()
+
+
+def _settle_version(head: H1RequestHead, *, is_11: bool) -> None:
+    head.http11 = is_11
+    # RFC 9112, section 3.2: exactly one Host; HTTP/1.0 may go without.
+    if head.hosts > 1 or (is_11 and head.hosts == 0):
+        raise FramingError(refusals.BAD_REQUEST)
+    if not is_11:
+        # Section 6.1: with a Transfer-Encoding in HTTP/1.0 the framing is faulty.
+        if head.transfer_encoding:
+            raise FramingError(refusals.BAD_REQUEST)
+        head.offered = b""
+
+
+def _settle_coding(head: H1RequestHead) -> None:
+    """Settle the length; llhttp has made sure that none is said beside the coding."""
+    codings = tokens(head.transfer_encoding)
+    if codings[-1:] != [b"chunked"]:
+        raise FramingError(refusals.BAD_REQUEST)
+    if len(codings) > 1:
+        # Other codings would have to be undone for the framing to stay true.
+        raise FramingError(refusals.UNSUPPORTED_CODING)
+    head.length = UNKNOWN
+
+
+def _settle_target(head: H1RequestHead) -> None:
+    target = head.target
+    if b"#" in target:
+        raise FramingError(refusals.BAD_REQUEST)
+    if head.method == b"CONNECT":
+        raise FramingError(refusals.CONNECT_REFUSED)
+    if target == b"*" and head.method == b"OPTIONS":
+        return
+    scheme, separator, rest = target.partition(b"://")
+    authority = rest.split(b"/", 1)[0].split(b"?", 1)[0]
+    if not separator or scheme.lower() != b"http" or not authority or b"@" in authority:
+        raise FramingError(refusals.BAD_REQUEST)
+    path = rest[len(authority) :]
+    head.is_absolute = True
+    head.target = path if path[:1] == b"/" else b"/" + path
+    # RFC 9112, section 3.2.2: the target's authority replaces the Host field.
+    head.authority = authority
+
+
+# -- fields ---------------------------------------------------------------------------------------
+
+
+def _take_aside(name: bytes) -> TakeField:
+    def take(head: H1RequestHead, value: bytes) -> None:
+        taken = head.taken
+        if taken is None:
+            head.taken = {name: value}
+        else:
+            taken[name] = b"%b, %b" % (taken[name], value) if taken.get(name) else value
+
+    return take
+
+
+def _drop(head: H1RequestHead, value: bytes) -> None:
+    """Not passed on."""
+
+
+def _on_host(head: H1RequestHead, value: bytes) -> None:
+    head.authority = value.rstrip(b" \t")
+    head.hosts += 1
+
+
+def _on_length(head: H1RequestHead, value: bytes) -> None:
+    head.length = int(value)
+    head.has_length = True
+
+
+def _on_transfer_encoding(head: H1RequestHead, value: bytes) -> None:
+    head.transfer_encoding += value
+
+
+def _on_connection(head: H1RequestHead, value: bytes) -> None:
+    head.connection = head.connection + b"," + value if head.connection else value
+
+
+def _on_upgrade(head: H1RequestHead, value: bytes) -> None:
+    head.offered = head.offered + b", " + value if head.offered else value
+
+
+def _on_expect(head: H1RequestHead, value: bytes) -> None:
+    head.expects_continue = value.strip(b" \t").lower() == b"100-continue"
+
+
+def _on_te(head: H1RequestHead, value: bytes) -> None:
+    head.wants_trailers = b"trailers" in tokens(value)
+
+
+_FRAMING_FIELDS: dict[bytes, TakeField] = {
+    b"host": _on_host,
+    b"content-length": _on_length,
+    b"transfer-encoding": _on_transfer_encoding,
+    b"connection": _on_connection,
+    b"upgrade": _on_upgrade,
+    b"expect": _on_expect,
+    b"te": _on_te,
+    # Hop-by-hop (RFC 9110, section 7.6.1).
+    b"keep-alive": _drop,
+    b"proxy-connection": _drop,
+    b"proxy-authenticate": _drop,
+    b"proxy-authorization": _drop,
+    b"http2-settings": _drop,
+}

@@ -1,0 +1,504 @@
+"""The server half of HTTP/1.1: requests of one connection in, responses out, in order.
+
+Thin: the rules are in ``requests``.
+
+A request becomes a ``Stream`` when its head is complete. ``ServerLimits.pipelined`` of them are
+with the application at a time; those behind wait, with reading paused, so they hold little.
+Responses are written in the order of the requests, whatever the order in which they are made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from enum import IntEnum
+from typing import cast
+
+from activator.http import refusals
+from activator.http.context import ServerContext
+from activator.http.events import NewSession, Peer, Refusal, ResponseHead
+from activator.http.fields import Trailers
+from activator.http.h1.requests import H1RequestHead, RequestReader
+from activator.http.h1.streams import Pause, Stream
+from activator.http.h1.writing import response_head
+from activator.http.refusals import FramingError
+
+
+class _Mode(IntEnum):
+    """What arriving bytes are."""
+
+    HTTP = 0
+    TUNNEL = 1
+    # Nothing: the stream of requests is broken, and earlier ones are still to be answered.
+    BROKEN = 2
+    # Nothing: everything is answered, and the client has to see it.
+    LINGERING = 3
+    CLOSED = 4
+
+
+class ServerConnection(asyncio.Protocol):
+    """A client's connection."""
+
+    __slots__ = (
+        "_active",
+        "_broken",
+        "_clock",
+        "_context",
+        "_discarded",
+        "_has_written",
+        "_head_since",
+        "_idle_since",
+        "_is_advancing",
+        "_is_blocked",
+        "_is_half_closed",
+        "_linger_until",
+        "_mode",
+        "_new_session",
+        "_pauses",
+        "_reader",
+        "_receiving",
+        "_session",
+        "_waiting",
+        "check_at",
+        "transport",
+    )
+
+    def __init__(self, context: ServerContext, new_session: NewSession) -> None:
+        self._context = context
+        self._clock = context.timers.clock
+        self._new_session = new_session
+        self._reader = RequestReader(self, context.table, context.limits.framing)
+        self.transport: asyncio.Transport
+        self._mode = _Mode.HTTP
+        # The stream whose turn it is to answer, those behind it, the one whose body arrives.
+        self._active: Stream | None = None
+        self._waiting: deque[Stream] = deque()
+        self._receiving: Stream | None = None
+        self._is_advancing = False
+        self._broken: ResponseHead | None = None
+        self._is_blocked = False
+        self._is_half_closed = False
+        self._has_written = False
+        self._pauses = 0
+        self._discarded = 0
+        self._head_since = 0.0
+        self._idle_since = 0.0
+        self._linger_until = 0.0
+        self.check_at = float("inf")
+
+    # -- the transport's callbacks ------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
+        # uvloop's transports have the methods and not the base class.
+        self.transport = cast(asyncio.Transport, transport)
+        context = self._context
+        context.connections.add(self)
+        peer = transport.get_extra_info("peername")
+        is_secure = transport.get_extra_info("ssl_object") is not None
+        address = peer[0] if isinstance(peer, tuple) else ""
+        self._session = self._new_session(Peer(address, b"https" if is_secure else b"http"))
+        self._idle_since = self._clock()
+        if len(context.connections) > context.limits.connections:
+            self._answer_and_linger(context.refuse(refusals.TOO_MANY_CONNECTIONS))
+        else:
+            self.check_later(self._idle_since + context.limits.keep_alive_seconds)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests, as a rule."""
+        if self._mode:
+            self._receive_other(data)
+            return
+        reader = self._reader
+        try:
+            reader.feed(data)
+        except FramingError as error:
+            self._break(error.refusal)
+            return
+        if reader.in_head:
+            if not self._head_since:
+                self._head_since = self._clock()
+                self._check_by(self._head_since + self._context.limits.head_seconds)
+        elif reader.held is not None and len(reader.held) > self._context.limits.held_octets:
+            self.pause(Pause.UPGRADE)
+
+    def eof_received(self) -> bool:
+        """The client sends no more. It may be gone, or wait for its answer."""
+        active = self._active
+        if self._mode is _Mode.TUNNEL:
+            return active is not None and self._end_of_tunnel(active)
+        is_waiting = active is not None and self._receiving is None and not self._reader.in_head
+        if self._mode is _Mode.LINGERING or not is_waiting:
+            return False
+        self._is_half_closed = True
+        self._spoil_plain()
+        self._check_by(self._clock() + self._context.limits.half_closed_seconds)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._mode = _Mode.CLOSED
+        self._context.forget(self)
+        self._abandon()
+
+    def pause_writing(self) -> None:
+        """The client reads slowly, so whoever writes has to wait."""
+        self._is_blocked = True
+        if self._active is not None and self._active.handler is not None:
+            self._active.handler.on_window(False)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._is_blocked = False
+        self.resume(Pause.BLOCKED)
+        if self._active is not None and self._active.handler is not None:
+            self._active.handler.on_window(True)
+
+    # -- the reader's events ------------------------------------------------------------------
+
+    def on_request(self, head: H1RequestHead) -> None:
+        """A request's head is whole."""
+        self._head_since = 0.0
+        stream = Stream(self, head)
+        if head.length:
+            self._receiving = stream
+        else:
+            stream.is_whole = True
+            stream.is_plain = head.is_plain and not self._context.is_draining
+        if not head.http11:
+            stream.takes_chunks = False
+        if self._active is None and not self._waiting:
+            self._active = stream
+            handler = self._session.request(stream)
+            if not stream.is_over:
+                stream.handler = handler
+                if self._is_blocked:
+                    handler.on_window(False)
+        else:
+            self._queue(stream)
+
+    def on_request_body(self, data: bytes) -> None:
+        """A piece of its body."""
+        stream = self._receiving
+        if stream is None:
+            return
+        if stream.is_over:
+            self._discard(len(data))
+        else:
+            stream.deliver_body(data)
+
+    def on_request_end(self, trailers: Trailers) -> None:
+        """It is whole."""
+        stream, self._receiving = self._receiving, None
+        if stream is None:
+            return
+        head = stream.head
+        stream.is_plain = (
+            head.is_plain
+            and not self._context.is_draining
+            and not stream.has_begun
+            and stream is self._active
+        )
+        if stream.is_over:
+            stream.is_whole = True
+            self._discarded = 0
+        else:
+            stream.deliver_end(trailers)
+
+    # -- order --------------------------------------------------------------------------------
+
+    def _queue(self, stream: Stream) -> None:
+        """Others are to be answered before it."""
+        limits = self._context.limits
+        stream.is_plain = False
+        stream.wait_for_turn()
+        self._waiting.append(stream)
+        if len(self._waiting) < limits.pipelined:
+            self._start(stream)
+            if self._is_blocked:
+                self.pause(Pause.BLOCKED)
+        else:
+            self.pause(Pause.PIPELINE)
+
+    def _start(self, stream: Stream) -> None:
+        handler = self._session.request(stream)
+        if stream.is_over:
+            return
+        stream.handler = handler
+        stream.deliver_early(handler)
+        if self._is_blocked and not stream.is_over:
+            handler.on_window(False)
+
+    def finish(self, stream: Stream) -> None:
+        """A response is whole; go on with the next request or end."""
+        if stream is not self._active:
+            # Made before its turn: it is written when that comes.
+            return
+        self._active = None
+        stream.handler = None
+        if self._pauses:
+            self.resume(Pause.STREAM)
+        if stream.closes or (self._is_half_closed and not self._waiting):
+            self._end(stream)
+        elif self._mode or self._waiting or self._reader.held is not None:
+            self._advance()
+        else:
+            self._idle_since = self._clock()
+
+    def _advance(self) -> None:
+        """Go on with what waits; a loop, for some answers come at once."""
+        if self._is_advancing:
+            return
+        self._is_advancing = True
+        if self._reader.held is not None and self._mode is _Mode.HTTP:
+            self._refuse_upgrade()
+        while self._active is None and self._waiting and self._mode <= _Mode.BROKEN:
+            stream = self._active = self._waiting.popleft()
+            stream.take_turn()
+            if stream.is_over:
+                self.finish(stream)
+            elif stream.handler is None:
+                self._start(stream)
+            self._start_further()
+        self._is_advancing = False
+        if self._active is not None or self._mode > _Mode.BROKEN:
+            return
+        self._idle_since = self._clock()
+        if self._broken is not None:
+            self._answer_and_linger(self._broken)
+        else:
+            self.resume(Pause.PIPELINE)
+
+    def _start_further(self) -> None:
+        """The application takes more than one at a time: give it what waited for room."""
+        room = self._context.limits.pipelined - 1
+        for index, stream in enumerate(self._waiting):
+            if index >= room:
+                return
+            if stream.handler is None and not stream.is_over:
+                self._start(stream)
+        self.resume(Pause.PIPELINE)
+
+    # -- for streams --------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Bytes for the client."""
+        if self._mode is not _Mode.CLOSED:
+            self._has_written = True
+            self.transport.write(data)
+
+    def must_close(self, stream: Stream, is_continued: bool) -> bool:
+        """Whether the connection has to end with this stream's response."""
+        if self._context.is_draining or not stream.head.keep_alive:
+            return True
+        if self._is_half_closed and not self._waiting:
+            return True
+        if stream.is_whole:
+            return False
+        # An early response. Nobody knows whether a client that waited for "100 Continue" still
+        # sends its body (RFC 9110, section 10.1.1); and a long one is not worth reading.
+        if stream.head.expects_continue and not is_continued:
+            return True
+        return self._reader.left > self._context.limits.discarded_octets
+
+    def pause(self, reason: int) -> None:
+        """Stop reading for one of several reasons."""
+        if not self._pauses and self._mode is not _Mode.CLOSED:
+            self.transport.pause_reading()
+        self._pauses |= reason
+
+    def resume(self, reason: int) -> None:
+        """One reason is gone."""
+        if not self._pauses & reason:
+            return
+        self._pauses &= ~reason
+        if not self._pauses and self._mode is not _Mode.CLOSED:
+            self.transport.resume_reading()
+
+    # -- tunnels ------------------------------------------------------------------------------
+
+    def become_tunnel(self, stream: Stream, head: ResponseHead) -> None:
+        """The application has agreed to the upgrade."""
+        self._mode = _Mode.TUNNEL
+        self.write(head.wire)
+        stream.closes = True
+        stream.is_whole = False
+        held = self._reader.take_held()
+        self.resume(Pause.UPGRADE)
+        if held and stream.handler is not None:
+            stream.handler.on_body(held)
+
+    def _end_of_tunnel(self, stream: Stream) -> bool:
+        """The client's direction is over; whether the other one goes on."""
+        stream.is_whole = True
+        if stream.handler is not None:
+            stream.handler.on_end(())
+        stream.is_over = stream.is_over or stream.has_ended
+        return self._mode is _Mode.TUNNEL and not stream.is_over
+
+    def end_tunnel(self, stream: Stream) -> None:
+        """The application's direction is over."""
+        if stream.is_whole:
+            stream.is_over = True
+            self._close()
+        elif self._mode is _Mode.TUNNEL:
+            self.transport.write_eof()
+
+    # -- endings ------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Shutting down: end now if idle, else with the response under way."""
+        if self._active is None and not self._waiting and self._mode is _Mode.HTTP:
+            self._close()
+        else:
+            self._spoil_plain()
+
+    def abort(self) -> None:
+        """End at once."""
+        self._mode = _Mode.CLOSED
+        self._abandon()
+        self.transport.abort()
+
+    def expire(self, now: float) -> None:
+        """A deadline may have passed: a request's, a slow head's or a long silence's."""
+        if now < self.check_at or self._mode is _Mode.CLOSED:
+            # An entry that an earlier one has overtaken, or a connection that is gone.
+            return
+        self.check_at = float("inf")
+        keep_alive_seconds = self._context.limits.keep_alive_seconds
+        if self._mode is _Mode.LINGERING:
+            self._expire_lingering(now)
+        elif self._active is not None:
+            self._expire_streams(self._active, now)
+            self._check_by(now + keep_alive_seconds)
+        elif self._head_since:
+            self._expire_head(now)
+        elif now >= self._idle_since + keep_alive_seconds:
+            self._close()
+        else:
+            self.check_later(self._idle_since + keep_alive_seconds)
+
+    def check_later(self, deadline: float) -> None:
+        """See that ``expire`` is called then."""
+        self.check_at = deadline
+        self._context.timers.watch(self, deadline)
+
+    def _check_by(self, deadline: float) -> None:
+        if deadline < self.check_at:
+            self.check_later(deadline)
+
+    def _expire_streams(self, active: Stream, now: float) -> None:
+        if self._is_half_closed:
+            if not self._has_written:
+                self.abort()
+                return
+            self._has_written = False
+            self._check_by(now + self._context.limits.half_closed_seconds)
+        for stream in (active, *self._waiting):
+            if stream.handler is not None and not stream.is_over:
+                stream.handler.on_deadline(now)
+
+    def _expire_head(self, now: float) -> None:
+        due = self._head_since + self._context.limits.head_seconds
+        if now >= due:
+            self._answer_and_linger(self._context.refuse(refusals.HEAD_TIMEOUT))
+        else:
+            self.check_later(due)
+
+    def _expire_lingering(self, now: float) -> None:
+        silent_until = self._idle_since + self._context.limits.linger_silence_seconds
+        if now >= min(self._linger_until, silent_until):
+            self.abort()
+        else:
+            self.check_later(min(self._linger_until, silent_until))
+
+    def _receive_other(self, data: bytes) -> None:
+        """Bytes that are no requests."""
+        if self._mode is _Mode.TUNNEL:
+            if self._active is not None and self._active.handler is not None:
+                self._active.handler.on_body(data)
+        elif self._mode is _Mode.LINGERING:
+            self._idle_since = self._clock()
+            self._discarded += len(data)
+            if self._discarded > self._context.limits.linger_octets:
+                self.abort()
+
+    def _discard(self, size: int) -> None:
+        """The response is over and the request's body goes on: read it, within reason."""
+        self._discarded += size
+        if self._discarded > self._context.limits.discarded_octets:
+            self._linger()
+
+    def _break(self, refusal: Refusal) -> None:
+        """The stream is broken: answer what came before, then say so and close."""
+        self._mode = _Mode.BROKEN
+        self._broken = self._context.refuse(refusal)
+        stream, self._receiving = self._receiving, None
+        if stream is not None and stream in self._waiting:
+            # The fault is within a body: its request cannot be completed any more.
+            self._waiting.remove(stream)
+            stream.give_up(refusal)
+        elif stream is not None and stream is self._active:
+            stream.give_up(refusal)
+            if stream.has_begun:
+                # The client must not take a part for the whole.
+                self.abort()
+                return
+            self._active = None
+        if self._active is None and not self._waiting:
+            self._answer_and_linger(self._broken)
+
+    def _refuse_upgrade(self) -> None:
+        self.resume(Pause.UPGRADE)
+        try:
+            self._reader.resume()
+        except FramingError as error:
+            self._break(error.refusal)
+
+    def _end(self, stream: Stream) -> None:
+        """No further response will be written."""
+        self._abandon()
+        if stream.is_whole:
+            self._close()
+        else:
+            self._linger()
+
+    def _answer_and_linger(self, answer: ResponseHead) -> None:
+        self.write(response_head(answer, b"connection: close\r\n") + answer.body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Send the end, then read and forget until the client has seen it."""
+        if self._mode > _Mode.BROKEN:
+            return
+        self._mode = _Mode.LINGERING
+        if self._pauses:
+            self._pauses = 0
+            self.transport.resume_reading()
+        if not self.transport.can_write_eof():
+            self._close()
+            return
+        self.transport.write_eof()
+        limits, now = self._context.limits, self._clock()
+        self._discarded, self._idle_since = 0, now
+        self._linger_until = now + limits.linger_seconds
+        self.check_later(now + min(limits.linger_silence_seconds, limits.linger_seconds))
+
+    def _close(self) -> None:
+        """Close once everything written has left."""
+        self._mode = _Mode.CLOSED
+        self.transport.close()
+
+    def _spoil_plain(self) -> None:
+        """Responses from here on have to say something about the connection."""
+        for stream in (self._active, *self._waiting):
+            if stream is not None:
+                stream.is_plain = False
+
+    def _abandon(self) -> None:
+        streams = [self._active, *self._waiting]
+        self._active = self._receiving = None
+        self._waiting.clear()
+        for stream in streams:
+            if stream is not None:
+                stream.give_up(None)

@@ -1,0 +1,60 @@
+"""A server: listeners, the connections that they accept, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+from activator.http.context import ServerContext
+from activator.http.events import NewSession
+from activator.http.h1.server import ServerConnection
+
+# Connections that arrive faster than they are accepted wait here; a burst of 1,000 must not be
+# refused by the kernel. It caps the number at net.core.somaxconn (4096 by default).
+BACKLOG = 4096
+
+
+class HttpServer:
+    """Listens for one application, perhaps at several addresses."""
+
+    def __init__(self, context: ServerContext) -> None:
+        self._context = context
+        self._servers: list[asyncio.Server] = []
+
+    async def listen(self, host: str, port: int, new_session: NewSession) -> tuple[str, int]:
+        """Open a listener (port 0: a free one); returns its address.
+
+        The address may be taken again at once after a restart.
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+        except OSError:
+            sock.close()
+            raise
+        server = await asyncio.get_running_loop().create_server(
+            lambda: ServerConnection(self._context, new_session), sock=sock, backlog=BACKLOG
+        )
+        self._servers.append(server)
+        name = server.sockets[0].getsockname()
+        return str(name[0]), int(name[1])
+
+    async def drain(self, seconds: float) -> int:
+        """Accept no more and let responses under way end; returns how many connections were cut."""
+        for server in self._servers:
+            server.close()
+        context = self._context
+        context.is_draining = True
+        for connection in list(context.connections):
+            connection.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await context.empty()
+        cut = list(context.connections)
+        for connection in cut:
+            connection.abort()
+        await context.empty()
+        return len(cut)

@@ -1,0 +1,279 @@
+"""The response reader: what is a response, what is not, and that no cut changes the outcome."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activator.http.events import BodyForm, ResponseHead
+from activator.http.fields import Field
+from activator.http.h1.responses import BadResponse, ResponseReader
+
+
+class Seen:
+    """What a receiver got of one response."""
+
+    def __init__(self, reader: ResponseReader) -> None:
+        self.reader = reader
+        self.interim: list[int] = []
+        self.head: ResponseHead | None = None
+        self.body = b""
+        self.trailers: list[Field] = []
+
+    def feed(self, data: bytes) -> None:
+        reader = self.reader
+        if self.head is not None:
+            self.body += reader.body(data)
+        while self.head is None and data:
+            head = reader.head(data)
+            if head is None:
+                return
+            if head.status < 200 and head.status != 101:
+                self.interim.append(head.status)
+                data, reader.rest = reader.rest, b""
+                continue
+            self.head = head
+            self.body += head.body
+        if reader.complete:
+            self.trailers = reader.take_trailers()
+
+    @property
+    def status(self) -> int:
+        return self.head.status if self.head is not None else 0
+
+
+def begin(
+    reader: ResponseReader,
+    *,
+    is_to_head: bool = False,
+    may_switch: bool = False,
+    takes_chunks: bool = True,
+) -> Seen:
+    reader.begin(is_to_head=is_to_head, may_switch=may_switch, takes_chunks=takes_chunks)
+    return Seen(reader)
+
+
+def read(data: bytes, cuts: list[int] | None = None, **request: bool) -> Seen:
+    seen = begin(ResponseReader(), **request)
+    edges = [0, *sorted(cuts or []), len(data)]
+    for start, end in pairwise(edges):
+        if start < end:
+            seen.feed(data[start:end])
+    return seen
+
+
+def everywhere(data: bytes) -> list[list[int]]:
+    return [[], list(range(1, len(data)))]
+
+
+def test_a_usual_response_is_kept_as_it_came() -> None:
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A:b\r\n\r\nhi"
+    seen = read(data)
+    assert seen.head is not None and seen.head.wire is data
+    assert seen.head.is_verbatim
+    assert seen.head.fields == [(b"Content-Length", b"2"), (b"X-A", b"b")]
+    assert (seen.status, seen.head.reason, seen.body) == (200, b"OK", b"hi")
+    assert seen.reader.complete and seen.reader.reusable
+
+
+def test_one_connection_carries_many_responses() -> None:
+    reader = ResponseReader()
+    for number in range(3):
+        seen = begin(reader)
+        seen.feed(b"HTTP/1.1 20%d OK\r\nContent-Length: 1\r\n\r\nx" % number)
+        assert (seen.status, seen.body) == (200 + number, b"x")
+        assert reader.complete and reader.reusable
+
+
+def test_hop_by_hop_fields_are_not_among_the_fields() -> None:
+    seen = read(
+        b"HTTP/1.1 200 OK\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: timeout=5\r\n"
+        b"Upgrade: h2c\r\nProxy-Authenticate: x\r\nX-B: 2\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert seen.head is not None and not seen.head.is_verbatim
+    assert seen.head.fields == [(b"X-B", b"2"), (b"Content-Length", b"0")]
+    assert not seen.reader.reusable
+
+
+def test_a_body_that_ends_with_the_connection() -> None:
+    seen = read(b"HTTP/1.0 200 OK\r\nX: 1\r\n\r\nabc")
+    assert seen.head is not None and seen.head.form is BodyForm.OPEN
+    seen.feed(b"defg")
+    assert seen.body == b"abcdefg"
+    before = seen.reader.complete
+    seen.reader.end()
+    assert (before, seen.reader.complete, seen.reader.reusable) == (False, True, False)
+
+
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n"
+    b"3\r\nabc\r\n2;e\r\nde\r\n0\r\nX: 1\r\nCookie: y\r\n\r\n"
+)
+
+
+def test_chunks_pass_to_who_takes_them() -> None:
+    for cuts in everywhere(CHUNKED):
+        seen = read(CHUNKED, cuts)
+        assert seen.head is not None and seen.head.form is BodyForm.CHUNKED
+        assert seen.head.is_verbatim
+        assert seen.body == CHUNKED.partition(b"\r\n\r\n")[2]
+        assert seen.reader.complete and seen.reader.reusable
+
+
+def test_chunks_are_undone_for_everybody_else_and_the_connection_is_as_before() -> None:
+    for cuts in everywhere(CHUNKED):
+        seen = read(CHUNKED, cuts, takes_chunks=False)
+        assert seen.head is not None and seen.head.form is BodyForm.OPEN
+        assert seen.head.fields == [(b"Trailer", b"X")]
+        assert seen.body == b"abcde"
+        assert seen.trailers == [(b"X", b"1")]
+        again = begin(seen.reader)
+        again.feed(CHUNKED)
+        assert again.body == CHUNKED.partition(b"\r\n\r\n")[2]
+
+
+def test_interim_responses_come_before_the_final_one() -> None:
+    data = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+    final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    for cuts in everywhere(data + final):
+        seen = read(data + final, cuts)
+        assert seen.interim == [100, 103]
+        assert seen.status == 200 and seen.reader.complete
+
+
+def test_an_upgrade_ends_http() -> None:
+    seen = read(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\nrest", may_switch=True)
+    assert (seen.status, seen.body) == (101, b"rest")
+    seen.feed(b" of it")
+    assert seen.body == b"rest of it"
+    assert not seen.reader.reusable
+
+
+def test_the_end_within_a_response_is_an_error() -> None:
+    for data in (
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
+    ):
+        seen = read(data)
+        with pytest.raises(BadResponse):
+            seen.reader.end()
+
+
+BAD = [
+    pytest.param(b"garbage\r\n\r\n", id="garbage"),
+    pytest.param(b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n", id="status-99"),
+    pytest.param(b"HTTP/1.1 200 OK\nContent-Length: 0\n\r\n\r\n", id="bare-lf"),
+    pytest.param(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", id="lengths"
+    ),
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n", id="length-list"),
+    pytest.param(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", id="te-cl"
+    ),
+    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx", id="gzip"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", id="gzip-chunked"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", id="chunk-size"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", id="one-too-many"),
+    pytest.param(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", id="two-responses"
+    ),
+    pytest.param(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", id="unasked-101"),
+    pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000, id="endless-head"),
+]
+
+
+@pytest.mark.parametrize("data", BAD)
+def test_what_is_no_response(data: bytes) -> None:
+    for cuts in ([], list(range(1, min(len(data), 100)))):
+        with pytest.raises(BadResponse):
+            read(data, cuts)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="ssh"),
+        pytest.param(b"{", id="json"),
+        pytest.param(b"HTTP/2", id="other-protocol"),
+        pytest.param(b"HTTP/1.1 200 OK\n", id="bare-lf-in-the-status-line"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: 1\n", id="bare-lf-in-a-field"),
+    ],
+)
+def test_what_can_be_no_response_is_seen_before_a_head_is_whole(data: bytes) -> None:
+    with pytest.raises(BadResponse):
+        read(data)
+
+
+@pytest.mark.parametrize("length", ["3, 3", "3\r\nContent-Length: 3", "3\r\ncontent-length:3, 3"])
+def test_equal_lengths_are_one(length: str) -> None:
+    data = b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\nX: 1\r\n\r\nabc" % length.encode()
+    for cuts in everywhere(data):
+        seen = read(data, cuts)
+        assert seen.head is not None
+        assert seen.head.fields == [(b"X", b"1"), (b"Content-Length", b"3")]
+        assert seen.body == b"abc"
+        assert seen.reader.complete and seen.reader.reusable
+
+
+@pytest.mark.parametrize("status", [b"204 No", b"304 Not", b"200 OK"])
+def test_a_body_where_none_is_allowed_is_left_out_with_its_connection(status: bytes) -> None:
+    data = b"HTTP/1.1 %b\r\nX: 1\r\nContent-Length: 4\r\n\r\n" % status
+    seen = read(data + b"body", is_to_head=status.startswith(b"200"))
+    assert seen.head is not None and seen.head.wire == data
+    assert seen.body == b""
+    assert seen.reader.complete and not seen.reader.reusable
+
+
+def test_a_head_that_announces_a_body_makes_its_connection_doubtful() -> None:
+    announced = b"HTTP/1.1 %b\r\nContent-Length: 9\r\n\r\n"
+    for status, reusable in ((b"200 OK", True), (b"304 Not", True), (b"204 No", False)):
+        seen = read(announced % status, is_to_head=True)
+        assert seen.reader.is_doubtful
+        assert seen.reader.reusable is reusable
+    bare = read(b"HTTP/1.1 204 No\r\n\r\n")
+    assert bare.reader.reusable and not bare.reader.is_doubtful
+
+
+def test_a_head_request_has_no_body() -> None:
+    reader = ResponseReader()
+    seen = begin(reader, is_to_head=True)
+    seen.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+    assert reader.complete and reader.reusable
+    seen = begin(reader)
+    seen.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+    assert reader.complete and seen.body == b"x"
+
+
+def test_a_field_can_be_added_to_a_head() -> None:
+    head = ResponseHead.of(200, [(b"x-a", b"1")], b"body")
+    head.add(b"x-b", b"2")
+    assert head.fields == [(b"content-length", b"4"), (b"x-a", b"1"), (b"x-b", b"2")]
+    assert head.body == b"body"
+
+
+@given(
+    pieces=st.lists(st.binary(min_size=1, max_size=40), max_size=5),
+    chunked=st.booleans(),
+    takes_chunks=st.booleans(),
+    data=st.data(),
+)
+def test_any_cut_gives_the_same_response(
+    pieces: list[bytes], chunked: bool, takes_chunks: bool, data: st.DataObject
+) -> None:
+    body = b"".join(pieces)
+    if chunked:
+        raw = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + raw
+    else:
+        stream = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=10))
+    whole = read(stream, takes_chunks=takes_chunks)
+    parts = read(stream, cuts, takes_chunks=takes_chunks)
+    assert whole.body == parts.body
+    assert whole.body == (raw if chunked and takes_chunks else body)
+    assert whole.reader.complete and parts.reader.complete
+    assert whole.reader.reusable and parts.reader.reusable
