@@ -6,17 +6,17 @@ from hearth.kube import install as installing
 from hearth.kube.client import KubeClient
 from hearth.kube.crdgen import crd_object
 from hearth.kube.meta import Object, name
-from serving.api.config import domain as domain_config
 from serving.api.crds import ALL
 
 _MANAGER = "hearth-serving"
+_DOMAINS = "config-domain"
 
 
 def shipped_objects(*, domain: str | None = None) -> tuple[list[Object], list[Object]]:
     """Namespaces and ConfigMaps; ``domain`` is the one routes get by default."""
     found = installing.shipped("serving")
     for obj in found:
-        if domain is not None and name(obj) == domain_config.NAME:
+        if domain is not None and name(obj) == _DOMAINS:
             obj.setdefault("data", {})[domain] = ""
     namespaces = [obj for obj in found if obj["kind"] == "Namespace"]
     return namespaces, [obj for obj in found if obj["kind"] == "ConfigMap"]

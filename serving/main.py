@@ -6,25 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
+from hearth.knative.settings import LiveSettings
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
-from hearth.kube.configmaps import Live, follow
 from hearth.kube.resources import CONFIGMAPS
 from hearth.kube.webhooks import register
 from hearth.kube.webhooks import serving as serving_webhooks
 from hearth.observability.metrics import REGISTRY
 from serving.api import keys
+from serving.api.settings import Settings
 from serving.autoscaler.metrics import AutoscalerMetrics
 from serving.autoscaler.server import StatsServer
 from serving.install import install
 from serving.kinds.controllers import ControlPlane
-from serving.kinds.settings import CONFIG_MAPS, Settings
-from serving.webhook import registrations
-from serving.webhook.app import make_handlers
+from serving.webhook.admission import ADMISSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,51 +44,42 @@ class ServingConfig:
 
 async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
     """Serves until cancelled; ready once Services can be created."""
-    async with KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-serving") as client:
+    settings = LiveSettings(Settings(external_port=config.external_port))
+    async with (
+        KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-serving") as client,
+        serving_webhooks(
+            ADMISSION.handlers(lambda: settings.value, client),
+            host=config.webhook_host,
+            port=config.webhook_port,
+        ) as server,
+    ):
+        # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
+        await register(client, server, [ADMISSION.config_webhook()])
         await install(client, domain=config.domain)
-        plane = ControlPlane(client, settings=Settings(external_port=config.external_port))
+        plane = ControlPlane(client, settings=settings.value)
+        settings.on_change(plane.change_settings)
         config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SERVING_NAMESPACE)
-        follow_settings(plane, config_maps)
-        async with _listening(config, client, plane), asyncio.TaskGroup() as group:
+        settings.follow(config_maps, system_namespace=keys.SERVING_NAMESPACE)
+        async with _measured(config, plane), asyncio.TaskGroup() as group:
             group.create_task(config_maps.run(), name="watch-configmaps")
             await config_maps.synced()
+            await register(client, server, ADMISSION.kind_webhooks())
             group.create_task(plane.run(ready), name="control-plane")
 
 
-def follow_settings(plane: ControlPlane, config_maps: WatchCache) -> None:
-    """Keeps the control plane's settings as the ConfigMaps have them."""
-    wanted: dict[str, Live[Any]] = {}
-    for name, (field, parse) in CONFIG_MAPS.items():
-        live: Live[Any] = Live(parse)
-        live.on_change(partial(_changed, plane, field, live))
-        wanted[name] = live
-    follow(config_maps, wanted, space=keys.SERVING_NAMESPACE)
-
-
-def _changed(plane: ControlPlane, field: str, live: Live[Any]) -> None:
-    plane.change_settings(field, live.value)
-
-
 @asynccontextmanager
-async def _listening(
-    config: ServingConfig, client: KubeClient, plane: ControlPlane
-) -> AsyncIterator[None]:
-    """Webhooks, statistics and metrics, for as long as the context lasts."""
+async def _measured(config: ServingConfig, plane: ControlPlane) -> AsyncIterator[None]:
+    """Take statistics from activators and show metrics, for as long as the context lasts."""
     stats = StatsServer(plane.engine, token=config.stats_token)
     metrics = AutoscalerMetrics(
         plane.engine,
         podautoscaler=lambda key: plane.world.podautoscalers.get(*key),
         pods=plane.world.pod_counts,
     )
-    handlers = make_handlers(lambda: plane.settings, client)
-    async with serving_webhooks(
-        handlers, host=config.webhook_host, port=config.webhook_port
-    ) as server:
-        await stats.start(config.stats_host, config.stats_port)
-        REGISTRY.register(metrics)
-        try:
-            await register(client, server, registrations.ALL)
-            yield
-        finally:
-            REGISTRY.unregister(metrics)
-            await stats.close()
+    await stats.start(config.stats_host, config.stats_port)
+    REGISTRY.register(metrics)
+    try:
+        yield
+    finally:
+        REGISTRY.unregister(metrics)
+        await stats.close()

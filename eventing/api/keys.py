@@ -7,14 +7,10 @@ BROKER_LABEL = f"{GROUP}/broker"
 BROKER_CLASS_ANNOTATION = f"{GROUP}/broker.class"
 INJECTION_ANNOTATION = f"{GROUP}/injection"
 DEPENDENCY_ANNOTATION = "knative.dev/dependency"
-CREATOR_ANNOTATION = f"{GROUP}/creator"
-LAST_MODIFIER_ANNOTATION = f"{GROUP}/lastModifier"
 
 BROKER_CLASS = "MTChannelBasedBroker"
 """The class existing YAML names by default; Hearth's broker serves it."""
 
-CONFIG_BROKER_DEFAULTS = "config-br-defaults"
-CONFIG_FEATURES = "config-features"
 CONFIG_CHANNEL = "config-br-default-channel"
 
 SUBSCRIBED_ANNOTATION = "eventing.hearth.dev/subscribed"

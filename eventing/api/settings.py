@@ -1,7 +1,7 @@
 """Settings from the ConfigMaps of ``knative-eventing``. Pure: text in, frozen values out.
 
-A value that cannot be read raises ValueError; whoever follows the ConfigMap keeps the last good
-one. Knative's own webhook does not refuse bad values here either.
+A value that cannot be read raises ValueError: admission refuses the ConfigMap with its text (where
+Knative's lets it pass), and whoever follows the ConfigMap keeps the last good value.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import yaml
 
 from eventing.api import keys
 from hearth.knative.duck import DeliverySpec, KReference
+from hearth.knative.settings import from_config_map
 from hearth.kube.models import DecodeError, decode
 
 _DEFAULT_KEY = "default-br-config"
@@ -80,12 +81,11 @@ class BrokerDefaults:
             table = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise ValueError(f"Failed to parse the entry: {error}") from None
-        if not isinstance(table, dict):
-            raise ValueError("Failed to parse the entry: not a map")
-        spaces = table.get("namespaceDefaults") or {}
+        table = _mapping(table)
+        by_namespace = _mapping(table.get("namespaceDefaults") or {})
         return cls(
             cluster=_scope(table["clusterDefault"]) if table.get("clusterDefault") else None,
-            namespaces={name: _scope(scope) for name, scope in spaces.items() if scope},
+            namespaces={name: _scope(scope) for name, scope in by_namespace.items() if scope},
         )
 
     def class_for(self, namespace: str) -> str:
@@ -115,10 +115,15 @@ class BrokerDefaults:
         return not any(scope is not None and scope.same_namespace_only for scope in scopes)
 
 
-def _scope(table: Any) -> Scope:
-    if not isinstance(table, dict):
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
         raise ValueError("Failed to parse the entry: not a map")
-    classes = table.get("brokerClasses") or {}
+    return value
+
+
+def _scope(value: Any) -> Scope:
+    table = _mapping(value)
+    classes = _mapping(table.get("brokerClasses") or {})
     return Scope(
         broker_class=str(table.get("brokerClass") or ""),
         config=_config(table),
@@ -127,9 +132,8 @@ def _scope(table: Any) -> Scope:
     )
 
 
-def _config(table: Any) -> BrokerConfig | None:
-    if not isinstance(table, dict):
-        raise ValueError("Failed to parse the entry: not a map")
+def _config(value: Any) -> BrokerConfig | None:
+    table = _mapping(value)
     names = {"apiVersion", "kind", "name", "namespace", "group"}
     reference = {name: table[name] for name in names if name in table}
     delivery = table.get("delivery")
@@ -158,3 +162,11 @@ class Features:
     def is_enabled(self, flag: str) -> bool:
         """As Knative compares: in any case."""
         return self.flags.get(flag, "").lower() == "enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of eventing as one value, each field filled by the ConfigMap it names."""
+
+    brokers: BrokerDefaults = from_config_map("config-br-defaults", BrokerDefaults.from_data)
+    features: Features = from_config_map("config-features", Features.from_data)

@@ -14,6 +14,9 @@ PODAUTOSCALERS = Resource(
     "autoscaling.internal.knative.dev", "v1alpha1", "podautoscalers", "PodAutoscaler"
 )
 KINGRESSES = Resource("networking.internal.knative.dev", "v1alpha1", "ingresses", "Ingress")
+CERTIFICATES = Resource(
+    "networking.internal.knative.dev", "v1alpha1", "certificates", "Certificate"
+)
 CLUSTERDOMAINCLAIMS = Resource(
     "networking.internal.knative.dev",
     "v1alpha1",

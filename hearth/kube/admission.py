@@ -65,13 +65,6 @@ Handler = Callable[[AdmissionRequest], AdmissionResponse | Awaitable[AdmissionRe
 ALLOWED = AdmissionResponse()
 
 
-def deny(message: str, warnings: tuple[str, ...] = ()) -> AdmissionResponse:
-    """A refusal as knative.dev/pkg gives it: a bad request with this message."""
-    return AdmissionResponse(
-        allowed=False, message=message, code=400, reason="BadRequest", warnings=warnings
-    )
-
-
 class BadReview(ValueError):
     """The body is no AdmissionReview with a request."""
 

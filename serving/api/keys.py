@@ -212,9 +212,7 @@ SIDECAR_CONTAINER = "queue-proxy"
 RESERVED_PORTS = frozenset({8008, 8012, 8013, 8022, 9090, 9091})
 RESERVED_ENVIRONMENT = frozenset({"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"})
 
-# Marks of installed parts, and what an operator keeps away from the webhooks.
+# Marks of installed parts.
 APP_NAME = "app.kubernetes.io/name"
 APP_COMPONENT = "app.kubernetes.io/component"
 APP_NAME_SERVING = "knative-serving"
-WEBHOOK_EXCLUDE = "webhooks.knative.dev/exclude"
-EXAMPLE_CHECKSUM = "knative.dev/example-checksum"

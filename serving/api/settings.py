@@ -1,4 +1,7 @@
-"""The settings that defaulting and validation follow, and what they know of a request."""
+"""The settings of serving as one value, each field filled by the ConfigMap it names.
+
+Also ``Context``: what defaulting and validation of a spec know beside the spec itself.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hearth.knative.settings import from_config_map
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.config.defaults import DefaultsConfig
+from serving.api.config.deployment import DeploymentConfig
+from serving.api.config.domain import DomainConfig
 from serving.api.config.features import FeaturesConfig
+from serving.api.config.gc import GcConfig
+from serving.api.config.network import NetworkConfig
+from serving.api.config.observability import ObservabilityConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The three ConfigMaps that decide what an object may be."""
+    """``external_port`` is the gateway's: URLs show it when it is not the scheme's own."""
 
-    defaults: DefaultsConfig = field(default_factory=DefaultsConfig)
-    features: FeaturesConfig = field(default_factory=FeaturesConfig)
-    autoscaler: AutoscalerConfig = field(default_factory=AutoscalerConfig)
+    autoscaler: AutoscalerConfig = from_config_map("config-autoscaler", AutoscalerConfig.from_data)
+    defaults: DefaultsConfig = from_config_map("config-defaults", DefaultsConfig.from_data)
+    deployment: DeploymentConfig = from_config_map("config-deployment", DeploymentConfig.from_data)
+    domain: DomainConfig = from_config_map("config-domain", DomainConfig.from_data)
+    features: FeaturesConfig = from_config_map("config-features", FeaturesConfig.from_data)
+    gc: GcConfig = from_config_map("config-gc", GcConfig.from_data)
+    network: NetworkConfig = from_config_map("config-network", NetworkConfig.from_data)
+    observability: ObservabilityConfig = from_config_map(
+        "config-observability", ObservabilityConfig.from_data
+    )
+    external_port: int = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request: the settings, who asks, the metadata of the object, whether it is new."""
+    """One write: the settings, whether the object is new, the metadata of the spec's owner."""
 
     settings: Settings = field(default_factory=Settings)
     creating: bool = True
-    username: str = ""
     parent: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def features(self) -> FeaturesConfig:
+        """The feature flags of the moment."""
         return self.settings.features

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from hearth.kube.events import EventRecorder
 from hearth.kube.meta import Key, Object, key
 from hearth.kube.plan import Patch, Plan
 from serving.api import keys
+from serving.api.settings import Settings
 from serving.autoscaler.decide import TICK_SECONDS
 from serving.autoscaler.engine import Engine
 from serving.autoscaler.spec import bounds_of, class_of, decider_spec
@@ -36,7 +37,6 @@ from serving.kinds.podautoscaler import kpa as podautoscaler
 from serving.kinds.revision import reconcile as revision
 from serving.kinds.route import reconcile as route
 from serving.kinds.service import reconcile as service
-from serving.kinds.settings import Settings
 from serving.kinds.world import World, label_key, owner_key
 
 log = logging.getLogger(__name__)
@@ -101,9 +101,9 @@ class ControlPlane:
             await asyncio.sleep(TICK_SECONDS)
             self.engine.tick(self._clock())
 
-    def change_settings(self, field: str, value: Any) -> None:
+    def change_settings(self, settings: Settings) -> None:
         """A ConfigMap changed: everything is looked at anew."""
-        self.settings = replace(self.settings, **{field: value})
+        self.settings = settings
         for found in self.world.podautoscalers.list():
             self._podautoscaler_changed(None, found)
         by_controller = {

@@ -17,6 +17,7 @@ from hearth.kube.controllerspec import IndexFunction
 from hearth.kube.meta import Key, Object, controller_of, is_deleting, labels, name, namespace
 from hearth.kube.resources import Resource
 from serving.api import keys
+from serving.api.settings import Settings
 from serving.autoscaler.metrics import PodCounts
 from serving.kinds import gc, labeler
 from serving.kinds.configuration import reconcile as configuration
@@ -30,7 +31,6 @@ from serving.kinds.route import reconcile as route
 from serving.kinds.service import reconcile as service
 from serving.kinds.service.children import route_names
 from serving.kinds.services import private_name
-from serving.kinds.settings import Settings
 
 ToKeys = Callable[[Object], Iterable[Key]]
 

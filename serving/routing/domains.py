@@ -15,6 +15,7 @@ from hearth.kube.names import dns1123_subdomain_problems
 from serving.api import gotemplate, keys
 from serving.api.config.domain import DEFAULT_DOMAIN, DomainConfig
 from serving.api.config.network import DEFAULT_DOMAIN_TEMPLATE, NetworkConfig
+from serving.api.settings import Settings
 from serving.routing.targets import DEFAULT
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -32,6 +33,11 @@ class Naming:
     network: NetworkConfig
     domains: DomainConfig
     external_port: int = 80
+
+    @classmethod
+    def of(cls, settings: Settings) -> Naming:
+        """The naming that the settings ask for."""
+        return cls(settings.network, settings.domain, settings.external_port)
 
     def hostname(self, route: Object, tag: str) -> str:
         """The name of the route or of one of its tags: ``hello``, ``next-hello``."""

@@ -1,18 +1,15 @@
-"""What the webhooks do with each kind: its model, its defaults, its checks. Pure.
-
-A kind works on its decoded spec; metadata stays a dictionary, status is never looked at.
-"""
+"""Serving's kinds as admission knows them: model, defaults, checks, what a dry run tries. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from hearth.knative import fielderrors as fe
+from hearth.knative import resources
+from hearth.knative.admission.kinds import Change, Decoded, Kind, Metadata, Trial
 from hearth.knative.fielderrors import Errors
-from hearth.kube.models import Model
 from hearth.kube.names import dns1123_label_problems, qualified_name_problems
+from hearth.kube.resources import PODS
 from serving.api import keys
 from serving.api.configuration import ConfigurationSpec
 from serving.api.defaulting import (
@@ -27,7 +24,7 @@ from serving.api.podautoscaler import ObjectReference, PodAutoscalerSpec
 from serving.api.revision import RevisionSpec
 from serving.api.route import RouteSpec
 from serving.api.service import ServiceSpec
-from serving.api.settings import Context
+from serving.api.settings import Context, Settings
 from serving.api.validation.autoscaling import validate_annotations
 from serving.api.validation.ingress import validate_certificate, validate_ingress
 from serving.api.validation.metadata import (
@@ -38,10 +35,7 @@ from serving.api.validation.metadata import (
     validate_name,
     whole_positive_duration,
 )
-from serving.api.validation.names import (
-    c_identifier_problems,
-    domain_problem,
-)
+from serving.api.validation.names import c_identifier_problems, domain_problem
 from serving.api.validation.revision import (
     validate_concurrency,
     validate_immutable,
@@ -50,57 +44,32 @@ from serving.api.validation.revision import (
     validate_template,
 )
 from serving.api.validation.route import validate_traffic
-
-S = TypeVar("S", bound=Model)
-Metadata = dict[str, Any]
+from serving.webhook.dryrun import make_pod
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded(Generic[S]):
-    """One object as a kind sees it."""
-
-    metadata: Metadata
-    spec: S
+def _context(change: Change[Any, Settings]) -> Context:
+    return Context(change.settings, creating=change.creating, parent=change.new.metadata)
 
 
-class KindRules(Generic[S]):
-    """Rules of one kind; the methods do nothing by default."""
+def _always(obj: Decoded[Any]) -> bool:
+    return True
 
-    spec: type[S]
 
-    def default(self, new: Decoded[S], old: Decoded[S] | None, context: Context) -> None:
-        """Changes the new object."""
+def _is_unowned(obj: Decoded[Any]) -> bool:
+    return not obj.is_owned
 
-    def signs(self, metadata: Mapping[str, Any]) -> bool:
-        """Whether creator and last modifier are noted on the object."""
-        return False
 
-    def validate(self, new: Decoded[S], old: Decoded[S] | None, context: Context) -> Errors:
+def _signature_errors(change: Change[Any, Settings]) -> Errors:
+    """Complaints about creator and last modifier, which only the webhook may write."""
+    if change.old is None:
         return []
-
-
-def sign(metadata: Metadata, username: str, *, creating: bool) -> None:
-    """Notes who made or changed the object."""
-    annotations = {**(metadata.get("annotations") or {}), keys.LAST_MODIFIER: username}
-    if creating:
-        annotations[keys.CREATOR] = username
-    metadata["annotations"] = annotations
-
-
-def _unowned(metadata: Mapping[str, Any]) -> bool:
-    return not metadata.get("ownerReferences")
-
-
-def _signatures(new: Decoded[S], old: Decoded[S] | None, *at: str) -> Errors:
-    if old is None:
-        return []
-    changed = old.spec != new.spec
-    found = creator_and_modifier(old.metadata, new.metadata, spec_changed=changed)
-    return fe.via(found, *at)
+    return creator_and_modifier(
+        change.old.metadata, change.new.metadata, spec_changed=change.is_spec_changed
+    )
 
 
 def _parent_metadata(metadata: Metadata, *, rollout: bool) -> Errors:
-    """Metadata of a kind above revisions."""
+    """Complaints about the metadata of a kind above revisions."""
     annotations = annotations_of(metadata)
     about = no_autoscaling_annotations(annotations)
     if rollout:
@@ -110,153 +79,126 @@ def _parent_metadata(metadata: Metadata, *, rollout: bool) -> Errors:
     return validate_name(metadata) + fe.via(about, "annotations")
 
 
-class ServiceRules(KindRules[ServiceSpec]):
-    spec = ServiceSpec
-
-    def default(
-        self, new: Decoded[ServiceSpec], old: Decoded[ServiceSpec] | None, context: Context
-    ) -> None:
-        default_configuration(new.spec, old.spec if old else None, context)
-        default_route(new.spec, in_service=True)
-
-    def signs(self, metadata: Mapping[str, Any]) -> bool:
-        return True
-
-    def validate(
-        self, new: Decoded[ServiceSpec], old: Decoded[ServiceSpec] | None, context: Context
-    ) -> Errors:
-        errors = fe.via(_parent_metadata(new.metadata, rollout=True), "metadata")
-        template = validate_template(new.spec.template, context)
-        traffic = validate_traffic(new.spec.traffic, in_service=True)
-        errors += fe.via(fe.via(template, "template") + traffic, "spec")
-        errors += _signatures(new, old, "metadata", "annotations")
-        if old is not None:
-            renamed = validate_name_change(old.spec.template, new.spec.template)
-            errors += fe.via(renamed, "spec", "template")
-        return errors
+def _template_errors(
+    change: Change[ServiceSpec, Settings] | Change[ConfigurationSpec, Settings],
+) -> Errors:
+    """Complaints about a revision template, seen from ``spec.template``."""
+    template = change.new.spec.template
+    errors = validate_template(template, _context(change))
+    if change.old is not None:
+        errors += validate_name_change(change.old.spec.template, template)
+    return fe.via(errors, "spec", "template")
 
 
-class ConfigurationRules(KindRules[ConfigurationSpec]):
-    spec = ConfigurationSpec
-
-    def default(
-        self,
-        new: Decoded[ConfigurationSpec],
-        old: Decoded[ConfigurationSpec] | None,
-        context: Context,
-    ) -> None:
-        default_configuration(new.spec, old.spec if old else None, context)
-
-    def signs(self, metadata: Mapping[str, Any]) -> bool:
-        return _unowned(metadata)
-
-    def validate(
-        self,
-        new: Decoded[ConfigurationSpec],
-        old: Decoded[ConfigurationSpec] | None,
-        context: Context,
-    ) -> Errors:
-        labels = label_names_owner(new.metadata, keys.SERVICE, "Service")
-        errors = _parent_metadata(new.metadata, rollout=False) + fe.via(labels, "labels")
-        errors = fe.via(errors, "metadata")
-        errors += fe.via(validate_template(new.spec.template, context), "spec", "template")
-        if _unowned(new.metadata):
-            errors += _signatures(new, old, "metadata", "annotations")
-        if old is not None:
-            renamed = validate_name_change(old.spec.template, new.spec.template)
-            errors += fe.via(renamed, "spec", "template")
-        return errors
+# -- Service -------------------------------------------------------------------------------------
 
 
-class RouteRules(KindRules[RouteSpec]):
-    spec = RouteSpec
-
-    def default(
-        self, new: Decoded[RouteSpec], old: Decoded[RouteSpec] | None, context: Context
-    ) -> None:
-        default_route(new.spec, in_service=False)
-
-    def signs(self, metadata: Mapping[str, Any]) -> bool:
-        return _unowned(metadata)
-
-    def validate(
-        self, new: Decoded[RouteSpec], old: Decoded[RouteSpec] | None, context: Context
-    ) -> Errors:
-        labels = label_names_owner(new.metadata, keys.SERVICE, "Service")
-        errors = _parent_metadata(new.metadata, rollout=True) + fe.via(labels, "labels")
-        errors = fe.via(errors, "metadata")
-        errors += fe.via(validate_traffic(new.spec.traffic, in_service=False), "spec")
-        if _unowned(new.metadata):
-            errors += _signatures(new, old, "metadata", "annotations")
-        return errors
+def _default_service(change: Change[ServiceSpec, Settings]) -> None:
+    old = change.old.spec if change.old else None
+    default_configuration(change.new.spec, old, _context(change))
+    default_route(change.new.spec, in_service=True)
 
 
-class RevisionRules(KindRules[RevisionSpec]):
-    spec = RevisionSpec
-
-    def default(
-        self, new: Decoded[RevisionSpec], old: Decoded[RevisionSpec] | None, context: Context
-    ) -> None:
-        # An update must not change what never changes.
-        if context.creating:
-            default_revision(new.spec, context)
-
-    def validate(
-        self, new: Decoded[RevisionSpec], old: Decoded[RevisionSpec] | None, context: Context
-    ) -> Errors:
-        if old is not None:
-            changed = validate_immutable(old.spec, new.spec)
-            if changed:
-                return changed
-        annotations = annotations_of(new.metadata)
-        errors = validate_name(new.metadata)
-        errors += fe.via(
-            validate_annotations(annotations, context.settings.autoscaler), "annotations"
-        )
-        labels = label_names_owner(new.metadata, keys.CONFIGURATION, "Configuration")
-        errors = fe.via(errors + fe.via(labels, "labels"), "metadata")
-        return (
-            errors if old is not None else errors + fe.via(validate_spec(new.spec, context), "spec")
-        )
+def _validate_service(change: Change[ServiceSpec, Settings]) -> Errors:
+    errors = _parent_metadata(change.new.metadata, rollout=True)
+    errors += fe.via(_signature_errors(change), "annotations")
+    traffic = validate_traffic(change.new.spec.traffic, in_service=True)
+    return fe.via(errors, "metadata") + fe.via(traffic, "spec") + _template_errors(change)
 
 
-class DomainMappingRules(KindRules[DomainMappingSpec]):
-    spec = DomainMappingSpec
+def _pod(change: Change[Any, Settings]) -> Trial:
+    """Try the pod that a revision of the template would get."""
+    pod = make_pod(change.new.namespace, change.new.spec.template.spec, change.settings)
+    return Trial(PODS, pod, "spec.template")
 
-    def default(
-        self,
-        new: Decoded[DomainMappingSpec],
-        old: Decoded[DomainMappingSpec] | None,
-        context: Context,
-    ) -> None:
-        new.spec.ref.namespace = new.spec.ref.namespace or new.metadata.get("namespace", "")
 
-    def signs(self, metadata: Mapping[str, Any]) -> bool:
-        return True
+# -- Configuration -------------------------------------------------------------------------------
 
-    def validate(
-        self,
-        new: Decoded[DomainMappingSpec],
-        old: Decoded[DomainMappingSpec] | None,
-        context: Context,
-    ) -> Errors:
-        name = new.metadata.get("name", "")
-        errors: Errors = []
-        if new.metadata.get("generateName"):
-            errors.append(fe.disallowed("generateName"))
-        if problem := domain_problem(name):
-            errors.append(fe.FieldError(f'invalid name "{name}": {problem}', ("name",)))
-        if name.endswith(f".{keys.CLUSTER_DOMAIN}"):
-            errors.append(
-                fe.FieldError(
-                    f'invalid name "{name}": must not be a subdomain of cluster local domain '
-                    f'"{keys.CLUSTER_DOMAIN}"',
-                    ("name",),
-                )
+
+def _default_configuration(change: Change[ConfigurationSpec, Settings]) -> None:
+    old = change.old.spec if change.old else None
+    default_configuration(change.new.spec, old, _context(change))
+
+
+def _validate_configuration(change: Change[ConfigurationSpec, Settings]) -> Errors:
+    metadata = change.new.metadata
+    errors = _parent_metadata(metadata, rollout=False)
+    errors += fe.via(label_names_owner(metadata, keys.SERVICE, "Service"), "labels")
+    if not change.new.is_owned:
+        errors += fe.via(_signature_errors(change), "annotations")
+    return fe.via(errors, "metadata") + _template_errors(change)
+
+
+def _try_configuration(change: Change[ConfigurationSpec, Settings]) -> Trial | None:
+    """Try the pod, unless a Service owns the Configuration and has tried it already."""
+    return None if keys.SERVICE in change.new.labels else _pod(change)
+
+
+# -- Route ---------------------------------------------------------------------------------------
+
+
+def _default_route(change: Change[RouteSpec, Settings]) -> None:
+    default_route(change.new.spec, in_service=False)
+
+
+def _validate_route(change: Change[RouteSpec, Settings]) -> Errors:
+    metadata = change.new.metadata
+    errors = _parent_metadata(metadata, rollout=True)
+    errors += fe.via(label_names_owner(metadata, keys.SERVICE, "Service"), "labels")
+    if not change.new.is_owned:
+        errors += fe.via(_signature_errors(change), "annotations")
+    traffic = validate_traffic(change.new.spec.traffic, in_service=False)
+    return fe.via(errors, "metadata") + fe.via(traffic, "spec")
+
+
+# -- Revision ------------------------------------------------------------------------------------
+
+
+def _default_revision(change: Change[RevisionSpec, Settings]) -> None:
+    # An update must not change what never changes.
+    if change.creating:
+        default_revision(change.new.spec, _context(change))
+
+
+def _validate_revision(change: Change[RevisionSpec, Settings]) -> Errors:
+    new, old = change.new, change.old
+    if old is not None and (changed := validate_immutable(old.spec, new.spec)):
+        return changed
+    about = validate_annotations(new.annotations, change.settings.autoscaler)
+    labels = label_names_owner(new.metadata, keys.CONFIGURATION, "Configuration")
+    errors = validate_name(new.metadata) + fe.via(about, "annotations") + fe.via(labels, "labels")
+    errors = fe.via(errors, "metadata")
+    if old is None:
+        errors += fe.via(validate_spec(new.spec, _context(change)), "spec")
+    return errors
+
+
+# -- DomainMapping -------------------------------------------------------------------------------
+
+
+def _default_domain_mapping(change: Change[DomainMappingSpec, Settings]) -> None:
+    reference = change.new.spec.ref
+    reference.namespace = reference.namespace or change.new.namespace
+
+
+def _validate_domain_mapping(change: Change[DomainMappingSpec, Settings]) -> Errors:
+    name = change.new.name
+    errors: Errors = []
+    if change.new.metadata.get("generateName"):
+        errors.append(fe.disallowed("generateName"))
+    if problem := domain_problem(name):
+        errors.append(fe.FieldError(f'invalid name "{name}": {problem}', ("name",)))
+    if name.endswith(f".{keys.CLUSTER_DOMAIN}"):
+        errors.append(
+            fe.FieldError(
+                f'invalid name "{name}": must not be a subdomain of cluster local domain '
+                f'"{keys.CLUSTER_DOMAIN}"',
+                ("name",),
             )
-        errors = fe.via(errors + _signatures(new, old, "annotations"), "metadata")
-        reference = _reference(new.spec.ref, new.metadata.get("namespace", ""))
-        return errors + fe.via(reference, "spec", "ref")
+        )
+    errors += fe.via(_signature_errors(change), "annotations")
+    reference = _reference(change.new.spec.ref, change.new.namespace)
+    return fe.via(errors, "metadata") + fe.via(reference, "spec", "ref")
 
 
 def _reference(reference: KReference, namespace: str) -> Errors:
@@ -278,42 +220,29 @@ def _reference(reference: KReference, namespace: str) -> Errors:
     return errors
 
 
-class PodAutoscalerRules(KindRules[PodAutoscalerSpec]):
-    spec = PodAutoscalerSpec
-
-    def default(
-        self,
-        new: Decoded[PodAutoscalerSpec],
-        old: Decoded[PodAutoscalerSpec] | None,
-        context: Context,
-    ) -> None:
-        annotations = dict(annotations_of(new.metadata))
-        scaler = annotations.setdefault(
-            keys.CLASS.key, context.settings.autoscaler.pod_autoscaler_class
-        )
-        metrics = {
-            keys.KPA_CLASS: keys.METRIC_CONCURRENCY,
-            keys.HPA_CLASS: keys.METRIC_CPU,
-        }
-        annotations.setdefault(keys.METRIC.key, metrics.get(scaler, ""))
-        new.metadata["annotations"] = annotations
-
-    def validate(
-        self,
-        new: Decoded[PodAutoscalerSpec],
-        old: Decoded[PodAutoscalerSpec] | None,
-        context: Context,
-    ) -> Errors:
-        about = validate_annotations(annotations_of(new.metadata), context.settings.autoscaler)
-        errors = validate_name(new.metadata) + fe.via(about, "annotations")
-        return fe.via(errors, "metadata") + fe.via(_scaler(new.spec, context), "spec")
+# -- PodAutoscaler -------------------------------------------------------------------------------
 
 
-def _scaler(spec: PodAutoscalerSpec, context: Context) -> Errors:
+def _default_podautoscaler(change: Change[PodAutoscalerSpec, Settings]) -> None:
+    annotations = dict(change.new.annotations)
+    scaler = annotations.setdefault(keys.CLASS.key, change.settings.autoscaler.pod_autoscaler_class)
+    metrics = {keys.KPA_CLASS: keys.METRIC_CONCURRENCY, keys.HPA_CLASS: keys.METRIC_CPU}
+    annotations.setdefault(keys.METRIC.key, metrics.get(scaler, ""))
+    change.new.put("annotations", annotations)
+
+
+def _validate_podautoscaler(change: Change[PodAutoscalerSpec, Settings]) -> Errors:
+    about = validate_annotations(change.new.annotations, change.settings.autoscaler)
+    errors = validate_name(change.new.metadata) + fe.via(about, "annotations")
+    scaler = _scaler(change.new.spec, change.settings)
+    return fe.via(errors, "metadata") + fe.via(scaler, "spec")
+
+
+def _scaler(spec: PodAutoscalerSpec, settings: Settings) -> Errors:
     if spec == PodAutoscalerSpec():
         return [fe.missing("")]
     errors = fe.via(_scale_target(spec.scale_target_ref), "scaleTargetRef")
-    concurrency = validate_concurrency(spec.container_concurrency, context.settings.defaults)
+    concurrency = validate_concurrency(spec.container_concurrency, settings.defaults)
     errors += fe.via(concurrency, "containerConcurrency")
     if not spec.protocol_type:
         errors.append(fe.missing("protocolType"))
@@ -336,39 +265,69 @@ def _scale_target(reference: ObjectReference) -> Errors:
     return errors
 
 
-class IngressRules(KindRules[IngressSpec]):
-    spec = IngressSpec
-
-    def default(
-        self, new: Decoded[IngressSpec], old: Decoded[IngressSpec] | None, context: Context
-    ) -> None:
-        default_ingress(new.spec)
-
-    def validate(
-        self, new: Decoded[IngressSpec], old: Decoded[IngressSpec] | None, context: Context
-    ) -> Errors:
-        return fe.via(validate_ingress(new.spec, new.metadata.get("namespace", "")), "spec")
+# -- Ingress and Certificate ---------------------------------------------------------------------
 
 
-class CertificateRules(KindRules[CertificateSpec]):
-    spec = CertificateSpec
-
-    def validate(
-        self,
-        new: Decoded[CertificateSpec],
-        old: Decoded[CertificateSpec] | None,
-        context: Context,
-    ) -> Errors:
-        return fe.via(validate_certificate(new.spec), "spec")
+def _default_ingress(change: Change[IngressSpec, Settings]) -> None:
+    default_ingress(change.new.spec)
 
 
-RULES: Mapping[tuple[str, str, str], KindRules[Any]] = {
-    (keys.SERVING_GROUP, "v1", "Service"): ServiceRules(),
-    (keys.SERVING_GROUP, "v1", "Configuration"): ConfigurationRules(),
-    (keys.SERVING_GROUP, "v1", "Route"): RouteRules(),
-    (keys.SERVING_GROUP, "v1", "Revision"): RevisionRules(),
-    (keys.SERVING_GROUP, "v1beta1", "DomainMapping"): DomainMappingRules(),
-    (keys.AUTOSCALING_INTERNAL_GROUP, "v1alpha1", "PodAutoscaler"): PodAutoscalerRules(),
-    (keys.NETWORKING_INTERNAL_GROUP, "v1alpha1", "Ingress"): IngressRules(),
-    (keys.NETWORKING_INTERNAL_GROUP, "v1alpha1", "Certificate"): CertificateRules(),
-}
+def _validate_ingress(change: Change[IngressSpec, Settings]) -> Errors:
+    return fe.via(validate_ingress(change.new.spec, change.new.namespace), "spec")
+
+
+def _validate_certificate(change: Change[CertificateSpec, Settings]) -> Errors:
+    return fe.via(validate_certificate(change.new.spec), "spec")
+
+
+KINDS: tuple[Kind[Any, Settings], ...] = (
+    Kind(
+        resource=resources.KSERVICES,
+        spec=ServiceSpec,
+        default=_default_service,
+        validate=_validate_service,
+        is_signed=_always,
+        trial=_pod,
+    ),
+    Kind(
+        resource=resources.CONFIGURATIONS,
+        spec=ConfigurationSpec,
+        default=_default_configuration,
+        validate=_validate_configuration,
+        is_signed=_is_unowned,
+        trial=_try_configuration,
+    ),
+    Kind(
+        resource=resources.ROUTES,
+        spec=RouteSpec,
+        default=_default_route,
+        validate=_validate_route,
+        is_signed=_is_unowned,
+    ),
+    Kind(
+        resource=resources.REVISIONS,
+        spec=RevisionSpec,
+        default=_default_revision,
+        validate=_validate_revision,
+    ),
+    Kind(
+        resource=resources.DOMAINMAPPINGS,
+        spec=DomainMappingSpec,
+        default=_default_domain_mapping,
+        validate=_validate_domain_mapping,
+        is_signed=_always,
+    ),
+    Kind(
+        resource=resources.PODAUTOSCALERS,
+        spec=PodAutoscalerSpec,
+        default=_default_podautoscaler,
+        validate=_validate_podautoscaler,
+    ),
+    Kind(
+        resource=resources.KINGRESSES,
+        spec=IngressSpec,
+        default=_default_ingress,
+        validate=_validate_ingress,
+    ),
+    Kind(resource=resources.CERTIFICATES, spec=CertificateSpec, validate=_validate_certificate),
+)

@@ -10,18 +10,16 @@ import pytest
 
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.knative.resources import KSERVICES, REVISIONS, ROUTES
+from hearth.knative.settings import LiveSettings
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
-from hearth.kube.configmaps import Live, follow
 from hearth.kube.errors import ApiError, BadRequest, Invalid
 from hearth.kube.resources import CONFIGMAPS, CRDS, NAMESPACES
 from hearth.kube.webhooks import register
 from hearth.kube.webhooks import serving as serving_webhooks
 from serving import install
-from serving.api.config import defaults
-from serving.kinds.settings import Settings
-from serving.webhook import registrations
-from serving.webhook.app import make_handlers
+from serving.api.settings import Settings
+from serving.webhook.admission import ADMISSION
 
 
 @contextlib.asynccontextmanager
@@ -31,16 +29,17 @@ async def running(folder: Path) -> AsyncIterator[KubeClient]:
         server = await stack.enter_async_context(running_apiserver(folder))
         client = KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test")
         await stack.enter_async_context(client)
+        settings = LiveSettings(Settings())
+        handlers = ADMISSION.handlers(lambda: settings.value, client)
+        webhooks = await stack.enter_async_context(serving_webhooks(handlers))
+        await register(client, webhooks, [ADMISSION.config_webhook()])
         await install.install(client, domain="localhost")
-        live = Live(defaults.DefaultsConfig.from_data)
         cache = WatchCache(client, CONFIGMAPS, namespace="knative-serving")
-        follow(cache, {defaults.NAME: live}, space="knative-serving")  # type: ignore[dict-item]
+        settings.follow(cache, system_namespace="knative-serving")
         task = asyncio.create_task(cache.run(), name="config-maps")
         stack.push_async_callback(_ended, task)
         await cache.synced()
-        handlers = make_handlers(lambda: Settings(defaults=live.value), client)
-        webhooks = await stack.enter_async_context(serving_webhooks(handlers))
-        await register(client, webhooks, registrations.ALL)
+        await register(client, webhooks, ADMISSION.kind_webhooks())
         yield client
 
 
@@ -107,9 +106,9 @@ async def test_config_maps_are_checked_and_followed(tmp_path: Path) -> None:
         space = "knative-serving"
         bad = {"data": {"revision-timeout-seconds": "soon"}}
         with pytest.raises(BadRequest, match=r"config\.webhook\.serving\.knative\.dev"):
-            await client.patch(CONFIGMAPS, defaults.NAME, space, bad)
+            await client.patch(CONFIGMAPS, "config-defaults", space, bad)
         good = {"data": {"revision-timeout-seconds": "42"}}
-        await client.patch(CONFIGMAPS, defaults.NAME, space, good)
+        await client.patch(CONFIGMAPS, "config-defaults", space, good)
         async with asyncio.timeout(5):
             while True:
                 made = await client.create(KSERVICES, service(), dry_run=True)

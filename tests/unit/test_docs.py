@@ -22,17 +22,10 @@ from hearth.cli.main import app
 from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.processes import environment as node
 from hearth.cluster.node.usagemetrics import UsageCollector
+from hearth.knative.settings import parsers
 from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
-from serving.api.config import (
-    autoscaler,
-    defaults,
-    deployment,
-    features,
-    gc,
-    network,
-    observability,
-    others,
-)
+from serving.api.config import others
+from serving.api.settings import Settings
 from serving.autoscaler.engine import Engine
 from serving.autoscaler.metrics import AutoscalerMetrics, PodCounts
 
@@ -106,13 +99,8 @@ class _Asked(dict[str, str]):
 _Parse = Callable[[Mapping[str, str]], object]
 
 CONFIG_MAPS: dict[str, _Parse] = {
-    autoscaler.NAME: autoscaler.AutoscalerConfig.from_data,
-    defaults.NAME: defaults.DefaultsConfig.from_data,
-    deployment.NAME: deployment.DeploymentConfig.from_data,
-    features.NAME: features.FeaturesConfig.from_data,
-    gc.NAME: gc.GcConfig.from_data,
-    network.NAME: network.NetworkConfig.from_data,
-    observability.NAME: observability.ObservabilityConfig.from_data,
+    # Keys of config-domain are domains; no list of them could be held against a table.
+    **{name: parse for name, parse in parsers(Settings).items() if name != "config-domain"},
     "config-leader-election, config-logging": others.check_leader_election,
 }
 

@@ -10,8 +10,6 @@ from hearth.kube.gotext import format_float
 from serving.api import keys
 from serving.api.config.reading import Reader, whole_seconds
 
-NAME = "config-autoscaler"
-
 
 @dataclass(frozen=True, slots=True)
 class AutoscalerConfig:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from serving.api import gotemplate
 from serving.api.config.reading import Reader
 
-NAME = "config-defaults"
 _MAX_INT32 = 2**31 - 1
 
 

@@ -13,7 +13,6 @@ from hearth.kube.models import Model, decode
 from hearth.kube.names import dns1123_subdomain_problems
 from serving.api.config.reading import Reader, read_yaml, whole_seconds, with_texts
 
-NAME = "config-deployment"
 AFFINITY_NONE = "none"
 AFFINITY_SPREAD = "prefer-spread-revision-over-nodes"
 _SKIPPED_REGISTRIES = frozenset({"kind.local", "ko.local", "dev.local"})

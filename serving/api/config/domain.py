@@ -11,7 +11,6 @@ from hearth.kube.models import DecodeError, Model, decode, json_type
 from serving.api import keys
 from serving.api.config.reading import EXAMPLE, read_yaml, with_texts
 
-NAME = "config-domain"
 DEFAULT_DOMAIN = f"svc.{keys.CLUSTER_DOMAIN}"
 WILDCARD = "wildcard"
 _DECODING = "error unmarshaling JSON: while decoding JSON: "

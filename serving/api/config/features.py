@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 
 from serving.api.config.reading import Reader
 
-NAME = "config-features"
 ENABLED = "Enabled"
 DISABLED = "Disabled"
 ALLOWED = "Allowed"

@@ -10,7 +10,6 @@ from hearth.kube.durations import parse_go_duration
 from hearth.kube.gotext import parse_uint
 from serving.api.config.reading import Reader
 
-NAME = "config-gc"
 T = TypeVar("T", int, float)
 
 

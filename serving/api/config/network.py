@@ -13,7 +13,6 @@ from hearth.kube.models import json_type
 from serving.api import gotemplate, keys
 from serving.api.config.reading import Reader, read_yaml
 
-NAME = "config-network"
 DEFAULT_DOMAIN_TEMPLATE = "{{.Name}}.{{.Namespace}}.{{.Domain}}"
 DEFAULT_TAG_TEMPLATE = "{{.Tag}}-{{.Name}}"
 DEFAULT_CERTIFICATE_CLASS = "cert-manager.certificate.networking.knative.dev"

@@ -10,7 +10,6 @@ from hearth.kube.gotext import quote
 from serving.api import gotemplate
 from serving.api.config.reading import Reader
 
-NAME = "config-observability"
 NONE = "none"
 PROMETHEUS = "prometheus"
 DEFAULT_REQUEST_LOG_TEMPLATE = (

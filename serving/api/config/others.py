@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from hearth.kube.gotext import parse_uint
 from serving.api.config.reading import Reader
 
-LEADER_ELECTION = "config-leader-election"
-LOGGING = "config-logging"
 _MAX_BUCKETS = 10
 _LEVELS = frozenset({"debug", "info", "warn", "warning", "error", "dpanic", "panic", "fatal"})
 

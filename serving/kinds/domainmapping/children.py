@@ -9,9 +9,9 @@ from hearth.knative.resources import CLUSTERDOMAINCLAIMS, KINGRESSES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
 from serving.api import keys
+from serving.api.settings import Settings
 from serving.kinds.metadata import without
 from serving.kinds.route.children import NOT_FOR_INGRESSES, http_option, ingress_class
-from serving.kinds.settings import Settings
 
 ORIGINAL_HOST = "K-Original-Host"
 

@@ -22,10 +22,11 @@ from hearth.kube.meta import (
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
 from serving.api import keys
 from serving.api.config.domain import DEFAULT_DOMAIN
+from serving.api.settings import Settings
 from serving.kinds.domainmapping.children import make_domain_claim, make_mapping_ingress
 from serving.kinds.drift import exact_drift
-from serving.kinds.settings import Settings
 from serving.kinds.status import Draft
+from serving.routing.domains import Naming
 
 CONDITIONS = ConditionSet(
     keys.READY,
@@ -61,7 +62,7 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     if draft.is_new_generation:
         draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
     has_tls = bool(mapping["spec"].get("tls"))
-    url = settings.naming.external_url(name(mapping), "https" if has_tls else "")
+    url = Naming.of(settings).external_url(name(mapping), "https" if has_tls else "")
     draft.put("url", url)
     draft.put("address", {"url": url})
     actions: list[Action] = []

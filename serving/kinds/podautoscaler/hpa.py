@@ -9,12 +9,12 @@ from hearth.kube.meta import Object, is_controlled_by, is_deleting, name
 from hearth.kube.plan import Action, Create, Plan, Update
 from hearth.kube.resources import HPAS
 from serving.api import keys
+from serving.api.settings import Settings
 from serving.autoscaler.scale import active_threshold
 from serving.autoscaler.spec import bounds_of
 from serving.kinds.drift import merged_drift
 from serving.kinds.podautoscaler.hpa_children import make_hpa
 from serving.kinds.podautoscaler.kpa import CONDITIONS, Observed, serve
-from serving.kinds.settings import Settings
 from serving.kinds.status import Draft
 
 

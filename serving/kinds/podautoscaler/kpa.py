@@ -16,6 +16,7 @@ from hearth.kube.meta import Object, is_controlled_by, is_deleting, name, namesp
 from hearth.kube.plan import Action, Create, Patch, Plan, Update
 from hearth.kube.resources import DEPLOYMENTS, SERVICES
 from serving.api import keys
+from serving.api.settings import Settings
 from serving.autoscaler.scale import (
     UNKNOWN,
     Active,
@@ -29,7 +30,6 @@ from serving.autoscaler.scale import (
 from serving.autoscaler.spec import bounds_of
 from serving.kinds.drift import merged_drift
 from serving.kinds.services import make_revision_services, private_name
-from serving.kinds.settings import Settings
 from serving.kinds.status import Draft
 
 CONDITIONS = ConditionSet(keys.READY, (keys.ACTIVE, keys.SCALE_TARGET_INITIALIZED, keys.SKS_READY))

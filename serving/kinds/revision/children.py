@@ -14,6 +14,7 @@ from hearth.kube.durations import parse_go_duration
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
 from hearth.kube.resources import DEPLOYMENTS
 from serving.api import keys
+from serving.api.settings import Settings
 from serving.kinds.metadata import (
     DEFAULT_CONTAINER,
     revision_annotations,
@@ -21,7 +22,6 @@ from serving.kinds.metadata import (
     workload_annotations,
 )
 from serving.kinds.revision.containers import make_pod_spec, serving_container
-from serving.kinds.settings import Settings
 from serving.routing.targets import protocol_of
 
 REACHABLE = "Reachable"

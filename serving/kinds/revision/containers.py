@@ -13,7 +13,7 @@ from hearth.kube.meta import Object, labels, name
 from serving.api import keys
 from serving.api.config import deployment as config
 from serving.api.config.features import ENABLED
-from serving.kinds.settings import Settings
+from serving.api.settings import Settings
 
 _REVISION_FIELDS = frozenset(
     {

@@ -17,13 +17,13 @@ from hearth.kube.meta import Object, is_controlled_by, is_deleting, labels, name
 from hearth.kube.plan import Action, Create, Event, Plan, Update
 from hearth.kube.resources import DEPLOYMENTS
 from serving.api import keys
+from serving.api.settings import Settings
 from serving.kinds.revision.children import (
     UNREACHABLE,
     make_deployment,
     make_podautoscaler,
     reachability_of,
 )
-from serving.kinds.settings import Settings
 from serving.kinds.status import Draft
 from serving.routing.targets import condition_status
 

@@ -12,10 +12,10 @@ from hearth.kube.meta import Object, labels, name, namespace, owner_reference
 from serving.api import keys
 from serving.api.config import network
 from serving.api.config.features import ENABLED
+from serving.api.settings import Settings
 from serving.kinds.metadata import LAST_APPLIED, without
 from serving.kinds.services import service_port
-from serving.kinds.settings import Settings
-from serving.routing.domains import expanded
+from serving.routing.domains import Naming, expanded
 from serving.routing.rollout import Rollout, serialize
 from serving.routing.targets import DEFAULT, Target, Traffic
 
@@ -79,7 +79,7 @@ class _Hosts:
     def __init__(self, route: Object, visibility: dict[str, str], settings: Settings) -> None:
         self._route = route
         self._visibility = visibility
-        self._naming = settings.naming
+        self._naming = Naming.of(settings)
 
     def of(self, tag: str) -> list[tuple[str, list[str]]]:
         """Per rule: visibility and hosts."""

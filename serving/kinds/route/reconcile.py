@@ -17,6 +17,7 @@ from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, 
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
 from hearth.kube.resources import SERVICES
 from serving.api import keys
+from serving.api.settings import Settings
 from serving.kinds.drift import exact_drift, merged_drift
 from serving.kinds.route.children import http_option, ingress_class, make_ingress
 from serving.kinds.services import (
@@ -24,9 +25,8 @@ from serving.kinds.services import (
     load_balancer,
     make_placeholder,
 )
-from serving.kinds.settings import Settings
 from serving.kinds.status import Draft
-from serving.routing.domains import DomainError, local_address
+from serving.routing.domains import DomainError, Naming, local_address
 from serving.routing.rollout import (
     SECOND,
     Rollout,
@@ -74,7 +74,7 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
 def placeholder_names(route: Object, settings: Settings) -> list[str]:
     """The names that the route needs for itself and its tags."""
     try:
-        return [settings.naming.hostname(route, tag) for tag in (DEFAULT, *_tags(route))]
+        return [Naming.of(settings).hostname(route, tag) for tag in (DEFAULT, *_tags(route))]
     except DomainError:
         return [name(route)]
 
@@ -113,7 +113,7 @@ class _Work:
         self._program(traffic, visibility)
 
     def _assign_traffic(self) -> tuple[Traffic, dict[str, str]]:
-        route, naming = self.route, self.settings.naming
+        route, naming = self.route, Naming.of(self.settings)
         traffic = resolve_targets(
             route["spec"].get("traffic") or (),
             service=labels(route).get(keys.SERVICE, ""),
@@ -166,12 +166,12 @@ class _Work:
         if target.tag:
             is_local = visibility.get(target.tag) == keys.CLUSTER_LOCAL
             entry["tag"] = target.tag
-            entry["url"] = self.settings.naming.url(self.route, target.tag, local=is_local)
+            entry["url"] = Naming.of(self.settings).url(self.route, target.tag, local=is_local)
         return entry
 
     def _reserve_names(self, traffic: Traffic) -> bool:
         """Placeholder Services for the route and its tags; whether all names are ours."""
-        naming, route = self.settings.naming, self.route
+        naming, route = Naming.of(self.settings), self.route
         balancer = load_balancer(self.observed.ingress)
         wanted = set()
         for tag in traffic.tags:

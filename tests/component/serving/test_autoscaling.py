@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from hearth.kube import resources as kinds
 from hearth.kube.client import KubeClient
 from hearth.kube.meta import Object, annotations, labels, name
 from hearth.observability.metrics import REGISTRY
+from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.settings import Settings
 from serving.api.stats import Stat, encode_frame, encode_hello
 from serving.autoscaler.server import StatsServer
 from serving.install import install
 from serving.kinds.controllers import ControlPlane
-from serving.kinds.settings import Settings
 
 WAIT_SECONDS = 10.0
 NAMESPACE = "default"
@@ -183,8 +184,8 @@ async def test_a_peer_without_the_token_is_cut_off(cluster: Cluster) -> None:
 
 async def test_settings_change_what_is_running(cluster: Cluster) -> None:
     await came_up(cluster)
-    config = cluster.plane.settings.autoscaler
-    cluster.plane.change_settings("autoscaler", type(config)(min_scale=3))
+    settings = cluster.plane.settings
+    cluster.plane.change_settings(replace(settings, autoscaler=AutoscalerConfig(min_scale=3)))
     await eventually(cluster.replicas, 3)
 
 

@@ -5,16 +5,17 @@ from typing import Any
 import pytest
 import yaml
 
+from hearth.knative.admission.configmaps import EXAMPLE_CHECKSUM, example_checksum
 from hearth.kube.meta import annotations, labels, name
 from serving.api import keys
 from serving.install import shipped_objects
-from serving.webhook.handlers import CONFIG_MAPS, example_checksum
+from serving.webhook.admission import ADMISSION
 
 NAMESPACES, MAPS = shipped_objects()
 
 
 def test_every_setting_is_shipped() -> None:
-    assert {name(obj) for obj in MAPS} == set(CONFIG_MAPS)
+    assert {name(obj) for obj in MAPS} == set(ADMISSION.config_maps)
     assert [name(obj) for obj in NAMESPACES] == ["knative-serving"]
 
 
@@ -23,8 +24,8 @@ def test_examples_show_the_defaults(obj: Any) -> None:
     example = (obj.get("data") or {}).get("_example")
     if example is None:
         return
-    assert annotations(obj)[keys.EXAMPLE_CHECKSUM] == example_checksum(example)
-    read = CONFIG_MAPS[name(obj)]
+    assert annotations(obj)[EXAMPLE_CHECKSUM] == example_checksum(example)
+    read = ADMISSION.config_maps[name(obj)]
     shown = read(yaml.safe_load(example))
     if name(obj) != "config-domain":
         assert shown == read({})

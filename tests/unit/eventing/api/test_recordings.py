@@ -4,15 +4,17 @@ import copy
 
 import pytest
 
-from eventing.api.admission import Settings, default, validate
+from eventing.api.admission import ADMISSION
 from eventing.api.crds import CRDS
-from eventing.api.settings import BrokerDefaults, Features
+from eventing.api.settings import BrokerDefaults, Features, Settings
 from hearth.cluster.crd.shaping import prune
+from hearth.knative.admission import decisions
 from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
 from hearth.kube.crdgen import crd_object
 from hearth.kube.patch import merge_patch
 from tests.recordings import EVENTING_EXCHANGES, exchanges
 
+KINDS = ADMISSION.by_kind()
 SETTINGS = Settings(BrokerDefaults.from_data({}), Features.from_data({}))
 DENIED = 'admission webhook "validation.webhook.eventing.knative.dev" denied the request: '
 
@@ -65,12 +67,12 @@ def stored_objects():
 def test_answers_as_knative(row, request):
     asked = request_of(row, stored_objects())
     prune(asked.object, SCHEMAS[asked.kind], is_resource=True)
-    mutated = default(asked, SETTINGS)
+    mutated = decisions.default(KINDS, asked, SETTINGS)
     if mutated.allowed and mutated.changed is not None:
         asked = AdmissionRequest(
             **{f: getattr(asked, f) for f in asked.__slots__} | {"object": mutated.changed}
         )
-    verdict = validate(asked, SETTINGS) if mutated.allowed else mutated
+    verdict = decisions.validate(KINDS, asked, SETTINGS)[0] if mutated.allowed else mutated
     if row["status"] >= 400:
         assert DENIED + verdict.message == row["response"]["message"]
         assert verdict.code == row["status"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from eventing.api.admission import Settings, default, validate
+from eventing.api.admission import ADMISSION
 from eventing.api.broker import BrokerSpec
-from eventing.api.settings import BrokerDefaults, Features
+from eventing.api.settings import BrokerDefaults, Features, Settings
 from eventing.api.trigger import TriggerSpec
 from eventing.api.validation import (
     broker_changes,
@@ -13,6 +13,7 @@ from eventing.api.validation import (
     validate_reference,
     validate_trigger,
 )
+from hearth.knative.admission import decisions
 from hearth.knative.duck import KReference
 from hearth.knative.fielderrors import text
 from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
@@ -129,34 +130,37 @@ def a_request(obj, **given):
 
 
 A_TRIGGER = {"metadata": {"name": "t"}, "spec": {"broker": "b", "subscriber": SUBSCRIBER}}
+KINDS = ADMISSION.by_kind()
 SETTINGS = Settings(DEFAULTS, FEATURES)
 
 
 def test_the_user_is_noted_when_the_spec_changes():
-    made = default(a_request(A_TRIGGER), SETTINGS).changed
+    made = decisions.default(KINDS, a_request(A_TRIGGER), SETTINGS).changed
     assert made["metadata"]["annotations"]["eventing.knative.dev/creator"] == "me"
-    same = default(a_request(made, operation=UPDATE, username="you", old_object=made), SETTINGS)
+    same = decisions.default(
+        KINDS, a_request(made, operation=UPDATE, username="you", old_object=made), SETTINGS
+    )
     assert same.changed["metadata"]["annotations"]["eventing.knative.dev/lastModifier"] == "me"
     spec = made["spec"] | {"subscriber": {"uri": "http://b"}}
     other = a_request(made | {"spec": spec}, operation=UPDATE, username="you", old_object=made)
-    marks = default(other, SETTINGS).changed["metadata"]["annotations"]
+    marks = decisions.default(KINDS, other, SETTINGS).changed["metadata"]["annotations"]
     assert marks["eventing.knative.dev/lastModifier"] == "you"
     assert marks["eventing.knative.dev/creator"] == "me"
 
 
 def test_defaulting_is_idempotent():
-    once = default(a_request(A_TRIGGER), SETTINGS).changed
-    assert default(a_request(once), SETTINGS).changed == once
+    once = decisions.default(KINDS, a_request(A_TRIGGER), SETTINGS).changed
+    assert decisions.default(KINDS, a_request(once), SETTINGS).changed == once
 
 
 def test_status_writes_are_let_through():
     broken = a_request({"metadata": {"name": "t"}, "spec": {}}, subresource="status")
-    assert validate(broken, SETTINGS).allowed
+    assert decisions.validate(KINDS, broken, SETTINGS)[0].allowed
 
 
 def test_a_wrong_type_is_refused_in_gos_words():
     wrong = A_TRIGGER | {"spec": {"broker": 1}}
-    verdict = default(a_request(wrong), SETTINGS)
+    verdict = decisions.default(KINDS, a_request(wrong), SETTINGS)
     assert not verdict.allowed
     assert "cannot unmarshal number into Go struct field Trigger.spec.broker of type string" in (
         verdict.message
@@ -165,7 +169,7 @@ def test_a_wrong_type_is_refused_in_gos_words():
 
 def test_a_member_no_type_knows_is_refused():
     wrong = A_TRIGGER | {"spec": A_TRIGGER["spec"] | {"filters": [{"not": {"like": {}}}]}}
-    verdict = default(a_request(wrong), SETTINGS)
+    verdict = decisions.default(KINDS, a_request(wrong), SETTINGS)
     assert verdict.message == (
         'mutation failed: cannot decode incoming new object: json: unknown field "like"'
     )
@@ -173,7 +177,7 @@ def test_a_member_no_type_knows_is_refused():
 
 def test_defaults_added_to_the_old_object_are_no_change():
     old = A_TRIGGER | {"metadata": A_TRIGGER["metadata"] | {"annotations": {"a": "b"}}}
-    verdict = default(a_request(old, operation=UPDATE, old_object=old), SETTINGS)
+    verdict = decisions.default(KINDS, a_request(old, operation=UPDATE, old_object=old), SETTINGS)
     assert verdict.changed is not None
     assert verdict.changed["metadata"]["annotations"] == {"a": "b"}
 

@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from hearth.kube import admission
-from hearth.kube.admission import AdmissionRequest, AdmissionResponse, Mounted, deny
+from hearth.kube.admission import AdmissionRequest, AdmissionResponse, Mounted
 
 ASKED = AdmissionRequest(
     uid="u",
@@ -63,8 +63,14 @@ def test_no_change_is_no_patch() -> None:
     assert "patch" not in response(AdmissionResponse(changed={"spec": {"a": 1}}))
 
 
+def deny(message: str, *warnings: str) -> AdmissionResponse:
+    return AdmissionResponse(
+        allowed=False, message=message, code=400, reason="BadRequest", warnings=warnings
+    )
+
+
 def test_a_refusal_carries_message_and_warnings() -> None:
-    found = response(deny("no", ("careful",)))
+    found = response(deny("no", "careful"))
     assert found["allowed"] is False
     assert found["status"]["message"] == "no"
     assert found["status"]["code"] == 400

@@ -7,9 +7,9 @@ import pytest
 from hearth.kube.meta import Object
 from serving.api import keys
 from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.settings import Settings
 from serving.autoscaler.scale import Bounds
 from serving.autoscaler.spec import bounds_of, decider_spec, initial_scale, scale_bounds
-from serving.kinds.settings import Settings
 
 CONFIG = AutoscalerConfig()
 

@@ -9,8 +9,8 @@ from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KINGRE
 from hearth.kube.meta import Object
 from hearth.kube.plan import Plan
 from serving.api.config.network import NetworkConfig
+from serving.api.settings import Settings
 from serving.kinds.domainmapping import reconcile as domainmapping
-from serving.kinds.settings import Settings
 
 NAME = "app.example.org"
 

@@ -11,10 +11,10 @@ from hearth.kube.plan import Plan
 from hearth.kube.resources import DEPLOYMENTS, HPAS, SERVICES
 from serving.api import keys
 from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.settings import Settings
 from serving.autoscaler.spec import bounds_of
 from serving.kinds.podautoscaler import hpa
 from serving.kinds.podautoscaler import kpa as podautoscaler
-from serving.kinds.settings import Settings
 
 NAME, DEPLOYMENT = "rev", "rev-deployment"
 

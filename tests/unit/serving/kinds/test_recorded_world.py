@@ -17,6 +17,7 @@ from hearth.kube.plan import Create, Event, Plan, Update, UpdateStatus
 from serving.api import keys
 from serving.api.config.domain import DomainConfig
 from serving.api.config.network import NetworkConfig
+from serving.api.settings import Settings
 from serving.kinds import labeler
 from serving.kinds.configuration import reconcile as configuration
 from serving.kinds.configuration.children import make_revision
@@ -32,7 +33,6 @@ from serving.kinds.route import reconcile as route
 from serving.kinds.service import reconcile as service
 from serving.kinds.service.children import make_configuration, make_route
 from serving.kinds.services import make_revision_services
-from serving.kinds.settings import Settings
 from tests.recordings import SERVING_WORLD, scenarios
 
 MOMENT = "2026-11-20T16:40:00Z"

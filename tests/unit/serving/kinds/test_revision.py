@@ -9,8 +9,8 @@ from hearth.kube.plan import Plan
 from hearth.kube.resources import DEPLOYMENTS, PODS
 from serving.api import keys
 from serving.api.config.deployment import DeploymentConfig
+from serving.api.settings import Settings
 from serving.kinds.revision import reconcile as revision
-from serving.kinds.settings import Settings
 
 NAME, DEPLOYMENT = "hello-00001", "hello-00001-deployment"
 

@@ -11,9 +11,9 @@ from serving.api import keys
 from serving.api.config.domain import DomainConfig
 from serving.api.config.features import FeaturesConfig
 from serving.api.config.network import NetworkConfig
+from serving.api.settings import Settings
 from serving.kinds.route import reconcile as route
 from serving.kinds.services import GATEWAY_HOST
-from serving.kinds.settings import Settings
 
 LATEST = {"configurationName": "hello", "latestRevision": True, "percent": 100}
 SETTINGS = Settings(domain=DomainConfig.from_data({"example.com": ""}), external_port=8080)

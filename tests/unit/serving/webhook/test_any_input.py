@@ -7,12 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hearth.knative.admission import decisions
+from hearth.knative.admission.configmaps import validate_config_map
 from hearth.kube.admission import AdmissionRequest
 from serving.api.config.features import FeaturesConfig, key_of
 from serving.api.settings import Settings
-from serving.webhook.handlers import CONFIG_MAPS, Defaulting, Validation, validate_config_map
-from serving.webhook.kinds import RULES
+from serving.webhook.admission import ADMISSION
 
+KINDS = ADMISSION.by_kind()
 ALL_ON = Settings(
     features=FeaturesConfig.from_data(
         {key_of(flag): "enabled" for flag in FeaturesConfig.__dataclass_fields__}
@@ -70,7 +72,7 @@ def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-def _with(place: tuple[Any, ...], value: Any) -> Any:
+def _with(place: tuple[Any, ...], value: Any) -> dict[str, Any]:
     spec = copy.deepcopy(SPEC)
     target = spec
     for key in place[:-1]:
@@ -95,30 +97,28 @@ def _request(kind: tuple[str, str, str], spec: Any, old: Any = None) -> Admissio
     )
 
 
-@pytest.mark.parametrize("kind", RULES, ids=lambda kind: kind[2])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind[2])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(place=st.sampled_from(_places(SPEC)), value=JSON, on=st.booleans())
-async def test_every_object_gets_an_answer(
+def test_every_object_gets_an_answer(
     kind: tuple[str, str, str], place: tuple[Any, ...], value: Any, on: bool
 ) -> None:
-    def current() -> Settings:
-        return ALL_ON if on else Settings()
-
+    current = ALL_ON if on else Settings()
     spec = _with(place, value)
-    answer = Defaulting(current)(_request(kind, spec))
+    answer = decisions.default(KINDS, _request(kind, spec), current)
     if not answer.allowed:
         assert "cannot decode incoming new object: " in answer.message
         return
     assert answer.changed is not None
     defaulted = answer.changed["spec"]
-    again = Defaulting(current)(_request(kind, defaulted))
+    again = decisions.default(KINDS, _request(kind, defaulted), current)
     assert again.changed is not None
     assert again.changed["spec"] == defaulted
-    await Validation(current)(_request(kind, defaulted))
-    await Validation(current)(_request(kind, defaulted, SPEC))
+    decisions.validate(KINDS, _request(kind, defaulted), current)
+    decisions.validate(KINDS, _request(kind, defaulted, SPEC), current)
 
 
-@pytest.mark.parametrize("name", CONFIG_MAPS)
+@pytest.mark.parametrize("name", ADMISSION.config_maps)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_every_config_map_gets_an_answer(name: str, data: st.DataObject) -> None:
@@ -151,5 +151,5 @@ def test_every_config_map_gets_an_answer(name: str, data: st.DataObject) -> None
     )
     obj = {"metadata": {"name": name}, "data": data.draw(st.dictionaries(keys, texts))}
     request = AdmissionRequest("1", "", "v1", "ConfigMap", "configmaps", "UPDATE", object=obj)
-    answer = validate_config_map(request)
+    answer = validate_config_map(ADMISSION.config_maps, request)
     assert answer.allowed or answer.message.startswith("validation failed: ")

@@ -4,7 +4,6 @@ What only a server can do is left out here: tries of a pod (dry run), names, man
 ConfigMaps that are stored together with Knative's own example texts.
 """
 
-import asyncio
 import copy
 from collections.abc import Iterator
 from typing import Any
@@ -14,12 +13,14 @@ from hearth.cluster.crd.kinds import kinds_of
 from hearth.cluster.crd.shaping import drop_nulls, fill_defaults, prune
 from hearth.cluster.model.fielderrors import aggregate
 from hearth.cluster.model.kind import Kind
+from hearth.knative.admission import decisions
+from hearth.knative.admission.configmaps import validate_config_map
 from hearth.kube.admission import AdmissionRequest, AdmissionResponse
 from hearth.kube.crdgen import crd_object
 from hearth.kube.patch import merge_patch
 from serving.api.crds import ALL
 from serving.api.settings import Settings
-from serving.webhook.handlers import Defaulting, Validation, validate_config_map
+from serving.webhook.admission import ADMISSION
 from tests.recordings import SERVING_EXCHANGES, exchanges
 
 KINDS: dict[str, Kind] = {
@@ -37,7 +38,7 @@ def _in_scope(exchange: dict[str, Any]) -> bool:
 
 def _mutated(kind: Kind, new: Any, old: Any) -> tuple[Any, str]:
     request = _request(kind, new, old)
-    answer = Defaulting(Settings)(request)
+    answer = decisions.default(ADMISSION.by_kind(), request, Settings())
     if not answer.allowed:
         return (
             new,
@@ -47,10 +48,9 @@ def _mutated(kind: Kind, new: Any, old: Any) -> tuple[Any, str]:
 
 
 def _validated(kind: Kind, new: Any, old: Any) -> AdmissionResponse:
-    async def ask() -> AdmissionResponse:
-        return await Validation(Settings)(_request(kind, new, old))
-
-    return asyncio.run(ask())
+    request = _request(kind, new, old)
+    verdict, _ = decisions.validate(ADMISSION.by_kind(), request, Settings())
+    return verdict
 
 
 def _request(kind: Kind, new: Any, old: Any) -> AdmissionRequest:
@@ -111,7 +111,7 @@ def replay() -> Iterator[tuple[dict[str, Any], Any, str, list[str]]]:
             name = path.rpartition("/")[2]
             obj = {"metadata": {"name": name}, **exchange["body"]}
             asked = AdmissionRequest("1", "", "v1", "ConfigMap", "configmaps", "UPDATE", object=obj)
-            found = validate_config_map(asked)
+            found = validate_config_map(ADMISSION.config_maps, asked)
             text = 'admission webhook "config.webhook.serving.knative.dev" denied the request: '
             yield exchange, None, "" if found.allowed else text + found.message, []
             continue

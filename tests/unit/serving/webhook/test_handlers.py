@@ -4,16 +4,13 @@ from typing import Any
 
 import pytest
 
-from hearth.kube.admission import AdmissionRequest, AdmissionResponse
+from hearth.knative.admission import decisions
+from hearth.knative.admission.configmaps import example_checksum, validate_config_map
+from hearth.kube.admission import AdmissionRequest
 from serving.api.settings import Settings
-from serving.webhook.handlers import (
-    Defaulting,
-    Validation,
-    example_checksum,
-    validate_config_map,
-)
-from serving.webhook.registrations import ALL
+from serving.webhook.admission import ADMISSION
 
+KINDS = ADMISSION.by_kind()
 POD = {"containers": [{"image": "ko.local/hello"}]}
 GROUPS = {
     "Service": ("serving.knative.dev", "v1"),
@@ -51,13 +48,13 @@ def asked(
 
 
 def defaulted(new: dict[str, Any], old: dict[str, Any] | None = None, user: str = "me") -> Any:
-    answer = Defaulting(Settings)(asked(new, old, user=user))
+    answer = decisions.default(KINDS, asked(new, old, user=user), Settings())
     assert answer.allowed, answer.message
     return answer.changed
 
 
-async def message(new: dict[str, Any], old: dict[str, Any] | None = None) -> str:
-    answer = await Validation(Settings)(asked(new, old))
+def message(new: dict[str, Any], old: dict[str, Any] | None = None) -> str:
+    answer, _ = decisions.validate(KINDS, asked(new, old), Settings())
     assert answer.allowed == (not answer.message)
     return answer.message
 
@@ -113,7 +110,8 @@ def test_a_pod_autoscaler_has_class_and_metric() -> None:
 
 
 def test_nonsense_is_refused_before_anything_else() -> None:
-    answer = Defaulting(Settings)(asked(an_object("Service", {"traffic": [{"percent": "1"}]})))
+    wrong = an_object("Service", {"traffic": [{"percent": "1"}]})
+    answer = decisions.default(KINDS, asked(wrong), Settings())
     assert answer.message == (
         "mutation failed: cannot decode incoming new object: json: cannot unmarshal string into "
         "Go struct field Service.spec.traffic.0.percent of type int64"
@@ -124,7 +122,7 @@ def test_nonsense_is_refused_before_anything_else() -> None:
 def test_status_and_unknown_kinds() -> None:
     made = a_service() | {"status": {"url": "x"}}
     assert defaulted(made)["status"] == {"url": "x"}
-    assert not Defaulting(Settings)(asked(an_object("Widget", {}))).allowed
+    assert not decisions.default(KINDS, asked(an_object("Widget", {})), Settings()).allowed
 
 
 SERVICE = "spec.template"
@@ -266,68 +264,68 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("obj", "text"), REFUSED)
-async def test_refusals(obj: dict[str, Any], text: str) -> None:
+def test_refusals(obj: dict[str, Any], text: str) -> None:
     made = obj if obj["kind"] in ("PodAutoscaler", "DomainMapping") else defaulted(obj)
-    assert await message(made) == f"validation failed: {text}"
+    assert message(made) == f"validation failed: {text}"
 
 
-async def test_the_creator_never_changes() -> None:
+def test_the_creator_never_changes() -> None:
     made = defaulted(a_service())
     other = {"serving.knative.dev/creator": "you", "serving.knative.dev/lastModifier": "you"}
     changed = made | {"metadata": made["metadata"] | {"annotations": other}}
-    assert await message(changed, made) == (
+    assert message(changed, made) == (
         "validation failed: annotation value is immutable: "
         "metadata.annotations.serving.knative.dev/creator\n"
         "invalid value: you: metadata.annotations.serving.knative.dev/lastModifier"
     )
 
 
-async def test_a_changed_template_needs_a_new_name() -> None:
+def test_a_changed_template_needs_a_new_name() -> None:
     made = defaulted(a_service(metadata={"name": "s-1"}))
     changed = defaulted(a_service(metadata={"name": "s-1"}, spec={**POD, "timeoutSeconds": 7}))
-    text = await message(changed, made)
+    text = message(changed, made)
     assert text.startswith("validation failed: Saw the following changes without a name change")
     assert '*{*v1.RevisionTemplateSpec}.Spec.TimeoutSeconds:\n\t-: "300"\n\t+: "7"' in text
     renamed = defaulted(a_service(metadata={"name": "s-2"}, spec={**POD, "timeoutSeconds": 7}))
-    assert await message(renamed | {"metadata": made["metadata"]}, made) == ""
+    assert message(renamed | {"metadata": made["metadata"]}, made) == ""
 
 
-async def test_warnings_come_with_either_answer() -> None:
+def test_warnings_come_with_either_answer() -> None:
     made = defaulted(a_service())
-    answer = await Validation(Settings)(asked(made))
+    answer, _ = decisions.validate(KINDS, asked(made), Settings())
     assert answer.allowed
     assert answer.warnings[0].startswith("Kubernetes default value is insecure")
 
 
-async def test_the_pod_of_a_dry_run_is_tried() -> None:
-    tried: list[tuple[str, Any]] = []
-
-    async def trial(namespace: str, template: Any) -> str | None:
-        tried.append((namespace, template))
-        return "dry run failed with no: spec.template"
-
-    async def answer(obj: Any, *, dry: bool) -> AdmissionResponse:
-        return await Validation(Settings, trial)(asked(obj, dry=dry))
-
+def test_a_dry_run_names_the_pod_to_try() -> None:
     made = defaulted(a_service())
-    assert (await answer(made, dry=False)).allowed
-    assert not tried
-    refused = await answer(made, dry=True)
-    assert refused.message == "validation callback failed: dry run failed with no: spec.template"
-    assert tried == [("d", made["spec"]["template"])]
-    owned = an_object(
-        "Configuration",
-        made["spec"],
-        labels={"serving.knative.dev/service": "s"},
-        ownerReferences=[{"kind": "Service", "name": "s"}],
-    )
-    assert (await answer(owned, dry=True)).allowed
+    assert decisions.validate(KINDS, asked(made), Settings())[1] is None
+    verdict, trial = decisions.validate(KINDS, asked(made, dry=True), Settings())
+    assert verdict.allowed
+    assert trial is not None
+    assert (trial.resource.kind, trial.field) == ("Pod", "spec.template")
+    assert trial.obj["metadata"]["namespace"] == "d"
+    assert trial.obj["spec"]["containers"][0]["image"] == "ko.local/hello"
+
+
+def test_the_pod_of_an_owned_configuration_was_tried_with_its_service() -> None:
+    made = defaulted(a_service())
+    spec = {"template": made["spec"]["template"]}
+    owner = {
+        "labels": {"serving.knative.dev/service": "s"},
+        "ownerReferences": [{"kind": "Service", "name": "s"}],
+    }
+    for metadata, is_tried in ((owner, False), ({}, True)):
+        request = asked(an_object("Configuration", spec, **metadata), dry=True)
+        verdict, trial = decisions.validate(KINDS, request, Settings())
+        assert verdict.allowed
+        assert (trial is not None) == is_tried
 
 
 def config_map(name: str, data: dict[str, str], **annotations: str) -> str:
     obj = {"metadata": {"name": name, "annotations": annotations}, "data": data}
     request = AdmissionRequest("1", "", "v1", "ConfigMap", "configmaps", "UPDATE", object=obj)
-    return validate_config_map(request).message
+    return validate_config_map(ADMISSION.config_maps, request).message
 
 
 def test_config_maps() -> None:
@@ -349,9 +347,20 @@ def test_an_edited_example_is_noticed() -> None:
 
 
 def test_registrations_bear_the_names_of_knative() -> None:
-    assert [webhook.name for webhook in ALL] == [
+    assert [webhook.name for webhook in ADMISSION.kind_webhooks()] == [
         "webhook.serving.knative.dev",
         "validation.webhook.serving.knative.dev",
-        "config.webhook.serving.knative.dev",
     ]
-    assert [webhook.mutating for webhook in ALL] == [True, False, False]
+    assert ADMISSION.config_webhook().name == "config.webhook.serving.knative.dev"
+
+
+def test_every_kind_is_asked_about() -> None:
+    [defaulting, validation] = ADMISSION.kind_webhooks()
+    rules = {(r["apiGroups"][0], r["apiVersions"][0]): r["resources"] for r in defaulting.rules}
+    assert rules == {
+        ("autoscaling.internal.knative.dev", "v1alpha1"): ["podautoscalers"],
+        ("networking.internal.knative.dev", "v1alpha1"): ["certificates", "ingresses"],
+        ("serving.knative.dev", "v1"): ["configurations", "revisions", "routes", "services"],
+        ("serving.knative.dev", "v1beta1"): ["domainmappings"],
+    }
+    assert validation.rules == defaulting.rules

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
+from hearth.knative.admission import decisions
+from hearth.knative.admission.configmaps import validate_config_map
 from hearth.kube.admission import CREATE, AdmissionRequest, AdmissionResponse
 from serving.api import keys
 from serving.api.config.features import FeaturesConfig
 from serving.api.settings import Settings
-from serving.webhook.handlers import Defaulting, Validation, validate_config_map
+from serving.webhook.admission import ADMISSION
 
+KINDS = ADMISSION.by_kind()
 SOME_IMAGE = "ko.local/hello"
 
 
@@ -27,9 +29,9 @@ def answer(
     def asked(obj: dict[str, Any]) -> AdmissionRequest:
         return AdmissionRequest("1", group, version, kind, "", CREATE, "s", "ns", object=obj)
 
-    changed = Defaulting(lambda: settings)(asked(obj)).changed
+    changed = decisions.default(KINDS, asked(obj), settings).changed
     assert changed is not None
-    verdict = asyncio.run(Validation(lambda: settings)(asked(changed)))
+    verdict, _ = decisions.validate(KINDS, asked(changed), settings)
     return changed["spec"], verdict.message
 
 
@@ -95,7 +97,7 @@ def test_an_empty_path_of_an_ingress(path: dict[str, Any], complaint: str) -> No
 def test_empty_annotations_are_left_out() -> None:
     rules = {"kind": "Revision", "metadata": {"name": "r", "annotations": {}, "labels": {}}}
     request = AdmissionRequest("1", keys.SERVING_GROUP, "v1", "Revision", "", CREATE, object=rules)
-    changed = Defaulting(Settings)(request).changed
+    changed = decisions.default(KINDS, request, Settings()).changed
     assert changed is not None
     assert changed["metadata"] == {"name": "r"}
 
@@ -110,7 +112,8 @@ def test_numbers_that_go_reads(value: str) -> None:
 def config_map(name: str, **data: str) -> AdmissionResponse:
     obj = {"metadata": {"name": name}, "data": {k.replace("_", "-"): v for k, v in data.items()}}
     return validate_config_map(
-        AdmissionRequest("1", "", "v1", "ConfigMap", "configmaps", CREATE, object=obj)
+        ADMISSION.config_maps,
+        AdmissionRequest("1", "", "v1", "ConfigMap", "configmaps", CREATE, object=obj),
     )
 
 

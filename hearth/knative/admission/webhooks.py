@@ -1,0 +1,132 @@
+"""A project's webhooks: their names and rules for the API server, and the handlers behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from hearth.knative.admission import decisions
+from hearth.knative.admission.configmaps import validate_config_map
+from hearth.knative.admission.decisions import Kinds, deny
+from hearth.knative.admission.kinds import Kind, Trial
+from hearth.knative.settings import Parse
+from hearth.kube.admission import AdmissionRequest, AdmissionResponse, Handler
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import ApiError
+from hearth.kube.webhooks import Webhook, writes_rule
+
+T = TypeVar("T")
+
+DEFAULTING_PATH = "/defaulting"
+VALIDATION_PATH = "/resource-validation"
+CONFIG_PATH = "/config-validation"
+
+_APP_NAME = "app.kubernetes.io/name"
+_NOT_EXCLUDED = {
+    "namespaceSelector": {
+        "matchExpressions": [{"key": "webhooks.knative.dev/exclude", "operator": "DoesNotExist"}]
+    }
+}
+_UNSUPPORTED = "does not support dry run"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission(Generic[T]):
+    """What one project asks of admission.
+
+    ``group`` ends the names of the webhooks. ``config_maps`` are the parsers of the ConfigMaps in
+    ``system_namespace``, which are known by their label ``app.kubernetes.io/name``.
+    """
+
+    group: str
+    system_namespace: str
+    kinds: Sequence[Kind[Any, T]]
+    config_maps: Mapping[str, Parse]
+
+    def by_kind(self) -> Kinds[T]:
+        """The kinds by group, version and kind."""
+        return {(k.resource.group, k.resource.version, k.resource.kind): k for k in self.kinds}
+
+    # -- registration ------------------------------------------------------------------------------
+
+    def config_webhook(self) -> Webhook:
+        """The webhook for ConfigMaps.
+
+        It has to be registered before the project writes a ConfigMap: the registration of an
+        earlier run leads to a process that is gone, and it refuses what it cannot ask about.
+        """
+        return Webhook(
+            f"config.webhook.{self.group}",
+            CONFIG_PATH,
+            (writes_rule("", ["v1"], ["configmaps"]),),
+            labels=self._labels(),
+            selectors={"objectSelector": {"matchLabels": {_APP_NAME: self.system_namespace}}},
+        )
+
+    def kind_webhooks(self) -> tuple[Webhook, Webhook]:
+        """The defaulting and the validating webhook, to be registered once settings are known.
+
+        Knative is asked about status updates too, and looks at nothing there. Not asking saves two
+        calls for each step of a reconciler.
+        """
+        rules = tuple(
+            writes_rule(group, [version], plurals)
+            for (group, version), plurals in self._plurals().items()
+        )
+        return (
+            Webhook(
+                f"webhook.{self.group}",
+                DEFAULTING_PATH,
+                rules,
+                mutating=True,
+                labels=self._labels(),
+                selectors={**_NOT_EXCLUDED, "reinvocationPolicy": "IfNeeded"},
+            ),
+            Webhook(
+                f"validation.webhook.{self.group}",
+                VALIDATION_PATH,
+                rules,
+                labels=self._labels(),
+                selectors=_NOT_EXCLUDED,
+            ),
+        )
+
+    def _labels(self) -> dict[str, str]:
+        return {_APP_NAME: self.system_namespace, "app.kubernetes.io/component": "webhook"}
+
+    def _plurals(self) -> dict[tuple[str, str], list[str]]:
+        plurals: dict[tuple[str, str], list[str]] = {}
+        for kind in self.kinds:
+            group = plurals.setdefault((kind.resource.group, kind.resource.version), [])
+            group.append(kind.resource.plural)
+        return {group: sorted(names) for group, names in sorted(plurals.items())}
+
+    # -- handlers ----------------------------------------------------------------------------------
+
+    def handlers(self, settings: Callable[[], T], client: KubeClient) -> dict[str, Handler]:
+        """The handlers by path; ``settings`` is asked at each request."""
+        kinds = self.by_kind()
+
+        async def validate(request: AdmissionRequest) -> AdmissionResponse:
+            answer, trial = decisions.validate(kinds, request, settings())
+            return answer if trial is None else await _tried(client, trial, answer)
+
+        return {
+            DEFAULTING_PATH: lambda request: decisions.default(kinds, request, settings()),
+            VALIDATION_PATH: validate,
+            CONFIG_PATH: lambda request: validate_config_map(self.config_maps, request),
+        }
+
+
+async def _tried(client: KubeClient, trial: Trial, answer: AdmissionResponse) -> AdmissionResponse:
+    """The answer, or a refusal in the API server's words where it would refuse the child."""
+    try:
+        await client.create(trial.resource, trial.obj, dry_run=True)
+    except ApiError as error:
+        if _UNSUPPORTED not in error.message:
+            return deny(
+                f"validation callback failed: dry run failed with {error.message}: {trial.field}",
+                answer.warnings,
+            )
+    return answer
