@@ -1,0 +1,1 @@
+"""The ``hearth`` command, and the supervisor behind ``hearth up``."""

@@ -7,46 +7,50 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from hearth.cli.state import StateError
+from hearth.cli.errors import UserError
 from hearth.cluster.node.images.store import ImageSpec, ImageStore, InvalidImageName
 
 
 def add_image(
     data_dir: Path, name: str, command: Sequence[str], *, env: Sequence[str], workdir: Path
 ) -> None:
-    """Registers a command; a program that cannot be found is refused now, not at its first pod."""
+    """Registers a command under an image name.
+
+    A program that is not there is a UserError now, not at its first pod.
+    """
     if not command:
-        raise StateError(f"say what {name} runs: hearth image add {name} -- COMMAND ARGUMENTS")
+        raise UserError(f"say what {name} runs: hearth image add {name} -- COMMAND ARGUMENTS")
     program = command[0]
-    found = shutil.which(program, path=str(workdir) if "/" in program else None) or shutil.which(
+    path = shutil.which(program, path=str(workdir) if "/" in program else None) or shutil.which(
         str(workdir / program)
     )
-    if found is None:
-        raise StateError(
+    if path is None:
+        raise UserError(
             f"there is no program {program!r} (looked on the PATH and in {workdir}); "
             f"name it with its path, or make it executable"
         )
     pairs = dict(_pair(text) for text in env)
     spec = ImageSpec(
-        entrypoint=(str(Path(found).absolute()), *command[1:]),
+        entrypoint=(str(Path(path).absolute()), *command[1:]),
         env=pairs,
         workdir=str(workdir.absolute()),
     )
     try:
         image = ImageStore(data_dir).add(name, spec)
     except InvalidImageName as error:
-        raise StateError(str(error)) from error
+        raise UserError(str(error)) from error
     print(f"{name} runs: {' '.join(image.entrypoint)}")
 
 
 def _pair(text: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not found or not name:
-        raise StateError(f"--env {text!r}: give NAME=VALUE")
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UserError(f"--env {text!r}: give NAME=VALUE")
     return name, value
 
 
 def list_images(data_dir: Path, output: str) -> None:
+    """Prints the known images, as a table or as JSON."""
     tagged = ImageStore(data_dir).list()
     if output == "json":
         entries = [
@@ -77,8 +81,9 @@ def list_images(data_dir: Path, output: str) -> None:
 
 
 def remove_image(data_dir: Path, name: str) -> None:
+    """Forgets an image; UserError for one that is not known."""
     if not ImageStore(data_dir).remove(name):
-        raise StateError(f"no image {name!r} is known; `hearth image list` shows them")
+        raise UserError(f"no image {name!r} is known; `hearth image list` shows them")
     print(f"Forgot {name}.")
 
 
@@ -88,12 +93,12 @@ def build_image(data_dir: Path, folder: Path, name: str) -> None:
     from hearth.cluster.node.images.detect import BuildError
 
     if not folder.is_dir():
-        raise StateError(f"{folder} is no folder")
+        raise UserError(f"{folder} is no folder")
     store = ImageStore(data_dir)
     builds = data_dir / "builds"
     try:
         image = build(folder.absolute(), name, store, builds=builds, say=print)
     except (BuildError, InvalidImageName) as error:
-        raise StateError(str(error)) from error
+        raise UserError(str(error)) from error
     print(f"{name} runs: {' '.join(image.command_line((), ()))}")
     print(f"Use it as `image: {name}` in YAML.")

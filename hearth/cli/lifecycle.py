@@ -8,7 +8,9 @@ import signal
 import time
 from pathlib import Path
 
-from hearth.cli.state import StateError, is_running, read_state, state_file
+from hearth.cli import names
+from hearth.cli.errors import UserError
+from hearth.cli.state import is_running, read_state, state_file
 
 _STOP_SECONDS = 60.0
 
@@ -28,7 +30,7 @@ def _stop(pid: int, state: dict[str, object]) -> None:
     deadline = time.monotonic() + _STOP_SECONDS
     while is_running(state):
         if time.monotonic() > deadline:
-            raise StateError(
+            raise UserError(
                 f"process {pid} did not stop within {_STOP_SECONDS:.0f} s; "
                 f"`kill -9 {pid}` ends it, nothing acknowledged is lost by that"
             )
@@ -44,6 +46,7 @@ def reset(data_dir: Path) -> None:
         print(f"Nothing is stored in {data_dir}.")
         return
     if not state_file(data_dir).exists():
-        raise StateError(f"{data_dir} is no state folder of Hearth: it is left as it is")
+        raise UserError(f"{data_dir} is no state folder of Hearth: it is left as it is")
     shutil.rmtree(data_dir)
+    names.forget(data_dir)
     print(f"Deleted {data_dir}.")

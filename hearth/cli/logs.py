@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from hearth.cli.session import running_state
-from hearth.cli.state import StateError
+from hearth.cli.errors import UserError
+from hearth.cli.state import running_state
 from hearth.knative.resources import KSERVICES
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
@@ -22,6 +22,8 @@ _SERVICE_LABEL = "serving.knative.dev/service"
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
+    """What the command line of ``hearth logs`` says; ``tail`` counts lines of each pod."""
+
     service: str
     namespace: str
     follow: bool
@@ -29,6 +31,7 @@ class LogOptions:
 
 
 def print_logs(data_dir: Path, options: LogOptions) -> int:
+    """Prints the logs of a service's pods; returns the exit code."""
     state = running_state(data_dir)
     try:
         asyncio.run(_print(Path(state["kubeconfig"]), options))
@@ -43,7 +46,7 @@ async def _print(kubeconfig: Path, options: LogOptions) -> None:
         try:
             await client.get(KSERVICES, options.service, options.namespace)
         except NotFound as error:
-            raise StateError(
+            raise UserError(
                 f"there is no service {options.service!r} in namespace {options.namespace!r}; "
                 f"`hearth status` lists the services"
             ) from error

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from hearth.cli.state import StateError, default_data_dir
+from hearth.cli import names
+from hearth.cli.errors import UserError
 
 app = typer.Typer(
     name="hearth",
@@ -38,7 +39,7 @@ Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace.")]
 
 
 def _folder(data_dir: Path | None, name: str) -> Path:
-    return (data_dir or default_data_dir(name)).expanduser().absolute()
+    return data_dir.expanduser().absolute() if data_dir else names.data_dir_of(name)
 
 
 @app.command()
@@ -241,7 +242,7 @@ def run() -> None:
     """Entry point: errors the user can mend are one line, without a traceback."""
     try:
         app()
-    except StateError as error:
+    except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:

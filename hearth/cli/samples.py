@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hearth.cli.state import Layout
+from hearth.cli.layout import Layout
 
 _HERE = Path(__file__).resolve()
 

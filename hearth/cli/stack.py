@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 
-from hearth.cli.state import Layout
+from hearth.cli.layout import Layout
 from hearth.cli.supervisor import Component
 from hearth.process import Main, Ready
 
@@ -31,12 +31,13 @@ NODE_NAME = "hearth"
 
 
 def preload() -> None:
+    """Imports what several components need, in the supervisor, before the first fork."""
     for module in _SHARED_IMPORTS:
         importlib.import_module(module)
 
 
 def components(layout: Layout) -> list[Component]:
-    """In order of start; everything talks to the API server, which comes first."""
+    """Lists what runs, in order of start; everything talks to the API server, the first."""
 
     def metrics(name: str) -> int:
         return layout.ports[f"metrics-{name}"]
@@ -129,7 +130,7 @@ def _broker(layout: Layout) -> Main:
 
 
 def _together(*mains: Main) -> Main:
-    """Several parts in one process: ready when all are, ended when one ends."""
+    """Runs several parts in one process: ready when all are, ended when one ends."""
 
     async def run_all(ready: Ready) -> None:
         waiting = len(mains)

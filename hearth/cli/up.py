@@ -5,32 +5,28 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shlex
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from hearth.cli import samples, stack
-from hearth.cli.state import (
-    Layout,
-    StateError,
-    default_data_dir,
-    is_running,
-    prepare_layout,
-    process_start,
-    read_state,
-    write_state,
-)
-from hearth.cli.supervisor import StartFailed, Supervisor
+from hearth.cli import names, samples, stack
+from hearth.cli.banner import banner, naming_options
+from hearth.cli.errors import UserError
+from hearth.cli.layout import Layout, prepare_layout
+from hearth.cli.roster import StartFailed
+from hearth.cli.state import is_running, process_start, read_state, write_state
+from hearth.cli.supervisor import Supervisor
 from hearth.observability.logs import configure_logging
 
-_MOST_LOG_BYTES = 10 * 1024 * 1024
+_MAX_LOG_BYTES = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
+    """What the command line of ``hearth up`` says; a port of 0 asks for any free one."""
+
     data_dir: Path
     name: str
     host: str
@@ -45,7 +41,7 @@ def up(options: UpOptions) -> int:
     began = time.monotonic()
     state = read_state(options.data_dir)
     if is_running(state):
-        raise StateError(
+        raise UserError(
             f"Hearth {options.name!r} runs already (process {state['pid']}); "
             f"`hearth status` shows it, `hearth down` stops it, --name starts another one"
         )
@@ -77,7 +73,7 @@ def _is_error(line: str) -> bool:
 
 def open_log(path: Path) -> BinaryIO:
     """The log of a detached Hearth; one that has grown large makes way for a new one."""
-    if path.exists() and path.stat().st_size > _MOST_LOG_BYTES:
+    if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
     return open(path, "ab", buffering=0)
 
@@ -92,7 +88,7 @@ def _in_background(options: UpOptions, began: float, told_fd: int) -> int:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             return _serve(options, began, told)
-        except StateError as error:
+        except UserError as error:
             print(f"Error: {error}", file=told, flush=True)
         except OSError as error:
             where = error.filename or options.data_dir
@@ -108,7 +104,7 @@ def _lock(data_dir: Path) -> TextIO:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise StateError(
+        raise UserError(
             f"the state folder {data_dir} is locked by another Hearth that is starting or "
             f"stopping: wait for it, or choose another folder with --data-dir"
         ) from error
@@ -122,6 +118,7 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
         layout = prepare_layout(
             options.data_dir, host=options.host, port=options.port, api_port=options.api_port
         )
+        names.note(options.name, options.data_dir)
         write_state(layout.data_dir, _state(options, layout, {}))  # `down` finds us from here on
         stack.prepare_credentials(layout)
         samples.register(layout)
@@ -149,7 +146,7 @@ def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) ->
         supervisor.run()
     except StartFailed as error:
         where = f"its log says why: {layout.log_file}" if options.detach else "see the lines above"
-        raise StateError(f"component {error} failed to start; {where}") from error
+        raise UserError(f"component {error} failed to start; {where}") from error
     finally:
         with contextlib.suppress(OSError):  # a process that is gone counts as not running, too
             write_state(layout.data_dir, _state(options, layout, {}) | {"pid": 0})
@@ -180,32 +177,12 @@ def _state(options: UpOptions, layout: Layout, pids: dict[str, int]) -> dict[str
     }
 
 
-def _which(options: UpOptions) -> str:
-    """The options that other commands need to find this Hearth."""
-    if options.data_dir != default_data_dir(options.name):
-        return f" --data-dir {shlex.quote(str(options.data_dir))}"
-    return "" if options.name == "default" else f" --name {options.name}"
-
-
 def _banner(options: UpOptions, layout: Layout, seconds: float) -> str:
-    suffix = f":{layout.port}" if layout.port != 80 else ""
-    lines = [
-        f"Hearth is ready ({seconds:.1f} s).",
-        "",
-        f"  kubeconfig   {layout.kubeconfig}",
-        f"  gateway      {layout.gateway}",
-        f"  API          https://{layout.host}:{layout.api_port}",
-        "",
-        "How to go on:",
-        "",
-        f"  export KUBECONFIG={layout.kubeconfig}",
-        f"  kubectl apply -f {samples.path('hello.yaml')}",
-        "  kubectl get ksvc",
-        f"  curl http://hello.default.localhost{suffix}",
-        "",
-    ]
-    named = _which(options)
-    lines.append(
-        f"Stop it with `hearth down{named}`." if options.detach else "Stop it with Ctrl-C."
+    is_found = names.is_found(options.name, options.data_dir)
+    return banner(
+        layout,
+        seconds=seconds,
+        sample=samples.path("hello.yaml"),
+        options=naming_options(options.name, options.data_dir, is_found=is_found),
+        is_detached=options.detach,
     )
-    return "\n".join(lines)

@@ -10,7 +10,7 @@ _EDGES = (*(str(bound) for bound in BOUNDS), "+Inf")
 
 
 class Histogram:
-    """Counts by bucket, and the sum."""
+    """Counts observations by bucket, and sums them."""
 
     __slots__ = ("counts", "total")
 
@@ -19,13 +19,14 @@ class Histogram:
         self.total = 0.0
 
     def observe(self, seconds: float) -> None:
+        """Adds one observation."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Cumulative counts by edge, as Prometheus has them."""
-        found, so_far = [], 0
+        """Returns cumulative counts by upper bound, as Prometheus has them."""
+        buckets, so_far = [], 0
         for edge, count in zip(_EDGES, self.counts, strict=True):
             so_far += count
-            found.append((edge, float(so_far)))
-        return found
+            buckets.append((edge, float(so_far)))
+        return buckets

@@ -22,12 +22,13 @@ def _facts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 class TextFormatter(logging.Formatter):
-    """``17:03:12.123 INFO  activator  route table published  routes=3``."""
+    """Writes lines such as ``17:03:12.123 INFO  activator  route table published  routes=3``."""
 
     default_time_format = "%H:%M:%S"
     default_msec_format = "%s.%03d"
 
     def format(self, record: logging.LogRecord) -> str:
+        """Makes the line; an exception's traceback follows on lines of its own."""
         facts = "".join(f"  {key}={value}" for key, value in _facts(record).items())
         when = self.formatTime(record)
         line = f"{when} {record.levelname:<7} {record.name}  {record.getMessage()}{facts}"
@@ -37,9 +38,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: ts, level, logger, message and the facts."""
+    """Writes one JSON object a line: ts, level, logger, message and the facts."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Makes the line; an exception's traceback is its field ``exception``."""
         entry: dict[str, Any] = {
             "ts": rfc3339_micro(record.created),
             "level": record.levelname.lower(),

@@ -1,5 +1,8 @@
-"""Answers ``Hello $TARGET!``. With $DELAY it takes that many seconds for it, and says in a header
-how many requests it was working on at once."""
+"""Answers ``Hello $TARGET!``.
+
+With $DELAY it takes that many seconds for it, and says in the header ``X-Requests-In-Flight`` how
+many requests it was working on at once.
+"""
 
 import os
 import sys

@@ -101,15 +101,17 @@ class Hearth:
 
 
 def hearth_command(
-    *arguments: str, data_dir: Path, check: bool = True
+    *arguments: str, data_dir: Path | None = None, check: bool = True, **env: str
 ) -> subprocess.CompletedProcess[str]:
+    if data_dir is not None:
+        env["HEARTH_DATA_DIR"] = str(data_dir)
     done = subprocess.run(
         [str(Path(sys.executable).with_name("hearth")), *arguments],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "HEARTH_DATA_DIR": str(data_dir)},
+        env={**os.environ, **env},
     )
     if check and done.returncode != 0:
         raise AssertionError(f"hearth {' '.join(arguments)}: {done.stdout}{done.stderr}")

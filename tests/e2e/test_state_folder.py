@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,29 @@ def test_a_folder_with_an_odd_name_works_and_is_private(tmp_path: Path) -> None:
         assert "kubeconfig" in refused("status", data_dir=folder)
     finally:
         hearth_command("down", data_dir=folder)
+
+
+def test_a_hearth_in_another_folder_is_found_by_its_name(tmp_path: Path) -> None:
+    share, folder = str(tmp_path / "share"), tmp_path / "elsewhere"
+    where = ("--name", "blue", "--data-dir", str(folder))
+    said = hearth_command("up", "--detach", "--port", "0", *where, XDG_DATA_HOME=share).stdout
+    try:
+        assert "Stop it with `hearth down --name blue`." in said
+        status = hearth_command("status", "--name", "blue", "-o", "json", XDG_DATA_HOME=share)
+        found = json.loads(status.stdout)
+        assert (found["running"], found["dataDir"]) == (True, str(folder))
+        other = (
+            "up",
+            "--detach",
+            "--port",
+            "0",
+            "--name",
+            "blue",
+            "--data-dir",
+            str(tmp_path / "b"),
+        )
+        refusal = hearth_command(*other, check=False, XDG_DATA_HOME=share)
+        assert f"taken by the Hearth that runs on {folder}" in refusal.stdout + refusal.stderr
+    finally:
+        hearth_command("down", "--name", "blue", XDG_DATA_HOME=share)
+    assert hearth_command("status", *where, check=False, XDG_DATA_HOME=share).returncode == 3

@@ -7,6 +7,8 @@ import logging
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
@@ -17,54 +19,72 @@ from hearth.cli.demo.stage import Failed, Stage
 from hearth.cli.demo.steps import STEPS, Step
 from hearth.kube.errors import ApiError
 
-_Row = tuple[str, bool, float, str]
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one step, and how many seconds it took."""
+
+    title: str
+    held: bool
+    seconds: float
+    text: str
 
 
 def run_demo(*, keep: bool) -> int:
-    """Exit code 0 only when every step held."""
+    """Plays the tour in a temporary folder; exit code 0 only when every step held."""
     logging.basicConfig(level="ERROR")
     console = Console(highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="hearth-demo-"))
     began = time.monotonic()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            rows = runner.run(_run(console, folder))
+            outcomes = runner.run(play(console, Stage(folder), STEPS))
     finally:
         if keep:
             console.print(f"State kept in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    _summary(console, rows, time.monotonic() - began)
-    return 0 if len(rows) == len(STEPS) and all(held for _, held, _, _ in rows) else 1
+    console.print(summary(outcomes, time.monotonic() - began))
+    return 0 if len(outcomes) == len(STEPS) and all(each.held for each in outcomes) else 1
 
 
-async def _run(console: Console, folder: Path) -> list[_Row]:
-    rows: list[_Row] = []
-    console.print(f"Starting Hearth in {folder} ...")
+async def play(
+    console: Console,
+    stage: Stage,
+    steps: Sequence[Step],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Outcome]:
+    """Plays steps until one does not hold. The first step's time includes the start of Hearth."""
+    outcomes: list[Outcome] = []
+    console.print(f"Starting Hearth in {stage.data_dir} ...")
+    began = clock()
     try:
-        async with Stage(folder) as stage:
-            for step in STEPS:
-                row = await _play(console, step, stage)
-                rows.append(row)
-                if not row[1]:
-                    _show_log(console, folder)
+        async with stage:
+            for step in steps:
+                held, text = await _held(console, step, stage)
+                outcomes.append(Outcome(step.title, held, clock() - began, text))
+                _show(console, outcomes[-1])
+                if not held:
+                    _show_log(console, stage.data_dir)
                     break
+                began = clock()
     except Failed as error:
-        rows.append((STEPS[0].title, False, 0.0, str(error)))
-    return rows
+        outcomes.append(Outcome(steps[0].title, False, clock() - began, str(error)))
+    return outcomes
 
 
-async def _play(console: Console, step: Step, stage: Stage) -> _Row:
-    began = time.monotonic()
+async def _held(console: Console, step: Step, stage: Stage) -> tuple[bool, str]:
     with console.status(f"{step.title} ..."):
         try:
-            held, text = True, await step.act(stage)
+            return True, await step.act(stage)
         except (Failed, ApiError) as error:
-            held, text = False, str(error)
-    seconds = time.monotonic() - began
-    mark = "[green]ok[/]  " if held else "[red]FAILED[/]"
-    console.print(f"{mark} [bold]{step.title}[/]: {text}")
-    return step.title, held, seconds, text
+            return False, str(error)
+
+
+def _show(console: Console, outcome: Outcome) -> None:
+    mark = "[green]ok[/]  " if outcome.held else "[red]FAILED[/]"
+    console.print(f"{mark} [bold]{outcome.title}[/]: {outcome.text}")
 
 
 def _show_log(console: Console, folder: Path) -> None:
@@ -75,13 +95,14 @@ def _show_log(console: Console, folder: Path) -> None:
             console.print(f"  {line}", markup=False)
 
 
-def _summary(console: Console, rows: list[_Row], seconds: float) -> None:
+def summary(outcomes: Sequence[Outcome], seconds: float) -> Table:
+    """Makes the table at the end of the tour."""
     table = Table(title=f"Hearth demo, {seconds:.0f} s", title_justify="left")
     table.add_column("step", no_wrap=True)
     table.add_column("held")
     table.add_column("took", justify="right")
     table.add_column("what happened")
-    for title, held, took, text in rows:
-        mark = "[green]yes[/]" if held else "[red]no[/]"
-        table.add_row(title, mark, f"{took:.1f} s", text)
-    console.print(table)
+    for each in outcomes:
+        mark = "[green]yes[/]" if each.held else "[red]no[/]"
+        table.add_row(each.title, mark, f"{each.seconds:.1f} s", each.text)
+    return table

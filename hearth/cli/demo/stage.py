@@ -34,6 +34,8 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """One answer of a service, and the seconds it took."""
+
     status: int
     body: str
     headers: dict[str, str]
@@ -95,7 +97,7 @@ class Stage:
         if done.returncode != 0:
             raise Failed(f"hearth {arguments[0]}: {done.stdout}{done.stderr}".strip())
 
-    # -- the API ---------------------------------------------------------------------------
+    # -- the API -----------------------------------------------------------------------------------
 
     async def apply(self, sample: str) -> None:
         """Applies the objects of a sample file, server-side."""
@@ -103,18 +105,22 @@ class Stage:
             await self.apply_object(obj)
 
     async def apply_object(self, obj: Object) -> None:
+        """Applies one object, in the demo's namespace unless it names another one."""
         obj["metadata"].setdefault("namespace", NAMESPACE)
         resource = _KINDS[(obj["apiVersion"], obj["kind"])]
         await self.client.apply(resource, obj, field_manager="hearth-demo")
 
     def objects(self, resource: Resource) -> list[Object]:
+        """Lists the watched objects of a kind."""
         return list(self._caches[resource].list(NAMESPACE))
 
     def pods(self, service: str) -> list[Object]:
+        """Lists the pods of a service."""
         label = "serving.knative.dev/service"
         return [p for p in self.objects(PODS) if meta.labels(p).get(label) == service]
 
     def is_ready(self, resource: Resource, name: str) -> bool:
+        """Tells whether an object is Ready as it is written now."""
         obj = self._caches[resource].get(NAMESPACE, name)
         if obj is None:
             return False
@@ -127,24 +133,29 @@ class Stage:
     async def until(
         self, condition: Callable[[], bool], what: str, *, seconds: float = 30
     ) -> float:
-        """Waits for a condition on the watched objects; the seconds it took, or Failed."""
+        """Waits for a condition on the watched objects; returns the seconds it took, or Failed."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 while not condition():
-                    self._changed.clear()
-                    await self._changed.wait()
+                    await self.change()
         except TimeoutError:
             raise Failed(f"{what}: not within {seconds:.0f} s") from None
         return time.monotonic() - began
 
-    # -- the gateway -----------------------------------------------------------------------
+    async def change(self) -> None:
+        """Waits until a watched object changes."""
+        self._changed.clear()
+        await self._changed.wait()
+
+    # -- the gateway -------------------------------------------------------------------------------
 
     def url(self, service: str) -> str:
+        """The address of a service for a browser on this machine."""
         return f"http://{service}.{NAMESPACE}.localhost:{self.port}"
 
     async def get(self, service: str, path: str = "/") -> Answer:
-        """One request through the gateway; names below localhost need no resolver here."""
+        """Sends one request through the gateway; names below localhost need no resolver here."""
         host = f"{service}.{NAMESPACE}.localhost:{self.port}"
         began = time.perf_counter()
         url = f"http://127.0.0.1:{self.port}{path}"
@@ -154,15 +165,18 @@ class Stage:
             return Answer(response.status, body, dict(response.headers), seconds)
 
     async def broker_url(self, name: str) -> str:
+        """Where a broker takes events."""
         broker = self._caches[BROKERS].get(NAMESPACE, name)
         return str((broker or {})["status"]["address"]["url"])
 
     async def send_event(self, url: str, attributes: dict[str, str], data: Any) -> int:
+        """Sends one event in binary mode; returns the status of the answer."""
         headers = {f"ce-{k}": v for k, v in attributes.items()}
         async with self._http.post(url, json=data, headers=headers) as response:
             return response.status
 
     async def received(self, service: str) -> list[dict[str, Any]]:
+        """Asks a service of samples/events for the events it got."""
         answer = await self.get(service, "/received")
-        found: list[dict[str, Any]] = json.loads(answer.body)
-        return found
+        events: list[dict[str, Any]] = json.loads(answer.body)
+        return events

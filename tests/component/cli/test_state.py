@@ -1,3 +1,5 @@
+"""The state file and the ports of a Hearth, on a real disk and with real sockets."""
+
 from __future__ import annotations
 
 import json
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from hearth.cli import state
-from hearth.cli.state import StateError, is_running, prepare_layout, process_start, read_state
+from hearth.cli.errors import UserError
+from hearth.cli.layout import prepare_layout
+from hearth.cli.state import is_running, process_start, read_state, running_state
 
 
 def test_ports_are_kept_across_starts(tmp_path: Path) -> None:
@@ -19,23 +23,14 @@ def test_ports_are_kept_across_starts(tmp_path: Path) -> None:
     assert len(set(first.ports.values())) == len(first.ports)
 
 
-def test_a_remembered_port_that_is_taken_is_given_up(tmp_path: Path) -> None:
+def test_a_port_in_use_is_neither_kept_nor_given(tmp_path: Path) -> None:
     first = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
     state.write_state(tmp_path, {"ports": first.ports})
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", first.ports["webhook"]))
-        other.listen()
+    with socket.create_server(("127.0.0.1", first.ports["webhook"])):
         second = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
-    assert second.ports["webhook"] != first.ports["webhook"]
-
-
-def test_a_wanted_port_that_is_taken_names_its_option(tmp_path: Path) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        with pytest.raises(StateError, match=rf"port {port} is in use .* --api-port"):
-            prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=port)
+        assert second.ports["webhook"] != first.ports["webhook"]
+        with pytest.raises(UserError, match="is in use"):
+            prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=first.ports["webhook"])
 
 
 def test_state_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -57,3 +52,5 @@ def test_a_state_that_runs_nowhere(tmp_path: Path) -> None:
     assert read_state(tmp_path) == {}
     state.state_file(tmp_path).write_text(json.dumps({"pid": 2**22 + 1, "started": "1"}))
     assert not is_running(read_state(tmp_path))
+    with pytest.raises(UserError, match="start one with `hearth up`"):
+        running_state(tmp_path)

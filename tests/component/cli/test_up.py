@@ -10,7 +10,7 @@ from hearth.cli import up
 def test_a_log_goes_on_and_a_large_one_makes_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(up, "_MOST_LOG_BYTES", 10)
+    monkeypatch.setattr(up, "_MAX_LOG_BYTES", 10)
     path = tmp_path / "hearth.log"
     for text in (b"first run\n", b"second\n", b"third\n"):
         with up.open_log(path) as log:

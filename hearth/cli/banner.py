@@ -1,0 +1,37 @@
+"""What ``hearth up`` tells once everything serves. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from hearth.cli.layout import Layout
+from hearth.cli.names import DEFAULT
+
+
+def banner(layout: Layout, *, seconds: float, sample: Path, options: str, is_detached: bool) -> str:
+    """Says where things are and how to go on; ``options`` name this Hearth to other commands."""
+    port = f":{layout.port}" if layout.port != 80 else ""
+    end = f"Stop it with `hearth down{options}`." if is_detached else "Stop it with Ctrl-C."
+    return f"""\
+Hearth is ready ({seconds:.1f} s).
+
+  kubeconfig   {layout.kubeconfig}
+  gateway      {layout.gateway}
+  API          https://{layout.host}:{layout.api_port}
+
+How to go on:
+
+  export KUBECONFIG={shlex.quote(str(layout.kubeconfig))}
+  kubectl apply -f {shlex.quote(str(sample))}
+  kubectl get ksvc
+  curl http://hello.default.localhost{port}
+
+{end}"""
+
+
+def naming_options(name: str, data_dir: Path, *, is_found: bool) -> str:
+    """The options by which other commands find a Hearth; ``is_found``: its name is enough."""
+    if not is_found:
+        return f" --data-dir {shlex.quote(str(data_dir))}"
+    return "" if name == DEFAULT else f" --name {name}"

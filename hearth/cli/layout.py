@@ -1,0 +1,114 @@
+"""Paths and ports of one Hearth, chosen by ``hearth up``."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hearth.cli.errors import UserError
+from hearth.cli.state import read_state
+
+COMPONENTS = ("api", "cluster", "control", "activator", "broker")
+_OPTIONS = {"gateway": "--port", "api": "--api-port"}
+_INTERNAL = ("internal", "webhook", "stats", "broker", *(f"metrics-{c}" for c in COMPONENTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where one Hearth keeps its state and which ports it listens on."""
+
+    data_dir: Path
+    host: str
+    ports: dict[str, int]
+    """By purpose: ``gateway``, ``api``, internal listeners, ``metrics-COMPONENT`` for each."""
+    stats_token: str
+
+    @property
+    def port(self) -> int:
+        """The gateway's port."""
+        return self.ports["gateway"]
+
+    @property
+    def api_port(self) -> int:
+        """The port of the Kubernetes API."""
+        return self.ports["api"]
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig with all rights that ``hearth up`` makes."""
+        return self.data_dir / "kubeconfig"
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's URL for clients on this machine."""
+        return f"http://localhost:{self.port}"
+
+    @property
+    def log_file(self) -> Path:
+        """Where a detached Hearth writes its log."""
+        return self.data_dir / "hearth.log"
+
+
+def prepare_layout(data_dir: Path, *, host: str, port: int, api_port: int) -> Layout:
+    """Makes the state folder and chooses ports; 0 asks for any free one.
+
+    Raises UserError where the folder cannot be made or a port that was asked for is taken.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UserError(f"cannot make the state folder {data_dir}: {error.strerror}") from error
+    ports = choose_ports(
+        {"gateway": port, "api": api_port},
+        remembered=read_state(data_dir).get("ports", {}),
+        is_free=lambda number: _is_free(host, number),
+        any_free=lambda: _any_free(host),
+    )
+    return Layout(data_dir, host, ports, stats_token=secrets.token_urlsafe(24))
+
+
+def choose_ports(
+    asked: Mapping[str, int],
+    *,
+    remembered: Mapping[str, int],
+    is_free: Callable[[int], bool],
+    any_free: Callable[[], int],
+) -> dict[str, int]:
+    """Gives each purpose a port: the one asked for, else that of the last time, so that URLs last.
+
+    A remembered port that is taken makes way for a free one; for a port that was asked for and is
+    taken there is a UserError that names the option.
+    """
+    chosen: dict[str, int] = {}
+    for purpose in (*asked, *_INTERNAL):
+        number = asked.get(purpose, 0)
+        if number and not is_free(number):
+            raise UserError(
+                f"port {number} is in use by another program: choose another one with "
+                f"{_OPTIONS[purpose]} (0 takes any free one)"
+            )
+        taken = set(chosen.values())
+        number = number or remembered.get(purpose, 0)
+        while not number or number in taken or not is_free(number):
+            number = any_free()
+        chosen[purpose] = number
+    return chosen
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _any_free(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

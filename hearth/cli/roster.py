@@ -1,0 +1,90 @@
+"""What the supervisor decides: which component starts when, and which waits. Pure.
+
+The supervisor tells what happened and at what time; the roster says what is due. Times are seconds
+of a monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+STEADY_SECONDS = 10.0  # a child that lived so long starts again after the first pause
+
+
+class StartFailed(Exception):
+    """A component ended before it was ever ready; the text is its name."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    after: tuple[str, ...]
+    pid: int = 0
+    is_ready: bool = False
+    was_ready: bool = False
+    started_at: float = 0.0
+    pause: float = FIRST_PAUSE
+    start_at: float = 0.0
+
+
+class Roster:
+    """The components of one Hearth in their order of start, and what is known of each."""
+
+    def __init__(self, components: Mapping[str, Iterable[str]]) -> None:
+        """Takes names with those that must have been ready once before each may start."""
+        self._entries = {name: _Entry(tuple(after)) for name, after in components.items()}
+        self._was_complete = False
+
+    def due(self, now: float) -> list[str]:
+        """Names the components to start at this moment."""
+        return [
+            name
+            for name, entry in self._entries.items()
+            if self._may_start(entry) and entry.start_at <= now
+        ]
+
+    def seconds_until_due(self, now: float) -> float | None:
+        """How long nothing is due; None as long as nothing ends."""
+        pending = [entry.start_at for entry in self._entries.values() if self._may_start(entry)]
+        return max(0.0, min(pending) - now) if pending else None
+
+    def _may_start(self, entry: _Entry) -> bool:
+        return not entry.pid and all(self._entries[name].was_ready for name in entry.after)
+
+    def started(self, name: str, pid: int, now: float) -> None:
+        """A component was started as a process."""
+        entry = self._entries[name]
+        entry.pid, entry.started_at, entry.is_ready = pid, now, False
+
+    def became_ready(self, name: str) -> bool:
+        """A component said that it serves; True when thereby all do for the first time."""
+        entry = self._entries[name]
+        entry.is_ready = entry.was_ready = True
+        if self._was_complete or not all(each.is_ready for each in self._entries.values()):
+            return False
+        self._was_complete = True
+        return True
+
+    def ended(self, name: str, now: float) -> None:
+        """A component's process ended by itself: it starts again after a pause.
+
+        The pause doubles while the component keeps dying. StartFailed when it was never ready.
+        """
+        entry = self._entries[name]
+        entry.pid, entry.is_ready = 0, False
+        if not entry.was_ready:
+            raise StartFailed(name)
+        if now - entry.started_at >= STEADY_SECONDS:
+            entry.pause = FIRST_PAUSE
+        entry.start_at = now + entry.pause
+        entry.pause = min(entry.pause * 2, LONGEST_PAUSE)
+
+    def stopped(self, name: str) -> None:
+        """A component's process ended because it was told to."""
+        self._entries[name].pid = 0
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that run, by component, in order of start."""
+        return {name: entry.pid for name, entry in self._entries.items() if entry.pid}

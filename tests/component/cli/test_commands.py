@@ -1,0 +1,253 @@
+"""The commands as typed, without a Hearth that runs: what they say, print and return."""
+
+from __future__ import annotations
+
+import errno
+import http.server
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hearth.cli import main, names
+from hearth.cli.errors import UserError
+from hearth.cli.state import read_state, write_state
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    for variable in ("HEARTH_NAME", "HEARTH_DATA_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def hearth(*arguments: str, data_dir: Path | None = None) -> Result:
+    where = ["--data-dir", str(data_dir)] if data_dir else []
+    return CliRunner().invoke(main.app, [*arguments, *where])
+
+
+def refusal(*arguments: str, data_dir: Path | None = None) -> str:
+    result = hearth(*arguments, data_dir=data_dir)
+    assert isinstance(result.exception, UserError), result.output
+    return str(result.exception)
+
+
+# -- help ------------------------------------------------------------------------------------------
+
+COMMANDS = [
+    *(["up"], ["down"], ["reset"], ["status"], ["logs"], ["build"], ["demo"], ["version"]),
+    *(["image", "add"], ["image", "list"], ["image", "rm"], ["event", "send"]),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: list[str]) -> None:
+    result = hearth(*command, "--help")
+    assert result.exit_code == 0
+    assert f"hearth {' '.join(command)}" in result.output
+
+
+def test_every_command_is_listed_here() -> None:
+    names = [command.name or command.callback.__name__ for command in main.app.registered_commands
+             if command.callback]  # fmt: skip
+    assert sorted(names) == sorted(words[0] for words in COMMANDS if len(words) == 1)
+
+
+def test_the_version_is_the_packages() -> None:
+    assert hearth("version").output.startswith("hearth 0.")
+
+
+# -- folders and names -----------------------------------------------------------------------------
+
+
+def test_status_of_nothing_exits_as_init_scripts_do(folder: Path) -> None:
+    result = hearth("status", data_dir=folder)
+    assert result.exit_code == 3
+    assert "Not running" in result.output
+    shown = hearth("status", "-o", "json", data_dir=folder)
+    assert json.loads(shown.output) == {"running": False, "dataDir": str(folder)}
+
+
+def test_a_name_finds_the_folder_that_up_was_given(folder: Path) -> None:
+    folder.mkdir()
+    write_state(folder, {"name": "blue", "pid": 0})
+    names.note("blue", folder)
+    assert json.loads(hearth("status", "--name", "blue", "-o", "json").output)["dataDir"] == str(
+        folder
+    )
+    assert str(folder) in hearth("down", "--name", "blue").output
+    assert "Deleted" in hearth("reset", "--yes", "--name", "blue").output
+    assert not folder.exists()
+    assert names.data_dir_of("blue") != folder
+
+
+def test_a_name_that_is_none_is_refused() -> None:
+    assert "is no name" in refusal("status", "--name", "../x")
+
+
+def test_reset_asks_first(folder: Path) -> None:
+    folder.mkdir()
+    write_state(folder, {})
+    result = CliRunner().invoke(main.app, ["reset", "--data-dir", str(folder)], input="n\n")
+    assert result.exit_code == 1
+    assert read_state(folder) == {}
+
+
+def test_reset_leaves_other_folders_alone(folder: Path) -> None:
+    assert "Nothing is stored" in hearth("reset", "--yes", data_dir=folder).output
+    (folder / "mine").mkdir(parents=True)
+    assert "is no state folder" in refusal("reset", "--yes", data_dir=folder)
+    assert (folder / "mine").is_dir()
+
+
+def test_commands_that_need_a_hearth_say_how_to_start_one(folder: Path) -> None:
+    for command in (["logs", "hello"], ["event", "send"]):
+        assert "start one with `hearth up`" in refusal(*command, data_dir=folder)
+
+
+# -- images ----------------------------------------------------------------------------------------
+
+
+def test_an_image_is_added_listed_and_removed(folder: Path, tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "pass"]
+    added = hearth(
+        "image", "add", "app", "--env", "A=1=2", "--data-dir", str(folder), "--", *program
+    )
+    assert f"app runs: {sys.executable} -c pass" in added.output
+    [entry] = json.loads(hearth("image", "list", "-o", "json", data_dir=folder).output)
+    assert entry["command"] == program
+    assert "app" in hearth("image", "list", data_dir=folder).output
+    assert "Forgot app" in hearth("image", "rm", "app", data_dir=folder).output
+    assert "No image is known" in hearth("image", "list", data_dir=folder).output
+    assert "'app' is known" in refusal("image", "rm", "app", data_dir=folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["app"], "say what app runs"),
+        (["app", "--", "no-such-program"], "there is no program 'no-such-program'"),
+        (["app", "--env", "A", "--", "true"], "--env 'A': give NAME=VALUE"),
+        (["UP PER", "--", "true"], "UP PER"),
+    ],
+)
+def test_an_image_that_could_not_run_is_refused(
+    folder: Path, arguments: list[str], complaint: str
+) -> None:
+    assert complaint in refusal("image", "add", "--data-dir", str(folder), *arguments)
+
+
+def test_a_folder_that_is_not_there_is_not_built(folder: Path, tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    assert "is no folder" in refusal("build", missing, "-t", "app", data_dir=folder)
+    (tmp_path / "empty").mkdir()
+    said = refusal("build", str(tmp_path / "empty"), "-t", "app", data_dir=folder)
+    assert str(tmp_path / "empty") in said or "empty" in said
+
+
+# -- events ----------------------------------------------------------------------------------------
+
+
+Received = tuple[str, list[tuple[dict[str, str], bytes]]]
+"""The URL of a receiver, and the heads and bodies it got."""
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes events at /taken, refuses them elsewhere; remembers both."""
+
+    seen: list[tuple[dict[str, str], bytes]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.seen.append(({k.lower(): v for k, v in self.headers.items()}, body))
+        self.send_response(202 if self.path == "/taken" else 400)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Received]:
+    seen: list[tuple[dict[str, str], bytes]] = []
+    handler = type("Handler", (Receiver,), {"seen": seen})
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", seen
+        server.shutdown()
+        thread.join()
+
+
+def test_an_event_is_sent_to_a_url(
+    receiver: Received,
+) -> None:
+    url, seen = receiver
+    result = hearth("event", "send", "--to", f"{url}/taken", "--type", "t", "--data", '{"a": 1}',
+                    "-e", "priority=high")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "was accepted" in result.output
+    [(headers, body)] = seen
+    assert (headers["ce-type"], headers["ce-priority"], json.loads(body)) == ("t", "high", {"a": 1})
+
+
+def test_a_refusal_is_the_exit_code(
+    receiver: Received,
+) -> None:
+    result = hearth("event", "send", "--to", f"{receiver[0]}/other")
+    assert result.exit_code == 1
+    assert "400" in result.output
+
+
+def test_data_comes_from_a_file(tmp_path: Path, receiver: Received) -> None:
+    url, seen = receiver
+    (tmp_path / "order.json").write_text('{"order": 42}')
+    sent = hearth("event", "send", "--to", f"{url}/taken", "--data", f"@{tmp_path / 'order.json'}")
+    assert sent.exit_code == 0
+    assert json.loads(seen[0][1]) == {"order": 42}
+    said = refusal("event", "send", "--to", f"{url}/taken", "--data", "@/no/such/file")
+    assert "--data @/no/such/file" in said
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UserError("no port is free"), 1, "Error: no port is free\n"),
+        (OSError(errno.ENOSPC, "No space left", "/full"), 1, "Error: /full: No space left\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_errors_the_user_can_mend_are_one_line(
+    error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(main, "app", fail)
+    with pytest.raises(SystemExit) as exit:
+        main.run()
+    assert exit.value.code == code
+    assert capsys.readouterr().err == said
+
+
+def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(main, "app", fail)
+    with pytest.raises(OSError, match="Bad file"):
+        main.run()
