@@ -1,0 +1,1 @@
+"""Hearth: what is beside serving, activator and eventing."""
