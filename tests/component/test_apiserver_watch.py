@@ -16,6 +16,7 @@ import pytest
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.cluster.operations import watchers
 from hearth.cluster.rest.handlers import watching
+from hearth.cluster.store import store
 from hearth.kube.client import KubeClient
 from hearth.kube.resources import CONFIGMAPS
 
@@ -193,14 +194,32 @@ async def test_tables_name_their_columns_once(server: RunningServer, client: Kub
 async def test_a_watcher_that_does_not_read_is_closed(
     server: RunningServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchers, "MAX_WAITING", 3)
-    line = watchers.Line()
-    stop = server.api.store.listen("configmaps", line.put)
+    monkeypatch.setattr(watchers, "MAX_CHANGES", 3)
+    backlog = watchers.Backlog()
+    stop = server.api.store.listen("configmaps", backlog.put)
     for n in range(5):
         await client.create(CONFIGMAPS, a_config_map(f"c{n}"))
     stop()
-    assert line.closed
-    assert not line.waiting
+    assert backlog.closed
+    assert not backlog.waiting
+
+
+async def test_a_watch_from_too_many_changes_ago_is_told_to_list_anew(
+    server: RunningServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MAX_REPLAY_BYTES", 2000)
+    first = await client.create(CONFIGMAPS, a_config_map("a"))
+    for n in range(10):
+        patch = {"metadata": {"labels": {"n": str(n)}}}
+        await client.patch(CONFIGMAPS, "a", "default", patch)
+    server.api.store._history.floor = server.api.store.revision
+    version = first["metadata"]["resourceVersion"]
+    async with (
+        a_session(server) as session,
+        watching_with(session, resourceVersion=version) as watch,
+    ):
+        kind, status = await watch.next()
+        assert (kind, status["code"], status["reason"]) == ("ERROR", 410, "Expired")
 
 
 async def test_fifty_watchers_see_the_same(server: RunningServer, client: KubeClient) -> None:

@@ -15,6 +15,7 @@ import uvicorn
 
 from hearth.cluster.admission.following import following
 from hearth.cluster.apiserver.credentials import Credentials, ensure_credentials, load_key
+from hearth.cluster.apiserver.memory import map_large_blocks
 from hearth.cluster.kinds.catalog import KINDS
 from hearth.cluster.lifecycle.admit import ServerAdmission
 from hearth.cluster.lifecycle.customresources import DefinitionController
@@ -52,6 +53,7 @@ class ApiServerConfig:
 
 async def run(config: ApiServerConfig, ready: Callable[[], None]) -> None:
     """Serves until cancelled; calls ``ready`` once requests are answered."""
+    map_large_blocks()
     async with serving(config):
         ready()
         await asyncio.Event().wait()

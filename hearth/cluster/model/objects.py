@@ -126,7 +126,13 @@ class Change(NamedTuple):
 
     @property
     def revision(self) -> int:
+        """The resource version under which it happened."""
         return self.now.revision
+
+    @property
+    def size(self) -> int:
+        """Bytes of the objects it holds."""
+        return len(self.now.value) + (len(self.before.value) if self.before else 0)
 
 
 def plain(obj: Object) -> bytes:

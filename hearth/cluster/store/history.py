@@ -13,7 +13,7 @@ MAX_BYTES = 8 * 1024 * 1024
 
 
 class History:
-    """A bounded line of changes; knows from which revision on it is complete."""
+    """The newest changes, bounded in number and bytes; all of those after ``floor``."""
 
     def __init__(
         self, floor: int, *, max_changes: int = MAX_CHANGES, max_bytes: int = MAX_BYTES
@@ -25,11 +25,12 @@ class History:
         self.floor = floor
 
     def append(self, change: Change) -> None:
+        """Adds the newest change and drops the oldest ones beyond the bounds."""
         self._changes.append(change)
-        self._bytes += _size(change)
+        self._bytes += change.size
         while len(self._changes) > self._max_changes or self._bytes > self._max_bytes:
             oldest = self._changes.popleft()
-            self._bytes -= _size(oldest)
+            self._bytes -= oldest.size
             self.floor = oldest.revision
 
     def after(self, revision: int, resource: str) -> list[Change] | None:
@@ -44,7 +45,3 @@ class History:
                 return
             if change.now.key.resource == resource:
                 yield change
-
-
-def _size(change: Change) -> int:
-    return len(change.now.value) + (len(change.before.value) if change.before else 0)

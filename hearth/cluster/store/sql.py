@@ -8,6 +8,7 @@ watch is the rows after a revision. Used by ``store`` (loading, history) and ``w
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -122,13 +123,23 @@ def _number(rows: Iterable[Sequence[object]]) -> int:
 
 
 def rows_after(
-    connection: sqlite3.Connection, after: int, *, upto: int, prefix: str
-) -> list[tuple[Row, Row | None]]:
-    """The revisions of keys with a prefix, each with the live row it replaced."""
-    bounds = (after, upto, prefix, prefix + "\U0010ffff")
-    return [
-        (_row(found[:6]), _before(found)) for found in connection.execute(_AFTER, bounds).fetchall()
-    ]
+    connection: sqlite3.Connection, after: int, *, upto: int, prefix: str, max_bytes: int
+) -> list[tuple[Row, Row | None]] | None:
+    """The revisions of keys with a prefix, each with the live row it replaced.
+
+    None where their objects are more than ``max_bytes`` in all.
+    """
+    rows: list[tuple[Row, Row | None]] = []
+    size = 0
+    with contextlib.closing(connection.cursor()) as cursor:
+        bounds = (after, upto, prefix, prefix + "\U0010ffff")
+        for found in cursor.execute(_AFTER, bounds):
+            row, before = _row(found[:6]), _before(found)
+            size += len(row.value) + (len(before.value) if before else 0)
+            if size > max_bytes:
+                return None
+            rows.append((row, before))
+    return rows
 
 
 def _before(found: Sequence[object]) -> Row | None:

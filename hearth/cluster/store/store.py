@@ -27,6 +27,8 @@ from hearth.kube.clock import Clock
 
 COMPACT_STEP = 500
 """Revisions looked at in one step of compaction: a few milliseconds."""
+MAX_REPLAY_BYTES = 64 * 1024 * 1024
+"""Changes that one watch may be given from the disk; who is further behind lists anew."""
 
 
 class StoreError(Exception):
@@ -42,7 +44,7 @@ class StaleWrite(Exception):
 
 
 class Compacted(Exception):
-    """The revision asked for is gone; ``oldest`` is the oldest that is left."""
+    """The revision asked for is gone, or too far back; ``oldest`` is the oldest that is left."""
 
     def __init__(self, asked: int, oldest: int) -> None:
         super().__init__(f"revision {asked} is compacted, {oldest} is the oldest")
@@ -137,7 +139,10 @@ class Store:
         return self._state.get(key)
 
     async def changes_after(self, revision: int, resource: str) -> list[Change]:
-        """Every change of a resource since a revision, or ``Compacted``."""
+        """Every change of a resource since a revision.
+
+        Raises ``Compacted`` where they are gone, or more than ``MAX_REPLAY_BYTES``.
+        """
         if revision < self._oldest:
             raise Compacted(revision, self._oldest)
         recent = self._history.after(revision, resource)
@@ -147,6 +152,8 @@ class Store:
             while True:
                 upto = self._committed
                 rows = await asyncio.to_thread(self._rows_after, revision, upto, resource)
+                if rows is None:
+                    raise Compacted(revision, self._history.floor)
                 if revision < self._oldest:
                     raise Compacted(revision, self._oldest)
                 later = self._history.after(upto, resource)
@@ -155,10 +162,12 @@ class Store:
 
     def _rows_after(
         self, revision: int, upto: int, resource: str
-    ) -> list[tuple[sql.Row, sql.Row | None]]:
+    ) -> list[tuple[sql.Row, sql.Row | None]] | None:
         if self._reader is None:
             self._reader = sql.connect(self._path)
-        return sql.rows_after(self._reader, revision, upto=upto, prefix=resource + "/")
+        return sql.rows_after(
+            self._reader, revision, upto=upto, prefix=resource + "/", max_bytes=MAX_REPLAY_BYTES
+        )
 
     def listen(self, resource: str, listener: Listener) -> Callable[[], None]:
         """Calls for every change of a resource once it is visible; returns how to stop it."""

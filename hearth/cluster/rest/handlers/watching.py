@@ -1,8 +1,7 @@
 """watch: the changes of a resource as a stream of JSON lines, from any revision still known.
 
-Every watcher has a bounded line of changes that the store fills as it publishes them; one that
-does not read fast enough is closed, and the client resumes where it was. The bytes of an event
-are made once and shared by all who watch in the same form.
+Every watcher has a bounded backlog of changes that the store fills as it publishes them; one that
+does not read fast enough is closed, and the client resumes where it was.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from hearth.cluster.codec.negotiate import JSON
 from hearth.cluster.model import objects, status
 from hearth.cluster.model.objects import Change, Entry, Object
 from hearth.cluster.operations.options import ListOptions
-from hearth.cluster.operations.watchers import Line
+from hearth.cluster.operations.watchers import Backlog
 from hearth.cluster.rest import shapes
 from hearth.cluster.rest.handlers.common import Call
 from hearth.cluster.rest.handlers.reading import selection_of
@@ -125,13 +124,13 @@ class Stream:
         self._options = options
         self._selection = selection
         self._renderer = Renderer(call)
-        self._line = Line()
+        self._backlog = Backlog()
         self._seen = call.api.store.revision
 
     async def pieces(self) -> AsyncIterator[bytes]:
         api, resource = self._call.api, self._call.served.resource
-        api.watchers.add(resource, self._line)
-        stop = api.store.listen(resource, self._line.put)
+        api.watchers.add(resource, self._backlog)
+        stop = api.store.listen(resource, self._backlog.put)
         try:
             yield b""  # the headers go out at once
             async for piece in self._start():
@@ -140,7 +139,7 @@ class Stream:
                 yield piece
         finally:
             stop()
-            api.watchers.remove(resource, self._line)
+            api.watchers.remove(resource, self._backlog)
 
     async def _start(self) -> AsyncIterator[bytes]:
         """What leads from the revision asked for to the newest state."""
@@ -157,7 +156,7 @@ class Stream:
             )
         except Compacted as error:
             yield error_line(status.too_old(error.asked, error.oldest))
-            self._line.close()
+            self._backlog.close()
             return
         self._seen = options.revision
         for piece in self._rendered(changes):
@@ -185,11 +184,11 @@ class Stream:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout()
         bookmark_at = _next_bookmark(loop.time(), deadline)
-        while not self._line.closed:
+        while not self._backlog.closed:
             until = min(deadline, bookmark_at)
-            if not self._line.waiting:
+            if not self._backlog.waiting:
                 await self._wait(until - loop.time())
-            for piece in self._rendered(self._line.take()):
+            for piece in self._rendered(self._backlog.take()):
                 yield piece
             if loop.time() >= deadline:
                 break
@@ -204,16 +203,16 @@ class Stream:
         return MIN_TIMEOUT_SECONDS + _RANDOM.randrange(MIN_TIMEOUT_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
-        self._line.wake.clear()
+        self._backlog.wake.clear()
         try:
             async with asyncio.timeout(max(seconds, 0)):
-                await self._line.wake.wait()
+                await self._backlog.wake.wait()
         except TimeoutError:
             return
 
     def _bookmark(self) -> bytes:
         """Everything up to here has been sent, or was not of interest."""
-        if not self._line.waiting:
+        if not self._backlog.waiting:
             self._seen = max(self._seen, self._call.api.store.revision)
         return self._renderer.bookmark(self._seen)
 

