@@ -3,41 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from eventing.api import keys
 from eventing.api.admission import ADMISSION
 from eventing.api.settings import Settings
-from eventing.install import install
-from eventing.reconcilers.controllers import BrokerController, TriggerController
-from eventing.reconcilers.references import References
-from hearth.knative.resources import BROKERS, TRIGGERS
+from eventing.engines.classes import ENGINES
+from eventing.install import MANAGER, install
+from eventing.kinds.controllers import CONTROLLERS
+from eventing.kinds.references import References
+from eventing.kinds.settings import ControlSettings
 from hearth.knative.settings import LiveSettings
-from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
+from hearth.kube.controllerspec import Source
+from hearth.kube.manager import Manager
 from hearth.kube.resources import CONFIGMAPS
 from hearth.kube.webhooks import WebhookServer, register, serving
 
 
 @dataclass(frozen=True, slots=True)
 class EventingConfig:
-    """``broker_url`` is where the broker process takes events, as producers reach it."""
+    """How the control plane of eventing is set up."""
 
     kubeconfig: Path
     data_dir: Path
     broker_url: str
+    """Where the broker process takes events, as producers reach it."""
+    broker_classes: Set[str] = frozenset(ENGINES)
+    """The classes of Brokers that the broker process has engines for."""
     webhook_host: str = "127.0.0.1"
     webhook_port: int = 0
 
 
 async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
-    """Serves until cancelled; ready once Brokers and Triggers can be created."""
+    """Serve until cancelled; ready once Brokers and Triggers can be created."""
     settings = LiveSettings(Settings())
-    async with KubeClient.from_kubeconfig(
-        config.kubeconfig, user_agent="hearth-eventing"
-    ) as client:
+    async with KubeClient.from_kubeconfig(config.kubeconfig, user_agent=MANAGER) as client:
         handlers = ADMISSION.handlers(lambda: settings.value, client)
         async with serving(handlers, host=config.webhook_host, port=config.webhook_port) as server:
             # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
@@ -54,20 +57,16 @@ async def _control(
     server: WebhookServer,
     ready: Callable[[], None],
 ) -> None:
-    config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE)
+    manager = Manager(client, name=MANAGER)
+    config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
-    brokers, triggers = WatchCache(client, BROKERS), WatchCache(client, TRIGGERS)
-    references = References(client)
-    references.provide(brokers)
-    broker_controller = BrokerController(client, brokers, references, ingress_url=config.broker_url)
-    trigger_controller = TriggerController(client, triggers, brokers, references=references)
+    references = References(manager)
+    control = ControlSettings(config.broker_url, config.broker_classes)
+    for make in CONTROLLERS:
+        manager.add(make(references), lambda: control)
     async with asyncio.TaskGroup() as group:
-        for cache in (config_maps, brokers, triggers):
-            group.create_task(cache.run(), name=f"watch-{cache.resource.plural}")
-        group.create_task(references.run(), name="references")
-        for cache in (config_maps, brokers, triggers):
-            await cache.synced()
+        synced = asyncio.Event()
+        group.create_task(manager.run(synced.set), name=manager.name)
+        await synced.wait()
         await register(client, server, ADMISSION.kind_webhooks())
-        group.create_task(broker_controller.controller.run(), name="brokers")
-        group.create_task(trigger_controller.controller.run(), name="triggers")
         ready()

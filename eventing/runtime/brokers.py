@@ -8,12 +8,22 @@ a ready Broker after its Trigger is ready is not missed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 
 from eventing.api import keys
+from eventing.api.views import (
+    BROKER_SOURCE,
+    TRIGGER_SOURCE,
+    TRIGGERS_BY_BROKER,
+    broker_class,
+    broker_key,
+    log_key,
+    status_annotation,
+    subscribed_mark,
+)
 from eventing.engines.classes import Engines
 from eventing.engines.seam import Engine, Refused
 from eventing.runtime import views
@@ -22,17 +32,16 @@ from eventing.runtime.dispatcher import Services
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.target import Address
 from hearth.knative.resources import BROKERS, TRIGGERS
-from hearth.kube.cache import WatchCache
-from hearth.kube.client import KubeClient
-from hearth.kube.controller import Controller
 from hearth.kube.errors import NotFound
+from hearth.kube.guards import caught
+from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, is_deleting, key, key_text, name, namespace, uid
+from hearth.kube.plan import Patch, Plan
 from hearth.kube.resources import Resource
 
 log = logging.getLogger(__name__)
 
 _DRAIN_POLL_SECONDS = 0.01
-_BY_BROKER = "broker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class _Open:
 
 
 class Brokers:
-    """The brokers that are open, by namespace and name.
+    """The brokers that are open, by namespace and name. The manager runs it.
 
     Where ``dispatches`` is False, logs are opened for appending only: some dispatcher process
     subscribes the Triggers, marks statuses and removes logs.
@@ -53,7 +62,7 @@ class Brokers:
 
     def __init__(
         self,
-        client: KubeClient,
+        manager: Manager,
         engines: Engines,
         *,
         services: Services,
@@ -62,7 +71,7 @@ class Brokers:
         dispatches: bool = True,
         checkpoint_seconds: float,
     ) -> None:
-        self._client = client
+        self._manager = manager
         self._engines = engines
         self._services = services
         self._metrics = metrics
@@ -70,38 +79,43 @@ class Brokers:
         self._dispatches = dispatches
         self._checkpoint_seconds = checkpoint_seconds
         self._open: dict[Key, _Open] = {}
-        self._brokers = WatchCache(client, BROKERS)
-        self._triggers = WatchCache(client, TRIGGERS)
-        self._triggers.add_index(_BY_BROKER, _broker_index)
-        self._broker_sync = Controller("broker-log", self._sync_broker)
-        self._trigger_sync = Controller("trigger-cursor", self._sync_trigger)
+        self._not_tried: set[Key] | None = None
+        """Brokers of the first list that nobody tried to open yet; None before that list."""
+        self._tried = asyncio.Event()
+        manager.add_index(TRIGGERS_BY_BROKER)
+        manager.add_controller("broker-log", self._sync_broker, source=BROKER_SOURCE)
+        if dispatches:
+            manager.add_controller("trigger-cursor", self._sync_trigger, source=TRIGGER_SOURCE)
+            manager.add_runnable("orphans", self._drop_orphans)
+            manager.add_runnable("checkpoints", self._checkpoints)
 
     def find(self, broker_key: Key) -> Addressable | None:
         """Return the broker to append to; raise Refused where it exists but is not open yet."""
         opened = self._open.get(broker_key)
         if opened is not None:
             return opened.addressable
-        broker = self._brokers.get(*broker_key)
-        if broker is not None and self._engines.serves(views.class_of(broker)):
+        broker = self._manager.get(BROKER_SOURCE, *broker_key)
+        if broker is not None and self._is_served(broker):
             raise Refused("the broker is being opened")
         return None
 
-    async def run(self, serving: Callable[[], None]) -> None:
-        """Follow the objects until cancelled; ``serving`` is called when in step at first."""
-        async with asyncio.TaskGroup() as group:
-            for cache in (self._brokers, self._triggers):
-                group.create_task(cache.run(), name=f"watch-{cache.resource.plural}")
-            await self._brokers.synced()
-            await self._triggers.synced()
-            if self._dispatches:
-                await self._drop_orphans()
-            await asyncio.gather(*(self._first_sync(key(each)) for each in self._brokers.list()))
-            self._broker_sync.watches(self._brokers)
-            self._trigger_sync.watches(self._triggers)
-            group.create_task(self._broker_sync.run(), name="brokers")
-            group.create_task(self._trigger_sync.run(), name="triggers")
-            group.create_task(self._checkpoints(), name="checkpoints")
-            serving()
+    def _is_served(self, broker: Object) -> bool:
+        return not is_deleting(broker) and self._engines.serves(broker_class(broker))
+
+    def synced(self) -> None:
+        """Note that the manager has its first lists."""
+        self._not_tried = {key(broker) for broker in self._manager.list(BROKER_SOURCE)}
+        self._note_tried(None)
+
+    async def opened(self) -> None:
+        """Wait until all Brokers of the first list are open, but for those that failed to."""
+        await self._tried.wait()
+
+    def _note_tried(self, broker_key: Key | None) -> None:
+        if self._not_tried is not None:
+            self._not_tried -= {broker_key}
+            if not self._not_tried:
+                self._tried.set()
 
     async def close(self, *, grace_seconds: float) -> None:
         """Let deliveries under way end, then stop. The engines are the caller's to close."""
@@ -119,64 +133,59 @@ class Brokers:
     async def _checkpoints(self) -> None:
         while True:
             await asyncio.sleep(self._checkpoint_seconds)
-            for broker_key, opened in list(self._open.items()):
+            for each, opened in list(self._open.items()):
                 try:
                     await opened.addressable.checkpoint()
                 except Exception:
-                    log.exception("checkpoint failed", extra={"broker": key_text(broker_key)})
+                    caught("checkpoint", each)
 
     async def _drop_orphans(self) -> None:
-        """Remove logs of brokers deleted while nobody looked."""
-        for broker_class, engine in self._engines.all().items():
-            owned = {
-                views.log_key(broker)
-                for broker in self._brokers.list()
-                if views.class_of(broker) == broker_class
-            }
-            for orphan in set(await engine.keys()) - owned:
+        """Remove logs of Brokers deleted while nobody looked."""
+        for engine_class, engine in self._engines.all().items():
+            logs = set(await engine.keys())
+            brokers = self._manager.list(BROKER_SOURCE)
+            owned = {log_key(each) for each in brokers if broker_class(each) == engine_class}
+            for orphan in logs - owned:
                 await engine.drop(orphan)
 
     # -- brokers -----------------------------------------------------------------------------
 
-    async def _first_sync(self, broker_key: Key) -> None:
-        """One broker that cannot be opened keeps no other from being served."""
-        try:
-            await self._sync_broker(broker_key)
-        except Exception:
-            log.exception("broker cannot be opened", extra={"broker": key_text(broker_key)})
-            self._broker_sync.queue.retry(broker_key)
-
     async def _sync_broker(self, broker_key: Key) -> None:
-        broker = self._brokers.get(*broker_key)
-        broker_class = None if broker is None else views.class_of(broker)
-        served = broker is not None and self._engines.serves(broker_class)
-        await self._close_other(broker_key, views.log_key(broker) if broker and served else None)
-        if broker is None or broker_class is None or not served:
+        try:
+            await self._open_or_close(broker_key)
+        finally:
+            self._note_tried(broker_key)
+
+    async def _open_or_close(self, broker_key: Key) -> None:
+        broker = self._manager.get(BROKER_SOURCE, *broker_key)
+        if broker is not None and not self._is_served(broker):
+            broker = None
+        await self._close_other(broker_key, log_key(broker) if broker else None)
+        if broker is None:
             return
         if broker_key not in self._open:
-            await self._open_broker(broker_key, broker, self._engines.of_class(broker_class))
+            await self._open_broker(broker_key, broker)
         if self._dispatches:
-            for trigger in self._triggers.by_index(_BY_BROKER, key_text(broker_key)):
+            # First the Triggers: a Broker made anew is not ready before its new log has them.
+            for trigger in self._manager.by_index(TRIGGERS_BY_BROKER, key_text(broker_key)):
                 await self._sync_trigger(key(trigger))
             await self._mark(BROKERS, broker, keys.OPENED_ANNOTATION, "true")
 
-    async def _open_broker(self, broker_key: Key, broker: Object, engine: Engine) -> None:
-        log_key = views.log_key(broker)
-        events = await engine.open(log_key)
+    async def _open_broker(self, broker_key: Key, broker: Object) -> None:
+        engine = self._engines.of_class(broker_class(broker) or "")
+        events = await engine.open(log_key(broker))
         addressable = Addressable(
             broker_key, events, services=self._services, metrics=self._metrics
         )
         if self._dispatches:
-            triggers = self._triggers.by_index(_BY_BROKER, key_text(broker_key))
-            for orphan in set(await addressable.known()) - {uid(each) for each in triggers}:
-                await addressable.unsubscribe(orphan)
-        self._open[broker_key] = _Open(log_key, engine, addressable)
+            await self._unsubscribe_deleted(broker_key, addressable)
+        self._open[broker_key] = _Open(log_key(broker), engine, addressable)
         log.info("broker opened", extra={"broker": key_text(broker_key)})
 
-    async def _close_other(self, broker_key: Key, log_key: str | None) -> None:
+    async def _close_other(self, broker_key: Key, wanted_log: str | None) -> None:
         """Close and remove the log open under this name, unless it is the one named."""
         opened = self._open.get(broker_key)
-        if opened is None or opened.log_key == log_key:
+        if opened is None or opened.log_key == wanted_log:
             return
         del self._open[broker_key]
         opened.addressable.close()
@@ -188,53 +197,44 @@ class Brokers:
     # -- triggers ----------------------------------------------------------------------------
 
     async def _sync_trigger(self, trigger_key: Key) -> None:
-        trigger = self._triggers.get(*trigger_key)
-        if not self._dispatches:
-            return
+        trigger = self._manager.get(TRIGGER_SOURCE, *trigger_key)
         if trigger is None or is_deleting(trigger):
-            await self._unsubscribe_deleted(trigger_key[0])
+            await self._unsubscribe_in(trigger_key[0])
             return
-        opened = self._open.get(views.broker_of(trigger))
-        broker = self._brokers.get(*views.broker_of(trigger))
+        opened = self._open.get(broker_key(trigger))
+        broker = self._manager.get(BROKER_SOURCE, *broker_key(trigger))
         if opened is None or broker is None:
             return  # comes again when the broker opens
-        addressable = opened.addressable
+        await self._subscribe(trigger, broker, opened.addressable)
+
+    async def _subscribe(self, trigger: Object, broker: Object, addressable: Addressable) -> None:
         if not views.is_resolved(trigger) and addressable.subscription(uid(trigger)) is None:
             return  # nothing is kept for a Trigger that never had a subscriber
         try:
             spec = views.subscription_spec(trigger, broker, self._gateway)
         except ValueError as error:
-            facts = {"trigger": key_text(trigger_key), "error": str(error)}
+            facts = {"trigger": key_text(key(trigger)), "error": str(error)}
             log.info("trigger not served", extra=facts)
             return
         await addressable.subscribe(spec)
-        mark = views.subscribed_mark(trigger)
+        mark = subscribed_mark(trigger)
         await self._mark(TRIGGERS, trigger, keys.SUBSCRIBED_ANNOTATION, mark)
 
-    async def _unsubscribe_deleted(self, namespace_name: str) -> None:
-        """End the subscriptions of Triggers that are gone from a namespace."""
-        for broker_key, opened in list(self._open.items()):
-            if broker_key[0] != namespace_name:
-                continue
-            for consumer_id in set(await opened.addressable.known()):
-                if consumer_id not in self._trigger_uids(broker_key):
-                    await opened.addressable.unsubscribe(consumer_id)
+    async def _unsubscribe_in(self, namespace_name: str) -> None:
+        for each, opened in list(self._open.items()):
+            if each[0] == namespace_name:
+                await self._unsubscribe_deleted(each, opened.addressable)
 
-    def _trigger_uids(self, broker_key: Key) -> set[str]:
-        triggers = self._triggers.by_index(_BY_BROKER, key_text(broker_key))
-        return {uid(each) for each in triggers if not is_deleting(each)}
+    async def _unsubscribe_deleted(self, broker_key: Key, addressable: Addressable) -> None:
+        """End the subscriptions of Triggers that are gone."""
+        known = set(await addressable.known())
+        triggers = self._manager.by_index(TRIGGERS_BY_BROKER, key_text(broker_key))
+        for deleted in known - {uid(each) for each in triggers if not is_deleting(each)}:
+            await addressable.unsubscribe(deleted)
 
     async def _mark(self, resource: Resource, obj: Object, annotation: str, value: str) -> None:
-        if views.status_annotation(obj, annotation) == value:
-            return
-        patch = {"status": {"annotations": {annotation: value}}}
-        try:
-            await self._client.patch(
-                resource, name(obj), namespace(obj), patch, subresource="status"
-            )
-        except NotFound:
-            return
-
-
-def _broker_index(trigger: Object) -> Iterable[str]:
-    return (key_text(views.broker_of(trigger)),)
+        if status_annotation(obj, annotation) != value:
+            patch = {"status": {"annotations": {annotation: value}}}
+            change = Patch(resource, name(obj), namespace(obj), patch, subresource="status")
+            with contextlib.suppress(NotFound):  # it went while we looked
+                await self._manager.apply(Plan((change,)))

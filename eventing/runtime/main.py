@@ -27,6 +27,7 @@ from eventing.runtime.ingress import IngressServer
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.target import Address
 from hearth.kube.client import KubeClient
+from hearth.kube.manager import Manager
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +102,14 @@ async def _run(
         client = await stack.enter_async_context(
             KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-broker")
         )
+        manager = Manager(client, name="hearth-broker")
         metrics = BrokerMetrics()
         registry.register(metrics)
         stack.callback(registry.unregister, metrics)
         deliveries = DeliveryClient(limits.client)
         stack.push_async_callback(deliveries.close)
         brokers = Brokers(
-            client,
+            manager,
             engines,
             services=Services(deliveries, MemoryBudget(limits.subscriptions)),
             metrics=metrics,
@@ -118,9 +120,8 @@ async def _run(
         stack.push_async_callback(brokers.close, grace_seconds=limits.grace_seconds)
         async with asyncio.TaskGroup() as group:
             group.create_task(deliveries.run(), name="delivery-timeouts")
-            in_step = asyncio.Event()
-            group.create_task(brokers.run(in_step.set), name="brokers")
-            await in_step.wait()
+            group.create_task(manager.run(brokers.synced), name=manager.name)
+            await brokers.opened()
             if Role.INGRESS in role:
                 await _listen(config, brokers, stack, group)
             ready()

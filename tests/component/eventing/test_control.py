@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 import pytest
 from aiohttp import ClientSession, web
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from eventing import main as control
-from eventing.engines.classes import EnginesConfig
+from eventing.api import keys
+from eventing.engines.classes import ENGINES, EnginesConfig
 from eventing.runtime import main as broker
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.resources import CONFIGMAPS, NAMESPACES, SERVICES
+from tests.component.eventing.engines.memory import MemoryServer, factory
 
 HEADERS = {
     "ce-specversion": "1.0",
@@ -83,11 +85,12 @@ class World:
     async def until_ready(self, resource, name):
         return await self.until(resource, name, lambda found: condition(found)[0] == "True")
 
-    async def create_broker(self, **spec):
+    async def create_broker(self, *, of_class=keys.BROKER_CLASS, **spec):
+        marks = {keys.BROKER_CLASS_ANNOTATION: of_class}
         obj = {
             "apiVersion": "eventing.knative.dev/v1",
             "kind": "Broker",
-            "metadata": {"name": "default", "namespace": "default"},
+            "metadata": {"name": "default", "namespace": "default", "annotations": marks},
             "spec": spec,
         }
         return await self.client.create(BROKERS, obj)
@@ -114,7 +117,7 @@ def condition(obj, kind="Ready"):
 
 
 @contextlib.asynccontextmanager
-async def world(folder, *, with_broker=True):
+async def world(folder, *, with_broker=True, factories=ENGINES):
     port = free_port()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(running_apiserver(folder / "api"))
@@ -122,12 +125,15 @@ async def world(folder, *, with_broker=True):
         session = await stack.enter_async_context(ClientSession())
         found = World(client, session, server.kubeconfig, folder, port)
         config = control.EventingConfig(
-            server.kubeconfig, folder, broker_url=f"http://127.0.0.1:{port}"
+            server.kubeconfig,
+            folder,
+            broker_url=f"http://127.0.0.1:{port}",
+            broker_classes=frozenset(factories),
         )
         await stack.enter_async_context(running(lambda ready: control.run(config, ready)))
         if with_broker:
             await stack.enter_async_context(
-                running(lambda ready: broker.run(found.broker_config(), ready))
+                running(lambda ready: broker.run(found.broker_config(), ready, factories=factories))
             )
         yield found
 
@@ -297,3 +303,66 @@ async def test_the_system_namespace_is_made(tmp_path):
         await found.client.get(NAMESPACES, "knative-eventing")
         service = await found.client.get(SERVICES, "broker-ingress", "knative-eventing")
         assert service["spec"]["ports"][0]["targetPort"] == found.port
+
+
+# -- engines and processes ---------------------------------------------------------------------
+
+
+async def test_another_engine_serves_the_brokers_of_its_class(tmp_path):
+    server = MemoryServer()
+    factories = {**ENGINES, "Memory": factory(server)}
+    async with world(tmp_path, factories=factories) as found, sink() as (target, got):
+        await found.create_broker(of_class="Memory")
+        url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+        await found.create_trigger("t", target, filter={"attributes": {"type": "t"}})
+        await found.until_ready(TRIGGERS, "t")
+        assert await found.send(url, **{"ce-type": "other"}) == 202
+        assert await found.send(url, **{"ce-id": "2"}) == 202
+        assert (await next_of(got))["ce-id"] == "2"
+        [topic] = server.topics.values()
+        async with asyncio.timeout(10):
+            while topic.size:  # what is settled is let go of
+                await asyncio.sleep(0.01)
+        await found.client.delete(BROKERS, "default", "default")
+        async with asyncio.timeout(10):
+            while server.topics:
+                await asyncio.sleep(0.01)
+
+
+async def test_ingress_and_dispatcher_can_be_processes_of_their_own(tmp_path):
+    server = MemoryServer()
+    shared = {"factories": {"Memory": factory(server)}}
+    async with (
+        world(tmp_path, with_broker=False, **shared) as found,
+        sink() as (target, got),
+        running(
+            lambda ready: broker.run_ingress(
+                found.broker_config(), ready, registry=CollectorRegistry(), **shared
+            )
+        ),
+    ):
+
+        def dispatcher():
+            return running(
+                lambda ready: broker.run_dispatcher(
+                    found.broker_config(), ready, registry=CollectorRegistry(), **shared
+                )
+            )
+
+        async with dispatcher():
+            await found.create_broker(of_class="Memory")
+            url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+            await found.create_trigger("t", target)
+            await found.until_ready(TRIGGERS, "t")
+            assert await found.send(url, **{"ce-id": "1"}) == 202
+            assert (await next_of(got))["ce-id"] == "1"
+        assert await found.send(url, **{"ce-id": "2"}) == 202, "producers need no dispatcher"
+        async with dispatcher():
+            assert (await next_of(got))["ce-id"] == "2"
+
+
+@pytest.mark.parametrize("run", [broker.run_ingress, broker.run_dispatcher])
+async def test_the_local_log_needs_one_process(tmp_path, run):
+    config = broker.BrokerConfig(tmp_path / "kubeconfig", EnginesConfig(tmp_path))
+    with pytest.raises(broker.NeedsOneProcess, match="MTChannelBasedBroker"):
+        await run(config, lambda: None)

@@ -26,13 +26,6 @@ def a_trigger(status=None, **spec):
     }
 
 
-def test_a_broker_has_a_class_until_it_is_deleted():
-    assert views.class_of(BROKER) == keys.BROKER_CLASS
-    assert views.log_key(BROKER) == "ns_b_u1"
-    going = {**BROKER, "metadata": BROKER["metadata"] | {"deletionTimestamp": "now"}}
-    assert views.class_of(going) is None
-
-
 def test_a_trigger_without_delivery_has_its_brokers():
     view = views.subscription_spec(a_trigger(), BROKER, None)
     assert (view.policy.retries, view.policy.backoff) == (5, Backoff.LINEAR)
@@ -50,11 +43,3 @@ def test_a_triggers_delivery_counts_whole():
 def test_a_filter_that_cannot_be_served_is_an_error():
     with pytest.raises(ValueError):
         views.subscription_spec(a_trigger(filters=[{"nope": "x"}]), BROKER, None)
-
-
-def test_marks():
-    trigger = a_trigger({"annotations": {keys.SUBSCRIBED_ANNOTATION: "3"}})
-    assert views.status_annotation(trigger, keys.SUBSCRIBED_ANNOTATION) == "3"
-    assert views.subscribed_mark(trigger) == "3"
-    assert views.broker_of(trigger) == ("ns", "b")
-    assert not views.is_resolved(trigger)

@@ -6,14 +6,26 @@ from dataclasses import replace
 import pytest
 
 from eventing.api import keys
-from eventing.reconcilers import broker as brokers
-from eventing.reconcilers import trigger as triggers
+from eventing.kinds import broker as brokers
+from eventing.kinds import trigger as triggers
+from eventing.kinds.settings import ControlSettings
 from hearth.knative.destinations import Resolved, Unresolved
 from hearth.kube.plan import UpdateStatus
 
 NOW = 1_700_000_000.0
 SINK = Resolved("http://sink.ns.svc.cluster.local")
 NO_SINK = Unresolved('failed to get object ns/sink: services "sink" not found')
+
+
+SETTINGS = ControlSettings("http://h:1", frozenset({keys.BROKER_CLASS}))
+
+
+def reconcile_broker(observed, *, now):
+    return brokers.reconcile(observed, settings=SETTINGS, now=now)
+
+
+def reconcile_trigger(observed, *, now):
+    return triggers.reconcile(observed, settings=SETTINGS, now=now)
 
 
 def a_broker(*, opened=True, delivery=None, of_class=keys.BROKER_CLASS):
@@ -42,7 +54,7 @@ def a_trigger(*, subscribed=True, **spec):
 
 
 def observed_broker(broker=None, **given):
-    defaults = {"missing_config": None, "dead_letter_sink": None, "ingress_url": "http://h:1"}
+    defaults = {"missing_config": None, "dead_letter_sink": None}
     return brokers.Observed(broker or a_broker(), **(defaults | given))
 
 
@@ -52,7 +64,7 @@ def ready_broker(**given):
 
 def settle_broker(observed):
     """The broker with the status that reconciling gives it."""
-    [action] = brokers.reconcile(observed, now=NOW).actions
+    [action] = reconcile_broker(observed, now=NOW).actions
     assert isinstance(action, UpdateStatus)
     return action.obj
 
@@ -68,7 +80,7 @@ def observed_trigger(trigger=None, **given):
 
 
 def settle_trigger(observed):
-    [action] = triggers.reconcile(observed, now=NOW).actions
+    [action] = reconcile_trigger(observed, now=NOW).actions
     return action.obj
 
 
@@ -120,7 +132,7 @@ def test_broker_readiness(observed, status, reason):
 @pytest.mark.parametrize(("observed", "status", "reason"), BROKER_CASES)
 def test_a_broker_reconciled_again_needs_nothing(observed, status, reason):
     again = replace(observed, broker=settle_broker(observed))
-    assert not brokers.reconcile(again, now=NOW + 100)
+    assert not reconcile_broker(again, now=NOW + 100)
 
 
 def test_a_dead_letter_sink_that_goes_away_leaves_the_status():
@@ -230,7 +242,7 @@ def test_trigger_conditions(observed, kind, status, reason):
 @pytest.mark.parametrize(("observed", "kind", "status", "reason"), TRIGGER_CASES)
 def test_a_trigger_reconciled_again_needs_nothing(observed, kind, status, reason):
     again = replace(observed, trigger=settle_trigger(observed))
-    assert not triggers.reconcile(again, now=NOW + 100)
+    assert not reconcile_trigger(again, now=NOW + 100)
 
 
 def test_the_subscriber_is_shown():
@@ -260,11 +272,11 @@ def test_the_triggers_own_dead_letter_sink_counts_first():
 
 
 def test_triggers_of_other_brokers_are_left_alone():
-    assert not triggers.reconcile(observed_trigger(broker=a_broker(of_class="Kafka")), now=NOW)
+    assert not reconcile_trigger(observed_trigger(broker=a_broker(of_class="Kafka")), now=NOW)
 
 
 def test_observed_objects_are_not_changed():
     observed = observed_trigger()
     before = copy.deepcopy(observed.trigger)
-    triggers.reconcile(observed, now=NOW)
+    reconcile_trigger(observed, now=NOW)
     assert observed.trigger == before

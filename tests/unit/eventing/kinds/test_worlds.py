@@ -4,11 +4,13 @@ import pytest
 import yaml
 
 from eventing.api import keys
-from eventing.reconcilers import broker as brokers
-from eventing.reconcilers import trigger as triggers
+from eventing.kinds import broker as brokers
+from eventing.kinds import trigger as triggers
+from eventing.kinds.settings import ControlSettings
 from hearth.knative.destinations import reference_of, resolve
 from tests.recordings import EVENTING_WORLD, scenarios
 
+SETTINGS = ControlSettings("http://h", frozenset({keys.BROKER_CLASS}))
 OURS = {
     "broker-dead-letter-missing": "Knative says NoAddress of the channel; here the sink is named",
     "trigger-no-broker": "Knative leaves the Trigger without a status",
@@ -50,9 +52,8 @@ def reconciled_broker(objects, broker):
         broker=fresh(broker, **{keys.OPENED_ANNOTATION: "true"}),
         missing_config=config if config == "nothere" else None,
         dead_letter_sink=lookup(objects, broker["spec"]["delivery"].get("deadLetterSink")),
-        ingress_url="http://h",
     )
-    [action] = brokers.reconcile(observed, now=0).actions
+    [action] = brokers.reconcile(observed, settings=SETTINGS, now=0).actions
     return action.obj
 
 
@@ -79,12 +80,12 @@ def test_trigger(name):
         dead_letter_sink=lookup(objects, spec.get("delivery", {}).get("deadLetterSink")),
         dependency=triggers.Dependency(None, missing) if annotated else None,
     )
-    [action] = triggers.reconcile(observed, now=0).actions
+    [action] = triggers.reconcile(observed, settings=SETTINGS, now=0).actions
     assert bare(action.obj["status"]) == bare(trigger["status"])
 
 
 def test_brokers_of_another_class_are_left_alone():
-    assert not brokers.is_ours(world("broker-other-class")["Broker", "default"])
+    assert not SETTINGS.serves(world("broker-other-class")["Broker", "default"])
 
 
 def test_every_world_of_ours_is_held_against_or_excused():

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.views import (
+    BROKER_SOURCE,
+    TRIGGER_SOURCE,
+    TRIGGERS_BY_BROKER,
+    broker_key,
+    spec_of,
+    status_annotation,
+    status_of,
+    subscribed_mark,
+    triggers_of,
+)
 from eventing.filters import FilterError, compile_trigger
-from eventing.reconcilers.broker import UNRESOLVED_SINK, delivery_status, is_ours
+from eventing.kinds.broker import UNRESOLVED_SINK, delivery_status
+from eventing.kinds.references import Lookup, References, Referrer
+from eventing.kinds.settings import ControlSettings
 from hearth.knative.conditions import Condition, Conditions, ConditionSet
-from hearth.knative.destinations import Resolution, Resolved, Unresolved
+from hearth.knative.destinations import (
+    Reference,
+    Resolution,
+    Resolved,
+    Unresolved,
+    not_found,
+)
 from hearth.knative.resources import TRIGGERS
 from hearth.kube import meta
-from hearth.kube.meta import Object
+from hearth.kube.controllerspec import ControllerSpec, Lister, Watch
+from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Plan, UpdateStatus
 
 CONDITIONS = ConditionSet(
@@ -27,6 +49,7 @@ CONDITIONS = ConditionSet(
         keys.OIDC_IDENTITY_CREATED,
     ),
 )
+NAME = "trigger"
 UNRESOLVED_SUBSCRIBER = "Unable to get the Subscriber's URI"
 _SUBSCRIBER_FIELDS = ("subscriberUri", "subscriberCACerts", "subscriberAudience")
 _SINK_FIELDS = ("deadLetterSinkUri", "deadLetterSinkCACerts", "deadLetterSinkAudience")
@@ -34,10 +57,11 @@ _SINK_FIELDS = ("deadLetterSinkUri", "deadLetterSinkCACerts", "deadLetterSinkAud
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """The object that the dependency annotation names; ``missing`` says that there is none."""
+    """The object that the dependency annotation names."""
 
     obj: Object | None
     missing: str = ""
+    """What is said where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +74,55 @@ class Observed:
     dead_letter_sink: Resolution | None
     """The Trigger's own; None when it has none."""
     dependency: Dependency | None
+    look_again: float | None = None
+    """Seconds after which something may be there that was not."""
 
 
-def broker_name(trigger: Object) -> str:
-    return str((trigger.get("spec") or {}).get("broker", ""))
+def observe(references: References, lister: Lister, key: Key) -> Observed | None:
+    """Read a Trigger and its Broker, and follow what it refers to."""
+    lookup = references.lookup(Referrer(NAME, key))
+    trigger = lister.get(TRIGGER_SOURCE, *key)
+    if trigger is None or meta.is_deleting(trigger):
+        return None
+    spec = spec_of(trigger)
+    sink = (spec.get("delivery") or {}).get("deadLetterSink")
+    return Observed(
+        trigger=trigger,
+        broker=lister.get(BROKER_SOURCE, *broker_key(trigger)),
+        subscriber=lookup.resolve(spec.get("subscriber") or {}, key[0]),
+        dead_letter_sink=lookup.resolve(sink, key[0]) if sink else None,
+        dependency=_dependency(trigger, lookup),
+        look_again=lookup.look_again,
+    )
 
 
-def reconcile(observed: Observed, *, now: float) -> Plan:
-    """The status the Trigger should have; nothing to do when it has it.
+def _dependency(trigger: Object, lookup: Lookup) -> Dependency | None:
+    """Admission has seen to it that the annotation is a reference."""
+    text = meta.annotations(trigger).get(keys.DEPENDENCY_ANNOTATION)
+    if text is None:
+        return None
+    given = json.loads(text)
+    reference = Reference(
+        given.get("apiVersion", ""),
+        given.get("kind", ""),
+        meta.namespace(trigger),
+        given.get("name", ""),
+    )
+    obj = lookup.get(reference)
+    if obj is None or isinstance(obj, Unresolved):
+        return Dependency(None, not_found(reference))
+    return Dependency(obj)
+
+
+def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
+    """Return the status the Trigger should have; nothing to do when it has it.
 
     Triggers of Brokers of another class are left to whoever serves that class.
     """
     trigger = observed.trigger
-    if observed.broker is not None and not is_ours(observed.broker):
+    if observed.broker is not None and not settings.serves(observed.broker):
         return Plan()
-    old: dict[str, Any] = trigger.get("status") or {}
+    old = status_of(trigger)
     status = copy.deepcopy(old)
     conditions = CONDITIONS.manage(status.get("conditions"), now=now)
     conditions.initialize()
@@ -72,8 +130,9 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
     status["conditions"] = conditions.list()
     status["observedGeneration"] = meta.generation(trigger)
     if status == old:
-        return Plan()
-    return Plan((UpdateStatus(TRIGGERS, {**trigger, "status": status}),))
+        return Plan(requeue_after=observed.look_again)
+    update = UpdateStatus(TRIGGERS, {**trigger, "status": status})
+    return Plan((update,), requeue_after=observed.look_again)
 
 
 def _decide(observed: Observed, status: dict[str, Any], conditions: Conditions) -> None:
@@ -95,7 +154,7 @@ def _mark_broker(observed: Observed, conditions: Conditions) -> bool:
         conditions.mark_false(
             keys.BROKER_READY,
             "BrokerDoesNotExist",
-            f'Broker "{broker_name(observed.trigger)}" does not exist',
+            f'Broker "{broker_key(observed.trigger)[1]}" does not exist',
         )
         return False
     ready = _ready_condition(broker)
@@ -105,12 +164,12 @@ def _mark_broker(observed: Observed, conditions: Conditions) -> bool:
         )
         return False
     conditions.propagate(keys.BROKER_READY, ready)
-    observed_generation = (broker.get("status") or {}).get("observedGeneration")
+    observed_generation = status_of(broker).get("observedGeneration")
     return ready["status"] == "True" and observed_generation == meta.generation(broker)
 
 
 def _ready_condition(obj: Object) -> Condition | None:
-    for condition in (obj.get("status") or {}).get("conditions") or ():
+    for condition in status_of(obj).get("conditions") or ():
         if condition["type"] == keys.READY:
             return dict(condition)
     return None
@@ -150,14 +209,14 @@ def _mark_dead_letter_sink(
 def _inherit_dead_letter_sink(
     broker: Object, status: dict[str, Any], conditions: Conditions
 ) -> bool:
-    if not ((broker.get("spec") or {}).get("delivery") or {}).get("deadLetterSink"):
+    if not (spec_of(broker).get("delivery") or {}).get("deadLetterSink"):
         conditions.mark_true(
             keys.DEAD_LETTER_SINK_RESOLVED,
             "DeadLetterSinkNotConfigured",
             "No dead letter sink is configured.",
         )
         return True
-    inherited = {f: v for f, v in (broker.get("status") or {}).items() if f in _SINK_FIELDS}
+    inherited = {f: v for f, v in status_of(broker).items() if f in _SINK_FIELDS}
     if not inherited:
         conditions.mark_false(
             keys.DEAD_LETTER_SINK_RESOLVED,
@@ -172,12 +231,11 @@ def _inherit_dead_letter_sink(
 def _mark_subscription(trigger: Object, conditions: Conditions) -> None:
     """The filter must be one we can serve, and the broker process must be serving it."""
     try:
-        compile_trigger(trigger.get("spec") or {})
+        compile_trigger(spec_of(trigger))
     except FilterError as error:
         conditions.mark_false(keys.SUBSCRIPTION_READY, "FilterNotSupported", str(error))
         return
-    marks = (trigger.get("status") or {}).get("annotations") or {}
-    if marks.get(keys.SUBSCRIBED_ANNOTATION) == str(meta.generation(trigger)):
+    if status_annotation(trigger, keys.SUBSCRIBED_ANNOTATION) == subscribed_mark(trigger):
         conditions.mark_true(keys.SUBSCRIPTION_READY)
     else:
         conditions.mark_unknown(
@@ -191,15 +249,15 @@ def _mark_dependency(dependency: Dependency | None, conditions: Conditions) -> N
     if dependency is None:
         conditions.mark_true(keys.DEPENDENCY_READY)
         return
-    found = dependency.obj
-    if found is None:
+    obj = dependency.obj
+    if obj is None:
         conditions.mark_false(
             keys.DEPENDENCY_READY,
             "DependencyDoesNotExist",
             f"Dependency does not exist: {dependency.missing}",
         )
         return
-    generation, seen = meta.generation(found), (found.get("status") or {}).get("observedGeneration")
+    generation, seen = meta.generation(obj), status_of(obj).get("observedGeneration")
     if generation != seen:
         conditions.mark_unknown(
             keys.DEPENDENCY_READY,
@@ -208,7 +266,7 @@ def _mark_dependency(dependency: Dependency | None, conditions: Conditions) -> N
             f"status.observedGeneration, {seen or 0}.",
         )
         return
-    ready = _ready_condition(found)
+    ready = _ready_condition(obj)
     if ready is None:
         conditions.mark_unknown(
             keys.DEPENDENCY_READY,
@@ -219,3 +277,15 @@ def _mark_dependency(dependency: Dependency | None, conditions: Conditions) -> N
         conditions.mark_true(keys.DEPENDENCY_READY)
     else:
         conditions.propagate(keys.DEPENDENCY_READY, ready)
+
+
+def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
+    """Declare the controller that keeps the status of Triggers."""
+    return ControllerSpec(
+        NAME,
+        TRIGGER_SOURCE,
+        partial(observe, references),
+        reconcile,
+        watches=(Watch(BROKER_SOURCE, triggers_of),),
+        indexes=(TRIGGERS_BY_BROKER,),
+    )

@@ -1,17 +1,26 @@
-"""Broker: its address, and whether events can be sent to it. ``reconcile`` is pure."""
+"""Broker: its address, and whether events can be sent to it. ``reconcile`` is pure.
+
+The broker process says in an annotation of the status that it takes events; the conditions are
+derived from that here.
+"""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.views import BROKER_SOURCE, spec_of, status_annotation, status_of
+from eventing.kinds.references import Lookup, References, Referrer
+from eventing.kinds.settings import ControlSettings
 from hearth.knative.conditions import Conditions, ConditionSet
-from hearth.knative.destinations import Resolution, Resolved, Unresolved
+from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved
 from hearth.knative.resources import BROKERS
 from hearth.kube import meta
-from hearth.kube.meta import Object
+from hearth.kube.controllerspec import ControllerSpec, Lister
+from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Plan, UpdateStatus
 
 CONDITIONS = ConditionSet(
@@ -24,41 +33,66 @@ CONDITIONS = ConditionSet(
         keys.EVENT_POLICIES_READY,
     ),
 )
+NAME = "broker"
 UNRESOLVED_SINK = "Unable to get the dead letter sink's URI"
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The Broker, what its spec refers to, and where the ingress listens."""
+    """The Broker and what its spec refers to."""
 
     broker: Object
     missing_config: str | None
     """The name of the ConfigMap it refers to, when there is none."""
     dead_letter_sink: Resolution | None
     """None when none is configured."""
-    ingress_url: str
+    look_again: float | None = None
+    """Seconds after which something may be there that was not."""
 
 
-def is_ours(broker: Object) -> bool:
-    return meta.annotations(broker).get(keys.BROKER_CLASS_ANNOTATION) == keys.BROKER_CLASS
+def observe(references: References, lister: Lister, key: Key) -> Observed | None:
+    """Read a Broker and follow what it refers to."""
+    lookup = references.lookup(Referrer(NAME, key))
+    broker = lister.get(BROKER_SOURCE, *key)
+    if broker is None or meta.is_deleting(broker):
+        return None
+    spec = spec_of(broker)
+    sink = (spec.get("delivery") or {}).get("deadLetterSink")
+    missing_config = _missing_config(spec.get("config"), key[0], lookup)
+    resolution = lookup.resolve(sink, key[0]) if sink else None
+    return Observed(broker, missing_config, resolution, lookup.look_again)
 
 
-def reconcile(observed: Observed, *, now: float) -> Plan:
-    """The status the Broker should have; nothing to do when it has it."""
+def _missing_config(config: dict[str, Any] | None, namespace: str, lookup: Lookup) -> str | None:
+    if not config or config.get("kind") != "ConfigMap":
+        return None
+    reference = Reference(
+        "v1", "ConfigMap", config.get("namespace") or namespace, config.get("name", "")
+    )
+    return reference.name if lookup.get(reference) is None else None
+
+
+def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
+    """Return the status the Broker should have; nothing to do when it has it."""
     broker = observed.broker
-    old: dict[str, Any] = broker.get("status") or {}
+    if not settings.serves(broker):
+        return Plan()
+    old = status_of(broker)
     status = copy.deepcopy(old)
     conditions = CONDITIONS.manage(status.get("conditions"), now=now)
     conditions.initialize()
-    _decide(observed, status, conditions)
+    _decide(observed, status, conditions, settings)
     status["conditions"] = conditions.list()
     status["observedGeneration"] = meta.generation(broker)
     if status == old:
-        return Plan()
-    return Plan((UpdateStatus(BROKERS, {**broker, "status": status}),))
+        return Plan(requeue_after=observed.look_again)
+    update = UpdateStatus(BROKERS, {**broker, "status": status})
+    return Plan((update,), requeue_after=observed.look_again)
 
 
-def _decide(observed: Observed, status: dict[str, Any], conditions: Conditions) -> None:
+def _decide(
+    observed: Observed, status: dict[str, Any], conditions: Conditions, settings: ControlSettings
+) -> None:
     if observed.missing_config is not None:
         conditions.mark_false(
             keys.TRIGGER_CHANNEL_READY,
@@ -77,7 +111,7 @@ def _decide(observed: Observed, status: dict[str, Any], conditions: Conditions) 
     _mark_data_plane(status, conditions)
     status["address"] = {
         "name": "http",
-        "url": f"{observed.ingress_url}/{meta.namespace(observed.broker)}"
+        "url": f"{settings.ingress_url}/{meta.namespace(observed.broker)}"
         f"/{meta.name(observed.broker)}",
     }
     conditions.mark_true(keys.ADDRESSABLE)
@@ -89,8 +123,8 @@ def _decide(observed: Observed, status: dict[str, Any], conditions: Conditions) 
 
 
 def _mark_data_plane(status: dict[str, Any], conditions: Conditions) -> None:
-    """The broker process says in an annotation that it takes events for this Broker."""
-    opened = (status.get("annotations") or {}).get(keys.OPENED_ANNOTATION)
+    """Mark what the broker process says: that it takes events for this Broker."""
+    opened = status_annotation({"status": status}, keys.OPENED_ANNOTATION)
     for kind in (keys.TRIGGER_CHANNEL_READY, keys.FILTER_READY, keys.INGRESS_READY):
         if opened:
             conditions.mark_true(kind)
@@ -120,10 +154,15 @@ def _mark_dead_letter_sink(
 
 
 def delivery_status(sink: Resolved) -> dict[str, str]:
-    """The status fields of a resolved dead letter sink."""
+    """Return the status fields of a resolved dead letter sink."""
     found = {
         "deadLetterSinkUri": sink.url,
         "deadLetterSinkCACerts": sink.ca_certs,
         "deadLetterSinkAudience": sink.audience,
     }
     return {field: value for field, value in found.items() if value}
+
+
+def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
+    """Declare the controller that keeps the status of Brokers."""
+    return ControllerSpec(NAME, BROKER_SOURCE, partial(observe, references), reconcile)

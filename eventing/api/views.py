@@ -1,0 +1,58 @@
+"""What is read off stored Brokers and Triggers, and the sources they are read from. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from eventing.api import keys
+from hearth.knative.resources import BROKERS, TRIGGERS
+from hearth.kube import meta
+from hearth.kube.controllerspec import Index, Lister, Source
+from hearth.kube.meta import Key, Object, key_text, name, namespace, uid
+
+BROKER_SOURCE = Source(BROKERS)
+TRIGGER_SOURCE = Source(TRIGGERS)
+TRIGGERS_BY_BROKER = Index(TRIGGER_SOURCE, lambda trigger: (key_text(broker_key(trigger)),))
+
+
+def spec_of(obj: Object) -> dict[str, Any]:
+    """Return the spec, empty where there is none."""
+    return obj.get("spec") or {}
+
+
+def status_of(obj: Object) -> dict[str, Any]:
+    """Return the status, empty where there is none."""
+    return obj.get("status") or {}
+
+
+def status_annotation(obj: Object, annotation: str) -> str | None:
+    """Return an annotation of the status."""
+    marks: dict[str, str] = status_of(obj).get("annotations") or {}
+    return marks.get(annotation)
+
+
+def broker_class(broker: Object) -> str | None:
+    """Return the class, which names the engine. It never changes."""
+    return meta.annotations(broker).get(keys.BROKER_CLASS_ANNOTATION)
+
+
+def broker_key(trigger: Object) -> Key:
+    """Return the key of a Trigger's Broker."""
+    return namespace(trigger), str(spec_of(trigger).get("broker", ""))
+
+
+def triggers_of(lister: Lister, broker: Object) -> Iterator[Key]:
+    """Map a Broker to its Triggers."""
+    for trigger in lister.by_index(TRIGGERS_BY_BROKER, key_text((namespace(broker), name(broker)))):
+        yield namespace(trigger), name(trigger)
+
+
+def log_key(broker: Object) -> str:
+    """Return the key of a Broker's log; one made anew under the same name gets a new log."""
+    return f"{namespace(broker)}_{name(broker)}_{uid(broker)}"
+
+
+def subscribed_mark(trigger: Object) -> str:
+    """Return the value of the annotation that says: this generation is being served."""
+    return str(meta.generation(trigger))

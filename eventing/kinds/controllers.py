@@ -1,0 +1,16 @@
+"""The one list of eventing's controllers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from eventing.kinds import broker, trigger
+from eventing.kinds.references import References
+from eventing.kinds.settings import ControlSettings
+from hearth.kube.controllerspec import ControllerSpec
+
+CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]], ...] = (
+    broker.controller,
+    trigger.controller,
+)

@@ -1,0 +1,103 @@
+"""Objects of any kind that others refer to: found in caches that start with the first reference.
+
+Whoever looked an object up looks again when it changes. In Knative: the tracker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hearth.knative.destinations import Reference, Resolution, Unresolved, reference_of, resolve
+from hearth.kube.controllerspec import Source
+from hearth.kube.errors import NotFound, Retryable
+from hearth.kube.manager import Manager
+from hearth.kube.meta import Key, Object, key
+
+LOOK_AGAIN_SECONDS = 10.0
+"""After which a kind that was not served is asked for again."""
+
+
+class NotServed(Unresolved):
+    """The kind itself is not there (yet); nobody tells when it comes."""
+
+
+class Referrer(NamedTuple):
+    """Who looks an object up: a key of a controller."""
+
+    controller: str
+    key: Key
+
+
+class References:
+    """Follows what is referred to, through the manager's caches."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._followed: set[Source] = set()
+        self._referrers: dict[tuple[Source, Key], set[Referrer]] = {}
+        self._referred: dict[Referrer, set[tuple[Source, Key]]] = {}
+
+    def lookup(self, referrer: Referrer) -> Lookup:
+        """Begin to look up all that one key refers to; what it referred to before is forgotten."""
+        self.forget(referrer)
+        return Lookup(self, referrer)
+
+    def forget(self, referrer: Referrer) -> None:
+        """Tell a key no more of what it referred to."""
+        for referred in self._referred.pop(referrer, ()):
+            referrers = self._referrers[referred]
+            referrers.discard(referrer)
+            if not referrers:
+                del self._referrers[referred]
+
+    def get(self, reference: Reference, referrer: Referrer) -> Object | Unresolved | None:
+        """Return the object; None where there is none, NotServed where there is no such kind.
+
+        Raises Retryable while its kind has not been listed yet.
+        """
+        source = Source(reference.resource)
+        cache = self._manager.cache(source)
+        referred = source, (reference.namespace, reference.name)
+        self._referrers.setdefault(referred, set()).add(referrer)
+        self._referred.setdefault(referrer, set()).add(referred)
+        if source not in self._followed:
+            self._followed.add(source)
+            self._manager.on_change(source, lambda old, new: self._changed(source, new or old))
+        if cache.is_synced:
+            return cache.get(reference.namespace, reference.name)
+        if isinstance(cache.failure, NotFound):
+            resource = reference.resource
+            return NotServed(
+                f"failed to get lister for {resource.group}/{resource.version}, "
+                f"Resource={resource.plural}: the server could not find the requested resource"
+            )
+        raise Retryable(f"{reference.resource.plural} have not been listed yet")
+
+    def _changed(self, source: Source, obj: Object | None) -> None:
+        if obj is not None:
+            for referrer in self._referrers.get((source, key(obj)), ()):
+                self._manager.enqueue(referrer.controller, referrer.key)
+
+
+class Lookup:
+    """Looks up what one key refers to."""
+
+    def __init__(self, references: References, referrer: Referrer) -> None:
+        self._references = references
+        self._referrer = referrer
+        self.look_again: float | None = None
+        """Seconds after which to look again, where a kind is not served."""
+
+    def get(self, reference: Reference) -> Object | Unresolved | None:
+        """Return the object referred to, or why there is none."""
+        found = self._references.get(reference, self._referrer)
+        if isinstance(found, NotServed):
+            self.look_again = LOOK_AGAIN_SECONDS
+        return found
+
+    def resolve(self, destination: Mapping[str, Any], namespace: str) -> Resolution:
+        """Return the address of a destination."""
+        given = dict(destination)
+        reference = reference_of(given, namespace)
+        return resolve(given, reference, self.get(reference) if reference is not None else None)

@@ -1,0 +1,23 @@
+"""What the reconcilers of eventing go by. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from eventing.api.views import broker_class
+from hearth.kube.meta import Object
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """Set at start; the same for all objects."""
+
+    ingress_url: str
+    """Where the ingress takes events, as producers reach it; without a slash at the end."""
+    broker_classes: Set[str]
+    """The classes that there is an engine for; Brokers of others belong to somebody else."""
+
+    def serves(self, broker: Object) -> bool:
+        """Whether a Broker is ours."""
+        return broker_class(broker) in self.broker_classes
