@@ -77,6 +77,7 @@ def _cluster(layout: Layout) -> Main:
 
 def _control(layout: Layout) -> Main:
     from eventing import main as eventing
+    from hearth.cli import gateways
     from serving import main as serving
 
     serving_config = serving.ServingConfig(
@@ -93,9 +94,19 @@ def _control(layout: Layout) -> Main:
         data_dir=layout.data_dir,
         broker_url=f"http://{layout.host}:{layout.ports['broker']}",
     )
+    gateways_config = gateways.GatewaysConfig(
+        kubeconfig=layout.kubeconfig,
+        host=layout.host,
+        ports={
+            "hearth-gateway": layout.port,
+            "hearth-internal-gateway": layout.ports["internal"],
+        },
+    )
+    installed = asyncio.Event()
     return _together(
-        lambda ready: serving.run(serving_config, ready),
+        lambda ready: serving.run(serving_config, _both(installed.set, ready)),
         lambda ready: eventing.run(eventing_config, ready),
+        lambda ready: gateways.run(gateways_config, ready, installed=installed),
     )
 
 
@@ -146,6 +157,14 @@ def _together(*mains: Main) -> Main:
                 group.create_task(_awaited(main, one_is_ready))
 
     return run_all
+
+
+def _both(first: Ready, second: Ready) -> Ready:
+    def call() -> None:
+        first()
+        second()
+
+    return call
 
 
 async def _awaited(main: Main, ready: Ready) -> None:

@@ -201,3 +201,15 @@ def test_delete_with_foreground_cascade_waits_for_the_pods(hearth: Hearth) -> No
     hearth.kubectl("delete", "deployment", "web", "--cascade=foreground", timeout=90)
     assert wait_until(lambda: hearth.get_json("pods", "-l", "app=web")["items"] == [], seconds=5)
     assert hearth.get_json("replicasets", "-l", "app=web")["items"] == []
+
+
+def test_the_gateways_that_statuses_name_exist_and_lead_to_the_listeners(hearth: Hearth) -> None:
+    for name, purpose in (("hearth-gateway", "gateway"), ("hearth-internal-gateway", "internal")):
+        service = hearth.get_json("service", name, "-n", "knative-serving")
+        assert service["spec"]["ports"][0]["port"] == 80
+        selector = f"kubernetes.io/service-name={name}"
+        [found] = hearth.get_json("endpointslices", "-n", "knative-serving", "-l", selector)[
+            "items"
+        ]
+        assert found["endpoints"][0]["addresses"] == ["127.0.0.1"]
+        assert found["ports"][0]["port"] == hearth.state["ports"][purpose]

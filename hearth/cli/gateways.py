@@ -1,0 +1,84 @@
+"""The Services of the gateway on one machine.
+
+Statuses of KIngresses and the ``externalName`` of placeholder Services name them; in a cluster they
+come with the installation, here they lead to the two listeners of the activator. They have no
+selector, because the gateway is no pod.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import ApiError
+from hearth.kube.meta import Object
+from hearth.kube.resources import ENDPOINTSLICES, SERVICES, Resource
+from hearth.process import Ready
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "knative-serving"
+_MANAGER = "hearth"
+_RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaysConfig:
+    """Where the API is, and where the gateway's listeners are: ports by the Service's name."""
+
+    kubeconfig: Path
+    host: str
+    ports: Mapping[str, int]
+
+
+async def run(config: GatewaysConfig, ready: Ready, *, installed: asyncio.Event) -> None:
+    """Writes the Services once serving is installed, then has nothing more to do."""
+    await installed.wait()
+    loop = asyncio.get_running_loop()
+    [(_, _, _, _, (host, *_)), *_] = await loop.getaddrinfo(config.host, None)
+    async with KubeClient.from_kubeconfig(config.kubeconfig) as client:
+        for name, port in config.ports.items():
+            service, endpoints = gateway_objects(name, str(host), port)
+            await _apply(client, SERVICES, service)
+            await _apply(client, ENDPOINTSLICES, endpoints)
+    ready()
+    await asyncio.Event().wait()
+
+
+async def _apply(client: KubeClient, resource: Resource, obj: Object) -> None:
+    while True:
+        try:
+            await client.apply(resource, obj, field_manager=_MANAGER)
+        except ApiError as error:
+            log.warning("gateway service not written yet", extra={"error": error.message})
+            await asyncio.sleep(_RETRY_SECONDS)  # the API is in the middle of a restart
+        else:
+            return
+
+
+def gateway_objects(name: str, host: str, port: int) -> tuple[Object, Object]:
+    """The Service of this name on port 80, and the EndpointSlice that leads to the listener."""
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:  # every address of the machine is listened on: name one of them
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"ports": [{"name": "http", "port": 80, "targetPort": port}]},
+    }
+    labels = {"kubernetes.io/service-name": name}
+    endpoints = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
+        "addressType": f"IPv{address.version}",
+        "endpoints": [{"addresses": [str(address)], "conditions": {"ready": True}}],
+        "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
+    }
+    return service, endpoints
