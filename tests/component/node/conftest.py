@@ -15,6 +15,7 @@ import pytest
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.cluster.node.images.store import ImageSpec, ImageStore
 from hearth.cluster.node.main import NodeConfig, run
+from hearth.cluster.node.runtime.api import Runtime
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import NotFound
 from hearth.kube.resources import EVENTS, PODS
@@ -78,6 +79,11 @@ class World:
             while await self.get(name) is not None:
                 await asyncio.sleep(0.01)
 
+    async def until_folder_gone(self, name: str) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while any((self.data_dir / "pods").glob(f"default_{name}_*")):
+                await asyncio.sleep(0.01)
+
     async def until_event(self, name: str, reason: str) -> Object:
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -134,9 +140,9 @@ def look() -> Look:
 
 
 @contextlib.asynccontextmanager
-async def running_node(config: NodeConfig) -> AsyncIterator[None]:
+async def running_node(config: NodeConfig, runtime: Runtime | None = None) -> AsyncIterator[None]:
     ready = asyncio.Event()
-    task = asyncio.create_task(run(config, ready.set))
+    task = asyncio.create_task(run(config, ready.set, runtime=runtime))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -151,7 +157,7 @@ async def running_node(config: NodeConfig) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def node_runner() -> Callable[[NodeConfig], contextlib.AbstractAsyncContextManager[None]]:
+def node_runner() -> Callable[..., contextlib.AbstractAsyncContextManager[None]]:
     return running_node
 
 

@@ -335,6 +335,9 @@ class PodWorker:
             if str(error) != self._last_complaint:  # the same one is tried again quietly
                 self._last_complaint = str(error)
                 self._event("Warning", error.reason, str(error))
+                if error.__cause__ is not None:
+                    facts = {"pod": self.spec.full_name}
+                    log.warning("pod not prepared", extra=facts, exc_info=error.__cause__)
             await asyncio.sleep(_RETRY_SECONDS)
         else:
             self._is_prepared = True

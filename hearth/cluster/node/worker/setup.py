@@ -57,7 +57,7 @@ class PodSetup:
             self._write_volumes()
         except VolumeError as error:
             raise PrepareError("FailedMount", f"MountVolume.SetUp failed {error}") from error
-        except (ApiError, OSError) as error:
+        except Exception as error:
             raise PrepareError("FailedMount", f"the pod cannot be set up: {error}") from error
 
     async def look_up(self) -> None:
