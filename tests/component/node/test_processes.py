@@ -137,6 +137,18 @@ async def test_commands() -> None:
     assert (result.code, len(result.output)) == (0, 10 * 1024)
 
 
+async def test_a_process_does_not_escape_by_its_exec(null: int) -> None:
+    """One that goes from program to program is found at every moment."""
+    mark = f"HEARTH_TEST={os.getpid()}-exec"
+    name, _, value = mark.partition("=")
+    again = 'i=${1:-0}; [ $i -lt 300 ] && exec /bin/sh -c "$SCRIPT" sh $((i + 1)); exec sleep 1000'
+    process = shell('exec /bin/sh -c "$SCRIPT"', null, SCRIPT=again, **{name: value})
+    seen = [find_marked(mark) for _ in range(200)]
+    assert seen == [[process.pid]] * 200
+    assert kill_marked(mark) == 1
+    await process.wait()
+
+
 # -- output -------------------------------------------------------------------------------------
 
 

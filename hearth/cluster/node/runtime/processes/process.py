@@ -13,12 +13,15 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError
 
-_SESSION, _START_TICKS = 3, 19  # positions in ``stat_fields``
+_SESSION, _FLAGS, _START_TICKS = 3, 6, 19  # positions in ``stat_fields``
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD
+_EXEC_READS, _EXEC_SECONDS = 5, 0.001
 _UMASK = 0o022  # as in a container, whatever the node's own is
 _SIGNAL_GROUP_FLAG = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 and later
 
@@ -154,11 +157,32 @@ def find_marked(marker: str) -> list[int]:
 
 
 def _is_marked(pid: int, marker: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return b"\0" + marker.encode() + b"\0" in b"\0" + file.read()
-    except OSError:
+    return b"\0" + marker.encode() + b"\0" in b"\0" + _environ(pid)
+
+
+def _environ(pid: int) -> bytes:
+    """The initial environment of a process; empty where there is none, or none to be read.
+
+    In the middle of an exec it reads as empty, so an empty one is read again: a process must not
+    escape because it was looked at just then.
+    """
+    for _ in range(_EXEC_READS):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                environ = file.read()
+        except OSError:
+            return b""
+        if environ or not _may_be_in_exec(pid):
+            return environ
+        time.sleep(_EXEC_SECONDS)
+    return b""
+
+
+def _may_be_in_exec(pid: int) -> bool:
+    fields = stat_fields(pid)
+    if fields is None or fields[0] in (b"Z", b"X"):
         return False
+    return not int(fields[_FLAGS]) & _KERNEL_THREAD
 
 
 def kill_marked(marker: str, *, but: frozenset[int] = frozenset()) -> int:
