@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hearth.cluster.controllers import deployment, endpointslice, job, replicaset
+from hearth.cluster.controllers import claims, deployment, endpointslice, job, replicaset
 from hearth.kube.client import KubeClient
 from hearth.kube.controllerspec import ControllerSpec
 from hearth.kube.manager import Manager
@@ -18,6 +18,8 @@ CONTROLLERS: tuple[ControllerSpec[Any, object], ...] = (
     replicaset.CONTROLLER,
     job.CONTROLLER,
     endpointslice.CONTROLLER,
+    claims.CONTROLLER,
+    claims.VOLUME_CONTROLLER,
 )
 
 
