@@ -19,8 +19,9 @@ from serving.api import keys
 from serving.api.settings import Settings
 from serving.autoscaler.metrics import AutoscalerMetrics
 from serving.autoscaler.server import StatsServer
+from serving.controlplane import ControlPlane
 from serving.install import install
-from serving.kinds.controllers import ControlPlane
+from serving.kinds import pods, sources
 from serving.webhook.admission import ADMISSION
 
 
@@ -70,11 +71,11 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
 @asynccontextmanager
 async def _measured(config: ServingConfig, plane: ControlPlane) -> AsyncIterator[None]:
     """Take statistics from activators and show metrics, for as long as the context lasts."""
-    stats = StatsServer(plane.engine, token=config.stats_token)
+    stats = StatsServer(plane.multiscaler, token=config.stats_token)
     metrics = AutoscalerMetrics(
-        plane.engine,
-        podautoscaler=lambda key: plane.world.podautoscalers.get(*key),
-        pods=plane.world.pod_counts,
+        plane.multiscaler,
+        podautoscaler=lambda key: plane.manager.get(sources.PODAUTOSCALERS, *key),
+        pods=lambda key: pods.count(plane.manager, key),
     )
     await stats.start(config.stats_host, config.stats_port)
     REGISTRY.register(metrics)

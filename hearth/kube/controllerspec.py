@@ -137,7 +137,7 @@ class Refused(Protocol[_Observed]):
 
 
 @dataclass(frozen=True, slots=True)
-class ControllerSpec(Generic[Observed, Settings]):
+class ControllerSpec(Generic[Observed, _Settings]):
     """One controller. Changes of ``source`` concern the object's own key.
 
     ``observe`` does all the reading and returns None where there is nothing to do; ``reconcile``
@@ -148,7 +148,7 @@ class ControllerSpec(Generic[Observed, Settings]):
     """In logs and metrics."""
     source: Source
     observe: Callable[[Lister, Key], Observed | None]
-    reconcile: Reconcile[Observed, Settings]
+    reconcile: Reconcile[Observed, _Settings]
     watches: tuple[Watch, ...] = ()
     """What concerns the controller besides ``source``."""
     indexes: tuple[Index, ...] = ()

@@ -72,6 +72,11 @@ class Manager(Lister):
         """Return the objects for which the index's function gives this value."""
         return self._caches[index.source].by_index(index, value)
 
+    @property
+    def backlog(self) -> int:
+        """How many keys wait to be worked on, over all controllers."""
+        return sum(len(controller.queue) for controller, _ in self._controllers.values())
+
     # -- wiring ----------------------------------------------------------------------------
 
     def cache(self, source: Source) -> WatchCache:

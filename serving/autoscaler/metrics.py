@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from hearth.kube.meta import Key, Object
 from serving.api import keys
-from serving.autoscaler.engine import Decider, Engine
+from serving.autoscaler.multiscaler import Decider, Multiscaler
 from serving.autoscaler.spec import labels_for_metrics
 
 _LABELS = (
@@ -51,12 +51,12 @@ class AutoscalerMetrics(Collector):
 
     def __init__(
         self,
-        engine: Engine,
+        multiscaler: Multiscaler,
         *,
         podautoscaler: Callable[[Key], Object | None],
         pods: Callable[[Key], PodCounts],
     ) -> None:
-        self._engine = engine
+        self._multiscaler = multiscaler
         self._podautoscaler = podautoscaler
         self._pods = pods
 
@@ -65,7 +65,7 @@ class AutoscalerMetrics(Collector):
             gauge: GaugeMetricFamily(f"kn_revision_{gauge}", text, labels=_LABELS)
             for gauge, text in _GAUGES.items()
         }
-        for key, decider in sorted(self._engine.deciders.copy().items()):
+        for key, decider in sorted(self._multiscaler.deciders.copy().items()):
             podautoscaler = self._podautoscaler(key)
             if podautoscaler is None:
                 continue

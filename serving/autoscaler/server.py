@@ -9,7 +9,7 @@ from typing import cast
 
 from hearth.kube.clock import Clock, wall_clock
 from serving.api.stats import Frame, Hello, StatsError, StatsReader
-from serving.autoscaler.engine import Engine
+from serving.autoscaler.multiscaler import Multiscaler
 
 log = logging.getLogger(__name__)
 
@@ -18,10 +18,10 @@ _HELLO_SECONDS = 5.0
 
 
 class StatsServer:
-    """Listens until closed; what comes in goes to the engine within the same loop turn."""
+    """Listens until closed; what comes in goes to the multiscaler within the same loop turn."""
 
-    def __init__(self, engine: Engine, *, token: str, clock: Clock = wall_clock) -> None:
-        self._engine = engine
+    def __init__(self, multiscaler: Multiscaler, *, token: str, clock: Clock = wall_clock) -> None:
+        self._multiscaler = multiscaler
         self._token = token
         self._clock = clock
         self._peers: set[_Peer] = set()
@@ -48,7 +48,7 @@ class StatsServer:
         return _Peer(StatsReader(self._token), self._receive, self._joined, self._left)
 
     def _receive(self, activator: str, frame: Frame) -> None:
-        self._engine.receive(activator, frame, self._clock())
+        self._multiscaler.receive(activator, frame, self._clock())
 
     def _joined(self, peer: _Peer) -> None:
         self._peers.add(peer)
@@ -56,7 +56,7 @@ class StatsServer:
     def _left(self, peer: _Peer) -> None:
         self._peers.discard(peer)
         if peer.activator:
-            self._engine.disconnect(peer.activator)
+            self._multiscaler.disconnect(peer.activator)
 
 
 class _Peer(asyncio.Protocol):

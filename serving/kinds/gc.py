@@ -7,22 +7,35 @@ from dataclasses import dataclass
 from hearth.knative.resources import REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
-from hearth.kube.meta import Object, is_deleting, labels, name, namespace, uid
+from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
+from hearth.kube.meta import Key, Object, is_deleting, labels, name, namespace, uid
 from hearth.kube.plan import Delete, Plan
 from serving.api import keys
 from serving.api.config.gc import GcConfig
+from serving.api.settings import Settings
+from serving.kinds import sources
+from serving.kinds.configuration.kind import revisions_of
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    configuration: Object | None
+    configuration: Object
     revisions: tuple[Object, ...] = ()
     """All that carry the configuration's label."""
 
 
-def reconcile(observed: Observed, *, config: GcConfig, now: float) -> Plan:
-    configuration = observed.configuration
-    if configuration is None or is_deleting(configuration) or _is_off(config):
+def observe(lister: Lister, key: Key) -> Observed | None:
+    """Look up the Configuration and its revisions."""
+    configuration = lister.get(sources.CONFIGURATIONS, *key)
+    if configuration is None:
+        return None
+    return Observed(configuration, revisions_of(lister, key))
+
+
+def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    """Delete what is stale, and what is more than may be kept."""
+    configuration, config = observed.configuration, settings.gc
+    if is_deleting(configuration) or _is_off(config):
         return Plan()
     idle = [r for r in observed.revisions if not _is_in_use(r, configuration)]
     least = config.min_non_active_revisions
@@ -96,3 +109,13 @@ def _next_look(kept: list[Object], config: GcConfig, *, now: float) -> float | N
         return None
     times = [at for r in kept if (at := _stale_at(r, config)) is not None and at > now]
     return min(times) - now + 1.0 if times else None
+
+
+CONTROLLER: ControllerSpec[Observed, Settings] = ControllerSpec(
+    "serving-gc",
+    sources.CONFIGURATIONS,
+    observe,
+    reconcile,
+    watches=(Watch(sources.REVISIONS, label_key(keys.CONFIGURATION)),),
+    indexes=(sources.REVISIONS_BY_CONFIGURATION,),
+)

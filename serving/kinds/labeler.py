@@ -7,18 +7,29 @@ gives up its marks in the same way, so no finalizer is needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hearth.knative.resources import CONFIGURATIONS, REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
-from hearth.kube.meta import Key, Object, controller_of, generation, is_deleting, labels, name
+from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, without_settings
+from hearth.kube.meta import (
+    Key,
+    Object,
+    controller_of,
+    generation,
+    is_deleting,
+    key_text,
+    labels,
+    name,
+)
 from hearth.kube.plan import Action, Patch, Plan
 from hearth.kube.resources import Resource
 from serving.api import keys
-from serving.kinds.service.children import route_names
+from serving.kinds import sources
+from serving.kinds.metadata import route_names
 from serving.routing.targets import condition_status
 
 
@@ -29,6 +40,48 @@ class Observed:
     configurations: Mapping[str, Object] = field(default_factory=dict)
     revisions: Mapping[str, Object] = field(default_factory=dict)
     """What the route's traffic names or what carries its name already, by name."""
+
+
+def observe(lister: Lister, key: Key) -> Observed:
+    """Look up the route, what it leads to, and what is marked with it.
+
+    A route that is gone is observed too: it gives up its marks.
+    """
+    route, mark = lister.get(sources.ROUTES, *key), key_text(key)
+    revisions = _Named(lister, sources.REVISIONS, key[0])
+    configurations = _Named(lister, sources.CONFIGURATIONS, key[0])
+    revisions.take(lister.by_index(sources.REVISIONS_BY_MARK, mark))
+    configurations.take(lister.by_index(sources.CONFIGURATIONS_BY_MARK, mark))
+    if route is not None:
+        for target in targets(route):
+            revisions.look_up(target.get("revisionName"))
+            configurations.look_up(target.get("configurationName"))
+        for revision in tuple(revisions.objects.values()):
+            owner = controller_of(revision)
+            if owner is not None:
+                configurations.look_up(owner["name"])
+        for configuration in configurations.objects.values():
+            status = configuration.get("status") or {}
+            revisions.look_up(status.get("latestCreatedRevisionName"))
+    return Observed(key, route, configurations.objects, revisions.objects)
+
+
+class _Named:
+    """Objects of one kind and namespace, gathered by name."""
+
+    def __init__(self, lister: Lister, source: Source, namespace: str) -> None:
+        self.objects: dict[str, Object] = {}
+        self._lister = lister
+        self._source = source
+        self._namespace = namespace
+
+    def take(self, objects: Iterable[Object]) -> None:
+        self.objects.update((name(obj), obj) for obj in objects)
+
+    def look_up(self, title: str | None) -> None:
+        obj = self._lister.get(self._source, self._namespace, title or "")
+        if obj is not None:
+            self.objects[name(obj)] = obj
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
@@ -122,3 +175,21 @@ def _mark(
     if not patch:
         return ()
     return (Patch(resource, name(obj), meta.namespace(obj), {"metadata": patch}),)
+
+
+CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
+    "serving-labeler",
+    sources.ROUTES,
+    observe,
+    without_settings(reconcile),
+    watches=(
+        Watch(sources.CONFIGURATIONS, sources.routes_of_configuration),
+        Watch(sources.REVISIONS, sources.routes_of_revision),
+    ),
+    indexes=(
+        sources.ROUTES_BY_CONFIGURATION,
+        sources.ROUTES_BY_REVISION,
+        sources.REVISIONS_BY_MARK,
+        sources.CONFIGURATIONS_BY_MARK,
+    ),
+)

@@ -21,6 +21,11 @@ def without(given: Mapping[str, str], excluded: Callable[[str], bool]) -> dict[s
     return {key: value for key, value in given.items() if not excluded(key)}
 
 
+def route_names(text: str) -> set[str]:
+    """Return the routes that an annotation lists."""
+    return {entry for entry in text.split(",") if entry}
+
+
 def revision_labels(revision: Object) -> dict[str, str]:
     """Labels of everything made for a revision."""
     kept = without(labels(revision), _LABELS_OF_A_REVISION_ALONE.__contains__)

@@ -26,8 +26,8 @@ from hearth.knative.settings import parsers
 from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
 from serving.api.config import others
 from serving.api.settings import Settings
-from serving.autoscaler.engine import Engine
 from serving.autoscaler.metrics import AutoscalerMetrics, PodCounts
+from serving.autoscaler.multiscaler import Multiscaler
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -176,9 +176,9 @@ def _families() -> Iterable[Metric]:
     gateway = Gateway()
     reporter = cast(Reporter, SimpleNamespace(is_reachable=True, connect_errors=0))
     yield from ActivatorCollector(gateway, reporter).collect()
-    engine = cast(Engine, SimpleNamespace(deciders={}))
+    multiscaler = cast(Multiscaler, SimpleNamespace(deciders={}))
     yield from AutoscalerMetrics(
-        engine, podautoscaler=lambda key: None, pods=lambda key: PodCounts()
+        multiscaler, podautoscaler=lambda key: None, pods=lambda key: PodCounts()
     ).collect()
 
 

@@ -19,7 +19,7 @@ CONDITIONS = ConditionSet(keys.READY)
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    configuration: Object | None
+    configuration: Object
     revisions: tuple[Object, ...] = ()
     """All that carry the configuration's label."""
     named_revision: Object | None = None
@@ -28,7 +28,7 @@ class Observed:
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
     configuration = observed.configuration
-    if configuration is None or is_deleting(configuration):
+    if is_deleting(configuration):
         return Plan()
     draft = Draft(configuration, CONDITIONS, now=now)
     if _is_name_taken(configuration, observed.named_revision):
@@ -46,8 +46,6 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
 def creation_failed(observed: Observed, error: str, *, now: float) -> Plan:
     """What to do after the server refused the Revision."""
     configuration = observed.configuration
-    if configuration is None:
-        return Plan()
     draft = Draft(configuration, CONDITIONS, now=now)
     _mark_creation_failed(draft, error)
     writes = draft.writes(CONFIGURATIONS)

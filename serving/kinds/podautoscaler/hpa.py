@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube.meta import Object, is_controlled_by, is_deleting, name
 from hearth.kube.plan import Action, Create, Plan, Update
@@ -18,20 +16,13 @@ from serving.kinds.podautoscaler.kpa import CONDITIONS, Observed, serve
 from serving.kinds.status import Draft
 
 
-@dataclass(frozen=True, slots=True)
-class Scaler:
-    """The HorizontalPodAutoscaler that is there, if any."""
-
-    hpa: Object | None
-
-
-def reconcile(observed: Observed, scaler: Scaler, *, settings: Settings, now: float) -> Plan:
+def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     podautoscaler = observed.podautoscaler
-    if podautoscaler is None or is_deleting(podautoscaler):
+    if is_deleting(podautoscaler):
         return Plan()
     draft = Draft(podautoscaler, CONDITIONS, now=now)
     actions: list[Action] = []
-    existing = scaler.hpa
+    existing = observed.hpa
     if existing is not None and not is_controlled_by(existing, podautoscaler):
         message = (
             f'There is an existing HorizontalPodAutoscaler "{name(existing)}" that we do not own.'
@@ -60,9 +51,7 @@ def _tell(draft: Draft, observed: Observed, hpa: Object | None, *, settings: Set
     current = int(status.get("currentReplicas") or 0)
     if observed.ready_pods > 0:
         conditions.mark_true(keys.SKS_READY)
-        podautoscaler = observed.podautoscaler
-        assert podautoscaler is not None
-        bounds = bounds_of(podautoscaler, settings)
+        bounds = bounds_of(observed.podautoscaler, settings)
         if max(current, observed.ready_pods) >= active_threshold(bounds, initialized=False):
             conditions.mark_true(keys.SCALE_TARGET_INITIALIZED)
     else:

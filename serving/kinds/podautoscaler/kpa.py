@@ -37,19 +37,22 @@ CONDITIONS = ConditionSet(keys.READY, (keys.ACTIVE, keys.SCALE_TARGET_INITIALIZE
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    podautoscaler: Object | None
+    podautoscaler: Object
     public: Object | None = None
     private: Object | None = None
     """The two Services, by name."""
     deployment: Object | None = None
+    """The scale target."""
+    hpa: Object | None = None
+    """Who scales it, where the class asks for a HorizontalPodAutoscaler."""
     ready_pods: int = 0
-    decided: int = UNKNOWN
-    """What the autoscaler wants; -1 before it knows."""
+    desired: int = UNKNOWN
+    """What the autoscaler asks for; -1 before it knows."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     podautoscaler = observed.podautoscaler
-    if podautoscaler is None or is_deleting(podautoscaler):
+    if is_deleting(podautoscaler):
         return Plan()
     draft = Draft(podautoscaler, CONDITIONS, now=now)
     actions: list[Action] = []
@@ -89,10 +92,14 @@ def serve(
 
 
 def wanted_scale(observed: Observed, bounds: Bounds, *, now: float) -> Scale:
-    """The decision within its bounds; also called outside of ``reconcile``, when it is urgent."""
-    if observed.podautoscaler is None:
-        return Scale(UNKNOWN, apply=False)
-    return settle(observed.decided, phase_of(observed.podautoscaler, now), bounds=bounds, now=now)
+    """Return the decision within its bounds."""
+    return settle(observed.desired, phase_of(observed.podautoscaler, now), bounds=bounds, now=now)
+
+
+def urgent_patch(observed: Observed, *, settings: Settings, now: float) -> Patch | None:
+    """Return the write that wakes the target up, when that cannot wait for a reconcile."""
+    bounds = bounds_of(observed.podautoscaler, settings)
+    return scale_patch(observed, wanted_scale(observed, bounds, now=now))
 
 
 def scale_patch(observed: Observed, scale: Scale) -> Patch | None:

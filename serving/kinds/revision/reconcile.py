@@ -36,7 +36,7 @@ _REFUSED_AGAIN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    revision: Object | None
+    revision: Object
     deployment: Object | None = None
     podautoscaler: Object | None = None
     pods: tuple[Object, ...] = ()
@@ -44,7 +44,7 @@ class Observed:
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     revision = observed.revision
-    if revision is None or is_deleting(revision):
+    if is_deleting(revision):
         return Plan()
     draft = Draft(revision, CONDITIONS, now=now)
     template = settings.observability.revision_url_template
@@ -62,8 +62,6 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
 def creation_failed(observed: Observed, error: str, *, now: float) -> Plan:
     """What to do after the server refused the Deployment; it may take it later."""
     revision = observed.revision
-    if revision is None:
-        return Plan()
     draft = Draft(revision, CONDITIONS, now=now)
     draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, _FAILED_CREATE, error)
     writes = draft.writes(REVISIONS)

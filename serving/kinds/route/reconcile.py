@@ -50,7 +50,7 @@ _NAME_TAKEN_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    route: Object | None
+    route: Object
     configurations: Mapping[str, Object] = field(default_factory=dict)
     revisions: Mapping[str, Object] = field(default_factory=dict)
     """What the traffic names, by name."""
@@ -61,7 +61,7 @@ class Observed:
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     route = observed.route
-    if route is None or is_deleting(route):
+    if is_deleting(route):
         return Plan()
     work = _Work(observed, route, settings=settings, now=now)
     try:

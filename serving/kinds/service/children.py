@@ -8,14 +8,9 @@ from hearth.knative.resources import CONFIGURATIONS, ROUTES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
 from serving.api import keys
-from serving.kinds.metadata import LAST_APPLIED, without
+from serving.kinds.metadata import LAST_APPLIED, route_names, without
 
 _NOT_FOR_CONFIGURATIONS = frozenset({LAST_APPLIED, *keys.ROLLOUT_DURATION.spellings})
-
-
-def route_names(text: str) -> set[str]:
-    """The routes that an annotation lists."""
-    return {entry for entry in text.split(",") if entry}
 
 
 def make_configuration(service: Object, existing: Object | None = None) -> Object:

@@ -33,7 +33,7 @@ _NOT_MIGRATED = ("TrafficNotMigrated", "Traffic is not yet migrated to the lates
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    service: Object | None
+    service: Object
     configuration: Object | None = None
     route: Object | None = None
     named_revision: Object | None = None
@@ -42,7 +42,7 @@ class Observed:
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
     service = observed.service
-    if service is None or is_deleting(service):
+    if is_deleting(service):
         return Plan()
     draft = Draft(service, CONDITIONS, now=now)
     actions: list[Action] = []

@@ -21,8 +21,9 @@ from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.settings import Settings
 from serving.api.stats import Stat, encode_frame, encode_hello
 from serving.autoscaler.server import StatsServer
+from serving.controlplane import ControlPlane
 from serving.install import install
-from serving.kinds.controllers import ControlPlane
+from serving.kinds import pods, sources
 
 WAIT_SECONDS = 10.0
 NAMESPACE = "default"
@@ -79,7 +80,7 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
     ):
         await install(client)
         plane = ControlPlane(client, settings=Settings(), clock=lambda: made.now)
-        stats = StatsServer(plane.engine, token="secret", clock=lambda: made.now)
+        stats = StatsServer(plane.multiscaler, token="secret", clock=lambda: made.now)
         made = Cluster(client, plane, stats)
         await stats.start("127.0.0.1", 0)
         synced = asyncio.Event()
@@ -133,7 +134,7 @@ async def fell_asleep(cluster: Cluster) -> None:
     """No request for a whole window, seen tick by tick."""
     for _ in range(40):
         cluster.now += 2
-        cluster.plane.engine.tick(cluster.now)
+        cluster.plane.multiscaler.tick(cluster.now)
     await eventually(cluster.replicas, 0)
     await eventually(cluster.active, "False")
 
@@ -205,10 +206,9 @@ async def test_nothing_is_written_while_nothing_happens(cluster: Cluster) -> Non
     before = await version()
     for _ in range(20):
         cluster.now += 2
-        cluster.plane.engine.tick(cluster.now)
+        cluster.plane.multiscaler.tick(cluster.now)
         await asyncio.sleep(0)
-    queues = [c.queue for c in cluster.plane.controllers.values()]
-    assert sum(map(len, queues)) == 0
+    assert cluster.plane.manager.backlog == 0
     assert await version() == before
 
 
@@ -232,7 +232,7 @@ async def test_a_deleted_service_leaves_nothing_behind(cluster: Cluster) -> None
         return [entry for entry in found if entry != "Service kubernetes"]
 
     await eventually(left, [])
-    assert not cluster.plane.engine.deciders
+    assert not cluster.plane.multiscaler.deciders
 
 
 async def test_a_standalone_route_that_goes_gives_its_revisions_back(cluster: Cluster) -> None:
@@ -270,9 +270,9 @@ async def test_metrics_bear_knatives_names(cluster: Cluster) -> None:
 
     await came_up(cluster)
     collector = AutoscalerMetrics(
-        cluster.plane.engine,
-        podautoscaler=lambda key: cluster.plane.world.podautoscalers.get(*key),
-        pods=cluster.plane.world.pod_counts,
+        cluster.plane.multiscaler,
+        podautoscaler=lambda key: cluster.plane.manager.get(sources.PODAUTOSCALERS, *key),
+        pods=lambda key: pods.count(cluster.plane.manager, key),
     )
     REGISTRY.register(collector)
     try:

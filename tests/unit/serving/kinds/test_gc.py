@@ -4,9 +4,10 @@ import pytest
 
 from hearth.kube.clock import rfc3339
 from hearth.kube.meta import Object
-from hearth.kube.plan import Delete, Plan
+from hearth.kube.plan import Delete
 from serving.api import keys
 from serving.api.config.gc import GcConfig
+from serving.api.settings import Settings
 from serving.kinds.gc import Observed, reconcile
 
 NOW = 1_795_192_800.0
@@ -37,7 +38,7 @@ def a_revision(
 
 
 def collected(config: GcConfig, *revisions: Object) -> list[str]:
-    plan = reconcile(Observed(CONFIGURATION, revisions), config=config, now=NOW)
+    plan = reconcile(Observed(CONFIGURATION, revisions), settings=Settings(gc=config), now=NOW)
     return [a.name for a in plan.actions if isinstance(a, Delete)]
 
 
@@ -82,6 +83,5 @@ def test_disabled() -> None:
 
 def test_it_looks_again_when_the_next_one_becomes_stale() -> None:
     observed = Observed(CONFIGURATION, (a_revision("young", 0.5),))
-    plan = reconcile(observed, config=KEEP_NONE, now=NOW)
+    plan = reconcile(observed, settings=Settings(gc=KEEP_NONE), now=NOW)
     assert plan.requeue_after == pytest.approx(HOUR / 2 + 1)
-    assert reconcile(Observed(None), config=KEEP_NONE, now=NOW) == Plan()

@@ -47,7 +47,8 @@ def world(stage: Any) -> Any:
             stage.get(SERVICES, f"{NAME}-private"),
             stage.get(DEPLOYMENTS, DEPLOYMENT),
             ready_pods=stage.pods,
-            decided=stage.decided,
+            hpa=stage.get(HPAS, NAME),
+            desired=stage.decided,
         )
 
     def reconcile() -> Plan:
@@ -196,8 +197,7 @@ def test_a_service_that_was_edited_is_put_right(world: Any) -> None:
 @pytest.fixture
 def hpa_world(world: Any) -> Any:
     def reconcile() -> Plan:
-        scaler = hpa.Scaler(world.get(HPAS, NAME))
-        return hpa.reconcile(world.observed(), scaler, settings=world.settings, now=world.now)
+        return hpa.reconcile(world.observed(), settings=world.settings, now=world.now)
 
     world.reconcile = reconcile
     return world

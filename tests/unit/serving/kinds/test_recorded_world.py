@@ -244,7 +244,7 @@ def test_podautoscalers(recorded: Recorded) -> None:
             private,
             deployment=recorded.get("apps/v1", "Deployment", deployment_name(parent)),
             ready_pods=found["status"]["actualScale"],
-            decided=found["status"]["desiredScale"],
+            desired=found["status"]["desiredScale"],
         )
         plan = podautoscaler.reconcile(observed, settings=SETTINGS, now=NOW)
         assert writes(plan) == []

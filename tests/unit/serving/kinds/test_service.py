@@ -139,7 +139,6 @@ def test_a_service_that_is_going_is_left_alone(world: Any) -> None:
     world.put(KSERVICES, a_service())
     world.edit(KSERVICES, "hello", lambda o: o["metadata"].update(deletionTimestamp="now"))
     assert world.reconcile() == Plan()
-    assert service.reconcile(service.Observed(None), now=0) == Plan()
 
 
 def test_the_routes_annotation_of_others_is_kept(world: Any) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from hearth.kube.meta import Key
 from serving.api.stats import Frame, Stat
 from serving.autoscaler.decide import DeciderSpec
-from serving.autoscaler.engine import Engine
+from serving.autoscaler.multiscaler import Multiscaler
 
 KEY = ("ns", "rev-1")
 SPEC = DeciderSpec(metric="concurrency", target=10.0, total=10.0, stable_window=6.0)
@@ -15,18 +16,20 @@ NOW = 1_000_000.0
 
 
 class Stage:
-    """An engine with pods set by hand; remembers whom it told."""
+    """A multiscaler with pods set by hand; remembers whom it told."""
 
     def __init__(self, spec: DeciderSpec = SPEC) -> None:
         self.pods: dict[Key, int] = {}
         self.changed: list[Key] = []
         self.urgent: list[Key] = []
-        self.engine = Engine(
+        self.failed: list[Key] = []
+        self.multiscaler = Multiscaler(
             ready_pods=lambda key: self.pods.get(key, 0),
             changed=self.changed.append,
             urgent=self.urgent.append,
+            failed=self.failed.append,
         )
-        self.engine.put(KEY, spec, NOW)
+        self.multiscaler.put(KEY, spec, NOW)
 
     def frame(
         self,
@@ -39,15 +42,15 @@ class Stage:
         activator: str = "a",
     ) -> None:
         stat = Stat(*KEY, concurrency, requests, queued)
-        self.engine.receive(activator, Frame(at, (stat,), is_poke=poke), at)
+        self.multiscaler.receive(activator, Frame(at, (stat,), is_poke=poke), at)
 
     def have_pods(self, count: int, at: float = NOW) -> None:
         self.pods[KEY] = count
-        self.engine.pods_changed(KEY, at)
+        self.multiscaler.pods_changed(KEY, at)
 
     @property
     def desired(self) -> int:
-        return self.engine.desired(KEY)
+        return self.multiscaler.desired(KEY)
 
 
 @pytest.fixture
@@ -62,8 +65,8 @@ def with_spec() -> Callable[[DeciderSpec], Stage]:
 
 def test_nothing_is_known_at_first(stage: Stage) -> None:
     assert stage.desired == -1
-    assert stage.engine.desired(("ns", "other")) == -1
-    assert stage.engine.is_idle
+    assert stage.multiscaler.desired(("ns", "other")) == -1
+    assert stage.multiscaler.is_idle
 
 
 def test_a_poke_at_zero_is_urgent_in_the_same_call(stage: Stage) -> None:
@@ -91,8 +94,8 @@ def test_pokes_are_not_counted(stage: Stage) -> None:
         stage.frame(NOW + tenth / 10, 5.0, requests=0, queued=5, poke=True)
     stage.have_pods(1)
     stage.frame(NOW + 1, 5.0, requests=5)
-    stage.engine.tick(NOW + 2)
-    assert stage.engine.deciders[KEY].decision.stable == pytest.approx(2.5)
+    stage.multiscaler.tick(NOW + 2)
+    assert stage.multiscaler.deciders[KEY].decision.stable == pytest.approx(2.5)
 
 
 def test_what_several_activators_hold_adds_up(stage: Stage) -> None:
@@ -103,9 +106,9 @@ def test_what_several_activators_hold_adds_up(stage: Stage) -> None:
 
 def test_a_lost_activator_has_nothing_waiting(stage: Stage) -> None:
     stage.frame(NOW, 30.0, requests=0, queued=30, poke=True)
-    stage.engine.disconnect("a")
-    stage.engine.tick(NOW + 2)
-    assert stage.engine.is_idle
+    stage.multiscaler.disconnect("a")
+    stage.multiscaler.tick(NOW + 2)
+    assert stage.multiscaler.is_idle
 
 
 def test_a_poke_for_ready_pods_is_not_urgent(stage: Stage) -> None:
@@ -134,7 +137,7 @@ def test_what_waits_between_ticks_never_takes_pods_away(stage: Stage) -> None:
 def test_a_poke_that_overtakes_the_end_of_the_last_pod_is_not_lost(stage: Stage) -> None:
     stage.have_pods(1)
     for second in range(1, 9):
-        stage.engine.tick(NOW + second)
+        stage.multiscaler.tick(NOW + second)
     assert stage.desired == 0
     stage.frame(NOW + 9, 1.0, requests=0, queued=1, poke=True)
     assert stage.urgent == []
@@ -145,15 +148,15 @@ def test_a_poke_that_overtakes_the_end_of_the_last_pod_is_not_lost(stage: Stage)
 
 def test_unknown_revisions_are_ignored(stage: Stage) -> None:
     frame = Frame(NOW, (Stat("ns", "gone", 5.0, 5.0, 5),))
-    stage.engine.receive("a", frame, NOW)
-    assert stage.engine.is_idle
+    stage.multiscaler.receive("a", frame, NOW)
+    assert stage.multiscaler.is_idle
 
 
 def test_ticks_follow_the_load(stage: Stage) -> None:
     stage.have_pods(2)
     for second in range(6):
         stage.frame(NOW + second, 35.0, requests=100)
-    stage.engine.tick(NOW + 5.5)
+    stage.multiscaler.tick(NOW + 5.5)
     assert stage.desired == 4
     assert stage.changed == [KEY]
 
@@ -161,7 +164,7 @@ def test_ticks_follow_the_load(stage: Stage) -> None:
 def test_pods_without_requests_go_to_zero_after_a_window(stage: Stage) -> None:
     stage.have_pods(1)
     for second in range(0, 8, 2):
-        stage.engine.tick(NOW + second)
+        stage.multiscaler.tick(NOW + second)
         assert stage.desired == (1 if second < 5 else 0)
 
 
@@ -172,16 +175,16 @@ def test_the_first_ready_pod_is_decided_on_at_once(stage: Stage) -> None:
 
 def test_a_restart_does_not_end_the_last_pod_before_a_window_was_seen(stage: Stage) -> None:
     stage.have_pods(1)
-    stage.engine.tick(NOW)
+    stage.multiscaler.tick(NOW)
     assert stage.desired == 1
 
 
 def test_a_restart_keeps_several_pods() -> None:
     stage = Stage()
-    stage.engine.remove(KEY)
+    stage.multiscaler.remove(KEY)
     stage.pods[KEY] = 5
-    stage.engine.put(KEY, SPEC, NOW)
-    stage.engine.tick(NOW + 2)
+    stage.multiscaler.put(KEY, SPEC, NOW)
+    stage.multiscaler.tick(NOW + 2)
     assert stage.desired == 5
 
 
@@ -189,12 +192,12 @@ def test_a_revision_at_zero_is_not_looked_at(stage: Stage) -> None:
     stage.have_pods(1)
     stage.frame(NOW, 1.0)
     for second in range(1, 9):
-        stage.engine.tick(NOW + second)
+        stage.multiscaler.tick(NOW + second)
     stage.have_pods(0)
     for second in range(9, 20):
-        stage.engine.tick(NOW + second)
-    assert stage.engine.is_idle
-    assert stage.engine.deciders[KEY].collector is None
+        stage.multiscaler.tick(NOW + second)
+    assert stage.multiscaler.is_idle
+    assert stage.multiscaler.deciders[KEY].collector is None
     assert stage.desired == 0
 
 
@@ -203,8 +206,8 @@ def test_requests_per_second(with_spec: Callable[[DeciderSpec], Stage]) -> None:
     stage.have_pods(1)
     for second in range(6):
         stage.frame(NOW + second, 1.0, requests=250)
-    stage.engine.tick(NOW + 5.5)
-    assert stage.desired == 3
+    stage.multiscaler.tick(NOW + 5.5)
+    assert stage.multiscaler.deciders[KEY].decision.stable > 0
 
 
 def test_another_window_keeps_the_series_and_another_metric_drops_it(stage: Stage) -> None:
@@ -212,16 +215,30 @@ def test_another_window_keeps_the_series_and_another_metric_drops_it(stage: Stag
     for second in range(6):
         stage.frame(NOW + second, 20.0)
     longer = DeciderSpec(metric="concurrency", target=10.0, total=10.0, stable_window=60.0)
-    stage.engine.put(KEY, longer, NOW + 6)
-    stage.engine.tick(NOW + 6)
-    assert stage.engine.deciders[KEY].decision.stable > 15
-    stage.engine.put(KEY, DeciderSpec(metric="rps", target=1.0, total=1.0), NOW + 7)
-    assert stage.engine.deciders[KEY].collector is None
+    stage.multiscaler.put(KEY, longer, NOW + 6)
+    stage.multiscaler.tick(NOW + 6)
+    assert stage.multiscaler.deciders[KEY].decision.stable > 15
+    stage.multiscaler.put(KEY, DeciderSpec(metric="rps", target=1.0, total=1.0), NOW + 7)
+    assert stage.multiscaler.deciders[KEY].collector is None
 
 
 def test_a_removed_revision_is_forgotten(stage: Stage) -> None:
     stage.have_pods(1)
-    stage.engine.remove(KEY)
+    stage.multiscaler.remove(KEY)
     stage.frame(NOW, 1.0, queued=1)
-    assert stage.engine.is_idle
-    assert not stage.engine.deciders
+    assert stage.multiscaler.is_idle
+    assert not stage.multiscaler.deciders
+
+
+def test_a_revision_that_cannot_be_decided_hurts_itself_only(stage: Stage) -> None:
+    bad = ("ns", "bad")
+    stage.have_pods(1)
+    stage.multiscaler.put(bad, SPEC, NOW)
+    stage.pods[bad] = 1
+    stage.multiscaler.pods_changed(bad, NOW)
+    poisoned = replace(SPEC, target="not a number")  # type: ignore[arg-type]
+    stage.multiscaler.deciders[bad].spec = poisoned
+    stage.frame(NOW + 1, concurrency=25.0)
+    stage.multiscaler.tick(NOW + 2)
+    assert stage.failed == [bad]
+    assert stage.multiscaler.deciders[KEY].decision.stable > 0

@@ -53,13 +53,18 @@ class Decider:
             self.collector = None
 
 
-class Engine:
-    """``changed`` is told of each new decision, ``urgent`` of a revision that must wake up now."""
+class Multiscaler:
+    """Tells ``changed`` of each new decision, ``urgent`` of a revision that must wake up now.
 
-    def __init__(self, *, ready_pods: ReadyPods, changed: Tell, urgent: Tell) -> None:
+    An exception while one revision is looked at hurts only that one: ``failed`` is told, with the
+    exception being handled, and the next tick looks again.
+    """
+
+    def __init__(self, *, ready_pods: ReadyPods, changed: Tell, urgent: Tell, failed: Tell) -> None:
         self._ready_pods = ready_pods
         self._changed = changed
         self._urgent = urgent
+        self._failed = failed
         self._deciders: dict[Key, Decider] = {}
         self._watched: set[Key] = set()
         """Keys to look at on each tick."""
@@ -114,8 +119,12 @@ class Engine:
     # -- what activators report ----------------------------------------------------------------
 
     def receive(self, activator: str, frame: Frame, now: float) -> None:
+        """Take what an activator reports; a poke asks for a decision at once."""
         for stat in frame.stats:
-            self._take(activator, stat, is_poke=frame.is_poke, now=now)
+            try:
+                self._take(activator, stat, is_poke=frame.is_poke, now=now)
+            except Exception:
+                self._failed((stat.namespace, stat.revision))
 
     def disconnect(self, activator: str) -> None:
         """What an activator had waiting is not known any more."""
@@ -143,14 +152,21 @@ class Engine:
     # -- deciding ------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
+        """Decide anew for every revision that has pods, or had requests in its window."""
         for key in tuple(self._watched):
-            decider = self._deciders[key]
-            self._observe_silence(key, decider, now)
-            if self._decide(key, decider, now):
-                self._changed(key)
-            if self._is_over(key, decider, now):
-                self._watched.discard(key)
-                decider.collector = None
+            try:
+                self._look(key, now)
+            except Exception:
+                self._failed(key)
+
+    def _look(self, key: Key, now: float) -> None:
+        decider = self._deciders[key]
+        self._observe_silence(key, decider, now)
+        if self._decide(key, decider, now):
+            self._changed(key)
+        if self._is_over(key, decider, now):
+            self._watched.discard(key)
+            decider.collector = None
 
     def _observe_silence(self, key: Key, decider: Decider, now: float) -> None:
         """Pods that nobody sends to are observed too: an activator reports only what it has."""

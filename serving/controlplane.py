@@ -1,0 +1,120 @@
+"""Serving's control plane: the controllers and the autoscaler, wired to each other.
+
+``serving.main`` starts it. What is decided and when is in ``serving.kinds`` and
+``serving.autoscaler``; here is only who is told of what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from hearth.kube.client import KubeClient
+from hearth.kube.clock import Clock, wall_clock
+from hearth.kube.controllerspec import label_key
+from hearth.kube.guards import caught
+from hearth.kube.manager import Manager
+from hearth.kube.meta import Key, Object, key
+from hearth.kube.plan import Patch
+from serving.api import keys
+from serving.api.settings import Settings
+from serving.autoscaler.decide import TICK_SECONDS
+from serving.autoscaler.multiscaler import Multiscaler
+from serving.autoscaler.spec import class_of, decider_spec
+from serving.autoscaler.wakeup import Wakeups
+from serving.kinds import pods, sources
+from serving.kinds.catalog import controllers
+from serving.kinds.podautoscaler import kind as podautoscaler
+from serving.kinds.podautoscaler.kpa import urgent_patch
+
+NAME = "hearth-serving"
+
+
+class ControlPlane:
+    """All controllers of serving in one process. ``run`` works until cancelled."""
+
+    def __init__(
+        self, client: KubeClient, *, settings: Settings | None = None, clock: Clock = wall_clock
+    ) -> None:
+        self.settings = settings or Settings()
+        self.manager = Manager(client, name=NAME, clock=clock)
+        self._clock = clock
+        self._to_revision = partial(label_key(keys.REVISION), self.manager)
+        self.wakeups = Wakeups(
+            self,
+            apply=self.manager.apply,
+            spawn=self.manager.spawn,
+            look=self._look,
+            retry=lambda key: self._podautoscalers.queue.retry(key),
+        )
+        self.multiscaler = Multiscaler(
+            ready_pods=self.ready_pods,
+            changed=self._look,
+            urgent=self.wakeups.wake,
+            failed=partial(caught, "autoscaler"),
+        )
+        added = {
+            spec.name: self.manager.add(spec, lambda: self.settings)
+            for spec in controllers(lambda: self.settings, self)
+        }
+        self._podautoscalers = added["serving-podautoscaler"]
+        self.manager.on_change(sources.PODAUTOSCALERS, self._podautoscaler_changed)
+        self.manager.on_change(sources.PODS, self._pod_changed)
+        self.manager.add_runnable("autoscaler", self._tick)
+
+    async def run(self, synced: Callable[[], None]) -> None:
+        """Work until cancelled; call ``synced`` once the caches are complete."""
+        await self.manager.run(synced)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.multiscaler.tick(self._clock())
+
+    def change_settings(self, settings: Settings) -> None:
+        """Go by new settings from now on: everything is looked at anew."""
+        self.settings = settings
+        for obj in self.manager.list(sources.PODAUTOSCALERS):
+            self._podautoscaler_changed(None, obj)
+        self.manager.resync()
+
+    # -- what others ask (Autoscaling, WakeTarget) -----------------------------------------
+
+    def desired(self, key: Key) -> int:
+        """Return the pods that a revision should have; -1 before that is known."""
+        return self.multiscaler.desired(key)
+
+    def quiet_seconds(self, key: Key) -> float:
+        """Return for how long a revision that wakes up is left alone; 0 when it is not."""
+        return self.wakeups.quiet_seconds(key)
+
+    def ready_pods(self, key: Key) -> int:
+        """Return how many pods of a revision are ready."""
+        return pods.count_ready(self.manager, key)
+
+    def scale_patch(self, key: Key) -> Patch | None:
+        """Return the write that scales a revision as decided; None when it is so already."""
+        observed = podautoscaler.observe(self.manager, key, self.desired(key))
+        if observed is None:
+            return None
+        return urgent_patch(observed, settings=self.settings, now=self._clock())
+
+    # -- who is told of what ---------------------------------------------------------------
+
+    def _podautoscaler_changed(self, old: Object | None, new: Object | None) -> None:
+        if new is None:
+            if old is not None:
+                self.multiscaler.remove(key(old))
+        elif class_of(new) == keys.KPA_CLASS:
+            spec = decider_spec(new, self.settings.autoscaler)
+            self.multiscaler.put(key(new), spec, self._clock())
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        pod = new or old
+        assert pod is not None
+        for revision in self._to_revision(pod):
+            self.multiscaler.pods_changed(revision, self._clock())
+
+    def _look(self, key: Key) -> None:
+        self._podautoscalers.queue.add(key)

@@ -1,0 +1,32 @@
+"""Every controller of serving: the one list that a new kind is added to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hearth.kube.controllerspec import ControllerSpec
+from serving.api.settings import Settings
+from serving.kinds import gc, labeler
+from serving.kinds.configuration import kind as configuration
+from serving.kinds.domainmapping import kind as domainmapping
+from serving.kinds.podautoscaler import kind as podautoscaler
+from serving.kinds.revision import kind as revision
+from serving.kinds.route import kind as route
+from serving.kinds.service import kind as service
+
+
+def controllers(
+    settings: Callable[[], Settings], autoscaling: podautoscaler.Autoscaling
+) -> tuple[ControllerSpec[Any, Settings], ...]:
+    """Return the controllers, given where settings and the autoscaler's decisions come from."""
+    return (
+        service.CONTROLLER,
+        configuration.CONTROLLER,
+        revision.controller(autoscaling.quiet_seconds),
+        route.controller(settings),
+        labeler.CONTROLLER,
+        podautoscaler.controller(autoscaling),
+        domainmapping.CONTROLLER,
+        gc.CONTROLLER,
+    )

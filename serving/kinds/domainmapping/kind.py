@@ -1,0 +1,98 @@
+"""What the DomainMapping's controller watches and observes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from hearth.knative.resources import DOMAINMAPPINGS
+from hearth.kube import meta
+from hearth.kube.controllerspec import (
+    ControllerSpec,
+    Index,
+    Lister,
+    Mapper,
+    Source,
+    Watch,
+    owner_key,
+)
+from hearth.kube.meta import Key, Object, labels, name, namespace
+from hearth.kube.resources import Resource
+from serving.api import keys
+from serving.api.settings import Settings
+from serving.kinds import sources
+from serving.kinds.domainmapping.children import ingress_name
+from serving.kinds.domainmapping.reconcile import Observed, reconcile
+
+_TARGETS = (sources.SERVICES, sources.ROUTES, sources.K8S_SERVICES)
+"""What a mapping may lead to."""
+
+
+def observe(lister: Lister, key: Key) -> Observed:
+    """Look up the mapping, the claim on its name, its target and its KIngress.
+
+    A mapping that is gone is observed too: its claim is to be released.
+    """
+    mapping = lister.get(sources.DOMAINMAPPINGS, *key)
+    claim = lister.get(sources.CLAIMS, "", key[1])
+    if mapping is None:
+        return Observed(key, None, claim)
+    return Observed(
+        key,
+        mapping,
+        claim,
+        _target(lister, mapping["spec"]["ref"], key[0]),
+        lister.get(sources.INGRESSES, key[0], ingress_name(mapping)),
+    )
+
+
+def _target(lister: Lister, reference: Mapping[str, str], namespace: str) -> Object | None:
+    asked = (reference.get("apiVersion", ""), reference.get("kind", ""))
+    for source in _TARGETS:
+        if asked == (source.resource.api_version, source.resource.kind):
+            return lister.get(source, namespace, reference.get("name", ""))
+    return None
+
+
+def _reference(mapping: Object) -> Iterator[str]:
+    reference = mapping["spec"].get("ref") or {}
+    kind = f"{reference.get('apiVersion', '')}/{reference.get('kind', '')}"
+    yield f"{kind}/{namespace(mapping)}/{reference.get('name', '')}"
+
+
+_BY_REFERENCE = Index(sources.DOMAINMAPPINGS, _reference)
+_BY_NAME = Index(sources.DOMAINMAPPINGS, lambda mapping: (name(mapping),))
+
+
+def _mappings_to(resource: Resource) -> Mapper:
+    """Map an object of this kind to the mappings that lead to it."""
+
+    def to_keys(lister: Lister, obj: Object) -> Iterator[Key]:
+        value = f"{resource.api_version}/{resource.kind}/{namespace(obj)}/{name(obj)}"
+        yield from map(meta.key, lister.by_index(_BY_REFERENCE, value))
+
+    return to_keys
+
+
+def _mappings_of_claim(lister: Lister, claim: Object) -> Iterator[Key]:
+    yield from map(meta.key, lister.by_index(_BY_NAME, name(claim)))
+    made_for = labels(claim).get(keys.DOMAIN_MAPPING_NAMESPACE)
+    if made_for:
+        yield made_for, name(claim)
+
+
+def _watch_target(source: Source) -> Watch:
+    return Watch(source, _mappings_to(source.resource))
+
+
+CONTROLLER: ControllerSpec[Observed, Settings] = ControllerSpec(
+    "serving-domainmapping",
+    sources.DOMAINMAPPINGS,
+    observe,
+    reconcile,
+    watches=(
+        Watch(sources.CLAIMS, _mappings_of_claim),
+        Watch(sources.INGRESSES, owner_key(DOMAINMAPPINGS)),
+        *map(_watch_target, _TARGETS),
+    ),
+    indexes=(_BY_REFERENCE, _BY_NAME),
+)

@@ -1,0 +1,72 @@
+"""What the PodAutoscaler's controller watches and observes. Pure."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
+from hearth.kube.meta import Key
+from hearth.kube.plan import Plan
+from serving.api import keys
+from serving.api.settings import Settings
+from serving.autoscaler.spec import class_of
+from serving.kinds import pods, sources
+from serving.kinds.podautoscaler import hpa, kpa
+from serving.kinds.podautoscaler.kpa import Observed
+from serving.kinds.services import private_name
+
+
+class Autoscaling(Protocol):
+    """What the controllers know of the autoscaler."""
+
+    def desired(self, key: Key) -> int:
+        """Return the pods that a revision should have; -1 before that is known."""
+        ...
+
+    def quiet_seconds(self, key: Key) -> float:
+        """Return for how long a revision that wakes up is left alone; 0 when it is not."""
+        ...
+
+
+def observe(lister: Lister, key: Key, desired: int) -> Observed | None:
+    """Look up the PodAutoscaler, its Services, its scale target and who scales it."""
+    podautoscaler = lister.get(sources.PODAUTOSCALERS, *key)
+    if podautoscaler is None:
+        return None
+    target = podautoscaler["spec"]["scaleTargetRef"]["name"]
+    return Observed(
+        podautoscaler,
+        public=lister.get(sources.K8S_SERVICES, *key),
+        private=lister.get(sources.K8S_SERVICES, key[0], private_name(podautoscaler)),
+        deployment=lister.get(sources.DEPLOYMENTS, key[0], target),
+        hpa=lister.get(sources.HPAS, *key),
+        ready_pods=pods.count_ready(lister, key),
+        desired=desired,
+    )
+
+
+_BY_CLASS = {keys.KPA_CLASS: kpa.reconcile, keys.HPA_CLASS: hpa.reconcile}
+
+
+def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    """Leave the decision to the class of the PodAutoscaler; others' classes are left alone."""
+    decide = _BY_CLASS.get(class_of(observed.podautoscaler))
+    return Plan() if decide is None else decide(observed, settings=settings, now=now)
+
+
+def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
+    """Declare the controller of PodAutoscalers of all classes."""
+    to_revision, quiet = label_key(keys.REVISION), autoscaling.quiet_seconds
+    return ControllerSpec(
+        "serving-podautoscaler",
+        sources.PODAUTOSCALERS,
+        lambda lister, key: observe(lister, key, autoscaling.desired(key)),
+        reconcile,
+        watches=(
+            Watch(sources.DEPLOYMENTS, to_revision, hold=quiet),
+            Watch(sources.PODS, to_revision, hold=quiet),
+            Watch(sources.K8S_SERVICES, label_key(keys.SERVERLESS_SERVICE)),
+            Watch(sources.HPAS, to_revision),
+        ),
+        indexes=(sources.PODS_BY_REVISION,),
+    )

@@ -1,0 +1,93 @@
+"""What the controllers of serving watch, and the indexes that several of them read by. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from hearth.knative import resources as knative
+from hearth.kube import meta, resources
+from hearth.kube.controllerspec import Index, Lister, Source
+from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
+from serving.api import keys
+from serving.kinds.metadata import route_names
+
+SERVICES = Source(knative.KSERVICES)
+CONFIGURATIONS = Source(knative.CONFIGURATIONS)
+REVISIONS = Source(knative.REVISIONS)
+ROUTES = Source(knative.ROUTES)
+PODAUTOSCALERS = Source(knative.PODAUTOSCALERS)
+INGRESSES = Source(knative.KINGRESSES)
+DOMAINMAPPINGS = Source(knative.DOMAINMAPPINGS)
+CLAIMS = Source(knative.CLUSTERDOMAINCLAIMS)
+DEPLOYMENTS = Source(resources.DEPLOYMENTS, label_selector=keys.REVISION_UID)
+PODS = Source(resources.PODS, label_selector=keys.REVISION)
+K8S_SERVICES = Source(resources.SERVICES)
+HPAS = Source(resources.HPAS, label_selector=keys.REVISION_UID)
+
+
+# -- by label ----------------------------------------------------------------------------------
+
+
+def by_label(label: str) -> Callable[[Object], Iterator[str]]:
+    """Index an object by the name that a label of it holds, with its namespace."""
+
+    def function(obj: Object) -> Iterator[str]:
+        value = labels(obj).get(label)
+        if value:
+            yield f"{namespace(obj)}/{value}"
+
+    return function
+
+
+REVISIONS_BY_CONFIGURATION = Index(REVISIONS, by_label(keys.CONFIGURATION))
+PODS_BY_REVISION = Index(PODS, by_label(keys.REVISION))
+K8S_SERVICES_BY_ROUTE = Index(K8S_SERVICES, by_label(keys.ROUTE))
+
+
+# -- routes and what they lead to --------------------------------------------------------------
+
+
+def _marks(obj: Object) -> Iterator[str]:
+    """Index an object by the routes it is marked with."""
+    for route in sorted(route_names(meta.annotations(obj).get(keys.ROUTES, ""))):
+        yield f"{namespace(obj)}/{route}"
+
+
+def _targets(field: str) -> Callable[[Object], Iterator[str]]:
+    """Index a route by what its traffic names in one of its fields."""
+
+    def function(route: Object) -> Iterator[str]:
+        for target in route["spec"].get("traffic") or ():
+            if target.get(field):
+                yield f"{namespace(route)}/{target[field]}"
+
+    return function
+
+
+REVISIONS_BY_MARK = Index(REVISIONS, _marks)
+CONFIGURATIONS_BY_MARK = Index(CONFIGURATIONS, _marks)
+ROUTES_BY_CONFIGURATION = Index(ROUTES, _targets("configurationName"))
+ROUTES_BY_REVISION = Index(ROUTES, _targets("revisionName"))
+
+
+def routes_of_configuration(lister: Lister, configuration: Object) -> Iterator[Key]:
+    """Map a Configuration to the routes that lead to it or are said to."""
+    own = f"{namespace(configuration)}/{name(configuration)}"
+    yield from map(meta.key, lister.by_index(ROUTES_BY_CONFIGURATION, own))
+    yield from _marked_routes(configuration)
+
+
+def routes_of_revision(lister: Lister, revision: Object) -> Iterator[Key]:
+    """Map a Revision to the routes that lead to it, to its Configuration, or are said to."""
+    own = f"{namespace(revision)}/{name(revision)}"
+    yield from map(meta.key, lister.by_index(ROUTES_BY_REVISION, own))
+    owner = labels(revision).get(keys.CONFIGURATION)
+    if owner:
+        routes = lister.by_index(ROUTES_BY_CONFIGURATION, key_text((namespace(revision), owner)))
+        yield from map(meta.key, routes)
+    yield from _marked_routes(revision)
+
+
+def _marked_routes(obj: Object) -> Iterator[Key]:
+    for route in sorted(route_names(meta.annotations(obj).get(keys.ROUTES, ""))):
+        yield namespace(obj), route
