@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from eventing.api import keys
@@ -312,7 +313,7 @@ def _seconds(text: str) -> float | None:
 
 def _check_dependency(value: str, namespace: str) -> Errors:
     try:
-        reference = json.loads(value)
+        reference = _go_json(value)
     except ValueError:
         reference = ""
     if reference is None:
@@ -330,13 +331,25 @@ def _check_dependency(value: str, namespace: str) -> Errors:
     ]
 
 
+def _go_json(text: str) -> Any:
+    """JSON as Go reads it: NaN and infinities are no values, and nesting has an end."""
+
+    def constant(name: str) -> Any:
+        raise json.JSONDecodeError("Expecting value", text, text.find(name))
+
+    try:
+        return json.loads(text, parse_constant=constant)
+    except RecursionError:
+        raise ValueError("exceeded max depth") from None
+
+
 def _go_json_error(text: str) -> str:
     """What Go's encoding/json says of text that is no JSON object, as far as it can be told."""
     stripped = text.strip()
     if not stripped:
         return "unexpected end of JSON input"
     try:
-        value = json.loads(stripped)
+        value = _go_json(stripped)
     except json.JSONDecodeError as error:
         if error.pos >= len(stripped):
             return "unexpected end of JSON input"
@@ -350,6 +363,8 @@ def _go_json_error(text: str) -> str:
             else "after object key:value pair"
         )
         return f"invalid character '{stripped[error.pos]}' {where}"
+    except ValueError as error:
+        return str(error)
     kinds = {str: "string", bool: "bool", int: "number", float: "number", list: "array"}
     kind = kinds.get(type(value), "null")
     return f"json: cannot unmarshal {kind} into Go value of type v1.ObjectReference"

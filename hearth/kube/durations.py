@@ -14,7 +14,11 @@ _GO_UNITS = {
     "m": 60.0,
     "h": 3600.0,
 }
-_GO_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_GO_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_GO_NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
+_GO_UNIT = re.compile(r"[^\d.]*", re.ASCII)
+_LONGEST_SECONDS = (2**63 - 1) / 1e9
+"""Go counts nanoseconds in an int64: some 292 years."""
 
 
 def parse_go_duration(text: str) -> float:
@@ -29,16 +33,16 @@ def parse_go_duration(text: str) -> float:
             raise ValueError(_go_complaint(text, rest[at:]))
         total += float(part[1]) * _GO_UNITS[part[2]]
         at = part.end()
-    if not rest:
+    if not rest or total > _LONGEST_SECONDS:
         raise ValueError(f'time: invalid duration "{text}"')
     return sign * total
 
 
 def _go_complaint(text: str, rest: str) -> str:
-    number = re.match(r"\d+(?:\.\d*)?|\.\d+", rest)
+    number = _GO_NUMBER.match(rest)
     if number is None:
         return f'time: invalid duration "{text}"'
-    unit = re.match(r"[^\d.]*", rest[number.end() :])
+    unit = _GO_UNIT.match(rest, number.end())
     if unit is None or not unit[0]:
         return f'time: missing unit in duration "{text}"'
     return f'time: unknown unit "{unit[0]}" in duration "{text}"'
@@ -70,7 +74,7 @@ _ISO_NUMBER = r"[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)"
 _ISO = re.compile(
     rf"^(?P<sign>[-+]?)P(?:(?P<y>{_ISO_NUMBER})Y)?(?:(?P<mo>{_ISO_NUMBER})M)?"
     rf"(?:(?P<w>{_ISO_NUMBER})W)?(?:(?P<d>{_ISO_NUMBER})D)?"
-    rf"(?:T(?:(?P<h>{_ISO_NUMBER})H)?(?:(?P<m>{_ISO_NUMBER})M)?(?:(?P<s>{_ISO_NUMBER})S)?)?$",
+    rf"(?:T(?:(?P<h>{_ISO_NUMBER})H)?(?:(?P<m>{_ISO_NUMBER})M)?(?:(?P<s>{_ISO_NUMBER})S)?)?\Z",
     re.ASCII,
 )
 _ISO_SECONDS = {
@@ -99,4 +103,6 @@ def parse_iso8601_duration(text: str) -> float:
         for unit, size in _ISO_SECONDS.items()
         if found[unit]
     )
+    if total > _LONGEST_SECONDS:
+        raise ValueError(f"{text!r} is longer than a duration can be")
     return -total if found["sign"] == "-" else total

@@ -11,6 +11,7 @@ import re
 from decimal import Decimal
 
 _DECIMAL = re.compile(r"[+-]?\d+\Z", re.ASCII)
+_LONGEST_INTEGER = 20  # digits of 2^64; Python refuses to read a few thousand with words of its own
 _DIGITS = r"\d+(?:_\d+)*"
 _FLOAT = re.compile(
     rf"[+-]?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?"
@@ -29,23 +30,32 @@ def parse_int(text: str, bits: int = 64, *, function: str = "ParseInt") -> int:
     """A decimal integer of that many bits."""
     if not _DECIMAL.match(text):
         raise ValueError(f"strconv.{function}: parsing {quote(text)}: invalid syntax")
-    number = int(text)
-    if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
+    number = _integer(text)
+    if number is None or not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
         raise OutOfRange(f"strconv.{function}: parsing {quote(text)}: value out of range")
     return number
+
+
+def _integer(text: str) -> int | None:
+    """The integer that the digits are; None when it has more than any type of Go holds."""
+    digits = text.lstrip("+-").lstrip("0") or "0"
+    if len(digits) > _LONGEST_INTEGER:
+        return None
+    return -int(digits) if text.startswith("-") else int(digits)
 
 
 def parse_uint(text: str, bits: int = 64) -> int:
     """A decimal integer of that many bits that has no sign."""
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"strconv.ParseUint: parsing {quote(text)}: invalid syntax")
-    number = int(text)
-    if number >= 1 << bits:
+    number = _integer(text)
+    if number is None or number >= 1 << bits:
         raise OutOfRange(f"strconv.ParseUint: parsing {quote(text)}: value out of range")
     return number
 
 
 def parse_float(text: str) -> float:
+    """A float64 as Go reads it: NaN and infinities by name, underscores between digits."""
     if not _FLOAT.match(text):
         raise ValueError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
     number = float(text)
@@ -54,7 +64,16 @@ def parse_float(text: str) -> float:
     return number
 
 
+def parse_finite(text: str) -> float:
+    """A float64 that one can compute with; NaN and infinities are out of range."""
+    number = parse_float(text)
+    if not math.isfinite(number):
+        raise OutOfRange(f"strconv.ParseFloat: parsing {quote(text)}: value out of range")
+    return number
+
+
 def parse_bool(text: str) -> bool:
+    """A boolean in one of Go's spellings."""
     if text in _TRUE:
         return True
     if text in _FALSE:
@@ -69,7 +88,7 @@ def format_float(number: float) -> str:
     if math.isinf(number):
         return "+Inf" if number > 0 else "-Inf"
     if number == 0:
-        return "0"
+        return "-0" if math.copysign(1, number) < 0 else "0"
     shortest = Decimal(repr(number)).normalize()
     power = shortest.adjusted()
     if -5 < power < 6:

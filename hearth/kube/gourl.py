@@ -13,7 +13,7 @@ from hearth.kube.gotext import quote
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NOT_IN_HOSTS = re.compile(r"[\x00-\x20\"<>\\^`{|}\x7f]")
-_PORT = re.compile(r":\d*\Z")
+_PORT = re.compile(r":[0-9]*\Z")
 _UNRESERVED = "/$&+,:;=@-_.~!*'()[]%"
 
 

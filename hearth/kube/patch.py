@@ -119,7 +119,7 @@ def _index(array: list[Any], token: str, *, end: bool) -> int:
     if token == "-" and end:
         return len(array)
     digits = token.removeprefix("-")
-    if not digits.isdigit() or (digits != "0" and digits.startswith("0")):
+    if not (digits.isascii() and digits.isdigit()) or (digits != "0" and digits.startswith("0")):
         raise PatchError(f"{token!r} is not an array index")
     at = int(token)
     if not 0 <= at < len(array) + end:

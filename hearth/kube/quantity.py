@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_UP, Context, Decimal
+
+from hearth.kube.gotext import parse_int
 
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _EXPONENT_NAMES = {power: suffix for suffix, power in _DECIMAL.items()}
-_TEXT = re.compile(r"^([+-]?(?:\d+(?:\.\d*)?|\.\d+))(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?\d+)?$")
+_TEXT = re.compile(
+    r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?\d+)?", re.ASCII
+)
+_EXACT = Context(prec=64)
+_LARGEST = Decimal(2**63 - 1)
+_LARGEST_POWER, _SMALLEST_POWER = 20, -10
+"""Powers of ten beyond which an amount is the largest or the smallest one, whatever its digits."""
 _NANO = Decimal("1e-9")
 PATTERN_MESSAGE = (
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -68,18 +76,35 @@ class Quantity:
 
 
 def parse_quantity(text: str | int | float) -> Quantity:
-    """Raises ValueError in Kubernetes' words on text that is no quantity."""
-    found = _TEXT.match(str(text))
-    if found is None or str(text).endswith("\n"):
+    """Read a quantity; raises ValueError in Kubernetes' words on text that is none."""
+    found = _TEXT.fullmatch(str(text))
+    if found is None:
         raise ValueError(SUFFIX_MESSAGE if _ODD_SUFFIX.fullmatch(str(text)) else PATTERN_MESSAGE)
     number, suffix = Decimal(found[1]), found[2] or ""
     if suffix in _BINARY:
-        amount, family = number * 1024 ** _BINARY[suffix], "BinarySI"
-    elif suffix in _DECIMAL:
-        amount, family = number.scaleb(_DECIMAL[suffix]), "DecimalSI"
+        return Quantity(_limited(number, factor=1024 ** _BINARY[suffix]), "BinarySI")
+    if suffix in _DECIMAL:
+        return Quantity(_limited(number, power=_DECIMAL[suffix]), "DecimalSI")
+    try:
+        power = parse_int(suffix[1:])
+    except ValueError:
+        raise ValueError(SUFFIX_MESSAGE) from None
+    return Quantity(_limited(number, power=power), "DecimalExponent")
+
+
+def _limited(number: Decimal, *, power: int = 0, factor: int = 1) -> Decimal:
+    """The amount, no smaller than a nano and no larger than an int64, as Kubernetes caps it."""
+    if number == 0:
+        return Decimal(0)
+    magnitude = number.adjusted() + power
+    if magnitude > _LARGEST_POWER:
+        amount = _LARGEST
+    elif magnitude < _SMALLEST_POWER:
+        amount = _NANO
     else:
-        amount, family = number.scaleb(int(suffix[1:])), "DecimalExponent"
-    return Quantity((amount / _NANO).to_integral_value(rounding=ROUND_CEILING) * _NANO, family)
+        amount = _EXACT.multiply(number.copy_abs().scaleb(power, _EXACT), Decimal(factor))
+        amount = min(amount.quantize(_NANO, rounding=ROUND_UP, context=_EXACT), _LARGEST)
+    return -amount if number < 0 else amount
 
 
 def canonical(text: str | int | float) -> str:

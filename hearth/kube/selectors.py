@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hearth.kube import labelsyntax
+from hearth.kube.gotext import parse_int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Requirement:
 
     def _compares(self, value: str) -> bool:
         try:
-            number, bound = int(value), int(next(iter(self.values)))
+            number, bound = parse_int(value), parse_int(next(iter(self.values)))
         except ValueError:
             return False
         return number > bound if self.operator == "gt" else number < bound

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from hearth.kube.gotext import quote
+from hearth.kube.gotext import parse_float, parse_int, quote
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)|(?P<number>[+-]?\d+(?:\.\d+)?)"""
+    r"""\s*(?:(?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)|(?P<number>[+-]?[0-9]+(?:\.[0-9]+)?)"""
     r"""|(?P<field>(?:\.[A-Za-z_]\w*)+)|(?P<dot>\.)|(?P<word>[A-Za-z_]\w*)|(?P<mark>[|()]))"""
 )
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
@@ -97,8 +97,11 @@ class Template:
 
 @lru_cache(maxsize=64)
 def parse(name: str, text: str) -> Template:
-    """A template, parsed once; raises TemplateError."""
-    return Template(name, text)
+    """Parse a template; raises TemplateError."""
+    try:
+        return Template(name, text)
+    except RecursionError:
+        raise TemplateError(f"template: {name}: max expression depth exceeded") from None
 
 
 class _Parser:
@@ -279,7 +282,7 @@ def _operand(kind: str, text: str, offset: int) -> _Field | _Literal:
                 inner = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), inner)
             return _Literal(inner, offset, text)
         case "number":
-            return _Literal(float(text) if "." in text else int(text), offset, text)
+            return _Literal(parse_float(text) if "." in text else parse_int(text), offset, text)
     return _Literal({"true": True, "false": False, "nil": None}[text], offset, text)
 
 
@@ -396,7 +399,7 @@ def _printf(form: str, *arguments: Any) -> str:
         value = left.pop(0)
         return quote(str(value)) if found[1] == "q" else _print(value)
 
-    return re.sub(r"%(?:%|[-+#0 ]*\d*(?:\.\d+)?([vsdqtfgx]))", one, form)
+    return re.sub(r"%(?:%|[-+#0 ]*[0-9]*(?:\.[0-9]+)?([vsdqtfgx]))", one, form)
 
 
 def _equal(first: Any, *others: Any) -> bool:

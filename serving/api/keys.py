@@ -139,6 +139,7 @@ ALGORITHM_WEIGHTED_OLD = "weightedExponential"
 
 # Bounds of autoscaling settings, on a Revision and in config-autoscaler alike; seconds, percent.
 TARGET_MIN = 0.01
+UNLIMITED_BURST = -1.0
 WINDOW_MIN_SECONDS = 6.0
 WINDOW_MAX_SECONDS = 3600.0
 PANIC_WINDOW_PERCENTAGE_MIN = 1.0

@@ -13,6 +13,7 @@ the moment and is not counted; the frames are. No I/O here; both sides use it.
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -120,9 +121,23 @@ class StatsReader:
 def _frame(message: dict[str, Any]) -> Frame:
     try:
         stats = tuple(
-            Stat(str(namespace), str(revision), float(concurrency), float(requests), int(queued))
+            Stat(
+                str(namespace),
+                str(revision),
+                _amount(concurrency),
+                _amount(requests),
+                int(_amount(queued)),
+            )
             for namespace, revision, concurrency, requests, queued in message["stats"]
         )
-        return Frame(float(message["at"]), stats, is_poke=message.get("poke") is True)
+        return Frame(_amount(message["at"]), stats, is_poke=message.get("poke") is True)
     except (KeyError, TypeError, ValueError) as error:
         raise StatsError("malformed frame") from error
+
+
+def _amount(value: Any) -> float:
+    """A number to compute with: what the autoscaler adds up is finite and not negative."""
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{value} is no amount")
+    return number

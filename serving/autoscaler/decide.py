@@ -19,6 +19,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from serving.api.annotations import MAX_INT32
 from serving.autoscaler.windows import MaxWindow
 
 TICK_SECONDS = 2.0
@@ -102,7 +103,7 @@ def initial_decision(spec: DeciderSpec) -> Decision:
     """Before the first observation: nothing desired, the burst capacity of the initial scale."""
     burst = spec.target_burst_capacity
     excess = burst if burst in (-1, 0) else spec.initial_scale * spec.total - burst
-    return Decision(-1, int(excess), 0.0, 0.0, panicking=False, reasons=(NO_DATA,))
+    return Decision(-1, _whole(excess), 0.0, 0.0, panicking=False, reasons=(NO_DATA,))
 
 
 def decide(
@@ -141,10 +142,10 @@ class _Wish(NamedTuple):
 def _wish(spec: DeciderSpec, observation: Observation) -> _Wish:
     ready = max(1, observation.ready_pods)
     # Rounded outwards, or a conservative rate would keep a revision at its number for ever.
-    highest = math.ceil(spec.max_scale_up_rate * ready)
+    highest = math.ceil(min(spec.max_scale_up_rate * ready, MAX_INT32))
     lowest = math.floor(ready / spec.max_scale_down_rate) if spec.reachable else 0
-    for_stable = math.ceil(observation.stable / spec.target)
-    for_panic = math.ceil(observation.panic / spec.target)
+    for_stable = math.ceil(min(observation.stable / spec.target, MAX_INT32))
+    for_panic = math.ceil(min(observation.panic / spec.target, MAX_INT32))
     stable = min(max(for_stable, lowest), highest)
     panic = min(max(for_panic, lowest), highest)
     reasons = []
@@ -199,4 +200,9 @@ def _excess(spec: DeciderSpec, observation: Observation) -> int:
     if spec.target_burst_capacity < 0:
         return -1
     capacity = observation.ready_pods * spec.total
-    return math.floor(capacity - spec.target_burst_capacity - observation.panic)
+    return _whole(capacity - spec.target_burst_capacity - observation.panic)
+
+
+def _whole(number: float) -> int:
+    """The number rounded down, as far as a Kubernetes integer goes: factors may be large."""
+    return math.floor(max(-MAX_INT32, min(number, MAX_INT32)))

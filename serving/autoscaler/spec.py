@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from hearth.kube import meta
-from hearth.kube.durations import parse_go_duration
 from hearth.kube.meta import Object
+from serving.api import annotations as numbers
 from serving.api import keys
+from serving.api.annotations import stored
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.config.deployment import DeploymentConfig
 from serving.api.keys import Aliases
 from serving.autoscaler.decide import DeciderSpec
 from serving.autoscaler.scale import Bounds
 
-T = TypeVar("T", int, float, str)
+T = TypeVar("T")
 _SHORTEST_PANIC_WINDOW = 1.0  # one bucket
 _UNREACHABLE = "Unreachable"
 
@@ -37,17 +38,10 @@ def metric_of(podautoscaler: Object) -> str:
 
 
 def annotated(
-    podautoscaler: Object, annotation: Aliases, parse: Callable[[str], T], *, default: T
+    podautoscaler: Object, annotation: Aliases, read: Callable[[str], T], *, default: T
 ) -> T:
-    """An annotation's value; the default where it is missing or does not parse.
-
-    The webhook refuses bad values, so a bad one here was there before the rule was.
-    """
-    found = annotation.find(meta.annotations(podautoscaler))
-    try:
-        return default if found is None else parse(found[1])
-    except ValueError:
-        return default
+    """Read an annotation; a value that admission would refuse today counts as absent."""
+    return stored(meta.annotations(podautoscaler), annotation, read, default=default)
 
 
 def is_reachable(podautoscaler: Object) -> bool:
@@ -55,54 +49,70 @@ def is_reachable(podautoscaler: Object) -> bool:
 
 
 def decider_spec(podautoscaler: Object, config: AutoscalerConfig) -> DeciderSpec:
-    def number(annotation: Aliases, default: float) -> float:
-        return annotated(podautoscaler, annotation, float, default=default)
+    """What the annotations of a PodAutoscaler, over the settings, ask of its decider."""
 
-    def seconds(annotation: Aliases, default: float) -> float:
-        return annotated(podautoscaler, annotation, parse_go_duration, default=default)
+    def read(annotation: Aliases, reader: Callable[[str], T], default: T) -> T:
+        return annotated(podautoscaler, annotation, reader, default=default)
 
     target, total = metric_target(podautoscaler, config)
-    window = seconds(keys.WINDOW, config.stable_window)
-    share = number(keys.PANIC_WINDOW_PERCENTAGE, config.panic_window_percentage) / 100
-    threshold = number(keys.PANIC_THRESHOLD_PERCENTAGE, config.panic_threshold_percentage)
+    window = read(keys.WINDOW, numbers.READ_WINDOW, config.stable_window)
+    share = read(
+        keys.PANIC_WINDOW_PERCENTAGE,
+        numbers.READ_PANIC_WINDOW_PERCENTAGE,
+        config.panic_window_percentage,
+    )
+    threshold = read(
+        keys.PANIC_THRESHOLD_PERCENTAGE,
+        numbers.READ_PANIC_THRESHOLD_PERCENTAGE,
+        config.panic_threshold_percentage,
+    )
     algorithm = keys.AGGREGATION_ALGORITHM.value(meta.annotations(podautoscaler))
     return DeciderSpec(
         metric=metric_of(podautoscaler),
         target=target,
         total=total,
-        target_burst_capacity=number(keys.TARGET_BURST_CAPACITY, config.target_burst_capacity),
+        target_burst_capacity=read(
+            keys.TARGET_BURST_CAPACITY, numbers.READ_BURST_CAPACITY, config.target_burst_capacity
+        ),
         panic_threshold=threshold / 100,
         stable_window=window,
-        panic_window=max(_SHORTEST_PANIC_WINDOW, float(int(window * share + 0.5))),
+        panic_window=max(_SHORTEST_PANIC_WINDOW, float(int(window * share / 100 + 0.5))),
         max_scale_up_rate=config.max_scale_up_rate,
         max_scale_down_rate=config.max_scale_down_rate,
-        scale_down_delay=seconds(keys.SCALE_DOWN_DELAY, config.scale_down_delay),
+        scale_down_delay=read(keys.SCALE_DOWN_DELAY, numbers.READ_PERIOD, config.scale_down_delay),
         initial_scale=initial_scale(podautoscaler, config),
-        activation_scale=annotated(podautoscaler, keys.ACTIVATION_SCALE, int, default=0),
+        activation_scale=read(keys.ACTIVATION_SCALE, numbers.READ_ACTIVATION_SCALE, 0),
         reachable=is_reachable(podautoscaler),
         weighted=algorithm in (keys.ALGORITHM_WEIGHTED, keys.ALGORITHM_WEIGHTED_OLD),
     )
 
 
 def metric_target(podautoscaler: Object, config: AutoscalerConfig) -> tuple[float, float]:
-    """Per pod: what to aim at, and what is possible."""
+    """The metric per pod: what to aim at, and what is possible."""
     limit = float(podautoscaler["spec"].get("containerConcurrency") or 0)
     if metric_of(podautoscaler) == keys.METRIC_RPS:
         total, utilization = config.rps_target_default, config.target_utilization
     else:
         total = limit or config.container_concurrency_target_default
         utilization = config.container_concurrency_target_fraction
-    asked = annotated(podautoscaler, keys.TARGET, float, default=0.0)
+    asked = annotated(podautoscaler, keys.TARGET, numbers.READ_TARGET, default=0.0)
     if asked:
         total = asked
         if metric_of(podautoscaler) == keys.METRIC_CONCURRENCY and limit:
             total = min(asked, limit)
-    percent = annotated(podautoscaler, keys.TARGET_UTILIZATION, float, default=utilization * 100)
+    percent = annotated(
+        podautoscaler,
+        keys.TARGET_UTILIZATION,
+        numbers.READ_TARGET_UTILIZATION,
+        default=utilization * 100,
+    )
     return max(keys.TARGET_MIN, total * percent / 100), total
 
 
 def initial_scale(podautoscaler: Object, config: AutoscalerConfig) -> int:
-    asked = annotated(podautoscaler, keys.INITIAL_SCALE, int, default=config.initial_scale)
+    asked = annotated(
+        podautoscaler, keys.INITIAL_SCALE, numbers.READ_SCALE, default=config.initial_scale
+    )
     if asked == 0 and not config.allow_zero_initial_scale:
         return config.initial_scale
     return asked
@@ -112,28 +122,36 @@ def scale_bounds(podautoscaler: Object, config: AutoscalerConfig) -> tuple[int, 
     """Least and most pods; what no route leads to may go to zero whatever it asks."""
     least = 0
     if is_reachable(podautoscaler):
-        least = annotated(podautoscaler, keys.MIN_SCALE, int, default=config.min_scale)
-    return least, annotated(podautoscaler, keys.MAX_SCALE, int, default=config.max_scale)
+        least = annotated(
+            podautoscaler, keys.MIN_SCALE, numbers.READ_SCALE, default=config.min_scale
+        )
+    return least, annotated(
+        podautoscaler, keys.MAX_SCALE, numbers.READ_SCALE, default=config.max_scale
+    )
 
 
 def bounds_of(podautoscaler: Object, settings: AutoscalingSettings) -> Bounds:
     config = settings.autoscaler
 
-    def seconds(annotation: Aliases, default: float) -> float:
-        return annotated(podautoscaler, annotation, parse_go_duration, default=default)
+    def seconds(annotation: Aliases, read: Callable[[str], float], default: float) -> float:
+        return annotated(podautoscaler, annotation, read, default=default)
 
     least, most = scale_bounds(podautoscaler, config)
     reachable = is_reachable(podautoscaler)
-    retention = seconds(keys.POD_RETENTION_PERIOD, config.scale_to_zero_pod_retention_period)
+    retention = seconds(
+        keys.POD_RETENTION_PERIOD, numbers.READ_PERIOD, config.scale_to_zero_pod_retention_period
+    )
     return Bounds(
         least=least,
         most=most,
         initial=initial_scale(podautoscaler, config),
         reachable=reachable,
         scale_to_zero=config.enable_scale_to_zero,
-        stable_window=seconds(keys.WINDOW, config.stable_window),
+        stable_window=seconds(keys.WINDOW, numbers.READ_WINDOW, config.stable_window),
         retention=retention if reachable else 0.0,
-        progress_deadline=seconds(keys.PROGRESS_DEADLINE, settings.deployment.progress_deadline),
+        progress_deadline=seconds(
+            keys.PROGRESS_DEADLINE, numbers.READ_DURATION, settings.deployment.progress_deadline
+        ),
     )
 
 

@@ -224,7 +224,7 @@ def parse(text: str) -> Rollout | None:
     try:
         entries = orjson.loads(text or "{}").get("configurations") or ()
         rollout = _sorted(_parsed(entry) for entry in entries)
-    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
     return rollout if all(map(_is_sound, rollout.configurations)) else None
 

@@ -11,11 +11,11 @@ import zlib
 from collections.abc import Mapping
 
 from hearth.knative.admission.decisions import deny, is_asked
+from hearth.knative.configmap import EXAMPLE
 from hearth.knative.settings import Parse
 from hearth.kube import meta
 from hearth.kube.admission import ALLOWED, AdmissionRequest, AdmissionResponse
 
-EXAMPLE = "_example"
 EXAMPLE_CHECKSUM = "knative.dev/example-checksum"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from hearth.knative.configmap import Reader, whole_seconds
 from hearth.kube.durations import format_go_duration
 from hearth.kube.gotext import format_float
 from serving.api import keys
-from serving.api.config.reading import Reader, whole_seconds
 
 
 @dataclass(frozen=True, slots=True)

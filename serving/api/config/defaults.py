@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hearth.knative.configmap import Reader
 from serving.api import gotemplate
-from serving.api.config.reading import Reader
 
 _MAX_INT32 = 2**31 - 1
 

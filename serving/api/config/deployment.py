@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
+from hearth.knative.configmap import Reader, read_yaml, whole_seconds, with_texts
 from hearth.kube.durations import format_go_duration
 from hearth.kube.gotext import format_list, quote
 from hearth.kube.models import Model, decode
 from hearth.kube.names import dns1123_subdomain_problems
-from serving.api.config.reading import Reader, read_yaml, whole_seconds, with_texts
 
 AFFINITY_NONE = "none"
 AFFINITY_SPREAD = "prefer-spread-revision-over-nodes"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
+from hearth.knative.configmap import EXAMPLE, read_yaml, with_texts
 from hearth.kube.models import DecodeError, Model, decode, json_type
 from serving.api import keys
-from serving.api.config.reading import EXAMPLE, read_yaml, with_texts
 
 DEFAULT_DOMAIN = f"svc.{keys.CLUSTER_DOMAIN}"
 WILDCARD = "wildcard"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from serving.api.config.reading import Reader
+from hearth.knative.configmap import Reader
 
 ENABLED = "Enabled"
 DISABLED = "Disabled"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hearth.knative.configmap import Reader
 from hearth.kube.durations import parse_go_duration
 from hearth.kube.gotext import parse_uint
-from serving.api.config.reading import Reader
 
 T = TypeVar("T", int, float)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from hearth.knative.configmap import Reader, read_yaml
 from hearth.kube.gotext import quote
 from hearth.kube.models import json_type
 from serving.api import gotemplate, keys
-from serving.api.config.reading import Reader, read_yaml
 
 DEFAULT_DOMAIN_TEMPLATE = "{{.Name}}.{{.Namespace}}.{{.Domain}}"
 DEFAULT_TAG_TEMPLATE = "{{.Tag}}-{{.Name}}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hearth.knative.configmap import Reader
 from hearth.kube.durations import format_go_duration
 from hearth.kube.gotext import quote
 from serving.api import gotemplate
-from serving.api.config.reading import Reader
 
 NONE = "none"
 PROMETHEUS = "prometheus"

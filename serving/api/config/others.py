@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hearth.knative.configmap import Reader
 from hearth.kube.gotext import parse_uint
-from serving.api.config.reading import Reader
 
 _MAX_BUCKETS = 10
 _LEVELS = frozenset({"debug", "info", "warn", "warning", "error", "dpanic", "panic", "fatal"})

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hearth.knative import fielderrors as fe
+from hearth.knative.configmap import whole_seconds
 from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.durations import format_go_duration, parse_go_duration
-from hearth.kube.gotext import OutOfRange, format_float, parse_float, parse_int
+from hearth.kube.gotext import OutOfRange, format_float, parse_finite, parse_int
 from serving.api import keys
+from serving.api.annotations import MAX_INT32
 from serving.api.config.autoscaler import AutoscalerConfig
-from serving.api.config.reading import whole_seconds
 from serving.api.keys import Aliases
 
-_MAX = 2**31 - 1
 _SECONDS_ONLY = "must be specified with at most second precision"
 
 Annotations = Mapping[str, str]
@@ -56,7 +56,7 @@ def _scale(annotations: Annotations, aliases: Aliases) -> tuple[int, Errors]:
     except ValueError:
         return 0, [fe.invalid(text, key)]
     if number < 0:
-        return 0, [fe.out_of_bounds(0, text, _MAX, field=key)]
+        return 0, [fe.out_of_bounds(0, text, MAX_INT32, field=key)]
     return number, []
 
 
@@ -124,14 +124,14 @@ def _numbers(annotations: Annotations) -> Errors:
     errors: Errors = []
     for aliases, low, high in _RANGES:
         key, text, number = _number(annotations, aliases, errors)
-        if number is not None and (number < low or number > high):  # a NaN is neither
+        if number is not None and not low <= number <= high:
             errors.append(fe.out_of_bounds(format_float(low), text, format_float(high), field=key))
     key, text, number = _number(annotations, keys.TARGET, errors)
     if number is not None and number < keys.TARGET_MIN:
         least = format_float(keys.TARGET_MIN)
         errors.append(FieldError(f"target {text} should be at least {least}", (key,)))
     key, text, number = _number(annotations, keys.TARGET_BURST_CAPACITY, errors)
-    if number is not None and number < 0 and number != -1:
+    if number is not None and number < 0 and number != keys.UNLIMITED_BURST:
         errors.append(fe.invalid(text, key))
     return errors
 
@@ -139,12 +139,15 @@ def _numbers(annotations: Annotations) -> Errors:
 def _number(
     annotations: Annotations, aliases: Aliases, errors: Errors
 ) -> tuple[str, str, float | None]:
-    """The annotation as a number; None when it is absent or (a complaint is added) none."""
+    """The annotation as a number; None when it is absent or (a complaint is added) none.
+
+    Knative lets NaN and infinities through, and then computes with them; here they are no numbers.
+    """
     found = aliases.find(annotations)
     if found is None:
         return "", "", None
     try:
-        return *found, parse_float(found[1])
+        return *found, parse_finite(found[1])
     except ValueError:
         errors.append(fe.invalid(found[1], found[0]))
         return *found, None

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from hearth.knative import fielderrors as fe
+from hearth.knative.configmap import whole_seconds
 from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.durations import parse_go_duration
 from hearth.kube.gotext import format_list
 from hearth.kube.names import dns1035_label_problems
 from serving.api import keys
-from serving.api.config.reading import whole_seconds
 from serving.api.keys import Aliases
 from serving.api.validation.names import generate_name_problems
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hearth.knative import fielderrors as fe
 from hearth.knative.fielderrors import Errors, FieldError
 from hearth.knative.structdiff import short_diff
-from hearth.kube.gotext import format_float, format_list, parse_float, quote
+from hearth.kube.gotext import format_float, format_list, parse_finite, quote
 from hearth.kube.names import dns1035_label_problems
 from hearth.kube.quantity import parse_quantity
 from serving.api import keys
@@ -95,10 +95,10 @@ def _percentage(key: str, text: str) -> Errors:
         )
     ]
     try:
-        value = parse_float(text)
+        value = parse_finite(text)
     except ValueError:
         return [*errors, fe.invalid(text, f"[{key}]")]
-    if value < 0.1 or value > 100:  # a NaN is neither
+    if not 0.1 <= value <= 100:
         errors.append(fe.out_of_bounds("0.1", format_float(value), "100", field=f"[{key}]"))
     return errors
 

@@ -145,4 +145,4 @@ def _generation_label(revision: Object) -> str:
 
 def _generation_number(revision: Object) -> int:
     text = _generation_label(revision)
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -6,28 +6,26 @@ import math
 from typing import Any
 
 from hearth.kube import meta
-from hearth.kube.durations import parse_go_duration
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference
 from hearth.kube.resources import HPAS
 from serving.api import keys
+from serving.api.annotations import MAX_INT32, READ_TARGET, READ_WINDOW
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.autoscaler.spec import annotated, metric_of, scale_bounds
-
-_NO_LIMIT = 2**31 - 1
 
 
 def make_hpa(podautoscaler: Object, config: AutoscalerConfig) -> Object:
     least, most = scale_bounds(podautoscaler, config)
     spec: dict[str, Any] = {
         "scaleTargetRef": dict(podautoscaler["spec"]["scaleTargetRef"]),
-        "maxReplicas": most or _NO_LIMIT,
+        "maxReplicas": most or MAX_INT32,
     }
     if least > 0:
         spec["minReplicas"] = least
-    target = annotated(podautoscaler, keys.TARGET, float, default=0.0)
+    target = annotated(podautoscaler, keys.TARGET, READ_TARGET, default=0.0)
     if target:
-        spec["metrics"] = [_metric(metric_of(podautoscaler), target)]
-    window = annotated(podautoscaler, keys.WINDOW, parse_go_duration, default=0.0)
+        spec["metrics"] = [_metric(metric_of(podautoscaler), min(target, MAX_INT32))]
+    window = annotated(podautoscaler, keys.WINDOW, READ_WINDOW, default=0.0)
     if window:
         rules = {"stabilizationWindowSeconds": int(window)}
         spec["behavior"] = {"scaleDown": dict(rules), "scaleUp": dict(rules)}

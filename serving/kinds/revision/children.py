@@ -10,10 +10,10 @@ import orjson
 from hearth.knative.names import child_name
 from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube import meta
-from hearth.kube.durations import parse_go_duration
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
 from hearth.kube.resources import DEPLOYMENTS
 from serving.api import keys
+from serving.api.annotations import MAX_INT32, READ_DURATION, READ_SCALE, stored
 from serving.api.settings import Settings
 from serving.kinds.metadata import (
     DEFAULT_CONTAINER,
@@ -50,7 +50,7 @@ def make_deployment(revision: Object, settings: Settings) -> Object:
         "spec": {
             "replicas": initial_replicas(revision, settings),
             "selector": {"matchLabels": {keys.REVISION_UID: uid(revision)}},
-            "progressDeadlineSeconds": int(progress_deadline(revision, settings)),
+            "progressDeadlineSeconds": int(min(progress_deadline(revision, settings), MAX_INT32)),
             "revisionHistoryLimit": 0,
             # Never fewer pods than there were, for the least possible impact.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
@@ -82,20 +82,14 @@ def _base36(number: int) -> str:
 
 
 def initial_replicas(revision: Object, settings: Settings) -> int:
-    found = keys.INITIAL_SCALE.find(meta.annotations(revision))
-    try:
-        return int(found[1]) if found else settings.autoscaler.initial_scale
-    except ValueError:
-        return settings.autoscaler.initial_scale
+    default = settings.autoscaler.initial_scale
+    return stored(meta.annotations(revision), keys.INITIAL_SCALE, READ_SCALE, default=default)
 
 
 def progress_deadline(obj: Object, settings: Settings) -> float:
     """Seconds a revision has to become ready."""
-    found = keys.PROGRESS_DEADLINE.find(meta.annotations(obj))
-    try:
-        return parse_go_duration(found[1]) if found else settings.deployment.progress_deadline
-    except ValueError:
-        return settings.deployment.progress_deadline
+    default = settings.deployment.progress_deadline
+    return stored(meta.annotations(obj), keys.PROGRESS_DEADLINE, READ_DURATION, default=default)
 
 
 def make_podautoscaler(revision: Object, settings: Settings, *, reachability: str) -> Object:

@@ -12,11 +12,11 @@ from typing import Any
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import KINGRESSES, ROUTES
 from hearth.kube import meta
-from hearth.kube.durations import parse_go_duration
 from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, labels, name, uid
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
 from hearth.kube.resources import SERVICES
 from serving.api import keys
+from serving.api.annotations import READ_DURATION, stored
 from serving.api.settings import Settings
 from serving.kinds.drift import exact_drift, merged_drift
 from serving.kinds.route.children import http_option, ingress_class, make_ingress
@@ -280,9 +280,5 @@ def _is_local(route: Object) -> bool:
 
 
 def rollout_seconds(route: Object, settings: Settings) -> float:
-    found = keys.ROLLOUT_DURATION.value(meta.annotations(route))
-    try:
-        own = float(int(parse_go_duration(found))) if found else 0.0
-    except ValueError:
-        own = 0.0
-    return own or float(settings.network.rollout_duration_seconds)
+    own = stored(meta.annotations(route), keys.ROLLOUT_DURATION, READ_DURATION, default=0.0)
+    return float(int(own)) or float(settings.network.rollout_duration_seconds)

@@ -198,3 +198,24 @@ def test_a_group_may_stand_for_the_version(reference, complaint):
     found = decode(KReference, reference, root="K")
     flags = Features.from_data({"kreference-group": "enabled"})
     assert text(validate_reference(found, flags, parent=None)) == complaint
+
+
+@pytest.mark.parametrize(
+    ("value", "details"),
+    [
+        ("[" * 5000, "exceeded max depth"),
+        ('{"kind": NaN}', "invalid character 'N' looking for beginning of value"),
+    ],
+    ids=["deep", "NaN"],
+)
+def test_dependencies_go_cannot_read(value: str, details: str) -> None:
+    complaint = trigger_complaints({"broker": "b"}, {"knative.dev/dependency": value})
+    assert complaint.endswith(details)
+
+
+@pytest.mark.parametrize("delay", ["P" + "9" * 400 + "Y", "PT１S", "PTNaNS", "PT1S\n"])
+def test_delays_nobody_can_wait_for(delay: str) -> None:
+    spec = decode(BrokerSpec, {"delivery": {"backoffDelay": delay}}, root="Broker")
+    assert text(validate_delivery(spec.delivery, FEATURES)) == (
+        f"invalid value: {delay}: backoffDelay"
+    )

@@ -56,3 +56,28 @@ def test_booleans() -> None:
 
 def test_quotes() -> None:
     assert gotext.quote('a"b\n') == '"a\\"b\\n"'
+
+
+@pytest.mark.parametrize("text", ["NaN", "-inf", "Infinity", "1e309"])
+def test_finite_numbers_are_what_one_can_compute_with(text: str) -> None:
+    with pytest.raises(gotext.OutOfRange, match="value out of range"):
+        gotext.parse_finite(text)
+
+
+@pytest.mark.parametrize("text", ["１０", "٣", "²", " 1", "1 ", "1\n"])
+def test_digits_are_ascii(text: str) -> None:
+    for parse in (gotext.parse_int, gotext.parse_uint, gotext.parse_float):
+        with pytest.raises(ValueError, match="invalid syntax"):
+            parse(text)
+
+
+def test_integers_of_any_length() -> None:
+    """Python refuses to read more than 4300 digits, with words of its own."""
+    assert gotext.parse_int("-" + "0" * 9000 + "7") == -7
+    for parse in (gotext.parse_int, gotext.parse_uint):
+        with pytest.raises(gotext.OutOfRange):
+            parse("9" * 9000)
+
+
+def test_negative_zero_keeps_its_sign() -> None:
+    assert gotext.format_float(gotext.parse_float("-0")) == "-0"

@@ -223,3 +223,45 @@ def test_values_of_field_selectors_are_unescaped() -> None:
         parse_field_selector(r"a=\x")
     with pytest.raises(ValueError, match="unescaped character in value: 61"):
         parse_field_selector("a=b=c")
+
+
+@pytest.mark.parametrize("text", ["9223372037s", "2562048h", "9" * 400 + "s"])
+def test_a_go_duration_fits_into_64_bits_of_nanoseconds(text: str) -> None:
+    with pytest.raises(ValueError, match="time: invalid duration"):
+        parse_go_duration(text)
+
+
+@pytest.mark.parametrize("text", ["１s", "1s\n", "٣m"])
+def test_digits_of_durations_are_ascii(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_go_duration(text)
+    with pytest.raises(ValueError):
+        parse_iso8601_duration(f"PT{text.upper()}")
+
+
+def test_an_iso_duration_has_an_end() -> None:
+    with pytest.raises(ValueError, match="longer than a duration can be"):
+        parse_iso8601_duration("P" + "9" * 400 + "Y")
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("1e100", "9223372036854775807"),
+        ("-1e100", "-9223372036854775807"),
+        ("1e999999999999", "9223372036854775807"),
+        ("9" * 5000, "9223372036854775807"),
+        ("1e-999999999999", "1e-9"),
+        ("-0.0000000001", "-1n"),
+        ("0e999999999999", "0"),
+        ("16Ei", "9223372036854775807"),
+    ],
+)
+def test_quantities_are_capped_as_in_kubernetes(text: str, stored: str) -> None:
+    assert canonical(text) == stored
+
+
+@pytest.mark.parametrize("text", ["１", "1\n", "1e" + "9" * 30])
+def test_digits_and_exponents_of_quantities_are_bounded(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_quantity(text)

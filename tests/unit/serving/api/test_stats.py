@@ -65,3 +65,18 @@ def test_an_endless_line_is_refused() -> None:
     reader = StatsReader("secret")
     with pytest.raises(StatsError):
         reader.receive(b"x" * (LONGEST_LINE + 1))
+
+
+@pytest.mark.parametrize("amount", [b'"NaN"', b'"inf"', b"1e400", b"-1", b"null"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b'{"at": 1, "stats": [["ns", "r", %s, 1, 1]]}',
+        b'{"at": 1, "stats": [["ns", "r", 1, %s, 1]]}',
+        b'{"at": 1, "stats": [["ns", "r", 1, 1, %s]]}',
+        b'{"at": %s, "stats": []}',
+    ],
+)
+def test_amounts_are_finite(frame: bytes, amount: bytes) -> None:
+    with pytest.raises(StatsError):
+        StatsReader("secret").receive(HELLO + frame % amount + b"\n")

@@ -3,11 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hearth.kube.meta import Object
 from serving.api import keys
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.settings import Settings
+from serving.autoscaler.decide import Observation, decide, initial_state
 from serving.autoscaler.scale import Bounds
 from serving.autoscaler.spec import bounds_of, decider_spec, initial_scale, scale_bounds
 
@@ -91,6 +94,38 @@ def test_annotations_over_config() -> None:
 
 def test_a_value_that_does_not_parse_counts_as_absent() -> None:
     assert decider_spec(annotated(target="many", window="soon"), CONFIG).target == 70
+
+
+@given(
+    annotations=st.dictionaries(
+        st.sampled_from(
+            [
+                keys.TARGET.key,
+                keys.TARGET_UTILIZATION.key,
+                keys.TARGET_BURST_CAPACITY.key,
+                keys.PANIC_WINDOW_PERCENTAGE.key,
+                keys.PANIC_THRESHOLD_PERCENTAGE.key,
+                keys.WINDOW.key,
+                keys.SCALE_DOWN_DELAY.key,
+                keys.INITIAL_SCALE.key,
+                keys.ACTIVATION_SCALE.key,
+            ]
+        ),
+        st.sampled_from(["NaN", "Inf", "-Inf", "1e308", "1e400", "-5", "9" * 30, "1000000h", "-1"]),
+    )
+)
+def test_whatever_is_stored_can_be_decided_on(annotations: dict[str, str]) -> None:
+    """A stored NaN used to end the control plane, at each start again."""
+    podautoscaler = a_podautoscaler(annotations)
+    spec = decider_spec(podautoscaler, CONFIG)
+    observation = Observation(ready_pods=1000, stable=1e308, panic=1e308)
+    state = initial_state(1000, now=0.0)
+    for now in (0.0, 2.0, 4.0):
+        state, decision = decide(spec, state, observation=observation, now=now)
+    assert decision.is_valid
+    assert -(2**31) <= decision.excess_burst_capacity < 2**31
+    bounds = bounds_of(podautoscaler, Settings())
+    assert 0 <= bounds.stable_window <= 3600
 
 
 def test_initial_scale_zero_must_be_allowed() -> None:

@@ -102,11 +102,32 @@ def test_empty_annotations_are_left_out() -> None:
     assert changed["metadata"] == {"name": "r"}
 
 
-@pytest.mark.parametrize("value", ["NaN", "1_0"])
-def test_numbers_that_go_reads(value: str) -> None:
+def test_numbers_that_go_reads() -> None:
     spec = service()
-    spec["template"]["metadata"] = {"annotations": {keys.TARGET_UTILIZATION.key: value}}
+    spec["template"]["metadata"] = {"annotations": {keys.TARGET_UTILIZATION.key: "1_0"}}
     assert answer("Service", spec)[1] == ""
+
+
+@pytest.mark.parametrize("value", ["NaN", "nan", "Inf", "-inf", "+Infinity", "1e400", "１０"])
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        keys.TARGET,
+        keys.TARGET_UTILIZATION,
+        keys.TARGET_BURST_CAPACITY,
+        keys.PANIC_WINDOW_PERCENTAGE,
+        keys.PANIC_THRESHOLD_PERCENTAGE,
+    ],
+    ids=lambda annotation: str(annotation.key),
+)
+def test_numbers_that_nobody_can_compute_with_are_refused(
+    annotation: keys.Aliases, value: str
+) -> None:
+    """Knative takes NaN and infinities; its autoscaler then works with them."""
+    spec = service()
+    spec["template"]["metadata"] = {"annotations": {annotation.key: value}}
+    refusal = f"invalid value: {value}: spec.template.metadata.annotations.{annotation.key}"
+    assert answer("Service", spec)[1] == f"validation failed: {refusal}"
 
 
 def config_map(name: str, **data: str) -> AdmissionResponse:

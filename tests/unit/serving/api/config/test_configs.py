@@ -283,3 +283,57 @@ def test_older_spellings_are_overruled() -> None:
     config = NetworkConfig.from_data({"autoTLS": "Enabled", "external-domain-tls": "Disabled"})
     assert not config.external_domain_tls
     assert NetworkConfig.from_data({"auto-tls": "enabled"}).external_domain_tls
+
+
+NUMBERS = [
+    ("autoscaler", "container-concurrency-target-percentage"),
+    ("autoscaler", "container-concurrency-target-default"),
+    ("autoscaler", "requests-per-second-target-default"),
+    ("autoscaler", "target-burst-capacity"),
+    ("autoscaler", "panic-window-percentage"),
+    ("autoscaler", "panic-threshold-percentage"),
+    ("autoscaler", "max-scale-up-rate"),
+    ("autoscaler", "max-scale-down-rate"),
+    ("autoscaler", "activator-capacity"),
+    ("observability", "tracing-sampling-rate"),
+]
+
+
+@pytest.mark.parametrize("text", ["NaN", "Inf", "-Inf", "1e999"])
+@pytest.mark.parametrize(("name", "key"), NUMBERS)
+def test_numbers_one_cannot_compute_with_are_refused(name: str, key: str, text: str) -> None:
+    with pytest.raises(ValueError, match=f'"{key}": .*"{text}": value out of range'):
+        ALL[name]({key: text, "tracing-protocol": "stdout"})
+
+
+@pytest.mark.parametrize("text", ["9999999999h", "9" * 400 + "s", "１s", "NaNs", "1e9s"])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("autoscaler", "stable-window"),
+        ("autoscaler", "scale-to-zero-grace-period"),
+        ("deployment", "progress-deadline"),
+        ("gc", "retain-since-create-time"),
+        ("observability", "metrics-export-interval"),
+        ("leader-election", "lease-duration"),
+    ],
+)
+def test_durations_that_go_cannot_hold_are_refused(name: str, key: str, text: str) -> None:
+    with pytest.raises(ValueError, match="time: "):
+        ALL[name]({key: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("domain", {"example.com": "[" * 5000}),
+        ("network", {"domain-template": "{{" + "(" * 5000}),
+        ("network", {"namespace-wildcard-cert-selector": "[" * 5000}),
+        ("defaults", {"container-concurrency": "9" * 5000}),
+        ("defaults", {"revision-cpu-request": "1e" + "9" * 5000}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_would_exhaust_a_parser_is_refused(name: str, data: dict[str, str]) -> None:
+    with pytest.raises(ValueError):
+        ALL[name](data)

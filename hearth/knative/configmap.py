@@ -1,4 +1,4 @@
-"""Reading the values of a ConfigMap, with the complaints of knative.dev/pkg/configmap."""
+"""Reads the values of a ConfigMap, with the complaints of knative.dev/pkg/configmap. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 
 from hearth.kube.durations import parse_go_duration
-from hearth.kube.gotext import format_float, parse_bool, parse_float, parse_int, quote
+from hearth.kube.gotext import format_float, parse_bool, parse_finite, parse_int, quote
 from hearth.kube.quantity import canonical
 
 T = TypeVar("T")
@@ -34,21 +34,27 @@ class Reader:
         return found
 
     def text(self, *keys: str, default: str = "") -> str:
+        """The text without surrounding space."""
         return self.read(keys, default, str.strip)
 
     def boolean(self, *keys: str, default: bool) -> bool:
+        """A boolean as Go reads it."""
         return self.read(keys, default, parse_bool)
 
     def number(self, *keys: str, default: float) -> float:
-        return self.read(keys, default, parse_float)
+        """A finite number; Knative takes NaN and infinities, and then computes with them."""
+        return self.read(keys, default, parse_finite)
 
     def integer(self, *keys: str, default: int, bits: int = 64) -> int:
+        """A decimal integer of that many bits."""
         return self.read(keys, default, lambda text: parse_int(text, bits))
 
     def seconds(self, *keys: str, default: float) -> float:
+        """A Go duration, in seconds."""
         return self.read(keys, default, parse_go_duration)
 
     def quantity(self, *keys: str, default: str | None = None) -> str | None:
+        """A Kubernetes quantity in its canonical form."""
         return self.read(keys, default, canonical)
 
     def names(self, *keys: str, default: frozenset[str]) -> frozenset[str]:
@@ -69,7 +75,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(text: str) -> Any:
-    """YAML inside a value; a syntax error in the words of sigs.k8s.io/yaml."""
+    """Read YAML inside a value; raises ValueError in the words of sigs.k8s.io/yaml."""
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -81,10 +87,12 @@ def read_yaml(text: str) -> Any:
         raise ValueError(f"error converting YAML to JSON: yaml: {where}{error.problem}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"error converting YAML to JSON: yaml: {error}") from None
+    except RecursionError:
+        raise ValueError("error converting YAML to JSON: yaml: exceeded max depth") from None
 
 
 def with_texts(value: Any) -> Any:
-    """A map of texts as sigs.k8s.io/yaml reads it: plain numbers and booleans are texts too."""
+    """Read a map of texts as sigs.k8s.io/yaml: plain numbers and booleans are texts too."""
     if not isinstance(value, Mapping):
         return value
     return {name: _scalar_text(member) for name, member in value.items()}
@@ -99,4 +107,5 @@ def _scalar_text(value: Any) -> Any:
 
 
 def whole_seconds(seconds: float) -> bool:
+    """Whether a duration has no fraction of a second."""
     return seconds == round(seconds)
