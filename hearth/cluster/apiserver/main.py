@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from hearth.cluster.lifecycle.customresources import DefinitionController
 from hearth.cluster.lifecycle.gc import GarbageCollector
 from hearth.cluster.lifecycle.housekeeping import compact_regularly, expire_events
 from hearth.cluster.lifecycle.namespaces import NamespaceController
+from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.served import Registry
 from hearth.cluster.operations.api import Api
 from hearth.cluster.operations.auth import Authenticator, Signer
@@ -49,6 +50,8 @@ class ApiServerConfig:
     allowed_hosts: tuple[str, ...] = ()
     compaction_seconds: float = 300.0
     event_lifetime_seconds: float = 3600.0
+    kinds: Sequence[Kind] = KINDS
+    """The built-in kinds that are served, besides the reviews."""
 
 
 async def run(config: ApiServerConfig, ready: Callable[[], None]) -> None:
@@ -93,7 +96,7 @@ def make_api(
         data_dir=config.data_dir,
         address=address,
         store=store,
-        registry=Registry([*KINDS, *review_kinds()]),
+        registry=Registry([*config.kinds, *review_kinds()]),
         authenticator=authenticator,
         signer=signer,
         clock=clock,

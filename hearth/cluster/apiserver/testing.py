@@ -9,12 +9,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hearth.cluster.apiserver.credentials import ensure_credentials
 from hearth.cluster.apiserver.main import ApiServerConfig, serving
+from hearth.cluster.kinds.catalog import KINDS
+from hearth.cluster.model.kind import Kind
 from hearth.cluster.operations.api import Api
 from hearth.kube.clock import Clock, wall_clock
 
@@ -33,10 +35,14 @@ class RunningServer:
 
 @contextlib.asynccontextmanager
 async def running_apiserver(
-    data_dir: Path, *, port: int = 0, clock: Clock = wall_clock
+    data_dir: Path,
+    *,
+    port: int = 0,
+    clock: Clock = wall_clock,
+    kinds: Sequence[Kind] = KINDS,
 ) -> AsyncIterator[RunningServer]:
     """A server inside the test's event loop; the same folder again resumes its state."""
-    config = ApiServerConfig(data_dir=data_dir, port=port)
+    config = ApiServerConfig(data_dir=data_dir, port=port, kinds=kinds)
     async with serving(config, clock=clock) as api:
         used = int(api.address.rpartition(":")[2])
         credentials = ensure_credentials(data_dir, config.host, used)

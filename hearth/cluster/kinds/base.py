@@ -102,7 +102,7 @@ def _text(value: Any) -> str:
 
 
 def define(
-    path: str,
+    package: typetable.Package | str,
     kind: str,
     plural: str,
     *,
@@ -115,11 +115,13 @@ def define(
     scale: ScalePaths | None = None,
     **more: Any,
 ) -> Kind:
-    """The kind of the struct with this name in the types of ``path`` (``apps/v1``)."""
-    package, _, version = path.partition("/")
-    struct = typetable.struct(path, kind)
+    """The kind of the struct with this name in the types of a package (``apps/v1``)."""
+    if isinstance(package, str):
+        package = typetable.package(package)
+    group, _, version = package.path.partition("/")
+    struct = package.struct(kind)
     return Kind(
-        group=_GROUPS.get(package, package),
+        group=_GROUPS.get(group, group),
         version=version,
         kind=kind,
         plural=plural,

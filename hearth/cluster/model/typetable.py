@@ -194,10 +194,10 @@ def _default(go_type: GoType, text: str) -> Any:
 class Package:
     """One table: named types and structs of one API package."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, table: str) -> None:
+        """``table`` is the text of the table, ``path`` what other tables call it."""
         self.path = path
-        table = files(__package__).joinpath("types", path.replace("/", "_") + ".txt")
-        blocks = table.read_text(encoding="utf-8").split("\n\n")
+        blocks = table.strip().split("\n\n")
         self.prefix = blocks[0].split()[2]
         self.version = path.rpartition("/")[2]
         self._named: dict[str, str] = {}
@@ -257,8 +257,9 @@ class Package:
 
 @functools.cache
 def package(path: str) -> Package:
-    """The table of an API package: ``core/v1``, ``meta/v1``, ..."""
-    return Package(path)
+    """The table of an API package of Kubernetes: ``core/v1``, ``meta/v1``, ..."""
+    table = files(__package__).joinpath("types", path.replace("/", "_") + ".txt")
+    return Package(path, table.read_text(encoding="utf-8"))
 
 
 def struct(path: str, name: str) -> Struct:
