@@ -98,7 +98,10 @@ def status(
     data_dir: DataDir = None,
     output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
 ) -> None:
-    """Show addresses, processes with their memory, and services."""
+    """Show addresses, processes, services and what is in trouble.
+
+    Exit code 0 when all is well, 1 when something needs a look, 3 when Hearth does not run.
+    """
     from hearth.cli.status import show_status
 
     raise typer.Exit(show_status(_folder(data_dir, name), output))

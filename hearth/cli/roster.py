@@ -17,6 +17,20 @@ class StartFailed(Exception):
     """A component ended before it was ever ready; the text is its name."""
 
 
+@dataclass(frozen=True, slots=True)
+class ComponentState:
+    """What is told of a component: whether it runs and serves, and how it ended by itself."""
+
+    pid: int
+    """0 while it has no process."""
+    is_ready: bool
+    restarts: int = 0
+    exit_code: int = 0
+    """Of its last end; a signal's is negative."""
+    ended_at: float = 0.0
+    last_words: str = ""
+
+
 @dataclass(slots=True)
 class _Entry:
     after: tuple[str, ...]
@@ -26,6 +40,10 @@ class _Entry:
     started_at: float = 0.0
     pause: float = FIRST_PAUSE
     start_at: float = 0.0
+    restarts: int = 0
+    exit_code: int = 0
+    ended_at: float = 0.0
+    last_words: str = ""
 
 
 class Roster:
@@ -66,7 +84,7 @@ class Roster:
         self._was_complete = True
         return True
 
-    def ended(self, name: str, now: float) -> None:
+    def ended(self, name: str, now: float, *, exit_code: int = 0, last_words: str = "") -> None:
         """A component's process ended by itself: it starts again after a pause.
 
         The pause doubles while the component keeps dying. StartFailed when it was never ready.
@@ -77,12 +95,29 @@ class Roster:
             raise StartFailed(name)
         if now - entry.started_at >= STEADY_SECONDS:
             entry.pause = FIRST_PAUSE
+        entry.restarts, entry.ended_at = entry.restarts + 1, now
+        entry.exit_code, entry.last_words = exit_code, last_words
         entry.start_at = now + entry.pause
         entry.pause = min(entry.pause * 2, LONGEST_PAUSE)
 
     def stopped(self, name: str) -> None:
         """A component's process ended because it was told to."""
         self._entries[name].pid = 0
+
+    @property
+    def states(self) -> dict[str, ComponentState]:
+        """What is told of each component, in order of start."""
+        return {
+            name: ComponentState(
+                pid=entry.pid,
+                is_ready=entry.is_ready,
+                restarts=entry.restarts,
+                exit_code=entry.exit_code,
+                ended_at=entry.ended_at,
+                last_words=entry.last_words,
+            )
+            for name, entry in self._entries.items()
+        }
 
     @property
     def pids(self) -> dict[str, int]:

@@ -39,6 +39,9 @@ def _check(state: object) -> None:
         entries = state.get(field, {})
         if not isinstance(entries, dict) or not all(isinstance(n, int) for n in entries.values()):
             raise ValueError(f"{field} are no numbers by name")
+    health = state.get("health", {})
+    if not isinstance(health, dict) or not all(isinstance(h, dict) for h in health.values()):
+        raise ValueError("health is not told by name")
 
 
 def write_state(data_dir: Path, state: dict[str, Any]) -> None:

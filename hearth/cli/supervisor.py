@@ -18,13 +18,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from hearth.cli.roster import Roster
+from hearth.cli.roster import ComponentState, Roster
 from hearth.process import Main, ProcessConfig, run_process
 
 log = logging.getLogger(__name__)
 
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 _REPORT_SECONDS = 1.0
+_MAX_WORDS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,15 @@ class Supervisor:
     components: Sequence[Component]
     on_ready: Callable[[], None]
     """Called once, when all components serve for the first time."""
-    on_change: Callable[[dict[str, int]], None]
-    """Called with the process ids, by component, whenever they changed; again after an OSError."""
+    on_change: Callable[[dict[str, ComponentState]], None]
+    """Called with the components' states whenever they changed; again after an OSError."""
     log_level: str = "INFO"
     stop_seconds: float = 40.0
     """How long all children together may take to stop before they are killed."""
     _roster: Roster = field(init=False)
     _ready_fds: dict[str, int] = field(default_factory=dict)
+    _words_fds: dict[str, int] = field(default_factory=dict)
+    """Where a child that fails leaves its last words, read after its end."""
     _wakeup: tuple[int, int] = (-1, -1)
     _lifeline: tuple[int, int] = (-1, -1)
     _is_stopping: bool = False
@@ -107,7 +110,11 @@ class Supervisor:
         fd = self._ready_fds.pop(name)
         said = os.read(fd, 16)
         os.close(fd)
-        if said and self._roster.became_ready(name):
+        if not said:
+            return
+        is_complete = self._roster.became_ready(name)
+        self._report()
+        if is_complete:
             self.on_ready()
 
     # -- starting ----------------------------------------------------------------------------------
@@ -123,26 +130,31 @@ class Supervisor:
 
     def _fork(self, component: Component, now: float) -> None:
         read_end, write_end = os.pipe()
+        words_end, last_words_end = os.pipe()
+        os.set_blocking(words_end, False)
         # What arrives before the child has handlers of its own must not run ours in it: it would
         # be lost, and the child would be waited for until it is killed.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         try:
             pid = os.fork()
             if pid == 0:
-                os._exit(self._be_child(component, write_end))
+                os._exit(self._be_child(component, write_end, last_words_end))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.close(write_end)
+        for fd in (write_end, last_words_end):
+            os.close(fd)
         self._ready_fds[component.name] = read_end
+        self._words_fds[component.name] = words_end
         self._roster.started(component.name, pid, now)
 
-    def _be_child(self, component: Component, ready_fd: int) -> int:
+    def _be_child(self, component: Component, ready_fd: int, last_words_fd: int) -> int:
         signal.set_wakeup_fd(-1)
         for number in _HANDLED:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         os.setpgid(0, 0)  # Ctrl-C reaches the supervisor alone, which stops children in order
-        for fd in (*self._wakeup, self._lifeline[1], *self._ready_fds.values()):
+        read_ends = (*self._ready_fds.values(), *self._words_fds.values())
+        for fd in (*self._wakeup, self._lifeline[1], *read_ends):
             os.close(fd)
         try:
             return run_process(
@@ -155,8 +167,9 @@ class Supervisor:
                     lifeline_fd=self._lifeline[0],
                 ),
             )
-        except BaseException:
+        except BaseException as error:
             logging.getLogger(f"hearth.{component.name}").exception("component failed")
+            os.write(last_words_fd, describe_failure(error).encode())
             return 1
         finally:
             logging.shutdown()
@@ -175,19 +188,30 @@ class Supervisor:
     def _ended(self, name: str, pid: int, status: int) -> None:
         if name in self._ready_fds:
             self._hear(name)
+        last_words = self._take_last_words(name)
         if self._is_stopping:
             self._roster.stopped(name)
             return
-        self._roster.ended(name, time.monotonic())
+        now = time.monotonic()
+        self._roster.ended(name, now, exit_code=status, last_words=last_words)
         log.warning(
             "component ended and is started again",
             extra={"component": name, "pid": pid, "status": status},
         )
 
+    def _take_last_words(self, name: str) -> str:
+        fd = self._words_fds.pop(name)
+        try:
+            return os.read(fd, _MAX_WORDS).decode(errors="replace")
+        except BlockingIOError:
+            return ""
+        finally:
+            os.close(fd)
+
     def _report(self) -> None:
         """Tells of the processes. A full disk must not end what runs: it is tried again."""
         try:
-            self.on_change(self._roster.pids)
+            self.on_change(self._roster.states)
         except OSError as error:
             if not self._is_report_due:
                 log.warning("state not saved", extra={"error": str(error)})
@@ -208,6 +232,13 @@ class Supervisor:
                 self._drain_wakeup()
             self._roster.stopped(name)
         self._report()
+
+
+def describe_failure(error: BaseException) -> str:
+    """The innermost failure of an exception group in one line: a component's last words."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"[: _MAX_WORDS // 4]
 
 
 def _exit_status(pid: int) -> int | None:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -15,7 +15,7 @@ from hearth.cli import names, samples, stack
 from hearth.cli.banner import banner, naming_options
 from hearth.cli.errors import UserError
 from hearth.cli.layout import Layout, prepare_layout
-from hearth.cli.roster import StartFailed
+from hearth.cli.roster import ComponentState, StartFailed
 from hearth.cli.state import is_running, process_start, read_state, write_state
 from hearth.cli.supervisor import Supervisor
 from hearth.observability.logs import configure_logging
@@ -127,8 +127,8 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
 
 
 def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) -> int:
-    def changed(pids: dict[str, int]) -> None:
-        write_state(layout.data_dir, _state(options, layout, pids))
+    def changed(components: dict[str, ComponentState]) -> None:
+        write_state(layout.data_dir, _state(options, layout, components))
 
     def ready() -> None:
         say(out, _banner(options, layout, time.monotonic() - began))
@@ -163,7 +163,9 @@ def say(out: TextIO, text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
-def _state(options: UpOptions, layout: Layout, pids: dict[str, int]) -> dict[str, object]:
+def _state(
+    options: UpOptions, layout: Layout, components: dict[str, ComponentState]
+) -> dict[str, object]:
     return {
         "name": options.name,
         "pid": os.getpid(),
@@ -173,7 +175,8 @@ def _state(options: UpOptions, layout: Layout, pids: dict[str, int]) -> dict[str
         "host": layout.host,
         "api": f"https://{layout.host}:{layout.api_port}",
         "ports": layout.ports,
-        "components": pids,
+        "components": {name: state.pid for name, state in components.items() if state.pid},
+        "health": {name: asdict(state) for name, state in components.items()},
     }
 
 

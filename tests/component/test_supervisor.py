@@ -36,9 +36,10 @@ def run(script: str, *, seconds: float = 30) -> str:
 def test_a_stop_that_overtakes_the_start_of_a_child_is_heard() -> None:
     began = time.monotonic()
     run("""
-        def changed(pids):
-            for pid in pids.values():
-                os.kill(pid, signal.SIGTERM)  # at once: it has no handler of its own yet
+        def changed(states):
+            for state in states.values():
+                if state.pid:
+                    os.kill(state.pid, signal.SIGTERM)  # at once: it has no handler of its own yet
                 os.kill(os.getpid(), signal.SIGTERM)
 
         Supervisor([Component("one", lambda: serve)], lambda: None, changed).run()
@@ -55,7 +56,7 @@ def test_components_may_open_as_many_files_as_the_system_allows() -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
         stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
-        Supervisor([Component("one", lambda: tell)], stop, lambda pids: None).run()
+        Supervisor([Component("one", lambda: tell)], stop, lambda states: None).run()
     """)
     soft, hard = found.split()
     assert soft == hard
@@ -66,7 +67,7 @@ def test_a_component_that_does_not_stop_is_killed() -> None:
         seen = []
         stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
         Supervisor([Component("one", lambda: deaf)], stop, seen.append, stop_seconds=0.5).run()
-        print(os.path.exists(f"/proc/{seen[0]['one']}"))
+        print(os.path.exists(f"/proc/{seen[0]['one'].pid}"))
     """)
     assert found.strip() == "False"
 
@@ -75,8 +76,8 @@ def test_a_component_that_dies_is_started_again() -> None:
     found = run("""
         seen = []
 
-        def changed(pids):
-            seen.append(pids.get("one"))
+        def changed(states):
+            seen.append(states["one"].pid)
             if len({pid for pid in seen if pid}) == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
 
@@ -103,15 +104,34 @@ def test_the_end_of_the_supervisor_ends_its_children() -> None:
     assert found.strip() == "b''"
 
 
+def test_it_tells_how_often_and_how_a_component_ended() -> None:
+    found = run("""
+        def changed(states):
+            state = states["one"]
+            if state.restarts == 2 and state.is_ready:
+                print(state.exit_code, state.last_words)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        async def dies(ready):
+            ready()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.sleep(0))
+                raise ValueError("no more")
+
+        Supervisor([Component("one", lambda: dies)], lambda: None, changed).run()
+    """)
+    assert found.splitlines()[0] == "1 ValueError: no more"
+
+
 def test_a_full_disk_does_not_end_what_runs() -> None:
     found = run("""
         pids, reports = set(), []
 
-        def changed(found):
-            reports.append(found)
+        def changed(states):
+            reports.append(states)
             if pids and len(reports) < 5:
                 raise OSError(28, "No space left on device")
-            pids.update(found.values())
+            pids.update(state.pid for state in states.values() if state.pid)
             if len(pids) == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
 

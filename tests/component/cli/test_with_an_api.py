@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,10 +15,11 @@ from typer.testing import CliRunner, Result
 from eventing import install as eventing
 from hearth.cli import main
 from hearth.cli.errors import UserError
-from hearth.cli.state import process_start, write_state
+from hearth.cli.state import process_start, read_state, write_state
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.knative.resources import BROKERS, KSERVICES
 from hearth.kube.client import KubeClient
+from hearth.kube.resources import PODS
 from serving import install as serving
 
 
@@ -126,3 +128,80 @@ async def test_status_lists_services(client: KubeClient, tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     assert "hello" in result.output
     assert "supervisor" in result.output
+
+
+# -- status -------------------------------------------------------------------------------------
+
+
+def a_crashing_pod() -> dict[str, Any]:
+    container = {"name": "main", "image": "app"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "crash", "namespace": "default"},
+        "spec": {"containers": [container], "nodeName": "here"},
+    }
+
+
+def crashed(message: str) -> dict[str, Any]:
+    end = {"exitCode": 3, "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:00Z",
+           "message": message, "reason": "Error"}  # fmt: skip
+    status = {
+        "name": "main",
+        "image": "app",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 4,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
+        "lastState": {"terminated": end},
+    }
+    return {"phase": "Running", "containerStatuses": [status]}
+
+
+async def test_status_of_a_hearth_that_is_well(client: KubeClient, tmp_path: Path) -> None:
+    result = await hearth(tmp_path, "status")
+    assert result.exit_code == 0, result.output
+    assert "No services yet" in result.output
+
+
+async def test_status_shows_what_keeps_crashing(client: KubeClient, tmp_path: Path) -> None:
+    await client.create(PODS, a_crashing_pod())
+    body = {"status": crashed("no [config]")}
+    await client.patch(PODS, "crash", "default", body, subresource="status")
+    result = await hearth(tmp_path, "status", "-o", "json")
+    assert result.exit_code == 1
+    (found,) = json.loads(result.output)["containers"]
+    assert found == {
+        "namespace": "default",
+        "pod": "crash",
+        "container": "main",
+        "state": "CrashLoopBackOff",
+        "restarts": 4,
+        "lastWords": "no [config]",
+    }
+    assert "no [config]" in (await hearth(tmp_path, "status")).output
+
+
+async def test_last_words_are_looked_up_in_the_log(client: KubeClient, tmp_path: Path) -> None:
+    pod = await client.create(PODS, a_crashing_pod())
+    await client.patch(PODS, "crash", "default", {"status": crashed("")}, subresource="status")
+    folder = tmp_path / "pods" / f"default_crash_{pod['metadata']['uid']}" / "main"
+    folder.mkdir(parents=True)
+    line = "2026-01-01T00:00:00.000000000Z stderr F "
+    (folder / "4.log").write_text(f"{line}first\n{line}cannot open the database\n")
+    result = await hearth(tmp_path, "status", "-o", "json")
+    (found,) = json.loads(result.output)["containers"]
+    assert found["lastWords"] == "cannot open the database"
+
+
+async def test_status_shows_a_component_that_is_down(client: KubeClient, tmp_path: Path) -> None:
+    state = read_state(tmp_path)
+    entry = {"pid": 0, "is_ready": False, "restarts": 6, "exit_code": 1, "ended_at": 0.0,
+             "last_words": "ValueError: broken"}  # fmt: skip
+    write_state(tmp_path, state | {"health": {"control": entry}})
+    result = await hearth(tmp_path, "status", "-o", "json")
+    assert result.exit_code == 1
+    (control,) = [p for p in json.loads(result.output)["processes"] if p["name"] == "control"]
+    assert (control["restarts"], control["lastWords"]) == (6, "ValueError: broken")
+    assert control["state"] == "down"
+    assert "ValueError: broken" in (await hearth(tmp_path, "status")).output

@@ -10,6 +10,7 @@ from hearth.cli.roster import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     STEADY_SECONDS,
+    ComponentState,
     Roster,
     StartFailed,
 )
@@ -37,6 +38,24 @@ def test_a_component_starts_after_those_it_needs() -> None:
     assert roster.seconds_until_due(0) is None
     roster.became_ready("api")
     assert roster.due(0) == ["control", "gateway"]
+
+
+def test_ends_are_counted_and_kept() -> None:
+    roster = a_roster()
+    started(roster)
+    roster.ended("control", 5.0, exit_code=-9)
+    roster.started("control", 7, 6.0)
+    roster.became_ready("control")
+    roster.ended("control", 8.0, exit_code=1, last_words="ValueError: x")
+    assert roster.states["control"] == ComponentState(
+        pid=0,
+        is_ready=False,
+        restarts=2,
+        exit_code=1,
+        ended_at=8.0,
+        last_words="ValueError: x",
+    )
+    assert roster.states["api"].restarts == 0
 
 
 def test_readiness_of_all_is_told_once() -> None:
