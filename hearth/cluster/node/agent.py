@@ -11,7 +11,7 @@ from typing import Any
 
 from hearth.cluster.node.pod import records
 from hearth.cluster.node.pod.records import Record
-from hearth.cluster.node.scheduling import Refusal, add_up, refusal, requests_of
+from hearth.cluster.node.scheduling import Unschedulable, add_up, check_fit, requests_of
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import SavedPod, all_folders
 from hearth.cluster.node.worker.podworker import PodWorker
@@ -40,7 +40,7 @@ class Agent:
         self._workers: dict[str, PodWorker] = {}  # by uid, as all below
         self._running: dict[str, asyncio.Task[None]] = {}
         self._requests: dict[str, Mapping[str, Decimal]] = {}
-        self._refused: dict[str, tuple[Object, Refusal]] = {}
+        self._unschedulable: dict[str, tuple[Object, Unschedulable]] = {}
         self._done: set[str] = set()  # ended here, not yet gone from the API
         self._side_tasks: set[asyncio.Task[None]] = set()
 
@@ -55,7 +55,7 @@ class Agent:
             await self._pods.synced()
             await self._nodes.synced()
             await self._recover()
-            self._nodes.on_change(lambda _old, _new: self._schedule_refused())
+            self._nodes.on_change(lambda _old, _new: self._schedule_waiting())
             self._pods.on_change(self._changed)
             node_is_there.set()
             group.create_task(self._context.runtime.run(self._retry_all), name="node-runtime")
@@ -96,12 +96,12 @@ class Agent:
             worker.update(pod)
             if worker.is_idle and self._requests[worker.uid]:
                 self._requests[worker.uid] = {}
-                self._schedule_refused()
+                self._schedule_waiting()
         elif meta.uid(pod) not in self._done:
             self._take(pod)
 
     def _gone(self, uid: str) -> None:
-        self._refused.pop(uid, None)
+        self._unschedulable.pop(uid, None)
         self._done.discard(uid)
         worker = self._workers.get(uid)
         if worker is not None:
@@ -182,7 +182,7 @@ class Agent:
         current = self._pods.get(worker.spec.namespace, worker.spec.name)
         if current is not None and meta.uid(current) == worker.uid:
             self._done.add(worker.uid)
-        self._schedule_refused()
+        self._schedule_waiting()
 
     # -- scheduling --------------------------------------------------------------------------
 
@@ -190,32 +190,32 @@ class Agent:
         node = self._nodes.get("", self._context.node_name)
         if node is None:
             return
-        reason = refusal(pod, node, add_up(self._requests.values()))
+        reason = check_fit(pod, node, add_up(self._requests.values()))
         if reason is None:
-            self._refused.pop(meta.uid(pod), None)
+            self._unschedulable.pop(meta.uid(pod), None)
             self._start(pod, is_bound=False)
             text = f"Successfully assigned {meta.key_text(meta.key(pod))} to {meta.name(node)}"
             self._context.events.record(
                 pod, "Normal", "Scheduled", message=text, component=_SCHEDULER
             )
             return
-        known = self._refused.get(meta.uid(pod))
-        self._refused[meta.uid(pod)] = (pod, reason)
+        known = self._unschedulable.get(meta.uid(pod))
+        self._unschedulable[meta.uid(pod)] = (pod, reason)
         if known is None or known[1] != reason:
             self._report(pod, reason)
 
-    def _schedule_refused(self) -> None:
+    def _schedule_waiting(self) -> None:
         """Room or the node changed: those who wait are looked at again, the oldest first."""
-        for pod, _ in list(self._refused.values()):
+        for pod, _ in list(self._unschedulable.values()):
             self._schedule(pod)
 
-    def _report(self, pod: Object, reason: Refusal) -> None:
+    def _report(self, pod: Object, reason: Unschedulable) -> None:
         self._context.events.record(
             pod, "Warning", "FailedScheduling", message=reason.message, component=_SCHEDULER
         )
         self._spawn(self._write_unschedulable(pod, reason), name=f"unschedulable-{meta.name(pod)}")
 
-    async def _write_unschedulable(self, pod: Object, reason: Refusal) -> None:
+    async def _write_unschedulable(self, pod: Object, reason: Unschedulable) -> None:
         condition = {
             "type": "PodScheduled",
             "status": "False",
@@ -266,11 +266,11 @@ class Agent:
 def _known(pod: Object, now: float) -> dict[str, Record]:
     """Records of a pod whose folder is lost, from its status: so that nothing runs twice."""
     status = pod.get("status") or {}
-    found: dict[str, Record] = {}
+    known: dict[str, Record] = {}
     for field in ("initContainerStatuses", "containerStatuses"):
         for entry in status.get(field) or ():
-            found[entry["name"]] = _known_container(entry, now)
-    return found
+            known[entry["name"]] = _known_container(entry, now)
+    return known
 
 
 def _known_container(entry: Mapping[str, object], now: float) -> Record:

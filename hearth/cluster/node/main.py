@@ -31,15 +31,17 @@ from hearth.observability.metrics import REGISTRY
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """``http_proxy``: URL of the activator's internal listener, through which pods reach
-    in-cluster names. ``path`` and ``home`` of the pods' processes; None: those of this process."""
+    """Where the API server is, and how this node differs from others."""
 
     kubeconfig: Path
     data_dir: Path
     node_name: str = "hearth"
     http_proxy: str | None = None
+    """URL of the activator's internal listener, through which pods reach in-cluster names."""
     path: str | None = None
+    """PATH of the pods' processes; None is that of this process."""
     home: str | None = None
+    """HOME of the pods' processes; None is that of this process."""
     allow_host_path: bool = False
     stop_grace_seconds: float = 5.0
     termination_delay: float = 0.2

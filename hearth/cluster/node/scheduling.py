@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -27,14 +27,15 @@ _NO_VICTIMS = "No preemption victims found for incoming pod"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a pod stays pending; ``message`` as the scheduler writes it for one node."""
+class Unschedulable:
+    """Why a pod stays pending."""
 
     reasons: tuple[str, ...]
     is_about_resources: bool
 
     @property
     def message(self) -> str:
+        """The text of the condition and the event, as the scheduler writes it for one node."""
         reasons = ", ".join(self.reasons)
         why = _NO_VICTIMS if self.is_about_resources else _NO_PREEMPTION
         return f"0/1 nodes are available: {reasons}. preemption: 0/1 nodes are available: 1 {why}."
@@ -71,20 +72,21 @@ def _add(total: dict[str, Decimal], amounts: Amounts) -> None:
 
 
 def add_up(pods: Iterable[Amounts]) -> dict[str, Decimal]:
+    """What several pods count for together."""
     total: dict[str, Decimal] = {}
     for amounts in pods:
         _add(total, amounts)
     return total
 
 
-def refusal(pod: Object, node: Object, used: Amounts) -> Refusal | None:
+def check_fit(pod: Object, node: Object, used: Amounts) -> Unschedulable | None:
     """None when the pod fits; ``used`` is what the pods already there count for."""
     for check in (_unschedulable, _taints, _affinity):
         reason = check(pod, node)
         if reason is not None:
-            return Refusal((reason,), False)
+            return Unschedulable((reason,), False)
     short = _shortages(requests_of(pod), node, used)
-    return Refusal(tuple(short), True) if short else None
+    return Unschedulable(tuple(short), True) if short else None
 
 
 def _unschedulable(pod: Object, node: Object) -> str | None:
@@ -145,14 +147,11 @@ def _requirement(expression: Mapping[str, Any]) -> Requirement:
     return Requirement(expression["key"], _OPERATORS[expression["operator"]], values)
 
 
-def _shortages(wanted: Amounts, node: Object, used: Amounts) -> list[str]:
+def _shortages(requests: Amounts, node: Object, used: Amounts) -> list[str]:
     allocatable = (node.get("status") or {}).get("allocatable") or {}
     short: list[str] = []
-    for name, amount in sorted(wanted.items()):
+    for name, amount in sorted(requests.items()):
         limit = parse_quantity(allocatable.get(name, "0")).amount
         if amount and used.get(name, Decimal(0)) + amount > limit:
             short.append("1 Too many pods" if name == "pods" else f"1 Insufficient {name}")
     return short
-
-
-Check = Callable[[Object, Object], str | None]

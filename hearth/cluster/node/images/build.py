@@ -54,7 +54,8 @@ def build(folder: Path, name: str, store: ImageStore, *, builds: Path, say: Say)
 
 
 def _path() -> str:
-    return os.defpath if (found := shutil.which("sh")) is None else _standard_path(found)
+    shell = shutil.which("sh")
+    return os.defpath if shell is None else _standard_path(shell)
 
 
 def _standard_path(shell: str) -> str:

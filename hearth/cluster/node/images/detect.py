@@ -42,15 +42,15 @@ def detect(folder: Path) -> Application:
     """Raises BuildError where nothing is recognised."""
     if not folder.is_dir():
         raise BuildError(f"{folder} is not a folder")
-    found = _procfile(folder) or _function(folder) or _python(folder) or _node(folder)
-    if found is None:
+    application = _procfile(folder) or _function(folder) or _python(folder) or _node(folder)
+    if application is None:
         raise BuildError(
             f"{folder} holds nothing that Hearth recognises: add a Procfile with a line "
             "`web: COMMAND`, a main.py, a func.py with a function handle(request), or a "
             "package.json with a start script; or name the command yourself with "
             "`hearth image add NAME -- COMMAND`"
         )
-    return found
+    return application
 
 
 def _procfile(folder: Path) -> Application | None:

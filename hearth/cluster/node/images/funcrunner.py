@@ -34,6 +34,8 @@ _STRUCTURED = "application/cloudevents+json"
 
 @dataclass
 class Request:
+    """What a function is called with."""
+
     method: str
     path: str
     query: str
@@ -43,6 +45,7 @@ class Request:
 
     @property
     def json(self) -> Any:
+        """The body, decoded; raises ValueError where it is no JSON."""
         return json.loads(self.body)
 
 
@@ -92,6 +95,8 @@ def load(path: str, name: str) -> Callable[[Request], Any]:
 
 
 def make_handler(function: Callable[[Request], Any]) -> type[BaseHTTPRequestHandler]:
+    """The HTTP handler that calls the function for every request."""
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -140,6 +145,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def main() -> None:
+    """Serves the function named on the command line until SIGTERM."""
     path, name = sys.argv[1:3]
     port = int(os.environ.get("PORT", "8080"))  # noqa: TID251 - a main program of its own
     server = _Server(("0.0.0.0", port), make_handler(load(path, name)))

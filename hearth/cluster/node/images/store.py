@@ -20,8 +20,8 @@ from typing import Any
 
 _DEFAULT_DOMAIN = "docker.io"
 _REFERENCE = re.compile(
-    r"^(?P<name>[a-zA-Z0-9][a-zA-Z0-9._-]*(?::\d+(?=/))?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
-    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
+    r"^(?P<name>[a-zA-Z0-9][a-zA-Z0-9._-]*(?::[0-9]+(?=/))?(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
 )
 
 
@@ -44,12 +44,12 @@ class Reference:
 
 def parse_reference(image: str) -> Reference:
     """The full form of an image name, by Docker's rules; raises InvalidImageName."""
-    found = _REFERENCE.match(image)
-    if found is None or image.endswith("\n"):
+    match = _REFERENCE.match(image)
+    if match is None or image.endswith("\n"):
         raise InvalidImageName(f'couldn\'t parse image name "{image}": invalid reference format')
-    domain, slash, rest = found["name"].partition("/")
+    domain, slash, rest = match["name"].partition("/")
     if not slash or not ("." in domain or ":" in domain or domain == "localhost"):
-        domain, rest = _DEFAULT_DOMAIN, found["name"]
+        domain, rest = _DEFAULT_DOMAIN, match["name"]
     if domain in (_DEFAULT_DOMAIN, "index.docker.io"):
         domain = _DEFAULT_DOMAIN
         rest = rest if "/" in rest else f"library/{rest}"
@@ -57,8 +57,8 @@ def parse_reference(image: str) -> Reference:
         raise InvalidImageName(
             f'couldn\'t parse image name "{image}": repository name must be lowercase'
         )
-    tag = found["tag"] or ("" if found["digest"] else "latest")
-    return Reference(f"{domain}/{rest}", tag, found["digest"] or "")
+    tag = match["tag"] or ("" if match["digest"] else "latest")
+    return Reference(f"{domain}/{rest}", tag, match["digest"] or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +109,16 @@ class ImageStore:
 
     def resolve(self, image: str) -> ImageSpec | None:
         """What the name stands for, or None; raises InvalidImageName on what is no name."""
-        wanted = parse_reference(image)
+        reference = parse_reference(image)
         content = self._read()
-        if wanted.digest:
-            known = wanted.digest in content["repositories"].get(wanted.repository, ())
-            return _image(content, wanted.digest) if known else None
-        digest = content["tags"].get(str(wanted))
+        if reference.digest:
+            known = reference.digest in content["repositories"].get(reference.repository, ())
+            return _image(content, reference.digest) if known else None
+        digest = content["tags"].get(str(reference))
         return None if digest is None else _image(content, digest)
 
     def list(self) -> list[Tagged]:
+        """All names, in order."""
         content = self._read()
         return [
             Tagged(name, _image(content, digest))
@@ -127,10 +128,10 @@ class ImageStore:
     def stamp(self) -> tuple[int, int]:
         """Changes whenever the store does; cheap to ask for."""
         try:
-            found = os.stat(self._path)
+            stat = os.stat(self._path)
         except FileNotFoundError:
             return 0, 0
-        return found.st_mtime_ns, found.st_ino
+        return stat.st_mtime_ns, stat.st_ino
 
     def _read(self) -> dict[str, Any]:
         stamp = self.stamp()

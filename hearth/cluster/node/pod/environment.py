@@ -28,9 +28,11 @@ class ConfigError(Exception):
 class Sources(Protocol):
     """Where ConfigMaps and Secrets of the pod's namespace are looked up; values as bytes."""
 
-    def config_map(self, name: str) -> Mapping[str, bytes] | None: ...
+    def config_map(self, name: str) -> Mapping[str, bytes] | None:
+        """The data of a ConfigMap; None where there is none of that name."""
 
-    def secret(self, name: str) -> Mapping[str, bytes] | None: ...
+    def secret(self, name: str) -> Mapping[str, bytes] | None:
+        """The data of a Secret, decoded; None where there is none of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +62,17 @@ def make_environment(
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:
-    """Replaces ``$(NAME)``."""
+    """Replaces ``$(NAME)`` by the variable's value, ``$$`` by a dollar sign."""
 
-    def replace(found: re.Match[str]) -> str:
-        inner = found[1]
-        return "$" if inner == "$" else env.get(inner[1:-1], found[0])
+    def replace(match: re.Match[str]) -> str:
+        inner = match[1]
+        return "$" if inner == "$" else env.get(inner[1:-1], match[0])
 
     return _REFERENCE.sub(replace, text)
 
 
 def expand_all(words: Sequence[str], env: Mapping[str, str]) -> tuple[str, ...]:
+    """Expands each word of a command line."""
     return tuple(expand(word, env) for word in words)
 
 
@@ -138,12 +141,12 @@ def _text(value: bytes) -> str:
 
 
 def field_value(path: str, facts: Facts) -> str:
-    """What a ``fieldRef`` gives."""
+    """What a ``fieldRef`` gives; raises ConfigError for a path that there is not."""
     pod = facts.pod
     subscript = _SUBSCRIPT.match(path)
     if subscript is not None:
-        found = meta.labels(pod) if subscript[1] == "labels" else meta.annotations(pod)
-        return found.get(subscript[2], "")
+        entries = meta.labels(pod) if subscript[1] == "labels" else meta.annotations(pod)
+        return entries.get(subscript[2], "")
     simple: dict[str, Callable[[], str]] = {
         "metadata.name": lambda: meta.name(pod),
         "metadata.namespace": lambda: meta.namespace(pod),

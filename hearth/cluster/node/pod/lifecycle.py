@@ -7,7 +7,7 @@ observation gives the same actions, and ``is_starting``/``is_stopping`` mark wha
 
     init containers one by one, sidecars as soon as they are reached and started
       -> main containers, all at once
-      -> restarts by policy and back-off; a doomed container is stopped first
+      -> restarts by policy and back-off; one that a probe wants killed is stopped first
       -> all main containers done: sidecars stop, the pod has Succeeded or Failed
     deletion: main containers stop, then sidecars in reverse; at last the pod is removed
 """
@@ -49,6 +49,7 @@ class Observed:
     network: PodNetwork = field(default_factory=PodNetwork)
 
     def record(self, name: str) -> Record:
+        """The record of a container; a new one before its first start."""
         return self.records.get(name, NEW)
 
 
@@ -59,12 +60,14 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Start:
+    """Start a container."""
+
     container: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """preStop, SIGTERM, and SIGKILL at the deadline."""
+    """End a container: preStop, SIGTERM, and SIGKILL at the deadline."""
 
     container: str
     deadline: float
@@ -72,6 +75,8 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
+    """End the pod as failed."""
+
     failure: Failure
 
 
@@ -85,6 +90,8 @@ Action = Prepare | Start | Stop | Fail | Remove
 
 @dataclass(frozen=True, slots=True)
 class Step:
+    """What to do now, and when to look again if nothing happens before."""
+
     actions: tuple[Action, ...] = ()
     wake_at: float | None = None
 
@@ -108,12 +115,12 @@ def step(pod: PodSpec, observed: Observed, now: float) -> Step:
         return Step((Fail(DEADLINE_EXCEEDED),))
     if not observed.is_prepared:
         return Step((Prepare(),), wake_at=expires)
-    return _earliest(_run(pod, observed, now), expires)
+    return _wake_by(_run(pod, observed, now), expires)
 
 
-def _earliest(found: Step, at: float | None) -> Step:
-    times = [t for t in (found.wake_at, at) if t is not None]
-    return Step(found.actions, min(times) if times else None)
+def _wake_by(step: Step, deadline: float | None) -> Step:
+    times = [t for t in (step.wake_at, deadline) if t is not None]
+    return Step(step.actions, min(times) if times else None)
 
 
 def _expiry(pod: PodSpec, observed: Observed) -> float | None:
@@ -179,15 +186,15 @@ def _advance(
     if record.is_starting or record.is_stopping:
         return None, None
     if record.running is not None:
-        if not record.doomed:
+        if not record.kill_reason:
             return None, None
-        grace = pod.grace_seconds if record.doomed_grace is None else record.doomed_grace
+        grace = pod.grace_seconds if record.kill_grace is None else record.kill_grace
         return Stop(container.name, now + grace), None
     if record.ended is not None and not will_restart(pod, container, record):
         return None, None
-    at = max(restart_at(record), record.complaint.retry_at if record.complaint else 0.0)
-    if now < at:
-        return None, at
+    start_at = max(restart_at(record), record.waiting.retry_at if record.waiting else 0.0)
+    if now < start_at:
+        return None, start_at
     return Start(container.name), None
 
 

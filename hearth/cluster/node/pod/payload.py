@@ -24,6 +24,8 @@ _DEFAULT_MODE = 0o644
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """A file of a volume and its permissions."""
+
     content: bytes
     mode: int = _DEFAULT_MODE
 
@@ -176,7 +178,7 @@ def _volume_sources(pod: Object) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield kind, volume.get(kind) or {}
 
 
-def wants_service_account(pod: Object) -> bool:
+def needs_service_account(pod: Object) -> bool:
     """Whether the process gets token files at the well-known path.
 
     Only where the pod says so, by ``automountServiceAccountToken: true`` or an account of its
@@ -193,7 +195,7 @@ def effective_pod(pod: Object) -> Object:
     spec = pod["spec"]
     volumes = spec.get("volumes") or ()
     unasked = {v["name"] for v in volumes if v["name"].startswith(_INJECTED_PREFIX)}
-    if not unasked or wants_service_account(pod):
+    if not unasked or needs_service_account(pod):
         return pod
     lean = {**spec, "volumes": [v for v in volumes if v["name"] not in unasked]}
     for field in ("initContainers", "containers"):

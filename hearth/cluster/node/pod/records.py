@@ -26,6 +26,8 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Terminated:
+    """How an instance ended, as the status tells it; times in seconds since the epoch."""
+
     exit_code: int
     reason: str
     finished_at: float
@@ -36,19 +38,19 @@ class Terminated:
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
-    """Why a container could not be created; ``tries`` counts the attempts that failed alike."""
+class Waiting:
+    """Why a container could not be created; ``attempts`` counts those that failed alike."""
 
     reason: str
     message: str
-    at: float
+    since: float
     retry_at: float
-    tries: int = 1
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The delay before the next restart, and when it was set."""
+    """The delay before the next restart in seconds, and when it was set."""
 
     delay: float
     set_at: float
@@ -68,11 +70,13 @@ class Record:
     restarts: int = 0
     is_starting: bool = False
     is_stopping: bool = False
-    complaint: Complaint | None = None
+    waiting: Waiting | None = None
     is_started: bool = False
     is_ready: bool = False
-    doomed: str = ""  # why the running instance must end: a probe's or hook's verdict
-    doomed_grace: int | None = None
+    kill_reason: str = ""
+    """Why the running instance must end: what a probe or a hook found."""
+    kill_grace: int | None = None
+    """Seconds it is given for that, where the probe says so."""
     backoff: Backoff | None = None
     image_id: str = ""
     container_id: str = ""
@@ -127,6 +131,7 @@ def start_failed(record: Record, message: str, *, now: float, container_id: str)
 
 
 def exited(record: Record, how: Terminated) -> Record:
+    """The instance ended; the record keeps what the next start goes by."""
     return replace(
         record,
         running=None,
@@ -135,26 +140,26 @@ def exited(record: Record, how: Terminated) -> Record:
         is_stopping=False,
         is_started=False,
         is_ready=False,
-        doomed="",
-        doomed_grace=None,
+        kill_reason="",
+        kill_grace=None,
     )
 
 
-def complained(record: Record, reason: str, message: str, *, now: float) -> Record:
+def creation_failed(record: Record, reason: str, message: str, *, now: float) -> Record:
     """The container could not be created. Image errors wait longer each time, others do not."""
-    before = record.complaint
-    tries = before.tries + 1 if before is not None and before.reason == reason else 1
+    before = record.waiting
+    attempts = before.attempts + 1 if before is not None and before.reason == reason else 1
     is_image = reason in ("ErrImagePull", "ErrImageNeverPull", "InvalidImageName")
-    delay = min(FIRST_BACKOFF * 2.0 ** min(tries - 1, 10), LONGEST_BACKOFF) if is_image else 2.0
-    complaint = Complaint(reason, message, now, now + delay, tries)
-    return replace(record, is_starting=False, complaint=complaint)
+    delay = min(FIRST_BACKOFF * 2.0 ** min(attempts - 1, 10), LONGEST_BACKOFF) if is_image else 2.0
+    waiting = Waiting(reason, message, now, now + delay, attempts)
+    return replace(record, is_starting=False, waiting=waiting)
 
 
 def retry_now(record: Record) -> Record:
     """Something the container waited for has changed."""
-    if record.complaint is None:
+    if record.waiting is None:
         return record
-    return replace(record, complaint=replace(record.complaint, retry_at=0.0))
+    return replace(record, waiting=replace(record.waiting, retry_at=0.0))
 
 
 def lost(record: Record, *, now: float) -> Record:
@@ -175,6 +180,7 @@ def lost(record: Record, *, now: float) -> Record:
 
 
 def to_json(record: Record) -> dict[str, Any]:
+    """The record as it is written to disk."""
     return asdict(record)
 
 
@@ -184,7 +190,7 @@ def from_json(data: Mapping[str, Any]) -> Record:
         "running": Running,
         "ended": Terminated,
         "last": Terminated,
-        "complaint": Complaint,
+        "waiting": Waiting,
         "backoff": Backoff,
     }
     values = dict(data)

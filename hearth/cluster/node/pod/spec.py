@@ -56,6 +56,8 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Port:
+    """A declared container port."""
+
     number: int
     name: str = ""
     protocol: str = "TCP"
@@ -104,9 +106,11 @@ class PodSpec:
         return f"{self.name}_{self.namespace}({self.uid})"
 
     def of_stage(self, *stages: Stage) -> tuple[Container, ...]:
+        """The containers of these stages, in their order of start."""
         return tuple(c for c in self.containers if c.stage in stages)
 
     def container(self, name: str) -> Container:
+        """The container of that name, which there must be."""
         return next(c for c in self.containers if c.name == name)
 
 

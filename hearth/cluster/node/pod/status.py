@@ -11,7 +11,7 @@ from typing import Any
 
 from hearth.cluster.node.pod.lifecycle import Observed, phase, will_restart
 from hearth.cluster.node.pod.network import NODE_ADDRESS
-from hearth.cluster.node.pod.records import Complaint, Record, Terminated, restart_at
+from hearth.cluster.node.pod.records import Record, Terminated, Waiting, restart_at
 from hearth.cluster.node.pod.spec import Container, PodSpec, Stage
 from hearth.kube.clock import rfc3339
 from hearth.kube.durations import format_go_duration
@@ -26,9 +26,9 @@ def make_status(
     pod: PodSpec, observed: Observed, previous: Mapping[str, Any], *, now: float
 ) -> Status:
     """The whole status object to write, given the one in the API."""
-    found = phase(pod, observed)
+    current = phase(pod, observed)
     status: Status = {k: v for k, v in previous.items() if k in ("qosClass", "observedGeneration")}
-    status |= {"phase": found, "conditions": _conditions(pod, observed, previous, now=now)}
+    status |= {"phase": current, "conditions": _conditions(pod, observed, previous, now=now)}
     if observed.failure is not None:
         status |= {"reason": observed.failure.reason, "message": observed.failure.message}
     status |= {"hostIP": NODE_ADDRESS, "hostIPs": [{"ip": NODE_ADDRESS}]}
@@ -84,8 +84,8 @@ def _states(
     if record.running is not None:
         return {"running": {"startedAt": rfc3339(record.running.started_at)}}, last
     before = _terminated(record.ended) if record.ended else last
-    if record.complaint is not None:
-        return {"waiting": _complaint(container, record.complaint, now=now)}, before
+    if record.waiting is not None:
+        return {"waiting": _waiting_state(container, record.waiting, now=now)}, before
     if record.ended is None:
         return {"waiting": {"reason": _first_reason(pod, container)}}, last
     ending = observed.deletion is not None or observed.failure is not None
@@ -102,22 +102,22 @@ def _first_reason(pod: PodSpec, container: Container) -> str:
     return "PodInitializing" if pod.of_stage(Stage.INIT, Stage.SIDECAR) else "ContainerCreating"
 
 
-def _complaint(container: Container, complaint: Complaint, *, now: float) -> Status:
+def _waiting_state(container: Container, waiting: Waiting, *, now: float) -> Status:
     """A pull error is shown as such at first, then as the wait for the next try."""
-    if complaint.reason in _FAILED_START and (
-        complaint.tries > 1 or now >= complaint.at + _SHOW_PULL_ERROR_SECONDS
+    if waiting.reason in _FAILED_START and (
+        waiting.attempts > 1 or now >= waiting.since + _SHOW_PULL_ERROR_SECONDS
     ):
-        text = f'Back-off pulling image "{container.image}": {complaint.reason}: '
-        return _waiting("ImagePullBackOff", text + complaint.message)
-    return _waiting(complaint.reason, complaint.message)
+        text = f'Back-off pulling image "{container.image}": {waiting.reason}: '
+        return _waiting("ImagePullBackOff", text + waiting.message)
+    return _waiting(waiting.reason, waiting.message)
 
 
 def changes_at(observed: Observed, now: float) -> float | None:
     """When the status will read differently by time alone (the pull error's second face)."""
     times = [
-        record.complaint.at + _SHOW_PULL_ERROR_SECONDS
+        record.waiting.since + _SHOW_PULL_ERROR_SECONDS
         for record in observed.records.values()
-        if record.complaint is not None and record.complaint.reason in _FAILED_START
+        if record.waiting is not None and record.waiting.reason in _FAILED_START
     ]
     return min((t for t in times if t > now), default=None)
 
@@ -156,14 +156,14 @@ def _conditions(
     before = {c["type"]: c for c in previous.get("conditions") or ()}
     others = [c for c in before.values() if c["type"] not in _OURS]
     containers_ready = _containers_ready(pod, observed)
-    wanted = [
+    conditions = [
         _condition("PodReadyToStartContainers", observed.is_prepared),
         _initialized(pod, observed),
         _ready(pod, containers_ready, before),
         {"type": "ContainersReady", **containers_ready},
         _condition("PodScheduled", True),
     ]
-    return [_dated(c, before.get(c["type"]), now=now) for c in wanted] + others
+    return [_dated(c, before.get(c["type"]), now=now) for c in conditions] + others
 
 
 def _condition(kind: str, holds: bool, *, reason: str = "", message: str = "") -> Status:
@@ -201,11 +201,11 @@ def _is_initialised(container: Container, record: Record) -> bool:
 
 
 def _containers_ready(pod: PodSpec, observed: Observed) -> Status:
-    found = phase(pod, observed)
-    if found in ("Succeeded", "Failed"):
+    current = phase(pod, observed)
+    if current in ("Succeeded", "Failed"):
         return {
             "status": "False",
-            "reason": "PodCompleted" if found == "Succeeded" else "PodFailed",
+            "reason": "PodCompleted" if current == "Succeeded" else "PodFailed",
         }
     relevant = pod.of_stage(Stage.SIDECAR, Stage.MAIN)
     unready = [c.name for c in relevant if not _is_ready(c, observed.record(c.name))]

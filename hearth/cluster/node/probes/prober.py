@@ -1,4 +1,4 @@
-"""Runs the probes of one container instance and reports what they add up to."""
+"""Runs the probes of one running container and reports what they add up to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Reports:
     started: Callable[[], None]
     ready: Callable[[bool], None]
     unhealthy: Callable[[str, str], None]  # (reason, message) of an event
-    doomed: Callable[[str, int | None], None]  # (why, grace seconds): to be ended
+    failed: Callable[[str, int | None], None]  # (why, grace seconds): the container is to end
 
 
 @dataclass(slots=True)
@@ -58,36 +58,36 @@ class Prober:
         if not outcome.is_success:
             message = f"PostStartHook failed: {outcome.message}"
             self.reports.unhealthy("FailedPostStartHook", message)
-            self.reports.doomed("FailedPostStartHook", None)
+            self.reports.failed("FailedPostStartHook", None)
         return outcome.is_success
 
-    def _doom(self, probe: str, grace: int | None) -> None:
+    def _give_up(self, probe: str, grace: int | None) -> None:
         name = self.container.name
-        self.reports.doomed(f"Container {name} failed {probe} probe, will be restarted", grace)
+        self.reports.failed(f"Container {name} failed {probe} probe, will be restarted", grace)
 
     async def _pass_startup(self, probe: Probe) -> bool:
         """True once started; False when the container is given up."""
-        async for progress in _Asking(self, probe, "Startup", eager=True):
+        async for progress in _ProbeLoop(self, probe, "Startup", eager=True):
             if progress.result is True:
                 return True
             if progress.result is False:
-                self._doom("startup", probe.grace_seconds)
+                self._give_up("startup", probe.grace_seconds)
                 return False
         return False
 
     async def _watch_liveness(self, probe: Probe) -> None:
-        async for progress in _Asking(self, probe, "Liveness", eager=False):
+        async for progress in _ProbeLoop(self, probe, "Liveness", eager=False):
             if progress.result is False:
-                self._doom("liveness", probe.grace_seconds)
+                self._give_up("liveness", probe.grace_seconds)
                 return
 
     async def _watch_readiness(self, probe: Probe) -> None:
-        async for progress in _Asking(self, probe, "Readiness", eager=True):
+        async for progress in _ProbeLoop(self, probe, "Readiness", eager=True):
             if progress.result is not None:
                 self.reports.ready(progress.result)
 
 
-class _Asking:
+class _ProbeLoop:
     """Asks one probe again and again; yields the progress after each answer."""
 
     def __init__(self, watch: Prober, probe: Probe, name: str, *, eager: bool) -> None:
@@ -99,7 +99,7 @@ class _Asking:
         self._progress = Progress(counted_at=started)
         self._next = max(first_at(probe, watch.started_at), watch.clock())
 
-    def __aiter__(self) -> _Asking:
+    def __aiter__(self) -> _ProbeLoop:
         return self
 
     async def __anext__(self) -> Progress:

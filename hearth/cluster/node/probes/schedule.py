@@ -27,6 +27,7 @@ class Progress:
 
 
 def first_at(probe: Probe, started_at: float) -> float:
+    """When to ask for the first time."""
     return started_at + probe.initial_delay
 
 

@@ -29,6 +29,8 @@ _RETRY_SECONDS = 0.2
 
 @dataclass(slots=True)
 class Heartbeat:
+    """Keeps the Node object and its Lease current."""
+
     client: KubeClient
     name: str
     machine: Machine
@@ -45,6 +47,7 @@ class Heartbeat:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def run(self) -> None:
+        """Renews until cancelled; what fails is tried again at the next renewal."""
         while True:
             try:
                 await self._renew()

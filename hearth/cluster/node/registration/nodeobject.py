@@ -36,10 +36,12 @@ _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
 def go_architecture(machine: str) -> str:
+    """Go's name of an architecture, given the kernel's."""
     return _GO_ARCHITECTURES.get(machine, machine)
 
 
 def make_labels(name: str, machine: Machine) -> dict[str, str]:
+    """The labels that kubelet puts on its node."""
     return {
         "beta.kubernetes.io/arch": machine.architecture,
         "beta.kubernetes.io/os": "linux",
@@ -50,6 +52,7 @@ def make_labels(name: str, machine: Machine) -> dict[str, str]:
 
 
 def make_node(name: str, machine: Machine) -> Object:
+    """The Node to create; its status is written apart."""
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -59,6 +62,7 @@ def make_node(name: str, machine: Machine) -> Object:
 
 
 def capacity(machine: Machine) -> dict[str, str]:
+    """What the machine has, as quantities."""
     return {
         "cpu": str(machine.cpus),
         "ephemeral-storage": f"{machine.disk_bytes // 1024}Ki",
@@ -125,6 +129,7 @@ def _condition(
 
 
 def make_lease(name: str, *, now: float) -> Object:
+    """The Lease that says the node lived at ``now``."""
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",

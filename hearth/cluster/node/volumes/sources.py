@@ -16,7 +16,7 @@ from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock
-from hearth.kube.errors import ApiError, NotFound
+from hearth.kube.errors import NotFound
 from hearth.kube.meta import Object
 from hearth.kube.resources import CONFIGMAPS, SECRETS, SERVICEACCOUNTS, Resource
 
@@ -32,12 +32,15 @@ class Snapshot:
     tokens: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     def config_map(self, name: str) -> Mapping[str, bytes] | None:
+        """The data of a ConfigMap; None where there is none."""
         return self.config_maps.get(name)
 
     def secret(self, name: str) -> Mapping[str, bytes] | None:
+        """The data of a Secret; None where there is none."""
         return self.secrets.get(name)
 
     def token(self, audience: str, seconds: int) -> str:
+        """A service account token that was asked for when the snapshot was made."""
         return self.tokens[(audience, seconds)]
 
 
@@ -69,10 +72,13 @@ class ClusterSources:
     async def snapshot(self, pod: Object) -> Snapshot:
         """All that the pod refers to, as it is now; what does not exist is left out."""
         config_maps, secrets = referenced(pod)
-        space = meta.namespace(pod)
+        namespace = meta.namespace(pod)
         return Snapshot(
-            {n: _config_map_data(o) for n, o in await self._find(CONFIGMAPS, space, config_maps)},
-            {n: _secret_data(o) for n, o in await self._find(SECRETS, space, secrets)},
+            {
+                n: _config_map_data(o)
+                for n, o in await self._find(CONFIGMAPS, namespace, config_maps)
+            },
+            {n: _secret_data(o) for n, o in await self._find(SECRETS, namespace, secrets)},
             {
                 (request.audience, request.seconds): await self._token(pod, request)
                 for request in token_requests(pod)
@@ -85,6 +91,7 @@ class ClusterSources:
             del self._tokens[key]
 
     async def close(self) -> None:
+        """Ends the watches."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,12 +102,12 @@ class ClusterSources:
         if not names:
             return []
         cache = await self._cache(resource)
-        found = []
+        objects = []
         for name in sorted(names):
             obj = cache.get(namespace, name) or await self._fetch(resource, namespace, name)
             if obj is not None:
-                found.append((name, obj))
-        return found
+                objects.append((name, obj))
+        return objects
 
     async def _fetch(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Asks the server itself: the watch may be a moment behind."""
@@ -162,6 +169,3 @@ def _config_map_data(obj: Object) -> dict[str, bytes]:
 
 def _secret_data(obj: Object) -> dict[str, bytes]:
     return {key: base64.b64decode(value) for key, value in (obj.get("data") or {}).items()}
-
-
-__all__ = ["EMPTY", "ApiError", "ClusterSources", "Snapshot", "needs_api"]

@@ -87,11 +87,11 @@ class EventRecorder:
 
     async def _write(self, entry: _Entry) -> None:
         entry.is_queued = False
-        name, space = meta.name(entry.body), meta.namespace(entry.body)
+        name, namespace = meta.name(entry.body), meta.namespace(entry.body)
         try:
             if entry.is_written:
                 fields = {k: entry.body[k] for k in ("count", "lastTimestamp")}
-                await self.client.patch(EVENTS, name, space, fields)
+                await self.client.patch(EVENTS, name, namespace, fields)
             else:
                 await self.client.create(EVENTS, entry.body)
                 entry.is_written = True

@@ -84,7 +84,7 @@ class PodWorker:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._health: dict[str, asyncio.Task[None]] = {}
         self._wakeup = asyncio.Event()
-        self._last_complaint = ""
+        self._last_failure = ""
         self._writer = StatusWriter(context, self.spec, pod, is_bound=is_bound)
         self._note_deletion()
 
@@ -92,6 +92,7 @@ class PodWorker:
 
     @property
     def uid(self) -> str:
+        """The uid of the pod's object: another pod of the name has another."""
         return self.spec.uid
 
     @property
@@ -100,13 +101,13 @@ class PodWorker:
         return lifecycle.phase(self.spec, self._observed()) in ("Succeeded", "Failed")
 
     def update(self, pod: Object) -> None:
-        """The object changed."""
-        relabelled = meta.metadata(pod) != meta.metadata(self.pod)
+        """Takes over the object as it is now; it has changed."""
+        is_relabelled = meta.metadata(pod) != meta.metadata(self.pod)
         self.pod = pod
         self._setup.update(pod)
         self._writer.seen(pod)
         self._note_deletion()
-        if relabelled and self._is_prepared and pod["spec"].get("volumes"):
+        if is_relabelled and self._is_prepared and pod["spec"].get("volumes"):
             self.refresh()
         self._wakeup.set()
 
@@ -121,7 +122,7 @@ class PodWorker:
     def retry(self) -> None:
         """Something a container may wait for has changed: an image, a ConfigMap, a Secret."""
         for name, record in self.records.items():
-            if record.complaint is not None:
+            if record.waiting is not None:
                 self.records[name] = records.retry_now(record)
                 self._wakeup.set()
 
@@ -332,8 +333,8 @@ class PodWorker:
         try:
             await self._setup.prepare()
         except PrepareError as error:
-            if str(error) != self._last_complaint:  # the same one is tried again quietly
-                self._last_complaint = str(error)
+            if str(error) != self._last_failure:  # the same one is tried again quietly
+                self._last_failure = str(error)
                 self._event("Warning", error.reason, str(error))
                 if error.__cause__ is not None:
                     facts = {"pod": self.spec.full_name}
@@ -349,19 +350,19 @@ class PodWorker:
         try:
             request, instance = await self._try_start(container)
         except CreateError as error:
-            self._refused(container, error)
+            self._not_created(container, error)
         except ApiError as error:  # for a while we do not know what it refers to
-            self._refused(container, CreateError("CreateContainerConfigError", error.message))
+            self._not_created(container, CreateError("CreateContainerConfigError", error.message))
         except Exception as error:
             if not isinstance(error, StartError | OSError):
                 log.exception("start failed", extra={"pod": self.spec.full_name})
-            self._failed(container, str(error) or type(error).__name__)
+            self._not_started(container, str(error) or type(error).__name__)
         else:
             self._began(request, instance)
 
     async def _try_start(self, container: Container) -> tuple[StartRequest, Instance]:
         record = self._record(container.name)
-        if record.complaint is not None or record.ended is not None:
+        if record.waiting is not None or record.ended is not None:
             await self._setup.look_up()
         request = self._request(container)
         self._folder.prepare_instance(container.name, request.restarts)
@@ -375,7 +376,7 @@ class PodWorker:
             report=lambda kind, reason, message: self._event(kind, reason, message, name),
         )
 
-    def _failed(self, container: Container, message: str) -> None:
+    def _not_started(self, container: Container, message: str) -> None:
         """The program did not start: an instance that ended at once, with its back-off."""
         name, now = container.name, self._context.clock()
         record = records.start_failed(self._record(name), message, now=now, container_id="")
@@ -384,13 +385,13 @@ class PodWorker:
         self._save()
         self._tell_backoff(container, record, now)
 
-    def _refused(self, container: Container, error: CreateError) -> None:
+    def _not_created(self, container: Container, error: CreateError) -> None:
         name, message = container.name, str(error)
         record = self._record(name)
-        first = record.complaint is None or record.complaint.message != message
+        first = record.waiting is None or record.waiting.message != message
         self._set(
             name,
-            records.complained(record, error.reason, message, now=self._context.clock()),
+            records.creation_failed(record, error.reason, message, now=self._context.clock()),
         )
         if error.reason == "ErrImagePull" and first:
             text = f'Failed to pull image "{container.image}": {message}'
@@ -450,7 +451,7 @@ class PodWorker:
             started=lambda: self._mark(run, is_started=True),
             ready=lambda ready: self._mark(run, is_ready=ready),
             unhealthy=lambda reason, message: self._event("Warning", reason, message, name),
-            doomed=lambda why, grace: self._doom(run, why, grace),
+            failed=lambda why, grace: self._request_kill(run, why, grace),
         )
 
     def _mark(
@@ -469,10 +470,10 @@ class PodWorker:
         if changed != record:
             self._set(name, changed)
 
-    def _doom(self, run: ContainerRun, why: str, grace: int | None) -> None:
+    def _request_kill(self, run: ContainerRun, why: str, grace: int | None) -> None:
         name = run.container.name
         if self.runs.get(name) is run:
-            self._set(name, replace(self._record(name), doomed=why, doomed_grace=grace))
+            self._set(name, replace(self._record(name), kill_reason=why, kill_grace=grace))
 
     # -- ending ----------------------------------------------------------------------------
 
@@ -485,7 +486,7 @@ class PodWorker:
         self._end_health(name)
         deadline = self._deletion.deadline if self._deletion else stop.deadline
         grace = deadline - self._context.clock()
-        text = self._record(name).doomed or f"Stopping container {name}"
+        text = self._record(name).kill_reason or f"Stopping container {name}"
         self._event("Normal", "Killing", text, name)
         is_serving = self._deletion is not None and any(c.ports for c in self.spec.containers)
         delay = self._context.termination_delay if is_serving else 0.0

@@ -66,6 +66,7 @@ class StatusWriter:
         return {**self._sent, "conditions": kept + foreign}
 
     async def run(self) -> None:
+        """Writes what is offered until cancelled, or until the pod is not in the API any more."""
         pause = _FIRST_PAUSE
         while True:
             await self._wakeup.wait()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hearth.cluster.node.scheduling import add_up, refusal, requests_of
+from hearth.cluster.node.scheduling import add_up, check_fit, requests_of
 
 APod = Callable[..., dict[str, Any]]
 
@@ -48,7 +48,7 @@ def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
     ],
 )
 def test_a_pod_that_fits(a_pod: APod, spec: dict[str, Any]) -> None:
-    assert refusal(a_pod(**spec), a_node(), {}) is None
+    assert check_fit(a_pod(**spec), a_node(), {}) is None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_pod_that_fits(a_pod: APod, spec: dict[str, Any]) -> None:
     ],
 )
 def test_a_pod_that_wants_another_node(a_pod: APod, spec: dict[str, Any]) -> None:
-    found = refusal(a_pod(**spec), a_node(), {})
+    found = check_fit(a_pod(**spec), a_node(), {})
     assert found is not None
     assert found.message == (
         "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. "
@@ -71,8 +71,8 @@ def test_a_pod_that_wants_another_node(a_pod: APod, spec: dict[str, Any]) -> Non
 
 def test_resources_are_counted(a_pod: APod) -> None:
     used = add_up([requests_of(a_pod(requesting(cpu="1500m")))])
-    assert refusal(a_pod(requesting(cpu="500m")), a_node(), used) is None
-    found = refusal(a_pod(requesting(cpu="501m", memory="2Gi")), a_node(), used)
+    assert check_fit(a_pod(requesting(cpu="500m")), a_node(), used) is None
+    found = check_fit(a_pod(requesting(cpu="501m", memory="2Gi")), a_node(), used)
     assert found is not None
     assert found.message == (
         "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory. "
@@ -81,12 +81,12 @@ def test_resources_are_counted(a_pod: APod) -> None:
 
 
 def test_an_unknown_resource_is_insufficient(a_pod: APod) -> None:
-    found = refusal(a_pod(requesting(**{"nvidia.com/gpu": "1"})), a_node(), {})
+    found = check_fit(a_pod(requesting(**{"nvidia.com/gpu": "1"})), a_node(), {})
     assert found is not None and found.reasons == ("1 Insufficient nvidia.com/gpu",)
 
 
 def test_the_number_of_pods_is_limited(a_pod: APod) -> None:
-    found = refusal(a_pod(), a_node(), {"pods": Decimal(3)})
+    found = check_fit(a_pod(), a_node(), {"pods": Decimal(3)})
     assert found is not None and found.reasons == ("1 Too many pods",)
 
 
@@ -113,10 +113,10 @@ def test_init_containers_count_as_the_largest_and_sidecars_add_up(a_pod: APod) -
     ],
 )
 def test_cordons_and_taints(a_pod: APod, node: dict[str, Any], reason: str) -> None:
-    found = refusal(a_pod(), a_node(**node), {})
+    found = check_fit(a_pod(), a_node(**node), {})
     assert found is not None and found.reasons == (reason,)
     tolerant = a_pod(tolerations=[{"operator": "Exists"}])
-    assert refusal(tolerant, a_node(**node), {}) is None
+    assert check_fit(tolerant, a_node(**node), {}) is None
 
 
 def test_a_toleration_names_key_value_and_effect(a_pod: APod) -> None:
@@ -127,4 +127,4 @@ def test_a_toleration_names_key_value_and_effect(a_pod: APod) -> None:
         ({"key": "gpu", "value": "no"}, False),
         ({"key": "gpu", "operator": "Exists", "effect": "NoExecute"}, False),
     ):
-        assert (refusal(a_pod(tolerations=[toleration]), node, {}) is None) is fits
+        assert (check_fit(a_pod(tolerations=[toleration]), node, {}) is None) is fits

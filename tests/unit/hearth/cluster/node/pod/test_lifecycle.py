@@ -103,7 +103,7 @@ def test_restart_policy(a_spec: ASpec, policy: str, code: int, restarts: bool) -
 
 
 def test_a_doomed_container_is_stopped_with_its_own_grace(a_spec: ASpec) -> None:
-    record = replace(running(), doomed="Container c0 failed liveness probe", doomed_grace=3)
+    record = replace(running(), kill_reason="Container c0 failed liveness probe", kill_grace=3)
     actions = step(a_spec(), seen(c0=record), NOW).actions
     assert actions == (Stop("c0", NOW + 3),)
 
@@ -117,7 +117,7 @@ def test_a_crashing_container_waits_for_its_backoff(a_spec: ASpec) -> None:
 
 
 def test_a_refused_container_is_tried_again_later(a_spec: ASpec) -> None:
-    record = records.complained(records.NEW, "ErrImagePull", "unknown", now=NOW)
+    record = records.creation_failed(records.NEW, "ErrImagePull", "unknown", now=NOW)
     found = step(a_spec(), seen(c0=record), NOW)
     assert (found.actions, found.wake_at) == ((), NOW + 10)
     assert step(a_spec(), seen(c0=records.retry_now(record)), NOW).actions == (Start("c0"),)
@@ -195,7 +195,7 @@ _records = st.one_of(
         running=st.just(Running(NOW - 1)),
         is_started=st.booleans(),
         is_stopping=st.booleans(),
-        doomed=st.sampled_from(["", "liveness"]),
+        kill_reason=st.sampled_from(["", "liveness"]),
     ),
     st.builds(
         Record,

@@ -45,9 +45,9 @@ def test_a_restart_counts_and_keeps_the_last_end() -> None:
 
 
 def test_the_first_start_is_no_restart_even_after_complaints() -> None:
-    record = records.complained(records.NEW, "ErrImagePull", "unknown", now=0.0)
+    record = records.creation_failed(records.NEW, "ErrImagePull", "unknown", now=0.0)
     assert run(record, 1.0).restarts == 0
-    assert run(record, 1.0).complaint is None
+    assert run(record, 1.0).waiting is None
 
 
 def test_a_program_that_cannot_start_counts_as_an_end() -> None:
@@ -59,17 +59,17 @@ def test_a_program_that_cannot_start_counts_as_an_end() -> None:
 def test_image_complaints_wait_longer_each_time() -> None:
     record, waits = records.NEW, []
     for _ in range(7):
-        record = records.complained(record, "ErrImagePull", "unknown", now=0.0)
-        assert record.complaint is not None
-        waits.append(record.complaint.retry_at)
+        record = records.creation_failed(record, "ErrImagePull", "unknown", now=0.0)
+        assert record.waiting is not None
+        waits.append(record.waiting.retry_at)
     assert waits == [10, 20, 40, 80, 160, 300, 300]
 
 
 def test_configuration_complaints_are_tried_again_soon() -> None:
     record = records.NEW
     for _ in range(5):
-        record = records.complained(record, "CreateContainerConfigError", "missing", now=0.0)
-    assert record.complaint is not None and record.complaint.retry_at == 2.0
+        record = records.creation_failed(record, "CreateContainerConfigError", "missing", now=0.0)
+    assert record.waiting is not None and record.waiting.retry_at == 2.0
 
 
 def test_a_lost_process_ends_with_an_unknown_code() -> None:

@@ -103,7 +103,7 @@ def test_crash_loop(a_spec: ASpec) -> None:
 
 
 def test_an_unknown_image_is_an_error_first_and_a_backoff_then(a_spec: ASpec) -> None:
-    record = records.complained(records.NEW, "ErrImagePull", "not known here", now=NOW)
+    record = records.creation_failed(records.NEW, "ErrImagePull", "not known here", now=NOW)
     assert state(a_spec(), record)["state"]["waiting"] == {
         "reason": "ErrImagePull",
         "message": "not known here",
@@ -119,7 +119,7 @@ def test_an_unknown_image_is_an_error_first_and_a_backoff_then(a_spec: ASpec) ->
     "reason", ["CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull"]
 )
 def test_other_complaints_stay_as_they_are(a_spec: ASpec, reason: str) -> None:
-    record = records.complained(records.NEW, reason, "why", now=NOW)
+    record = records.creation_failed(records.NEW, reason, "why", now=NOW)
     found = state(a_spec(), record, now=NOW + 60)["state"]["waiting"]
     assert found == {"reason": reason, "message": "why"}
 
