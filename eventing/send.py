@@ -69,8 +69,7 @@ def send(
     URL. ``*.localhost`` is this machine, whatever the resolver says."""
     target = parse_target(url, None)
     body, headers = _message(event, structured=structured)
-    opening = target.opening.decode("ascii").split("\r\n")
-    path, host = opening[0].split(" ")[1], opening[1].partition(": ")[2]
+    path, host = target.path.decode("ascii"), target.authority.decode("ascii")
     connection = _connect(target.address, target.tls_name, timeout_seconds=timeout_seconds)
     try:
         connection.request("POST", path, body=body, headers={"Host": host, **headers})

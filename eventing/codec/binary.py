@@ -59,7 +59,7 @@ def decode_binary(headers: Iterable[Header], body: bytes) -> Event:
         lines += (name, b": ", value, b"\r\n")
     check_attributes(attributes)
     data = body if body or "datacontenttype" in attributes else None
-    return Event(attributes, data, b"".join(lines))
+    return Event(attributes, data, b"".join(lines), True)
 
 
 def _attribute_name(header: bytes) -> str:

@@ -56,6 +56,8 @@ class Event:
     attributes: dict[str, AttributeValue]
     data: bytes | None = None
     head: bytes | None = field(default=None, compare=False, repr=False)
+    is_text: bool = field(default=False, compare=False, repr=False)
+    """Whether all attributes are known to be text, as they are in binary mode."""
 
     def text(self, name: str) -> str | None:
         """An attribute in its text form, or None."""
@@ -64,10 +66,7 @@ class Event:
 
     def texts(self) -> dict[str, str]:
         """All attributes in text form, as filters see them."""
-        return {
-            name: value if value.__class__ is str else text_of(value)
-            for name, value in self.attributes.items()
-        }
+        return {name: text_of(value) for name, value in self.attributes.items()}
 
 
 def text_of(value: AttributeValue) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from functools import lru_cache
 
 from eventing.codec.binary import Header, decode_binary
 from eventing.codec.event import CodecError, Event
@@ -18,6 +19,7 @@ class Mode(enum.Enum):
     BATCH = "batch"
 
 
+@lru_cache(maxsize=64)
 def mode_of(content_type: bytes) -> Mode:
     """By the media type's beginning, in any case (HTTP binding, section 3)."""
     kind = content_type[:32].lower()
@@ -30,15 +32,15 @@ def mode_of(content_type: bytes) -> Mode:
 
 def decode(headers: Sequence[Header], body: bytes) -> list[Event]:
     """Return the events of a message: one, or those of a batch. Raises CodecError."""
-    content_type = b""
-    for name, value in headers:
-        if name == b"content-type":
-            content_type = content_type or value
-        elif name == b"content-encoding" and value.strip().lower() not in _NOT_ENCODED:
-            # An event has no attribute to say how its data is compressed: it would be lost in
-            # structured mode, and bytes that are not what datacontenttype says would be delivered.
-            raise CodecError("the content coding of the body is not supported", status=415)
-    if content_type[:1] not in b"aA" or (mode := mode_of(content_type)) is Mode.BINARY:
+    known = dict(headers)
+    coding = known.get(b"content-encoding")
+    if coding is not None and coding.strip().lower() not in _NOT_ENCODED:
+        # An event has no attribute to say how its data is compressed: it would be lost in
+        # structured mode, and bytes that are not what datacontenttype says would be delivered.
+        raise CodecError("the content coding of the body is not supported", status=415)
+    content_type = known.get(b"content-type", b"")
+    mode = mode_of(content_type)
+    if mode is Mode.BINARY:
         return [decode_binary(headers, body)]
     _check_json_format(content_type)
     # Attributes repeated as headers are the sender's courtesy: the body counts.

@@ -61,8 +61,9 @@ class HeldEvents:
     @property
     def is_full(self) -> bool:
         """Whether further events of the tail are better read from the log later."""
-        limits = self._budget.limits
-        if self._budget.is_short:
+        budget = self._budget
+        limits = budget.limits
+        if budget.held_bytes > limits.process_bytes:
             return self.bytes > limits.short_fetch_bytes
         return self.bytes > limits.held_bytes or self.events > limits.held_events
 

@@ -26,8 +26,6 @@ class IngressLimits:
     request_seconds: float = 60.0
     """A request must be whole this long after it began."""
     idle_seconds: float = 300.0
-    sweep_seconds: float = 5.0
-    """How often the two above are looked after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,6 @@ class ClientLimits:
     """How deliveries use connections."""
 
     answer_bytes: int = MAX_EVENT_BYTES
-    header_bytes: int = 64 * KIB
     connect_seconds: float = 10.0
     idle_seconds: float = 30.0
     sweep_seconds: float = 0.1

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 
+from activator.http.events import ResponseHead
 from eventing.codec import Event
 from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.runtime import policy as delivery
@@ -25,7 +26,7 @@ from eventing.runtime.intake import TooManyPasses, prepare, prepare_reply
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.policy import Outcome
 from eventing.runtime.replies import LogReplies, reply_of
-from eventing.runtime.request import ErrorInfo, render_request
+from eventing.runtime.request import ErrorInfo, make_request
 from eventing.runtime.slots import Slots
 from eventing.runtime.spec import Reply, SubscriptionSpec
 from eventing.runtime.target import Target
@@ -34,6 +35,7 @@ from hearth.kube.clock import Clock, wall_clock
 log = logging.getLogger(__name__)
 
 _OVERLOADED = frozenset({0, 429, 503})
+_NO_ADDRESS = Answer(ResponseHead.of(404), error="the subscriber has no address")
 
 
 @dataclass(slots=True)
@@ -127,7 +129,8 @@ class Dispatcher:
             self._attempt(self._queue.popleft())
 
     def _attempt(self, item: Delivery) -> None:
-        target = self._target_of(item)
+        spec = self._spec
+        target = spec.target if item.hop is Hop.SUBSCRIBER else self._target_of(item)
         item.attempts += 1
         item.started = monotonic()
         self._under_way += 1
@@ -135,22 +138,22 @@ class Dispatcher:
             waited = self._services.clock() - item.event.arrival_ns / 1e9
             self._counters.process.observe(max(0.0, waited))
         if target is None:
-            answer = Answer(404, error="the subscriber has no address")
-            asyncio.get_running_loop().call_soon(self._answered, item, answer)
+            asyncio.get_running_loop().call_soon(self._answered, item, _NO_ADDRESS)
             return
-        request = render_request(
+        request, payload = make_request(
             target,
             item.event if item.reply is None else item.reply,
-            namespace=self._spec.namespace,
-            structured=self._spec.policy.structured,
+            namespace=spec.namespace,
+            structured=spec.policy.structured,
             wants_reply=item.hop is Hop.SUBSCRIBER,
             failure=item.failure,
         )
         self._services.client.send(
             target,
             request,
+            payload,
             partial(self._answered, item),
-            timeout_seconds=self._spec.policy.timeout_seconds,
+            timeout_seconds=spec.policy.timeout_seconds,
         )
 
     def _target_of(self, item: Delivery) -> Target | None:
@@ -164,36 +167,38 @@ class Dispatcher:
         self._under_way -= 1
         if self._closed:
             return
-        now = monotonic()
-        self._counters.dispatched(answer.status, now - item.started)
-        self._adapt(item, answer.status, now)
-        status, reply = answer.status, None
-        if item.hop is Hop.SUBSCRIBER and delivery.is_success(status):
-            status, reply = reply_of(answer)
-        if reply is not None and self._spec.reply is not None:
-            self._forward_reply(item, reply, answer)
-        else:
-            self._proceed(item, status, answer)
-        self.pump()
-
-    def _adapt(self, item: Delivery, status: int, now: float) -> None:
-        if status in _OVERLOADED:
-            self._slots.overloaded(now=now, started=item.started)
-        elif delivery.is_success(status):
+        now, status = monotonic(), answer.status
+        self._counters.dispatched(status, now - item.started)
+        if delivery.is_success(status):
             self._slots.succeeded(busy=self._under_way + 1)
+            self._succeeded(item, answer)
+        else:
+            if status in _OVERLOADED:
+                self._slots.overloaded(now=now, started=item.started)
+            self._failed(item, status, answer)
+        self.pump()
 
     # -- what follows an attempt -------------------------------------------------------------
 
-    def _proceed(self, item: Delivery, status: int, answer: Answer) -> None:
+    def _succeeded(self, item: Delivery, answer: Answer) -> None:
+        if item.hop is Hop.SUBSCRIBER and answer.may_be_event:
+            status, reply = reply_of(answer)
+            if not delivery.is_success(status):
+                self._failed(item, status, answer)
+                return
+            if reply is not None and self._spec.reply is not None:
+                self._forward_reply(item, reply, answer)
+                return
+        elif item.hop is Hop.DEAD_LETTER:
+            self._counters.dead_lettered += 1
+        self._finish(item)
+
+    def _failed(self, item: Delivery, status: int, answer: Answer) -> None:
         now = self._services.clock()
         outcome = Outcome(status, _retry_after(answer, now))
         match delivery.next_step(
             self._spec.policy, item.attempts, outcome, now=now, jitter=self._services.chance()
         ):
-            case delivery.Done():
-                if item.hop is Hop.DEAD_LETTER:
-                    self._counters.dead_lettered += 1
-                self._finish(item)
             case delivery.Retry(at=at):
                 self._counters.retried += 1
                 self._later(item, at - now)
@@ -225,13 +230,13 @@ class Dispatcher:
         arrival_ns = int(self._services.clock() * 1e9)
         if self._spec.reply is not Reply.OWN_LOG:
             item.reply = prepare_reply(
-                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.headers
+                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
             )
             self._next_hop(item, Hop.REPLY)
             return
         try:
             rendered = prepare(
-                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.headers
+                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
             )
         except TooManyPasses:
             log.warning(
@@ -277,7 +282,10 @@ class Dispatcher:
 
 
 def _retry_after(answer: Answer, now: float) -> float:
-    for name, value in answer.headers:
+    """Seconds that an answer asks to wait; fields are read only of answers that may say so."""
+    if answer.status not in delivery.RETRY_AFTER_STATUSES:
+        return 0.0
+    for name, value in answer.fields:
         if name == b"retry-after":
             return delivery.parse_retry_after(value, now=now)
     return 0.0

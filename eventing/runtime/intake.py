@@ -6,6 +6,7 @@ import datetime
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import cast
 
 import orjson
 
@@ -120,7 +121,9 @@ def without_attributes(head: bytes, prefix: bytes) -> bytes:
 
 
 def _texts_and_types(event: Event) -> tuple[dict[str, str], bytes]:
-    """The attributes in text form, and those that are not text as JSON."""
+    """The attributes in text form, and those that are not text as JSON. Takes the event over."""
+    if event.is_text:
+        return cast("dict[str, str]", event.attributes), b""
     typed = {
         name: value
         for name, value in event.attributes.items()

@@ -23,7 +23,7 @@ from eventing.runtime.brokers import Brokers
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import RuntimeLimits
 from eventing.runtime.dispatcher import Services
-from eventing.runtime.ingress import IngressServer
+from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.target import Address
 from hearth.kube.client import KubeClient
@@ -123,18 +123,15 @@ async def _run(
             group.create_task(manager.run(brokers.synced), name=manager.name)
             await brokers.opened()
             if Role.INGRESS in role:
-                await _listen(config, brokers, stack, group)
+                await _listen(config, brokers, stack)
             ready()
 
 
-async def _listen(
-    config: BrokerConfig, brokers: Brokers, stack: AsyncExitStack, group: asyncio.TaskGroup
-) -> None:
-    ingress = IngressServer(brokers.find, limits=config.limits.ingress)
+async def _listen(config: BrokerConfig, brokers: Brokers, stack: AsyncExitStack) -> None:
+    ingress = Ingress(brokers.find, limits=config.limits.ingress)
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
     await ingress.start(config.host, config.port)
-    group.create_task(ingress.run(), name="ingress-timeouts")
 
 
 def _check_processes(engines: Engines) -> None:

@@ -32,7 +32,7 @@ DEFAULT_TIMEOUT_SECONDS = 600.0
 DEFAULT_RETRY_AFTER_MAX_SECONDS = 60.0
 _JITTER = 0.1
 _RETRIED = frozenset({404, 408, 409, 429})
-_RETRY_AFTER_CODES = frozenset({429, 503})
+RETRY_AFTER_STATUSES = frozenset({429, 503})
 _EXPONENT_CAP = 40
 
 
@@ -114,7 +114,7 @@ def next_step(
     if not is_retried(outcome.status) or attempts > policy.retries:
         return DEAD_LETTER
     wait = backoff_seconds(policy, attempts - 1) * (1 + _JITTER * jitter)
-    if outcome.status in _RETRY_AFTER_CODES:
+    if outcome.status in RETRY_AFTER_STATUSES:
         wait = max(wait, min(outcome.retry_after_seconds, policy.retry_after_max_seconds))
     return Retry(now + wait)
 

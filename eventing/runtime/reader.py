@@ -46,14 +46,10 @@ class Reader:
         self.live = False
         self._task = asyncio.create_task(self._run(), name=f"catch-up-{self._name}")
 
-    def offer(self, event: StoredEvent) -> None:
-        """Take an event of the tail that matched. Only while live."""
-        if self._held.is_full:
-            self._consumer.detach(event)
-            self.start()
-        else:
-            self._consumer.claim(event)
-            self._take(event)
+    def fall_back(self, event: StoredEvent) -> None:
+        """Go on from the log, beginning with this event of the tail. Only while live."""
+        self._consumer.detach(event)
+        self.start()
 
     async def _run(self) -> None:
         while True:

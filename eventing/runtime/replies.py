@@ -19,10 +19,10 @@ def reply_of(answer: Answer) -> tuple[int, Event | None]:
 
     A body that is no event counts as 502, as in Knative.
     """
-    if not answer.body and not any(name == b"ce-specversion" for name, _ in answer.headers):
+    if not answer.may_be_event:
         return answer.status, None
     try:
-        reply = decode_reply(answer.headers, answer.body)
+        reply = decode_reply(answer.fields, answer.body)
     except CodecError:
         return 502, None
     return (answer.status, reply) if reply is not None else (502, None)

@@ -1,10 +1,12 @@
-"""The bytes of one delivery: an event, and where it failed before if it did. Pure."""
+"""One delivery as a request: an event, and where it failed before if it did. Pure."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from functools import lru_cache
 
+from activator.http.events import FieldBlock, RequestHead
 from eventing.codec import encode_structured
 from eventing.codec.binary import encode_value
 from eventing.codec.structured import CONTENT_TYPE
@@ -42,7 +44,7 @@ class ErrorInfo:
         return found
 
 
-def render_request(
+def make_request(
     target: Target,
     event: RenderedEvent,
     *,
@@ -50,18 +52,27 @@ def render_request(
     structured: bool,
     wants_reply: bool = True,
     failure: ErrorInfo | None = None,
-) -> bytes:
-    """Return one whole POST request."""
-    common = b"kn-namespace: %b\r\n" % namespace.encode()
-    if wants_reply:
-        common += b"prefer: reply\r\n"
+) -> tuple[RequestHead, bytes]:
+    """Return a whole POST request: its head, and its body."""
     if structured:
         head, body = _structured(event, failure)
     else:
         head, body = event.head, event.data
         if failure is not None:
             head = without_attributes(head, _ERROR_PREFIX) + _error_lines(failure)
-    return b"".join((target.opening, common, head, b"content-length: %d\r\n\r\n" % len(body), body))
+    blocks = (_common_fields(namespace, wants_reply), FieldBlock(head))
+    request = RequestHead.of(
+        b"POST", target.path, target.authority, blocks=blocks, length=len(body)
+    )
+    request.has_length = True  # also where there is no body: RFC 9110, section 8.6
+    return request, body
+
+
+@lru_cache(maxsize=1024)
+def _common_fields(namespace: str, wants_reply: bool) -> FieldBlock:
+    """What all deliveries of a subscription say."""
+    lines = b"kn-namespace: %b\r\n" % namespace.encode()
+    return FieldBlock(lines + b"prefer: reply\r\n" if wants_reply else lines)
 
 
 def _error_lines(failure: ErrorInfo) -> bytes:

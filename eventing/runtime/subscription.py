@@ -44,8 +44,13 @@ class Subscription:
 
     def offer(self, event: StoredEvent) -> None:
         """Take an event of the tail that matches; passed over unless live."""
-        if self._reader.live:
-            self._reader.offer(event)
+        if not self._reader.live:
+            return
+        if self._held.is_full:
+            self._reader.fall_back(event)
+        else:
+            self._consumer.claim(event)
+            self._take(event)
 
     def _take(self, event: StoredEvent) -> None:
         self._held.add(event)

@@ -1,4 +1,4 @@
-"""Where a URL leads: the connection to open and the beginning of each request. Pure."""
+"""Where a URL leads: the connection to open and what each request asks for. Pure."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ class BadTarget(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL made ready: ``address`` to connect to, ``opening`` to send first."""
+    """A URL made ready."""
 
     url: str
     address: Address
+    """Where to connect to."""
     tls_name: str | None
-    opening: bytes
-    """Request line and Host header."""
+    """The name that the peer's certificate must have; None for plain HTTP."""
+    authority: bytes
+    """What the Host header says."""
+    path: bytes
+    """Path and query."""
 
 
 def parse_target(url: str, gateway: Address | None) -> Target:
@@ -50,10 +54,10 @@ def parse_target(url: str, gateway: Address | None) -> Target:
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[scheme]:
         shown += f":{port}"
-    opening = f"POST {path} HTTP/1.1\r\nhost: {shown}\r\n".encode("ascii")
     address = (host, port or _DEFAULT_PORTS[scheme])
     if scheme == "http" and gateway is not None and host.endswith(_CLUSTER_LOCAL):
         address = gateway
     elif host == "localhost" or host.endswith(".localhost"):
         address = ("127.0.0.1", address[1])
-    return Target(url, address, host if scheme == "https" else None, opening)
+    tls_name = host if scheme == "https" else None
+    return Target(url, address, tls_name, shown.encode("ascii"), path.encode("ascii"))

@@ -21,7 +21,7 @@ from eventing.runtime.addressable import Addressable
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLimits
 from eventing.runtime.dispatcher import Services
-from eventing.runtime.ingress import IngressServer
+from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.policy import Backoff, DeliveryPolicy
 from eventing.runtime.spec import SubscriptionSpec
@@ -48,7 +48,7 @@ async def main(folder: Path, port: int, url: str) -> None:
             dead_letter=None,
         )
     )
-    server = IngressServer(lambda key: runtime if key == KEY else None, limits=IngressLimits())
+    server = Ingress(lambda key: runtime if key == KEY else None, limits=IngressLimits())
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     print(await server.start("127.0.0.1", port), flush=True)

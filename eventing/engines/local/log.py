@@ -105,7 +105,7 @@ class LocalLog:
     def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
         """Write all of the events in one group, or raise Refused."""
         self._check_room()
-        data = b"".join([encode(event) for event in events])
+        data = encode(events[0]) if len(events) == 1 else b"".join(map(encode, events))
         if len(data) > MAX_EVENT_BYTES:
             _check_sizes(events)
         self._pending.append(_Append(data, events, done))

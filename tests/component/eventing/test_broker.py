@@ -20,7 +20,7 @@ from eventing.runtime.addressable import Addressable
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLimits
 from eventing.runtime.dispatcher import Services
-from eventing.runtime.ingress import IngressServer
+from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.policy import Backoff, DeliveryPolicy
 from eventing.runtime.spec import Reply, SubscriptionSpec
@@ -140,7 +140,7 @@ async def plane(folder, *, limits=None, held=None, make_engine=LocalEngine):
     metrics = BrokerMetrics()
     log = await engine.open("broker")
     runtime = Addressable(KEY, log, services=Services(client, budget), metrics=metrics)
-    server = IngressServer(lambda key: runtime if key == KEY else None, limits=IngressLimits())
+    server = Ingress(lambda key: runtime if key == KEY else None, limits=IngressLimits())
     port = await server.start("127.0.0.1", 0)
     sweeping = asyncio.create_task(client.run())
     async with ClientSession() as session:

@@ -8,7 +8,7 @@ import pytest
 
 from eventing.engines.seam import Refused
 from eventing.runtime.config import IngressLimits
-from eventing.runtime.ingress import IngressServer
+from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import EndpointCounters
 
 EVENT = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
@@ -38,7 +38,7 @@ class Broker:
 @contextlib.asynccontextmanager
 async def ingress(broker=None, *, max_event_bytes=2000):
     known = broker or Broker()
-    server = IngressServer(
+    server = Ingress(
         lambda key: known if key == ("ns", "b") else None,
         limits=IngressLimits(event_bytes=max_event_bytes),
     )
@@ -140,15 +140,18 @@ def status(answer):
         ),
         pytest.param(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", 200, b"", id="health"),
         pytest.param(post(body=b"x" * 2001), 413, b"", id="too large"),
-        pytest.param(b"nonsense\r\n\r\n", 400, b"malformed", id="no HTTP"),
+        pytest.param(b"nonsense\r\n\r\n", 400, b"Bad Request", id="no HTTP"),
         pytest.param(
             post(more=EVENT + b"transfer-encoding: chunked\r\n", body=b"0\r\n\r\n"),
             400,
-            b"malformed",
+            b"Bad Request",
             id="two framings",
         ),
         pytest.param(
-            post(more=EVENT + b"content-length: 5\r\n", body=b"x"), 400, b"malformed", id="lengths"
+            post(more=EVENT + b"content-length: 5\r\n", body=b"x"),
+            400,
+            b"Bad Request",
+            id="lengths",
         ),
         pytest.param(
             post(more=EVENT + b"x: %b\r\n" % (b"y" * 70_000)), 431, b"", id="headers too large"
@@ -183,13 +186,53 @@ async def test_a_batch_is_refused_whole(bad):
         assert [[event.ttl for event in events] for events in broker.got] == [[255, 255]]
 
 
-async def test_a_chunked_body_that_grows_too_large_is_cut_off():
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_that_is_too_large_is_refused_and_the_answer_seen(chunked):
+    """Also by a client that sends all of it before it reads (RFC 9112, section 9.6)."""
+    size = 8 * 1024 * 1024
+    if chunked:
+        framing, body = b"transfer-encoding: chunked\r\n", b"10000\r\n%b\r\n" % (b"x" * 65536) * 128
+    else:
+        framing, body = b"content-length: %d\r\n" % size, b"x" * size
+    head = b"POST /ns/b HTTP/1.1\r\nhost: x\r\n" + framing + EVENT + b"\r\n"
+    async with ingress() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + body)
+        async with asyncio.timeout(10):
+            await writer.drain()
+            answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert status(answer) == 413
+        assert answer.endswith(b"events of more than 2000 bytes are refused\n")
+
+
+async def test_a_body_a_little_too_large_costs_no_connection():
     chunks = b"%x\r\n%b\r\n" % (1500, b"x" * 1500) * 2 + b"0\r\n\r\n"
     head = b"POST /ns/b HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n" + EVENT + b"\r\n"
     async with ingress() as port:
-        answer = await exchange(port, head + chunks)
+        answer = await exchange(port, head + chunks + post())
+        assert [int(part[1:4]) for part in answer.split(b"HTTP/1.1")[1:]] == [413, 202]
+
+
+async def test_a_client_that_is_told_before_it_sends_is_told_to_go():
+    head = post(more=EVENT + b"expect: 100-continue\r\n", body=b"x" * 2001)[:-2001]
+    async with ingress() as port:
+        answer = await exchange(port, head, close=False)
         assert status(answer) == 413
-        assert b"connection: close" in answer
+        assert b"connection: close\r\n" in answer
+
+
+async def test_a_request_that_does_not_become_whole_is_ended():
+    limits = IngressLimits(request_seconds=0.2)
+    server = Ingress(lambda key: Broker(), limits=limits)
+    port = await server.start("127.0.0.1", 0)
+    try:
+        answer = await exchange(port, post(body=b"body")[:-2], close=False)
+        assert status(answer) == 408
+        assert b"connection: close\r\n" in answer
+    finally:
+        await server.stop(grace_seconds=1)
 
 
 async def test_broken_framing_closes_the_connection():
@@ -261,7 +304,7 @@ async def test_expect_continue():
         await writer.wait_closed()
 
 
-async def test_a_wish_for_another_protocol_is_passed_over():
+async def test_an_offer_of_another_protocol_is_passed_over():
     upgrade = EVENT + b"connection: upgrade\r\nupgrade: h2c\r\n"
     async with ingress() as port:
         assert status(await exchange(port, post(more=upgrade, body=b"x"))) == 202
@@ -270,7 +313,7 @@ async def test_a_wish_for_another_protocol_is_passed_over():
 async def test_stopping_answers_what_is_pending():
     broker = Broker()
     broker.automatic = False
-    server = IngressServer(lambda key: broker, limits=IngressLimits(event_bytes=2000))
+    server = Ingress(lambda key: broker, limits=IngressLimits(event_bytes=2000))
     port = await server.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(post())

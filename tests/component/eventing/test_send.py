@@ -8,7 +8,7 @@ import pytest
 from eventing.codec import CodecError
 from eventing.engines.seam import Refused
 from eventing.runtime.config import IngressLimits
-from eventing.runtime.ingress import IngressServer
+from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import EndpointCounters
 from eventing.send import SendError, make_event, send
 
@@ -29,7 +29,7 @@ class Broker:
 @contextlib.asynccontextmanager
 async def broker():
     found = Broker()
-    server = IngressServer(lambda key: found, limits=IngressLimits(event_bytes=10_000))
+    server = Ingress(lambda key: found, limits=IngressLimits(event_bytes=10_000))
     found.port = await server.start("127.0.0.1", 0)
     try:
         yield found

@@ -3,8 +3,9 @@
 import base64
 import json
 
+from activator.http.h1.writing import request_head
 from eventing.engines.event import RenderedEvent
-from eventing.runtime.request import ErrorInfo, render_request
+from eventing.runtime.request import ErrorInfo, make_request
 from eventing.runtime.target import parse_target
 
 HEAD = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
@@ -18,8 +19,8 @@ def an_event(head=HEAD, types=b"", data=b'{"a":1}'):
 
 def render(event, **options):
     given = {"namespace": "ns", "structured": False, "failure": None, "wants_reply": True} | options
-    head, _, body = render_request(TARGET, event, **given).partition(b"\r\n\r\n")
-    opening, *lines = head.split(b"\r\n")
+    request, body = make_request(TARGET, event, **given)
+    opening, *lines = request_head(request).removesuffix(b"\r\n\r\n").split(b"\r\n")
     return opening, dict(line.split(b": ", 1) for line in lines), body
 
 
@@ -64,8 +65,9 @@ def test_error_data_is_short():
 def test_an_earlier_failure_is_replaced():
     head = HEAD + b"ce-knativeerrorcode: 400\r\nce-knativeerrordest: http://old\r\n"
     failure = ErrorInfo("http://new", 500, "")
-    request = render_request(
+    made, _ = make_request(
         TARGET, an_event(head), namespace="ns", structured=False, failure=failure
     )
+    request = request_head(made)
     assert request.count(b"ce-knativeerrorcode") == 1
     assert b"http://old" not in request

@@ -8,35 +8,37 @@ GATEWAY = ("127.0.0.1", 9)
 
 
 @pytest.mark.parametrize(
-    ("url", "address", "opening"),
+    ("url", "address", "path", "authority"),
     [
-        ("http://a.example/x?y=1", ("a.example", 80), b"POST /x?y=1 HTTP/1.1\r\nhost: a.example"),
-        ("http://a.example", ("a.example", 80), b"POST / HTTP/1.1\r\nhost: a.example"),
-        ("http://10.0.0.1:81", ("10.0.0.1", 81), b"POST / HTTP/1.1\r\nhost: 10.0.0.1:81"),
-        ("http://[::1]:81/", ("::1", 81), b"POST / HTTP/1.1\r\nhost: [::1]:81"),
+        ("http://a.example/x?y=1", ("a.example", 80), b"/x?y=1", b"a.example"),
+        ("http://a.example", ("a.example", 80), b"/", b"a.example"),
+        ("http://10.0.0.1:81", ("10.0.0.1", 81), b"/", b"10.0.0.1:81"),
+        ("http://[::1]:81/", ("::1", 81), b"/", b"[::1]:81"),
         (
             "http://s.ns.svc.cluster.local/p",
             GATEWAY,
-            b"POST /p HTTP/1.1\r\nhost: s.ns.svc.cluster.local",
+            b"/p",
+            b"s.ns.svc.cluster.local",
         ),
-        ("http://s.ns.svc", GATEWAY, b"POST / HTTP/1.1\r\nhost: s.ns.svc"),
+        ("http://s.ns.svc", GATEWAY, b"/", b"s.ns.svc"),
         (
             "http://hello.ns.localhost:8080",
             ("127.0.0.1", 8080),
-            b"POST / HTTP/1.1\r\nhost: hello.ns.localhost:8080",
+            b"/",
+            b"hello.ns.localhost:8080",
         ),
-        ("http://a/b c", None, None),
-        ("http://a/é", ("a", 80), b"POST /%C3%A9 HTTP/1.1\r\nhost: a"),
+        ("http://a/b c", None, b"", b""),
+        ("http://a/é", ("a", 80), b"/%C3%A9", b"a"),
     ],
 )
-def test_targets(url, address, opening):
+def test_targets(url, address, path, authority):
     if address is None:
         with pytest.raises(BadTarget):
             parse_target(url, GATEWAY)
         return
     target = parse_target(url, GATEWAY)
     assert target.address == address
-    assert target.opening == opening + b"\r\n"
+    assert (target.path, target.authority) == (path, authority)
     assert target.tls_name is None
 
 
