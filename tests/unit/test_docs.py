@@ -77,6 +77,13 @@ def test_the_documents_a_document_names_exist(document: Path) -> None:
     assert [name for name in local if not (document.parent / name).exists()] == []
 
 
+def test_the_places_that_the_glossary_names_exist() -> None:
+    rows = [row for row in (DOCS / "glossary.md").read_text().splitlines() if row.startswith("| ")]
+    places = [place for row in rows for place in row.split("|")[-2].split("`")[1::2]]
+    assert len(places) > 50
+    assert [place for place in places if not (ROOT / place).exists()] == []
+
+
 # -- settings -----------------------------------------------------------------------------------
 
 
