@@ -1,130 +1,247 @@
 """What stands behind a split: one Service port with its pods, its limits and its counters.
 
-``Registry`` makes one ``Backend`` per (namespace, Service, port) and keeps it as long as a route
+``Backends`` makes one ``Backend`` per (namespace, Service, port) and keeps it as long as a route
 leads there or a request is under way. The hot path reaches a backend by a pointer from the route.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
+from activator import failures
 from activator.balancing import Random
+from activator.endpoints import Endpoint
+from activator.http.events import Refusal
 from activator.phases import PHASES
-from activator.pods import Address
+from activator.pods import Address, Pod
 from activator.probing import WAIT_FOR_READY, ProbeKind
-from activator.revisions import RevisionSpec
 from activator.routes import BackendRef
-from activator.stats import RevisionStats
-from activator.throttler import DEFAULT_LIMITS, LineLimits, Throttler
+from activator.stats import RequestStats
+from activator.targets import TargetSpec
+from activator.throttler import DEFAULT_LIMITS, BacklogLimits, Throttler
 from hearth.observability.histogram import Histogram
-
-if TYPE_CHECKING:
-    from activator.exchange import Exchange
 
 BackendKey = tuple[str, str, str]
 
 
+class Waiting(Protocol):
+    """A request in a backlog."""
+
+    def run_on(self, pod: Pod, now: float) -> None:
+        """Go on with this pod."""
+
+    def fail(self, refusal: Refusal) -> None:
+        """Go home."""
+
+
+class Waker(Protocol):
+    """Who is told that requests wait for a pod: the autoscaler's reporter, the prober."""
+
+    def wake(self, backend: Backend) -> None:
+        """Requests wait here. Called often; what is done about it is the waker's to bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendContext:
+    """What all backends share: a clock, chance, limits and hooks."""
+
+    clock: Callable[[], float]
+    random: Random
+    limits: BacklogLimits = DEFAULT_LIMITS
+    wakers: Sequence[Waker] = ()
+    # A pod gets no more requests.
+    dropped: Callable[[Pod], None] = lambda pod: None
+
+
 class Backend:
-    """One destination. ``is_revision`` tells whether somebody makes pods when they are missed."""
+    """One destination. ``can_wake`` tells whether somebody makes pods when they are missed."""
 
     __slots__ = (
+        "_context",
+        "_is_spread_watched",
+        "can_wake",
         "cold_phases",
         "cold_starts",
         "is_gone",
-        "is_revision",
         "pod_seen_at",
         "probing",
         "ready_at",
         "ref",
         "refusals",
         "spec",
-        "spread_timer",
         "stats",
         "throttler",
     )
 
-    def __init__(self, ref: BackendRef, *, now: float, random: Random, limits: LineLimits) -> None:
+    def __init__(self, ref: BackendRef, context: BackendContext) -> None:
         self.ref = ref
-        self.is_revision = bool(ref.revision)
-        # The Revision has been deleted: no pods will come any more.
+        self._context = context
+        now = context.clock()
+        self.can_wake = bool(ref.revision)
+        # What made pods has been deleted: none will come any more.
         self.is_gone = False
-        self.throttler: Throttler[Exchange] = Throttler(random, limits)
-        self.stats = RevisionStats(now)
-        # Until the Revision is seen, only the kubelet's word counts.
-        self.spec = RevisionSpec(ref.namespace, ref.revision or ref.service, probe=WAIT_FOR_READY)
+        self.throttler: Throttler[Waiting] = Throttler(context.random, context.limits)
+        self.stats = RequestStats(now)
+        # Until more is known, only the kubelet's word counts.
+        self.spec = TargetSpec(ref.namespace, ref.revision or ref.service, probe=WAIT_FOR_READY)
         # The first pod with an address and the first ready one since there was none.
         self.pod_seen_at = now
         self.ready_at = now
         self.probing: set[Address] = set()
-        self.spread_timer = False
+        self._is_spread_watched = False
         self.cold_starts = 0
         self.cold_phases = {phase: Histogram() for phase in PHASES}
         self.refusals: dict[str, int] = {}
 
-    def configure(self, spec: RevisionSpec) -> None:
-        self.spec = spec
-        self.is_revision = True
-        self.is_gone = False
-        self.throttler.configure(spec.container_concurrency, spec.spread_target)
-
-    @property
-    def can_probe(self) -> bool:
-        return self.is_revision and self.spec.probe.kind is not ProbeKind.WAIT
-
-    def count_refusal(self, reason: str) -> None:
-        self.refusals[reason] = self.refusals.get(reason, 0) + 1
-
     def __repr__(self) -> str:
         return f"Backend({self.ref.namespace}/{self.ref.service}:{self.ref.port})"
 
+    # -- what is known of it ------------------------------------------------------------------
 
-class Registry:
-    """All backends, found by Service; ``on_new`` fills a new one with what is known."""
+    def configure(self, spec: TargetSpec) -> None:
+        """Somebody makes pods for it, with these limits."""
+        self.spec = spec
+        self.can_wake = True
+        self.is_gone = False
+        self.throttler.configure(spec.container_concurrency, spec.spread_target)
+        self._go_on()
 
-    def __init__(
-        self,
-        *,
-        clock: Callable[[], float],
-        random: Random,
-        limits: LineLimits = DEFAULT_LIMITS,
-    ) -> None:
-        self._clock = clock
-        self._random = random
-        self._limits = limits
+    def retire(self) -> None:
+        """Nobody makes pods for it any more; those that are there go on."""
+        self.is_gone = True
+        self._fail_waiting()
+
+    def update_endpoints(self, endpoints: Mapping[Address, Endpoint]) -> None:
+        """Take over what the EndpointSlices say of its pods."""
+        throttler, now = self.throttler, self._context.clock()
+        had_pods = bool(throttler.pods)
+        for pod in throttler.update(endpoints, now):
+            self._context.dropped(pod)
+        if throttler.pods and not had_pods:
+            self.pod_seen_at = now
+        if throttler.ready:
+            self._note_ready(now)
+        self._go_on()
+
+    def mark_reached(self, pod: Pod) -> None:
+        """A probe of our own has reached a pod."""
+        now = self._context.clock()
+        self.throttler.mark_reached(pod, now)
+        self._note_ready(now)
+
+    @property
+    def can_probe(self) -> bool:
+        """Whether its pods may be probed from here."""
+        return self.can_wake and self.spec.probe.kind is not ProbeKind.WAIT
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether waiting makes sense: there are pods, or somebody makes them."""
+        return bool(self.throttler.ready) or (self.can_wake and not self.is_gone)
+
+    def _note_ready(self, now: float) -> None:
+        """The first ready pod ends the start phase of a cold start."""
+        if self.ready_at < self.pod_seen_at:
+            self.ready_at = now
+
+    # -- who waits ----------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Requests wait: tell who can do something about it."""
+        for waker in self._context.wakers:
+            waker.wake(self)
+
+    def admit(self) -> None:
+        """Capacity has appeared: let as many go as it allows."""
+        now = self._context.clock()
+        for waiting, pod in self.throttler.admit(now):
+            waiting.run_on(pod, now)
+        self._watch_spread(now)
+
+    def _go_on(self) -> None:
+        if self.throttler.waiting:
+            self.admit()
+            self._fail_waiting()
+            self.wake()
+
+    def _fail_waiting(self) -> None:
+        """What made pods is deleted and the last pod gone: who still waits is told so."""
+        if self.is_gone and not self.throttler.ready:
+            for waiting in self.throttler.waiters():
+                waiting.fail(failures.REVISION_GONE)
+
+    def _watch_spread(self, now: float) -> None:
+        """A backlog held back for pods to come is let go when that time is over."""
+        ends_in = self.throttler.spread_ends_in(now)
+        if ends_in is None or self._is_spread_watched:
+            return
+        self._is_spread_watched = True
+        asyncio.get_running_loop().call_later(ends_in + 0.001, self._end_spread)
+
+    def _end_spread(self) -> None:
+        self._is_spread_watched = False
+        self.admit()
+
+    # -- counters -----------------------------------------------------------------------------
+
+    def count_refusal(self, reason: str) -> None:
+        """A request here ended with an answer of ours."""
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+    def count_cold_start(self, seconds: Sequence[float]) -> None:
+        """A request had to wait for a pod; the seconds are those of ``PHASES``."""
+        self.cold_starts += 1
+        for name, value in zip(PHASES, seconds, strict=True):
+            self.cold_phases[name].observe(value)
+
+
+class Backends:
+    """All backends, found by Service."""
+
+    def __init__(self, context: BackendContext, fill: Callable[[Backend], None]) -> None:
+        """``fill`` tells a new backend what is known of it already."""
+        self._context = context
+        self._fill = fill
         self._backends: dict[BackendKey, Backend] = {}
         self._by_service: dict[tuple[str, str], set[BackendKey]] = {}
-        self.on_new: Callable[[Backend], None] = lambda backend: None
 
     def resolve(self, ref: BackendRef) -> Backend:
         """The backend of a reference, made when it is asked for the first time."""
         key = (ref.namespace, ref.service, str(ref.port))
         backend = self._backends.get(key)
         if backend is None:
-            backend = Backend(ref, now=self._clock(), random=self._random, limits=self._limits)
+            backend = Backend(ref, self._context)
             self._backends[key] = backend
             self._by_service.setdefault(key[:2], set()).add(key)
-            self.on_new(backend)
-        elif ref.revision and not backend.is_revision:
+            self._fill(backend)
+        elif ref.revision and not backend.can_wake:
             # First seen as a plain Service, now named by a route as a revision's.
-            backend.is_revision = True
+            backend.can_wake = True
         return backend
 
     def all(self) -> list[Backend]:
+        """Every backend, as a list of its own."""
         return list(self._backends.values())
 
     def of_service(self, namespace: str, service: str) -> list[Backend]:
+        """The backends of one Service, one for each port in use."""
         return [self._backends[key] for key in self._by_service.get((namespace, service), ())]
 
-    def sweep(self, referenced: frozenset[BackendRef]) -> list[Backend]:
-        """Forget, and return, backends that no route leads to and no request uses."""
-        dropped: list[Backend] = []
-        wanted = {(ref.namespace, ref.service, str(ref.port)) for ref in referenced}
+    def sweep(self, referenced: frozenset[BackendRef]) -> None:
+        """Forget backends that no route leads to and no request uses."""
+        kept = {(ref.namespace, ref.service, str(ref.port)) for ref in referenced}
         for key, backend in list(self._backends.items()):
-            if key not in wanted and not backend.stats.has_traffic():
-                dropped.append(self._backends.pop(key))
-                keys = self._by_service[key[:2]]
-                keys.discard(key)
-                if not keys:
-                    del self._by_service[key[:2]]
-        return dropped
+            if key not in kept and not backend.stats.has_traffic():
+                self._forget(key)
+                for pod in backend.throttler.pods.values():
+                    self._context.dropped(pod)
+
+    def _forget(self, key: BackendKey) -> None:
+        del self._backends[key]
+        keys = self._by_service[key[:2]]
+        keys.discard(key)
+        if not keys:
+            del self._by_service[key[:2]]

@@ -7,13 +7,13 @@ hard limit fills the first pods first (so that the last ones can go away), a lar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from activator.pods import Pod
+from activator.pods import Pod
 
 Random = Callable[[], float]
-Policy = Callable[[Sequence["Pod"], int], "Pod | None"]
+"""Gives numbers in [0, 1)."""
+Policy = Callable[[Sequence[Pod], int], Pod | None]
+"""Chooses among ready pods, of which none may have more than the limit; 0: no limit."""
 
 SMALL_CONCURRENCY = 3
 

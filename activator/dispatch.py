@@ -1,7 +1,8 @@
 """Where a request goes: the route table's answer turned into the next step of an exchange.
 
-Called by the client connection when a request's turn has come. Answers without an application
-(probes, health, redirects, refusals) end here.
+One ``Dispatcher`` for each client connection: what the last request's host led to is nearly always
+the next one's as well. Answers without an application (probes, health, redirects, refusals) end
+here.
 """
 
 from __future__ import annotations
@@ -9,119 +10,205 @@ from __future__ import annotations
 from activator import failures
 from activator.backends import Backend
 from activator.exchange import Exchange
-from activator.failures import plain_response
-from activator.forwarding import apply_split, request_head
+from activator.failures import text_answer
+from activator.forwarding import PROBE, PROBE_HASH, extended_block, forwarded_block
+from activator.gateway import Gateway
+from activator.http.events import FieldBlock, Peer, RequestHead, ServerStream
+from activator.http.fields import find_field, without_fields
+from activator.http.refusals import BAD_REQUEST
 from activator.pods import Pod
-from activator.revisions import DEFAULT_TIMEOUT_SECONDS
-from activator.routes import Route, Split, is_cluster_local, is_host, service_host
+from activator.routes import (
+    HostRoutes,
+    Route,
+    RouteTable,
+    Split,
+    is_cluster_local,
+    is_host,
+    service_host,
+)
+from activator.targets import DEFAULT_TIMEOUT_SECONDS
 
 HTTP_PORT = 80
 HEALTH_PATH = b"/healthz"
 # Rewrites lead from one internal host to another; a circle must end.
-_LONGEST_REWRITE = 4
+_MAX_REWRITES = 4
+_HASH_WANTED = b"override"
+"""What a probe says in K-Network-Hash to be told the hash of the KIngress that answers it."""
 
 
-def dispatch(exchange: Exchange, *, internal: bool) -> None:
-    """Send the request to its backend, or answer it."""
-    head = exchange.head
-    if head.probe is not None:
-        _answer_probe(exchange)
-        return
-    routes = exchange.client.find_routes(head.host)
-    if routes is None:
-        _dispatch_unrouted(exchange, internal=internal)
-        return
-    split = routes.only
-    if split is not None:
-        _send(exchange, split, head.host)
-    else:
-        route = routes.find(head.target, head.lines)
-        if route is None:
-            exchange.fail(failures.NO_ROUTE)
+class Dispatcher:
+    """The session of one client connection."""
+
+    __slots__ = (
+        "_block",
+        "_block_host",
+        "_gateway",
+        "_host",
+        "_internal",
+        "_peer",
+        "_routes",
+        "_table",
+    )
+
+    def __init__(self, gateway: Gateway, peer: Peer, *, internal: bool) -> None:
+        self._gateway = gateway
+        self._peer = peer
+        self._internal = internal
+        self._host = self._block_host = b""
+        self._table: RouteTable[Backend] | None = None
+        self._routes: HostRoutes[Backend] | None = None
+        self._block: FieldBlock | None = None
+
+    def request(self, stream: ServerStream) -> Exchange:
+        """Send the request to its backend, or answer it."""
+        exchange = Exchange(self._gateway, stream)
+        head = stream.head
+        host = head.authority
+        taken = head.taken
+        if taken is not None and PROBE in taken:
+            self._answer_probe(exchange, taken[PROBE], taken.get(PROBE_HASH, b""))
+            return exchange
+        routes = self._find_routes(host)
+        if routes is None:
+            self._dispatch_unrouted(exchange, host)
+        elif routes.only is not None:
+            self._send(exchange, routes.only, host)
         else:
-            _follow(exchange, route)
+            route = routes.find(head.target, head.fields)
+            if route is None:
+                exchange.fail(failures.NO_ROUTE)
+            else:
+                self._follow(exchange, route)
+        return exchange
+
+    def _find_routes(self, host: bytes) -> HostRoutes[Backend] | None:
+        table = self._gateway.table
+        if table is not self._table or host != self._host:
+            self._host, self._table = host, table
+            self._routes = (table.internal if self._internal else table.external).find(host)
+        return self._routes
+
+    def _send(self, exchange: Exchange, split: Split[Backend], host: bytes) -> None:
+        head = exchange.stream.head
+        if split.block is None:
+            head.blocks = (self._forwarding(head),)
+        else:
+            _apply_split(head, split)
+            head.blocks = (self._forwarding(head), split.block)
+        head.authority = host
+        exchange.send_to(split.target)
+
+    def _forwarding(self, head: RequestHead) -> FieldBlock:
+        """The fields that tell who has asked for what."""
+        host = head.authority
+        if head.taken is not None and self._gateway.settings.trusts_forwarded:
+            return extended_block(self._peer, host, head.taken)
+        if self._block is None or host != self._block_host:
+            self._block_host = host
+            self._block = forwarded_block(self._peer, host)
+        return self._block
+
+    def _follow(self, exchange: Exchange, route: Route[Backend]) -> None:
+        """A route with conditions, several splits, a rewrite or a redirect."""
+        if route.redirect:
+            _redirect(exchange)
+            return
+        gateway, head = self._gateway, exchange.stream.head
+        host = head.authority
+        split = route.choose(gateway.roll())
+        shown = split.original_host
+        for _ in range(_MAX_REWRITES):
+            if not route.rewrite_host:
+                break
+            host = route.rewrite_host
+            onward = gateway.table.internal.find(host)
+            inner = onward.find(head.target, head.fields) if onward is not None else None
+            if inner is None:
+                # The rewritten host is the Service's own business.
+                break
+            _apply_split(head, split)
+            route, split = inner, inner.choose(gateway.roll())
+        # As Knative's queue-proxy does: a rewrite on the way to a revision is hidden from it.
+        self._send(exchange, split, shown if shown and split.target.can_wake else host)
+
+    # -- hosts without a route ----------------------------------------------------------------
+
+    def _dispatch_unrouted(self, exchange: Exchange, host: bytes) -> None:
+        head = exchange.stream.head
+        if not is_host(host):
+            exchange.fail(BAD_REQUEST)
+            return
+        if self._internal and self._dispatch_internal(exchange, host):
+            return
+        if head.target == HEALTH_PATH and head.method in (b"GET", b"HEAD"):
+            is_ready = self._gateway.is_ready
+            exchange.answer(text_answer(200, "ok") if is_ready else text_answer(503, "not ready"))
+            return
+        exchange.fail(failures.UNKNOWN_HOST)
+
+    def _dispatch_internal(self, exchange: Exchange, host: bytes) -> bool:
+        """To a plain Service, or, as a proxy for pods, to a host outside."""
+        head = exchange.stream.head
+        named = service_host(host)
+        backend = self._gateway.plain_service(*named, port=_port(host)) if named else None
+        if backend is not None:
+            head.blocks = (self._forwarding(head),)
+            exchange.send_to(backend)
+            return True
+        if not head.is_absolute or is_cluster_local(host):
+            return False
+        self._forward(exchange, host)
+        return True
+
+    def _forward(self, exchange: Exchange, host: bytes) -> None:
+        """Plain HTTP to anywhere: what a pod's http_proxy asks for when the host is not ours."""
+        name = host.rpartition(b":")[0] if _has_port(host) else host
+        try:
+            address = (name.strip(b"[]").decode("ascii"), _port(host))
+        except UnicodeDecodeError:
+            exchange.fail(BAD_REQUEST)
+            return
+        self._gateway.forwarded_requests += 1
+        exchange.send_direct(Pod.once(address), DEFAULT_TIMEOUT_SECONDS)
+
+    # -- answers of the gateway ---------------------------------------------------------------
+
+    def _answer_probe(self, exchange: Exchange, kind: bytes, sent_hash: bytes) -> None:
+        """Knative's network probes are the gateway's to answer; no application sees them."""
+        if kind == b"activator":
+            exchange.answer(text_answer(200, "activator"))
+        elif kind != b"probe":
+            shown = kind.decode("latin-1")
+            exchange.answer(text_answer(400, f'unexpected probe header value: "{shown}"'))
+        elif not sent_hash:
+            text = "a probe request must contain a non-empty 'K-Network-Hash' header"
+            exchange.answer(text_answer(400, text))
+        else:
+            self._answer_hash(exchange, sent_hash)
+
+    def _answer_hash(self, exchange: Exchange, sent_hash: bytes) -> None:
+        if sent_hash != _HASH_WANTED:
+            exchange.answer(text_answer(200, "", ((PROBE_HASH, sent_hash),)))
+            return
+        routes = self._find_routes(exchange.stream.head.authority)
+        if routes is None:
+            exchange.fail(failures.UNKNOWN_HOST)
+        else:
+            exchange.answer(text_answer(200, "", ((PROBE_HASH, routes.hash),)))
 
 
-def _follow(exchange: Exchange, route: Route[Backend]) -> None:
-    """A route with conditions, several splits, a rewrite or a redirect."""
-    if route.redirect:
-        _redirect(exchange)
-        return
-    gateway, head = exchange.gateway, exchange.head
-    host = head.host
-    split = route.choose(gateway.roll())
-    shown = split.original_host
-    for _ in range(_LONGEST_REWRITE):
-        if not route.rewrite_host:
-            break
-        host = route.rewrite_host
-        onward = gateway.table.internal.find(host)
-        inner = onward.find(head.target, head.lines) if onward is not None else None
-        if inner is None:
-            # The rewritten host is the Service's own business.
-            break
-        apply_split(head, split)
-        route, split = inner, inner.choose(gateway.roll())
-    # As Knative's queue-proxy does: a rewrite on the way to a revision is hidden from it.
-    _send(exchange, split, shown if shown and split.target.is_revision else host)
-
-
-def _send(exchange: Exchange, split: Split[Backend], host: bytes) -> None:
-    head = exchange.head
-    if split.names:
-        apply_split(head, split)
-    forwarding = exchange.client.forwarding_lines(head)
-    exchange.send_to(split.target, request_head(head, host, forwarding, split.lines))
+def _apply_split(head: RequestHead, split: Split[Backend]) -> None:
+    """A field that a split appends replaces the client's own of that name."""
+    if any(find_field(head.fields, name) is not None for name in split.names):
+        head.fields = without_fields(head.fields, split.names)
 
 
 def _redirect(exchange: Exchange) -> None:
     """To the same address over HTTPS. A 301 would turn other methods into GET, a 308 does not."""
-    head = exchange.head
-    host = head.host.partition(b":")[0]
+    head = exchange.stream.head
+    host = head.authority.partition(b":")[0]
     status = 301 if head.method in (b"GET", b"HEAD") else 308
-    location = b"location: https://%b%b\r\n" % (host, head.target)
-    exchange.client.answer(exchange, plain_response(status, extra=location))
-
-
-def _dispatch_unrouted(exchange: Exchange, *, internal: bool) -> None:
-    head = exchange.head
-    host = head.host
-    if not is_host(host):
-        exchange.fail(failures.BAD_REQUEST)
-        return
-    if internal:
-        backend = _plain_service(exchange, host)
-        if backend is not None:
-            forwarding = exchange.client.forwarding_lines(head)
-            exchange.send_to(backend, request_head(head, host, forwarding))
-            return
-        if head.is_absolute and not is_cluster_local(host):
-            _forward(exchange, host)
-            return
-    if head.target == HEALTH_PATH and head.method in (b"GET", b"HEAD"):
-        _answer_health(exchange)
-        return
-    exchange.fail(failures.UNKNOWN_HOST)
-
-
-def _plain_service(exchange: Exchange, host: bytes) -> Backend | None:
-    found = service_host(host)
-    if found is None:
-        return None
-    return exchange.gateway.plain_service(*found, port=_port(host))
-
-
-def _forward(exchange: Exchange, host: bytes) -> None:
-    """Plain HTTP to anywhere: what a pod's http_proxy asks for when the host is not ours."""
-    name, port = host.rpartition(b":")[0] if _has_port(host) else host, _port(host)
-    try:
-        address = (name.strip(b"[]").decode("ascii"), port)
-    except UnicodeDecodeError:
-        exchange.fail(failures.BAD_REQUEST)
-        return
-    exchange.gateway.forwarded_requests += 1
-    request = request_head(exchange.head, host, b"")
-    exchange.send_direct(Pod(address), request, DEFAULT_TIMEOUT_SECONDS)
+    exchange.answer(text_answer(status, "", ((b"location", b"https://" + host + head.target),)))
 
 
 def _has_port(host: bytes) -> bool:
@@ -131,29 +218,3 @@ def _has_port(host: bytes) -> bool:
 def _port(host: bytes) -> int:
     digits = host.rpartition(b":")[2] if _has_port(host) else b""
     return int(digits) if digits.isdigit() and int(digits) < 65536 else HTTP_PORT
-
-
-def _answer_probe(exchange: Exchange) -> None:
-    """Knative's network probes are the gateway's to answer; the application never sees them."""
-    head = exchange.head
-    if head.probe == b"activator":
-        response = plain_response(200, "activator")
-    elif head.probe == b"probe":
-        if head.probe_hash:
-            response = plain_response(200, extra=b"k-network-hash: %b\r\n" % head.probe_hash)
-        else:
-            response = plain_response(
-                400, "a probe request must contain a non-empty 'K-Network-Hash' header"
-            )
-    else:
-        shown = (head.probe or b"").decode("latin-1")
-        response = plain_response(400, f'unexpected probe header value: "{shown}"')
-    exchange.client.answer(exchange, response)
-
-
-def _answer_health(exchange: Exchange) -> None:
-    gateway = exchange.gateway
-    if gateway.ready and not gateway.draining:
-        exchange.client.answer(exchange, plain_response(200, "ok"))
-    else:
-        exchange.client.answer(exchange, plain_response(503, "not ready"))

@@ -1,176 +1,201 @@
 """One request and its response: from the head to the last byte, whatever happens in between.
 
-    route -> (wait in line) -> pod -> connection -> response -> done
+    route -> (wait in the backlog) -> pod -> connection -> response -> done
 
-Called by the two protocols; asks the pure modules for every decision. An exchange ends exactly
-once, by ``response_done``, ``fail`` or ``abandon``; all three pass through ``_finish``, which gives
-the pod back and counts.
+Knows streams and their events, on both sides, and no socket. Asks the pure modules for every
+decision; the moves it may make are in ``lifecycle``. An exchange ends exactly once, in ``_end``,
+which gives the pod back and counts.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from activator import failures, phases
-from activator.backends import Backend
-from activator.failures import Failure
-from activator.forwarding import chunk, last_chunk
-from activator.framing import CHUNKED, RequestHead
+from activator.backends import Backend, Waiting
 from activator.gateway import Gateway
+from activator.http.events import (
+    SWITCHING,
+    ClientStream,
+    Connection,
+    Lost,
+    Refusal,
+    Reset,
+    ResponseHead,
+    ServerStream,
+)
+from activator.http.fields import Trailers
+from activator.lifecycle import TRANSITIONS, Event, State
 from activator.pods import Pod
-from activator.relay import ResponseRelay
-from activator.revisions import RevisionSpec
 from activator.throttler import Ticket
-from activator.upstream import UpstreamConnection, take_idle
 
-if TYPE_CHECKING:
-    from activator.downstream import ClientConnection
+# Looked up on the hot path.
+_ADMITTED, _SENT, _END = Event.ADMITTED, Event.SENT, Event.END
+_DONE = State.DONE
 
 
 class Exchange:
-    """Defaults sit on the class: one is made for every request, and few change them all."""
+    """Handler of a client's stream, and of the stream to the pod.
 
+    Defaults sit on the class: one is made for every request, and few change them all.
+    """
+
+    state = State.NEW
     backend: Backend | None = None
-    pod: Pod | None = None
-    upstream: UpstreamConnection | None = None
-    request_done = False
-    finished = False
-    # Something has to be done to the response's head before it is relayed.
-    is_special = False
-    idle_seconds = 0.0
-    last_byte_at = 0.0
-    # The head for the application, and what has come of the body before there was a connection.
-    _request = b""
+    _pod: Pod | None = None
+    _upstream: ClientStream | None = None
+    _ticket: Ticket[Waiting] | None = None
+    # What has come of the body before there was a connection.
     _held: list[bytes] | None = None
     _held_octets = 0
-    _discarded = 0
-    _ticket: Ticket[Exchange] | None = None
+    _trailers: Trailers = ()
+    # The client takes no more for now.
+    _is_client_blocked = False
     _is_cold = False
-    # Bytes have been given to a connection: the request cannot be repeated any more.
-    _is_sent = False
+    # Of a tunnel: the application has said all.
+    _is_answered = False
+    _status = 0
+    _idle_seconds = 0.0
+    _last_byte_at = 0.0
     _started = 0.0
     _admitted_at = 0.0
     _sent_at = 0.0
     _deadline = 0.0
 
-    def __init__(self, gateway: Gateway, client: ClientConnection, head: RequestHead) -> None:
-        self.gateway = gateway
-        self.client = client
-        self.head = head
+    def __init__(self, gateway: Gateway, stream: ServerStream) -> None:
+        self._gateway = gateway
+        self.stream = stream
 
-    # Admission.
+    # -- admission ----------------------------------------------------------------------------
 
-    def send_to(self, backend: Backend, request: bytes) -> None:
-        """The route is known; ``request`` is the head as the application gets it."""
-        self._started = now = self.gateway.clock()
+    def send_to(self, backend: Backend) -> None:
+        """The route is known, and the stream's head as the application is to get it."""
+        self._started = now = self._gateway.clock()
         self.backend = backend
-        self._request = request
         self._deadline = now + backend.spec.timeout_seconds
         backend.stats.enter(now)
         pod = backend.throttler.acquire()
         if pod is None:
-            self._wait(backend, now)
+            self._wait(backend)
         else:
             self.run_on(pod, now)
 
-    def send_direct(self, pod: Pod, request: bytes, timeout_seconds: float) -> None:
-        """To a host outside: no line, no capacity, one connection for this request."""
-        self._started = now = self.gateway.clock()
-        self._request = request
+    def send_direct(self, pod: Pod, timeout_seconds: float) -> None:
+        """To a host outside: no backlog, no capacity, one connection for this request."""
+        self._started = now = self._gateway.clock()
         self._deadline = now + timeout_seconds
         self.run_on(pod, now)
 
-    def _wait(self, backend: Backend, now: float) -> None:
-        throttler = backend.throttler
-        if backend.is_gone and not throttler.ready:
-            self.fail(failures.REVISION_GONE)
-            return
-        if not backend.is_revision and not throttler.ready:
-            # Nobody makes pods for a plain Service.
-            self.fail(failures.NO_ENDPOINTS)
-            return
-        self._ticket = throttler.enqueue(self, len(self._request) + self._held_octets)
-        if self._ticket is None:
-            self.fail(failures.QUEUE_FULL)
-            return
-        self._is_cold = not throttler.ready
-        self.client.check_by(self._deadline)
-        self.gateway.demand(backend)
-
     def run_on(self, pod: Pod, now: float) -> None:
         """A pod has been taken for this request; the throttler has counted it."""
+        self.state = TRANSITIONS[self.state][_ADMITTED]
         self._ticket = None
-        self.pod = pod
+        self._pod = pod
         self._admitted_at = now
-        self.client.check_by(self._deadline)
-        connection = take_idle(pod, now) if pod.idle else None
-        if connection is not None:
-            self.attach(connection)
+        self.stream.watch(self._deadline)
+        connection = self._gateway.pools.take(pod, now)
+        if connection is None:
+            self._gateway.pools.dial(pod, self)
         else:
-            self.gateway.dial(self, pod)
+            self._send(connection)
 
-    def awaits(self, pod: Pod) -> bool:
-        """Whether a connection that has just been opened is still wanted."""
-        return not self.finished and self.upstream is None and self.pod is pod
+    def on_connected(self, pod: Pod, connection: Connection) -> bool:
+        """A connection has been opened; the request may have ended, or gone elsewhere."""
+        if self.state is not State.CONNECTING or self._pod is not pod:
+            return False
+        self._send(connection)
+        return True
 
-    def attach(self, connection: UpstreamConnection) -> None:
-        """Send what there is of the request over this connection."""
-        self.upstream = connection
-        connection.exchange = self
-        connection.relay.begin(self.head, self.gateway.draining)
-        if self.client.write_paused:
-            connection.transport.pause_reading()
-        self._is_sent = True
+    def on_refused(self, pod: Pod) -> None:
+        """No byte of the request has left: another pod may have it, or it waits again."""
+        if self.state is not State.CONNECTING or self._pod is not pod:
+            return
+        backend = self.backend
+        if backend is None:
+            self.fail(failures.CONNECT_FAILED)
+            return
+        self._release(backend)
+        backend.throttler.mark_refused(pod, self._gateway.clock())
+        if not backend.is_awaited:
+            self.fail(failures.CONNECT_FAILED)
+            return
+        self.state = TRANSITIONS[self.state][Event.REFUSED]
+        self._enqueue(backend, first=True)
+        backend.admit()
+        if self.state is State.WAITING:
+            backend.wake()
+
+    def _wait(self, backend: Backend) -> None:
+        if not backend.is_awaited:
+            gone = failures.REVISION_GONE if backend.is_gone else failures.NO_ENDPOINTS
+            self.fail(gone)
+            return
+        self.state = TRANSITIONS[self.state][Event.QUEUED]
+        self._enqueue(backend)
+        if self.state is State.WAITING:
+            self.stream.watch(self._deadline)
+            backend.wake()
+
+    def _enqueue(self, backend: Backend, *, first: bool = False) -> None:
+        throttler = backend.throttler
+        size = self.stream.head.octets() + self._held_octets
+        self._is_cold = self._is_cold or not throttler.ready
+        self._ticket = throttler.enqueue(self, size, first=first)
+        if self._ticket is None:
+            self.fail(failures.QUEUE_FULL)
+
+    # -- the request --------------------------------------------------------------------------
+
+    def _send(self, connection: Connection) -> None:
+        """Give what there is of the request to a connection."""
+        self.state = TRANSITIONS[self.state][_SENT]
+        stream = self.stream
         if self._held is None:
-            connection.transport.write(self._request)
+            body = b""
         else:
-            self._send_held(connection, self._held)
+            body, self._held = b"".join(self._held), None
+            stream.resume()
+        upstream = connection.open(
+            self, stream.head, body, stream.is_whole and not self._trailers, stream.takes_chunks
+        )
+        self._upstream = upstream
+        if self._trailers:
+            upstream.send_end(self._trailers)
+        if self._is_client_blocked:
+            upstream.pause()
         backend = self.backend
         if backend is not None and (self._is_cold or backend.spec.has_phase_timeouts):
-            self._settle_timeouts(backend.spec)
-
-    def _send_held(self, connection: UpstreamConnection, held: list[bytes]) -> None:
-        connection.transport.write(b"".join((self._request, *held)))
-        self._held = None
-        self._held_octets = 0
-        self.client.resume("held")
-
-    def _settle_timeouts(self, spec: RevisionSpec) -> None:
-        """The application has the request: its own limits begin to count."""
-        self.is_special = self._is_cold
-        self._sent_at = self.last_byte_at = self.gateway.clock()
-        self.idle_seconds = spec.idle_timeout_seconds
-        self.client.check_by(self.nearest_deadline())
-
-    # The request's body.
+            # The application's own limits begin to count.
+            self._sent_at = self._last_byte_at = self._gateway.clock()
+            self._idle_seconds = backend.spec.idle_timeout_seconds
+            stream.watch(self._nearest_deadline())
 
     def on_body(self, data: bytes) -> None:
-        if self.head.length == CHUNKED:
-            data = chunk(data)
-        self._write(data)
-
-    def on_end(self, trailers: list[bytes]) -> None:
-        self.request_done = True
-        if self.head.length == CHUNKED:
-            self._write(last_chunk(trailers))
-
-    def _write(self, data: bytes) -> None:
-        if self.finished:
-            self._discard(len(data))
-        elif self.upstream is not None:
-            # One that is closing has its end reported in this turn of the loop.
-            if not self.upstream.transport.is_closing():
-                self.upstream.transport.write(data)
-        else:
+        """A piece of the request's body, or of what the client says in a tunnel."""
+        if self._upstream is None:
             self._hold(data)
+            return
+        self._upstream.send_body(data)
+        if self.state is State.TUNNEL:
+            self._note_byte()
+
+    def on_end(self, trailers: Trailers) -> None:
+        """The request is whole, or the client's direction of a tunnel over."""
+        if self.state is State.TUNNEL and self._is_answered:
+            upstream = self._upstream
+            self._end(self._status)
+            if upstream is not None:
+                upstream.send_end()
+        elif self._upstream is not None:
+            self._upstream.send_end(trailers)
+        else:
+            self._trailers = trailers
 
     def _hold(self, data: bytes) -> None:
         if self._held is None:
             self._held = []
         self._held.append(data)
         self._held_octets += len(data)
-        if self._held_octets > self.gateway.limits.held_octets:
-            self.client.pause("held")
+        if self._held_octets > self._gateway.limits.held_octets:
+            self.stream.pause()
         if (
             self._ticket is not None
             and self.backend is not None
@@ -178,19 +203,59 @@ class Exchange:
         ):
             self.fail(failures.QUEUE_FULL)
 
-    def _discard(self, size: int) -> None:
-        """The response is over and the body goes on: read it to its end, within reason."""
-        self._discarded += size
-        if self._discarded > self.gateway.limits.discarded_octets:
-            self.client.close()
+    # -- the response -------------------------------------------------------------------------
 
-    # The response.
+    def on_informational(self, head: ResponseHead) -> None:
+        """A response before the response."""
+        self._note_byte()
+        self.stream.send_informational(head)
 
-    def before_head(self, relay: ResponseRelay) -> None:
-        """The first bytes of a cold response have come: say where the time went."""
-        self.is_special = False
+    def on_response(self, head: ResponseHead, end: bool) -> None:
+        """The response has begun, and perhaps ended."""
+        if self._is_cold:
+            self._tell_phases(head)
+        if end:
+            self._upstream = None
+            self._end(head.status)
+            self.stream.send_head(head, True)
+            self._admit_next()
+            return
+        self._note_byte()
+        self._status = head.status
+        event = Event.SWITCHED if head.status == SWITCHING else Event.RESPONDED
+        self.state = TRANSITIONS[self.state][event]
+        self.stream.send_head(head, False)
+
+    def on_response_body(self, data: bytes) -> None:
+        """A piece of the response's body."""
+        if self._idle_seconds:
+            self._last_byte_at = self._gateway.clock()
+        self.stream.send_body(data)
+
+    def on_response_end(self, trailers: Trailers) -> None:
+        """The response is whole, or the application's direction of a tunnel over."""
+        if self.state is State.TUNNEL and not self.stream.is_whole:
+            self._is_answered = True
+            self.stream.send_end()
+            return
+        self._upstream = None
+        self._end(self._status)
+        self.stream.send_end(trailers)
+        self._admit_next()
+
+    def on_lost(self, reset: Reset) -> None:
+        """The application's connection is over, or what it says is no response."""
+        self._upstream = None
+        if reset.cause is Lost.MALFORMED:
+            self.fail(failures.BAD_RESPONSE)
+        else:
+            self.fail(failures.UPSTREAM_RESET)
+
+    def _tell_phases(self, head: ResponseHead) -> None:
+        """Say where the time of a cold request went, in its response and in the metrics."""
+        self._is_cold = False
         backend = self.backend
-        if not self._is_cold or backend is None:
+        if backend is None:
             return
         seconds = phases.durations(
             phases.Marks(
@@ -199,176 +264,132 @@ class Exchange:
                 pod_ready=backend.ready_at,
                 admitted=self._admitted_at,
                 sent=self._sent_at,
-                answered=self.gateway.clock(),
+                answered=self._gateway.clock(),
             )
         )
-        relay.add_field(phases.server_timing(seconds))
-        backend.cold_starts += 1
-        for name, value in zip(phases.PHASES, seconds, strict=True):
-            backend.cold_phases[name].observe(value)
+        head.add(*phases.server_timing(seconds))
+        backend.count_cold_start(seconds)
 
-    def response_done(self) -> None:
-        """The last byte of the response has been handed to the client."""
-        connection = self.upstream
-        assert connection is not None
-        relay, pod = connection.relay, connection.pod
-        if relay.upgraded:
-            self.client.become_tunnel(self, connection)
+    # -- windows ------------------------------------------------------------------------------
+
+    def on_window(self, is_open: bool) -> None:
+        """The client reads slowly, so the pod has to wait; or it has caught up."""
+        self._is_client_blocked = not is_open
+        upstream = self._upstream
+        if upstream is None:
             return
-        connection.exchange = None
-        now = self._finish(relay.status)
-        if relay.reusable and self.request_done and not pod.gone and self.backend is not None:
-            connection.idle_since = now
-            if self.client.write_paused:
-                # Held back for this client's sake; the next one's response must not be.
-                connection.transport.resume_reading()
-            pod.idle.append(connection)
+        if is_open:
+            upstream.resume()
         else:
-            connection.close()
-        backend = self.backend
-        if backend is not None and backend.throttler.waiting:
-            self.gateway.admit(backend)
-        self.client.exchange_done(self, close=relay.client_closes)
+            upstream.pause()
 
-    def response_broken(self) -> None:
-        """The application's bytes are no HTTP response."""
-        self._drop_upstream()
-        self.fail(failures.BAD_RESPONSE)
-
-    def upstream_lost(self, error: Exception | None) -> None:
-        connection = self.upstream
-        assert connection is not None
-        relay = connection.relay
-        if error is None and relay.until_close and not relay.complete:
-            self.client.transport.write(relay.end())
-            self.response_done()
-            return
-        self.fail(failures.UPSTREAM_RESET)
-
-    def connect_failed(self, pod: Pod) -> None:
-        """No byte of the request has left: another pod may have it, or it waits again."""
-        if not self.awaits(pod):
-            return
-        backend = self.backend
-        if backend is None:
-            self.fail(failures.CONNECT_FAILED)
-            return
-        self._give_back()
-        now = self.gateway.clock()
-        throttler = backend.throttler
-        throttler.mark_refused(pod, now)
-        if (backend.is_gone or not backend.is_revision) and not throttler.ready:
-            self.fail(failures.CONNECT_FAILED)
-            return
-        size = len(self._request) + self._held_octets
-        self._ticket = throttler.enqueue(self, size, first=True)
-        if self._ticket is None:
-            self.fail(failures.QUEUE_FULL)
-            return
-        self._is_cold = self._is_cold or not throttler.ready
-        self.gateway.admit(backend)
-        if not self.finished and self._ticket is not None:
-            self.gateway.demand(backend)
-
-    # Endings.
-
-    def fail(self, failure: Failure) -> None:
-        """End with an answer of ours, or by a cut where the application's has already begun."""
-        if self.finished:
-            return
-        begun = self.upstream is not None and self.upstream.relay.head_seen
-        backend = self.backend
-        self._finish(failure.status)
-        self._drop_upstream()
-        self.gateway.count_refusal(failure.reason)
-        if backend is not None:
-            backend.count_refusal(failure.reason)
-            if backend.throttler.waiting:
-                self.gateway.admit(backend)
-        if begun:
-            # The client must not take a part for the whole.
-            self.client.abort()
+    def on_request_window(self, is_open: bool) -> None:
+        """The pod reads slowly, so the client has to wait; or it has caught up."""
+        if is_open:
+            self.stream.resume()
         else:
-            self.client.answer_failure(self, failure)
+            self.stream.pause()
 
-    def abandon(self) -> None:
-        """The client is gone."""
-        if self.finished:
-            return
-        self._finish(0)
-        self._drop_upstream()
-        backend = self.backend
-        if backend is not None and backend.throttler.waiting:
-            self.gateway.admit(backend)
+    # -- deadlines ----------------------------------------------------------------------------
 
-    def tunnel_closed(self) -> None:
-        """Both ends of an upgraded connection are closed."""
-        if self.finished:
-            return
-        self._finish(101)
-        backend = self.backend
-        if backend is not None and backend.throttler.waiting:
-            self.gateway.admit(backend)
-
-    def expire(self, now: float) -> None:
+    def on_deadline(self, now: float) -> None:
         """A deadline may have passed; which one decides the answer."""
-        failure = self._expired(now)
-        if failure is None or self.finished:
-            return
-        if self.client.tunnel is not None:
-            self.client.tunnel.abort()
-        else:
-            self.fail(failure)
+        refusal = self._expired(now)
+        if refusal is not None:
+            self.fail(refusal)
+        elif self.state is not _DONE:
+            self.stream.watch(self._nearest_deadline())
 
-    def nearest_deadline(self) -> float:
+    def _nearest_deadline(self) -> float:
         nearest = min(self._deadline, self._response_start_limit())
-        if self.idle_seconds and self._is_sent:
-            nearest = min(nearest, self.last_byte_at + self.idle_seconds)
+        if self._idle_seconds and self.state >= State.SENT:
+            nearest = min(nearest, self._last_byte_at + self._idle_seconds)
         return nearest
 
-    def _expired(self, now: float) -> Failure | None:
+    def _expired(self, now: float) -> Refusal | None:
+        is_sent = self.state >= State.SENT
         if now >= self._deadline:
-            return failures.REQUEST_TIMEOUT if self._is_sent else failures.QUEUE_TIMEOUT
-        if not self._is_sent or self.backend is None:
-            return None
-        spec = self.backend.spec
+            return failures.REQUEST_TIMEOUT if is_sent else failures.QUEUE_TIMEOUT
         if now >= self._response_start_limit():
             return failures.RESPONSE_START_TIMEOUT
-        if self.idle_seconds and now >= self.last_byte_at + spec.idle_timeout_seconds:
+        if is_sent and self._idle_seconds and now >= self._last_byte_at + self._idle_seconds:
             return failures.IDLE_TIMEOUT
         return None
 
     def _response_start_limit(self) -> float:
-        backend, upstream = self.backend, self.upstream
-        if backend is None or upstream is None:
+        """Any head ends this wait, a 101 too: what follows is under the idle time."""
+        if self.state is not State.SENT or self.backend is None:
             return float("inf")
-        tunnel = self.client.tunnel
-        # The 101 only opens a tunnel: what the application says in it is the response.
-        if upstream.relay.head_seen if tunnel is None else tunnel.has_answered:
-            return float("inf")
-        seconds = backend.spec.response_start_timeout_seconds
-        return self._sent_at + seconds if seconds and self._is_sent else float("inf")
+        seconds = self.backend.spec.response_start_timeout_seconds
+        return self._sent_at + seconds if seconds else float("inf")
 
-    def _finish(self, status: int) -> float:
+    def _note_byte(self) -> None:
+        if self._idle_seconds:
+            self._last_byte_at = self._gateway.clock()
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def fail(self, refusal: Refusal) -> None:
+        """End with an answer of ours, or by a cut where the application's has already begun."""
+        if self.state is _DONE:
+            return
+        if self.state is State.TUNNEL:
+            self._cut(self._status)
+            self.stream.reset()
+            return
+        has_begun = self.state is State.RESPONDING
+        self._cut(refusal.status)
+        if self.backend is not None:
+            self.backend.count_refusal(refusal.reason)
+        answer = self._gateway.refuse(refusal)
+        if has_begun:
+            # The client must not take a part for the whole.
+            self.stream.reset()
+        else:
+            self.stream.send_head(answer, True)
+        self._admit_next()
+
+    def on_reset(self, refusal: Refusal | None) -> None:
+        """The client is gone, or its request broken, which it has been told."""
+        if self.state is _DONE:
+            return
+        if refusal is not None and self.backend is not None:
+            self.backend.count_refusal(refusal.reason)
+        is_tunnel = self.state is State.TUNNEL
+        self._cut(self._status if is_tunnel else refusal.status if refusal is not None else 0)
+        self._admit_next()
+
+    def answer(self, head: ResponseHead) -> None:
+        """End with an answer of ours that is no failure."""
+        self._end(head.status)
+        self.stream.send_head(head, True)
+
+    def _cut(self, status: int) -> None:
+        """End, and give up what is under way at the pod."""
+        upstream, self._upstream = self._upstream, None
+        self._end(status)
+        if upstream is not None:
+            upstream.reset()
+
+    def _end(self, status: int) -> None:
         """The one end of every exchange: the pod is free again, and the request counted."""
-        self.finished = True
-        now = self.gateway.clock()
+        self.state = TRANSITIONS[self.state][_END]
         backend = self.backend
         if backend is not None:
             if self._ticket is not None:
                 backend.throttler.cancel(self._ticket)
                 self._ticket = None
-            self._give_back()
+            self._release(backend)
+            now = self._gateway.clock()
             backend.stats.leave(now, status, now - self._started)
-        return now
 
-    def _give_back(self) -> None:
-        pod, self.pod = self.pod, None
-        if pod is not None and self.backend is not None:
-            self.backend.throttler.release(pod)
+    def _release(self, backend: Backend) -> None:
+        pod, self._pod = self._pod, None
+        if pod is not None:
+            backend.throttler.release(pod)
 
-    def _drop_upstream(self) -> None:
-        connection, self.upstream = self.upstream, None
-        if connection is not None:
-            connection.exchange = None
-            connection.abort()
+    def _admit_next(self) -> None:
+        """Who waits may have what has become free."""
+        backend = self.backend
+        if backend is not None and backend.throttler.waiting:
+            backend.admit()

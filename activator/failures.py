@@ -1,93 +1,52 @@
 """Answers that are Hearth's own and not the application's, one row per reason.
 
-Called by the protocols whenever a request ends without an application's response. Every answer
-carries ``x-hearth-error: <reason>``, so that a 503 of ours can be told from one of theirs.
-Statuses and bodies are those that Knative's activator, queue-proxy and Kourier give.
+Every answer carries ``x-hearth-error: <reason>``, so that a 503 of ours can be told from one of
+theirs. Statuses and bodies are those that Knative's activator, queue-proxy and Kourier give. What
+the server half refuses by itself is in ``activator.http.refusals``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from http import HTTPStatus
+from activator.http import refusals
+from activator.http.events import Refusal, ResponseHead
+from activator.http.fields import Field
 
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a request ends here: a reason code, the status and the text of the body."""
-
-    reason: str
-    status: int
-    body: str = ""
-    closes: bool = False
-    extra: bytes = b""
-
-
-# The peer's framing cannot be trusted: answer once, then close (RFC 9112, section 6.3 and 11.2).
-BAD_REQUEST = Failure("bad-request", 400, "Bad Request", closes=True)
-HEAD_TOO_LARGE = Failure("head-too-large", 431, "Request Header Fields Too Large", closes=True)
-HEAD_TIMEOUT = Failure("head-timeout", 408, "Request Timeout", closes=True)
-UNSUPPORTED_VERSION = Failure("unsupported-version", 505, "HTTP Version Not Supported", closes=True)
-UNSUPPORTED_CODING = Failure("unsupported-transfer-coding", 501, "Not Implemented", closes=True)
-CONNECT_REFUSED = Failure("connect-refused", 405, "Method Not Allowed", closes=True)
-TOO_MANY_CONNECTIONS = Failure("too-many-connections", 503, "too many connections", closes=True)
-
-UNKNOWN_HOST = Failure("unknown-host", 404)
-NO_ROUTE = Failure("no-route", 404)
-NO_ENDPOINTS = Failure("no-endpoints", 503, "no endpoints available")
-REVISION_GONE = Failure("revision-gone", 503, "the revision has been deleted")
-QUEUE_FULL = Failure("queue-full", 503, "pending request queue full", extra=b"retry-after: 1\r\n")
-
-CONNECT_FAILED = Failure("connect-failed", 502, "cannot connect to the application")
-UPSTREAM_RESET = Failure("upstream-reset", 502, "the application closed the connection")
-BAD_RESPONSE = Failure("bad-response", 502, "the application sent a malformed response")
-
-# Knative's activator answers the first text while a request waits, its queue-proxy the second.
-QUEUE_TIMEOUT = Failure("queue-timeout", 504, "activator request timeout")
-REQUEST_TIMEOUT = Failure("request-timeout", 504, "request timeout")
-RESPONSE_START_TIMEOUT = Failure("response-start-timeout", 504, "request timeout")
-IDLE_TIMEOUT = Failure("idle-timeout", 504, "request timeout")
-
-ALL_FAILURES: tuple[Failure, ...] = tuple(
-    value for value in tuple(globals().values()) if isinstance(value, Failure)
+UNKNOWN_HOST = Refusal("unknown-host", 404)
+NO_ROUTE = Refusal("no-route", 404)
+NO_ENDPOINTS = Refusal("no-endpoints", 503, "no endpoints available")
+REVISION_GONE = Refusal("revision-gone", 503, "the revision has been deleted")
+QUEUE_FULL = Refusal(
+    "queue-full", 503, "pending request queue full", fields=((b"retry-after", b"1"),)
 )
 
+CONNECT_FAILED = Refusal("connect-failed", 502, "cannot connect to the application")
+UPSTREAM_RESET = Refusal("upstream-reset", 502, "the application closed the connection")
+BAD_RESPONSE = Refusal("bad-response", 502, "the application sent a malformed response")
 
-def phrase(status: int) -> str:
-    """The reason phrase of a status, or an empty text for one that the standard does not name."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
+# Knative's activator answers the first text while a request waits, its queue-proxy the second.
+QUEUE_TIMEOUT = Refusal("queue-timeout", 504, "activator request timeout")
+REQUEST_TIMEOUT = Refusal("request-timeout", 504, "request timeout")
+RESPONSE_START_TIMEOUT = Refusal("response-start-timeout", 504, "request timeout")
+IDLE_TIMEOUT = Refusal("idle-timeout", 504, "request timeout")
+
+ALL_FAILURES: tuple[Refusal, ...] = tuple(
+    value for value in (*vars(refusals).values(), *globals().values()) if isinstance(value, Refusal)
+)
+
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
 
-def render(failure: Failure, *, head_only: bool = False, close: bool = False) -> bytes:
-    """The whole response in bytes. ``head_only`` leaves the body out, as HEAD asks."""
-    return plain_response(
-        failure.status,
-        failure.body,
-        extra=b"x-hearth-error: %b\r\n%b" % (failure.reason.encode(), failure.extra),
-        head_only=head_only,
-        close=close or failure.closes,
+def refusal_answer(refusal: Refusal) -> ResponseHead:
+    """The response to a request that ends with this refusal."""
+    reason = (b"x-hearth-error", refusal.reason.encode())
+    return text_answer(
+        refusal.status, refusal.text, (reason, *refusal.fields), closes=refusal.closes
     )
 
 
-def plain_response(
-    status: int,
-    body: str = "",
-    *,
-    extra: bytes = b"",
-    head_only: bool = False,
-    close: bool = False,
-) -> bytes:
+def text_answer(
+    status: int, text: str = "", fields: tuple[Field, ...] = (), *, closes: bool = False
+) -> ResponseHead:
     """A small text response that the activator gives by itself."""
-    text = body.encode()
-    head = b"HTTP/1.1 %d %b\r\ncontent-length: %d\r\n" % (
-        status,
-        phrase(status).encode(),
-        len(text),
-    )
-    if text:
-        head += b"content-type: text/plain; charset=utf-8\r\n"
-    if close:
-        head += b"connection: close\r\n"
-    return head + extra + b"\r\n" + (b"" if head_only else text)
+    kind = (_TEXT,) if text else ()
+    return ResponseHead.of(status, (*kind, *fields), text.encode(), closes=closes)

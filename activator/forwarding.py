@@ -1,53 +1,56 @@
-"""A request as the application gets it: the head in bytes. Pure; called once per request."""
+"""Fields that the gateway itself reads and writes on a request's way to the application. Pure."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-from activator.framing import CHUNKED, RequestHead
-from activator.headers import find_field, without_fields
-from activator.routes import Split
+from activator.http.events import FieldBlock, Peer
 
+PROBE = b"k-network-probe"
+PROBE_HASH = b"k-network-hash"
+FORWARDED_FOR = b"x-forwarded-for"
+FORWARDED_PROTO = b"x-forwarded-proto"
+FORWARDED_HOST = b"x-forwarded-host"
+FORWARDED = b"forwarded"
 
-def request_head(head: RequestHead, host: bytes, forwarding: bytes, appended: bytes = b"") -> bytes:
-    """The request line and all fields. ``forwarding`` and ``appended`` are whole lines."""
-    start = head.method + b" " + head.target + b" HTTP/1.1\r\nhost: " + host + b"\r\n" + forwarding
-    if head.lines:
-        start += b"\r\n".join(head.lines) + b"\r\n"
-    if appended:
-        start += appended
-    if head.has_length or head.transfer_encoding or head.connection or head.trailers_welcome:
-        start += _hop_fields(head)
-    return start + b"\r\n"
+TAKEN = (PROBE, PROBE_HASH, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED)
+"""What a client says in these fields is the gateway's to read; it writes its own."""
 
-
-def _hop_fields(head: RequestHead) -> bytes:
-    """What this hop needs to know of the body and of the connection."""
-    fields = b""
-    if head.length == CHUNKED:
-        fields = b"transfer-encoding: chunked\r\n"
-    elif head.has_length:
-        fields = b"content-length: %d\r\n" % head.length
-    if head.expects_continue and head.length:
-        fields += b"expect: 100-continue\r\n"
-    if head.upgrades:
-        fields += b"connection: upgrade\r\nupgrade: %b\r\n" % head.upgrade
-    if head.trailers_welcome:
-        fields += b"te: trailers\r\n"
-    return fields
+DROPPED = (
+    b"knative-serving-revision",
+    b"knative-serving-namespace",
+    b"k-proxy-request",
+    b"k-passthrough-lb",
+    b"k-original-host",
+)
+"""Knative's routing fields are the gateway's to set: no client's copy reaches an application."""
 
 
-def apply_split(head: RequestHead, split: Split[Any]) -> None:
-    """A field that a split appends replaces the client's own of that name."""
-    if any(find_field(head.lines, name) is not None for name in split.names):
-        head.lines = without_fields(head.lines, split.names)
+def forwarded_node(address: str) -> bytes:
+    """A peer's address as RFC 7239 writes it: IPv6 in brackets and quotes."""
+    return b'"[%b]"' % address.encode() if ":" in address else address.encode()
 
 
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
+def forwarded_block(peer: Peer, host: bytes) -> FieldBlock:
+    """The forwarding fields of a request that arrived without any."""
+    return extended_block(peer, host, {})
 
 
-def last_chunk(trailers: list[bytes]) -> bytes:
-    if not trailers:
-        return b"0\r\n\r\n"
-    return b"0\r\n" + b"\r\n".join(trailers) + b"\r\n\r\n"
+def extended_block(peer: Peer, host: bytes, seen: Mapping[bytes, bytes]) -> FieldBlock:
+    """The same where a proxy in front of us has begun: addresses are appended, the rest kept."""
+    address, scheme = peer.address.encode(), peer.scheme
+    own = b"for=%b;host=%b;proto=%b" % (forwarded_node(peer.address), _quoted_host(host), scheme)
+    addresses, forwarded = seen.get(FORWARDED_FOR), seen.get(FORWARDED)
+    return FieldBlock.of(
+        (
+            (FORWARDED_FOR, b"%b, %b" % (addresses, address) if addresses else address),
+            (FORWARDED_PROTO, seen.get(FORWARDED_PROTO) or scheme),
+            (FORWARDED_HOST, seen.get(FORWARDED_HOST) or host),
+            (FORWARDED, b"%b, %b" % (forwarded, own) if forwarded else own),
+        )
+    )
+
+
+def _quoted_host(host: bytes) -> bytes:
+    """A host with a port is no token, so RFC 7239 wants it quoted."""
+    return b'"%b"' % host if b":" in host else host

@@ -11,6 +11,7 @@ Object = dict[str, Any]
 
 CONDITIONS = ConditionSet("Ready", ("LoadBalancerReady", "NetworkConfigured"))
 INVALID_REASON = "InvalidIngress"
+CONFLICT_REASON = "DomainConflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,14 @@ def routed_status(ingress: Object, addresses: LoadBalancers, *, now: float) -> O
     }
 
 
-def refused_status(ingress: Object, message: str, *, now: float) -> Object:
+def refused_status(
+    ingress: Object, message: str, *, now: float, reason: str = INVALID_REASON
+) -> Object:
     """The status of a KIngress that cannot be routed; what was routed before stays."""
     status: Object = dict(ingress.get("status") or {})
     conditions = CONDITIONS.manage(status.get("conditions"), now=now)
     conditions.initialize()
-    conditions.mark_false("NetworkConfigured", INVALID_REASON, message)
+    conditions.mark_false("NetworkConfigured", reason, message)
     status["conditions"] = conditions.list()
     status["observedGeneration"] = _generation(ingress)
     return status

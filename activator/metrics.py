@@ -17,7 +17,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from activator.backends import Backend
-from activator.gateway import Gateway
+from activator.dataplane import DataPlane
 from activator.reporter import Reporter
 from hearth.observability.histogram import Histogram
 
@@ -30,20 +30,27 @@ _REVISION_LABELS = (
 
 
 class ActivatorCollector(Collector):
-    def __init__(self, gateway: Gateway, reporter: Reporter | None = None) -> None:
-        self._gateway = gateway
+    """Reads the counters of a data plane. Runs in the thread of a scrape, so it copies dicts."""
+
+    def __init__(self, plane: DataPlane, reporter: Reporter | None = None) -> None:
+        self._plane = plane
         self._reporter = reporter
 
     def collect(self) -> Iterable[Metric]:
-        backends = self._gateway.registry.all()
+        """All metrics of the activator."""
+        backends = self._plane.backends.all()
         yield from _request_metrics(backends)
         yield from _cold_start_metrics(backends)
         yield from self._gateway_metrics()
         yield from self._autoscaler_metrics()
 
     def _gateway_metrics(self) -> Iterator[Metric]:
-        gateway = self._gateway
-        yield _gauge("hearth_activator_client_connections", "Open clients.", len(gateway.clients))
+        gateway, pools = self._plane.gateway, self._plane.pools
+        yield _gauge(
+            "hearth_activator_client_connections",
+            "Open clients.",
+            len(self._plane.clients.connections),
+        )
         yield _gauge(
             "hearth_activator_route_hosts",
             "Hosts in the published route table.",
@@ -57,18 +64,18 @@ class ActivatorCollector(Collector):
         yield _counter(
             "hearth_activator_connect_errors",
             "Connections to pods that failed.",
-            gateway.connect_errors,
+            pools.connect_errors,
         )
         errors = CounterMetricFamily(
             "hearth_activator_errors", "Responses of the activator itself.", labels=("reason",)
         )
-        for reason, count in sorted(gateway.refusals.items()):
+        for reason, count in sorted(gateway.refusals.copy().items()):
             errors.add_metric((reason,), count)
         yield errors
         connect = HistogramMetricFamily(
             "hearth_activator_connect_seconds", "Opening a connection to a pod."
         )
-        _add(connect, (), gateway.connect_seconds)
+        _add(connect, (), pools.connect_durations)
         yield connect
 
     def _autoscaler_metrics(self) -> Iterator[Metric]:
@@ -103,7 +110,7 @@ def _request_metrics(backends: list[Backend]) -> Iterator[Metric]:
         waiting = backend.throttler.waiting
         queued.add_metric(labels, waiting)
         active.add_metric(labels, backend.stats.active - waiting)
-        for index, histogram in enumerate(backend.stats.durations):
+        for index, histogram in enumerate(backend.stats.durations.copy()):
             if histogram is not None:
                 _add(duration, (*labels, f"{index}xx" if index else "none"), histogram)
     yield from (duration, queued, active)
@@ -124,7 +131,7 @@ def _cold_start_metrics(backends: list[Backend]) -> Iterator[Metric]:
         if backend.cold_starts:
             labels = _labels(backend)
             starts.add_metric(labels, backend.cold_starts)
-            for phase, histogram in backend.cold_phases.items():
+            for phase, histogram in backend.cold_phases.copy().items():
                 _add(phases, (*labels, phase), histogram)
     yield from (starts, phases)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from activator.http.fields import Field
+
 PHASES = ("scale", "start", "queue", "connect", "app")
 
 
@@ -40,12 +42,12 @@ def durations(marks: Marks) -> tuple[float, ...]:
     )
 
 
-def server_timing(seconds: tuple[float, ...]) -> bytes:
-    """The header line, in milliseconds as the specification asks."""
+def server_timing(seconds: tuple[float, ...]) -> Field:
+    """The Server-Timing field, in milliseconds as the specification asks."""
     members = ", ".join(
         f"{name};dur={value * 1000:.1f}" for name, value in zip(PHASES, seconds, strict=True)
     )
-    return f"server-timing: {members}\r\n".encode()
+    return b"server-timing", members.encode()
 
 
 def _between(low: float, value: float, high: float) -> float:

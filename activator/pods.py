@@ -1,13 +1,12 @@
 """One pod as the data plane sees it: an address, a load and a state. Plain data.
 
-Owned by one throttler; the exchange adds and takes idle connections.
+Owned by one throttler; connections to it are in ``pools``.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 Address = tuple[str, int]
+"""Host and port."""
 
 
 class Pod:
@@ -16,7 +15,6 @@ class Pod:
     __slots__ = (
         "address",
         "gone",
-        "idle",
         "in_flight",
         "name",
         "probed",
@@ -40,8 +38,13 @@ class Pod:
         self.suspect = False
         # Terminating or no longer listed: no new request, those in flight finish.
         self.gone = False
-        # Idle upstream connections, the last used one at the end.
-        self.idle: list[Any] = []
+
+    @classmethod
+    def once(cls, address: Address) -> Pod:
+        """An address outside, for one request: its connection is not kept."""
+        pod = cls(address)
+        pod.gone = True
+        return pod
 
     def __repr__(self) -> str:
         return f"Pod({self.name or self.address}, in_flight={self.in_flight}, ready={self.ready})"

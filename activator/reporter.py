@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from activator.backends import Backend
-from activator.gateway import Gateway
 from hearth.kube.clock import Clock, wall_clock
 from serving.api.stats import Stat, encode_frame, encode_hello
 
@@ -26,22 +25,27 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 @dataclass(frozen=True, slots=True)
 class StatsAddress:
+    """Where the autoscaler listens for statistics."""
+
     host: str
     port: int
 
 
 class Reporter:
+    """The activator's end of the statistics connection."""
+
     def __init__(
         self,
-        gateway: Gateway,
         address: StatsAddress,
         *,
         token: str,
         name: str,
+        clock: Callable[[], float],
         wall: Clock = wall_clock,
     ) -> None:
-        self._gateway = gateway
+        """``token`` lets it in, ``name`` says which activator reports."""
         self._address = address
+        self._clock = clock
         self._token = token
         self._name = name
         self._wall = wall
@@ -52,9 +56,9 @@ class Reporter:
         self.is_reachable = False
         self.connect_errors = 0
 
-    def wanted(self, backend: Backend) -> None:
+    def wake(self, backend: Backend) -> None:
         """A request waits, for the first pod or for more: the autoscaler has to know now."""
-        if not backend.is_revision:
+        if not backend.can_wake:
             return
         self._poked[backend] = None
         if self._poke_timer is None:
@@ -65,12 +69,12 @@ class Reporter:
             else:
                 self._poke()
 
-    async def run(self) -> None:
-        """Keep a connection until cancelled."""
+    async def run(self, backends: Callable[[], list[Backend]]) -> None:
+        """Keep a connection until cancelled, and tell of these backends."""
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._connected()
+                await self._connected(backends)
                 pause = _FIRST_PAUSE
             except OSError as error:
                 self.connect_errors += 1
@@ -80,31 +84,30 @@ class Reporter:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _connected(self) -> None:
+    async def _connected(self, backends: Callable[[], list[Backend]]) -> None:
         reader, writer = await asyncio.open_connection(self._address.host, self._address.port)
         self._writer = writer
         self.is_reachable = True
         writer.write(encode_hello(self._token, self._name))
         # Whoever waits since before the connection was there has not been heard yet.
-        self._send([backend for backend in self._backends() if backend.throttler.waiting], _poke)
+        self._send([backend for backend in backends() if backend.throttler.waiting], _poke)
         async with asyncio.TaskGroup() as group:
-            frames = group.create_task(self._frames(writer), name="stats-frames")
+            frames = group.create_task(self._frames(writer, backends), name="stats-frames")
             # The autoscaler sends nothing; reading tells when it is gone.
             while await reader.read(4096):
                 pass
             frames.cancel()
 
-    async def _frames(self, writer: asyncio.StreamWriter) -> None:
+    async def _frames(
+        self, writer: asyncio.StreamWriter, backends: Callable[[], list[Backend]]
+    ) -> None:
         while True:
             await asyncio.sleep(FRAME_SECONDS)
-            self._send([b for b in self._backends() if b.stats.has_traffic()], self._frame)
+            self._send([b for b in backends() if b.stats.has_traffic()], self._frame)
             await writer.drain()
 
-    def _backends(self) -> list[Backend]:
-        return [backend for backend in self._gateway.registry.all() if backend.is_revision]
-
     def _frame(self, backend: Backend) -> Stat:
-        frame = backend.stats.take(self._gateway.clock(), backend.throttler.waiting)
+        frame = backend.stats.take(self._clock(), backend.throttler.waiting)
         return Stat(
             backend.spec.namespace,
             backend.spec.name,
@@ -121,8 +124,8 @@ class Reporter:
         self._send(backends, _poke)
 
     def _send(self, backends: list[Backend], make: Callable[[Backend], Stat]) -> None:
-        if backends and self._writer is not None:
-            stats = [make(backend) for backend in backends]
+        stats = [make(backend) for backend in backends if backend.can_wake]
+        if stats and self._writer is not None:
             self._writer.write(encode_frame(self._wall(), stats, is_poke=make is _poke))
 
     def _disconnect(self) -> None:

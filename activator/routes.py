@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
-from activator.headers import find_field
+from activator.http.events import FieldBlock
+from activator.http.fields import Field, find_field
+from activator.ingress_hash import ingress_hash
 
 T = TypeVar("T")
 Object = dict[str, Any]
@@ -48,8 +50,8 @@ class Split(Generic[T]):
 
     upto: float
     target: T
-    # Header lines to append, each ending with CRLF.
-    lines: bytes = b""
+    # Fields to append.
+    block: FieldBlock | None = None
     # The appended names in lower case: a client's own field of that name gives way. Routing
     # headers are not among them: no client's copy of those gets this far.
     names: frozenset[bytes] = frozenset()
@@ -64,10 +66,10 @@ class Route(Generic[T]):
     rewrite_host: bytes = b""
     redirect: bool = False
 
-    def matches(self, path: bytes, lines: list[bytes]) -> bool:
+    def matches(self, path: bytes, fields: list[Field]) -> bool:
         if not path.startswith(self.prefix):
             return False
-        return all(_condition_holds(lines, name, want) for name, want in self.conditions)
+        return all(_condition_holds(fields, name, exact) for name, exact in self.conditions)
 
     def choose(self, roll: float) -> Split[T]:
         """The split for a random number in [0, 1)."""
@@ -84,10 +86,12 @@ class HostRoutes(Generic[T]):
     routes: tuple[Route[T], ...]
     # Set when a single unconditional route is all there is, which is nearly always.
     only: Split[T] | None = None
+    # Of the KIngress, for who probes whether this version of it is routed.
+    hash: bytes = b""
 
-    def find(self, path: bytes, lines: list[bytes]) -> Route[T] | None:
+    def find(self, path: bytes, fields: list[Field]) -> Route[T] | None:
         for route in self.routes:
-            if route.matches(path, lines):
+            if route.matches(path, fields):
                 return route
         return None
 
@@ -151,6 +155,8 @@ def normalize_host(host: bytes) -> bytes:
 
 # A registered name, an IPv4 or a bracketed IPv6 address, perhaps a port (RFC 3986, section 3.2.2).
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
+# A field's name (RFC 9110, section 5.6.2).
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _SERVICE_TAILS: tuple[list[bytes], ...] = ([], [b"svc"], [b"svc", b"cluster", b"local"])
 
 
@@ -180,6 +186,7 @@ class _Claim(Generic[T]):
 
 
 _Owner = tuple[str, str]
+"""Namespace and name of a KIngress."""
 _HostKey = tuple[bool, bytes]
 
 
@@ -194,26 +201,46 @@ class RouteTableBuilder(Generic[T]):
         self._references: dict[_Owner, frozenset[BackendRef]] = {}
         self._winners: dict[bool, dict[bytes, HostRoutes[T]]] = {False: {}, True: {}}
 
-    def put(self, ingress: Object) -> None:
-        """Take over a KIngress. InvalidIngress leaves what was routed before in place."""
+    def put(self, ingress: Object) -> set[_Owner]:
+        """Take over a KIngress; returns whose hosts this concerns.
+
+        InvalidIngress, whatever the fault, leaves what was routed before in place.
+        """
         metadata = ingress["metadata"]
         owner = (metadata.get("namespace", ""), metadata["name"])
         references: set[BackendRef] = set()
-        compiled = _compile(ingress, self._resolve, references)
-        self._forget_hosts(owner, keep=frozenset(compiled))
+        try:
+            compiled = _compile(ingress, self._resolve, references)
+        except InvalidIngress:
+            raise
+        except Exception as error:
+            # One object hurts itself only, also by what nobody thought of.
+            raise InvalidIngress(f"cannot be read: {type(error).__name__}: {error}") from error
+        concerned = self._forget_hosts(owner, keep=frozenset(compiled))
         age = (str(metadata.get("creationTimestamp", "")), *owner)
         for key, routes in compiled.items():
             self._claims.setdefault(key, {})[owner] = _Claim(age, routes)
-            self._elect(key)
+            concerned |= self._elect(key)
         self._hosts[owner] = frozenset(compiled)
         self._generations[owner] = int(metadata.get("generation", 0))
         self._references[owner] = frozenset(references)
+        return concerned
 
-    def remove(self, namespace: str, name: str) -> None:
+    def remove(self, namespace: str, name: str) -> set[_Owner]:
+        """Forget a KIngress; returns whose hosts this concerns."""
         owner = (namespace, name)
-        self._forget_hosts(owner, keep=frozenset())
+        concerned = self._forget_hosts(owner, keep=frozenset())
         for kept in (self._hosts, self._generations, self._references):
             kept.pop(owner, None)
+        return concerned
+
+    def conflict(self, owner: _Owner) -> tuple[str, _Owner] | None:
+        """A host that this KIngress names and an older one has, and which one that is."""
+        for key in sorted(self._hosts.get(owner, ())):
+            winner = _oldest(self._claims[key])
+            if winner != owner:
+                return key[1].decode(), winner
+        return None
 
     def references(self) -> frozenset[BackendRef]:
         """Everything that the table leads to."""
@@ -226,20 +253,27 @@ class RouteTableBuilder(Generic[T]):
             generations=dict(self._generations),
         )
 
-    def _forget_hosts(self, owner: _Owner, *, keep: frozenset[_HostKey]) -> None:
+    def _forget_hosts(self, owner: _Owner, *, keep: frozenset[_HostKey]) -> set[_Owner]:
+        concerned: set[_Owner] = set()
         for key in self._hosts.get(owner, frozenset()) - keep:
             del self._claims[key][owner]
-            self._elect(key)
+            concerned |= self._elect(key)
+        return concerned
 
-    def _elect(self, key: _HostKey) -> None:
+    def _elect(self, key: _HostKey) -> set[_Owner]:
+        """Route a host to the oldest KIngress that names it; returns all that do."""
         internal, host = key
         claims = self._claims[key]
         if claims:
-            winner = min(claims.values(), key=lambda claim: claim.age)
-            self._winners[internal][host] = winner.routes
+            self._winners[internal][host] = claims[_oldest(claims)].routes
         else:
             del self._claims[key]
             self._winners[internal].pop(host, None)
+        return set(claims)
+
+
+def _oldest(claims: Mapping[_Owner, _Claim[T]]) -> _Owner:
+    return min(claims, key=lambda owner: claims[owner].age)
 
 
 def _host_map(winners: Mapping[bytes, HostRoutes[T]]) -> HostMap[T]:
@@ -252,31 +286,39 @@ def _compile(
 ) -> dict[_HostKey, HostRoutes[T]]:
     spec = ingress.get("spec") or {}
     redirected = spec.get("httpOption") == "Redirected"
-    found: dict[_HostKey, list[Route[T]]] = {}
+    by_host: dict[_HostKey, list[Route[T]]] = {}
     for rule in spec.get("rules") or ():
         routes = [
             _route(path, resolve, references) for path in (rule.get("http") or {}).get("paths", ())
         ]
         is_public = rule.get("visibility", "ExternalIP") == "ExternalIP"
         for host in _hosts(rule):
-            found.setdefault((True, host), []).extend(routes)
+            by_host.setdefault((True, host), []).extend(routes)
             if is_public:
                 outside = [_redirect(route) for route in routes] if redirected else routes
-                found.setdefault((False, host), []).extend(outside)
-    return {key: _host_routes(routes) for key, routes in found.items()}
+                by_host.setdefault((False, host), []).extend(outside)
+    spec_hash = ingress_hash(ingress)
+    return {key: _host_routes(routes, spec_hash) for key, routes in by_host.items()}
 
 
 def _hosts(rule: Object) -> Iterable[bytes]:
     hosts = rule.get("hosts") or ()
     if not hosts:
         raise InvalidIngress("a rule names no host")
-    return [
-        normalize_host(str(host).encode("idna" if not str(host).isascii() else "ascii"))
-        for host in hosts
-    ]
+    return [_host(str(host)) for host in hosts]
 
 
-def _host_routes(routes: list[Route[T]]) -> HostRoutes[T]:
+def _host(host: str) -> bytes:
+    try:
+        name = host.encode("ascii" if host.isascii() else "idna")
+    except UnicodeError as error:
+        raise InvalidIngress(f"host {host!r} is no host name: {error}") from error
+    if not is_host(name.removeprefix(b"*.")):
+        raise InvalidIngress(f"host {host!r} is no host name")
+    return normalize_host(name)
+
+
+def _host_routes(routes: list[Route[T]], spec_hash: bytes) -> HostRoutes[T]:
     if not routes:
         raise InvalidIngress("a rule has no paths")
     # sorted() is stable: among equals the order of the KIngress stays.
@@ -287,7 +329,7 @@ def _host_routes(routes: list[Route[T]]) -> HostRoutes[T]:
         and len(first.splits) == 1
         and not (first.prefix or first.conditions or first.rewrite_host or first.redirect)
     )
-    return HostRoutes(ordered, first.splits[0] if is_plain else None)
+    return HostRoutes(ordered, first.splits[0] if is_plain else None, spec_hash)
 
 
 def _redirect(route: Route[T]) -> Route[T]:
@@ -345,7 +387,7 @@ def _split(
     return Split(
         upto=upto,
         target=resolve(reference),
-        lines=_header_lines(appended),
+        block=_appended_block(appended),
         names=frozenset(
             name.lower().encode() for name in appended if name.lower() not in _ROUTING_HEADERS
         ),
@@ -353,15 +395,15 @@ def _split(
     )
 
 
-def _header_lines(appended: Mapping[str, str]) -> bytes:
-    lines = []
+def _appended_block(appended: Mapping[str, str]) -> FieldBlock | None:
+    fields = []
     for name, value in sorted(appended.items()):
         if name.lower() in _ROUTING_HEADERS or name == ORIGINAL_HOST_HEADER:
             continue
-        if any(ord(char) < 32 for char in name + str(value)) or ":" in name:
+        if _TOKEN.fullmatch(name) is None or any(ord(char) < 32 for char in str(value)):
             raise InvalidIngress(f"header {name!r} cannot be appended")
-        lines.append(f"{name}: {value}\r\n".encode())
-    return b"".join(lines)
+        fields.append((name.encode(), str(value).encode()))
+    return FieldBlock.of(fields) if fields else None
 
 
 def _conditions(headers: Mapping[str, Object]) -> tuple[tuple[bytes, bytes], ...]:
@@ -371,7 +413,7 @@ def _conditions(headers: Mapping[str, Object]) -> tuple[tuple[bytes, bytes], ...
     )
 
 
-def _condition_holds(lines: list[bytes], name: bytes, want: bytes) -> bool:
-    found = find_field(lines, name)
+def _condition_holds(fields: list[Field], name: bytes, exact: bytes) -> bool:
+    value = find_field(fields, name)
     # An empty "exact" asks only for presence.
-    return found is not None and (not want or found == want)
+    return value is not None and (not exact or value == exact)

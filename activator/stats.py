@@ -1,4 +1,4 @@
-"""Counting requests of one revision without touching anything slow. Pure: time is an argument.
+"""Counting requests of one target without touching anything slow. Pure: time is an argument.
 
 The hot path calls ``enter`` and ``leave``; the reporter takes a frame each second and
 the metrics collector reads totals on scrape.
@@ -20,7 +20,7 @@ class Frame:
     queued: int
 
 
-class RevisionStats:
+class RequestStats:
     """In-flight requests as a time integral, so that an average needs no sampling.
 
     A waiting request counts as in flight: it is demand, and the autoscaler must see it.

@@ -1,12 +1,12 @@
-"""Admission to one revision: who gets a pod now, who waits, who is turned away. Pure.
+"""Admission to one target: who gets a pod now, who waits, who is refused. Pure.
 
-Called by the exchange for each request, by the watches when pods change and by the prober. Time and
-randomness come in as arguments.
+Knative's throttler and breaker in one. Called by the exchange for each request and by the backend
+when pods change. Time and randomness come in as arguments.
 
     capacity    ready pods x containerConcurrency; 0 means no limit
-    cold start  with no limit, the waiting line is spread: each ready pod takes at most the
-                autoscaler's target, so a burst does not land on the first pod that answers
-    the line    first come first served, bounded by count and by bytes held
+    cold start  with no limit, the backlog is spread: each ready pod takes at most the autoscaler's
+                target, so a burst does not land on the first pod that answers
+    backlog     first come first served, bounded by count and by bytes held
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class LineLimits:
-    """Bounds of one revision's waiting line."""
+class BacklogLimits:
+    """Bounds of one target's backlog."""
 
     # Knative's breakerQueueDepth.
     requests: int = 10_000
@@ -33,16 +33,16 @@ class LineLimits:
     octets: int = 256 * 1024 * 1024
 
 
-DEFAULT_LIMITS = LineLimits()
+DEFAULT_LIMITS = BacklogLimits()
 
-# How long a line is held back for pods that are still to come, counted from the first ready pod.
+# How long a backlog is held back for pods that are still to come, counted from the first ready pod.
 # It is the autoscaler's panic window (10 % of 60 s): by then it has seen the burst and acted, so
 # whoever still waits, waits for pods that will not come (max-scale, a full machine).
 SPREAD_SECONDS = 6.0
 
 
 class Ticket(Generic[T]):
-    """A place in the waiting line."""
+    """A place in the backlog."""
 
     __slots__ = ("live", "owner", "size")
 
@@ -53,12 +53,12 @@ class Ticket(Generic[T]):
 
 
 class Throttler(Generic[T]):
-    """The state of one revision's pods and line. T is whoever waits."""
+    """The state of one target's pods and backlog. T is whoever waits."""
 
     __slots__ = (
+        "_backlog",
         "_busy",
         "_limits",
-        "_line",
         "_pick",
         "_random",
         "_spread_until",
@@ -70,10 +70,10 @@ class Throttler(Generic[T]):
         "waiting",
     )
 
-    def __init__(self, random: Random, limits: LineLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, random: Random, limits: BacklogLimits = DEFAULT_LIMITS) -> None:
         self._random = random
         self._limits = limits
-        self._line: deque[Ticket[T]] = deque()
+        self._backlog: deque[Ticket[T]] = deque()
         self._pick = make_policy(0, random)
         self._busy = 0
         self._spread_until: float | None = None
@@ -91,7 +91,7 @@ class Throttler(Generic[T]):
             self.container_concurrency = container_concurrency
             self._pick = make_policy(container_concurrency, self._random)
 
-    # Requests.
+    # -- requests -----------------------------------------------------------------------------
 
     def acquire(self) -> Pod | None:
         """A pod for a request that has just come, or None: it has to wait behind the others."""
@@ -112,23 +112,25 @@ class Throttler(Generic[T]):
             self._busy -= 1
 
     def enqueue(self, owner: T, size: int, *, first: bool = False) -> Ticket[T] | None:
-        """A place in the line, or None when it is full. ``first`` is for one that already had a
-        pod and lost it before anything was sent."""
+        """A place in the backlog, or None when it is full.
+
+        ``first`` is for one that already had a pod and lost it before anything was sent.
+        """
         if self.waiting >= self._limits.requests or (
             self.held_octets + size > self._limits.octets and not first
         ):
             return None
         ticket = Ticket(owner, size)
         if first:
-            self._line.appendleft(ticket)
+            self._backlog.appendleft(ticket)
         else:
-            self._line.append(ticket)
+            self._backlog.append(ticket)
         self.waiting += 1
         self.held_octets += size
         return ticket
 
     def grow(self, ticket: Ticket[T], size: int) -> bool:
-        """More bytes of a waiting request; False when the line holds too much already."""
+        """More bytes of a waiting request; False when the backlog holds too much already."""
         if not ticket.live:
             return True
         if self.held_octets + size > self._limits.octets:
@@ -138,32 +140,32 @@ class Throttler(Generic[T]):
         return True
 
     def cancel(self, ticket: Ticket[T]) -> None:
-        """Leave the line (client gone, timeout). The dead place is passed over later."""
+        """Leave the backlog (client gone, timeout). The dead place is passed over later."""
         if ticket.live:
             self._forget(ticket)
 
     def admit(self, now: float) -> list[tuple[T, Pod]]:
         """Everybody who may go now, in order of arrival, each with its pod."""
         admitted: list[tuple[T, Pod]] = []
-        line = self._line
-        while line:
-            if not line[0].live:
-                line.popleft()
+        backlog = self._backlog
+        while backlog:
+            if not backlog[0].live:
+                backlog.popleft()
                 continue
-            pod = self._take(self._line_limit(now))
+            pod = self._take(self._backlog_limit(now))
             if pod is None:
                 break
-            ticket = line.popleft()
+            ticket = backlog.popleft()
             self._forget(ticket)
             admitted.append((ticket.owner, pod))
         return admitted
 
     def waiters(self) -> list[T]:
-        """Everybody in the line, in order of arrival; they stay in it."""
-        return [ticket.owner for ticket in self._line if ticket.live]
+        """Everybody in the backlog, in order of arrival; they stay in it."""
+        return [ticket.owner for ticket in self._backlog if ticket.live]
 
     def spread_ends_in(self, now: float) -> float | None:
-        """Seconds until a held line is let go; None when none is held for pods to come."""
+        """Seconds until a backlog held back is let go; None when none is held for pods to come."""
         if not self.waiting or self.container_concurrency or self._spread_until is None:
             return None
         return max(0.0, self._spread_until - now)
@@ -184,13 +186,13 @@ class Throttler(Generic[T]):
         self._busy += 1
         return pod
 
-    def _line_limit(self, now: float) -> int:
+    def _backlog_limit(self, now: float) -> int:
         if self.container_concurrency:
             return self.container_concurrency
         until = self._spread_until
         return self.spread_target if until is not None and now < until else 0
 
-    # Pods.
+    # -- pods ---------------------------------------------------------------------------------
 
     def update(self, endpoints: Mapping[Address, Endpoint], now: float) -> list[Pod]:
         """Take over what the EndpointSlices say; returns pods that are to be used no more."""

@@ -2,7 +2,8 @@
 
 Callbacks of the watch caches run on the loop right after an object changed. Endpoints take effect
 at once; routes are published together at the end of the loop's turn, so that a list of a thousand
-KIngress objects makes one snapshot and not a thousand.
+KIngress objects makes one snapshot and not a thousand. What one object breaks ends no watch: the
+caches see to that, and a KIngress that cannot be routed says so in its status.
 """
 
 from __future__ import annotations
@@ -11,123 +12,89 @@ import asyncio
 import logging
 
 from activator.backends import Backend
-from activator.endpoints import endpoints_of
-from activator.gateway import Gateway, close_idle
-from activator.ingress_status import LoadBalancers, refused_status, routed_status
-from activator.prober import note_ready
-from activator.revisions import revision_spec
+from activator.dataplane import DataPlane
+from activator.gateway import GatewaySettings
+from activator.ingress_status import (
+    CONFLICT_REASON,
+    LoadBalancers,
+    refused_status,
+    routed_status,
+)
 from activator.routes import InvalidIngress, RouteTableBuilder
-from hearth.knative.resources import KINGRESSES, REVISIONS
+from activator.settings import Settings
+from activator.view import KubernetesView, service_of
+from hearth.knative.resources import KINGRESSES
 from hearth.kube import meta
-from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controller import Controller
 from hearth.kube.errors import NotFound
-from hearth.kube.meta import Key, Object, key, labels, name, namespace
-from hearth.kube.resources import ENDPOINTSLICES, SERVICES
+from hearth.kube.meta import Key, Object, key_text, name, namespace
+from hearth.kube.meta import key as key_of
 
 log = logging.getLogger(__name__)
 
 INGRESS_CLASS = "hearth.ingress.networking.knative.dev"
 _CLASS_ANNOTATION = "networking.knative.dev/ingress.class"
-_SERVICE_LABEL = "kubernetes.io/service-name"
 _STATUS_WORKERS = 8
 
 
 class Watches:
-    """Four caches and what their changes mean."""
+    """What changes in the cluster mean for the data plane."""
 
     def __init__(
         self,
-        gateway: Gateway,
+        plane: DataPlane,
+        view: KubernetesView,
         client: KubeClient,
         *,
         ingress_class: str = INGRESS_CLASS,
         addresses: LoadBalancers | None = None,
         wall: Clock = wall_clock,
     ) -> None:
-        self._gateway = gateway
+        """``addresses`` are what a KIngress' status says of the two listeners."""
+        self._gateway = plane.gateway
+        self._backends = plane.backends
+        self._view = view
         self._client = client
         self._class = ingress_class
         self._addresses = addresses or LoadBalancers()
         self._wall = wall
-        self._builder: RouteTableBuilder[Backend] = RouteTableBuilder(gateway.registry.resolve)
+        self._builder: RouteTableBuilder[Backend] = RouteTableBuilder(plane.backends.resolve)
         self._invalid: dict[Key, str] = {}
         self._changed: set[Key] = set()
         self._is_scheduled = False
-        self.ingresses = WatchCache(client, KINGRESSES)
-        self.services = WatchCache(client, SERVICES)
-        self.slices = WatchCache(client, ENDPOINTSLICES, label_selector=_SERVICE_LABEL)
-        self.revisions = WatchCache(client, REVISIONS)
         self._status = Controller("ingress-status", self._write_status, workers=_STATUS_WORKERS)
-        self._wire()
-
-    def _wire(self) -> None:
-        gateway = self._gateway
-        self.slices.add_index("service", lambda obj: [_service_key(obj)])
-        gateway.registry.on_new = self._fill
-        gateway.find_service = lambda space, service: self.services.get(space, service) is not None
-        self.revisions.on_change(self._revision_changed)
-        self.services.on_change(self._service_changed)
-        self.slices.on_change(self._slice_changed)
-        self.ingresses.on_change(self._ingress_changed)
+        view.settings.on_change(self._settings_changed)
+        view.revisions.on_change(self._revision_changed)
+        view.services.on_change(self._service_changed)
+        view.slices.on_change(self._slice_changed)
+        view.ingresses.on_change(self._ingress_changed)
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for cache in (self.revisions, self.services, self.slices, self.ingresses):
-                group.create_task(cache.run(), name=f"watch-{cache.resource.plural}")
+            group.create_task(self._view.run(), name="watch-caches")
             group.create_task(self._status.run(), name="ingress-status")
 
     async def synced(self) -> None:
-        for cache in (self.revisions, self.services, self.slices, self.ingresses):
-            await cache.synced()
+        """Until everything has been listed and is routed."""
+        await self._view.synced()
         if self._is_scheduled:
             self._publish()
 
-    # Pods.
-
-    def _fill(self, backend: Backend) -> None:
-        """A new backend: what the caches know of it already."""
-        space = backend.ref.namespace
-        revision = self.revisions.get(space, backend.ref.revision or backend.ref.service)
-        if revision is not None:
-            backend.configure(revision_spec(revision))
-        self._refresh(backend)
-
-    def _refresh(self, backend: Backend) -> None:
-        """Bring a backend's pods in line with its EndpointSlices."""
-        space, service = backend.ref.namespace, backend.ref.service
-        endpoints = endpoints_of(
-            self.slices.by_index("service", f"{space}/{service}"),
-            self.services.get(space, service),
-            backend.ref.port,
-        )
-        throttler, now = backend.throttler, self._gateway.clock()
-        had_pods = bool(throttler.pods)
-        for pod in throttler.update(endpoints, now):
-            close_idle(pod)
-        if throttler.pods and not had_pods:
-            backend.pod_seen_at = now
-        if throttler.ready:
-            note_ready(backend, now)
-        if throttler.waiting:
-            self._gateway.admit(backend)
-            self._gateway.turn_away(backend)
-            self._gateway.demand(backend)
+    # -- backends -----------------------------------------------------------------------------
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
-        for found in {_service_key(obj) for obj in (old, new) if obj is not None}:
-            space, _, service = found.partition("/")
-            for backend in self._gateway.registry.of_service(space, service):
-                self._refresh(backend)
+        for service in {service_of(obj) for obj in (old, new) if obj is not None}:
+            for backend in self._backends.of_service(*service):
+                self._view.refresh(backend)
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old
         if obj is not None:
-            for backend in self._gateway.registry.of_service(namespace(obj), name(obj)):
-                self._refresh(backend)
+            for backend in self._backends.of_service(namespace(obj), name(obj)):
+                self._view.refresh(backend)
         if new is None:
             self._sweep()
 
@@ -135,17 +102,20 @@ class Watches:
         obj = new or old
         if obj is None:
             return
-        for backend in self._gateway.registry.of_service(namespace(obj), name(obj)):
+        for backend in self._backends.of_service(namespace(obj), name(obj)):
             if new is None:
-                backend.is_gone = True
-                self._gateway.turn_away(backend)
-                continue
-            backend.configure(revision_spec(new))
-            if backend.throttler.waiting:
-                self._gateway.admit(backend)
-                self._gateway.demand(backend)
+                backend.retire()
+            else:
+                self._view.configure(backend)
 
-    # Routes.
+    def _settings_changed(self, settings: Settings) -> None:
+        self._gateway.settings = GatewaySettings(
+            trusts_forwarded=settings.gateway.trust_forwarded_headers
+        )
+        for backend in self._backends.all():
+            self._view.configure(backend)
+
+    # -- routes -------------------------------------------------------------------------------
 
     def _ingress_changed(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is not None and _is_same_route(old, new):
@@ -154,25 +124,24 @@ class Watches:
         obj = new or old
         if obj is None:
             return
-        found = key(obj)
+        key = key_of(obj)
         if new is None or not self._is_ours(new):
-            self._builder.remove(*found)
-            self._invalid.pop(found, None)
+            self._changed |= self._builder.remove(*key)
+            self._invalid.pop(key, None)
         else:
-            self._take_over(new)
-        self._changed.add(found)
+            self._take_over(key, new)
+        self._changed.add(key)
         self._publish_soon()
 
-    def _take_over(self, ingress: Object) -> None:
-        found = key(ingress)
+    def _take_over(self, key: Key, ingress: Object) -> None:
         try:
-            self._builder.put(ingress)
-            self._invalid.pop(found, None)
+            self._changed |= self._builder.put(ingress)
+            self._invalid.pop(key, None)
         except InvalidIngress as error:
-            self._invalid[found] = str(error)
+            self._invalid[key] = str(error)
             log.warning(
                 "ingress cannot be routed",
-                extra={"knative.dev/key": "/".join(found), "error": str(error)},
+                extra={"knative.dev/key": key_text(key), "error": str(error)},
             )
 
     def _is_ours(self, ingress: Object) -> bool:
@@ -188,44 +157,47 @@ class Watches:
         if not self._is_scheduled:
             return
         self._is_scheduled = False
-        self._gateway.table = self._builder.snapshot()
+        self._gateway.publish(self._builder.snapshot())
         changed, self._changed = self._changed, set()
-        for found in changed:
-            self._status.queue.add(found)
+        for key in changed:
+            self._status.queue.add(key)
         self._sweep()
 
     def _sweep(self) -> None:
-        for backend in self._gateway.registry.sweep(self._builder.references()):
-            for pod in backend.throttler.pods.values():
-                close_idle(pod)
+        self._backends.sweep(self._builder.references())
 
-    async def _write_status(self, found: Key) -> float | None:
-        ingress = self.ingresses.get(*found)
+    # -- status -------------------------------------------------------------------------------
+
+    async def _write_status(self, key: Key) -> float | None:
+        ingress = self._view.ingresses.get(*key)
         if ingress is None or not self._is_ours(ingress):
             return None
-        generation = int(ingress["metadata"].get("generation", 0))
-        refusal = self._invalid.get(found)
-        if refusal is not None:
-            status = refused_status(ingress, refusal, now=self._wall())
-        elif self._gateway.table.generations.get(found) == generation:
-            status = routed_status(ingress, self._addresses, now=self._wall())
-        else:
-            # A newer one is on its way into the table and will be queued again.
-            return None
-        if status != ingress.get("status"):
+        status = self._make_status(key, ingress)
+        if status is not None and status != ingress.get("status"):
             await self._update(ingress, status)
         return None
+
+    def _make_status(self, key: Key, ingress: Object) -> Object | None:
+        """None while a newer generation is on its way into the table; it is queued again."""
+        refusal = self._invalid.get(key)
+        if refusal is not None:
+            return refused_status(ingress, refusal, now=self._wall())
+        generation = int(ingress["metadata"].get("generation", 0))
+        if self._gateway.table.generations.get(key) != generation:
+            return None
+        conflict = self._builder.conflict(key)
+        if conflict is not None:
+            host, owner = conflict
+            text = f"host {host!r} is routed by {key_text(owner)}"
+            return refused_status(ingress, text, now=self._wall(), reason=CONFLICT_REASON)
+        return routed_status(ingress, self._addresses, now=self._wall())
 
     async def _update(self, ingress: Object, status: Object) -> None:
         try:
             written = await self._client.update_status(KINGRESSES, {**ingress, "status": status})
         except NotFound:
             return
-        self.ingresses.put(written)
-
-
-def _service_key(item: Object) -> str:
-    return f"{namespace(item)}/{labels(item).get(_SERVICE_LABEL, '')}"
+        self._view.ingresses.put(written)
 
 
 def _is_same_route(old: Object, new: Object) -> bool:

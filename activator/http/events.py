@@ -6,8 +6,8 @@ any number of body pieces, and an end (with trailers) or a reset.
                  server half                                    client half
     bytes  --->  Session.request(stream)     application        Connection.open(handler, head, ...)
                  Handler.on_body, on_end     --------------->   ClientStream.send_body, send_end
-    bytes  <---  ServerStream.send_head,     <---------------   ClientHandler.on_response, on_body,
-                 send_body, send_end                            on_end
+    bytes  <---  ServerStream.send_head,     <---------------   ClientHandler.on_response,
+                 send_body, send_end                            on_response_body, on_response_end
 
 **Windows.** ``on_window(False)`` says that the other side takes no more for now,
 ``on_window(True)`` that it does again; what is sent meanwhile is kept. ``pause`` and ``resume`` on
@@ -322,7 +322,10 @@ NewSession = Callable[[Peer], Session]
 
 
 class ClientHandler(Protocol):
-    """Who asked. No call follows ``on_reset``, ``on_end``, or an ``on_response`` with an end."""
+    """Who asked. No call follows ``on_lost``, ``on_response_end``, or a response with ``end``.
+
+    The names differ from those of ``Handler``, so that a proxy can be both.
+    """
 
     def on_informational(self, head: ResponseHead) -> None:
         """A response with a status from 100 to 199 that is not the last one."""
@@ -330,16 +333,16 @@ class ClientHandler(Protocol):
     def on_response(self, head: ResponseHead, end: bool) -> None:
         """The response's head has come, with the first piece of its body."""
 
-    def on_body(self, data: bytes) -> None:
+    def on_response_body(self, data: bytes) -> None:
         """Another piece of the response's body."""
 
-    def on_end(self, trailers: Trailers) -> None:
+    def on_response_end(self, trailers: Trailers) -> None:
         """The response is whole."""
 
-    def on_reset(self, reset: Reset) -> None:
+    def on_lost(self, reset: Reset) -> None:
         """There will be no whole response."""
 
-    def on_window(self, is_open: bool) -> None:
+    def on_request_window(self, is_open: bool) -> None:
         """Whether the peer takes more of the request now."""
 
 

@@ -42,6 +42,10 @@ class HttpServer:
         name = server.sockets[0].getsockname()
         return str(name[0]), int(name[1])
 
+    def sockets(self) -> list[socket.socket]:
+        """The listening sockets."""
+        return [sock for server in self._servers for sock in server.sockets]
+
     async def drain(self, seconds: float) -> int:
         """Accept no more and let responses under way end; returns how many connections were cut."""
         for server in self._servers:

@@ -101,13 +101,13 @@ class _Attempt:
         """Take the head, and often the whole answer."""
         self._head = head
         if not end:
-            self.on_body(head.body)
+            self.on_response_body(head.body)
         elif len(head.body) > self._client.limits.answer_bytes:
             self.give_up("the answer is too large")
         else:
             self._client.ended(self, Answer(head, head.body))
 
-    def on_body(self, data: bytes) -> None:
+    def on_response_body(self, data: bytes) -> None:
         """Take a piece of the answer."""
         self._size += len(data)
         if self._size > self._client.limits.answer_bytes:
@@ -115,11 +115,11 @@ class _Attempt:
         else:
             self._body.append(data)
 
-    def on_end(self, trailers: Trailers) -> None:
+    def on_response_end(self, trailers: Trailers) -> None:
         """The answer is whole."""
         self._client.ended(self, Answer(self._head, b"".join(self._body)))
 
-    def on_reset(self, reset: Reset) -> None:
+    def on_lost(self, reset: Reset) -> None:
         """There will be no answer on this connection."""
         self.connection = None
         if self.is_fresh or reset.has_begun:
@@ -127,7 +127,7 @@ class _Attempt:
         else:
             self._client.connect(self)
 
-    def on_window(self, is_open: bool) -> None:
+    def on_request_window(self, is_open: bool) -> None:
         """Requests are written whole."""
 
 

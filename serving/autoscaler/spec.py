@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from hearth.kube import meta
 from hearth.kube.meta import Object
 from serving.api import annotations as numbers
-from serving.api import keys
+from serving.api import keys, targets
 from serving.api.annotations import stored
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.config.deployment import DeploymentConfig
@@ -88,25 +88,13 @@ def decider_spec(podautoscaler: Object, config: AutoscalerConfig) -> DeciderSpec
 
 
 def metric_target(podautoscaler: Object, config: AutoscalerConfig) -> tuple[float, float]:
-    """The metric per pod: what to aim at, and what is possible."""
-    limit = float(podautoscaler["spec"].get("containerConcurrency") or 0)
-    if metric_of(podautoscaler) == keys.METRIC_RPS:
-        total, utilization = config.rps_target_default, config.target_utilization
-    else:
-        total = limit or config.container_concurrency_target_default
-        utilization = config.container_concurrency_target_fraction
-    asked = annotated(podautoscaler, keys.TARGET, numbers.READ_TARGET, default=0.0)
-    if asked:
-        total = asked
-        if metric_of(podautoscaler) == keys.METRIC_CONCURRENCY and limit:
-            total = min(asked, limit)
-    percent = annotated(
-        podautoscaler,
-        keys.TARGET_UTILIZATION,
-        numbers.READ_TARGET_UTILIZATION,
-        default=utilization * 100,
+    """Per pod: what to aim at, and what is possible."""
+    return targets.metric_target(
+        meta.annotations(podautoscaler),
+        metric=metric_of(podautoscaler),
+        limit=float(podautoscaler["spec"].get("containerConcurrency") or 0),
+        config=config,
     )
-    return max(keys.TARGET_MIN, total * percent / 100), total
 
 
 def initial_scale(podautoscaler: Object, config: AutoscalerConfig) -> int:

@@ -13,12 +13,10 @@ import sys
 
 import uvloop
 
+from activator.dataplane import DataPlane
 from activator.endpoints import Endpoint, State
-from activator.gateway import Gateway
-from activator.main import address_of, listen
-from activator.prober import Prober
-from activator.revisions import RevisionSpec
 from activator.routes import BackendRef, RouteTableBuilder
+from activator.targets import TargetSpec
 
 REVISION = "hello-00001"
 HOST = "hello.default.example.com"
@@ -42,22 +40,21 @@ def an_ingress(number: int, host: str) -> dict[str, object]:
 
 
 async def main(application_port: int, routes: int) -> None:
-    gateway = Gateway()
-    gateway.listeners_of_demand = [Prober(gateway)]
-    builder = RouteTableBuilder(gateway.registry.resolve)
+    plane = DataPlane()
+    builder = RouteTableBuilder(plane.backends.resolve)
     builder.put(an_ingress(0, HOST))
     for number in range(1, routes):
         builder.put(an_ingress(number, f"h{number}.default.example.com"))
-    gateway.table = builder.snapshot()
-    backend = gateway.registry.resolve(BackendRef("default", REVISION, 80, REVISION))
-    backend.configure(RevisionSpec("default", REVISION))
+    plane.gateway.publish(builder.snapshot())
+    backend = plane.backends.resolve(BackendRef("default", REVISION, 80, REVISION))
+    backend.configure(TargetSpec("default", REVISION))
     address = ("127.0.0.1", application_port)
-    backend.throttler.update({address: Endpoint(address, State.READY, "pod")}, gateway.clock())
-    server = await listen(gateway, "127.0.0.1", 0, internal=False)
+    backend.update_endpoints({address: Endpoint(address, State.READY, "pod")})
+    _, port = await plane.listen("127.0.0.1", 0, internal=False)
     # As every Hearth process does once it serves.
     gc.collect()
     gc.freeze()
-    print(address_of(server).rpartition(":")[2], flush=True)
+    print(port, flush=True)
     await asyncio.Event().wait()
 
 

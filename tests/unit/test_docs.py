@@ -12,8 +12,8 @@ import pytest
 import typer.main
 from prometheus_client.metrics_core import Metric
 
+from activator.dataplane import DataPlane
 from activator.failures import ALL_FAILURES
-from activator.gateway import Gateway
 from activator.metrics import ActivatorCollector
 from activator.reporter import Reporter
 from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults
@@ -180,9 +180,9 @@ def _families() -> Iterable[Metric]:
     yield from RECONCILE_SECONDS.describe()
     yield from UsageCollector(cast(Runtime, None)).describe()
     yield from BrokerMetrics().collect()
-    gateway = Gateway()
+    plane = DataPlane()
     reporter = cast(Reporter, SimpleNamespace(is_reachable=True, connect_errors=0))
-    yield from ActivatorCollector(gateway, reporter).collect()
+    yield from ActivatorCollector(plane, reporter).collect()
     multiscaler = cast(Multiscaler, SimpleNamespace(deciders={}))
     yield from AutoscalerMetrics(
         multiscaler, podautoscaler=lambda key: None, pods=lambda key: PodCounts()

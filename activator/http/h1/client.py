@@ -103,6 +103,10 @@ class ClientConnection(asyncio.Protocol):
             return unused > DOUBTFUL_SECONDS and not self._is_stale()
         return unused <= FRESH_SECONDS or not self._is_stale()
 
+    def is_doubtful(self, now: float) -> bool:
+        """Whether it cannot be told yet if it is good for a request."""
+        return self._reader.is_doubtful and now - self._idle_since <= DOUBTFUL_SECONDS
+
     def idle_since(self) -> float:
         """When it carried its last request."""
         return self._idle_since
@@ -154,7 +158,8 @@ class ClientConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read no more for now."""
-        if not self._is_paused and self.is_open:
+        # A response that is whole is held back for nobody: the next one must not be.
+        if not self._is_paused and self._handler is not None:
             self._is_paused = True
             self._transport.pause_reading()
 
@@ -200,7 +205,7 @@ class ClientConnection(asyncio.Protocol):
         trailers = reader.take_trailers() if head.form else None
         if trailers:
             handler.on_response(head, False)
-            handler.on_end(trailers)
+            handler.on_response_end(trailers)
         else:
             handler.on_response(head, True)
 
@@ -223,12 +228,12 @@ class ClientConnection(asyncio.Protocol):
         reader = self._reader
         if not reader.complete:
             if data:
-                handler.on_body(data)
+                handler.on_response_body(data)
             return
         self._settle()
         if data:
-            handler.on_body(data)
-        handler.on_end(reader.take_trailers())
+            handler.on_response_body(data)
+        handler.on_response_end(reader.take_trailers())
 
     def _settle(self) -> None:
         """The response is whole."""
@@ -248,7 +253,7 @@ class ClientConnection(asyncio.Protocol):
         self._reader.end()
         if self._is_request_done:
             self._handler = None
-        handler.on_end(())
+        handler.on_response_end(())
         return self._handler is not None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -260,22 +265,22 @@ class ClientConnection(asyncio.Protocol):
         elif exc is None and reader.in_body and reader.is_open and not self._is_tunnel:
             self._handler = None
             reader.end()
-            handler.on_end(())
+            handler.on_response_end(())
         else:
             self._fail(Lost.CLOSED, str(exc or "connection closed without an answer"))
 
     def pause_writing(self) -> None:
         """The peer reads slowly, so the sender has to wait."""
         if self._handler is not None:
-            self._handler.on_window(False)
+            self._handler.on_request_window(False)
 
     def resume_writing(self) -> None:
         """The peer has caught up."""
         if self._handler is not None:
-            self._handler.on_window(True)
+            self._handler.on_request_window(True)
 
     def _fail(self, cause: Lost, detail: str) -> None:
         handler, has_begun = self._handler, self._reader.has_begun
         self.reset()
         if handler is not None:
-            handler.on_reset(Reset(cause, detail, has_begun))
+            handler.on_lost(Reset(cause, detail, has_begun))

@@ -49,8 +49,6 @@ class ServerConnection(asyncio.Protocol):
         "_head_since",
         "_idle_since",
         "_is_advancing",
-        "_is_blocked",
-        "_is_half_closed",
         "_linger_until",
         "_mode",
         "_new_session",
@@ -60,6 +58,8 @@ class ServerConnection(asyncio.Protocol):
         "_session",
         "_waiting",
         "check_at",
+        "is_blocked",
+        "is_half_closed",
         "transport",
     )
 
@@ -76,8 +76,8 @@ class ServerConnection(asyncio.Protocol):
         self._receiving: Stream | None = None
         self._is_advancing = False
         self._broken: ResponseHead | None = None
-        self._is_blocked = False
-        self._is_half_closed = False
+        self.is_blocked = False
+        self.is_half_closed = False
         self._has_written = False
         self._pauses = 0
         self._discarded = 0
@@ -130,7 +130,7 @@ class ServerConnection(asyncio.Protocol):
         is_waiting = active is not None and self._receiving is None and not self._reader.in_head
         if self._mode is _Mode.LINGERING or not is_waiting:
             return False
-        self._is_half_closed = True
+        self.is_half_closed = True
         self._spoil_plain()
         self._check_by(self._clock() + self._context.limits.half_closed_seconds)
         return True
@@ -143,13 +143,13 @@ class ServerConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads slowly, so whoever writes has to wait."""
-        self._is_blocked = True
+        self.is_blocked = True
         if self._active is not None and self._active.handler is not None:
             self._active.handler.on_window(False)
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        self._is_blocked = False
+        self.is_blocked = False
         self.resume(Pause.BLOCKED)
         if self._active is not None and self._active.handler is not None:
             self._active.handler.on_window(True)
@@ -172,7 +172,7 @@ class ServerConnection(asyncio.Protocol):
             handler = self._session.request(stream)
             if not stream.is_over:
                 stream.handler = handler
-                if self._is_blocked:
+                if self.is_blocked:
                     handler.on_window(False)
         else:
             self._queue(stream)
@@ -215,7 +215,7 @@ class ServerConnection(asyncio.Protocol):
         self._waiting.append(stream)
         if len(self._waiting) < limits.pipelined:
             self._start(stream)
-            if self._is_blocked:
+            if self.is_blocked:
                 self.pause(Pause.BLOCKED)
         else:
             self.pause(Pause.PIPELINE)
@@ -226,7 +226,7 @@ class ServerConnection(asyncio.Protocol):
             return
         stream.handler = handler
         stream.deliver_early(handler)
-        if self._is_blocked and not stream.is_over:
+        if self.is_blocked and not stream.is_over:
             handler.on_window(False)
 
     def finish(self, stream: Stream) -> None:
@@ -238,7 +238,7 @@ class ServerConnection(asyncio.Protocol):
         stream.handler = None
         if self._pauses:
             self.resume(Pause.STREAM)
-        if stream.closes or (self._is_half_closed and not self._waiting):
+        if stream.closes or (self.is_half_closed and not self._waiting):
             self._end(stream)
         elif self._mode or self._waiting or self._reader.held is not None:
             self._advance()
@@ -291,7 +291,7 @@ class ServerConnection(asyncio.Protocol):
         """Whether the connection has to end with this stream's response."""
         if self._context.is_draining or not stream.head.keep_alive:
             return True
-        if self._is_half_closed and not self._waiting:
+        if self.is_half_closed and not self._waiting:
             return True
         if stream.is_whole:
             return False
@@ -388,7 +388,7 @@ class ServerConnection(asyncio.Protocol):
             self.check_later(deadline)
 
     def _expire_streams(self, active: Stream, now: float) -> None:
-        if self._is_half_closed:
+        if self.is_half_closed:
             if not self._has_written:
                 self.abort()
                 return

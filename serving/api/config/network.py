@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from hearth.knative.configmap import Reader, read_yaml
 from hearth.kube.gotext import quote
 from hearth.kube.models import json_type
 from serving.api import gotemplate, keys
+from serving.api.config.gateway import GatewayConfig
 
 DEFAULT_DOMAIN_TEMPLATE = "{{.Name}}.{{.Namespace}}.{{.Domain}}"
 DEFAULT_TAG_TEMPLATE = "{{.Tag}}-{{.Name}}"
@@ -40,6 +41,7 @@ class NetworkConfig:
     enable_mesh_pod_addressability: bool = False
     mesh_compatibility_mode: str = "auto"
     default_external_scheme: str = "http"
+    gateway: GatewayConfig = field(default_factory=GatewayConfig)
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> NetworkConfig:
@@ -114,6 +116,7 @@ def _read(reader: Reader, data: Mapping[str, str]) -> NetworkConfig:
         http_protocol=protocol or HTTP_ENABLED,
         system_internal_tls=system or internal,
         cluster_local_domain_tls=data.get("cluster-local-domain-tls", "").lower() == "enabled",
+        gateway=GatewayConfig.from_data(data),
     )
 
 

@@ -13,12 +13,10 @@ import pytest
 import uvloop
 
 from activator.backends import Backend
+from activator.dataplane import DataPlane, Limits
 from activator.endpoints import Endpoint, State
-from activator.gateway import Gateway, Limits, close_idle
-from activator.main import drain, listen
-from activator.prober import Prober
-from activator.revisions import RevisionSpec
 from activator.routes import BackendRef, RouteTableBuilder
+from activator.targets import TargetSpec
 
 NAMESPACE = "default"
 SECONDS = 5.0
@@ -173,19 +171,23 @@ def text(body: str | bytes, *lines: str, status: str = "200 OK") -> bytes:
 class Lab:
     """The gateway under test and everything around it."""
 
-    def __init__(self, stack: AsyncExitStack, limits: Limits | None) -> None:
+    def __init__(self, stack: AsyncExitStack, limits: Limits | None, **plane: Any) -> None:
         self._stack = stack
-        self.gateway = Gateway(limits=limits)
-        self.builder: RouteTableBuilder[Backend] = RouteTableBuilder(self.gateway.registry.resolve)
-        self.gateway.listeners_of_demand = [Prober(self.gateway)]
-        self.gateway.ready = True
-        self.servers: list[asyncio.Server] = []
+        self.plane = DataPlane(limits=limits, **plane)
+        self.gateway = self.plane.gateway
+        self.limits = limits or Limits()
+        self.builder: RouteTableBuilder[Backend] = RouteTableBuilder(self.plane.backends.resolve)
+        self.gateway.is_ready = True
         self.port = self.internal_port = 0
 
+    @property
+    def clients(self) -> list[Any]:
+        """Open connections of clients."""
+        return list(self.plane.clients.connections)
+
     async def start(self) -> None:
-        for internal in (False, True):
-            self.servers.append(await listen(self.gateway, "127.0.0.1", 0, internal=internal))
-        self.port, self.internal_port = (s.sockets[0].getsockname()[1] for s in self.servers)
+        _, self.port = await self.plane.listen("127.0.0.1", 0, internal=False)
+        _, self.internal_port = await self.plane.listen("127.0.0.1", 0, internal=True)
 
     # Cluster.
 
@@ -196,18 +198,18 @@ class Lab:
                 "spec": {"rules": list(rules), **spec},
             }
         )
-        self.gateway.table = self.builder.snapshot()
+        self.gateway.publish(self.builder.snapshot())
 
     def revision(self, name: str, *apps: App, host: str = "", **spec: Any) -> Backend:
         """A revision behind ``host`` (NAME.test), ready on the apps' ports."""
         self.ingress(name, self.rule(host or f"{name}.test", {name: 100}))
         backend = self.backend(name)
-        backend.configure(RevisionSpec(NAMESPACE, name, **spec))
+        backend.configure(TargetSpec(NAMESPACE, name, **spec))
         self.endpoints(backend, {app.port: State.READY for app in apps})
         return backend
 
     def backend(self, name: str) -> Backend:
-        return self.gateway.registry.resolve(BackendRef(NAMESPACE, name, 80, name))
+        return self.plane.backends.resolve(BackendRef(NAMESPACE, name, 80, name))
 
     def rule(self, host: str, weights: dict[str, int], **path: Any) -> dict[str, Any]:
         splits = [
@@ -226,20 +228,13 @@ class Lab:
         return {"hosts": [host], "http": {"paths": [{"splits": splits, **path}]}}
 
     def endpoints(self, backend: Backend, states: dict[int, State]) -> None:
-        """What an EndpointSlice would say; then what the watches do."""
-        wanted = {
-            ("127.0.0.1", port): Endpoint(("127.0.0.1", port), state, f"pod-{port}")
-            for port, state in states.items()
-        }
-        now = self.gateway.clock()
-        had_pods = bool(backend.throttler.pods)
-        for pod in backend.throttler.update(wanted, now):
-            close_idle(pod)
-        if backend.throttler.pods and not had_pods:
-            backend.pod_seen_at = now
-        if backend.throttler.waiting:
-            self.gateway.admit(backend)
-            self.gateway.demand(backend)
+        """What an EndpointSlice would say."""
+        backend.update_endpoints(
+            {
+                ("127.0.0.1", port): Endpoint(("127.0.0.1", port), state, f"pod-{port}")
+                for port, state in states.items()
+            }
+        )
 
     # Around it.
 
@@ -319,14 +314,14 @@ class Lab:
 
 
 @asynccontextmanager
-async def running(limits: Limits | None = None) -> AsyncIterator[Lab]:
+async def running(limits: Limits | None = None, **plane: Any) -> AsyncIterator[Lab]:
     async with AsyncExitStack() as stack:
-        lab = Lab(stack, limits)
+        lab = Lab(stack, limits, **plane)
         await lab.start()
         try:
             yield lab
         finally:
-            await drain(lab.gateway, lab.servers, delay_seconds=0, drain_seconds=0.05)
+            await lab.plane.drain(delay_seconds=0, drain_seconds=0.05)
 
 
 @pytest.fixture

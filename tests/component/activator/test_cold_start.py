@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import Any
 
 import pytest
 
+from activator.dataplane import Limits
+from activator.http.context import ServerLimits
 from activator.probing import ProbeKind, ProbeSpec
 from activator.reporter import Reporter, StatsAddress
+from activator.throttler import BacklogLimits
 from serving.api.stats import Frame, Hello, StatsReader
 
 
@@ -115,33 +119,28 @@ async def test_a_burst_of_a_thousand_at_zero_loses_nobody(
 
 async def test_a_deleted_revision_serves_until_its_last_pod_is_gone(lab: Any) -> None:
     backend = lab.revision("zero", await lab.app())
-    backend.is_gone = True
-    lab.gateway.turn_away(backend)
+    backend.retire()
     assert (await lab.get("zero.test")).status == 200
     lab.endpoints(backend, {})
     response = await lab.get("zero.test")
     assert (response.status, response.error) == (503, "revision-gone")
 
 
-async def test_the_line_of_a_deleted_revision_is_sent_home(lab: Any) -> None:
+async def test_the_backlog_of_a_deleted_revision_is_sent_home(lab: Any) -> None:
     backend = lab.revision("zero")
     waiting = [await lab.connect() for _ in range(20)]
     for client in waiting:
         await client.send(lab.get_bytes("zero.test"))
     await lab.until(lambda: backend.throttler.waiting == 20)
-    backend.is_gone = True
-    lab.gateway.turn_away(backend)
+    backend.retire()
     for client in waiting:
         response = await client.response()
         assert (response.status, response.error) == (503, "revision-gone")
     assert (backend.throttler.waiting, backend.stats.active) == (0, 0)
 
 
-async def test_a_full_line_is_503_with_a_reason(running_lab: Any) -> None:
-    from activator.gateway import Limits
-    from activator.throttler import LineLimits
-
-    async with running_lab(Limits(line=LineLimits(requests=2))) as lab:
+async def test_a_full_backlog_is_503_with_a_reason(running_lab: Any) -> None:
+    async with running_lab(Limits(backlog=BacklogLimits(requests=2))) as lab:
         backend = lab.revision("zero")
         waiting = [await lab.connect() for _ in range(2)]
         for client in waiting:
@@ -153,7 +152,12 @@ async def test_a_full_line_is_503_with_a_reason(running_lab: Any) -> None:
         assert response.header("retry-after") == "1"
 
 
-async def test_who_leaves_the_line_is_forgotten(lab: Any) -> None:
+async def test_who_leaves_the_backlog_is_forgotten(running_lab: Any) -> None:
+    async with running_lab(Limits(server=ServerLimits(half_closed_seconds=0.1))) as lab:
+        await _leave_the_backlog(lab)
+
+
+async def _leave_the_backlog(lab: Any) -> None:
     backend = lab.revision("zero")
     first, second = await lab.connect(), await lab.connect()
     for client, path in ((first, "/1"), (second, "/2")):
@@ -184,7 +188,7 @@ async def test_a_large_body_waits_with_the_client(lab: Any) -> None:
             sent += 65536
 
     sending = asyncio.create_task(send())
-    await lab.until(lambda: backend.throttler.held_octets > lab.gateway.limits.held_octets)
+    await lab.until(lambda: backend.throttler.held_octets > lab.limits.gateway.held_octets)
     app = await lab.app(lambda request: lab.text(str(len(request.body))))
     assert backend.throttler.held_octets < 1024 * 1024
     lab.endpoints(backend, {app.port: lab.State.READY})
@@ -269,8 +273,7 @@ async def test_the_limit_per_pod_holds(lab: Any) -> None:
 class Autoscaler:
     """The other side of the stats connection: starts a pod when it hears of a request."""
 
-    def __init__(self, lab: Any, token: str) -> None:
-        self.lab = lab
+    def __init__(self, token: str) -> None:
         self.reader = StatsReader(token)
         self.events: list[Hello | Frame] = []
         self.wake: Any = None
@@ -287,15 +290,21 @@ class Autoscaler:
         return [event for event in self.events if isinstance(event, Frame)]
 
 
-async def test_the_autoscaler_hears_of_a_waiting_request_at_once(lab: Any) -> None:
-    autoscaler = Autoscaler(lab, "secret")
+async def test_the_autoscaler_hears_of_a_waiting_request_at_once(running_lab: Any) -> None:
+    autoscaler = Autoscaler("secret")
     server = await asyncio.start_server(autoscaler.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     reporter = Reporter(
-        lab.gateway, StatsAddress("127.0.0.1", port), token="secret", name="activator-1"
+        StatsAddress("127.0.0.1", port), token="secret", name="activator-1", clock=time.monotonic
     )
-    lab.gateway.listeners_of_demand.append(reporter)
-    running = asyncio.create_task(reporter.run())
+    async with running_lab(wakers=[reporter]) as lab:
+        await _asks_through(lab, autoscaler, reporter)
+    server.close()
+    await server.wait_closed()
+
+
+async def _asks_through(lab: Any, autoscaler: Autoscaler, reporter: Reporter) -> None:
+    running = asyncio.create_task(reporter.run(lab.plane.backends.all))
     backend = lab.revision("zero")
 
     async def wake() -> None:
@@ -321,8 +330,6 @@ async def test_the_autoscaler_hears_of_a_waiting_request_at_once(lab: Any) -> No
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        server.close()
-        await server.wait_closed()
 
 
 async def _free_port() -> int:

@@ -116,18 +116,18 @@ class Asking:
         if end:
             self.done.set()
 
-    def on_body(self, data: bytes) -> None:
+    def on_response_body(self, data: bytes) -> None:
         self.body += data
 
-    def on_end(self, trailers: Trailers) -> None:
+    def on_response_end(self, trailers: Trailers) -> None:
         self.trailers = trailers
         self.done.set()
 
-    def on_reset(self, reset: Reset) -> None:
+    def on_lost(self, reset: Reset) -> None:
         self.reset = reset
         self.done.set()
 
-    def on_window(self, is_open: bool) -> None:
+    def on_request_window(self, is_open: bool) -> None:
         pass
 
     async def result(self) -> tuple[int, bytes]:

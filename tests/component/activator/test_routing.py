@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+from activator.backends import Backend
 from activator.routes import BackendRef
 
 
@@ -87,18 +88,28 @@ async def test_appended_headers_replace_the_clients(lab: Any) -> None:
     assert app.requests[0].header("x-tag") == "blue"
 
 
-async def test_plain_services_are_reached_on_the_internal_listener_only(lab: Any) -> None:
-    app = await lab.app()
-    lab.gateway.find_service = lambda namespace, name: (namespace, name) == ("default", "plain")
-    backend = lab.gateway.registry.resolve(BackendRef("default", "plain", 8080))
-    lab.endpoints(backend, {app.port: lab.State.READY})
-    host = "plain.default.svc.cluster.local:8080"
-    assert (await lab.get(host, internal=True)).status == 200
-    assert (await lab.get(host)).status == 404
-    # Port 80 has no endpoints, and nobody makes any: no waiting.
-    response = await lab.get("plain.default", internal=True)
-    assert (response.status, response.error) == (503, "no-endpoints")
-    assert (await lab.get("other.default.svc", internal=True)).error == "unknown-host"
+class OneService:
+    """A cluster in which there is one Service, ``default/plain``."""
+
+    def has_service(self, namespace: str, name: str) -> bool:
+        return (namespace, name) == ("default", "plain")
+
+    def fill(self, backend: Backend) -> None:
+        pass
+
+
+async def test_plain_services_are_reached_on_the_internal_listener_only(running_lab: Any) -> None:
+    async with running_lab(cluster=OneService()) as lab:
+        app = await lab.app()
+        backend = lab.plane.backends.resolve(BackendRef("default", "plain", 8080))
+        lab.endpoints(backend, {app.port: lab.State.READY})
+        host = "plain.default.svc.cluster.local:8080"
+        assert (await lab.get(host, internal=True)).status == 200
+        assert (await lab.get(host)).status == 404
+        # Port 80 has no endpoints, and nobody makes any: no waiting.
+        response = await lab.get("plain.default", internal=True)
+        assert (response.status, response.error) == (503, "no-endpoints")
+        assert (await lab.get("other.default.svc", internal=True)).error == "unknown-host"
 
 
 async def test_the_internal_listener_is_a_proxy_for_plain_http(lab: Any) -> None:

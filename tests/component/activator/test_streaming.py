@@ -42,7 +42,7 @@ async def test_a_slow_client_slows_the_application_down(lab: Any) -> None:
 
 async def test_a_connection_held_back_for_one_client_serves_the_next(lab: Any) -> None:
     """The last piece of a response may be what fills the client's buffer (64 KiB)."""
-    lab.servers[0].sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    lab.plane.server.sockets()[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     first, last = 60_000, 40_000
     first_is_through = asyncio.Event()
 
@@ -58,12 +58,12 @@ async def test_a_connection_held_back_for_one_client_serves_the_next(lab: Any) -
     backend = lab.revision("big", app)
     slow = await lab.connect(receive_buffer=4096)
     await slow.send(lab.get_bytes("big.test"))
-    await lab.until(lambda: len(lab.gateway.clients) == 1)
-    [connection] = lab.gateway.clients
+    await lab.until(lambda: len(lab.clients) == 1)
+    [connection] = lab.clients
     await lab.until(lambda: connection.transport.get_write_buffer_size() > 30_000)
     first_is_through.set()
     await lab.until(lambda: backend.stats.active == 0)
-    assert connection.write_paused
+    assert connection.is_blocked
     assert len((await lab.get("big.test")).body) == first + last
     assert app.connections == 1
     assert len((await slow.response()).body) == first + last

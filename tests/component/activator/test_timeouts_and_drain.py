@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from activator.main import drain
-
 
 async def test_the_whole_request_has_a_limit(lab: Any) -> None:
     app = await lab.raw_app(lambda reader, writer: asyncio.Event().wait())
@@ -93,11 +91,9 @@ async def test_drain_finishes_what_is_in_flight_and_takes_nothing_new(lab: Any) 
     await idle.get("nobody.test")
     await busy.send(lab.get_bytes("hello.test"))
     await lab.until(lambda: len(app.requests) == 1)
-    draining = asyncio.create_task(
-        drain(lab.gateway, lab.servers, delay_seconds=0, drain_seconds=5)
-    )
+    draining = asyncio.create_task(lab.plane.drain(delay_seconds=0, drain_seconds=5))
     assert await idle.rest() == b""
-    await lab.until(lambda: lab.gateway.draining)
+    await lab.until(lambda: lab.plane.clients.is_draining)
     with pytest.raises(OSError):
         await lab.connect()
     go_on.set()
@@ -106,7 +102,7 @@ async def test_drain_finishes_what_is_in_flight_and_takes_nothing_new(lab: Any) 
     assert response.header("connection") == "close"
     assert await busy.rest() == b""
     await asyncio.wait_for(draining, 5)
-    assert lab.gateway.clients == set()
+    assert lab.clients == []
     await streaming.close()
 
 
@@ -116,6 +112,6 @@ async def test_drain_ends_in_time_whatever_clients_do(lab: Any, caplog: Any) -> 
     client = await lab.connect()
     await client.send(lab.get_bytes("stuck.test"))
     await lab.until(lambda: app.connections == 1)
-    await asyncio.wait_for(drain(lab.gateway, lab.servers, delay_seconds=0, drain_seconds=0.1), 5)
-    assert lab.gateway.clients == set()
+    await asyncio.wait_for(lab.plane.drain(delay_seconds=0, drain_seconds=0.1), 5)
+    assert lab.clients == []
     assert backend.stats.active == 0

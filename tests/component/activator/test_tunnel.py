@@ -38,7 +38,7 @@ async def test_bytes_flow_both_ways_after_the_upgrade(lab: Any) -> None:
     client.writer.write_eof()
     assert await client.rest() == b"bye"
     await lab.until(lambda: backend.stats.active == 0)
-    assert lab.gateway.clients == set()
+    assert lab.clients == []
 
 
 async def test_a_large_echo_is_held_back_and_complete(lab: Any) -> None:
@@ -100,29 +100,46 @@ async def test_the_revisions_timeout_ends_a_tunnel(lab: Any) -> None:
     await lab.until(lambda: backend.stats.active == 0)
 
 
-async def test_the_response_of_a_tunnel_starts_with_what_the_application_says(lab: Any) -> None:
+async def test_the_101_is_the_start_of_the_response(lab: Any) -> None:
+    """A client that listens to a silent application is cut by idleTimeoutSeconds alone."""
+
     async def listener(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(SWITCH)
+        await reader.readexactly(4)
+        writer.write(b"here")
         await reader.read()
 
-    backend = lab.revision("ws", await lab.raw_app(listener), response_start_timeout_seconds=0.15)
+    lab.revision("ws", await lab.raw_app(listener), response_start_timeout_seconds=0.05)
     client = await lab.connect()
     await client.send(lab.get_bytes("ws.test", "/", *UPGRADE))
     assert (await client.head()).status == 101
+    # Longer than the time-out, and than the tick of the deadlines.
+    await asyncio.sleep(0.3)
+    await client.send(b"ping")
+    assert await client.reader.readexactly(4) == b"here"
+
+
+async def test_the_101_has_to_come_in_time(lab: Any) -> None:
+    app = await lab.raw_app(lambda reader, writer: asyncio.Event().wait())
+    lab.revision("ws", app, response_start_timeout_seconds=0.1)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("ws.test", "/", *UPGRADE))
+    assert (await client.response()).error == "response-start-timeout"
+
+
+async def test_silence_ends_a_tunnel_and_a_byte_either_way_keeps_it(lab: Any) -> None:
+    backend = lab.revision("ws", await lab.raw_app(echo), idle_timeout_seconds=0.4)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("ws.test", "/", *UPGRADE))
+    await client.head()
+    await client.reader.readexactly(7)
+    for _ in range(6):
+        await asyncio.sleep(0.1)
+        await client.send(b"ping")
+        assert await client.reader.readexactly(4) == b"ping"
     try:
         assert await client.rest() == b""
     except ConnectionError:
         pass
     await lab.until(lambda: backend.stats.active == 0)
-
-
-async def test_a_tunnel_that_has_answered_may_be_silent(lab: Any) -> None:
-    lab.revision("ws", await lab.raw_app(echo), response_start_timeout_seconds=0.05)
-    client = await lab.connect()
-    await client.send(lab.get_bytes("ws.test", "/", *UPGRADE))
-    await client.head()
-    await client.reader.readexactly(7)
-    await asyncio.sleep(0.15)
-    await client.send(b"ping")
-    assert await client.reader.readexactly(4) == b"ping"

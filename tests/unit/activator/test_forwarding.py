@@ -1,21 +1,26 @@
-"""A request as the application gets it."""
+"""Fields that tell an application who has asked for what."""
 
 from __future__ import annotations
 
-from activator.forwarding import last_chunk, request_head
-from activator.framing import CHUNKED, RequestHead
+from activator.forwarding import extended_block, forwarded_block
+from activator.http.events import Peer
 
 
-def test_a_request_head() -> None:
-    head = RequestHead()
-    head.method, head.target, head.lines = b"POST", b"/x", [b"A: 1", b"B: 2"]
-    head.transfer_encoding, head.length, head.trailers_welcome = b"chunked", CHUNKED, True
-    assert request_head(head, b"h", b"F: 1\r\n", b"P: 1\r\n") == (
-        b"POST /x HTTP/1.1\r\nhost: h\r\nF: 1\r\nA: 1\r\nB: 2\r\nP: 1\r\n"
-        b"transfer-encoding: chunked\r\nte: trailers\r\n\r\n"
+def test_ipv6_and_ports_are_quoted_in_forwarded() -> None:
+    lines = forwarded_block(Peer("::1"), b"h:80").wire
+    assert b'forwarded: for="[::1]";host="h:80";proto=http\r\n' in lines
+    assert b"x-forwarded-for: ::1\r\n" in lines
+
+
+def test_what_a_proxy_before_us_said_is_kept() -> None:
+    seen = {
+        b"x-forwarded-for": b"10.0.0.1",
+        b"x-forwarded-proto": b"https",
+        b"x-forwarded-host": b"outer",
+        b"forwarded": b"for=10.0.0.1",
+    }
+    assert extended_block(Peer("10.0.0.2"), b"h", seen).wire == (
+        b"x-forwarded-for: 10.0.0.1, 10.0.0.2\r\nx-forwarded-proto: https\r\n"
+        b"x-forwarded-host: outer\r\n"
+        b"forwarded: for=10.0.0.1, for=10.0.0.2;host=h;proto=http\r\n"
     )
-
-
-def test_the_last_chunk() -> None:
-    assert last_chunk([]) == b"0\r\n\r\n"
-    assert last_chunk([b"A: 1"]) == b"0\r\nA: 1\r\n\r\n"

@@ -14,8 +14,8 @@ def test_a_cold_start() -> None:
         arrived=10, pod_seen=10.1, pod_ready=10.3, admitted=10.35, sent=10.36, answered=10.4
     )
     assert server_timing(durations(marks)) == (
-        b"server-timing: scale;dur=100.0, start;dur=200.0, queue;dur=50.0, connect;dur=10.0, "
-        b"app;dur=40.0\r\n"
+        b"server-timing",
+        b"scale;dur=100.0, start;dur=200.0, queue;dur=50.0, connect;dur=10.0, app;dur=40.0",
     )
 
 

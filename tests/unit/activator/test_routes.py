@@ -22,7 +22,7 @@ from activator.routes import (
 from tests.recordings import SERVING_WORLD, scenarios
 
 
-def a_split(name: str, percent: int | None = 100, **more: Any) -> dict[str, Any]:
+def a_split(name: str, percent: int | str | None = 100, **more: Any) -> dict[str, Any]:
     split = {"serviceNamespace": "ns", "serviceName": name, "servicePort": 80, **more}
     return split if percent is None else {**split, "percent": percent}
 
@@ -52,13 +52,13 @@ def find(
     host: bytes,
     path: bytes = b"/",
     *,
-    lines: list[bytes] | None = None,
+    fields: list[tuple[bytes, bytes]] | None = None,
     internal: bool = False,
     roll: float = 0.0,
 ) -> str | None:
     table = made.snapshot()
     routes = (table.internal if internal else table.external).find(host)
-    route = routes.find(path, lines or []) if routes is not None else None
+    route = routes.find(path, fields or []) if routes is not None else None
     return route.choose(roll).target.service if route is not None else None
 
 
@@ -111,9 +111,9 @@ def test_the_longest_path_wins_then_more_headers() -> None:
     assert find(made, b"a.test", b"/") == "all"
     assert find(made, b"a.test", b"/api/x?y=1") == "api"
     assert find(made, b"a.test", b"/api/v2/z") == "v2"
-    assert find(made, b"a.test", b"/api", lines=[b"x-tag: blue"]) == "blue"
-    assert find(made, b"a.test", b"/api", lines=[b"X-Tag: red"]) == "api"
-    assert find(made, b"a.test", b"/", lines=[b"X-Any: thing"]) == "any"
+    assert find(made, b"a.test", b"/api", fields=[(b"x-tag", b"blue")]) == "blue"
+    assert find(made, b"a.test", b"/api", fields=[(b"X-Tag", b"red")]) == "api"
+    assert find(made, b"a.test", b"/", fields=[(b"X-Any", b"thing")]) == "any"
 
 
 def test_visibility_decides_the_listener() -> None:
@@ -194,6 +194,55 @@ def test_the_oldest_owns_a_disputed_host_and_the_next_inherits_it() -> None:
         assert find(made, b"a.test") is None
 
 
+def test_the_younger_one_is_told_of_the_conflict_until_it_is_over() -> None:
+    old = an_ingress(a_rule("a.test"), name="z", metadata={"creationTimestamp": "2026-01-01"})
+    young = an_ingress(a_rule("a.test"), name="a", metadata={"creationTimestamp": "2026-01-02"})
+    made = builder(young)
+    assert made.conflict(("ns", "a")) is None
+    assert made.put(old) == {("ns", "a"), ("ns", "z")}
+    assert made.conflict(("ns", "a")) == ("a.test", ("ns", "z"))
+    assert made.conflict(("ns", "z")) is None
+    assert made.remove("ns", "z") == {("ns", "a")}
+    assert made.conflict(("ns", "a")) is None
+
+
+BROKEN: list[Any] = [
+    pytest.param({"hosts": ["ü" * 70]}, id="no-idna"),
+    pytest.param({"hosts": ["a b.test"]}, id="space"),
+    pytest.param({"hosts": ["a/b"]}, id="slash"),
+    pytest.param({"hosts": 5}, id="hosts-number"),
+    pytest.param({"http": {"paths": 5}}, id="paths-number"),
+    pytest.param({"http": {"paths": [None]}}, id="path-null"),
+    pytest.param({"http": {"paths": [{"splits": [a_split("x", "half")]}]}}, id="percent-word"),
+    pytest.param({"http": {"paths": [{"splits": ["x"]}]}}, id="split-word"),
+    pytest.param({"http": {"paths": [{"splits": [a_split("x")], "headers": 5}]}}, id="headers"),
+    pytest.param(
+        {"http": {"paths": [{"splits": [a_split("x", appendHeaders={"ü": "1"})]}]}}, id="field-name"
+    ),
+    pytest.param(
+        {"http": {"paths": [{"splits": [a_split("x", appendHeaders={"A B": "1"})]}]}},
+        id="field-space",
+    ),
+    pytest.param(
+        {"http": {"paths": [{"splits": [a_split("x")], "path": "\ud800"}]}}, id="surrogate"
+    ),
+]
+
+
+@pytest.mark.parametrize("change", BROKEN)
+def test_no_object_breaks_anything_but_itself(change: dict[str, Any]) -> None:
+    made = builder(an_ingress(a_rule("a.test"), name="good"))
+    bad = an_ingress({**a_rule("b.test"), **change}, name="bad")
+    with pytest.raises(InvalidIngress):
+        made.put(bad)
+    assert find(made, b"a.test") == "one"
+    assert find(made, b"b.test") is None
+
+
+def test_an_international_host_is_routed_by_its_ascii_form() -> None:
+    assert find(builder(an_ingress(a_rule("bücher.test"))), b"xn--bcher-kva.test") == "one"
+
+
 def test_a_snapshot_stays_as_it_was() -> None:
     made = builder(an_ingress(a_rule("a.test", "b.test")))
     before = made.snapshot()
@@ -220,7 +269,8 @@ def test_appended_headers_are_ready_lines_and_routing_headers_stay_out() -> None
     table = builder(an_ingress(a_rule("a.test", paths=[path]))).snapshot()
     routes = table.external.find(b"a.test")
     assert routes is not None and routes.only is not None
-    assert routes.only.lines == b"X-A: 1\r\nX-B: 2\r\n"
+    assert routes.only.block is not None
+    assert routes.only.block.wire == b"X-A: 1\r\nX-B: 2\r\n"
     assert routes.only.target == BackendRef("ns", "one", 80, "one")
     assert routes.only.original_host == b"mapped.test"
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.stats import RevisionStats
+from activator.stats import RequestStats
 from hearth.observability.histogram import BOUNDS
 
 
 def test_the_average_is_exact() -> None:
-    stats = RevisionStats(0.0)
+    stats = RequestStats(0.0)
     stats.enter(0.0)
     stats.enter(0.5)
     stats.leave(0.75, 200, 0.1)
@@ -25,7 +25,7 @@ def test_the_average_is_exact() -> None:
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.001, 1)), max_size=30))
 def test_frames_lose_nothing(steps: list[tuple[bool, float]]) -> None:
     """However often frames are taken, integral and count are the same in the end."""
-    whole, parts = RevisionStats(0.0), RevisionStats(0.0)
+    whole, parts = RequestStats(0.0), RequestStats(0.0)
     now = integral = 0.0
     requests = taken_at = 0.0
     for enters, pause in steps:
@@ -45,7 +45,7 @@ def test_frames_lose_nothing(steps: list[tuple[bool, float]]) -> None:
 
 
 def test_durations_by_class() -> None:
-    stats = RevisionStats(0.0)
+    stats = RequestStats(0.0)
     stats.leave(1.0, 200, 0.001)
     stats.leave(1.0, 204, 1000.0)
     stats.leave(1.0, 0, 0.1)

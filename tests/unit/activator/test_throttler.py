@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from activator.endpoints import Endpoint, State
 from activator.pods import Address, Pod
-from activator.throttler import SPREAD_SECONDS, LineLimits, Throttler
+from activator.throttler import SPREAD_SECONDS, BacklogLimits, Throttler
 
 A, B, C = (("10.0.0.1", 80), ("10.0.0.2", 80), ("10.0.0.3", 80))
 
@@ -21,9 +21,9 @@ def endpoints(**states: State) -> dict[Address, Endpoint]:
 
 
 def a_throttler(
-    concurrency: int = 0, *, target: int = 2, limits: LineLimits | None = None, **states: State
+    concurrency: int = 0, *, target: int = 2, limits: BacklogLimits | None = None, **states: State
 ) -> Throttler[str]:
-    made: Throttler[str] = Throttler(random.Random(7).random, limits or LineLimits())
+    made: Throttler[str] = Throttler(random.Random(7).random, limits or BacklogLimits())
     made.configure(concurrency, target)
     made.update(endpoints(**states), 0.0)
     return made
@@ -46,7 +46,7 @@ def test_a_limit_is_pods_times_concurrency() -> None:
     assert {pod.in_flight for pod in made.ready} == {3}
 
 
-def test_the_line_is_first_come_first_served() -> None:
+def test_the_backlog_is_first_come_first_served() -> None:
     made = a_throttler(1, a=State.READY)
     pod = made.acquire()
     assert pod is not None
@@ -60,7 +60,7 @@ def test_the_line_is_first_come_first_served() -> None:
     assert order == ["x", "y", "z"]
 
 
-def test_a_newcomer_does_not_overtake_the_line() -> None:
+def test_a_newcomer_does_not_overtake_the_backlog() -> None:
     made = a_throttler(1, a=State.READY)
     pod = made.acquire()
     assert pod is not None
@@ -78,8 +78,8 @@ def test_one_that_lost_its_pod_goes_first() -> None:
     assert [owner for owner, _ in made.admit(0.0)] == ["lost"]
 
 
-def test_the_line_is_bounded_by_count_and_by_bytes() -> None:
-    made = a_throttler(limits=LineLimits(requests=2, octets=100))
+def test_the_backlog_is_bounded_by_count_and_by_bytes() -> None:
+    made = a_throttler(limits=BacklogLimits(requests=2, octets=100))
     first = made.enqueue("x", 60)
     assert first is not None
     assert made.enqueue("y", 60) is None
@@ -92,7 +92,7 @@ def test_the_line_is_bounded_by_count_and_by_bytes() -> None:
     assert (made.waiting, made.held_octets) == (1, 30)
 
 
-def test_who_left_the_line_is_passed_over() -> None:
+def test_who_left_the_backlog_is_passed_over() -> None:
     made = a_throttler(1)
     tickets = [made.enqueue(name, 1) for name in "xyz"]
     assert tickets[0] is not None and tickets[1] is not None
@@ -180,17 +180,19 @@ def test_a_port_that_was_given_to_another_pod_is_another_pod() -> None:
 
 
 class ThrottlerMachine(RuleBasedStateMachine):
-    """Any order of events: limits hold, counts agree, the line keeps its order."""
+    """Any order of events: limits hold, counts agree, the backlog keeps its order."""
 
     @initialize(concurrency=st.sampled_from([0, 1, 2, 5]))
     def begin(self, concurrency: int) -> None:
         self.concurrency = concurrency
-        self.throttler: Throttler[int] = Throttler(random.Random(1).random, LineLimits(requests=8))
+        self.throttler: Throttler[int] = Throttler(
+            random.Random(1).random, BacklogLimits(requests=8)
+        )
         self.throttler.configure(concurrency, 3)
         self.now = 0.0
         self.serial = 0
         self.flying: list[Pod] = []
-        self.line: dict[int, object] = {}
+        self.backlog: dict[int, object] = {}
 
     @rule()
     def arrive(self) -> None:
@@ -201,9 +203,9 @@ class ThrottlerMachine(RuleBasedStateMachine):
             self.flying.append(pod)
             return
         ticket = self.throttler.enqueue(self.serial, 1)
-        assert (ticket is None) == (len(self.line) >= 8)
+        assert (ticket is None) == (len(self.backlog) >= 8)
         if ticket is not None:
-            self.line[self.serial] = ticket
+            self.backlog[self.serial] = ticket
         self.admit()
 
     @precondition(lambda self: self.flying)
@@ -213,11 +215,11 @@ class ThrottlerMachine(RuleBasedStateMachine):
         self.throttler.release(pod)
         self.admit()
 
-    @precondition(lambda self: self.line)
+    @precondition(lambda self: self.backlog)
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
-        serial = data.draw(st.sampled_from(sorted(self.line)))
-        self.throttler.cancel(self.line.pop(serial))  # type: ignore[arg-type]
+        serial = data.draw(st.sampled_from(sorted(self.backlog)))
+        self.throttler.cancel(self.backlog.pop(serial))  # type: ignore[arg-type]
         self.admit()
 
     @rule(states=st.dictionaries(st.sampled_from("abc"), st.sampled_from(list(State))))
@@ -235,17 +237,17 @@ class ThrottlerMachine(RuleBasedStateMachine):
 
     def admit(self) -> None:
         admitted = self.throttler.admit(self.now)
-        waiting = sorted(self.line)
+        waiting = sorted(self.backlog)
         assert [owner for owner, _ in admitted] == waiting[: len(admitted)]
         for owner, pod in admitted:
             assert pod.ready
-            del self.line[owner]
+            del self.backlog[owner]
             self.flying.append(pod)
 
     @invariant()
     def counts_agree(self) -> None:
         throttler = self.throttler
-        assert throttler.waiting == len(self.line) == throttler.held_octets
+        assert throttler.waiting == len(self.backlog) == throttler.held_octets
         for pod in {id(pod): pod for pod in self.flying}.values():
             assert pod.in_flight == self.flying.count(pod)
         assert all(pod.in_flight >= 0 for pod in throttler.pods.values())
@@ -260,7 +262,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
         free = any(
             not self.concurrency or pod.in_flight < self.concurrency for pod in self.throttler.ready
         )
-        if self.line and free:
+        if self.backlog and free:
             assert not self.concurrency and self.throttler.spread_ends_in(self.now) is not None
 
 

@@ -1,4 +1,4 @@
-"""What the data plane needs to know of a Revision: a small frozen view of the object. Pure."""
+"""What the data plane needs to know of what stands behind a Service: a small frozen view. Pure."""
 
 from __future__ import annotations
 
@@ -6,27 +6,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from activator.probing import TCP_PROBE, ProbeSpec, probe_of
+from serving.api import keys
+from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.targets import metric_target
 
 Object = dict[str, Any]
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
-# Knative's container-concurrency-target-default and ...-target-percentage.
-DEFAULT_TARGET = 100.0
-DEFAULT_UTILIZATION = 70.0
 
 _LABEL_SERVICE = "serving.knative.dev/service"
 _LABEL_CONFIGURATION = "serving.knative.dev/configuration"
-_TARGET = "autoscaling.knative.dev/target"
-_UTILIZATION = (
-    "autoscaling.knative.dev/target-utilization-percentage",
-    "autoscaling.knative.dev/targetUtilizationPercentage",
-)
-_METRIC = "autoscaling.knative.dev/metric"
 
 
 @dataclass(frozen=True, slots=True)
-class RevisionSpec:
-    """Limits, timeouts and the probe of a revision; the defaults stand for a plain Service."""
+class TargetSpec:
+    """Limits, time-outs and the probe of a target; the defaults stand for a plain Service.
+
+    ``name`` is a Revision's, or whatever name its autoscaler knows the target by.
+    """
 
     namespace: str
     name: str
@@ -47,18 +44,18 @@ class RevisionSpec:
         return bool(self.response_start_timeout_seconds or self.idle_timeout_seconds)
 
 
-def revision_spec(revision: Object) -> RevisionSpec:
+def revision_target(revision: Object, config: AutoscalerConfig) -> TargetSpec:
     """The view of a Revision object as it came from the API."""
     metadata, spec = revision.get("metadata") or {}, revision.get("spec") or {}
     labels = metadata.get("labels") or {}
     concurrency = int(spec.get("containerConcurrency") or 0)
-    return RevisionSpec(
+    return TargetSpec(
         namespace=str(metadata.get("namespace") or ""),
         name=str(metadata.get("name") or ""),
         service=str(labels.get(_LABEL_SERVICE) or ""),
         configuration=str(labels.get(_LABEL_CONFIGURATION) or ""),
         container_concurrency=concurrency,
-        spread_target=_spread_target(metadata.get("annotations") or {}, concurrency),
+        spread_target=_spread_target(metadata.get("annotations") or {}, concurrency, config),
         timeout_seconds=float(spec.get("timeoutSeconds") or DEFAULT_TIMEOUT_SECONDS),
         response_start_timeout_seconds=float(spec.get("responseStartTimeoutSeconds") or 0),
         idle_timeout_seconds=float(spec.get("idleTimeoutSeconds") or 0),
@@ -66,19 +63,14 @@ def revision_spec(revision: Object) -> RevisionSpec:
     )
 
 
-def _spread_target(annotations: dict[str, str], concurrency: int) -> int:
+def _spread_target(annotations: dict[str, str], concurrency: int, config: AutoscalerConfig) -> int:
+    """What the autoscaler counts on: so many pods come for a burst, so many requests go to each."""
     if concurrency:
         return concurrency
-    target = DEFAULT_TARGET
-    # A target of another metric (rps) says nothing about concurrent requests.
-    if annotations.get(_METRIC, "concurrency") == "concurrency":
-        target = _number(annotations.get(_TARGET), DEFAULT_TARGET)
-    found = next((annotations[key] for key in _UTILIZATION if key in annotations), None)
-    return max(1, round(target * _number(found, DEFAULT_UTILIZATION) / 100))
-
-
-def _number(text: str | None, default: float) -> float:
-    try:
-        return float(text) if text else default
-    except ValueError:
-        return default
+    if keys.METRIC.value(annotations, keys.METRIC_CONCURRENCY) != keys.METRIC_CONCURRENCY:
+        # A target of another metric (rps) says nothing about concurrent requests.
+        annotations = {
+            key: value for key, value in annotations.items() if key not in keys.TARGET.spellings
+        }
+    target, _ = metric_target(annotations, metric=keys.METRIC_CONCURRENCY, limit=0.0, config=config)
+    return max(1, round(target))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from activator.revisions import revision_spec
+from activator.targets import TargetSpec, revision_target
+from serving.api.config.autoscaler import AutoscalerConfig
+
+
+def revision_spec(revision: dict[str, Any], **settings: float) -> TargetSpec:
+    return revision_target(revision, AutoscalerConfig(**settings))  # type: ignore[arg-type]
 
 
 def test_defaults() -> None:
@@ -45,6 +52,9 @@ def test_everything_set() -> None:
         ({"target": "200", "metric": "rps"}, 70),
         ({"target": "0.01"}, 1),
         ({"target": "nonsense"}, 70),
+        ({"target": "NaN"}, 70),
+        ({"target": "Inf"}, 70),
+        ({"target-utilization-percentage": "NaN"}, 70),
     ],
     ids=repr,
 )
@@ -52,3 +62,13 @@ def test_the_target_of_a_cold_burst(annotations: dict[str, str], target: int) ->
     given_annotations = {f"autoscaling.knative.dev/{k}": v for k, v in annotations.items()}
     revision = {"metadata": {"name": "r", "annotations": given_annotations}, "spec": {}}
     assert revision_spec(revision).spread_target == target
+
+
+def test_the_operators_default_holds_for_the_cold_burst_too() -> None:
+    revision = {"metadata": {"name": "r"}, "spec": {}}
+    spec = revision_spec(
+        revision,
+        container_concurrency_target_default=20.0,
+        container_concurrency_target_fraction=0.5,
+    )
+    assert spec.spread_target == 10

@@ -1,0 +1,17 @@
+"""The ConfigMaps that the activator follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hearth.knative.settings import from_config_map
+from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.config.gateway import GatewayConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Only what changes how requests are treated, so that little is imported for it."""
+
+    autoscaler: AutoscalerConfig = from_config_map("config-autoscaler", AutoscalerConfig.from_data)
+    gateway: GatewayConfig = from_config_map("config-network", GatewayConfig.from_data)

@@ -1,0 +1,38 @@
+"""The table of states: what holds of every path through it."""
+
+from __future__ import annotations
+
+from activator.lifecycle import TRANSITIONS, Event, State
+
+
+def test_every_state_has_a_row_and_the_one_way_out() -> None:
+    assert set(TRANSITIONS) == set(State)
+    for state in State:
+        ends = TRANSITIONS[state].get(Event.END)
+        assert ends is (None if state is State.DONE else State.DONE)
+    assert not TRANSITIONS[State.DONE]
+
+
+def test_every_state_is_reached_from_the_first() -> None:
+    seen, stack = set(), [State.NEW]
+    while stack:
+        state = stack.pop()
+        if state not in seen:
+            seen.add(state)
+            stack += TRANSITIONS[state].values()
+    assert seen == set(State)
+
+
+def test_what_has_been_sent_is_never_sent_again() -> None:
+    for state in (State.SENT, State.RESPONDING, State.TUNNEL):
+        assert all(after > State.SENT for after in TRANSITIONS[state].values())
+
+
+def test_only_a_refused_connection_leads_back() -> None:
+    back = {
+        (state, event)
+        for state, row in TRANSITIONS.items()
+        for event, after in row.items()
+        if after <= state
+    }
+    assert back == {(State.CONNECTING, Event.REFUSED)}
