@@ -15,7 +15,9 @@ from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock
 from hearth.kube.errors import ApiError
+from hearth.kube.events import make_event
 from hearth.kube.meta import Object
+from hearth.kube.plan import Event
 from hearth.kube.resources import EVENTS
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,6 @@ log = logging.getLogger(__name__)
 _DELAY_SECONDS = 0.2
 _MAX_WAITING = 2000
 _MAX_KNOWN = 2000
-_MAX_MESSAGE = 1024
 
 
 @dataclass(slots=True)
@@ -44,7 +45,6 @@ class EventRecorder:
     node_name: str
     _known: OrderedDict[tuple[str, ...], _Entry] = field(default_factory=OrderedDict)
     _waiting: asyncio.Queue[_Entry] = field(default_factory=lambda: asyncio.Queue(_MAX_WAITING))
-    _serial: int = 0
 
     def record(
         self,
@@ -57,7 +57,6 @@ class EventRecorder:
         component: str = "kubelet",
     ) -> None:
         """Notes an event; ``kind`` is Normal or Warning."""
-        message = message[:_MAX_MESSAGE]
         key = (meta.uid(pod), kind, reason, message, container)
         entry = self._known.get(key)
         moment = clocks.rfc3339(self.clock())
@@ -101,33 +100,9 @@ class EventRecorder:
     def _body(
         self, pod: Object, kind: str, reason: str, *, message: str, container: str, component: str
     ) -> Object:
-        self._serial += 1
-        now = self.clock()
-        about = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "name": meta.name(pod),
-            "namespace": meta.namespace(pod),
-            "uid": meta.uid(pod),
-        }
+        event = Event({**pod, "apiVersion": "v1", "kind": "Pod"}, kind, reason, message)
+        body = make_event(event, component, now=self.clock())
         if container:
-            about["fieldPath"] = f"spec.containers{{{container}}}"
-        unique = f"{int(now * 1e9) + self._serial:x}"
-        return {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {
-                "name": f"{meta.name(pod)}.{unique}",
-                "namespace": meta.namespace(pod),
-            },
-            "involvedObject": about,
-            "type": kind,
-            "reason": reason,
-            "message": message,
-            "source": {"component": component, "host": self.node_name},
-            "reportingComponent": component,
-            "reportingInstance": self.node_name,
-            "firstTimestamp": clocks.rfc3339(now),
-            "lastTimestamp": clocks.rfc3339(now),
-            "count": 1,
-        }
+            body["involvedObject"]["fieldPath"] = f"spec.containers{{{container}}}"
+        body["source"]["host"] = self.node_name
+        return {**body, "reportingComponent": component, "reportingInstance": self.node_name}
