@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from hearth.cluster.node.pod import records
 from hearth.cluster.node.pod.records import Record
+from hearth.cluster.node.pod.recovery import records_of
 from hearth.cluster.node.scheduling import Unschedulable, add_up, check_fit, requests_of
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import SavedPod, all_folders
@@ -115,7 +114,7 @@ class Agent:
             return  # of an earlier run whose folder is lost: it only waits to be deleted
         if assigned:
             if assigned == self._context.node_name:
-                self._start(pod, is_bound=True, known=_known(pod, self._context.clock()))
+                self._start(pod, is_bound=True, known=records_of(pod, self._context.clock()))
         elif self._is_ours_to_schedule(pod):
             self._schedule(pod)
 
@@ -257,42 +256,13 @@ class Agent:
             self._gone(uid)
 
     async def _restore(self, pod: Object, saved: SavedPod) -> int:
-        worker = PodWorker(self._context, pod, is_bound=bool(pod["spec"].get("nodeName")))
-        adopted = await worker.restore(saved)
+        """Returns how many containers were adopted. One bad pod keeps no other from its own."""
+        try:
+            worker = PodWorker(self._context, pod, is_bound=bool(pod["spec"].get("nodeName")))
+            adopted = await worker.restore(saved)
+        except Exception:
+            log.exception("pod not restored", extra={"pod": meta.key_text(meta.key(pod))})
+            await self._context.runtime.remove(saved.uid)
+            return 0
         self._run_worker(worker)
         return adopted
-
-
-def _known(pod: Object, now: float) -> dict[str, Record]:
-    """Records of a pod whose folder is lost, from its status: so that nothing runs twice."""
-    status = pod.get("status") or {}
-    known: dict[str, Record] = {}
-    for field in ("initContainerStatuses", "containerStatuses"):
-        for entry in status.get(field) or ():
-            known[entry["name"]] = _known_container(entry, now)
-    return known
-
-
-def _known_container(entry: Mapping[str, object], now: float) -> Record:
-    restarts = entry.get("restartCount")
-    state = entry.get("state")
-    state = state if isinstance(state, dict) else {}
-    image = str(entry.get("imageID") or "")
-    record = Record(restarts=restarts if isinstance(restarts, int) else 0, image_id=image)
-    if state.get("running"):
-        running = records.Running(clocks.parse_rfc3339(state["running"]["startedAt"]))
-        container_id = str(entry.get("containerID") or "")
-        return records.lost(replace(record, running=running, container_id=container_id), now=now)
-    ended = state.get("terminated")
-    if ended:
-        how = records.Terminated(
-            exit_code=ended["exitCode"],
-            reason=ended.get("reason", "Error"),
-            finished_at=clocks.parse_rfc3339(ended["finishedAt"]),
-            started_at=clocks.parse_rfc3339(ended["startedAt"]),
-            signal=ended.get("signal", 0),
-            message=ended.get("message", ""),
-            container_id=ended.get("containerID", ""),
-        )
-        return records.exited(record, how)
-    return record

@@ -17,6 +17,7 @@ import pytest
 from hearth.cluster.node.main import NodeConfig
 from hearth.cluster.node.pod import lifecycle
 from hearth.cluster.node.runtime.processes.process import start_ticks
+from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime
 from hearth.cluster.node.worker.folder import PodFolder
 from hearth.kube.resources import NODES
 
@@ -259,3 +260,33 @@ async def test_a_worker_that_fails_is_begun_anew(
         await cluster.until("other", lambda pod: look.phase(pod) == "Succeeded")
         await cluster.until("victim", look.is_ready)
     assert next(failures, None) is None
+
+
+async def test_a_pod_that_cannot_be_restored_is_begun_anew(
+    cluster: World,
+    look: Look,
+    config: NodeConfig,
+    node_runner: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with node_process(cluster) as node:
+        for name in ("victim", "other"):
+            await cluster.create(name, TICKER, restartPolicy="Always")
+            await cluster.until(name, look.is_ready)
+        pids = [await pid_of(cluster, name) for name in ("victim", "other")]
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+    adopt = ProcessRuntime.adopt
+
+    async def failing(self: ProcessRuntime, request: Any, record: Any) -> Any:
+        if request.facts.pod["metadata"]["name"] == "victim":
+            raise RuntimeError("never foreseen")
+        return await adopt(self, request, record)
+
+    monkeypatch.setattr(ProcessRuntime, "adopt", failing)
+    async with node_runner(config):
+        await ended(pids[0])
+        await cluster.until(
+            "victim", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
+        )
+        assert start_ticks(pids[1]) is not None

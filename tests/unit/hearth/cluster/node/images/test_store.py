@@ -36,7 +36,20 @@ def test_full_names(name: str, full: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "App", "my/App", "a b", "app:", "app@sha256:12", "-a", "app:1\n", "a//b"]
+    "name",
+    [
+        "",
+        "App",
+        "my/App",
+        "a b",
+        "app:",
+        "app@sha256:12",
+        "-a",
+        "app:1\n",
+        "a//b",
+        "app:é",
+        "a.b:١/c",
+    ],
 )
 def test_what_is_no_name(name: str) -> None:
     with pytest.raises(InvalidImageName):
