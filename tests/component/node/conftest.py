@@ -26,7 +26,7 @@ PATIENCE = 10.0
 
 
 @dataclass(slots=True)
-class World:
+class Cluster:
     """A cluster of one node; pods run scripts of the image ``sh`` or ``python``."""
 
     server: RunningServer
@@ -162,7 +162,7 @@ def node_runner() -> Callable[..., contextlib.AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[World]:
+async def bare_cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     """An API server, images, and no node yet."""
     async with (
         running_apiserver(tmp_path) as server,
@@ -173,18 +173,18 @@ async def cluster(tmp_path: Path) -> AsyncIterator[World]:
         images.add("python", ImageSpec(entrypoint=(sys.executable, "-c")))
         hello = (sys.executable, "-S", "-E", str(SAMPLES / "hello" / "server.py"))
         images.add("hello", ImageSpec(entrypoint=hello))
-        yield World(server, client, images, tmp_path)
+        yield Cluster(server, client, images, tmp_path)
 
 
 @pytest.fixture
-async def world(cluster: World) -> AsyncIterator[World]:
+async def cluster(bare_cluster: Cluster) -> AsyncIterator[Cluster]:
     config = NodeConfig(
-        kubeconfig=cluster.server.kubeconfig,
-        data_dir=cluster.data_dir,
+        kubeconfig=bare_cluster.server.kubeconfig,
+        data_dir=bare_cluster.data_dir,
         node_name="node",
         http_proxy="http://127.0.0.1:9",
         stop_grace_seconds=0.5,
         termination_delay=0.01,
     )
     async with running_node(config):
-        yield cluster
+        yield bare_cluster

@@ -13,14 +13,14 @@ from hearth.cluster.controllers.main import ControllersConfig
 from hearth.cluster.controllers.main import run as run_controllers
 from hearth.kube.resources import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS
 
-World = Any
+Cluster = Any
 Look = Any
 Object = dict[str, Any]
 
 
 @pytest.fixture
-async def controllers(world: World) -> AsyncIterator[None]:
-    config = ControllersConfig(world.server.kubeconfig)
+async def controllers(cluster: Cluster) -> AsyncIterator[None]:
+    config = ControllersConfig(cluster.server.kubeconfig)
     running = asyncio.create_task(run_controllers(config, lambda: None))
     yield
     running.cancel()
@@ -39,42 +39,42 @@ def a_claim(name: str) -> Object:
     }
 
 
-def mounting(world: World, name: str, claim: str, script: str) -> Object:
+def mounting(cluster: Cluster, name: str, claim: str, script: str) -> Object:
     main = {"name": "main", "image": "sh", "args": [script]}
     volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}]
-    return {**world.pod(name, main, volumes=volumes)}
+    return {**cluster.pod(name, main, volumes=volumes)}
 
 
-async def until_phase(world: World, name: str, phase: str) -> Object:
+async def until_phase(cluster: Cluster, name: str, phase: str) -> Object:
     async with asyncio.timeout(10):
         while True:
-            claim: Object = await world.client.get(PERSISTENTVOLUMECLAIMS, name, "default")
+            claim: Object = await cluster.client.get(PERSISTENTVOLUMECLAIMS, name, "default")
             if claim["status"].get("phase") == phase:
                 return claim
             await asyncio.sleep(0.01)
 
 
 async def test_a_claim_is_bound_once_a_pod_mounts_it(
-    world: World, look: Look, controllers: None
+    cluster: Cluster, look: Look, controllers: None
 ) -> None:
     for name in ("used", "unused"):
-        await world.client.create(PERSISTENTVOLUMECLAIMS, a_claim(name))
-    pod = mounting(world, "writer", "used", "echo kept > $HEARTH_VOLUME_DATA/file")
-    await world.client.create(PODS, pod)
-    claim = await until_phase(world, "used", "Bound")
+        await cluster.client.create(PERSISTENTVOLUMECLAIMS, a_claim(name))
+    pod = mounting(cluster, "writer", "used", "echo kept > $HEARTH_VOLUME_DATA/file")
+    await cluster.client.create(PODS, pod)
+    claim = await until_phase(cluster, "used", "Bound")
     assert claim["status"]["capacity"] == {"storage": "1Gi"}
     assert claim["status"]["accessModes"] == ["ReadWriteOnce"]
-    volume = await world.client.get(PERSISTENTVOLUMES, claim["spec"]["volumeName"])
+    volume = await cluster.client.get(PERSISTENTVOLUMES, claim["spec"]["volumeName"])
     assert volume["spec"]["claimRef"]["name"] == "used"
-    assert (await until_phase(world, "unused", "Pending"))["spec"].get("volumeName") is None
-    await world.until("writer", lambda pod: look.phase(pod) == "Succeeded")
-    await world.delete("writer")
-    await world.until_gone("writer")
-    pod = mounting(world, "reader", "used", "cat $HEARTH_VOLUME_DATA/file")
-    await world.client.create(PODS, pod)
-    await world.until_log("reader", "kept")
-    await world.client.delete(PERSISTENTVOLUMECLAIMS, "used", "default")
+    assert (await until_phase(cluster, "unused", "Pending"))["spec"].get("volumeName") is None
+    await cluster.until("writer", lambda pod: look.phase(pod) == "Succeeded")
+    await cluster.delete("writer")
+    await cluster.until_gone("writer")
+    pod = mounting(cluster, "reader", "used", "cat $HEARTH_VOLUME_DATA/file")
+    await cluster.client.create(PODS, pod)
+    await cluster.until_log("reader", "kept")
+    await cluster.client.delete(PERSISTENTVOLUMECLAIMS, "used", "default")
     async with asyncio.timeout(10):
         while volume["status"]["phase"] != "Released":
-            volume = await world.client.get(PERSISTENTVOLUMES, volume["metadata"]["name"])
+            volume = await cluster.client.get(PERSISTENTVOLUMES, volume["metadata"]["name"])
             await asyncio.sleep(0.01)

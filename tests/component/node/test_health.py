@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from hearth.kube.resources import PODS
 from hearth.observability.metrics import REGISTRY
 
-World = Any
+Cluster = Any
 Look = Any
 
 
@@ -28,54 +28,56 @@ def ready_time(pod: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
 
 
-async def test_readiness_by_a_named_port_comes_at_once(world: World, look: Look) -> None:
+async def test_readiness_by_a_named_port_comes_at_once(cluster: Cluster, look: Look) -> None:
     """The period is ten seconds; a service that is up in ten milliseconds does not wait for it."""
     probe = {"httpGet": {"port": "http", "path": "/x"}, "periodSeconds": 10}
     started = asyncio.get_running_loop().time()
-    await world.client.create(PODS, world.pod("quick", a_server(readinessProbe=probe)))
-    await world.until("quick", look.is_ready)
+    await cluster.client.create(PODS, cluster.pod("quick", a_server(readinessProbe=probe)))
+    await cluster.until("quick", look.is_ready)
     assert asyncio.get_running_loop().time() - started < 5
 
 
-async def test_readiness_comes_and_goes(world: World, look: Look) -> None:
+async def test_readiness_comes_and_goes(cluster: Cluster, look: Look) -> None:
     probe = {
         "exec": {"command": ["/bin/sh", "-c", "[ -e open ]"]},
         "periodSeconds": 1,
         "failureThreshold": 1,
     }
     container = {"readinessProbe": probe}
-    await world.create("door", "touch open; exec sleep 1000", container=container)
-    pod = await world.until("door", look.is_ready)
-    folder = world.data_dir / "pods" / f"default_door_{pod['metadata']['uid']}"
+    await cluster.create("door", "touch open; exec sleep 1000", container=container)
+    pod = await cluster.until("door", look.is_ready)
+    folder = cluster.data_dir / "pods" / f"default_door_{pod['metadata']['uid']}"
     (folder / "open").unlink()
-    pod = await world.until("door", lambda pod: not look.is_ready(pod))
+    pod = await cluster.until("door", lambda pod: not look.is_ready(pod))
     assert look.phase(pod) == "Running"
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
     (folder / "open").touch()
-    await world.until("door", look.is_ready)
-    event = await world.until_event("door", "Unhealthy")
+    await cluster.until("door", look.is_ready)
+    event = await cluster.until_event("door", "Unhealthy")
     assert event["message"] == "Readiness probe failed: exit status 1"
 
 
-async def test_a_failing_liveness_probe_restarts(world: World, look: Look) -> None:
+async def test_a_failing_liveness_probe_restarts(cluster: Cluster, look: Look) -> None:
     probe = {
         "exec": {"command": ["/bin/sh", "-c", "echo ill; exit 1"]},
         "periodSeconds": 1,
         "failureThreshold": 1,
     }
     container = {"livenessProbe": probe}
-    await world.create("ill", "exec sleep 1000", container=container, restartPolicy="Always")
-    pod = await world.until(
+    await cluster.create("ill", "exec sleep 1000", container=container, restartPolicy="Always")
+    pod = await cluster.until(
         "ill", lambda pod: pod["status"].get("containerStatuses", [{}])[0].get("restartCount")
     )
     last = pod["status"]["containerStatuses"][0]["lastState"]["terminated"]
     assert last["exitCode"] == 143
-    assert (await world.until_event("ill", "Unhealthy"))["message"] == "Liveness probe failed: ill"
-    killing = await world.until_event("ill", "Killing")
+    assert (await cluster.until_event("ill", "Unhealthy"))[
+        "message"
+    ] == "Liveness probe failed: ill"
+    killing = await cluster.until_event("ill", "Killing")
     assert killing["message"] == "Container main failed liveness probe, will be restarted"
 
 
-async def test_a_startup_probe_comes_before_the_others(world: World, look: Look) -> None:
+async def test_a_startup_probe_comes_before_the_others(cluster: Cluster, look: Look) -> None:
     container = {
         "startupProbe": {"exec": {"command": ["/bin/sh", "-c", "[ -e up ]"]}, "periodSeconds": 1},
         "livenessProbe": {
@@ -83,38 +85,38 @@ async def test_a_startup_probe_comes_before_the_others(world: World, look: Look)
             "failureThreshold": 1,
         },
     }
-    await world.create("late", "sleep 0.5; touch up; exec sleep 1000", container=container)
-    pod = await world.until("late", look.is_ready)
+    await cluster.create("late", "sleep 0.5; touch up; exec sleep 1000", container=container)
+    pod = await cluster.until("late", look.is_ready)
     assert pod["status"]["containerStatuses"][0]["started"] is True
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
-async def test_a_service_that_never_listens(world: World, look: Look) -> None:
+async def test_a_service_that_never_listens(cluster: Cluster, look: Look) -> None:
     """It runs, is never ready, and the event names the port that is asked."""
     probe = {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1}
     container = {"readinessProbe": probe, "ports": [{"containerPort": 8080}]}
-    await world.create("deaf", "exec sleep 1000", container=container)
-    event = await world.until_event("deaf", "Unhealthy")
+    await cluster.create("deaf", "exec sleep 1000", container=container)
+    event = await cluster.until_event("deaf", "Unhealthy")
     assert "connect: connection refused" in event["message"]
-    pod = await world.get("deaf")
+    pod = await cluster.get("deaf")
     assert look.phase(pod) == "Running" and not look.is_ready(pod)
 
 
-async def test_a_flood_of_output_hurts_nobody(world: World, look: Look) -> None:
-    await world.create("flood", "yes 'the same line again and again'")
-    await world.until_log("flood", "again")
+async def test_a_flood_of_output_hurts_nobody(cluster: Cluster, look: Look) -> None:
+    await cluster.create("flood", "yes 'the same line again and again'")
+    await cluster.until_log("flood", "again")
     started = asyncio.get_running_loop().time()
     probe = {"tcpSocket": {"port": 8080}}
-    await world.client.create(PODS, world.pod("calm", a_server(readinessProbe=probe)))
-    await world.until("calm", look.is_ready)
+    await cluster.client.create(PODS, cluster.pod("calm", a_server(readinessProbe=probe)))
+    await cluster.until("calm", look.is_ready)
     assert asyncio.get_running_loop().time() - started < 3
-    await world.delete("flood")
-    await world.until_gone("flood")
+    await cluster.delete("flood")
+    await cluster.until_gone("flood")
 
 
-async def test_usage_is_seen(world: World, look: Look) -> None:
-    await world.client.create(PODS, world.pod("used", a_server()))
-    await world.until("used", look.is_ready)
+async def test_usage_is_seen(cluster: Cluster, look: Look) -> None:
+    await cluster.client.create(PODS, cluster.pod("used", a_server()))
+    await cluster.until("used", look.is_ready)
     metrics = generate_latest(REGISTRY).decode()
     labels = 'container="main",namespace="default",pod="used"'
     (memory,) = re.findall(rf"container_memory_working_set_bytes{{{labels}}} (\S+)", metrics)

@@ -12,7 +12,7 @@ import pytest
 from hearth.cluster.node.runtime.processes.process import start_ticks
 from hearth.kube.resources import PODS
 
-World = Any
+Cluster = Any
 Look = Any
 
 
@@ -21,12 +21,12 @@ def terminated(pod: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-async def test_a_pod_that_succeeds(world: World, look: Look) -> None:
-    await world.create("job", "echo done; exit 0")
-    pod = await world.until("job", lambda pod: look.phase(pod) == "Succeeded")
+async def test_a_pod_that_succeeds(cluster: Cluster, look: Look) -> None:
+    await cluster.create("job", "echo done; exit 0")
+    pod = await cluster.until("job", lambda pod: look.phase(pod) == "Succeeded")
     assert (terminated(pod)["exitCode"], terminated(pod)["reason"]) == (0, "Completed")
     assert pod["spec"]["nodeName"] == "node"
-    assert "stdout F done\n" in await world.until_log("job", "done")
+    assert "stdout F done\n" in await cluster.until_log("job", "done")
 
 
 @pytest.mark.parametrize(
@@ -34,22 +34,22 @@ async def test_a_pod_that_succeeds(world: World, look: Look) -> None:
     [("exit 3", 3, None), ("kill -SEGV $$", 139, 11), ("kill -9 $$", 137, 9)],
 )
 async def test_a_pod_that_fails(
-    world: World, look: Look, script: str, code: int, number: int | None
+    cluster: Cluster, look: Look, script: str, code: int, number: int | None
 ) -> None:
-    await world.create("job", script)
-    pod = await world.until("job", lambda pod: look.phase(pod) == "Failed")
+    await cluster.create("job", script)
+    pod = await cluster.until("job", lambda pod: look.phase(pod) == "Failed")
     assert (terminated(pod)["exitCode"], terminated(pod).get("signal")) == (code, number)
     assert terminated(pod)["reason"] == "Error"
 
 
-async def test_the_container_says_why_it_ends(world: World, look: Look) -> None:
-    await world.create("job", 'echo "out of luck" > $HEARTH_TERMINATION_LOG; exit 1')
-    pod = await world.until("job", lambda pod: look.phase(pod) == "Failed")
+async def test_the_container_says_why_it_ends(cluster: Cluster, look: Look) -> None:
+    await cluster.create("job", 'echo "out of luck" > $HEARTH_TERMINATION_LOG; exit 1')
+    pod = await cluster.until("job", lambda pod: look.phase(pod) == "Failed")
     assert terminated(pod)["message"] == "out of luck\n"
 
 
-async def test_what_a_container_left_running_ends_with_it(world: World, look: Look) -> None:
-    noted = world.data_dir / "pids"
+async def test_what_a_container_left_running_ends_with_it(cluster: Cluster, look: Look) -> None:
+    noted = cluster.data_dir / "pids"
     noted.touch()
     script = """
         for start in "" setsid; do
@@ -57,8 +57,8 @@ async def test_what_a_container_left_running_ends_with_it(world: World, look: Lo
         done
         while [ $(wc -l < $NOTED) -lt 2 ]; do sleep 0.01; done
     """
-    await world.create("job", script, container={"env": [{"name": "NOTED", "value": str(noted)}]})
-    await world.until("job", lambda pod: look.phase(pod) == "Succeeded")
+    await cluster.create("job", script, container={"env": [{"name": "NOTED", "value": str(noted)}]})
+    await cluster.until("job", lambda pod: look.phase(pod) == "Succeeded")
     pids = [int(line) for line in noted.read_text().splitlines()]
     assert len(pids) == 2
     async with asyncio.timeout(10):
@@ -66,64 +66,64 @@ async def test_what_a_container_left_running_ends_with_it(world: World, look: Lo
             await asyncio.sleep(0.01)
 
 
-async def test_its_last_words_are_its_log(world: World, look: Look) -> None:
+async def test_its_last_words_are_its_log(cluster: Cluster, look: Look) -> None:
     policy = {"terminationMessagePolicy": "FallbackToLogsOnError"}
-    await world.create("job", "echo one; echo two >&2; exit 1", container=policy)
-    pod = await world.until("job", lambda pod: look.phase(pod) == "Failed")
+    await cluster.create("job", "echo one; echo two >&2; exit 1", container=policy)
+    pod = await cluster.until("job", lambda pod: look.phase(pod) == "Failed")
     assert set(terminated(pod)["message"].split()) == {"one", "two"}
 
 
-async def test_a_program_that_does_not_exist(world: World, look: Look) -> None:
-    await world.create("job", container={"command": ["/no/such/program"]})
-    pod = await world.until("job", lambda pod: look.phase(pod) == "Failed")
+async def test_a_program_that_does_not_exist(cluster: Cluster, look: Look) -> None:
+    await cluster.create("job", container={"command": ["/no/such/program"]})
+    pod = await cluster.until("job", lambda pod: look.phase(pod) == "Failed")
     assert terminated(pod)["reason"] == "StartError"
     assert terminated(pod)["message"] == 'exec: "/no/such/program": no such file or directory'
 
 
-async def test_a_working_folder_that_does_not_exist(world: World, look: Look) -> None:
-    await world.create("job", "pwd", container={"workingDir": "/no/such/folder"})
-    pod = await world.until("job", lambda pod: look.phase(pod) == "Failed")
+async def test_a_working_folder_that_does_not_exist(cluster: Cluster, look: Look) -> None:
+    await cluster.create("job", "pwd", container={"workingDir": "/no/such/folder"})
+    pod = await cluster.until("job", lambda pod: look.phase(pod) == "Failed")
     assert "/no/such/folder" in terminated(pod)["message"]
 
 
-async def test_a_crashing_pod_backs_off(world: World) -> None:
-    await world.create("crash", "exit 1", restartPolicy="Always")
+async def test_a_crashing_pod_backs_off(cluster: Cluster) -> None:
+    await cluster.create("crash", "exit 1", restartPolicy="Always")
 
     def is_in_backoff(pod: dict[str, Any]) -> bool:
         statuses = (pod.get("status") or {}).get("containerStatuses") or [{}]
         waiting = (statuses[0].get("state") or {}).get("waiting") or {}
         return bool(waiting.get("reason") == "CrashLoopBackOff")
 
-    pod = await world.until("crash", is_in_backoff)
+    pod = await cluster.until("crash", is_in_backoff)
     status = pod["status"]["containerStatuses"][0]
     assert status["restartCount"] == 1
     assert status["lastState"]["terminated"]["exitCode"] == 1
     assert status["state"]["waiting"]["message"].startswith("back-off 10s restarting")
     assert pod["status"]["phase"] == "Running"
-    await world.until_event("crash", "BackOff")
+    await cluster.until_event("crash", "BackOff")
 
 
-async def test_restart_on_failure_until_it_succeeds(world: World, look: Look) -> None:
+async def test_restart_on_failure_until_it_succeeds(cluster: Cluster, look: Look) -> None:
     script = "[ -e again ] && exit 0; touch again; exit 1"
-    await world.create("job", script, restartPolicy="OnFailure")
-    pod = await world.until("job", lambda pod: look.phase(pod) == "Succeeded")
+    await cluster.create("job", script, restartPolicy="OnFailure")
+    pod = await cluster.until("job", lambda pod: look.phase(pod) == "Succeeded")
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 1
 
 
-async def test_init_containers_come_first(world: World, look: Look) -> None:
+async def test_init_containers_come_first(cluster: Cluster, look: Look) -> None:
     shared = {"volumes": [{"name": "work", "emptyDir": {}}]}
     inits = [
         {"name": f"i{n}", "image": "sh", "args": [f"echo {n} >> $HEARTH_VOLUME_WORK/order"]}
         for n in (1, 2)
     ]
     main = {"name": "main", "image": "sh", "args": ["cat $HEARTH_VOLUME_WORK/order"]}
-    await world.client.create(PODS, world.pod("init", main, initContainers=inits, **shared))
-    await world.until("init", lambda pod: look.phase(pod) == "Succeeded")
-    log = await world.until_log("init", " F 2")
+    await cluster.client.create(PODS, cluster.pod("init", main, initContainers=inits, **shared))
+    await cluster.until("init", lambda pod: look.phase(pod) == "Succeeded")
+    log = await cluster.until_log("init", " F 2")
     assert log.index(" F 1") < log.index(" F 2")
 
 
-async def test_a_sidecar_ends_after_the_work(world: World, look: Look) -> None:
+async def test_a_sidecar_ends_after_the_work(cluster: Cluster, look: Look) -> None:
     sidecar = {
         "name": "side",
         "image": "sh",
@@ -131,16 +131,16 @@ async def test_a_sidecar_ends_after_the_work(world: World, look: Look) -> None:
         "restartPolicy": "Always",
     }
     main = {"name": "main", "image": "sh", "args": ["sleep 0.2"]}
-    await world.client.create(PODS, world.pod("pair", main, initContainers=[sidecar]))
-    await world.until("pair", lambda pod: look.phase(pod) == "Succeeded")
-    await world.until_log("pair", "bye", container="side")
+    await cluster.client.create(PODS, cluster.pod("pair", main, initContainers=[sidecar]))
+    await cluster.until("pair", lambda pod: look.phase(pod) == "Succeeded")
+    await cluster.until_log("pair", "bye", container="side")
 
 
 # -- deletion -----------------------------------------------------------------------------------
 
 
-async def running_pid(world: World, name: str) -> int:
-    log = await world.until_log(name, "pid ")
+async def running_pid(cluster: Cluster, name: str) -> int:
+    log = await cluster.until_log(name, "pid ")
     return int(log.partition("pid ")[2].split()[0])
 
 
@@ -148,86 +148,86 @@ def is_alive(pid: int) -> bool:
     return start_ticks(pid) is not None  # a zombie that nobody has reaped yet is no more alive
 
 
-async def test_deletion_lets_a_process_end_by_itself(world: World) -> None:
+async def test_deletion_lets_a_process_end_by_itself(cluster: Cluster) -> None:
     script = "trap 'echo leaving; exit 0' TERM; echo pid $$; while :; do sleep 0.02; done"
-    await world.create("polite", script, terminationGracePeriodSeconds=30)
-    pid = await running_pid(world, "polite")
+    await cluster.create("polite", script, terminationGracePeriodSeconds=30)
+    pid = await running_pid(cluster, "polite")
     async with asyncio.timeout(5):
-        await world.delete("polite")
-        await world.until_gone("polite")
+        await cluster.delete("polite")
+        await cluster.until_gone("polite")
     assert not is_alive(pid)
 
 
-async def test_a_process_that_ignores_sigterm_is_killed(world: World) -> None:
-    await world.create("stubborn", "trap '' TERM; echo pid $$; while :; do sleep 0.02; done")
-    pid = await running_pid(world, "stubborn")
+async def test_a_process_that_ignores_sigterm_is_killed(cluster: Cluster) -> None:
+    await cluster.create("stubborn", "trap '' TERM; echo pid $$; while :; do sleep 0.02; done")
+    pid = await running_pid(cluster, "stubborn")
     started = asyncio.get_running_loop().time()
-    await world.delete("stubborn")
-    await world.until_gone("stubborn")
+    await cluster.delete("stubborn")
+    await cluster.until_gone("stubborn")
     assert 0.5 < asyncio.get_running_loop().time() - started < 5
     assert not is_alive(pid)
 
 
-async def test_children_of_a_process_go_with_it(world: World, look: Look) -> None:
-    await world.create("parent", "sleep 1000 & echo pid $!; exit 0")
-    pid = await running_pid(world, "parent")
-    await world.until("parent", lambda pod: look.phase(pod) == "Succeeded")
+async def test_children_of_a_process_go_with_it(cluster: Cluster, look: Look) -> None:
+    await cluster.create("parent", "sleep 1000 & echo pid $!; exit 0")
+    pid = await running_pid(cluster, "parent")
+    await cluster.until("parent", lambda pod: look.phase(pod) == "Succeeded")
     assert not is_alive(pid)
 
 
-async def test_a_child_that_leaves_its_session_goes_with_the_pod(world: World) -> None:
-    await world.create("daemon", "setsid sh -c 'echo pid $$; exec sleep 1000' & wait")
-    pid = await running_pid(world, "daemon")
-    await world.delete("daemon")
-    await world.until_gone("daemon")
+async def test_a_child_that_leaves_its_session_goes_with_the_pod(cluster: Cluster) -> None:
+    await cluster.create("daemon", "setsid sh -c 'echo pid $$; exec sleep 1000' & wait")
+    pid = await running_pid(cluster, "daemon")
+    await cluster.delete("daemon")
+    await cluster.until_gone("daemon")
     async with asyncio.timeout(5):
         while is_alive(pid):
             await asyncio.sleep(0.01)
 
 
-async def test_deletion_while_starting(world: World) -> None:
+async def test_deletion_while_starting(cluster: Cluster) -> None:
     for number in range(5):
         name = f"quick{number}"
-        await world.create(name, "echo pid $$; exec sleep 1000")
-        await world.delete(name)
-        await world.until_gone(name)
+        await cluster.create(name, "echo pid $$; exec sleep 1000")
+        await cluster.delete(name)
+        await cluster.until_gone(name)
     async with asyncio.timeout(10):
-        while any((world.data_dir / "pods").iterdir()):
+        while any((cluster.data_dir / "pods").iterdir()):
             await asyncio.sleep(0.01)
 
 
-async def test_a_pod_taken_away_by_force(world: World) -> None:
-    await world.create("forced", "echo pid $$; exec sleep 1000", terminationGracePeriodSeconds=60)
-    pid = await running_pid(world, "forced")
-    await world.delete("forced", grace_period_seconds=0)
-    await world.until_gone("forced")
+async def test_a_pod_taken_away_by_force(cluster: Cluster) -> None:
+    await cluster.create("forced", "echo pid $$; exec sleep 1000", terminationGracePeriodSeconds=60)
+    pid = await running_pid(cluster, "forced")
+    await cluster.delete("forced", grace_period_seconds=0)
+    await cluster.until_gone("forced")
     async with asyncio.timeout(5):
         while is_alive(pid):
             await asyncio.sleep(0.01)
 
 
-async def test_a_shorter_grace_period_counts(world: World) -> None:
+async def test_a_shorter_grace_period_counts(cluster: Cluster) -> None:
     script = "trap '' TERM; echo pid $$; while :; do sleep 0.02; done"
-    await world.create("slow", script, terminationGracePeriodSeconds=60)
-    pid = await running_pid(world, "slow")
-    await world.delete("slow")
-    await world.until("slow", lambda pod: pod["metadata"].get("deletionTimestamp"))
+    await cluster.create("slow", script, terminationGracePeriodSeconds=60)
+    pid = await running_pid(cluster, "slow")
+    await cluster.delete("slow")
+    await cluster.until("slow", lambda pod: pod["metadata"].get("deletionTimestamp"))
     async with asyncio.timeout(10):
-        await world.delete("slow", grace_period_seconds=1)
-        await world.until_gone("slow")
+        await cluster.delete("slow", grace_period_seconds=1)
+        await cluster.until_gone("slow")
     assert not is_alive(pid)
 
 
-async def test_the_same_name_again(world: World, look: Look) -> None:
+async def test_the_same_name_again(cluster: Cluster, look: Look) -> None:
     for number in range(3):
-        await world.create("again", f"echo round {number}")
-        await world.until("again", lambda pod: look.phase(pod) == "Succeeded")
-        await world.until_log("again", f"round {number}")
-        await world.delete("again")
-        await world.until_gone("again")
+        await cluster.create("again", f"echo round {number}")
+        await cluster.until("again", lambda pod: look.phase(pod) == "Succeeded")
+        await cluster.until_log("again", f"round {number}")
+        await cluster.delete("again")
+        await cluster.until_gone("again")
 
 
-async def test_hooks(world: World) -> None:
+async def test_hooks(cluster: Cluster) -> None:
     lifecycle = {
         "postStart": {"exec": {"command": ["/bin/sh", "-c", "echo begun > hooks"]}},
         "preStop": {"exec": {"command": ["/bin/sh", "-c", "echo stopping >> hooks"]}},
@@ -235,29 +235,29 @@ async def test_hooks(world: World) -> None:
     script = (
         "trap 'cat hooks; cp hooks ../../hooks-seen; exit 0' TERM; while :; do sleep 0.02; done"
     )
-    await world.create("hooked", script, container={"lifecycle": lifecycle})
-    await world.until(
+    await cluster.create("hooked", script, container={"lifecycle": lifecycle})
+    await cluster.until(
         "hooked", lambda pod: pod["status"].get("containerStatuses", [{}])[0].get("started")
     )
-    await world.delete("hooked")
-    await world.until_gone("hooked")
-    assert (world.data_dir / "hooks-seen").read_text() == "begun\nstopping\n"
+    await cluster.delete("hooked")
+    await cluster.until_gone("hooked")
+    assert (cluster.data_dir / "hooks-seen").read_text() == "begun\nstopping\n"
 
 
-async def test_a_failing_post_start_hook_ends_the_container(world: World, look: Look) -> None:
+async def test_a_failing_post_start_hook_ends_the_container(cluster: Cluster, look: Look) -> None:
     lifecycle = {"postStart": {"exec": {"command": ["/bin/false"]}}}
-    await world.create("hooked", "exec sleep 1000", container={"lifecycle": lifecycle})
-    await world.until("hooked", lambda pod: look.phase(pod) == "Failed")
-    event = await world.until_event("hooked", "FailedPostStartHook")
+    await cluster.create("hooked", "exec sleep 1000", container={"lifecycle": lifecycle})
+    await cluster.until("hooked", lambda pod: look.phase(pod) == "Failed")
+    event = await cluster.until_event("hooked", "FailedPostStartHook")
     assert "exit status 1" in event["message"]
 
 
-async def test_a_signal_is_for_the_whole_group(world: World) -> None:
+async def test_a_signal_is_for_the_whole_group(cluster: Cluster) -> None:
     child = "trap 'echo child leaves; exit 0' TERM; while :; do sleep 0.02; done"
     script = f"trap 'wait; exit 0' TERM; sh -c \"{child}\" & echo pid $!; wait"
-    await world.create("group", script)
-    pid = await running_pid(world, "group")
+    await cluster.create("group", script)
+    pid = await running_pid(cluster, "group")
     os.kill(pid, signal.SIGCONT)  # it is there
-    await world.delete("group")
-    await world.until_gone("group")
+    await cluster.delete("group")
+    await cluster.until_gone("group")
     assert not is_alive(pid)

@@ -21,7 +21,7 @@ from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime
 from hearth.cluster.node.worker.folder import PodFolder
 from hearth.kube.resources import NODES
 
-World = Any
+Cluster = Any
 Look = Any
 Runner = Callable[[NodeConfig], contextlib.AbstractAsyncContextManager[None]]
 
@@ -35,8 +35,8 @@ asyncio.run(run(config, lambda: print("ready", flush=True)))
 """
 
 
-def start_node(world: World) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-c", _NODE, str(world.server.kubeconfig), str(world.data_dir)]
+def start_node(cluster: Cluster) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "-c", _NODE, str(cluster.server.kubeconfig), str(cluster.data_dir)]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3])
 
 
@@ -45,9 +45,9 @@ def start_bystander() -> subprocess.Popen[bytes]:
 
 
 @contextlib.asynccontextmanager
-async def node_process(world: World) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def node_process(cluster: Cluster) -> AsyncIterator[subprocess.Popen[bytes]]:
     """A node in a process of its own, to be killed."""
-    process = start_node(world)
+    process = start_node(cluster)
     assert process.stdout is not None
     try:
         line = await asyncio.to_thread(process.stdout.readline)
@@ -60,18 +60,18 @@ async def node_process(world: World) -> AsyncIterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture
-def config(cluster: World) -> NodeConfig:
+def config(bare_cluster: Cluster) -> NodeConfig:
     return NodeConfig(
-        kubeconfig=cluster.server.kubeconfig,
-        data_dir=cluster.data_dir,
+        kubeconfig=bare_cluster.server.kubeconfig,
+        data_dir=bare_cluster.data_dir,
         node_name="node",
         stop_grace_seconds=0.5,
         termination_delay=0.01,
     )
 
 
-async def pid_of(world: World, name: str) -> int:
-    log = await world.until_log(name, "pid ")
+async def pid_of(cluster: Cluster, name: str) -> int:
+    log = await cluster.until_log(name, "pid ")
     return int(log.rpartition("pid ")[2].split()[0])
 
 
@@ -82,41 +82,41 @@ async def ended(pid: int) -> None:
 
 
 async def test_pods_run_on_when_the_node_is_killed(
-    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+    bare_cluster: Cluster, look: Look, config: NodeConfig, node_runner: Runner
 ) -> None:
-    async with node_process(cluster) as node:
-        await cluster.create("steady", TICKER, restartPolicy="Always")
-        before = await cluster.until("steady", look.is_ready)
-        pid = await pid_of(cluster, "steady")
+    async with node_process(bare_cluster) as node:
+        await bare_cluster.create("steady", TICKER, restartPolicy="Always")
+        before = await bare_cluster.until("steady", look.is_ready)
+        pid = await pid_of(bare_cluster, "steady")
         node.send_signal(signal.SIGKILL)
         node.wait()
     assert start_ticks(pid) is not None
-    log_before = await cluster.until_log("steady", "tick")
+    log_before = await bare_cluster.until_log("steady", "tick")
     async with node_runner(config):
-        await cluster.until_log("steady", log_before + "2")  # the log goes on where it was
-        pod = await cluster.until("steady", look.is_ready)
+        await bare_cluster.until_log("steady", log_before + "2")  # the log goes on where it was
+        pod = await bare_cluster.until("steady", look.is_ready)
         status = pod["status"]["containerStatuses"][0]
         assert status["restartCount"] == 0
         assert status["containerID"] == before["status"]["containerStatuses"][0]["containerID"]
-        assert await pid_of(cluster, "steady") == pid
-        await cluster.delete("steady")
-        await cluster.until_gone("steady")
+        assert await pid_of(bare_cluster, "steady") == pid
+        await bare_cluster.delete("steady")
+        await bare_cluster.until_gone("steady")
     await ended(pid)
 
 
 async def test_a_pod_that_died_meanwhile_runs_again(
-    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+    bare_cluster: Cluster, look: Look, config: NodeConfig, node_runner: Runner
 ) -> None:
-    async with node_process(cluster) as node:
-        await cluster.create("mortal", TICKER, restartPolicy="Always")
-        await cluster.until("mortal", look.is_ready)
-        pid = await pid_of(cluster, "mortal")
+    async with node_process(bare_cluster) as node:
+        await bare_cluster.create("mortal", TICKER, restartPolicy="Always")
+        await bare_cluster.until("mortal", look.is_ready)
+        pid = await pid_of(bare_cluster, "mortal")
         node.send_signal(signal.SIGKILL)
         node.wait()
     os.kill(pid, signal.SIGKILL)
     await ended(pid)
     async with node_runner(config):
-        pod = await cluster.until(
+        pod = await bare_cluster.until(
             "mortal", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
         )
         last = pod["status"]["containerStatuses"][0]["lastState"]["terminated"]
@@ -124,78 +124,78 @@ async def test_a_pod_that_died_meanwhile_runs_again(
 
 
 async def test_processes_of_pods_that_are_gone_are_ended(
-    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+    bare_cluster: Cluster, look: Look, config: NodeConfig, node_runner: Runner
 ) -> None:
-    async with node_process(cluster) as node:
-        await cluster.create("orphan", TICKER)
-        await cluster.until("orphan", look.is_ready)
-        pid = await pid_of(cluster, "orphan")
+    async with node_process(bare_cluster) as node:
+        await bare_cluster.create("orphan", TICKER)
+        await bare_cluster.until("orphan", look.is_ready)
+        pid = await pid_of(bare_cluster, "orphan")
         node.send_signal(signal.SIGKILL)
         node.wait()
-    await cluster.delete("orphan", grace_period_seconds=0)
+    await bare_cluster.delete("orphan", grace_period_seconds=0)
     async with node_runner(config):
         await ended(pid)
-        assert not any((cluster.data_dir / "pods").iterdir())
+        assert not any((bare_cluster.data_dir / "pods").iterdir())
 
 
 async def test_a_deletion_meanwhile_is_carried_out(
-    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+    bare_cluster: Cluster, look: Look, config: NodeConfig, node_runner: Runner
 ) -> None:
-    async with node_process(cluster) as node:
-        await cluster.create("leaving", TICKER)
-        await cluster.until("leaving", look.is_ready)
-        pid = await pid_of(cluster, "leaving")
+    async with node_process(bare_cluster) as node:
+        await bare_cluster.create("leaving", TICKER)
+        await bare_cluster.until("leaving", look.is_ready)
+        pid = await pid_of(bare_cluster, "leaving")
         node.send_signal(signal.SIGKILL)
         node.wait()
-    await cluster.delete("leaving")
+    await bare_cluster.delete("leaving")
     async with node_runner(config):
-        await cluster.until_gone("leaving")
+        await bare_cluster.until_gone("leaving")
     await ended(pid)
 
 
 async def test_a_process_that_is_on_no_record_is_found_by_its_mark(
-    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+    bare_cluster: Cluster, look: Look, config: NodeConfig, node_runner: Runner
 ) -> None:
     """The node was killed between the start of a process and writing it down."""
-    async with node_process(cluster) as node:
-        await cluster.create("unnoted", TICKER, restartPolicy="Always")
-        await cluster.until("unnoted", look.is_ready)
-        pid = await pid_of(cluster, "unnoted")
+    async with node_process(bare_cluster) as node:
+        await bare_cluster.create("unnoted", TICKER, restartPolicy="Always")
+        await bare_cluster.until("unnoted", look.is_ready)
+        pid = await pid_of(bare_cluster, "unnoted")
         node.send_signal(signal.SIGKILL)
         node.wait()
-    (folder,) = (cluster.data_dir / "pods").iterdir()
+    (folder,) = (bare_cluster.data_dir / "pods").iterdir()
     (folder / "state.json").unlink()
     async with node_runner(config):
         await ended(pid)
-        await cluster.until(
+        await bare_cluster.until(
             "unnoted", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
         )
 
 
 async def test_a_number_that_changed_hands_is_left_alone(
-    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+    bare_cluster: Cluster, look: Look, config: NodeConfig, node_runner: Runner
 ) -> None:
     """The pid on record now belongs to somebody else: it is not signalled."""
-    async with node_process(cluster) as node:
-        await cluster.create("reused", TICKER, restartPolicy="Always")
-        await cluster.until("reused", look.is_ready)
-        pid = await pid_of(cluster, "reused")
+    async with node_process(bare_cluster) as node:
+        await bare_cluster.create("reused", TICKER, restartPolicy="Always")
+        await bare_cluster.until("reused", look.is_ready)
+        pid = await pid_of(bare_cluster, "reused")
         node.send_signal(signal.SIGKILL)
         node.wait()
     os.kill(pid, signal.SIGKILL)
     await ended(pid)
     bystander = start_bystander()
     try:
-        (path,) = (cluster.data_dir / "pods").iterdir()
+        (path,) = (bare_cluster.data_dir / "pods").iterdir()
         state = (path / "state.json").read_text()
         (path / "state.json").write_text(state.replace(f'"{pid}:', f'"{bystander.pid}:'))
         assert PodFolder(path).load() is not None
         async with node_runner(config):
-            await cluster.until(
+            await bare_cluster.until(
                 "reused", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
             )
-            await cluster.delete("reused")
-            await cluster.until_gone("reused")
+            await bare_cluster.delete("reused")
+            await bare_cluster.until_gone("reused")
         assert bystander.poll() is None
     finally:
         bystander.kill()
@@ -203,43 +203,45 @@ async def test_a_number_that_changed_hands_is_left_alone(
 
 
 async def test_a_stopped_node_ends_its_processes_and_starts_them_again(
-    cluster: World, look: Look, config: NodeConfig, node_runner: Runner
+    bare_cluster: Cluster, look: Look, config: NodeConfig, node_runner: Runner
 ) -> None:
     async with node_runner(config):
-        await cluster.create("again", TICKER, restartPolicy="Always")
-        await cluster.create("done", "exit 0")
-        await cluster.until("again", look.is_ready)
-        await cluster.until("done", lambda pod: look.phase(pod) == "Succeeded")
-        pid = await pid_of(cluster, "again")
+        await bare_cluster.create("again", TICKER, restartPolicy="Always")
+        await bare_cluster.create("done", "exit 0")
+        await bare_cluster.until("again", look.is_ready)
+        await bare_cluster.until("done", lambda pod: look.phase(pod) == "Succeeded")
+        pid = await pid_of(bare_cluster, "again")
     assert start_ticks(pid) is None
     async with node_runner(config):
-        pod = await cluster.until(
+        pod = await bare_cluster.until(
             "again",
             lambda pod: (
                 look.is_ready(pod) and pod["status"]["containerStatuses"][0]["restartCount"] == 1
             ),
         )
         assert pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 143
-        done = await cluster.get("done")
+        done = await bare_cluster.get("done")
         assert done["status"]["containerStatuses"][0]["restartCount"] == 0
         assert look.phase(done) == "Succeeded"
-        await cluster.delete("done")
-        await cluster.until_gone("done")
+        await bare_cluster.delete("done")
+        await bare_cluster.until_gone("done")
 
 
-async def test_the_node_object(cluster: World, config: NodeConfig, node_runner: Runner) -> None:
+async def test_the_node_object(
+    bare_cluster: Cluster, config: NodeConfig, node_runner: Runner
+) -> None:
     async with node_runner(config):
-        node = await cluster.client.get(NODES, "node")
+        node = await bare_cluster.client.get(NODES, "node")
         conditions = {c["type"]: c["status"] for c in node["status"]["conditions"]}
         assert conditions["Ready"] == "True"
         assert int(node["status"]["allocatable"]["cpu"]) >= 1
     async with node_runner(config):  # a node that is there already is taken over
-        again = await cluster.client.get(NODES, "node")
+        again = await bare_cluster.client.get(NODES, "node")
         assert again["metadata"]["uid"] == node["metadata"]["uid"]
 
 
 async def test_a_worker_that_fails_is_begun_anew(
-    cluster: World,
+    bare_cluster: Cluster,
     look: Look,
     config: NodeConfig,
     node_runner: Runner,
@@ -255,25 +257,25 @@ async def test_a_worker_that_fails_is_begun_anew(
 
     monkeypatch.setattr(lifecycle, "step", step)
     async with node_runner(config):
-        await cluster.create("victim", TICKER, restartPolicy="Always")
-        await cluster.create("other", "exit 0")
-        await cluster.until("other", lambda pod: look.phase(pod) == "Succeeded")
-        await cluster.until("victim", look.is_ready)
+        await bare_cluster.create("victim", TICKER, restartPolicy="Always")
+        await bare_cluster.create("other", "exit 0")
+        await bare_cluster.until("other", lambda pod: look.phase(pod) == "Succeeded")
+        await bare_cluster.until("victim", look.is_ready)
     assert next(failures, None) is None
 
 
 async def test_a_pod_that_cannot_be_restored_is_begun_anew(
-    cluster: World,
+    bare_cluster: Cluster,
     look: Look,
     config: NodeConfig,
     node_runner: Runner,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with node_process(cluster) as node:
+    async with node_process(bare_cluster) as node:
         for name in ("victim", "other"):
-            await cluster.create(name, TICKER, restartPolicy="Always")
-            await cluster.until(name, look.is_ready)
-        pids = [await pid_of(cluster, name) for name in ("victim", "other")]
+            await bare_cluster.create(name, TICKER, restartPolicy="Always")
+            await bare_cluster.until(name, look.is_ready)
+        pids = [await pid_of(bare_cluster, name) for name in ("victim", "other")]
         node.send_signal(signal.SIGKILL)
         node.wait()
     adopt = ProcessRuntime.adopt
@@ -286,7 +288,7 @@ async def test_a_pod_that_cannot_be_restored_is_begun_anew(
     monkeypatch.setattr(ProcessRuntime, "adopt", failing)
     async with node_runner(config):
         await ended(pids[0])
-        await cluster.until(
+        await bare_cluster.until(
             "victim", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
         )
         assert start_ticks(pids[1]) is not None

@@ -12,27 +12,27 @@ import pytest
 from hearth.cluster.node.main import NodeConfig
 from hearth.kube.resources import NODES, PODS
 
-World = Any
+Cluster = Any
 Look = Any
 Harness = Any  # of conftest
 Object = dict[str, Any]
 
 
 @pytest.fixture
-async def world(
-    cluster: World,
+async def cluster(
+    bare_cluster: Cluster,
     harness: Harness,
     node_runner: Callable[..., contextlib.AbstractAsyncContextManager[None]],
-) -> AsyncIterator[World]:
+) -> AsyncIterator[Cluster]:
     config = NodeConfig(
-        kubeconfig=cluster.server.kubeconfig,
-        data_dir=cluster.data_dir,
+        kubeconfig=bare_cluster.server.kubeconfig,
+        data_dir=bare_cluster.data_dir,
         node_name="node",
         stop_grace_seconds=0.5,
         termination_delay=0.01,
     )
     async with node_runner(config, harness.runtime()):
-        yield cluster
+        yield bare_cluster
 
 
 def container(harness: Harness, *program: str, **fields: Any) -> Object:
@@ -50,78 +50,78 @@ def is_backing_off(pod: Object, kind: str = "containerStatuses") -> bool:
     return bool(waiting.get("reason") == "CrashLoopBackOff")
 
 
-async def test_work_that_ends(world: World, look: Look, harness: Harness) -> None:
+async def test_work_that_ends(cluster: Cluster, look: Look, harness: Harness) -> None:
     init = container(harness, "exit", "0") | {"name": "init"}
     main = container(harness, "print", "done")
-    await world.client.create(PODS, world.pod("job", main, initContainers=[init]))
-    await world.until("job", lambda pod: look.phase(pod) == "Succeeded")
-    await world.until_log("job", "done")
-    await world.delete("job")
-    await world.until_gone("job")
+    await cluster.client.create(PODS, cluster.pod("job", main, initContainers=[init]))
+    await cluster.until("job", lambda pod: look.phase(pod) == "Succeeded")
+    await cluster.until_log("job", "done")
+    await cluster.delete("job")
+    await cluster.until_gone("job")
 
 
-async def test_a_server_that_is_deleted(world: World, look: Look, harness: Harness) -> None:
-    await world.client.create(PODS, world.pod("server", container(harness, "forever")))
-    pod = await world.until("server", look.is_ready)
-    node = await world.client.get(NODES, "node")
+async def test_a_server_that_is_deleted(cluster: Cluster, look: Look, harness: Harness) -> None:
+    await cluster.client.create(PODS, cluster.pod("server", container(harness, "forever")))
+    pod = await cluster.until("server", look.is_ready)
+    node = await cluster.client.get(NODES, "node")
     version = node["status"]["nodeInfo"]["containerRuntimeVersion"]
     scheme = version.partition("://")[0]
     assert version == harness.runtime().version
     assert first(pod)["containerID"].startswith(f"{scheme}://")
-    await world.delete("server")
-    await world.until_gone("server")
+    await cluster.delete("server")
+    await cluster.until_gone("server")
 
 
-async def test_crashes_wait_longer(world: World, look: Look, harness: Harness) -> None:
+async def test_crashes_wait_longer(cluster: Cluster, look: Look, harness: Harness) -> None:
     main = container(harness, "exit", "3")
-    await world.client.create(PODS, world.pod("crash", main, restartPolicy="Always"))
-    pod = await world.until("crash", is_backing_off)
+    await cluster.client.create(PODS, cluster.pod("crash", main, restartPolicy="Always"))
+    pod = await cluster.until("crash", is_backing_off)
     assert first(pod)["lastState"]["terminated"]["exitCode"] == 3
     assert first(pod)["restartCount"] == 1
-    await world.until_event("crash", "BackOff")
+    await cluster.until_event("crash", "BackOff")
 
 
 # -- what cannot be started ---------------------------------------------------------------------
 
 
-async def test_a_program_that_is_not_there_backs_off(world: World, harness: Harness) -> None:
+async def test_a_program_that_is_not_there_backs_off(cluster: Cluster, harness: Harness) -> None:
     main = container(harness, "missing")
-    await world.client.create(PODS, world.pod("absent", main, restartPolicy="Always"))
-    pod = await world.until("absent", is_backing_off)
+    await cluster.client.create(PODS, cluster.pod("absent", main, restartPolicy="Always"))
+    pod = await cluster.until("absent", is_backing_off)
     last = first(pod)["lastState"]["terminated"]
     assert (last["exitCode"], last["reason"]) == (128, "StartError")
     assert "no such file or directory" in last["message"]
     assert first(pod)["restartCount"] == 1
-    assert "Error: exec:" in (await world.until_event("absent", "Failed"))["message"]
-    await world.until_event("absent", "BackOff")
-    await world.delete("absent")
-    await world.until_gone("absent")
-    await world.until_folder_gone("absent")
+    assert "Error: exec:" in (await cluster.until_event("absent", "Failed"))["message"]
+    await cluster.until_event("absent", "BackOff")
+    await cluster.delete("absent")
+    await cluster.until_gone("absent")
+    await cluster.until_folder_gone("absent")
 
 
 async def test_an_init_container_that_is_not_there_backs_off(
-    world: World, harness: Harness
+    cluster: Cluster, harness: Harness
 ) -> None:
     init = container(harness, "missing") | {"name": "init"}
     main = container(harness, "forever")
-    pod = world.pod("absent", main, initContainers=[init], restartPolicy="Always")
-    await world.client.create(PODS, pod)
-    await world.until("absent", lambda pod: is_backing_off(pod, "initContainerStatuses"))
-    await world.delete("absent", grace_period_seconds=0)  # by force: nothing of it stays
-    await world.until_gone("absent")
-    await world.until_folder_gone("absent")
+    pod = cluster.pod("absent", main, initContainers=[init], restartPolicy="Always")
+    await cluster.client.create(PODS, pod)
+    await cluster.until("absent", lambda pod: is_backing_off(pod, "initContainerStatuses"))
+    await cluster.delete("absent", grace_period_seconds=0)  # by force: nothing of it stays
+    await cluster.until_gone("absent")
+    await cluster.until_folder_gone("absent")
 
 
 async def test_a_program_that_is_not_there_may_never_come(
-    world: World, look: Look, harness: Harness
+    cluster: Cluster, look: Look, harness: Harness
 ) -> None:
-    await world.client.create(PODS, world.pod("absent", container(harness, "missing")))
-    pod = await world.until("absent", lambda pod: look.phase(pod) == "Failed")
+    await cluster.client.create(PODS, cluster.pod("absent", container(harness, "missing")))
+    pod = await cluster.until("absent", lambda pod: look.phase(pod) == "Failed")
     assert first(pod)["state"]["terminated"]["reason"] == "StartError"
 
 
 async def test_a_start_that_fails_in_a_way_nobody_foresaw(
-    world: World, look: Look, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, look: Look, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is a failed start like any other, and the next one may succeed."""
     start, failures = type(harness.runtime()).start, iter([True, True])
@@ -134,14 +134,14 @@ async def test_a_start_that_fails_in_a_way_nobody_foresaw(
     monkeypatch.setattr(type(harness.runtime()), "start", failing)
     monkeypatch.setattr("hearth.cluster.node.pod.records.FIRST_BACKOFF", 0.05)
     main = container(harness, "forever")
-    await world.client.create(PODS, world.pod("odd", main, restartPolicy="Always"))
-    pod = await world.until("odd", look.is_ready)
+    await cluster.client.create(PODS, cluster.pod("odd", main, restartPolicy="Always"))
+    pod = await cluster.until("odd", look.is_ready)
     assert first(pod)["restartCount"] == 2
     assert first(pod)["lastState"]["terminated"]["message"] == "'never foreseen'"
 
 
 async def test_a_start_that_hangs_is_cut_short_by_a_deletion(
-    world: World, harness: Harness, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the pull of a large image may."""
     started = asyncio.Event()
@@ -151,8 +151,8 @@ async def test_a_start_that_hangs_is_cut_short_by_a_deletion(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(type(harness.runtime()), "start", hanging)
-    await world.client.create(PODS, world.pod("slow", container(harness, "forever")))
+    await cluster.client.create(PODS, cluster.pod("slow", container(harness, "forever")))
     await started.wait()
-    await world.delete("slow")
-    await world.until_gone("slow")
-    await world.until_folder_gone("slow")
+    await cluster.delete("slow")
+    await cluster.until_gone("slow")
+    await cluster.until_folder_gone("slow")
