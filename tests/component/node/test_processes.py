@@ -20,6 +20,7 @@ from hearth.cluster.node.runtime.processes.process import (
     adopt,
     find_marked,
     kill_marked,
+    may_be_in_exec,
     run_command,
     start,
     start_ticks,
@@ -147,6 +148,16 @@ async def test_a_process_does_not_escape_by_its_exec(null: int) -> None:
     assert seen == [[process.pid]] * 200
     assert kill_marked(mark) == 1
     await process.wait()
+
+
+async def test_an_empty_environment_is_not_waited_for(null: int) -> None:
+    process = start(Launch(("/bin/sleep", "1000"), {}, "/", null, null))
+    async with asyncio.timeout(10):
+        while may_be_in_exec(process.pid):  # its own, that is
+            await asyncio.sleep(0.001)
+    process.signal_group(signal.SIGKILL)
+    await process.wait()
+    assert not may_be_in_exec(process.pid)
 
 
 # -- output -------------------------------------------------------------------------------------

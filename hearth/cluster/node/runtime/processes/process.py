@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError
 
-_SESSION, _FLAGS, _START_TICKS = 3, 6, 19  # positions in ``stat_fields``
+_SESSION, _FLAGS, _START_TICKS, _ENV_START, _ENV_END = 3, 6, 19, 47, 48  # in ``stat_fields``
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
-_EXEC_READS, _EXEC_SECONDS = 5, 0.001
+_EXEC_READS, _EXEC_SECONDS = 1000, 0.001
 _UMASK = 0o022  # as in a container, whatever the node's own is
 _SIGNAL_GROUP_FLAG = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 and later
 
@@ -163,8 +163,8 @@ def _is_marked(pid: int, marker: str) -> bool:
 def _environ(pid: int) -> bytes:
     """The initial environment of a process; empty where there is none, or none to be read.
 
-    In the middle of an exec it reads as empty, so an empty one is read again: a process must not
-    escape because it was looked at just then.
+    In the middle of an exec it reads as empty and is waited for: a process must not escape because
+    it was looked at just then.
     """
     for _ in range(_EXEC_READS):
         try:
@@ -172,17 +172,22 @@ def _environ(pid: int) -> bytes:
                 environ = file.read()
         except OSError:
             return b""
-        if environ or not _may_be_in_exec(pid):
+        if environ or not may_be_in_exec(pid):
             return environ
         time.sleep(_EXEC_SECONDS)
     return b""
 
 
-def _may_be_in_exec(pid: int) -> bool:
+def may_be_in_exec(pid: int) -> bool:
+    """Whether an environment that reads as empty may be one that is not there yet.
+
+    A process that has none has a place for it all the same.
+    """
     fields = stat_fields(pid)
-    if fields is None or fields[0] in (b"Z", b"X"):
+    if fields is None or fields[0] in (b"Z", b"X") or int(fields[_FLAGS]) & _KERNEL_THREAD:
         return False
-    return not int(fields[_FLAGS]) & _KERNEL_THREAD
+    start, end = int(fields[_ENV_START]), int(fields[_ENV_END])
+    return start == 0 or start != end
 
 
 def kill_marked(marker: str, *, but: frozenset[int] = frozenset()) -> int:
