@@ -1,0 +1,1 @@
+"""A Kubernetes for one machine: API server, controllers and a node."""
