@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
@@ -29,12 +28,10 @@ def ready_time(pod: dict[str, Any]) -> bool:
 
 
 async def test_readiness_by_a_named_port_comes_at_once(cluster: Cluster, look: Look) -> None:
-    """The period is ten seconds; a service that is up in ten milliseconds does not wait for it."""
-    probe = {"httpGet": {"port": "http", "path": "/x"}, "periodSeconds": 10}
-    started = asyncio.get_running_loop().time()
+    """The period is an hour; a service that is up in ten milliseconds does not wait for it."""
+    probe = {"httpGet": {"port": "http", "path": "/x"}, "periodSeconds": 3600}
     await cluster.client.create(PODS, cluster.pod("quick", a_server(readinessProbe=probe)))
     await cluster.until("quick", look.is_ready)
-    assert asyncio.get_running_loop().time() - started < 5
 
 
 async def test_readiness_comes_and_goes(cluster: Cluster, look: Look) -> None:
@@ -105,11 +102,9 @@ async def test_a_service_that_never_listens(cluster: Cluster, look: Look) -> Non
 async def test_a_flood_of_output_hurts_nobody(cluster: Cluster, look: Look) -> None:
     await cluster.create("flood", "yes 'the same line again and again'")
     await cluster.until_log("flood", "again")
-    started = asyncio.get_running_loop().time()
-    probe = {"tcpSocket": {"port": 8080}}
+    probe = {"tcpSocket": {"port": 8080}, "periodSeconds": 3600}
     await cluster.client.create(PODS, cluster.pod("calm", a_server(readinessProbe=probe)))
     await cluster.until("calm", look.is_ready)
-    assert asyncio.get_running_loop().time() - started < 3
     await cluster.delete("flood")
     await cluster.until_gone("flood")
 
