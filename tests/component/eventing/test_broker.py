@@ -89,7 +89,7 @@ async def sink(answer=None):
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    found.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/"
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
     try:
         yield found
     finally:
@@ -255,7 +255,7 @@ async def test_a_refused_event_is_not_tried_again(tmp_path):
 
 async def test_no_answer_in_time_is_a_failure(tmp_path):
     async def slow(request):
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     policy = DeliveryPolicy(timeout_seconds=0.2)
     async with (
@@ -316,7 +316,7 @@ async def test_draining_lets_deliveries_end_and_begins_none(tmp_path):
 
 async def test_a_stuck_subscriber_delays_no_other(tmp_path):
     async def never(request):
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
 
     async with (
         sink(lambda request, number: never(request)) as stuck,

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
@@ -57,8 +59,8 @@ def free_port():
 class World:
     client: KubeClient
     session: ClientSession
-    kubeconfig: object
-    folder: object
+    kubeconfig: Path
+    folder: Path
     port: int
 
     def broker_config(self):
@@ -140,7 +142,7 @@ async def world(folder, *, with_broker=True, factories=ENGINES):
 
 @contextlib.asynccontextmanager
 async def sink():
-    got = asyncio.Queue()
+    got: asyncio.Queue[Any] = asyncio.Queue()
 
     async def take(request):
         await request.read()
@@ -154,7 +156,7 @@ async def sink():
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        yield {"uri": f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/x"}, got
+        yield {"uri": f"http://127.0.0.1:{runner.addresses[0][1]}/x"}, got
     finally:
         await runner.cleanup()
 

@@ -19,6 +19,7 @@ class Broker:
     def __init__(self):
         self.counters = EndpointCounters()
         self.got = []
+        self.port = 0
         self.refusal = None
 
     def append(self, events, done):

@@ -26,6 +26,7 @@ namespaceDefaults:
 def test_without_a_config_map_knatives_defaults_hold():
     found = BrokerDefaults.from_data({})
     config = found.config_for("ns", "")
+    assert config is not None and config.reference is not None and config.delivery is not None
     assert found.class_for("ns") == "MTChannelBasedBroker"
     assert config.reference.name == "config-br-default-channel"
     assert config.delivery.retry == 10
@@ -45,7 +46,9 @@ def test_without_a_config_map_knatives_defaults_hold():
 )
 def test_scopes(namespace, of_class, name):
     found = BrokerDefaults.from_data({"default-br-config": TWO_SCOPES})
-    assert found.config_for(namespace, of_class).reference.name == name
+    config = found.config_for(namespace, of_class)
+    assert config is not None and config.reference is not None
+    assert config.reference.name == name
 
 
 def test_the_class_of_a_namespace():

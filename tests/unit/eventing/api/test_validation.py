@@ -1,5 +1,7 @@
 """Validation beyond the recordings: several filters, namespaces, immutability, annotations."""
 
+from typing import Any
+
 import pytest
 
 from eventing.api.admission import ADMISSION
@@ -129,21 +131,28 @@ def a_request(obj, **given):
     )
 
 
-A_TRIGGER = {"metadata": {"name": "t"}, "spec": {"broker": "b", "subscriber": SUBSCRIBER}}
+A_TRIGGER: dict[str, Any] = {
+    "metadata": {"name": "t"},
+    "spec": {"broker": "b", "subscriber": SUBSCRIBER},
+}
 KINDS = ADMISSION.by_kind()
 SETTINGS = Settings(DEFAULTS, FEATURES)
 
 
+def defaulted(request):
+    changed = decisions.default(KINDS, request, SETTINGS).changed
+    assert changed is not None
+    return changed
+
+
 def test_the_user_is_noted_when_the_spec_changes():
-    made = decisions.default(KINDS, a_request(A_TRIGGER), SETTINGS).changed
+    made = defaulted(a_request(A_TRIGGER))
     assert made["metadata"]["annotations"]["eventing.knative.dev/creator"] == "me"
-    same = decisions.default(
-        KINDS, a_request(made, operation=UPDATE, username="you", old_object=made), SETTINGS
-    )
-    assert same.changed["metadata"]["annotations"]["eventing.knative.dev/lastModifier"] == "me"
+    same = defaulted(a_request(made, operation=UPDATE, username="you", old_object=made))
+    assert same["metadata"]["annotations"]["eventing.knative.dev/lastModifier"] == "me"
     spec = made["spec"] | {"subscriber": {"uri": "http://b"}}
     other = a_request(made | {"spec": spec}, operation=UPDATE, username="you", old_object=made)
-    marks = decisions.default(KINDS, other, SETTINGS).changed["metadata"]["annotations"]
+    marks = defaulted(other)["metadata"]["annotations"]
     assert marks["eventing.knative.dev/lastModifier"] == "you"
     assert marks["eventing.knative.dev/creator"] == "me"
 

@@ -150,7 +150,7 @@ def is_json_value(data):
 @example(b" text ", "text/plain")
 def test_data_survives_structured_mode(data, content_type):
     """Byte for byte; of JSON the value's text, without white space around it (RFC 8259, 2)."""
-    attributes = dict(BASE)
+    attributes: dict[str, str | int | bool] = dict(BASE)
     if content_type:
         attributes["datacontenttype"] = content_type
     event = decode_structured(encode_structured(Event(attributes, data or None)))

@@ -114,7 +114,7 @@ def test_required_attributes_are_required(one, event):
 def test_many_exact_filters_are_not_all_asked():
     asked = []
 
-    class Counting(dict):
+    class Counting(dict[str, str]):
         def get(self, name, default=None):
             asked.append(name)
             return super().get(name, default)

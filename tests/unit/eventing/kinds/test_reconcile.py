@@ -8,6 +8,7 @@ import pytest
 from eventing.api import keys
 from eventing.kinds import broker as brokers
 from eventing.kinds import trigger as triggers
+from eventing.kinds.broker import UNRESOLVED_SINK
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.destinations import Resolved, Unresolved
 from hearth.kube.plan import UpdateStatus
@@ -184,7 +185,7 @@ TRIGGER_CASES = [
         observed_trigger(dead_letter_sink=NO_SINK),
         "DeadLetterSinkResolved",
         "False",
-        triggers.UNRESOLVED_SINK,
+        UNRESOLVED_SINK,
         id="no dead letter sink",
     ),
     pytest.param(

@@ -8,6 +8,7 @@ from eventing.kinds import broker as brokers
 from eventing.kinds import trigger as triggers
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.destinations import reference_of, resolve
+from hearth.kube.plan import UpdateStatus
 from tests.recordings import EVENTING_WORLD, scenarios
 
 SETTINGS = ControlSettings("http://h", frozenset({keys.BROKER_CLASS}))
@@ -54,6 +55,7 @@ def reconciled_broker(objects, broker):
         dead_letter_sink=lookup(objects, broker["spec"]["delivery"].get("deadLetterSink")),
     )
     [action] = brokers.reconcile(observed, settings=SETTINGS, now=0).actions
+    assert isinstance(action, UpdateStatus)
     return action.obj
 
 
@@ -81,6 +83,7 @@ def test_trigger(name):
         dependency=triggers.Dependency(None, missing) if annotated else None,
     )
     [action] = triggers.reconcile(observed, settings=SETTINGS, now=0).actions
+    assert isinstance(action, UpdateStatus)
     assert bare(action.obj["status"]) == bare(trigger["status"])
 
 

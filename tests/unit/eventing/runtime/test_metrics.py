@@ -1,5 +1,7 @@
 """Counters as Prometheus sees them: Knative's names, and series that go with their objects."""
 
+from typing import Any
+
 from prometheus_client import CollectorRegistry, generate_latest
 
 from eventing.runtime.metrics import BrokerMetrics
@@ -40,7 +42,7 @@ def test_series_go_with_their_objects():
     assert "hearth_event_log_bytes{" not in text
 
 
-class Growing(dict):
+class Growing(dict[Any, Any]):
     """Gets an entry whenever it is walked, as the event loop may add one in its own thread."""
 
     def __init__(self, entries, grown):

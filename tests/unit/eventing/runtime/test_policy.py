@@ -62,6 +62,7 @@ def test_waits_grow_up_to_a_limit(retry, backoff):
 def test_chance_adds_at_most_a_tenth(jitter, attempts):
     step = next_step(EXPONENTIAL, attempts, Outcome(500), now=100, jitter=jitter)
     wait = backoff_seconds(EXPONENTIAL, attempts - 1)
+    assert isinstance(step, Retry)
     assert wait <= step.at - 100 + 1e-9
     assert step.at - 100 <= wait * 1.1 + 1e-9
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 
 from activator.http.h1.writing import request_head
 from eventing.engines.event import RenderedEvent
@@ -18,7 +19,8 @@ def an_event(head=HEAD, types=b"", data=b'{"a":1}'):
 
 
 def render(event, **options):
-    given = {"namespace": "ns", "structured": False, "failure": None, "wants_reply": True} | options
+    given: dict[str, Any] = {"namespace": "ns", "structured": False, "failure": None}
+    given |= {"wants_reply": True} | options
     request, body = make_request(TARGET, event, **given)
     opening, *lines = request_head(request).removesuffix(b"\r\n\r\n").split(b"\r\n")
     return opening, dict(line.split(b": ", 1) for line in lines), body

@@ -1,5 +1,6 @@
 """Cursors against a plain model; their file against a crash at any byte."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from eventing.engines.local.cursorfile import CursorFile
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=60))
 def test_low_is_the_oldest_event_still_needed(steps):
-    cursor, taken, done, position = Cursor(CursorState(0)), set(), set(), 0
+    cursor, position = Cursor(CursorState(0)), 0
+    taken: set[int] = set()
+    done: set[int] = set()
     for finish, number in steps:
         if finish and taken:
             sequence = sorted(taken)[number % len(taken)]
@@ -70,7 +73,7 @@ def test_states_are_read_as_written(states):
 def test_a_cut_file_gives_an_earlier_state(batches, draw):
     with tempfile.TemporaryDirectory() as name:
         file = CursorFile(Path(name))
-        history = [{}]
+        history: list[dict[str, CursorState]] = [{}]
         for batch in batches:
             file.save(batch, durable=False)
             history.append(dict(file.states))
@@ -97,7 +100,7 @@ def test_a_failed_write_costs_no_later_state(tmp_path, monkeypatch):
     file = CursorFile(tmp_path)
 
     def full(fd, data):
-        cursorfile.os.write(fd, data[:5])
+        os.write(fd, data[:5])
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:

@@ -1,5 +1,6 @@
 """A log cut at any byte has exactly the events that were whole; reading finds every event."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def test_a_failed_write_leaves_no_trace(folder, monkeypatch):
     writer.write(event(0), end)
 
     def full(fd, data):
-        segments.os.write(fd, data[:7])
+        os.write(fd, data[:7])
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
@@ -148,7 +149,7 @@ def test_a_segment_started_by_a_failed_write_is_told_later(folder, monkeypatch):
     writer = SegmentWriter(folder, found[-1], segment_bytes=60)
     writer.write(event(0), 0)
     with monkeypatch.context() as patched:
-        patched.setattr(segments.os, "fdatasync", _fail)
+        patched.setattr(os, "fdatasync", _fail)
         with pytest.raises(OSError, match="I/O"):
             writer.write(event(1), 1)
     started = writer.write(event(1), 1)
