@@ -1,0 +1,106 @@
+"""The shell of a component process, in a process of its own: readiness, signals, the lifeline."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+_HEAD = """
+import asyncio, os, sys
+from hearth.process import ProcessConfig, run_process
+
+async def serve(ready):
+    ready()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("cleaned up", flush=True)
+"""
+
+
+@contextmanager
+def component(script: str, *fds: int) -> Iterator[subprocess.Popen[str]]:
+    source = _HEAD + textwrap.dedent(script)
+    process = subprocess.Popen(
+        [sys.executable, "-c", source, *map(str, fds)],
+        stdout=subprocess.PIPE,
+        text=True,
+        pass_fds=fds,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_component_in_order(number: int) -> None:
+    read_end, write_end = os.pipe()
+    with component(
+        """
+        config = ProcessConfig("test", ready_fd=int(sys.argv[1]))
+        sys.exit(run_process(serve, config))
+        """,
+        write_end,
+    ) as process:
+        os.close(write_end)
+        assert os.read(read_end, 1) == b"1"
+        process.send_signal(number)
+        assert process.communicate(timeout=20)[0] == "cleaned up\n"
+        assert process.returncode == 0
+    os.close(read_end)
+
+
+def test_the_loss_of_the_lifeline_ends_a_component() -> None:
+    read_end, write_end = os.pipe()
+    lifeline, supervisor = os.pipe()
+    with component(
+        """
+        ready_fd, lifeline_fd = map(int, sys.argv[1:])
+        config = ProcessConfig("test", ready_fd=ready_fd, lifeline_fd=lifeline_fd)
+        sys.exit(run_process(serve, config))
+        """,
+        write_end,
+        lifeline,
+    ) as process:
+        os.close(write_end)
+        os.close(lifeline)
+        assert os.read(read_end, 1) == b"1"
+        os.close(supervisor)
+        assert process.communicate(timeout=20)[0] == "cleaned up\n"
+        assert process.returncode == 0
+    os.close(read_end)
+
+
+def test_metrics_and_the_name_are_there_before_readiness() -> None:
+    with component(
+        """
+        from hearth.observability.metrics import RECONCILES
+        import hearth.process as shell
+
+        serve_metrics = shell.serve_metrics
+        shell.serve_metrics = lambda host, port: print(serve_metrics(host, port), flush=True)
+        RECONCILES.labels("test", "success").inc()
+
+        async def tell(ready):
+            print(open("/proc/self/comm").read().strip(), flush=True)
+            await serve(ready)
+
+        sys.exit(run_process(tell, ProcessConfig("a-very-long-name", metrics_port=0)))
+        """
+    ) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        assert process.stdout.readline() == "hearth-a-very-l\n"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
+            text = answer.read().decode()
+        assert 'hearth_reconcile_total{controller="test",result="success"} 1.0' in text
