@@ -46,11 +46,11 @@ def access(
 
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest, access: tuple[str, str]) -> Iterator[Cluster]:
-    found = Cluster(*access, image=request.config.getoption("--hello-image"))
+    cluster_under_test = Cluster(*access, image=request.config.getoption("--hello-image"))
     try:
-        yield found
+        yield cluster_under_test
     finally:
-        found.close()
+        cluster_under_test.close()
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ class Cluster:
         return made
 
     def get(self, kind: str, name: str, group: str = "serving.knative.dev/v1") -> dict[str, Any]:
-        found: dict[str, Any] = self.kind(kind, group).get(name, self.namespace).to_dict()
-        return found
+        obj: dict[str, Any] = self.kind(kind, group).get(name, self.namespace).to_dict()
+        return obj
 
     def patch(self, kind: str, name: str, body: dict[str, Any]) -> None:
         self.kind(kind).patch(
@@ -64,14 +64,14 @@ class Cluster:
         self, kind: str, name: str, *, group: str = "serving.knative.dev/v1", seconds: float = 90
     ) -> dict[str, Any]:
         def ready() -> dict[str, Any] | None:
-            found = self.get(kind, name, group)
-            current = found.get("status", {}).get("observedGeneration")
-            if current != found["metadata"]["generation"]:
+            obj = self.get(kind, name, group)
+            current = obj.get("status", {}).get("observedGeneration")
+            if current != obj["metadata"]["generation"]:
                 return None
-            return found if condition(found, "Ready").get("status") == "True" else None
+            return obj if condition(obj, "Ready").get("status") == "True" else None
 
-        found: dict[str, Any] = until(ready, seconds=seconds, what=f"{kind} {name} ready")
-        return found
+        obj: dict[str, Any] = until(ready, seconds=seconds, what=f"{kind} {name} ready")
+        return obj
 
     def request(self, url: str, path: str = "/", **headers: str) -> Answer:
         """A request for the host of a URL, sent to the gateway."""

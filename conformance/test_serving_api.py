@@ -109,9 +109,9 @@ def test_labels_and_annotations_reach_configuration_and_route(
     cluster.create(service)
     cluster.until_ready("Service", "marked")
     for kind in ("Configuration", "Route"):
-        found = cluster.get(kind, "marked")["metadata"]
-        assert found["labels"]["top"] == "3"
-        assert found["annotations"]["c/d"] == "4"
+        metadata = cluster.get(kind, "marked")["metadata"]
+        assert metadata["labels"]["top"] == "3"
+        assert metadata["annotations"]["c/d"] == "4"
     revision = cluster.get("Revision", "marked-00001")["metadata"]
     assert (revision["labels"]["deep"], revision["annotations"]["a/b"]) == ("1", "2")
 
@@ -148,8 +148,8 @@ def test_a_route_to_a_missing_revision_says_so(cluster: Cluster, a_service: Make
     cluster.create(service)
 
     def refused() -> bool:
-        found = condition(cluster.get("Service", "missing"), "RoutesReady")
-        return found.get("reason") == "RevisionMissing"
+        routes_ready = condition(cluster.get("Service", "missing"), "RoutesReady")
+        return routes_ready.get("reason") == "RevisionMissing"
 
     until(refused, what="the reason RevisionMissing")
 
@@ -207,8 +207,8 @@ def test_an_image_that_is_not_there_fails_the_service(cluster: Cluster, a_servic
     cluster.create(service)
 
     def failed() -> bool:
-        found = condition(cluster.get("Service", "no-image"), "ConfigurationsReady")
-        return (found.get("status"), found.get("reason")) == ("False", "RevisionFailed")
+        ready = condition(cluster.get("Service", "no-image"), "ConfigurationsReady")
+        return (ready.get("status"), ready.get("reason")) == ("False", "RevisionFailed")
 
     until(failed, seconds=180, what="the reason RevisionFailed")
     revision = cluster.get("Revision", "no-image-00001")

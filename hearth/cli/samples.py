@@ -18,11 +18,11 @@ def folder() -> Path:
 
 def path(name: str) -> Path:
     """A sample's path, relative to the working folder where that is shorter."""
-    found = folder() / name
+    sample = folder() / name
     try:
-        return found.relative_to(Path.cwd())
+        return sample.relative_to(Path.cwd())
     except ValueError:
-        return found
+        return sample
 
 
 _SOURCE = "hearth samples"

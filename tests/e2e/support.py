@@ -48,8 +48,8 @@ class Hearth:
     def status(self) -> dict[str, Any]:
         done = self.run("status", "-o", "json", check=False)
         assert done.returncode in (0, 1), done.stderr  # 1: something needs a look
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+        status: dict[str, Any] = json.loads(done.stdout)
+        return status
 
     def pids(self) -> dict[str, int]:
         """The processes that run, by component."""
@@ -73,8 +73,8 @@ class Hearth:
         return done
 
     def get_json(self, *arguments: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json").stdout)
-        return found
+        obj: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json").stdout)
+        return obj
 
     def apply(self, *objects: dict[str, Any]) -> str:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
@@ -123,12 +123,12 @@ def hearth_command(
 
 
 def kubectl_binary() -> str:
-    found = shutil.which("kubectl")
-    if found is None:
+    binary = shutil.which("kubectl")
+    if binary is None:
         if os.environ.get("HEARTH_REQUIRE_KUBECTL"):
             pytest.fail("there is no kubectl on the path, and HEARTH_REQUIRE_KUBECTL is set")
         pytest.skip("there is no kubectl on the path: what drives it was not tested")
-    return found
+    return binary
 
 
 def wait_until(
@@ -151,11 +151,11 @@ def hearth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hearth]:
     data_dir = tmp_path_factory.mktemp("hearth")
     hearth_command("up", "--detach", "--port", "0", data_dir=data_dir)
     state = json.loads((data_dir / "state.json").read_text())
-    found = Hearth(data_dir, state)
+    running = Hearth(data_dir, state)
     try:
-        yield found
+        yield running
     finally:
-        found.run("down")
+        running.run("down")
 
 
 def a_service(name: str, *, image: str = "hearth.dev/samples/hello", **spec: Any) -> dict[str, Any]:

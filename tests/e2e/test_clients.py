@@ -24,8 +24,8 @@ def api(hearth: Hearth) -> Iterator[Any]:
 
     configuration = client.Configuration()
     config.load_kube_config(hearth.kubeconfig, client_configuration=configuration)
-    with client.ApiClient(configuration) as found:
-        yield found
+    with client.ApiClient(configuration) as made:
+        yield made
 
 
 def test_official_client_reads_and_writes_typed_objects(api: Any) -> None:
@@ -34,8 +34,8 @@ def test_official_client_reads_and_writes_typed_objects(api: Any) -> None:
     core = client.CoreV1Api(api)
     meta = client.V1ObjectMeta(name="typed", labels={"a": "b"})
     core.create_namespaced_config_map("default", client.V1ConfigMap(metadata=meta, data={"k": "v"}))
-    found = core.list_namespaced_config_map("default", label_selector="a=b")
-    assert [item.metadata.name for item in found.items if item.metadata] == ["typed"]
+    listed = core.list_namespaced_config_map("default", label_selector="a=b")
+    assert [item.metadata.name for item in listed.items if item.metadata] == ["typed"]
     with pytest.raises(client.ApiException) as refused:
         core.create_namespaced_config_map("default", client.V1ConfigMap(metadata=meta))
     assert refused.value.status == 409

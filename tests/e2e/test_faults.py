@@ -40,10 +40,10 @@ def until_failed(hearth: Hearth, name: str) -> dict[str, Any]:
             return dict(failed)
         return None
 
-    found: dict[str, Any] = wait_until(condition, seconds=20, what=f"{name} not ready")
+    failure: dict[str, Any] = wait_until(condition, seconds=20, what=f"{name} not ready")
     row = hearth.kubectl("get", "ksvc", name).stdout.splitlines()[1].split()
     assert row[-2] == "False" and row[-1].startswith("Revision")
-    return found
+    return failure
 
 
 def add_image(hearth: Hearth, name: str, script: str, tmp_path: Path) -> str:

@@ -45,8 +45,8 @@ def test_logs_name_the_request(hearth: Hearth) -> None:
 
 def test_sleeps_and_wakes(hearth: Hearth) -> None:
     def pods() -> list[object]:
-        found = hearth.get_json("pods", "-l", "serving.knative.dev/service=hello")
-        return list(found["items"])
+        pods = hearth.get_json("pods", "-l", "serving.knative.dev/service=hello")
+        return list(pods["items"])
 
     wait_until(lambda: not pods(), seconds=40, what="scale to zero")
     answer = hearth.request("hello")

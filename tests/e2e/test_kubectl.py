@@ -172,10 +172,10 @@ def test_get_watch_sees_a_change(hearth: Hearth) -> None:
             watching.stdout.close()
 
 
-def iter_until(process: subprocess.Popen[str], wanted: str) -> str:
+def iter_until(process: subprocess.Popen[str], text: str) -> str:
     assert process.stdout is not None
     for line in process.stdout:
-        if line.strip() == wanted:
+        if line.strip() == text:
             return line.strip()
     return ""
 
@@ -208,8 +208,8 @@ def test_the_gateways_that_statuses_name_exist_and_lead_to_the_listeners(hearth:
         service = hearth.get_json("service", name, "-n", "knative-serving")
         assert service["spec"]["ports"][0]["port"] == 80
         selector = f"kubernetes.io/service-name={name}"
-        [found] = hearth.get_json("endpointslices", "-n", "knative-serving", "-l", selector)[
+        [endpoints] = hearth.get_json("endpointslices", "-n", "knative-serving", "-l", selector)[
             "items"
         ]
-        assert found["endpoints"][0]["addresses"] == ["127.0.0.1"]
-        assert found["ports"][0]["port"] == hearth.state["ports"][purpose]
+        assert endpoints["endpoints"][0]["addresses"] == ["127.0.0.1"]
+        assert endpoints["ports"][0]["port"] == hearth.state["ports"][purpose]

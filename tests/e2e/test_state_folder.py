@@ -51,8 +51,8 @@ def test_a_hearth_in_another_folder_is_found_by_its_name(tmp_path: Path) -> None
     try:
         assert "Stop it with `hearth down --name blue`." in said
         status = hearth_command("status", "--name", "blue", "-o", "json", XDG_DATA_HOME=share)
-        found = json.loads(status.stdout)
-        assert (found["running"], found["dataDir"]) == (True, str(folder))
+        seen = json.loads(status.stdout)
+        assert (seen["running"], seen["dataDir"]) == (True, str(folder))
         other = (
             "up",
             "--detach",

@@ -263,9 +263,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _show(name: str, found: list[Difference], *, verbose: bool) -> None:
-    print(f"- {name}: {len(found)} differ")
-    for path, recorded, got in found if verbose else found[:SHOWN_DIFFERENCES]:
+def _show(name: str, differs: list[Difference], *, verbose: bool) -> None:
+    print(f"- {name}: {len(differs)} differ")
+    for path, recorded, got in differs if verbose else differs[:SHOWN_DIFFERENCES]:
         print(f"    {path}: want {json.dumps(recorded)[:200]} got {json.dumps(got)[:200]}")
 
 
@@ -275,10 +275,10 @@ def main() -> int:
     story, rows = Story(Server(options.kubeconfig)), []
     for line in options.exchanges.read_text(encoding="utf-8").splitlines():
         exchange = json.loads(line)
-        found = story.play(exchange)
-        rows.append({"id": exchange["id"], "equal": not found, "differences": found})
-        if found and options.only in exchange["id"]:
-            _show(exchange["id"], found, verbose=options.verbose)
+        differs = story.play(exchange)
+        rows.append({"id": exchange["id"], "equal": not differs, "differences": differs})
+        if differs and options.only in exchange["id"]:
+            _show(exchange["id"], differs, verbose=options.verbose)
     equal = sum(bool(row["equal"]) for row in rows)
     share = 100 * equal / len(rows)
     if options.json:

@@ -180,8 +180,8 @@ JSON = {"Content-Type": "application/json"}
 
 async def received(service: Service) -> list[dict[str, Any]]:
     answer = await service.ask(b"GET /received HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-    found: list[dict[str, Any]] = json.loads(answer.partition(b"\r\n\r\n")[2])
-    return found
+    events: list[dict[str, Any]] = json.loads(answer.partition(b"\r\n\r\n")[2])
+    return events
 
 
 async def test_events_in_every_mode(services: Any) -> None:
@@ -191,10 +191,10 @@ async def test_events_in_every_mode(services: Any) -> None:
     assert (await service.post(structured, json.dumps(EVENT | {"data": 2}).encode()))[0] == 202
     batch = {"Content-Type": "application/cloudevents-batch+json"}
     assert (await service.post(batch, json.dumps([EVENT, EVENT]).encode()))[0] == 202
-    found = await received(service)
-    assert [entry["data"] for entry in found] == [{"x": 1}, 2, None, None]
-    assert all(entry["received"]["id"] == "a 1" for entry in found)
-    assert json.loads(service.process.stdout.readline()) == found[0]
+    events = await received(service)
+    assert [entry["data"] for entry in events] == [{"x": 1}, 2, None, None]
+    assert all(entry["received"]["id"] == "a 1" for entry in events)
+    assert json.loads(service.process.stdout.readline()) == events[0]
 
 
 async def test_a_reply_is_an_event(services: Any) -> None:
