@@ -69,7 +69,7 @@ def _cluster(layout: Layout) -> Main:
         node_name=NODE_NAME,
         http_proxy=f"http://{layout.host}:{layout.ports['internal']}",
     )
-    return _together(
+    return together(
         lambda ready: controllers.run(controllers_config, ready),
         lambda ready: node.run(node_config, ready),
     )
@@ -103,7 +103,7 @@ def _control(layout: Layout) -> Main:
         },
     )
     installed = asyncio.Event()
-    return _together(
+    return together(
         lambda ready: serving.run(serving_config, _both(installed.set, ready)),
         lambda ready: eventing.run(eventing_config, ready),
         lambda ready: gateways.run(gateways_config, ready, installed=installed),
@@ -140,7 +140,7 @@ def _broker(layout: Layout) -> Main:
     return lambda ready: run(config, ready)
 
 
-def _together(*mains: Main) -> Main:
+def together(*mains: Main) -> Main:
     """Runs several parts in one process: ready when all are, ended when one ends."""
 
     async def run_all(ready: Ready) -> None:

@@ -1,0 +1,68 @@
+"""What runs on one machine: the components in order, and parts that share a process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from hearth.cli.layout import COMPONENTS, Layout, choose_ports
+from hearth.cli.stack import components, together
+from hearth.process import Ready
+
+
+def a_layout() -> Layout:
+    free = iter(range(1000, 2000))
+    ports = choose_ports(
+        {"gateway": 0, "api": 0},
+        remembered={},
+        is_free=lambda _: True,
+        any_free=lambda: next(free),
+    )
+    return Layout(Path("/nowhere"), "127.0.0.1", ports, stats_token="token")
+
+
+def test_every_component_has_metrics_and_starts_after_the_api() -> None:
+    listed = components(a_layout())
+    assert tuple(component.name for component in listed) == COMPONENTS
+    assert len({component.metrics_port for component in listed}) == len(COMPONENTS)
+    assert [component.after for component in listed] == [(), *[("api",)] * (len(listed) - 1)]
+
+
+async def test_parts_are_ready_together() -> None:
+    callbacks: list[Ready] = []
+
+    async def part(ready: Ready) -> None:
+        callbacks.append(ready)
+        await asyncio.Event().wait()
+
+    told: list[str] = []
+    main = together(part, part)
+    task = asyncio.ensure_future(main(lambda: told.append("ready")))
+    while len(callbacks) < 2:
+        await asyncio.sleep(0)  # both tasks start within the next turns of the loop
+    callbacks[0]()
+    assert told == []
+    callbacks[1]()
+    assert told == ["ready"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_end_of_one_part_ends_the_others() -> None:
+    ended: list[str] = []
+
+    async def lasting(_: Ready) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("lasting")
+
+    async def failing(_: Ready) -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await together(lasting, failing)(lambda: None)
+    assert ended == ["lasting"]
+    assert [str(error) for error in raised.value.exceptions] == ["broken"]
