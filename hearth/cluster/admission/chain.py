@@ -123,7 +123,7 @@ class AdmissionChain:
             if isinstance(result, BaseException):
                 raise result
 
-    # --- which webhooks --------------------------------------------------------------------------
+    # -- which webhooks --------------------------------------------------------------------
 
     def _concerned(self, webhook: Webhook, attempt: Attempt) -> Kind | None:
         """The version in which the webhook is to see the object; None: it is not to be asked."""
@@ -150,10 +150,10 @@ class AdmissionChain:
             labels = attempt.obj["metadata"].get("labels") or {}
         else:
             name = attempt.name if is_namespace else attempt.namespace
-            found = self._around.namespace_labels(name)
-            if found is None:
+            namespace_labels = self._around.namespace_labels(name)
+            if namespace_labels is None:
                 raise status.not_found("", "namespaces", name)
-            labels = dict(found)
+            labels = dict(namespace_labels)
         return webhook.namespaces.matches(labels)
 
     def _meets_conditions(self, webhook: Webhook, attempt: Attempt, kind: Kind) -> bool:
@@ -168,12 +168,10 @@ class AdmissionChain:
         except ConditionError as error:
             if webhook.ignores_failure:
                 return False
-            found = attempt.kind
-            raise status.forbidden(
-                found.group, found.plural, attempt.name, why=str(error)
-            ) from error
+            kind = attempt.kind
+            raise status.forbidden(kind.group, kind.plural, attempt.name, why=str(error)) from error
 
-    # --- one call --------------------------------------------------------------------------------
+    # -- one call --------------------------------------------------------------------------
 
     async def _ask(
         self, webhook: Webhook, attempt: Attempt, kind: Kind, *, mutating: bool

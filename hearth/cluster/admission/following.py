@@ -14,7 +14,7 @@ from typing import Any
 from hearth.cluster.admission.chain import AdmissionChain, Surroundings
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.objects import Change, Key, Object
-from hearth.cluster.model.served import Registry
+from hearth.cluster.model.served import ServedKinds
 from hearth.cluster.store.store import Store
 
 MUTATING = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @contextlib.asynccontextmanager
 async def following(
-    store: Store, kinds: Registry, new_uid: Callable[[], str]
+    store: Store, kinds: ServedKinds, new_uid: Callable[[], str]
 ) -> AsyncIterator[AdmissionChain]:
     """A chain that knows every configuration as soon as its write is done."""
     chain = AdmissionChain(
@@ -68,7 +68,7 @@ def _namespace_labels(store: Store, name: str) -> Mapping[str, str] | None:
     return None if entry is None else entry.labels
 
 
-def _versions(kinds: Registry, kind: Kind) -> Sequence[Kind]:
+def _versions(kinds: ServedKinds, kind: Kind) -> Sequence[Kind]:
     """All served versions of a resource, the given one first."""
     if not kind.custom:
         return (kind,)
@@ -87,8 +87,8 @@ def find_endpoint(store: Store, namespace: str, name: str, *, port: int) -> tupl
     declared = next((p for p in spec.get("ports") or () if p.get("port") == port), None)
     if declared is None:
         raise LookupError(f'no service port {port} found for service "{name}"')
-    for found in _ready(store, namespace, name, port_name=declared.get("name") or ""):
-        return found
+    for address in _ready(store, namespace, name, port_name=declared.get("name") or ""):
+        return address
     raise LookupError(f'no endpoints available for service "{name}"')
 
 

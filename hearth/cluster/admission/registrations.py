@@ -88,12 +88,12 @@ class Webhook:
 
 def compile_webhooks(configurations: Iterable[Object]) -> tuple[Webhook, ...]:
     """All webhooks in the order in which they are called: configurations by name."""
-    found: list[Webhook] = []
+    webhooks: list[Webhook] = []
     for configuration in sorted(configurations, key=lambda c: str(c["metadata"]["name"])):
         owner = configuration["metadata"]["name"]
         for declared in configuration.get("webhooks") or ():
-            found.append(_webhook(declared, f"{owner}/{declared['name']}"))
-    return tuple(found)
+            webhooks.append(_webhook(declared, f"{owner}/{declared['name']}"))
+    return tuple(webhooks)
 
 
 def _webhook(declared: Mapping[str, Any], uid: str) -> Webhook:

@@ -120,10 +120,10 @@ def _response(body: bytes, *, uid: str, version: str) -> Mapping[str, Any]:
         if response.get("uid") != uid:
             got = json.dumps(response.get("uid") or "")
             raise BadAnswer(f'expected response.uid="{uid}", got {got}')
-        found = f"{review.get('apiVersion', '')}, Kind={review.get('kind', '')}"
-        wanted = "admission.k8s.io/v1, Kind=AdmissionReview"
-        if found != wanted:
-            raise BadAnswer(f"expected webhook response of {wanted}, got {found}")
+        given = f"{review.get('apiVersion', '')}, Kind={review.get('kind', '')}"
+        expected = "admission.k8s.io/v1, Kind=AdmissionReview"
+        if given != expected:
+            raise BadAnswer(f"expected webhook response of {expected}, got {given}")
     return response
 
 

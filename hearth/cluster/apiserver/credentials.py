@@ -213,9 +213,9 @@ def _alternatives(host: str) -> list[x509.GeneralName]:
 
 def _is_good(path: Path, alternatives: list[x509.GeneralName], now: datetime.datetime) -> bool:
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     ends = certificate.not_valid_after_utc
-    return list(found) == alternatives and ends - now > datetime.timedelta(days=_RENEW_DAYS)
+    return list(names) == alternatives and ends - now > datetime.timedelta(days=_RENEW_DAYS)
 
 
 def _write_kubeconfig(path: Path, ca: Path, *, token: str, server: str) -> None:

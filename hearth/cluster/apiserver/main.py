@@ -23,7 +23,7 @@ from hearth.cluster.lifecycle.gc import GarbageCollector
 from hearth.cluster.lifecycle.housekeeping import compact_regularly, expire_events
 from hearth.cluster.lifecycle.namespaces import NamespaceController
 from hearth.cluster.model.kind import Kind
-from hearth.cluster.model.served import Registry
+from hearth.cluster.model.served import ServedKinds
 from hearth.cluster.operations.api import Api
 from hearth.cluster.operations.auth import Authenticator, Signer
 from hearth.cluster.rest.connections import Connection
@@ -74,7 +74,7 @@ async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> Asyn
         port = listener.getsockname()[1]
         credentials = ensure_credentials(config.data_dir, config.host, port)
         api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
-        webhooks = await stack.enter_async_context(following(store, api.registry, api.new_uid))
+        webhooks = await stack.enter_async_context(following(store, api.kinds, api.new_uid))
         api.admission = ServerAdmission(api, webhooks)
         await stack.enter_async_context(controllers(api, config))
         await stack.enter_async_context(_http(api, config, credentials, listener=listener))
@@ -96,7 +96,7 @@ def make_api(
         data_dir=config.data_dir,
         address=address,
         store=store,
-        registry=Registry([*config.kinds, *review_kinds()]),
+        kinds=ServedKinds([*config.kinds, *review_kinds()]),
         authenticator=authenticator,
         signer=signer,
         clock=clock,

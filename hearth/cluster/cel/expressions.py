@@ -68,5 +68,5 @@ class Expression:
 
 def _function_error(text: str) -> str:
     """The message of a function of ours, without what the library says around it."""
-    found = re.search(r"Python function call failed: \w+: (.*?)(?:\. Check function|$)", text, re.S)
-    return found[1] if found else text
+    match = re.search(r"Python function call failed: \w+: (.*?)(?:\. Check function|$)", text, re.S)
+    return match[1] if match else text

@@ -125,16 +125,16 @@ def _contains_cidr(network: Any, other: Any) -> bool:
     return outer.version == inner.version and inner.subnet_of(outer)  # type: ignore[arg-type]
 
 
-def _index_of(value: Any, wanted: Any, start: int = 0) -> int:
+def _index_of(value: Any, item: Any, start: int = 0) -> int:
     if isinstance(value, list):
-        return value.index(wanted) if wanted in value else -1
-    return int(value.find(wanted, start))
+        return value.index(item) if item in value else -1
+    return int(value.find(item, start))
 
 
-def _last_index_of(value: Any, wanted: Any) -> int:
+def _last_index_of(value: Any, item: Any) -> int:
     if isinstance(value, list):
-        return len(value) - 1 - value[::-1].index(wanted) if wanted in value else -1
-    return int(value.rfind(wanted))
+        return len(value) - 1 - value[::-1].index(item) if item in value else -1
+    return int(value.rfind(item))
 
 
 def _substring(value: str, start: int, end: int | None = None) -> str:
@@ -171,21 +171,21 @@ def _find(value: str, pattern: str) -> str:
 
 
 def _find_all(value: str, pattern: str, limit: int = -1) -> list[str]:
-    found = regex.find_all(pattern, value)
-    return list(found if limit < 0 else itertools.islice(found, limit))
+    matches = regex.find_all(pattern, value)
+    return list(matches if limit < 0 else itertools.islice(matches, limit))
 
 
 def _is_sorted(value: list[Any]) -> bool:
     return all(one <= other for one, other in itertools.pairwise(value))
 
 
-def _least(value: list[Any]) -> Any:
+def _min(value: list[Any]) -> Any:
     if not value:
         raise ValueError("min called on empty list")
     return min(value)
 
 
-def _greatest(value: list[Any]) -> Any:
+def _max(value: list[Any]) -> Any:
     if not value:
         raise ValueError("max called on empty list")
     return max(value)
@@ -199,10 +199,10 @@ def _optional_at(value: Any, key: Any) -> Any:
             return value
         value = value.value()
     if isinstance(value, list):
-        found = isinstance(key, int) and 0 <= key < len(value)
+        is_present = isinstance(key, int) and 0 <= key < len(value)
     else:
-        found = isinstance(value, dict) and key in value
-    return kind.of(value[key]) if found else kind.none()
+        is_present = isinstance(value, dict) and key in value
+    return kind.of(value[key]) if is_present else kind.none()
 
 
 def _indices(value: Any) -> list[Any]:
@@ -216,17 +216,17 @@ _VERB = re.compile(r"%(?:\.(\d+))?([sdfebxXo%])")
 def _format(template: str, arguments: list[Any]) -> str:
     values = iter(arguments)
 
-    def one(found: re.Match[str]) -> str:
-        if found[2] == "%":
+    def one(match: re.Match[str]) -> str:
+        if match[2] == "%":
             return "%"
         value = next(values)
-        if found[2] == "s":
+        if match[2] == "s":
             return _shown(value)
-        if found[2] in "fe":
-            return f"{value:.{found[1] or 6}{found[2]}}"
+        if match[2] in "fe":
+            return f"{value:.{match[1] or 6}{match[2]}}"
         if isinstance(value, str):
             return value.encode().hex()
-        return format(value, found[2])
+        return format(value, match[2])
 
     return _VERB.sub(one, template)
 
@@ -264,8 +264,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "indices": _indices,
     "isSorted": _is_sorted,
     "sum": lambda values: sum(values),
-    "min": _least,
-    "max": _greatest,
+    "min": _min,
+    "max": _max,
     "isQuantity": _is_quantity,
     "quantity": _quantity,
     "isInteger": lambda value: _amount(value) == int(_amount(value)),

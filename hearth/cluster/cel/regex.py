@@ -47,8 +47,8 @@ def _compiled(pattern: str) -> Any:
 
 def _go_error(text: str) -> str:
     """``missing ): a(`` as ``error parsing regexp: missing closing ): `a(```."""
-    found = _ENGINE_ERROR.match(text)
-    code, part = found.groups() if found else (text, None)
+    match = _ENGINE_ERROR.match(text)
+    code, part = match.groups() if match else (text, None)
     return f"error parsing regexp: {_GO_WORDS.get(code, code)}: `{part or ''}`"
 
 

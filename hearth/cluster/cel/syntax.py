@@ -154,7 +154,7 @@ class _Rewriter:
 
     def _arguments(self) -> list[str]:
         """The arguments of a call, each rewritten; the closing bracket is taken."""
-        found, depth, begin = [], 0, self._at
+        arguments, depth, begin = [], 0, self._at
         while True:
             token = self._peek()
             if not token:
@@ -162,11 +162,11 @@ class _Rewriter:
             if depth == 0 and token in (",", ")"):
                 part = self._tokens[begin : self._at]
                 if part:
-                    found.append(_Rewriter(part).run(""))
+                    arguments.append(_Rewriter(part).run(""))
                 self._at += 1
                 begin = self._at
                 if token != ",":
-                    return found
+                    return arguments
                 continue
             depth += (token in _CLOSING) - (token in _CLOSING.values())
             self._at += 1
@@ -190,8 +190,8 @@ def _opt_flat_map(text: str, arguments: list[str]) -> str:
     name, body = arguments  # an optional fits into no list, so the value is put in by its text
     tokens = _TOKEN.findall(body)
     put = [
-        f"{text}.value()" if token == name and (not at or tokens[at - 1] != ".") else token
-        for at, token in enumerate(tokens)
+        f"{text}.value()" if token == name and (not index or tokens[index - 1] != ".") else token
+        for index, token in enumerate(tokens)
     ]
     return f"({text}.hasValue() ? {''.join(put)} : optional.none())"
 

@@ -139,10 +139,10 @@ class _Repeated(dict[str, Any]):
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    repeated, seen = _Repeated(found), set[str]()
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    repeated, seen = _Repeated(members), set[str]()
     repeated.names = [name for name, _ in pairs if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
     return repeated
 
@@ -152,20 +152,20 @@ def duplicate_fields(body: bytes) -> list[str]:
     if len(body) > _DUPLICATES_LIMIT:
         return []
     value = json.loads(body, object_pairs_hook=_pairs)
-    found: list[str] = []
-    _collect(value, "", found)
-    return found
+    paths: list[str] = []
+    _collect(value, "", paths)
+    return paths
 
 
-def _collect(value: Any, path: str, found: list[str]) -> None:
+def _collect(value: Any, path: str, paths: list[str]) -> None:
     if isinstance(value, dict):
         if isinstance(value, _Repeated):
-            found += [f"{path}.{name}".removeprefix(".") for name in dict.fromkeys(value.names)]
+            paths += [f"{path}.{name}".removeprefix(".") for name in dict.fromkeys(value.names)]
         for name, item in value.items():
-            _collect(item, f"{path}.{name}" if path else name, found)
+            _collect(item, f"{path}.{name}" if path else name, paths)
     elif isinstance(value, list):
-        for at, item in enumerate(value):
-            _collect(item, f"{path}[{at}]", found)
+        for index, item in enumerate(value):
+            _collect(item, f"{path}[{index}]", paths)
 
 
 def check_type(obj: Object, kind: Kind, *, is_builtin: bool) -> None:

@@ -21,9 +21,9 @@ class GoJsonError(ValueError):
 def syntax_error(text: bytes) -> str:
     """The message for a text that is not JSON; empty when it is JSON after all."""
     try:
-        at = _space(text, _value(text, _space(text, 0)))
-        if at < len(text):
-            raise _bad(text, at, "after top-level value")
+        index = _space(text, _value(text, _space(text, 0)))
+        if index < len(text):
+            raise _bad(text, index, "after top-level value")
     except GoJsonError as error:
         return str(error)
     except RecursionError:
@@ -31,25 +31,25 @@ def syntax_error(text: bytes) -> str:
     return ""
 
 
-def _bad(text: bytes, at: int, where: str) -> GoJsonError:
-    if at >= len(text):
+def _bad(text: bytes, index: int, where: str) -> GoJsonError:
+    if index >= len(text):
         return GoJsonError(END)
-    return GoJsonError(f"invalid character {_quoted(text, at)} {where}")
+    return GoJsonError(f"invalid character {_quoted(text, index)} {where}")
 
 
-def _quoted(text: bytes, at: int) -> str:
-    byte = text[at : at + 1]
+def _quoted(text: bytes, index: int) -> str:
+    byte = text[index : index + 1]
     if byte == b"'":
         return r"'\''"
     if byte == b'"':
         return "'\"'"
     for size in (1, 2, 3, 4):
         try:
-            rune = text[at : at + size].decode()
+            rune = text[index : index + size].decode()
         except UnicodeDecodeError:
             continue
         return "'" + _escaped(rune) + "'"
-    return f"'\\x{text[at]:02x}'"
+    return f"'\\x{text[index]:02x}'"
 
 
 _ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", "\x00": r"\x00"}
@@ -63,99 +63,99 @@ def _escaped(rune: str) -> str:
     return f"\\x{ord(rune):02x}" if ord(rune) < 0x80 else f"\\u{ord(rune):04x}"
 
 
-def _space(text: bytes, at: int) -> int:
-    while at < len(text) and text[at] in _SPACE:
-        at += 1
-    return at
+def _space(text: bytes, index: int) -> int:
+    while index < len(text) and text[index] in _SPACE:
+        index += 1
+    return index
 
 
-def _value(text: bytes, at: int) -> int:
-    head = text[at : at + 1]
+def _value(text: bytes, index: int) -> int:
+    head = text[index : index + 1]
     if head == b"{":
-        return _object(text, at + 1)
+        return _object(text, index + 1)
     if head == b"[":
-        return _array(text, at + 1)
+        return _array(text, index + 1)
     if head == b'"':
-        return _string(text, at + 1)
+        return _string(text, index + 1)
     for word in (b"true", b"false", b"null"):
         if head == word[:1]:
-            return _literal(text, at, word)
+            return _literal(text, index, word)
     if head == b"-" or head.isdigit():
-        return _number(text, at)
-    raise _bad(text, at, "looking for beginning of value")
+        return _number(text, index)
+    raise _bad(text, index, "looking for beginning of value")
 
 
-def _object(text: bytes, at: int) -> int:
-    at = _space(text, at)
-    if text[at : at + 1] == b"}":
-        return at + 1
+def _object(text: bytes, index: int) -> int:
+    index = _space(text, index)
+    if text[index : index + 1] == b"}":
+        return index + 1
     while True:
-        if text[at : at + 1] != b'"':
-            raise _bad(text, at, "looking for beginning of object key string")
-        at = _space(text, _string(text, at + 1))
-        if text[at : at + 1] != b":":
-            raise _bad(text, at, "after object key")
-        at = _space(text, _value(text, _space(text, at + 1)))
-        mark = text[at : at + 1]
+        if text[index : index + 1] != b'"':
+            raise _bad(text, index, "looking for beginning of object key string")
+        index = _space(text, _string(text, index + 1))
+        if text[index : index + 1] != b":":
+            raise _bad(text, index, "after object key")
+        index = _space(text, _value(text, _space(text, index + 1)))
+        mark = text[index : index + 1]
         if mark == b"}":
-            return at + 1
+            return index + 1
         if mark != b",":
-            raise _bad(text, at, "after object key:value pair")
-        at = _space(text, at + 1)
+            raise _bad(text, index, "after object key:value pair")
+        index = _space(text, index + 1)
 
 
-def _array(text: bytes, at: int) -> int:
-    at = _space(text, at)
-    if text[at : at + 1] == b"]":
-        return at + 1
+def _array(text: bytes, index: int) -> int:
+    index = _space(text, index)
+    if text[index : index + 1] == b"]":
+        return index + 1
     while True:
-        at = _space(text, _value(text, at))
-        mark = text[at : at + 1]
+        index = _space(text, _value(text, index))
+        mark = text[index : index + 1]
         if mark == b"]":
-            return at + 1
+            return index + 1
         if mark != b",":
-            raise _bad(text, at, "after array element")
-        at = _space(text, at + 1)
+            raise _bad(text, index, "after array element")
+        index = _space(text, index + 1)
 
 
-def _string(text: bytes, at: int) -> int:
-    while at < len(text):
-        byte = text[at]
+def _string(text: bytes, index: int) -> int:
+    while index < len(text):
+        byte = text[index]
         if byte == 0x22:
-            return at + 1
+            return index + 1
         if byte < 0x20:
-            raise _bad(text, at, "in string literal")
-        at = _escape(text, at + 1) if byte == 0x5C else at + 1
+            raise _bad(text, index, "in string literal")
+        index = _escape(text, index + 1) if byte == 0x5C else index + 1
     raise GoJsonError(END)
 
 
-def _escape(text: bytes, at: int) -> int:
-    mark = text[at : at + 1]
+def _escape(text: bytes, index: int) -> int:
+    mark = text[index : index + 1]
     if mark == b"u":
-        for place in range(at + 1, at + 5):
+        for place in range(index + 1, index + 5):
             if text[place : place + 1] not in _HEX or place >= len(text):
                 raise _bad(text, place, r"in \u hexadecimal character escape")
-        return at + 5
+        return index + 5
     if not mark or mark not in b'bfnrt\\/"':
-        raise _bad(text, at, "in string escape code")
-    return at + 1
+        raise _bad(text, index, "in string escape code")
+    return index + 1
 
 
-def _literal(text: bytes, at: int, word: bytes) -> int:
+def _literal(text: bytes, index: int, word: bytes) -> int:
     for offset in range(1, len(word)):
-        if text[at + offset : at + offset + 1] != word[offset : offset + 1]:
+        if text[index + offset : index + offset + 1] != word[offset : offset + 1]:
             expected = chr(word[offset])
-            raise _bad(text, at + offset, f"in literal {word.decode()} (expecting '{expected}')")
-    return at + len(word)
+            raise _bad(text, index + offset, f"in literal {word.decode()} (expecting '{expected}')")
+    return index + len(word)
 
 
-def _number(text: bytes, at: int) -> int:
-    found = _NUMBER.match(text, at)
-    assert found is not None  # the caller saw a digit or a minus sign
-    if not found[1]:
-        raise _bad(text, at + 1, "in numeric literal")
-    if found[2] == b".":
-        raise _bad(text, found.end(2), "after decimal point in numeric literal")
-    if found[3] and not found[3][-1:].isdigit():
-        raise _bad(text, found.end(3), "in exponent of numeric literal")
-    return found.end()
+def _number(text: bytes, index: int) -> int:
+    match = _NUMBER.match(text, index)
+    assert match is not None  # the caller saw a digit or a minus sign
+    if not match[1]:
+        raise _bad(text, index + 1, "in numeric literal")
+    if match[2] == b".":
+        raise _bad(text, match.end(2), "after decimal point in numeric literal")
+    if match[3] and not match[3][-1:].isdigit():
+        raise _bad(text, match.end(3), "in exponent of numeric literal")
+    return match.end()

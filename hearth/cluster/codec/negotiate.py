@@ -51,8 +51,8 @@ def _quality(parameters: dict[str, str]) -> float:
 
 def _clauses(accept: str) -> list[tuple[str, dict[str, str]]]:
     """The clauses of an Accept header, best first; equal ones in their order."""
-    found = [parse_media(clause) for clause in accept.split(",") if clause.strip()]
-    return sorted(found, key=lambda clause: -_quality(clause[1]))
+    clauses = [parse_media(clause) for clause in accept.split(",") if clause.strip()]
+    return sorted(clauses, key=lambda clause: -_quality(clause[1]))
 
 
 def negotiate(accept: str) -> Output:

@@ -49,12 +49,12 @@ def unquote_path(text: str) -> str:
 
 def parse_query(query: str) -> dict[str, str]:
     """The first value of each parameter; a parameter without value reads as empty."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if name:
-            found.setdefault(_unquote(name), _unquote(value))
-    return found
+            values.setdefault(_unquote(name), _unquote(value))
+    return values
 
 
 def all_values(query: str, name: str) -> list[str]:

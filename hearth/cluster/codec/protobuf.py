@@ -73,7 +73,7 @@ def _struct(api_version: str, kind: str) -> Struct:
 @functools.cache
 def _numbers() -> dict[tuple[str, str], dict[int, _Number]]:
     """Field numbers by package and message."""
-    found: dict[tuple[str, str], dict[int, _Number]] = {}
+    by_struct: dict[tuple[str, str], dict[int, _Number]] = {}
     package = ""
     text = files(__package__).joinpath("protonumbers.txt").read_text(encoding="utf-8")
     for line in filter(None, text.splitlines()):
@@ -81,12 +81,12 @@ def _numbers() -> dict[tuple[str, str], dict[int, _Number]]:
         if head == "package":
             package = fields[0]
             continue
-        numbers = found[package, head] = {}
+        numbers = by_struct[package, head] = {}
         for field in fields:
             number, _, name = field.partition("=")
             name, _, inlined = name.partition(":")
             numbers[int(number)] = _Number(name, inlined)
-    return found
+    return by_struct
 
 
 def _message(data: bytes, target: Struct) -> Object:
@@ -114,16 +114,16 @@ def _set(obj: Object, name: str, go_type: GoType, wire: int, value: int | bytes)
         key, item = _map_entry(_length_delimited(value), go_type.elem)
         obj.setdefault(name, {})[key] = item
     else:
-        found = _value(go_type, wire, value)
-        if found is not None:
-            obj[name] = found
+        decoded = _value(go_type, wire, value)
+        if decoded is not None:
+            obj[name] = decoded
 
 
 def _items(elem: GoType, wire: int, value: int | bytes) -> Iterator[Any]:
     if isinstance(value, bytes) and elem.kind in ("int", "int32", "int64"):
-        at = 0
-        while at < len(value):  # packed
-            number, at = _varint(value, at)
+        index = 0
+        while index < len(value):  # packed
+            number, index = _varint(value, index)
             yield _signed(number)
         return
     yield _value(elem, wire, value)
@@ -193,9 +193,9 @@ def _micro_time(data: bytes) -> str | None:
 def _moment(data: bytes, form: str) -> str | None:
     if not data:
         return None
-    found = _integers(data)
-    moment = datetime.datetime.fromtimestamp(found.get(1, 0), tz=datetime.UTC)
-    return moment.replace(microsecond=found.get(2, 0) // 1000).strftime(form)
+    integers = _integers(data)
+    moment = datetime.datetime.fromtimestamp(integers.get(1, 0), tz=datetime.UTC)
+    return moment.replace(microsecond=integers.get(2, 0) // 1000).strftime(form)
 
 
 def _duration(data: bytes) -> str:
@@ -238,39 +238,39 @@ _SPECIAL: dict[str, Callable[[bytes], Any]] = {
 }
 
 
-# The wire format
+# -- the wire format -----------------------------------------------------------------------
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
     """Number, wire type and value of each field."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
+    index = 0
+    while index < len(data):
+        key, index = _varint(data, index)
         number, wire = key >> 3, key & 7
         if wire == _VARINT:
             value: int | bytes
-            value, at = _varint(data, at)
+            value, index = _varint(data, index)
         elif wire == _BYTES:
-            length, at = _varint(data, at)
-            value, at = data[at : at + length], at + length
+            length, index = _varint(data, index)
+            value, index = data[index : index + length], index + length
         elif wire in (_FIXED64, _FIXED32):
             length = 8 if wire == _FIXED64 else 4
-            value, at = data[at : at + length], at + length
+            value, index = data[index : index + length], index + length
         else:
             raise ProtobufError(f"unknown wire type {wire}")
-        if at > len(data):
+        if index > len(data):
             raise ProtobufError("the message is cut off")
         yield number, wire, value
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: bytes, index: int) -> tuple[int, int]:
     number = shift = 0
     while True:
-        if at >= len(data) or shift > 63:
+        if index >= len(data) or shift > 63:
             raise ProtobufError("the message is cut off")
-        byte = data[at]
-        at += 1
+        byte = data[index]
+        index += 1
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return number, at
+            return number, index
         shift += 7

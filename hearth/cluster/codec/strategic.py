@@ -122,7 +122,7 @@ def _merge_list(current: list[Any], patch: list[Any], schema: Schema) -> list[An
         return current
     if not all(isinstance(item, dict) for item in [*current, *patch]):
         merged = list(dict.fromkeys([*current, *patch]))
-        return _in_order(merged, wanted=patch, live=current, identity=_itself)
+        return _in_order(merged, desired=patch, live=current, identity=_itself)
     key = schema.get("x-kubernetes-patch-merge-key")
     if not key:
         raise PatchError("cannot merge lists without merge key")
@@ -130,7 +130,7 @@ def _merge_list(current: list[Any], patch: list[Any], schema: Schema) -> list[An
     if replace:
         return patch
     merged = _merge_items(list(current), patch, key=key, schema=schema.get("items") or _NO_SCHEMA)
-    return _in_order(merged, wanted=patch, live=current, identity=lambda item: item.get(key))
+    return _in_order(merged, desired=patch, live=current, identity=lambda item: item.get(key))
 
 
 def _apply_directives(
@@ -164,12 +164,12 @@ def _key_of(item: Object, key: str) -> Any:
 
 def _merge_items(merged: list[Any], patch: list[Any], *, key: str, schema: Schema) -> list[Any]:
     for item in patch:
-        wanted = _key_of(item, key)
-        at = next((i for i, other in enumerate(merged) if other.get(key) == wanted), None)
-        if at is None:
+        key_value = _key_of(item, key)
+        index = next((i for i, other in enumerate(merged) if other.get(key) == key_value), None)
+        if index is None:
             merged.append(_merge_object({}, dict(item), schema))
         else:
-            merged[at] = _merge_object(merged[at], dict(item), schema)
+            merged[index] = _merge_object(merged[index], dict(item), schema)
     return merged
 
 
@@ -200,8 +200,8 @@ def _merge_ordered_lists(current: Object, patch: Object, schema: Schema) -> None
             continue
         key = child.get("x-kubernetes-patch-merge-key")
         identity = _identity(key, order)
-        wanted = order if isinstance(order, list) else []
-        current[name] = _in_order(merged, wanted=wanted, live=live_list, identity=identity)
+        desired = order if isinstance(order, list) else []
+        current[name] = _in_order(merged, desired=desired, live=live_list, identity=identity)
 
 
 def _check_order(changes: list[Any], order: Any, *, key: str | None) -> None:
@@ -240,14 +240,14 @@ def _identity(key: str | None, order: Any) -> Identity:
 
 
 def _in_order(
-    merged: list[Any], *, wanted: list[Any], live: list[Any], identity: Identity
+    merged: list[Any], *, desired: list[Any], live: list[Any], identity: Identity
 ) -> list[Any]:
     """Items named by the patch in its order, the others in theirs, the two interleaved.
 
     An item only the server has goes before the first patched item that followed it in the live
     list; where the live list does not say, patched items come first.
     """
-    places = [identity(item) for item in wanted]
+    places = [identity(item) for item in desired]
     live_places = [identity(item) for item in live]
     named = [item for item in merged if identity(item) in places]
     named.sort(key=lambda item: places.index(identity(item)))

@@ -46,8 +46,8 @@ def _struct_errors(obj: Object, target: Struct, path: str) -> Iterator[str]:
             continue
         if field.union and not isinstance(value, dict):
             continue
-        at = f"{path}.{key}" if path else key
-        yield from _value_errors(value, field.type, _Place(target.name, at))
+        field_path = f"{path}.{key}" if path else key
+        yield from _value_errors(value, field.type, _Place(target.name, field_path))
 
 
 class _Place:
@@ -231,8 +231,8 @@ _SPECIAL: dict[str, Callable[[Any], str]] = {
 
 def unknown_fields(obj: Object, schema: Schema) -> list[str]:
     """Paths (``spec.containers[0].foo``) of fields that the schema does not have."""
-    found = list(_unknown(obj, schema, "", remove=False))
-    return found if struct_of(schema) is not None else sorted(found)
+    unknown = list(_unknown(obj, schema, "", remove=False))
+    return unknown if struct_of(schema) is not None else sorted(unknown)
 
 
 def drop_unknown(obj: Object, schema: Schema) -> None:
@@ -255,19 +255,19 @@ def _unknown_in_object(value: Object, schema: Schema, path: str, *, remove: bool
     keeps = _keeps_unknown(schema)
     embedded = path == "" or schema.get("x-kubernetes-embedded-resource")
     for key in list(value):
-        at = f"{path}.{key}" if path else key
+        field_path = f"{path}.{key}" if path else key
         if (known := properties.get(key)) is not None:
-            yield from _unknown(value[key], known, at, remove=remove)
+            yield from _unknown(value[key], known, field_path, remove=remove)
         elif embedded and key in _TYPE_META:
             continue
         elif embedded and key == "metadata":
-            yield from _unknown(value[key], _object_meta(), at, remove=remove)
+            yield from _unknown(value[key], _object_meta(), field_path, remove=remove)
         elif isinstance(others, dict):
-            yield from _unknown(value[key], others, at, remove=remove)
+            yield from _unknown(value[key], others, field_path, remove=remove)
         elif not keeps and others is not True:
             if remove:
                 del value[key]
-            yield at
+            yield field_path
 
 
 _TYPE_META = frozenset({"apiVersion", "kind"})

@@ -84,8 +84,8 @@ def load_yaml_strict(text: bytes) -> tuple[Any, str]:
 
 def warnings_of(complaint: str) -> list[str]:
     """A strict reader's complaint as warnings, one for each key."""
-    _, found, lines = complaint.partition(REPEATED)
-    return [line.strip() for line in lines.split("\n")] if found else [complaint]
+    _, separator, lines = complaint.partition(REPEATED)
+    return [line.strip() for line in lines.split("\n")] if separator else [complaint]
 
 
 def _load(text: bytes) -> tuple[Any, list[tuple[int, str]]]:

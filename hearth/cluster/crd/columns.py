@@ -83,5 +83,5 @@ def _convert(kind: str, value: Any, now: float) -> Any:
 def _age(value: Any, now: float) -> str | None:
     if not isinstance(value, str):
         return None
-    at = parse_time(value)
-    return "<invalid>" if at is None else human_duration(now - at.timestamp())
+    moment = parse_time(value)
+    return "<invalid>" if moment is None else human_duration(now - moment.timestamp())

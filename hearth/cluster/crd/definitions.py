@@ -85,14 +85,14 @@ def errors(obj: Object) -> list[FieldError]:
 
 def update_errors(new: Object, old: Object) -> list[FieldError]:
     """What an update may not change."""
-    found: list[FieldError] = []
+    errors: list[FieldError] = []
     after, before = new["spec"], old["spec"]
     if _is_established(old):
-        found += _immutable(after.get("scope"), before.get("scope"), "spec.scope")
-        found += _immutable(after["names"]["kind"], before["names"]["kind"], "spec.names.kind")
-    found += _immutable(after["group"], before["group"], "spec.group")
-    found += _immutable(after["names"]["plural"], before["names"]["plural"], "spec.names.plural")
-    return found
+        errors += _immutable(after.get("scope"), before.get("scope"), "spec.scope")
+        errors += _immutable(after["names"]["kind"], before["names"]["kind"], "spec.names.kind")
+    errors += _immutable(after["group"], before["group"], "spec.group")
+    errors += _immutable(after["names"]["plural"], before["names"]["plural"], "spec.names.plural")
+    return errors
 
 
 def warnings(obj: Object, old: Object | None = None) -> list[str]:
@@ -100,11 +100,11 @@ def warnings(obj: Object, old: Object | None = None) -> list[str]:
     if old is not None:
         return []
     shared, parted = hoisted((obj.get("spec") or {}).get("versions") or [])
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for version in (shared, *parted):
         for name in unknown_formats((version.get("schema") or {}).get("openAPIV3Schema") or {}):
-            found[f"unrecognized format {json.dumps(name)}"] = None
-    return list(found)
+            texts[f"unrecognized format {json.dumps(name)}"] = None
+    return list(texts)
 
 
 def _is_established(obj: Object) -> bool:
@@ -145,10 +145,12 @@ def _spec_errors(spec: Object) -> Iterator[FieldError]:
     shared, parted = hoisted(versions)
     yield from _missing_schema_errors(versions)
     for index, version in enumerate(parted):
-        at = at_index("spec.versions", index)
-        yield from _version_errors(version, at)
+        version_path = at_index("spec.versions", index)
+        yield from _version_errors(version, version_path)
         fields = version.get("selectableFields") or ()
-        yield from _selectable_errors(fields, versions[index], child(at, "selectableFields"))
+        yield from _selectable_errors(
+            fields, versions[index], child(version_path, "selectableFields")
+        )
     yield from _versions_errors(versions, parted)
     names = spec.get("names") or {}
     for name in ("plural", "singular", "kind", "listKind"):
@@ -183,7 +185,7 @@ def _group_errors(group: str) -> Iterator[FieldError]:
         yield invalid("spec.group", group, "should be a domain with at least one dot")
 
 
-# --- versions ------------------------------------------------------------------------------------
+# -- versions ------------------------------------------------------------------------------
 
 
 def _missing_schema_errors(versions: Sequence[Version]) -> Iterator[FieldError]:
@@ -267,7 +269,7 @@ def _stored_errors(stored: list[str], versions: Sequence[Version]) -> Iterator[F
             yield invalid(at_index(path, index), name, detail)
 
 
-# --- schema, subresources, columns, fields -------------------------------------------------------
+# -- schema, subresources, columns, fields -------------------------------------------------
 
 
 def _parts_errors(version: Version, path: str, *, schema_at: str) -> Iterator[FieldError]:
@@ -275,15 +277,17 @@ def _parts_errors(version: Version, path: str, *, schema_at: str) -> Iterator[Fi
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
     if schema:
         has_status = (version.get("subresources") or {}).get("status") is not None
-        at = child(schema_at, "openAPIV3Schema")
+        field_path = child(schema_at, "openAPIV3Schema")
         if has_status and schema.get("type", "object") != "object":
             detail = 'only "object" is allowed as the type at the root of the schema if the status '
-            yield invalid(child(at, "type"), schema["type"], detail + "subresource is enabled")
-        yield from schema_errors(schema, at)
+            yield invalid(
+                child(field_path, "type"), schema["type"], detail + "subresource is enabled"
+            )
+        yield from schema_errors(schema, field_path)
     yield from _scale_errors(version.get("subresources") or {}, child(path, "subresources"))
     for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
-        at = at_index(child(path, "additionalPrinterColumns"), index)
-        yield from _column_errors(column, at)
+        field_path = at_index(child(path, "additionalPrinterColumns"), index)
+        yield from _column_errors(column, field_path)
 
 
 def _scale_errors(subresources: Version, path: str) -> Iterator[FieldError]:
@@ -291,18 +295,18 @@ def _scale_errors(subresources: Version, path: str) -> Iterator[FieldError]:
     if scale is None:
         return
     for name, below in (("specReplicasPath", "spec"), ("statusReplicasPath", "status")):
-        value, at = scale.get(name) or "", f"{path}.scale.{name}"
+        value, field_path = scale.get(name) or "", f"{path}.scale.{name}"
         if not value:
-            yield required(at)
+            yield required(field_path)
         elif problem := _path_problem(value):
-            yield invalid(at, value, problem)
+            yield invalid(field_path, value, problem)
         elif not value.startswith(f".{below}."):
-            yield invalid(at, value, f"should be a json path under .{below}")
-    selector, at = scale.get("labelSelectorPath") or "", f"{path}.scale.labelSelectorPath"
+            yield invalid(field_path, value, f"should be a json path under .{below}")
+    selector, field_path = scale.get("labelSelectorPath") or "", f"{path}.scale.labelSelectorPath"
     if selector and (problem := _path_problem(selector)):
-        yield invalid(at, selector, problem)
+        yield invalid(field_path, selector, problem)
     elif selector and not selector.startswith((".spec.", ".status.")):
-        yield invalid(at, selector, "should be a json path under either .spec or .status")
+        yield invalid(field_path, selector, "should be a json path under either .spec or .status")
 
 
 def _path_problem(path: str) -> str:
@@ -335,31 +339,36 @@ def _selectable_errors(
     schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
     seen: set[str] = set()
     for index, field in enumerate(fields):
-        at, json_path = child(at_index(path, index), "jsonPath"), field.get("jsonPath") or ""
+        field_path, json_path = (
+            child(at_index(path, index), "jsonPath"),
+            field.get("jsonPath") or "",
+        )
         if not json_path:
-            yield required(at)
+            yield required(field_path)
             continue
         if "[" in json_path:
-            yield invalid(at, json_path, "is an invalid path: array notation is not allowed")
+            yield invalid(
+                field_path, json_path, "is an invalid path: array notation is not allowed"
+            )
             continue
-        found = field_schema(schema, json_path)
-        if found is None:
+        selected = field_schema(schema, json_path)
+        if selected is None:
             detail = "is an invalid path: does not refer to a valid field"
-            yield invalid(at, json_path, detail)
+            yield invalid(field_path, json_path, detail)
             continue
         if json_path.startswith(".metadata"):
-            yield invalid(at, json_path, "must not point to fields in metadata")
-        if found.get("type") not in ("string", "boolean", "integer"):
+            yield invalid(field_path, json_path, "must not point to fields in metadata")
+        if selected.get("type") not in ("string", "boolean", "integer"):
             detail = "must point to a field of type string, boolean or integer. Enum string fields "
-            yield invalid(at, json_path, detail + "and strings with formats are allowed.")
+            yield invalid(field_path, json_path, detail + "and strings with formats are allowed.")
         if json_path in seen:
-            yield duplicate(at, json_path)
+            yield duplicate(field_path, json_path)
         seen.add(json_path)
     if len(seen) > _MAX_SELECTABLE:
         yield too_many(path, len(seen), _MAX_SELECTABLE)
 
 
-# --- names, conversion, approval -----------------------------------------------------------------
+# -- names, conversion, approval -----------------------------------------------------------
 
 
 def _name_errors(names: Version, path: str) -> Iterator[FieldError]:
@@ -407,16 +416,19 @@ def _conversion_errors(conversion: Version | None, path: str) -> Iterator[FieldE
 
 
 def _webhook_errors(webhook: Version, path: str) -> Iterator[FieldError]:
-    config, at = webhook.get("clientConfig"), child(path, "webhookClientConfig")
+    config, field_path = webhook.get("clientConfig"), child(path, "webhookClientConfig")
     if config is None:
-        yield required(at, "required when strategy is set to Webhook")
+        yield required(field_path, "required when strategy is set to Webhook")
     elif (config.get("url") is None) == (config.get("service") is None):
-        yield required(at, "exactly one of url or service is required")
-    versions, at = webhook.get("conversionReviewVersions"), child(path, "conversionReviewVersions")
+        yield required(field_path, "exactly one of url or service is required")
+    versions, field_path = (
+        webhook.get("conversionReviewVersions"),
+        child(path, "conversionReviewVersions"),
+    )
     if not versions:
-        yield required(at)
+        yield required(field_path)
     elif not {"v1", "v1beta1"} & set(versions):
-        yield invalid(at, versions, "must include at least one of v1, v1beta1")
+        yield invalid(field_path, versions, "must include at least one of v1, v1beta1")
 
 
 def _approval_errors(obj: Object) -> Iterator[FieldError]:

@@ -46,8 +46,8 @@ def _is_date_time(text: str) -> bool:
     parts = text.lower().split("t")
     if len(text) < 4 or len(parts) < 2 or not _is_date(parts[0]):
         return False
-    found = _TIME.match(parts[1])
-    return found is not None and found[1] <= "23" and found[2] <= "59" and found[3] <= "59"
+    match = _TIME.match(parts[1])
+    return match is not None and match[1] <= "23" and match[2] <= "59" and match[3] <= "59"
 
 
 def _is_duration(text: str) -> bool:
@@ -55,8 +55,8 @@ def _is_duration(text: str) -> bool:
         parse_go_duration(text)
         return True
     except ValueError:
-        found = _SCALA_DURATION.findall(text)
-        return any(_DURATION_UNITS.match(unit.lower()) for unit in found)
+        units = _SCALA_DURATION.findall(text)
+        return any(_DURATION_UNITS.match(unit.lower()) for unit in units)
 
 
 def _is_ip(version: int) -> Callable[[str], bool]:

@@ -30,10 +30,10 @@ class JSONPath:
 
     def find(self, value: JSON) -> list[JSON]:
         """The values at this path; none when something on the way is missing."""
-        found = [value]
+        values = [value]
         for step in self.steps:
-            found = [inner for outer in found for inner in step(outer)]
-        return found
+            values = [inner for outer in values for inner in step(outer)]
+        return values
 
     def first(self, value: JSON) -> JSON:
         """The first value found, or None."""
@@ -57,7 +57,7 @@ def text_of(value: JSON) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-# --- steps ---------------------------------------------------------------------------------------
+# -- steps ---------------------------------------------------------------------------------
 
 
 def _field(name: str) -> Step:
@@ -112,7 +112,7 @@ def _filter(accepts: Callable[[JSON], bool]) -> Step:
     return step
 
 
-# --- parsing -------------------------------------------------------------------------------------
+# -- parsing -------------------------------------------------------------------------------
 
 _NAME = re.compile(r"(?:\\.|[^.\[\]\\])+")
 _QUOTED = re.compile(r"""'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)\"""")
@@ -151,19 +151,19 @@ class _Parser:
                 raise JSONPathError(f"unrecognized character in action: {self._text!r}")
 
     def _name(self) -> Step:
-        found = _NAME.match(self._text, self._at)
-        if not found:
+        match = _NAME.match(self._text, self._at)
+        if not match:
             raise JSONPathError(f"name expected at {self._at} in {self._text!r}")
-        self._at = found.end()
-        name = found[0]
+        self._at = match.end()
+        name = match[0]
         return _every if name == "*" else _field(_unescaped(name))
 
     def _bracket(self) -> Step:
         end = _closing(self._text, self._at)
         inner = self._text[self._at + 1 : end].strip()
         self._at = end + 1
-        if found := _FILTER.match(inner):
-            return _filter(_predicate(found[1]))
+        if match := _FILTER.match(inner):
+            return _filter(_predicate(match[1]))
         parts = [_subscript(part.strip()) for part in _split(inner)]
         return parts[0] if len(parts) == 1 else _union(parts)
 
@@ -174,40 +174,40 @@ def _unescaped(name: str) -> str:
 
 def _closing(text: str, start: int) -> int:
     """The position of the bracket that closes the one at ``start``."""
-    depth, at = 0, start
-    while at < len(text):
-        if found := _QUOTED.match(text, at):
-            at = found.end()
+    depth, index = 0, start
+    while index < len(text):
+        if match := _QUOTED.match(text, index):
+            index = match.end()
             continue
-        depth += {"[": 1, "]": -1}.get(text[at], 0)
+        depth += {"[": 1, "]": -1}.get(text[index], 0)
         if depth == 0:
-            return at
-        at += 1
+            return index
+        index += 1
     raise JSONPathError(f"unterminated array in {text!r}")
 
 
 def _split(text: str) -> list[str]:
     """The members of a union; commas in quotes do not part them."""
-    parts, at, begin = [], 0, 0
-    while at < len(text):
-        if found := _QUOTED.match(text, at):
-            at = found.end()
+    parts, index, begin = [], 0, 0
+    while index < len(text):
+        if match := _QUOTED.match(text, index):
+            index = match.end()
             continue
-        if text[at] == ",":
-            parts.append(text[begin:at])
-            begin = at + 1
-        at += 1
+        if text[index] == ",":
+            parts.append(text[begin:index])
+            begin = index + 1
+        index += 1
     return [*parts, text[begin:]]
 
 
 def _subscript(text: str) -> Step:
-    if found := _QUOTED.fullmatch(text):
-        return _field(_unescaped(found[1] if found[1] is not None else found[2]))
+    if match := _QUOTED.fullmatch(text):
+        return _field(_unescaped(match[1] if match[1] is not None else match[2]))
     if text == "*":
         return _every
     try:
-        if found := _SLICE.fullmatch(text):
-            bounds = [gotext.parse_int(part) if part else None for part in found.groups()]
+        if match := _SLICE.fullmatch(text):
+            bounds = [gotext.parse_int(part) if part else None for part in match.groups()]
             return _slice(slice(*bounds))
         return _index(gotext.parse_int(text))
     except ValueError:
@@ -235,14 +235,14 @@ def _predicate(text: str) -> Callable[[JSON], bool]:
 
 
 def _comparison(text: str) -> tuple[str, str, str]:
-    at = 0
-    while at < len(text):
-        if found := _QUOTED.match(text, at):
-            at = found.end()
-        elif found := _COMPARISON.match(text, at):
-            return text[:at].strip(), found[0], text[found.end() :].strip()
+    index = 0
+    while index < len(text):
+        if match := _QUOTED.match(text, index):
+            index = match.end()
+        elif match := _COMPARISON.match(text, index):
+            return text[:index].strip(), match[0], text[match.end() :].strip()
         else:
-            at += 1
+            index += 1
     return text.strip(), "", ""
 
 
@@ -251,8 +251,8 @@ def _operand(text: str) -> Callable[[JSON], list[JSON]]:
     if text.startswith("@"):
         path = parse(text)
         return path.find
-    if found := _QUOTED.fullmatch(text):
-        literal: JSON = _unescaped(found[1] if found[1] is not None else found[2])
+    if match := _QUOTED.fullmatch(text):
+        literal: JSON = _unescaped(match[1] if match[1] is not None else match[2])
     else:
         try:
             literal = json.loads(text)

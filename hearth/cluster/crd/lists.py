@@ -52,13 +52,13 @@ def _children(
 def _repeated(items: list[JSON]) -> list[int]:
     """Where an item appears for the second time; a third time is not told."""
     seen: dict[str, int] = {}
-    found = []
+    repeated = []
     for index, item in enumerate(items):
         text = json.dumps(item, sort_keys=True)
         seen[text] = seen.get(text, 0) + 1
         if seen[text] == 2:
-            found.append(index)
-    return found
+            repeated.append(index)
+    return repeated
 
 
 def _map_errors(items: list[JSON], keys: tuple[str, ...], path: str) -> Iterator[FieldError]:
@@ -67,9 +67,9 @@ def _map_errors(items: list[JSON], keys: tuple[str, ...], path: str) -> Iterator
             detail = "must be an object for an array of list-type map"
             yield invalid(at_index(path, index), item, detail)
             return
-    found = [{key: item[key] for key in keys if key in item} if item else {} for item in items]
-    for index in _repeated(found):
-        yield duplicate(at_index(path, index), found[index])
+    key_values = [{key: item[key] for key in keys if key in item} if item else {} for item in items]
+    for index in _repeated(key_values):
+        yield duplicate(at_index(path, index), key_values[index])
 
 
 def embedded_errors(value: JSON, schema: Schema | None, path: str = "") -> Iterator[FieldError]:
@@ -88,13 +88,13 @@ def embedded_errors(value: JSON, schema: Schema | None, path: str = "") -> Itera
 
 def _embedded(value: dict[str, JSON], path: str) -> Iterator[FieldError]:
     for key in ("apiVersion", "kind"):
-        at = child(path, key)
+        field_path = child(path, key)
         if key not in value:
-            yield required(at)
+            yield required(field_path)
         elif not isinstance(value[key], str):
-            yield invalid(at, value[key], "must be a string")
+            yield invalid(field_path, value[key], "must be a string")
         elif not value[key]:
-            yield invalid(at, "", "must not be empty")
+            yield invalid(field_path, "", "must not be empty")
     kind = value.get("kind")
     if isinstance(kind, str) and kind and (problems := dns1035_label_problems(kind.lower())):
         detail = "may have mixed case, but should otherwise match: " + ",".join(problems)

@@ -37,8 +37,8 @@ def accept(definition: Object, others: Iterable[Object], *, now: str) -> Object:
 def is_served(definition: Object) -> bool:
     """Whether the kinds of a definition are part of the API: established, and not being removed."""
     conditions = (definition.get("status") or {}).get("conditions") or ()
-    found = {c["type"]: c["status"] for c in conditions}
-    return found.get("Established") == "True"
+    statuses = {c["type"]: c["status"] for c in conditions}
+    return statuses.get("Established") == "True"
 
 
 def _taken(others: Iterable[Object], group: str) -> Mapping[str, set[str]]:
@@ -59,12 +59,12 @@ def _accepted_names(definition: Object, taken: Mapping[str, set[str]]) -> tuple[
     before = (definition.get("status") or {}).get("acceptedNames") or {}
     accepted = {k: v for k, v in before.items() if k not in ("categories", "shortNames")}
     problems: dict[str, tuple[str, str]] = {}
-    for name, reason, space in _SINGLE:
-        wanted = asked.get(name, "")
-        if wanted != before.get(name) and wanted in taken[space]:
-            problems[name] = (reason, f"{go_value(wanted)} is already in use")
+    for name, reason, category in _SINGLE:
+        name_asked = asked.get(name, "")
+        if name_asked != before.get(name) and name_asked in taken[category]:
+            problems[name] = (reason, f"{go_value(name_asked)} is already in use")
         else:
-            accepted[name] = wanted
+            accepted[name] = name_asked
     short, problem = _short_names(asked, before, taken["resource"])
     if short:
         accepted["shortNames"] = short
@@ -79,10 +79,10 @@ def _accepted_names(definition: Object, taken: Mapping[str, set[str]]) -> tuple[
 
 
 def _short_names(asked: Object, before: Object, taken: set[str]) -> tuple[list[str], str]:
-    wanted, had = asked.get("shortNames") or [], before.get("shortNames") or []
-    used = [name for name in wanted if name not in had and name in taken]
+    names, had = asked.get("shortNames") or [], before.get("shortNames") or []
+    used = [name for name in names if name not in had and name in taken]
     if not used:
-        return list(wanted), ""
+        return list(names), ""
     texts = [f"{go_value(name)} is already in use" for name in used]
     return list(had), texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
 
@@ -108,12 +108,12 @@ def _condition(kind: str, is_true: bool, reason: str, message: str) -> Object:
 
 def _with_condition(conditions: list[Object], new: Object, now: str) -> list[Object]:
     """The conditions with one set; its transition time moves only when its status does."""
-    out, found = [], False
+    out, replaced = [], False
     for old in conditions:
         if old["type"] != new["type"]:
             out.append(old)
             continue
-        found = True
+        replaced = True
         since = old.get("lastTransitionTime", now) if old["status"] == new["status"] else now
         out.append({**new, "lastTransitionTime": since})
-    return out if found else [*out, {**new, "lastTransitionTime": now}]
+    return out if replaced else [*out, {**new, "lastTransitionTime": now}]

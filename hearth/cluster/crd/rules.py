@@ -170,15 +170,15 @@ class RuleSet:
         """The rules that a value breaks; ``old`` is None where there is nothing to compare to."""
         if value is None:
             return []
-        found = list(self._own_errors(value, old, path))
+        errors = list(self._own_errors(value, old, path))
         if isinstance(value, dict):
-            found += self._field_errors(value, old if isinstance(old, dict) else {}, path)
+            errors += self._field_errors(value, old if isinstance(old, dict) else {}, path)
         elif isinstance(value, list) and self._items is not None:
             before = self._old_items(old)
             for index, item in enumerate(value):
                 previous = before.get(self._item_key(item))
-                found += self._items.errors(item, previous, path=at_index(path, index))
-        return found
+                errors += self._items.errors(item, previous, path=at_index(path, index))
+        return errors
 
     def _field_errors(
         self, value: dict[str, JSON], old: dict[str, JSON], path: str
@@ -186,12 +186,12 @@ class RuleSet:
         declared = self._schema.get("properties") or {}
         for key in sorted(value):
             if key in self._properties:
-                rules, at = self._properties[key], child(path, key)
+                rules, field_path = self._properties[key], child(path, key)
             elif self._extra is not None and key not in declared:
-                rules, at = self._extra, at_key(path, key)
+                rules, field_path = self._extra, at_key(path, key)
             else:
                 continue
-            yield from rules.errors(value[key], old.get(key), path=at)
+            yield from rules.errors(value[key], old.get(key), path=field_path)
 
     def _old_items(self, old: JSON) -> dict[str, JSON]:
         """Old items by key: only those of keyed lists can be told apart."""
@@ -201,8 +201,8 @@ class RuleSet:
 
     def _item_key(self, item: JSON) -> str:
         keys = self._schema.get("x-kubernetes-list-map-keys") or ()
-        found = [item.get(key) for key in keys] if isinstance(item, dict) else []
-        return json.dumps(found, sort_keys=True)
+        key_values = [item.get(key) for key in keys] if isinstance(item, dict) else []
+        return json.dumps(key_values, sort_keys=True)
 
     def _own_errors(self, value: JSON, old: JSON, path: str) -> Iterator[FieldError]:
         if not self._rules:
@@ -236,8 +236,8 @@ class RuleSet:
             yield self._failed(path, f"{error} evaluating rule: {rule.label}")
             return
         field = rule.declared.get("fieldPath") or ""
-        at = (path + field).removeprefix(".") if field else path
-        yield _broken(rule, value, _detail(rule, variables), at or NOWHERE)
+        field_path = (path + field).removeprefix(".") if field else path
+        yield _broken(rule, value, _detail(rule, variables), field_path or NOWHERE)
 
     def _failed(self, path: str, detail: str) -> FieldError:
         return invalid(path or NOWHERE, self._schema.get("type", ""), detail)

@@ -39,13 +39,13 @@ def schema_errors(schema: Schema, path: str) -> list[FieldError]:
         yield_first = [forbidden(child(path, "nullable"), "nullable cannot be true at the root")]
     else:
         yield_first = []
-    found = structural_errors(schema, path) or list(_default_errors(schema, path))
+    errors = structural_errors(schema, path) or list(_default_errors(schema, path))
     places = [*_place_errors(schema, path, _Context(is_root=True))]
-    rules = [] if found or places else list(_rule_errors(schema, path, _Context(is_root=True)))
-    return [*yield_first, *found, *places, *rules]
+    rules = [] if errors or places else list(_rule_errors(schema, path, _Context(is_root=True)))
+    return [*yield_first, *errors, *places, *rules]
 
 
-# --- defaults ------------------------------------------------------------------------------------
+# -- defaults ------------------------------------------------------------------------------
 
 
 def _default_errors(schema: Schema, path: str) -> Iterator[FieldError]:
@@ -70,7 +70,7 @@ def _default_value_errors(schema: Schema, default: Any, path: str) -> Iterator[F
     yield from errors
 
 
-# --- every place ---------------------------------------------------------------------------------
+# -- every place ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,12 @@ def _place_errors(schema: Schema, path: str, context: _Context) -> Iterator[Fiel
     if extra is not None and schema.get("properties") and extra is not True:
         detail = "additionalProperties and properties are mutual exclusive"
         yield forbidden(child(path, "additionalProperties"), detail)
-    for sub, at, inner in _children(schema, path, context):
-        yield from _place_errors(sub, at, inner)
+    for sub, field_path, inner in _children(schema, path, context):
+        yield from _place_errors(sub, field_path, inner)
     yield from _nested_place_errors(schema, path, context)
     if schema.get("x-kubernetes-preserve-unknown-fields") is False:
-        at = child(path, "x-kubernetes-preserve-unknown-fields")
-        yield invalid(at, False, "must be true or undefined")
+        field_path = child(path, "x-kubernetes-preserve-unknown-fields")
+        yield invalid(field_path, False, "must be true or undefined")
     yield from _map_type_errors(schema, path)
     yield from _list_type_errors(schema, path)
     yield from _list_map_errors(schema, path)
@@ -157,21 +157,21 @@ def _keyword_errors(schema: Schema, path: str, context: _Context) -> Iterator[Fi
     if isinstance(schema.get("items"), list):
         yield forbidden(child(path, "items"), "items must be a schema object and not an array")
     if context.inside_meta and schema.get("x-kubernetes-embedded-resource"):
-        at = child(path, "x-kubernetes-embedded-resource")
-        yield forbidden(at, "must not be used inside of resource meta")
+        field_path = child(path, "x-kubernetes-embedded-resource")
+        yield forbidden(field_path, "must not be used inside of resource meta")
     if schema.get("uniqueItems"):
         detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
         yield forbidden(child(path, "uniqueItems"), detail)
 
 
-# --- list and map types --------------------------------------------------------------------------
+# -- list and map types --------------------------------------------------------------------
 
 
-def _needs_type(schema: Schema, wanted: str, extension: str, path: str) -> Iterator[FieldError]:
-    kind, at = schema.get("type") or "", child(path, "type")
-    if kind != wanted:
-        detail = f"must be {wanted} if {extension} is specified"
-        yield invalid(at, kind, detail) if kind else required(at, detail)
+def _needs_type(schema: Schema, expected: str, extension: str, path: str) -> Iterator[FieldError]:
+    kind, field_path = schema.get("type") or "", child(path, "type")
+    if kind != expected:
+        detail = f"must be {expected} if {extension} is specified"
+        yield invalid(field_path, kind, detail) if kind else required(field_path, detail)
 
 
 def _map_type_errors(schema: Schema, path: str) -> Iterator[FieldError]:
@@ -193,11 +193,11 @@ def _list_type_errors(schema: Schema, path: str) -> Iterator[FieldError]:
         if kind not in ("atomic", "set", "map"):
             yield not_supported(child(path, _LIST_TYPE), kind, ("atomic", "set", "map"))
     if schema.get(_KEYS) and kind != "map":
-        detail, at = f"must be map if {_KEYS} is non-empty", child(path, _LIST_TYPE)
-        yield required(at, detail) if kind is None else invalid(at, kind, detail)
+        detail, field_path = f"must be map if {_KEYS} is non-empty", child(path, _LIST_TYPE)
+        yield required(field_path, detail) if kind is None else invalid(field_path, kind, detail)
     if kind in ("set", "map") and isinstance(items, Mapping) and items.get("nullable"):
-        at = child(child(path, "items"), "nullable")
-        yield forbidden(at, f"cannot be nullable when {_LIST_TYPE} is {kind}")
+        field_path = child(child(path, "items"), "nullable")
+        yield forbidden(field_path, f"cannot be nullable when {_LIST_TYPE} is {kind}")
 
 
 def _set_item_errors(items: Schema, path: str) -> Iterator[FieldError]:
@@ -211,16 +211,16 @@ def _set_item_errors(items: Schema, path: str) -> Iterator[FieldError]:
 def _list_map_errors(schema: Schema, path: str) -> Iterator[FieldError]:
     if schema.get(_LIST_TYPE) != "map":
         return
-    keys, items, at = schema.get(_KEYS) or [], schema.get("items"), child(path, "items")
+    keys, items, field_path = schema.get(_KEYS) or [], schema.get("items"), child(path, "items")
     if not keys:
         yield required(child(path, _KEYS), f"must not be empty if {_LIST_TYPE} is map")
     if items is None:
-        yield required(at, f"must have a schema if {_LIST_TYPE} is map")
+        yield required(field_path, f"must have a schema if {_LIST_TYPE} is map")
     if not isinstance(items, Mapping):
         return
     if items.get("type") != "object":
         detail = f"must be object if parent array's {_LIST_TYPE} is map"
-        yield invalid(child(at, "type"), items.get("type") or "", detail)
+        yield invalid(child(field_path, "type"), items.get("type") or "", detail)
         return
     yield from _list_key_errors(keys, items, path)
 
@@ -234,19 +234,19 @@ def _list_key_errors(keys: list[str], items: Schema, path: str) -> Iterator[Fiel
         if declared is None:
             yield invalid(child(path, _KEYS), keys, "entries must all be names of item properties")
             continue
-        at = at_key(child(child(path, "items"), "properties"), key)
+        field_path = at_key(child(child(path, "items"), "properties"), key)
         if declared.get("type") in ("array", "object"):
             detail = f"must be a scalar type if parent array's {_LIST_TYPE} is map"
-            yield invalid(child(at, "type"), items.get("type"), detail)
+            yield invalid(child(field_path, "type"), items.get("type"), detail)
         if key not in needed and declared.get("default") is None:
             detail = f"this property is in {_KEYS}, so it must have a default or be a required "
-            yield required(child(at, "default"), detail + "property")
+            yield required(child(field_path, "default"), detail + "property")
         if declared.get("nullable"):
             detail = f"this property is in {_KEYS}, so it cannot be nullable"
-            yield forbidden(child(at, "nullable"), detail)
+            yield forbidden(child(field_path, "nullable"), detail)
 
 
-# --- rules ---------------------------------------------------------------------------------------
+# -- rules ---------------------------------------------------------------------------------
 
 
 def _rule_form_errors(rule: Schema, path: str) -> Iterator[FieldError]:
@@ -275,14 +275,14 @@ def _rule_form_errors(rule: Schema, path: str) -> Iterator[FieldError]:
 
 
 def _rule_errors(schema: Schema, path: str, context: _Context) -> Iterator[FieldError]:
-    for sub, at, inner in _children(schema, path, context):
-        yield from _rule_errors(sub, at, inner)
+    for sub, field_path, inner in _children(schema, path, context):
+        yield from _rule_errors(sub, field_path, inner)
     for index, rule in enumerate(schema.get(_RULES) or ()):
-        at = at_index(child(path, _RULES), index)
+        field_path = at_index(child(path, _RULES), index)
         field = rule.get("fieldPath")
         if field and field_schema(schema, field) is None:
-            yield invalid(child(at, "fieldPath"), field, "must be a valid path")
-        yield from _expression_errors(rule, at, context)
+            yield invalid(child(field_path, "fieldPath"), field, "must be a valid path")
+        yield from _expression_errors(rule, field_path, context)
 
 
 def _expression_errors(rule: Schema, path: str, context: _Context) -> Iterator[FieldError]:
@@ -342,13 +342,13 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\['((?:[^'\\]|\\.)*)'\]")
 
 def field_schema(schema: Schema, path: str) -> Schema | None:
     """The schema at a path of names (``.spec.size``, ``.map['key']``); None without one."""
-    at = 0
-    while at < len(path):
-        found = _STEP.match(path, at)
-        if not found:
+    index = 0
+    while index < len(path):
+        match = _STEP.match(path, index)
+        if not match:
             return None
-        at = found.end()
-        name = found[1] if found[1] is not None else found[2]
+        index = match.end()
+        name = match[1] if match[1] is not None else match[2]
         if schema.get("properties"):
             inner = schema["properties"].get(name)
         else:
@@ -356,4 +356,4 @@ def field_schema(schema: Schema, path: str) -> Schema | None:
         if not isinstance(inner, Mapping):
             return None
         schema = inner
-    return schema if at else None
+    return schema if index else None

@@ -89,10 +89,10 @@ def _takes_no_null(schema: Schema) -> bool:
 def _field_schema(schema: Schema | None, key: str) -> Schema | None:
     if schema is None:
         return None
-    found = (schema.get("properties") or {}).get(key)
-    if found is None:
-        found = schema.get("additionalProperties")
-    return found if isinstance(found, Mapping) else None
+    declared = (schema.get("properties") or {}).get(key)
+    if declared is None:
+        declared = schema.get("additionalProperties")
+    return declared if isinstance(declared, Mapping) else None
 
 
 def fill_defaults(value: JSON, schema: Schema | None) -> None:

@@ -167,11 +167,11 @@ _ACCIDENT = "accidental conflicts with other finalizer writers"
 
 def _warnings(deprecation: str | None, obj: Object, old: Object | None) -> list[str]:
     """A deprecated version; of new objects, finalizers without a domain."""
-    found = [deprecation] if deprecation else []
+    texts = [deprecation] if deprecation else []
     if old is not None:
-        return found
+        return texts
     for name in sorted(set(obj["metadata"].get("finalizers") or ()) - _STANDARD_FINALIZERS):
         if "/" not in name:
             path = "including a path (/) " if "." in name else ""
-            found.append(_PREFER.format(name, path, _ACCIDENT))
-    return found
+            texts.append(_PREFER.format(name, path, _ACCIDENT))
+    return texts

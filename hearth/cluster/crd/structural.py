@@ -35,8 +35,8 @@ def structural_errors(schema: Schema, path: str) -> list[FieldError]:
 
 
 def _sub(schema: Schema, name: str) -> Schema | None:
-    found = schema.get(name)
-    return found if isinstance(found, Mapping) else None
+    sub = schema.get(name)
+    return sub if isinstance(sub, Mapping) else None
 
 
 def _invariants(schema: Schema, level: str, path: str) -> Iterator[FieldError]:
@@ -47,11 +47,11 @@ def _invariants(schema: Schema, level: str, path: str) -> Iterator[FieldError]:
     for name, sub in (schema.get("properties") or {}).items():
         yield from _invariants(sub, FIELD, at_key(child(path, "properties"), name))
     if schema.get("additionalProperties") is not None:
-        at = child(path, "additionalProperties")
+        field_path = child(path, "additionalProperties")
         if level == ROOT:
-            yield forbidden(at, "must not be used at the root")
+            yield forbidden(field_path, "must not be used at the root")
         if (extra := _sub(schema, "additionalProperties")) is not None:
-            yield from _invariants(extra, FIELD, at)
+            yield from _invariants(extra, FIELD, field_path)
     yield from _extension_errors(schema, path)
     yield from _value_errors(schema, level, path)
     yield from _type_errors(schema, level, path)
@@ -67,17 +67,17 @@ def _extension_errors(schema: Schema, path: str) -> Iterator[FieldError]:
 
 
 def _type_errors(schema: Schema, level: str, path: str) -> Iterator[FieldError]:
-    kind, at = schema.get("type") or "", child(path, "type")
+    kind, field_path = schema.get("type") or "", child(path, "type")
     if schema.get(_EMBEDDED) and kind != "object":
         detail = f"must be object if {_EMBEDDED} is true"
-        yield invalid(at, kind, detail) if kind else required(at, detail)
+        yield invalid(field_path, kind, detail) if kind else required(field_path, detail)
     elif not kind and not schema.get(_INT) and not schema.get(_PRESERVE):
-        yield required(at, _UNTYPED[level])
+        yield required(field_path, _UNTYPED[level])
     if schema.get(_EMBEDDED) and schema.get("additionalProperties") is not None:
         detail = f"must not be used if {_EMBEDDED} is set"
         yield forbidden(child(path, "additionalProperties"), detail)
     if level == ROOT and kind and kind != "object":
-        yield invalid(at, kind, "must be object at the root")
+        yield invalid(field_path, kind, "must be object at the root")
 
 
 def _meta_errors(schema: Schema, level: str, path: str) -> Iterator[FieldError]:
@@ -85,15 +85,15 @@ def _meta_errors(schema: Schema, level: str, path: str) -> Iterator[FieldError]:
     is_resource = level == ROOT or bool(schema.get(_EMBEDDED))
     for name in ("kind", "apiVersion"):
         if is_resource and name in properties and properties[name].get("type") != "string":
-            at = child(at_key(child(path, "properties"), name), "type")
-            yield invalid(at, properties[name].get("type") or "", "must be string")
+            field_path = child(at_key(child(path, "properties"), name), "type")
+            yield invalid(field_path, properties[name].get("type") or "", "must be string")
     if "metadata" in properties:
-        metadata, at = properties["metadata"], at_key(child(path, "properties"), "metadata")
+        metadata, field_path = properties["metadata"], at_key(child(path, "properties"), "metadata")
         if is_resource and metadata.get("type") != "object":
-            yield invalid(child(at, "type"), metadata.get("type") or "", "must be object")
+            yield invalid(child(field_path, "type"), metadata.get("type") or "", "must be object")
         if level == ROOT and not _is_plain_metadata(metadata):
             detail = "must not specify anything other than name and generateName, but metadata is "
-            yield forbidden(at, detail + "implicitly specified")
+            yield forbidden(field_path, detail + "implicitly specified")
     if schema.get(_EMBEDDED) and not schema.get(_PRESERVE) and not properties:
         detail = f"must not be empty if {_EMBEDDED} is true without {_PRESERVE}"
         yield required(child(path, "properties"), detail)
@@ -105,7 +105,7 @@ def _is_plain_metadata(metadata: Schema) -> bool:
     return declared <= {"type", "properties", "default"} and names <= {"name", "generateName"}
 
 
-# --- allOf, anyOf, oneOf, not --------------------------------------------------------------------
+# -- allOf, anyOf, oneOf, not --------------------------------------------------------------
 
 _LISTED = ("anyOf", "allOf", "oneOf")
 
@@ -168,8 +168,8 @@ def _nested_errors(schema: Schema, path: str, *, skip_any: bool = False) -> Iter
         if value or (name == "default" and value is not None):
             yield forbidden(child(path, name), detail)
     if "metadata" in properties:
-        at = at_key(child(path, "properties"), "metadata")
-        yield forbidden(at, "must not be specified in a nested context")
+        field_path = at_key(child(path, "properties"), "metadata")
+        yield forbidden(field_path, "must not be specified in a nested context")
 
 
 def _completeness(
@@ -178,8 +178,8 @@ def _completeness(
     """What junctors speak of must be declared outside of them too."""
     for junctor in ("allOf", "anyOf", "oneOf"):
         for index, sub in enumerate(values.get(junctor) or ()):
-            at = at_index(child(values_path, junctor), index)
-            yield from _nested_completeness(sub, schema, path, at)
+            values_item = at_index(child(values_path, junctor), index)
+            yield from _nested_completeness(sub, schema, path, values_item)
     if (negated := _sub(values, "not")) is not None:
         yield from _nested_completeness(negated, schema, path, child(values_path, "not"))
 
@@ -197,7 +197,7 @@ def _nested_completeness(
         )
     declared = schema.get("properties") or {}
     for name, sub in (values.get("properties") or {}).items():
-        at = at_key(child(path, "properties"), name)
+        field_path = at_key(child(path, "properties"), name)
         yield from _nested_completeness(
-            sub, declared.get(name), at, at_key(child(values_path, "properties"), name)
+            sub, declared.get(name), field_path, at_key(child(values_path, "properties"), name)
         )

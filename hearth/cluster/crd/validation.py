@@ -112,7 +112,7 @@ def _by_kind(schema: Schema, value: JSON, path: str, more: tuple[str, JSON]) -> 
     return _Result()
 
 
-# --- types ---------------------------------------------------------------------------------------
+# -- types ---------------------------------------------------------------------------------
 
 
 def _type_failure(
@@ -147,7 +147,7 @@ def _wrong_type(path: str, expected: str, actual: str) -> _Failure:
     return _Failure(text, path, lambda field: type_invalid(field, actual, text))
 
 
-# --- scalars -------------------------------------------------------------------------------------
+# -- scalars -------------------------------------------------------------------------------
 
 
 def _enum_failure(enum: list[JSON], value: JSON, path: str) -> _Failure | None:
@@ -200,13 +200,17 @@ def _number(schema: Schema, value: float, path: str) -> Iterator[_Failure]:
         yield failure
     if (factor := schema.get("multipleOf")) is not None and not _is_multiple(value, factor):
         yield _bad(path, value, f"should be a multiple of {go_number(factor)}")
-    least, most = schema.get("minimum"), schema.get("maximum")
-    if least is not None and (value < least or (value == least and schema.get("exclusiveMinimum"))):
+    minimum, maximum = schema.get("minimum"), schema.get("maximum")
+    if minimum is not None and (
+        value < minimum or (value == minimum and schema.get("exclusiveMinimum"))
+    ):
         than = "greater than" if schema.get("exclusiveMinimum") else "greater than or equal to"
-        yield _bad(path, value, f"should be {than} {go_number(least)}")
-    if most is not None and (value > most or (value == most and schema.get("exclusiveMaximum"))):
+        yield _bad(path, value, f"should be {than} {go_number(minimum)}")
+    if maximum is not None and (
+        value > maximum or (value == maximum and schema.get("exclusiveMaximum"))
+    ):
         than = "less than" if schema.get("exclusiveMaximum") else "less than or equal to"
-        yield _bad(path, value, f"should be {than} {go_number(most)}")
+        yield _bad(path, value, f"should be {than} {go_number(maximum)}")
 
 
 def _range_failure(schema: Schema, value: float, path: str) -> _Failure | None:
@@ -217,8 +221,8 @@ def _range_failure(schema: Schema, value: float, path: str) -> _Failure | None:
     if float(value).is_integer() and -(2 ** (bits - 1)) <= int(value) < 2 ** (bits - 1):
         return None
     known = declared in ("int32", "int64")
-    wanted = f"integer with format {declared}" if known else "integer (default format)"
-    return _Failure(f"Checked value must be of type {wanted} in {path}")
+    expected = f"integer with format {declared}" if known else "integer (default format)"
+    return _Failure(f"Checked value must be of type {expected} in {path}")
 
 
 def _is_multiple(value: float, factor: float) -> bool:
@@ -228,7 +232,7 @@ def _is_multiple(value: float, factor: float) -> bool:
     return abs(quotient - round(quotient)) < 1e-9
 
 
-# --- lists and objects ---------------------------------------------------------------------------
+# -- lists and objects ---------------------------------------------------------------------
 
 
 def _array(schema: Schema, value: list[JSON], path: str, old: JSON) -> _Result:
@@ -240,12 +244,12 @@ def _array(schema: Schema, value: list[JSON], path: str, old: JSON) -> _Result:
             previous = before(item)
             if previous is ABSENT or previous != item:
                 result.merge(_validate(items, item, f"{path}[{index}]", previous))
-    size, fewest, most = len(value), schema.get("minItems"), schema.get("maxItems")
-    if fewest is not None and size < fewest:
-        result.add(_bad(path, size, f"should have at least {fewest} items"))
-    if most is not None and size > most:
-        text = f"{path} in body should have at most {most} items"
-        result.add(_Failure(text, path, lambda field: too_many(field, size, most)))
+    size, min_items, max_items = len(value), schema.get("minItems"), schema.get("maxItems")
+    if min_items is not None and size < min_items:
+        result.add(_bad(path, size, f"should have at least {min_items} items"))
+    if max_items is not None and size > max_items:
+        text = f"{path} in body should have at most {max_items} items"
+        result.add(_Failure(text, path, lambda field: too_many(field, size, max_items)))
     result.matched += 2
     return result
 
@@ -257,8 +261,8 @@ def _old_items(schema: Schema, old: JSON) -> Callable[[JSON], JSON]:
         return lambda item: ABSENT
 
     def key(item: JSON) -> str:
-        found = [item.get(name) for name in keys] if isinstance(item, dict) else None
-        return json.dumps(found, sort_keys=True)
+        key_values = [item.get(name) for name in keys] if isinstance(item, dict) else None
+        return json.dumps(key_values, sort_keys=True)
 
     by_key = {key(item): item for item in old}
     return lambda item: by_key.get(key(item), ABSENT)
@@ -271,19 +275,19 @@ def _object(schema: Schema, value: dict[str, JSON], path: str, old: JSON) -> _Re
     extra = schema.get("additionalProperties")
     for key in sorted(value):
         sub = properties.get(key)
-        at = child(path, key)
+        field_path = child(path, key)
         if sub is None:
             if extra is False:
                 text = f"{path}.{key} in body is a forbidden property"
                 result.add(_forbidden_property(text, path, key))
             if not isinstance(extra, Mapping):
                 continue
-            sub, at = extra, f"{path}.{key}"
+            sub, field_path = extra, f"{path}.{key}"
         previous = before.get(key, ABSENT)
         if not path and key in _META:
             previous = ABSENT
         if previous is ABSENT or previous != value[key]:
-            result.merge(_validate(sub, value[key], at, previous))
+            result.merge(_validate(sub, value[key], field_path, previous))
     for key in schema.get("required") or ():
         if key not in value:
             text = f"{path}.{key} in body is required"
@@ -297,15 +301,19 @@ def _forbidden_property(text: str, path: str, key: str) -> _Failure:
 
 
 def _property_count(schema: Schema, value: dict[str, JSON], path: str) -> Iterator[_Failure]:
-    size, fewest, most = len(value), schema.get("minProperties"), schema.get("maxProperties")
-    if fewest is not None and size < fewest:
-        yield _bad(path, size, f"should have at least {fewest} properties")
-    if most is not None and size > most:
-        text = f"{path} in body should have at most {most} properties"
-        yield _Failure(text, path, lambda field: too_many(field, size, most))
+    size, min_properties, max_properties = (
+        len(value),
+        schema.get("minProperties"),
+        schema.get("maxProperties"),
+    )
+    if min_properties is not None and size < min_properties:
+        yield _bad(path, size, f"should have at least {min_properties} properties")
+    if max_properties is not None and size > max_properties:
+        text = f"{path} in body should have at most {max_properties} properties"
+        yield _Failure(text, path, lambda field: too_many(field, size, max_properties))
 
 
-# --- junctors ------------------------------------------------------------------------------------
+# -- junctors ------------------------------------------------------------------------------
 
 
 def _junctors(schema: Schema, value: JSON, path: str, old: JSON) -> Iterator[_Result]:
@@ -338,8 +346,8 @@ def _one_of(results: list[_Result], path: str) -> _Result:
     valid = [result for result in results if not result.failures]
     if len(valid) == 1:
         return valid[0]
-    found = f"Found {len(valid)} valid alternatives" if valid else "Found none valid"
-    text = f'"{path}" must validate one and only one schema (oneOf). {found}'
+    outcome = f"Found {len(valid)} valid alternatives" if valid else "Found none valid"
+    text = f'"{path}" must validate one and only one schema (oneOf). {outcome}'
     merged = _Result(_Failure(text))
     if not valid:
         merged.merge(_best(results))

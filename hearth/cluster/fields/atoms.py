@@ -151,9 +151,9 @@ _cache: OrderedDict[int, tuple[Schema, Atom]] = OrderedDict()
 
 def atom_of(schema: Schema) -> Atom:
     """The atom of a kind's schema, compiled once for each schema object."""
-    found = _cache.get(id(schema))
-    if found is None:
-        found = _cache[id(schema)] = (schema, Atom(schema))
+    cached = _cache.get(id(schema))
+    if cached is None:
+        cached = _cache[id(schema)] = (schema, Atom(schema))
         if len(_cache) > _CACHE_LIMIT:
             _cache.popitem(last=False)
-    return found[1]
+    return cached[1]

@@ -206,20 +206,20 @@ def with_named_fields(atom: Atom | None, fields: FieldSet) -> FieldSet:
 def fitted(atom: Atom, fields: FieldSet) -> FieldSet:
     """The set after fields became atomic in the schema: owned as a whole, without their parts."""
     remove_set, add_set = FieldSet(), FieldSet()
-    _find_atomic(atom, fields, path=(), found=(remove_set, add_set))
+    _find_atomic(atom, fields, path=(), targets=(remove_set, add_set))
     if not remove_set:
         return fields
     return fields.recursive_difference(remove_set).union(add_set)
 
 
 def _find_atomic(
-    atom: Atom, fields: FieldSet, *, path: tuple[str, ...], found: tuple[FieldSet, FieldSet]
+    atom: Atom, fields: FieldSet, *, path: tuple[str, ...], targets: tuple[FieldSet, FieldSet]
 ) -> None:
     shape = atom.map or (None if atom.scalar else atom.list)
     if shape is None or (isinstance(shape, MapAtom) and shape.is_deduced):
         return
     if path and shape.atomic and fields:
-        for target in found:
+        for target in targets:
             target.insert(path)
         return
     for element, child in fields.children.items():
@@ -228,4 +228,4 @@ def _find_atomic(
         else:
             inner = shape.element
         if inner is not None:
-            _find_atomic(inner, child, path=(*path, element), found=found)
+            _find_atomic(inner, child, path=(*path, element), targets=targets)

@@ -73,7 +73,7 @@ def item_element(atom: ListAtom, item: JSON) -> str:
     return key_element(keys)
 
 
-# --- the set of fields of an object -------------------------------------------------------------
+# -- the set of fields of an object --------------------------------------------------------
 
 
 def field_set(atom: Atom, value: JSON) -> FieldSet:
@@ -131,7 +131,7 @@ def _at(shape: MapAtom, key: str) -> Atom:
     return atom
 
 
-# --- comparing two objects ----------------------------------------------------------------------
+# -- comparing two objects -----------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -291,7 +291,7 @@ def same(left: JSON, right: JSON) -> bool:
     return bool(left == right)
 
 
-# --- checking ------------------------------------------------------------------------------------
+# -- checking ------------------------------------------------------------------------------
 
 
 def check(atom: Atom, value: JSON, *, allow_duplicates: bool, path: str = "") -> list[str]:

@@ -225,7 +225,7 @@ def keep_times(old: Object, new: Object) -> None:
         new["metadata"] = {**new["metadata"], "managedFields": before}
 
 
-# --- updates -------------------------------------------------------------------------------------
+# -- updates -------------------------------------------------------------------------------
 
 
 def _known_managers(old: Object | None, new: Object, subresource: str) -> Managers:
@@ -273,7 +273,7 @@ def _update(
     return result
 
 
-# --- apply ---------------------------------------------------------------------------------------
+# -- apply ---------------------------------------------------------------------------------
 
 
 def _check_applied(atom: Atom, applied: Object) -> None:
@@ -374,7 +374,7 @@ class _Apply:
         return merged, result, ([] if force else conflicts)
 
 
-# --- kubectl's client-side apply -----------------------------------------------------------------
+# -- kubectl's client-side apply -----------------------------------------------------------
 
 
 def _not_from_client_side(conflicts: list[Conflict], live: Object, atom: Atom) -> list[Conflict]:
@@ -411,7 +411,7 @@ def _annotations(obj: Object) -> Mapping[str, Any]:
     return (obj.get("metadata") or {}).get("annotations") or {}
 
 
-# --- objects -------------------------------------------------------------------------------------
+# -- objects -------------------------------------------------------------------------------
 
 
 def _entries_of(obj: Object | None) -> list[dict[str, Any]]:
@@ -446,9 +446,9 @@ def zero_object(schema: Schema) -> Object:
     struct = struct_of(schema)
     if struct is None:
         return {}
-    found = _zeros.get(id(schema))
-    if found is None:
+    cached = _zeros.get(id(schema))
+    if cached is None:
         zero: Object = {}
         round_trip(zero, struct)
-        found = _zeros[id(schema)] = (schema, zero)
-    return found[1]
+        cached = _zeros[id(schema)] = (schema, zero)
+    return cached[1]

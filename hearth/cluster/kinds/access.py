@@ -24,12 +24,12 @@ def _rule_errors(rule: Object, path: str, namespaced: bool) -> Iterator[FieldErr
         yield required(f"{path}.verbs", "verbs must contain at least one value")
     urls = rule.get("nonResourceURLs") or []
     if urls:
-        at = f"{path}.nonResourceURLs"
+        field_path = f"{path}.nonResourceURLs"
         if namespaced:
-            yield invalid(at, urls, "namespaced rules cannot apply to non-resource URLs")
+            yield invalid(field_path, urls, "namespaced rules cannot apply to non-resource URLs")
         if any(rule.get(key) for key in ("apiGroups", "resources", "resourceNames")):
             detail = "rules cannot apply to both regular resources and non-resource URLs"
-            yield invalid(at, urls, detail)
+            yield invalid(field_path, urls, detail)
         return
     if not rule.get("apiGroups"):
         yield required(f"{path}.apiGroups", "resource rules must supply at least one api group")

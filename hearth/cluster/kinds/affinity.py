@@ -27,9 +27,9 @@ def _node_affinity_errors(affinity: Object, path: str) -> Iterator[FieldError]:
     if (selector := affinity.get(_REQUIRED)) is not None:
         yield from node_selector_errors(selector, f"{path}.{_REQUIRED}")
     for i, term in enumerate(affinity.get(_PREFERRED) or ()):
-        at = f"{path}.{_PREFERRED}[{i}]"
-        yield from _weight_errors(term, at)
-        yield from _node_term_errors(term.get("preference") or {}, f"{at}.preference")
+        term_path = f"{path}.{_PREFERRED}[{i}]"
+        yield from _weight_errors(term, term_path)
+        yield from _node_term_errors(term.get("preference") or {}, f"{term_path}.preference")
 
 
 def node_selector_errors(selector: Object, path: str) -> Iterator[FieldError]:
@@ -76,9 +76,11 @@ def _pod_affinity_errors(affinity: Object, path: str) -> Iterator[FieldError]:
     for i, term in enumerate(affinity.get(_REQUIRED) or ()):
         yield from _pod_term_errors(term, f"{path}.{_REQUIRED}[{i}]")
     for i, weighted in enumerate(affinity.get(_PREFERRED) or ()):
-        at = f"{path}.{_PREFERRED}[{i}]"
-        yield from _weight_errors(weighted, at)
-        yield from _pod_term_errors(weighted.get("podAffinityTerm") or {}, f"{at}.podAffinityTerm")
+        term_path = f"{path}.{_PREFERRED}[{i}]"
+        yield from _weight_errors(weighted, term_path)
+        yield from _pod_term_errors(
+            weighted.get("podAffinityTerm") or {}, f"{term_path}.podAffinityTerm"
+        )
 
 
 def _pod_term_errors(term: Object, path: str) -> Iterator[FieldError]:
@@ -98,8 +100,8 @@ def spread_errors(spec: Object, path: str) -> Iterator[FieldError]:
         yield from _constraint_errors(constraint, f"{path}[{i}]")
         key, action = _identity(constraint)
         if any(_identity(later) == (key, action) for later in constraints[i + 1 :]):
-            at = f"{path}[{i}].{{topologyKey, whenUnsatisfiable}}"
-            yield duplicate(at, f"{{{key}, {action}}}")
+            pair_path = f"{path}[{i}].{{topologyKey, whenUnsatisfiable}}"
+            yield duplicate(pair_path, f"{{{key}, {action}}}")
 
 
 def _identity(constraint: Object) -> tuple[str, str]:

@@ -57,14 +57,14 @@ def _prepare(new: Object, old: Object | None) -> None:
 
 def _errors(obj: Object) -> Iterator[FieldError]:
     spec = obj.get("spec") or {}
-    least, most = spec.get("minReplicas"), spec.get("maxReplicas", 0)
-    if least is not None and least < 1:
-        yield invalid("spec.minReplicas", least, "must be greater than or equal to 1")
-    if most < 1:
-        yield invalid("spec.maxReplicas", most, "must be greater than 0")
-    if least is not None and most < least:
+    min_replicas, max_replicas = spec.get("minReplicas"), spec.get("maxReplicas", 0)
+    if min_replicas is not None and min_replicas < 1:
+        yield invalid("spec.minReplicas", min_replicas, "must be greater than or equal to 1")
+    if max_replicas < 1:
+        yield invalid("spec.maxReplicas", max_replicas, "must be greater than 0")
+    if min_replicas is not None and max_replicas < min_replicas:
         detail = "must be greater than or equal to `minReplicas`"
-        yield invalid("spec.maxReplicas", most, detail)
+        yield invalid("spec.maxReplicas", max_replicas, detail)
     yield from _reference_errors(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
     for i, metric in enumerate(spec.get("metrics") or ()):
         yield from _metric_errors(metric, f"spec.metrics[{i}]")
@@ -119,7 +119,7 @@ def _metric_errors(metric: Object, path: str) -> Iterator[FieldError]:
 
 def _source_errors(kind: str, source: Object, path: str) -> Iterator[FieldError]:
     target = source.get("target") or {}
-    at = f"{path}.target"
+    target_path = f"{path}.target"
     if kind == "object":
         yield from _reference_errors(source.get("describedObject") or {}, f"{path}.describedObject")
     if kind in ("resource", "containerResource"):
@@ -134,8 +134,8 @@ def _source_errors(kind: str, source: Object, path: str) -> Iterator[FieldError]
         else:
             problems = dns1123_label_problems(container)
             yield from each(f"{path}.container", container, problems)
-    yield from _target_errors(target, at)
-    yield from _one_target_errors(kind, target, at)
+    yield from _target_errors(target, target_path)
+    yield from _one_target_errors(kind, target, target_path)
 
 
 def _identifier_errors(metric: Object, path: str) -> Iterator[FieldError]:
@@ -187,11 +187,11 @@ def _one_target_errors(kind: str, target: Object, path: str) -> Iterator[FieldEr
 
 def _rules_errors(rules: Object, path: str) -> Iterator[FieldError]:
     window, select = rules.get("stabilizationWindowSeconds"), rules.get("selectPolicy")
-    at = f"{path}.stabilizationWindowSeconds"
+    window_path = f"{path}.stabilizationWindowSeconds"
     if window is not None and window < 0:
-        yield invalid(at, window, "must be greater than or equal to zero")
+        yield invalid(window_path, window, "must be greater than or equal to zero")
     if window is not None and window > _LONGEST_WINDOW:
-        yield invalid(at, window, f"must be less than or equal to {_LONGEST_WINDOW}")
+        yield invalid(window_path, window, f"must be less than or equal to {_LONGEST_WINDOW}")
     if select is not None:
         yield from checks.one_of(select, ("Disabled", "Max", "Min"), f"{path}.selectPolicy")
     policies = rules.get("policies") or []

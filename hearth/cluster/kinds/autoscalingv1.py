@@ -40,9 +40,12 @@ def to_v2(obj: Object) -> Object:
     if not annotations:
         result["metadata"].pop("annotations", None)
     spec, status = child(result, "spec"), child(result, "status")
-    wanted, used = spec.pop(_TARGET, None), status.pop(_CURRENT, None)
-    if wanted is not None or not spec.get("metrics"):
-        target = {"type": "Utilization", "averageUtilization": 80 if wanted is None else wanted}
+    utilization, used = spec.pop(_TARGET, None), status.pop(_CURRENT, None)
+    if utilization is not None or not spec.get("metrics"):
+        target = {
+            "type": "Utilization",
+            "averageUtilization": 80 if utilization is None else utilization,
+        }
         spec["metrics"] = [_cpu("target", target), *(spec.get("metrics") or ())]
     if used is not None:
         current = _cpu("current", {"averageUtilization": used})
@@ -68,10 +71,10 @@ def from_v2(obj: Object) -> Object:
     result: Object = copied(obj)
     result["apiVersion"] = "autoscaling/v1"
     spec, status = child(result, "spec"), child(result, "status")
-    wanted, rest = _taken(spec.get("metrics"), "target")
+    utilization, rest = _taken(spec.get("metrics"), "target")
     spec["metrics"] = rest
-    if wanted is not None:
-        spec[_TARGET] = wanted
+    if utilization is not None:
+        spec[_TARGET] = utilization
     used, rest = _taken(status.get("currentMetrics"), "current")
     status["currentMetrics"] = rest
     if used is not None:

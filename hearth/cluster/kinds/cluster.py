@@ -49,11 +49,11 @@ def _namespace_errors(obj: Object) -> Iterator[FieldError]:
 def _namespace_status_errors(new: Object, old: Object) -> Iterator[FieldError]:
     phase = (new.get("status") or {}).get("phase", "")
     deleting = "deletionTimestamp" in new["metadata"]
-    wanted = "Terminating" if deleting else "Active"
-    if phase != wanted:
+    expected = "Terminating" if deleting else "Active"
+    if phase != expected:
         state = "not empty" if deleting else "empty"
         yield invalid(
-            "status.Phase", phase, f"may only be '{wanted}' if `deletionTimestamp` is {state}"
+            "status.Phase", phase, f"may only be '{expected}' if `deletionTimestamp` is {state}"
         )
 
 
@@ -137,11 +137,11 @@ def claim_spec_errors(spec: Object, path: str) -> Iterator[FieldError]:
         detail = "may not use ReadWriteOncePod with other access modes"
         yield forbidden(f"{path}.accessModes", detail)
     storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-    at = f"{path}.resources[storage]"
+    storage_path = f"{path}.resources[storage]"
     if storage is None:
-        yield required(at)
+        yield required(storage_path)
     elif parse_quantity(storage).amount <= 0:
-        yield invalid(at, storage, "must be greater than zero")
+        yield invalid(storage_path, storage, "must be greater than zero")
     if name := spec.get("storageClassName"):
         yield from each(f"{path}.storageClassName", name, dns1123_subdomain_problems(name))
     if (mode := spec.get("volumeMode")) is not None:
@@ -191,8 +191,8 @@ def _volume_errors(obj: Object) -> Iterator[FieldError]:
     for name, text in capacity.items():
         yield from amount_errors(name, text, f"spec.capacity[{name}]")
     policies = ("Delete", "Recycle", "Retain")
-    at = "spec.persistentVolumeReclaimPolicy"
-    yield from checks.one_of(spec.get("persistentVolumeReclaimPolicy"), policies, at)
+    policy_path = "spec.persistentVolumeReclaimPolicy"
+    yield from checks.one_of(spec.get("persistentVolumeReclaimPolicy"), policies, policy_path)
 
 
 PERSISTENT_VOLUME = Rules(default=_default_volume, validate=_volume_errors, metadata_again=True)

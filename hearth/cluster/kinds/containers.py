@@ -37,15 +37,15 @@ def containers_errors(spec: Object, path: str, volumes: set[str]) -> Iterator[Fi
     names: set[str] = set()
     grace = spec.get("terminationGracePeriodSeconds")
     for i, container in enumerate(containers):
-        at, name = f"{path}[{i}]", container.get("name", "")
-        yield from _common_errors(container, at, volumes)
+        container_path, name = f"{path}[{i}]", container.get("name", "")
+        yield from _common_errors(container, container_path, volumes)
         if name in names:
-            yield duplicate(f"{at}.name", name)
+            yield duplicate(f"{container_path}.name", name)
         names.add(name)
-        yield from _handlers_errors(container, at, grace)
+        yield from _handlers_errors(container, container_path, grace)
         if (policy := container.get("restartPolicy")) is not None:
             supported = ("Always", "OnFailure", "Never")
-            yield from checks.one_of(policy, supported, f"{at}.restartPolicy")
+            yield from checks.one_of(policy, supported, f"{container_path}.restartPolicy")
     yield from _host_port_errors(containers, path)
 
 
@@ -53,23 +53,23 @@ def init_containers_errors(spec: Object, path: str, volumes: set[str]) -> Iterat
     names = {container.get("name", "") for container in spec.get("containers") or ()}
     grace = spec.get("terminationGracePeriodSeconds")
     for i, container in enumerate(spec.get("initContainers") or ()):
-        at, name = f"{path}[{i}]", container.get("name", "")
-        yield from _common_errors(container, at, volumes)
+        container_path, name = f"{path}[{i}]", container.get("name", "")
+        yield from _common_errors(container, container_path, volumes)
         policy = container.get("restartPolicy")
         if policy is not None:
             supported = ("Always", "OnFailure", "Never")
-            yield from checks.one_of(policy, supported, f"{at}.restartPolicy")
+            yield from checks.one_of(policy, supported, f"{container_path}.restartPolicy")
         if name in names:
-            yield duplicate(f"{at}.name", name)
+            yield duplicate(f"{container_path}.name", name)
         elif name:
             names.add(name)
         yield from _host_port_errors([container], path)
         if policy == "Always":
-            yield from _handlers_errors(container, at, grace)
+            yield from _handlers_errors(container, container_path, grace)
             continue
         for key in ("lifecycle", *_PROBES):
             if container.get(key) is not None:
-                yield forbidden(f"{at}.{key}", _NOT_A_SIDECAR)
+                yield forbidden(f"{container_path}.{key}", _NOT_A_SIDECAR)
 
 
 _EPHEMERAL_FORBIDDEN = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
@@ -79,15 +79,15 @@ def ephemeral_containers_errors(spec: Object, path: str, volumes: set[str]) -> I
     others = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
     names = {container.get("name", "") for container in others}
     for i, container in enumerate(spec.get("ephemeralContainers") or ()):
-        at, name = f"{path}[{i}]", container.get("name", "")
-        yield from _common_errors(container, at, volumes)
+        container_path, name = f"{path}[{i}]", container.get("name", "")
+        yield from _common_errors(container, container_path, volumes)
         if name in names:
-            yield duplicate(f"{at}.name", name)
+            yield duplicate(f"{container_path}.name", name)
         names.add(name)
         for key in _EPHEMERAL_FORBIDDEN:
             if container.get(key):
                 detail = "cannot be set for an Ephemeral Container"
-                yield forbidden(f"{at}.{key}", detail)
+                yield forbidden(f"{container_path}.{key}", detail)
 
 
 def _handlers_errors(container: Object, path: str, grace: int | None) -> Iterator[FieldError]:
@@ -124,24 +124,26 @@ def _common_errors(container: Object, path: str, volumes: set[str]) -> Iterator[
 def _port_errors(ports: list[Object], path: str) -> Iterator[FieldError]:
     names: set[str] = set()
     for i, port in enumerate(ports):
-        at, name, number = f"{path}[{i}]", port.get("name", ""), port.get("containerPort", 0)
+        port_path, name, number = f"{path}[{i}]", port.get("name", ""), port.get("containerPort", 0)
         if name:
             problems = checks.port_name_problems(name)
-            yield from each(f"{at}.name", name, problems)
+            yield from each(f"{port_path}.name", name, problems)
             if not problems and name in names:
-                yield duplicate(f"{at}.name", name)
+                yield duplicate(f"{port_path}.name", name)
             names.add(name)
         if not number:
-            yield required(f"{at}.containerPort")
+            yield required(f"{port_path}.containerPort")
         else:
-            yield from each(f"{at}.containerPort", number, checks.port_number_problems(number))
+            yield from each(
+                f"{port_path}.containerPort", number, checks.port_number_problems(number)
+            )
         if host := port.get("hostPort"):
-            yield from each(f"{at}.hostPort", host, checks.port_number_problems(host))
+            yield from each(f"{port_path}.hostPort", host, checks.port_number_problems(host))
         protocol = port.get("protocol", "")
         if not protocol:
-            yield required(f"{at}.protocol")
+            yield required(f"{port_path}.protocol")
         elif protocol not in _PROTOCOLS:
-            yield not_supported(f"{at}.protocol", protocol, _PROTOCOLS)
+            yield not_supported(f"{port_path}.protocol", protocol, _PROTOCOLS)
 
 
 def _host_port_errors(containers: list[Object], path: str) -> Iterator[FieldError]:
@@ -160,32 +162,32 @@ def _mount_errors(container: Object, path: str, volumes: set[str]) -> Iterator[F
     taken: set[str] = set()
     devices = container.get("volumeDevices") or []
     for i, mount in enumerate(container.get("volumeMounts") or ()):
-        at, name, where = f"{path}[{i}]", mount.get("name", ""), mount.get("mountPath", "")
+        mount_path, name, where = f"{path}[{i}]", mount.get("name", ""), mount.get("mountPath", "")
         if not name:
-            yield required(f"{at}.name")
+            yield required(f"{mount_path}.name")
         if name not in volumes:
-            yield not_found(f"{at}.name", name)
+            yield not_found(f"{mount_path}.name", name)
         if not where:
-            yield required(f"{at}.mountPath")
+            yield required(f"{mount_path}.mountPath")
         if where in taken:
-            yield invalid(f"{at}.mountPath", where, "must be unique")
+            yield invalid(f"{mount_path}.mountPath", where, "must be unique")
         taken.add(where)
         if any(device.get("name") == name for device in devices):
-            yield invalid(f"{at}.name", name, "must not already exist in volumeDevices")
+            yield invalid(f"{mount_path}.name", name, "must not already exist in volumeDevices")
         if any(device.get("devicePath") == where for device in devices):
             detail = "must not already exist as a path in volumeDevices"
-            yield invalid(f"{at}.mountPath", where, detail)
-        yield from _sub_path_errors(mount, path, at)
+            yield invalid(f"{mount_path}.mountPath", where, detail)
+        yield from _sub_path_errors(mount, path, mount_path)
 
 
-def _sub_path_errors(mount: Object, path: str, at: str) -> Iterator[FieldError]:
+def _sub_path_errors(mount: Object, path: str, mount_path: str) -> Iterator[FieldError]:
     """The path of a sub path error has no index: so it is upstream."""
     sub_path, expression = mount.get("subPath", ""), mount.get("subPathExpr", "")
     yield from each(f"{path}.subPath", sub_path, descending_path_problems(sub_path))
     if expression:
         if sub_path:
             detail = "subPathExpr and subPath are mutually exclusive"
-            yield invalid(f"{at}.subPathExpr", expression, detail)
+            yield invalid(f"{mount_path}.subPathExpr", expression, detail)
         yield from each(f"{path}.subPathExpr", expression, descending_path_problems(expression))
     propagation = mount.get("mountPropagation")
     if propagation is not None:
@@ -195,13 +197,13 @@ def _sub_path_errors(mount: Object, path: str, at: str) -> Iterator[FieldError]:
 
 def _device_errors(container: Object, path: str, volumes: set[str]) -> Iterator[FieldError]:
     for i, device in enumerate(container.get("volumeDevices") or ()):
-        at, name = f"{path}[{i}]", device.get("name", "")
+        device_path, name = f"{path}[{i}]", device.get("name", "")
         if not name:
-            yield required(f"{at}.name")
+            yield required(f"{device_path}.name")
         if name not in volumes:
-            yield not_found(f"{at}.name", name)
+            yield not_found(f"{device_path}.name", name)
         if not device.get("devicePath"):
-            yield required(f"{at}.devicePath")
+            yield required(f"{device_path}.devicePath")
 
 
 def _security_errors(context: Object | None, path: str) -> Iterator[FieldError]:

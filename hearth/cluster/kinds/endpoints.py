@@ -86,8 +86,8 @@ def _endpoint_errors(endpoint: Object, path: str, kind: str) -> Iterator[FieldEr
     if not addresses:
         yield required(f"{path}.addresses", "must contain at least 1 address")
     for i, address in enumerate(addresses):
-        at = f"{path}.addresses[{i}]"
-        yield from each(at, address, _endpoint_address_problems(address, kind))
+        address_path = f"{path}.addresses[{i}]"
+        yield from each(address_path, address, _endpoint_address_problems(address, kind))
     if host := endpoint.get("hostname"):
         yield from each(f"{path}.hostname", host, dns1123_label_problems(host))
     if node := endpoint.get("nodeName"):

@@ -48,13 +48,13 @@ _MANY = "may not have more than one field specified at a time"
 
 def env_errors(variables: list[Object], path: str) -> Iterator[FieldError]:
     for i, variable in enumerate(variables):
-        at, name = f"{path}[{i}]", variable.get("name", "")
+        variable_path, name = f"{path}[{i}]", variable.get("name", "")
         if not name:
-            yield required(f"{at}.name")
+            yield required(f"{variable_path}.name")
         else:
-            yield from each(f"{at}.name", name, checks.env_name_problems(name))
+            yield from each(f"{variable_path}.name", name, checks.env_name_problems(name))
         if (source := variable.get("valueFrom")) is not None:
-            yield from _source_errors(variable, source, f"{at}.valueFrom")
+            yield from _source_errors(variable, source, f"{variable_path}.valueFrom")
 
 
 def _source_errors(variable: Object, source: Object, path: str) -> Iterator[FieldError]:
@@ -92,8 +92,8 @@ def field_errors(reference: Object, path: str, allowed: tuple[str, ...]) -> Iter
     elif version != "v1":
         detail = f"error converting fieldPath: unsupported pod version: {version}"
         yield invalid(f"{path}.fieldPath", field, detail)
-    elif found := _SUBSCRIPT.match(field):
-        yield from _subscript_errors(found, path)
+    elif match := _SUBSCRIPT.match(field):
+        yield from _subscript_errors(match, path)
     elif field not in _KNOWN_FIELDS:
         detail = f"error converting fieldPath: field label not supported: {field}"
         yield invalid(f"{path}.fieldPath", field, detail)
@@ -101,16 +101,16 @@ def field_errors(reference: Object, path: str, allowed: tuple[str, ...]) -> Iter
         yield not_supported(f"{path}.fieldPath", field, allowed)
 
 
-def _subscript_errors(found: re.Match[str], path: str) -> Iterator[FieldError]:
-    if found["path"] == "metadata.annotations":
-        problems = checks.qualified_name_problems(found["key"].lower())
-    elif found["path"] == "metadata.labels":
-        problems = checks.qualified_name_problems(found["key"])
+def _subscript_errors(match: re.Match[str], path: str) -> Iterator[FieldError]:
+    if match["path"] == "metadata.annotations":
+        problems = checks.qualified_name_problems(match["key"].lower())
+    elif match["path"] == "metadata.labels":
+        problems = checks.qualified_name_problems(match["key"])
     else:
-        text = f"error converting fieldPath: field label does not support subscript: {found[0]}"
-        yield invalid(f"{path}.fieldPath", found[0], text)
+        text = f"error converting fieldPath: field label does not support subscript: {match[0]}"
+        yield invalid(f"{path}.fieldPath", match[0], text)
         return
-    yield from each(path, found["key"], problems)
+    yield from each(path, match["key"], problems)
 
 
 def resource_field_errors(
@@ -138,16 +138,16 @@ def _key_errors(reference: Object, path: str) -> Iterator[FieldError]:
 
 def env_from_errors(sources: list[Object], path: str) -> Iterator[FieldError]:
     for i, source in enumerate(sources):
-        at = f"{path}[{i}]"
+        source_path = f"{path}[{i}]"
         if prefix := source.get("prefix"):
-            yield from each(f"{at}.prefix", prefix, checks.env_name_problems(prefix))
+            yield from each(f"{source_path}.prefix", prefix, checks.env_name_problems(prefix))
         given = [key for key in ("configMapRef", "secretRef") if source.get(key) is not None]
         for key in given:
             name = source[key].get("name", "")
             if not name:
-                yield required(f"{at}.{key}.name")
+                yield required(f"{source_path}.{key}.name")
             else:
-                yield from each(f"{at}.{key}.name", name, dns1123_subdomain_problems(name))
+                yield from each(f"{source_path}.{key}.name", name, dns1123_subdomain_problems(name))
         if not given:
             yield invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")
         elif len(given) > 1:

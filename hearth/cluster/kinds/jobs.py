@@ -87,20 +87,20 @@ def _job_errors(obj: Object) -> Iterator[FieldError]:
 def _generated_selector_errors(spec: Object, metadata: Object) -> Iterator[FieldError]:
     if spec.get("manualSelector") or spec.get("selector") is None:
         return
-    wanted = metadata.get("uid", "")
+    uid = metadata.get("uid", "")
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
-    for key, value in ((_CONTROLLER, wanted), (_OLD_CONTROLLER, wanted)):
+    for key, value in ((_CONTROLLER, uid), (_OLD_CONTROLLER, uid)):
         if labels.get(key, value) != value:
             path = f"spec.template.metadata.labels[{key}]"
             yield invalid(path, labels[key], f"must be '{value}'")
     selector = (spec["selector"].get("matchLabels") or {}).get(_CONTROLLER)
-    if selector != wanted:
+    if selector != uid:
         path = f"spec.selector.matchLabels[{_CONTROLLER}]"
         detail = "`selector` not auto-generated"
         yield (
             invalid("spec.selector", spec["selector"], detail)
             if selector is None
-            else invalid(path, selector, f"must be '{wanted}'")
+            else invalid(path, selector, f"must be '{uid}'")
         )
 
 
@@ -125,17 +125,17 @@ def _job_spec_errors(spec: Object, path: str) -> Iterator[FieldError]:
             yield required(f"{path}.completions", "when completion mode is Indexed")
     template = spec.get("template") or {}
     yield from pod_template_errors(template, f"{path}.template")
-    at, policy = (
+    policy_path, policy = (
         f"{path}.template.spec.restartPolicy",
         (template.get("spec") or {}).get("restartPolicy", ""),
     )
     if policy in ("", "Always"):
-        yield required(at, 'valid values: "OnFailure", "Never"')
+        yield required(policy_path, 'valid values: "OnFailure", "Never"')
     elif policy not in ("OnFailure", "Never"):
-        yield not_supported(at, policy, ("OnFailure", "Never"))
+        yield not_supported(policy_path, policy, ("OnFailure", "Never"))
     elif policy != "Never" and spec.get("podFailurePolicy") is not None:
         detail = 'only "Never" is supported when podFailurePolicy is specified'
-        yield invalid(at, policy, detail)
+        yield invalid(policy_path, policy, detail)
 
 
 _JOB_FROZEN = ("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex",

@@ -135,8 +135,8 @@ def _policy_errors(obj: Object) -> Iterator[FieldError]:
             path = f"spec.{direction}[{i}]"
             for j, port in enumerate(rule.get("ports") or ()):
                 protocols = ("SCTP", "TCP", "UDP")
-                at = f"{path}.ports[{j}]"
-                yield from checks.one_of(port.get("protocol"), protocols, f"{at}.protocol")
+                port_path = f"{path}.ports[{j}]"
+                yield from checks.one_of(port.get("protocol"), protocols, f"{port_path}.protocol")
             for j, peer in enumerate(rule.get(key) or ()):
                 yield from _peer_errors(peer, f"{path}.{key}[{j}]")
     for i, kind in enumerate(spec.get("policyTypes") or ()):

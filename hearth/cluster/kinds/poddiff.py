@@ -52,14 +52,14 @@ def _fields(name: str) -> tuple[tuple[str, str, str], ...] | None:
     lines = _tables().get(name)
     if lines is None:
         return None
-    found: list[tuple[str, str, str]] = []
+    fields: list[tuple[str, str, str]] = []
     for line in lines:
         go_name, go_type = line.split()
         if go_name == "inline":
-            found.extend(_fields(go_type) or ())
+            fields.extend(_fields(go_type) or ())
         else:
-            found.append((go_name, _json_name(name, go_name), go_type))
-    return tuple(found)
+            fields.append((go_name, _json_name(name, go_name), go_type))
+    return tuple(fields)
 
 
 @functools.cache
@@ -74,8 +74,8 @@ def _json_name(struct: str, go_name: str) -> str:
         known = typetable.struct("core/v1", struct).fields
     except KeyError:
         known = {}
-    wanted = go_name.lower()
-    return next((key for key in known if key.lower() == wanted), go_name[0].lower() + go_name[1:])
+    lowered = go_name.lower()
+    return next((key for key in known if key.lower() == lowered), go_name[0].lower() + go_name[1:])
 
 
 def _struct(value: Object, name: str) -> Object:

@@ -56,8 +56,10 @@ def _host_network_errors(spec: Object, path: str, of_pod: bool) -> Iterator[Fiel
         for j, port in enumerate(container.get("ports") or ()):
             host = port.get("hostPort", 0)
             if (of_pod or host) and host != port.get("containerPort"):
-                at = f"{path}.containers[{i}].ports[{j}].hostPort"
-                yield invalid(at, host, "must match `containerPort` when `hostNetwork` is true")
+                port_path = f"{path}.containers[{i}].ports[{j}].hostPort"
+                yield invalid(
+                    port_path, host, "must match `containerPort` when `hostNetwork` is true"
+                )
 
 
 def _policy_errors(spec: Object, path: str) -> Iterator[FieldError]:
@@ -114,12 +116,12 @@ def _dns_config_errors(spec: Object, path: str) -> Iterator[FieldError]:
 def _gate_errors(spec: Object, path: str) -> Iterator[FieldError]:
     for i, gate in enumerate(spec.get("readinessGates") or ()):
         kind = gate.get("conditionType", "")
-        at = f"{path}.readinessGates[{i}].conditionType"
-        yield from each(at, kind, checks.qualified_name_problems(kind))
+        gate_path = f"{path}.readinessGates[{i}].conditionType"
+        yield from each(gate_path, kind, checks.qualified_name_problems(kind))
     gates = [gate.get("name", "") for gate in spec.get("schedulingGates") or ()]
     for i, gate in enumerate(gates):
-        at = f"{path}.schedulingGates[{i}]"
-        yield from each(at, gate, checks.qualified_name_problems(gate))
+        gate_path = f"{path}.schedulingGates[{i}]"
+        yield from each(gate_path, gate, checks.qualified_name_problems(gate))
 
 
 _NAMES = (
@@ -148,10 +150,10 @@ def _name_errors(spec: Object, path: str) -> Iterator[FieldError]:
 def _scheduling_errors(spec: Object, path: str) -> Iterator[FieldError]:
     yield from tolerations_errors(spec.get("tolerations") or [], f"{path}.tolerations")
     for i, alias in enumerate(spec.get("hostAliases") or ()):
-        at, address = f"{path}.hostAliases[{i}]", alias.get("ip", "")
-        yield from each(f"{at}.ip", address, checks.ip_problems(address))
+        alias_path, address = f"{path}.hostAliases[{i}]", alias.get("ip", "")
+        yield from each(f"{alias_path}.ip", address, checks.ip_problems(address))
         for j, name in enumerate(alias.get("hostnames") or ()):
-            yield from each(f"{at}.hostnames[{j}]", name, dns1123_subdomain_problems(name))
+            yield from each(f"{alias_path}.hostnames[{j}]", name, dns1123_subdomain_problems(name))
     for key in ("priorityClassName", "runtimeClassName"):
         if name := spec.get(key):
             yield from each(f"{path}.{key}", name, dns1123_subdomain_problems(name))

@@ -21,16 +21,16 @@ def _new_budget(new: Object, old: Object | None) -> None:
 
 def _budget_errors(obj: Object) -> Iterator[FieldError]:
     spec = obj.get("spec") or {}
-    least, most = spec.get("minAvailable"), spec.get("maxUnavailable")
-    if least is not None and most is not None:
+    min_available, max_unavailable = spec.get("minAvailable"), spec.get("maxUnavailable")
+    if min_available is not None and max_unavailable is not None:
         shown = {
-            "MinAvailable": least,
+            "MinAvailable": min_available,
             "Selector": spec.get("selector"),
-            "MaxUnavailable": most,
+            "MaxUnavailable": max_unavailable,
             "UnhealthyPodEvictionPolicy": spec.get("unhealthyPodEvictionPolicy"),
         }
         yield invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set")
-    for key, value in (("minAvailable", least), ("maxUnavailable", most)):
+    for key, value in (("minAvailable", min_available), ("maxUnavailable", max_unavailable)):
         if value is not None:
             yield from int_or_percent_errors(value, f"spec.{key}")
             yield from at_most_all_errors(value, f"spec.{key}")

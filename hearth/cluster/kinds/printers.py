@@ -456,12 +456,12 @@ def webhooks(obj: Object, now: float) -> Row:
 def horizontal_pod_autoscaler(obj: Object, now: float) -> Row:
     spec, status = _spec(obj), _status(obj)
     target = spec.get("scaleTargetRef") or {}
-    least = spec.get("minReplicas")
+    min_replicas = spec.get("minReplicas")
     return (
         name(obj),
         f"{target.get('kind', '')}/{target.get('name', '')}",
         _metrics(spec.get("metrics") or [], status.get("currentMetrics") or []),
-        UNSET if least is None else str(least),
+        UNSET if min_replicas is None else str(min_replicas),
         spec.get("maxReplicas", 0),
         status.get("currentReplicas", 0),
         age(obj, now),
@@ -506,9 +506,9 @@ def _metric(spec: Object, status: Object) -> str:
 def _utilization(target: Object, current: Object) -> str:
     if target.get("averageValue") is not None:
         return f"{current.get('averageValue', UNKNOWN)}/{target['averageValue']}"
-    used, wanted = current.get("averageUtilization"), target.get("averageUtilization")
+    used, target_percent = current.get("averageUtilization"), target.get("averageUtilization")
     shown = UNKNOWN if used is None else f"{used}%"
-    return f"{shown}/{'<auto>' if wanted is None else f'{wanted}%'}"
+    return f"{shown}/{'<auto>' if target_percent is None else f'{target_percent}%'}"
 
 
 # Events --------------------------------------------------------------------------------------

@@ -26,12 +26,12 @@ def probe_errors(probe: Object, path: str, *, kind: str) -> Iterator[FieldError]
     for key in _NUMBERS:
         yield from non_negative(probe, key, path)
     grace = probe.get("terminationGracePeriodSeconds")
-    at = f"{path}.terminationGracePeriodSeconds"
+    grace_path = f"{path}.terminationGracePeriodSeconds"
     if grace is not None and grace <= 0:
-        yield invalid(at, grace, "must be greater than 0")
+        yield invalid(grace_path, grace, "must be greater than 0")
     if kind == "readinessProbe":
         if grace is not None:
-            yield invalid(at, grace, "must not be set for readinessProbes")
+            yield invalid(grace_path, grace, "must not be set for readinessProbes")
     elif probe.get("successThreshold") != 1:
         yield invalid(f"{path}.successThreshold", probe.get("successThreshold"), "must be 1")
 

@@ -23,13 +23,13 @@ _STANDARD_RESOURCES = _CONTAINER_RESOURCES | {
 def resources_errors(resources: Object, path: str) -> Iterator[FieldError]:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for name, text in limits.items():
-        at = f"{path}.limits[{name}]"
-        yield from _name_errors(name, at)
-        yield from amount_errors(name, text, at)
+        resource_path = f"{path}.limits[{name}]"
+        yield from _name_errors(name, resource_path)
+        yield from amount_errors(name, text, resource_path)
     for name, text in requests.items():
-        at = f"{path}.requests[{name}]"
-        yield from _name_errors(name, at)
-        yield from amount_errors(name, text, at)
+        resource_path = f"{path}.requests[{name}]"
+        yield from _name_errors(name, resource_path)
+        yield from amount_errors(name, text, resource_path)
         yield from _limit_errors(name, text, path=path, limits=limits)
     named = {*limits, *requests}
     if any(_is_huge_pages(name) for name in named) and not named & {"cpu", "memory"}:
@@ -72,10 +72,10 @@ def _limit_errors(name: str, text: str, *, path: str, limits: Object) -> Iterato
         if not _may_overcommit(name):
             yield required(f"{path}.limits", "Limit must be set for non overcommitable resources")
         return
-    wanted, most = parse_quantity(text), parse_quantity(limit)
-    if wanted.amount != most.amount and not _may_overcommit(name):
-        detail = f"must be equal to {name} limit of {most}"
-        yield invalid(f"{path}.requests", str(wanted), detail)
-    elif wanted.amount > most.amount:
-        detail = f"must be less than or equal to {name} limit of {most}"
-        yield invalid(f"{path}.requests", str(wanted), detail)
+    request, most_allowed = parse_quantity(text), parse_quantity(limit)
+    if request.amount != most_allowed.amount and not _may_overcommit(name):
+        detail = f"must be equal to {name} limit of {most_allowed}"
+        yield invalid(f"{path}.requests", str(request), detail)
+    elif request.amount > most_allowed.amount:
+        detail = f"must be less than or equal to {name} limit of {most_allowed}"
+        yield invalid(f"{path}.requests", str(request), detail)

@@ -163,13 +163,13 @@ def _projected_errors(projected: Object, path: str) -> Iterator[FieldError]:
     yield from _mode_errors(projected, "defaultMode", path)
     paths: set[str] = set()
     for i, source in enumerate(projected.get("sources") or ()):
-        at = f"{path}.sources[{i}]"
-        yield from _projection_errors(source, at, path=path, paths=paths)
+        source_path = f"{path}.sources[{i}]"
+        yield from _projection_errors(source, source_path, path=path, paths=paths)
         given = sum(source.get(key) is not None for key in _PROJECTIONS)
         if given > 1:
-            yield forbidden(at, "may not specify more than 1 volume type")
+            yield forbidden(source_path, "may not specify more than 1 volume type")
         elif given == 0:
-            yield required(at, "must specify a volume type")
+            yield required(source_path, "must specify a volume type")
 
 
 _PROJECTIONS = (
@@ -183,21 +183,21 @@ _PROJECTIONS = (
 
 
 def _projection_errors(
-    source: Object, at: str, *, path: str, paths: set[str]
+    source: Object, source_path: str, *, path: str, paths: set[str]
 ) -> Iterator[FieldError]:
     for key in ("secret", "configMap"):
         if (projection := source.get(key)) is not None:
             if not projection.get("name"):
-                yield required(f"{at}.{key}.name")
+                yield required(f"{source_path}.{key}.name")
             for i, item in enumerate(projection.get("items") or ()):
-                yield from _item_errors(item, f"{at}.{key}.items[{i}]")
+                yield from _item_errors(item, f"{source_path}.{key}.items[{i}]")
                 yield from _conflict(item, projection.get("name", ""), path=path, paths=paths)
     if (projection := source.get("downwardAPI")) is not None:
         for item in projection.get("items") or ():
-            yield from _downward_item_errors(item, f"{at}.downwardAPI")
+            yield from _downward_item_errors(item, f"{source_path}.downwardAPI")
             yield from _conflict(item, item.get("path", ""), path=path, paths=paths)
     if (token := source.get("serviceAccountToken")) is not None:
-        yield from _token_errors(token, f"{at}.serviceAccountToken", path)
+        yield from _token_errors(token, f"{source_path}.serviceAccountToken", path)
 
 
 def _conflict(item: Object, shown: str, *, path: str, paths: set[str]) -> Iterator[FieldError]:
@@ -207,14 +207,14 @@ def _conflict(item: Object, shown: str, *, path: str, paths: set[str]) -> Iterat
     paths.add(where)
 
 
-def _token_errors(token: Object, at: str, path: str) -> Iterator[FieldError]:
+def _token_errors(token: Object, token_path: str, path: str) -> Iterator[FieldError]:
     seconds = token.get("expirationSeconds", 0)
     if seconds < 600:
         detail = "may not specify a duration less than 10 minutes"
-        yield invalid(f"{at}.expirationSeconds", seconds, detail)
+        yield invalid(f"{token_path}.expirationSeconds", seconds, detail)
     if seconds > 1 << 32:
         detail = "may not specify a duration larger than 2^32 seconds"
-        yield invalid(f"{at}.expirationSeconds", seconds, detail)
+        yield invalid(f"{token_path}.expirationSeconds", seconds, detail)
     where = token.get("path", "")
     if not where:
         yield required(f"{path}.path")

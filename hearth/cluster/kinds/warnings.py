@@ -44,8 +44,8 @@ def of_pod(obj: Object, old: Object | None = None) -> list[str]:
     """Of a new pod; those who change pods are controllers."""
     if old is not None:
         return []
-    found = list(_name_warnings(obj, "the Pod's hostname"))
-    return found + list(_spec_warnings(obj.get("spec") or {}, "spec"))
+    texts = list(_name_warnings(obj, "the Pod's hostname"))
+    return texts + list(_spec_warnings(obj.get("spec") or {}, "spec"))
 
 
 def _is_same_spec(obj: Object, old: Object | None) -> bool:
@@ -57,9 +57,9 @@ def of_workload(obj: Object, old: Object | None = None) -> list[str]:
     """Of a kind with a pod template: Deployment, ReplicaSet, StatefulSet, Job."""
     if _is_same_spec(obj, old):
         return []
-    found = [] if old is not None else list(_name_warnings(obj, "Pod names and hostnames"))
+    texts = [] if old is not None else list(_name_warnings(obj, "Pod names and hostnames"))
     template = (obj.get("spec") or {}).get("template") or {}
-    return found + list(_spec_warnings(template.get("spec") or {}, "spec.template.spec"))
+    return texts + list(_spec_warnings(template.get("spec") or {}, "spec.template.spec"))
 
 
 def of_daemon_set(obj: Object, old: Object | None = None) -> list[str]:
@@ -72,10 +72,10 @@ def of_daemon_set(obj: Object, old: Object | None = None) -> list[str]:
 def of_cron_job(obj: Object, old: Object | None = None) -> list[str]:
     if _is_same_spec(obj, old):
         return []
-    found = [] if old is not None else list(_name_warnings(obj, "Pod names and hostnames"))
+    texts = [] if old is not None else list(_name_warnings(obj, "Pod names and hostnames"))
     job = ((obj.get("spec") or {}).get("jobTemplate") or {}).get("spec") or {}
     spec = (job.get("template") or {}).get("spec") or {}
-    return found + list(_spec_warnings(spec, "spec.jobTemplate.spec.template.spec"))
+    return texts + list(_spec_warnings(spec, "spec.jobTemplate.spec.template.spec"))
 
 
 def of_service(obj: Object, old: Object | None = None) -> list[str]:
@@ -111,9 +111,9 @@ def _spec_warnings(spec: Object, path: str) -> Iterator[str]:
     yield from _repeated(spec, "hostAliases", "ip", path)
     yield from _repeated(spec, "imagePullSecrets", "name", path)
     containers = list(_containers(spec, path))
-    for container, at in containers:
-        yield from _amount_warnings(container, at)
-        yield from _env_warnings(container.get("env") or [], at)
+    for container, container_path in containers:
+        yield from _amount_warnings(container, container_path)
+        yield from _env_warnings(container.get("env") or [], container_path)
     yield from _port_warnings(containers)
     if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
         text = "must be >= 0; negative values are invalid and will be treated as 1"
@@ -207,8 +207,8 @@ def _affinity_warnings(affinity: Object, path: str) -> Iterator[str]:
         key = "preferredDuringSchedulingIgnoredDuringExecution"
         for i, weighted in enumerate(rules.get(key) or ()):
             if (weighted.get("podAffinityTerm") or {}).get("labelSelector") is None:
-                at = f"{path}.{kind}.{key}[{i}].podAffinityTerm"
-                yield f"{at}.labelSelector: {_NULL_SELECTOR}"
+                term_path = f"{path}.{kind}.{key}[{i}].podAffinityTerm"
+                yield f"{term_path}.labelSelector: {_NULL_SELECTOR}"
 
 
 def _service_warnings(spec: Object) -> Iterator[str]:

@@ -179,17 +179,17 @@ def _service_errors(service: Object, path: str) -> Iterator[FieldError]:
 
 
 def _version_errors(versions: list[str], path: str) -> Iterator[FieldError]:
-    at = f"{path}.admissionReviewVersions"
+    versions_path = f"{path}.admissionReviewVersions"
     if not versions:
-        yield required(at, f"must specify one of {', '.join(_VERSIONS)}")
+        yield required(versions_path, f"must specify one of {', '.join(_VERSIONS)}")
         return
     for i in checks.duplicates(versions):
-        yield invalid(f"{at}[{i}]", versions[i], "duplicate version")
+        yield invalid(f"{versions_path}[{i}]", versions[i], "duplicate version")
     for i, version in enumerate(versions):
-        yield from each(f"{at}[{i}]", version, checks.dns1035_label_problems(version))
+        yield from each(f"{versions_path}[{i}]", version, checks.dns1035_label_problems(version))
     if not any(version in _VERSIONS for version in versions):
         detail = f"must include at least one of {', '.join(_VERSIONS)}"
-        yield invalid(at, versions, detail)
+        yield invalid(versions_path, versions, detail)
 
 
 MUTATING = Rules(default=_default_mutating, validate=_errors, generation=True)

@@ -89,7 +89,7 @@ def make_write(api: Api, served: Served, key: Key, user: User) -> Write:
 
 async def create(api: Api, key: Key, obj: Object, user: User) -> None:
     """Creates an object as a client would; one that is there already is left alone."""
-    served = api.registry.by_resource(key.resource)
+    served = api.kinds.by_resource(key.resource)
     if served is None or api.store.get(key) is not None:
         return
     try:
@@ -101,7 +101,7 @@ async def create(api: Api, key: Key, obj: Object, user: User) -> None:
 
 async def delete(api: Api, entry: Entry, user: User, *, policy: str = "") -> None:
     """Deletes an object as a client would, if it is still the same one."""
-    served = api.registry.by_resource(entry.key.resource)
+    served = api.kinds.by_resource(entry.key.resource)
     if served is None:
         return
     options = DeleteOptions(propagation_policy=policy, uid=entry.uid)

@@ -75,7 +75,7 @@ class DefinitionController:
 
     def _withdraw(self, name: str) -> None:
         if self._served.pop(name, None) is not None:
-            self._api.registry.set_custom(name, [])
+            self._api.kinds.set_custom(name, [])
             self._api.watchers.close(name)
 
     async def _accept(self, entry: Entry) -> None:
@@ -92,7 +92,7 @@ class DefinitionController:
         self._serve(definition)
 
     async def _write_status(self, key: Key, accepted: Object) -> None:
-        served = self._api.registry.by_resource(DEFINITIONS)
+        served = self._api.kinds.by_resource(DEFINITIONS)
         assert served is not None
         write = background.make_write(self._api, served, key, _USER)
         write.subresource, write.manager = "status", _MANAGER
@@ -110,7 +110,7 @@ class DefinitionController:
         shape = (definition["spec"], definition["status"].get("acceptedNames"))
         if self._served.get(name) != shape:
             self._served[name] = shape
-            self._api.registry.set_custom(name, kinds_of(definition))
+            self._api.kinds.set_custom(name, kinds_of(definition))
 
     async def _remove_objects(self, definition: Entry) -> None:
         """Deletes what is left of the kind; called again whenever one of them is gone."""

@@ -43,10 +43,10 @@ def judge(entry: Entry, find: Callable[[str], Entry | None], *, has_dependents: 
         return Verdict(Fate.KEEP)
     gone, waiting = set[str](), set[str]()
     for owner in entry.owners:
-        found = find(owner.uid)
-        if found is None or not _may_own(found, entry):
+        owning = find(owner.uid)
+        if owning is None or not _may_own(owning, entry):
             gone.add(owner.uid)
-        elif found.deleting and FOREGROUND in found.finalizers:
+        elif owning.deleting and FOREGROUND in owning.finalizers:
             waiting.add(owner.uid)
     leaving = frozenset(gone | waiting)
     if not leaving:
@@ -127,9 +127,9 @@ class GarbageCollector:
         for dependent in self._state.dependents(entry.uid):
             self._worker.add(dependent.key)
         for owner in entry.owners:
-            found = self._state.by_uid(owner.uid)
-            if found is not None and self._is_waiting(found):
-                self._worker.add(found.key)
+            owner_entry = self._state.by_uid(owner.uid)
+            if owner_entry is not None and self._is_waiting(owner_entry):
+                self._worker.add(owner_entry.key)
 
     async def _process(self, key: Key) -> None:
         entry = await self._api.store.settled(key)

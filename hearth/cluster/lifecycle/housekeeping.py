@@ -46,8 +46,8 @@ async def expire_events(api: Api, *, lifetime_seconds: float) -> None:
     """Deletes Events an hour after they were last written, until cancelled."""
     while True:
         await asyncio.sleep(_EVERY_SECONDS)
-        for at, entry in enumerate(api.store.state.entries(_EVENTS)):
-            if at % _BATCH == _BATCH - 1:
+        for index, entry in enumerate(api.store.state.entries(_EVENTS)):
+            if index % _BATCH == _BATCH - 1:
                 await asyncio.sleep(0)
             if not is_expired(entry, api.clock(), lifetime_seconds):
                 continue

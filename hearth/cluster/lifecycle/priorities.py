@@ -43,17 +43,17 @@ def _class_of(api: Api, attempt: Attempt, name: str) -> tuple[str, int, str]:
         entry = api.store.get(Key(_CLASSES, "", name))
         if entry is None:
             raise _refused(attempt, f"no PriorityClass with name {name} was found")
-        found: Object = entry.parse()
+        priority_class: Object = entry.parse()
     else:
         classes = [entry.parse() for entry in api.store.state.entries(_CLASSES)]
         defaults = [cls for cls in classes if cls.get("globalDefault")]
         if not defaults:
             return "", 0, _PREEMPTION
-        found = min(defaults, key=lambda cls: int(cls.get("value", 0)))
+        priority_class = min(defaults, key=lambda cls: int(cls.get("value", 0)))
     return (
-        found["metadata"]["name"],
-        found.get("value", 0),
-        found.get("preemptionPolicy", _PREEMPTION),
+        priority_class["metadata"]["name"],
+        priority_class.get("value", 0),
+        priority_class.get("preemptionPolicy", _PREEMPTION),
     )
 
 

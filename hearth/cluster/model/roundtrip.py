@@ -112,20 +112,20 @@ def _quantity(value: Any) -> Any:
 def parse_time(text: str) -> datetime | None:
     """An RFC 3339 time, in UTC; None when ``text`` is none."""
     try:
-        at = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return at.astimezone(UTC) if at.tzinfo is not None and "T" in text else None
+    return moment.astimezone(UTC) if moment.tzinfo is not None and "T" in text else None
 
 
 def _time(value: Any) -> Any:
-    at = parse_time(value) if isinstance(value, str) else None
-    return value if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = parse_time(value) if isinstance(value, str) else None
+    return value if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _micro_time(value: Any) -> Any:
-    at = parse_time(value) if isinstance(value, str) else None
-    return value if at is None else at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    moment = parse_time(value) if isinstance(value, str) else None
+    return value if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _bytes(value: Any) -> Any:

@@ -90,7 +90,7 @@ def serve(kind: Kind) -> Served:
     )
 
 
-class Registry:
+class ServedKinds:
     """Kinds by place and by name."""
 
     def __init__(self, builtin: Iterable[Kind]) -> None:
@@ -128,21 +128,21 @@ class Registry:
 
     def group_versions(self) -> Mapping[str, list[str]]:
         """The versions of each named group, groups and versions in order of preference."""
-        found: dict[str, list[str]] = {}
+        by_group: dict[str, list[str]] = {}
         for group, version, _ in self._served:
-            versions = found.setdefault(group, [])
+            versions = by_group.setdefault(group, [])
             if version not in versions:
                 versions.append(version)
-        found.pop("", None)
+        by_group.pop("", None)
         return {
-            group: sorted(found[group], key=version_priority)
-            for group in sorted(found, key=_group_priority)
+            group: sorted(by_group[group], key=version_priority)
+            for group in sorted(by_group, key=_group_priority)
         }
 
     def of_version(self, group: str, version: str) -> list[Served]:
         """The resources of one group version, by name."""
-        found = [s for (g, v, _), s in self._served.items() if (g, v) == (group, version)]
-        return sorted(found, key=lambda served: served.kind.plural)
+        served_kinds = [s for (g, v, _), s in self._served.items() if (g, v) == (group, version)]
+        return sorted(served_kinds, key=lambda served: served.kind.plural)
 
     def is_builtin(self, obj: Object) -> bool:
         """Whether the object says that it is of a kind of the server's own."""
@@ -177,8 +177,8 @@ def _group_priority(group: str) -> tuple[int, str]:
 def version_priority(version: str) -> tuple[int, int, int, str]:
     """Order of versions: stable before beta before alpha, higher before lower, others last."""
     for rank, mark in ((1, "beta"), (2, "alpha")):
-        major, found, minor = version.removeprefix("v").partition(mark)
-        if found and major.isdigit() and (minor.isdigit() or not minor):
+        major, separator, minor = version.removeprefix("v").partition(mark)
+        if separator and major.isdigit() and (minor.isdigit() or not minor):
             return rank, -int(major), -int(minor or 0), version
     number = version.removeprefix("v")
     if version.startswith("v") and number.isdigit():

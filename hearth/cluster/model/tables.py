@@ -71,8 +71,8 @@ def age(obj: Object, now: float) -> str:
 
 
 def since(timestamp: str | None, now: float) -> str:
-    at = parse_time(timestamp) if timestamp else None
-    return UNKNOWN if at is None else human_duration(now - at.timestamp())
+    moment = parse_time(timestamp) if timestamp else None
+    return UNKNOWN if moment is None else human_duration(now - moment.timestamp())
 
 
 def seconds_between(start: str, end: str) -> float:

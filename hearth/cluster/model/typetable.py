@@ -268,5 +268,5 @@ def struct(path: str, name: str) -> Struct:
 
 def struct_of(schema: Any) -> Struct | None:
     """The Go struct behind a schema dictionary; None for the schema of a custom kind."""
-    found = schema.get(GO_TYPE)
-    return found if isinstance(found, Struct) else None
+    struct = schema.get(GO_TYPE)
+    return struct if isinstance(struct, Struct) else None

@@ -22,14 +22,14 @@ class User:
 
     def info(self) -> dict[str, Any]:
         """The user as reviews and admission requests carry it."""
-        found: dict[str, Any] = {"username": self.name}
+        info: dict[str, Any] = {"username": self.name}
         if self.uid:
-            found["uid"] = self.uid
+            info["uid"] = self.uid
         if self.groups:
-            found["groups"] = list(self.groups)
+            info["groups"] = list(self.groups)
         if self.extra:
-            found["extra"] = dict(self.extra)
-        return found
+            info["extra"] = dict(self.extra)
+        return info
 
 
 ANONYMOUS = User("system:anonymous", groups=("system:unauthenticated",))

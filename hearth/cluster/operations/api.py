@@ -9,7 +9,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from hearth.cluster.admission.attempt import Admission, NoAdmission
-from hearth.cluster.model.served import Registry
+from hearth.cluster.model.served import ServedKinds
 from hearth.cluster.operations.auth import Authenticator, Signer
 from hearth.cluster.operations.watchers import Watchers
 from hearth.cluster.store import store as storage
@@ -34,7 +34,7 @@ class Api:
     data_dir: Path
     address: str
     store: storage.Store
-    registry: Registry
+    kinds: ServedKinds
     authenticator: Authenticator
     signer: Signer
     clock: Clock

@@ -131,18 +131,18 @@ class Authenticator:
 
     def token_user_and_audiences(self, token: str) -> tuple[User, tuple[str, ...]]:
         """Who a token stands for and whom it is meant for."""
-        found = self._static_user(token)
-        if found is not None:
-            return found, (ISSUER,)
+        user = self._static_user(token)
+        if user is not None:
+            return user, (ISSUER,)
         return self._grant(token)
 
     def _static_user(self, token: str) -> User | None:
         """Compares with every token, so that the time taken tells nothing."""
-        given, found = token.encode(), None
+        given, user_of_token = token.encode(), None
         for known, user in self._static:
             if hmac.compare_digest(given, known):
-                found = user
-        return found
+                user_of_token = user
+        return user_of_token
 
     def _grant(self, token: str) -> tuple[User, tuple[str, ...]]:
         claims = self._claims(token)

@@ -78,10 +78,10 @@ def _set_policy_finalizers(kind: Kind, obj: Object, options: DeleteOptions) -> N
         policy = "Orphan" if kind.group_resource == "jobs.batch" else "Background"
     if not policy:
         return
-    wanted = {"Orphan": ORPHAN, "Foreground": FOREGROUND}.get(policy)
-    kept = [f for f in finalizers if f not in (ORPHAN, FOREGROUND) or f == wanted]
-    if wanted is not None and wanted not in kept:
-        kept.append(wanted)
+    chosen = {"Orphan": ORPHAN, "Foreground": FOREGROUND}.get(policy)
+    kept = [f for f in finalizers if f not in (ORPHAN, FOREGROUND) or f == chosen]
+    if chosen is not None and chosen not in kept:
+        kept.append(chosen)
     if kept != finalizers:
         obj["metadata"]["finalizers"] = kept
     if not kept:

@@ -41,12 +41,12 @@ def _dry_run_errors(given: list[str]) -> list[FieldError]:
 def _manager_errors(manager: str) -> Iterator[FieldError]:
     if len(manager.encode()) > _MANAGER_LIMIT:
         yield fielderrors.too_long("fieldManager", _MANAGER_LIMIT)
-    at = 0
+    index = 0
     for letter in manager:
         if not letter.isprintable():
-            problem = f"invalid character U+{ord(letter):04X} (at position {at})"
+            problem = f"invalid character U+{ord(letter):04X} (at position {index})"
             yield fielderrors.invalid("fieldManager", manager, problem)
-        at += len(letter.encode())
+        index += len(letter.encode())
 
 
 def write_options(query: Mapping[str, str], raw_query: str, kind: str) -> WriteOptions:

@@ -76,16 +76,16 @@ class Write:
 
     def _options_object(self, operation: str) -> dict[str, Any]:
         """The options as admission webhooks are shown them."""
-        found: dict[str, Any] = {"apiVersion": "meta.k8s.io/v1"}
-        found["kind"] = {"CREATE": "CreateOptions", "DELETE": "DeleteOptions"}.get(
+        options: dict[str, Any] = {"apiVersion": "meta.k8s.io/v1"}
+        options["kind"] = {"CREATE": "CreateOptions", "DELETE": "DeleteOptions"}.get(
             operation, "UpdateOptions"
         )
         if self.options.dry_run:
-            found["dryRun"] = ["All"]
+            options["dryRun"] = ["All"]
         if operation != "DELETE":
-            found["fieldManager"] = self.options.field_manager or self.manager
-            found["fieldValidation"] = self.options.field_validation
-        return found
+            options["fieldManager"] = self.options.field_manager or self.manager
+            options["fieldValidation"] = self.options.field_validation
+        return options
 
     def invalid(self, name: str, errors: list[FieldError]) -> status.ApiStatus:
         return status.invalid(self.kind.group, self.kind.kind, name, errors=errors)
@@ -112,7 +112,7 @@ class Written:
         return objects.plain(self.obj)
 
 
-# Create
+# -- create --------------------------------------------------------------------------------
 
 
 async def create(write: Write, obj: Object, *, tracked: bool = False) -> Written:
@@ -243,7 +243,7 @@ def storage_status(error: StoreError) -> status.ApiStatus:
     return status.internal(str(error))
 
 
-# Update
+# -- update --------------------------------------------------------------------------------
 
 Change = Callable[[Object], Object]
 """From a copy of the object as it is to the object as the client wants it."""
@@ -406,9 +406,9 @@ async def _replace(write: Write, new: Object, entry: Entry) -> Written:
 
 def is_released(obj: Object) -> bool:
     """Whether the last finalizer is gone from an object that waits to be deleted."""
-    found = obj["metadata"]
-    if "deletionTimestamp" not in found or found.get("finalizers"):
+    metadata = obj["metadata"]
+    if "deletionTimestamp" not in metadata or metadata.get("finalizers"):
         return False
     if (obj["apiVersion"], obj["kind"]) == ("v1", "Namespace"):
         return not (obj.get("spec") or {}).get("finalizers")
-    return not found.get("deletionGracePeriodSeconds")
+    return not metadata.get("deletionGracePeriodSeconds")

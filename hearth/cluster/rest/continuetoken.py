@@ -56,9 +56,9 @@ _ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 def _raw(token: str) -> bytes:
     data = token.encode()
-    for at, byte in enumerate(data):
+    for index, byte in enumerate(data):
         if byte not in _ALPHABET:
-            raise _refused(f"illegal base64 data at input byte {at}")
+            raise _refused(f"illegal base64 data at input byte {index}")
     try:
         return base64.urlsafe_b64decode(data + b"=" * (-len(data) % 4))
     except binascii.Error:

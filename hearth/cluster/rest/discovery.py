@@ -7,7 +7,7 @@ import hashlib
 from typing import Any
 
 from hearth.cluster.model.kind import Kind
-from hearth.cluster.model.served import Registry, Served
+from hearth.cluster.model.served import Served, ServedKinds
 
 Object = dict[str, Any]
 _GETS, _CREATES, _UPDATES = ["get", "patch", "update"], ["create"], ["update"]
@@ -35,27 +35,27 @@ def core_versions(address: str) -> Object:
 
 
 def group(name: str, versions: list[str]) -> Object:
-    found = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
-    return {"name": name, "versions": found, "preferredVersion": found[0]}
+    entries = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": entries, "preferredVersion": entries[0]}
 
 
-def group_list(registry: Registry) -> Object:
+def group_list(kinds: ServedKinds) -> Object:
     """The answer to /apis."""
-    groups = [group(name, versions) for name, versions in registry.group_versions().items()]
+    groups = [group(name, versions) for name, versions in kinds.group_versions().items()]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def api_group(registry: Registry, name: str) -> Object | None:
+def api_group(kinds: ServedKinds, name: str) -> Object | None:
     """The answer to /apis/GROUP."""
-    versions = registry.group_versions().get(name)
+    versions = kinds.group_versions().get(name)
     if not versions:
         return None
     return {"kind": "APIGroup", "apiVersion": "v1"} | group(name, versions)
 
 
-def resource_list(registry: Registry, group_name: str, version: str) -> Object | None:
+def resource_list(kinds: ServedKinds, group_name: str, version: str) -> Object | None:
     """The answer to /api/v1 and /apis/GROUP/VERSION."""
-    served = registry.of_version(group_name, version)
+    served = kinds.of_version(group_name, version)
     if not served:
         return None
     head: Object = {"kind": "APIResourceList"}
@@ -97,7 +97,7 @@ def _subresources(kind: Kind) -> list[str]:
 
 def _subresource(kind: Kind, name: str) -> Object:
     verbs, group_name, version, other = _SUBRESOURCES[name]
-    found: Object = {
+    resource: Object = {
         "name": f"{kind.plural}/{name}",
         "singularName": "",
         "namespaced": kind.namespaced,
@@ -105,21 +105,21 @@ def _subresource(kind: Kind, name: str) -> Object:
         "verbs": verbs,
     }
     if group_name:
-        found |= {"group": group_name, "version": version}
-    return found
+        resource |= {"group": group_name, "version": version}
+    return resource
 
 
 # Aggregated discovery (apidiscovery.k8s.io): everything in one answer
 
 
-def aggregated(registry: Registry, *, core: bool, version: str) -> Object:
+def aggregated(kinds: ServedKinds, *, core: bool, version: str) -> Object:
     """The answer to /api (``core``) or /apis in the aggregated form."""
     if core:
-        items = [_group_item("", [_version_item(registry, "", "v1")])]
+        items = [_group_item("", [_version_item(kinds, "", "v1")])]
     else:
         items = [
-            _group_item(name, [_version_item(registry, name, version) for version in versions])
-            for name, versions in registry.group_versions().items()
+            _group_item(name, [_version_item(kinds, name, version) for version in versions])
+            for name, versions in kinds.group_versions().items()
         ]
     return {
         "kind": "APIGroupDiscoveryList",
@@ -133,14 +133,14 @@ def _group_item(name: str, versions: list[Object]) -> Object:
     return {"metadata": {"name": name} if name else {}, "versions": versions}
 
 
-def _version_item(registry: Registry, group_name: str, version: str) -> Object:
-    resources = [_aggregated(served) for served in registry.of_version(group_name, version)]
+def _version_item(kinds: ServedKinds, group_name: str, version: str) -> Object:
+    resources = [_aggregated(served) for served in kinds.of_version(group_name, version)]
     return {"version": version, "resources": resources, "freshness": "Current"}
 
 
 def _aggregated(served: Served) -> Object:
     kind = served.kind
-    found: Object = {
+    resource: Object = {
         "resource": kind.plural,
         "responseKind": _response_kind(kind, "", "", ""),
         "scope": "Namespaced" if kind.namespaced else "Cluster",
@@ -148,13 +148,13 @@ def _aggregated(served: Served) -> Object:
         "verbs": sorted(kind.verbs),
     }
     if kind.short_names:
-        found["shortNames"] = list(kind.short_names)
+        resource["shortNames"] = list(kind.short_names)
     if kind.categories:
-        found["categories"] = list(kind.categories)
+        resource["categories"] = list(kind.categories)
     names = _subresources(kind)
     if names:
-        found["subresources"] = [_aggregated_subresource(kind, name) for name in names]
-    return found
+        resource["subresources"] = [_aggregated_subresource(kind, name) for name in names]
+    return resource
 
 
 def _aggregated_subresource(kind: Kind, name: str) -> Object:

@@ -124,12 +124,12 @@ async def _read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
 def _unzipped(body: bytes) -> bytes:
     stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
-        found = stream.decompress(body, MAX_BODY + 1)
+        plain = stream.decompress(body, MAX_BODY + 1)
     except zlib.error as error:
         raise status.bad_request(f"gzip: {error}") from None
-    if len(found) > MAX_BODY:
+    if len(plain) > MAX_BODY:
         raise status.too_large(MAX_BODY)
-    return found
+    return plain
 
 
 def refused(refusal: status.ApiStatus) -> Response:

@@ -72,7 +72,7 @@ def swagger(kinds: Sequence[Kind], version: str) -> Document:
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": version},
         "paths": {path: item for kind in kinds for path, item in _paths(kind, is_v3=False)},
-        "definitions": dict(sorted(models.found.items())),
+        "definitions": dict(sorted(models.schemas.items())),
     }
 
 
@@ -86,7 +86,7 @@ def group_version(kinds: Iterable[Kind], version: str) -> Document:
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": version},
         "paths": {path: item for kind in listed for path, item in _paths(kind, is_v3=True)},
-        "components": {"schemas": dict(sorted(models.found.items()))},
+        "components": {"schemas": dict(sorted(models.schemas.items()))},
     }
 
 
@@ -133,13 +133,13 @@ class _Models:
         self._prefix = prefix
         self._named = named
         self._is_v3 = is_v3
-        self.found: dict[str, Document] = {}
+        self.schemas: dict[str, Document] = {}
 
     def add_kind(self, kind: Kind) -> None:
         struct = struct_of(kind.schema)
         model = self._struct(struct) if struct is not None else self._custom(kind)
         gvk = {"group": kind.group, "version": kind.version, "kind": kind.kind}
-        self.found[model_name(kind)] = {**model, "x-kubernetes-group-version-kind": [gvk]}
+        self.schemas[model_name(kind)] = {**model, "x-kubernetes-group-version-kind": [gvk]}
 
     def _custom(self, kind: Kind) -> Document:
         model: Document = self._cleaned(kind.schema)
@@ -167,9 +167,9 @@ class _Models:
 
     def _reference(self, struct: Struct) -> Document:
         name = struct.model_name
-        if name not in self.found:
-            self.found[name] = {}  # types may refer to themselves
-            self.found[name] = self._struct(struct)
+        if name not in self.schemas:
+            self.schemas[name] = {}  # types may refer to themselves
+            self.schemas[name] = self._struct(struct)
         return {"$ref": self._prefix + name}
 
     def _struct(self, struct: Struct) -> Document:
@@ -205,7 +205,7 @@ class _Models:
                 return {"type": "array", "items": inner}
             return {"type": "object", "additionalProperties": inner}
         if (name := _NAMED.get(go_type.kind)) is not None:
-            self.found.setdefault(name, dict(self._named[go_type.kind]))
+            self.schemas.setdefault(name, dict(self._named[go_type.kind]))
             return {"$ref": self._prefix + name}
         return dict(go_type.schema())
 

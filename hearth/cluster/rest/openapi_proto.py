@@ -98,8 +98,8 @@ def _additional(others: Any) -> bytes:
 
 
 def _extensions(number: int, node: Document) -> bytes:
-    found: Iterable[str] = (key for key in node if key.startswith("x-"))
-    return b"".join(_message(number, _named(key, _any(node[key]))) for key in found)
+    keys: Iterable[str] = (key for key in node if key.startswith("x-"))
+    return b"".join(_message(number, _named(key, _any(node[key]))) for key in keys)
 
 
 def _any(value: Any) -> bytes:

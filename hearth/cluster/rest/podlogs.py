@@ -40,12 +40,12 @@ def log_options(query: Mapping[str, str], name: str, now: float) -> LogOptions:
         problem = "at most one of `sinceTime` or `sinceSeconds` may be specified"
         errors.append(fielderrors.forbidden("", problem))
     numbers = {f: _number(query, f) for f in ("sinceSeconds", "tailLines", "limitBytes")}
-    for field, least in (("sinceSeconds", 1), ("tailLines", 0), ("limitBytes", 1)):
+    for field, minimum in (("sinceSeconds", 1), ("tailLines", 0), ("limitBytes", 1)):
         number = numbers[field]
-        if number is not None and number < least:
+        if number is not None and number < minimum:
             problem = (
-                f"must be greater than {least - 1}"
-                if least
+                f"must be greater than {minimum - 1}"
+                if minimum
                 else "must be greater than or equal to 0"
             )
             errors.append(fielderrors.invalid(field, number, problem))
@@ -88,7 +88,7 @@ def container_of(pod: Object, asked: str) -> str:
     name, spec = pod["metadata"]["name"], pod.get("spec") or {}
     names = {f: [c["name"] for c in spec.get(f) or ()] for f in _CONTAINER_FIELDS}
     if asked:
-        if not any(asked in found for found in names.values()):
+        if not any(asked in of_type for of_type in names.values()):
             raise status.bad_request(f"container {asked} is not valid for pod {name}")
         return asked
     if len(names["containers"]) == 1:
@@ -103,9 +103,9 @@ def container_of(pod: Object, asked: str) -> str:
 
 
 def container_status(pod: Object, container: str) -> Object:
-    found = pod.get("status") or {}
+    pod_status = pod.get("status") or {}
     for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
-        for entry in found.get(field) or ():
+        for entry in pod_status.get(field) or ():
             if entry.get("name") == container:
                 return dict(entry)
     return {}
@@ -205,11 +205,11 @@ def last_lines(lines: list[bytes], count: int) -> list[bytes]:
     """The last whole lines; parts of one line count once."""
     if count == 0:
         return []
-    found = 0
-    for at in range(len(lines) - 1, -1, -1):
-        line = parse_line(lines[at])
+    complete = 0
+    for index in range(len(lines) - 1, -1, -1):
+        line = parse_line(lines[index])
         if line is not None and not line.partial:
-            found += 1
-            if found > count:
-                return lines[at + 1 :]
+            complete += 1
+            if complete > count:
+                return lines[index + 1 :]
     return lines

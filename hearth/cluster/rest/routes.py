@@ -74,9 +74,9 @@ async def handle_resource(api: Api, request: Request, target: Target) -> Respons
     """Answers a request below /api/VERSION or /apis/GROUP/VERSION."""
     verb = verb_of(request, target)
     check_access(request.user, target, verb or request.method.lower())
-    served = api.registry.get(target.group, target.version, target.plural)
+    served = api.kinds.get(target.group, target.version, target.plural)
     if served is None:
-        if api.registry.has_builtin(target.group):
+        if api.kinds.has_builtin(target.group):
             raise status.no_such_resource()
         return not_found()
     call = Call(api, request, target, served)

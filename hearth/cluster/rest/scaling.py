@@ -15,10 +15,10 @@ _METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 def _find(obj: Object, path: str) -> Any:
     """The value at a path such as ``.spec.replicas``; None where there is none."""
-    found: Any = obj
+    value: Any = obj
     for part in path.strip(".").split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def make_scale(kind: Kind, obj: Object, *, must_exist: bool = True) -> Object:
@@ -46,12 +46,12 @@ def make_scale(kind: Kind, obj: Object, *, must_exist: bool = True) -> Object:
 def _selector(kind: Kind, obj: Object) -> str:
     assert kind.scale is not None
     if not kind.custom:
-        found = (obj.get("spec") or {}).get("selector")
+        selector = (obj.get("spec") or {}).get("selector")
     elif kind.scale.label_selector is not None:
-        found = _find(obj, kind.scale.label_selector)
+        selector = _find(obj, kind.scale.label_selector)
     else:
-        found = None
-    return selector_text(found) if isinstance(found, dict) else found or ""
+        selector = None
+    return selector_text(selector) if isinstance(selector, dict) else selector or ""
 
 
 def replicas_of(scale: Object, name: str) -> int:

@@ -41,12 +41,12 @@ def partial(obj: Object, api_version: str) -> Object:
 
 def row(kind: Kind, obj: Object, now: float, *, include: str, api_version: str) -> dict[str, Any]:
     """One row; ``include`` is None, Metadata or Object, as the client's includeObject."""
-    found: dict[str, Any] = {"cells": list(kind.table.cells(obj, now))}
+    shown: dict[str, Any] = {"cells": list(kind.table.cells(obj, now))}
     if include == "Object":
-        found["object"] = obj
+        shown["object"] = obj
     elif include != "None":
-        found["object"] = partial(obj, api_version)
-    return found
+        shown["object"] = partial(obj, api_version)
+    return shown
 
 
 def table(

@@ -94,12 +94,12 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
 
 def current_rows(connection: sqlite3.Connection) -> Iterator[Row]:
     """The newest row of each key, deletions included."""
-    for found in connection.execute(_CURRENT):
-        yield _row(found)
+    for columns in connection.execute(_CURRENT):
+        yield _row(columns)
 
 
-def _row(found: Sequence[object]) -> Row:
-    row = Row(*found)  # type: ignore[arg-type]
+def _row(columns: Sequence[object]) -> Row:
+    row = Row(*columns)  # type: ignore[arg-type]
     return row._replace(deleted=bool(row.deleted))
 
 
@@ -133,8 +133,8 @@ def rows_after(
     size = 0
     with contextlib.closing(connection.cursor()) as cursor:
         bounds = (after, upto, prefix, prefix + "\U0010ffff")
-        for found in cursor.execute(_AFTER, bounds):
-            row, before = _row(found[:6]), _before(found)
+        for columns in cursor.execute(_AFTER, bounds):
+            row, before = _row(columns[:6]), _before(columns)
             size += len(row.value) + (len(before.value) if before else 0)
             if size > max_bytes:
                 return None
@@ -142,11 +142,11 @@ def rows_after(
     return rows
 
 
-def _before(found: Sequence[object]) -> Row | None:
-    identity, deleted, value = found[6:]
+def _before(columns: Sequence[object]) -> Row | None:
+    identity, deleted, value = columns[6:]
     if identity is None or deleted:
         return None
-    return _row((identity, found[1], 0, 0, 0.0, value))
+    return _row((identity, columns[1], 0, 0, 0.0, value))
 
 
 def compact(connection: sqlite3.Connection, after: int, upto: int) -> int:

@@ -67,7 +67,7 @@ class State:
 
     def resources(self) -> list[str]:
         """The resources that have objects."""
-        return [name for name, found in self._collections.items() if len(found)]
+        return [name for name, collection in self._collections.items() if len(collection)]
 
     def by_uid(self, uid: str) -> Entry | None:
         key = self._by_uid.get(uid)
@@ -116,8 +116,8 @@ def rewind(entries: list[Entry], changes: Sequence[Change]) -> list[Entry]:
     before = {change.now.key: change.before for change in reversed(changes)}
     if not before:
         return entries
-    found = [entry for entry in entries if entry.key not in before]
+    result = [entry for entry in entries if entry.key not in before]
     for entry in before.values():
         if entry is not None:
-            insort(found, entry, key=lambda other: other.key.path)
-    return found
+            insort(result, entry, key=lambda other: other.key.path)
+    return result

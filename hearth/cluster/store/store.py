@@ -119,7 +119,7 @@ class Store:
             self._reader.close()
         self._lock.release()
 
-    # Reading
+    # -- reading ---------------------------------------------------------------------------
 
     @property
     def revision(self) -> int:
@@ -179,7 +179,7 @@ class Store:
         self._all_listeners.append(listener)
         return lambda: self._all_listeners.remove(listener)
 
-    # Writing
+    # -- writing ---------------------------------------------------------------------------
 
     async def settled(self, key: Key) -> Entry | None:
         """The object once no write to it is on its way."""
@@ -238,7 +238,7 @@ class Store:
         for listener in (*self._listeners.get(key.resource, ()), *self._all_listeners):
             listener(change)
 
-    # Compaction
+    # -- compaction ------------------------------------------------------------------------
 
     async def compact(self, before: float) -> int:
         """Forgets what was replaced or deleted before a moment; returns the number of rows."""

@@ -76,10 +76,10 @@ def _core(api: Api, request: Request) -> Response:
         if output.shape == "APIGroupDiscoveryList":
             return _aggregated(api, request, core=True)
         return value_response(request, discovery.core_versions(api.address))
-    found = discovery.resource_list(api.registry, "", parts[1]) if len(parts) == 2 else None
-    if found is None:
+    document = discovery.resource_list(api.kinds, "", parts[1]) if len(parts) == 2 else None
+    if document is None:
         raise status.no_such_resource()
-    return value_response(request, found)
+    return value_response(request, document)
 
 
 def _groups(api: Api, request: Request) -> Response:
@@ -87,21 +87,21 @@ def _groups(api: Api, request: Request) -> Response:
     if len(parts) == 1:
         if request.output.shape == "APIGroupDiscoveryList":
             return _aggregated(api, request, core=False)
-        return value_response(request, discovery.group_list(api.registry))
+        return value_response(request, discovery.group_list(api.kinds))
     if len(parts) == 2:
-        found = discovery.api_group(api.registry, parts[1])
+        document = discovery.api_group(api.kinds, parts[1])
     elif len(parts) == 3:
-        found = discovery.resource_list(api.registry, parts[1], parts[2])
+        document = discovery.resource_list(api.kinds, parts[1], parts[2])
     else:
-        found = None
-    if found is None and api.registry.has_builtin(parts[1]):
+        document = None
+    if document is None and api.kinds.has_builtin(parts[1]):
         raise status.no_such_resource()
-    return not_found() if found is None else value_response(request, found)
+    return not_found() if document is None else value_response(request, document)
 
 
 def _aggregated(api: Api, request: Request, *, core: bool) -> Response:
     output = request.output
-    value = discovery.aggregated(api.registry, core=core, version=output.shape_version)
+    value = discovery.aggregated(api.kinds, core=core, version=output.shape_version)
     content_type = (
         f"{output.media};g={output.shape_group};v={output.shape_version};as={output.shape}"
     )

@@ -39,7 +39,7 @@ class OpenApiDocuments:
     async def answer(self, api: Api, request: Request) -> Response | None:
         """The document of a path; None where there is none."""
         accept = request.headers.get("accept", "")
-        kinds = [served.kind for served in api.registry.all()]
+        kinds = [served.kind for served in api.kinds.all()]
         path = request.path.rstrip("/")
         if path == _V2:
             return await self._swagger(api, kinds, accept)
@@ -68,8 +68,8 @@ class OpenApiDocuments:
 
     async def _built(self, api: Api, name: str, build: Callable[[], bytes]) -> bytes:
         async with self._building:
-            if self._generation != api.registry.generation:
-                self._generation = api.registry.generation
+            if self._generation != api.kinds.generation:
+                self._generation = api.kinds.generation
                 self._documents.clear()
             if name not in self._documents:
                 self._documents[name] = await asyncio.to_thread(build)

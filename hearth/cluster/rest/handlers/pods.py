@@ -34,14 +34,14 @@ def _pod(call: Call) -> Object:
 
 async def log(call: Call) -> Response:
     """The log of one container, whole or as it grows."""
-    wanted = podlogs.log_options(call.request.query, call.target.name, call.api.clock())
+    log_options = podlogs.log_options(call.request.query, call.target.name, call.api.clock())
     pod = _pod(call)
-    container = podlogs.container_of(pod, wanted.container)
+    container = podlogs.container_of(pod, log_options.container)
     if not (pod.get("spec") or {}).get("nodeName"):
         return Response(204, b"", _TEXT)
     folder = podlogs.log_folder(call.api.data_dir, pod, container)
-    path = _log_file(folder, pod, container, previous=wanted.previous)
-    reader = LogReader(call.api, call.key, path, wanted)
+    path = _log_file(folder, pod, container, previous=log_options.previous)
+    reader = LogReader(call.api, call.key, path, log_options)
     return Response(200, reader.pieces(pod["metadata"]["uid"], container), _TEXT)
 
 
@@ -72,23 +72,23 @@ def _log_file(folder: Path, pod: Object, container: str, *, previous: bool) -> P
 class LogReader:
     """Reads one log file for one client."""
 
-    def __init__(self, api: Api, key: Key, path: Path, wanted: LogOptions) -> None:
+    def __init__(self, api: Api, key: Key, path: Path, log_options: LogOptions) -> None:
         self._api = api
         self._key = key
         self._path = path
-        self._wanted = wanted
-        self._selector = Selector(wanted)
+        self._options = log_options
+        self._selector = Selector(log_options)
         self._at = 0
         self._rest = b""
 
     async def pieces(self, uid: str, container: str) -> AsyncIterator[bytes]:
         yield b""
-        if self._wanted.tail_lines is not None:
-            lines = await asyncio.to_thread(self._tail, self._wanted.tail_lines)
+        if self._options.tail_lines is not None:
+            lines = await asyncio.to_thread(self._tail, self._options.tail_lines)
             yield b"".join(self._selector.shown(lines))
         while not self._selector.is_done:
             # Asked before reading: what was written before the end is then read for sure.
-            has_ended = not self._wanted.follow or self._has_ended(uid, container)
+            has_ended = not self._options.follow or self._has_ended(uid, container)
             block = await asyncio.to_thread(self._read)
             if block:
                 yield b"".join(self._selector.shown(self._lines(block)))
@@ -209,11 +209,11 @@ def _check_budgets(api: Api, pod: Object) -> None:
     metadata = pod["metadata"]
     for entry in api.store.state.entries(_BUDGETS, metadata["namespace"]):
         budget = entry.parse()
-        found = budget.get("status") or {}
-        if not found.get("observedGeneration") or not _covers(budget, metadata):
+        budget_status = budget.get("status") or {}
+        if not budget_status.get("observedGeneration") or not _covers(budget, metadata):
             continue
-        if found.get("disruptionsAllowed", 0) <= 0:
-            raise _would_violate(entry, found)
+        if budget_status.get("disruptionsAllowed", 0) <= 0:
+            raise _would_violate(entry, budget_status)
 
 
 def _covers(budget: Object, metadata: Object) -> bool:
@@ -223,14 +223,13 @@ def _covers(budget: Object, metadata: Object) -> bool:
     )
 
 
-def _would_violate(entry: Entry, found: Object) -> status.ApiStatus:
-    cause = {
-        "reason": "DisruptionBudget",
-        "message": (
-            f"The disruption budget {entry.key.name} needs {found.get('desiredHealthy', 0)} "
-            f"healthy pods and has {found.get('currentHealthy', 0)} currently"
-        ),
-    }
+def _would_violate(entry: Entry, budget_status: Object) -> status.ApiStatus:
+    needed, healthy = (budget_status.get(k, 0) for k in ("desiredHealthy", "currentHealthy"))
+    message = (
+        f"The disruption budget {entry.key.name} needs {needed} healthy pods and has {healthy} "
+        "currently"
+    )
+    cause = {"reason": "DisruptionBudget", "message": message}
     return status.too_many_requests(
         "Cannot evict pod as it would violate the pod's disruption budget.",
         details={"causes": [cause]},

@@ -53,9 +53,9 @@ async def get(call: Call) -> Response:
     entry = call.api.store.get(call.key)
     if entry is None:
         raise status.not_found(call.kind.group, call.kind.plural, call.target.name)
-    wanted = call.request.query.get("resourceVersion")
-    if wanted and wanted.isascii() and wanted.isdigit() and int(wanted) > call.api.store.revision:
-        raise status.too_new(int(wanted), call.api.store.revision)
+    asked = call.request.query.get("resourceVersion")
+    if asked and asked.isascii() and asked.isdigit() and int(asked) > call.api.store.revision:
+        raise status.too_new(int(asked), call.api.store.revision)
     return entry_response(call, entry)
 
 
@@ -69,12 +69,12 @@ class Page:
     remaining: int | None = None
 
     def metadata(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"resourceVersion": str(self.revision)}
+        metadata: dict[str, Any] = {"resourceVersion": str(self.revision)}
         if self.continue_token:
-            found["continue"] = self.continue_token
+            metadata["continue"] = self.continue_token
         if self.remaining:
-            found["remainingItemCount"] = self.remaining
-        return found
+            metadata["remainingItemCount"] = self.remaining
+        return metadata
 
 
 async def list_objects(call: Call) -> Response:
@@ -133,10 +133,10 @@ async def _entries(call: Call, start: str, revision: int) -> tuple[Sequence[Entr
         raise _expired(start, error) from None
     # Changes may have come in meanwhile: take the state that the changes lead to.
     current = store.state.entries(call.served.resource)
-    found = rewind(current, changes)
+    entries = rewind(current, changes)
     return [
         entry
-        for entry in found
+        for entry in entries
         if (not namespace or entry.key.namespace == namespace) and entry.key.path > start
     ], revision
 
@@ -149,14 +149,14 @@ def _expired(start: str, error: Compacted) -> status.ApiStatus:
 
 
 async def _filtered(entries: Sequence[Entry], selection: Selection) -> list[Entry]:
-    found: list[Entry] = []
+    matching: list[Entry] = []
     pace = Pace()
     for entry in entries:
         if pace.is_over:
             await pace.give_way()
         if selection.matches(entry):
-            found.append(entry)
-    return found
+            matching.append(entry)
+    return matching
 
 
 def list_kind(call: Call) -> str:
@@ -176,8 +176,8 @@ async def _joined(
 ) -> AsyncIterator[bytes]:
     """An object whose last field is a list with one rendered element for each entry."""
     parts, size, pace = [orjson.dumps(head)[:-1], b',"%b":[' % field.encode()], 0, Pace()
-    for at, entry in enumerate(page.entries):
-        if at:
+    for index, entry in enumerate(page.entries):
+        if index:
             parts.append(b",")
         parts.append(render(entry))
         size += len(parts[-1])

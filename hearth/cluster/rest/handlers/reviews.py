@@ -143,7 +143,7 @@ def _self_subject(call: Call, obj: Object) -> Object:
 def _token(call: Call, obj: Object) -> Object:
     """Whether a token is good for one of the audiences asked for."""
     spec = obj.get("spec") or {}
-    token, wanted = spec.get("token", ""), spec.get("audiences") or [auth.ISSUER]
+    token, expected = spec.get("token", ""), spec.get("audiences") or [auth.ISSUER]
     if not token:
         raise status.bad_request("token is required for TokenReview in authentication")
     authenticator = call.api.authenticator
@@ -151,9 +151,11 @@ def _token(call: Call, obj: Object) -> Object:
         user, audiences = authenticator.token_user_and_audiences(token)
     except auth.BadToken as error:
         return {"user": {}, "error": f"[invalid bearer token, {error}]"}
-    fitting = [audience for audience in wanted if audience in audiences]
+    fitting = [audience for audience in expected if audience in audiences]
     if not fitting:
-        problem = f"token audiences {list(audiences)} is invalid for the target audiences {wanted}"
+        problem = (
+            f"token audiences {list(audiences)} is invalid for the target audiences {expected}"
+        )
         return {"user": {}, "error": f"[invalid bearer token, {problem}]"}
     return {"authenticated": True, "user": user.info(), "audiences": fitting}
 
@@ -168,7 +170,7 @@ _VERDICTS: Mapping[str, Callable[[Call, Object], Object]] = {
 }
 
 
-# TokenRequest
+# -- TokenRequest --------------------------------------------------------------------------
 
 
 async def request_token(call: Call) -> Response:

@@ -33,8 +33,8 @@ def decoded(call: Call, write_options: WriteOptions) -> Object:
     obj, duplicates = decode.decode_object(
         request.body, request.headers.get("content-type", ""), kind
     )
-    is_builtin = call.api.registry.is_builtin(obj)
-    is_unknown = kind.custom and call.api.registry.by_kind(*type_of(obj)) is None
+    is_builtin = call.api.kinds.is_builtin(obj)
+    is_unknown = kind.custom and call.api.kinds.by_kind(*type_of(obj)) is None
     is_other_version = type_of(obj)[0] != kind.api_version
     if is_unknown and is_other_version and write_options.field_validation == "Warn":
         request.warnings += decode.unknown_version_warnings(obj)
@@ -78,10 +78,10 @@ def check_name(obj: Object, name: str, namespace: str) -> None:
 async def finalize(call: Call) -> Response:
     """Replaces the finalizers of a namespace, and nothing else of it."""
     write_options = call.write_options("UpdateOptions")
-    wanted = (decoded(call, write_options).get("spec") or {}).get("finalizers") or []
+    finalizers = (decoded(call, write_options).get("spec") or {}).get("finalizers") or []
 
     def change(namespace: Object) -> Object:
-        namespace["spec"] = {"finalizers": wanted} if wanted else {}
+        namespace["spec"] = {"finalizers": finalizers} if finalizers else {}
         return namespace
 
     write = call.write(write_options)
@@ -118,7 +118,7 @@ def _patching(
 
     def change(obj: Object) -> Object:
         result = patches.patched(obj, body, media, schema=kind.schema)
-        patches.check_kind(result, kind, media=media, is_builtin=call.api.registry.is_builtin)
+        patches.check_kind(result, kind, media=media, is_builtin=call.api.kinds.is_builtin)
         patches.check_types(result, kind.schema, kind.kind, patch=body, media=media)
         warnings = patches.check_patched_fields(
             result,
@@ -238,7 +238,7 @@ def _check_applied_type(obj: Object, api_version: str, kind: str) -> None:
             f"expected: {api_version}"
         )
     if obj.get("kind") != kind:
-        given, wanted = f"Kind={obj.get('kind') or ''}", f"Kind={kind}"
+        given, expected = f"Kind={obj.get('kind') or ''}", f"Kind={kind}"
         raise status.bad_request(
-            f"incorrect type specified in patch: {version}, {given}, expected {version}, {wanted}"
+            f"incorrect type specified in patch: {version}, {given}, expected {version}, {expected}"
         )

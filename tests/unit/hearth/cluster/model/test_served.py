@@ -3,7 +3,7 @@ from __future__ import annotations
 from hearth.cluster.kinds.catalog import KINDS
 from hearth.cluster.model.kind import Column, Kind, Table
 from hearth.cluster.model.objects import Key, encode, make_entry
-from hearth.cluster.model.served import Registry, serve, version_priority
+from hearth.cluster.model.served import ServedKinds, serve, version_priority
 from hearth.cluster.rest import discovery
 
 
@@ -32,21 +32,21 @@ def test_another_version_of_a_stored_object_differs_in_its_api_version_alone() -
 
 
 def test_custom_kinds_come_and_go() -> None:
-    registry = Registry(KINDS)
-    registry.set_custom("widgets.x.io", [a_kind("v1"), a_kind("v1beta1")])
-    assert registry.group_versions()["x.io"] == ["v1", "v1beta1"]
-    served = registry.by_resource("widgets.x.io")
+    kinds = ServedKinds(KINDS)
+    kinds.set_custom("widgets.x.io", [a_kind("v1"), a_kind("v1beta1")])
+    assert kinds.group_versions()["x.io"] == ["v1", "v1beta1"]
+    served = kinds.by_resource("widgets.x.io")
     assert served is not None
     assert served.kind.version == "v1"
-    registry.set_custom("widgets.x.io", [])
-    assert "x.io" not in registry.group_versions()
-    assert registry.get("x.io", "v1", "widgets") is None
+    kinds.set_custom("widgets.x.io", [])
+    assert "x.io" not in kinds.group_versions()
+    assert kinds.get("x.io", "v1", "widgets") is None
 
 
 def test_discovery_lists_subresources_behind_their_resource() -> None:
-    found = discovery.resource_list(Registry(KINDS), "apps", "v1")
+    found = discovery.resource_list(ServedKinds(KINDS), "apps", "v1")
     assert found is not None
     names = [resource["name"] for resource in found["resources"]]
     at = names.index("deployments")
     assert names[at : at + 3] == ["deployments", "deployments/scale", "deployments/status"]
-    assert discovery.resource_list(Registry(KINDS), "apps", "v9") is None
+    assert discovery.resource_list(ServedKinds(KINDS), "apps", "v9") is None
