@@ -33,14 +33,17 @@ class Admission(Protocol):
     async def mutate(self, attempt: Attempt) -> Object | None:
         """The object to go on with: the one given, or a changed copy."""
 
-    async def validate(self, attempt: Attempt) -> None: ...
+    async def validate(self, attempt: Attempt) -> None:
+        """Returns when nothing speaks against the write."""
 
 
 class NoAdmission:
     """Lets everything pass."""
 
     async def mutate(self, attempt: Attempt) -> Object | None:
+        """Leaves the object as it is."""
         return attempt.obj
 
     async def validate(self, attempt: Attempt) -> None:
+        """Refuses nothing."""
         return None

@@ -29,10 +29,12 @@ class CallError(Exception):
 class Services(Protocol):
     """Finds the address behind a Service: (host, port), or a LookupError with Kubernetes' words."""
 
-    def __call__(self, namespace: str, name: str, port: int) -> tuple[str, int]: ...
+    def __call__(self, namespace: str, name: str, port: int) -> tuple[str, int]:
+        """The address behind a port of a Service; LookupError in Kubernetes' words."""
 
 
 def no_services(namespace: str, name: str, port: int) -> tuple[str, int]:
+    """Finds none: for callers of webhooks that are all named by URL."""
     raise LookupError(f'service "{name}" not found')
 
 
@@ -45,6 +47,7 @@ class Caller:
         self._contexts: OrderedDict[bytes, ssl.SSLContext] = OrderedDict()
 
     async def close(self) -> None:
+        """Closes the connections to all webhooks."""
         if self._session is not None:
             await self._session.close()
             self._session = None

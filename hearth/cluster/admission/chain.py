@@ -79,6 +79,7 @@ class AdmissionChain:
         self._snapshot = Snapshot(compile_webhooks(mutating), compile_webhooks(validating))
 
     async def close(self) -> None:
+        """Closes the connections to all webhooks."""
         await self._caller.close()
 
     async def mutate(self, attempt: Attempt) -> Object | None:

@@ -34,6 +34,7 @@ class Rule:
     scope: str
 
     def matches(self, operation: str, kind: Kind, subresource: str, *, namespaced: bool) -> bool:
+        """Whether the rule is about this operation on this kind and subresource."""
         if _ANY not in self.operations and operation not in self.operations:
             return False
         if _ANY not in self.groups and kind.group not in self.groups:

@@ -41,8 +41,11 @@ _DRAIN_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class ApiServerConfig:
-    """Where the state is and where to listen; ``allowed_hosts`` are further names for the Host
-    header, of a server that is reached under another name."""
+    """Where the state is and where to listen.
+
+    ``allowed_hosts`` are further names for the Host header, of a server that is reached under
+    another name.
+    """
 
     data_dir: Path
     host: str = "127.0.0.1"
@@ -84,6 +87,7 @@ async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> Asyn
 def make_api(
     config: ApiServerConfig, store: Store, credentials: Credentials, *, address: str, clock: Clock
 ) -> Api:
+    """Puts the parts of a server together; admission lets everything pass until it is set."""
     signer = Signer(load_key(credentials.signing_key_path))
     authenticator = Authenticator(
         admin_token=credentials.admin_token,

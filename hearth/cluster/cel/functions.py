@@ -312,4 +312,5 @@ _BUILTIN = frozenset(
 
 
 def is_known(name: str) -> bool:
+    """Whether the library or ``FUNCTIONS`` has a function of this name."""
     return name in FUNCTIONS or name in _BUILTIN or not name[:1].isalpha()

@@ -22,6 +22,7 @@ class NoOverload(CelError):
 
 @functools.cache
 def library() -> Any:
+    """The extension module of the library; ``CelError`` where it is not installed."""
     package = importlib.util.find_spec("cel")
     if package is None or not package.submodule_search_locations:
         raise CelError("the library for CEL expressions is not installed")

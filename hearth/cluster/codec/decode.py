@@ -219,7 +219,7 @@ def _cannot_handle(obj: Object, kind: Kind, problem: str) -> status.ApiStatus:
 
 
 def unknown_version_warnings(obj: Object) -> list[str]:
-    """Of a version that is not served nothing is known but its metadata."""
+    """The schema of a version that is not served: nothing is known of it but its metadata."""
     known = ("apiVersion", "kind", "metadata")
     return [f'unknown field "{field}"' for field in obj if field not in known]
 

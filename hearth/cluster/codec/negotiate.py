@@ -24,10 +24,12 @@ class Output:
 
     @property
     def shape_api_version(self) -> str:
+        """``meta.k8s.io/v1``: the version in which the shape was asked for."""
         return f"{self.shape_group}/{self.shape_version}"
 
     @property
     def content_type(self) -> str:
+        """The Content-Type of an answer in this form."""
         return self.media
 
 

@@ -60,6 +60,7 @@ def _not_a(value: Any, media: str) -> str:
 
 
 def not_a_map(value: Any) -> str:
+    """What Kubernetes says of a merge patch that is no object."""
     return _not_a(value, MERGE_PATCH)
 
 
@@ -116,6 +117,7 @@ def check_types(obj: Object, schema: Schema, kind: str, *, patch: Any, media: st
 
 
 def refused(text: str, problem: str) -> status.ApiStatus:
+    """422: the patch is well-formed and cannot be applied."""
     return status.invalid("", "", "", errors=[invalid("patch", text, problem)])
 
 

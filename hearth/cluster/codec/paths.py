@@ -44,6 +44,7 @@ def _namespace_subresource(group: str, rest: list[str]) -> bool:
 
 
 def unquote_path(text: str) -> str:
+    """A part of a path without its percent signs; bytes that are no UTF-8 are replaced."""
     return unquote_to_bytes(text).decode("utf-8", "replace") if "%" in text else text
 
 
@@ -73,4 +74,5 @@ def is_true(value: str) -> bool:
 
 
 def flag(query: dict[str, str], name: str) -> bool:
+    """Whether a boolean parameter is given and true."""
     return name in query and is_true(query[name])

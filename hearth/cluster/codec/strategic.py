@@ -114,7 +114,7 @@ def _delete_from_list(current: Object, key: str, values: Any) -> None:
         current[key] = [item for item in current[key] if item not in values]
 
 
-# Lists ---------------------------------------------------------------------------------------
+# -- Lists ---------------------------------------------------------------------------------
 
 
 def _merge_list(current: list[Any], patch: list[Any], schema: Schema) -> list[Any]:
@@ -173,7 +173,7 @@ def _merge_items(merged: list[Any], patch: list[Any], *, key: str, schema: Schem
     return merged
 
 
-# Order of merged lists -----------------------------------------------------------------------
+# -- Order of merged lists -----------------------------------------------------------------
 
 Identity = Callable[[Any], Any]
 

@@ -1,5 +1,6 @@
-"""YAML request bodies as plain values, within bounds. Pure; called by ``decode`` and server-side
-apply.
+"""YAML request bodies as plain values, within bounds.
+
+Pure; called by ``decode`` and by server-side apply.
 
 A short document can stand for an enormous one (aliases of aliases) and a deep one would exhaust
 the stack of the parser, which is written in C. Both are refused before they cost anything.

@@ -188,5 +188,6 @@ def effective_format(declared: str, types: tuple[str, ...]) -> str:
 
 
 def fits(declared: str, text: str) -> bool:
+    """Whether a text has the format; every text has one that is unknown."""
     check = _FORMATS.get(declared.replace("-", ""))
     return check is None or check(text)

@@ -25,6 +25,8 @@ class JSONPathError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class JSONPath:
+    """A compiled path; ``text`` is what it was read from."""
+
     text: str
     steps: tuple[Step, ...]
 

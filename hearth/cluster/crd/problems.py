@@ -28,24 +28,29 @@ _BLOCKING = frozenset(
 
 
 def child(path: str, name: str) -> str:
+    """The path of a field below a path."""
     return f"{path}.{name}" if path else name
 
 
 def at_key(path: str, key: str) -> str:
+    """The path of a map's value."""
     return f"{path}[{key}]"
 
 
 def at_index(path: str, index: int) -> str:
+    """The path of a list's item."""
     return f"{path}[{index}]"
 
 
 def too_many(field: str, actual: int, limit: int) -> FieldError:
+    """A list with more items than it may have."""
     items = "item" if limit == 1 else "items"
     message = f"Too many: {actual}: must have at most {limit} {items}"
     return FieldError(field, "FieldValueTooMany", message)
 
 
 def too_long(field: str, limit: int) -> FieldError:
+    """A text above ``limit`` bytes, or one byte."""
     unit = "byte" if limit == 1 else "bytes"
     message = f"Too long: may not be more than {limit} {unit}"
     return FieldError(field, "FieldValueTooLong", message)

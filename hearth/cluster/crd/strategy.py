@@ -15,8 +15,9 @@ from hearth.cluster.crd import lists, shaping
 from hearth.cluster.crd.problems import UNCHECKED, are_blocking
 from hearth.cluster.crd.rules import RuleSet, has_rules
 from hearth.cluster.crd.validation import validate_value
-from hearth.cluster.model.fielderrors import FieldError, invalid
+from hearth.cluster.model.fielderrors import FieldError, go_type, invalid
 from hearth.cluster.model.kind import Object, ScalePaths, Strategy
+from hearth.cluster.model.objectmeta import STANDARD_FINALIZERS
 
 Schema = Mapping[str, Any]
 
@@ -120,7 +121,7 @@ class _CustomRules:
             value = _at(obj, self.scale.label_selector)
             if value is not None and not isinstance(value, str):
                 path = self.scale.label_selector
-                detail = f"{path} accessor error: {value} is of the type {_go_type(value)}, "
+                detail = f"{path} accessor error: {value} is of the type {go_type(value)}, "
                 yield invalid(path, "", detail + "expected string")
 
 
@@ -138,7 +139,7 @@ def _replica_errors(obj: Object, path: str) -> Iterator[FieldError]:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int):
-        detail = f"{path} accessor error: {value} is of the type {_go_type(value)}, expected int64"
+        detail = f"{path} accessor error: {value} is of the type {go_type(value)}, expected int64"
         yield invalid(path, 0, detail)
     elif value < 0:
         yield invalid(path, value, "should be a non-negative integer")
@@ -146,21 +147,6 @@ def _replica_errors(obj: Object, path: str) -> Iterator[FieldError]:
         yield invalid(path, value, f"should be less than or equal to {_MAX_INT32}")
 
 
-_GO_TYPES: dict[type, str] = {
-    str: "string",
-    bool: "bool",
-    int: "int64",
-    float: "float64",
-    dict: "map[string]interface {}",
-    list: "[]interface {}",
-}
-
-
-def _go_type(value: Any) -> str:
-    return _GO_TYPES.get(type(value), "<nil>")
-
-
-_STANDARD_FINALIZERS = frozenset({"orphan", "foregroundDeletion", "kubernetes"})
 _PREFER = 'metadata.finalizers: "{}": prefer a domain-qualified finalizer name {}to avoid {}'
 _ACCIDENT = "accidental conflicts with other finalizer writers"
 
@@ -170,7 +156,7 @@ def _warnings(deprecation: str | None, obj: Object, old: Object | None) -> list[
     texts = [deprecation] if deprecation else []
     if old is not None:
         return texts
-    for name in sorted(set(obj["metadata"].get("finalizers") or ()) - _STANDARD_FINALIZERS):
+    for name in sorted(set(obj["metadata"].get("finalizers") or ()) - STANDARD_FINALIZERS):
         if "/" not in name:
             path = "including a path (/) " if "." in name else ""
             texts.append(_PREFER.format(name, path, _ACCIDENT))

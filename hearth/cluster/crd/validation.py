@@ -93,6 +93,7 @@ def _validate(schema: Schema, value: JSON, path: str, old: JSON) -> _Result:
 
 
 def types_of(schema: Schema) -> tuple[str, ...]:
+    """The JSON types a schema allows; none for any."""
     if schema.get("x-kubernetes-int-or-string"):
         return ("integer", "string")
     return (schema["type"],) if schema.get("type") else ()
@@ -329,7 +330,7 @@ def _junctors(schema: Schema, value: JSON, path: str, old: JSON) -> Iterator[_Re
 
 
 def _best(results: list[_Result]) -> _Result:
-    """Of several failed alternatives the one that came furthest."""
+    """The one of several failed alternatives that came furthest."""
     return max(results, key=lambda result: result.matched)
 
 

@@ -26,12 +26,14 @@ class ListAtom:
 
     @property
     def element(self) -> Atom:
+        """How an item is merged."""
         if self._atom is None:
             items = self._items
             self._atom = UNTYPED_ATOMIC if items is None else Atom(items, self._preserve)
         return self._atom
 
     def key_default(self, name: str) -> Any:
+        """The default of a key field of the items, or None."""
         properties = (self._items or {}).get("properties") or {}
         return (properties.get(name) or {}).get("default")
 
@@ -50,6 +52,7 @@ class MapAtom:
 
     @property
     def has_fields(self) -> bool:
+        """Whether the schema names fields, so that it is a struct."""
         return bool(self._properties)
 
     @property
@@ -58,6 +61,7 @@ class MapAtom:
         return not self._properties and self.element is DEDUCED
 
     def has_field(self, name: str) -> bool:
+        """Whether the schema names this field."""
         return name in self._properties
 
     def at(self, name: str) -> Atom | None:
@@ -73,6 +77,7 @@ class MapAtom:
 
     @property
     def element(self) -> Atom | None:
+        """How the value of a key without a field of its own is merged; None: it is unknown."""
         if "" in self._cache:
             return self._cache[""]
         atom = self._cache[""] = self._make_element()

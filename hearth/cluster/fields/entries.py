@@ -30,6 +30,8 @@ class ManagerId(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
+    """What one manager owns, under the version it wrote."""
+
     fields: FieldSet
     api_version: str
     time: str | None = None  # RFC 3339, as stored
@@ -39,6 +41,7 @@ Managers = dict[ManagerId, Entry]
 
 
 def manager_id(manager: str, operation: str, api_version: str, *, subresource: str) -> ManagerId:
+    """The key of an entry: applies of all versions share one, updates do not."""
     version = "" if operation == APPLY else api_version
     return ManagerId(manager or "unknown", operation, version, subresource)
 
@@ -68,7 +71,7 @@ def decode(entries: object) -> Managers:
 
 
 def encode(managers: Managers) -> list[dict[str, Any]]:
-    """managedFields in Kubernetes' order: operation, time, manager, version, subresource."""
+    """The ``managedFields`` in their order: operation, time, manager, version, subresource."""
     entries = sorted(
         managers.items(),
         key=lambda item: (
@@ -121,4 +124,5 @@ def capped(managers: Managers) -> Managers:
 
 
 def without_times(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The entries without their times, for telling whether anything else changed."""
     return [{k: v for k, v in entry.items() if k != "time"} for entry in entries]

@@ -31,6 +31,7 @@ class FieldSet:
 
     @classmethod
     def of(cls, *paths: Path) -> FieldSet:
+        """The set of these paths."""
         result = cls()
         for path in paths:
             result.insert(path)
@@ -81,9 +82,11 @@ class FieldSet:
             yield from self.children[element]._walk((*prefix, element))
 
     def with_prefix(self, element: str) -> FieldSet:
+        """The paths below an element, without it."""
         return self.children.get(element) or EMPTY
 
     def union(self, other: FieldSet) -> FieldSet:
+        """The paths that are in one of both."""
         if not other.members and not other.children:
             return self
         if not self.members and not self.children:
@@ -95,6 +98,7 @@ class FieldSet:
         return FieldSet(self.members | other.members, children)
 
     def intersection(self, other: FieldSet) -> FieldSet:
+        """The paths that are in both."""
         children = {}
         for element, child in self.children.items():
             if (theirs := other.children.get(element)) and (both := child.intersection(theirs)):
@@ -186,6 +190,7 @@ def key_element(keys: Mapping[str, Any]) -> str:
 
 
 def value_element(value: Any) -> str:
+    """The element of a set's item: its value."""
     return "v:" + _compact(value)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from hearth.cluster.fields.atoms import Atom, ListAtom, MapAtom
 from hearth.cluster.fields.fieldset import FieldSet, key_element, path_text, value_element
+from hearth.cluster.model.fielderrors import go_type
 
 JSON = Any
 
@@ -143,6 +144,7 @@ class Comparison:
     added: FieldSet = field(default_factory=FieldSet)
 
     def excluding(self, fields: FieldSet) -> Comparison:
+        """The comparison without these fields and what is below them."""
         if not fields:
             return self
         return Comparison(
@@ -153,6 +155,7 @@ class Comparison:
 
 
 def compare(atom: Atom, left: JSON, right: JSON) -> Comparison:
+    """Which fields were removed, modified and added from ``left`` to ``right``."""
     result = Comparison()
     _Comparer(result).compare(atom, left, right, path=())
     return result
@@ -355,26 +358,12 @@ def _check_scalar(kind: str, value: JSON) -> list[str]:
     if kind == "number":
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return []
-        return [f"expected numeric (int or float), got {_go_type(value)}"]
+        return [f"expected numeric (int or float), got {go_type(value)}"]
     if kind == "boolean":
         return [] if isinstance(value, bool) else [f"expected boolean, got {_go_value(value)}"]
     if isinstance(value, (int, float, str, bool)):
         return []
     return [f"expected any scalar, got {_go_value(value)}"]
-
-
-_GO_TYPES: dict[type, str] = {
-    str: "string",
-    bool: "bool",
-    int: "int64",
-    float: "float64",
-    dict: "map[string]interface {}",
-    list: "[]interface {}",
-}
-
-
-def _go_type(value: JSON) -> str:
-    return _GO_TYPES.get(type(value), "<nil>")
 
 
 def _go_syntax(value: JSON) -> str:
@@ -383,9 +372,9 @@ def _go_syntax(value: JSON) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):
         inner = ", ".join(f"{json.dumps(k)}:{_go_syntax(v)}" for k, v in sorted(value.items()))
-        return f"{_go_type(value)}{{{inner}}}"
+        return f"{go_type(value)}{{{inner}}}"
     if isinstance(value, list):
-        return f"{_go_type(value)}{{{', '.join(map(_go_syntax, value))}}}"
+        return f"{go_type(value)}{{{', '.join(map(_go_syntax, value))}}}"
     return "interface {}(nil)" if value is None else str(value)
 
 

@@ -78,6 +78,7 @@ class Conflict:
 
     @property
     def field(self) -> str:
+        """The field as the message names it, ``.spec.replicas``."""
         return path_text(self.path)
 
     @property

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hearth.cluster.model import checks
-from hearth.cluster.model.checks import dns1123_label_problems, each
-from hearth.cluster.model.fielderrors import FieldError, duplicate, forbidden, invalid, required
+from hearth.cluster.model.checks import each
+from hearth.cluster.model.fielderrors import FieldError, duplicate, invalid, required
 from hearth.cluster.model.kind import Object
+from hearth.kube.names import dns1123_label_problems, qualified_name_problems
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 def affinity_errors(affinity: Object | None, path: str) -> Iterator[FieldError]:
+    """Checks node and pod affinity of a pod spec."""
     if affinity is None:
         return
     if (nodes := affinity.get("nodeAffinity")) is not None:
@@ -33,6 +35,7 @@ def _node_affinity_errors(affinity: Object, path: str) -> Iterator[FieldError]:
 
 
 def node_selector_errors(selector: Object, path: str) -> Iterator[FieldError]:
+    """Checks a NodeSelector: of required node affinity or of a volume."""
     terms = selector.get("nodeSelectorTerms") or []
     if not terms:
         detail = "must have at least one node selector term"
@@ -47,23 +50,9 @@ def _node_term_errors(term: Object, path: str) -> Iterator[FieldError]:
 
 
 def _node_requirement_errors(requirement: Object, path: str) -> Iterator[FieldError]:
-    operator, values = requirement.get("operator", ""), requirement.get("values") or []
-    if operator in ("In", "NotIn"):
-        if not values:
-            detail = "must be specified when `operator` is 'In' or 'NotIn'"
-            yield required(f"{path}.values", detail)
-    elif operator in ("Exists", "DoesNotExist"):
-        if values:
-            detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-            yield forbidden(f"{path}.values", detail)
-    elif operator in ("Gt", "Lt"):
-        if len(values) != 1:
-            detail = "must be specified single value when `operator` is 'Lt' or 'Gt'"
-            yield required(f"{path}.values", detail)
-    else:
-        yield invalid(f"{path}.operator", operator, "not a valid selector operator")
+    yield from checks.operator_errors(requirement, path, comparing=True)
     key = requirement.get("key", "")
-    yield from each(f"{path}.key", key, checks.qualified_name_problems(key))
+    yield from each(f"{path}.key", key, qualified_name_problems(key))
 
 
 def _weight_errors(term: Object, path: str) -> Iterator[FieldError]:
@@ -91,10 +80,11 @@ def _pod_term_errors(term: Object, path: str) -> Iterator[FieldError]:
     topology = term.get("topologyKey", "")
     if not topology:
         yield required(f"{path}.topologyKey", "can not be empty")
-    yield from each(f"{path}.topologyKey", topology, checks.qualified_name_problems(topology))
+    yield from each(f"{path}.topologyKey", topology, qualified_name_problems(topology))
 
 
 def spread_errors(spec: Object, path: str) -> Iterator[FieldError]:
+    """Checks topology spread constraints; no two may be about the same key and action."""
     constraints = spec.get("topologySpreadConstraints") or []
     for i, constraint in enumerate(constraints):
         yield from _constraint_errors(constraint, f"{path}[{i}]")

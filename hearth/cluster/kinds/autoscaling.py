@@ -6,14 +6,10 @@ from collections.abc import Iterator
 
 from hearth.cluster.kinds.base import Rules, child
 from hearth.cluster.model import checks
-from hearth.cluster.model.checks import (
-    dns1123_label_problems,
-    each,
-    non_negative,
-    path_segment_problems,
-)
+from hearth.cluster.model.checks import each, non_negative, path_segment_problems
 from hearth.cluster.model.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from hearth.cluster.model.kind import Object
+from hearth.kube.names import dns1123_label_problems
 from hearth.kube.quantity import parse_quantity
 
 _CPU_UTILIZATION = 80

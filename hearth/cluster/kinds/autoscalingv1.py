@@ -1,5 +1,6 @@
-"""HorizontalPodAutoscaler in its old version, autoscaling/v1, which ``kubectl autoscale`` used
-until 1.32. Pure; used by the catalog.
+"""HorizontalPodAutoscaler in its old version.
+
+That is autoscaling/v1, which ``kubectl autoscale`` used until 1.32. Pure; used by the catalog.
 
 Objects are stored as autoscaling/v2. The old version knows one metric, CPU utilization; what it
 cannot say is kept in annotations, as in Kubernetes.

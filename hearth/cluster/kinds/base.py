@@ -14,7 +14,11 @@ from typing import Any
 from hearth.cluster.model import typetable
 from hearth.cluster.model.fielderrors import FieldError, invalid
 from hearth.cluster.model.kind import Kind, Object, ScalePaths, Strategy, Table
-from hearth.cluster.model.objectmeta import validate_object_meta, validate_object_meta_update
+from hearth.cluster.model.objectmeta import (
+    STANDARD_FINALIZERS,
+    validate_object_meta,
+    validate_object_meta_update,
+)
 from hearth.cluster.model.roundtrip import round_trip
 from hearth.cluster.model.tables import plain_table
 
@@ -76,10 +80,12 @@ class Rules:
 
 
 def metadata_name(obj: Object) -> str:
+    """The field ``metadata.name``, selectable in every kind."""
     return str(obj["metadata"].get("name", ""))
 
 
 def metadata_namespace(obj: Object) -> str:
+    """The field ``metadata.namespace``, selectable in namespaced kinds."""
     return str(obj["metadata"].get("namespace", ""))
 
 
@@ -177,7 +183,6 @@ def _strategy(rules: Rules, struct: typetable.Struct, namespaced: bool) -> Strat
     )
 
 
-_STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _FREE_FINALIZERS = frozenset({"apiextensions/v1", "admissionregistration/v1"})
 
 
@@ -186,7 +191,7 @@ def _finalizer_errors(obj: Object, struct: typetable.Struct) -> Iterator[FieldEr
     if struct.package.path in _FREE_FINALIZERS:
         return
     for i, finalizer in enumerate(obj["metadata"].get("finalizers") or ()):
-        if "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             yield invalid(f"metadata.finalizers[{i}]", finalizer, detail)
 
@@ -200,4 +205,5 @@ def child(obj: Object, key: str) -> Object:
 
 
 def copied(value: Any) -> Any:
+    """A deep copy, which a rule may change."""
     return copy.deepcopy(value)

@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from hearth.cluster.kinds.base import Rules, child, text_at
 from hearth.cluster.kinds.quantities import amount_errors
 from hearth.cluster.model import checks
-from hearth.cluster.model.checks import dns1123_label_problems, each, immutable
+from hearth.cluster.model.checks import each, immutable
 from hearth.cluster.model.fielderrors import FieldError, duplicate, forbidden, invalid, required
 from hearth.cluster.model.kind import Object
-from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.names import (
+    dns1123_label_problems,
+    dns1123_subdomain_problems,
+    label_value_problems,
+    qualified_name_problems,
+)
 from hearth.kube.quantity import parse_quantity
 
 _NAME_LABEL = "kubernetes.io/metadata.name"
 
-# Namespaces ----------------------------------------------------------------------------------
+# -- Namespaces ----------------------------------------------------------------------------
 
 
 def _default_namespace(obj: Object) -> None:
@@ -40,7 +45,7 @@ def _prepare_namespace(new: Object, old: Object | None) -> None:
 def _namespace_errors(obj: Object) -> Iterator[FieldError]:
     for finalizer in (obj.get("spec") or {}).get("finalizers") or ():
         path = "spec.finalizers"
-        yield from each(path, finalizer, checks.qualified_name_problems(finalizer))
+        yield from each(path, finalizer, qualified_name_problems(finalizer))
         if "/" not in finalizer and finalizer not in ("kubernetes", "orphan"):
             detail = "name is neither a standard finalizer name nor is it fully qualified"
             yield invalid(path, finalizer, detail)
@@ -67,7 +72,7 @@ NAMESPACE = Rules(
 )
 
 
-# Nodes ---------------------------------------------------------------------------------------
+# -- Nodes ---------------------------------------------------------------------------------
 
 
 def _default_node(obj: Object) -> None:
@@ -80,8 +85,8 @@ def _node_errors(obj: Object) -> Iterator[FieldError]:
     seen: set[tuple[str, str]] = set()
     for i, taint in enumerate((obj.get("spec") or {}).get("taints") or ()):
         path, key, effect = f"metadata.taints[{i}]", taint.get("key", ""), taint.get("effect", "")
-        yield from each(f"{path}.key", key, checks.qualified_name_problems(key))
-        if problems := checks.label_value_problems(taint.get("value", "")):
+        yield from each(f"{path}.key", key, qualified_name_problems(key))
+        if problems := label_value_problems(taint.get("value", "")):
             yield invalid(f"{path}.value", taint["value"], ";".join(problems))
         if not effect:
             yield required(f"{path}.effect")
@@ -115,7 +120,7 @@ NODE = Rules(
 SERVICE_ACCOUNT = Rules(metadata_again=True)
 
 
-# Volumes -------------------------------------------------------------------------------------
+# -- Volumes -------------------------------------------------------------------------------
 
 _ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _VOLUME_MODES = ("Block", "Filesystem")
@@ -127,6 +132,7 @@ def _default_claim(obj: Object) -> None:
 
 
 def claim_spec_errors(spec: Object, path: str) -> Iterator[FieldError]:
+    """Checks the spec of a PersistentVolumeClaim, or of a template for one."""
     modes = spec.get("accessModes") or []
     if not modes:
         yield required(f"{path}.accessModes", "at least 1 access mode is required")
@@ -198,7 +204,7 @@ def _volume_errors(obj: Object) -> Iterator[FieldError]:
 PERSISTENT_VOLUME = Rules(default=_default_volume, validate=_volume_errors, metadata_again=True)
 
 
-# Limits and classes --------------------------------------------------------------------------
+# -- Limits and classes --------------------------------------------------------------------
 
 
 def _default_limits(obj: Object) -> None:
@@ -219,7 +225,7 @@ LIMIT_RANGE = Rules(default=_default_limits, metadata_again=True)
 def _quota_errors(obj: Object) -> Iterator[FieldError]:
     for name, text in ((obj.get("spec") or {}).get("hard") or {}).items():
         path = f"spec.hard[{name}]"
-        yield from each(path, name, checks.qualified_name_problems(name))
+        yield from each(path, name, qualified_name_problems(name))
         yield from amount_errors(name, text, path)
 
 
@@ -237,7 +243,7 @@ def _storage_class_errors(obj: Object) -> Iterator[FieldError]:
         yield required("provisioner")
     else:
         name = provisioner.lower()
-        yield from each("provisioner", provisioner, checks.qualified_name_problems(name))
+        yield from each("provisioner", provisioner, qualified_name_problems(name))
     modes = ("Immediate", "WaitForFirstConsumer")
     yield from checks.one_of(obj.get("volumeBindingMode"), modes, "volumeBindingMode")
     yield from checks.one_of(obj.get("reclaimPolicy"), ("Delete", "Retain"), "reclaimPolicy")

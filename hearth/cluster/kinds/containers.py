@@ -10,7 +10,7 @@ from hearth.cluster.kinds.probes import lifecycle_errors, probe_errors
 from hearth.cluster.kinds.quantities import resources_errors
 from hearth.cluster.kinds.volumes import descending_path_problems
 from hearth.cluster.model import checks
-from hearth.cluster.model.checks import dns1123_label_problems, each
+from hearth.cluster.model.checks import each
 from hearth.cluster.model.fielderrors import (
     FieldError,
     duplicate,
@@ -21,6 +21,7 @@ from hearth.cluster.model.fielderrors import (
     required,
 )
 from hearth.cluster.model.kind import Object
+from hearth.kube.names import dns1123_label_problems
 
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -30,6 +31,7 @@ _LARGEST_INT32 = 2**31 - 1
 
 
 def containers_errors(spec: Object, path: str, volumes: set[str]) -> Iterator[FieldError]:
+    """Checks the containers of a pod spec; ``volumes`` are the names they may mount."""
     containers = spec.get("containers") or []
     if not containers:
         yield required(path)
@@ -50,6 +52,7 @@ def containers_errors(spec: Object, path: str, volumes: set[str]) -> Iterator[Fi
 
 
 def init_containers_errors(spec: Object, path: str, volumes: set[str]) -> Iterator[FieldError]:
+    """Checks the init containers, sidecars (``restartPolicy: Always``) included."""
     names = {container.get("name", "") for container in spec.get("containers") or ()}
     grace = spec.get("terminationGracePeriodSeconds")
     for i, container in enumerate(spec.get("initContainers") or ()):
@@ -76,6 +79,7 @@ _EPHEMERAL_FORBIDDEN = ("ports", "livenessProbe", "readinessProbe", "startupProb
 
 
 def ephemeral_containers_errors(spec: Object, path: str, volumes: set[str]) -> Iterator[FieldError]:
+    """Checks ephemeral containers: they have no ports, probes or resources."""
     others = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
     names = {container.get("name", "") for container in others}
     for i, container in enumerate(spec.get("ephemeralContainers") or ()):

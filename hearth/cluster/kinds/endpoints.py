@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from hearth.cluster.kinds import warnings
 from hearth.cluster.kinds.base import Rules
 from hearth.cluster.model import checks
-from hearth.cluster.model.checks import dns1123_label_problems, each
+from hearth.cluster.model.checks import each
 from hearth.cluster.model.fielderrors import FieldError, duplicate, required
 from hearth.cluster.model.kind import Object
-from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.names import (
+    dns1123_label_problems,
+    dns1123_subdomain_problems,
+    qualified_name_problems,
+)
 
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 
-# Endpoints -----------------------------------------------------------------------------------
+# -- Endpoints -----------------------------------------------------------------------------
 
 
 def _default_endpoints(obj: Object) -> None:
@@ -56,7 +60,7 @@ ENDPOINTS = Rules(
 )
 
 
-# Endpoint slices -----------------------------------------------------------------------------
+# -- Endpoint slices -----------------------------------------------------------------------
 
 
 def _default_slice(obj: Object) -> None:
@@ -112,7 +116,7 @@ def _slice_port_errors(port: Object, path: str) -> Iterator[FieldError]:
     if number is not None:
         yield from each(f"{path}.port", number, checks.port_number_problems(number))
     if (protocol := port.get("appProtocol")) is not None:
-        problems = checks.qualified_name_problems(protocol)
+        problems = qualified_name_problems(protocol)
         yield from each(f"{path}.appProtocol", protocol, problems)
 
 

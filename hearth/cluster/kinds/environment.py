@@ -9,7 +9,7 @@ from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each
 from hearth.cluster.model.fielderrors import FieldError, invalid, not_supported, required
 from hearth.cluster.model.kind import Object
-from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.names import dns1123_subdomain_problems, qualified_name_problems
 
 ENV_FIELDS = (
     "metadata.name",
@@ -47,6 +47,7 @@ _MANY = "may not have more than one field specified at a time"
 
 
 def env_errors(variables: list[Object], path: str) -> Iterator[FieldError]:
+    """Checks the variables of a container."""
     for i, variable in enumerate(variables):
         variable_path, name = f"{path}[{i}]", variable.get("name", "")
         if not name:
@@ -79,6 +80,7 @@ def _source_errors(variable: Object, source: Object, path: str) -> Iterator[Fiel
 
 
 def env_field_errors(reference: Object, path: str) -> Iterator[FieldError]:
+    """Checks the pod field that a variable takes its value from."""
     yield from field_errors(reference, path, ENV_FIELDS)
 
 
@@ -103,9 +105,9 @@ def field_errors(reference: Object, path: str, allowed: tuple[str, ...]) -> Iter
 
 def _subscript_errors(match: re.Match[str], path: str) -> Iterator[FieldError]:
     if match["path"] == "metadata.annotations":
-        problems = checks.qualified_name_problems(match["key"].lower())
+        problems = qualified_name_problems(match["key"].lower())
     elif match["path"] == "metadata.labels":
-        problems = checks.qualified_name_problems(match["key"])
+        problems = qualified_name_problems(match["key"])
     else:
         text = f"error converting fieldPath: field label does not support subscript: {match[0]}"
         yield invalid(f"{path}.fieldPath", match[0], text)
@@ -116,6 +118,7 @@ def _subscript_errors(match: re.Match[str], path: str) -> Iterator[FieldError]:
 def resource_field_errors(
     reference: Object, path: str, *, in_volume: bool = False
 ) -> Iterator[FieldError]:
+    """Checks the container resource that a variable or a file takes its value from."""
     resource = reference.get("resource", "")
     if in_volume and not reference.get("containerName"):
         yield required(f"{path}.containerName")
@@ -137,6 +140,7 @@ def _key_errors(reference: Object, path: str) -> Iterator[FieldError]:
 
 
 def env_from_errors(sources: list[Object], path: str) -> Iterator[FieldError]:
+    """Checks the ConfigMaps and Secrets that a container takes all variables from."""
     for i, source in enumerate(sources):
         source_path = f"{path}[{i}]"
         if prefix := source.get("prefix"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hearth.cluster.kinds.base import Rules, text_at
-from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each
 from hearth.cluster.model.fielderrors import FieldError, invalid, required
 from hearth.cluster.model.kind import Object
+from hearth.kube.names import qualified_name_problems
 
 _MISMATCH = "does not match event.namespace"
 _LIMITS = (("action", 128), ("reason", 128))
@@ -32,7 +32,7 @@ def _new_event_errors(obj: Object) -> Iterator[FieldError]:
     controller, instance = obj.get("reportingComponent", ""), obj.get("reportingInstance", "")
     if not controller:
         yield required("reportingComponent")
-    yield from each("reportingComponent", controller, checks.qualified_name_problems(controller))
+    yield from each("reportingComponent", controller, qualified_name_problems(controller))
     if not instance:
         yield required("reportingInstance")
     elif len(instance) > 128:

@@ -9,7 +9,7 @@ from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each, immutable, wildcard_subdomain_problems
 from hearth.cluster.model.fielderrors import FieldError, invalid, required
 from hearth.cluster.model.kind import Object
-from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.names import dns1035_label_problems, dns1123_subdomain_problems
 
 
 def _new_ingress(new: Object, old: Object | None) -> None:
@@ -72,7 +72,7 @@ def _service_errors(service: Object, path: str) -> Iterator[FieldError]:
     if not name:
         yield required(f"{path}.name")
     else:
-        yield from each(f"{path}.name", name, checks.dns1035_label_problems(name))
+        yield from each(f"{path}.name", name, dns1035_label_problems(name))
     if port.get("name") and port.get("number"):
         yield invalid(path, "", "cannot set both port name & port number")
     elif port.get("name"):

@@ -18,7 +18,7 @@ from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each, immutable
 from hearth.cluster.model.fielderrors import FieldError, forbidden, invalid, required
 from hearth.cluster.model.kind import Object
-from hearth.kube.names import random_suffix
+from hearth.kube.names import qualified_name_problems, random_suffix
 from hearth.kube.quantity import parse_quantity
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -159,7 +159,7 @@ def _is_guaranteed(resources: Object) -> bool:
     return len(limits) == 2 and requests == limits
 
 
-# Validation ----------------------------------------------------------------------------------
+# -- Validation ----------------------------------------------------------------------------
 
 
 def _errors(obj: Object) -> Iterator[FieldError]:
@@ -261,7 +261,7 @@ def _status_update(new: Object, old: Object) -> Iterator[FieldError]:
         if not kind:
             yield required(path)
         else:
-            yield from each(path, kind, checks.qualified_name_problems(kind))
+            yield from each(path, kind, qualified_name_problems(kind))
     yield from immutable(status.get("qosClass"), before.get("qosClass"), "status.qosClass")
     for i, address in enumerate(status.get("podIPs") or ()):
         problems = checks.ip_problems(address.get("ip", ""))

@@ -16,11 +16,16 @@ from hearth.cluster.kinds.containers import (
 )
 from hearth.cluster.kinds.volumes import valid_volume_names, volumes_errors
 from hearth.cluster.model import checks
-from hearth.cluster.model.checks import dns1123_label_problems, each, labels_errors
+from hearth.cluster.model.checks import each, labels_errors
 from hearth.cluster.model.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from hearth.cluster.model.kind import Object
 from hearth.cluster.model.objectmeta import annotations_errors
-from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.names import (
+    dns1123_label_problems,
+    dns1123_subdomain_problems,
+    label_value_problems,
+    qualified_name_problems,
+)
 
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -117,11 +122,11 @@ def _gate_errors(spec: Object, path: str) -> Iterator[FieldError]:
     for i, gate in enumerate(spec.get("readinessGates") or ()):
         kind = gate.get("conditionType", "")
         gate_path = f"{path}.readinessGates[{i}].conditionType"
-        yield from each(gate_path, kind, checks.qualified_name_problems(kind))
+        yield from each(gate_path, kind, qualified_name_problems(kind))
     gates = [gate.get("name", "") for gate in spec.get("schedulingGates") or ()]
     for i, gate in enumerate(gates):
         gate_path = f"{path}.schedulingGates[{i}]"
-        yield from each(gate_path, gate, checks.qualified_name_problems(gate))
+        yield from each(gate_path, gate, qualified_name_problems(gate))
 
 
 _NAMES = (
@@ -164,6 +169,7 @@ def _scheduling_errors(spec: Object, path: str) -> Iterator[FieldError]:
 
 
 def tolerations_errors(tolerations: list[Object], path: str) -> Iterator[FieldError]:
+    """Checks tolerations of a pod spec."""
     for i, toleration in enumerate(tolerations):
         yield from _toleration_errors(toleration, f"{path}[{i}]")
 
@@ -172,7 +178,7 @@ def _toleration_errors(toleration: Object, path: str) -> Iterator[FieldError]:
     key, operator = toleration.get("key", ""), toleration.get("operator", "")
     value, effect = toleration.get("value", ""), toleration.get("effect", "")
     if key:
-        yield from each(f"{path}.key", key, checks.qualified_name_problems(key))
+        yield from each(f"{path}.key", key, qualified_name_problems(key))
     elif operator != "Exists":
         detail = (
             'operator must be Exists when `key` is empty, which means "match all values and all '
@@ -183,7 +189,7 @@ def _toleration_errors(toleration: Object, path: str) -> Iterator[FieldError]:
         detail = "effect must be 'NoExecute' when `tolerationSeconds` is set"
         yield invalid(f"{path}.effect", effect, detail)
     if operator in ("", "Equal"):
-        if problems := checks.label_value_problems(value):
+        if problems := label_value_problems(value):
             yield invalid(f"{path}.operator", value, ";".join(problems))
     elif operator == "Exists":
         if value:

@@ -30,6 +30,7 @@ def default_pod_spec(spec: Object) -> None:
 
 
 def containers_of(spec: Object) -> Iterator[Object]:
+    """All containers of a pod spec, in the order in which defaults are set."""
     for key in ("initContainers", "containers", "ephemeralContainers"):
         yield from spec.get(key) or ()
 

@@ -28,6 +28,7 @@ class _Tally:
 
 
 def pod(obj: Object, now: float) -> Sequence[Any]:
+    """The cells of a Pod: readiness, the state in one word, restarts, age, place."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     tally = _tally(spec, status)
     restarts = str(tally.restarts)

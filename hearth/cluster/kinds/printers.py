@@ -35,30 +35,35 @@ def _status(obj: Object) -> Object:
     return status
 
 
-# Configuration -------------------------------------------------------------------------------
+# -- Configuration -------------------------------------------------------------------------
 
 
 def config_map(obj: Object, now: float) -> Row:
+    """The cells of a ConfigMap: number of entries, age."""
     count = len(obj.get("data") or ()) + len(obj.get("binaryData") or ())
     return name(obj), count, age(obj, now)
 
 
 def secret(obj: Object, now: float) -> Row:
+    """The cells of a Secret: type, number of entries, age."""
     return name(obj), obj.get("type", ""), len(obj.get("data") or ()), age(obj, now)
 
 
 def service_account(obj: Object, now: float) -> Row:
+    """The cells of a ServiceAccount: number of secrets, age."""
     return name(obj), len(obj.get("secrets") or ()), age(obj, now)
 
 
 def namespace(obj: Object, now: float) -> Row:
+    """The cells of a Namespace: phase, age."""
     return name(obj), _status(obj).get("phase", ""), age(obj, now)
 
 
-# Workloads -----------------------------------------------------------------------------------
+# -- Workloads -----------------------------------------------------------------------------
 
 
 def deployment(obj: Object, now: float) -> Row:
+    """The cells of a Deployment: ready of desired, up to date, available, containers."""
     status = _status(obj)
     ready = f"{status.get('readyReplicas', 0)}/{_spec(obj).get('replicas') or 0}"
     selector = label_selector(_spec(obj).get("selector")).removeprefix(NONE)
@@ -67,6 +72,7 @@ def deployment(obj: Object, now: float) -> Row:
 
 
 def replica_set(obj: Object, now: float) -> Row:
+    """The cells of a ReplicaSet: desired, current, ready, containers."""
     status, spec = _status(obj), _spec(obj)
     counts = (
         spec.get("replicas") or 0,
@@ -78,11 +84,13 @@ def replica_set(obj: Object, now: float) -> Row:
 
 
 def stateful_set(obj: Object, now: float) -> Row:
+    """The cells of a StatefulSet: ready of desired, containers."""
     ready = f"{_status(obj).get('readyReplicas', 0)}/{_spec(obj).get('replicas') or 0}"
     return name(obj), ready, age(obj, now), *containers(template_spec(obj))
 
 
 def daemon_set(obj: Object, now: float) -> Row:
+    """The cells of a DaemonSet: the counts of its status, node selector, containers."""
     status = _status(obj)
     counts = [
         status.get(key, 0)
@@ -100,6 +108,7 @@ def daemon_set(obj: Object, now: float) -> Row:
 
 
 def controller_revision(obj: Object, now: float) -> Row:
+    """The cells of a ControllerRevision: controller, revision."""
     owners = obj["metadata"].get("ownerReferences") or ()
     controller = next((o for o in owners if o.get("controller")), None)
     owner = NONE
@@ -111,6 +120,7 @@ def controller_revision(obj: Object, now: float) -> Row:
 
 
 def job(obj: Object, now: float) -> Row:
+    """The cells of a Job: state, completions, duration, containers."""
     spec, status = _spec(obj), _status(obj)
     started, ended = status.get("startTime"), status.get("completionTime")
     duration = ""
@@ -147,6 +157,7 @@ def _job_state(obj: Object) -> str:
 
 
 def cron_job(obj: Object, now: float) -> Row:
+    """The cells of a CronJob: schedule, suspension, active jobs, last run."""
     spec, status = _spec(obj), _status(obj)
     last = status.get("lastScheduleTime")
     job_spec = (spec.get("jobTemplate") or {}).get("spec") or {}
@@ -168,10 +179,11 @@ def _flag(value: bool | None) -> str:
     return UNSET if value is None else "True" if value else "False"
 
 
-# Services ------------------------------------------------------------------------------------
+# -- Services ------------------------------------------------------------------------------
 
 
 def service(obj: Object, now: float) -> Row:
+    """The cells of a Service: type, addresses, ports, selector."""
     spec = _spec(obj)
     addresses = spec.get("clusterIPs") or [NONE]
     ports = ",".join(_service_port(port) for port in spec.get("ports") or ())
@@ -206,11 +218,13 @@ def _external_address(obj: Object) -> str:
 
 
 def load_balancer(status: Object) -> str:
+    """The addresses of a load balancer, sorted."""
     points = (status.get("loadBalancer") or {}).get("ingress") or ()
     return ",".join(sorted({p.get("ip") or p.get("hostname", "") for p in points} - {""}))
 
 
 def endpoints(obj: Object, now: float) -> Row:
+    """The cells of Endpoints: up to three addresses."""
     subsets = obj.get("subsets") or []
     shown = [address for subset in subsets for address in _subset(subset)]
     return name(obj), some_of(shown, 3) if subsets else NONE, age(obj, now)
@@ -229,6 +243,7 @@ def _host_port(address: str, port: int) -> str:
 
 
 def endpoint_slice(obj: Object, now: float) -> Row:
+    """The cells of an EndpointSlice: address type, ports, addresses."""
     ports = [_slice_port(port) for port in obj.get("ports") or ()]
     addresses = [a for e in obj.get("endpoints") or () for a in e.get("addresses") or ()]
     return (
@@ -247,6 +262,7 @@ def _slice_port(port: Mapping[str, Any]) -> str:
 
 
 def ingress(obj: Object, now: float) -> Row:
+    """The cells of an Ingress: class, hosts, addresses, ports."""
     spec = _spec(obj)
     rules = spec.get("rules") or []
     hosts = [rule["host"] for rule in rules if rule.get("host")]
@@ -261,6 +277,7 @@ def ingress(obj: Object, now: float) -> Row:
 
 
 def ingress_class(obj: Object, now: float) -> Row:
+    """The cells of an IngressClass: controller, parameters."""
     spec = _spec(obj)
     parameters, shown = spec.get("parameters"), NONE
     if parameters:
@@ -270,15 +287,17 @@ def ingress_class(obj: Object, now: float) -> Row:
 
 
 def network_policy(obj: Object, now: float) -> Row:
+    """The cells of a NetworkPolicy: the pods it selects."""
     return name(obj), label_selector(_spec(obj).get("podSelector")), age(obj, now)
 
 
-# Cluster -------------------------------------------------------------------------------------
+# -- Cluster -------------------------------------------------------------------------------
 
 _ROLE_PREFIX = "node-role.kubernetes.io/"
 
 
 def node(obj: Object, now: float) -> Row:
+    """The cells of a Node: state, roles, versions, addresses."""
     status = _status(obj)
     info = status.get("nodeInfo") or {}
     return (
@@ -340,6 +359,7 @@ def _phase(obj: Object) -> str:
 
 
 def persistent_volume(obj: Object, now: float) -> Row:
+    """The cells of a PersistentVolume: capacity, modes, policy, claim, class."""
     spec = _spec(obj)
     claim = spec.get("claimRef")
     return (
@@ -358,6 +378,7 @@ def persistent_volume(obj: Object, now: float) -> Row:
 
 
 def persistent_volume_claim(obj: Object, now: float) -> Row:
+    """The cells of a PersistentVolumeClaim: phase, volume, capacity, modes, class."""
     spec, status = _spec(obj), _status(obj)
     capacity = modes = ""
     if spec.get("volumeName"):
@@ -377,6 +398,7 @@ def persistent_volume_claim(obj: Object, now: float) -> Row:
 
 
 def resource_quota(obj: Object, now: float) -> Row:
+    """The cells of a ResourceQuota: used of hard, requests and limits apart."""
     status = _status(obj)
     used = status.get("used") or {}
     requests: list[str] = []
@@ -388,6 +410,7 @@ def resource_quota(obj: Object, now: float) -> Row:
 
 
 def storage_class(obj: Object, now: float) -> Row:
+    """The cells of a StorageClass; the default one is marked."""
     annotations = obj["metadata"].get("annotations") or {}
     is_default = any(
         annotations.get(key) == "true"
@@ -407,6 +430,7 @@ def storage_class(obj: Object, now: float) -> Row:
 
 
 def priority_class(obj: Object, now: float) -> Row:
+    """The cells of a PriorityClass: value, whether it is the default, preemption."""
     return (
         name(obj),
         obj.get("value", 0),
@@ -417,6 +441,7 @@ def priority_class(obj: Object, now: float) -> Row:
 
 
 def pod_disruption_budget(obj: Object, now: float) -> Row:
+    """The cells of a PodDisruptionBudget: bounds, disruptions allowed."""
     spec = _spec(obj)
     bounds = [spec.get(key) for key in ("minAvailable", "maxUnavailable")]
     shown = ["N/A" if bound is None else str(bound) for bound in bounds]
@@ -424,13 +449,15 @@ def pod_disruption_budget(obj: Object, now: float) -> Row:
 
 
 def lease(obj: Object, now: float) -> Row:
+    """The cells of a Lease: holder."""
     return name(obj), _spec(obj).get("holderIdentity") or "", age(obj, now)
 
 
-# Access and admission ------------------------------------------------------------------------
+# -- Access and admission ------------------------------------------------------------------
 
 
 def role_binding(obj: Object, now: float) -> Row:
+    """The cells of a RoleBinding or ClusterRoleBinding: role, subjects by type."""
     role = obj.get("roleRef") or {}
     subjects = obj.get("subjects") or ()
     users = [s["name"] for s in subjects if s.get("kind") == "User"]
@@ -447,13 +474,15 @@ def _account(subject: Mapping[str, Any]) -> str:
 
 
 def webhooks(obj: Object, now: float) -> Row:
+    """The cells of a webhook configuration: number of webhooks."""
     return name(obj), len(obj.get("webhooks") or ()), age(obj, now)
 
 
-# Autoscaling ---------------------------------------------------------------------------------
+# -- Autoscaling ---------------------------------------------------------------------------
 
 
 def horizontal_pod_autoscaler(obj: Object, now: float) -> Row:
+    """The cells of a HorizontalPodAutoscaler: target, metrics, bounds, replicas."""
     spec, status = _spec(obj), _status(obj)
     target = spec.get("scaleTargetRef") or {}
     min_replicas = spec.get("minReplicas")
@@ -511,10 +540,11 @@ def _utilization(target: Object, current: Object) -> str:
     return f"{shown}/{'<auto>' if target_percent is None else f'{target_percent}%'}"
 
 
-# Events --------------------------------------------------------------------------------------
+# -- Events --------------------------------------------------------------------------------
 
 
 def event(obj: Object, now: float) -> Row:
+    """The cells of an Event: last seen, type, reason, object, message."""
     first = since(obj.get("firstTimestamp") or obj.get("eventTime"), now)
     last = since(obj["lastTimestamp"], now) if obj.get("lastTimestamp") else first
     count = obj.get("count") or 1

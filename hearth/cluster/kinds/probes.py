@@ -37,12 +37,14 @@ def probe_errors(probe: Object, path: str, *, kind: str) -> Iterator[FieldError]
 
 
 def lifecycle_errors(lifecycle: Object, path: str, grace: int | None) -> Iterator[FieldError]:
+    """Checks the hooks of a container."""
     for key in ("postStart", "preStop"):
         if (handler := lifecycle.get(key)) is not None:
             yield from handler_errors(handler, f"{path}.{key}", grace=grace)
 
 
 def handler_errors(handler: Object, path: str, *, grace: int | None) -> Iterator[FieldError]:
+    """Checks the one action of a probe or hook; ``grace`` is the pod's, in seconds."""
     given = [key for key in _HANDLERS if handler.get(key) is not None]
     if not given:
         yield required(path, "must specify a handler type")

@@ -8,6 +8,7 @@ from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each
 from hearth.cluster.model.fielderrors import FieldError, forbidden, invalid, required
 from hearth.cluster.model.kind import Object
+from hearth.kube.names import qualified_name_problems
 from hearth.kube.quantity import parse_quantity
 
 _CONTAINER_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage"})
@@ -21,6 +22,7 @@ _STANDARD_RESOURCES = _CONTAINER_RESOURCES | {
 
 
 def resources_errors(resources: Object, path: str) -> Iterator[FieldError]:
+    """Checks requests and limits of a container: no request above its limit."""
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for name, text in limits.items():
         resource_path = f"{path}.limits[{name}]"
@@ -45,7 +47,7 @@ def _may_overcommit(name: str) -> bool:
 
 
 def _name_errors(name: str, path: str) -> Iterator[FieldError]:
-    problems = checks.qualified_name_problems(name)
+    problems = qualified_name_problems(name)
     yield from each(path, name, problems)
     if "/" in name:
         return
@@ -57,6 +59,7 @@ def _name_errors(name: str, path: str) -> Iterator[FieldError]:
 
 
 def amount_errors(name: str, text: str, path: str) -> Iterator[FieldError]:
+    """Checks one amount: not negative, whole where the resource has no parts."""
     quantity = parse_quantity(text)
     if quantity.amount < 0:
         yield invalid(path, str(quantity), checks.NEGATIVE)

@@ -13,10 +13,14 @@ from hearth.cluster.kinds import warnings
 from hearth.cluster.kinds.base import Rules, child, text_at
 from hearth.cluster.kinds.probes import port_errors
 from hearth.cluster.model import checks
-from hearth.cluster.model.checks import dns1123_label_problems, each, labels_errors
+from hearth.cluster.model.checks import each, labels_errors
 from hearth.cluster.model.fielderrors import FieldError, duplicate, forbidden, invalid, required
 from hearth.cluster.model.kind import Object
-from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.names import (
+    dns1123_label_problems,
+    dns1123_subdomain_problems,
+    qualified_name_problems,
+)
 
 _HEADLESS = "None"
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -181,7 +185,7 @@ def _needs_health_check(spec: Object) -> bool:
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
-# Validation ----------------------------------------------------------------------------------
+# -- Validation ----------------------------------------------------------------------------
 
 
 def _errors(obj: Object) -> Iterator[FieldError]:
@@ -237,7 +241,7 @@ def _ports_errors(ports: list[Object]) -> Iterator[FieldError]:
         yield from checks.one_of(port.get("protocol", ""), _PROTOCOLS, f"{path}.protocol")
         yield from port_errors(port.get("targetPort", 0), f"{path}.targetPort")
         if (protocol := port.get("appProtocol")) is not None:
-            problems = checks.qualified_name_problems(protocol)
+            problems = qualified_name_problems(protocol)
             yield from each(f"{path}.appProtocol", protocol, problems)
 
 

@@ -19,7 +19,7 @@ from hearth.cluster.model.checks import immutable, non_negative
 from hearth.cluster.model.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from hearth.cluster.model.kind import Object
 
-# StatefulSet ---------------------------------------------------------------------------------
+# -- StatefulSet ---------------------------------------------------------------------------
 
 
 def _default_stateful_set(obj: Object) -> None:
@@ -110,7 +110,7 @@ STATEFUL_SET = Rules(
 )
 
 
-# DaemonSet and ControllerRevision ------------------------------------------------------------
+# -- DaemonSet and ControllerRevision ------------------------------------------------------
 
 
 def _default_daemon_set(obj: Object) -> None:

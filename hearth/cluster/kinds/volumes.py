@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 from hearth.cluster.kinds.environment import VOLUME_FIELDS, field_errors, resource_field_errors
 from hearth.cluster.model import checks
-from hearth.cluster.model.checks import dns1123_label_problems, each
+from hearth.cluster.model.checks import each
 from hearth.cluster.model.fielderrors import FieldError, duplicate, forbidden, invalid, required
 from hearth.cluster.model.kind import Object
+from hearth.kube.names import dns1123_label_problems
 from hearth.kube.quantity import parse_quantity
 
 _MODE = "must be a number between 0 and 0777 (octal), both inclusive"
@@ -23,6 +24,7 @@ _ORDER = (
 
 
 def volumes_errors(volumes: list[Object], path: str) -> Iterator[FieldError]:
+    """Checks the volumes of a pod spec: unique names, one source each."""
     names: set[str] = set()
     for i, volume in enumerate(volumes):
         name = volume.get("name", "")
@@ -125,6 +127,7 @@ def descending_path_problems(where: str | None) -> list[str]:
 
 
 def local_path_problems(where: str | None) -> list[str]:
+    """What is wrong with a path that must stay below its volume."""
     problems = descending_path_problems(where)
     if where and where.startswith("..") and not where.startswith("../"):
         problems.append("must not start with '..'")

@@ -41,7 +41,7 @@ _OLD_LABELS = {
 
 
 def of_pod(obj: Object, old: Object | None = None) -> list[str]:
-    """Of a new pod; those who change pods are controllers."""
+    """The warnings on a new pod; those who change pods are controllers and read none."""
     if old is not None:
         return []
     texts = list(_name_warnings(obj, "the Pod's hostname"))
@@ -54,7 +54,7 @@ def _is_same_spec(obj: Object, old: Object | None) -> bool:
 
 
 def of_workload(obj: Object, old: Object | None = None) -> list[str]:
-    """Of a kind with a pod template: Deployment, ReplicaSet, StatefulSet, Job."""
+    """The warnings on a kind with a pod template: Deployment, ReplicaSet, StatefulSet, Job."""
     if _is_same_spec(obj, old):
         return []
     texts = [] if old is not None else list(_name_warnings(obj, "Pod names and hostnames"))
@@ -63,6 +63,7 @@ def of_workload(obj: Object, old: Object | None = None) -> list[str]:
 
 
 def of_daemon_set(obj: Object, old: Object | None = None) -> list[str]:
+    """The warnings on a DaemonSet; none when its spec is as it was."""
     if _is_same_spec(obj, old):
         return []
     template = (obj.get("spec") or {}).get("template") or {}
@@ -70,6 +71,7 @@ def of_daemon_set(obj: Object, old: Object | None = None) -> list[str]:
 
 
 def of_cron_job(obj: Object, old: Object | None = None) -> list[str]:
+    """The warnings on a CronJob; none when its spec is as it was."""
     if _is_same_spec(obj, old):
         return []
     texts = [] if old is not None else list(_name_warnings(obj, "Pod names and hostnames"))
@@ -79,12 +81,14 @@ def of_cron_job(obj: Object, old: Object | None = None) -> list[str]:
 
 
 def of_service(obj: Object, old: Object | None = None) -> list[str]:
+    """The warnings on a Service; none when its spec is as it was."""
     if _is_same_spec(obj, old):
         return []
     return list(_service_warnings(obj.get("spec") or {}))
 
 
 def of_endpoints(obj: Object, old: Object | None = None) -> list[str]:
+    """The warning that Endpoints are deprecated."""
     return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
 
 

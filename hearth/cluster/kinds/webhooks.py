@@ -10,7 +10,7 @@ from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each
 from hearth.cluster.model.fielderrors import FieldError, duplicate, invalid, required
 from hearth.cluster.model.kind import Object
-from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.names import dns1035_label_problems, dns1123_subdomain_problems
 
 _PORT = 443
 _SECONDS = 10
@@ -186,7 +186,7 @@ def _version_errors(versions: list[str], path: str) -> Iterator[FieldError]:
     for i in checks.duplicates(versions):
         yield invalid(f"{versions_path}[{i}]", versions[i], "duplicate version")
     for i, version in enumerate(versions):
-        yield from each(f"{versions_path}[{i}]", version, checks.dns1035_label_problems(version))
+        yield from each(f"{versions_path}[{i}]", version, dns1035_label_problems(version))
     if not any(version in _VERSIONS for version in versions):
         detail = f"must include at least one of {', '.join(_VERSIONS)}"
         yield invalid(versions_path, versions, detail)

@@ -18,6 +18,7 @@ from hearth.kube.selectors import selector_from_object
 
 
 def default_template(spec: Object) -> None:
+    """Sets the defaults of the pod spec in a template."""
     template = child(spec, "template")
     default_pod_spec(child(template, "spec"))
 
@@ -28,10 +29,11 @@ def _new_status(new: Object, old: Object | None) -> None:
         new["status"] = {}
 
 
-# Shared checks -------------------------------------------------------------------------------
+# -- Shared checks -------------------------------------------------------------------------
 
 
 def selector_errors(spec: Object, kind: str) -> Iterator[FieldError]:
+    """Checks the selector of a workload: there, not empty, and of its own pods."""
     selector = spec.get("selector")
     if selector is None:
         yield required("spec.selector")
@@ -73,11 +75,13 @@ def template_errors(spec: Object, *, kind: str) -> Iterator[FieldError]:
 
 
 def mismatch(labels: Object | None) -> FieldError:
+    """The error of a template whose labels the selector does not select."""
     path = "spec.template.metadata.labels"
     return invalid(path, labels, "`selector` does not match template `labels`")
 
 
 def int_or_percent_errors(value: Any, path: str) -> Iterator[FieldError]:
+    """Checks a number or percentage, such as ``maxSurge``."""
     if isinstance(value, str):
         yield from each(path, value, checks.percent_problems(value))
     elif isinstance(value, int) and value < 0:
@@ -108,7 +112,7 @@ def _bounded(status: Object, lower: str, upper: str, *, words: str) -> Iterator[
         yield invalid(f"status.{lower}", value, f"cannot be greater than {words}")
 
 
-# Deployment ----------------------------------------------------------------------------------
+# -- Deployment ----------------------------------------------------------------------------
 
 
 def _default_deployment(obj: Object) -> None:
@@ -174,6 +178,7 @@ def _rolling_errors(rolling: Object, path: str) -> Iterator[FieldError]:
 
 
 def same_selector(new: Object, old: Object) -> Iterator[FieldError]:
+    """Refuses an update that changes the selector."""
     selector, before = (new.get("spec") or {}).get("selector"), (old.get("spec") or {})
     yield from immutable(selector, before.get("selector"), "spec.selector")
 
@@ -212,7 +217,7 @@ DEPLOYMENT = Rules(
 )
 
 
-# ReplicaSet ----------------------------------------------------------------------------------
+# -- ReplicaSet ----------------------------------------------------------------------------
 
 
 def _default_replica_set(obj: Object) -> None:

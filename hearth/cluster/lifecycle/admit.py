@@ -16,6 +16,7 @@ class ServerAdmission:
         self._webhooks = webhooks
 
     async def mutate(self, attempt: Attempt) -> Object | None:
+        """The server's own checks, then the mutating webhooks."""
         namespaces.check_namespace(self._api, attempt)
         namespaces.check_deletion(attempt)
         customresources.check_terminating(self._api, attempt)
@@ -24,4 +25,5 @@ class ServerAdmission:
         return await self._webhooks.mutate(attempt)
 
     async def validate(self, attempt: Attempt) -> None:
+        """The validating webhooks."""
         await self._webhooks.validate(attempt)

@@ -38,10 +38,11 @@ class Worker(Generic[K]):
         self._queue: WorkQueue[K] = WorkQueue()
 
     def add(self, key: K) -> None:
+        """Puts a key on the queue, once."""
         self._queue.add(key)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Works until it is cancelled."""
         try:
             while True:
                 key = await self._queue.get()
@@ -68,12 +69,14 @@ class Worker(Generic[K]):
 
 
 def controller_user(name: str) -> User:
+    """The ServiceAccount that a controller of Kubernetes writes as."""
     groups = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
     user = f"system:serviceaccount:kube-system:{name}"
     return User(user, groups=(*groups, "system:authenticated"))
 
 
 def make_write(api: Api, served: Served, key: Key, user: User) -> Write:
+    """A write of a controller, without options of a client."""
     return Write(
         api=api,
         served=served,
@@ -131,6 +134,8 @@ async def mutate(api: Api, key: Key, change: Callable[[Object], Object | None]) 
 
 
 def without_finalizer(finalizer: str) -> Callable[[Object], Object | None]:
+    """A change for ``mutate`` that takes a finalizer off."""
+
     def change(obj: Object) -> Object | None:
         finalizers = obj["metadata"].get("finalizers") or []
         if finalizer not in finalizers:

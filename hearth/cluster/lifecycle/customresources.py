@@ -48,7 +48,7 @@ class DefinitionController:
             self._serve(entry.parse())
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Works until it is cancelled."""
         stop = self._api.store.listen_to_all(self._changed)
         try:
             for entry in self._api.store.state.entries(DEFINITIONS):

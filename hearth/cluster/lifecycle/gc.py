@@ -97,7 +97,7 @@ class GarbageCollector:
         self._worker: Worker[Key] = Worker("garbage-collector", self._process)
 
     async def run(self) -> None:
-        """Until cancelled; begins with what was left over when the server last stopped."""
+        """Works until it is cancelled, first on what was left over when the server stopped."""
         stop = self._api.store.listen_to_all(self._changed)
         try:
             self._look_at_everything()

@@ -28,6 +28,7 @@ _ROOT_CA_DESCRIPTION = (
 
 
 def namespace_key(name: str) -> Key:
+    """Where a namespace is in the store."""
     return Key(NAMESPACES, "", name)
 
 
@@ -105,7 +106,7 @@ class NamespaceController:
             await self._process(name)
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Works until it is cancelled."""
         stop = self._api.store.listen_to_all(self._changed)
         try:
             for entry in self._api.store.state.entries(NAMESPACES):

@@ -13,9 +13,6 @@ from typing import Any
 
 from hearth.cluster.model.fielderrors import FieldError, forbidden, invalid, not_supported, required
 from hearth.kube.names import (
-    dns1035_label_problems,
-    dns1123_label_problems,
-    dns1123_subdomain_problems,
     label_value_problems,
     qualified_name_problems,
     regex_problem,
@@ -28,21 +25,14 @@ IMMUTABLE = "field is immutable"
 NEGATIVE = "must be greater than or equal to 0"
 EMPTY = "must be non-empty"
 
-__all__ = [
-    "dns1035_label_problems",
-    "dns1123_label_problems",
-    "dns1123_subdomain_problems",
-    "label_value_problems",
-    "qualified_name_problems",
-    "regex_problem",
-]
-
 
 def max_length_problem(limit: int) -> str:
+    """The message about a text above ``limit`` characters."""
     return f"must be no more than {limit} characters"
 
 
 def range_problem(low: int, high: int) -> str:
+    """The message about a number outside of ``low`` to ``high``."""
     return f"must be between {low} and {high}, inclusive"
 
 
@@ -51,6 +41,7 @@ def _fits(pattern: str, value: str) -> bool:
 
 
 def config_map_key_problems(value: str) -> list[str]:
+    """What is wrong with a key of a ConfigMap or Secret."""
     problems = [max_length_problem(253)] if len(value) > 253 else []
     pattern = "[-._a-zA-Z0-9]+"
     if not _fits(pattern, value):
@@ -60,12 +51,14 @@ def config_map_key_problems(value: str) -> list[str]:
 
 
 def dotted_prefix_problems(value: str) -> list[str]:
+    """What is wrong with a file name that begins with dots."""
     if value in (".", ".."):
         return [f"must not be '{value}'"]
     return ["must not start with '..'"] if value.startswith("..") else []
 
 
 def env_name_problems(value: str) -> list[str]:
+    """What is wrong with the name of an environment variable."""
     problems = [f"environment variable name {EMPTY}"] if not value else []
     if any(not " " <= c <= "~" or c == "=" for c in value):
         problems.append(
@@ -76,6 +69,7 @@ def env_name_problems(value: str) -> list[str]:
 
 
 def port_name_problems(value: str) -> list[str]:
+    """What is wrong with the name of a port (IANA service name)."""
     problems = [max_length_problem(15)] if len(value) > 15 else []
     if not _fits("[-a-z0-9]+", value):
         problems.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
@@ -89,10 +83,12 @@ def port_name_problems(value: str) -> list[str]:
 
 
 def port_number_problems(value: int) -> list[str]:
+    """What is wrong with the number of a port."""
     return [] if 1 <= value <= 65535 else [range_problem(1, 65535)]
 
 
 def percent_problems(value: str) -> list[str]:
+    """What is wrong with a percentage such as ``25%``."""
     if _fits("[0-9]+%", value):
         return []
     text = "a valid percent string must be a numeric string followed by an ending '%'"
@@ -100,6 +96,7 @@ def percent_problems(value: str) -> list[str]:
 
 
 def http_header_problems(value: str) -> list[str]:
+    """What is wrong with the name of an HTTP header."""
     if _fits("[-A-Za-z0-9]+", value):
         return []
     text = "a valid HTTP header must consist of alphanumeric characters or '-'"
@@ -110,6 +107,7 @@ _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 
 
 def wildcard_subdomain_problems(value: str) -> list[str]:
+    """What is wrong with a host such as ``*.example.com``."""
     problems = [max_length_problem(253)] if len(value) > 253 else []
     pattern = r"\*\." + _SUBDOMAIN
     if not _fits(pattern, value):
@@ -130,6 +128,7 @@ def path_segment_problems(value: str) -> list[str]:
 
 
 def ip_problems(value: str) -> list[str]:
+    """What is wrong with an IP address."""
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
@@ -140,6 +139,7 @@ def ip_problems(value: str) -> list[str]:
 
 
 def cidr_problems(value: str) -> list[str]:
+    """What is wrong with a network such as ``10.0.0.0/8``."""
     try:
         ipaddress.ip_network(value, strict="/" in value)
     except ValueError:
@@ -153,7 +153,7 @@ def cidr_problems(value: str) -> list[str]:
     return []
 
 
-# Field errors --------------------------------------------------------------------------------
+# -- Field errors --------------------------------------------------------------------------
 
 
 def each(path: str, value: Any, problems: Iterable[str]) -> Iterator[FieldError]:
@@ -163,29 +163,34 @@ def each(path: str, value: Any, problems: Iterable[str]) -> Iterator[FieldError]
 
 
 def non_negative(obj: Mapping[str, Any], key: str, path: str) -> Iterator[FieldError]:
+    """Complains about a number below 0 under a key."""
     value = obj.get(key)
     if isinstance(value, int) and value < 0:
         yield invalid(f"{path}.{key}", value, NEGATIVE)
 
 
 def immutable(new: Any, old: Any, path: str) -> Iterator[FieldError]:
+    """Complains about a value that was changed and may not be."""
     if new != old:
         yield invalid(path, new, IMMUTABLE)
 
 
 def one_of(value: Any, supported: Iterable[str], path: str) -> Iterator[FieldError]:
+    """Complains about a value that is none of the supported ones."""
     names = list(supported)
     if value not in names:
         yield not_supported(path, value, names)
 
 
 def labels_errors(labels: Mapping[str, str] | None, path: str) -> Iterator[FieldError]:
+    """Checks keys and values of labels."""
     for key, value in (labels or {}).items():
         yield from each(path, key, qualified_name_problems(key))
         yield from each(path, value, label_value_problems(value))
 
 
 def label_selector_errors(selector: Mapping[str, Any] | None, path: str) -> Iterator[FieldError]:
+    """Checks a LabelSelector; None is none."""
     if selector is None:
         return
     yield from labels_errors(selector.get("matchLabels"), f"{path}.matchLabels")
@@ -194,6 +199,19 @@ def label_selector_errors(selector: Mapping[str, Any] | None, path: str) -> Iter
 
 
 def _requirement_errors(requirement: Mapping[str, Any], path: str) -> Iterator[FieldError]:
+    yield from operator_errors(requirement, path)
+    yield from each(f"{path}.key", requirement["key"], qualified_name_problems(requirement["key"]))
+    for i, value in enumerate(requirement.get("values") or ()):
+        yield from each(f"{path}.values[{i}]", value, label_value_problems(value))
+
+
+def operator_errors(
+    requirement: Mapping[str, Any], path: str, *, comparing: bool = False
+) -> Iterator[FieldError]:
+    """Checks the operator of a selector's requirement and how many values go with it.
+
+    ``comparing`` allows Gt and Lt, which selectors of nodes have.
+    """
     operator, values = requirement.get("operator", ""), requirement.get("values") or []
     if operator in ("In", "NotIn"):
         if not values:
@@ -203,11 +221,12 @@ def _requirement_errors(requirement: Mapping[str, Any], path: str) -> Iterator[F
         if values:
             detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
             yield forbidden(f"{path}.values", detail)
+    elif comparing and operator in ("Gt", "Lt"):
+        if len(values) != 1:
+            detail = "must be specified single value when `operator` is 'Lt' or 'Gt'"
+            yield required(f"{path}.values", detail)
     else:
         yield invalid(f"{path}.operator", operator, "not a valid selector operator")
-    yield from each(f"{path}.key", requirement["key"], qualified_name_problems(requirement["key"]))
-    for i, value in enumerate(values):
-        yield from each(f"{path}.values[{i}]", value, label_value_problems(value))
 
 
 def duplicates(values: Iterable[Any]) -> Iterator[int]:

@@ -119,6 +119,7 @@ class Kind:
 
     @property
     def api_version(self) -> str:
+        """``apps/v1``; the version alone in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property

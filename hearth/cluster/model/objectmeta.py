@@ -8,22 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from hearth.cluster.model.checks import (
-    dns1123_label_problems,
-    dns1123_subdomain_problems,
-    each,
-    immutable,
-    labels_errors,
-    non_negative,
-    qualified_name_problems,
-)
+from hearth.cluster.model.checks import each, immutable, labels_errors, non_negative
 from hearth.cluster.model.fielderrors import FieldError, forbidden, invalid, required, too_long
 from hearth.cluster.model.roundtrip import round_trip
 from hearth.cluster.model.typetable import struct
+from hearth.kube.names import (
+    dns1123_label_problems,
+    dns1123_subdomain_problems,
+    qualified_name_problems,
+)
 
 Object = dict[str, Any]
 NameFunction = Callable[[str], list[str]]
 
+STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+"""Finalizers of Kubernetes that have no domain in their name."""
 _ANNOTATIONS_LIMIT = 256 * 1024
 _MANAGER_LIMIT = 128
 _SUBRESOURCE_LIMIT = 256
@@ -87,6 +86,7 @@ def _annotation_errors(metadata: Object) -> Iterator[FieldError]:
 
 
 def annotations_errors(annotations: Mapping[str, str] | None, path: str) -> Iterator[FieldError]:
+    """Checks keys and the total size of annotations."""
     size = 0
     for key, value in (annotations or {}).items():
         yield from each(path, key, qualified_name_problems(key.lower()))

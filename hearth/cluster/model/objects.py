@@ -28,10 +28,12 @@ class Key(NamedTuple):
 
     @property
     def text(self) -> str:
+        """The key in one text, as the database has it; ``parse_key`` reads it back."""
         return f"{self.resource}/{self.namespace}/{self.name}"
 
 
 def parse_key(text: str) -> Key:
+    """Reads what ``Key.text`` wrote."""
     resource, namespace, name = text.split("/", 2)
     return Key(resource, namespace, name)
 

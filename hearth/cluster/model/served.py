@@ -46,6 +46,7 @@ class Served:
 
     @property
     def resource(self) -> str:
+        """The group resource, ``deployments.apps``."""
         return self.kind.group_resource
 
     def full(self, entry: Entry) -> bytes:
@@ -80,6 +81,7 @@ class Served:
 
 
 def serve(kind: Kind) -> Served:
+    """Prepares the heads that turn stored bytes into answers of this version."""
     version = kind.storage_version or kind.version
     stored = f"{kind.group}/{version}" if kind.group else version
     return Served(
@@ -110,9 +112,11 @@ class ServedKinds:
             self._by_resource[kind.group_resource] = served
 
     def get(self, group: str, version: str, plural: str) -> Served | None:
+        """The kind behind a path; None where nothing is served."""
         return self._served.get((group, version, plural))
 
     def by_kind(self, api_version: str, kind: str) -> Served | None:
+        """The kind that an object names by ``apiVersion`` and ``kind``."""
         return self._by_kind.get((api_version, kind))
 
     def by_resource(self, resource: str) -> Served | None:
@@ -124,6 +128,7 @@ class ServedKinds:
         return list(self._by_resource.values())
 
     def all(self) -> list[Served]:
+        """Every version of every kind."""
         return list(self._served.values())
 
     def group_versions(self) -> Mapping[str, list[str]]:
@@ -154,6 +159,7 @@ class ServedKinds:
         return any(g == group and not s.kind.custom for (g, _, _), s in self._served.items())
 
     def custom(self, group_resource: str) -> list[Kind]:
+        """The served versions of a custom resource; none of a built-in one."""
         return self._custom.get(group_resource, [])
 
     def set_custom(self, group_resource: str, kinds: list[Kind]) -> None:

@@ -58,6 +58,7 @@ def _qualified(group: str, resource: str) -> str:
 
 
 def not_found(group: str, resource: str, name: str) -> ApiStatus:
+    """404: there is no object of this name."""
     message = f'{_qualified(group, resource)} "{name}" not found'
     return ApiStatus(404, "NotFound", message, details=_named(group, resource, name))
 
@@ -69,11 +70,13 @@ def no_such_resource() -> ApiStatus:
 
 
 def already_exists(group: str, resource: str, name: str) -> ApiStatus:
+    """409: an object of this name is there."""
     message = f'{_qualified(group, resource)} "{name}" already exists'
     return ApiStatus(409, "AlreadyExists", message, details=_named(group, resource, name))
 
 
 def conflict(group: str, resource: str, name: str, *, why: str) -> ApiStatus:
+    """409: the object is not what the write was built on."""
     message = f'Operation cannot be fulfilled on {_qualified(group, resource)} "{name}": {why}'
     return ApiStatus(409, "Conflict", message, details=_named(group, resource, name))
 
@@ -84,44 +87,53 @@ MODIFIED = (
 
 
 def causes(errors: Sequence[FieldError]) -> list[dict[str, str]]:
+    """Field errors as the ``causes`` of a Status."""
     return [{"reason": e.reason, "message": e.message, "field": e.field} for e in errors]
 
 
 def invalid(group: str, kind: str, name: str, *, errors: Sequence[FieldError]) -> ApiStatus:
+    """422: the object breaks these rules."""
     message = f'{_qualified(group, kind)} "{name}" is invalid: {aggregate(errors)}'
     details = _named(group, kind, name) | {"causes": causes(errors)}
     return ApiStatus(422, "Invalid", message, details=details)
 
 
 def bad_request(message: str) -> ApiStatus:
+    """400: the request cannot be read."""
     return ApiStatus(400, "BadRequest", message)
 
 
 def unauthorized() -> ApiStatus:
+    """401: the token is not valid."""
     return ApiStatus(401, "Unauthorized", "Unauthorized")
 
 
 def forbidden(group: str, resource: str, name: str, *, why: str) -> ApiStatus:
+    """403: the caller, or admission, may not do this to the object."""
     subject = f'{_qualified(group, resource)} "{name}"' if name else _qualified(group, resource)
     details = _named(group, resource, name)
     return ApiStatus(403, "Forbidden", f"{subject} is forbidden: {why}", details=details)
 
 
 def forbidden_path(message: str) -> ApiStatus:
+    """403: the caller may not ask for a path that names no resource."""
     return ApiStatus(403, "Forbidden", f"forbidden: {message}", details={})
 
 
 def method_not_allowed() -> ApiStatus:
+    """405: the resource has no such verb."""
     message = "the server does not allow this method on the requested resource"
     return ApiStatus(405, "MethodNotAllowed", message, details={})
 
 
 def verb_not_supported(group: str, resource: str, verb: str) -> ApiStatus:
+    """405: the resource has the verb, and not in this form."""
     message = f'{verb} is not supported on resources of kind "{_qualified(group, resource)}"'
     return ApiStatus(405, "MethodNotAllowed", message, details=_named(group, resource, ""))
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> ApiStatus:
+    """415: the body is in a form that is not read."""
     message = (
         "the body of the request was in an unknown format - accepted media types include: "
         + ", ".join(accepted)
@@ -130,6 +142,7 @@ def unsupported_media_type(accepted: Sequence[str]) -> ApiStatus:
 
 
 def not_acceptable(offered: Sequence[str]) -> ApiStatus:
+    """406: the client accepts no form that is offered."""
     message = "only the following media types are accepted: " + ", ".join(offered)
     return ApiStatus(406, "NotAcceptable", message)
 
@@ -141,15 +154,18 @@ def wrong_shape(shape: str, problem: str) -> ApiStatus:
 
 
 def too_large(limit: int) -> ApiStatus:
+    """413: the body is above ``limit`` bytes."""
     message = f"Request entity is too large: limit is {limit}"
     return ApiStatus(413, "RequestEntityTooLarge", message)
 
 
 def expired(message: str, *, continue_token: str = "") -> ApiStatus:
+    """410: what the request builds on is compacted away."""
     return ApiStatus(410, "Expired", message, continue_token=continue_token)
 
 
 def too_old(asked: int, oldest: int) -> ApiStatus:
+    """410: a watch from a revision that is gone."""
     return expired(f"too old resource version: {asked} ({oldest})")
 
 
@@ -166,6 +182,7 @@ def too_new(asked: int, current: int) -> ApiStatus:
 
 
 def internal(message: str) -> ApiStatus:
+    """500: the server cannot go on with this request."""
     details = {"causes": [{"message": message}]}
     text = f"Internal error occurred: {message}"
     return ApiStatus(500, "InternalError", text, details=details)
@@ -178,10 +195,12 @@ def unprocessable() -> ApiStatus:
 
 
 def storage_full(message: str) -> ApiStatus:
+    """507: the disk is full."""
     return ApiStatus(507, "InsufficientStorage", message)
 
 
 def too_many_requests(message: str, *, details: dict[str, Any] | None = None) -> ApiStatus:
+    """429: not now; for evictions, because of a budget."""
     return ApiStatus(429, "TooManyRequests", message, details=details or {})
 
 

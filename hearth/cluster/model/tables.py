@@ -44,6 +44,7 @@ def _column(line: str, texts: Mapping[str, str]) -> Column:
 
 
 def table(kind: str, cells: Cells) -> Table:
+    """The table of a built-in kind: its columns are those of ``columns.txt``."""
     return Table(_columns()[kind], cells)
 
 
@@ -63,19 +64,23 @@ def _created(obj: Object) -> str:
 
 
 def name(obj: Object) -> str:
+    """The name of an object, the first cell of most rows."""
     return _name(obj)
 
 
 def age(obj: Object, now: float) -> str:
+    """The time since an object was created, as ``kubectl`` shows it."""
     return since(obj["metadata"].get("creationTimestamp"), now)
 
 
 def since(timestamp: str | None, now: float) -> str:
+    """The time since a timestamp (RFC 3339), ``<unknown>`` without one."""
     moment = parse_time(timestamp) if timestamp else None
     return UNKNOWN if moment is None else human_duration(now - moment.timestamp())
 
 
 def seconds_between(start: str, end: str) -> float:
+    """Seconds from one timestamp (RFC 3339) to another; 0 where one cannot be read."""
     first, last = parse_time(start), parse_time(end)
     return 0.0 if first is None or last is None else (last - first).total_seconds()
 
@@ -117,11 +122,13 @@ def containers(spec: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def template_spec(obj: Object) -> Object:
+    """The pod spec in the template of a workload; empty where there is none."""
     spec: Object = ((obj.get("spec") or {}).get("template") or {}).get("spec") or {}
     return spec
 
 
 def label_selector(selector: Mapping[str, Any] | None) -> str:
+    """A label selector as text, ``<none>`` for an empty one."""
     try:
         return selector_text(selector) or NONE
     except KeyError:  # an operator that no selector has
@@ -129,6 +136,7 @@ def label_selector(selector: Mapping[str, Any] | None) -> str:
 
 
 def labels_text(labels: Mapping[str, str] | None) -> str:
+    """Labels as ``key=value`` in order of keys, ``<none>`` for none."""
     return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) if labels else NONE
 
 

@@ -65,6 +65,7 @@ class GoType:
 
     @property
     def is_string(self) -> bool:
+        """Whether JSON writes it as a string without a form of its own."""
         return self.kind in _STRINGS
 
     def schema(self) -> dict[str, Any]:
@@ -91,6 +92,7 @@ class Field:
     extensions: dict[str, Any] = field(default_factory=dict)
 
     def schema(self) -> dict[str, Any]:
+        """The OpenAPI dictionary of the field: its type's, with the field's extensions."""
         base = self.type.schema()
         return {**base, **self.extensions} if self.extensions else base
 
@@ -112,6 +114,7 @@ class Struct:
 
     @functools.cached_property
     def fields(self) -> dict[str, Field]:
+        """The fields by their JSON names, those of inlined structs included."""
         return {f.name: f for line in self._lines for f in self._parse(line)}
 
     @functools.cached_property
@@ -121,6 +124,7 @@ class Struct:
 
     @property
     def schema(self) -> dict[str, Any]:
+        """The OpenAPI dictionary; always the same object, so it may be recursive."""
         if self._schema is None:
             properties: dict[str, Any] = {}
             self._schema = schema = {"type": "object", "properties": properties, GO_TYPE: self}
@@ -216,6 +220,7 @@ class Package:
             self._named[name] = text
 
     def struct(self, name: str) -> Struct:
+        """The struct of this name; KeyError where the table has none."""
         return self._structs[name]
 
     def _type(self, text: str) -> GoType:
@@ -263,6 +268,7 @@ def package(path: str) -> Package:
 
 
 def struct(path: str, name: str) -> Struct:
+    """The struct of this name in a package of Kubernetes (``core/v1``, ``Pod``)."""
     return package(path).struct(name)
 
 

@@ -18,6 +18,7 @@ class User:
 
     @property
     def is_anonymous(self) -> bool:
+        """Whether the request came without a token."""
         return self.name == "system:anonymous"
 
     def info(self) -> dict[str, Any]:

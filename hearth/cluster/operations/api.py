@@ -45,4 +45,5 @@ class Api:
     stopping: bool = False
 
     def now(self) -> str:
+        """The time as objects carry it (RFC 3339, seconds)."""
         return rfc3339(self.clock())

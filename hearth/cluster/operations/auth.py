@@ -37,10 +37,12 @@ class BadToken(Exception):
 
 
 def component_user(name: str) -> User:
+    """One of Hearth's own processes; it may do everything."""
     return User(f"system:hearth:{name}", groups=("system:masters", _AUTHENTICATED))
 
 
 def service_account_user(namespace: str, name: str, uid: str) -> User:
+    """The user that tokens of a ServiceAccount stand for."""
     groups = (
         "system:serviceaccounts",
         f"system:serviceaccounts:{namespace}",
@@ -69,6 +71,7 @@ class Signer:
         self._header = _encode(orjson.dumps({"alg": "ES256", "kid": self.key_id, "typ": "JWT"}))
 
     def sign(self, claims: Mapping[str, Any]) -> str:
+        """A JSON Web Token (RFC 7519) with these claims."""
         signed = f"{self._header}.{_encode(orjson.dumps(claims))}"
         r, s = decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
         return f"{signed}.{_encode(r.to_bytes(_SIZE, 'big') + s.to_bytes(_SIZE, 'big'))}"
@@ -95,7 +98,7 @@ class Signer:
 
 
 class Authenticator:
-    """From tokens to users."""
+    """Tells the user behind a token."""
 
     def __init__(
         self,

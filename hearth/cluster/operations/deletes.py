@@ -52,6 +52,8 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """What becomes of an object, and the object as it shall be then."""
+
     step: Step
     obj: Object
 

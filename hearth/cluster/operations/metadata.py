@@ -33,6 +33,7 @@ def fill_for_create(
 
 
 def set_namespace(metadata: Metadata, kind: Kind, namespace: str) -> None:
+    """Puts the namespace of the request into namespaced objects, takes it off others."""
     if kind.namespaced:
         metadata["namespace"] = namespace
     else:

@@ -64,6 +64,7 @@ def write_options(query: Mapping[str, str], raw_query: str, kind: str) -> WriteO
 
 
 def check_patch_options(options: WriteOptions, *, is_apply: bool) -> None:
+    """Refuses options that the kind of patch does not have: 422."""
     errors = []
     if is_apply and not options.field_manager:
         errors.append(fielderrors.required("fieldManager", "is required for apply patch"))
@@ -151,6 +152,7 @@ class ListOptions:
 
 
 def list_options(query: Mapping[str, str]) -> ListOptions:
+    """Reads the options of list, watch and deletecollection; 400 or 422 for what cannot be."""
     version = query.get("resourceVersion", "")
     options = ListOptions(
         label_selector=query.get("labelSelector", ""),

@@ -53,13 +53,16 @@ class Write:
 
     @property
     def kind(self) -> Kind:
+        """The kind that is written."""
         return self.served.kind
 
     @property
     def key(self) -> Key:
+        """Where the object is, or will be, in the store."""
         return Key(self.served.resource, self.namespace, self.name)
 
     def attempt(self, operation: str, obj: Object | None, old: Object | None) -> Attempt:
+        """The write as admission sees it."""
         return Attempt(
             operation=operation,
             kind=self.kind,
@@ -88,12 +91,15 @@ class Write:
         return options
 
     def invalid(self, name: str, errors: list[FieldError]) -> status.ApiStatus:
+        """422 for an object of this kind."""
         return status.invalid(self.kind.group, self.kind.kind, name, errors=errors)
 
     def missing(self) -> status.ApiStatus:
+        """404 for the object that the write names."""
         return status.not_found(self.kind.group, self.kind.plural, self.name)
 
     def conflict(self, why: str) -> status.ApiStatus:
+        """409 for the object that the write names."""
         return status.conflict(self.kind.group, self.kind.plural, self.name, why=why)
 
 
@@ -106,6 +112,7 @@ class Written:
     created: bool = False
 
     def body(self, served: Served) -> bytes:
+        """The object as an answer in a served version."""
         if self.entry is not None:
             return served.full(self.entry)
         assert self.obj is not None
@@ -238,6 +245,7 @@ async def _insert(write: Write, obj: Object) -> Written:
 
 
 def storage_status(error: StoreError) -> status.ApiStatus:
+    """What the client is told of a write that the disk refused: 507 or 500."""
     if isinstance(error, StorageFull):
         return status.storage_full(str(error))
     return status.internal(str(error))

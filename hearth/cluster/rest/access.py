@@ -22,10 +22,12 @@ def check_access(user: User, target: Target, verb: str) -> None:
 
 
 def check_path_access(user: User, request: Request) -> None:
+    """Raises 403 where nobody without a token may look."""
     if user.is_anonymous:
         verb = request.method.lower()
         raise status.forbidden_path(f'User "{user.name}" cannot {verb} path "{request.path}"')
 
 
 def not_found() -> Response:
+    """404 for a path that names nothing, in plain text as from Go's mux."""
     return text_response("404 page not found\n", 404)

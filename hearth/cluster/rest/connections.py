@@ -21,18 +21,22 @@ class Connection(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Starts the clock of the first request's head."""
         super().connection_made(transport)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the clock."""
         self._head_came()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
+        """Starts the clock of a request's head."""
         self._await_head()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        """Stops the clock: the head has come."""
         self._head_came()
         super().on_headers_complete()
 

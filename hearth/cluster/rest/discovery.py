@@ -35,6 +35,7 @@ def core_versions(address: str) -> Object:
 
 
 def group(name: str, versions: list[str]) -> Object:
+    """An APIGroup: its versions, the preferred one first."""
     entries = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
     return {"name": name, "versions": entries, "preferredVersion": entries[0]}
 

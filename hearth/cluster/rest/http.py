@@ -44,6 +44,7 @@ class App:
         self._documents = OpenApiDocuments(GIT_VERSION)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request (ASGI)."""
         if scope["type"] != "http":
             return
         headers = {
@@ -133,6 +134,7 @@ def _unzipped(body: bytes) -> bytes:
 
 
 def refused(refusal: status.ApiStatus) -> Response:
+    """A refusal as an answer, with Retry-After where it has one."""
     headers: tuple[tuple[str, str], ...] = ()
     retry = (refusal.details or {}).get("retryAfterSeconds")
     if retry:

@@ -103,6 +103,7 @@ def container_of(pod: Object, asked: str) -> str:
 
 
 def container_status(pod: Object, container: str) -> Object:
+    """The status of a container of any type; empty where there is none."""
     pod_status = pod.get("status") or {}
     for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
         for entry in pod_status.get(field) or ():
@@ -124,6 +125,7 @@ def begun_run(pod: Object, container: str) -> int | None:
 
 
 def log_folder(data_dir: Path, pod: Object, container: str) -> Path:
+    """The folder in which the node keeps the runs of a container."""
     metadata = pod["metadata"]
     place = f"{metadata['namespace']}_{metadata['name']}_{metadata['uid']}"
     return data_dir / "pods" / place / container
@@ -165,9 +167,11 @@ class Selector:
 
     @property
     def is_done(self) -> bool:
+        """Whether ``limitBytes`` is used up."""
         return self._left == 0
 
     def shown(self, raw_lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The bytes to send of lines as they are in the file."""
         for raw in raw_lines:
             line = parse_line(raw)
             if line is None or not self._is_recent(line):

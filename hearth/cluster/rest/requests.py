@@ -28,10 +28,12 @@ class Request:
 
     @cached_property
     def query(self) -> dict[str, str]:
+        """The first value of each query parameter."""
         return paths.parse_query(self.raw_query) if self.raw_query else {}
 
     @cached_property
     def output(self) -> Output:
+        """The form of answer that the Accept header asks for; 406 for none."""
         return negotiate.negotiate(self.headers.get("accept", ""))
 
     @property
@@ -55,8 +57,10 @@ class Response:
 
 
 def json_response(value: Any, code: int = 200) -> Response:
+    """A value as JSON."""
     return Response(code, orjson.dumps(value))
 
 
 def text_response(text: str, code: int = 200) -> Response:
+    """A plain text."""
     return Response(code, text.encode(), "text/plain; charset=utf-8")

@@ -65,6 +65,7 @@ def replicas_of(scale: Object, name: str) -> int:
 
 
 def set_replicas(kind: Kind, obj: Object, replicas: int) -> Object:
+    """Sets the replicas field that a kind names; changes the object and returns it."""
     assert kind.scale is not None
     *parents, last = kind.scale.spec_replicas.strip(".").split(".")
     place = obj

@@ -28,9 +28,11 @@ class Selection:
 
     @property
     def is_everything(self) -> bool:
+        """Whether every object of the resource is selected, in whatever namespace."""
         return not (self.labels.requirements or self.key_clauses or self.clauses)
 
     def matches(self, entry: Entry) -> bool:
+        """Whether an object is selected."""
         if self.namespace and entry.key.namespace != self.namespace:
             return False
         if self.labels.requirements and not self.labels.matches(entry.labels):

@@ -23,6 +23,7 @@ def go_type(kind: Kind, *, of_list: bool = False) -> str:
 
 
 def columns(kind: Kind) -> list[dict[str, Any]]:
+    """The columns of a kind as a Table defines them."""
     return [
         {
             "name": column.name,
@@ -36,6 +37,7 @@ def columns(kind: Kind) -> list[dict[str, Any]]:
 
 
 def partial(obj: Object, api_version: str) -> Object:
+    """An object's metadata alone."""
     return {"kind": PARTIAL, "apiVersion": api_version, "metadata": obj["metadata"]}
 
 
@@ -56,6 +58,7 @@ def table(
     *,
     output: Output,
 ) -> Object:
+    """A ``meta.k8s.io`` Table; ``definitions`` None: they have been sent already."""
     return {
         "kind": TABLE,
         "apiVersion": output.shape_api_version,

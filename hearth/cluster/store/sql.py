@@ -77,6 +77,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
+    """Makes the tables where they are not there yet."""
     connection.executescript(_SCHEMA)
 
 
@@ -104,10 +105,12 @@ def _row(columns: Sequence[object]) -> Row:
 
 
 def last_revision(connection: sqlite3.Connection) -> int:
+    """The newest revision ever given out; 0 for none."""
     return _number(connection.execute(_LAST))
 
 
 def compacted_revision(connection: sqlite3.Connection) -> int:
+    """The revision up to which history is gone; 0 for none."""
     return _number(connection.execute(_COMPACTED))
 
 

@@ -22,15 +22,18 @@ class Collection:
         return len(self._paths)
 
     def get(self, path: str) -> Entry | None:
+        """The object at a path, or None."""
         return self._entries.get(path)
 
     def put(self, entry: Entry) -> None:
+        """Adds an object or replaces the one at its path."""
         path = entry.key.path
         if path not in self._entries:
             insort(self._paths, path)
         self._entries[path] = entry
 
     def remove(self, path: str) -> None:
+        """Removes the object at a path, if there is one."""
         if self._entries.pop(path, None) is not None:
             del self._paths[bisect_left(self._paths, path)]
 
@@ -54,14 +57,17 @@ class State:
         self._dependents: dict[str, set[Key]] = {}
 
     def get(self, key: Key) -> Entry | None:
+        """The object under a key, or None."""
         collection = self._collections.get(key.resource)
         return collection.get(key.path) if collection else None
 
     def entries(self, resource: str, namespace: str = "", *, after: str = "") -> list[Entry]:
+        """The objects of a resource, as ``Collection.entries`` gives them."""
         collection = self._collections.get(resource)
         return collection.entries(namespace, after) if collection else []
 
     def count(self, resource: str) -> int:
+        """The number of objects of a resource."""
         collection = self._collections.get(resource)
         return len(collection) if collection else 0
 
@@ -70,6 +76,7 @@ class State:
         return [name for name, collection in self._collections.items() if len(collection)]
 
     def by_uid(self, uid: str) -> Entry | None:
+        """The object with this uid, or None."""
         key = self._by_uid.get(uid)
         return self.get(key) if key else None
 
@@ -83,6 +90,7 @@ class State:
         return list(self._dependents)
 
     def apply(self, change: Change) -> None:
+        """Takes a committed change into collections and indexes."""
         if change.before is not None:
             self._unindex(change.before)
         if change.deleted:

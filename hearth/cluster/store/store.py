@@ -72,6 +72,7 @@ class FolderLock:
         os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
+        """Lets another server have the folder."""
         os.close(self._file)
 
 
@@ -79,7 +80,7 @@ Listener = Callable[[Change], None]
 
 
 class Store:
-    """See the module. ``open`` loads, ``close`` writes out what waits."""
+    """The store of one folder: it loads when it is made, and writes out what waits on close."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -133,9 +134,11 @@ class Store:
 
     @property
     def state(self) -> State:
+        """The current state; only for reading."""
         return self._state
 
     def get(self, key: Key) -> Entry | None:
+        """The newest committed object under a key, or None."""
         return self._state.get(key)
 
     async def changes_after(self, revision: int, resource: str) -> list[Change]:
@@ -176,6 +179,7 @@ class Store:
         return lambda: listeners.remove(listener)
 
     def listen_to_all(self, listener: Listener) -> Callable[[], None]:
+        """Calls for every change of any resource; returns how to stop it."""
         self._all_listeners.append(listener)
         return lambda: self._all_listeners.remove(listener)
 

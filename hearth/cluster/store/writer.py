@@ -54,9 +54,11 @@ class Writer:
         return self._connection
 
     def start(self) -> None:
+        """Starts the thread; the connection belongs to it from now on."""
         self._thread.start()
 
     def put(self, work: Job | Maintenance) -> None:
+        """Hands work over to the thread; does not wait."""
         self._queue.put(work)
 
     def stop(self) -> None:

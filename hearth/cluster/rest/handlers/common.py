@@ -32,10 +32,12 @@ class Call:
 
     @property
     def kind(self) -> Kind:
+        """The kind that the path names."""
         return self.served.kind
 
     @property
     def key(self) -> Key:
+        """Where the object that the path names is in the store."""
         namespace = self.target.namespace if self.kind.namespaced else ""
         return Key(self.served.resource, namespace, self.target.name)
 
@@ -50,6 +52,7 @@ class Call:
         return given or "Metadata"
 
     def write(self, write_options: WriteOptions, *, name: str | None = None) -> Write:
+        """The write this request asks for; ``name`` where the path has none."""
         return Write(
             api=self.api,
             served=self.served,
@@ -63,6 +66,7 @@ class Call:
         )
 
     def write_options(self, kind: str) -> WriteOptions:
+        """The options of a write; ``kind`` is CreateOptions, UpdateOptions or PatchOptions."""
         return options.write_options(self.request.query, self.request.raw_query, kind)
 
 
@@ -75,6 +79,7 @@ def entry_response(call: Call, entry: Entry, code: int = 200) -> Response:
 
 
 def object_response(call: Call, obj: Object, code: int = 200) -> Response:
+    """An object that is not stored, in the form that was asked for."""
     output = call.request.output
     if output.shape == shapes.PARTIAL_LIST:
         raise status.wrong_shape(output.shape, f"is not a list ({shapes.go_type(call.kind)})")
@@ -94,6 +99,7 @@ def value_response(request: Request, value: Any, code: int = 200) -> Response:
 
 
 def written_response(call: Call, written: Written) -> Response:
+    """The outcome of a write: 201 for what is new, else 200."""
     code = 201 if written.created else 200
     if written.entry is not None:
         return entry_response(call, written.entry, code)

@@ -48,6 +48,7 @@ def _check_body(body: Any) -> None:
 
 
 async def delete_one(call: Call) -> Response:
+    """Handles delete of one object."""
     options = _options(call)
     if call.served.resource == "jobs.batch" and not options.propagation_policy:
         call.request.warnings.append(JOB_WARNING)

@@ -51,6 +51,7 @@ def _open(api: Api, request: Request) -> Response:
 
 
 def version() -> dict[str, str]:
+    """The answer of ``/version``: which Kubernetes this server behaves as."""
     major, minor = GIT_VERSION.removeprefix("v").split(".")[:2]
     return {
         "major": major,

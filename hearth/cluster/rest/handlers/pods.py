@@ -82,6 +82,7 @@ class LogReader:
         self._rest = b""
 
     async def pieces(self, uid: str, container: str) -> AsyncIterator[bytes]:
+        """The lines as they are read; with ``follow`` until the run has ended."""
         yield b""
         if self._options.tail_lines is not None:
             lines = await asyncio.to_thread(self._tail, self._options.tail_lines)

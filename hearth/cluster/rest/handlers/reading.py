@@ -42,14 +42,17 @@ class Pace:
 
     @property
     def is_over(self) -> bool:
+        """Whether this turn has lasted long enough."""
         return self._loop.time() >= self._until
 
     async def give_way(self) -> None:
+        """Lets other requests have their turn and begins a new one."""
         await asyncio.sleep(0)
         self._until = self._loop.time() + TURN_SECONDS
 
 
 async def get(call: Call) -> Response:
+    """Handles get of one object."""
     entry = call.api.store.get(call.key)
     if entry is None:
         raise status.not_found(call.kind.group, call.kind.plural, call.target.name)
@@ -69,6 +72,7 @@ class Page:
     remaining: int | None = None
 
     def metadata(self) -> dict[str, Any]:
+        """The ``metadata`` of the list."""
         metadata: dict[str, Any] = {"resourceVersion": str(self.revision)}
         if self.continue_token:
             metadata["continue"] = self.continue_token
@@ -78,11 +82,13 @@ class Page:
 
 
 async def list_objects(call: Call) -> Response:
+    """Handles list."""
     options = list_options(call.request.query)
     return await list_page(call, options)
 
 
 async def list_page(call: Call, options: ListOptions) -> Response:
+    """Answers a list with these options; long ones are streamed."""
     selection = selection_of(call, options)
     page = await page_of(call, options, selection)
     if call.request.output.media != JSON:
@@ -91,6 +97,7 @@ async def list_page(call: Call, options: ListOptions) -> Response:
 
 
 def selection_of(call: Call, options: ListOptions) -> Selection:
+    """The objects that a list, watch or deletecollection is about."""
     return select(
         call.served,
         options.label_selector,
@@ -160,6 +167,7 @@ async def _filtered(entries: Sequence[Entry], selection: Selection) -> list[Entr
 
 
 def list_kind(call: Call) -> str:
+    """The kind of a list: ``PodList``."""
     return call.kind.list_kind or f"{call.kind.kind}List"
 
 

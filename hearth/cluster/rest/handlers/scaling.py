@@ -18,6 +18,7 @@ from hearth.cluster.rest.scaling import API_VERSION, make_scale, replicas_of, se
 
 
 async def get(call: Call) -> Response:
+    """Handles get of the scale subresource."""
     entry = call.api.store.get(call.key)
     if entry is None:
         raise status.not_found(call.kind.group, call.kind.plural, call.target.name)
@@ -25,6 +26,7 @@ async def get(call: Call) -> Response:
 
 
 async def put(call: Call) -> Response:
+    """Handles update of the scale subresource."""
     options = call.write_options("UpdateOptions")
     request = call.request
     scale, _ = decode.decode_body(request.body, request.headers.get("content-type", ""), "Scale")
@@ -49,6 +51,7 @@ def _schema() -> Schema:
 
 
 async def patch(call: Call) -> Response:
+    """Handles patch and apply of the scale subresource."""
     accepted = patches.accepted(call.kind)
     media = decode.media_type(call.request.headers.get("content-type", ""), accepted)
     options = call.write_options("PatchOptions")

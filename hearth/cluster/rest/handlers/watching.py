@@ -54,6 +54,7 @@ class Renderer:
         self._definitions: list[dict[str, Any]] | None = shapes.columns(call.kind)
 
     def event(self, kind: str, change: Change) -> bytes:
+        """One event of a change, as one line."""
         if kind == DELETED and not change.deleted and change.before is not None:
             # It left the selection: watchers see its last selected state at the new revision.
             value = objects.with_revision(change.before.value, change.revision)
@@ -61,11 +62,13 @@ class Renderer:
         return self.entry(kind, change.now)
 
     def entry(self, kind: str, entry: Entry) -> bytes:
+        """One event of a stored object; its bytes are forwarded where they can be."""
         if self._is_plain:
             return _line(kind, self._served.full(entry))
         return self.obj(kind, self._served.parse(entry))
 
     def obj(self, kind: str, obj: Object) -> bytes:
+        """One event of a parsed object, in the form that was asked for."""
         call, output = self._call, self._call.request.output
         if output.shape == shapes.TABLE:
             shown = shapes.shaped(call.kind, obj, output, call.api.clock(), include=call.include)
@@ -76,6 +79,7 @@ class Renderer:
         return _line(kind, orjson.dumps(shown))
 
     def bookmark(self, revision: int, annotations: dict[str, str] | None = None) -> bytes:
+        """The event that says up to which revision everything has been sent."""
         metadata: dict[str, Any] = {"resourceVersion": str(revision)}
         if annotations:
             metadata["annotations"] = annotations
@@ -98,6 +102,7 @@ def _line(kind: str, value: bytes) -> bytes:
 
 
 def error_line(error: status.ApiStatus) -> bytes:
+    """The event that ends a watch with a refusal."""
     return _line(ERROR, orjson.dumps(error.body()))
 
 
@@ -128,6 +133,7 @@ class Stream:
         self._seen = call.api.store.revision
 
     async def pieces(self) -> AsyncIterator[bytes]:
+        """The stream: what leads to the newest state, then the changes as they come."""
         api, resource = self._call.api, self._call.served.resource
         api.watchers.add(resource, self._backlog)
         stop = api.store.listen(resource, self._backlog.put)

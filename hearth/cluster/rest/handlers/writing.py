@@ -24,6 +24,7 @@ async def post(call: Call) -> Response:
 
 
 def type_of(obj: Object) -> tuple[str, str]:
+    """Type and version that an object names: ``apiVersion``, ``kind``."""
     return str(obj["apiVersion"]), str(obj["kind"])
 
 
