@@ -1,1 +1,1 @@
-"""A Kubernetes for one machine: API server, controllers and a node."""
+"""The one-machine Kubernetes: API server, controllers and node; see README.md."""
