@@ -20,10 +20,10 @@ from hearth.cluster.admission.caller import Caller, CallError, Services, no_serv
 from hearth.cluster.admission.conditions import ConditionError
 from hearth.cluster.admission.registrations import (
     Webhook,
-    compile_webhooks,
     is_exempt,
     matching_version,
     selects_objects,
+    webhooks_of,
 )
 from hearth.cluster.admission.review import (
     Answer,
@@ -35,6 +35,7 @@ from hearth.cluster.admission.review import (
 )
 from hearth.cluster.model import status
 from hearth.cluster.model.kind import Kind, Object
+from hearth.kube.guards import caught
 from hearth.kube.patch import PatchError, json_patch
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,17 @@ class Surroundings:
     new_uid: Callable[[], str] = _new_uid
 
 
+def compiled(configurations: Iterable[Object]) -> tuple[Webhook, ...]:
+    """The webhooks of all configurations by name; one that cannot be read is left out."""
+    webhooks: list[Webhook] = []
+    for configuration in sorted(configurations, key=lambda c: str(c["metadata"]["name"])):
+        try:
+            webhooks += webhooks_of(configuration)
+        except Exception:
+            caught("webhook-configurations", ("", str(configuration["metadata"]["name"])))
+    return tuple(webhooks)
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The webhooks of one moment; requests under way keep theirs."""
@@ -76,7 +88,7 @@ class AdmissionChain:
 
     def register(self, mutating: Iterable[Object], validating: Iterable[Object]) -> None:
         """Replaces all registrations by these webhook configurations."""
-        self._snapshot = Snapshot(compile_webhooks(mutating), compile_webhooks(validating))
+        self._snapshot = Snapshot(compiled(mutating), compiled(validating))
 
     async def close(self) -> None:
         """Closes the connections to all webhooks."""

@@ -1,7 +1,7 @@
 """Webhook configurations, compiled: which requests concern which webhook, and how to call it.
 
-``compile_webhooks`` turns raw MutatingWebhookConfiguration or ValidatingWebhookConfiguration
-objects into an immutable list in calling order; ``Webhook.matches`` decides for one request. Pure.
+``webhooks_of`` compiles a raw MutatingWebhookConfiguration or ValidatingWebhookConfiguration;
+``matching_version`` decides for one request. Pure.
 """
 
 from __future__ import annotations
@@ -87,14 +87,13 @@ class Webhook:
     conditions: MatchConditions = field(default_factory=lambda: MatchConditions(()))
 
 
-def compile_webhooks(configurations: Iterable[Object]) -> tuple[Webhook, ...]:
-    """All webhooks in the order in which they are called: configurations by name."""
-    webhooks: list[Webhook] = []
-    for configuration in sorted(configurations, key=lambda c: str(c["metadata"]["name"])):
-        owner = configuration["metadata"]["name"]
-        for declared in configuration.get("webhooks") or ():
-            webhooks.append(_webhook(declared, f"{owner}/{declared['name']}"))
-    return tuple(webhooks)
+def webhooks_of(configuration: Object) -> list[Webhook]:
+    """The webhooks of one configuration, in the order in which they are called."""
+    owner = configuration["metadata"]["name"]
+    return [
+        _webhook(declared, f"{owner}/{declared['name']}")
+        for declared in configuration.get("webhooks") or ()
+    ]
 
 
 def _webhook(declared: Mapping[str, Any], uid: str) -> Webhook:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from hearth.cluster.rest.handlers.reviews import review_kinds
 from hearth.cluster.rest.http import App
 from hearth.cluster.store.store import Store
 from hearth.kube.clock import Clock, wall_clock
+from hearth.kube.guards import keep_running
 
 _log = logging.getLogger(__name__)
 _HOSTS = ("localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default")
@@ -115,14 +116,17 @@ async def controllers(api: Api, config: ApiServerConfig) -> AsyncIterator[None]:
     await namespaces.prepare()
     definitions = DefinitionController(api)
     definitions.prepare()
-    running = {
-        "custom-resources": definitions.run(),
-        "namespaces": namespaces.run(),
-        "garbage-collector": GarbageCollector(api).run(),
-        "compaction": compact_regularly(api, keep_seconds=config.compaction_seconds),
-        "events": expire_events(api, lifetime_seconds=config.event_lifetime_seconds),
+    running: dict[str, Callable[[], Awaitable[None]]] = {
+        "custom-resources": definitions.run,
+        "namespaces": namespaces.run,
+        "garbage-collector": GarbageCollector(api).run,
+        "compaction": lambda: compact_regularly(api, keep_seconds=config.compaction_seconds),
+        "events": lambda: expire_events(api, lifetime_seconds=config.event_lifetime_seconds),
     }
-    tasks = [asyncio.create_task(run, name=f"apiserver-{name}") for name, run in running.items()]
+    tasks = [
+        asyncio.create_task(keep_running(name, run), name=f"apiserver-{name}")
+        for name, run in running.items()
+    ]
     try:
         yield
     finally:

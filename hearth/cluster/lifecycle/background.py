@@ -21,6 +21,7 @@ from hearth.cluster.operations.api import Api
 from hearth.cluster.operations.options import DeleteOptions, WriteOptions
 from hearth.cluster.operations.writes import Write
 from hearth.cluster.store.store import StaleWrite, StoreError
+from hearth.kube.guards import caught
 from hearth.kube.queue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -61,8 +62,8 @@ class Worker(Generic[K]):
             delay = self._queue.retry(key)
             log.info("try again later", extra=facts | {"error": str(error), "retry_in": delay})
         except Exception:
-            log.exception("controller failed", extra=facts)
-            self._queue.retry(key)
+            caught(self._name)
+            log.info("try again later", extra=facts | {"retry_in": self._queue.retry(key)})
         else:
             self._queue.forget(key)
             await asyncio.sleep(0)  # requests have their turn between two keys

@@ -18,6 +18,7 @@ from hearth.cluster.model.objects import Change, Entry, Key, Object
 from hearth.cluster.operations import writes
 from hearth.cluster.operations.api import Api
 from hearth.cluster.operations.deletes import CLEANUP
+from hearth.kube.guards import caught
 
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 _USER = controller_user("customresourcedefinition-controller")
@@ -45,7 +46,10 @@ class DefinitionController:
     def prepare(self) -> None:
         """Serves what was served when the server last stopped, before the first request."""
         for entry in self._api.store.state.entries(DEFINITIONS):
-            self._serve(entry.parse())
+            try:
+                self._serve(entry.parse())
+            except Exception:
+                caught("custom-resources", ("", entry.key.name))
 
     async def run(self) -> None:
         """Works until it is cancelled."""

@@ -9,6 +9,7 @@ from hearth.cluster.model.objects import Entry
 from hearth.cluster.operations.api import Api
 from hearth.cluster.store.store import StaleWrite, StoreError
 from hearth.kube.clock import parse_rfc3339
+from hearth.kube.guards import caught
 
 log = logging.getLogger(__name__)
 _EVERY_SECONDS = 60.0
@@ -49,9 +50,10 @@ async def expire_events(api: Api, *, lifetime_seconds: float) -> None:
         for index, entry in enumerate(api.store.state.entries(_EVENTS)):
             if index % _BATCH == _BATCH - 1:
                 await asyncio.sleep(0)
-            if not is_expired(entry, api.clock(), lifetime_seconds):
-                continue
             try:
-                await api.store.delete(entry.key, entry.parse(), expected=entry.revision)
+                if is_expired(entry, api.clock(), lifetime_seconds):
+                    await api.store.delete(entry.key, entry.parse(), expected=entry.revision)
             except (StaleWrite, StoreError) as error:
                 log.debug("event stays", extra={"key": entry.key.text, "error": str(error)})
+            except Exception:
+                caught("event-expiry", (entry.key.namespace, entry.key.name))

@@ -24,6 +24,7 @@ from hearth.cluster.store.history import History
 from hearth.cluster.store.state import State
 from hearth.cluster.store.writer import Job, Maintenance, Writer
 from hearth.kube.clock import Clock
+from hearth.kube.guards import caught
 
 COMPACT_STEP = 500
 """Revisions looked at in one step of compaction: a few milliseconds."""
@@ -240,7 +241,10 @@ class Store:
             self._tombstones.pop(key, None)
         self._history.append(change)
         for listener in (*self._listeners.get(key.resource, ()), *self._all_listeners):
-            listener(change)
+            try:
+                listener(change)
+            except Exception:  # the write is done; its caller and the other listeners hear of it
+                caught("store-listener", (key.namespace, key.name))
 
     # -- compaction ------------------------------------------------------------------------
 

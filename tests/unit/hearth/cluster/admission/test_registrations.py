@@ -4,10 +4,10 @@ import pytest
 
 from hearth.cluster.admission.registrations import (
     Webhook,
-    compile_webhooks,
     is_exempt,
     matching_version,
     selects_objects,
+    webhooks_of,
 )
 from hearth.cluster.model.kind import Kind, Table
 
@@ -39,7 +39,7 @@ def a_rule(**changes: Any) -> dict[str, Any]:
 
 def a_webhook(*rules: dict[str, Any], **changes: Any) -> Webhook:
     declared = {"name": "w.example.com", "rules": list(rules) or [a_rule()], **changes}
-    return compile_webhooks([{"metadata": {"name": "c"}, "webhooks": [declared]}])[0]
+    return webhooks_of({"metadata": {"name": "c"}, "webhooks": [declared]})[0]
 
 
 def concerned(webhook: Webhook, **request: Any) -> bool:
@@ -96,15 +96,6 @@ def test_the_requested_version_comes_first() -> None:
     kinds = [a_kind(version="v2"), a_kind(version="v1")]
     webhook = a_webhook(a_rule(apiVersions=["v1"]), a_rule(apiVersions=["v2"]))
     assert matching_version(webhook, "CREATE", "", kinds=kinds, namespaced=True) is kinds[0]
-
-
-def test_webhooks_are_called_in_the_order_of_their_configurations_names() -> None:
-    configurations: list[dict[str, Any]] = [
-        {"metadata": {"name": "b"}, "webhooks": [{"name": "b1"}]},
-        {"metadata": {"name": "a"}, "webhooks": [{"name": "a2"}, {"name": "a1"}]},
-        {"metadata": {"name": "none"}},
-    ]
-    assert [w.uid for w in compile_webhooks(configurations)] == ["a/a2", "a/a1", "b/b1"]
 
 
 def test_object_selectors_look_at_the_new_and_the_old_object() -> None:
