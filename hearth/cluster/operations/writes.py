@@ -171,7 +171,7 @@ async def _create_once(write: Write, obj: Object, *, tracked: bool) -> Written:
         raise write.invalid(obj["metadata"].get("name", ""), errors)
     _warn(write, obj, None)
     await api.admission.validate(write.attempt("CREATE", obj, None))
-    if _names_a_revision(version):
+    if version and _names_a_revision(version):
         raise status.ApiStatus(
             500, "", "resourceVersion should not be set on objects to be created"
         )
