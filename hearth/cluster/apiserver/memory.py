@@ -1,4 +1,4 @@
-"""Makes freed memory go back to the system: one setting of glibc's allocator.
+"""Makes freed memory go back to the system: two settings of glibc's allocator.
 
 By default glibc learns from the first large block that is freed to take blocks of that size from
 the heap, up to 32 MiB. Objects of 1 MB that come and go then leave holes that are never given back.
@@ -14,10 +14,16 @@ import ctypes
 MAPPED_FROM = 512 * 1024
 """Blocks of this many bytes and more are mapped apart: few requests have any."""
 
-_M_MMAP_THRESHOLD = -3  # malloc.h
+KEPT_FREE = 4 * 1024 * 1024
+"""Free bytes that stay at the end of the heap, so that requests do not shrink and grow it."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def map_large_blocks() -> bool:
-    """Sets the threshold for this process; False where the C library has no such setting."""
+    """Sets the thresholds for this process; False where the C library has no such setting."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM) == 1
+    if mallopt is None:
+        return False
+    settings = ((_M_MMAP_THRESHOLD, MAPPED_FROM), (_M_TRIM_THRESHOLD, KEPT_FREE))
+    return all(mallopt(name, value) == 1 for name, value in settings)
