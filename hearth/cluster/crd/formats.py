@@ -15,6 +15,7 @@ from hearth.kube.durations import parse_go_duration
 from hearth.kube.names import dns1123_label_problems, dns1123_subdomain_problems
 
 _HEX = "[0-9a-f]"
+_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"^([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))\Z")
 # Matched from the first digit of a number only: else a long number costs the square of its length.
 _SCALA_DURATION = re.compile(r"(?<![0-9])[0-9]++\s*+([A-Za-zµ]+)", re.ASCII)
@@ -37,7 +38,7 @@ def _uuid(middle: str) -> Callable[[str], bool]:
 
 def _is_date(text: str) -> bool:
     try:
-        return len(text) == 10 and date.fromisoformat(text) is not None
+        return _DATE.fullmatch(text) is not None and date.fromisoformat(text) is not None
     except ValueError:
         return False
 

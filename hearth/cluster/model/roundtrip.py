@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -109,13 +110,19 @@ def _quantity(value: Any) -> Any:
         return value
 
 
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
 def parse_time(text: str) -> datetime | None:
     """An RFC 3339 time, in UTC; None when ``text`` is none."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+    if not _RFC_3339.fullmatch(text):  # ISO 8601 knows weeks, and forms without separators
         return None
-    return moment.astimezone(UTC) if moment.tzinfo is not None and "T" in text else None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _time(value: Any) -> Any:

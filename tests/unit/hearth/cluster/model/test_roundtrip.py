@@ -97,3 +97,21 @@ def test_a_canonical_value_stays_as_it_is(spec: dict[str, Any]) -> None:
     once = canonical("core/v1", "PodSpec", spec)
     copy = {"containers": [dict(c) if isinstance(c, dict) else c for c in once["containers"]]}
     assert canonical("core/v1", "PodSpec", copy) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2020-W01-1T00:00:00Z", "20200101T000000Z", "2020-01-01T00:00Z", "2020-01-01T00:00:00",
+        "2020-01-01T00:00:00+0200", "2020-01-01T00:00:00+02:00:01", "2020-13-01T00:00:00Z",
+        "0001-01-01T00:00:00+10:00",
+    ],
+)  # fmt: skip
+def test_times_of_iso_8601_that_rfc_3339_does_not_know(text: str) -> None:
+    assert parse_time(text) is None
+
+
+def test_times_are_in_utc() -> None:
+    moment = parse_time("2020-01-01T00:00:00.5+02:00")
+    assert moment is not None
+    assert moment.isoformat() == "2019-12-31T22:00:00.500000+00:00"
