@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from activator.backends import Backend, Backends
 from activator.failures import refusal_answer
 from activator.http.events import Refusal, ResponseHead
+from activator.ingress_status import LoadBalancers
 from activator.pools import Pools
-from activator.routes import BackendRef, HostMap, RouteTable
+from activator.routes import BackendRef, HostMap, RouteTable, service_host
+
+# The gateway's own Services: a request for one of them would come back here, again and again.
+_OWN = frozenset(service_host(host.encode()) for host in LoadBalancers().hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Gateway:
 
     def plain_service(self, namespace: str, name: str, port: int) -> Backend | None:
         """The backend of a Service that no route needs to name (internal listener)."""
-        if not self._has_service(namespace, name):
+        if (namespace, name) in _OWN or not self._has_service(namespace, name):
             return None
         return self.backends.resolve(BackendRef(namespace, name, port))
 

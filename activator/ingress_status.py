@@ -21,6 +21,11 @@ class LoadBalancers:
     public: str = "hearth-gateway.knative-serving.svc.cluster.local"
     private: str = "hearth-internal-gateway.knative-serving.svc.cluster.local"
 
+    @property
+    def hosts(self) -> tuple[str, str]:
+        """Both names."""
+        return self.public, self.private
+
 
 def routed_status(ingress: Object, addresses: LoadBalancers, *, now: float) -> Object:
     """The whole status once the published table holds this generation."""

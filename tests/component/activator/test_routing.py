@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from activator.backends import Backend
 from activator.routes import BackendRef
 
@@ -88,18 +90,24 @@ async def test_appended_headers_replace_the_clients(lab: Any) -> None:
     assert app.requests[0].header("x-tag") == "blue"
 
 
-class OneService:
-    """A cluster in which there is one Service, ``default/plain``."""
+class SomeServices:
+    """A cluster with the Service ``default/plain`` and those of the gateway itself."""
+
+    services = (
+        ("default", "plain"),
+        ("knative-serving", "hearth-gateway"),
+        ("knative-serving", "hearth-internal-gateway"),
+    )
 
     def has_service(self, namespace: str, name: str) -> bool:
-        return (namespace, name) == ("default", "plain")
+        return (namespace, name) in self.services
 
     def fill(self, backend: Backend) -> None:
         pass
 
 
 async def test_plain_services_are_reached_on_the_internal_listener_only(running_lab: Any) -> None:
-    async with running_lab(cluster=OneService()) as lab:
+    async with running_lab(cluster=SomeServices()) as lab:
         app = await lab.app()
         backend = lab.plane.backends.resolve(BackendRef("default", "plain", 8080))
         lab.endpoints(backend, {app.port: lab.State.READY})
@@ -110,6 +118,16 @@ async def test_plain_services_are_reached_on_the_internal_listener_only(running_
         response = await lab.get("plain.default", internal=True)
         assert (response.status, response.error) == (503, "no-endpoints")
         assert (await lab.get("other.default.svc", internal=True)).error == "unknown-host"
+
+
+@pytest.mark.parametrize("name", ["hearth-gateway", "hearth-internal-gateway"])
+async def test_a_request_for_the_gateway_itself_does_not_go_round(
+    running_lab: Any, name: str
+) -> None:
+    async with running_lab(cluster=SomeServices()) as lab:
+        host = f"{name}.knative-serving.svc.cluster.local"
+        assert (await lab.get(host, internal=True)).error == "unknown-host"
+        assert lab.plane.backends.of_service("knative-serving", name) == []
 
 
 async def test_the_internal_listener_is_a_proxy_for_plain_http(lab: Any) -> None:
