@@ -158,6 +158,6 @@ async def _until_still(count: Any) -> None:
     async with asyncio.timeout(10):
         last, same = -1, 0
         while same < 10:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # that nothing comes cannot be waited for
             same = same + 1 if count() == last and last > 0 else 0
             last = count()

@@ -40,7 +40,7 @@ async def test_waiting_does_not_count_against_the_response_start(lab: Any) -> No
     client = await lab.connect()
     await client.send(lab.get_bytes("zero.test"))
     await lab.until(lambda: backend.throttler.waiting == 1)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # longer than the time-out: that this wait does not count is the point
     lab.endpoints(backend, {(await lab.app(answer)).port: lab.State.READY})
     assert (await client.response()).body == b"in time"
 
@@ -57,7 +57,7 @@ async def test_each_byte_begins_the_idle_time_anew(lab: Any) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
         for _ in range(8):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # eight times: longer than the idle time
             writer.write(b"x")
             await writer.drain()
 

@@ -135,7 +135,7 @@ async def test_silence_ends_a_tunnel_and_a_byte_either_way_keeps_it(lab: Any) ->
     await client.head()
     await client.reader.readexactly(7)
     for _ in range(6):
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # six times: longer than the idle time, were it not begun anew
         await client.send(b"ping")
         assert await client.reader.readexactly(4) == b"ping"
     try:
