@@ -37,29 +37,51 @@ _KNOWN_NAMES = {
 
 
 def decode_binary(headers: Iterable[Header], body: bytes) -> Event:
-    """The event of a binary-mode message; raises CodecError naming the attribute at fault."""
+    """Return the event of a message; raise CodecError naming the attribute at fault."""
     attributes: dict[str, AttributeValue] = {}
     lines: list[bytes] = []
-    for name, value in headers:
-        attribute = _KNOWN_NAMES.get(name)
-        if attribute is None:
-            if name[:3] != b"ce-":
-                if name == b"content-type" and value:
-                    attributes["datacontenttype"] = _content_type(value)
-                    lines += (b"content-type: ", value, b"\r\n")
+    for header in headers:
+        decoded = _remembered.get(header)
+        if decoded is None:
+            if header[0][:3] != b"ce-" and (header[0] != b"content-type" or not header[1]):
                 continue
-            attribute = _attribute_name(name)
+            decoded = _decode_header(header)
+        attribute, text, line = decoded
         if attribute in attributes:
             raise CodecError("given more than once", attribute=attribute)
-        if _PLAIN(value) is not None:
-            attributes[attribute] = value.decode()
-        else:
-            text = attributes[attribute] = decode_value(attribute, value)
-            value = encode_value(text)
-        lines += (name, b": ", value, b"\r\n")
+        attributes[attribute] = text
+        lines.append(line)
     check_attributes(attributes)
     data = body if body or "datacontenttype" in attributes else None
     return Event(attributes, data, b"".join(lines), True)
+
+
+_Decoded = tuple[str, str, bytes]
+"""An attribute's name and text, and the header line that goes on."""
+
+_REPEATED = frozenset((b"content-type", b"ce-specversion", b"ce-source", b"ce-type"))
+_REMEMBERED_BYTES, _REMEMBERED = 128, 1024
+_remembered: dict[Header, _Decoded] = {}
+"""Headers that come with many events, decoded; a producer cannot make it grow."""
+
+
+def _decode_header(header: Header) -> _Decoded:
+    name, value = header
+    if name == b"content-type":
+        attribute, text = "datacontenttype", _content_type(value)
+    else:
+        attribute = _KNOWN_NAMES.get(name) or _attribute_name(name)
+        if _PLAIN(value) is not None:
+            text = value.decode()
+        else:
+            text = decode_value(attribute, value)
+            value = encode_value(text)
+    decoded = attribute, text, b"%b: %b\r\n" % (name, value)
+    if name in _REPEATED and len(header[1]) <= _REMEMBERED_BYTES:
+        if len(_remembered) >= _REMEMBERED:
+            _remembered.clear()
+        _remembered[header] = decoded
+    return decoded
 
 
 def _attribute_name(header: bytes) -> str:

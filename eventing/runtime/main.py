@@ -21,6 +21,7 @@ from eventing.engines.classes import ENGINES, EngineFactory, Engines, EnginesCon
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.brokers import Brokers
 from eventing.runtime.client import DeliveryClient
+from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import RuntimeLimits
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.ingress import Ingress
@@ -93,6 +94,7 @@ async def _run(
     factories: Mapping[str, EngineFactory],
     registry: CollectorRegistry,
 ) -> None:
+    tune_collector()
     limits = config.limits
     async with AsyncExitStack() as stack:
         engines = Engines(config.engines, factories)

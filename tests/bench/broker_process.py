@@ -19,6 +19,7 @@ from eventing.filters import compile_filters
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.client import DeliveryClient
+from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLimits
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.ingress import Ingress
@@ -32,6 +33,7 @@ POLICY = DeliveryPolicy(retries=1000, backoff=Backoff.LINEAR, delay_seconds=0.01
 
 
 async def main(folder: Path, port: int, url: str) -> None:
+    tune_collector()
     engine = LocalEngine(folder)
     client = DeliveryClient(ClientLimits())
     services = Services(client, MemoryBudget(SubscriptionLimits()))

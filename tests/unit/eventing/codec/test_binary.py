@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventing.codec import CodecError, attributes_of_head, decode, decode_binary, render_head
+from eventing.codec import (
+    CodecError,
+    attributes_of_head,
+    binary,
+    decode,
+    decode_binary,
+    render_head,
+)
 from eventing.codec.binary import decode_value, encode_value
 
 REQUIRED = (
@@ -145,3 +152,29 @@ def test_a_head_gives_its_attributes_back(extensions):
 
 def test_no_body_and_no_content_type_is_no_data():
     assert decode(headers(), b"")[0].data is None
+
+
+def test_headers_that_repeat_are_remembered_within_bounds():
+    """What is remembered decodes as it did at first, and producers cannot make it grow."""
+    for number in range(3000):
+        given = [
+            (b"ce-specversion", b"1.0"),
+            (b"ce-id", b"%d" % number),
+            (b"ce-source", b"/s%%20%d" % number),
+            (b"ce-type", b"t"),
+        ]
+        event = decode_binary(given, b"")
+        assert event == decode_binary(given, b"")
+        assert event.attributes["source"] == f"/s {number}"
+        assert event.head == (
+            b"ce-specversion: 1.0\r\nce-id: %d\r\nce-source: /s%%20%d\r\nce-type: t\r\n"
+            % (number, number)
+        )
+    assert len(binary._remembered) <= binary._REMEMBERED
+    assert not any(name == b"ce-id" for name, _ in binary._remembered)
+
+
+def test_a_content_type_given_twice_is_refused():
+    twice = [(b"content-type", b"a/b"), (b"content-type", b"a/c")]
+    with pytest.raises(CodecError, match="more than once"):
+        decode_binary(headers(*twice), b"")
