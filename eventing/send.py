@@ -25,6 +25,7 @@ class Sent:
 
     @property
     def accepted(self) -> bool:
+        """Whether the event was taken."""
         return 200 <= self.status < 300
 
 
@@ -35,22 +36,23 @@ class SendError(Exception):
 def make_event(
     attributes: Mapping[str, str], data: bytes | None = None, *, content_type: str | None = None
 ) -> Event:
-    """An event of text attributes (id, source and type at least); raises CodecError.
+    """Make an event of text attributes (id, source and type at least); raises CodecError.
 
     Data without a content type is called JSON when it is, else text, else bytes.
     """
-    found: dict[str, str | int | bool] = {"specversion": "1.0"}
+    made: dict[str, str | int | bool] = {"specversion": "1.0"}
     for name, value in attributes.items():
         check_name(name)
         check_text(name, value)
-        found[name] = value
+        made[name] = value
     if data is not None:
-        found["datacontenttype"] = content_type or guess_content_type(data)
-    check_attributes(found)
-    return Event(found, data)
+        made["datacontenttype"] = content_type or guess_content_type(data)
+    check_attributes(made)
+    return Event(made, data)
 
 
 def guess_content_type(data: bytes) -> str:
+    """Return JSON for what is, text for other UTF-8, bytes for the rest."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -65,8 +67,10 @@ def guess_content_type(data: bytes) -> str:
 def send(
     url: str, event: Event, *, structured: bool = False, timeout_seconds: float = 10.0
 ) -> Sent:
-    """Sends the event with POST; raises SendError where there is no answer, ValueError for a bad
-    URL. ``*.localhost`` is this machine, whatever the resolver says."""
+    """Send the event with POST. ``*.localhost`` is this machine, whatever the resolver says.
+
+    Raises SendError where there is no answer, ValueError for a bad URL.
+    """
     target = parse_target(url, None)
     body, headers = _message(event, structured=structured)
     path, host = target.path.decode("ascii"), target.authority.decode("ascii")

@@ -1,0 +1,1 @@
+"""The kinds of eventing as types: models of the CRDs, defaults, validation, settings, names."""

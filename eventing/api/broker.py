@@ -17,6 +17,8 @@ from hearth.kube.models import Model
 
 
 class BrokerSpec(Model):
+    """What a Broker is to do."""
+
     go_type: ClassVar[str] = "v1.BrokerSpec"
 
     config: KReference | None = None
@@ -26,11 +28,15 @@ class BrokerSpec(Model):
 
 
 class AppliedPolicy(Model):
+    """An EventPolicy that applies to a Broker."""
+
     api_version: str = ""
     name: str = ""
 
 
 class BrokerStatus(Status, DeliveryStatus):
+    """What has become of a Broker."""
+
     address: Addressable | None = None
     """Where events are sent to."""
     addresses: list[Addressable] = Field(default_factory=list)

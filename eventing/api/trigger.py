@@ -18,6 +18,8 @@ from hearth.kube.models import PRESERVE, Kept, Model, Schema
 
 
 class TriggerFilter(Model):
+    """The older form of a filter, by equal attributes."""
+
     go_type: ClassVar[str] = "v1.TriggerFilter"
 
     attributes: Annotated[STRING_MAP, Schema(PRESERVE)] = Field(default_factory=dict)
@@ -51,6 +53,8 @@ class SubscriptionsAPIFilter(Model):
 
 
 class TriggerSpec(Model):
+    """Which events go to whom."""
+
     go_type: ClassVar[str] = "v1.TriggerSpec"
     schema_extra: ClassVar[dict[str, Any]] = {"x-kubernetes-preserve-unknown-fields": True}
 
@@ -69,11 +73,15 @@ class TriggerSpec(Model):
 
 
 class Auth(Model):
+    """The service accounts that deliveries are made as."""
+
     service_account_name: str | None = None
     service_account_names: list[str] = Field(default_factory=list)
 
 
 class TriggerStatus(Status, DeliveryStatus):
+    """What has become of a Trigger."""
+
     subscriber_uri: str | None = None
     """Where the events go, resolved."""
     subscriber_ca_certs: Annotated[str | None, Field(alias="subscriberCACerts")] = None

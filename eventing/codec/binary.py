@@ -106,12 +106,12 @@ def _content_type(value: bytes) -> str:
 
 
 def decode_value(attribute: str, value: bytes) -> str:
-    """Unquotes, undoes one round of percent-encoding, and insists on valid UTF-8."""
+    """Unquote, undo one round of percent-encoding, and insist on valid UTF-8."""
     value = value.strip(b" \t")
     if len(value) >= 2 and value.startswith(b'"') and value.endswith(b'"'):
         value = _QUOTED_PAIR.sub(rb"\1", value[1:-1])
     if b"%" in value:
-        value = _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), value)
+        value = _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), value)
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError:
@@ -121,12 +121,12 @@ def decode_value(attribute: str, value: bytes) -> str:
 
 
 def encode_value(text: str) -> bytes:
-    """Percent-encodes space, quote, percent sign and all that is not U+0021-7E."""
+    """Percent-encode space, quote, percent sign and all that is not U+0021-7E."""
     return quote(text, safe=_KEEP).encode("ascii")
 
 
 def render_head(event: Event) -> bytes:
-    """The binary-mode header lines of an event, each ended by CR LF."""
+    """Return the binary-mode header lines of an event, each ended by CR LF."""
     if event.head is not None:
         return event.head
     lines = []
@@ -140,13 +140,13 @@ def render_head(event: Event) -> bytes:
 
 
 def attributes_of_head(head: bytes) -> dict[str, str]:
-    """The attributes of header lines that ``render_head`` or ``decode_binary`` made."""
-    found: dict[str, str] = {}
+    """Return the attributes of header lines that ``render_head`` or ``decode_binary`` made."""
+    attributes: dict[str, str] = {}
     for line in head.split(b"\r\n"):
         if line.startswith(b"ce-"):
             name, _, value = line.partition(b": ")
             plain = b"%" not in value
-            found[name[3:].decode()] = value.decode() if plain else decode_value("", value)
+            attributes[name[3:].decode()] = value.decode() if plain else decode_value("", value)
         elif line.startswith(b"content-type: "):
-            found["datacontenttype"] = line[14:].decode()
-    return found
+            attributes["datacontenttype"] = line[14:].decode()
+    return attributes

@@ -60,17 +60,17 @@ class Event:
     """Whether all attributes are known to be text, as they are in binary mode."""
 
     def text(self, name: str) -> str | None:
-        """An attribute in its text form, or None."""
+        """Return an attribute in its text form, or None."""
         value = self.attributes.get(name)
         return None if value is None else text_of(value)
 
     def texts(self) -> dict[str, str]:
-        """All attributes in text form, as filters see them."""
+        """Return all attributes in text form, as filters see them."""
         return {name: text_of(value) for name, value in self.attributes.items()}
 
 
 def text_of(value: AttributeValue) -> str:
-    """The canonical text of an attribute: booleans in lower case, integers in decimal."""
+    """Return the canonical text of a value: booleans in lower case, integers in decimal."""
     if value is True:
         return "true"
     if value is False:
@@ -79,7 +79,7 @@ def text_of(value: AttributeValue) -> str:
 
 
 def check_attributes(attributes: Mapping[str, AttributeValue]) -> None:
-    """Raises CodecError naming the first attribute at fault."""
+    """Raise CodecError naming the first attribute at fault."""
     try:
         complete = (
             attributes["id"]
@@ -113,7 +113,7 @@ def _required_at_fault(attributes: Mapping[str, AttributeValue]) -> CodecError:
 
 
 def check_name(name: str) -> None:
-    """Attribute names are lower-case letters and digits; ``data`` is not an attribute."""
+    """Raise CodecError unless a name is lower-case letters and digits, and not ``data``."""
     if _NAME.fullmatch(name) is None:
         raise CodecError("names are made of a-z and 0-9 only", attribute=name)
     if name == "data":
@@ -121,12 +121,13 @@ def check_name(name: str) -> None:
 
 
 def check_text(name: str, value: str) -> None:
+    """Raise CodecError for what no attribute may hold (CloudEvents 1.0, section 3.1.1)."""
     if _CONTROL.search(value) is not None:
         raise CodecError("holds a control character or an invalid code point", attribute=name)
 
 
 def check_uri_reference(name: str, value: str) -> None:
-    """As strict as Go's URL parser, which is what Knative's producers were tested against."""
+    """Raise CodecError for what Go's URL parser refuses, as Knative's ingress does."""
     if value.startswith(":") or ("%" in value and _BAD_ESCAPE.search(value) is not None):
         raise CodecError(f'"{value}" is not a URI reference', attribute=name)
 
@@ -143,13 +144,13 @@ def check_media_type(value: str) -> None:
 
 
 def check_time(value: str) -> None:
-    """RFC 3339, a leap second included."""
-    found = _TIME.fullmatch(value)
+    """Raise CodecError unless a time is one of RFC 3339, a leap second included."""
+    match = _TIME.fullmatch(value)
     try:
-        if found is None:
+        if match is None:
             raise ValueError
-        if not "01" <= found[3] <= "28":
-            datetime.date(int(found[1]), int(found[2]), int(found[3]))
+        if not "01" <= match[3] <= "28":
+            datetime.date(int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
         raise CodecError(f'"{value}" is not an RFC 3339 time', attribute="time") from None
 

@@ -14,6 +14,8 @@ _NOT_ENCODED = (b"", b"identity")
 
 
 class Mode(enum.Enum):
+    """How a message carries its events (HTTP binding, section 3)."""
+
     BINARY = "binary"
     STRUCTURED = "structured"
     BATCH = "batch"
@@ -21,7 +23,7 @@ class Mode(enum.Enum):
 
 @lru_cache(maxsize=64)
 def mode_of(content_type: bytes) -> Mode:
-    """By the media type's beginning, in any case (HTTP binding, section 3)."""
+    """Return the mode by the beginning of the media type, in any case."""
     kind = content_type[:32].lower()
     if kind.startswith(b"application/cloudevents-batch"):
         return Mode.BATCH
@@ -48,7 +50,7 @@ def decode(headers: Sequence[Header], body: bytes) -> list[Event]:
 
 
 def decode_reply(headers: Sequence[Header], body: bytes) -> Event | None:
-    """The event of an HTTP answer, or None where it carries none. Raises CodecError."""
+    """Return the event of an HTTP answer, or None where it carries none. Raises CodecError."""
     content_type = value_of(headers, b"content-type")
     if mode_of(content_type) is Mode.BINARY and not value_of(headers, b"ce-specversion"):
         return None
@@ -59,7 +61,7 @@ def decode_reply(headers: Sequence[Header], body: bytes) -> Event | None:
 
 
 def value_of(headers: Sequence[Header], name: bytes) -> bytes:
-    """The first header of that name, or nothing."""
+    """Return the first header of that name, or nothing."""
     for key, value in headers:
         if key == name:
             return value

@@ -50,7 +50,7 @@ _decoder = json.JSONDecoder(parse_constant=_not_json, parse_int=_integer)
 
 
 def decode_structured(body: bytes) -> Event:
-    """The event of a structured-mode message."""
+    """Return the event of a structured-mode message. Raises CodecError."""
     text = _text(body)
     event, end = _event(text, _skip(text, 0))
     _expect_end(text, end)
@@ -58,7 +58,7 @@ def decode_structured(body: bytes) -> Event:
 
 
 def decode_batch(body: bytes) -> list[Event]:
-    """The events of a batch: each valid, all of one specversion."""
+    """Return the events of a batch: each valid, all of one specversion. Raises CodecError."""
     text = _text(body)
     at = _skip(text, 0)
     if text[at : at + 1] != "[":
@@ -83,8 +83,8 @@ def _text(body: bytes) -> str:
 
 
 def _skip(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
+    blank = _SPACE.match(text, at)
+    return blank.end() if blank else at
 
 
 def _expect_end(text: str, at: int) -> None:
@@ -195,7 +195,7 @@ def _base64(member: str, value: Any) -> bytes:
 
 
 def encode_structured(event: Event) -> bytes:
-    """The event as one JSON object; JSON data is embedded as it is."""
+    """Return the event as one JSON object; JSON data is embedded as it is."""
     members: dict[str, Any] = dict(event.attributes)
     if event.data:
         members |= _data_member(event)

@@ -36,7 +36,7 @@ class CesqlError(ValueError):
 def check_syntax(text: str) -> None:
     """Raises CesqlError unless the text is an expression."""
     # What is no token is passed over, as the original's lexer does; also a string left open.
-    tokens = [(str(found.lastgroup), found[0]) for found in _TOKEN.finditer(text)]
+    tokens = [(str(match.lastgroup), match[0]) for match in _TOKEN.finditer(text)]
     parser = _Parser([(kind, _folded(kind, token)) for kind, token in tokens if kind != "open"])
     try:
         parser.expression(complaint=_SYNTAX)

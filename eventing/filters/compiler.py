@@ -40,7 +40,7 @@ Dialect = Callable[[Any, str], Filter | None]
 
 
 def compile_trigger(spec: Mapping[str, Any]) -> Filter:
-    """The filter of a Trigger's spec: ``filters`` where given, else ``filter.attributes``."""
+    """Compile a Trigger's spec: ``filters`` where given, else ``filter.attributes``."""
     filters = spec.get("filters")
     if filters:
         return compile_filters(filters)
@@ -48,17 +48,17 @@ def compile_trigger(spec: Mapping[str, Any]) -> Filter:
     return compile_attributes(attributes)
 
 
-def compile_attributes(wanted: Mapping[str, Any]) -> Filter:
-    """The older form: equal values; an empty one asks only that the attribute is there."""
-    _check_names(wanted, "filter.attributes")
-    pairs = tuple((name, str(value)) for name, value in wanted.items())
+def compile_attributes(expected: Mapping[str, Any]) -> Filter:
+    """Compile the older form: equal values; an empty one asks only that the attribute is there."""
+    _check_names(expected, "filter.attributes")
+    pairs = tuple((name, str(value)) for name, value in expected.items())
     if not pairs:
         return _EVERYTHING
 
     def matches(event: Attributes) -> bool:
         for name, value in pairs:
-            found = event.get(name)
-            if found is None or (value and found != value):
+            actual = event.get(name)
+            if actual is None or (value and actual != value):
                 return False
         return True
 
@@ -66,7 +66,7 @@ def compile_attributes(wanted: Mapping[str, Any]) -> Filter:
 
 
 def compile_filters(filters: Sequence[Mapping[str, Any]], path: str = "filters") -> Filter:
-    """All of a list must match."""
+    """Compile a list of filters, all of which must match."""
     return _all(filters, path) or _EVERYTHING
 
 
@@ -140,24 +140,24 @@ def _not(given: Any, path: str) -> Filter | None:
     return Filter(lambda event: not predicate(event), {})
 
 
-def _check_names(wanted: Any, path: str) -> None:
-    if not isinstance(wanted, Mapping):
+def _check_names(expected: Any, path: str) -> None:
+    if not isinstance(expected, Mapping):
         raise FilterError(path, "must be a map of attributes to values")
-    for name in wanted:
+    for name in expected:
         if _NAME.fullmatch(name) is None:
             raise FilterError(f"{path}[{name}]", f'invalid attribute name "{name}"')
 
 
-def _pairs(wanted: Any, path: str) -> tuple[tuple[str, str], ...]:
-    _check_names(wanted, path)
-    for name, value in wanted.items():
+def _pairs(expected: Any, path: str) -> tuple[tuple[str, str], ...]:
+    _check_names(expected, path)
+    for name, value in expected.items():
         if not isinstance(value, str) or not value:
             raise FilterError(f"{path}[{name}]", "the value must be a string that is not empty")
-    return tuple(wanted.items())
+    return tuple(expected.items())
 
 
-def _exact(wanted: Any, path: str) -> Filter | None:
-    pairs = _pairs(wanted, path)
+def _exact(expected: Any, path: str) -> Filter | None:
+    pairs = _pairs(expected, path)
     if len(pairs) == 1:
         name, value = pairs[0]
         return Filter(lambda event: event.get(name) == value, dict(pairs))
@@ -171,12 +171,12 @@ def _exact(wanted: Any, path: str) -> Filter | None:
     return Filter(matches, dict(pairs)) if pairs else None
 
 
-def _prefix(wanted: Any, path: str) -> Filter | None:
-    return _affix(_pairs(wanted, path), str.startswith)
+def _prefix(expected: Any, path: str) -> Filter | None:
+    return _affix(_pairs(expected, path), str.startswith)
 
 
-def _suffix(wanted: Any, path: str) -> Filter | None:
-    return _affix(_pairs(wanted, path), str.endswith)
+def _suffix(expected: Any, path: str) -> Filter | None:
+    return _affix(_pairs(expected, path), str.endswith)
 
 
 def _affix(
@@ -184,8 +184,8 @@ def _affix(
 ) -> Filter | None:
     def matches(event: Attributes) -> bool:
         for name, value in pairs:
-            found = event.get(name)
-            if found is None or not compare(found, value):
+            actual = event.get(name)
+            if actual is None or not compare(actual, value):
                 return False
         return True
 

@@ -29,15 +29,15 @@ class FilterIndex(Generic[T]):
         self._always = always
 
     def match(self, event: Attributes) -> list[T]:
-        """The values of all filters that match."""
-        found = [entry for entry in self._always if entry[1](event)]
+        """Return the values of all filters that match."""
+        matching = [entry for entry in self._always if entry[1](event)]
         for table, name in ((self._by_type, "type"), (self._by_source, "source")):
             bucket = table.get(event.get(name, ""))
             if bucket:
-                found += [entry for entry in bucket if entry[1](event)]
-        if len(found) > 1:
-            found.sort(key=_rank)
-        return [entry[2] for entry in found]
+                matching += [entry for entry in bucket if entry[1](event)]
+        if len(matching) > 1:
+            matching.sort(key=_rank)
+        return [entry[2] for entry in matching]
 
 
 def _rank(entry: tuple[int, Predicate, object]) -> int:
@@ -51,7 +51,7 @@ def _bucket(
     always: list[tuple[int, Predicate, T]],
 ) -> list[tuple[int, Predicate, T]]:
     for name, table in (("type", by_type), ("source", by_source)):
-        wanted = compiled.required.get(name)
-        if wanted is not None:
-            return table.setdefault(wanted, [])
+        required = compiled.required.get(name)
+        if required is not None:
+            return table.setdefault(required, [])
     return always

@@ -155,12 +155,12 @@ def _mark_dead_letter_sink(
 
 def delivery_status(sink: Resolved) -> dict[str, str]:
     """Return the status fields of a resolved dead letter sink."""
-    found = {
+    fields = {
         "deadLetterSinkUri": sink.url,
         "deadLetterSinkCACerts": sink.ca_certs,
         "deadLetterSinkAudience": sink.audience,
     }
-    return {field: value for field, value in found.items() if value}
+    return {field: value for field, value in fields.items() if value}
 
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:

@@ -1,4 +1,4 @@
-"""Objects of any kind that others refer to: found in caches that start with the first reference.
+"""Objects of any kind that others refer to, in caches that start with the first reference.
 
 Whoever looked an object up looks again when it changes. In Knative: the tracker.
 """
@@ -91,10 +91,10 @@ class Lookup:
 
     def get(self, reference: Reference) -> Object | Unresolved | None:
         """Return the object referred to, or why there is none."""
-        found = self._references.get(reference, self._referrer)
-        if isinstance(found, NotServed):
+        referred = self._references.get(reference, self._referrer)
+        if isinstance(referred, NotServed):
             self.look_again = LOOK_AGAIN_SECONDS
-        return found
+        return referred
 
     def resolve(self, destination: Mapping[str, Any], namespace: str) -> Resolution:
         """Return the address of a destination."""

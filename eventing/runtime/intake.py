@@ -27,7 +27,7 @@ _FORWARDED = frozenset({b"x-request-id", b"retry-after", *_TRACE_CONTEXT})
 _TRACE_LINES = tuple(name + b": " for name in _TRACE_CONTEXT)
 _FORWARDED_PREFIXES = (b"knative-", b"x-b3-")
 _FIRST_LETTERS = b"xrtk"
-"""Of names that may be forwarded: most headers are passed over after one comparison."""
+"""First letters of names that may be forwarded: most headers are passed over at once."""
 _INT32 = range(-(2**31), 2**31)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -116,7 +116,7 @@ def _without(head: bytes, prefixes: tuple[bytes, ...]) -> bytes:
 
 
 def without_attributes(head: bytes, prefix: bytes) -> bytes:
-    """Header lines without those whose name begins so."""
+    """Return header lines without those whose name begins so."""
     return _without(head, (prefix,)) if prefix in head else head
 
 

@@ -30,11 +30,11 @@ class EndpointCounters:
         self.dead_lettered = self.dropped = self.retried = 0
 
     def dispatched(self, status: int, seconds: float) -> None:
-        """One attempt (or one event taken in) ended with an HTTP status, 0 for no answer."""
-        found = self.dispatch.get(status)
-        if found is None:
-            found = self.dispatch[status] = Histogram()
-        found.observe(seconds)
+        """Count one attempt, or one request taken in, by its HTTP status; 0 is no answer."""
+        histogram = self.dispatch.get(status)
+        if histogram is None:
+            histogram = self.dispatch[status] = Histogram()
+        histogram.observe(seconds)
 
 
 class BrokerMetrics(Collector):
@@ -49,16 +49,18 @@ class BrokerMetrics(Collector):
         self._logs: dict[tuple[str, str], tuple[int, int]] = {}
 
     def broker(self, namespace: str, name: str) -> EndpointCounters:
+        """Return the counters of a Broker's ingress."""
         return self._endpoint(namespace, name, f"broker:{name}.{namespace}")
 
     def trigger(self, namespace: str, broker: str, trigger: str) -> EndpointCounters:
+        """Return the counters of a Trigger's deliveries."""
         return self._endpoint(namespace, broker, f"trigger:{trigger}.{namespace}")
 
     def _endpoint(self, *labels: str) -> EndpointCounters:
         return self._endpoints.setdefault(labels, EndpointCounters())
 
     def forget(self, namespace: str, broker: str, destination: str | None = None) -> None:
-        """Drops the series of one destination, or of a broker and all its Triggers."""
+        """Drop the series of one destination, or of a broker and all its Triggers."""
         gone = [
             labels
             for labels in self._endpoints
@@ -70,9 +72,11 @@ class BrokerMetrics(Collector):
             self._logs.pop((namespace, broker), None)
 
     def log_state(self, namespace: str, broker: str, *, size: int, events: int) -> None:
+        """Note the bytes of a broker's log and the events that it still holds."""
         self._logs[namespace, broker] = size, events
 
     def collect(self) -> Iterator[Metric]:
+        """Yield all series, in Prometheus' thread."""
         yield from self._durations()
         yield from self._counters()
         names = ("kn_broker_namespace", "kn_broker_name")
@@ -98,11 +102,11 @@ class BrokerMetrics(Collector):
             labels=_ENDPOINT,
         )
         for labels, counters in self._endpoints.copy().items():
-            for status, found in counters.dispatch.copy().items():
-                dispatch.add_metric((*labels, str(status)), found.buckets(), found.total)
+            for status, histogram in counters.dispatch.copy().items():
+                dispatch.add_metric((*labels, str(status)), histogram.buckets(), histogram.total)
             if labels[2].startswith("trigger:"):
-                found = counters.process
-                process.add_metric(labels, found.buckets(), found.total)
+                histogram = counters.process
+                process.add_metric(labels, histogram.buckets(), histogram.total)
         yield dispatch
         yield process
 

@@ -37,6 +37,8 @@ _EXPONENT_CAP = 40
 
 
 class Backoff(enum.Enum):
+    """How waits between attempts grow."""
+
     NONE = "none"
     LINEAR = "linear"
     EXPONENTIAL = "exponential"
@@ -56,7 +58,7 @@ class DeliveryPolicy:
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any] | None) -> DeliveryPolicy:
-        """Reads a delivery spec that admission has accepted; raises ValueError otherwise."""
+        """Read a delivery spec that admission has accepted; raise ValueError otherwise."""
         given = spec or {}
         has_backoff = "backoffPolicy" in given and "backoffDelay" in given
         return cls(
@@ -86,17 +88,20 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    pass
+    """The event is delivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    pass
+    """The event goes to the dead letter sink, or nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
+    """Another attempt follows."""
+
     at: float
+    """When, on the clock that ``next_step`` was given, in seconds."""
 
 
 Step = Done | DeadLetter | Retry
@@ -108,7 +113,7 @@ DEAD_LETTER = DeadLetter()
 def next_step(
     policy: DeliveryPolicy, attempts: int, outcome: Outcome, *, now: float, jitter: float
 ) -> Step:
-    """What follows the attempts made so far (1 or more); jitter is a number in [0, 1)."""
+    """Return what follows the attempts made so far (1 or more); jitter is a number in [0, 1)."""
     if is_success(outcome.status):
         return DONE
     if not is_retried(outcome.status) or attempts > policy.retries:
@@ -120,15 +125,17 @@ def next_step(
 
 
 def is_success(status: int) -> bool:
+    """Whether an answer says that the event was taken."""
     return 200 <= status < 300
 
 
 def is_retried(status: int) -> bool:
+    """Whether another attempt may end better; 0 is no answer."""
     return status == 0 or status >= 500 or status in _RETRIED
 
 
 def backoff_seconds(policy: DeliveryPolicy, retry: int) -> float:
-    """The wait before a retry, counted from 0."""
+    """Return the seconds to wait before a retry, which is counted from 0."""
     match policy.backoff:
         case Backoff.NONE:
             return 0.0
@@ -140,7 +147,10 @@ def backoff_seconds(policy: DeliveryPolicy, retry: int) -> float:
 
 
 def parse_retry_after(value: bytes, *, now: float) -> float:
-    """Seconds of a Retry-After header (a number or a date); 0 where it says nothing useful."""
+    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3): a number or a date.
+
+    0 where it says nothing useful.
+    """
     text = value.decode("latin-1").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

@@ -28,20 +28,21 @@ class ErrorInfo:
 
     @classmethod
     def of(cls, url: str, status: int, *, body: bytes = b"", error: str = "") -> ErrorInfo:
-        """Of a failed answer, or of none (status 0), which Knative reports as 500."""
+        """Tell of a failed answer, or of none (status 0), which Knative reports as 500."""
         if not status:
             body = f"dispatch error: {error}".encode()
         data = base64.b64encode(body[:ERROR_DATA_BYTES]).decode("ascii")[:ERROR_DATA_BYTES]
         return cls(url, status or 500, data)
 
     def attributes(self) -> dict[str, str | int | bool]:
-        found: dict[str, str | int | bool] = {
+        """Return what a dead letter says of its failure."""
+        attributes: dict[str, str | int | bool] = {
             "knativeerrordest": self.destination,
             "knativeerrorcode": self.code,
         }
         if self.data:
-            found["knativeerrordata"] = self.data
-        return found
+            attributes["knativeerrordata"] = self.data
+        return attributes
 
 
 def make_request(

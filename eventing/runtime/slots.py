@@ -8,7 +8,7 @@ holds the request until a pod is there.
 
 from __future__ import annotations
 
-FIRST, LEAST, MOST = 16, 1, 128
+INITIAL, MIN, MAX = 16, 1, 128
 
 
 class Slots:
@@ -17,13 +17,13 @@ class Slots:
     __slots__ = ("_credit", "_decreased_at", "limit")
 
     def __init__(self) -> None:
-        self.limit = FIRST
+        self.limit = INITIAL
         self._credit = 0
         self._decreased_at = float("-inf")
 
     def succeeded(self, *, busy: int) -> None:
-        """An attempt succeeded while ``busy`` were under way; only full use makes room grow."""
-        if busy < self.limit or self.limit >= MOST:
+        """Note a success while ``busy`` were under way; only full use makes room grow."""
+        if busy < self.limit or self.limit >= MAX:
             return
         self._credit += 1
         if self._credit >= self.limit // 4:
@@ -31,7 +31,7 @@ class Slots:
             self.limit += 1
 
     def overloaded(self, *, now: float, started: float) -> None:
-        """The target could not take an attempt that was started then.
+        """Note that the target could not take an attempt that was started then.
 
         Attempts that were already under way at the last decrease say nothing new.
         """
@@ -39,4 +39,4 @@ class Slots:
             return
         self._decreased_at = now
         self._credit = 0
-        self.limit = max(LEAST, self.limit // 2)
+        self.limit = max(MIN, self.limit // 2)

@@ -34,10 +34,11 @@ class Target:
 
 
 def parse_target(url: str, gateway: Address | None) -> Target:
-    """In-cluster hosts go through the gateway's internal listener where there is one.
+    """Read a URL; raise BadTarget where nothing can be delivered to it.
 
-    The gateway holds a request for a Service at zero until a pod can take it. ``*.localhost``
-    is this machine, also where the resolver does not know that name.
+    In-cluster hosts go through the gateway's internal listener where there is one: it holds a
+    request for a Service at zero until a pod can take it. ``*.localhost`` is this machine, also
+    where the resolver does not know that name.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()

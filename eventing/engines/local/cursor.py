@@ -1,8 +1,8 @@
-"""Where one Trigger is in the log: what it looked at, and what of it is not delivered yet.
+"""How far one consumer is: what it was given, and what of that is not settled yet. Pure.
 
-Deliveries end in any order. The state to keep is the position up to which events were looked at,
-and the few below it that are still open; that is also all that is delivered again after a crash.
-Pure.
+Deliveries end in any order. The state to keep is the sequence number up to which events were
+given, and the few below it that are still open; that is also all that is given again after a
+crash.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class CursorState:
-    """``next`` was not looked at yet; ``open`` below it, ascending, were taken and not done."""
+    """What is saved of a cursor. Sequence numbers count the events of a log from 0."""
 
     next: int
+    """The first event that was not given yet."""
     open: tuple[int, ...] = ()
+    """Events below it that were given and not settled, ascending."""
 
     @property
     def low(self) -> int:
@@ -27,7 +29,7 @@ class CursorState:
 
 
 class Cursor:
-    """One Trigger's cursor in memory."""
+    """A cursor in memory."""
 
     def __init__(self, state: CursorState) -> None:
         self.next = state.next
@@ -36,13 +38,13 @@ class Cursor:
         self.changed = False
 
     def advance(self, to: int) -> None:
-        """Everything below was looked at."""
+        """Note that everything below was looked at."""
         if to > self.next:
             self.next = to
             self.changed = True
 
     def take(self, sequence: int) -> None:
-        """An event matched and must be delivered."""
+        """Note that an event was given and is to be settled."""
         if sequence not in self._open:
             self._open.add(sequence)
             heapq.heappush(self._order, sequence)
@@ -50,7 +52,7 @@ class Cursor:
         self.advance(sequence + 1)
 
     def done(self, sequence: int) -> None:
-        """An event was delivered, dead-lettered or given up: it is not needed again."""
+        """Note that an event is settled."""
         if sequence in self._open:
             self._open.discard(sequence)
             self.changed = True
@@ -65,19 +67,22 @@ class Cursor:
 
     @property
     def pending(self) -> int:
+        """How many events are open."""
         return len(self._open)
 
     def state(self) -> CursorState:
+        """Return what is to be saved."""
         return CursorState(self.next, tuple(sorted(self._open)))
 
 
 def encode_states(states: dict[str, CursorState | None]) -> bytes:
-    """One batch of cursor changes as text; None removes a cursor."""
+    """Return one batch of cursor changes as text; None removes a cursor."""
     table = {key: None if s is None else [s.next, list(s.open)] for key, s in states.items()}
     return json.dumps(table, separators=(",", ":")).encode()
 
 
 def decode_states(payload: bytes) -> dict[str, CursorState | None]:
+    """Return the changes of one batch."""
     table: dict[str, Any] = json.loads(payload)
     return {
         key: None if entry is None else CursorState(int(entry[0]), tuple(map(int, entry[1])))

@@ -18,7 +18,7 @@ _REWRITE_BYTES = 1024 * 1024
 
 
 class CursorFile:
-    """Opened by reading; ``states`` holds the cursors as saved."""
+    """Opened by reading it; ``states`` holds the cursors by consumer id, as saved."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "cursors"
@@ -28,6 +28,7 @@ class CursorFile:
         self._rewrite()
 
     def save(self, changes: Mapping[str, CursorState | None], *, durable: bool) -> None:
+        """Append changes, None for a removal; ``durable`` says that they must survive a crash."""
         for key, state in changes.items():
             if state is None:
                 self.states.pop(key, None)
@@ -45,7 +46,7 @@ class CursorFile:
         self._size += len(data)
 
     def _rewrite(self) -> None:
-        """Replaces the file by one batch of all cursors, in one step."""
+        """Replace the file by one batch of all cursors, in one step."""
         fresh = self._path.with_suffix(".new")
         data = frame(encode_states(dict(self.states)))
         with fresh.open("wb") as file:
@@ -61,6 +62,7 @@ class CursorFile:
         self._torn = False
 
     def close(self) -> None:
+        """Make all durable and close the file."""
         os.fdatasync(self._fd)
         os.close(self._fd)
 

@@ -30,11 +30,12 @@ class Segment:
 
 
 def segment_path(folder: Path, base: int) -> Path:
+    """Return where the segment that begins with this sequence number lies."""
     return folder / f"{base:020d}{_SUFFIX}"
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes created, renamed and removed names of a folder durable."""
+    """Make created, renamed and removed names of a folder durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -43,13 +44,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_all(fd: int, data: bytes) -> None:
+    """Write all of the data; raise OSError where that cannot be."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def recover(folder: Path) -> tuple[list[Segment], int]:
-    """The segments of a folder and the next sequence number, the torn tail cut off."""
+    """Cut a torn tail off; return the segments of a folder and the next sequence number."""
     folder.mkdir(parents=True, exist_ok=True)
     segments = [
         Segment(path, int(path.stem), path.stat().st_size)
@@ -68,8 +70,8 @@ def recover(folder: Path) -> tuple[list[Segment], int]:
 
 
 def scan(path: Path) -> tuple[int, int]:
-    """How many whole events a segment starts with, and where they end."""
-    count, at = 0, 0
+    """Return how many whole events a segment starts with, and where they end."""
+    count, offset = 0, 0
     with path.open("rb") as file:
         pending = b""
         while chunk := file.read(_SCAN_BYTES):
@@ -77,9 +79,9 @@ def scan(path: Path) -> tuple[int, int]:
             end = 0
             for _, following in frames(pending):
                 count, end = count + 1, following
-            at += end
+            offset += end
             pending = pending[end:]
-    return count, at
+    return count, offset
 
 
 def _create(folder: Path, base: int) -> Segment:
@@ -105,7 +107,7 @@ class SegmentWriter:
         self._fd = os.open(last.path, os.O_WRONLY)
 
     def write(self, data: bytes, base: int) -> Segment | None:
-        """Appends and makes durable; answers the new segment if one had to be started.
+        """Append and make durable; return the new segment if one had to be started.
 
         After an OSError nothing of the data counts; the next write goes where this one did.
         """
@@ -135,12 +137,13 @@ class SegmentWriter:
         self._fd, self._position, self._started = fd, 0, segment
 
     def close(self) -> None:
+        """Close the file."""
         os.close(self._fd)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position in a log, with the file offset of it where known."""
+    """A sequence number, with the file offset of its event where known."""
 
     sequence: int
     base: int = -1
@@ -149,7 +152,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """What one read found. ``skipped`` events were damaged and cannot be read."""
+    """What one read gave. ``skipped`` events were damaged and cannot be read."""
 
     events: Sequence[StoredEvent]
     following: Place
@@ -157,7 +160,7 @@ class Portion:
 
 
 def read(segments: Sequence[Segment], place: Place, *, end: int, max_bytes: int) -> Portion:
-    """Events from a place on, of one segment, up to ``end`` (exclusive)."""
+    """Return events from a place on, of one segment, up to ``end`` (exclusive)."""
     number = bisect_right([segment.base for segment in segments], place.sequence) - 1
     segment = segments[max(number, 0)]
     after = segments[number + 1].base if number + 1 < len(segments) else end
@@ -173,13 +176,12 @@ def read(segments: Sequence[Segment], place: Place, *, end: int, max_bytes: int)
 
 def _seek(fd: int, base: int, sequence: int) -> Place:
     """The offset of an event in its segment, by the lengths of those before it."""
-    at, offset = base, 0
-    while at < sequence:
+    offset = 0
+    for _ in range(base, sequence):
         length = frame_length(os.pread(fd, FRAME_BYTES, offset))
         if not length:
             break
         offset += length
-        at += 1
     return Place(sequence, base, offset)
 
 

@@ -375,6 +375,83 @@ async def test_an_answer_that_is_no_event_is_a_failure(tmp_path):
         assert dead.got[0][0]["ce-knativeerrorcode"] == "502"
 
 
+async def test_a_reply_may_have_a_place_of_its_own(tmp_path):
+    """As a Channel's Subscription has it; the Broker's own log does not see it."""
+    async with (
+        sink(replying) as first,
+        sink() as second,
+        sink() as place,
+        plane(tmp_path) as broker,
+    ):
+        await broker.subscribe("a", first, reply=parse_target(place.url, None))
+        await broker.subscribe("b", second)
+        await broker.send(1)
+        await place.until_ids("r1")
+        await broker.idle("a")
+        await broker.idle("b")
+        [(got, body)] = place.got
+        assert body == b'"answer"'
+        assert "prefer" not in got
+        assert "ce-knativearrivaltime" not in got
+        assert second.ids() == ["1"]
+
+
+async def test_an_event_whose_reply_finds_nobody_is_a_dead_letter(tmp_path):
+    def broken(request, number):
+        return web.Response(status=500)
+
+    async with (
+        sink(replying) as first,
+        sink(broken) as place,
+        sink() as dead,
+        plane(tmp_path) as broker,
+    ):
+        to = parse_target(place.url, None)
+        await broker.subscribe("a", first, reply=to, dead_letter=dead)
+        await broker.send(1, b'{"keep": "me"}')
+        await dead.until_ids(1)
+        await broker.idle("a")
+        [(got, body)] = dead.got
+        assert (got["ce-knativeerrordest"], got["ce-knativeerrorcode"]) == (place.url, "500")
+        assert body == b'{"keep": "me"}'
+        assert (len(first.got), len(place.got)) == (1, 1 + FAST.retries)
+
+
+async def test_replies_without_a_place_are_discarded(tmp_path):
+    async with sink(replying) as first, sink() as second, plane(tmp_path) as broker:
+        await broker.subscribe("a", first, reply=None)
+        await broker.subscribe("b", second)
+        await broker.send(1)
+        await first.until_ids(1)
+        await second.until_ids(1)
+        await broker.idle("a")
+        await broker.idle("b")
+        assert second.ids() == ["1"]
+
+
+async def test_a_trace_goes_on_through_retry_reply_and_dead_letter(tmp_path):
+    trace = {
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "tracestate": "a=1",
+    }
+
+    def answer(request, number):
+        if request.headers["ce-type"] != "t":
+            return web.Response(status=400)
+        return web.Response(status=503) if number == 1 else replying(request, number)
+
+    async with sink(answer) as target, sink() as dead, plane(tmp_path) as broker:
+        await broker.subscribe("t", target, dead_letter=dead)
+        async with broker.session.post(
+            broker.url, data=b"{}", headers=headers(1) | trace
+        ) as accepted:
+            assert accepted.status == 202
+        await dead.until_ids("r1")
+        assert target.ids() == ["1", "1", "r1"]
+        for got, _ in (*target.got, *dead.got):
+            assert {name: got[name] for name in trace} == trace
+
+
 # -- the log -----------------------------------------------------------------------------------
 
 

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
+from multidict import CIMultiDict
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
 from eventing import main as control
@@ -56,7 +56,7 @@ def free_port():
 
 
 @dataclass
-class World:
+class Cluster:
     client: KubeClient
     session: ClientSession
     kubeconfig: Path
@@ -119,13 +119,13 @@ def condition(obj, kind="Ready"):
 
 
 @contextlib.asynccontextmanager
-async def world(folder, *, with_broker=True, factories=ENGINES):
+async def cluster(folder, *, with_broker=True, factories=ENGINES):
     port = free_port()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(running_apiserver(folder / "api"))
         client = await stack.enter_async_context(KubeClient.from_kubeconfig(server.kubeconfig))
         session = await stack.enter_async_context(ClientSession())
-        found = World(client, session, server.kubeconfig, folder, port)
+        found = Cluster(client, session, server.kubeconfig, folder, port)
         config = control.EventingConfig(
             server.kubeconfig,
             folder,
@@ -142,7 +142,7 @@ async def world(folder, *, with_broker=True, factories=ENGINES):
 
 @contextlib.asynccontextmanager
 async def sink():
-    got: asyncio.Queue[Any] = asyncio.Queue()
+    got: asyncio.Queue[CIMultiDict[str]] = asyncio.Queue()
 
     async def take(request):
         await request.read()
@@ -166,7 +166,7 @@ async def next_of(queue, seconds=10):
 
 
 async def test_from_yaml_to_a_delivered_event(tmp_path):
-    async with world(tmp_path) as found, sink() as (target, got):
+    async with cluster(tmp_path) as found, sink() as (target, got):
         made = await found.create_broker()
         assert made["spec"]["delivery"]["retry"] == 10
         ready = await found.until_ready(BROKERS, "default")
@@ -183,7 +183,7 @@ async def test_from_yaml_to_a_delivered_event(tmp_path):
 
 
 async def test_a_trigger_follows_its_changes(tmp_path):
-    async with world(tmp_path) as found, sink() as (target, got):
+    async with cluster(tmp_path) as found, sink() as (target, got):
         await found.create_broker()
         url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
         await found.create_trigger("t", target, filter={"attributes": {"type": "none"}})
@@ -205,7 +205,7 @@ async def test_a_trigger_follows_its_changes(tmp_path):
 
 async def test_what_is_not_there_is_said_and_seen_when_it_comes(tmp_path):
     subscriber = {"ref": {"apiVersion": "v1", "kind": "Service", "name": "later"}}
-    async with world(tmp_path) as found:
+    async with cluster(tmp_path) as found:
         await found.create_trigger("t", subscriber)
         missing = await found.until(TRIGGERS, "t", lambda obj: condition(obj)[0] == "False")
         assert condition(missing)[1] == "BrokerDoesNotExist"
@@ -228,7 +228,7 @@ async def test_what_is_not_there_is_said_and_seen_when_it_comes(tmp_path):
 
 
 async def test_a_filter_that_cannot_be_served_is_said(tmp_path):
-    async with world(tmp_path) as found:
+    async with cluster(tmp_path) as found:
         await found.create_broker()
         await found.create_trigger("t", {"uri": "http://a"}, filters=[{"exact": {"type": ""}}])
         refused = await found.until(TRIGGERS, "t", lambda obj: condition(obj)[0] == "False")
@@ -239,13 +239,13 @@ async def test_a_filter_that_cannot_be_served_is_said(tmp_path):
 
 
 async def test_the_webhooks_refuse(tmp_path):
-    async with world(tmp_path, with_broker=False) as found:
+    async with cluster(tmp_path, with_broker=False) as found:
         with pytest.raises(ApiError, match=r"invalid value: -1: spec\.delivery\.retry"):
             await found.create_broker(delivery={"retry": -1})
 
 
 async def test_a_broker_is_not_ready_before_its_log_is_open(tmp_path):
-    async with world(tmp_path, with_broker=False) as found:
+    async with cluster(tmp_path, with_broker=False) as found:
         await found.create_broker()
         waiting = await found.until(BROKERS, "default", lambda obj: condition(obj)[0] == "Unknown")
         assert condition(waiting)[1] == "LogNotOpen"
@@ -254,7 +254,7 @@ async def test_a_broker_is_not_ready_before_its_log_is_open(tmp_path):
 
 
 async def test_events_wait_for_a_broker_process_that_comes_back(tmp_path):
-    async with world(tmp_path, with_broker=False) as found:
+    async with cluster(tmp_path, with_broker=False) as found:
         nobody = {"uri": f"http://127.0.0.1:{free_port()}/"}
         async with running(lambda ready: broker.run(found.broker_config(), ready)):
             await found.create_broker()
@@ -269,7 +269,7 @@ async def test_events_wait_for_a_broker_process_that_comes_back(tmp_path):
 
 
 async def test_a_deleted_broker_is_gone_with_its_events(tmp_path):
-    async with world(tmp_path) as found:
+    async with cluster(tmp_path) as found:
         await found.create_broker()
         url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
         assert len(list((tmp_path / "broker" / "events").glob("default_default_*"))) == 1
@@ -281,7 +281,7 @@ async def test_a_deleted_broker_is_gone_with_its_events(tmp_path):
 
 
 async def test_settings_change_what_brokers_get(tmp_path):
-    async with world(tmp_path, with_broker=False) as found:
+    async with cluster(tmp_path, with_broker=False) as found:
         text = "clusterDefault: {brokerClass: Mine, delivery: {retry: 3}}"
         patch = {"data": {"default-br-config": text}}
         await found.client.patch(CONFIGMAPS, "config-br-defaults", "knative-eventing", patch)
@@ -301,7 +301,7 @@ async def test_settings_change_what_brokers_get(tmp_path):
 
 
 async def test_the_system_namespace_is_made(tmp_path):
-    async with world(tmp_path, with_broker=False) as found:
+    async with cluster(tmp_path, with_broker=False) as found:
         await found.client.get(NAMESPACES, "knative-eventing")
         service = await found.client.get(SERVICES, "broker-ingress", "knative-eventing")
         assert service["spec"]["ports"][0]["targetPort"] == found.port
@@ -313,7 +313,7 @@ async def test_the_system_namespace_is_made(tmp_path):
 async def test_another_engine_serves_the_brokers_of_its_class(tmp_path):
     server = MemoryServer()
     factories = {**ENGINES, "Memory": factory(server)}
-    async with world(tmp_path, factories=factories) as found, sink() as (target, got):
+    async with cluster(tmp_path, factories=factories) as found, sink() as (target, got):
         await found.create_broker(of_class="Memory")
         url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
         await found.create_trigger("t", target, filter={"attributes": {"type": "t"}})
@@ -335,7 +335,7 @@ async def test_ingress_and_dispatcher_can_be_processes_of_their_own(tmp_path):
     server = MemoryServer()
     shared = {"factories": {"Memory": factory(server)}}
     async with (
-        world(tmp_path, with_broker=False, **shared) as found,
+        cluster(tmp_path, with_broker=False, **shared) as found,
         sink() as (target, got),
         running(
             lambda ready: broker.run_ingress(

@@ -19,8 +19,8 @@ class Broker:
     def __init__(self):
         self.counters = EndpointCounters()
         self.got = []
+        self.refusal: Refused | None = None
         self.port = 0
-        self.refusal = None
 
     def append(self, events, done):
         self.got += events

@@ -8,7 +8,6 @@ import pytest
 from eventing.api import keys
 from eventing.kinds import broker as brokers
 from eventing.kinds import trigger as triggers
-from eventing.kinds.broker import UNRESOLVED_SINK
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.destinations import Resolved, Unresolved
 from hearth.kube.plan import UpdateStatus
@@ -185,7 +184,7 @@ TRIGGER_CASES = [
         observed_trigger(dead_letter_sink=NO_SINK),
         "DeadLetterSinkResolved",
         "False",
-        UNRESOLVED_SINK,
+        brokers.UNRESOLVED_SINK,
         id="no dead letter sink",
     ),
     pytest.param(

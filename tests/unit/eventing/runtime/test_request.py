@@ -2,7 +2,6 @@
 
 import base64
 import json
-from typing import Any
 
 from activator.http.h1.writing import request_head
 from eventing.engines.event import RenderedEvent
@@ -18,10 +17,15 @@ def an_event(head=HEAD, types=b"", data=b'{"a":1}'):
     return RenderedEvent(0, 255, lines, types, data)
 
 
-def render(event, **options):
-    given: dict[str, Any] = {"namespace": "ns", "structured": False, "failure": None}
-    given |= {"wants_reply": True} | options
-    request, body = make_request(TARGET, event, **given)
+def render(event, *, structured=False, wants_reply=True, failure=None):
+    request, body = make_request(
+        TARGET,
+        event,
+        namespace="ns",
+        structured=structured,
+        wants_reply=wants_reply,
+        failure=failure,
+    )
     opening, *lines = request_head(request).removesuffix(b"\r\n\r\n").split(b"\r\n")
     return opening, dict(line.split(b": ", 1) for line in lines), body
 

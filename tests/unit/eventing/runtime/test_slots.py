@@ -3,30 +3,30 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventing.runtime.slots import FIRST, LEAST, MOST, Slots
+from eventing.runtime.slots import INITIAL, MAX, MIN, Slots
 
 
 def test_full_use_makes_room():
     slots = Slots()
     for _ in range(1000):
         slots.succeeded(busy=slots.limit)
-    assert FIRST < slots.limit <= MOST
+    assert INITIAL < slots.limit <= MAX
 
 
 def test_little_use_does_not():
     slots = Slots()
     for _ in range(1000):
         slots.succeeded(busy=1)
-    assert slots.limit == FIRST
+    assert slots.limit == INITIAL
 
 
 def test_overload_halves_once_for_what_was_under_way():
     slots = Slots()
     for _ in range(10):
         slots.overloaded(now=5.0, started=4.0)
-    assert slots.limit == FIRST // 2
+    assert slots.limit == INITIAL // 2
     slots.overloaded(now=6.0, started=5.5)
-    assert slots.limit == FIRST // 4
+    assert slots.limit == INITIAL // 4
 
 
 @given(st.lists(st.booleans()))
@@ -37,4 +37,4 @@ def test_the_limit_stays_in_bounds(outcomes):
             slots.succeeded(busy=slots.limit)
         else:
             slots.overloaded(now=number, started=number)
-        assert LEAST <= slots.limit <= MOST
+        assert MIN <= slots.limit <= MAX

@@ -29,7 +29,8 @@ def a_trigger(status=None, **spec):
 def test_a_trigger_without_delivery_has_its_brokers():
     view = views.subscription_spec(a_trigger(), BROKER, None)
     assert (view.policy.retries, view.policy.backoff) == (5, Backoff.LINEAR)
-    assert view.dead_letter is not None and view.dead_letter.url == "http://dead.broker"
+    assert view.dead_letter is not None
+    assert view.dead_letter.url == "http://dead.broker"
     assert view.target is None
 
 
@@ -37,7 +38,8 @@ def test_a_triggers_delivery_counts_whole():
     status = {"subscriberUri": "http://s/x", "deadLetterSinkUri": "http://dead.trigger"}
     view = views.subscription_spec(a_trigger(status, delivery={"retry": 1}), BROKER, None)
     assert (view.policy.retries, view.policy.backoff) == (1, Backoff.NONE)
-    assert view.target is not None and view.dead_letter is not None
+    assert view.target is not None
+    assert view.dead_letter is not None
     assert (view.target.url, view.dead_letter.url) == ("http://s/x", "http://dead.trigger")
 
 

@@ -149,7 +149,7 @@ def test_a_segment_started_by_a_failed_write_is_told_later(folder, monkeypatch):
     writer = SegmentWriter(folder, found[-1], segment_bytes=60)
     writer.write(event(0), 0)
     with monkeypatch.context() as patched:
-        patched.setattr(os, "fdatasync", _fail)
+        patched.setattr("eventing.engines.local.segments.os.fdatasync", _fail)
         with pytest.raises(OSError, match="I/O"):
             writer.write(event(1), 1)
     started = writer.write(event(1), 1)
