@@ -151,14 +151,16 @@ class DeliveryClient:
         timeout_seconds: float,
     ) -> None:
         """Send one whole request; ``answered`` is called once, later, never from here."""
+        now = monotonic()
         place = target.address, target.tls_name
-        deadline = monotonic() + timeout_seconds
-        attempt = _Attempt(self, place, request, payload, answered=answered, deadline=deadline)
+        attempt = _Attempt(
+            self, place, request, payload, answered=answered, deadline=now + timeout_seconds
+        )
         self._attempts.add(attempt)
         idle = self._idle.get(place)
         while idle:
             connection = idle.pop()
-            if connection.is_usable(monotonic()):
+            if connection.is_usable(now):
                 attempt.send(connection)
                 return
             connection.close()

@@ -14,11 +14,16 @@ MAX_EVENT_BYTES = 8 * MIB
 """The largest event taken in, and the largest answer read: body and attributes."""
 
 
+MAX_ATTRIBUTE_BYTES = 64 * KIB
+"""Attributes become headers of deliveries; few servers take more."""
+
+
 @dataclass(frozen=True, slots=True)
 class IngressLimits:
     """What a producer may send, and how long it may take."""
 
     event_bytes: int = MAX_EVENT_BYTES
+    attribute_bytes: int = MAX_ATTRIBUTE_BYTES
     header_bytes: int = 64 * KIB
     headers: int = 200
     pipelined: int = 64
@@ -40,6 +45,15 @@ class ClientLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotLimits:
+    """How many deliveries of one subscription may be under way at once."""
+
+    initial: int = 16
+    min: int = 1
+    max: int = 128
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionLimits:
     """What subscriptions hold in memory before they go on from their log."""
 
@@ -51,6 +65,9 @@ class SubscriptionLimits:
     fetch_bytes: int = 512 * KIB
     short_fetch_bytes: int = 32 * KIB
     """As much as a subscription fetches, and holds, while memory of the process is short."""
+    slots: SlotLimits = SlotLimits()
+    attribute_bytes: int = MAX_ATTRIBUTE_BYTES
+    """What the attributes of a reply may have together."""
     dead_letter_pause_seconds: float = 600.0
     """Before a dead letter sink that does not answer is tried again."""
     drop_log_seconds: float = 10.0

@@ -17,7 +17,7 @@ from functools import partial
 from time import monotonic
 
 from activator.http.events import ResponseHead
-from eventing.codec import Event
+from eventing.codec import CodecError, Event
 from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.runtime import policy as delivery
 from eventing.runtime.accounting import MemoryBudget
@@ -87,7 +87,7 @@ class Dispatcher:
         self._counters = counters
         self._replies = replies
         self._settled = settled
-        self._slots = Slots()
+        self._slots = Slots(services.budget.limits.slots)
         self._queue: deque[Delivery] = deque()
         self._waiting: set[Delivery] = set()
         self._under_way = 0
@@ -236,7 +236,11 @@ class Dispatcher:
             return
         try:
             rendered = prepare(
-                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
+                reply,
+                arrival_ns=arrival_ns,
+                answered=item.event,
+                headers=answer.fields,
+                max_head_bytes=self._services.budget.limits.attribute_bytes,
             )
         except TooManyPasses:
             log.warning(
@@ -245,6 +249,9 @@ class Dispatcher:
             )
             self._counters.dropped += 1
             self._finish(item)
+            return
+        except CodecError as error:  # its attributes are too large: as a body that is no event
+            self._failed(item, 502, Answer(None, error=str(error)))
             return
         self._replies.append(rendered, partial(self._finish, item))
 

@@ -163,7 +163,11 @@ class Ingress:
             request.answer(answer(404, f"there is no broker {key[0]}/{key[1]}"))
             return
         arrival_ns = int(self._clock() * 1e9)
-        prepared = [prepare(event, arrival_ns=arrival_ns, headers=headers) for event in events]
+        limit = self.limits.attribute_bytes
+        prepared = [
+            prepare(event, arrival_ns=arrival_ns, headers=headers, max_head_bytes=limit)
+            for event in events
+        ]
         if prepared:
             _append(broker, prepared, request)
         else:

@@ -13,11 +13,10 @@ import orjson
 from eventing.codec import CodecError, Event, render_head
 from eventing.codec.binary import Header
 from eventing.engines.event import RenderedEvent
+from eventing.runtime.config import MAX_ATTRIBUTE_BYTES
 
 TTL_ATTRIBUTE = "knativebrokerttl"
 ARRIVAL_ATTRIBUTE = "knativearrivaltime"
-MAX_HEAD_BYTES = 64 * 1024
-"""Attributes become headers of deliveries; few servers take more."""
 DEFAULT_TTL = 255
 """How often an event may go through a broker again as a reply, as Knative counts."""
 
@@ -43,6 +42,7 @@ def prepare(
     arrival_ns: int,
     answered: RenderedEvent | None = None,
     headers: Iterable[Header] = (),
+    max_head_bytes: int = MAX_ATTRIBUTE_BYTES,
 ) -> RenderedEvent:
     """Stamp an event and render it for a log.
 
@@ -58,7 +58,7 @@ def prepare(
     head = render_head(event)
     if TTL_ATTRIBUTE in attributes or ARRIVAL_ATTRIBUTE in attributes:
         head = _without(head, _OURS)
-    if len(head) > MAX_HEAD_BYTES:
+    if len(head) > max_head_bytes:
         raise CodecError("the attributes are too large", status=413)
     arrival = _rfc3339_nanos(arrival_ns)
     lines = [head, b"ce-knativearrivaltime: %b\r\n" % arrival.encode()]

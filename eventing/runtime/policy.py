@@ -26,7 +26,7 @@ from typing import Any
 
 from hearth.kube.durations import parse_iso8601_duration
 
-MAX_BACKOFF_SECONDS = 600.0
+DEFAULT_MAX_BACKOFF_SECONDS = 600.0
 DEFAULT_TIMEOUT_SECONDS = 600.0
 """As long as Knative's Kafka broker waits; its in-memory channel waits 15 minutes."""
 DEFAULT_RETRY_AFTER_MAX_SECONDS = 60.0
@@ -55,6 +55,7 @@ class DeliveryPolicy:
     retry_after_max_seconds: float = DEFAULT_RETRY_AFTER_MAX_SECONDS
     structured: bool = False
     """Whether events are sent in structured mode (``format: json``)."""
+    max_backoff_seconds: float = DEFAULT_MAX_BACKOFF_SECONDS
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any] | None) -> DeliveryPolicy:
@@ -143,7 +144,7 @@ def backoff_seconds(policy: DeliveryPolicy, retry: int) -> float:
             wait = policy.delay_seconds * retry
         case Backoff.EXPONENTIAL:
             wait = policy.delay_seconds * 2.0 ** min(retry, _EXPONENT_CAP)
-    return min(wait, MAX_BACKOFF_SECONDS)
+    return min(wait, policy.max_backoff_seconds)
 
 
 def parse_retry_after(value: bytes, *, now: float) -> float:

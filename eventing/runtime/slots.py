@@ -8,22 +8,23 @@ holds the request until a pod is there.
 
 from __future__ import annotations
 
-INITIAL, MIN, MAX = 16, 1, 128
+from eventing.runtime.config import SlotLimits
 
 
 class Slots:
     """The current limit; ``limit`` is read by the dispatcher before each attempt."""
 
-    __slots__ = ("_credit", "_decreased_at", "limit")
+    __slots__ = ("_credit", "_decreased_at", "_limits", "limit")
 
-    def __init__(self) -> None:
-        self.limit = INITIAL
+    def __init__(self, limits: SlotLimits) -> None:
+        self.limit = limits.initial
+        self._limits = limits
         self._credit = 0
         self._decreased_at = float("-inf")
 
     def succeeded(self, *, busy: int) -> None:
         """Note a success while ``busy`` were under way; only full use makes room grow."""
-        if busy < self.limit or self.limit >= MAX:
+        if busy < self.limit or self.limit >= self._limits.max:
             return
         self._credit += 1
         if self._credit >= self.limit // 4:
@@ -39,4 +40,4 @@ class Slots:
             return
         self._decreased_at = now
         self._credit = 0
-        self.limit = max(MIN, self.limit // 2)
+        self.limit = max(self._limits.min, self.limit // 2)

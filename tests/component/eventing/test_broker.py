@@ -350,6 +350,21 @@ async def test_a_reply_enters_the_broker(tmp_path):
         assert body == b'"answer"'
 
 
+async def test_a_reply_that_does_not_fit_is_a_failure(tmp_path):
+    """Its attributes become headers of deliveries, as those of any event."""
+    base = {"specversion": "1.0", "id": "r", "source": "/s", "type": "reply"}
+    large = json.dumps(base | {f"x{number}": number for number in range(9000)}).encode()
+
+    def answer(request, number):
+        return web.Response(status=200, headers=STRUCTURED, body=large)
+
+    async with sink(answer) as target, sink() as dead, plane(tmp_path) as broker:
+        await broker.subscribe("t", target, dead_letter=dead)
+        await broker.send(1)
+        await dead.until_ids(1)
+        assert dead.got[0][0]["ce-knativeerrorcode"] == "502"
+
+
 async def test_a_loop_of_replies_ends(tmp_path):
     def echo(request, number):
         reply = headers(number)

@@ -13,6 +13,7 @@ from eventing.codec import (
     render_head,
 )
 from eventing.codec.binary import decode_value, encode_value
+from eventing.codec.event import check_media_type
 
 REQUIRED = (
     (b"ce-id", b"1"),
@@ -178,3 +179,50 @@ def test_a_content_type_given_twice_is_refused():
     twice = [(b"content-type", b"a/b"), (b"content-type", b"a/c")]
     with pytest.raises(CodecError, match="more than once"):
         decode_binary(headers(*twice), b"")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "application/json",
+        "text/plain; charset=utf-8",
+        'a/b;x="y z"',
+        'a/b; x="\\"" ;',
+        "a/b ; x = y",
+        "json",
+    ],
+)
+def test_types_of_data_that_go_reads(value):
+    event = decode_binary(headers((b"content-type", value.encode())), b"x")
+    assert event.attributes["datacontenttype"] == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["application/json utf-8", "a/b/c", "a/", "/", "a/b;c", "a/b;;c=d", "a/b; c=", 'a/b; x="y'],
+)
+def test_types_of_data_that_go_does_not_read(value):
+    with pytest.raises(CodecError) as refused:
+        decode_binary(headers((b"content-type", value.encode())), b"x")
+    assert refused.value.attribute == "datacontenttype"
+
+
+@pytest.mark.parametrize("value", ["a/b" + " " * 60_000 + "x", "a/b;" + "x=y;" * 15_000 + "!"])
+def test_a_long_type_is_refused_in_linear_time(value):
+    with pytest.raises(CodecError):
+        check_media_type(value)
+
+
+@pytest.mark.parametrize("value", ["２０24-01-01T00:00:00Z", "2024-01-01T00:00:0٠Z"])
+def test_digits_of_other_scripts_make_no_time(value):
+    with pytest.raises(CodecError) as refused:
+        decode_binary(headers((b"ce-time", value.encode())), b"")
+    assert refused.value.attribute == "time"
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"GZIP", b"identity, gzip"])
+def test_compressed_data_is_refused(coding):
+    with pytest.raises(CodecError) as refused:
+        decode(headers((b"content-encoding", coding)), b"x")
+    assert refused.value.status == 415
+    assert decode(headers((b"content-encoding", b" Identity ")), b"x")

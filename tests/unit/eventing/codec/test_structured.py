@@ -156,3 +156,34 @@ def test_data_survives_structured_mode(data, content_type):
     event = decode_structured(encode_structured(Event(attributes, data or None)))
     is_json = content_type == "application/json" and is_json_value(data)
     assert (event.data or b"") == (data.strip(b" \t\r\n") if is_json else data)
+
+
+def test_integers_of_thousands_of_digits_are_data_like_any_other():
+    """Python reads none of more than 4,300 digits, and says so in its own words."""
+    digits = b"9" * 5000
+    base = b'{"specversion":"1.0","id":"1","source":"/s","type":"t"'
+    event = decode_structured(base + b',"data":{"n":%b}}' % digits)
+    assert event.data == b'{"n":%b}' % digits
+    with pytest.raises(CodecError) as refused:
+        decode_structured(base + b',"n":%b}' % digits)
+    assert "set_int_max_str_digits" not in str(refused.value)
+    assert refused.value.attribute == "n"
+
+
+@pytest.mark.parametrize(
+    "name", ["id", "source", "type", "specversion", "subject", "time", "dataschema"]
+)
+@pytest.mark.parametrize("value", [5, True])
+def test_attributes_of_the_specification_are_strings(name, value):
+    attributes = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"} | {name: value}
+    with pytest.raises(CodecError) as refused:
+        decode_structured(json.dumps(attributes).encode())
+    assert refused.value.attribute == name
+
+
+@pytest.mark.parametrize("nested", ["[" * 100_000, '{"a":' * 100_000])
+def test_deep_json_is_refused_in_our_words(nested):
+    body = '{"specversion":"1.0","id":"1","source":"/s","type":"t","data":' + nested
+    with pytest.raises(CodecError) as refused:
+        decode_structured(body.encode())
+    assert str(refused.value) == "the body's JSON is nested too deeply"

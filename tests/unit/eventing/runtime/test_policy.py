@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from eventing.runtime.policy import (
     DEAD_LETTER,
+    DEFAULT_MAX_BACKOFF_SECONDS,
     DONE,
-    MAX_BACKOFF_SECONDS,
     Backoff,
     DeliveryPolicy,
     Outcome,
@@ -55,7 +55,7 @@ def test_linear_waits():
 def test_waits_grow_up_to_a_limit(retry, backoff):
     policy = DeliveryPolicy(backoff=backoff, delay_seconds=0.2)
     wait = backoff_seconds(policy, retry)
-    assert wait <= backoff_seconds(policy, retry + 1) <= MAX_BACKOFF_SECONDS
+    assert wait <= backoff_seconds(policy, retry + 1) <= DEFAULT_MAX_BACKOFF_SECONDS
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 10))

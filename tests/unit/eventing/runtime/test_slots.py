@@ -3,38 +3,41 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventing.runtime.slots import INITIAL, MAX, MIN, Slots
+from eventing.runtime.config import SlotLimits
+from eventing.runtime.slots import Slots
+
+LIMITS = SlotLimits(initial=16, min=1, max=128)
 
 
 def test_full_use_makes_room():
-    slots = Slots()
+    slots = Slots(LIMITS)
     for _ in range(1000):
         slots.succeeded(busy=slots.limit)
-    assert INITIAL < slots.limit <= MAX
+    assert LIMITS.initial < slots.limit <= LIMITS.max
 
 
 def test_little_use_does_not():
-    slots = Slots()
+    slots = Slots(LIMITS)
     for _ in range(1000):
         slots.succeeded(busy=1)
-    assert slots.limit == INITIAL
+    assert slots.limit == LIMITS.initial
 
 
 def test_overload_halves_once_for_what_was_under_way():
-    slots = Slots()
+    slots = Slots(LIMITS)
     for _ in range(10):
         slots.overloaded(now=5.0, started=4.0)
-    assert slots.limit == INITIAL // 2
+    assert slots.limit == LIMITS.initial // 2
     slots.overloaded(now=6.0, started=5.5)
-    assert slots.limit == INITIAL // 4
+    assert slots.limit == LIMITS.initial // 4
 
 
 @given(st.lists(st.booleans()))
 def test_the_limit_stays_in_bounds(outcomes):
-    slots = Slots()
+    slots = Slots(LIMITS)
     for number, success in enumerate(outcomes):
         if success:
             slots.succeeded(busy=slots.limit)
         else:
             slots.overloaded(now=number, started=number)
-        assert MIN <= slots.limit <= MAX
+        assert LIMITS.min <= slots.limit <= LIMITS.max
