@@ -43,7 +43,7 @@ async def environment(cluster: Cluster, name: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
-async def test_environment(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_environment(cluster: Cluster, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEARTH_OWN_SECRET", "must not leak")
     await cluster.client.create(CONFIGMAPS, config_map("settings", color="red"))
     await cluster.client.create(SECRETS, secret("keys", token="s3cret"))
@@ -69,7 +69,8 @@ async def test_environment(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) ->
     assert env["http_proxy"] == env["HTTP_PROXY"] == "http://127.0.0.1:9"
     assert "127.0.0.1" in env["no_proxy"] and ".localhost" in env["no_proxy"]
     assert "HEARTH_OWN_SECRET" not in env
-    pod = await cluster.get("env")
+    # The program may have printed before the node has written a word about the pod.
+    pod = await cluster.until("env", lambda pod: look.phase(pod) == "Succeeded")
     ports = json.loads(pod["metadata"]["annotations"]["hearth.dev/ports"])
     assert env["PORT"] == str(ports["8080"]) != "8080"
 
