@@ -1,7 +1,7 @@
-"""How many requests, or requests a second, one pod is meant to take. Pure.
+"""What one pod of a revision should take: annotations over config-autoscaler. Pure.
 
-One source for the autoscaler, which makes pods by it, and the activator, which spreads a cold burst
-over them.
+The one source for the autoscaler, which makes pods by it, and for the activator, which spreads a
+cold burst over them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,16 @@ from serving.api.config.autoscaler import AutoscalerConfig
 
 
 def metric_target(
-    annotations: Mapping[str, str], *, metric: str, limit: float, config: AutoscalerConfig
+    annotations: Mapping[str, str],
+    *,
+    metric: str,
+    limit: float,
+    config: AutoscalerConfig,
 ) -> tuple[float, float]:
-    """Per pod: what to aim at, and what is possible; ``limit`` is containerConcurrency."""
+    """The metric per pod: what to aim at, and what is possible (requests, or requests/s).
+
+    ``limit`` is the containerConcurrency, 0 for none.
+    """
     if metric == keys.METRIC_RPS:
         total, utilization = config.rps_target_default, config.target_utilization
     else:

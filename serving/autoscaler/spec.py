@@ -8,11 +8,12 @@ from typing import Any, Protocol, TypeVar
 from hearth.kube import meta
 from hearth.kube.meta import Object
 from serving.api import annotations as numbers
-from serving.api import keys, targets
+from serving.api import keys
 from serving.api.annotations import stored
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.config.deployment import DeploymentConfig
 from serving.api.keys import Aliases
+from serving.api.targets import metric_target
 from serving.autoscaler.decide import DeciderSpec
 from serving.autoscaler.scale import Bounds
 
@@ -54,7 +55,12 @@ def decider_spec(podautoscaler: Object, config: AutoscalerConfig) -> DeciderSpec
     def read(annotation: Aliases, reader: Callable[[str], T], default: T) -> T:
         return annotated(podautoscaler, annotation, reader, default=default)
 
-    target, total = metric_target(podautoscaler, config)
+    target, total = metric_target(
+        meta.annotations(podautoscaler),
+        metric=metric_of(podautoscaler),
+        limit=float(podautoscaler["spec"].get("containerConcurrency") or 0),
+        config=config,
+    )
     window = read(keys.WINDOW, numbers.READ_WINDOW, config.stable_window)
     share = read(
         keys.PANIC_WINDOW_PERCENTAGE,
@@ -84,16 +90,6 @@ def decider_spec(podautoscaler: Object, config: AutoscalerConfig) -> DeciderSpec
         activation_scale=read(keys.ACTIVATION_SCALE, numbers.READ_ACTIVATION_SCALE, 0),
         reachable=is_reachable(podautoscaler),
         weighted=algorithm in (keys.ALGORITHM_WEIGHTED, keys.ALGORITHM_WEIGHTED_OLD),
-    )
-
-
-def metric_target(podautoscaler: Object, config: AutoscalerConfig) -> tuple[float, float]:
-    """Per pod: what to aim at, and what is possible."""
-    return targets.metric_target(
-        meta.annotations(podautoscaler),
-        metric=metric_of(podautoscaler),
-        limit=float(podautoscaler["spec"].get("containerConcurrency") or 0),
-        config=config,
     )
 
 

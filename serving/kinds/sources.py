@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from hearth.knative import resources as knative
 from hearth.kube import meta, resources
 from hearth.kube.controllerspec import Index, Lister, Source
-from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
+from hearth.kube.meta import Key, Object, controller_of, key_text, labels, name, namespace, uid
 from serving.api import keys
 from serving.kinds.metadata import route_names
+from serving.routing.hosts import hosts_of
 
 SERVICES = Source(knative.KSERVICES)
 CONFIGURATIONS = Source(knative.CONFIGURATIONS)
@@ -42,6 +43,31 @@ def by_label(label: str) -> Callable[[Object], Iterator[str]]:
 REVISIONS_BY_CONFIGURATION = Index(REVISIONS, by_label(keys.CONFIGURATION))
 PODS_BY_REVISION = Index(PODS, by_label(keys.REVISION))
 K8S_SERVICES_BY_ROUTE = Index(K8S_SERVICES, by_label(keys.ROUTE))
+
+
+# -- hosts -------------------------------------------------------------------------------------
+
+INGRESSES_BY_HOST = Index(INGRESSES, hosts_of)
+
+
+def holders(lister: Lister, hosts: Iterable[str], owner: Object) -> dict[str, list[Object]]:
+    """Find, for each host, the others that have it: the owner of the KIngress, or itself."""
+    holders: dict[str, list[Object]] = {}
+    for host in hosts:
+        for ingress in lister.by_index(INGRESSES_BY_HOST, host):
+            holder = _owner_of(lister, ingress)
+            if holder is not None and uid(holder) != uid(owner):
+                holders.setdefault(host, []).append(holder)
+    return holders
+
+
+def _owner_of(lister: Lister, ingress: Object) -> Object | None:
+    """Find the Route or DomainMapping of a KIngress; None where it is gone already."""
+    reference = controller_of(ingress)
+    for source in (ROUTES, DOMAINMAPPINGS):
+        if reference is not None and reference["kind"] == source.resource.kind:
+            return lister.get(source, namespace(ingress), reference["name"])
+    return ingress
 
 
 # -- routes and what they lead to --------------------------------------------------------------

@@ -6,16 +6,18 @@ reconciler and the builders of its children.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace
-from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.names import dns1035_label_problems
 from serving.api import gotemplate, keys
 from serving.api.config.domain import DEFAULT_DOMAIN, DomainConfig
 from serving.api.config.network import DEFAULT_DOMAIN_TEMPLATE, NetworkConfig
 from serving.api.settings import Settings
+from serving.api.validation.names import domain_problem
 from serving.routing.targets import DEFAULT
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -40,15 +42,24 @@ class Naming:
         return cls(settings.network, settings.domain, settings.external_port)
 
     def hostname(self, route: Object, tag: str) -> str:
-        """The name of the route or of one of its tags: ``hello``, ``next-hello``."""
+        """The name of the route or of one of its tags: ``hello``, ``next-hello``.
+
+        A Service of this name reserves it, so what cannot be one raises DomainError.
+        """
         if tag == DEFAULT:
             return name(route)
         try:
-            return self.network.tag_name(tag, name(route))
+            hostname = self.network.tag_name(tag, name(route))
         except gotemplate.TemplateError as error:
             raise DomainError(
                 f"domain name error: error executing the TagTemplate: {error}"
             ) from error
+        problems = dns1035_label_problems(hostname)
+        if problems:
+            raise DomainError(
+                f'domain name error: invalid name "{hostname}" of tag "{tag}": {problems[0]}'
+            )
+        return hostname
 
     def domain(self, route: Object, tag: str, *, local: bool) -> str:
         """The full host: ``hello.default.example.com`` or ``hello.default.svc.cluster.local``."""
@@ -56,13 +67,22 @@ class Naming:
         if local:
             own[keys.VISIBILITY] = keys.VISIBILITY_CLUSTER_LOCAL
         host = self._domain(route, self.hostname(route, tag), own_labels=own, local=local)
-        problems = dns1123_subdomain_problems(host) or _too_short(host)
-        if problems:
-            raise DomainError(
-                f'domain name error: invalid domain name "{host}": url: Invalid value: '
-                f'"{host}": {problems[0]}'
-            )
+        problem = domain_problem(host, field="url")
+        if problem:
+            raise DomainError(f'domain name error: invalid domain name "{host}": {problem}')
         return host
+
+    def hosts(self, route: Object, tags: Iterable[str]) -> set[str]:
+        """Every host the route and its tags may have, inside the cluster and outside.
+
+        Those that cannot be named are left out; ``domain`` says why.
+        """
+        hosts: set[str] = set()
+        for tag in (DEFAULT, *tags):
+            with contextlib.suppress(DomainError):
+                hosts.update(expanded(self.domain(route, tag, local=True)))
+                hosts.add(self.domain(route, tag, local=False))
+        return hosts
 
     def _domain(
         self, route: Object, hostname: str, *, own_labels: Mapping[str, str], local: bool
@@ -120,9 +140,3 @@ def expanded(host: str) -> list[str]:
     if short == host:
         return [host]
     return sorted({short, f"{short}.svc", host})
-
-
-def _too_short(host: str) -> list[str]:
-    if "." in host:
-        return []
-    return ["should be a domain with at least two segments separated by dots"]

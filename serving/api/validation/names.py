@@ -24,10 +24,13 @@ def c_identifier_problems(value: str) -> list[str]:
     ]
 
 
-def domain_problem(value: str) -> str:
-    """What is wrong with a fully qualified domain name; empty when nothing is."""
+def domain_problem(value: str, *, field: str = "name") -> str:
+    """Say what is wrong with a fully qualified domain name; empty when nothing is.
+
+    As ``IsFullyQualifiedDomainName`` of apimachinery: no label may be longer than 63 characters.
+    """
     if not value:
-        return "name: Required value"
+        return f"{field}: Required value"
     name = value.removesuffix(".")
     problems = dns1123_subdomain_problems(name)
     at = name
@@ -36,7 +39,7 @@ def domain_problem(value: str) -> str:
     for label in name.split("."):
         if not problems:
             problems, at = dns1123_label_problems(label), label
-    return f"name: Invalid value: {quote(at)}: {','.join(problems)}" if problems else ""
+    return f"{field}: Invalid value: {quote(at)}: {','.join(problems)}" if problems else ""
 
 
 def generate_name_problems(value: str) -> list[str]:

@@ -53,7 +53,7 @@ def make_mapping_ingress(mapping: Object, settings: Settings, *, host: str, serv
         ],
     }
     secret = (mapping["spec"].get("tls") or {}).get("secretName")
-    if secret:
+    if secret and ingress_class(mapping, settings) != keys.HEARTH_INGRESS_CLASS:
         entry = {
             "hosts": [name(mapping)],
             "secretName": secret,

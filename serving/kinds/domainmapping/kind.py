@@ -22,6 +22,7 @@ from serving.api.settings import Settings
 from serving.kinds import sources
 from serving.kinds.domainmapping.children import ingress_name
 from serving.kinds.domainmapping.reconcile import Observed, reconcile
+from serving.routing.hosts import hosts_of
 
 _TARGETS = (sources.SERVICES, sources.ROUTES, sources.K8S_SERVICES)
 """What a mapping may lead to."""
@@ -42,6 +43,7 @@ def observe(lister: Lister, key: Key) -> Observed:
         claim,
         _target(lister, mapping["spec"]["ref"], key[0]),
         lister.get(sources.INGRESSES, key[0], ingress_name(mapping)),
+        sources.holders(lister, [key[1]], mapping),
     )
 
 
@@ -80,6 +82,12 @@ def _mappings_of_claim(lister: Lister, claim: Object) -> Iterator[Key]:
         yield made_for, name(claim)
 
 
+def _mappings_of_hosts(lister: Lister, ingress: Object) -> Iterator[Key]:
+    """Map a KIngress to the mappings whose names are among its hosts."""
+    for host in hosts_of(ingress):
+        yield from map(meta.key, lister.by_index(_BY_NAME, host))
+
+
 def _watch_target(source: Source) -> Watch:
     return Watch(source, _mappings_to(source.resource))
 
@@ -92,7 +100,8 @@ CONTROLLER: ControllerSpec[Observed, Settings] = ControllerSpec(
     watches=(
         Watch(sources.CLAIMS, _mappings_of_claim),
         Watch(sources.INGRESSES, owner_key(DOMAINMAPPINGS)),
+        Watch(sources.INGRESSES, _mappings_of_hosts),
         *map(_watch_target, _TARGETS),
     ),
-    indexes=(_BY_REFERENCE, _BY_NAME),
+    indexes=(_BY_REFERENCE, _BY_NAME, sources.INGRESSES_BY_HOST),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,8 +25,10 @@ from serving.api.config.domain import DEFAULT_DOMAIN
 from serving.api.settings import Settings
 from serving.kinds.domainmapping.children import make_domain_claim, make_mapping_ingress
 from serving.kinds.drift import exact_drift
+from serving.kinds.route.children import ingress_class
 from serving.kinds.status import Draft
 from serving.routing.domains import Naming
+from serving.routing.hosts import REASON, Holders, grant
 
 CONDITIONS = ConditionSet(
     keys.READY,
@@ -38,6 +40,10 @@ CONDITIONS = ConditionSet(
     ),
 )
 _NOT_CONFIGURED = ("IngressNotConfigured", "Ingress has not yet been reconciled.")
+_TLS_NOT_SERVED = (
+    "TLSNotServed",
+    "spec.tls asks for https, which the gateway does not serve; the name is reached by http.",
+)
 _CLAIMED_BY_ANOTHER = (
     "DomainAlreadyClaimed",
     "The domain name is already in use by another DomainMapping",
@@ -52,6 +58,8 @@ class Observed:
     target: Object | None = None
     """What ``spec.ref`` names."""
     ingress: Object | None = None
+    holders: Holders = field(default_factory=dict)
+    """Under the mapping's name: other objects whose KIngress has it as a host."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -61,13 +69,15 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     draft = Draft(mapping, CONDITIONS, now=now)
     if draft.is_new_generation:
         draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
-    has_tls = bool(mapping["spec"].get("tls"))
-    url = Naming.of(settings).external_url(name(mapping), "https" if has_tls else "")
+    is_secured = bool(mapping["spec"].get("tls"))
+    is_served = ingress_class(mapping, settings) != keys.HEARTH_INGRESS_CLASS
+    scheme = "https" if is_secured and is_served else ""
+    url = Naming.of(settings).external_url(name(mapping), scheme)
     draft.put("url", url)
     draft.put("address", {"url": url})
     actions: list[Action] = []
     if _claim(observed, mapping, draft=draft, actions=actions, settings=settings):
-        _certify(draft, has_tls=has_tls)
+        _certify(draft, is_secured=is_secured, is_served=is_served)
         found = _resolve(observed, mapping, draft=draft)
         if found is not None:
             desired = make_mapping_ingress(mapping, settings, host=found[0], service=found[1])
@@ -103,8 +113,12 @@ def _claim(
     return True
 
 
-def _certify(draft: Draft, *, has_tls: bool) -> None:
-    if has_tls:
+def _certify(draft: Draft, *, is_secured: bool, is_served: bool) -> None:
+    """Say how the name is secured. ``is_served``: the ingress of this class serves TLS."""
+    if is_secured and not is_served:
+        draft.conditions.mark_false(keys.CERTIFICATE_PROVISIONED, *_TLS_NOT_SERVED)
+        return
+    if is_secured:
         reason = "CertificateExternallyProvided"
         message = "TLS certificate was provided externally"
     else:
@@ -157,6 +171,13 @@ def _program(
     actions: list[Action],
 ) -> None:
     existing = observed.ingress
+    granted = grant(desired, mapping, observed.holders)
+    if granted.conflict:
+        draft.conditions.mark_false(keys.INGRESS_READY, REASON, granted.conflict)
+        if existing is not None and is_controlled_by(existing, mapping):
+            space = namespace(existing)
+            actions.append(Delete(KINGRESSES, space, name(existing), uid=uid(existing)))
+        return
     if existing is None:
         message = f'Created Ingress "{name(desired)}"'
         actions += [

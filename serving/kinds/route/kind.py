@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from hearth.knative.resources import ROUTES
-from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, owner_key
+from hearth.kube import meta
+from hearth.kube.controllerspec import ControllerSpec, Index, Lister, Watch, owner_key
 from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
 from serving.api import keys
 from serving.api.settings import Settings
 from serving.kinds import sources
-from serving.kinds.route.reconcile import Observed, placeholder_names, reconcile
+from serving.kinds.route.reconcile import (
+    Observed,
+    placeholder_names,
+    reconcile,
+    wanted_hosts,
+)
+from serving.routing.domains import expanded
+from serving.routing.hosts import hosts_of
 
 
 def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
@@ -26,8 +35,14 @@ def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
         reserved = lister.get(sources.K8S_SERVICES, key[0], hostname)
         if reserved is not None:
             by_name[hostname] = reserved
-    ingress = lister.get(sources.INGRESSES, *key)
-    return Observed(route, configurations, revisions, ingress, by_name)
+    return Observed(
+        route,
+        configurations,
+        revisions,
+        lister.get(sources.INGRESSES, *key),
+        by_name,
+        sources.holders(lister, wanted_hosts(route, settings), route),
+    )
 
 
 def _targets(
@@ -58,6 +73,23 @@ def _routes_of_service(lister: Lister, service: Object) -> Iterator[Key]:
         yield namespace(service), name(service)
 
 
+def _hosts(route: Object) -> Iterator[str]:
+    """Index a route by the hosts that its status tells, whether it got them or not."""
+    status = route.get("status") or {}
+    for told in (status, status.get("address") or {}, *(status.get("traffic") or ())):
+        if host := urlsplit(told.get("url") or "").hostname:
+            yield from expanded(host)
+
+
+_BY_HOST = Index(sources.ROUTES, _hosts)
+
+
+def _routes_of_hosts(lister: Lister, ingress: Object) -> Iterator[Key]:
+    """Map a KIngress to the routes that have one of its hosts or go without it."""
+    for host in hosts_of(ingress):
+        yield from map(meta.key, lister.by_index(_BY_HOST, host))
+
+
 def controller(settings: Callable[[], Settings]) -> ControllerSpec[Observed, Settings]:
     """Declare the controller. The settings tell which names a route needs."""
     return ControllerSpec(
@@ -69,11 +101,14 @@ def controller(settings: Callable[[], Settings]) -> ControllerSpec[Observed, Set
             Watch(sources.CONFIGURATIONS, sources.routes_of_configuration),
             Watch(sources.REVISIONS, sources.routes_of_revision),
             Watch(sources.INGRESSES, owner_key(ROUTES)),
+            Watch(sources.INGRESSES, _routes_of_hosts),
             Watch(sources.K8S_SERVICES, _routes_of_service),
         ),
         indexes=(
             sources.ROUTES_BY_CONFIGURATION,
             sources.ROUTES_BY_REVISION,
             sources.K8S_SERVICES_BY_ROUTE,
+            sources.INGRESSES_BY_HOST,
+            _BY_HOST,
         ),
     )

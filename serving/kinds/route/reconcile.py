@@ -27,6 +27,7 @@ from serving.kinds.services import (
 )
 from serving.kinds.status import Draft
 from serving.routing.domains import DomainError, Naming, local_address
+from serving.routing.hosts import REASON, Holders, grant
 from serving.routing.rollout import (
     SECOND,
     Rollout,
@@ -57,6 +58,8 @@ class Observed:
     ingress: Object | None = None
     services: Mapping[str, Object] = field(default_factory=dict)
     """Kubernetes Services with the route's label or with the name of one of its hosts."""
+    holders: Holders = field(default_factory=dict)
+    """By host: other objects whose KIngress has a host that the route may have."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -82,6 +85,11 @@ def placeholder_names(route: Object, settings: Settings) -> list[str]:
 def _tags(route: Object) -> list[str]:
     traffic = route["spec"].get("traffic") or ()
     return sorted({t["tag"] for t in traffic if t.get("tag")})
+
+
+def wanted_hosts(route: Object, settings: Settings) -> set[str]:
+    """The hosts that the route and its tags ask for."""
+    return Naming.of(settings).hosts(route, _tags(route))
 
 
 class _Work:
@@ -229,7 +237,11 @@ class _Work:
         desired = make_ingress(
             self.route, traffic, rollout=rollout, visibility=visibility, settings=self.settings
         )
-        changed = self._bring_about(desired)
+        granted = grant(desired, self.route, self.observed.holders)
+        changed = self._bring_about(granted.ingress)
+        if granted.conflict:
+            self.draft.conditions.mark_false(keys.INGRESS_READY, REASON, granted.conflict)
+            return
         status = (existing or {}).get("status") or {}
         if changed or existing is None or status.get("observedGeneration") != generation(existing):
             self.draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)

@@ -33,10 +33,12 @@ def world(stage: Any) -> Any:
             stage.get(CLUSTERDOMAINCLAIMS, NAME, ""),
             stage.get(KSERVICES, "hello"),
             stage.get(KINGRESSES, NAME),
+            stage.holders,
         )
         return domainmapping.reconcile(observed, settings=stage.settings, now=stage.now)
 
     stage.reconcile = reconcile
+    stage.holders = {}
     stage.put(KSERVICES, {"metadata": {"name": "hello", "namespace": "ns"}, "spec": {}})
     stage.status(KSERVICES, "hello", address={"url": "http://hello.ns.svc.cluster.local"})
     stage.put(DOMAINMAPPINGS, a_mapping())
@@ -98,11 +100,50 @@ def test_references_that_do_not_resolve(world: Any, url: str | None, message: st
     assert world.message(DOMAINMAPPINGS, NAME, "ReferenceResolved") == message
 
 
-def test_a_certificate_of_the_user(world: Any) -> None:
+def test_a_certificate_of_the_user_where_the_ingress_serves_tls(world: Any) -> None:
+    world.settings = replace(
+        world.settings,
+        network=NetworkConfig(autocreate_cluster_domain_claims=True, ingress_class="kourier"),
+    )
     world.edit(DOMAINMAPPINGS, NAME, lambda o: o["spec"].update(tls={"secretName": "mine"}))
     world.settle(world.reconcile)
     assert world.the(DOMAINMAPPINGS, NAME)["status"]["url"] == f"https://{NAME}"
     assert world.the(KINGRESSES, NAME)["spec"]["tls"][0]["secretName"] == "mine"
+    certificate = world.conditions(DOMAINMAPPINGS, NAME)["CertificateProvisioned"]
+    assert certificate == ("True", "CertificateExternallyProvided")
+
+
+def test_https_is_not_promised_where_nobody_serves_it(world: Any) -> None:
+    world.edit(DOMAINMAPPINGS, NAME, lambda o: o["spec"].update(tls={"secretName": "mine"}))
+    world.settle(world.reconcile)
+    world.ready(KINGRESSES, NAME)
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("False", "TLSNotServed")
+    status = world.the(DOMAINMAPPINGS, NAME)["status"]
+    assert status["url"] == status["address"]["url"] == f"http://{NAME}:8080"
+    assert "tls" not in world.the(KINGRESSES, NAME)["spec"]
+    world.edit(DOMAINMAPPINGS, NAME, lambda o: o["spec"].pop("tls"))
+    world.settle(world.reconcile)
+    world.ready(KINGRESSES, NAME)
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("True", "")
+
+
+def test_a_name_that_is_the_host_of_an_older_route(world: Any) -> None:
+    world.settle(world.reconcile)
+    metadata = {"name": "app", "namespace": "shop", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    world.holders = {NAME: [{"kind": "Route", "metadata": metadata}]}
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("False", "DomainConflict")
+    assert world.message(DOMAINMAPPINGS, NAME, "IngressReady") == (
+        f'The host "{NAME}" belongs to Route "shop/app".'
+    )
+    assert world.get(KINGRESSES, NAME) is None
+    world.holders = {}
+    world.settle(world.reconcile)
+    world.ready(KINGRESSES, NAME)
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("True", "")
 
 
 def test_a_claim_goes_with_the_mapping_it_was_made_for(world: Any) -> None:

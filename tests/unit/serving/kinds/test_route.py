@@ -1,9 +1,12 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hearth.knative.resources import CONFIGURATIONS, KINGRESSES, REVISIONS, ROUTES
+from hearth.kube import meta
+from hearth.kube.controllerspec import Index, Source
 from hearth.kube.meta import Object, annotations
 from hearth.kube.plan import Plan
 from hearth.kube.resources import SERVICES
@@ -12,6 +15,8 @@ from serving.api.config.domain import DomainConfig
 from serving.api.config.features import FeaturesConfig
 from serving.api.config.network import NetworkConfig
 from serving.api.settings import Settings
+from serving.kinds import sources
+from serving.kinds.route import kind
 from serving.kinds.route import reconcile as route
 from serving.kinds.services import GATEWAY_HOST
 
@@ -35,18 +40,21 @@ def a_revision(name: str, ready: str = "True") -> Object:
 @pytest.fixture
 def world(stage: Any) -> Any:
     stage.settings = SETTINGS
+    stage.name = "hello"
 
     def reconcile() -> Plan:
         observed = route.Observed(
-            stage.get(ROUTES, "hello"),
+            stage.the(ROUTES, stage.name),
             {c["metadata"]["name"]: c for c in stage.all(CONFIGURATIONS)},
             {r["metadata"]["name"]: r for r in stage.all(REVISIONS)},
-            stage.get(KINGRESSES, "hello"),
+            stage.get(KINGRESSES, stage.name),
             {s["metadata"]["name"]: s for s in stage.all(SERVICES)},
+            stage.holders,
         )
         return route.reconcile(observed, settings=stage.settings, now=stage.now)
 
     stage.reconcile = reconcile
+    stage.holders = {}
     configuration: Object = {"metadata": {"name": "hello", "namespace": "ns"}, "spec": {}}
     stage.put(CONFIGURATIONS, configuration)
     stage.status(CONFIGURATIONS, "hello", latestReadyRevisionName="one")
@@ -223,3 +231,143 @@ def test_a_gradual_rollout_from_start_to_end(world: Any) -> None:
     traffic = world.the(ROUTES, "hello")["status"]["traffic"]
     assert [(t["revisionName"], t["percent"]) for t in traffic] == [("two", 100)]
     assert '"revisionName":"two"' in annotations(world.the(KINGRESSES, "hello"))[keys.ROLLOUT]
+
+
+def hosts(world: Any) -> list[str]:
+    return [h for r in world.the(KINGRESSES, "hello")["spec"]["rules"] for h in r["hosts"]]
+
+
+def test_a_host_of_an_older_route_is_not_served(world: Any) -> None:
+    """Both used to be ready, and one served the other's requests."""
+    world.put(ROUTES, a_route())
+    host = "hello.ns.example.com"
+    metadata = {"name": "old", "namespace": "shop", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    world.holders = {host: [{"kind": "Route", "metadata": metadata}]}
+    world.settle(world.reconcile)
+    assert hosts(world) == ["hello.ns", "hello.ns.svc", "hello.ns.svc.cluster.local"]
+    serve(world)
+    world.settle(world.reconcile)
+    assert world.conditions(ROUTES, "hello")["Ready"] == ("False", "DomainConflict")
+    assert world.message(ROUTES, "hello", "IngressReady") == (
+        f'The host "{host}" belongs to Route "shop/old".'
+    )
+    world.holders = {}
+    world.settle(world.reconcile)
+    assert host in hosts(world)
+    serve(world)
+    world.settle(world.reconcile)
+    assert world.conditions(ROUTES, "hello")["Ready"] == ("True", "")
+
+
+def test_a_younger_one_gives_the_host_up(world: Any) -> None:
+    world.put(ROUTES, a_route())
+    metadata = {"name": "new", "namespace": "shop", "creationTimestamp": "2026-12-31T00:00:00Z"}
+    world.holders = {"hello.ns.example.com": [{"kind": "DomainMapping", "metadata": metadata}]}
+    world.settle(world.reconcile)
+    serve(world)
+    world.settle(world.reconcile)
+    assert world.conditions(ROUTES, "hello")["Ready"] == ("True", "")
+
+
+def test_a_constant_template_gives_a_tag_no_host_of_its_own(world: Any) -> None:
+    world.settings = replace(SETTINGS, network=NetworkConfig(domain_template="one.example.com"))
+    world.put(ROUTES, a_route(LATEST, {"revisionName": "two", "tag": "next", "percent": 0}))
+    world.settle(world.reconcile)
+    assert hosts(world).count("one.example.com") == 1
+    assert world.conditions(ROUTES, "hello")["Ready"] == ("False", "DomainConflict")
+
+
+LONG = "a" * 60
+
+
+@pytest.mark.parametrize(
+    ("network", "problem"),
+    [
+        (
+            NetworkConfig(),
+            f'invalid name "preview-{LONG}" of tag "preview": must be no more than 63 characters',
+        ),
+        (
+            NetworkConfig(tag_template="{{.Tag}}", domain_template="{{.Name}}-{{.Tag}}.x"),
+            "error executing the DomainTemplate",
+        ),
+        (
+            NetworkConfig(
+                tag_template="{{.Tag}}",
+                domain_template="{{.Name}}-{{.Namespace}}-" + LONG + ".example.com",
+            ),
+            "must be no more than 63 characters",
+        ),
+        (NetworkConfig(tag_template="1-{{.Tag}}"), "a DNS-1035 label must consist of"),
+    ],
+    ids=["name too long", "no such field", "label too long", "no name of a Service"],
+)
+def test_a_name_that_cannot_be(world: Any, network: NetworkConfig, problem: str) -> None:
+    """Ready it was, with an address nobody can resolve, and events of what never came to be."""
+    world.settings = replace(SETTINGS, network=network)
+    traffic = ({**LATEST, "configurationName": "hello"}, {"revisionName": "two", "tag": "preview"})
+    route_ = a_route(*traffic)
+    if network == NetworkConfig():
+        route_["metadata"]["name"] = LONG
+        world.name = LONG
+    world.put(ROUTES, route_)
+    world.settle(world.reconcile)
+    named = route_["metadata"]["name"]
+    assert world.conditions(ROUTES, named)["Ready"] == ("False", "ErrorConfig")
+    assert problem in world.message(ROUTES, named, "AllTrafficAssigned")
+    assert world.events == []
+    assert world.all(SERVICES) == []
+
+
+class Listed:
+    """A lister over a few objects, without caches."""
+
+    def __init__(self, **objects: Sequence[Object]) -> None:
+        self._objects = objects
+
+    def list(self, source: Source, namespace: str | None = None) -> Sequence[Object]:
+        return self._objects.get(source.resource.kind, [])
+
+    def get(self, source: Source, namespace: str, name: str) -> Object | None:
+        found = (o for o in self.list(source) if meta.key(o) == (namespace, name))
+        return next(found, None)
+
+    def by_index(self, index: Index, value: str) -> Sequence[Object]:
+        return [o for o in self.list(index.source) if value in index.function(o)]
+
+
+def test_who_has_a_host_and_whom_a_change_of_it_concerns() -> None:
+    host = "hello.ns.example.com"
+    mine, other = a_route(uid="1"), a_route(name="other", uid="2")
+    mine["status"] = {"url": f"http://{host}:8080"}
+    owner = {"apiVersion": "v1", "kind": "Route", "name": "other", "uid": "2", "controller": True}
+    taken: Object = {
+        "metadata": {"name": "other", "namespace": "ns", "ownerReferences": [owner]},
+        "spec": {"rules": [{"hosts": [host]}]},
+    }
+    lister = Listed(Route=[mine, other], Ingress=[taken])
+    observed = kind.observe(lister, ("ns", "hello"), SETTINGS)
+    assert observed is not None
+    assert observed.holders == {host: [other]}
+    controller = kind.controller(lambda: SETTINGS)
+    mapped = {
+        key
+        for watch in controller.watches
+        if watch.source == sources.INGRESSES
+        for key in watch.keys(lister, taken)
+    }
+    assert ("ns", "hello") in mapped
+
+
+def test_the_host_of_an_owner_that_is_gone_is_free() -> None:
+    host = "hello.ns.example.com"
+    owner = {"apiVersion": "v1", "kind": "Route", "name": "gone", "uid": "2", "controller": True}
+    left: Object = {
+        "metadata": {"name": "gone", "namespace": "ns", "ownerReferences": [owner]},
+        "spec": {"rules": [{"hosts": [host]}]},
+    }
+    observed = kind.observe(
+        Listed(Route=[a_route(uid="1")], Ingress=[left]), ("ns", "hello"), SETTINGS
+    )
+    assert observed is not None
+    assert observed.holders == {}
