@@ -50,7 +50,7 @@ def ingress_objects(url: str) -> list[tuple[Resource, Object]]:
 
 
 async def install(client: KubeClient, *, ingress_url: str | None = None) -> None:
-    """Returns when every kind is served.
+    """Install everything; return once every kind is served.
 
     ``ingress_url`` is given where the broker listens on this machine: then it is also found by
     the name that Knative's broker has inside a cluster.

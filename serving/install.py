@@ -23,7 +23,10 @@ def shipped_objects(*, domain: str | None = None) -> tuple[list[Object], list[Ob
 
 
 async def install(client: KubeClient, *, domain: str | None = None) -> None:
-    """Returns when every kind is served. ``domain`` goes into a config-domain made here."""
+    """Install everything; return once every kind is served.
+
+    ``domain`` goes into a config-domain that is made here.
+    """
     namespaces, config_maps = shipped_objects(domain=domain)
     await installing.install(
         client,

@@ -51,7 +51,7 @@ TRIGGER = Crd(
                 _AGE,
                 *READY_COLUMNS,
             ),
-            description="The wish to have events of a Broker delivered to a subscriber.",
+            description="Has events of a Broker delivered to a subscriber.",
         ),
     ),
     categories=_PUBLIC,

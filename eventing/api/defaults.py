@@ -15,18 +15,18 @@ def default_broker(
     """The spec completed; the class annotation is set in ``annotations`` where there is none."""
     of_class = annotations.get(keys.BROKER_CLASS_ANNOTATION, "")
     # With a config of its own, Knative looks the config's kind up as if it were a class.
-    wanted = spec.config.kind if spec.config is not None else of_class
-    found = defaults.config_for(namespace, wanted)
+    broker_class = spec.config.kind if spec.config is not None else of_class
+    defaulted = defaults.config_for(namespace, broker_class)
     config, delivery = spec.config, spec.delivery
-    if found is not None:
-        if config is None and found.reference is not None:
-            config = found.reference.model_copy()
-        if delivery is None and found.delivery is not None:
+    if defaulted is not None:
+        if config is None and defaulted.reference is not None:
+            config = defaulted.reference.model_copy()
+        if delivery is None and defaulted.delivery is not None:
             delivery = DeliverySpec(
-                dead_letter_sink=found.delivery.dead_letter_sink,
-                retry=found.delivery.retry,
-                backoff_policy=found.delivery.backoff_policy,
-                backoff_delay=found.delivery.backoff_delay,
+                dead_letter_sink=defaulted.delivery.dead_letter_sink,
+                retry=defaulted.delivery.retry,
+                backoff_policy=defaulted.delivery.backoff_policy,
+                backoff_delay=defaulted.delivery.backoff_delay,
             )
     if config is not None and not config.namespace:
         config = config.model_copy(update={"namespace": namespace})
@@ -69,5 +69,5 @@ def default_destination(destination: Destination, namespace: str) -> Destination
     reference = destination.ref
     if reference is None or reference.namespace:
         return destination
-    found = reference.model_copy(update={"namespace": namespace})
-    return destination.model_copy(update={"ref": found})
+    qualified = reference.model_copy(update={"namespace": namespace})
+    return destination.model_copy(update={"ref": qualified})

@@ -98,16 +98,16 @@ class BrokerDefaults:
     def config_for(self, namespace: str, broker_class: str) -> BrokerConfig | None:
         """What a Broker of that class gets: by namespace and class first, then by class."""
         own = self.namespaces.get(namespace)
-        wanted = broker_class or (own.broker_class if own is not None else "")
-        if own is not None and wanted:
-            if wanted in own.by_class:
-                return own.by_class[wanted]
-            if wanted == own.broker_class and own.config is not None:
+        effective_class = broker_class or (own.broker_class if own is not None else "")
+        if own is not None and effective_class:
+            if effective_class in own.by_class:
+                return own.by_class[effective_class]
+            if effective_class == own.broker_class and own.config is not None:
                 return own.config
         # Classes of the cluster count only beside a config of the cluster itself.
         if self.cluster is None or self.cluster.config is None:
             return None
-        return self.cluster.by_class.get(wanted, self.cluster.config)
+        return self.cluster.by_class.get(effective_class, self.cluster.config)
 
     def may_differ_in_namespace(self, namespace: str) -> bool:
         """Whether a Broker may take its config from another namespace."""
@@ -127,7 +127,7 @@ def _scope(value: Any) -> Scope:
     return Scope(
         broker_class=str(table.get("brokerClass") or ""),
         config=_config(table),
-        by_class={name: found for name, each in classes.items() if (found := _config(each))},
+        by_class={name: config for name, each in classes.items() if (config := _config(each))},
         same_namespace_only=table.get("disallowDifferentNamespaceConfig"),
     )
 
@@ -156,6 +156,7 @@ class Features:
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> Features:
+        """Read the flags; a flag that is not there has its default, unknown ones are kept."""
         given = {name: value.strip() for name, value in data.items()}
         return cls({**DEFAULT_FEATURES, **given})
 

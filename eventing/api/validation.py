@@ -43,14 +43,15 @@ def validate_broker(
     defaults: BrokerDefaults,
     features: Features,
 ) -> Errors:
+    """Check a Broker's class, config reference and delivery."""
     errors: Errors = []
     if not annotations.get(keys.BROKER_CLASS_ANNOTATION):
         errors.append(missing(keys.BROKER_CLASS_ANNOTATION))
     # Where Brokers must keep to their namespace, so must everything they refer to.
     parent = None if defaults.may_differ_in_namespace(namespace) else namespace
     if spec.config is not None:
-        found = validate_reference(spec.config, features, parent=parent)
-        errors += via(found, "spec", "config")
+        problems = validate_reference(spec.config, features, parent=parent)
+        errors += via(problems, "spec", "config")
     errors += via(validate_delivery(spec.delivery, features, parent=parent), "spec", "delivery")
     return errors
 
@@ -75,19 +76,21 @@ def _without_delivery(spec: BrokerSpec) -> BrokerSpec:
 def validate_trigger(
     spec: TriggerSpec, annotations: Mapping[str, str], *, namespace: str, features: Features
 ) -> Errors:
+    """Check a Trigger's spec and the two annotations that name other things."""
     errors = via(_validate_trigger_spec(spec, features), "spec")
     dependency = annotations.get(keys.DEPENDENCY_ANNOTATION)
     if dependency is not None:
-        found = _check_dependency(dependency, namespace)
-        errors += via(found, f"metadata.annotations[{keys.DEPENDENCY_ANNOTATION}]")
+        problems = _check_dependency(dependency, namespace)
+        errors += via(problems, f"metadata.annotations[{keys.DEPENDENCY_ANNOTATION}]")
     injection = annotations.get(keys.INJECTION_ANNOTATION)
     if injection is not None:
-        found = _check_injection(injection, spec.broker)
-        errors += via(found, f"metadata.annotations[{keys.INJECTION_ANNOTATION}]")
+        problems = _check_injection(injection, spec.broker)
+        errors += via(problems, f"metadata.annotations[{keys.INJECTION_ANNOTATION}]")
     return errors
 
 
 def trigger_changes(old: TriggerSpec, new: TriggerSpec) -> Errors:
+    """Complain about a change of the Broker, which a Trigger keeps for its life."""
     if old.broker == new.broker:
         return []
     return [
@@ -133,6 +136,7 @@ def validate_filters(filters: Iterable[SubscriptionsAPIFilter]) -> Errors:
 
 
 def validate_filter(one: SubscriptionsAPIFilter) -> Errors:
+    """Check one filter of the subscriptions API: one dialect, sound attribute names."""
     errors: Errors = []
     dialects = (one.exact, one.prefix, one.suffix, one.all, one.any, one.cesql)
     if sum(map(bool, dialects)) + (one.not_ is not None) > 1:
@@ -174,6 +178,10 @@ def _check_names(attributes: Mapping[str, str]) -> Errors:
 def validate_destination(
     destination: Destination, features: Features, *, parent: str | None = None
 ) -> Errors:
+    """Check a destination: a reference, an absolute URI, or a reference with a relative one.
+
+    ``parent`` is the namespace that references may not leave; None sets no limit.
+    """
     reference, uri = destination.ref, destination.uri
     if reference is None and uri is None:
         return [FieldError("expected at least one, got none", ("ref", "uri"))]
@@ -256,12 +264,13 @@ def _check_group(reference: KReference, features: Features) -> Errors:
 def validate_delivery(
     delivery: DeliverySpec | None, features: Features, *, parent: str | None = None
 ) -> Errors:
+    """Check a delivery spec; some fields need a feature flag."""
     if delivery is None:
         return []
     errors: Errors = []
     if delivery.dead_letter_sink is not None:
-        found = validate_destination(delivery.dead_letter_sink, features, parent=parent)
-        errors += via(found, "deadLetterSink")
+        problems = validate_destination(delivery.dead_letter_sink, features, parent=parent)
+        errors += via(problems, "deadLetterSink")
     if delivery.retry is not None and delivery.retry < 0:
         errors.append(invalid(delivery.retry, "retry"))
     errors += _check_flagged(

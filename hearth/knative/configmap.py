@@ -24,14 +24,14 @@ class Reader:
 
     def read(self, keys: tuple[str, ...], default: T, parse: Callable[[str], T]) -> T:
         """The value under the last of the keys that is there; a bad one is named."""
-        found = default
+        value = default
         for key in keys:
             if key in self._data:
                 try:
-                    found = parse(self._data[key])
+                    value = parse(self._data[key])
                 except ValueError as error:
                     raise ValueError(f"failed to parse {quote(key)}: {error}") from None
-        return found
+        return value
 
     def text(self, *keys: str, default: str = "") -> str:
         """The text without surrounding space."""

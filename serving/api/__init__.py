@@ -1,0 +1,1 @@
+"""Serving's API: models of its kinds, settings, defaults, validation, keys."""

@@ -25,9 +25,9 @@ def stored(
     annotations: Mapping[str, str], annotation: Aliases, read: Callable[[str], T], *, default: T
 ) -> T:
     """Read an annotation; the default where it is missing or ``read`` raises ValueError."""
-    found = annotation.find(annotations)
+    entry = annotation.find(annotations)
     try:
-        return default if found is None else read(found[1])
+        return default if entry is None else read(entry[1])
     except ValueError:
         return default
 

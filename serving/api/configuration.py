@@ -1,4 +1,4 @@
-"""Configuration: the wanted state of a workload; each change of its template is a Revision."""
+"""Configuration: the desired state of a workload; each change of its template is a Revision."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from serving.api.revision import RevisionTemplateSpec
 
 
 class ConfigurationSpec(Model):
+    """What the user asks for."""
+
     template: Kept[RevisionTemplateSpec] = Field(default_factory=RevisionTemplateSpec)
     """What the next Revision is made from."""
 
 
 class ConfigurationStatusFields(Model):
+    """Fields that a Service's status has too."""
+
     latest_ready_revision_name: str = ""
     """The newest Revision that became ready."""
     latest_created_revision_name: str = ""
@@ -22,4 +26,4 @@ class ConfigurationStatusFields(Model):
 
 
 class ConfigurationStatus(Status, ConfigurationStatusFields):
-    pass
+    """What came of it."""

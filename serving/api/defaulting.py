@@ -37,6 +37,7 @@ def default_configuration(
 
 
 def default_route(spec: RouteSpec, *, in_service: bool) -> None:
+    """Complete the traffic; a Service without any sends all to its latest Revision."""
     if in_service and not spec.traffic:
         spec.traffic = [TrafficTarget(percent=100, latest_revision=True)]
     for target in spec.traffic:
@@ -47,6 +48,7 @@ def default_route(spec: RouteSpec, *, in_service: bool) -> None:
 
 
 def default_revision(spec: RevisionSpec, context: Context) -> None:
+    """Complete timeouts, concurrency, names, resources, probes and security of a Revision."""
     defaults, features = context.settings.defaults, context.features
     _default_timeouts(spec, defaults)
     if spec.container_concurrency is None:
@@ -153,6 +155,7 @@ def _default_security(
 
 
 def default_ingress(spec: IngressSpec) -> None:
+    """Complete visibility and shares of a KIngress."""
     for rule in spec.rules:
         rule.visibility = rule.visibility or keys.EXTERNAL_IP
         for path in (rule.http.paths or ()) if rule.http else ():

@@ -11,6 +11,8 @@ from hearth.kube.models import Kept, Model, Required
 
 
 class KReference(Model):
+    """A reference to an object of the same cluster."""
+
     go_type: ClassVar[str] = "v1.KReference"
 
     kind: Annotated[Kept[str], Required()] = ""
@@ -23,6 +25,8 @@ class KReference(Model):
 
 
 class SecretTLS(Model):
+    """A certificate of the user's own."""
+
     go_type: ClassVar[str] = "v1beta1.SecretTLS"
 
     secret_name: Annotated[Kept[str], Required()] = ""
@@ -30,6 +34,8 @@ class SecretTLS(Model):
 
 
 class DomainMappingSpec(Model):
+    """What the name leads to."""
+
     go_type: ClassVar[str] = "v1beta1.DomainMappingSpec"
 
     ref: Annotated[Kept[KReference], Required()] = Field(default_factory=KReference)
@@ -38,6 +44,8 @@ class DomainMappingSpec(Model):
 
 
 class DomainMappingStatus(Status):
+    """Where the name is reached."""
+
     url: str | None = None
     """Where the name is reached."""
     address: Addressable | None = None

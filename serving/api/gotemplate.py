@@ -92,6 +92,7 @@ class Template:
         self._nodes = _Parser(name, text).parse()
 
     def execute(self, data: Struct) -> str:
+        """Fill the template with data; raises TemplateError."""
         return "".join(_Run(self.name, self.text, data).walk(self._nodes, data))
 
 
@@ -190,8 +191,8 @@ class _Parser:
     def _tokens(self, body: str, offset: int) -> list[tuple[str, str, int]]:
         tokens, at = [], 0
         while body[at:].strip():
-            found = _TOKEN.match(body, at)
-            if found is None:
+            match = _TOKEN.match(body, at)
+            if match is None:
                 rest = body[at:].lstrip()
                 if rest.startswith('"'):
                     raise self.fail("unterminated quoted string", offset + at)
@@ -203,9 +204,9 @@ class _Parser:
                     f"unexpected bad character U+{ord(rest[0]):04X} '{rest[0]}' in command",
                     offset + at,
                 )
-            kind = str(found.lastgroup)
-            tokens.append((kind, found[kind], offset + found.start(kind)))
-            at = found.end()
+            kind = str(match.lastgroup)
+            tokens.append((kind, match[kind], offset + match.start(kind)))
+            at = match.end()
         return tokens
 
     def _pipe_of(
@@ -250,8 +251,8 @@ class _Parser:
 
 
 def _first_word(body: str) -> tuple[str, str]:
-    found = re.match(r"[a-z]+(?![\w.])", body)
-    word = found[0] if found else ""
+    match = re.match(r"[a-z]+(?![\w.])", body)
+    word = match[0] if match else ""
     return word, body[len(word) :].lstrip()
 
 
@@ -263,8 +264,8 @@ def _close(text: str, at: int) -> int:
     while at < len(text):
         if text.startswith("}}", at):
             return at
-        found = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`').match(text, at)
-        at = found.end() if found else at + 1
+        match = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`').match(text, at)
+        at = match.end() if match else at + 1
     return -1
 
 
@@ -391,13 +392,13 @@ def _index(container: Any, *at: Any) -> Any:
 def _printf(form: str, *arguments: Any) -> str:
     left = list(arguments)
 
-    def one(found: re.Match[str]) -> str:
-        if found[0] == "%%":
+    def one(match: re.Match[str]) -> str:
+        if match[0] == "%%":
             return "%"
         if not left:
-            return f"%!{found[1]}(MISSING)"
+            return f"%!{match[1]}(MISSING)"
         value = left.pop(0)
-        return quote(str(value)) if found[1] == "q" else _print(value)
+        return quote(str(value)) if match[1] == "q" else _print(value)
 
     return re.sub(r"%(?:%|[-+#0 ]*[0-9]*(?:\.[0-9]+)?([vsdqtfgx]))", one, form)
 

@@ -16,16 +16,22 @@ _Percent = Annotated[int, GoType("int")]
 
 
 class HeaderMatch(Model):
+    """What a header has to be for a path to apply."""
+
     exact: Annotated[Kept[str], Required()] = ""
 
 
 class IngressBackend(Model):
+    """The Service that gets the requests."""
+
     service_namespace: Annotated[Kept[str], Required()] = ""
     service_name: Annotated[Kept[str], Required()] = ""
     service_port: Annotated[Kept[IntOrString], Required()] = 0
 
 
 class IngressBackendSplit(IngressBackend):
+    """A backend with its share of the requests and headers to add."""
+
     go_type: ClassVar[str] = "v1alpha1.IngressBackendSplit"
 
     percent: _Percent = 0
@@ -35,6 +41,8 @@ class IngressBackendSplit(IngressBackend):
 
 
 class HTTPIngressPath(Model):
+    """Requests of one path and set of headers, and how they are split."""
+
     go_type: ClassVar[str] = "v1alpha1.HTTPIngressPath"
 
     path: str = ""
@@ -50,12 +58,16 @@ class HTTPIngressPath(Model):
 
 
 class HTTPIngressRuleValue(Model):
+    """The paths of a rule."""
+
     go_type: ClassVar[str] = "v1alpha1.HTTPIngressRuleValue"
 
     paths: Annotated[Kept[list[HTTPIngressPath] | None], Required()] = None
 
 
 class IngressRule(Model):
+    """Hosts, who may reach them, and what they lead to."""
+
     go_type: ClassVar[str] = "v1alpha1.IngressRule"
 
     hosts: list[str] = Field(default_factory=list)
@@ -66,6 +78,8 @@ class IngressRule(Model):
 
 
 class IngressTLS(Model):
+    """The certificate of some hosts."""
+
     go_type: ClassVar[str] = "v1alpha1.IngressTLS"
 
     hosts: list[str] = Field(default_factory=list)
@@ -74,6 +88,8 @@ class IngressTLS(Model):
 
 
 class IngressSpec(Model):
+    """What a KIngress routes."""
+
     go_type: ClassVar[str] = "v1alpha1.IngressSpec"
 
     tls: list[IngressTLS] = Field(default_factory=list)
@@ -83,6 +99,8 @@ class IngressSpec(Model):
 
 
 class LoadBalancerIngressStatus(Model):
+    """One address that serves the KIngress."""
+
     ip: str = ""
     domain: str = ""
     domain_internal: str = ""
@@ -90,15 +108,21 @@ class LoadBalancerIngressStatus(Model):
 
 
 class LoadBalancerStatus(Model):
+    """The addresses that serve the KIngress."""
+
     ingress: list[LoadBalancerIngressStatus] = Field(default_factory=list)
 
 
 class IngressStatus(Status):
+    """Who serves the KIngress, outside and inside the cluster."""
+
     public_load_balancer: LoadBalancerStatus | None = None
     private_load_balancer: LoadBalancerStatus | None = None
 
 
 class ClusterDomainClaimSpec(Model):
+    """The namespace that may use the name."""
+
     go_type: ClassVar[str] = "v1alpha1.ClusterDomainClaimSpec"
 
     namespace: Annotated[Kept[str], Required()] = ""
@@ -106,6 +130,8 @@ class ClusterDomainClaimSpec(Model):
 
 
 class HTTP01Challenge(Model):
+    """An ACME challenge to be answered over http."""
+
     url: str | None = None
     service_name: str = ""
     service_namespace: str = ""
@@ -113,6 +139,8 @@ class HTTP01Challenge(Model):
 
 
 class CertificateSpec(Model):
+    """What a certificate is for and where it is put."""
+
     go_type: ClassVar[str] = "v1alpha1.CertificateSpec"
 
     dns_names: Annotated[Kept[list[str] | None], Required()] = None
@@ -121,5 +149,7 @@ class CertificateSpec(Model):
 
 
 class CertificateStatus(Status):
+    """Until when the certificate holds."""
+
     not_after: Annotated[str | None, Schema({"format": "date-time"})] = None
     http01_challenges: list[HTTP01Challenge] = Field(default_factory=list, alias="http01Challenges")

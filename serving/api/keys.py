@@ -41,15 +41,16 @@ class Aliases:
         return None
 
     def value(self, annotations: Mapping[str, str], default: str = "") -> str:
-        found = self.find(annotations)
-        return found[1] if found else default
+        """Return the value under the first spelling that is there, or the default."""
+        entry = self.find(annotations)
+        return entry[1] if entry else default
 
 
 def _aliases(*spellings: str) -> Aliases:
     return Aliases(spellings)
 
 
-# Labels that tie children to their parents.
+# -- labels that tie children to their parents -------------------------------------------------
 SERVICE = f"{SERVING_GROUP}/service"
 SERVICE_UID = f"{SERVING_GROUP}/serviceUID"
 CONFIGURATION = f"{SERVING_GROUP}/configuration"
@@ -64,7 +65,7 @@ DOMAIN_MAPPING_NAMESPACE = f"{SERVING_GROUP}/domainMappingNamespace"
 DEPLOYMENT_HASH = f"{SERVING_GROUP}/deployment-hash"
 APP = "app"
 
-# State of a revision with regard to routes.
+# -- state of a revision with regard to routes -------------------------------------------------
 ROUTING_STATE = f"{SERVING_GROUP}/routingState"
 ROUTING_STATE_MODIFIED = f"{SERVING_GROUP}/routingStateModified"
 ROUTES = f"{SERVING_GROUP}/routes"
@@ -74,11 +75,11 @@ STATE_ACTIVE = "active"
 STATE_RESERVE = "reserve"
 STATE_PENDING = "pending"
 
-# Who did it.
+# -- who did it --------------------------------------------------------------------------------
 CREATOR = f"{SERVING_GROUP}/creator"
 LAST_MODIFIER = f"{SERVING_GROUP}/lastModifier"
 
-# What a user sets on a Service, Route or Revision template.
+# -- what a user sets on a Service, Route or Revision template ---------------------------------
 ROLLOUT_DURATION = _aliases(f"{SERVING_GROUP}/rollout-duration", f"{SERVING_GROUP}/rolloutDuration")
 PROGRESS_DEADLINE = _aliases(f"{SERVING_GROUP}/progress-deadline")
 _SIDECAR = f"queue.sidecar.{SERVING_GROUP}"
@@ -93,7 +94,7 @@ SIDECAR_RESOURCES = tuple(
 FULL_DUPLEX = f"{FEATURES_GROUP}/http-full-duplex"
 POD_INFO = f"{FEATURES_GROUP}/queueproxy-podinfo"
 
-# Autoscaling annotations of a Revision template.
+# -- autoscaling annotations of a Revision template --------------------------------------------
 CLASS = _aliases(f"{AUTOSCALING_GROUP}/class")
 METRIC = _aliases(f"{AUTOSCALING_GROUP}/metric")
 TARGET = _aliases(f"{AUTOSCALING_GROUP}/target")
@@ -137,7 +138,7 @@ ALGORITHM_LINEAR = "linear"
 ALGORITHM_WEIGHTED = "weighted-exponential"
 ALGORITHM_WEIGHTED_OLD = "weightedExponential"
 
-# Bounds of autoscaling settings, on a Revision and in config-autoscaler alike; seconds, percent.
+# -- bounds of autoscaling, on a Revision and in config-autoscaler; seconds, percent ------------
 TARGET_MIN = 0.01
 UNLIMITED_BURST = -1.0
 WINDOW_MIN_SECONDS = 6.0
@@ -147,7 +148,7 @@ PANIC_WINDOW_PERCENTAGE_MAX = 100.0
 PANIC_THRESHOLD_PERCENTAGE_MIN = 110.0
 PANIC_THRESHOLD_PERCENTAGE_MAX = 1000.0
 
-# Networking.
+# -- networking --------------------------------------------------------------------------------
 VISIBILITY = f"{NETWORKING_GROUP}/visibility"
 VISIBILITY_CLUSTER_LOCAL = "cluster-local"
 INGRESS_CLASS = _aliases(f"{NETWORKING_GROUP}/ingress.class", f"{NETWORKING_GROUP}/ingress-class")
@@ -177,13 +178,13 @@ CLUSTER_LOCAL = "ClusterLocal"
 HTTP_ENABLED = "Enabled"
 HTTP_REDIRECTED = "Redirected"
 
-# Headers on a request's way.
+# -- headers on a request's way ----------------------------------------------------------------
 HEADER_REVISION = "Knative-Serving-Revision"
 HEADER_NAMESPACE = "Knative-Serving-Namespace"
 HEADER_TAG = "Knative-Serving-Tag"
 HEADER_DEFAULT_ROUTE = "Knative-Serving-Default-Route"
 
-# Conditions.
+# -- conditions --------------------------------------------------------------------------------
 READY = "Ready"
 CONFIGURATIONS_READY = "ConfigurationsReady"
 ROUTES_READY = "RoutesReady"
@@ -200,11 +201,11 @@ LOAD_BALANCER_READY = "LoadBalancerReady"
 REFERENCE_RESOLVED = "ReferenceResolved"
 DOMAIN_CLAIMED = "DomainClaimed"
 
-# Finalizers, as knative.dev/pkg names them: plural.group.
+# -- finalizers, as knative.dev/pkg names them: plural.group -----------------------------------
 ROUTE_FINALIZER = f"routes.{SERVING_GROUP}"
 DOMAIN_MAPPING_FINALIZER = f"domainmappings.{SERVING_GROUP}"
 
-# What a pod of a revision looks like.
+# -- what a pod of a revision looks like -------------------------------------------------------
 USER_PORT_NAME = "user-port"
 DEFAULT_USER_PORT = 8080
 PROTOCOL_H2C = "h2c"
@@ -213,7 +214,7 @@ SIDECAR_CONTAINER = "queue-proxy"
 RESERVED_PORTS = frozenset({8008, 8012, 8013, 8022, 9090, 9091})
 RESERVED_ENVIRONMENT = frozenset({"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"})
 
-# Marks of installed parts.
+# -- marks of installed parts ------------------------------------------------------------------
 APP_NAME = "app.kubernetes.io/name"
 APP_COMPONENT = "app.kubernetes.io/component"
 APP_NAME_SERVING = "knative-serving"

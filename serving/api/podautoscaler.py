@@ -11,6 +11,8 @@ from hearth.kube.models import Int32, Int64, Kept, Model, Required
 
 
 class ObjectReference(Model):
+    """The Deployment whose scale is set."""
+
     go_type: ClassVar[str] = "v1.ObjectReference"
     schema_extra: ClassVar[dict[str, str]] = {"x-kubernetes-map-type": "atomic"}
 
@@ -20,6 +22,8 @@ class ObjectReference(Model):
 
 
 class PodAutoscalerSpec(Model):
+    """What is scaled, and by which protocol and limit."""
+
     go_type: ClassVar[str] = "v1alpha1.PodAutoscalerSpec"
 
     container_concurrency: Int64 = 0
@@ -35,6 +39,8 @@ class PodAutoscalerSpec(Model):
 
 
 class PodAutoscalerStatus(Status):
+    """The decided and the actual number of pods, and the Services' names."""
+
     service_name: Annotated[Kept[str], Required()] = ""
     """The Kubernetes Service of the revision."""
     metrics_service_name: Annotated[Kept[str], Required()] = ""

@@ -45,6 +45,8 @@ def _keyed_list(key: str) -> Schema:
 
 
 class ContainerPort(Model):
+    """A port the container listens on."""
+
     name: str = ""
     """h2c for HTTP/2 without TLS, http1 or nothing for HTTP/1."""
     container_port: Kept[Int32] = 0
@@ -53,14 +55,20 @@ class ContainerPort(Model):
 
 
 class ConfigMapEnvSource(LocalObjectReference):
+    """All keys of a ConfigMap as variables."""
+
     optional: bool | None = None
 
 
 class SecretEnvSource(LocalObjectReference):
+    """All keys of a Secret as variables."""
+
     optional: bool | None = None
 
 
 class EnvFromSource(Model):
+    """Where a set of variables comes from."""
+
     prefix: str = ""
     """Put before each name."""
     config_map_ref: ConfigMapEnvSource | None = None
@@ -70,16 +78,22 @@ class EnvFromSource(Model):
 
 
 class ConfigMapKeySelector(LocalObjectReference):
+    """One key of a ConfigMap."""
+
     key: Annotated[Kept[str], Required()] = ""
     optional: bool | None = None
 
 
 class SecretKeySelector(LocalObjectReference):
+    """One key of a Secret."""
+
     key: Annotated[Kept[str], Required()] = ""
     optional: bool | None = None
 
 
 class EnvVarSource(Model):
+    """Where the value of one variable comes from."""
+
     field_ref: Annotated[ObjectFieldSelector | None, _PRESERVED_ATOMIC] = None
     resource_field_ref: Annotated[ResourceFieldSelector | None, _PRESERVED_ATOMIC] = None
     config_map_key_ref: ConfigMapKeySelector | None = None
@@ -89,6 +103,8 @@ class EnvVarSource(Model):
 
 
 class EnvVar(Model):
+    """One variable of the environment."""
+
     name: Annotated[Kept[str], Required()] = ""
     """Not PORT, K_SERVICE, K_CONFIGURATION or K_REVISION: those are given."""
     value: str = ""
@@ -96,6 +112,8 @@ class EnvVar(Model):
 
 
 class ResourceRequirements(Model):
+    """What a container asks for and may use at most."""
+
     limits: ResourceList = Field(default_factory=dict)
     """The most it may use."""
     requests: ResourceList = Field(default_factory=dict)
@@ -103,6 +121,8 @@ class ResourceRequirements(Model):
 
 
 class VolumeMount(Model):
+    """A volume as the container sees it."""
+
     name: Annotated[Kept[str], Required()] = ""
     """The volume."""
     read_only: bool = False
@@ -114,15 +134,21 @@ class VolumeMount(Model):
 
 
 class ExecAction(Model):
+    """A command that a probe runs."""
+
     command: Annotated[list[str], ATOMIC_LIST] = Field(default_factory=list)
 
 
 class HTTPHeader(Model):
+    """A header that a probe sends."""
+
     name: Annotated[Kept[str], Required()] = ""
     value: Annotated[Kept[str], Required()] = ""
 
 
 class HTTPGetAction(Model):
+    """An HTTP request that a probe makes."""
+
     path: str = ""
     """The path asked for."""
     port: Kept[IntOrString] = 0
@@ -132,16 +158,22 @@ class HTTPGetAction(Model):
 
 
 class TCPSocketAction(Model):
+    """A connection that a probe opens."""
+
     port: Kept[IntOrString] = 0
     host: str = ""
 
 
 class GRPCAction(Model):
+    """A gRPC health check that a probe makes."""
+
     port: Kept[Int32] = 0
     service: Annotated[str | None, EMPTY_DEFAULT] = None
 
 
 class ProbeHandler(Model):
+    """What a probe does; one of four."""
+
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
@@ -149,6 +181,8 @@ class ProbeHandler(Model):
 
 
 class Probe(ProbeHandler):
+    """What a probe does and how often; durations in seconds."""
+
     initial_delay_seconds: Int32 = 0
     """Time before the first try."""
     timeout_seconds: Int32 = 0
@@ -165,16 +199,22 @@ _Capability = Annotated[str, GoType("v1.Capability")]
 
 
 class Capabilities(Model):
+    """Capabilities to add and to drop."""
+
     add: Annotated[list[_Capability], ATOMIC_LIST] = Field(default_factory=list)
     drop: Annotated[list[_Capability], ATOMIC_LIST] = Field(default_factory=list)
 
 
 class SeccompProfile(Model):
+    """The system calls that are allowed."""
+
     type: Annotated[Kept[str], GoType("v1.SeccompProfileType"), Required()] = ""
     localhost_profile: str | None = None
 
 
 class SecurityContext(Model):
+    """The rights of one container."""
+
     capabilities: Capabilities | None = None
     privileged: bool | None = None
     run_as_user: Int64 | None = None
@@ -204,6 +244,8 @@ class PodSecurityContext(Model):
 
 
 class Container(Model):
+    """One container as a Revision may have it."""
+
     name: Kept[str] = ""
     """Name of the container; user-container when left out and there is one."""
     image: str = ""
@@ -256,6 +298,8 @@ class InitContainer(Container):
 
 
 class PodSpec(Model):
+    """The parts of Kubernetes' PodSpec that a Revision may have."""
+
     volumes: Annotated[list[Volume], _keyed_list("name")] = Field(default_factory=list)
     """What containers can mount; each has to be mounted."""
     init_containers: Annotated[list[InitContainer], _PRESERVED_ITEMS] = Field(default_factory=list)

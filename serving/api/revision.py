@@ -25,6 +25,8 @@ class ObjectMeta(Model):
 
 
 class RevisionSpec(PodSpec):
+    """A pod and how requests reach it."""
+
     container_concurrency: Int64 | None = None
     """Requests one pod takes at a time; 0 means as many as come."""
     timeout_seconds: Int64 | None = None
@@ -36,16 +38,22 @@ class RevisionSpec(PodSpec):
 
 
 class RevisionTemplateSpec(Model):
+    """What a Revision is made from."""
+
     metadata: Kept[ObjectMeta] = Field(default_factory=ObjectMeta)
     spec: Kept[RevisionSpec] = Field(default_factory=RevisionSpec)
 
 
 class ContainerStatus(Model):
+    """One container's image as it is run."""
+
     name: str = ""
     image_digest: str = ""
 
 
 class RevisionStatus(Status):
+    """What came of the Revision."""
+
     log_url: Annotated[str, Schema()] = ""
     """Where this revision's logs are found."""
     container_statuses: list[ContainerStatus] = Field(default_factory=list)

@@ -9,6 +9,8 @@ from hearth.kube.models import Int64, Model, Url
 
 
 class TrafficTarget(Model):
+    """One Revision, or the latest of a Configuration, with its share."""
+
     tag: str = ""
     """A name of its own for this target: TAG-NAME.NAMESPACE.DOMAIN."""
     revision_name: str = ""
@@ -24,11 +26,15 @@ class TrafficTarget(Model):
 
 
 class RouteSpec(Model):
+    """What the user asks for."""
+
     traffic: list[TrafficTarget] = Field(default_factory=list)
     """How traffic is split."""
 
 
 class RouteStatusFields(Model):
+    """Fields that a Service's status has too."""
+
     url: str | None = None
     """Where the route is reached."""
     address: Addressable | None = None
@@ -38,4 +44,4 @@ class RouteStatusFields(Model):
 
 
 class RouteStatus(Status, RouteStatusFields):
-    pass
+    """What came of it."""

@@ -12,4 +12,4 @@ class ServiceSpec(RouteSpec, ConfigurationSpec):
 
 
 class ServiceStatus(Status, RouteStatusFields, ConfigurationStatusFields):
-    pass
+    """What came of the Service: the Configuration's fields and the Route's."""

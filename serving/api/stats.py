@@ -44,6 +44,8 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
+    """What an activator reports at one moment (its own clock, in seconds)."""
+
     at: float
     stats: tuple[Stat, ...]
     is_poke: bool = False
@@ -51,14 +53,18 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
+    """The first line of an activator, with its name."""
+
     activator: str
 
 
 def encode_hello(token: str, activator: str) -> bytes:
+    """Write the first line."""
     return orjson.dumps({"token": token, "activator": activator}) + b"\n"
 
 
 def encode_frame(at: float, stats: Iterable[Stat], *, is_poke: bool = False) -> bytes:
+    """Write a report; a poke asks for a decision at once."""
     rows = [[s.namespace, s.revision, s.concurrency, s.requests, s.queued] for s in stats]
     message = {"at": at, "stats": rows}
     return orjson.dumps({**message, "poke": True} if is_poke else message) + b"\n"
@@ -77,6 +83,7 @@ class StatsReader:
         self._failed = False
 
     def receive(self, data: bytes) -> list[Hello | Frame]:
+        """Take bytes, return what they complete; raises StatsError, after which nothing is read."""
         if self._failed:
             raise StatsError("the connection is in error")
         self._buffer += data

@@ -29,12 +29,16 @@ EMPTY_DEFAULT = Schema({"default": ""})
 
 
 class LocalObjectReference(Model):
+    """An object of the same namespace, by name."""
+
     schema_extra = ATOMIC_MAP
     name: Annotated[str, EMPTY_DEFAULT] = ""
     """Name of the object."""
 
 
 class KeyToPath(Model):
+    """A key, and the file it becomes."""
+
     key: Annotated[Kept[str], Required()] = ""
     """The key of the Secret or ConfigMap."""
     path: Annotated[Kept[str], Required()] = ""
@@ -43,6 +47,8 @@ class KeyToPath(Model):
 
 
 class SecretVolumeSource(Model):
+    """The keys of a Secret as files."""
+
     secret_name: str = ""
     items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
     default_mode: Int32 | None = None
@@ -50,34 +56,46 @@ class SecretVolumeSource(Model):
 
 
 class ConfigMapVolumeSource(LocalObjectReference):
+    """The keys of a ConfigMap as files."""
+
     items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
     default_mode: Int32 | None = None
     optional: bool | None = None
 
 
 class SecretProjection(LocalObjectReference):
+    """Keys of a Secret in a projected volume."""
+
     items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
     optional: bool | None = None
 
 
 class ConfigMapProjection(LocalObjectReference):
+    """Keys of a ConfigMap in a projected volume."""
+
     items: Annotated[list[KeyToPath], ATOMIC_LIST] = Field(default_factory=list)
     optional: bool | None = None
 
 
 class ServiceAccountTokenProjection(Model):
+    """A token of the pod's account in a projected volume."""
+
     audience: str = ""
     expiration_seconds: Int64 | None = None
     path: Annotated[Kept[str], Required()] = ""
 
 
 class ObjectFieldSelector(Model):
+    """A field of the pod."""
+
     schema_extra = ATOMIC_MAP
     api_version: str = ""
     field_path: Annotated[Kept[str], Required()] = ""
 
 
 class ResourceFieldSelector(Model):
+    """A resource of a container."""
+
     schema_extra = ATOMIC_MAP
     container_name: str = ""
     resource: Annotated[Kept[str], Required()] = ""
@@ -85,6 +103,8 @@ class ResourceFieldSelector(Model):
 
 
 class DownwardAPIVolumeFile(Model):
+    """A file with a field or a resource of the pod."""
+
     path: Annotated[Kept[str], Required()] = ""
     field_ref: ObjectFieldSelector | None = None
     resource_field_ref: ResourceFieldSelector | None = None
@@ -92,10 +112,14 @@ class DownwardAPIVolumeFile(Model):
 
 
 class DownwardAPIProjection(Model):
+    """Fields of the pod in a projected volume."""
+
     items: Annotated[list[DownwardAPIVolumeFile], ATOMIC_LIST] = Field(default_factory=list)
 
 
 class VolumeProjection(Model):
+    """One source of a projected volume."""
+
     secret: SecretProjection | None = None
     downward_api: DownwardAPIProjection | None = Field(default=None, alias="downwardAPI")
     config_map: ConfigMapProjection | None = None
@@ -103,26 +127,36 @@ class VolumeProjection(Model):
 
 
 class ProjectedVolumeSource(Model):
+    """Several sources as one volume."""
+
     sources: Annotated[Kept[list[VolumeProjection] | None], ATOMIC_LIST] = None
     default_mode: Int32 | None = None
 
 
 class EmptyDirVolumeSource(Model):
+    """A folder that lives as long as the pod."""
+
     medium: Annotated[str, GoType("v1.StorageMedium")] = ""
     size_limit: Quantity | None = None
 
 
 class PersistentVolumeClaimVolumeSource(Model):
+    """The volume of a claim."""
+
     claim_name: Kept[str] = ""
     read_only: bool = False
 
 
 class HostPathVolumeSource(Model):
+    """A path of the node."""
+
     path: Kept[str] = ""
     type: str | None = None
 
 
 class CSIVolumeSource(Model):
+    """A volume of a CSI driver."""
+
     driver: Kept[str] = ""
     read_only: bool | None = None
     fs_type: str | None = Field(default=None, alias="fsType")
@@ -131,11 +165,15 @@ class CSIVolumeSource(Model):
 
 
 class VolumeResourceRequirements(Model):
+    """The size of a claim."""
+
     limits: dict[str, Quantity] = Field(default_factory=dict)
     requests: dict[str, Quantity] = Field(default_factory=dict)
 
 
 class PersistentVolumeClaimSpec(Model):
+    """What an ephemeral volume claims."""
+
     access_modes: list[str] = Field(default_factory=list)
     selector: Opaque | None = None
     resources: Kept[VolumeResourceRequirements] = Field(default_factory=VolumeResourceRequirements)
@@ -148,20 +186,28 @@ class PersistentVolumeClaimSpec(Model):
 
 
 class PersistentVolumeClaimTemplate(Model):
+    """The claim an ephemeral volume makes."""
+
     metadata: Kept[Opaque] = Field(default_factory=dict)
     spec: Kept[PersistentVolumeClaimSpec] = Field(default_factory=PersistentVolumeClaimSpec)
 
 
 class EphemeralVolumeSource(Model):
+    """A claim that lives as long as the pod."""
+
     volume_claim_template: PersistentVolumeClaimTemplate | None = None
 
 
 class ImageVolumeSource(Model):
+    """The files of an image."""
+
     reference: str = ""
     pull_policy: Annotated[str, GoType("v1.PullPolicy")] = ""
 
 
 class VolumeSource(Model):
+    """Where a volume comes from; one of its fields is set."""
+
     host_path: Annotated[HostPathVolumeSource | None, PRESERVED] = None
     """Needs the feature kubernetes.podspec-volumes-hostpath."""
     empty_dir: Annotated[EmptyDirVolumeSource | None, PRESERVED] = None
@@ -183,5 +229,7 @@ class VolumeSource(Model):
 
 
 class Volume(VolumeSource):
+    """A volume with its name."""
+
     name: Annotated[Kept[str], Required()] = ""
     """What a mount calls it."""

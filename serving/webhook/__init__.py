@@ -1,0 +1,1 @@
+"""Serving's admission: what ``hearth.knative.admission`` is told of its kinds."""

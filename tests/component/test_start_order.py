@@ -15,9 +15,10 @@ import pytest
 from eventing import main as eventing
 from eventing.api.settings import BrokerDefaults
 from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, BadRequest
-from hearth.kube.resources import CONFIGMAPS, VALIDATING_WEBHOOKS
+from hearth.kube.resources import CONFIGMAPS, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from serving import main as serving
 
 Run = Callable[[Path, Path, Callable[[], None]], Awaitable[None]]
@@ -109,3 +110,49 @@ async def test_eventing_refuses_a_config_map_it_cannot_read(tmp_path: Path) -> N
     ):
         with pytest.raises(BadRequest, match=r"config\.webhook\.eventing\.knative\.dev"):
             await client.patch(CONFIGMAPS, "config-br-defaults", "knative-eventing", bad)
+
+
+async def test_numbers_that_are_stored_already_are_survived(tmp_path: Path) -> None:
+    """A NaN used to end the control plane at each start, and the webhook to mend it with it."""
+    nan = {"annotations": {"autoscaling.knative.dev/target": "NaN"}}
+    scaled = {
+        "apiVersion": PODAUTOSCALERS.api_version,
+        "kind": PODAUTOSCALERS.kind,
+        "metadata": {"name": "old", "namespace": "default", **nan},
+        "spec": {
+            "protocolType": "http1",
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "old"},
+        },
+    }
+    bad = {"data": {"target-burst-capacity": "Inf", "panic-window-percentage": "NaN"}}
+    async with (
+        running_apiserver(tmp_path) as server,
+        KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test") as client,
+    ):
+        async with started(run_serving, server.kubeconfig, tmp_path):
+            pass
+        await _forget_webhooks(client)
+        await client.create(PODAUTOSCALERS, scaled)
+        await client.patch(CONFIGMAPS, "config-autoscaler", "knative-serving", bad)
+        async with started(run_serving, server.kubeconfig, tmp_path):
+            await _has_status(client, "old")
+            with pytest.raises(BadRequest, match="value out of range"):
+                await client.patch(CONFIGMAPS, "config-autoscaler", "knative-serving", bad)
+            good: dict[str, object] = {"data": dict.fromkeys(bad["data"])}
+            await client.patch(CONFIGMAPS, "config-autoscaler", "knative-serving", good)
+            with pytest.raises(BadRequest, match=r"invalid value: NaN: metadata\.annotations"):
+                labels: dict[str, object] = {"metadata": {"labels": {"a": "b"}}}
+                await client.patch(PODAUTOSCALERS, "old", "default", labels)
+
+
+async def _forget_webhooks(client: KubeClient) -> None:
+    for resource in (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS):
+        for registered in (await client.list(resource))[0]:
+            await client.delete(resource, registered["metadata"]["name"])
+
+
+async def _has_status(client: KubeClient, name: str) -> None:
+    """Wait until the control plane has dealt with a PodAutoscaler."""
+    async with asyncio.timeout(10):
+        while "status" not in await client.get(PODAUTOSCALERS, name, "default"):
+            await asyncio.sleep(0.01)

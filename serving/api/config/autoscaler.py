@@ -39,6 +39,7 @@ class AutoscalerConfig:
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> AutoscalerConfig:
+        """Read the ConfigMap's data; raises ValueError in Knative's words."""
         try:
             config = _read(Reader(data))
         except ValueError as error:
@@ -179,9 +180,9 @@ def _check_scales(config: AutoscalerConfig) -> str | None:
     if low < 0:
         return f"min-scale = {low}, must be at least 0"
     # Under a limit no revision may be unlimited, so there has to be a default.
-    least = 1 if limit > 0 else 0
-    if high < least or 0 < limit < high:
-        return f"max-scale = {high}, must be in [{least}, max-scale-limit({limit})] range"
+    lowest_max = 1 if limit > 0 else 0
+    if high < lowest_max or 0 < limit < high:
+        return f"max-scale = {high}, must be in [{lowest_max}, max-scale-limit({limit})] range"
     if limit < 0:
         return f"max-scale-limit = {limit}, must be at least 0"
     if 0 < high < low:

@@ -34,6 +34,7 @@ class DefaultsConfig:
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> DefaultsConfig:
+        """Read the ConfigMap's data; raises ValueError in Knative's words."""
         config = _read(Reader(data), data)
         _check_timeouts(config)
         _check_concurrency(config)
@@ -55,6 +56,7 @@ class DefaultsConfig:
 
     @property
     def limits(self) -> dict[str, str]:
+        """Default resource limits by resource name."""
         return _present(
             self.revision_cpu_limit,
             self.revision_memory_limit,
@@ -65,8 +67,8 @@ class DefaultsConfig:
 def _present(
     cpu: str | None, memory: str | None, *, ephemeral_storage: str | None
 ) -> dict[str, str]:
-    found = {"cpu": cpu, "memory": memory, "ephemeral-storage": ephemeral_storage}
-    return {name: value for name, value in found.items() if value is not None}
+    resources = {"cpu": cpu, "memory": memory, "ephemeral-storage": ephemeral_storage}
+    return {name: value for name, value in resources.items() if value is not None}
 
 
 def _read(reader: Reader, data: Mapping[str, str]) -> DefaultsConfig:

@@ -43,6 +43,7 @@ class DeploymentConfig:
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> DeploymentConfig:
+        """Read the ConfigMap's data; raises ValueError in Knative's words."""
         reader = Reader(data)
         config = _read(reader, data)
         deadline, timeout = config.progress_deadline, config.digest_resolution_timeout
@@ -118,12 +119,12 @@ def _runtime_classes(text: str) -> dict[str, dict[str, str]]:
         for entry in classes.values() if isinstance(classes, dict) else ():
             if isinstance(entry, dict) and "selector" in entry:
                 entry["selector"] = with_texts(entry["selector"])
-        found = decode(_RuntimeClasses, {"classes": classes}, root="Config").classes
+        decoded = decode(_RuntimeClasses, {"classes": classes}, root="Config").classes
     except ValueError as error:
         raise ValueError(
             f"runtime-class-name cannot be parsed, please check the format: {error}"
         ) from None
-    return {name: entry.selector if entry else {} for name, entry in found.items()}
+    return {name: entry.selector if entry else {} for name, entry in decoded.items()}
 
 
 def _check_runtime_classes(names: Mapping[str, Mapping[str, str]]) -> None:

@@ -26,10 +26,13 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class DomainConfig:
+    """The domains of routes, each with the labels that choose it."""
+
     domains: Mapping[str, Domain] = field(default_factory=lambda: {DEFAULT_DOMAIN: Domain()})
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> DomainConfig:
+        """Read the ConfigMap's data; raises ValueError in Knative's words."""
         domains = {name: _domain(text) for name, text in data.items() if name != EXAMPLE}
         if all(domain.selector for domain in domains.values()):
             domains[DEFAULT_DOMAIN] = Domain()
@@ -53,14 +56,14 @@ class _Options(Model):
 
 
 def _domain(text: str) -> Domain:
-    found = read_yaml(text)
-    if found is not None and not isinstance(found, dict):
-        problem = f"cannot unmarshal {json_type(found)} into Go value of type"
+    given = read_yaml(text)
+    if given is not None and not isinstance(given, dict):
+        problem = f"cannot unmarshal {json_type(given)} into Go value of type"
         raise ValueError(f"{_DECODING}json: {problem} config.domainInternalConfig")
-    if found:
-        found = {**found, "selector": with_texts(found.get("selector"))}
+    if given:
+        given = {**given, "selector": with_texts(given.get("selector"))}
     try:
-        options = decode(_Options, found, root="domainInternalConfig")
+        options = decode(_Options, given, root="domainInternalConfig")
     except DecodeError as error:
         raise ValueError(f"{_DECODING}{error}") from None
     return Domain(options.selector, options.type if options.selector else WILDCARD)

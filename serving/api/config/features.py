@@ -56,8 +56,9 @@ class FeaturesConfig:
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> FeaturesConfig:
+        """Read the ConfigMap's data; a word that is no state of a flag leaves its default."""
         reader = Reader(data)
-        found = {
+        flags = {
             flag.name: reader.choice(
                 key_of(flag.name),
                 default=str(flag.default),
@@ -65,7 +66,7 @@ class FeaturesConfig:
             )
             for flag in fields(cls)
         }
-        return cls(**found)
+        return cls(**flags)
 
     @property
     def secure_defaults(self) -> bool:

@@ -24,22 +24,23 @@ class GcConfig:
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> GcConfig:
+        """Read the ConfigMap's data; raises ValueError in Knative's words."""
         try:
-            least = Reader(data).integer("min-non-active-revisions", default=20)
+            low = Reader(data).integer("min-non-active-revisions", default=20)
         except ValueError as error:
             raise ValueError(f"failed to parse data: {error}") from None
-        most = _limit(data, "max-non-active-revisions", 1000, parse=_count)
+        high = _limit(data, "max-non-active-revisions", 1000, parse=_count)
         config = cls(
             _limit(data, "retain-since-create-time", 48 * 3600.0, parse=_period),
             _limit(data, "retain-since-last-active-time", 15 * 3600.0, parse=_period),
-            least,
-            most,
+            low,
+            high,
         )
-        if least < 0:
-            raise ValueError(f"min-non-active-revisions must be non-negative, was: {least}")
-        if most is not None and least > most:
+        if low < 0:
+            raise ValueError(f"min-non-active-revisions must be non-negative, was: {low}")
+        if high is not None and low > high:
             raise ValueError(
-                f"min-non-active-revisions({least}) must be <= max-non-active-revisions({most})"
+                f"min-non-active-revisions({low}) must be <= max-non-active-revisions({high})"
             )
         return config
 

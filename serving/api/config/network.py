@@ -45,6 +45,7 @@ class NetworkConfig:
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> NetworkConfig:
+        """Read the ConfigMap's data; raises ValueError in Knative's words."""
         config = _read(Reader(data), data)
         if config.rollout_duration_seconds < 0:
             raise ValueError(

@@ -24,6 +24,8 @@ DEFAULT_REQUEST_LOG_TEMPLATE = (
 
 @dataclass(frozen=True, slots=True)
 class MetricsConfig:
+    """How metrics are exported; the interval is in seconds, 0 for the exporter's own."""
+
     protocol: str = NONE
     endpoint: str = ""
     export_interval: float = 0.0
@@ -31,6 +33,8 @@ class MetricsConfig:
 
 @dataclass(frozen=True, slots=True)
 class TracingConfig:
+    """How traces are exported; the rate is a share of requests, 0 to 1."""
+
     protocol: str = NONE
     endpoint: str = ""
     sampling_rate: float = 0.0
@@ -53,6 +57,7 @@ class ObservabilityConfig:
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> ObservabilityConfig:
+        """Read the ConfigMap's data; raises ValueError in Knative's words."""
         reader = Reader(data)
         tracing = _tracing(reader)
         metrics = _metrics(reader, "")

@@ -12,6 +12,7 @@ _LEVELS = frozenset({"debug", "info", "warn", "warning", "error", "dpanic", "pan
 
 
 def check_leader_election(data: Mapping[str, str]) -> None:
+    """Check config-leader-election; raises ValueError in Knative's words."""
     reader = Reader(data)
     for old, key, seconds in (
         ("leaseDuration", "lease-duration", 60.0),

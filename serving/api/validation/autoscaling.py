@@ -20,6 +20,7 @@ Annotations = Mapping[str, str]
 
 
 def validate_annotations(annotations: Annotations, config: AutoscalerConfig) -> Errors:
+    """Check the annotations of ``autoscaling.knative.dev``."""
     if not any(key.startswith(keys.AUTOSCALING_GROUP) for key in annotations):
         return []
     return (
@@ -36,19 +37,19 @@ def validate_annotations(annotations: Annotations, config: AutoscalerConfig) -> 
 
 
 def _class(annotations: Annotations) -> Errors:
-    found = keys.CLASS.find(annotations)
-    if found is None or found[1] in (keys.KPA_CLASS, keys.HPA_CLASS):
+    entry = keys.CLASS.find(annotations)
+    if entry is None or entry[1] in (keys.KPA_CLASS, keys.HPA_CLASS):
         return []
     # Another domain is another autoscaler's business.
-    return [fe.invalid(found[1], found[0])] if found[1].endswith(".knative.dev") else []
+    return [fe.invalid(entry[1], entry[0])] if entry[1].endswith(".knative.dev") else []
 
 
 def _scale(annotations: Annotations, aliases: Aliases) -> tuple[int, Errors]:
     """An integer >= 0, or 0 and a complaint."""
-    found = aliases.find(annotations)
-    if found is None:
+    entry = aliases.find(annotations)
+    if entry is None:
         return 0, []
-    key, text = found
+    key, text = entry
     try:
         number = parse_int(text, 32)
     except OutOfRange:
@@ -71,9 +72,9 @@ def _scales(annotations: Annotations, config: AutoscalerConfig) -> Errors:
                 (keys.MAX_SCALE.key, keys.MIN_SCALE.key),
             )
         )
-    found = keys.MAX_SCALE.find(annotations)
-    if found is not None and config.max_scale_limit:
-        errors += _scale_limit(found[0], high, config.max_scale_limit)
+    entry = keys.MAX_SCALE.find(annotations)
+    if entry is not None and config.max_scale_limit:
+        errors += _scale_limit(entry[0], high, config.max_scale_limit)
     return errors + _activation_scale(annotations, low, high=high)
 
 
@@ -86,10 +87,10 @@ def _scale_limit(key: str, high: int, limit: int) -> Errors:
 
 
 def _activation_scale(annotations: Annotations, low: int, *, high: int) -> Errors:
-    found = keys.ACTIVATION_SCALE.find(annotations)
-    if found is None:
+    entry = keys.ACTIVATION_SCALE.find(annotations)
+    if entry is None:
         return []
-    key, text = found
+    key, text = entry
     try:
         scale = parse_int(text, 32)
     except ValueError:
@@ -143,21 +144,21 @@ def _number(
 
     Knative lets NaN and infinities through, and then computes with them; here they are no numbers.
     """
-    found = aliases.find(annotations)
-    if found is None:
+    entry = aliases.find(annotations)
+    if entry is None:
         return "", "", None
     try:
-        return *found, parse_finite(found[1])
+        return *entry, parse_finite(entry[1])
     except ValueError:
-        errors.append(fe.invalid(found[1], found[0]))
-        return *found, None
+        errors.append(fe.invalid(entry[1], entry[0]))
+        return *entry, None
 
 
 def _window(annotations: Annotations) -> Errors:
-    found = keys.WINDOW.find(annotations)
-    if found is None:
+    entry = keys.WINDOW.find(annotations)
+    if entry is None:
         return []
-    key, text = found
+    key, text = entry
     try:
         seconds = parse_go_duration(text)
     except ValueError:
@@ -171,10 +172,10 @@ def _window(annotations: Annotations) -> Errors:
 
 def _period(annotations: Annotations, aliases: Aliases, *, whole: bool) -> Errors:
     """A duration from nothing up to the longest window."""
-    found = aliases.find(annotations)
-    if found is None:
+    entry = aliases.find(annotations)
+    if entry is None:
         return []
-    key, text = found
+    key, text = entry
     try:
         seconds = parse_go_duration(text)
     except ValueError:
@@ -186,10 +187,10 @@ def _period(annotations: Annotations, aliases: Aliases, *, whole: bool) -> Error
 
 
 def _metric(annotations: Annotations, config: AutoscalerConfig) -> Errors:
-    found = keys.METRIC.find(annotations)
-    if found is None:
+    entry = keys.METRIC.find(annotations)
+    if entry is None:
         return []
-    metric = found[1]
+    metric = entry[1]
     scaler = keys.CLASS.value(annotations, config.pod_autoscaler_class)
     if scaler == keys.KPA_CLASS:
         known = metric in (keys.METRIC_CONCURRENCY, keys.METRIC_RPS)
@@ -201,21 +202,21 @@ def _metric(annotations: Annotations, config: AutoscalerConfig) -> Errors:
 def _algorithm(annotations: Annotations) -> Errors:
     if keys.CLASS.value(annotations) != keys.KPA_CLASS:
         return []
-    found = keys.AGGREGATION_ALGORITHM.find(annotations)
+    entry = keys.AGGREGATION_ALGORITHM.find(annotations)
     known = (
         "",
         keys.ALGORITHM_LINEAR,
         keys.ALGORITHM_WEIGHTED,
         keys.ALGORITHM_WEIGHTED_OLD,
     )
-    return [fe.invalid(found[1], found[0])] if found and found[1] not in known else []
+    return [fe.invalid(entry[1], entry[0])] if entry and entry[1] not in known else []
 
 
 def _initial_scale(annotations: Annotations, config: AutoscalerConfig) -> Errors:
-    found = keys.INITIAL_SCALE.find(annotations)
-    if found is None:
+    entry = keys.INITIAL_SCALE.find(annotations)
+    if entry is None:
         return []
-    key, text = found
+    key, text = entry
     try:
         scale = parse_int(text)
     except ValueError:

@@ -49,6 +49,7 @@ def validate_user_container(
 
 
 def validate_sidecar(container: Container, volumes: Volumes, *, features: FeaturesConfig) -> Errors:
+    """Check a container that gets no requests."""
     probes = {
         "livenessProbe": container.liveness_probe,
         "readinessProbe": container.readiness_probe,
@@ -68,6 +69,7 @@ def validate_sidecar(container: Container, volumes: Volumes, *, features: Featur
 def validate_init_container(
     container: InitContainer, volumes: Volumes, *, features: FeaturesConfig
 ) -> Errors:
+    """Check a container that runs before the others."""
     unwanted = {
         "livenessProbe": container.liveness_probe,
         "readinessProbe": container.readiness_probe,
@@ -130,12 +132,12 @@ def _environment(
 ) -> Errors:
     errors: Errors = []
     for index, variable in enumerate(variables):
-        found: Errors = []
+        problems: Errors = []
         if not variable.name:
-            found.append(fe.missing("name"))
+            problems.append(fe.missing("name"))
         elif variable.name in reserved:
             message = f"{quote(variable.name)} is a reserved environment variable"
-            found.append(FieldError(message, ("name",)))
+            problems.append(FieldError(message, ("name",)))
         source = variable.value_from
         if source is not None and features.podspec_fieldref == DISABLED:
             hidden = [
@@ -147,8 +149,8 @@ def _environment(
                 if value is not None
             ]
             if hidden:
-                found += fe.via([fe.disallowed(*hidden)], "valueFrom")
-        errors += fe.via(found, f"[{index}]")
+                problems += fe.via([fe.disallowed(*hidden)], "valueFrom")
+        errors += fe.via(problems, f"[{index}]")
     return errors
 
 

@@ -16,6 +16,7 @@ from serving.api.ingress import (
 
 
 def validate_ingress(spec: IngressSpec, namespace: str) -> Errors:
+    """Check rules, splits and TLS of a KIngress."""
     if spec == IngressSpec():
         return [fe.missing("")]
     errors: Errors = [] if spec.rules else [fe.missing("rules")]
@@ -86,6 +87,7 @@ def _tls(tls: IngressTLS) -> Errors:
 
 
 def validate_certificate(spec: CertificateSpec) -> Errors:
+    """Check names and Secret of a Certificate."""
     names = spec.dns_names or []
     errors: Errors = [] if names else [fe.missing("dnsNames")]
     errors += [fe.invalid("", f"dnsNames[{i}]") for i, name in enumerate(names) if not name]

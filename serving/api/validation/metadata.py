@@ -28,6 +28,7 @@ _NETWORKING_ANNOTATIONS = frozenset(
 
 
 def annotations_of(metadata: Metadata) -> Mapping[str, str]:
+    """Return the annotations; an empty map where there are none."""
     return metadata.get("annotations") or {}
 
 
@@ -55,6 +56,7 @@ def no_autoscaling_annotations(annotations: Mapping[str, str]) -> Errors:
 
 
 def networking_annotations(annotations: Mapping[str, str]) -> Errors:
+    """Refuse annotations of ``networking.knative.dev`` that nobody knows."""
     return [
         fe.invalid_key(key, "")
         for key in annotations
@@ -66,10 +68,10 @@ def whole_positive_duration(
     annotations: Mapping[str, str], aliases: Aliases, *, called: str
 ) -> Errors:
     """A duration in whole seconds that is not negative; empty is as good as absent."""
-    found = aliases.find(annotations)
-    if found is None or not found[1]:
+    entry = aliases.find(annotations)
+    if entry is None or not entry[1]:
         return []
-    key, text = found
+    key, text = entry
     try:
         seconds = parse_go_duration(text)
     except ValueError:

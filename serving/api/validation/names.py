@@ -15,6 +15,7 @@ _C_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def c_identifier_problems(value: str) -> list[str]:
+    """Say what is wrong with an identifier of C, in Kubernetes' words."""
     if _C_IDENTIFIER.match(value):
         return []
     return [

@@ -50,6 +50,7 @@ _INSECURE = (
 
 
 def validate_pod_spec(pod: PodSpec, features: FeaturesConfig) -> Errors:
+    """Check the pod of a Revision: what it may have, by feature flags, and its parts."""
     containers = pod.containers or []
     hidden = disallowed_fields(pod, features)
     errors: Errors = [fe.disallowed(*hidden)] if hidden else []
@@ -75,20 +76,20 @@ def validate_pod_spec(pod: PodSpec, features: FeaturesConfig) -> Errors:
 
 def disallowed_fields(pod: PodSpec, features: FeaturesConfig) -> list[str]:
     """Fields that are set although no flag allows them, sorted."""
-    found = [
+    fields = [
         _ALIASES[name]
         for name, flag in _GATED.items()
         if getattr(features, flag) == DISABLED and _is_set(pod, name)
     ]
     if pod.automount_service_account_token:
-        found.append("automountServiceAccountToken")
+        fields.append("automountServiceAccountToken")
     if (
         pod.security_context is not None
         and features.podspec_securitycontext == DISABLED
         and features.secure_pod_defaults == DISABLED
     ):
-        found.append("securityContext")
-    return sorted(found)
+        fields.append("securityContext")
+    return sorted(fields)
 
 
 def _is_set(pod: PodSpec, name: str) -> bool:
@@ -233,12 +234,12 @@ def _containers(
             errors = fe.via_index([*errors, _duplicate(container)], "containers", index)
         names.add(container.name)
         if container.ports:
-            found = validate_user_container(
+            problems = validate_user_container(
                 container, volumes, port_name=port_name, features=features
             )
         else:
-            found = validate_sidecar(container, volumes, features=features)
-        errors += fe.via_index(found, "containers", index)
+            problems = validate_sidecar(container, volumes, features=features)
+        errors += fe.via_index(problems, "containers", index)
     return errors
 
 

@@ -15,22 +15,22 @@ def validate_probe(probe: Probe | None, port_name: str | None) -> Errors:
     if probe is None:
         return []
     errors: Errors = []
-    found: list[str] = []
+    handlers: list[str] = []
     for name, action in (("httpGet", probe.http_get), ("tcpSocket", probe.tcp_socket)):
         if action is not None:
-            found.append(name)
+            handlers.append(name)
             errors = fe.via(errors, name) + _port_errors(action.port, port_name, name)
     if probe.exec is not None:
-        found.append("exec")
+        handlers.append("exec")
         errors = fe.via(errors, "exec")
     if probe.grpc is not None:
         # Spelled so in Knative's message, and only there.
-        found.append("gRPC")
+        handlers.append("gRPC")
         errors = fe.via(errors, "grpc")
-    if not found:
+    if not handlers:
         errors.append(fe.missing_one_of("httpGet", "tcpSocket", "exec", "grpc"))
-    elif len(found) > 1:
-        errors.append(fe.multiple_one_of(*found))
+    elif len(handlers) > 1:
+        errors.append(fe.multiple_one_of(*handlers))
     return errors
 
 
@@ -44,6 +44,7 @@ def _port_errors(port: int | str, port_name: str | None, action: str) -> Errors:
 
 
 def validate_readiness_probe(probe: Probe | None, port_name: str | None) -> Errors:
+    """Check the probe that tells when requests may come."""
     if probe is None:
         return []
     errors = validate_probe(probe, port_name)

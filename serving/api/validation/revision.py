@@ -21,6 +21,7 @@ from serving.api.validation.podspec import validate_pod_spec
 
 
 def validate_template(template: RevisionTemplateSpec, context: Context) -> Errors:
+    """Check a template: spec, annotations and the Revision's name."""
     annotations = template.metadata.annotations
     errors = fe.via(validate_spec(template.spec, context), "spec")
     about_annotations = (
@@ -34,6 +35,7 @@ def validate_template(template: RevisionTemplateSpec, context: Context) -> Error
 
 
 def validate_spec(spec: RevisionSpec, context: Context) -> Errors:
+    """Check pod, timeout and concurrency of a Revision."""
     defaults = context.settings.defaults
     errors = validate_pod_spec(spec, context.features)
     timeout, longest = spec.timeout_seconds, defaults.max_revision_timeout_seconds
@@ -44,6 +46,7 @@ def validate_spec(spec: RevisionSpec, context: Context) -> Errors:
 
 
 def validate_concurrency(concurrency: int | None, defaults: DefaultsConfig) -> Errors:
+    """Check containerConcurrency against the limits of config-defaults."""
     low = 0 if defaults.allow_container_concurrency_zero else 1
     high = defaults.container_concurrency_max_limit
     if concurrency is None or low <= concurrency <= high:
@@ -72,17 +75,17 @@ def _template_name(template: RevisionTemplateSpec, context: Context) -> Errors:
 
 def _sidecar_annotations(annotations: Mapping[str, str]) -> Errors:
     errors: Errors = []
-    found = keys.SIDECAR_RESOURCE_PERCENTAGE.find(annotations)
-    if found is not None:
-        errors += _percentage(*found)
+    entry = keys.SIDECAR_RESOURCE_PERCENTAGE.find(annotations)
+    if entry is not None:
+        errors += _percentage(*entry)
     for aliases in keys.SIDECAR_RESOURCES:
-        found = aliases.find(annotations)
-        if found is None:
+        entry = aliases.find(annotations)
+        if entry is None:
             continue
         try:
-            parse_quantity(found[1])
+            parse_quantity(entry[1])
         except ValueError:
-            errors.append(fe.invalid(found[1], f"[{found[0]}]"))
+            errors.append(fe.invalid(entry[1], f"[{entry[0]}]"))
     return errors
 
 
@@ -115,5 +118,6 @@ def validate_name_change(old: RevisionTemplateSpec, new: RevisionTemplateSpec) -
 
 
 def validate_immutable(old: RevisionSpec, new: RevisionSpec) -> Errors:
+    """Complain about any change of a Revision."""
     diff = short_diff(old, new, "v1.RevisionSpec")
     return [FieldError("Immutable fields changed (-old +new)", ("spec",), diff)] if diff else []

@@ -41,18 +41,19 @@ def _gated(volume: Volume, features: FeaturesConfig) -> list[tuple[str, object, 
 def validate_volumes(
     volumes: Sequence[Volume], mounted: frozenset[str], features: FeaturesConfig
 ) -> Errors:
+    """Check volumes: names, whether a container mounts them, and what flags allow."""
     errors: Errors = []
     seen: set[str] = set()
     for index, volume in enumerate(volumes):
-        found: Errors = []
+        problems: Errors = []
         if volume.name in seen:
-            found.append(FieldError(f"duplicate volume name {quote(volume.name)}", ("name",)))
+            problems.append(FieldError(f"duplicate volume name {quote(volume.name)}", ("name",)))
         if volume.name not in mounted:
-            found.append(
+            problems.append(
                 FieldError(f"volume with name {quote(volume.name)} not mounted", ("name",))
             )
-        found += _validate_volume(volume, features)
-        errors += fe.via(found, f"[{index}]")
+        problems += _validate_volume(volume, features)
+        errors += fe.via(problems, f"[{index}]")
         seen.add(volume.name)
     return errors
 
@@ -118,7 +119,7 @@ def _source_errors(volume: Volume) -> Errors:
 
 
 def _one_source(volume: Volume, features: FeaturesConfig) -> Errors:
-    found = [
+    sources = [
         name
         for name, source in (
             ("secret", volume.secret),
@@ -133,9 +134,9 @@ def _one_source(volume: Volume, features: FeaturesConfig) -> Errors:
         )
         if source is not None
     ]
-    if len(found) > 1:
-        return [fe.multiple_one_of(*found)]
-    if found:
+    if len(sources) > 1:
+        return [fe.multiple_one_of(*sources)]
+    if sources:
         return []
     flags = {
         "emptyDir": features.podspec_volumes_emptydir,
@@ -159,27 +160,27 @@ def _items(items: Sequence[KeyToPath]) -> Errors:
 
 def _projection(source: VolumeProjection) -> Errors:
     errors: Errors = []
-    found: list[str] = []
+    sources: list[str] = []
     if source.secret is not None:
-        found.append("secret")
+        sources.append("secret")
         errors += fe.via(_named_projection(source.secret), "secret")
     if source.config_map is not None:
-        found.append("configMap")
+        sources.append("configMap")
         errors += fe.via(_named_projection(source.config_map), "configMap")
     if source.service_account_token is not None:
-        found.append("serviceAccountToken")
+        sources.append("serviceAccountToken")
         if not source.service_account_token.path:
             errors.append(fe.missing("serviceAccountToken.path"))
     if source.downward_api is not None:
-        found.append("downwardAPI")
+        sources.append("downwardAPI")
         for index, item in enumerate(source.downward_api.items):
             errors += fe.via(_downward_item(item), "downwardAPI", f"items[{index}]")
-    if not found:
+    if not sources:
         errors.append(
             fe.missing_one_of("secret", "configMap", "serviceAccountToken", "downwardAPI")
         )
-    elif len(found) > 1:
-        errors.append(fe.multiple_one_of(*found))
+    elif len(sources) > 1:
+        errors.append(fe.multiple_one_of(*sources))
     return errors
 
 
@@ -217,6 +218,7 @@ def _image(source: ImageVolumeSource) -> Errors:
 
 
 def mounted_volumes(containers: Sequence[Container]) -> frozenset[str]:
+    """Return the names of the volumes that some container mounts."""
     return frozenset(mount.name for c in containers for mount in c.volume_mounts)
 
 
@@ -232,14 +234,15 @@ def is_writable(volume: Volume | None) -> bool:
 def validate_mounts(
     mounts: Sequence[VolumeMount], volumes: Mapping[str, Volume], features: FeaturesConfig
 ) -> Errors:
+    """Check a container's mounts against the volumes there are."""
     errors: Errors = []
     seen: set[str] = set()
     for index, mount in enumerate(mounts):
-        found = _mount_path(mount, seen)
+        problems = _mount_path(mount, seen)
         if mount.name not in volumes:
-            found.append(FieldError("volumeMount has no matching volume", ("name",)))
-        found += _mount_manner(mount, volumes.get(mount.name), features)
-        errors += fe.via(found, f"[{index}]")
+            problems.append(FieldError("volumeMount has no matching volume", ("name",)))
+        problems += _mount_manner(mount, volumes.get(mount.name), features)
+        errors += fe.via(problems, f"[{index}]")
         seen.add(_clean(mount.mount_path))
     return errors
 
