@@ -8,7 +8,8 @@ the stack of the parser, which is written in C. Both are refused before they cos
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -16,6 +17,9 @@ MAX_DEPTH = 250
 """Levels of nesting in any body: the encoder of stored objects goes to 254."""
 MAX_EXPANDED = 6 * 1024 * 1024
 """Characters that a document may come to with its aliases written out: twice the longest body."""
+_FREE, _FEW_NODES, _MANY_NODES = 1000, 400_000, 4_000_000
+_ALIASING = "yaml: document contains excessive aliasing"
+_DEPTH = "yaml: exceeded max depth"
 _MAX_ENTRIES = MAX_EXPANDED // 4  # of all mappings together: one takes two characters at least
 
 
@@ -36,7 +40,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         """Called by the composer for each node before it looks into it."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise YamlError("yaml: exceeded max depth")
+            raise YamlError(_DEPTH)
         super().descend_resolver(parent, index)
 
     def ascend_resolver(self) -> None:
@@ -59,7 +63,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         super().flatten_mapping(node)
         self._merged += len(node.value)
         if self._merged > _MAX_ENTRIES:
-            raise YamlError("yaml: document contains excessive aliasing")
+            raise YamlError(_ALIASING)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -93,13 +97,16 @@ def _load(text: bytes) -> tuple[Any, list[tuple[int, str]]]:
     try:
         loader = _Loader(text)
         try:
-            return _Plain().value(loader.get_single_data()), loader.repeated
+            value = loader.get_single_data()
+            if b"&" in text:  # without anchors a value is no larger than its text
+                _Measure().check(value)
+            return _plain(value), loader.repeated
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
         raise YamlError(_problem(error)) from None
     except RecursionError:
-        raise YamlError("yaml: exceeded max depth") from None
+        raise YamlError(_DEPTH) from None
     except YamlError:
         raise
     except ValueError as error:
@@ -118,31 +125,77 @@ def _problem(error: yaml.YAMLError) -> str:
     return f"yaml: line {line}: {error.problem}" if line else f"yaml: {error.problem}"
 
 
-class _Plain:
-    """Copies what YAML gave, aliases written out, and counts what that comes to."""
+class _Size(NamedTuple):
+    """What a value comes to with its aliases written out."""
+
+    nodes: int = 1
+    characters: int = 1
+    height: int = 1
+
+
+_UNKNOWN = _Size(0, 0, 0)
+
+
+def _allowed_share(nodes: int) -> float:
+    """The share of nodes that may come of aliases: the less, the more there are (yaml.v2)."""
+    if nodes <= _FEW_NODES:
+        return 0.99
+    return 0.99 - 0.89 * min(1.0, (nodes - _FEW_NODES) / (_MANY_NODES - _FEW_NODES))
+
+
+class _Measure:
+    """Sizes of values, each container looked into once however many aliases name it."""
 
     def __init__(self) -> None:
-        self._size = 0
+        self._sizes: dict[int, _Size | None] = {}  # by identity; None: not measured to its end
+        self._seen = 0
 
-    def value(self, given: Any, depth: int = 1) -> Any:
-        self._count(given, depth)
-        if isinstance(given, dict):
-            return {self._key(key): self.value(item, depth + 1) for key, item in given.items()}
-        if isinstance(given, (list, set)):
-            return [self.value(item, depth + 1) for item in given]
-        if isinstance(given, bytes):
-            return given.decode("utf-8", "replace")
-        return given
+    def check(self, value: Any) -> None:
+        """Raises ``YamlError`` for what must not be written out."""
+        size = self._of(value)
+        aliased = size.nodes - self._seen
+        if size.nodes > _FREE and aliased > _allowed_share(size.nodes) * size.nodes:
+            raise YamlError(_ALIASING)
 
-    def _key(self, key: Any) -> str:
-        self._count(key, 0)
-        if isinstance(key, bool):
-            return "true" if key else "false"
-        return str(key)
+    def _of(self, value: Any) -> _Size:
+        if not isinstance(value, (dict, list, set)):
+            self._seen += 1
+            return _Size(characters=1 + (len(value) if isinstance(value, (str, bytes)) else 0))
+        known = self._sizes.get(id(value), _UNKNOWN)
+        if known is None:  # it is inside of itself
+            raise YamlError(_DEPTH)
+        if known is not _UNKNOWN:  # an alias: a node for itself, and what it stands for
+            self._seen += 1
+            return known._replace(nodes=known.nodes + 1)
+        self._sizes[id(value)] = None
+        self._seen += 1
+        inside = itertools.chain(value, value.values()) if isinstance(value, dict) else value
+        nodes = characters = 1
+        height = 0
+        for item in inside:
+            size = self._of(item)
+            nodes, characters = nodes + size.nodes, characters + size.characters
+            height = max(height, size.height)
+            if characters > MAX_EXPANDED:
+                raise YamlError(_ALIASING)
+        if height >= MAX_DEPTH:
+            raise YamlError(_DEPTH)
+        measured = self._sizes[id(value)] = _Size(nodes, characters, height + 1)
+        return measured
 
-    def _count(self, given: Any, depth: int) -> None:
-        self._size += 1 + (len(given) if isinstance(given, (str, bytes)) else 0)
-        if self._size > MAX_EXPANDED:
-            raise YamlError("yaml: document contains excessive aliasing")
-        if depth > MAX_DEPTH:
-            raise YamlError("yaml: exceeded max depth")
+
+def _plain(given: Any) -> Any:
+    """A copy of what YAML gave as JSON has it, aliases written out."""
+    if isinstance(given, dict):
+        return {_key(key): _plain(item) for key, item in given.items()}
+    if isinstance(given, (list, set)):
+        return [_plain(item) for item in given]
+    if isinstance(given, bytes):
+        return given.decode("utf-8", "replace")
+    return given
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return str(key)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from hearth.cluster.codec.yamlbody import YamlError, load_yaml, load_yaml_strict, warnings_of
@@ -58,8 +60,15 @@ def test_aliases_and_merges_are_written_out() -> None:
     ],
 )
 def test_what_cannot_be_taken_is_refused_at_once(text: bytes, complaint: str) -> None:
+    start = time.process_time()
     with pytest.raises(YamlError, match=complaint):
         load_yaml(text)
+    assert time.process_time() - start < 2.0  # written out, a list of lists took seven
+
+
+def test_many_aliases_of_something_small_are_fine() -> None:
+    text = b"a: &a {x: 1}\nb: [" + b",".join([b"*a"] * 5000) + b"]"
+    assert load_yaml(text)["b"] == [{"x": 1}] * 5000
 
 
 def test_keys_that_come_twice_are_named_with_their_lines() -> None:
