@@ -1,0 +1,1 @@
+"""The data plane: one process between clients and pods."""

@@ -28,6 +28,7 @@ def make_policy(container_concurrency: int, random: Random) -> Policy:
 
 
 def first_available(pods: Sequence[Pod], limit: int) -> Pod | None:
+    """Choose the first pod that is not full."""
     for pod in pods:
         if not limit or pod.in_flight < limit:
             return pod
@@ -35,6 +36,7 @@ def first_available(pods: Sequence[Pod], limit: int) -> Pod | None:
 
 
 def least_busy(pods: Sequence[Pod], limit: int) -> Pod | None:
+    """Choose the pod with the fewest requests in flight."""
     best = min(pods, key=lambda pod: pod.in_flight, default=None)
     if best is None or (limit and best.in_flight >= limit):
         return None

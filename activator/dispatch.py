@@ -40,8 +40,8 @@ class Dispatcher:
     """The session of one client connection."""
 
     __slots__ = (
-        "_block",
-        "_block_host",
+        "_blocks",
+        "_blocks_host",
         "_gateway",
         "_host",
         "_internal",
@@ -54,10 +54,12 @@ class Dispatcher:
         self._gateway = gateway
         self._peer = peer
         self._internal = internal
-        self._host = self._block_host = b""
+        # What the last host led to, and the forwarding fields of its requests.
+        self._host: bytes | None = None
         self._table: RouteTable[Backend] | None = None
         self._routes: HostRoutes[Backend] | None = None
-        self._block: FieldBlock | None = None
+        self._blocks: tuple[FieldBlock, ...] = ()
+        self._blocks_host: bytes | None = None
 
     def request(self, stream: ServerStream) -> Exchange:
         """Send the request to its backend, or answer it."""
@@ -68,7 +70,9 @@ class Dispatcher:
         if taken is not None and PROBE in taken:
             self._answer_probe(exchange, taken[PROBE], taken.get(PROBE_HASH, b""))
             return exchange
-        routes = self._find_routes(host)
+        if host != self._host or self._gateway.table is not self._table:
+            self._find_routes(host)
+        routes = self._routes
         if routes is None:
             self._dispatch_unrouted(exchange, host)
         elif routes.only is not None:
@@ -82,31 +86,31 @@ class Dispatcher:
         return exchange
 
     def _find_routes(self, host: bytes) -> HostRoutes[Backend] | None:
-        table = self._gateway.table
-        if table is not self._table or host != self._host:
-            self._host, self._table = host, table
-            self._routes = (table.internal if self._internal else table.external).find(host)
+        self._host, self._table = host, self._gateway.table
+        self._routes = (self._table.internal if self._internal else self._table.external).find(host)
         return self._routes
 
     def _send(self, exchange: Exchange, split: Split[Backend], host: bytes) -> None:
         head = exchange.stream.head
-        if split.block is None:
-            head.blocks = (self._forwarding(head),)
+        if head.taken is None and head.authority == self._blocks_host:
+            head.blocks = self._blocks
         else:
+            head.blocks = self._forwarding(head)
+        if split.block is not None:
             _apply_split(head, split)
-            head.blocks = (self._forwarding(head), split.block)
+            head.blocks = (*head.blocks, split.block)
         head.authority = host
         exchange.send_to(split.target)
 
-    def _forwarding(self, head: RequestHead) -> FieldBlock:
+    def _forwarding(self, head: RequestHead) -> tuple[FieldBlock, ...]:
         """The fields that tell who has asked for what."""
         host = head.authority
         if head.taken is not None and self._gateway.settings.trusts_forwarded:
-            return extended_block(self._peer, host, head.taken)
-        if self._block is None or host != self._block_host:
-            self._block_host = host
-            self._block = forwarded_block(self._peer, host)
-        return self._block
+            return (extended_block(self._peer, host, head.taken),)
+        if host != self._blocks_host:
+            self._blocks_host = host
+            self._blocks = (forwarded_block(self._peer, host),)
+        return self._blocks
 
     def _follow(self, exchange: Exchange, route: Route[Backend]) -> None:
         """A route with conditions, several splits, a rewrite or a redirect."""
@@ -152,7 +156,7 @@ class Dispatcher:
         named = service_host(host)
         backend = self._gateway.plain_service(*named, port=_port(host)) if named else None
         if backend is not None:
-            head.blocks = (self._forwarding(head),)
+            head.blocks = self._forwarding(head)
             exchange.send_to(backend)
             return True
         if not head.is_absolute or is_cluster_local(host):

@@ -13,6 +13,8 @@ Object = dict[str, Any]
 
 
 class State(Enum):
+    """What an EndpointSlice says of an endpoint."""
+
     READY = "ready"
     # An address and a port are known, so the activator may probe it by itself.
     NOT_READY = "not ready"
@@ -22,6 +24,8 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
+    """One address behind a port of a Service, and the name of its pod."""
+
     address: Address
     state: State
     pod: str = ""
@@ -37,15 +41,15 @@ def endpoints_of(
 ) -> dict[Address, Endpoint]:
     """Every endpoint behind one port of a Service, by address."""
     name = port_name(service, port)
-    found: dict[Address, Endpoint] = {}
+    endpoints: dict[Address, Endpoint] = {}
     for item in slices:
         number = _slice_port(item, name, port)
         if number is None:
             continue
         for endpoint in item.get("endpoints") or ():
             for address in (endpoint.get("addresses") or ())[:1]:
-                _add(found, Endpoint((address, number), _state(endpoint), _pod_name(endpoint)))
-    return found
+                _add(endpoints, Endpoint((address, number), _state(endpoint), _pod_name(endpoint)))
+    return endpoints
 
 
 def port_name(service: Object | None, port: int | str) -> str | None:
@@ -83,12 +87,12 @@ def _pod_name(endpoint: Object) -> str:
     return str((endpoint.get("targetRef") or {}).get("name") or "")
 
 
-def _add(found: dict[Address, Endpoint], endpoint: Endpoint) -> None:
-    other = found.get(endpoint.address)
+def _add(endpoints: dict[Address, Endpoint], endpoint: Endpoint) -> None:
+    other = endpoints.get(endpoint.address)
     if other is None or (
         other.pod == endpoint.pod and _CAUTION[other.state] < _CAUTION[endpoint.state]
     ):
-        found[endpoint.address] = endpoint
+        endpoints[endpoint.address] = endpoint
     elif other.pod != endpoint.pod and _CAUTION[other.state] > _CAUTION[endpoint.state]:
         # Two pods at one address: the port of a dead one was given to a new one.
-        found[endpoint.address] = endpoint
+        endpoints[endpoint.address] = endpoint

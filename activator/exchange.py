@@ -29,7 +29,7 @@ from activator.throttler import Ticket
 
 # Looked up on the hot path.
 _ADMITTED, _SENT, _END = Event.ADMITTED, Event.SENT, Event.END
-_DONE = State.DONE
+_DONE, _TUNNEL = State.DONE, State.TUNNEL
 
 
 class Exchange:
@@ -91,9 +91,10 @@ class Exchange:
         self._pod = pod
         self._admitted_at = now
         self.stream.watch(self._deadline)
-        connection = self._gateway.pools.take(pod, now)
+        pools = self._gateway.pools
+        connection = pools.take(pod, now)
         if connection is None:
-            self._gateway.pools.dial(pod, self)
+            pools.dial(pod, self)
         else:
             self._send(connection)
 
@@ -112,7 +113,8 @@ class Exchange:
         if backend is None:
             self.fail(failures.CONNECT_FAILED)
             return
-        self._release(backend)
+        self._pod = None
+        backend.throttler.release(pod)
         backend.throttler.mark_refused(pod, self._gateway.clock())
         if not backend.is_awaited:
             self.fail(failures.CONNECT_FAILED)
@@ -148,19 +150,12 @@ class Exchange:
         """Give what there is of the request to a connection."""
         self.state = TRANSITIONS[self.state][_SENT]
         stream = self.stream
-        if self._held is None:
-            body = b""
+        if self._held is None and not self._is_client_blocked:
+            self._upstream = connection.open(
+                self, stream.head, b"", stream.is_whole, stream.takes_chunks
+            )
         else:
-            body, self._held = b"".join(self._held), None
-            stream.resume()
-        upstream = connection.open(
-            self, stream.head, body, stream.is_whole and not self._trailers, stream.takes_chunks
-        )
-        self._upstream = upstream
-        if self._trailers:
-            upstream.send_end(self._trailers)
-        if self._is_client_blocked:
-            upstream.pause()
+            self._send_held(connection)
         backend = self.backend
         if backend is not None and (self._is_cold or backend.spec.has_phase_timeouts):
             # The application's own limits begin to count.
@@ -168,26 +163,39 @@ class Exchange:
             self._idle_seconds = backend.spec.idle_timeout_seconds
             stream.watch(self._nearest_deadline())
 
+    def _send_held(self, connection: Connection) -> None:
+        stream, trailers = self.stream, self._trailers
+        body, self._held = b"".join(self._held or ()), None
+        stream.resume()
+        upstream = self._upstream = connection.open(
+            self, stream.head, body, stream.is_whole and not trailers, stream.takes_chunks
+        )
+        if trailers:
+            upstream.send_end(trailers)
+        if self._is_client_blocked:
+            upstream.pause()
+
     def on_body(self, data: bytes) -> None:
         """A piece of the request's body, or of what the client says in a tunnel."""
         if self._upstream is None:
             self._hold(data)
             return
         self._upstream.send_body(data)
-        if self.state is State.TUNNEL:
+        if self.state is _TUNNEL:
             self._note_byte()
 
     def on_end(self, trailers: Trailers) -> None:
         """The request is whole, or the client's direction of a tunnel over."""
-        if self.state is State.TUNNEL and self._is_answered:
+        if self.state is _TUNNEL and self._is_answered:
             upstream = self._upstream
             self._end(self._status)
             if upstream is not None:
                 upstream.send_end()
         elif self._upstream is not None:
             self._upstream.send_end(trailers)
-        else:
+        elif trailers:
             self._trailers = trailers
+            self._held = self._held or []
 
     def _hold(self, data: bytes) -> None:
         if self._held is None:
@@ -218,7 +226,9 @@ class Exchange:
             self._upstream = None
             self._end(head.status)
             self.stream.send_head(head, True)
-            self._admit_next()
+            backend = self.backend
+            if backend is not None and backend.throttler.waiting:
+                backend.admit()
             return
         self._note_byte()
         self._status = head.status
@@ -234,7 +244,7 @@ class Exchange:
 
     def on_response_end(self, trailers: Trailers) -> None:
         """The response is whole, or the application's direction of a tunnel over."""
-        if self.state is State.TUNNEL and not self.stream.is_whole:
+        if self.state is _TUNNEL and not self.stream.is_whole:
             self._is_answered = True
             self.stream.send_end()
             return
@@ -333,7 +343,7 @@ class Exchange:
         """End with an answer of ours, or by a cut where the application's has already begun."""
         if self.state is _DONE:
             return
-        if self.state is State.TUNNEL:
+        if self.state is _TUNNEL:
             self._cut(self._status)
             self.stream.reset()
             return
@@ -355,7 +365,7 @@ class Exchange:
             return
         if refusal is not None and self.backend is not None:
             self.backend.count_refusal(refusal.reason)
-        is_tunnel = self.state is State.TUNNEL
+        is_tunnel = self.state is _TUNNEL
         self._cut(self._status if is_tunnel else refusal.status if refusal is not None else 0)
         self._admit_next()
 
@@ -379,14 +389,12 @@ class Exchange:
             if self._ticket is not None:
                 backend.throttler.cancel(self._ticket)
                 self._ticket = None
-            self._release(backend)
+            pod = self._pod
+            if pod is not None:
+                self._pod = None
+                backend.throttler.release(pod)
             now = self._gateway.clock()
             backend.stats.leave(now, status, now - self._started)
-
-    def _release(self, backend: Backend) -> None:
-        pod, self._pod = self._pod, None
-        if pod is not None:
-            backend.throttler.release(pod)
 
     def _admit_next(self) -> None:
         """Who waits may have what has become free."""

@@ -51,10 +51,11 @@ class Pools:
 
     def take(self, pod: Pod, now: float) -> Connection | None:
         """The most recently used idle connection that is good for a request."""
-        idle = self._idle.get(pod)
-        if not idle:
+        try:
+            idle = self._idle[pod]
+            connection = idle.pop()
+        except (KeyError, IndexError):
             return None
-        connection = idle.pop()
         if connection.is_usable(now):
             return connection
         return self._search(idle, connection, now)
@@ -114,11 +115,10 @@ class Pools:
         if pod.gone or self._is_closed or not connection.is_open:
             connection.close()
             return
-        idle = self._idle.get(pod)
-        if idle is None:
+        try:
+            self._idle[pod].append(connection)
+        except KeyError:
             self._idle[pod] = [connection]
-        else:
-            idle.append(connection)
 
     def _lose(self, pod: Pod, connection: ClientConnection) -> None:
         idle = self._idle.get(pod)

@@ -14,6 +14,8 @@ Object = dict[str, Any]
 
 
 class ProbeKind(Enum):
+    """How a pod is asked."""
+
     HTTP = "http"
     TCP = "tcp"
     # Only the kubelet can tell (exec, gRPC, another port, a delay): wait for Ready.

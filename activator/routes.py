@@ -60,6 +60,8 @@ class Split(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[T]):
+    """One path of a rule: a prefix, conditions on fields, and where requests go."""
+
     prefix: bytes
     conditions: tuple[tuple[bytes, bytes], ...]
     splits: tuple[Split[T], ...]
@@ -67,6 +69,7 @@ class Route(Generic[T]):
     redirect: bool = False
 
     def matches(self, path: bytes, fields: list[Field]) -> bool:
+        """Whether a request of this path and with these fields goes here."""
         if not path.startswith(self.prefix):
             return False
         return all(_condition_holds(fields, name, exact) for name, exact in self.conditions)
@@ -90,6 +93,7 @@ class HostRoutes(Generic[T]):
     hash: bytes = b""
 
     def find(self, path: bytes, fields: list[Field]) -> Route[T] | None:
+        """The first route that matches."""
         for route in self.routes:
             if route.matches(path, fields):
                 return route
@@ -110,20 +114,21 @@ class HostMap(Generic[T]):
     def find(self, host: bytes) -> HostRoutes[T] | None:
         """By a Host field as it came: any case, perhaps with a port or a final dot."""
         name = normalize_host(host)
-        found = self._exact.get(name)
-        if found is not None or not self._wildcards or not is_host(host):
-            return found
+        routes = self._exact.get(name)
+        if routes is not None or not self._wildcards or not is_host(host):
+            return routes
         while name:
             _, _, name = name.partition(b".")
-            found = self._wildcards.get(name)
-            if found is not None:
-                return found
+            routes = self._wildcards.get(name)
+            if routes is not None:
+                return routes
         return None
 
     def __len__(self) -> int:
         return len(self._exact) + len(self._wildcards)
 
     def hosts(self) -> list[bytes]:
+        """All hosts in order, wildcards with their star."""
         return sorted([*self._exact, *(b"*." + name for name in self._wildcards)])
 
 
@@ -147,6 +152,7 @@ def is_host(host: bytes) -> bool:
 
 
 def normalize_host(host: bytes) -> bytes:
+    """A host as the table knows it: in lower case, without port and final dot."""
     name = host.lower()
     if b":" in name and not name.endswith(b"]"):
         name = name[: name.rindex(b":")]
@@ -247,6 +253,7 @@ class RouteTableBuilder(Generic[T]):
         return frozenset[BackendRef]().union(*self._references.values())
 
     def snapshot(self) -> RouteTable[T]:
+        """The table as it is now, which later changes leave alone."""
         return RouteTable(
             external=_host_map(self._winners[False]),
             internal=_host_map(self._winners[True]),

@@ -39,6 +39,7 @@ class RequestStats:
         self.durations: list[Histogram | None] = [None] * 10
 
     def enter(self, now: float) -> None:
+        """A request has come."""
         self._integral += (now - self._changed_at) * self.active
         self._changed_at = now
         self.active += 1
@@ -55,6 +56,7 @@ class RequestStats:
         histogram.observe(seconds)
 
     def has_traffic(self) -> bool:
+        """Whether requests are in flight or not yet reported."""
         return bool(self.active or self._requests)
 
     def take(self, now: float, queued: int) -> Frame:

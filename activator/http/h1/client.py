@@ -80,17 +80,15 @@ class ClientConnection(asyncio.Protocol):
         """Send a request; the stream is the connection itself."""
         self._handler = handler
         self._is_request_done = end
-        self._reader.begin(
-            is_to_head=head.method == b"HEAD",
-            may_switch=bool(head.upgrade),
-            takes_chunks=takes_chunks,
-        )
+        self._reader.begin(head.method == b"HEAD", head.upgrade != b"", takes_chunks)
         data = request_head(head)
-        self._is_chunking = head.length == UNKNOWN
-        if self._is_chunking:
+        if head.length == UNKNOWN:
+            self._is_chunking = True
             data += chunk(body) + (last_chunk() if end else b"")
-        elif body:
-            data += body
+        else:
+            self._is_chunking = False
+            if body:
+                data += body
         self._transport.write(data)
         return self
 
@@ -241,7 +239,8 @@ class ClientConnection(asyncio.Protocol):
         if not (self._reader.reusable and self._is_request_done):
             self.close()
             return
-        self.resume()
+        if self._is_paused:
+            self.resume()
         self._idle_since = self._clock()
         self._on_idle(self)
 

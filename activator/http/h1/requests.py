@@ -20,7 +20,7 @@ from typing import Protocol
 import httptools
 
 from activator.http import refusals
-from activator.http.events import UNKNOWN, RequestHead
+from activator.http.events import UNKNOWN, Refusal, RequestHead
 from activator.http.fields import (
     Trailers,
     may_be_trailer,
@@ -31,9 +31,10 @@ from activator.http.fields import (
 from activator.http.refusals import FramingError
 
 _END_OF_HEAD = b"\r\n\r\n"
+_SPACE, _FIRST_OF_VERSION = b" H"
 # RFC 9112, section 3: exactly one space between the words. llhttp would take several.
 _REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r\n")
-_OTHER_VERSION = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/(?!0)[0-9]\.[0-9]\r\n")
+_OTHER_VERSION = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/(?!0|1\.[01])[0-9]\.[0-9]\r\n")
 _PART_OF_LINE = re.compile(rb"[!-~]+(?: (?:[!-~\x80-\xff]+(?: [HTP/0-9.]{0,8}\r?)?)?)?")
 # What chunks may cost beside their content: for each piece of it a size, line ends and a little.
 _CHUNK_OVERHEAD = 32
@@ -118,6 +119,7 @@ class RequestReader:
         "_head",
         "_is_closing",
         "_is_premature",
+        "_is_ready",
         "_left",
         "_limits",
         "_octets",
@@ -128,6 +130,7 @@ class RequestReader:
         "_tail",
         "_target",
         "_trailers",
+        "_whole",
         "held",
         "in_head",
         "in_message",
@@ -148,12 +151,16 @@ class RequestReader:
         self._start = b""
         # The last bytes of a piece in which a head's end may have begun.
         self._tail = b""
+        # A piece that begins with a whole head, until its request line has been looked at.
+        self._whole: bytes | None = None
         self._octets = 0
         self._left = 0
         self._excess = 0
         self._is_premature = False
         # The last request asked to close: whatever follows it is not looked at.
         self._is_closing = False
+        # A request may begin with the next byte, and nothing is kept.
+        self._is_ready = True
         self.in_head = False
         self.in_message = False
         # Bytes after a head that asks for an upgrade; None while there is no such question.
@@ -161,18 +168,27 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Take in what has been received. Raises FramingError once the stream is broken."""
-        if (
-            not self.in_message
-            and self.held is None
-            and not self._start
-            and not self._is_closing
-            # A request without a body and nothing behind it: by far the most usual piece.
-            and data.find(_END_OF_HEAD) + 4 == len(data) <= self._limits.head_octets
-            and _REQUEST_LINE.match(data) is not None
-        ):
-            self._parse(data)
-        else:
+        end = data.find(_END_OF_HEAD) + 4
+        if not self._is_ready or data[0] <= _SPACE or not 4 < end <= self._limits.head_octets:
             self._feed(data)
+            return
+        self._whole = data
+        # A whole head, which is by far the most usual; nearly as often nothing is behind it.
+        size = len(data)
+        if end == size:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade:
+                self._after_upgrade()
+            except httptools.HttpParserError as error:
+                self._refuse(error)
+            return
+        self._parse(data[:end])
+        if self._left == size - end and self.in_message:
+            self._left = 0
+            self._parse(data[end:])
+        else:
+            self._feed(data[end:])
 
     @property
     def left(self) -> int:
@@ -182,6 +198,7 @@ class RequestReader:
     def resume(self) -> None:
         """The application did not agree to the upgrade: go on reading requests."""
         held, self.held = self.held, None
+        self._is_ready = True
         self._parser = httptools.HttpRequestParser(self)
         if held:
             self.feed(held)
@@ -196,6 +213,7 @@ class RequestReader:
     def _feed(self, data: bytes) -> None:
         if self._start:
             data, self._start = self._start + data, b""
+            self._is_ready = True
         view = memoryview(data)
         at, size = 0, len(data)
         while at < size:
@@ -235,6 +253,7 @@ class RequestReader:
                 raise FramingError(refusals.BAD_REQUEST)
             self.in_head = True
         self._start = line
+        self._is_ready = False
 
     def _find_stop(self, data: bytes, at: int) -> int:
         """Up to where one call of llhttp may go: a head's end, a body's end or the data's."""
@@ -281,6 +300,8 @@ class RequestReader:
                 raise FramingError(refusals.BAD_REQUEST)
 
     def _refuse(self, error: httptools.HttpParserError) -> None:
+        if self._whole is not None and self.in_head:
+            raise FramingError(_refused_line(self._whole)) from error
         cause = error.__context__
         if isinstance(error, httptools.HttpParserCallbackError):
             raise (cause if isinstance(cause, FramingError) else error) from None
@@ -291,6 +312,7 @@ class RequestReader:
             raise FramingError(refusals.CONNECT_REFUSED)
         if self._head.upgrade:
             self.held = b""
+            self._is_ready = False
             return
         self._parser = httptools.HttpRequestParser(self)
         if self._is_premature:
@@ -319,6 +341,7 @@ class RequestReader:
         self._head = H1RequestHead()
         self._target = b""
         self.in_head = self.in_message = True
+        self._is_ready = False
         if self._trailers:
             self._trailers = []
 
@@ -343,6 +366,13 @@ class RequestReader:
         self.in_head = False
         head.method = method = parser.get_method()
         head.target = target = self._target
+        whole = self._whole
+        if whole is not None:
+            self._whole = None
+            size = len(method)
+            # One space before the target, and one before the version: llhttp would take several.
+            if whole[size + 1] == _SPACE or whole[size + len(target) + 2] != _FIRST_OF_VERSION:
+                raise FramingError(refusals.BAD_REQUEST)
         if len(head.fields) > self._limits.fields:
             raise FramingError(refusals.HEAD_TOO_LARGE)
         if (
@@ -372,6 +402,7 @@ class RequestReader:
         if self._is_premature:
             return
         self.in_message = False
+        self._is_ready = not self._is_closing
         self._sink.on_request_end(self._trailers)
 
     # -- what a plain request does not need ---------------------------------------------------
@@ -384,6 +415,9 @@ class RequestReader:
 
     def _settle(self, head: H1RequestHead, version: str) -> None:
         head.keep_alive = self._parser.should_keep_alive()
+        if version not in ("1.0", "1.1"):
+            is_old = version == "0.9"
+            raise FramingError(refusals.BAD_REQUEST if is_old else refusals.UNSUPPORTED_VERSION)
         _settle_version(head, is_11=version == "1.1")
         self._is_closing = not head.keep_alive
         if head.transfer_encoding:
@@ -406,6 +440,12 @@ class RequestReader:
             self._is_closing = False
         # llhttp takes a body behind an offer to upgrade for the new protocol's bytes.
         self._is_premature = bool(head.length) and self._parser.should_upgrade()
+
+
+def _refused_line(data: bytes) -> Refusal:
+    """Why a request line is none."""
+    is_other = _OTHER_VERSION.match(data) is not None
+    return refusals.UNSUPPORTED_VERSION if is_other else refusals.BAD_REQUEST
 
 
 def _settle_version(head: H1RequestHead, *, is_11: bool) -> None:

@@ -21,6 +21,7 @@ from activator.http.fields import Field, may_be_trailer, tokens
 
 MAX_HEAD_OCTETS = 64 * 1024
 
+_SIZED, _OPEN, _CHUNKED = BodyForm.SIZED, BodyForm.OPEN, BodyForm.CHUNKED
 _END_OF_HEAD = b"\r\n\r\n"
 _PROTOCOL = b"HTTP/1."
 _NO_BODY = frozenset((b"204", b"304"))
@@ -121,7 +122,7 @@ class ResponseReader:
         # What came behind an informational head.
         self.rest = b""
 
-    def begin(self, *, is_to_head: bool, may_switch: bool, takes_chunks: bool) -> None:
+    def begin(self, is_to_head: bool, may_switch: bool, takes_chunks: bool) -> None:
         """Get ready for the response to a request; what only a last response changes stays."""
         self._is_to_head = is_to_head
         self._may_switch = may_switch
@@ -206,10 +207,10 @@ class ResponseReader:
     def _final(self, data: bytes, end: int) -> ResponseHead:
         fields = data[:end].lower()
         special = _SPECIAL.search(fields)
-        form = BodyForm.SIZED
+        form = _SIZED
         if special is not None and _CODING in fields:
             form = self._settle_coding(fields)
-            if special[0] == _CODING and form is BodyForm.CHUNKED:
+            if special[0] == _CODING and form is _CHUNKED:
                 # Chunks are fine as they are; is there anything else?
                 special = _SPECIAL.search(fields, special.end())
         is_verbatim = special is None and data.startswith(b"HTTP/1.1 ")

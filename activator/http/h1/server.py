@@ -164,9 +164,10 @@ class ServerConnection(asyncio.Protocol):
             self._receiving = stream
         else:
             stream.is_whole = True
-            stream.is_plain = head.is_plain and not self._context.is_draining
-        if not head.http11:
-            stream.takes_chunks = False
+        if not head.is_plain:
+            stream.takes_chunks = head.http11
+        elif not head.length:
+            stream.is_plain = not self._context.is_draining
         if self._active is None and not self._waiting:
             self._active = stream
             handler = self._session.request(stream)
@@ -182,28 +183,35 @@ class ServerConnection(asyncio.Protocol):
         stream = self._receiving
         if stream is None:
             return
-        if stream.is_over:
+        handler = stream.handler
+        if handler is not None:
+            handler.on_body(data)
+        elif stream.is_over:
             self._discard(len(data))
         else:
-            stream.deliver_body(data)
+            stream.keep(data)
 
     def on_request_end(self, trailers: Trailers) -> None:
         """It is whole."""
-        stream, self._receiving = self._receiving, None
+        stream = self._receiving
         if stream is None:
             return
-        head = stream.head
-        stream.is_plain = (
-            head.is_plain
-            and not self._context.is_draining
-            and not stream.has_begun
-            and stream is self._active
-        )
-        if stream.is_over:
+        self._receiving = None
+        handler = stream.handler
+        if handler is not None:
+            stream.is_whole = True
+            stream.is_plain = (
+                stream.head.is_plain
+                and stream is self._active
+                and not stream.has_begun
+                and not self._context.is_draining
+            )
+            handler.on_end(trailers)
+        elif stream.is_over:
             stream.is_whole = True
             self._discarded = 0
         else:
-            stream.deliver_end(trailers)
+            stream.keep_end(trailers)
 
     # -- order --------------------------------------------------------------------------------
 

@@ -26,6 +26,10 @@ class _Form(IntEnum):
     TUNNEL = 3
 
 
+# Looked up for each piece of a body.
+_RAW, _CHUNK, _TUNNEL = _Form.RAW, _Form.CHUNK, _Form.TUNNEL
+
+
 class Pause(IntEnum):
     """Reasons not to read, as bits; all must be gone before it goes on."""
 
@@ -118,10 +122,11 @@ class Stream:
 
     def send_body(self, data: bytes) -> None:
         """A piece of the response's body."""
-        if self._form is _Form.CHUNK:
-            self._write(chunk(data))
-        elif self._form is not _Form.NONE:
+        form = self._form
+        if form is _RAW or form is _TUNNEL:
             self._write(data)
+        elif form is _CHUNK:
+            self._write(chunk(data))
 
     def send_end(self, trailers: Trailers = ()) -> None:
         """The response's end, or the end of this direction of a tunnel."""
@@ -202,22 +207,16 @@ class Stream:
 
     # -- for the connection -------------------------------------------------------------------
 
-    def deliver_body(self, data: bytes) -> None:
-        """A piece of the request's body."""
-        if self.handler is not None:
-            self.handler.on_body(data)
-        elif self._early is None:
+    def keep(self, data: bytes) -> None:
+        """A piece of the request's body that comes before there is a handler."""
+        if self._early is None:
             self._early = [data]
         else:
             self._early.append(data)
 
-    def deliver_end(self, trailers: Trailers) -> None:
-        """The end of the request."""
-        if self.handler is None:
-            self._early_end = trailers
-            return
-        self.is_whole = True
-        self.handler.on_end(trailers)
+    def keep_end(self, trailers: Trailers) -> None:
+        """The end of the request has come before there is a handler."""
+        self._early_end = trailers
 
     def deliver_early(self, handler: Handler) -> None:
         """What has come before there was a handler."""

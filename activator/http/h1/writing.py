@@ -11,8 +11,8 @@ def request_head(head: RequestHead) -> bytes:
     lines = head.method + b" " + head.target + b" HTTP/1.1\r\nhost: " + head.authority + b"\r\n"
     for block in head.blocks:
         lines += block.wire
-    for name, value in head.fields:
-        lines += name + b": " + value + b"\r\n"
+    if head.fields:
+        lines += b"\r\n".join([name + b": " + value for name, value in head.fields]) + b"\r\n"
     if head.has_length or head.length or head.upgrade or head.wants_trailers:
         lines += _hop_fields(head)
     return lines + b"\r\n"

@@ -52,7 +52,7 @@ def begin(
     may_switch: bool = False,
     takes_chunks: bool = True,
 ) -> Seen:
-    reader.begin(is_to_head=is_to_head, may_switch=may_switch, takes_chunks=takes_chunks)
+    reader.begin(is_to_head, may_switch, takes_chunks)
     return Seen(reader)
 
 
