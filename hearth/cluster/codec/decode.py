@@ -17,7 +17,7 @@ from hearth.cluster.codec.yamlbody import (
     MAX_DEPTH,
     REPEATED,
     YamlError,
-    load_yaml_strict,
+    load_yaml,
     warnings_of,
 )
 from hearth.cluster.model import status
@@ -50,7 +50,7 @@ def decode_body(body: bytes, content_type: str, kind_name: str) -> tuple[Any, li
             raise _unrecognized(kind_name, str(error), body) from None
     if media == negotiate.YAML:
         try:
-            value, repeated = load_yaml_strict(body)
+            value, repeated = load_yaml(body)
         except YamlError as error:
             raise _unrecognized(kind_name, str(error), body) from None
         return value, [repeated] if repeated else []

@@ -72,16 +72,15 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def load_yaml(text: bytes) -> Any:
-    """The value of a YAML (or JSON) document, with text keys as JSON has them."""
-    return load_yaml_strict(text)[0]
-
-
 REPEATED = "yaml: unmarshal errors:\n"
 
 
-def load_yaml_strict(text: bytes) -> tuple[Any, str]:
-    """The value, and what a strict reader says of keys that come twice; empty for nothing."""
+def load_yaml(text: bytes) -> tuple[Any, str]:
+    """The value, with text keys as JSON has them, and the complaint of a strict reader.
+
+    The complaint is about keys that come twice, and empty where none does; ``YamlError`` is raised
+    for what no reader takes.
+    """
     value, repeated = _load(text)
     lines = [f'  line {line}: key "{key}" already set in map' for line, key in sorted(repeated)]
     return value, REPEATED + "\n".join(lines) if lines else ""

@@ -212,7 +212,7 @@ def applied_body(call: Call, api_version: str, kind: str) -> tuple[Object, str]:
     says of it comes along; it matters only once the patch has been merged.
     """
     try:
-        obj, repeated = yamlbody.load_yaml_strict(call.request.body)
+        obj, repeated = yamlbody.load_yaml(call.request.body)
     except yamlbody.YamlError as error:
         problem = f"error converting YAML to JSON: {error}"
         raise status.bad_request(f"error decoding YAML: {problem}") from None
