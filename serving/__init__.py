@@ -1,0 +1,1 @@
+"""Serving the Knative way: kinds, traffic, autoscaler, admission."""

@@ -14,12 +14,12 @@ _DOMAINS = "config-domain"
 
 def shipped_objects(*, domain: str | None = None) -> tuple[list[Object], list[Object]]:
     """Namespaces and ConfigMaps; ``domain`` is the one routes get by default."""
-    found = installing.shipped("serving")
-    for obj in found:
+    objects = installing.shipped("serving")
+    for obj in objects:
         if domain is not None and name(obj) == _DOMAINS:
             obj.setdefault("data", {})[domain] = ""
-    namespaces = [obj for obj in found if obj["kind"] == "Namespace"]
-    return namespaces, [obj for obj in found if obj["kind"] == "ConfigMap"]
+    namespaces = [obj for obj in objects if obj["kind"] == "Namespace"]
+    return namespaces, [obj for obj in objects if obj["kind"] == "ConfigMap"]
 
 
 async def install(client: KubeClient, *, domain: str | None = None) -> None:

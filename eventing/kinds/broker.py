@@ -15,7 +15,7 @@ from eventing.api import keys
 from eventing.api.views import BROKER_SOURCE, spec_of, status_annotation, status_of
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
-from hearth.knative.conditions import Conditions, ConditionSet
+from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved
 from hearth.knative.resources import BROKERS
 from hearth.kube import meta
@@ -91,7 +91,10 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
 
 
 def _decide(
-    observed: Observed, status: dict[str, Any], conditions: Conditions, settings: ControlSettings
+    observed: Observed,
+    status: dict[str, Any],
+    conditions: ConditionManager,
+    settings: ControlSettings,
 ) -> None:
     if observed.missing_config is not None:
         conditions.mark_false(
@@ -122,7 +125,7 @@ def _decide(
     )
 
 
-def _mark_data_plane(status: dict[str, Any], conditions: Conditions) -> None:
+def _mark_data_plane(status: dict[str, Any], conditions: ConditionManager) -> None:
     """Mark what the broker process says: that it takes events for this Broker."""
     opened = status_annotation({"status": status}, keys.OPENED_ANNOTATION)
     for kind in (keys.TRIGGER_CHANNEL_READY, keys.FILTER_READY, keys.INGRESS_READY):
@@ -135,7 +138,7 @@ def _mark_data_plane(status: dict[str, Any], conditions: Conditions) -> None:
 
 
 def _mark_dead_letter_sink(
-    sink: Resolution | None, status: dict[str, Any], conditions: Conditions
+    sink: Resolution | None, status: dict[str, Any], conditions: ConditionManager
 ) -> None:
     for field in ("deadLetterSinkUri", "deadLetterSinkCACerts", "deadLetterSinkAudience"):
         status.pop(field, None)

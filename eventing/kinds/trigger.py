@@ -24,7 +24,7 @@ from eventing.filters import FilterError, compile_trigger
 from eventing.kinds.broker import UNRESOLVED_SINK, delivery_status
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
-from hearth.knative.conditions import Condition, Conditions, ConditionSet
+from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import (
     Reference,
     Resolution,
@@ -34,6 +34,7 @@ from hearth.knative.destinations import (
 )
 from hearth.knative.resources import TRIGGERS
 from hearth.kube import meta
+from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch
 from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Plan, UpdateStatus
@@ -135,7 +136,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     return Plan((update,), requeue_after=observed.look_again)
 
 
-def _decide(observed: Observed, status: dict[str, Any], conditions: Conditions) -> None:
+def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionManager) -> None:
     """In Knative's order; what comes after a failure stays as it is."""
     if not _mark_broker(observed, conditions):
         return
@@ -148,7 +149,7 @@ def _decide(observed: Observed, status: dict[str, Any], conditions: Conditions) 
     _mark_dependency(observed.dependency, conditions)
 
 
-def _mark_broker(observed: Observed, conditions: Conditions) -> bool:
+def _mark_broker(observed: Observed, conditions: ConditionManager) -> bool:
     broker = observed.broker
     if broker is None:
         conditions.mark_false(
@@ -157,7 +158,7 @@ def _mark_broker(observed: Observed, conditions: Conditions) -> bool:
             f'Broker "{broker_key(observed.trigger)[1]}" does not exist',
         )
         return False
-    ready = _ready_condition(broker)
+    ready = Conditions.of(broker).get(keys.READY)
     if ready is None:
         conditions.mark_unknown(
             keys.BROKER_READY, "BrokerNotConfigured", "Broker has not yet been reconciled."
@@ -168,15 +169,8 @@ def _mark_broker(observed: Observed, conditions: Conditions) -> bool:
     return ready["status"] == "True" and observed_generation == meta.generation(broker)
 
 
-def _ready_condition(obj: Object) -> Condition | None:
-    for condition in status_of(obj).get("conditions") or ():
-        if condition["type"] == keys.READY:
-            return dict(condition)
-    return None
-
-
 def _mark_subscriber(
-    subscriber: Resolution, status: dict[str, Any], conditions: Conditions
+    subscriber: Resolution, status: dict[str, Any], conditions: ConditionManager
 ) -> bool:
     for field in _SUBSCRIBER_FIELDS:
         status.pop(field, None)
@@ -190,7 +184,7 @@ def _mark_subscriber(
 
 
 def _mark_dead_letter_sink(
-    observed: Observed, status: dict[str, Any], conditions: Conditions
+    observed: Observed, status: dict[str, Any], conditions: ConditionManager
 ) -> bool:
     """The Trigger's own sink first, else the Broker's."""
     for field in _SINK_FIELDS:
@@ -207,7 +201,7 @@ def _mark_dead_letter_sink(
 
 
 def _inherit_dead_letter_sink(
-    broker: Object, status: dict[str, Any], conditions: Conditions
+    broker: Object, status: dict[str, Any], conditions: ConditionManager
 ) -> bool:
     if not (spec_of(broker).get("delivery") or {}).get("deadLetterSink"):
         conditions.mark_true(
@@ -228,7 +222,7 @@ def _inherit_dead_letter_sink(
     return True
 
 
-def _mark_subscription(trigger: Object, conditions: Conditions) -> None:
+def _mark_subscription(trigger: Object, conditions: ConditionManager) -> None:
     """The filter must be one we can serve, and the broker process must be serving it."""
     try:
         compile_trigger(spec_of(trigger))
@@ -245,7 +239,7 @@ def _mark_subscription(trigger: Object, conditions: Conditions) -> None:
         )
 
 
-def _mark_dependency(dependency: Dependency | None, conditions: Conditions) -> None:
+def _mark_dependency(dependency: Dependency | None, conditions: ConditionManager) -> None:
     if dependency is None:
         conditions.mark_true(keys.DEPENDENCY_READY)
         return
@@ -266,7 +260,7 @@ def _mark_dependency(dependency: Dependency | None, conditions: Conditions) -> N
             f"status.observedGeneration, {seen or 0}.",
         )
         return
-    ready = _ready_condition(obj)
+    ready = Conditions.of(obj).get(keys.READY)
     if ready is None:
         conditions.mark_unknown(
             keys.DEPENDENCY_READY,

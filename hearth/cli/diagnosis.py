@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hearth.knative.views import READY, KnativeView
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
 from hearth.kube.meta import Object
@@ -63,15 +64,13 @@ def describe_exit(code: int) -> str:
 
 def describe_service(service: Object) -> dict[str, Any]:
     """Name, address and readiness of a Knative Service."""
-    status = service.get("status") or {}
-    conditions = status.get("conditions") or ()
-    ready: dict[str, Any] = next((c for c in conditions if c["type"] == "Ready"), {})
+    view = KnativeView(service)
     return {
         "namespace": meta.namespace(service),
         "name": meta.name(service),
-        "url": status.get("url", ""),
-        "ready": ready.get("status", "Unknown"),
-        "reason": ready.get("reason", ""),
+        "url": view.status.get("url", ""),
+        "ready": view.conditions.status(READY),
+        "reason": view.conditions.reason(READY),
     }
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from hearth.kube.clock import rfc3339
-
-Condition = dict[str, Any]
+from hearth.kube.conditions import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +21,12 @@ class ConditionSet:
     happy: str
     dependents: tuple[str, ...] = ()
 
-    def manage(self, conditions: Iterable[Condition] | None, *, now: float) -> Conditions:
-        return Conditions(self, conditions or (), now=now)
+    def manage(self, conditions: Iterable[Condition] | None, *, now: float) -> ConditionManager:
+        """Start working out the conditions of a status; ``now`` is in Unix seconds."""
+        return ConditionManager(self, conditions or (), now=now)
 
 
-class Conditions:
+class ConditionManager:
     """The conditions of one status while it is being worked out; ``list()`` is the outcome."""
 
     def __init__(self, kinds: ConditionSet, given: Iterable[Condition], *, now: float) -> None:
@@ -37,23 +36,28 @@ class Conditions:
         self._touched: dict[str, int] = {}  # order of changes within one moment
 
     def list(self) -> list[Condition]:
+        """Return the outcome, sorted by type."""
         return [self._by_type[kind] for kind in sorted(self._by_type)]
 
     def get(self, kind: str) -> Condition | None:
+        """Return the condition of this type."""
         return self._by_type.get(kind)
 
     def status(self, kind: str) -> str:
         """True, False or Unknown; Unknown where there is no such condition."""
-        found = self._by_type.get(kind)
-        return str(found["status"]) if found else "Unknown"
+        condition = self._by_type.get(kind)
+        return str(condition["status"]) if condition else "Unknown"
 
     def is_true(self, kind: str) -> bool:
+        """Whether the condition is True."""
         return self.status(kind) == "True"
 
     def is_false(self, kind: str) -> bool:
+        """Whether the condition is False."""
         return self.status(kind) == "False"
 
     def is_happy(self) -> bool:
+        """Whether the condition that sums up the set is True."""
         return self.is_true(self._set.happy)
 
     def initialize(self) -> None:
@@ -66,15 +70,18 @@ class Conditions:
                 self._set_condition(kind, status)
 
     def mark_true(self, kind: str, reason: str = "", message: str = "") -> None:
+        """Set a condition to True; the happy one follows when all others are."""
         self._set_condition(kind, "True", reason, message)
         self._recompute_happy(kind)
 
     def mark_false(self, kind: str, reason: str, message: str = "") -> None:
+        """Set a condition to False, and the happy one with it when it is of the set."""
         self._set_condition(kind, "False", reason, message)
         if kind in self._set.dependents:
             self._set_condition(self._set.happy, "False", reason, message)
 
     def mark_unknown(self, kind: str, reason: str = "", message: str = "") -> None:
+        """Set a condition to Unknown; the happy one becomes it unless another is False."""
         self._set_condition(kind, "Unknown", reason, message)
         if any(self.is_false(dependent) for dependent in self._set.dependents):
             if not self.is_false(self._set.happy):
@@ -132,7 +139,7 @@ class Conditions:
             self._set_condition(self._set.happy, "True")
 
     def _unhappy_dependent(self) -> Condition | None:
-        """The newest False dependent, else the newest Unknown one, else a missing one."""
+        """Return the newest False dependent, else the newest Unknown one, else a missing one."""
         present = [self._by_type[k] for k in self._set.dependents if k in self._by_type]
         present.sort(key=self._age, reverse=True)
         for status in ("False", "Unknown"):

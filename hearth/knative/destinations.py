@@ -27,6 +27,8 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
+    """Why there is no address."""
+
     message: str
 
 
@@ -44,6 +46,7 @@ class Reference:
 
     @property
     def resource(self) -> Resource:
+        """The resource, its plural guessed from the kind as apimachinery does."""
         group, _, version = self.api_version.rpartition("/")
         return Resource(group, version, plural_of(self.kind), self.kind)
 
@@ -61,7 +64,7 @@ class Reference:
 
 
 def plural_of(kind: str) -> str:
-    """The plural of a kind as apimachinery guesses it."""
+    """Return the plural of a kind as apimachinery guesses it."""
     singular = kind.lower()
     if singular.endswith("endpoints"):
         return singular
@@ -73,7 +76,7 @@ def plural_of(kind: str) -> str:
 
 
 def reference_of(destination: dict[str, Any], namespace: str) -> Reference | None:
-    """The object a destination refers to, by default in the referrer's namespace."""
+    """Return the object a destination refers to, by default in the referrer's namespace."""
     given = destination.get("ref")
     if not given:
         return None
@@ -128,10 +131,10 @@ def _address(destination: dict[str, Any], reference: Reference, referred: Object
         scheme = "https" if certificates else "http"
         host = f"{reference.name}.{reference.namespace}.svc.{CLUSTER_DOMAIN}"
         return Resolved(f"{scheme}://{host}", certificates, audience)
-    wanted = (destination.get("ref") or {}).get("address")
-    address = _select(referred.get("status") or {}, wanted)
-    if address is None and wanted:
-        return Unresolved(f"address with name {quote(wanted)} not found for {reference}")
+    asked = (destination.get("ref") or {}).get("address")
+    address = _select(referred.get("status") or {}, asked)
+    if address is None and asked:
+        return Unresolved(f"address with name {quote(asked)} not found for {reference}")
     if address is None:
         return Unresolved(f"address not set for {reference}")
     if not address.get("url"):
@@ -145,9 +148,9 @@ def _address(destination: dict[str, Any], reference: Reference, referred: Object
     )
 
 
-def _select(status: dict[str, Any], wanted: str | None) -> dict[str, Any] | None:
-    """The address of that name, else the first of several, else the only one."""
+def _select(status: dict[str, Any], asked: str | None) -> dict[str, Any] | None:
+    """Return the address of that name, else the first of several, else the only one."""
     several: list[dict[str, Any]] = status.get("addresses") or []
-    if wanted:
-        return next((each for each in several if each.get("name") == wanted), None)
+    if asked:
+        return next((each for each in several if each.get("name") == asked), None)
     return several[0] if several else status.get("address")

@@ -26,7 +26,7 @@ Errors = list[FieldError]
 
 
 def via(errors: Iterable[FieldError], *fields: str) -> Errors:
-    """The errors, seen from outside the fields: ``via(errors, "spec", "[0]")``."""
+    """Return the errors, seen from outside the fields: ``via(errors, "spec", "[0]")``."""
     return [
         FieldError(
             error.message,
@@ -39,6 +39,7 @@ def via(errors: Iterable[FieldError], *fields: str) -> Errors:
 
 
 def via_index(errors: Iterable[FieldError], field: str, index: int) -> Errors:
+    """Return the errors as seen from outside one entry of a list."""
     return via(errors, f"{field}[{index}]")
 
 
@@ -62,8 +63,8 @@ def merged(errors: Iterable[FieldError]) -> Errors:
         same = paths.setdefault((error.message, error.details, error.warning), {})
         same.update(dict.fromkeys(error.paths))
     return [
-        FieldError(message, tuple(sorted(found)), details, warning)
-        for (message, details, warning), found in sorted(paths.items(), key=lambda item: item[0])
+        FieldError(message, tuple(sorted(fields)), details, warning)
+        for (message, details, warning), fields in sorted(paths.items(), key=lambda item: item[0])
     ]
 
 
@@ -74,32 +75,40 @@ def line(error: FieldError) -> str:
 
 
 def text(errors: Iterable[FieldError]) -> str:
+    """Return all complaints as the text a webhook answers with."""
     return "\n".join(line(error) for error in merged(errors))
 
 
 def missing(*fields: str) -> FieldError:
+    """Complain about fields that must be there."""
     return FieldError("missing field(s)", fields)
 
 
 def disallowed(*fields: str) -> FieldError:
+    """Complain about fields that must not be there."""
     return FieldError("must not set the field(s)", fields)
 
 
 def invalid(value: object, field: str, *details: str) -> FieldError:
+    """Complain about a value that its field cannot have."""
     return FieldError(f"invalid value: {value}", (field,), ", ".join(details))
 
 
 def out_of_bounds(low: object, value: object, high: object, *, field: str) -> FieldError:
+    """Complain about a number that is too small or too large."""
     return FieldError(f"expected {low} <= {value} <= {high}", (field,))
 
 
 def missing_one_of(*fields: str) -> FieldError:
+    """Complain that none of several fields is there."""
     return FieldError("expected exactly one, got neither", fields)
 
 
 def multiple_one_of(*fields: str) -> FieldError:
+    """Complain that more than one of several fields is there."""
     return FieldError("expected exactly one, got both", fields)
 
 
 def invalid_key(key: str, field: str, *details: str) -> FieldError:
+    """Complain about the key of a map."""
     return FieldError(f"invalid key name {quote(key)}", (field,), ", ".join(details))

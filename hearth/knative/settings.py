@@ -39,7 +39,7 @@ def from_config_map(config_map: str, parse: Callable[[Mapping[str, str]], T]) ->
 
 
 def parsers(settings: Any) -> dict[str, Parse]:
-    """The parsers of a settings class (or instance), by the name of their ConfigMap."""
+    """Return the parsers of a settings class (or instance), by the name of their ConfigMap."""
     return {name: parse for name, (_, parse) in _declared(settings).items()}
 
 

@@ -21,13 +21,13 @@ _ABSENT = object()
 
 
 def short_diff(old: Model, new: Model, root: str) -> str:
-    """The changes as text; empty when there are none. ``root`` is the type's name in Go."""
-    found: list[str] = []
-    _struct(old, new, f"{{{root}}}", found)
-    return "".join(found)
+    """Return the changes as text; empty when there are none. ``root`` is the type's name in Go."""
+    changes: list[str] = []
+    _struct(old, new, f"{{{root}}}", changes)
+    return "".join(changes)
 
 
-def _struct(old: Model, new: Model, path: str, found: list[str]) -> None:
+def _struct(old: Model, new: Model, path: str, changes: list[str]) -> None:
     model = type(old)
     for name, info in model.model_fields.items():
         before, after = getattr(old, name), getattr(new, name)
@@ -36,7 +36,7 @@ def _struct(old: Model, new: Model, path: str, found: list[str]) -> None:
         alias = info.alias or name
         step = f"{path}{_embedding(model, name)}.{_go_name(alias)}"
         pointer = info.default is None and not isinstance(before, list | dict)
-        _value(before, after, step, found=found, pointer=pointer, annotation=info.annotation)
+        _value(before, after, step, changes=changes, pointer=pointer, annotation=info.annotation)
 
 
 def _value(
@@ -44,46 +44,46 @@ def _value(
     after: Any,
     path: str,
     *,
-    found: list[str],
+    changes: list[str],
     pointer: bool = False,
     annotation: Any = None,
 ) -> None:
     if before == after:
         return
     if isinstance(before, Model) and isinstance(after, Model):
-        _struct(before, after, path, found)
+        _struct(before, after, path, changes)
     elif isinstance(before, dict | list) and not (before and after):
         # No slice is another thing than a slice without members.
-        _report(before, after, path, found=found)
+        _report(before, after, path, changes=changes)
     elif isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
             step = f'{path}["{key}"]'
-            _value(before.get(key, _ABSENT), after.get(key, _ABSENT), step, found=found)
+            _value(before.get(key, _ABSENT), after.get(key, _ABSENT), step, changes=changes)
     elif isinstance(before, list) and isinstance(after, list):
-        _list(before, after, path, found)
+        _list(before, after, path, changes)
     else:
         scalars = not isinstance(before, Model) and not isinstance(after, Model)
         shown = f"*{path}" if pointer and scalars and None not in (before, after) else path
-        _report(before, after, shown, found=found, annotation=annotation)
+        _report(before, after, shown, changes=changes, annotation=annotation)
 
 
-def _list(before: Sequence[Any], after: Sequence[Any], path: str, found: list[str]) -> None:
+def _list(before: Sequence[Any], after: Sequence[Any], path: str, changes: list[str]) -> None:
     if len(before) == len(after):
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            _value(one, other, f"{path}[{index}]", found=found)
+            _value(one, other, f"{path}[{index}]", changes=changes)
         return
     texts = [repr(item) for item in before], [repr(item) for item in after]
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
         for index in range(i1, i2):
-            _report(before[index], _ABSENT, f"{path}[{index}->?]", found=found)
+            _report(before[index], _ABSENT, f"{path}[{index}->?]", changes=changes)
         for index in range(j1, j2):
-            _report(_ABSENT, after[index], f"{path}[?->{index}]", found=found)
+            _report(_ABSENT, after[index], f"{path}[?->{index}]", changes=changes)
 
 
 def _report(
-    before: Any, after: Any, path: str, *, found: list[str], annotation: Any = None
+    before: Any, after: Any, path: str, *, changes: list[str], annotation: Any = None
 ) -> None:
     lines = [f"{path}:\n"]
     for sign, value in (("-", before), ("+", after)):
@@ -92,11 +92,11 @@ def _report(
             pointer = annotation is not None and strip(annotation)[2]
             text = f"&{_text(value)}" if pointer and isinstance(value, Model) else _text(value)
             lines.append(f'\t{sign}: {"" if pointer else kind}"{text}"\n')
-    found.append("".join(lines))
+    changes.append("".join(lines))
 
 
 def _text(value: Any) -> str:
-    """A value as ``%+v`` prints it."""
+    """Return a value as ``%+v`` prints it."""
     if value is None:
         return "<nil>"
     if isinstance(value, bool):

@@ -70,6 +70,7 @@ class BadReview(ValueError):
 
 
 def decode(body: bytes) -> AdmissionRequest:
+    """Read an AdmissionReview; raise ValueError when it is none."""
     try:
         request = orjson.loads(body)["request"]
         kind, resource = request["kind"], request["resource"]
@@ -95,7 +96,7 @@ def decode(body: bytes) -> AdmissionRequest:
 
 
 def encode(request: AdmissionRequest, response: AdmissionResponse) -> bytes:
-    """The AdmissionReview that answers the request."""
+    """Return the AdmissionReview that answers the request."""
     answer: dict[str, Any] = {"uid": request.uid, "allowed": response.allowed}
     if not response.allowed:
         answer["status"] = {
@@ -118,7 +119,7 @@ def encode(request: AdmissionRequest, response: AdmissionResponse) -> bytes:
 
 
 def review_object(request: AdmissionRequest) -> Object:
-    """The AdmissionReview that asks this; what tests and other callers send."""
+    """Return the AdmissionReview that asks this; what tests and other callers send."""
     kind = {"group": request.group, "version": request.version, "kind": request.kind}
     resource = {"group": request.group, "version": request.version, "resource": request.resource}
     return {
@@ -148,6 +149,7 @@ class Mounted:
     path: str = ""
 
     async def __call__(self, request: Request) -> Response:
+        """Answer one AdmissionReview."""
         try:
             asked = decode(await request.body())
         except BadReview as error:
@@ -176,7 +178,7 @@ async def _healthy(request: Request) -> Response:
 
 
 def make_app(handlers: Mapping[str, Handler]) -> Starlette:
-    """An ASGI application that serves each handler at its path, and ``/health``."""
+    """Return an ASGI application that serves each handler at its path, and ``/health``."""
     routes = [Route("/health", _healthy)]
     for path, handler in handlers.items():
         mounted = Mounted(handler, path)

@@ -25,6 +25,8 @@ async def apply_plan(
     The actions of a stage run side by side; its Events are recorded when all of them are done.
     """
     for stage in (plan.actions, plan.then):
+        if not stage:
+            continue
         writes = [action for action in stage if not isinstance(action, Event)]
         await _run_stage(client, writes, manager=manager, seen=seen)
         for action in stage:

@@ -126,8 +126,8 @@ class WatchCache:
         """Call back for every change from now on, and now for what is there already."""
         subscriber = _Subscriber(callback, self._objects.get)
         self._subscribers.append(subscriber)
-        for at, obj in list(self._objects.items()):
-            subscriber.tell(at, None, obj)
+        for item, obj in list(self._objects.items()):
+            subscriber.tell(item, None, obj)
 
     def put(self, obj: Object) -> None:
         """Take over the answer to a write of our own, so that the writer sees it at once.
@@ -208,10 +208,10 @@ class WatchCache:
         fresh = {key(item): item for item in items}
         for gone in self._objects.keys() - fresh.keys():
             self._store(gone, None)
-        for at, obj in fresh.items():
-            known = self._objects.get(at)
+        for item, obj in fresh.items():
+            known = self._objects.get(item)
             if known is None or resource_version(known) != resource_version(obj):
-                self._store(at, obj)
+                self._store(item, obj)
         self._version = version
         self._synced.set()
 
@@ -226,29 +226,29 @@ class WatchCache:
             if known is None or int(resource_version(known)) < number:
                 self._store(key(event.object), event.object)
 
-    def _store(self, at: Key, new: Object | None) -> None:
+    def _store(self, item: Key, new: Object | None) -> None:
         if new is not None:
             # Half of an object, and nobody here reads it. An update without it keeps the server's.
             metadata(new).pop("managedFields", None)
-        old = self._objects.pop(at, None) if new is None else self._objects.get(at)
+        old = self._objects.pop(item, None) if new is None else self._objects.get(item)
         if new is not None:
-            self._objects[at] = new
+            self._objects[item] = new
         elif old is None:
             return
-        self._reindex(at, old, new)
+        self._reindex(item, old, new)
         for subscriber in self._subscribers:
-            subscriber.tell(at, old, new)
+            subscriber.tell(item, old, new)
 
-    def _reindex(self, at: Key, old: Object | None, new: Object | None) -> None:
+    def _reindex(self, item: Key, old: Object | None, new: Object | None) -> None:
         for function, entries in self._indexes.values():
             for value in _values(function, old):
                 bucket = entries.get(value)
                 if bucket is not None:
-                    bucket.pop(at, None)
+                    bucket.pop(item, None)
                     if not bucket:
                         del entries[value]
             for value in _values(function, new):
-                entries.setdefault(value, {})[at] = new  # type: ignore[assignment]
+                entries.setdefault(value, {})[item] = new  # type: ignore[assignment]
 
 
 class _Subscriber:
@@ -263,30 +263,30 @@ class _Subscriber:
         """The object as the callback knew it last, and how often it failed since."""
         self._timers: dict[Key, asyncio.TimerHandle] = {}
 
-    def tell(self, at: Key, old: Object | None, new: Object | None) -> None:
+    def tell(self, item: Key, old: Object | None, new: Object | None) -> None:
         if self._failed:
-            old = self._failed.get(at, (old, 0))[0]
+            old = self._failed.get(item, (old, 0))[0]
         try:
             if old is not None or new is not None:
                 self._callback(old, new)
         except Exception:
-            caught("callback", at)
-            self._try_again(at, old)
+            caught("callback", item)
+            self._try_again(item, old)
         else:
             if self._failed:
-                self._failed.pop(at, None)
+                self._failed.pop(item, None)
 
-    def _try_again(self, at: Key, old: Object | None) -> None:
-        failures = self._failed.get(at, (old, 0))[1] + 1
-        self._failed[at] = old, failures
-        if at not in self._timers:
+    def _try_again(self, item: Key, old: Object | None) -> None:
+        failures = self._failed.get(item, (old, 0))[1] + 1
+        self._failed[item] = old, failures
+        if item not in self._timers:
             loop = asyncio.get_running_loop()
-            self._timers[at] = loop.call_later(backoff(failures), self._again, at)
+            self._timers[item] = loop.call_later(backoff(failures), self._again, item)
 
-    def _again(self, at: Key) -> None:
-        del self._timers[at]
-        if at in self._failed:
-            self.tell(at, None, self._current(at))
+    def _again(self, item: Key) -> None:
+        del self._timers[item]
+        if item in self._failed:
+            self.tell(item, None, self._current(item))
 
     def close(self) -> None:
         for timer in self._timers.values():

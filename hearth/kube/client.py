@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Access:
 
     @classmethod
     def from_kubeconfig(cls, path: Path) -> Access:
-        """The current context of a kubeconfig; raises ValueError when it names nothing."""
+        """Return the current context of a kubeconfig; raises ValueError when it names nothing."""
         config = yaml.safe_load(path.read_text())
         try:
             context = _named(config["contexts"], config["current-context"])["context"]
@@ -70,6 +71,7 @@ class Access:
         )
 
     def ssl_context(self) -> ssl.SSLContext | bool:
+        """Return what the server is verified by; True is the system's way."""
         if not self.server.startswith("https"):
             return True
         context = ssl.create_default_context(cadata=self.ca_pem)
@@ -80,8 +82,8 @@ class Access:
         return context
 
 
-def _named(entries: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
-    return next(entry for entry in entries if entry["name"] == wanted)
+def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(entry for entry in entries if entry["name"] == name)
 
 
 def _inline_or_file(section: Mapping[str, str], field: str) -> str | None:
@@ -115,6 +117,7 @@ class KubeClient:
 
     @classmethod
     def from_kubeconfig(cls, path: Path, *, user_agent: str = "hearth") -> KubeClient:
+        """Connect to what the current context of a kubeconfig names."""
         return cls(Access.from_kubeconfig(path), user_agent=user_agent)
 
     async def __aenter__(self) -> Self:
@@ -124,6 +127,7 @@ class KubeClient:
         await self.close()
 
     async def close(self) -> None:
+        """Close the connections."""
         await self._session.close()
 
     # -- reading ---------------------------------------------------------------------------
@@ -131,6 +135,7 @@ class KubeClient:
     async def get(
         self, resource: Resource, name: str, namespace: str | None = None, *, subresource: str = ""
     ) -> Object:
+        """Return one object; raise ``NotFound`` when there is none."""
         return await self.request("GET", resource.path(namespace, name, subresource))
 
     async def list(
@@ -142,7 +147,7 @@ class KubeClient:
         field_selector: str | None = None,
         limit: int | None = None,
     ) -> tuple[list[Object], str]:
-        """All objects (read in pages when ``limit`` is given) and the list's resourceVersion.
+        """Return all objects, read in pages of ``limit``, and the list's resourceVersion.
 
         Items of a list carry no apiVersion and kind on the wire; they are filled in here.
         """
@@ -203,7 +208,7 @@ class KubeClient:
     async def logs(
         self, name: str, namespace: str, *, query: Mapping[str, str] | None = None
     ) -> AsyncIterator[bytes]:
-        """The log of a pod, line by line; with ``follow`` until the container ends."""
+        """Return the log of a pod, line by line; with ``follow`` until the container ends."""
         timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS)
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
         async for line in self.stream_lines(path, dict(query or {}), timeout=timeout):
@@ -212,6 +217,7 @@ class KubeClient:
     async def stream_lines(
         self, path: str, query: dict[str, str], *, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[bytes]:
+        """Yield the lines of an answer as they come."""
         try:
             async with self._session.get(
                 self._server + path, params=query, timeout=timeout
@@ -233,15 +239,18 @@ class KubeClient:
         dry_run: bool = False,
         field_manager: str | None = None,
     ) -> Object:
+        """Create an object and return it as stored; raise ``AlreadyExists``."""
         path = resource.path(namespace(obj) or None)
         query = _query(dryRun="All" if dry_run else None, fieldManager=field_manager)
         return await self.request("POST", path, body=obj, query=query)
 
     async def update(self, resource: Resource, obj: Object, *, subresource: str = "") -> Object:
+        """Replace an object; raise ``Conflict`` when it was changed since it was read."""
         path = resource.path(namespace(obj) or None, name(obj), subresource)
         return await self.request("PUT", path, body=obj)
 
     async def update_status(self, resource: Resource, obj: Object) -> Object:
+        """Replace the status of an object; raise ``Conflict`` as ``update`` does."""
         return await self.update(resource, obj, subresource="status")
 
     async def patch(
@@ -254,6 +263,7 @@ class KubeClient:
         content_type: str = MERGE_PATCH,
         subresource: str = "",
     ) -> Object:
+        """Change some fields of an object; ``content_type`` says what kind of patch it is."""
         path = resource.path(namespace, name, subresource)
         return await self.request("PATCH", path, body=patch, content_type=content_type)
 
@@ -275,6 +285,7 @@ class KubeClient:
         grace_period_seconds: int | None = None,
         uid: str | None = None,
     ) -> Object:
+        """Delete an object, or begin to; ``uid`` guards against deleting its successor."""
         options: Object = {"apiVersion": "v1", "kind": "DeleteOptions"}
         if propagation is not None:
             options["propagationPolicy"] = propagation
@@ -294,7 +305,8 @@ class KubeClient:
         content_type: str = "application/json",
     ) -> Object:
         """One request; the decoded answer, or an ``ApiError``."""
-        data = None if body is None else orjson.dumps(body)
+        # As a stream: a large body in one piece would hold the loop up (aiohttp warns of it).
+        data = None if body is None else io.BytesIO(orjson.dumps(body))
         headers = None if body is None else {"Content-Type": content_type}
         try:
             async with self._session.request(

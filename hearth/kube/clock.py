@@ -25,5 +25,5 @@ def rfc3339_micro(seconds: float) -> str:
 
 
 def parse_rfc3339(text: str) -> float:
-    """Seconds since the epoch; raises ValueError on anything that is not RFC 3339."""
+    """Return seconds since the epoch; raises ValueError on anything that is not RFC 3339."""
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
-from hearth.kube.cache import WatchCache
 from hearth.kube.errors import ApiError, Conflict, Retryable, Terminal
-from hearth.kube.meta import Key, Object, key, key_text
+from hearth.kube.meta import Key, key_text
 from hearth.kube.queue import WorkQueue
 from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
 
@@ -33,20 +32,6 @@ class Controller:
         self._workers = workers
         for result in ("success", "retry", "terminal"):
             RECONCILES.labels(controller=name, result=result)
-
-    def watches(
-        self, cache: WatchCache, to_keys: Callable[[Object], Iterable[Key]] | None = None
-    ) -> None:
-        """Enqueue for each change in a cache: the object's own key, or what to_keys gives."""
-        keys_of = to_keys or (lambda obj: (key(obj),))
-
-        def changed(old: Object | None, new: Object | None) -> None:
-            for obj in (old, new):
-                if obj is not None:
-                    for item in keys_of(obj):
-                        self.queue.add(item)
-
-        cache.on_change(changed)
 
     async def run(self) -> None:
         """Work until cancelled."""

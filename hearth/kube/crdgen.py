@@ -49,6 +49,8 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Crd:
+    """What a CustomResourceDefinition is made from."""
+
     group: str
     kind: str
     plural: str
@@ -60,11 +62,12 @@ class Crd:
 
     @property
     def name(self) -> str:
+        """The name of the definition."""
         return f"{self.plural}.{self.group}"
 
 
 def crd_object(crd: Crd) -> dict[str, Any]:
-    """The CustomResourceDefinition."""
+    """Return the CustomResourceDefinition."""
     names: dict[str, Any] = {
         "kind": crd.kind,
         "listKind": f"{crd.kind}List",
@@ -112,7 +115,7 @@ def _version(version: Version) -> dict[str, Any]:
 
 
 def schema_of(annotation: Any) -> dict[str, Any]:
-    """The structural schema of a type: a model, a list, a map or a scalar, with its markers."""
+    """Return the structural schema of a type: a model, list, map or scalar, with its markers."""
     bare, markers, _ = strip(annotation)
     schema: dict[str, Any] = {}
     extras = [marker for marker in markers if isinstance(marker, Schema)]
@@ -171,6 +174,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def to_yaml(crd: Crd) -> str:
+    """Return the definition as the file in ``crds/`` has it."""
     return yaml.dump(
         crd_object(crd), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True
     )

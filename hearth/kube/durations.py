@@ -26,13 +26,13 @@ def parse_go_duration(text: str) -> float:
     sign, rest = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
     if rest == "0":
         return 0.0
-    total, at = 0.0, 0
-    while at < len(rest):
-        part = _GO_PART.match(rest, at)
+    total, position = 0.0, 0
+    while position < len(rest):
+        part = _GO_PART.match(rest, position)
         if part is None:
-            raise ValueError(_go_complaint(text, rest[at:]))
+            raise ValueError(_go_complaint(text, rest[position:]))
         total += float(part[1]) * _GO_UNITS[part[2]]
-        at = part.end()
+        position = part.end()
     if not rest or total > _LONGEST_SECONDS:
         raise ValueError(f'time: invalid duration "{text}"')
     return sign * total
@@ -89,20 +89,20 @@ _ISO_SECONDS = {
 
 
 def parse_iso8601_duration(text: str) -> float:
-    """Seconds of an ISO 8601 duration; raises ValueError when it is none.
+    """Return seconds of an ISO 8601 duration; raises ValueError when it is none.
 
     As lenient as Knative: a sign before each number, and a point or a comma in it.
     """
     if text == "P0":
         return 0.0
-    found = _ISO.match(text)
-    if found is None or not any(found[unit] for unit in _ISO_SECONDS):
+    match = _ISO.match(text)
+    if match is None or not any(match[unit] for unit in _ISO_SECONDS):
         raise ValueError(f"{text!r} is not an ISO 8601 duration")
     total = sum(
-        float(found[unit].replace(",", ".")) * size
+        float(match[unit].replace(",", ".")) * size
         for unit, size in _ISO_SECONDS.items()
-        if found[unit]
+        if match[unit]
     )
     if total > _LONGEST_SECONDS:
         raise ValueError(f"{text!r} is longer than a duration can be")
-    return -total if found["sign"] == "-" else total
+    return -total if match["sign"] == "-" else total

@@ -24,43 +24,47 @@ class ApiError(Exception):
 
     @property
     def code(self) -> int:
+        """The HTTP status; 0 when there was no answer."""
         return int(self.status.get("code", 0))
 
     @property
     def reason(self) -> str:
+        """The reason in one word, as Kubernetes names it."""
         return str(self.status.get("reason", ""))
 
     @property
     def message(self) -> str:
+        """What the server said."""
         return str(self.status.get("message", ""))
 
     @property
     def details(self) -> dict[str, Any]:
+        """What the error is about, and its causes."""
         return self.status.get("details") or {}
 
 
 class BadRequest(ApiError):
-    pass
+    """The request cannot be understood."""
 
 
 class Unauthorized(ApiError):
-    pass
+    """The server does not know who asks."""
 
 
 class Forbidden(ApiError):
-    pass
+    """Who asks may not do that, or nobody may now."""
 
 
 class NotFound(ApiError):
-    pass
+    """There is no such object, or no such resource."""
 
 
 class AlreadyExists(ApiError):
-    pass
+    """There is an object of that name."""
 
 
 class Conflict(ApiError):
-    pass
+    """The object was changed since it was read."""
 
 
 class Gone(ApiError):
@@ -68,11 +72,11 @@ class Gone(ApiError):
 
 
 class Invalid(ApiError):
-    pass
+    """The object breaks a rule of its kind."""
 
 
 class TooManyRequests(ApiError):
-    pass
+    """The server asks to come back later."""
 
 
 class Unavailable(ApiError):
@@ -99,7 +103,7 @@ _BY_CODE: dict[int, type[ApiError]] = {
 
 
 def error_for(status: dict[str, Any]) -> ApiError:
-    """The exception for a ``Status`` object."""
+    """Return the exception for a ``Status`` object."""
     code = int(status.get("code", 0))
     if code == 409:
         return (
@@ -111,6 +115,6 @@ def error_for(status: dict[str, Any]) -> ApiError:
 
 
 def unreachable(server: str, cause: BaseException) -> Unavailable:
-    """The error for a request that got no answer."""
+    """Return the error for a request that got no answer."""
     text = f"the server {server} cannot be reached: {cause or type(cause).__name__}"
     return Unavailable({"kind": "Status", "status": "Failure", "message": text, "code": 0})

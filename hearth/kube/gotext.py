@@ -27,7 +27,7 @@ class OutOfRange(ValueError):
 
 
 def parse_int(text: str, bits: int = 64, *, function: str = "ParseInt") -> int:
-    """A decimal integer of that many bits."""
+    """Return a decimal integer of that many bits."""
     if not _DECIMAL.match(text):
         raise ValueError(f"strconv.{function}: parsing {quote(text)}: invalid syntax")
     number = _integer(text)
@@ -37,7 +37,7 @@ def parse_int(text: str, bits: int = 64, *, function: str = "ParseInt") -> int:
 
 
 def _integer(text: str) -> int | None:
-    """The integer that the digits are; None when it has more than any type of Go holds."""
+    """Return the integer that the digits are; None when it has more than any type of Go holds."""
     digits = text.lstrip("+-").lstrip("0") or "0"
     if len(digits) > _LONGEST_INTEGER:
         return None
@@ -45,7 +45,7 @@ def _integer(text: str) -> int | None:
 
 
 def parse_uint(text: str, bits: int = 64) -> int:
-    """A decimal integer of that many bits that has no sign."""
+    """Return a decimal integer of that many bits that has no sign."""
     if not text.isascii() or not text.isdigit():
         raise ValueError(f"strconv.ParseUint: parsing {quote(text)}: invalid syntax")
     number = _integer(text)
@@ -55,7 +55,7 @@ def parse_uint(text: str, bits: int = 64) -> int:
 
 
 def parse_float(text: str) -> float:
-    """A float64 as Go reads it: NaN and infinities by name, underscores between digits."""
+    """Return a float64 as Go reads it: NaN and infinities by name, underscores between digits."""
     if not _FLOAT.match(text):
         raise ValueError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
     number = float(text)
@@ -65,7 +65,7 @@ def parse_float(text: str) -> float:
 
 
 def parse_finite(text: str) -> float:
-    """A float64 that one can compute with; NaN and infinities are out of range."""
+    """Return a float64 that one can compute with; NaN and infinities are out of range."""
     number = parse_float(text)
     if not math.isfinite(number):
         raise OutOfRange(f"strconv.ParseFloat: parsing {quote(text)}: value out of range")
@@ -103,5 +103,5 @@ def quote(text: str) -> str:
 
 
 def format_list(items: list[str] | tuple[str, ...]) -> str:
-    """A slice of strings as ``%v``: in brackets, parted by spaces."""
+    """Return a slice of strings as ``%v``: in brackets, parted by spaces."""
     return f"[{' '.join(items)}]"

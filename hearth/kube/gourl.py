@@ -18,7 +18,7 @@ _UNRESERVED = "/$&+,:;=@-_.~!*'()[]%"
 
 
 def normalized(text: str) -> str:
-    """The URL as it is written back; raises ValueError with ``parse "...": ...``."""
+    """Return the URL as it is written back; raises ValueError with ``parse "...": ...``."""
     try:
         return _normalized(text)
     except ValueError as error:
@@ -32,8 +32,8 @@ def _normalized(text: str) -> str:
     scheme = ""
     if rest.startswith(":"):
         raise ValueError("missing protocol scheme")
-    if found := _SCHEME.match(rest):
-        scheme, rest = found[1].lower() + ":", rest[found.end() :]
+    if match := _SCHEME.match(rest):
+        scheme, rest = match[1].lower() + ":", rest[match.end() :]
     elif ":" in rest.split("/", 1)[0].split("?", 1)[0]:
         raise ValueError("first path segment in URL cannot contain colon")
     rest, mark, query = rest.partition("?")

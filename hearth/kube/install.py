@@ -14,6 +14,7 @@ import yaml
 
 import hearth
 from hearth.kube.client import KubeClient
+from hearth.kube.conditions import Conditions
 from hearth.kube.errors import AlreadyExists, Conflict
 from hearth.kube.meta import Object, name, namespace, resource_version
 from hearth.kube.resources import CONFIGMAPS, CRDS, NAMESPACES, Resource
@@ -24,11 +25,11 @@ _HERE = Path(hearth.__file__).resolve().parent
 
 
 def shipped(folder: str) -> list[Object]:
-    """The objects of ``config/FOLDER``, in the checkout or inside the installed package."""
+    """Return the objects of ``config/FOLDER``, in the checkout or inside the installed package."""
     checkout = _HERE.parent / "config" / folder
-    found = checkout if checkout.is_dir() else _HERE / "_data" / "config" / folder
+    root = checkout if checkout.is_dir() else _HERE / "_data" / "config" / folder
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [yaml.load(path.read_bytes(), Loader=loader) for path in sorted(found.glob("*.yaml"))]
+    return [yaml.load(path.read_bytes(), Loader=loader) for path in sorted(root.glob("*.yaml"))]
 
 
 async def install(
@@ -49,9 +50,9 @@ async def _ensure_objects(client: KubeClient, objects: Sequence[Object], manager
         if obj["kind"] == "Namespace":
             await _create(client, NAMESPACES, obj, manager)
     present: set[tuple[str, str]] = set()
-    for space in {namespace(obj) for obj in config_maps}:
-        found, _ = await client.list(CONFIGMAPS, space)
-        present |= {(space, name(obj)) for obj in found}
+    for each_namespace in {namespace(obj) for obj in config_maps}:
+        items, _ = await client.list(CONFIGMAPS, each_namespace)
+        present |= {(each_namespace, name(obj)) for obj in items}
     async with asyncio.TaskGroup() as tasks:
         for obj in config_maps:
             if (namespace(obj), name(obj)) not in present:
@@ -70,9 +71,9 @@ async def _ensure_definitions(
 ) -> None:
     present = await _definitions(client)
     async with asyncio.TaskGroup() as tasks:
-        for wanted in definitions:
-            found = present.get(name(wanted))
-            tasks.create_task(_ensure_definition(client, wanted, found, manager=manager))
+        for definition in definitions:
+            known = present.get(name(definition))
+            tasks.create_task(_ensure_definition(client, definition, known, manager=manager))
     names = {name(obj) for obj in definitions}
     async with asyncio.timeout(_WAIT_SECONDS):
         # Established within milliseconds, at the first start only: not worth a watch.
@@ -81,27 +82,22 @@ async def _ensure_definitions(
 
 
 async def _definitions(client: KubeClient) -> dict[str, Object]:
-    found, _ = await client.list(CRDS)
-    return {name(obj): obj for obj in found}
+    items, _ = await client.list(CRDS)
+    return {name(obj): obj for obj in items}
 
 
 async def _ensure_definition(
-    client: KubeClient, wanted: Object, found: Object | None, *, manager: str
+    client: KubeClient, definition: Object, known: Object | None, *, manager: str
 ) -> None:
-    if found is None:
-        await _create(client, CRDS, wanted, manager)
-    elif found["spec"] != found["spec"] | wanted["spec"]:
-        metadata = wanted["metadata"] | {"resourceVersion": resource_version(found)}
+    if known is None:
+        await _create(client, CRDS, definition, manager)
+    elif known["spec"] != known["spec"] | definition["spec"]:
+        metadata = definition["metadata"] | {"resourceVersion": resource_version(known)}
         try:
-            await client.update(CRDS, wanted | {"metadata": metadata})
+            await client.update(CRDS, definition | {"metadata": metadata})
         except Conflict:  # another process is at it; both want the same
             return
 
 
 def _all_served(present: Mapping[str, Object], names: set[str]) -> bool:
-    return all(_is_established(present.get(wanted, {})) for wanted in names)
-
-
-def _is_established(definition: Object) -> bool:
-    conditions = (definition.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+    return all(Conditions.of(present.get(each)).is_true("Established") for each in names)

@@ -43,12 +43,12 @@ _END = _Token(END, is_symbol=True)
 
 
 def _tokens(text: str) -> list[_Token]:
-    found = [_Token(m[1] or m[2], is_symbol=bool(m[1])) for m in _TOKEN.finditer(text)]
-    return [*found, _END]
+    tokens = [_Token(m[1] or m[2], is_symbol=bool(m[1])) for m in _TOKEN.finditer(text)]
+    return [*tokens, _END]
 
 
 def parse(text: str) -> list[Clause]:
-    """The clauses of a selector; ValueError with Go's words on text outside the grammar."""
+    """Return the clauses of a selector; ValueError with Go's words on text outside the grammar."""
     return _Parser(_tokens(text)).clauses()
 
 
@@ -72,16 +72,16 @@ class _Parser:
         return self._next.is_word or self._next.text == "!"
 
     def clauses(self) -> list[Clause]:
-        found: list[Clause] = []
+        clauses: list[Clause] = []
         while self._next is not _END:
             if not self._begins_clause():
                 raise _unexpected(self._next, "!, identifier, or 'end of string'")
             try:
-                found.append(self._clause())
+                clauses.append(self._clause())
             except ValueError as error:
                 raise ValueError(f"unable to parse requirement: {error}") from None
             self._separator()
-        return found
+        return clauses
 
     def _separator(self) -> None:
         token = self._take()
@@ -113,8 +113,8 @@ class _Parser:
         shown = sorted(set(values))
         if operator in ("gt", "lt"):
             _check_number(shown[0])
-        for at, value in enumerate(shown):
-            _check(f"values[{at}][{key}]", value, label_value_problems(value))
+        for index, value in enumerate(shown):
+            _check(f"values[{index}][{key}]", value, label_value_problems(value))
         return Clause(key, operator, tuple(shown))
 
     def _value(self) -> list[str]:
@@ -139,7 +139,7 @@ class _Parser:
         return values
 
     def _set_values(self) -> list[str]:
-        """The values up to the closing parenthesis; nothing between commas is an empty one."""
+        """Return the values up to the parenthesis; nothing between commas is an empty one."""
         values: list[str] = []
         while True:
             token = self._take()

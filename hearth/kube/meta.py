@@ -8,43 +8,58 @@ Key = tuple[str, str]
 
 
 def metadata(obj: Object) -> dict[str, Any]:
-    found: dict[str, Any] = obj.get("metadata") or {}
-    return found
+    """Return the metadata, empty where there is none."""
+    fields: dict[str, Any] = obj.get("metadata") or {}
+    return fields
 
 
 def name(obj: Object) -> str:
+    """Return the name, "" where there is none."""
     return str(metadata(obj).get("name", ""))
 
 
 def namespace(obj: Object) -> str:
+    """Return the namespace, "" for a cluster-scoped object."""
     return str(metadata(obj).get("namespace", ""))
 
 
 def uid(obj: Object) -> str:
+    """Return what tells the object from others that had or will have its name."""
     return str(metadata(obj).get("uid", ""))
 
 
 def resource_version(obj: Object) -> str:
+    """Return the version that the server stored it at."""
     return str(metadata(obj).get("resourceVersion", ""))
 
 
+def creation_timestamp(obj: Object) -> str:
+    """Return when the server made the object, in RFC 3339; "" before it has."""
+    return str(metadata(obj).get("creationTimestamp") or "")
+
+
 def generation(obj: Object) -> int:
+    """Return how often its spec was changed."""
     return int(metadata(obj).get("generation", 0))
 
 
 def labels(obj: Object) -> dict[str, str]:
+    """Return its labels."""
     return metadata(obj).get("labels") or {}
 
 
 def annotations(obj: Object) -> dict[str, str]:
+    """Return its annotations."""
     return metadata(obj).get("annotations") or {}
 
 
 def finalizers(obj: Object) -> list[str]:
+    """Return what must be done before it can go."""
     return metadata(obj).get("finalizers") or []
 
 
 def key(obj: Object) -> Key:
+    """Return its namespace and name."""
     return namespace(obj), name(obj)
 
 
@@ -54,11 +69,12 @@ def key_text(of: Key) -> str:
 
 
 def is_deleting(obj: Object) -> bool:
+    """Whether it is on its way out."""
     return bool(metadata(obj).get("deletionTimestamp"))
 
 
 def owner_reference(owner: Object, *, controller: bool = True) -> dict[str, Any]:
-    """A reference that makes ``owner`` the (controlling) owner of another object."""
+    """Return a reference that makes ``owner`` the (controlling) owner of another object."""
     reference = {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -71,7 +87,7 @@ def owner_reference(owner: Object, *, controller: bool = True) -> dict[str, Any]
 
 
 def controller_of(obj: Object) -> dict[str, Any] | None:
-    """The owner reference marked as controller, if there is one."""
+    """Return the owner reference marked as controller, if there is one."""
     for reference in metadata(obj).get("ownerReferences") or ():
         if reference.get("controller"):
             return dict(reference)
@@ -79,5 +95,6 @@ def controller_of(obj: Object) -> dict[str, Any] | None:
 
 
 def is_controlled_by(obj: Object, owner: Object) -> bool:
+    """Whether ``owner`` is the controlling owner, by uid."""
     reference = controller_of(obj)
     return reference is not None and reference["uid"] == uid(owner)

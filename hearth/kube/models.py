@@ -137,7 +137,7 @@ class DecodeError(ValueError):
 
 
 def decode(model: type[M], value: Any, *, root: str, at: Sequence[str] = ()) -> M:
-    """The value as a model. ``root`` and ``at`` say where it stands: Service, ("spec",)."""
+    """Return the value as a model. ``root`` and ``at`` say where it stands: Service, ("spec",)."""
     try:
         return model.model_validate({} if value is None else value)
     except ValidationError as error:
@@ -146,7 +146,7 @@ def decode(model: type[M], value: Any, *, root: str, at: Sequence[str] = ()) -> 
 
 
 def unknown_field(model: type[Model], value: Any) -> str | None:
-    """The first member the model does not know, for decoders that allow none."""
+    """Return the first member the model does not know, for decoders that allow none."""
     if not isinstance(value, Mapping):
         return None
     fields = {info.alias or name: info for name, info in model.model_fields.items()}
@@ -154,9 +154,9 @@ def unknown_field(model: type[Model], value: Any) -> str | None:
         if name not in fields:
             return str(name)
         inner = strip(declared(fields[name]))[0]
-        found = _unknown_inside(inner, value[name])
-        if found is not None:
-            return found
+        inner_field = _unknown_inside(inner, value[name])
+        if inner_field is not None:
+            return inner_field
     return None
 
 
@@ -191,7 +191,7 @@ def _complaint(model: type[Model], error: ErrorDetails, *, root: str, at: Sequen
 
 
 def json_type(value: Any) -> str:
-    """The JSON type of a value, in encoding/json's words."""
+    """Return the JSON type of a value, in encoding/json's words."""
     names: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (bool, "bool"),
         (str, "string"),
@@ -203,10 +203,10 @@ def json_type(value: Any) -> str:
 
 
 def _go_type_at(model: type[Model], location: Sequence[str | int]) -> str:
-    found: Any = model
+    current: Any = model
     for part in location:
-        found = _member(strip(found)[0], part)
-    return go_type(found)
+        current = _member(strip(current)[0], part)
+    return go_type(current)
 
 
 def _member(of: Any, part: str | int) -> Any:
@@ -219,21 +219,21 @@ def _member(of: Any, part: str | int) -> Any:
 
 
 def declared(info: FieldInfo) -> Any:
-    """A field's type with its markers, as written in the class."""
+    """Return a field's type with its markers, as written in the class."""
     if not info.metadata:
         return info.annotation
     return Annotated.__class_getitem__((info.annotation, *info.metadata))  # type: ignore[attr-defined]
 
 
 def strip(annotation: Any) -> tuple[Any, tuple[Any, ...], bool]:
-    """A type without Annotated and None: the bare type, its markers, whether None is allowed."""
+    """Return the bare type, its markers (Annotated), and whether None is allowed."""
     markers: tuple[Any, ...] = ()
     optional = False
     while True:
         origin = get_origin(annotation)
         if origin is Annotated:
-            annotation, *found = get_args(annotation)
-            markers = (*found, *markers)
+            annotation, *more = get_args(annotation)
+            markers = (*more, *markers)
         elif origin in (Union, UnionType):
             members = [a for a in get_args(annotation) if a is not type(None)]
             if len(members) == len(get_args(annotation)) or len(members) > 1:
@@ -244,6 +244,7 @@ def strip(annotation: Any) -> tuple[Any, tuple[Any, ...], bool]:
 
 
 def go_type(annotation: Any) -> str:
+    """Return the name that the type has in Go."""
     bare, markers, _ = strip(annotation)
     for marker in reversed(markers):
         if isinstance(marker, GoType):
@@ -272,7 +273,7 @@ def _writing(model: type[Model]) -> tuple[tuple[str, str, int], ...]:
 
 
 def dump(model: Model) -> dict[str, Any]:
-    """The model as JSON values, empty members left out as their declarations say."""
+    """Return the model as JSON values, empty members left out as their declarations say."""
     values = model.__dict__
     out: dict[str, Any] = {}
     for name, alias, manner in _writing(type(model)):

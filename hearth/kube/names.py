@@ -19,7 +19,7 @@ def random_suffix(numbers: list[int]) -> str:
 
 
 def dns1123_label_problems(value: str) -> list[str]:
-    """What is wrong with a DNS-1123 label, in Kubernetes' words; empty when nothing is."""
+    """Return what is wrong with a DNS-1123 label, in Kubernetes' words; empty when nothing is."""
     problems = []
     if len(value) > 63:
         problems.append("must be no more than 63 characters")
@@ -37,7 +37,7 @@ def dns1123_label_problems(value: str) -> list[str]:
 
 
 def dns1123_subdomain_problems(value: str) -> list[str]:
-    """What is wrong with a DNS-1123 subdomain, in Kubernetes' words."""
+    """Return what is wrong with a DNS-1123 subdomain, in Kubernetes' words."""
     problems = []
     if len(value) > 253:
         problems.append("must be no more than 253 characters")
@@ -52,7 +52,7 @@ def dns1123_subdomain_problems(value: str) -> list[str]:
 
 
 def dns1035_label_problems(value: str) -> list[str]:
-    """What is wrong with a DNS-1035 label, in Kubernetes' words."""
+    """Return what is wrong with a DNS-1035 label, in Kubernetes' words."""
     problems = []
     if len(value) > 63:
         problems.append("must be no more than 63 characters")
@@ -67,6 +67,7 @@ def dns1035_label_problems(value: str) -> list[str]:
 
 
 def regex_problem(text: str, pattern: str, *examples: str) -> str:
+    """Return apimachinery's complaint about text that does not match a pattern."""
     if not examples:
         return f"{text} (regex used for validation is '{pattern}')"
     shown = " or ".join(f"'{example}', " for example in examples)
@@ -82,7 +83,7 @@ _NAME_PROBLEM = regex_problem(_NAME_TEXT, _NAME, "MyName", "my.name", "123-abc")
 
 
 def qualified_name_problems(value: str) -> list[str]:
-    """A label key: an optional DNS subdomain and ``/``, then a name."""
+    """Return a label key: an optional DNS subdomain and ``/``, then a name."""
     parts = value.split("/")
     if len(parts) > 2:
         return [
@@ -112,6 +113,7 @@ def _prefix_problems(prefix: str) -> list[str]:
 
 
 def label_value_problems(value: str) -> list[str]:
+    """Return what is wrong with the value of a label (apimachinery's rules)."""
     problems = [_TOO_MANY_BYTES] if len(value) > 63 else []
     if not re.fullmatch(f"({_NAME})?", value):
         text = (

@@ -22,7 +22,7 @@ class CopyLimitError(PatchError):
 
 
 def merge_patch(document: Any, patch: Any) -> Any:
-    """The document with the merge patch applied; neither argument is changed (RFC 7386, 2)."""
+    """Return the document with the merge patch applied (RFC 7386, 2); nothing is changed."""
     if not isinstance(patch, Mapping):
         return deepcopy(patch)
     result = dict(document) if isinstance(document, Mapping) else {}
@@ -35,7 +35,7 @@ def merge_patch(document: Any, patch: Any) -> Any:
 
 
 def create_merge_patch(before: Any, after: Any) -> dict[str, Any]:
-    """The smallest merge patch that turns one object into the other."""
+    """Return the smallest merge patch that turns one object into the other."""
     patch: dict[str, Any] = {name: None for name in before if name not in after}
     for name, value in after.items():
         old = before.get(name)
@@ -51,7 +51,7 @@ def create_merge_patch(before: Any, after: Any) -> dict[str, Any]:
 def json_patch(
     document: Any, operations: Sequence[Mapping[str, Any]], *, copy_limit: int | None = None
 ) -> Any:
-    """The document with all operations applied in order, or ``PatchError``; nothing is changed.
+    """Return the document with all operations applied in order; raise ``PatchError``.
 
     ``copy_limit`` bounds the characters of JSON that all ``copy`` operations add together.
     """
@@ -107,7 +107,7 @@ def _value(operation: Mapping[str, Any]) -> Any:
 
 
 def _tokens(pointer: Any) -> list[str]:
-    """The reference tokens of a JSON pointer (RFC 6901)."""
+    """Return the reference tokens of a JSON pointer (RFC 6901)."""
     if pointer == "":
         return []
     if not isinstance(pointer, str) or not pointer.startswith("/"):
@@ -121,22 +121,22 @@ def _index(array: list[Any], token: str, *, end: bool) -> int:
     digits = token.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()) or (digits != "0" and digits.startswith("0")):
         raise PatchError(f"{token!r} is not an array index")
-    at = int(token)
-    if not 0 <= at < len(array) + end:
-        raise PatchError(f"Unable to access invalid index: {at}")
-    return at
+    index = int(token)
+    if not 0 <= index < len(array) + end:
+        raise PatchError(f"Unable to access invalid index: {index}")
+    return index
 
 
 def _lookup(document: Any, path: Sequence[str]) -> Any:
-    found = document
+    value = document
     for token in path:
-        if isinstance(found, dict) and token in found:
-            found = found[token]
-        elif isinstance(found, list):
-            found = found[_index(found, token, end=False)]
+        if isinstance(value, dict) and token in value:
+            value = value[token]
+        elif isinstance(value, list):
+            value = value[_index(value, token, end=False)]
         else:
             raise PatchError(f"doc is missing key: /{'/'.join(path)}")
-    return found
+    return value
 
 
 def _lookup_or_none(document: Any, path: Sequence[str]) -> Any:

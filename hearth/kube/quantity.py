@@ -77,10 +77,10 @@ class Quantity:
 
 def parse_quantity(text: str | int | float) -> Quantity:
     """Read a quantity; raises ValueError in Kubernetes' words on text that is none."""
-    found = _TEXT.fullmatch(str(text))
-    if found is None:
+    match = _TEXT.fullmatch(str(text))
+    if match is None:
         raise ValueError(SUFFIX_MESSAGE if _ODD_SUFFIX.fullmatch(str(text)) else PATTERN_MESSAGE)
-    number, suffix = Decimal(found[1]), found[2] or ""
+    number, suffix = Decimal(match[1]), match[2] or ""
     if suffix in _BINARY:
         return Quantity(_limited(number, factor=1024 ** _BINARY[suffix]), "BinarySI")
     if suffix in _DECIMAL:
@@ -93,7 +93,7 @@ def parse_quantity(text: str | int | float) -> Quantity:
 
 
 def _limited(number: Decimal, *, power: int = 0, factor: int = 1) -> Decimal:
-    """The amount, no smaller than a nano and no larger than an int64, as Kubernetes caps it."""
+    """Return the amount within a nano and an int64, as Kubernetes caps it."""
     if number == 0:
         return Decimal(0)
     magnitude = number.adjusted() + power
@@ -108,5 +108,5 @@ def _limited(number: Decimal, *, power: int = 0, factor: int = 1) -> Decimal:
 
 
 def canonical(text: str | int | float) -> str:
-    """The text Kubernetes stores for a quantity: ``0.1`` becomes ``100m``."""
+    """Return the text Kubernetes stores for a quantity: ``0.1`` becomes ``100m``."""
     return str(parse_quantity(text))

@@ -18,7 +18,7 @@ MAX_DELAY_SECONDS = 1000.0
 
 
 def backoff(failures: int) -> float:
-    """Seconds to wait after so many failures in a row (1 or more)."""
+    """Return seconds to wait after so many failures in a row (1 or more)."""
     return min(BASE_DELAY_SECONDS * 2.0 ** min(failures - 1, 60), MAX_DELAY_SECONDS)
 
 
@@ -37,6 +37,7 @@ class WorkQueue(Generic[K]):
         return len(self._waiting)
 
     def add(self, key: K) -> None:
+        """Add a key, unless it waits already."""
         if key in self._dirty:
             return
         self._dirty.add(key)
@@ -73,6 +74,7 @@ class WorkQueue(Generic[K]):
         self._failures.pop(key, None)
 
     async def get(self) -> K:
+        """Wait for a key and take it."""
         while not self._waiting:
             self._wakeup.clear()
             await self._wakeup.wait()
@@ -82,6 +84,7 @@ class WorkQueue(Generic[K]):
         return key
 
     def done(self, key: K) -> None:
+        """End the work on a key; it runs again when it was added meanwhile."""
         self._active.discard(key)
         if key in self._dirty:
             self._waiting.append(key)

@@ -17,10 +17,11 @@ class Resource:
 
     @property
     def api_version(self) -> str:
+        """Group and version as objects have it."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
-        """The REST path; without a namespace, of all namespaces (or of a cluster resource)."""
+        """Return the REST path; without a namespace, that of all namespaces."""
         parts = ["/apis", self.group, self.version] if self.group else ["/api", self.version]
         if self.namespaced and namespace:
             parts += ["namespaces", namespace]

@@ -23,6 +23,7 @@ class Requirement:
     values: frozenset[str] = frozenset()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels satisfy the clause."""
         present = self.key in labels
         match self.operator:
             case "in":
@@ -50,6 +51,7 @@ class LabelSelector:
     requirements: tuple[Requirement, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels satisfy every clause."""
         return all(requirement.matches(labels) for requirement in self.requirements)
 
 
@@ -85,7 +87,7 @@ def selector_from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
 
 
 def selector_text(selector: Mapping[str, Any] | None) -> str:
-    """The text form of an object selector, as printed in tables and scale subresources."""
+    """Return the text form of an object selector, as printed in tables and scale subresources."""
     clauses = []
     for requirement in selector_from_object(selector).requirements:
         values = ",".join(sorted(requirement.values))
@@ -116,8 +118,8 @@ def parse_field_selector(text: str) -> tuple[FieldClause, ...]:
 
 
 def _terms(text: str) -> list[str]:
-    """The text between commas that no backslash stands before."""
-    return [found[0] for found in _FIELD_TERM.finditer(text)]
+    """Return the text between commas that no backslash stands before."""
+    return [match[0] for match in _FIELD_TERM.finditer(text)]
 
 
 _FIELD_TERM = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
@@ -125,11 +127,11 @@ _FIELD_OPERATOR = re.compile("!=|==|=")
 
 
 def _field_clause(term: str, selector: str) -> FieldClause:
-    found = _FIELD_OPERATOR.search(term)
-    if found is None:
+    match = _FIELD_OPERATOR.search(term)
+    if match is None:
         raise ValueError(f"invalid selector: '{selector}'; can't understand '{term}'")
-    value = _unescaped(term[found.end() :])
-    return FieldClause(term[: found.start()], value, equal=found[0] != "!=")
+    value = _unescaped(term[match.end() :])
+    return FieldClause(term[: match.start()], value, equal=match[0] != "!=")
 
 
 def _unescaped(text: str) -> str:

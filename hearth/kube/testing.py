@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from hearth.kube.client import KubeClient, WatchEvent
+from hearth.kube.controllerspec import Index, Lister, Source
 from hearth.kube.errors import error_for
 from hearth.kube.meta import Object, key, name
 from hearth.kube.resources import Resource
@@ -54,25 +55,30 @@ class FakeClient(KubeClient):
         self.send(resource, WatchEvent(kind, copy.deepcopy(obj)))
 
     async def list(self, resource: Resource, *args: Any, **options: Any) -> Any:
+        """Return everything of a resource."""
         return copy.deepcopy(list(self.objects.get(resource, {}).values())), str(self._revision)
 
     async def watch(
         self, resource: Resource, *args: Any, **options: Any
     ) -> AsyncIterator[WatchEvent]:
+        """Yield changes until cancelled."""
         queue: asyncio.Queue[WatchEvent] = asyncio.Queue()
         self._watchers.append((resource, queue))
         while True:
             yield await queue.get()
 
     async def create(self, resource: Resource, obj: Object, **options: Any) -> Object:
+        """Store an object, unless it is to be refused."""
         return self._write("create", resource, obj)
 
     async def update(self, resource: Resource, obj: Object, *, subresource: str = "") -> Object:
+        """Replace an object, unless it is to be refused."""
         return self._write("update", resource, obj)
 
     async def patch(
         self, resource: Resource, name: str, namespace: str | None, patch: Any, **options: Any
     ) -> Object:
+        """Merge the top level of a patch, unless it is to be refused."""
         known = self.objects[resource][(namespace or "", name)]
         return self._write("patch", resource, {**known, **patch})
 
@@ -88,3 +94,23 @@ def an_object(title: str, **fields: Any) -> Object:
     """Make a ConfigMap-like object of the namespace ``ns``."""
     labels = fields.pop("labels", {})
     return {"metadata": {"name": title, "namespace": "ns", "labels": labels}, **fields}
+
+
+class FakeLister(Lister):
+    """Reads from what it was given, by the functions of the indexes it is asked for."""
+
+    def __init__(self, objects: Mapping[Source, Iterable[Object]]) -> None:
+        self._objects = {source: list(held) for source, held in objects.items()}
+
+    def get(self, source: Source, namespace: str, name: str) -> Object | None:
+        """Return the object of that name."""
+        return next((obj for obj in self.list(source) if key(obj) == (namespace, name)), None)
+
+    def list(self, source: Source, namespace: str | None = None) -> Sequence[Object]:
+        """Return all objects, or those of one namespace."""
+        held = self._objects.get(source, [])
+        return [obj for obj in held if namespace in (None, key(obj)[0])]
+
+    def by_index(self, index: Index, value: str) -> Sequence[Object]:
+        """Return the objects for which the index's function gives this value."""
+        return [obj for obj in self.list(index.source) if value in index.function(obj)]

@@ -122,7 +122,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def make_certificate(host: str) -> tuple[bytes, bytes]:
-    """A self-signed certificate for a host and its key, as PEM."""
+    """Return a self-signed certificate for a host and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hearth webhooks")])
     now = datetime.datetime.fromtimestamp(wall_clock(), tz=datetime.UTC)
@@ -167,7 +167,7 @@ def _context(certificate: bytes, key: bytes) -> ssl.SSLContext:
 
 
 def configuration(webhook: Webhook, server: WebhookServer) -> Object:
-    """The webhook configuration that sends requests there."""
+    """Return the webhook configuration that sends requests there."""
     resource = _resource(webhook)
     hook: Object = {
         "name": webhook.name,
@@ -201,17 +201,17 @@ def _resource(webhook: Webhook) -> Resource:
     return MUTATING_WEBHOOKS if webhook.mutating else VALIDATING_WEBHOOKS
 
 
-async def _put(client: KubeClient, resource: Resource, wanted: Object) -> None:
+async def _put(client: KubeClient, resource: Resource, configuration: Object) -> None:
     while True:
         try:
-            found = await client.get(resource, wanted["metadata"]["name"])
+            known = await client.get(resource, configuration["metadata"]["name"])
         except NotFound:
-            await client.create(resource, wanted)
+            await client.create(resource, configuration)
             return
-        labels = (found["metadata"].get("labels") or {}) | wanted["metadata"]["labels"]
-        found["metadata"]["labels"] = labels
+        labels = (known["metadata"].get("labels") or {}) | configuration["metadata"]["labels"]
+        known["metadata"]["labels"] = labels
         try:
-            await client.update(resource, found | {"webhooks": wanted["webhooks"]})
+            await client.update(resource, known | {"webhooks": configuration["webhooks"]})
             return
         except Conflict:
             continue

@@ -19,7 +19,7 @@ class Collector:
         self._stable = kind(spec.stable_window)
         self._panic = kind(spec.panic_window)
         self._queued: dict[str, int] = {}
-        self._demand: dict[str, float] = {}
+        self._queued_concurrency: dict[str, float] = {}
 
     def fits(self, spec: DeciderSpec) -> bool:
         """Whether the series means the same under this spec; windows may differ."""
@@ -27,10 +27,12 @@ class Collector:
         return self._metric == spec.metric and same_kind
 
     def resize(self, spec: DeciderSpec, now: float) -> None:
+        """Go over to the windows of another spec, keeping what was recorded."""
         self._stable.resize(spec.stable_window, now)
         self._panic.resize(spec.panic_window, now)
 
     def record(self, now: float, *, concurrency: float, requests: float) -> None:
+        """Record what one activator reports for the second that ended at ``now``."""
         value = requests if self._metric == keys.METRIC_RPS else concurrency
         self._stable.record(now, value)
         self._panic.record(now, value)
@@ -39,14 +41,14 @@ class Collector:
         """A second in which pods were there and nobody reported a request."""
         self.record(now, concurrency=0.0, requests=0.0)
 
-    def set_queued(self, activator: str, queued: int, *, demand: float = 0.0) -> None:
-        """``demand`` is what the activator has at once: in pods and waiting."""
+    def set_queued(self, activator: str, queued: int, *, concurrency: float = 0.0) -> None:
+        """Take what waits at an activator; ``concurrency`` is all it has at once, in pods too."""
         if queued:
             self._queued[activator] = queued
-            self._demand[activator] = demand
+            self._queued_concurrency[activator] = concurrency
         else:
             self._queued.pop(activator, None)
-            self._demand.pop(activator, None)
+            self._queued_concurrency.pop(activator, None)
 
     @property
     def queued(self) -> int:
@@ -54,11 +56,12 @@ class Collector:
         return sum(self._queued.values())
 
     @property
-    def demand(self) -> float:
+    def queued_concurrency(self) -> float:
         """Requests in pods and waiting, of the activators in which some wait."""
-        return sum(self._demand.values())
+        return sum(self._queued_concurrency.values())
 
     def has_data(self, now: float) -> bool:
+        """Whether anything was recorded within the stable window."""
         return not self._stable.is_empty(now)
 
     def observed_seconds(self, now: float) -> float:
@@ -67,4 +70,5 @@ class Collector:
         return 0.0 if first is None else now - first
 
     def averages(self, now: float) -> tuple[float, float]:
+        """Return the averages over the stable and the panic window."""
         return self._stable.average(now), self._panic.average(now)

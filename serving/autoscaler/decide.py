@@ -62,14 +62,18 @@ class DeciderSpec:
 
 @dataclass(frozen=True, slots=True)
 class DeciderState:
+    """What a decider remembers from one decision to the next."""
+
     panic_since: float | None = None
     """When the panic threshold was last exceeded; None outside panic."""
-    most_panic_pods: int = 0
+    max_panic_pods: int = 0
     delay: MaxWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
+    """What a decider sees: ready pods, and the metric's averages over its windows."""
+
     ready_pods: int
     stable: float
     """Average over the stable window, of the whole revision."""
@@ -79,6 +83,8 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """The pods to have, and the numbers behind it."""
+
     desired: int
     """-1 when there is nothing to decide on."""
     excess_burst_capacity: int
@@ -89,13 +95,14 @@ class Decision:
 
     @property
     def is_valid(self) -> bool:
+        """Whether there was data to decide on."""
         return self.desired >= 0
 
 
 def initial_state(ready_pods: int, now: float) -> DeciderState:
-    """A decider that begins with several pods begins in panic: history is lost, pods are kept."""
+    """Begin in panic where there are several pods: history is lost, pods are kept."""
     if ready_pods > 1:
-        return DeciderState(panic_since=now, most_panic_pods=ready_pods)
+        return DeciderState(panic_since=now, max_panic_pods=ready_pods)
     return DeciderState()
 
 
@@ -109,15 +116,16 @@ def initial_decision(spec: DeciderSpec) -> Decision:
 def decide(
     spec: DeciderSpec, state: DeciderState, *, observation: Observation, now: float
 ) -> tuple[DeciderState, Decision]:
+    """Decide how many pods there should be. ``now`` is in Unix seconds."""
     if not observation.has_data:
         return state, replace(
             initial_decision(spec), excess_burst_capacity=_excess(spec, observation)
         )
-    wish = _wish(spec, observation)
-    state, panic_reasons = _panic(spec, state, over=wish.over_panic_threshold, now=now)
-    desired, reasons = wish.stable, [*panic_reasons, *wish.reasons]
+    asked = _asked(spec, observation)
+    state, panic_reasons = _panic(spec, state, over=asked.over_panic_threshold, now=now)
+    desired, reasons = asked.stable, [*panic_reasons, *asked.reasons]
     if state.panic_since is not None:
-        state, desired, held = _in_panic(state, max(wish.stable, wish.panic))
+        state, desired, held = _in_panic(state, max(asked.stable, asked.panic))
         reasons += held
     else:
         reasons.append(STABLE)
@@ -132,14 +140,16 @@ def decide(
     )
 
 
-class _Wish(NamedTuple):
+class _Asked(NamedTuple):
+    """The pods that each window asks for, before anything holds them back."""
+
     stable: int
     panic: int
     over_panic_threshold: bool
     reasons: tuple[str, ...]
 
 
-def _wish(spec: DeciderSpec, observation: Observation) -> _Wish:
+def _asked(spec: DeciderSpec, observation: Observation) -> _Asked:
     ready = max(1, observation.ready_pods)
     # Rounded outwards, or a conservative rate would keep a revision at its number for ever.
     highest = math.ceil(min(spec.max_scale_up_rate * ready, MAX_INT32))
@@ -158,11 +168,11 @@ def _wish(spec: DeciderSpec, observation: Observation) -> _Wish:
         if raised != (stable, panic):
             stable, panic = raised
             reasons.append(ACTIVATION_SCALE)
-    return _Wish(stable, panic, for_panic / ready >= spec.panic_threshold, tuple(reasons))
+    return _Asked(stable, panic, for_panic / ready >= spec.panic_threshold, tuple(reasons))
 
 
-def _activated(spec: DeciderSpec, wanted: int, pods: int) -> int:
-    return max(pods, spec.activation_scale) if wanted > 0 else pods
+def _activated(spec: DeciderSpec, desired: int, pods: int) -> int:
+    return max(pods, spec.activation_scale) if desired > 0 else pods
 
 
 def _panic(
@@ -172,14 +182,14 @@ def _panic(
         reasons = [PANIC_ENTERED] if state.panic_since is None else []
         return replace(state, panic_since=now), reasons
     if state.panic_since is not None and state.panic_since + spec.stable_window < now:
-        return replace(state, panic_since=None, most_panic_pods=0), [PANIC_LEFT]
+        return replace(state, panic_since=None, max_panic_pods=0), [PANIC_LEFT]
     return state, []
 
 
 def _in_panic(state: DeciderState, desired: int) -> tuple[DeciderState, int, list[str]]:
-    if desired >= state.most_panic_pods:
-        return replace(state, most_panic_pods=desired), desired, [PANIC]
-    return state, state.most_panic_pods, [PANIC, PANIC_HELD]
+    if desired >= state.max_panic_pods:
+        return replace(state, max_panic_pods=desired), desired, [PANIC]
+    return state, state.max_panic_pods, [PANIC, PANIC_HELD]
 
 
 def _delay(
@@ -204,5 +214,5 @@ def _excess(spec: DeciderSpec, observation: Observation) -> int:
 
 
 def _whole(number: float) -> int:
-    """The number rounded down, as far as a Kubernetes integer goes: factors may be large."""
+    """Return the number rounded down, as far as a Kubernetes integer goes: factors may be large."""
     return math.floor(max(-MAX_INT32, min(number, MAX_INT32)))

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hearth.kube.meta import Key, Object
-from serving.api import keys
+from serving.api import keys, views
 from serving.autoscaler.multiscaler import Decider, Multiscaler
 from serving.autoscaler.spec import labels_for_metrics
 
@@ -40,6 +40,8 @@ _GAUGES = {
 
 @dataclass(frozen=True, slots=True)
 class PodCounts:
+    """A revision's pods by their state."""
+
     ready: int = 0
     not_ready: int = 0
     pending: int = 0
@@ -61,6 +63,7 @@ class AutoscalerMetrics(Collector):
         self._pods = pods
 
     def collect(self) -> Iterator[Metric]:
+        """Yield one gauge after the other."""
         families = {
             gauge: GaugeMetricFamily(f"kn_revision_{gauge}", text, labels=_LABELS)
             for gauge, text in _GAUGES.items()
@@ -70,9 +73,9 @@ class AutoscalerMetrics(Collector):
             if podautoscaler is None:
                 continue
             values = tuple(labels_for_metrics(podautoscaler).values())
-            status = podautoscaler.get("status") or {}
             samples = [*_decided(decider), *_counted(self._pods(key))]
-            samples.append(("pods_requested", max(0, status.get("desiredScale") or 0)))
+            requested = views.PodAutoscaler(podautoscaler).desired_scale or 0
+            samples.append(("pods_requested", max(0, requested)))
             for gauge, value in samples:
                 families[gauge].add_metric(values, value)
         yield from families.values()

@@ -39,11 +39,13 @@ class Decider:
         self.collector: Collector | None = None
 
     def collect(self) -> Collector:
+        """Return the collector, made when there is first something to record."""
         if self.collector is None:
             self.collector = Collector(self.spec)
         return self.collector
 
     def respecify(self, spec: DeciderSpec, now: float) -> None:
+        """Go by another spec; a metric of another kind starts with empty windows."""
         if spec == self.spec:
             return
         self.spec = spec
@@ -71,28 +73,32 @@ class Multiscaler:
 
     @property
     def deciders(self) -> dict[Key, Decider]:
+        """The deciders by their PodAutoscaler's key."""
         return self._deciders
 
     @property
     def is_idle(self) -> bool:
+        """Whether no revision needs to be looked at."""
         return not self._watched
 
     def desired(self, key: Key) -> int:
-        found = self._deciders.get(key)
-        return -1 if found is None else found.decision.desired
+        """Return the pods decided on; -1 before there was data."""
+        decider = self._deciders.get(key)
+        return -1 if decider is None else decider.decision.desired
 
     # -- who there is --------------------------------------------------------------------------
 
     def put(self, key: Key, spec: DeciderSpec, now: float) -> None:
         """A PodAutoscaler appeared or changed."""
-        found = self._deciders.get(key)
-        if found is None:
+        decider = self._deciders.get(key)
+        if decider is None:
             self._deciders[key] = Decider(spec, self._ready_pods(key), now)
             self.pods_changed(key, now)
         else:
-            found.respecify(spec, now)
+            decider.respecify(spec, now)
 
     def remove(self, key: Key) -> None:
+        """Forget a PodAutoscaler that is gone."""
         self._deciders.pop(key, None)
         self._watched.discard(key)
 
@@ -139,7 +145,7 @@ class Multiscaler:
         if decider is None:
             return
         collector = decider.collect()
-        collector.set_queued(activator, stat.queued, demand=stat.concurrency)
+        collector.set_queued(activator, stat.queued, concurrency=stat.concurrency)
         if not is_poke:
             collector.record(now, concurrency=stat.concurrency, requests=stat.requests)
         self._watched.add(key)
@@ -203,12 +209,12 @@ class Multiscaler:
         stable, panic = collector.averages(now)
         waiting = collector.queued
         if waiting and ready == 0:
-            # What waits is demand that no average has seen yet: one pod for the first request,
+            # No average has seen yet what waits: one pod for the first request,
             # as many as they need for a burst.
             stable, panic = max(stable, 1.0), max(panic, float(waiting))
         elif waiting and decider.spec.metric == keys.METRIC_CONCURRENCY:
             # The first pod of a burst is ready, and the others still wait for more.
-            panic = max(panic, collector.demand)
+            panic = max(panic, collector.queued_concurrency)
         has_data = bool(waiting) or collector.has_data(now)
         return Observation(ready, stable, panic, has_data=has_data)
 

@@ -35,10 +35,10 @@ class Active(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Limits of one revision; ``most`` 0 means none."""
+    """Limits of one revision, in pods; a ``max_scale`` of 0 means none."""
 
-    least: int = 0
-    most: int = 0
+    min_scale: int = 0
+    max_scale: int = 0
     initial: int = 1
     reachable: bool = True
     scale_to_zero: bool = True
@@ -61,21 +61,23 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    want: int
+    """The scale to go to, and when to look again."""
+
+    desired: int
     """What the status calls desired; UNKNOWN (-1) before anything is known."""
     apply: bool
-    """Whether to set the target's replicas to ``want``."""
+    """Whether to set the target's replicas to ``desired``."""
     look_again_after: float | None = None
 
 
 def settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:
-    """The scale to apply for the decided one (-1: undecided)."""
+    """Return the scale to apply for the decided one (-1: undecided)."""
     if desired < 0 and phase.active is not Active.UNKNOWN:
         return Scale(desired, apply=False)
-    least, held_for = bounds.least, _initial_hold(phase, bounds=bounds, now=now)
+    min_scale, held_for = bounds.min_scale, _initial_hold(phase, bounds=bounds, now=now)
     if held_for is not None:
-        least = max(bounds.initial, least)
-    bounded = _bounded(desired, least, bounds.most)
+        min_scale = max(bounds.initial, min_scale)
+    bounded = _bounded(desired, min_scale, bounds.max_scale)
     if bounded > 0:
         return Scale(bounded, apply=True, look_again_after=held_for or None)
     if not bounds.scale_to_zero:
@@ -84,7 +86,7 @@ def settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:
 
 
 def _initial_hold(phase: Phase, *, bounds: Bounds, now: float) -> float | None:
-    """How long the initial scale still counts: 0.0 until it is reached, None when it is over."""
+    """Return how long the initial scale still counts: 0.0 until reached, None when over."""
     if bounds.initial <= 1 or not bounds.reachable:
         return None
     if phase.initialized_at is None:
@@ -93,14 +95,14 @@ def _initial_hold(phase: Phase, *, bounds: Bounds, now: float) -> float | None:
     return left if left > 0 else None
 
 
-def _bounded(desired: int, least: int, most: int) -> int:
-    if desired < least:
-        return least
-    return min(desired, most) if most else desired
+def _bounded(desired: int, min_scale: int, max_scale: int) -> int:
+    if desired < min_scale:
+        return min_scale
+    return min(desired, max_scale) if max_scale else desired
 
 
 def _to_zero(phase: Phase, *, bounds: Bounds, now: float) -> Scale:
-    """The last pod goes when it has been idle for long enough, or never came up.
+    """Let the last pod go when it has been idle for long enough, or never came up.
 
     Knative waits here until the activator is in the request path, at most for the grace period.
     Ours always is, so only the stable window and the retention period count.
@@ -122,32 +124,32 @@ def _to_zero(phase: Phase, *, bounds: Bounds, now: float) -> Scale:
 
 def active_threshold(bounds: Bounds, *, initialized: bool) -> int:
     """Ready pods needed to call the revision active."""
-    return max(bounds.least, 1 if initialized else bounds.initial)
+    return max(bounds.min_scale, 1 if initialized else bounds.initial)
 
 
 def active_condition(
-    want: int, ready: int, *, least: int, was: Active
+    desired: int, ready: int, *, min_ready: int, was: Active
 ) -> tuple[Active, str, str] | None:
-    """The condition that follows, with reason and message; None leaves it as it is.
+    """Return the condition that follows, with reason and message; None leaves it as it is.
 
     ::
 
-        | want | ready    | least | was        | becomes    |
-        | 0    | any      | > 0   | activating | inactive   |  (TimedOut)
-        | 0    | any      | any   | any        | inactive   |
-        | any  | any      | 0     | any        | inactive   |
-        | > 0  | < least  | > 0   | any        | activating |
-        | > 0  | >= least | > 0   | any        | active     |
-        | -1   | < least  | > 0   | inactive   | unchanged  |
-        | -1   | < least  | > 0   | activating | activating |
-        | -1   | < least  | > 0   | active     | activating |
-        | -1   | >= least | > 0   | inactive   | unchanged  |
-        | -1   | >= least | > 0   | activating | active     |
-        | -1   | >= least | > 0   | active     | active     |
+        | desired | ready  | min | was        | becomes    |
+        | 0       | any    | > 0 | activating | inactive   |  (TimedOut)
+        | 0       | any    | any | any        | inactive   |
+        | any     | any    | 0   | any        | inactive   |
+        | > 0     | < min  | > 0 | any        | activating |
+        | > 0     | >= min | > 0 | any        | active     |
+        | -1      | < min  | > 0 | inactive   | unchanged  |
+        | -1      | < min  | > 0 | activating | activating |
+        | -1      | < min  | > 0 | active     | activating |
+        | -1      | >= min | > 0 | inactive   | unchanged  |
+        | -1      | >= min | > 0 | activating | active     |
+        | -1      | >= min | > 0 | active     | active     |
     """
-    if want == 0 or least == 0:
-        failed = was is Active.UNKNOWN and least > 0
+    if desired == 0 or min_ready == 0:
+        failed = was is Active.UNKNOWN and min_ready > 0
         return (Active.FALSE, *(TIMED_OUT if failed else NO_TRAFFIC))
-    if want < 0 and was is Active.FALSE:
+    if desired < 0 and was is Active.FALSE:
         return None  # why it went to sleep is still true, "TimedOut" included
-    return (Active.UNKNOWN, *QUEUED) if ready < least else (Active.TRUE, "", "")
+    return (Active.UNKNOWN, *QUEUED) if ready < min_ready else (Active.TRUE, "", "")

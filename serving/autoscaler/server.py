@@ -29,14 +29,17 @@ class StatsServer:
 
     @property
     def port(self) -> int:
+        """The port it listens on."""
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
     async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 takes a free one."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._peer, host, port)
 
     async def close(self) -> None:
+        """Stop listening and drop the activators."""
         if self._server is None:
             return
         self._server.close()

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from hearth.kube import meta
 from hearth.kube.meta import Object
 from serving.api import annotations as numbers
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.annotations import stored
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.config.deployment import DeploymentConfig
@@ -19,21 +19,29 @@ from serving.autoscaler.scale import Bounds
 
 T = TypeVar("T")
 _SHORTEST_PANIC_WINDOW = 1.0  # one bucket
-_UNREACHABLE = "Unreachable"
 
 
 class AutoscalingSettings(Protocol):
+    """The settings that a PodAutoscaler's annotations are laid over."""
+
     @property
-    def autoscaler(self) -> AutoscalerConfig: ...
+    def autoscaler(self) -> AutoscalerConfig:
+        """config-autoscaler."""
+        ...
+
     @property
-    def deployment(self) -> DeploymentConfig: ...
+    def deployment(self) -> DeploymentConfig:
+        """config-deployment."""
+        ...
 
 
 def class_of(podautoscaler: Object) -> str:
+    """Return who scales it."""
     return keys.CLASS.value(meta.annotations(podautoscaler), keys.KPA_CLASS)
 
 
 def metric_of(podautoscaler: Object) -> str:
+    """Return what it is scaled by; the class has its own default."""
     default = keys.METRIC_CPU if class_of(podautoscaler) == keys.HPA_CLASS else "concurrency"
     return keys.METRIC.value(meta.annotations(podautoscaler), default)
 
@@ -46,11 +54,12 @@ def annotated(
 
 
 def is_reachable(podautoscaler: Object) -> bool:
-    return bool(podautoscaler["spec"].get("reachability") != _UNREACHABLE)
+    """Whether a route may lead to it."""
+    return views.PodAutoscaler(podautoscaler).is_reachable
 
 
 def decider_spec(podautoscaler: Object, config: AutoscalerConfig) -> DeciderSpec:
-    """What the annotations of a PodAutoscaler, over the settings, ask of its decider."""
+    """Return what the annotations of a PodAutoscaler, over the settings, ask of its decider."""
 
     def read(annotation: Aliases, reader: Callable[[str], T], default: T) -> T:
         return annotated(podautoscaler, annotation, reader, default=default)
@@ -94,6 +103,7 @@ def decider_spec(podautoscaler: Object, config: AutoscalerConfig) -> DeciderSpec
 
 
 def initial_scale(podautoscaler: Object, config: AutoscalerConfig) -> int:
+    """Return the pods to start with; 0 only where the settings allow it."""
     asked = annotated(
         podautoscaler, keys.INITIAL_SCALE, numbers.READ_SCALE, default=config.initial_scale
     )
@@ -104,30 +114,31 @@ def initial_scale(podautoscaler: Object, config: AutoscalerConfig) -> int:
 
 def scale_bounds(podautoscaler: Object, config: AutoscalerConfig) -> tuple[int, int]:
     """Least and most pods; what no route leads to may go to zero whatever it asks."""
-    least = 0
+    min_scale = 0
     if is_reachable(podautoscaler):
-        least = annotated(
+        min_scale = annotated(
             podautoscaler, keys.MIN_SCALE, numbers.READ_SCALE, default=config.min_scale
         )
-    return least, annotated(
+    return min_scale, annotated(
         podautoscaler, keys.MAX_SCALE, numbers.READ_SCALE, default=config.max_scale
     )
 
 
 def bounds_of(podautoscaler: Object, settings: AutoscalingSettings) -> Bounds:
+    """Return the limits of its scale."""
     config = settings.autoscaler
 
     def seconds(annotation: Aliases, read: Callable[[str], float], default: float) -> float:
         return annotated(podautoscaler, annotation, read, default=default)
 
-    least, most = scale_bounds(podautoscaler, config)
+    min_scale, max_scale = scale_bounds(podautoscaler, config)
     reachable = is_reachable(podautoscaler)
     retention = seconds(
         keys.POD_RETENTION_PERIOD, numbers.READ_PERIOD, config.scale_to_zero_pod_retention_period
     )
     return Bounds(
-        least=least,
-        most=most,
+        min_scale=min_scale,
+        max_scale=max_scale,
         initial=initial_scale(podautoscaler, config),
         reachable=reachable,
         scale_to_zero=config.enable_scale_to_zero,

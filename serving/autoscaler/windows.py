@@ -34,9 +34,11 @@ class TimedBuckets:
         return self._first
 
     def is_empty(self, now: float) -> bool:
+        """Whether nothing was recorded within the window."""
         return self._last is None or math.floor(now) - self._last > self.window
 
     def record(self, now: float, value: float) -> None:
+        """Add a value to the bucket of its second."""
         second = math.floor(now)
         if self._last is not None and second + self.window <= self._last:
             return  # a whole window late
@@ -52,9 +54,9 @@ class TimedBuckets:
         if self._first is None or second < self._first:
             self._first = second
         for skipped in range(self._last + 1, second + 1):
-            at = skipped % len(self._buckets)
-            self._total -= self._buckets[at]
-            self._buckets[at] = 0.0
+            position = skipped % len(self._buckets)
+            self._total -= self._buckets[position]
+            self._buckets[position] = 0.0
         self._last = max(self._last, second)
 
     def _clear(self) -> None:
@@ -62,6 +64,7 @@ class TimedBuckets:
         self._total = 0.0
 
     def average(self, now: float) -> float:
+        """Return the average over the window, in values a second."""
         if self._first is None or self._last is None:
             return 0.0
         age = math.floor(now) - self._last
@@ -96,6 +99,7 @@ class WeightedBuckets(TimedBuckets):
     """The same seconds, averaged with weights that decay exponentially with age."""
 
     def average(self, now: float) -> float:
+        """Return the average, in which older seconds count less."""
         if self._last is None or self.is_empty(now):
             return 0.0
         size = len(self._buckets)
@@ -114,7 +118,7 @@ def _bucket_count(window_seconds: float) -> int:
 
 
 def _smoothing_coefficient(buckets: int) -> float:
-    """The decay at which the weights within the window sum up to at least 0.9999."""
+    """Return the decay at which the weights within the window sum up to at least 0.9999."""
     return max(1 - math.pow(1 - _WEIGHT_PRECISION, 1 / buckets), _LOWEST_DECAY)
 
 
@@ -130,6 +134,7 @@ class MaxWindow:
     entries: tuple[tuple[int, int], ...] = ()
 
     def record(self, tick: int, value: int) -> MaxWindow:
+        """Return the window with the value of a tick; ticks do not go back."""
         kept = [e for e in self.entries if e[1] > value and tick - e[0] < self.size]
         if kept and kept[-1][0] == tick:
             return MaxWindow(self.size, tuple(kept))
@@ -137,4 +142,5 @@ class MaxWindow:
 
     @property
     def current(self) -> int:
+        """The largest value; there must have been one."""
         return self.entries[0][1]

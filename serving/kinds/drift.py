@@ -7,7 +7,7 @@ from hearth.kube.meta import Object, labels
 
 
 def exact_drift(desired: Object, existing: Object) -> Object | None:
-    """The update for a child whose labels, annotations and spec are wholly ours; None if right.
+    """Return the update of a child that is wholly ours; None when it is as it should be.
 
     For Knative's own kinds, to which the server adds nothing after admission.
     """
@@ -26,7 +26,7 @@ def exact_drift(desired: Object, existing: Object) -> Object | None:
 
 
 def merged_drift(desired: Object, existing: Object) -> Object | None:
-    """The update for a child to which others add labels, annotations or fields of the spec."""
+    """Return the update of a child to which others add labels, annotations or spec fields."""
     metadata = {
         **meta.metadata(existing),
         "labels": {**labels(existing), **labels(desired)},

@@ -10,7 +10,7 @@ from hearth.kube.clock import parse_rfc3339
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
 from hearth.kube.meta import Key, Object, is_deleting, labels, name, namespace, uid
 from hearth.kube.plan import Delete, Plan
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.config.gc import GcConfig
 from serving.api.settings import Settings
 from serving.kinds import sources
@@ -19,6 +19,8 @@ from serving.kinds.configuration.kind import revisions_of
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the collector sees of one Configuration."""
+
     configuration: Object
     revisions: tuple[Object, ...] = ()
     """All that carry the configuration's label."""
@@ -38,15 +40,15 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     if is_deleting(configuration) or _is_off(config):
         return Plan()
     idle = [r for r in observed.revisions if not _is_in_use(r, configuration)]
-    least = config.min_non_active_revisions
-    if len(idle) <= least:
+    min_kept = config.min_non_active_revisions
+    if len(idle) <= min_kept:
         return Plan()
     idle.sort(key=lambda r: (last_active(r), name(r)))
-    spare = len(idle) - least
+    spare = len(idle) - min_kept
     stale = [r for r in idle if _is_stale(r, config, now=now)][:spare]
     kept = [r for r in idle if r not in stale]
-    most = config.max_non_active_revisions
-    surplus = kept[: max(0, len(kept) - most)] if most is not None else []
+    max_kept = config.max_non_active_revisions
+    surplus = kept[: max(0, len(kept) - max_kept)] if max_kept is not None else []
     doomed = [*stale, *surplus]
     return Plan(
         tuple(Delete(REVISIONS, namespace(r), name(r), uid=uid(r)) for r in doomed),
@@ -64,7 +66,7 @@ def _is_off(config: GcConfig) -> bool:
 
 def _is_in_use(revision: Object, configuration: Object) -> bool:
     """Only what is known to be in reserve may go; the latest ready one never."""
-    latest = (configuration.get("status") or {}).get("latestReadyRevisionName")
+    latest = views.Configuration(configuration).latest_ready
     return (
         name(revision) == latest
         or is_deleting(revision)
@@ -74,6 +76,7 @@ def _is_in_use(revision: Object, configuration: Object) -> bool:
 
 
 def last_active(revision: Object) -> float:
+    """Return when a route led to the revision last, in Unix seconds."""
     modified = meta.annotations(revision).get(keys.ROUTING_STATE_MODIFIED)
     try:
         return parse_rfc3339(modified) if modified else _created(revision)
@@ -82,7 +85,7 @@ def last_active(revision: Object) -> float:
 
 
 def _created(revision: Object) -> float:
-    return parse_rfc3339(meta.metadata(revision)["creationTimestamp"])
+    return parse_rfc3339(meta.creation_timestamp(revision))
 
 
 def _stale_at(revision: Object, config: GcConfig) -> float | None:
@@ -99,15 +102,15 @@ def _stale_at(revision: Object, config: GcConfig) -> float | None:
 
 
 def _is_stale(revision: Object, config: GcConfig, *, now: float) -> bool:
-    at = _stale_at(revision, config)
-    return at is not None and now >= at
+    since = _stale_at(revision, config)
+    return since is not None and now >= since
 
 
 def _next_look(kept: list[Object], config: GcConfig, *, now: float) -> float | None:
-    """Seconds until one more revision may have to go; nothing else would wake us for it."""
+    """Return seconds until one more revision may have to go; nothing else would wake us for it."""
     if len(kept) <= config.min_non_active_revisions:
         return None
-    times = [at for r in kept if (at := _stale_at(r, config)) is not None and at > now]
+    times = [moment for r in kept if (moment := _stale_at(r, config)) is not None and moment > now]
     return min(times) - now + 1.0 if times else None
 
 

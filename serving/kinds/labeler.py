@@ -14,12 +14,12 @@ from typing import Any
 from hearth.knative.resources import CONFIGURATIONS, REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
+from hearth.kube.conditions import UNKNOWN
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, without_settings
 from hearth.kube.meta import (
     Key,
     Object,
     controller_of,
-    generation,
     is_deleting,
     key_text,
     labels,
@@ -27,14 +27,15 @@ from hearth.kube.meta import (
 )
 from hearth.kube.plan import Action, Patch, Plan
 from hearth.kube.resources import Resource
-from serving.api import keys
+from serving.api import keys, views
 from serving.kinds import sources
 from serving.kinds.metadata import route_names
-from serving.routing.targets import condition_status
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the labeler sees of one Route."""
+
     key: Key
     route: Object | None
     configurations: Mapping[str, Object] = field(default_factory=dict)
@@ -53,16 +54,15 @@ def observe(lister: Lister, key: Key) -> Observed:
     revisions.take(lister.by_index(sources.REVISIONS_BY_MARK, mark))
     configurations.take(lister.by_index(sources.CONFIGURATIONS_BY_MARK, mark))
     if route is not None:
-        for target in targets(route):
-            revisions.look_up(target.get("revisionName"))
-            configurations.look_up(target.get("configurationName"))
+        for target in views.targets_of(route):
+            revisions.look_up(target.revision)
+            configurations.look_up(target.configuration)
         for revision in tuple(revisions.objects.values()):
             owner = controller_of(revision)
             if owner is not None:
                 configurations.look_up(owner["name"])
         for configuration in configurations.objects.values():
-            status = configuration.get("status") or {}
-            revisions.look_up(status.get("latestCreatedRevisionName"))
+            revisions.look_up(views.Configuration(configuration).latest_created)
     return Observed(key, route, configurations.objects, revisions.objects)
 
 
@@ -78,13 +78,14 @@ class _Named:
     def take(self, objects: Iterable[Object]) -> None:
         self.objects.update((name(obj), obj) for obj in objects)
 
-    def look_up(self, title: str | None) -> None:
-        obj = self._lister.get(self._source, self._namespace, title or "")
+    def look_up(self, title: str) -> None:
+        obj = self._lister.get(self._source, self._namespace, title)
         if obj is not None:
             self.objects[name(obj)] = obj
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
+    """Mark what the route leads to, and take its marks from everything else."""
     route = observed.route
     if route is None or is_deleting(route):
         revisions: set[str] = set()
@@ -94,31 +95,25 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
         revisions, configurations = _wanted(observed, route)
         settled = _is_settled(route)
     actions: list[Action] = []
-    for resource, found, wanted in (
+    for resource, objects, targets in (
         (REVISIONS, observed.revisions, revisions),
         (CONFIGURATIONS, observed.configurations, configurations),
     ):
-        for _, obj in sorted(found.items()):
+        for _, obj in sorted(objects.items()):
             if route is None and labels(obj).get(keys.SERVICE) == observed.key[1]:
                 continue  # born with its mark: the Service is about to make the Route
-            if name(obj) in wanted or settled:
-                actions += _mark(resource, obj, observed.key[1], name(obj) in wanted, now=now)
+            if name(obj) in targets or settled:
+                actions += _mark(resource, obj, observed.key[1], name(obj) in targets, now=now)
     return Plan(tuple(actions))
-
-
-def targets(route: Object) -> list[Mapping[str, Any]]:
-    """What the route leads to now and what it should lead to."""
-    status = (route.get("status") or {}).get("traffic") or ()
-    return [*status, *(route["spec"].get("traffic") or ())]
 
 
 def _wanted(observed: Observed, route: Object) -> tuple[set[str], set[str]]:
     revisions: set[str] = set()
     configurations = _siblings(observed, route)
-    for target in targets(route):
-        revision = observed.revisions.get(target.get("revisionName") or "")
-        owner = target.get("configurationName") or ""
-        if target.get("revisionName"):
+    for target in views.targets_of(route):
+        revision = observed.revisions.get(target.revision)
+        owner = target.configuration
+        if target.revision:
             if revision is None:
                 continue
             revisions.add(name(revision))
@@ -129,40 +124,40 @@ def _wanted(observed: Observed, route: Object) -> tuple[set[str], set[str]]:
         if configuration is None:
             continue
         configurations.add(owner)
-        latest = (configuration.get("status") or {}).get("latestCreatedRevisionName")
-        if latest and target.get("latestRevision"):
+        latest = views.Configuration(configuration).latest_created
+        if latest and target.latest_revision:
             # Marked early, so that it keeps its pods until the route leads to it.
             revisions.add(latest)
     return revisions, configurations
 
 
 def _siblings(observed: Observed, route: Object) -> set[str]:
-    """The configuration of the route's own Service, which bears the route's name from the start.
+    """Return the configuration of the route's Service, which bears its name from the start.
 
     The Service would put the mark back: two controllers must not fight over it.
     """
     service = labels(route).get(keys.SERVICE)
-    found = observed.configurations.values()
-    return {name(c) for c in found if service and labels(c).get(keys.SERVICE) == service}
+    candidates = observed.configurations.values()
+    return {name(c) for c in candidates if service and labels(c).get(keys.SERVICE) == service}
 
 
 def _is_settled(route: Object) -> bool:
     """Marks are taken away only by a route that knows where it leads."""
-    observed = (route.get("status") or {}).get("observedGeneration")
-    return observed == generation(route) and condition_status(route, keys.READY) != "Unknown"
+    view = views.Route(route)
+    return view.is_observed and view.conditions.status(keys.READY) != UNKNOWN
 
 
 def _mark(
-    resource: Resource, obj: Object, route: str, wanted: bool, *, now: float
+    resource: Resource, obj: Object, route: str, is_target: bool, *, now: float
 ) -> tuple[Action, ...]:
-    """The patch that adds or removes the route's name, and moves a revision's routing state."""
+    """Patch the route's name in or out, and move a revision's routing state."""
     known = route_names(meta.annotations(obj).get(keys.ROUTES, ""))
-    routes = known | {route} if wanted else known - {route}
+    routes = known | {route} if is_target else known - {route}
     new_annotations: dict[str, str | None] = {}
     new_labels: dict[str, str] = {}
     if routes != known:
         new_annotations[keys.ROUTES] = ",".join(sorted(routes)) or None
-    if resource == REVISIONS and (routes != known or wanted):
+    if resource == REVISIONS and (routes != known or is_target):
         state = keys.STATE_ACTIVE if routes else keys.STATE_RESERVE
         if labels(obj).get(keys.ROUTING_STATE) != state:
             new_labels[keys.ROUTING_STATE] = state

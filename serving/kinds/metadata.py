@@ -18,6 +18,7 @@ _LABELS_OF_A_REVISION_ALONE = frozenset({keys.ROUTE, keys.ROUTING_STATE})
 
 
 def without(given: Mapping[str, str], excluded: Callable[[str], bool]) -> dict[str, str]:
+    """Return the entries whose key is not excluded."""
     return {key: value for key, value in given.items() if not excluded(key)}
 
 

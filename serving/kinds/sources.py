@@ -8,7 +8,7 @@ from hearth.knative import resources as knative
 from hearth.kube import meta, resources
 from hearth.kube.controllerspec import Index, Lister, Source
 from hearth.kube.meta import Key, Object, controller_of, key_text, labels, name, namespace, uid
-from serving.api import keys
+from serving.api import keys, views
 from serving.kinds.metadata import route_names
 from serving.routing.hosts import hosts_of
 
@@ -79,21 +79,22 @@ def _marks(obj: Object) -> Iterator[str]:
         yield f"{namespace(obj)}/{route}"
 
 
-def _targets(field: str) -> Callable[[Object], Iterator[str]]:
-    """Index a route by what its traffic names in one of its fields."""
+def _target_configurations(route: Object) -> Iterator[str]:
+    for target in views.Route(route).traffic:
+        if target.configuration:
+            yield f"{namespace(route)}/{target.configuration}"
 
-    def function(route: Object) -> Iterator[str]:
-        for target in route["spec"].get("traffic") or ():
-            if target.get(field):
-                yield f"{namespace(route)}/{target[field]}"
 
-    return function
+def _target_revisions(route: Object) -> Iterator[str]:
+    for target in views.Route(route).traffic:
+        if target.revision:
+            yield f"{namespace(route)}/{target.revision}"
 
 
 REVISIONS_BY_MARK = Index(REVISIONS, _marks)
 CONFIGURATIONS_BY_MARK = Index(CONFIGURATIONS, _marks)
-ROUTES_BY_CONFIGURATION = Index(ROUTES, _targets("configurationName"))
-ROUTES_BY_REVISION = Index(ROUTES, _targets("revisionName"))
+ROUTES_BY_CONFIGURATION = Index(ROUTES, _target_configurations)
+ROUTES_BY_REVISION = Index(ROUTES, _target_revisions)
 
 
 def routes_of_configuration(lister: Lister, configuration: Object) -> Iterator[Key]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hearth.knative.conditions import Condition, Conditions, ConditionSet
+from hearth.knative.conditions import ConditionManager, ConditionSet
+from hearth.kube.conditions import Condition, Conditions
 from hearth.kube.meta import Object, generation
 from hearth.kube.plan import UpdateStatus
 from hearth.kube.resources import Resource
+from hearth.kube.views import View
 
 
 class Draft:
@@ -21,17 +23,17 @@ class Draft:
     def __init__(self, obj: Object, kinds: ConditionSet, *, now: float) -> None:
         self._obj = obj
         status = obj.get("status") or {}
-        self._given: dict[str, Condition] = {c["type"]: c for c in status.get("conditions") or ()}
+        self._given = Conditions.of(obj).by_type()
         self.fields: dict[str, Any] = copy.deepcopy(
             {k: v for k, v in status.items() if k not in ("conditions", "observedGeneration")}
         )
-        self.conditions: Conditions = kinds.manage(status.get("conditions"), now=now)
+        self.conditions: ConditionManager = kinds.manage(status.get("conditions"), now=now)
         self.conditions.initialize()
 
     @property
     def is_new_generation(self) -> bool:
-        observed = (self._obj.get("status") or {}).get("observedGeneration", 0)
-        return bool(observed != generation(self._obj))
+        """Whether the stored status tells of an older generation."""
+        return not View(self._obj).is_observed
 
     def put(self, name: str, value: Any) -> None:
         """Sets a field, or removes it when there is nothing to say."""
@@ -41,12 +43,13 @@ class Draft:
             self.fields[name] = value
 
     def status(self) -> dict[str, Any]:
+        """Return the status to be."""
         conditions = [_keeping_time(c, self._given.get(c["type"])) for c in self.conditions.list()]
         observed = generation(self._obj)
         return {**self.fields, "observedGeneration": observed, "conditions": conditions}
 
     def writes(self, resource: Resource) -> tuple[UpdateStatus, ...]:
-        """The action that stores the status; none when it is stored already."""
+        """Return the action that stores the status; none when it is stored already."""
         status = self.status()
         if status == self._obj.get("status"):
             return ()

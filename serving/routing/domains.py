@@ -38,11 +38,11 @@ class Naming:
 
     @classmethod
     def of(cls, settings: Settings) -> Naming:
-        """The naming that the settings ask for."""
+        """Return the naming that the settings ask for."""
         return cls(settings.network, settings.domain, settings.external_port)
 
     def hostname(self, route: Object, tag: str) -> str:
-        """The name of the route or of one of its tags: ``hello``, ``next-hello``.
+        """Return the name of the route or of one of its tags: ``hello``, ``next-hello``.
 
         A Service of this name reserves it, so what cannot be one raises DomainError.
         """
@@ -62,7 +62,7 @@ class Naming:
         return hostname
 
     def domain(self, route: Object, tag: str, *, local: bool) -> str:
-        """The full host: ``hello.default.example.com`` or ``hello.default.svc.cluster.local``."""
+        """Return the host: ``hello.default.example.com``, ``hello.default.svc.cluster.local``."""
         own = {k: v for k, v in labels(route).items() if k != keys.VISIBILITY}
         if local:
             own[keys.VISIBILITY] = keys.VISIBILITY_CLUSTER_LOCAL
@@ -104,12 +104,14 @@ class Naming:
             ) from error
 
     def url(self, route: Object, tag: str, *, local: bool) -> str:
+        """Return the URL of the route or of one of its tags."""
         host = self.domain(route, tag, local=local)
         if local:
             return f"http://{host}"
         return self.external_url(host)
 
     def external_url(self, host: str, scheme: str = "") -> str:
+        """Return the URL of a host outside the cluster, with the port where it shows."""
         scheme = scheme or self.network.default_external_scheme
         if scheme != "http" or self.external_port == _DEFAULT_PORTS["http"]:
             return f"{scheme}://{host}"
@@ -118,7 +120,7 @@ class Naming:
     def visibility(
         self, route: Object, tags: Iterable[str], local_services: frozenset[str]
     ) -> dict[str, str]:
-        """Who may reach each tag; ``local_services`` are placeholders labelled cluster-local."""
+        """Return who may reach each tag; ``local_services`` are cluster-local placeholders."""
         if self.domains.lookup(labels(route)) == DEFAULT_DOMAIN:
             return {tag: keys.CLUSTER_LOCAL for tag in (DEFAULT, *tags)}
         return {
@@ -130,12 +132,12 @@ class Naming:
 
 
 def local_address(route: Object) -> str:
-    """The URL by which pods reach the route."""
+    """Return the URL by which pods reach the route."""
     return f"http://{name(route)}.{namespace(route)}{_LOCAL_SUFFIX}"
 
 
 def expanded(host: str) -> list[str]:
-    """A cluster-local host and its short forms, sorted."""
+    """Return a cluster-local host and its short forms, sorted."""
     short = host.removesuffix(_LOCAL_SUFFIX)
     if short == host:
         return [host]

@@ -25,6 +25,8 @@ SECOND = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Share:
+    """One revision's part of a rollout's traffic."""
+
     revision: str
     percent: int
 
@@ -51,10 +53,12 @@ class ConfigurationRollout:
 
     @property
     def is_done(self) -> bool:
+        """Whether one revision has everything."""
         return len(self.shares) < 2
 
     @property
     def key(self) -> tuple[str, str]:
+        """Which traffic it is of: tag and configuration."""
         return self.tag, self.configuration
 
 
@@ -66,17 +70,19 @@ class Rollout:
 
     @property
     def is_done(self) -> bool:
+        """Whether every part is done."""
         return all(configuration.is_done for configuration in self.configurations)
 
     def find(self, tag: str, configuration: str) -> ConfigurationRollout | None:
-        for found in self.configurations:
-            if found.key == (tag, configuration):
-                return found
+        """Return the part of a tag's configuration."""
+        for part in self.configurations:
+            if part.key == (tag, configuration):
+                return part
         return None
 
 
 def target_rollout(traffic: Traffic) -> Rollout:
-    """Where traffic should end up: each configuration's latest revision with its whole share."""
+    """Return where traffic should end up: with each configuration's latest revision."""
     return _sorted(
         ConfigurationRollout(
             configuration=target.configuration,
@@ -95,12 +101,12 @@ def _sorted(configurations: Iterable[ConfigurationRollout]) -> Rollout:
 
 
 def step(goal: Rollout, previous: Rollout | None, *, now: int) -> tuple[Rollout, int | None]:
-    """The state for now, and the time of the next step while a rollout goes on."""
+    """Return the state for now, and the time of the next step while a rollout goes on."""
     if previous is None or not previous.configurations:
         return goal, None
     moved = [
-        _step_configuration(wanted, previous.find(*wanted.key), now=now)
-        for wanted in goal.configurations
+        _step_configuration(goal_part, previous.find(*goal_part.key), now=now)
+        for goal_part in goal.configurations
     ]
     following = [c.steps.following for c in moved if c.steps.following > 0]
     return _sorted(moved), min(following, default=None)
@@ -143,7 +149,7 @@ def _taken_from(shares: tuple[Share, ...], amount: int) -> tuple[Share, ...]:
 def _begun(
     goal: ConfigurationRollout, shares: tuple[Share, ...], *, now: int
 ) -> ConfigurationRollout:
-    """The new revision gets 1 %, taken from the newest of the others."""
+    """Give the new revision 1 %, taken from the newest of the others."""
     kept = list(shares)
     for position in reversed(range(len(kept))):
         if kept[position].percent > 0:
@@ -169,7 +175,7 @@ def _stepped(rollout: ConfigurationRollout, *, now: int) -> ConfigurationRollout
 
 
 def observe_ready(rollout: Rollout, *, now: int, duration_seconds: float) -> Rollout:
-    """The ingress serves the first percent: the length and size of the steps are known now."""
+    """Go on once the ingress serves the first percent: length and size of steps are known now."""
     return Rollout(
         tuple(
             _timed(configuration, now=now, duration_seconds=duration_seconds)
@@ -196,6 +202,7 @@ def _timed(
 
 
 def serialize(rollout: Rollout) -> str:
+    """Return the text that the KIngress's annotation holds (Knative's format)."""
     entries = [_entry(configuration) for configuration in rollout.configurations]
     return orjson.dumps({"configurations": entries} if entries else {}).decode()
 
@@ -220,7 +227,7 @@ def _entry(rollout: ConfigurationRollout) -> dict[str, Any]:
 
 
 def parse(text: str) -> Rollout | None:
-    """The state of an annotation; None where there is none, or somebody edited it badly."""
+    """Return the state of an annotation; None where there is none, or somebody edited it badly."""
     try:
         entries = orjson.loads(text or "{}").get("configurations") or ()
         rollout = _sorted(_parsed(entry) for entry in entries)

@@ -8,12 +8,12 @@ reconciler.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from hearth.kube.meta import Object, generation, labels
+from hearth.kube.meta import Object, labels
 from serving.api import keys
+from serving.api.views import Configuration, Revision, TrafficTarget
 
 DEFAULT = ""
 """The tag of the traffic that goes by percent."""
@@ -41,6 +41,7 @@ class Problem:
 
     @property
     def is_failure(self) -> bool:
+        """Whether it will not go away by waiting."""
         return self.status == "False"
 
 
@@ -59,7 +60,7 @@ class Traffic:
 
 
 def resolve_targets(
-    traffic: Sequence[Mapping[str, Any]],
+    traffic: Iterable[TrafficTarget],
     *,
     service: str,
     configurations: Mapping[str, Object],
@@ -67,27 +68,27 @@ def resolve_targets(
 ) -> Traffic:
     """``service`` is the Route's owning Service, whose revisions alone it may use; or ""."""
     problem: Problem | None = None
-    found: list[Target] = []
-    for wanted in traffic:
-        target = _resolve(wanted, service, configurations=configurations, revisions=revisions)
+    resolved: list[Target] = []
+    for entry in traffic:
+        target = _resolve(entry, service, configurations=configurations, revisions=revisions)
         if isinstance(target, Target):
-            found.append(target)
+            resolved.append(target)
         elif problem is None or target.is_failure:
             problem = target
     if problem is not None:
         return Traffic({}, (), problem)
-    return Traffic(_by_tag(found), _listed(found))
+    return Traffic(_by_tag(resolved), _listed(resolved))
 
 
 def _resolve(
-    wanted: Mapping[str, Any],
+    entry: TrafficTarget,
     service: str,
     *,
     configurations: Mapping[str, Object],
     revisions: Mapping[str, Object],
 ) -> Target | Problem:
-    name = wanted.get("revisionName") or ""
-    configuration = "" if name else wanted.get("configurationName") or ""
+    name = entry.revision
+    configuration = "" if name else entry.configuration
     if configuration:
         latest = _latest_ready(configuration, configurations.get(configuration))
         if isinstance(latest, Problem):
@@ -99,26 +100,27 @@ def _resolve(
     owner = labels(revision).get(keys.SERVICE, "")
     if not configuration and service and owner != service:
         return _not_owned(name, service, owner)
-    ready = ready_status(revision)
-    if ready != "True":
-        return _unready_revision(name, ready)
+    view = Revision(revision)
+    if view.ready_status != "True":
+        return _unready_revision(name, view.ready_status)
+    latest_revision = entry.latest_revision
     return Target(
         revision=name,
-        percent=int(wanted.get("percent") or 0),
-        latest=bool(wanted.get("latestRevision", bool(configuration))),
+        percent=entry.percent,
+        latest=bool(configuration) if latest_revision is None else latest_revision,
         configuration=configuration,
-        tag=wanted.get("tag") or DEFAULT,
-        protocol=protocol_of(revision),
+        tag=entry.tag or DEFAULT,
+        protocol=view.protocol,
     )
 
 
 def _latest_ready(name: str, configuration: Object | None) -> str | Problem:
     if configuration is None:
         return _missing("Configuration", name)
-    latest = (configuration.get("status") or {}).get("latestReadyRevisionName")
-    if latest:
-        return str(latest)
-    if condition_status(configuration, keys.READY) == "False":
+    view = Configuration(configuration)
+    if view.latest_ready:
+        return view.latest_ready
+    if view.conditions.is_false(keys.READY):
         message = f'Configuration "{name}" does not have any ready Revision.'
         return Problem("False", "RevisionMissing", message)
     message = f'Configuration "{name}" is waiting for a Revision to become ready.'
@@ -142,32 +144,8 @@ def _unready_revision(name: str, status: str) -> Problem:
     return Problem("Unknown", "RevisionMissing", f'Revision "{name}" is not yet ready.')
 
 
-def condition_status(obj: Object, kind: str) -> str:
-    """True, False or Unknown."""
-    for condition in (obj.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == kind:
-            return str(condition.get("status", "Unknown"))
-    return "Unknown"
-
-
-def ready_status(obj: Object) -> str:
-    """The status of Ready; a True one counts only for the generation it was observed at."""
-    status = condition_status(obj, keys.READY)
-    observed = (obj.get("status") or {}).get("observedGeneration", 0)
-    return "Unknown" if status == "True" and observed != generation(obj) else status
-
-
-def protocol_of(revision: Object) -> str:
-    """h2c when the serving container's port is named so."""
-    for container in (revision.get("spec") or {}).get("containers") or ():
-        for port in container.get("ports") or ():
-            if port.get("name") == keys.PROTOCOL_H2C:
-                return keys.PROTOCOL_H2C
-    return keys.PROTOCOL_HTTP1
-
-
 def _by_tag(targets: Iterable[Target]) -> dict[str, tuple[Target, ...]]:
-    """A tagged target counts for its tag and, with its percent, for the default."""
+    """Group targets: a tagged one counts for its tag and, with its percent, for the default."""
     groups: dict[str, list[Target]] = {}
     for target in targets:
         groups.setdefault(DEFAULT, []).append(target)
@@ -184,17 +162,17 @@ def _consolidated(targets: Iterable[Target]) -> tuple[Target, ...]:
         merged[target.revision] = (
             target if known is None else replace(known, percent=known.percent + target.percent)
         )
-    found = tuple(merged.values())
-    return (replace(found[0], percent=100),) if len(found) == 1 else found
+    consolidated = tuple(merged.values())
+    return (replace(consolidated[0], percent=100),) if len(consolidated) == 1 else consolidated
 
 
 def _listed(targets: Iterable[Target]) -> tuple[Target, ...]:
     """As the user wrote them; the same revision, tag and latest flag are one."""
     merged: dict[tuple[str, str, bool], Target] = {}
     for target in targets:
-        at = (target.tag, target.revision, target.latest)
-        known = merged.get(at)
-        merged[at] = (
+        identity = (target.tag, target.revision, target.latest)
+        known = merged.get(identity)
+        merged[identity] = (
             target if known is None else replace(known, percent=known.percent + target.percent)
         )
     return tuple(merged.values())

@@ -17,6 +17,7 @@ import yaml
 
 from hearth.cli import samples
 from hearth.knative.resources import BROKERS, KSERVICES, REVISIONS, TRIGGERS
+from hearth.knative.views import KnativeView
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -124,11 +125,7 @@ class Stage:
         obj = self._caches[resource].get(NAMESPACE, name)
         if obj is None:
             return False
-        status = obj.get("status") or {}
-        ready = any(
-            c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()
-        )
-        return ready and status.get("observedGeneration") == meta.generation(obj)
+        return KnativeView(obj).ready_status == "True"
 
     async def until(
         self, condition: Callable[[], bool], what: str, *, seconds: float = 30

@@ -37,7 +37,7 @@ VOLUMES = Source(PERSISTENTVOLUMES)
 
 
 def _claims_of_pod(pod: Object) -> Iterator[str]:
-    """The claims that a pod mounts, once it is on a node."""
+    """Return the claims that a pod mounts, once it is on a node."""
     if not pod["spec"].get("nodeName"):
         return
     for volume in pod["spec"].get("volumes") or ():
@@ -70,7 +70,7 @@ def _claim_reference(volume: Object) -> dict[str, Any]:
 
 
 def volume_name(claim: Object) -> str:
-    """The name of the volume made for a claim."""
+    """Return the name of the volume made for a claim."""
     return f"pvc-{meta.uid(claim)}"
 
 
@@ -149,7 +149,7 @@ def _capacity(claim: Object) -> dict[str, str]:
 
 
 def make_volume(claim: Object) -> Object:
-    """The volume that stands for the folder of a claim."""
+    """Return the volume that stands for the folder of a claim."""
     spec = claim["spec"]
     return {
         "apiVersion": "v1",

@@ -24,6 +24,7 @@ from hearth.kube.meta import Key, Object
 from hearth.kube.names import random_suffix
 from hearth.kube.plan import Action, Create, Delete, Event, Patch, Plan, Update, UpdateStatus
 from hearth.kube.resources import DEPLOYMENTS, REPLICASETS
+from hearth.kube.views import Deployment, Workload
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -36,6 +37,8 @@ _NOT_COPIED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one Deployment."""
+
     deployment: Object
     replica_sets: Sequence[Object]
     """Those whose controller is this Deployment."""
@@ -51,6 +54,7 @@ def observe(lister: Lister, key: Key) -> Observed | None:
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
+    """Go on with the rollout, and tell in the status how far it is."""
     deployment = observed.deployment
     new = find_new(deployment, observed.replica_sets)
     old = [rs for rs in observed.replica_sets if rs is not new]
@@ -65,10 +69,11 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
 
 
 def _progress(deployment: Object, new: Object | None, old: list[Object]) -> list[Action]:
-    if deployment["spec"].get("paused"):
+    view = Deployment(deployment)
+    if view.is_paused:
         return _resize(deployment, new, old)
     if new is None:
-        if _recreates(deployment) and any(_wanted(rs) or _count(rs) for rs in old):
+        if view.recreates and any(map(_has_pods, old)):
             return _scale_all(old, {meta.name(rs): 0 for rs in old}, deployment)
         return _create_new(deployment, old)
     actions = _resize(deployment, new, old)
@@ -82,9 +87,9 @@ def _progress(deployment: Object, new: Object | None, old: list[Object]) -> list
 
 
 def find_new(deployment: Object, replica_sets: Sequence[Object]) -> Object | None:
-    """The oldest ReplicaSet with the Deployment's present template; a rollback finds it again."""
+    """Return the oldest ReplicaSet with the present template, so that a rollback finds it again."""
     template = _comparable(deployment["spec"]["template"])
-    ordered = sorted(replica_sets, key=lambda rs: meta.metadata(rs).get("creationTimestamp", ""))
+    ordered = sorted(replica_sets, key=meta.creation_timestamp)
     return next((rs for rs in ordered if _comparable(rs["spec"]["template"]) == template), None)
 
 
@@ -95,6 +100,7 @@ def _comparable(template: Object) -> Object:
 
 
 def template_hash(template: Object, collisions: int) -> str:
+    """Return what names a ReplicaSet; another ``collisions`` gives another name."""
     text = json.dumps(_comparable(template), sort_keys=True) + str(collisions or "")
     digest = hashlib.sha256(text.encode()).digest()
     return random_suffix(list(digest[:10]))
@@ -102,16 +108,16 @@ def template_hash(template: Object, collisions: int) -> str:
 
 def _create_new(deployment: Object, old: list[Object]) -> list[Action]:
     spec = deployment["spec"]
-    collisions = (deployment.get("status") or {}).get("collisionCount", 0)
-    digest = template_hash(spec["template"], collisions)
+    view = Deployment(deployment)
+    digest = template_hash(spec["template"], view.collision_count)
     template = deepcopy(spec["template"])
     template.setdefault("metadata", {}).setdefault("labels", {})[HASH_LABEL] = digest
     selector = deepcopy(spec["selector"])
     selector.setdefault("matchLabels", {})[HASH_LABEL] = digest
     revision = str(_highest_revision(old) + 1)
-    allowed = rollout.limits(spec.get("strategy") or {}, spec["replicas"])
-    total = sum(_wanted(rs) for rs in old)
-    replicas = min(spec["replicas"], max(0, spec["replicas"] + allowed.surge - total))
+    allowed = rollout.limits(view.strategy, view.replicas)
+    total = sum(Workload(rs).replicas for rs in old)
+    replicas = min(view.replicas, max(0, view.replicas + allowed.surge - total))
     body: Object = {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
@@ -124,14 +130,14 @@ def _create_new(deployment: Object, old: list[Object]) -> list[Action]:
         },
         "spec": {"replicas": replicas, "selector": selector, "template": template},
     }
-    if spec.get("minReadySeconds"):
-        body["spec"]["minReadySeconds"] = spec["minReadySeconds"]
+    if view.min_ready_seconds:
+        body["spec"]["minReadySeconds"] = view.min_ready_seconds
     return [Create(REPLICASETS, body), *_set_revision(deployment, revision)]
 
 
 def _annotations(deployment: Object, revision: str, surge: int) -> dict[str, str]:
     copied = {k: v for k, v in meta.annotations(deployment).items() if k not in _NOT_COPIED}
-    replicas = deployment["spec"]["replicas"]
+    replicas = Workload(deployment).replicas
     return copied | {
         DESIRED: str(replicas),
         MAX_REPLICAS: str(replicas + surge),
@@ -156,7 +162,7 @@ def _set_revision(deployment: Object, revision: str) -> list[Action]:
 
 
 def _renumber(deployment: Object, new: Object, old: list[Object]) -> list[Action]:
-    """A template that comes back (a rollback) becomes the newest revision."""
+    """Make a template that comes back (a rollback) the newest revision."""
     highest = _highest_revision(old)
     if _revision(new) > highest:
         return _set_revision(deployment, str(_revision(new)))
@@ -169,75 +175,67 @@ def _renumber(deployment: Object, new: Object, old: list[Object]) -> list[Action
 # -- sizes -------------------------------------------------------------------------------------
 
 
-def _wanted(replica_set: Object) -> int:
-    return int(replica_set["spec"].get("replicas", 1))
-
-
-def _count(replica_set: Object) -> int:
-    status = replica_set.get("status") or {}
-    return int(status.get("replicas", 0)) + int(status.get("terminatingReplicas", 0))
-
-
-def _recreates(deployment: Object) -> bool:
-    return (deployment["spec"].get("strategy") or {}).get("type") == "Recreate"
+def _has_pods(replica_set: Object) -> bool:
+    """Whether it has pods, should have some, or has some that are ending."""
+    view = Workload(replica_set)
+    return bool(view.replicas or view.current_replicas or view.terminating_replicas)
 
 
 def _group(replica_set: Object) -> Group:
     return Group(
         name=meta.name(replica_set),
-        replicas=_wanted(replica_set),
-        available=int((replica_set.get("status") or {}).get("availableReplicas", 0)),
-        created=str(meta.metadata(replica_set).get("creationTimestamp", "")),
+        replicas=Workload(replica_set).replicas,
+        available=Workload(replica_set).available_replicas,
+        created=meta.creation_timestamp(replica_set),
     )
 
 
 def _resize(deployment: Object, new: Object | None, old: list[Object]) -> list[Action]:
-    """A changed ``spec.replicas``: the only active set takes it whole, several share it."""
-    wanted = deployment["spec"]["replicas"]
+    """Follow a changed ``spec.replicas``: the only active set takes it whole, several share it."""
+    view = Deployment(deployment)
+    replicas = view.replicas
     everyone = [rs for rs in (new, *old) if rs is not None]
-    active = [rs for rs in everyone if _wanted(rs) > 0]
-    if len(active) == 1 and (new is None or active[0] is new or deployment["spec"].get("paused")):
-        return _scale_all(active, {meta.name(active[0]): wanted}, deployment)
+    active = [rs for rs in everyone if Workload(rs).replicas > 0]
+    if len(active) == 1 and (new is None or active[0] is new or view.is_paused):
+        return _scale_all(active, {meta.name(active[0]): replicas}, deployment)
     if not active and new is not None:
-        return _scale_all([new], {meta.name(new): wanted}, deployment)
-    changed = [rs for rs in active if meta.annotations(rs).get(DESIRED) not in (None, str(wanted))]
-    if not changed or _recreates(deployment):
+        return _scale_all([new], {meta.name(new): replicas}, deployment)
+    known = (None, str(replicas))
+    changed = [rs for rs in active if meta.annotations(rs).get(DESIRED) not in known]
+    if not changed or view.recreates:
         return []
-    allowed = rollout.limits(deployment["spec"].get("strategy") or {}, wanted)
+    allowed = rollout.limits(view.strategy, replicas)
     sizes = rollout.scale_proportionally(
-        [_group(rs) for rs in active], wanted=wanted + allowed.surge if wanted else 0
+        [_group(rs) for rs in active], total=replicas + allowed.surge if replicas else 0
     )
     return _scale_all(active, sizes, deployment)
 
 
 def _roll(deployment: Object, new: Object, old: list[Object]) -> list[Action]:
-    wanted = deployment["spec"]["replicas"]
-    if _recreates(deployment):
-        draining = any(_wanted(rs) or _count(rs) for rs in old)
-        sizes = {meta.name(rs): 0 for rs in old} | {meta.name(new): 0 if draining else wanted}
+    view = Deployment(deployment)
+    if view.recreates:
+        draining = any(map(_has_pods, old))
+        sizes = {meta.name(rs): 0 for rs in old}
+        sizes[meta.name(new)] = 0 if draining else view.replicas
     else:
-        allowed = rollout.limits(deployment["spec"].get("strategy") or {}, wanted)
-        active = [_group(rs) for rs in old if _wanted(rs) > 0]
-        sizes = rollout.roll(_group(new), active, replicas=wanted, allowed=allowed)
+        allowed = rollout.limits(view.strategy, view.replicas)
+        active = [_group(rs) for rs in old if Workload(rs).replicas > 0]
+        sizes = rollout.roll(_group(new), active, replicas=view.replicas, allowed=allowed)
     return _scale_all([new, *old], sizes, deployment)
 
 
 def _scale_all(
     replica_sets: Sequence[Object], sizes: dict[str, int], deployment: Object
 ) -> list[Action]:
-    surge = rollout.limits(
-        deployment["spec"].get("strategy") or {}, deployment["spec"]["replicas"]
-    ).surge
+    view = Deployment(deployment)
+    surge = rollout.limits(view.strategy, view.replicas).surge
+    marks = {DESIRED: str(view.replicas), MAX_REPLICAS: str(view.replicas + surge)}
     actions: list[Action] = []
     for replica_set in replica_sets:
         size = sizes.get(meta.name(replica_set))
         if size is None:
             continue
-        marks = {
-            DESIRED: str(deployment["spec"]["replicas"]),
-            MAX_REPLICAS: str(deployment["spec"]["replicas"] + surge),
-        }
-        resized = size != _wanted(replica_set)
+        resized = size != Workload(replica_set).replicas
         if resized or (size and not marks.items() <= meta.annotations(replica_set).items()):
             changed = deepcopy(replica_set)
             changed["spec"]["replicas"] = size
@@ -249,22 +247,19 @@ def _scale_all(
 
 
 def _scaled_event(deployment: Object, replica_set: Object, size: int) -> Event:
-    direction = "up" if size > _wanted(replica_set) else "down"
-    text = (
-        f"Scaled {direction} replica set {meta.name(replica_set)} "
-        f"from {_wanted(replica_set)} to {size}"
-    )
+    before = Workload(replica_set).replicas
+    direction = "up" if size > before else "down"
+    text = f"Scaled {direction} replica set {meta.name(replica_set)} from {before} to {size}"
     return Event(deployment, "Normal", "ScalingReplicaSet", text)
 
 
 def _clean_up(deployment: Object, new: Object, old: list[Object]) -> list[Action]:
     """Old, empty ReplicaSets beyond revisionHistoryLimit go once the rollout is complete."""
-    limit = deployment["spec"].get("revisionHistoryLimit", 10)
-    status = new.get("status") or {}
-    if status.get("availableReplicas", 0) < deployment["spec"]["replicas"]:
+    view = Deployment(deployment)
+    if Workload(new).available_replicas < view.replicas:
         return []
-    idle = [rs for rs in old if not _wanted(rs) and not _count(rs) and not meta.is_deleting(rs)]
-    surplus = sorted(idle, key=_revision)[: max(0, len(idle) - limit)]
+    idle = [rs for rs in old if not _has_pods(rs) and not meta.is_deleting(rs)]
+    surplus = sorted(idle, key=_revision)[: max(0, len(idle) - view.revision_history_limit)]
     return [Delete(REPLICASETS, meta.namespace(rs), meta.name(rs)) for rs in surplus]
 
 

@@ -9,27 +9,27 @@ from hearth.cluster.controllers import rollout
 from hearth.cluster.controllers.replicaset import REPLICA_FAILURE
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339, rfc3339
+from hearth.kube.conditions import Condition, Conditions
 from hearth.kube.meta import Object
-
-Condition = dict[str, Any]
+from hearth.kube.views import Deployment, Workload
 
 
 def make_status(
     deployment: Object, new: Object | None, old: Sequence[Object], *, now: float
 ) -> tuple[dict[str, Any], float | None]:
-    """The status, and the seconds until the progress deadline must be looked at again."""
+    """Return the status, and the seconds until the progress deadline must be looked at again."""
     counts = _counts(deployment, new, old)
     status: dict[str, Any] = {"observedGeneration": meta.generation(deployment)}
     status |= {name: n for name, n in counts.items() if n}
     status["terminatingReplicas"] = counts["terminatingReplicas"]
-    before = deployment.get("status") or {}
-    if before.get("collisionCount"):
-        status["collisionCount"] = before["collisionCount"]
-    conditions = {c["type"]: c for c in before.get("conditions") or ()}
+    view = Deployment(deployment)
+    if view.collision_count:
+        status["collisionCount"] = view.collision_count
+    conditions = view.conditions.by_type()
     _set(conditions, _available(deployment, counts), now)
     progressing = _progressing(deployment, new, counts, conditions.get("Progressing"), now=now)
     if progressing is not None:
-        moved = counts != {name: before.get(name, 0) for name in counts}
+        moved = counts != {name: view.status.get(name, 0) for name in counts}
         _set(conditions, progressing, now, touch=moved and _is_updating(progressing))
     failure = _failure(new, old)
     if failure is not None:
@@ -41,38 +41,31 @@ def make_status(
 
 
 def _failure(new: Object | None, old: Sequence[Object]) -> Condition | None:
-    """Why no pod can be created, as the first ReplicaSet says that has a reason."""
-    found = [
-        condition
-        for replica_set in (new, *old)
-        for condition in ((replica_set or {}).get("status") or {}).get("conditions") or ()
-        if condition["type"] == REPLICA_FAILURE and condition["status"] == "True"
-    ]
-    return found[0] if found else None
+    """Return why no pod can be created, as the first ReplicaSet says that has a reason."""
+    for replica_set in (new, *old):
+        conditions = Conditions.of(replica_set)
+        if conditions.is_true(REPLICA_FAILURE):
+            return conditions.get(REPLICA_FAILURE)
+    return None
 
 
 def _counts(deployment: Object, new: Object | None, old: Sequence[Object]) -> dict[str, int]:
-    everyone = [rs for rs in (new, *old) if rs is not None]
-
-    def total(field: str) -> int:
-        return sum((rs.get("status") or {}).get(field, 0) for rs in everyone)
-
-    available = total("availableReplicas")
-    wanted = sum(rs["spec"].get("replicas", 1) for rs in everyone)
+    everyone = [Workload(rs) for rs in (new, *old) if rs is not None]
+    available = sum(rs.available_replicas for rs in everyone)
     return {
-        "replicas": total("replicas"),
-        "updatedReplicas": ((new or {}).get("status") or {}).get("replicas", 0),
-        "readyReplicas": total("readyReplicas"),
+        "replicas": sum(rs.current_replicas for rs in everyone),
+        "updatedReplicas": Workload(new).current_replicas,
+        "readyReplicas": sum(rs.ready_replicas for rs in everyone),
         "availableReplicas": available,
-        "unavailableReplicas": max(0, wanted - available),
-        "terminatingReplicas": total("terminatingReplicas"),
+        "unavailableReplicas": max(0, sum(rs.replicas for rs in everyone) - available),
+        "terminatingReplicas": sum(rs.terminating_replicas for rs in everyone),
     }
 
 
 def _available(deployment: Object, counts: dict[str, int]) -> Condition:
-    replicas = deployment["spec"]["replicas"]
-    allowed = rollout.limits(deployment["spec"].get("strategy") or {}, replicas)
-    if counts["availableReplicas"] >= replicas - allowed.unavailable:
+    view = Deployment(deployment)
+    allowed = rollout.limits(view.strategy, view.replicas)
+    if counts["availableReplicas"] >= view.replicas - allowed.unavailable:
         return {
             "type": "Available",
             "status": "True",
@@ -88,7 +81,7 @@ def _available(deployment: Object, counts: dict[str, int]) -> Condition:
 
 
 def _is_complete(deployment: Object, counts: dict[str, int]) -> bool:
-    replicas = deployment["spec"]["replicas"]
+    replicas = Workload(deployment).replicas
     complete = ("updatedReplicas", "replicas", "availableReplicas")
     return all(counts[name] == replicas for name in complete)
 
@@ -101,9 +94,10 @@ def _progressing(
     *,
     now: float,
 ) -> Condition | None:
-    if deployment["spec"].get("progressDeadlineSeconds") is None:
+    view = Deployment(deployment)
+    if view.progress_deadline is None:
         return None
-    if deployment["spec"].get("paused"):
+    if view.is_paused:
         return _progress("Unknown", "DeploymentPaused", "Deployment is paused")
     if new is None:
         return current
@@ -116,7 +110,7 @@ def _progressing(
         return _progress("True", "NewReplicaSetCreated", text)
     if _was_complete(current) and _same_replica_set(current, named):
         return current  # a resize or a lost pod, not a rollout
-    if not _was_complete(current) and _deadline_passed(deployment, current, now=now):
+    if not _was_complete(current) and _deadline_passed(view.progress_deadline, current, now=now):
         text = f"{named} has timed out progressing."
         return _progress("False", "ProgressDeadlineExceeded", text)
     return _progress("True", "ReplicaSetUpdated", f"{named} is progressing.")
@@ -138,24 +132,28 @@ def _same_replica_set(condition: Condition, named: str) -> bool:
     return str(condition.get("message", "")).startswith(named)
 
 
-def _deadline_passed(deployment: Object, condition: Condition, *, now: float) -> bool:
+def _deadline_passed(deadline: float, condition: Condition, *, now: float) -> bool:
     if condition["status"] == "False":
         return True
     since = parse_rfc3339(condition["lastUpdateTime"])
-    return now - since >= float(deployment["spec"]["progressDeadlineSeconds"])
+    return now - since >= deadline
 
 
 def _deadline_in(deployment: Object, condition: Condition | None, *, now: float) -> float | None:
+    deadline = Deployment(deployment).progress_deadline
     if condition is None or condition["status"] != "True" or _was_complete(condition):
         return None
     since = parse_rfc3339(condition["lastUpdateTime"])
-    return max(0.0, since + float(deployment["spec"]["progressDeadlineSeconds"]) - now) + 0.5
+    return None if deadline is None else max(0.0, since + deadline - now) + 0.5
 
 
 def _set(
     conditions: dict[str, Condition], new: Condition, now: float, *, touch: bool = False
 ) -> None:
-    """lastUpdateTime moves with any change (or real progress), lastTransitionTime with status."""
+    """Set a condition: lastUpdateTime moves with any change, lastTransitionTime with status.
+
+    ``touch`` moves lastUpdateTime without a change: there was progress.
+    """
     old = conditions.get(new["type"])
     moment = rfc3339(now)
     same = old is not None and all(

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.cluster.controllers import pods, sources
+from hearth.cluster.controllers import sources
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Index, Lister, Watch
 from hearth.kube.meta import Key, Object
 from hearth.kube.names import random_suffix
 from hearth.kube.plan import Action, Create, Delete, Plan, Update
 from hearth.kube.resources import ENDPOINTSLICES
+from hearth.kube.views import Pod
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
@@ -34,6 +35,8 @@ Ports = tuple[tuple[str, int, str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one Service."""
+
     service: Object
     pods: Sequence[Object]
     """Those that the Service's selector matches."""
@@ -97,15 +100,16 @@ def observe(lister: Lister, key: Key) -> Observed | None:
 
 
 def reconcile(observed: Observed) -> Plan:
-    wanted = {meta.name(s): s for s in make_slices(observed.service, observed.pods)}
+    """Make the slices what the pods ask for."""
+    missing = {meta.name(s): s for s in make_slices(observed.service, observed.pods)}
     actions: list[Action] = []
     for known in observed.slices:
-        desired = wanted.pop(meta.name(known), None)
+        desired = missing.pop(meta.name(known), None)
         if desired is None:
             actions.append(Delete(ENDPOINTSLICES, meta.namespace(known), meta.name(known)))
         elif _differs(known, desired):
             actions.append(Update(ENDPOINTSLICES, _updated(known, desired)))
-    actions += [Create(ENDPOINTSLICES, desired) for desired in wanted.values()]
+    actions += [Create(ENDPOINTSLICES, desired) for desired in missing.values()]
     return Plan(tuple(actions))
 
 
@@ -118,12 +122,13 @@ def _updated(known: Object, desired: Object) -> Object:
 
 
 def make_slices(service: Object, matched: Sequence[Object]) -> list[Object]:
-    """The slices a Service ought to have; a Service without a selector gets none from here."""
+    """Return the slices a Service should have; one without a selector gets none from here."""
     if not service["spec"].get("selector") or meta.is_deleting(service):
         return []
     groups: dict[Ports, list[Object]] = {}
     for pod in sorted(matched, key=meta.name):
-        if (pod.get("status") or {}).get("podIP") and not pods.is_finished(pod):
+        view = Pod(pod)
+        if view.ip and not view.is_finished:
             groups.setdefault(_ports(service, pod), []).append(pod)
     slices = []
     for ports, members in sorted(groups.items()):
@@ -158,10 +163,11 @@ def _port_object(name: str, number: int, protocol: str, application: str) -> dic
 
 
 def _endpoint(service: Object, pod: Object) -> dict[str, Any]:
-    serving, terminating = pods.is_ready(pod), meta.is_deleting(pod)
+    view = Pod(pod)
+    serving, terminating = view.is_ready, meta.is_deleting(pod)
     published = bool(service["spec"].get("publishNotReadyAddresses"))
     endpoint: dict[str, Any] = {
-        "addresses": [pod["status"]["podIP"]],
+        "addresses": [view.ip],
         "conditions": {
             "ready": published or (serving and not terminating),
             "serving": serving,
@@ -174,19 +180,19 @@ def _endpoint(service: Object, pod: Object) -> dict[str, Any]:
             "uid": meta.uid(pod),
         },
     }
-    if pod["spec"].get("nodeName"):
-        endpoint["nodeName"] = pod["spec"]["nodeName"]
+    if view.node_name:
+        endpoint["nodeName"] = view.node_name
     return endpoint
 
 
 def _ports(service: Object, pod: Object) -> Ports:
-    """The Service's ports on one pod; a named target port the pod lacks is left out."""
+    """Return the Service's ports on one pod; a named target port the pod lacks is left out."""
     actual = _actual_ports(pod)
-    found = []
+    ports = []
     for port in service["spec"].get("ports") or ():
         number = _target(port, pod)
         if number is not None:
-            found.append(
+            ports.append(
                 (
                     port.get("name", ""),
                     actual.get(str(number), number),
@@ -194,7 +200,7 @@ def _ports(service: Object, pod: Object) -> Ports:
                     port.get("appProtocol", ""),
                 )
             )
-    return tuple(found)
+    return tuple(ports)
 
 
 def _actual_ports(pod: Object) -> Mapping[str, int]:
@@ -209,7 +215,7 @@ def _target(port: Mapping[str, Any], pod: Object) -> int | None:
     target = port.get("targetPort", port["port"])
     if isinstance(target, int):
         return target or int(port["port"])
-    for container in pod["spec"].get("containers") or ():
+    for container in Pod(pod).containers:
         for declared in container.get("ports") or ():
             same_protocol = declared.get("protocol", "TCP") == port.get("protocol", "TCP")
             if declared.get("name") == target and same_protocol:

@@ -13,6 +13,7 @@ from typing import Any
 from hearth.cluster.controllers import pods, sources
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339, rfc3339
+from hearth.kube.conditions import Condition, Conditions
 from hearth.kube.controllerspec import (
     ControllerSpec,
     Lister,
@@ -23,6 +24,7 @@ from hearth.kube.controllerspec import (
 from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, UpdateStatus
 from hearth.kube.resources import JOBS, PODS
+from hearth.kube.views import Pod, View
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 10.0, 600.0
@@ -30,6 +32,8 @@ _FIRST_BACKOFF, _LONGEST_BACKOFF = 10.0, 600.0
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one Job."""
+
     job: Object
     pods: Sequence[Object]
     """Those whose controller is this Job."""
@@ -42,11 +46,11 @@ class _Tally:
     failed: list[Object]
 
     @classmethod
-    def of(cls, found: Sequence[Object]) -> _Tally:
+    def of(cls, owned: Sequence[Object]) -> _Tally:
         return cls(
-            active=[p for p in found if pods.is_active(p)],
-            succeeded=[p for p in found if pods.phase(p) == "Succeeded"],
-            failed=[p for p in found if pods.phase(p) == "Failed"],
+            active=[p for p in owned if pods.is_active(p)],
+            succeeded=[p for p in owned if Pod(p).phase == "Succeeded"],
+            failed=[p for p in owned if Pod(p).phase == "Failed"],
         )
 
 
@@ -59,6 +63,7 @@ def observe(lister: Lister, key: Key) -> Observed | None:
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
+    """Run pods until enough have succeeded or too many have failed; then clean up."""
     job, tally = observed.job, _Tally.of(observed.pods)
     if meta.is_deleting(job):
         return Plan()
@@ -71,11 +76,11 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
     return _run(job, tally, now=now)
 
 
-def _ended(job: Object) -> dict[str, Any] | None:
+def _ended(job: Object) -> Condition | None:
+    conditions = Conditions.of(job)
     for kind in ("Complete", "Failed"):
-        found = pods.condition(job, kind)
-        if found is not None and found["status"] == "True":
-            return found
+        if conditions.is_true(kind):
+            return conditions.get(kind)
     return None
 
 
@@ -97,13 +102,13 @@ def _verdict(job: Object, tally: _Tally, *, now: float) -> tuple[str, str, str] 
     spec = job["spec"]
     if len(tally.failed) > spec.get("backoffLimit", 6):
         return "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
-    started = (job.get("status") or {}).get("startTime")
+    started = View(job).status.get("startTime")
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and started and now - parse_rfc3339(started) >= deadline:
         return "Failed", "DeadlineExceeded", "Job was active longer than specified deadline"
-    wanted = spec.get("completions")
+    completions = spec.get("completions")
     done = _done(job, tally)
-    enough = done >= wanted if wanted is not None else bool(done) and not tally.active
+    enough = done >= completions if completions is not None else bool(done) and not tally.active
     if enough:
         return "Complete", "CompletionsReached", "Reached expected number of succeeded pods"
     return None
@@ -119,7 +124,7 @@ def _end(job: Object, tally: _Tally, verdict: tuple[str, str, str], *, now: floa
     kind, reason, message = verdict
     before = "SuccessCriteriaMet" if kind == "Complete" else "FailureTarget"
     status = _counts(job, tally)
-    status["startTime"] = (job.get("status") or {}).get("startTime", rfc3339(now))
+    status["startTime"] = View(job).status.get("startTime", rfc3339(now))
     status.pop("active", None)
     status.pop("ready", None)
     if kind == "Complete":
@@ -128,14 +133,14 @@ def _end(job: Object, tally: _Tally, verdict: tuple[str, str, str], *, now: floa
     stopped = tuple(
         Delete(PODS, meta.namespace(pod), meta.name(pod), uid=meta.uid(pod)) for pod in tally.active
     )
-    told = Event(
+    event = Event(
         job,
         "Normal" if kind == "Complete" else "Warning",
         "Completed" if kind == "Complete" else reason,
         "Job completed" if kind == "Complete" else message,
     )
     update = UpdateStatus(JOBS, {**job, "status": status})
-    return Plan((*stopped, update, told))
+    return Plan((*stopped, update, event))
 
 
 def _condition(kind: str, reason: str, message: str, *, now: float) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def _condition(kind: str, reason: str, message: str, *, now: float) -> dict[str,
 
 
 def _run(job: Object, tally: _Tally, *, now: float) -> Plan:
-    spec, old = job["spec"], job.get("status") or {}
+    spec, old = job["spec"], View(job).status
     status = _counts(job, tally)
     actions: list[Action] = []
     wake: float | None = None
@@ -188,9 +193,9 @@ def _wait_after_failure(tally: _Tally, *, now: float) -> float | None:
 
 def _finished_at(pod: Object, *, default: float) -> float:
     ends = [
-        parse_rfc3339(state["terminated"]["finishedAt"])
-        for status in (pod.get("status") or {}).get("containerStatuses") or ()
-        if (state := status.get("state") or {}).get("terminated", {}).get("finishedAt")
+        parse_rfc3339(ended["finishedAt"])
+        for container in Pod(pod).container_statuses
+        if (ended := container.terminated) is not None and ended.get("finishedAt")
     ]
     return max(ends, default=default)
 
@@ -200,10 +205,10 @@ def _resize(job: Object, tally: _Tally) -> list[Action]:
     parallel = spec.get("parallelism", 1)
     completions = spec.get("completions")
     if completions is None:
-        wanted = len(tally.active) if tally.succeeded else parallel
+        desired = len(tally.active) if tally.succeeded else parallel
     else:
-        wanted = min(parallel, completions - _done(job, tally))
-    missing = wanted - len(tally.active)
+        desired = min(parallel, completions - _done(job, tally))
+    missing = desired - len(tally.active)
     if missing < 0:
         surplus = sorted(tally.active, key=pods.deletion_rank)[:-missing]
         return [Delete(PODS, meta.namespace(p), meta.name(p)) for p in surplus]
@@ -238,7 +243,7 @@ def _index(pod: Object) -> int:
 def _counts(job: Object, tally: _Tally) -> dict[str, Any]:
     status: dict[str, Any] = {
         "active": len(tally.active),
-        "ready": sum(pods.is_ready(pod) for pod in tally.active),
+        "ready": sum(Pod(pod).is_ready for pod in tally.active),
         "succeeded": _done(job, tally),
         "failed": len(tally.failed),
         "terminating": 0,

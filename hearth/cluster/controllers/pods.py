@@ -7,50 +7,32 @@ from typing import Any
 
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
+from hearth.kube.conditions import Conditions
 from hearth.kube.meta import Object
+from hearth.kube.views import Pod
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
-def condition(obj: Object, kind: str) -> dict[str, Any] | None:
-    """A condition of any object's status, by type."""
-    for found in (obj.get("status") or {}).get("conditions") or ():
-        if found["type"] == kind:
-            return dict(found)
-    return None
-
-
-def is_ready(pod: Object) -> bool:
-    found = condition(pod, "Ready")
-    return found is not None and found["status"] == "True"
-
-
 def available_in(pod: Object, min_ready_seconds: int, *, now: float) -> float | None:
-    """Seconds until a ready pod counts as available: 0 when it does, None when not ready."""
-    found = condition(pod, "Ready")
-    if found is None or found["status"] != "True":
+    """Return the seconds until a pod counts as available: 0 when it does, None when not ready."""
+    conditions = Conditions.of(pod)
+    if not conditions.is_true("Ready"):
         return None
     if min_ready_seconds == 0:
         return 0.0
-    since = parse_rfc3339(found["lastTransitionTime"]) if found.get("lastTransitionTime") else now
+    transition = conditions.transition_time("Ready")
+    since = parse_rfc3339(transition) if transition else now
     return max(0.0, since + min_ready_seconds - now)
 
 
-def phase(pod: Object) -> str:
-    return str((pod.get("status") or {}).get("phase", "Pending"))
-
-
-def is_finished(pod: Object) -> bool:
-    return phase(pod) in ("Succeeded", "Failed")
-
-
 def is_active(pod: Object) -> bool:
-    """Counts towards the wanted number: neither finished nor on its way out."""
-    return not is_finished(pod) and not meta.is_deleting(pod)
+    """Whether the pod counts as one of its owner's replicas: neither finished nor ending."""
+    return not Pod(pod).is_finished and not meta.is_deleting(pod)
 
 
 def from_template(owner: Object, template: Object, *, generate_name: str) -> Object:
-    """A pod of a template, owned by a controller."""
+    """Make a pod of a template, owned by a controller."""
     described = deepcopy(template.get("metadata") or {})
     metadata: dict[str, Any] = {
         "generateName": generate_name,
@@ -72,20 +54,19 @@ _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 
 def deletion_rank(pod: Object) -> tuple[Any, ...]:
-    """Sorts pods so that those to give up first come first (ReplicaSet's order).
+    """Return a sort key by which the pods to give up come first (ReplicaSet's order).
 
     Unassigned before assigned, pending before running, not ready before ready, a lower deletion
     cost before a higher one, more restarts before fewer, younger before older.
     """
-    status = pod.get("status") or {}
-    restarts = sum(s.get("restartCount", 0) for s in status.get("containerStatuses") or ())
+    view = Pod(pod)
     return (
-        bool((pod.get("spec") or {}).get("nodeName")),
-        _PHASE_ORDER.get(phase(pod), 1),
-        is_ready(pod),
+        bool(view.node_name),
+        _PHASE_ORDER.get(view.phase, 1),
+        view.is_ready,
         _cost(pod),
-        -restarts,
-        _reversed(str(meta.metadata(pod).get("creationTimestamp", ""))),
+        -sum(container.restart_count for container in view.container_statuses),
+        _reversed(meta.creation_timestamp(pod)),
         meta.name(pod),
     )
 

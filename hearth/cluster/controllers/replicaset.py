@@ -10,6 +10,7 @@ from hearth.cluster.controllers import pods, sources
 from hearth.cluster.controllers.pacing import is_without_news
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
+from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import (
     ControllerSpec,
     Lister,
@@ -20,6 +21,7 @@ from hearth.kube.controllerspec import (
 from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Action, Create, Delete, Event, Patch, Plan, UpdateStatus
 from hearth.kube.resources import PODS, REPLICASETS
+from hearth.kube.views import Pod, Workload
 
 REPLICA_FAILURE = "ReplicaFailure"
 BURST = 500
@@ -28,6 +30,8 @@ BURST = 500
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one ReplicaSet."""
+
     replica_set: Object
     pods: Sequence[Object]
     """Those whose controller is this ReplicaSet."""
@@ -43,6 +47,7 @@ def observe(lister: Lister, key: Key) -> Observed | None:
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
+    """Create or delete pods, and count them in the status."""
     replica_set = observed.replica_set
     actions: list[Action] = []
     if not meta.is_deleting(replica_set):
@@ -56,18 +61,18 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
 def failed_create(observed: Observed, message: str, *, now: float) -> Plan | None:
     """Plan to tell why no pod can be created, and to try again; None when that is told already."""
     replica_set = observed.replica_set
-    conditions = (replica_set.get("status") or {}).get("conditions") or []
-    told = next((c for c in conditions if c["type"] == REPLICA_FAILURE), None)
-    if told is not None and told["message"] == message:
+    conditions = Conditions.of(replica_set)
+    known = conditions.get(REPLICA_FAILURE)
+    if known is not None and known["message"] == message:
         return None
     condition = {
         "type": REPLICA_FAILURE,
         "status": "True",
-        "lastTransitionTime": told["lastTransitionTime"] if told else rfc3339(now),
+        "lastTransitionTime": known["lastTransitionTime"] if known else rfc3339(now),
         "reason": "FailedCreate",
         "message": message,
     }
-    others = [c for c in conditions if c is not told]
+    others = [c for c in conditions if c is not known]
     patch = Patch(
         REPLICASETS,
         meta.name(replica_set),
@@ -80,37 +85,34 @@ def failed_create(observed: Observed, message: str, *, now: float) -> Plan | Non
 
 
 def _scale(replica_set: Object, active: list[Object]) -> list[Action]:
-    spec = replica_set["spec"]
-    missing = spec.get("replicas", 1) - len(active)
+    view = Workload(replica_set)
+    missing = view.replicas - len(active)
     if missing > 0:
-        pod = pods.from_template(
-            replica_set,
-            spec.get("template") or {},
-            generate_name=f"{meta.name(replica_set)}-",
-        )
+        stem = f"{meta.name(replica_set)}-"
+        pod = pods.from_template(replica_set, view.template, generate_name=stem)
         return [Create(PODS, pod) for _ in range(min(missing, BURST))]
     surplus = sorted(active, key=pods.deletion_rank)[: min(-missing, BURST)]
     return [Delete(PODS, meta.namespace(p), meta.name(p), uid=meta.uid(p)) for p in surplus]
 
 
 def _status(observed: Observed, *, now: float) -> tuple[dict[str, Any], float | None]:
-    spec, old = observed.replica_set["spec"], observed.replica_set.get("status") or {}
+    view = Workload(observed.replica_set)
     active = [p for p in observed.pods if pods.is_active(p)]
-    template_labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
-    waits = [pods.available_in(p, spec.get("minReadySeconds", 0), now=now) for p in active]
+    template_labels = meta.labels(view.template)
+    waits = [pods.available_in(p, view.min_ready_seconds, now=now) for p in active]
     labeled = sum(meta.labels(p).items() >= template_labels.items() for p in active)
-    terminating = sum(meta.is_deleting(p) and not pods.is_finished(p) for p in observed.pods)
+    terminating = sum(meta.is_deleting(p) and not Pod(p).is_finished for p in observed.pods)
     status: dict[str, Any] = {"replicas": len(active), "terminatingReplicas": terminating}
     counts = {
         "fullyLabeledReplicas": labeled,
-        "readyReplicas": sum(pods.is_ready(p) for p in active),
+        "readyReplicas": sum(Pod(p).is_ready for p in active),
         "availableReplicas": sum(wait == 0 for wait in waits),
     }
     status |= {name: count for name, count in counts.items() if count}
     status["observedGeneration"] = meta.generation(observed.replica_set)
     # While pods are missing, a failure to create them may still hold.
-    missing = spec.get("replicas", 1) > len(active)
-    conditions = [c for c in old.get("conditions") or () if missing or c["type"] != REPLICA_FAILURE]
+    missing = view.replicas > len(active)
+    conditions = [c for c in view.conditions if missing or c["type"] != REPLICA_FAILURE]
     if conditions:
         status["conditions"] = conditions
     return status, min((wait for wait in waits if wait), default=None)

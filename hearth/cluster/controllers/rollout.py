@@ -18,21 +18,21 @@ class Group:
 
     name: str
     replicas: int
-    """Wanted now (spec)."""
+    """Asked for now, in its spec."""
     available: int
     created: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a rollout may go above and below the wanted number."""
+    """How far a rollout may go above and below the Deployment's replicas."""
 
     surge: int
     unavailable: int
 
 
 def limits(strategy: Mapping[str, Any], replicas: int) -> Limits:
-    """Absolute limits; surge rounds up, unavailable down, and never are both 0."""
+    """Return absolute limits; surge rounds up, unavailable down, and never are both 0."""
     if strategy.get("type") == "Recreate":
         return Limits(surge=0, unavailable=replicas)
     rolling = strategy.get("rollingUpdate") or {}
@@ -51,17 +51,17 @@ def _resolve(value: int | str, total: int, *, round_up: bool) -> int:
 
 
 def roll(new: Group, old: Sequence[Group], *, replicas: int, allowed: Limits) -> dict[str, int]:
-    """The next sizes: the new group grows into the surge, old ones shrink as pods allow."""
+    """Return the next sizes: the new group grows into the surge, old ones shrink as pods allow."""
     sizes = {new.name: _grow(new, old, replicas=replicas, allowed=allowed)}
     total = new.replicas + sum(group.replicas for group in old)
     unavailable_new = new.replicas - new.available
-    least = replicas - allowed.unavailable
-    to_drop = total - least - unavailable_new
+    min_available = replicas - allowed.unavailable
+    to_drop = total - min_available - unavailable_new
     sizes |= {group.name: group.replicas for group in old}
     if to_drop <= 0:
         return sizes
     to_drop -= _drop_broken(old, sizes, to_drop)
-    spare = new.available + sum(min(g.available, sizes[g.name]) for g in old) - least
+    spare = new.available + sum(min(g.available, sizes[g.name]) for g in old) - min_available
     _drop_healthy(old, sizes, min(to_drop, spare))
     return sizes
 
@@ -78,36 +78,36 @@ def _oldest_first(groups: Sequence[Group]) -> list[Group]:
     return sorted(groups, key=lambda group: (group.created, group.name))
 
 
-def _drop_broken(old: Sequence[Group], sizes: dict[str, int], most: int) -> int:
-    """Old replicas that are not available serve nobody: they go first."""
+def _drop_broken(old: Sequence[Group], sizes: dict[str, int], limit: int) -> int:
+    """Drop old replicas that are not available first: they serve nobody. Return how many."""
     dropped = 0
     for group in _oldest_first(old):
-        broken = min(group.replicas - group.available, most - dropped)
+        broken = min(group.replicas - group.available, limit - dropped)
         if broken > 0:
             sizes[group.name] -= broken
             dropped += broken
     return dropped
 
 
-def _drop_healthy(old: Sequence[Group], sizes: dict[str, int], most: int) -> None:
+def _drop_healthy(old: Sequence[Group], sizes: dict[str, int], limit: int) -> None:
     for group in _oldest_first(old):
-        step = min(sizes[group.name], most)
+        step = min(sizes[group.name], limit)
         if step > 0:
             sizes[group.name] -= step
-            most -= step
+            limit -= step
 
 
-def scale_proportionally(groups: Sequence[Group], *, wanted: int) -> dict[str, int]:
-    """Sizes that add up to ``wanted``, shared as before: for a resize in mid-rollout.
+def scale_proportionally(groups: Sequence[Group], *, total: int) -> dict[str, int]:
+    """Return sizes that add up to ``total``, shared as before: for a resize in mid-rollout.
 
     What rounding leaves over goes to the largest group.
     """
-    total = sum(group.replicas for group in groups)
+    before = sum(group.replicas for group in groups)
     ordered = sorted(groups, key=lambda g: (-g.replicas, g.created, g.name))
     if not ordered:
         return {}
-    if total == 0:
-        return {g.name: wanted if g is ordered[0] else 0 for g in ordered}
-    sizes = {g.name: g.replicas * wanted // total for g in ordered}
-    sizes[ordered[0].name] += wanted - sum(sizes.values())
+    if before == 0:
+        return {g.name: total if g is ordered[0] else 0 for g in ordered}
+    sizes = {g.name: g.replicas * total // before for g in ordered}
+    sizes[ordered[0].name] += total - sum(sizes.values())
     return sizes

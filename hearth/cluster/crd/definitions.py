@@ -22,6 +22,7 @@ from hearth.cluster.model.fielderrors import (
     not_supported,
     required,
 )
+from hearth.kube.conditions import Conditions
 from hearth.kube.names import dns1035_label_problems, dns1123_subdomain_problems
 
 Object = dict[str, Any]
@@ -108,8 +109,7 @@ def warnings(obj: Object, old: Object | None = None) -> list[str]:
 
 
 def _is_established(obj: Object) -> bool:
-    conditions = (obj.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+    return Conditions.of(obj).is_true("Established")
 
 
 def _immutable(new: Any, old: Any, path: str) -> Iterator[FieldError]:

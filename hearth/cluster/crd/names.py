@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hearth.cluster.model.fielderrors import go_value
+from hearth.kube.conditions import Conditions
 
 Object = dict[str, Any]
 
@@ -36,9 +37,7 @@ def accept(definition: Object, others: Iterable[Object], *, now: str) -> Object:
 
 def is_served(definition: Object) -> bool:
     """Whether the kinds of a definition are part of the API: established, and not being removed."""
-    conditions = (definition.get("status") or {}).get("conditions") or ()
-    statuses = {c["type"]: c["status"] for c in conditions}
-    return statuses.get("Established") == "True"
+    return Conditions.of(definition).is_true("Established")
 
 
 def _taken(others: Iterable[Object], group: str) -> Mapping[str, set[str]]:
@@ -88,9 +87,9 @@ def _short_names(asked: Object, before: Object, taken: set[str]) -> tuple[list[s
 
 
 def _established(status: Object, *, is_accepted: bool) -> Object:
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "Established" and condition["status"] == "True":
-            return dict(condition)  # names once accepted stay served
+    known = Conditions(status.get("conditions"))
+    if known.is_true("Established"):
+        return dict(known.get("Established") or {})  # names once accepted stay served
     if is_accepted:
         message = "the initial names have been accepted"
         return _condition("Established", True, "InitialNamesAccepted", message)

@@ -45,13 +45,13 @@ class Admission(Generic[T]):
     config_maps: Mapping[str, Parse]
 
     def by_kind(self) -> Kinds[T]:
-        """The kinds by group, version and kind."""
+        """Return the kinds by group, version and kind."""
         return {(k.resource.group, k.resource.version, k.resource.kind): k for k in self.kinds}
 
     # -- registration ------------------------------------------------------------------------------
 
     def config_webhook(self) -> Webhook:
-        """The webhook for ConfigMaps.
+        """Return the webhook for ConfigMaps.
 
         It has to be registered before the project writes a ConfigMap: the registration of an
         earlier run leads to a process that is gone, and it refuses what it cannot ask about.
@@ -65,7 +65,7 @@ class Admission(Generic[T]):
         )
 
     def kind_webhooks(self) -> tuple[Webhook, Webhook]:
-        """The defaulting and the validating webhook, to be registered once settings are known.
+        """Return the defaulting and the validating webhook, to be registered after the settings.
 
         Knative is asked about status updates too, and looks at nothing there. Not asking saves two
         calls for each step of a reconciler.
@@ -105,7 +105,7 @@ class Admission(Generic[T]):
     # -- handlers ----------------------------------------------------------------------------------
 
     def handlers(self, settings: Callable[[], T], client: KubeClient) -> dict[str, Handler]:
-        """The handlers by path; ``settings`` is asked at each request."""
+        """Return the handlers by path; ``settings`` is asked at each request."""
         kinds = self.by_kind()
 
         async def validate(request: AdmissionRequest) -> AdmissionResponse:
@@ -120,7 +120,7 @@ class Admission(Generic[T]):
 
 
 async def _tried(client: KubeClient, trial: Trial, answer: AdmissionResponse) -> AdmissionResponse:
-    """The answer, or a refusal in the API server's words where it would refuse the child."""
+    """Return the answer, or a refusal in the API server's words where it would refuse the child."""
     try:
         await client.create(trial.resource, trial.obj, dry_run=True)
     except ApiError as error:

@@ -9,23 +9,18 @@ from hearth.knative.resources import REVISIONS
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
 from hearth.kube.meta import Object, generation, labels, name, namespace, owner_reference, uid
-from serving.api import keys
-
-
-def template_name(configuration: Object) -> str:
-    """The revision name the user chose, or ""."""
-    template = configuration["spec"]["template"]
-    return str((template.get("metadata") or {}).get("name") or "")
+from serving.api import keys, views
 
 
 def revision_name(configuration: Object) -> str:
-    chosen = template_name(configuration)
+    """Return the name that the user chose, or one made of the generation."""
+    chosen = views.Configuration(configuration).template_name
     return chosen or child_name(name(configuration), f"-{generation(configuration):05d}")
 
 
 def make_revision(configuration: Object, *, now: float) -> Object:
     """Pending until a route is known to use it; with a known route it starts active."""
-    template = copy.deepcopy(configuration["spec"]["template"])
+    template: Object = copy.deepcopy(dict(views.Configuration(configuration).template))
     metadata = template.get("metadata") or {}
     of_parent = meta.annotations(configuration)
     routes = of_parent.get(keys.ROUTES)
@@ -55,12 +50,13 @@ def make_revision(configuration: Object, *, now: float) -> Object:
 
 
 def configuration_labels(configuration: Object) -> dict[str, str]:
+    """Return the labels that tell whose revision it is."""
     of_parent = labels(configuration)
-    found = {
+    values = {
         keys.CONFIGURATION: name(configuration),
         keys.CONFIGURATION_UID: uid(configuration),
         keys.CONFIGURATION_GENERATION: str(generation(configuration)),
         keys.SERVICE: of_parent.get(keys.SERVICE, ""),
         keys.SERVICE_UID: of_parent.get(keys.SERVICE_UID, ""),
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in values.items() if value}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key, without_settings
 from hearth.kube.meta import Key, Object, key_text, namespace
-from serving.api import keys
+from serving.api import keys, views
 from serving.kinds import sources
-from serving.kinds.configuration.children import template_name
 from serving.kinds.configuration.reconcile import Observed, creation_failed, reconcile
 
 
@@ -25,9 +24,10 @@ def revisions_of(lister: Lister, key: Key) -> tuple[Object, ...]:
 
 def named_revision(lister: Lister, configuration: Object | None) -> Object | None:
     """Return the revision that has the name the template asks for, whoever owns it."""
-    if configuration is None or not template_name(configuration):
+    if configuration is None:
         return None
-    return lister.get(sources.REVISIONS, namespace(configuration), template_name(configuration))
+    chosen = views.Configuration(configuration).template_name
+    return lister.get(sources.REVISIONS, namespace(configuration), chosen) if chosen else None
 
 
 CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import CONFIGURATIONS, REVISIONS
-from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, labels, name
+from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, name
 from hearth.kube.plan import Action, Create, Event, Plan
-from serving.api import keys
-from serving.kinds.configuration.children import make_revision, template_name
+from serving.api import keys, views
+from serving.kinds.configuration.children import make_revision
 from serving.kinds.status import Draft
-from serving.routing.targets import ready_status
 
 CONDITIONS = ConditionSet(keys.READY)
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one Configuration."""
+
     configuration: Object
     revisions: tuple[Object, ...] = ()
     """All that carry the configuration's label."""
@@ -27,12 +27,13 @@ class Observed:
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
+    """Make the Revision of the present generation, and tell which one is the latest ready."""
     configuration = observed.configuration
     if is_deleting(configuration):
         return Plan()
     draft = Draft(configuration, CONDITIONS, now=now)
     if _is_name_taken(configuration, observed.named_revision):
-        message = f'revisions.serving.knative.dev "{template_name(configuration)}" already exists'
+        message = f'revisions.serving.knative.dev "{_chosen(configuration)}" already exists'
         _mark_creation_failed(draft, message)
         return Plan(draft.writes(CONFIGURATIONS))
     latest = _latest_created(configuration, observed)
@@ -44,7 +45,7 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
 
 
 def creation_failed(observed: Observed, error: str, *, now: float) -> Plan:
-    """What to do after the server refused the Revision."""
+    """Return what to do after the server refused the Revision."""
     configuration = observed.configuration
     draft = Draft(configuration, CONDITIONS, now=now)
     _mark_creation_failed(draft, error)
@@ -68,20 +69,32 @@ def _created(configuration: Object, revision: Object, *, draft: Draft) -> Plan:
 
 
 def _latest_created(configuration: Object, observed: Observed) -> Object | None:
-    if template_name(configuration):
+    if _chosen(configuration):
         return observed.named_revision
-    wanted = str(generation(configuration))
-    return next((r for r in observed.revisions if _generation_label(r) == wanted), None)
+    current = str(generation(configuration))
+    return next(
+        (
+            revision
+            for revision in observed.revisions
+            if views.Revision(revision).configuration_generation == current
+        ),
+        None,
+    )
 
 
 def _is_name_taken(configuration: Object, named: Object | None) -> bool:
-    if not template_name(configuration) or named is None:
+    if not _chosen(configuration) or named is None:
         return False
     if not is_controlled_by(named, configuration):
         return True
-    if _generation_label(named) == str(generation(configuration)):
+    if views.Revision(named).configuration_generation == str(generation(configuration)):
         return False
-    return bool(configuration["spec"]["template"].get("spec") != named.get("spec"))
+    return bool(views.Configuration(configuration).template_spec != named.get("spec"))
+
+
+def _chosen(configuration: Object) -> str:
+    """Return the name that the user chose for the revision; "" leaves it to us."""
+    return views.Configuration(configuration).template_name
 
 
 def _judge(
@@ -91,11 +104,12 @@ def _judge(
     ready = _latest_ready(configuration, observed, was=was) or was
     draft.put("latestCreatedRevisionName", name(latest))
     draft.put("latestReadyRevisionName", ready)
-    condition = _ready_condition(latest)
-    if ready == name(latest) and condition.get("status") != "False":
+    conditions = views.Revision(latest).conditions
+    if ready == name(latest) and not conditions.is_false(keys.READY):
         draft.conditions.mark_true(keys.READY)
-    elif condition.get("status") == "False":
-        message = f'Revision "{name(latest)}" failed with message: {condition.get("message", "")}.'
+    elif conditions.is_false(keys.READY):
+        said = conditions.message(keys.READY)
+        message = f'Revision "{name(latest)}" failed with message: {said}.'
         draft.conditions.mark_false(keys.READY, "RevisionFailed", message)
     else:
         draft.conditions.mark_unknown(keys.READY)
@@ -121,8 +135,8 @@ def _events(
 
 
 def _latest_ready(configuration: Object, observed: Observed, *, was: str) -> str | None:
-    """The newest ready revision, no older than the one that was ready before."""
-    chosen = template_name(configuration)
+    """Return the newest ready revision, no older than the one that was ready before."""
+    chosen = _chosen(configuration)
     known = {name(r): r for r in observed.revisions}
     oldest = _generation_number(known[was]) if was in known else 0
     candidates = [
@@ -131,18 +145,9 @@ def _latest_ready(configuration: Object, observed: Observed, *, was: str) -> str
         if name(r) == chosen or oldest <= _generation_number(r) <= generation(configuration)
     ]
     candidates.sort(key=lambda r: (name(r) == chosen, _generation_number(r)), reverse=True)
-    return next((name(r) for r in candidates if ready_status(r) == "True"), None)
-
-
-def _ready_condition(revision: Object) -> dict[str, Any]:
-    conditions = (revision.get("status") or {}).get("conditions") or ()
-    return next((c for c in conditions if c["type"] == keys.READY), {})
-
-
-def _generation_label(revision: Object) -> str:
-    return labels(revision).get(keys.CONFIGURATION_GENERATION, "")
+    return next((name(r) for r in candidates if views.Revision(r).ready_status == "True"), None)
 
 
 def _generation_number(revision: Object) -> int:
-    text = _generation_label(revision)
+    text = views.Revision(revision).configuration_generation
     return int(text) if text.isascii() and text.isdigit() else 0

@@ -8,10 +8,10 @@ from hearth.knative.names import child_name
 from hearth.knative.resources import CLUSTERDOMAINCLAIMS, KINGRESSES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.settings import Settings
+from serving.kinds.ingress import NOT_FOR_INGRESSES, http_option, ingress_class
 from serving.kinds.metadata import without
-from serving.kinds.route.children import NOT_FOR_INGRESSES, http_option, ingress_class
 
 ORIGINAL_HOST = "K-Original-Host"
 
@@ -30,6 +30,7 @@ def make_domain_claim(mapping: Object) -> Object:
 
 
 def ingress_name(mapping: Object) -> str:
+    """Return the name of a mapping's KIngress."""
     return child_name(name(mapping), "")
 
 
@@ -52,7 +53,7 @@ def make_mapping_ingress(mapping: Object, settings: Settings, *, host: str, serv
             }
         ],
     }
-    secret = (mapping["spec"].get("tls") or {}).get("secretName")
+    secret = views.DomainMapping(mapping).secret_name
     if secret and ingress_class(mapping, settings) != keys.HEARTH_INGRESS_CLASS:
         entry = {
             "hosts": [name(mapping)],

@@ -17,7 +17,7 @@ from hearth.kube.controllerspec import (
 )
 from hearth.kube.meta import Key, Object, labels, name, namespace
 from hearth.kube.resources import Resource
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds import sources
 from serving.kinds.domainmapping.children import ingress_name
@@ -41,7 +41,7 @@ def observe(lister: Lister, key: Key) -> Observed:
         key,
         mapping,
         claim,
-        _target(lister, mapping["spec"]["ref"], key[0]),
+        _target(lister, views.DomainMapping(mapping).reference, key[0]),
         lister.get(sources.INGRESSES, key[0], ingress_name(mapping)),
         sources.holders(lister, [key[1]], mapping),
     )
@@ -56,7 +56,7 @@ def _target(lister: Lister, reference: Mapping[str, str], namespace: str) -> Obj
 
 
 def _reference(mapping: Object) -> Iterator[str]:
-    reference = mapping["spec"].get("ref") or {}
+    reference = views.DomainMapping(mapping).reference
     kind = f"{reference.get('apiVersion', '')}/{reference.get('kind', '')}"
     yield f"{kind}/{namespace(mapping)}/{reference.get('name', '')}"
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KINGRESSES
+from hearth.knative.views import KIngress, KnativeView
 from hearth.kube.meta import (
     Key,
     Object,
-    generation,
     is_controlled_by,
     is_deleting,
     labels,
@@ -20,12 +21,12 @@ from hearth.kube.meta import (
     uid,
 )
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.config.domain import DEFAULT_DOMAIN
 from serving.api.settings import Settings
 from serving.kinds.domainmapping.children import make_domain_claim, make_mapping_ingress
 from serving.kinds.drift import exact_drift
-from serving.kinds.route.children import ingress_class
+from serving.kinds.ingress import ingress_class
 from serving.kinds.status import Draft
 from serving.routing.domains import Naming
 from serving.routing.hosts import REASON, Holders, grant
@@ -52,6 +53,8 @@ _CLAIMED_BY_ANOTHER = (
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one DomainMapping."""
+
     key: Key
     mapping: Object | None
     claim: Object | None = None
@@ -63,13 +66,14 @@ class Observed:
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    """Claim the domain, resolve the reference and program the KIngress; or release the claim."""
     mapping = observed.mapping
     if mapping is None or is_deleting(mapping):
         return Plan(_released(observed))
     draft = Draft(mapping, CONDITIONS, now=now)
     if draft.is_new_generation:
         draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
-    is_secured = bool(mapping["spec"].get("tls"))
+    is_secured = views.DomainMapping(mapping).has_tls
     is_served = ingress_class(mapping, settings) != keys.HEARTH_INGRESS_CLASS
     scheme = "https" if is_secured and is_served else ""
     url = Naming.of(settings).external_url(name(mapping), scheme)
@@ -78,19 +82,19 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     actions: list[Action] = []
     if _claim(observed, mapping, draft=draft, actions=actions, settings=settings):
         _certify(draft, is_secured=is_secured, is_served=is_served)
-        found = _resolve(observed, mapping, draft=draft)
-        if found is not None:
-            desired = make_mapping_ingress(mapping, settings, host=found[0], service=found[1])
+        target = _resolve(observed, mapping, draft=draft)
+        if target is not None:
+            desired = make_mapping_ingress(mapping, settings, host=target[0], service=target[1])
             _program(observed, mapping, desired, draft=draft, actions=actions)
     return Plan((*actions, *draft.writes(DOMAINMAPPINGS)))
 
 
 def _released(observed: Observed) -> tuple[Action, ...]:
-    """A claim that was made for the mapping goes with it."""
-    claim, space = observed.claim, observed.key[0]
-    if claim is None or labels(claim).get(keys.DOMAIN_MAPPING_NAMESPACE) != space:
+    """Delete a claim that was made for the mapping together with it."""
+    claim, own = observed.claim, observed.key[0]
+    if claim is None or labels(claim).get(keys.DOMAIN_MAPPING_NAMESPACE) != own:
         return ()
-    if claim["spec"].get("namespace") != space:
+    if views.DomainClaim(claim).namespace != own:
         return ()
     return (Delete(CLUSTERDOMAINCLAIMS, "", name(claim), uid=uid(claim)),)
 
@@ -106,7 +110,7 @@ def _claim(
     claim = observed.claim
     if claim is None and settings.network.autocreate_cluster_domain_claims:
         actions.append(Create(CLUSTERDOMAINCLAIMS, make_domain_claim(mapping)))
-    elif claim is None or claim["spec"].get("namespace") != namespace(mapping):
+    elif views.DomainClaim(claim).namespace != namespace(mapping):
         draft.conditions.mark_false(keys.DOMAIN_CLAIMED, *_CLAIMED_BY_ANOTHER)
         return False
     draft.conditions.mark_true(keys.DOMAIN_CLAIMED)
@@ -127,29 +131,30 @@ def _certify(draft: Draft, *, is_secured: bool, is_served: bool) -> None:
 
 
 def _resolve(observed: Observed, mapping: Object, *, draft: Draft) -> tuple[str, str] | None:
-    """Host and Service name behind the reference."""
-    found = _target_of(mapping["spec"]["ref"], observed.target, namespace(mapping))
-    if isinstance(found, str):
-        draft.conditions.mark_false(keys.REFERENCE_RESOLVED, "ResolveFailed", found)
+    """Return host and Service name behind the reference; None where it leads nowhere."""
+    reference = views.DomainMapping(mapping).reference
+    target = _target_of(reference, observed.target, namespace(mapping))
+    if isinstance(target, str):
+        draft.conditions.mark_false(keys.REFERENCE_RESOLVED, "ResolveFailed", target)
         return None
     draft.conditions.mark_true(keys.REFERENCE_RESOLVED)
-    return found
+    return target
 
 
 def _target_of(
-    reference: dict[str, Any], target: Object | None, space: str
+    reference: Mapping[str, Any], target: Object | None, own: str
 ) -> tuple[str, str] | str:
-    """Host and Service, or what is wrong with the reference."""
+    """Return host and Service, or what is wrong with the reference; ``own`` is the namespace."""
     own_name, kind = reference.get("name", ""), reference.get("kind", "")
     if target is None:
         group = str(reference.get("apiVersion", "")).rpartition("/")[0]
         resource = f"{kind.lower()}s" + (f".{group}" if group else "")
-        return f'failed to get object {space}/{own_name}: {resource} "{own_name}" not found'
+        return f'failed to get object {own}/{own_name}: {resource} "{own_name}" not found'
     if reference.get("apiVersion") == "v1":
-        return f"{own_name}.{space}.{DEFAULT_DOMAIN}", own_name
-    url = ((target.get("status") or {}).get("address") or {}).get("url")
+        return f"{own_name}.{own}.{DEFAULT_DOMAIN}", own_name
+    url = KnativeView(target).address_url
     if not url:
-        return f"address not set for {kind} {space}/{own_name}"
+        return f"address not set for {kind} {own}/{own_name}"
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.path.rstrip("/"):
@@ -157,7 +162,7 @@ def _target_of(
     pieces = host.removesuffix(f".{DEFAULT_DOMAIN}").split(".")
     if not host.endswith(f".{DEFAULT_DOMAIN}") or len(pieces) != 2:
         return f'resolved URI "{url}" must be of the form {{name}}.{{namespace}}.{DEFAULT_DOMAIN}'
-    if pieces[1] != space:
+    if pieces[1] != own:
         return f'resolved URI "{url}" must be in same namespace as DomainMapping'
     return host, pieces[0]
 
@@ -175,8 +180,8 @@ def _program(
     if granted.conflict:
         draft.conditions.mark_false(keys.INGRESS_READY, REASON, granted.conflict)
         if existing is not None and is_controlled_by(existing, mapping):
-            space = namespace(existing)
-            actions.append(Delete(KINGRESSES, space, name(existing), uid=uid(existing)))
+            deletion = Delete(KINGRESSES, namespace(existing), name(existing), uid=uid(existing))
+            actions.append(deletion)
         return
     if existing is None:
         message = f'Created Ingress "{name(desired)}"'
@@ -193,13 +198,9 @@ def _program(
     updated = exact_drift(desired, existing)
     if updated is not None:
         actions.append(Update(KINGRESSES, updated))
-    status = existing.get("status") or {}
-    ready = next((c for c in status.get("conditions") or () if c["type"] == keys.READY), None)
-    if (
-        updated is not None
-        or ready is None
-        or status.get("observedGeneration") != generation(existing)
-    ):
+    view = KIngress(existing)
+    ready = view.ready
+    if updated is not None or ready is None or not view.is_observed:
         draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
     else:
         draft.conditions.propagate(keys.INGRESS_READY, ready)

@@ -6,6 +6,7 @@ from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube.meta import Object, is_controlled_by, is_deleting, name
 from hearth.kube.plan import Action, Create, Plan, Update
 from hearth.kube.resources import HPAS
+from hearth.kube.views import View
 from serving.api import keys
 from serving.api.settings import Settings
 from serving.autoscaler.scale import active_threshold
@@ -17,6 +18,7 @@ from serving.kinds.status import Draft
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    """Keep a HorizontalPodAutoscaler, and tell what it tells."""
     podautoscaler = observed.podautoscaler
     if is_deleting(podautoscaler):
         return Plan()
@@ -47,7 +49,7 @@ def _bring_about(
 
 def _tell(draft: Draft, observed: Observed, hpa: Object | None, *, settings: Settings) -> None:
     conditions = draft.conditions
-    status = (hpa or {}).get("status") or {}
+    status = View(hpa).status
     current = int(status.get("currentReplicas") or 0)
     if observed.ready_pods > 0:
         conditions.mark_true(keys.SKS_READY)

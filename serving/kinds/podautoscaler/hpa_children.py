@@ -15,13 +15,14 @@ from serving.autoscaler.spec import annotated, metric_of, scale_bounds
 
 
 def make_hpa(podautoscaler: Object, config: AutoscalerConfig) -> Object:
-    least, most = scale_bounds(podautoscaler, config)
+    """Make the HorizontalPodAutoscaler that the annotations ask for."""
+    min_scale, max_scale = scale_bounds(podautoscaler, config)
     spec: dict[str, Any] = {
         "scaleTargetRef": dict(podautoscaler["spec"]["scaleTargetRef"]),
-        "maxReplicas": most or MAX_INT32,
+        "maxReplicas": max_scale or MAX_INT32,
     }
-    if least > 0:
-        spec["minReplicas"] = least
+    if min_scale > 0:
+        spec["minReplicas"] = min_scale
     target = annotated(podautoscaler, keys.TARGET, READ_TARGET, default=0.0)
     if target:
         spec["metrics"] = [_metric(metric_of(podautoscaler), min(target, MAX_INT32))]

@@ -7,13 +7,13 @@ from typing import Protocol
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
 from hearth.kube.meta import Key
 from hearth.kube.plan import Plan
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.autoscaler.spec import class_of
 from serving.kinds import pods, sources
 from serving.kinds.podautoscaler import hpa, kpa
 from serving.kinds.podautoscaler.kpa import Observed
-from serving.kinds.services import private_name
+from serving.kinds.podautoscaler.services import private_name
 
 
 class Autoscaling(Protocol):
@@ -33,7 +33,7 @@ def observe(lister: Lister, key: Key, desired: int) -> Observed | None:
     podautoscaler = lister.get(sources.PODAUTOSCALERS, *key)
     if podautoscaler is None:
         return None
-    target = podautoscaler["spec"]["scaleTargetRef"]["name"]
+    target = views.PodAutoscaler(podautoscaler).target_name
     return Observed(
         podautoscaler,
         public=lister.get(sources.K8S_SERVICES, *key),

@@ -12,9 +12,11 @@ from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
+from hearth.kube.conditions import Conditions
 from hearth.kube.meta import Object, is_controlled_by, is_deleting, name, namespace
 from hearth.kube.plan import Action, Create, Patch, Plan, Update
 from hearth.kube.resources import DEPLOYMENTS, SERVICES
+from hearth.kube.views import Workload
 from serving.api import keys
 from serving.api.settings import Settings
 from serving.autoscaler.scale import (
@@ -29,7 +31,7 @@ from serving.autoscaler.scale import (
 )
 from serving.autoscaler.spec import bounds_of
 from serving.kinds.drift import merged_drift
-from serving.kinds.services import make_revision_services, private_name
+from serving.kinds.podautoscaler.services import make_revision_services, private_name
 from serving.kinds.status import Draft
 
 CONDITIONS = ConditionSet(keys.READY, (keys.ACTIVE, keys.SCALE_TARGET_INITIALIZED, keys.SKS_READY))
@@ -37,6 +39,8 @@ CONDITIONS = ConditionSet(keys.READY, (keys.ACTIVE, keys.SCALE_TARGET_INITIALIZE
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one PodAutoscaler."""
+
     podautoscaler: Object
     public: Object | None = None
     private: Object | None = None
@@ -51,6 +55,7 @@ class Observed:
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    """Keep the Services, set the target's replicas as decided, and tell how it stands."""
     podautoscaler = observed.podautoscaler
     if is_deleting(podautoscaler):
         return Plan()
@@ -77,15 +82,15 @@ def serve(
     draft.put("serviceName", name(podautoscaler))
     draft.put("metricsServiceName", private_name(podautoscaler))
     desired = make_revision_services(podautoscaler)
-    for wanted, existing in zip(desired, (observed.public, observed.private), strict=True):
+    for service, existing in zip(desired, (observed.public, observed.private), strict=True):
         if existing is None:
-            actions.append(Create(SERVICES, wanted))
+            actions.append(Create(SERVICES, service))
         elif not is_controlled_by(existing, podautoscaler):
-            message = f'There is an existing Service "{name(wanted)}" that we do not own.'
+            message = f'There is an existing Service "{name(service)}" that we do not own.'
             draft.conditions.mark_false(keys.ACTIVE, "NotOwned", message)
             return False
         else:
-            updated = merged_drift(wanted, existing)
+            updated = merged_drift(service, existing)
             if updated is not None:
                 actions.append(Update(SERVICES, updated))
     return True
@@ -103,7 +108,7 @@ def urgent_patch(observed: Observed, *, settings: Settings, now: float) -> Patch
 
 
 def scale_patch(observed: Observed, scale: Scale) -> Patch | None:
-    """The write that sets the Deployment's replicas; None when there is nothing to change.
+    """Return the write that sets the Deployment's replicas; None when there is nothing to change.
 
     Goes to the Deployment itself, not to its scale: the answer is the Deployment as it is now, so
     the next decision is not made on an old one.
@@ -111,28 +116,22 @@ def scale_patch(observed: Observed, scale: Scale) -> Patch | None:
     deployment = observed.deployment
     if deployment is None or not scale.apply:
         return None
-    if deployment["spec"].get("replicas", 1) == scale.want:
+    if Workload(deployment).replicas == scale.desired:
         return None
-    patch = {"spec": {"replicas": scale.want}}
+    patch = {"spec": {"replicas": scale.desired}}
     return Patch(DEPLOYMENTS, name(deployment), namespace(deployment), patch)
 
 
 def phase_of(podautoscaler: Object, now: float) -> Phase:
-    conditions = {c["type"]: c for c in (podautoscaler.get("status") or {}).get("conditions") or ()}
-    active = conditions.get(keys.ACTIVE) or {}
-    since = active.get("lastTransitionTime") or meta.metadata(podautoscaler).get(
-        "creationTimestamp"
-    )
-    initialized = conditions.get(keys.SCALE_TARGET_INITIALIZED) or {}
-    reached = initialized.get("lastTransitionTime")
+    """Return where the PodAutoscaler stands, as its own status tells."""
+    conditions = Conditions.of(podautoscaler)
+    since = conditions.transition_time(keys.ACTIVE) or meta.creation_timestamp(podautoscaler)
+    reached = conditions.transition_time(keys.SCALE_TARGET_INITIALIZED)
+    is_initialized = conditions.is_true(keys.SCALE_TARGET_INITIALIZED)
     return Phase(
-        active=Active(active.get("status", "Unknown")),
+        active=Active(conditions.status(keys.ACTIVE)),
         since=parse_rfc3339(since) if since else now,
-        initialized_at=(
-            (parse_rfc3339(reached) if reached else now)
-            if initialized.get("status") == "True"
-            else None
-        ),
+        initialized_at=(parse_rfc3339(reached) if reached else now) if is_initialized else None,
     )
 
 
@@ -143,14 +142,14 @@ def _tell(draft: Draft, observed: Observed, *, bounds: Bounds, scale: Scale) -> 
     else:
         conditions.mark_unknown(keys.SKS_READY, "NotReady", "K8s Service is not ready")
     draft.fields["actualScale"] = observed.ready_pods
-    if scale.want >= 0 or draft.fields.get("desiredScale", UNKNOWN) < 0:
-        draft.fields["desiredScale"] = scale.want
+    if scale.desired >= 0 or draft.fields.get("desiredScale", UNKNOWN) < 0:
+        draft.fields["desiredScale"] = scale.desired
     was = Active(conditions.status(keys.ACTIVE))
     initialized = conditions.is_true(keys.SCALE_TARGET_INITIALIZED)
-    least = active_threshold(bounds, initialized=initialized)
-    if observed.ready_pods >= least:
+    min_ready = active_threshold(bounds, initialized=initialized)
+    if observed.ready_pods >= min_ready:
         conditions.mark_true(keys.SCALE_TARGET_INITIALIZED)
-    becomes = active_condition(scale.want, observed.ready_pods, least=least, was=was)
+    becomes = active_condition(scale.desired, observed.ready_pods, min_ready=min_ready, was=was)
     if becomes is None:
         return
     active, reason, message = becomes

@@ -12,7 +12,7 @@ from hearth.knative.resources import PODAUTOSCALERS
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
 from hearth.kube.resources import DEPLOYMENTS
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.annotations import MAX_INT32, READ_DURATION, READ_SCALE, stored
 from serving.api.settings import Settings
 from serving.kinds.metadata import (
@@ -21,22 +21,21 @@ from serving.kinds.metadata import (
     revision_labels,
     workload_annotations,
 )
-from serving.kinds.revision.containers import make_pod_spec, serving_container
-from serving.routing.targets import protocol_of
-
-REACHABLE = "Reachable"
-UNREACHABLE = "Unreachable"
+from serving.kinds.revision.containers import make_pod_spec
 
 
 def deployment_name(revision: Object) -> str:
+    """Return the name of a revision's Deployment."""
     return child_name(name(revision), "-deployment")
 
 
 def make_deployment(revision: Object, settings: Settings) -> Object:
+    """Make the Deployment; a label holds the hash of what was asked for."""
     of_workload = revision_labels(revision)
     of_pods = workload_annotations(revision)
-    if serving_container(revision).get("name"):
-        of_pods[DEFAULT_CONTAINER] = serving_container(revision)["name"]
+    serving = views.Revision(revision).serving_container
+    if serving.get("name"):
+        of_pods[DEFAULT_CONTAINER] = serving["name"]
     deployment: Object = {
         "apiVersion": DEPLOYMENTS.api_version,
         "kind": DEPLOYMENTS.kind,
@@ -82,31 +81,33 @@ def _base36(number: int) -> str:
 
 
 def initial_replicas(revision: Object, settings: Settings) -> int:
+    """Return the replicas that the Deployment starts with."""
     default = settings.autoscaler.initial_scale
     return stored(meta.annotations(revision), keys.INITIAL_SCALE, READ_SCALE, default=default)
 
 
 def progress_deadline(obj: Object, settings: Settings) -> float:
-    """Seconds a revision has to become ready."""
+    """Return seconds a revision has to become ready."""
     default = settings.deployment.progress_deadline
     return stored(meta.annotations(obj), keys.PROGRESS_DEADLINE, READ_DURATION, default=default)
 
 
 def make_podautoscaler(revision: Object, settings: Settings, *, reachability: str) -> Object:
-    own = revision_annotations(revision)
+    """Make the PodAutoscaler; ``reachability`` "" leaves that open."""
+    view, own = views.Revision(revision), revision_annotations(revision)
     scaler_class = own.setdefault(keys.CLASS.key, settings.autoscaler.pod_autoscaler_class)
     metric = keys.METRIC_CPU if scaler_class == keys.HPA_CLASS else keys.METRIC_CONCURRENCY
     own.setdefault(keys.METRIC.key, metric)
     spec: dict[str, Any] = {
-        "protocolType": protocol_of(revision),
+        "protocolType": view.protocol,
         "scaleTargetRef": {
             "apiVersion": DEPLOYMENTS.api_version,
             "kind": DEPLOYMENTS.kind,
             "name": deployment_name(revision),
         },
     }
-    if revision["spec"].get("containerConcurrency"):
-        spec["containerConcurrency"] = revision["spec"]["containerConcurrency"]
+    if view.container_concurrency:
+        spec["containerConcurrency"] = view.container_concurrency
     if reachability:
         spec["reachability"] = reachability
     return {
@@ -126,4 +127,6 @@ def make_podautoscaler(revision: Object, settings: Settings, *, reachability: st
 def reachability_of(revision: Object) -> str:
     """Whether any route leads to the revision; "" while that is not known."""
     state = labels(revision).get(keys.ROUTING_STATE)
-    return {keys.STATE_ACTIVE: REACHABLE, keys.STATE_RESERVE: UNREACHABLE}.get(state or "", "")
+    return {keys.STATE_ACTIVE: keys.REACHABLE, keys.STATE_RESERVE: keys.UNREACHABLE}.get(
+        state or "", ""
+    )

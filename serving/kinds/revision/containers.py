@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 from hearth.kube.meta import Object, labels, name
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.config import deployment as config
 from serving.api.config.features import ENABLED
 from serving.api.settings import Settings
@@ -27,25 +27,11 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _PROBE_HANDLERS = ("httpGet", "tcpSocket", "grpc")
 
 
-def serving_container(revision: Object) -> dict[str, Any]:
-    """The container that gets the requests: the only one, or the one with a port."""
-    containers: list[dict[str, Any]] = revision["spec"].get("containers") or [{}]
-    if len(containers) == 1:
-        return containers[0]
-    return next((c for c in containers if c.get("ports")), containers[0])
-
-
-def user_port(revision: Object) -> int:
-    for port in serving_container(revision).get("ports") or ():
-        if port.get("containerPort"):
-            return int(port["containerPort"])
-    return keys.DEFAULT_USER_PORT
-
-
 def make_pod_spec(revision: Object, settings: Settings) -> dict[str, Any]:
+    """Make the spec of the pods: the user's, made fit for serving."""
     given = revision["spec"]
     spec = {k: copy.deepcopy(v) for k, v in given.items() if k not in _REVISION_FIELDS}
-    serving = serving_container(revision)
+    serving = views.Revision(revision).serving_container
     spec["containers"] = [
         _container(revision, container, serves=container is serving, settings=settings)
         for container in given.get("containers") or ()
@@ -71,7 +57,7 @@ def _container(
     container = copy.deepcopy(given)
     env = list(container.get("env") or ())
     if serves:
-        port = user_port(revision)
+        port = views.Revision(revision).user_port
         container["ports"] = [
             {"name": keys.USER_PORT_NAME, "containerPort": port, "protocol": "TCP"}
         ]

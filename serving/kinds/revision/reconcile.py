@@ -6,26 +6,24 @@ revision at zero is ready too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import PODAUTOSCALERS, REVISIONS
 from hearth.kube import meta
+from hearth.kube.conditions import Conditions
 from hearth.kube.meta import Object, is_controlled_by, is_deleting, labels, name, uid
 from hearth.kube.plan import Action, Create, Event, Plan, Update
 from hearth.kube.resources import DEPLOYMENTS
-from serving.api import keys
+from hearth.kube.views import ContainerStatus, Pod, Workload
+from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds.revision.children import (
-    UNREACHABLE,
     make_deployment,
     make_podautoscaler,
     reachability_of,
 )
 from serving.kinds.status import Draft
-from serving.routing.targets import condition_status
 
 CONDITIONS = ConditionSet(keys.READY, (keys.RESOURCES_AVAILABLE, keys.CONTAINER_HEALTHY))
 _DEPLOYING = "Deploying"
@@ -36,6 +34,8 @@ _REFUSED_AGAIN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one Revision."""
+
     revision: Object
     deployment: Object | None = None
     podautoscaler: Object | None = None
@@ -43,6 +43,7 @@ class Observed:
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    """Keep the Deployment and the PodAutoscaler, and tell how the pods are."""
     revision = observed.revision
     if is_deleting(revision):
         return Plan()
@@ -60,7 +61,7 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
 
 
 def creation_failed(observed: Observed, error: str, *, now: float) -> Plan:
-    """What to do after the server refused the Deployment; it may take it later."""
+    """Return what to do after the server refused the Deployment; it may take it later."""
     revision = observed.revision
     draft = Draft(revision, CONDITIONS, now=now)
     draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, _FAILED_CREATE, error)
@@ -92,21 +93,20 @@ def _deploy(
     if not is_same_deployment(desired, existing):
         actions.append(Update(DEPLOYMENTS, _updated_deployment(desired, existing)))
     _take_over_deployment(draft, existing)
-    status = existing.get("status") or {}
-    if existing["spec"].get("replicas", 1) > 0 and not status.get("availableReplicas"):
+    view = Workload(existing)
+    if view.replicas > 0 and not view.available_replicas:
         _diagnose(draft, existing, observed.pods, settings=settings)
-    if status.get("readyReplicas"):
+    if view.ready_replicas:
         draft.conditions.mark_true(keys.CONTAINER_HEALTHY)
     return True
 
 
 def _was_refused(revision: Object) -> bool:
-    """Whether the last try was in vain; told until one succeeds, or the status would flap."""
-    conditions = (revision.get("status") or {}).get("conditions") or ()
-    return any(
-        found["type"] == keys.RESOURCES_AVAILABLE and found.get("reason") == _FAILED_CREATE
-        for found in conditions
-    )
+    """Whether the server refused the Deployment the last time.
+
+    The condition says so until one is created: else the status would flap at every try.
+    """
+    return Conditions.of(revision).reason(keys.RESOURCES_AVAILABLE) == _FAILED_CREATE
 
 
 def _mark_not_owned(draft: Draft, kind: str, child: str) -> None:
@@ -116,12 +116,12 @@ def _mark_not_owned(draft: Draft, kind: str, child: str) -> None:
 
 def is_same_deployment(desired: Object, existing: Object) -> bool:
     """By the hash of what was asked for, since the server fills in defaults."""
-    wanted = labels(desired)[keys.DEPLOYMENT_HASH]
-    return labels(existing).get(keys.DEPLOYMENT_HASH) == wanted
+    digest = labels(desired)[keys.DEPLOYMENT_HASH]
+    return labels(existing).get(keys.DEPLOYMENT_HASH) == digest
 
 
 def _updated_deployment(desired: Object, existing: Object) -> Object:
-    """The autoscaler owns the number of replicas; a selector can never change."""
+    """Keep the replicas, which the autoscaler owns, and the selector, which can never change."""
     metadata = {
         **meta.metadata(existing),
         "labels": {**labels(existing), **labels(desired)},
@@ -129,30 +129,26 @@ def _updated_deployment(desired: Object, existing: Object) -> Object:
     }
     spec = {
         **desired["spec"],
-        "replicas": existing["spec"].get("replicas", 1),
-        "selector": existing["spec"]["selector"],
+        "replicas": Workload(existing).replicas,
+        "selector": Workload(existing).spec["selector"],
     }
     return {**existing, "metadata": metadata, "spec": spec}
 
 
 def _take_over_deployment(draft: Draft, deployment: Object) -> None:
     """Progress decides; a failure to make pods outweighs it."""
-    progressing = _condition(deployment, "Progressing")
-    failure = _condition(deployment, "ReplicaFailure")
-    if failure is not None and failure["status"] == "True":
-        reason, message = failure.get("reason", ""), failure.get("message", "")
+    conditions = Conditions.of(deployment)
+    if conditions.is_true("ReplicaFailure"):
+        reason, message = conditions.reason("ReplicaFailure"), conditions.message("ReplicaFailure")
         draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, reason, message)
-    elif progressing is None:
+        return
+    progressing = conditions.get("Progressing")
+    if progressing is None:
         draft.conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
     elif progressing["status"] == "True":
         draft.conditions.mark_true(keys.RESOURCES_AVAILABLE)
     else:
         draft.conditions.propagate(keys.RESOURCES_AVAILABLE, progressing)
-
-
-def _condition(obj: Object, kind: str) -> dict[str, Any] | None:
-    conditions: Iterable[dict[str, Any]] = (obj.get("status") or {}).get("conditions") or ()
-    return next((c for c in conditions if c["type"] == kind), None)
 
 
 def _diagnose(
@@ -161,14 +157,14 @@ def _diagnose(
     """No pod is available though some should be: what the first one says about it."""
     if not pods:
         return
-    pod = min(pods, key=lambda p: (meta.metadata(p).get("creationTimestamp", ""), name(p)))
-    if not settings.deployment.pod_is_always_schedulable:
-        scheduled = _condition(pod, "PodScheduled")
-        if scheduled is not None and scheduled["status"] == "False":
-            reason, message = scheduled.get("reason", ""), scheduled.get("message", "")
-            draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, reason, message)
-    timed_out = (_condition(deployment, "Progressing") or {}).get("reason") == _DEADLINE
-    for container in (pod.get("status") or {}).get("containerStatuses") or ():
+    pod = Pod(min(pods, key=lambda p: (meta.creation_timestamp(p), name(p))))
+    conditions = pod.conditions
+    is_refused = conditions.is_false("PodScheduled")
+    if is_refused and not settings.deployment.pod_is_always_schedulable:
+        reason, message = conditions.reason("PodScheduled"), conditions.message("PodScheduled")
+        draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, reason, message)
+    timed_out = Conditions.of(deployment).reason("Progressing") == _DEADLINE
+    for container in pod.container_statuses:
         if _diagnose_container(draft, container, timed_out=timed_out):
             return
 
@@ -177,8 +173,8 @@ _NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"})
 """Told at once: Knative learns it at once too, by asking the registry for the image's digest."""
 
 
-def _diagnose_container(draft: Draft, container: dict[str, Any], *, timed_out: bool) -> bool:
-    ended = (container.get("lastState") or {}).get("terminated")
+def _diagnose_container(draft: Draft, container: ContainerStatus, *, timed_out: bool) -> bool:
+    ended = container.last_terminated
     if ended is not None:
         code, said = ended.get("exitCode", 0), ended.get("message", "")
         if code == 0 and not said:
@@ -186,7 +182,7 @@ def _diagnose_container(draft: Draft, container: dict[str, Any], *, timed_out: b
         message = f"Container failed with: {said}"
         draft.conditions.mark_false(keys.CONTAINER_HEALTHY, f"ExitCode{code}", message)
         return True
-    waiting = (container.get("state") or {}).get("waiting")
+    waiting = container.waiting
     if waiting is not None and (timed_out or waiting.get("reason") in _NO_IMAGE):
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         draft.conditions.mark_false(keys.RESOURCES_AVAILABLE, reason, message)
@@ -222,22 +218,22 @@ def _reachability(draft: Draft, revision: Object, deployment: Object | None) -> 
         keys.CONTAINER_HEALTHY
     )
     if failed and deployment is not None:
-        ready = (deployment.get("status") or {}).get("readyReplicas")
-        if deployment["spec"].get("replicas", 0) > 0 and not ready:
-            return UNREACHABLE  # pods that cannot run are not worth keeping
+        view = Workload(deployment)
+        if view.replicas > 0 and not view.ready_replicas:
+            return keys.UNREACHABLE  # pods that cannot run are not worth keeping
     return reachability_of(revision)
 
 
 def _podautoscaler_drift(desired: Object, existing: Object) -> Object | None:
     """Autoscaling annotations follow the revision, removed ones included."""
     defaulted = {*keys.CLASS.spellings, *keys.METRIC.spellings}
-    wanted = meta.annotations(desired)
+    own = meta.annotations(desired)
     kept = {
         key: value
         for key, value in meta.annotations(existing).items()
-        if key in wanted or key in defaulted or not key.startswith(keys.AUTOSCALING_GROUP)
+        if key in own or key in defaulted or not key.startswith(keys.AUTOSCALING_GROUP)
     }
-    merged = {**kept, **wanted}
+    merged = {**kept, **own}
     if desired["spec"] == existing.get("spec") and merged == meta.annotations(existing):
         return None
     metadata = {**meta.metadata(existing), "annotations": merged}
@@ -245,22 +241,24 @@ def _podautoscaler_drift(desired: Object, existing: Object) -> Object | None:
 
 
 def _take_over_podautoscaler(draft: Draft, podautoscaler: Object | None) -> None:
-    status: dict[str, Any] = (podautoscaler or {}).get("status") or {}
-    for field, source in (("actualReplicas", "actualScale"), ("desiredReplicas", "desiredScale")):
-        scale = status.get(source)
+    view = views.PodAutoscaler(podautoscaler)
+    for field, scale in (
+        ("actualReplicas", view.actual_scale),
+        ("desiredReplicas", view.desired_scale),
+    ):
         draft.put(field, scale if scale is not None and scale >= 0 else None)
     conditions = draft.conditions
-    ready = None if podautoscaler is None else _condition(podautoscaler, keys.READY)
+    ready = view.ready
     failed = conditions.is_false(keys.RESOURCES_AVAILABLE) or conditions.is_false(
         keys.CONTAINER_HEALTHY
     )
-    if podautoscaler is None or ready is None:
+    if ready is None:
         conditions.mark_unknown(keys.ACTIVE, _DEPLOYING)
         if not failed:
             conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
         return
-    initialized = condition_status(podautoscaler, keys.SCALE_TARGET_INITIALIZED) == "True"
-    served = bool(status.get("serviceName"))
+    initialized = view.conditions.is_true(keys.SCALE_TARGET_INITIALIZED)
+    served = bool(view.service_name)
     if initialized and not failed:
         # Initialized means that as many pods as asked for have been ready.
         conditions.mark_true(keys.RESOURCES_AVAILABLE)
@@ -279,13 +277,14 @@ def _take_over_podautoscaler(draft: Draft, podautoscaler: Object | None) -> None
 def _name_images(draft: Draft, revision: Object, pods: tuple[Object, ...]) -> None:
     """Containers with the digest of their image, where a pod has told it; nobody waits for it."""
     digests = _digests(pods)
+    view = views.Revision(revision)
     for field, containers in (
-        ("containerStatuses", "containers"),
-        ("initContainerStatuses", "initContainers"),
+        ("containerStatuses", view.containers),
+        ("initContainerStatuses", view.init_containers),
     ):
         known = {c["name"]: c.get("imageDigest") for c in draft.fields.get(field) or ()}
         entries = []
-        for container in revision["spec"].get(containers) or ():
+        for container in containers:
             own = str(container.get("name", ""))
             digest = known.get(own) or digests.get(own)
             entries.append({"name": own, **({"imageDigest": digest} if digest else {})})
@@ -294,14 +293,12 @@ def _name_images(draft: Draft, revision: Object, pods: tuple[Object, ...]) -> No
 
 def _digests(pods: tuple[Object, ...]) -> dict[str, str]:
     """By container; of ready pods alone, so that the status is not written for this only."""
-    found: dict[str, str] = {}
-    for pod in pods:
-        if condition_status(pod, "Ready") != "True":
+    digests: dict[str, str] = {}
+    for pod in map(Pod, pods):
+        if not pod.is_ready:
             continue
-        status = pod.get("status") or {}
-        for kind in ("containerStatuses", "initContainerStatuses"):
-            for container in status.get(kind) or ():
-                image = str(container.get("imageID", "")).split("://", 1)[-1]
-                if "@sha256:" in image:
-                    found.setdefault(container.get("name", ""), image)
-    return found
+        for container in pod.all_container_statuses:
+            image = container.image_id.split("://", 1)[-1]
+            if "@sha256:" in image:
+                digests.setdefault(container.name, image)
+    return digests

@@ -10,18 +10,14 @@ from hearth.knative.resources import KINGRESSES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference
 from serving.api import keys
-from serving.api.config import network
 from serving.api.config.features import ENABLED
 from serving.api.settings import Settings
-from serving.kinds.metadata import LAST_APPLIED, without
-from serving.kinds.services import service_port
+from serving.kinds.ingress import NOT_FOR_INGRESSES, http_option, ingress_class
+from serving.kinds.metadata import without
+from serving.kinds.ports import service_port
 from serving.routing.domains import Naming, expanded
 from serving.routing.rollout import Rollout, serialize
 from serving.routing.targets import DEFAULT, Target, Traffic
-
-NOT_FOR_INGRESSES = frozenset(
-    {LAST_APPLIED, *keys.INGRESS_CLASS.spellings[1:], *keys.CERTIFICATE_CLASS.spellings[1:]}
-)
 
 
 def make_ingress(
@@ -32,6 +28,7 @@ def make_ingress(
     visibility: dict[str, str],
     settings: Settings,
 ) -> Object:
+    """Make the KIngress that leads each host of the route to its revisions."""
     hosts = _Hosts(route, visibility, settings)
     own = {
         keys.INGRESS_CLASS.key: ingress_class(route, settings),
@@ -60,17 +57,6 @@ def make_ingress(
             "rules": _rules(route, traffic, rollout, hosts=hosts, settings=settings),
         },
     }
-
-
-def ingress_class(obj: Object, settings: Settings) -> str:
-    return keys.INGRESS_CLASS.value(meta.annotations(obj)) or settings.network.ingress_class
-
-
-def http_option(obj: Object, settings: Settings) -> str:
-    """Whether plain http is served or sent to https."""
-    asked = keys.HTTP_PROTOCOL.value(meta.annotations(obj)) or settings.network.http_protocol
-    redirected = asked.lower() == network.HTTP_REDIRECTED
-    return keys.HTTP_REDIRECTED if redirected else keys.HTTP_ENABLED
 
 
 class _Hosts:

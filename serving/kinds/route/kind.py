@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import urlsplit
 
 from hearth.knative.resources import ROUTES
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Index, Lister, Watch, owner_key
 from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds import sources
 from serving.kinds.route.reconcile import (
@@ -28,7 +27,7 @@ def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
     route = lister.get(sources.ROUTES, *key)
     if route is None:
         return None
-    configurations, revisions = _targets(lister, key[0], route["spec"].get("traffic") or ())
+    configurations, revisions = _targets(lister, key[0], views.Route(route).traffic)
     services = lister.by_index(sources.K8S_SERVICES_BY_ROUTE, key_text(key))
     by_name = {name(service): service for service in services}
     for hostname in placeholder_names(route, settings):
@@ -46,17 +45,17 @@ def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
 
 
 def _targets(
-    lister: Lister, namespace: str, traffic: Iterable[Mapping[str, Any]]
+    lister: Lister, namespace: str, traffic: Iterable[views.TrafficTarget]
 ) -> tuple[dict[str, Object], dict[str, Object]]:
     """Find configurations and revisions that targets name, and the latest ones behind them."""
     configurations: dict[str, Object] = {}
     revisions: dict[str, Object] = {}
     for target in traffic:
-        asked = [target.get("revisionName") or ""]
-        owner = lister.get(sources.CONFIGURATIONS, namespace, target.get("configurationName") or "")
+        asked = [target.revision]
+        owner = lister.get(sources.CONFIGURATIONS, namespace, target.configuration)
         if owner is not None:
             configurations[name(owner)] = owner
-            asked.append((owner.get("status") or {}).get("latestReadyRevisionName") or "")
+            asked.append(views.Configuration(owner).latest_ready)
         for revision_name in asked:
             revision = lister.get(sources.REVISIONS, namespace, revision_name)
             if revision is not None:

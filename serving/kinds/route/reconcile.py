@@ -11,20 +11,18 @@ from typing import Any
 
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import KINGRESSES, ROUTES
+from hearth.knative.views import KIngress
 from hearth.kube import meta
-from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, labels, name, uid
+from hearth.kube.meta import Object, is_controlled_by, is_deleting, labels, name, uid
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
 from hearth.kube.resources import SERVICES
-from serving.api import keys
+from serving.api import keys, views
 from serving.api.annotations import READ_DURATION, stored
 from serving.api.settings import Settings
 from serving.kinds.drift import exact_drift, merged_drift
-from serving.kinds.route.children import http_option, ingress_class, make_ingress
-from serving.kinds.services import (
-    GATEWAY_HOST,
-    load_balancer,
-    make_placeholder,
-)
+from serving.kinds.ingress import http_option, ingress_class
+from serving.kinds.route.children import make_ingress
+from serving.kinds.route.placeholder import GATEWAY_HOST, make_placeholder
 from serving.kinds.status import Draft
 from serving.routing.domains import DomainError, Naming, local_address
 from serving.routing.hosts import REASON, Holders, grant
@@ -36,7 +34,7 @@ from serving.routing.rollout import (
     step,
     target_rollout,
 )
-from serving.routing.targets import DEFAULT, Target, Traffic, ready_status, resolve_targets
+from serving.routing.targets import DEFAULT, Target, Traffic, resolve_targets
 
 CONDITIONS = ConditionSet(
     keys.READY, (keys.ALL_TRAFFIC_ASSIGNED, keys.INGRESS_READY, keys.CERTIFICATE_PROVISIONED)
@@ -51,6 +49,8 @@ _NAME_TAKEN_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one Route."""
+
     route: Object
     configurations: Mapping[str, Object] = field(default_factory=dict)
     revisions: Mapping[str, Object] = field(default_factory=dict)
@@ -63,6 +63,7 @@ class Observed:
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
+    """Assign the traffic, reserve the names, and program the KIngress."""
     route = observed.route
     if is_deleting(route):
         return Plan()
@@ -75,21 +76,18 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
 
 
 def placeholder_names(route: Object, settings: Settings) -> list[str]:
-    """The names that the route needs for itself and its tags."""
+    """Return the names that the route needs for itself and its tags."""
     try:
-        return [Naming.of(settings).hostname(route, tag) for tag in (DEFAULT, *_tags(route))]
+        return [
+            Naming.of(settings).hostname(route, tag) for tag in (DEFAULT, *views.Route(route).tags)
+        ]
     except DomainError:
         return [name(route)]
 
 
-def _tags(route: Object) -> list[str]:
-    traffic = route["spec"].get("traffic") or ()
-    return sorted({t["tag"] for t in traffic if t.get("tag")})
-
-
 def wanted_hosts(route: Object, settings: Settings) -> set[str]:
-    """The hosts that the route and its tags ask for."""
-    return Naming.of(settings).hosts(route, _tags(route))
+    """Return the hosts that the route and its tags ask for."""
+    return Naming.of(settings).hosts(route, views.Route(route).tags)
 
 
 class _Work:
@@ -123,18 +121,18 @@ class _Work:
     def _assign_traffic(self) -> tuple[Traffic, dict[str, str]]:
         route, naming = self.route, Naming.of(self.settings)
         traffic = resolve_targets(
-            route["spec"].get("traffic") or (),
+            views.Route(route).traffic,
             service=labels(route).get(keys.SERVICE, ""),
             configurations=self.observed.configurations,
             revisions=self.observed.revisions,
         )
         local = frozenset(
-            service
-            for service, found in self.observed.services.items()
-            if labels(found).get(keys.VISIBILITY) == keys.VISIBILITY_CLUSTER_LOCAL
-            and is_controlled_by(found, route)
+            hostname
+            for hostname, service in self.observed.services.items()
+            if labels(service).get(keys.VISIBILITY) == keys.VISIBILITY_CLUSTER_LOCAL
+            and is_controlled_by(service, route)
         )
-        visibility = naming.visibility(route, _tags(route), local)
+        visibility = naming.visibility(route, views.Route(route).tags, local)
         is_local = visibility[DEFAULT] == keys.CLUSTER_LOCAL
         self.draft.put("url", naming.url(route, DEFAULT, local=is_local))
         problem = traffic.problem
@@ -180,14 +178,14 @@ class _Work:
     def _reserve_names(self, traffic: Traffic) -> bool:
         """Placeholder Services for the route and its tags; whether all names are ours."""
         naming, route = Naming.of(self.settings), self.route
-        balancer = load_balancer(self.observed.ingress)
-        wanted = set()
+        balancer = KIngress(self.observed.ingress).load_balancer
+        reserved = set()
         for tag in traffic.tags:
             hostname = naming.hostname(route, tag)
             host = GATEWAY_HOST
             if ingress_class(route, self.settings) != keys.HEARTH_INGRESS_CLASS:
                 host = naming.domain(route, tag, local=_is_local(route))
-            wanted.add(hostname)
+            reserved.add(hostname)
             desired = make_placeholder(route, hostname, host=host, balancer=balancer)
             existing = self.observed.services.get(hostname)
             if existing is None:
@@ -204,14 +202,14 @@ class _Work:
                 updated = merged_drift(desired, existing)
                 if updated is not None:
                     self.actions.append(Update(SERVICES, updated))
-        self._drop_services(wanted)
+        self._drop_services(reserved)
         return True
 
-    def _drop_services(self, wanted: set[str]) -> None:
+    def _drop_services(self, reserved: set[str]) -> None:
         for hostname, service in sorted(self.observed.services.items()):
-            if hostname not in wanted and is_controlled_by(service, self.route):
-                space = meta.namespace(service)
-                self.actions.append(Delete(SERVICES, space, hostname, uid=uid(service)))
+            if hostname not in reserved and is_controlled_by(service, self.route):
+                deletion = Delete(SERVICES, meta.namespace(service), hostname, uid=uid(service))
+                self.actions.append(deletion)
 
     def _certify(self) -> None:
         network = self.settings.network
@@ -242,8 +240,7 @@ class _Work:
         if granted.conflict:
             self.draft.conditions.mark_false(keys.INGRESS_READY, REASON, granted.conflict)
             return
-        status = (existing or {}).get("status") or {}
-        if changed or existing is None or status.get("observedGeneration") != generation(existing):
+        if changed or existing is None or not KIngress(existing).is_observed:
             self.draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
         elif rollout.is_done:
             self._take_over_ingress(existing)
@@ -259,7 +256,7 @@ class _Work:
         now = int(self.now * SECOND)
         previous = parse(meta.annotations(ingress).get(keys.ROLLOUT, ""))
         was_ready = self.draft.conditions.is_true(keys.INGRESS_READY)
-        if previous is not None and ready_status(ingress) == "True" and not was_ready:
+        if previous is not None and KIngress(ingress).ready_status == "True" and not was_ready:
             previous = observe_ready(previous, now=now, duration_seconds=duration)
         rollout, following = step(goal, previous, now=now)
         if following is not None:
@@ -279,8 +276,7 @@ class _Work:
         return bool(desired["spec"] != existing.get("spec"))
 
     def _take_over_ingress(self, ingress: Object) -> None:
-        conditions = (ingress.get("status") or {}).get("conditions") or ()
-        ready = next((c for c in conditions if c["type"] == keys.READY), None)
+        ready = KIngress(ingress).ready
         if ready is None:
             self.draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
         else:
@@ -292,5 +288,6 @@ def _is_local(route: Object) -> bool:
 
 
 def rollout_seconds(route: Object, settings: Settings) -> float:
+    """Return how long a new latest revision takes to get all traffic; 0 is at once."""
     own = stored(meta.annotations(route), keys.ROLLOUT_DURATION, READ_DURATION, default=0.0)
     return float(int(own)) or float(settings.network.rollout_duration_seconds)

@@ -37,6 +37,7 @@ def make_configuration(service: Object, existing: Object | None = None) -> Objec
 
 
 def make_route(service: Object) -> Object:
+    """Make the Route; targets without a revision follow the Service's Configuration."""
     traffic = copy.deepcopy(service["spec"].get("traffic") or [])
     for target in traffic:
         if not target.get("revisionName"):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import CONFIGURATIONS, KSERVICES, ROUTES
-from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, labels, name
+from hearth.knative.views import KnativeView
+from hearth.kube.meta import Object, generation, is_controlled_by, is_deleting, name
 from hearth.kube.plan import Action, Create, Event, Plan, Update
 from hearth.kube.resources import Resource
-from serving.api import keys
-from serving.kinds.configuration.children import template_name
+from serving.api import keys, views
 from serving.kinds.drift import exact_drift
 from serving.kinds.service.children import make_configuration, make_route
 from serving.kinds.status import Draft
@@ -33,6 +31,8 @@ _NOT_MIGRATED = ("TrafficNotMigrated", "Traffic is not yet migrated to the lates
 
 @dataclass(frozen=True, slots=True)
 class Observed:
+    """What the reconciler sees of one Service."""
+
     service: Object
     configuration: Object | None = None
     route: Object | None = None
@@ -41,6 +41,7 @@ class Observed:
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
+    """Keep the Configuration and the Route, and tell how they are."""
     service = observed.service
     if is_deleting(service):
         return Plan()
@@ -61,14 +62,14 @@ def _configure(observed: Observed, service: Object, *, draft: Draft, actions: li
     desired = make_configuration(service, existing)
     changed = _bring_about(CONFIGURATIONS, desired, existing, service=service)
     actions += changed
-    if existing is None or changed or _is_behind(existing):
+    if existing is None or changed or not KnativeView(existing).is_observed:
         draft.conditions.mark_unknown(keys.CONFIGURATIONS_READY, *_CONFIGURATION_OLD)
         # A chosen name may be taken: the Route must wait until the Configuration knows.
-        return not template_name(desired)
+        return not views.Configuration(desired).template_name
     _take_over(draft, existing, ("latestCreatedRevisionName", "latestReadyRevisionName"))
-    draft.conditions.propagate(keys.CONFIGURATIONS_READY, _ready_of(existing))
+    draft.conditions.propagate(keys.CONFIGURATIONS_READY, KnativeView(existing).ready)
     if _is_name_taken(existing, observed.named_revision):
-        chosen = template_name(existing)
+        chosen = views.Configuration(existing).template_name
         message = (
             f'The revision name "{chosen}" is taken by a conflicting Revision, '
             "so traffic will not be migrated"
@@ -86,11 +87,11 @@ def _route(observed: Observed, service: Object, *, draft: Draft, actions: list[A
         return
     changed = _bring_about(ROUTES, make_route(service), existing, service=service)
     actions += changed
-    if existing is None or changed or _is_behind(existing):
+    if existing is None or changed or not KnativeView(existing).is_observed:
         draft.conditions.mark_unknown(keys.ROUTES_READY, *_ROUTE_OLD)
         return
     _take_over(draft, existing, ("url", "address", "traffic"))
-    draft.conditions.propagate(keys.ROUTES_READY, _ready_of(existing))
+    draft.conditions.propagate(keys.ROUTES_READY, KnativeView(existing).ready)
     if draft.conditions.is_true(keys.ROUTES_READY) and not _is_migrated(
         existing, observed.configuration
     ):
@@ -107,46 +108,35 @@ def _bring_about(
     return () if updated is None else (Update(resource, updated),)
 
 
-def _is_behind(obj: Object) -> bool:
-    return bool((obj.get("status") or {}).get("observedGeneration") != generation(obj))
-
-
-def _ready_of(obj: Object) -> dict[str, Any] | None:
-    conditions: Iterable[dict[str, Any]] = (obj.get("status") or {}).get("conditions") or ()
-    return next((c for c in conditions if c["type"] == keys.READY), None)
-
-
 def _take_over(draft: Draft, child: Object, fields: tuple[str, ...]) -> None:
-    status = child.get("status") or {}
+    status = KnativeView(child).status
     for field in fields:
         draft.put(field, copy.deepcopy(status.get(field)))
 
 
 def _is_name_taken(configuration: Object, revision: Object | None) -> bool:
     """Whether the chosen name belongs to a revision that is not what the template asks for."""
-    if not template_name(configuration) or revision is None:
+    view = views.Configuration(configuration)
+    if not view.template_name or revision is None:
         return False
     if not is_controlled_by(revision, configuration):
         return True
-    if labels(revision).get(keys.CONFIGURATION_GENERATION) == str(generation(configuration)):
+    if views.Revision(revision).configuration_generation == str(generation(configuration)):
         return False
-    return bool(configuration["spec"]["template"].get("spec") != revision.get("spec"))
+    return bool(view.template_spec != revision.get("spec"))
 
 
 def _is_migrated(route: Object, configuration: Object | None) -> bool:
     """Whether the Route's status says what its spec asks, with the latest ready revision."""
-    latest = ((configuration or {}).get("status") or {}).get("latestReadyRevisionName")
+    latest = views.Configuration(configuration).latest_ready
     own = name(configuration) if configuration else ""
 
-    def wanted(target: dict[str, Any]) -> tuple[Any, ...]:
-        revision = target.get("revisionName")
-        if target.get("configurationName") == own:
-            revision = latest
-        return revision, target.get("percent") or 0, target.get("tag") or ""
+    def asked(target: views.TrafficTarget) -> tuple[str, int, str]:
+        revision = latest if target.configuration == own else target.revision
+        return revision, target.percent, target.tag
 
-    def got(target: dict[str, Any]) -> tuple[Any, ...]:
-        return target.get("revisionName"), target.get("percent") or 0, target.get("tag") or ""
+    def served(target: views.TrafficTarget) -> tuple[str, int, str]:
+        return target.revision, target.percent, target.tag
 
-    asked = route["spec"].get("traffic") or ()
-    served = (route.get("status") or {}).get("traffic") or ()
-    return list(map(wanted, asked)) == list(map(got, served))
+    view = views.Route(route)
+    return list(map(asked, view.traffic)) == list(map(served, view.served_traffic))

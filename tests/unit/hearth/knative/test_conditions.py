@@ -3,12 +3,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth.knative.conditions import Conditions, ConditionSet
+from hearth.knative.conditions import ConditionManager, ConditionSet
 
 KINDS = ConditionSet("Ready", ("A", "B"))
 
 
-def fresh(now: float = 0.0) -> Conditions:
+def fresh(now: float = 0.0) -> ConditionManager:
     conditions = KINDS.manage(None, now=now)
     conditions.initialize()
     return conditions

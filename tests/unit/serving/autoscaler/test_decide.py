@@ -147,7 +147,7 @@ def test_excess_burst_capacity(burst: float, expected: int) -> None:
 
 
 def test_without_data_nothing_is_decided() -> None:
-    state = DeciderState(panic_since=NOW, most_panic_pods=3)
+    state = DeciderState(panic_since=NOW, max_panic_pods=3)
     seen = Observation(ready_pods=0, stable=0, panic=0, has_data=False)
     after, decision = decide(SPEC, state, observation=seen, now=NOW)
     assert after is state
@@ -193,7 +193,7 @@ def test_invariants_over_any_history(spec: DeciderSpec, history: list[Observatio
         assert decision.desired >= 0
         if decision.panicking:
             assert decision.desired >= panic_pods
-            panic_pods = state.most_panic_pods
+            panic_pods = state.max_panic_pods
         else:
             panic_pods = 0
         if spec.reachable:

@@ -36,9 +36,9 @@ def settled(desired: int, at: Phase, bounds: Bounds = BOUNDS) -> Scale:
     ("desired", "bounds", "expected"),
     [
         pytest.param(3, Bounds(), 3, id="unbounded"),
-        pytest.param(1, Bounds(least=2), 2, id="min-scale"),
-        pytest.param(9, Bounds(most=4), 4, id="max-scale"),
-        pytest.param(0, Bounds(least=1), 1, id="min-scale instead of zero"),
+        pytest.param(1, Bounds(min_scale=2), 2, id="min-scale"),
+        pytest.param(9, Bounds(max_scale=4), 4, id="max-scale"),
+        pytest.param(0, Bounds(min_scale=1), 1, id="min-scale instead of zero"),
         pytest.param(0, Bounds(scale_to_zero=False), 1, id="scale to zero disabled"),
     ],
 )
@@ -49,7 +49,7 @@ def test_bounds(desired: int, bounds: Bounds, expected: int) -> None:
 def test_undecided_applies_nothing_unless_activating() -> None:
     assert settled(-1, phase(Active.TRUE)) == Scale(-1, False)
     assert settled(-1, phase(Active.FALSE)) == Scale(-1, False)
-    assert settled(-1, phase(Active.UNKNOWN), Bounds(least=3)) == Scale(3, True)
+    assert settled(-1, phase(Active.UNKNOWN), Bounds(min_scale=3)) == Scale(3, True)
 
 
 def test_the_initial_scale_stays_for_a_moment_after_it_was_reached() -> None:
@@ -57,18 +57,18 @@ def test_the_initial_scale_stays_for_a_moment_after_it_was_reached() -> None:
         return settled(desired, Phase(Active.TRUE, NOW, NOW - seconds), Bounds(**bounds))
 
     assert held(2, initial=4) == Scale(4, apply=True, look_again_after=4)
-    assert held(2, 7, initial=4).want == 7
+    assert held(2, 7, initial=4).desired == 7
     assert held(6, initial=4) == Scale(1, apply=True)
-    assert held(2, initial=4, reachable=False).want == 1
+    assert held(2, initial=4, reachable=False).desired == 1
     assert held(2, initial=1) == Scale(1, apply=True)
 
 
 def test_initial_scale_counts_until_it_was_reached() -> None:
     bounds = Bounds(initial=4)
-    assert settled(1, phase(Active.UNKNOWN, initialized=False), bounds).want == 4
-    assert settled(1, phase(Active.TRUE, initialized=True), bounds).want == 1
+    assert settled(1, phase(Active.UNKNOWN, initialized=False), bounds).desired == 4
+    assert settled(1, phase(Active.TRUE, initialized=True), bounds).desired == 1
     unreachable = replace(bounds, reachable=False)
-    assert settled(1, phase(Active.UNKNOWN, initialized=False), unreachable).want == 1
+    assert settled(1, phase(Active.UNKNOWN, initialized=False), unreachable).desired == 1
 
 
 def test_activation_is_given_up_after_the_progress_deadline_and_a_buffer() -> None:
@@ -100,8 +100,8 @@ def test_the_last_pod_is_retained() -> None:
     ),
     st.builds(
         Bounds,
-        least=st.integers(0, 5),
-        most=st.sampled_from([0, 5, 20]),
+        min_scale=st.integers(0, 5),
+        max_scale=st.sampled_from([0, 5, 20]),
         initial=st.integers(0, 5),
         reachable=st.booleans(),
         scale_to_zero=st.booleans(),
@@ -111,15 +111,15 @@ def test_what_is_applied_lies_within_the_bounds(desired: int, at: Phase, bounds:
     scale = settled(desired, at, bounds)
     if not scale.apply:
         return
-    assert scale.want >= bounds.least
-    assert bounds.most == 0 or scale.want <= bounds.most
-    assert bounds.scale_to_zero or scale.want > 0
+    assert scale.desired >= bounds.min_scale
+    assert bounds.max_scale == 0 or scale.desired <= bounds.max_scale
+    assert bounds.scale_to_zero or scale.desired > 0
 
 
 def test_active_threshold() -> None:
     assert active_threshold(Bounds(initial=3), initialized=False) == 3
     assert active_threshold(Bounds(initial=3), initialized=True) == 1
-    assert active_threshold(Bounds(least=2), initialized=True) == 2
+    assert active_threshold(Bounds(min_scale=2), initialized=True) == 2
     assert active_threshold(Bounds(initial=0), initialized=False) == 0
 
 
@@ -145,4 +145,4 @@ ACTIVE, ACTIVATING, INACTIVE = Active.TRUE, Active.UNKNOWN, Active.FALSE
 def test_active_condition(
     want: int, ready: int, least: int, was: Active, expected: tuple[Active, str, str] | None
 ) -> None:
-    assert active_condition(want, ready, least=least, was=was) == expected
+    assert active_condition(want, ready, min_ready=least, was=was) == expected

@@ -23,6 +23,7 @@ from serving.kinds.configuration import reconcile as configuration
 from serving.kinds.configuration.children import make_revision
 from serving.kinds.domainmapping import reconcile as domainmapping
 from serving.kinds.podautoscaler import kpa as podautoscaler
+from serving.kinds.podautoscaler.services import make_revision_services
 from serving.kinds.revision import reconcile as revision
 from serving.kinds.revision.children import (
     deployment_name,
@@ -32,7 +33,6 @@ from serving.kinds.revision.children import (
 from serving.kinds.route import reconcile as route
 from serving.kinds.service import reconcile as service
 from serving.kinds.service.children import make_configuration, make_route
-from serving.kinds.services import make_revision_services
 from tests.recordings import SERVING_WORLD, scenarios
 
 MOMENT = "2026-11-20T16:40:00Z"

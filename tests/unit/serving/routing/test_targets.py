@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hearth.kube.meta import Object
 from serving.api import keys
+from serving.api.views import TrafficTarget
 from serving.routing.targets import Problem, Target, Traffic, resolve_targets
 
 
@@ -38,7 +39,7 @@ def resolved(
     service: str = "hello",
 ) -> Traffic:
     return resolve_targets(
-        traffic,
+        map(TrafficTarget, traffic),
         service=service,
         configurations={c["metadata"]["name"]: c for c in configurations},
         revisions=WORLD if revisions is None else revisions,

@@ -215,7 +215,7 @@ def test_a_step_stays_within_the_limits(
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=5), st.integers(0, 100))
 def test_proportional_scaling_adds_up(sizes: list[int], wanted: int) -> None:
     groups = [Group(f"g{i}", size, 0) for i, size in enumerate(sizes)]
-    shared = rollout.scale_proportionally(groups, wanted=wanted)
+    shared = rollout.scale_proportionally(groups, total=wanted)
     assert sum(shared.values()) == wanted
     assert all(size >= 0 for size in shared.values())
 

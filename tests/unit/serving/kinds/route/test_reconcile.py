@@ -18,7 +18,7 @@ from serving.api.settings import Settings
 from serving.kinds import sources
 from serving.kinds.route import kind
 from serving.kinds.route import reconcile as route
-from serving.kinds.services import GATEWAY_HOST
+from serving.kinds.route.placeholder import GATEWAY_HOST
 
 LATEST = {"configurationName": "hello", "latestRevision": True, "percent": 100}
 SETTINGS = Settings(domain=DomainConfig.from_data({"example.com": ""}), external_port=8080)

@@ -1,0 +1,26 @@
+"""What every KIngress is told by its parent's annotations and the settings. Pure."""
+
+from __future__ import annotations
+
+from hearth.kube import meta
+from hearth.kube.meta import Object
+from serving.api import keys
+from serving.api.config import network
+from serving.api.settings import Settings
+from serving.kinds.metadata import LAST_APPLIED
+
+NOT_FOR_INGRESSES = frozenset(
+    {LAST_APPLIED, *keys.INGRESS_CLASS.spellings[1:], *keys.CERTIFICATE_CLASS.spellings[1:]}
+)
+
+
+def ingress_class(obj: Object, settings: Settings) -> str:
+    """Return who is to serve the KIngress."""
+    return keys.INGRESS_CLASS.value(meta.annotations(obj)) or settings.network.ingress_class
+
+
+def http_option(obj: Object, settings: Settings) -> str:
+    """Whether plain http is served or sent to https."""
+    asked = keys.HTTP_PROTOCOL.value(meta.annotations(obj)) or settings.network.http_protocol
+    redirected = asked.lower() == network.HTTP_REDIRECTED
+    return keys.HTTP_REDIRECTED if redirected else keys.HTTP_ENABLED

@@ -1,0 +1,58 @@
+"""The two Services of a revision: the public and the private one. Pure."""
+
+from __future__ import annotations
+
+from hearth.knative.names import child_name
+from hearth.kube import meta
+from hearth.kube.meta import Object, labels, name, namespace, owner_reference
+from hearth.kube.resources import SERVICES
+from serving.api import keys, views
+from serving.kinds.metadata import without
+from serving.kinds.ports import SERVICE_PORTS
+
+
+def private_name(podautoscaler: Object) -> str:
+    """Return the name of a revision's private Service."""
+    return child_name(name(podautoscaler), "-private")
+
+
+def make_revision_services(podautoscaler: Object) -> tuple[Object, Object]:
+    """Return the public and the private Service of a revision.
+
+    Knative's public one leads to the activator or to the pods in turn, its private one always to
+    the pods. Here the activator is the gateway and finds the pods through the public one, which
+    alone has a selector: a second set of EndpointSlices would be one more write between a request
+    for a service at zero and its answer, for nobody.
+    """
+    protocol = views.PodAutoscaler(podautoscaler).protocol
+    port_name, number = SERVICE_PORTS.get(protocol, SERVICE_PORTS[keys.PROTOCOL_HTTP1])
+    port = {
+        "name": port_name,
+        "port": number,
+        "protocol": "TCP",
+        "targetPort": keys.USER_PORT_NAME,
+    }
+
+    def service(service_name: str, kind: str) -> Object:
+        marks = {keys.SERVERLESS_SERVICE: name(podautoscaler), keys.SERVICE_TYPE: kind}
+        chosen = {keys.REVISION_UID: labels(podautoscaler).get(keys.REVISION_UID, "")}
+        selects = {"selector": chosen} if kind == keys.SERVICE_TYPE_PUBLIC else {}
+        return {
+            "apiVersion": SERVICES.api_version,
+            "kind": SERVICES.kind,
+            "metadata": {
+                "name": service_name,
+                "namespace": namespace(podautoscaler),
+                "labels": {**labels(podautoscaler), **marks},
+                "annotations": without(
+                    meta.annotations(podautoscaler), keys.METRIC.spellings.__contains__
+                ),
+                "ownerReferences": [owner_reference(podautoscaler)],
+            },
+            "spec": {"type": "ClusterIP", "ports": [dict(port)], **selects},
+        }
+
+    return (
+        service(name(podautoscaler), keys.SERVICE_TYPE_PUBLIC),
+        service(private_name(podautoscaler), keys.SERVICE_TYPE_PRIVATE),
+    )

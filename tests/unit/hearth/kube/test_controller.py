@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from hearth.kube.controller import Controller
+from hearth.kube.errors import Conflict, Retryable, Terminal, Unavailable
+from hearth.kube.meta import Key
+from hearth.observability.metrics import RECONCILES
+
+KEY = ("ns", "a")
+
+
+def count(result: str) -> float:
+    return float(RECONCILES.labels(controller="tested", result=result)._value.get())
+
+
+@contextlib.asynccontextmanager
+async def running(
+    reconcile: Callable[[Key], Awaitable[float | None]],
+) -> AsyncIterator[Controller]:
+    controller = Controller("tested", reconcile, workers=2)
+    task = asyncio.create_task(controller.run())
+    try:
+        yield controller
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(Conflict({"code": 409}), id="conflict"),
+        pytest.param(Retryable("again"), id="retryable"),
+        pytest.param(Unavailable({"code": 503}), id="server-error"),
+        pytest.param(ZeroDivisionError(), id="an-error-nobody-foresaw"),
+    ],
+)
+async def test_a_failed_key_is_tried_again_and_forgotten_once_it_succeeds(
+    error: Exception,
+) -> None:
+    calls: list[Key] = []
+
+    async def reconcile(item: Key) -> None:
+        calls.append(item)
+        if len(calls) < 3:
+            raise error
+
+    retried, done = count("retry"), count("success")
+    async with running(reconcile) as controller:
+        controller.queue.add(KEY)
+        await until(lambda: count("success") == done + 1)
+        assert count("retry") == retried + 2
+        assert controller.queue.retry(KEY) == 0.005, "its failures are forgotten"
+
+
+async def test_what_cannot_succeed_is_counted_once_and_left() -> None:
+    calls: list[Key] = []
+
+    async def reconcile(item: Key) -> None:
+        calls.append(item)
+        raise Terminal("never")
+
+    before = count("terminal")
+    async with running(reconcile) as controller:
+        controller.queue.add(KEY)
+        await until(lambda: count("terminal") == before + 1)
+        await asyncio.sleep(0)
+        assert calls == [KEY] and not len(controller.queue)
+
+
+async def test_it_looks_again_when_asked_to() -> None:
+    calls: list[Key] = []
+
+    async def reconcile(item: Key) -> float | None:
+        calls.append(item)
+        return 0.001 if len(calls) == 1 else None
+
+    async with running(reconcile) as controller:
+        controller.queue.add(KEY)
+        await until(lambda: len(calls) == 2)
+
+
+async def test_a_key_is_never_in_work_twice_at_a_time() -> None:
+    at_work, seen = set[Key](), list[Key]()
+    release = asyncio.Event()
+
+    async def reconcile(item: Key) -> None:
+        assert item not in at_work
+        at_work.add(item)
+        await release.wait()
+        at_work.discard(item)
+        seen.append(item)
+
+    async with running(reconcile) as controller:
+        controller.queue.add(KEY)
+        await until(lambda: at_work)
+        controller.queue.add(KEY)
+        controller.queue.add(("ns", "b"))
+        await until(lambda: len(at_work) == 2)
+        release.set()
+        await until(lambda: len(seen) == 3)
