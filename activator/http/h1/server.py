@@ -263,6 +263,7 @@ class ServerConnection(asyncio.Protocol):
         while self._active is None and self._waiting and self._mode <= _Mode.BROKEN:
             stream = self._active = self._waiting.popleft()
             stream.take_turn()
+            stream.is_plain = self._may_pass_as_is(stream)
             if stream.is_over:
                 self.finish(stream)
             elif stream.handler is None:
@@ -276,6 +277,16 @@ class ServerConnection(asyncio.Protocol):
             self._answer_and_linger(self._broken)
         else:
             self.resume(Pause.PIPELINE)
+
+    def _may_pass_as_is(self, stream: Stream) -> bool:
+        """Whether nothing stands against writing the response of a stream that has its turn."""
+        return (
+            stream.is_whole
+            and stream.head.is_plain
+            and not stream.has_begun
+            and not self.is_half_closed
+            and not self._context.is_draining
+        )
 
     def _start_further(self) -> None:
         """The application takes more than one at a time: give it what waited for room."""
