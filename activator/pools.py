@@ -95,23 +95,24 @@ class Pools:
             return
         self.connect_durations.observe(self._clock() - started)
         if not caller.on_connected(pod, connection):
-            self._keep(pod, connection)
+            self.keep(pod, connection)
 
     async def warm(self, pod: Pod, seconds: float) -> None:
         """Open a connection to be there for the next request. Raises OSError or TimeoutError."""
-        self._keep(pod, await self._connect(pod, seconds))
+        self.keep(pod, await self._connect(pod, seconds))
 
     async def _connect(self, pod: Pod, seconds: float) -> ClientConnection:
         async with asyncio.timeout(seconds):
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: ClientConnection(
-                    self._clock, on_idle=partial(self._keep, pod), on_lost=partial(self._lose, pod)
+                    self._clock, on_idle=partial(self.keep, pod), on_lost=partial(self._lose, pod)
                 ),
                 *pod.address,
             )
         return connection
 
-    def _keep(self, pod: Pod, connection: ClientConnection) -> None:
+    def keep(self, pod: Pod, connection: ClientConnection) -> None:
+        """Keep a connection for the next request, unless its pod is over."""
         if pod.gone or self._is_closed or not connection.is_open:
             connection.close()
             return

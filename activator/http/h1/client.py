@@ -81,16 +81,17 @@ class ClientConnection(asyncio.Protocol):
         self._handler = handler
         self._is_request_done = end
         self._reader.begin(head.method == b"HEAD", head.upgrade != b"", takes_chunks)
-        data = request_head(head)
-        if head.length == UNKNOWN:
-            self._is_chunking = True
-            data += chunk(body) + (last_chunk() if end else b"")
+        if head.length or self._is_chunking:
+            self._transport.write(self._with_body(head, body, end))
         else:
-            self._is_chunking = False
-            if body:
-                data += body
-        self._transport.write(data)
+            self._transport.write(request_head(head))
         return self
+
+    def _with_body(self, head: RequestHead, body: bytes, end: bool) -> bytes:
+        self._is_chunking = head.length == UNKNOWN
+        if not self._is_chunking:
+            return request_head(head) + body
+        return request_head(head) + chunk(body) + (last_chunk() if end else b"")
 
     def is_usable(self, now: float) -> bool:
         """Whether it is still good for a request."""
