@@ -142,6 +142,10 @@ def _cause(error: Exception) -> Exception:
     inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
     if isinstance(inner, Exception):
         return inner
+    if isinstance(error.__cause__, ConnectionError):
+        # A kept connection that closed before the question was written: aiohttp tells that by an
+        # error without a number and hides the reset behind it.
+        return error.__cause__
     if type(error).__name__ == "ServerDisconnectedError":
         return EOFError("EOF")
     return OSError(str(error))
