@@ -131,6 +131,7 @@ class RequestReader:
         "_target",
         "_trailers",
         "_whole",
+        "_whole_at",
         "held",
         "in_head",
         "in_message",
@@ -151,8 +152,9 @@ class RequestReader:
         self._start = b""
         # The last bytes of a piece in which a head's end may have begun.
         self._tail = b""
-        # A piece that begins with a whole head, until its request line has been looked at.
+        # A piece with a whole head, and where that begins, until its request line is looked at.
         self._whole: bytes | None = None
+        self._whole_at = 0
         self._octets = 0
         self._left = 0
         self._excess = 0
@@ -172,7 +174,7 @@ class RequestReader:
         if not self._is_ready or data[0] <= _SPACE or not 4 < end <= self._limits.head_octets:
             self._feed(data)
             return
-        self._whole = data
+        self._whole, self._whole_at = data, 0
         # A whole head, which is by far the most usual; nearly as often nothing is behind it.
         size = len(data)
         if end == size:
@@ -183,12 +185,29 @@ class RequestReader:
             except httptools.HttpParserError as error:
                 self._refuse(error)
             return
-        self._parse(data[:end])
-        if self._left == size - end and self.in_message:
-            self._left = 0
-            self._parse(data[end:])
-        else:
-            self._feed(data[end:])
+        at = self._feed_whole(data, end)
+        if at < size:
+            self._feed(data[at:])
+
+    def _feed_whole(self, data: bytes, end: int) -> int:
+        """Take in requests that are whole, one behind the other; return where another thing begins.
+
+        ``end`` is where the first one's head ends.
+        """
+        view, at, size, limit = memoryview(data), 0, len(data), self._limits.head_octets
+        while True:
+            self._parse(view[at:end])
+            at, stop = end, end + self._left
+            if self.in_message and at < stop <= size:
+                self._left = 0
+                self._parse(view[at:stop])
+                at = stop
+            if not self._is_ready or at >= size or data[at] <= _SPACE:
+                return at
+            end = data.find(_END_OF_HEAD, at) + 4
+            if not at < end <= at + limit:
+                return at
+            self._whole, self._whole_at = data, at
 
     @property
     def left(self) -> int:
@@ -301,7 +320,7 @@ class RequestReader:
 
     def _refuse(self, error: httptools.HttpParserError) -> None:
         if self._whole is not None and self.in_head:
-            raise FramingError(_refused_line(self._whole)) from error
+            raise FramingError(_refused_line(self._whole[self._whole_at :])) from error
         cause = error.__context__
         if isinstance(error, httptools.HttpParserCallbackError):
             raise (cause if isinstance(cause, FramingError) else error) from None
@@ -369,9 +388,9 @@ class RequestReader:
         whole = self._whole
         if whole is not None:
             self._whole = None
-            size = len(method)
+            before = self._whole_at + len(method)
             # One space before the target, and one before the version: llhttp would take several.
-            if whole[size + 1] == _SPACE or whole[size + len(target) + 2] != _FIRST_OF_VERSION:
+            if whole[before + 1] == _SPACE or whole[before + len(target) + 2] != _FIRST_OF_VERSION:
                 raise FramingError(refusals.BAD_REQUEST)
         if len(head.fields) > self._limits.fields:
             raise FramingError(refusals.HEAD_TOO_LARGE)
