@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,16 +28,16 @@ ROOM = 200_000
 """Bytes that fit into a log of a case."""
 
 
-class Case:
+class Case(ABC):
     """One engine under test."""
 
+    @abstractmethod
     def start(self, *, room: int = ROOM) -> Engine:
         """A process of it, on the storage that all processes of a case share."""
-        raise NotImplementedError
 
+    @abstractmethod
     def killed(self, engine: Engine) -> Engine:
         """A process of it, on what was durable when the other was killed, which is now."""
-        raise NotImplementedError
 
 
 class LocalCase(Case):
