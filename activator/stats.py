@@ -26,10 +26,19 @@ class RequestStats:
     A waiting request counts as in flight: it is demand, and the autoscaler must see it.
     """
 
-    __slots__ = ("_changed_at", "_integral", "_requests", "_taken_at", "active", "durations")
+    __slots__ = (
+        "_active_when_taken",
+        "_changed_at",
+        "_integral",
+        "_requests",
+        "_taken_at",
+        "active",
+        "durations",
+    )
 
     def __init__(self, now: float) -> None:
         self.active = 0
+        self._active_when_taken = 0
         self._requests = 0
         self._integral = 0.0
         self._changed_at = now
@@ -56,8 +65,11 @@ class RequestStats:
         histogram.observe(seconds)
 
     def has_traffic(self) -> bool:
-        """Whether requests are in flight or not yet reported."""
-        return bool(self.active or self._requests)
+        """Whether requests are in flight or not yet reported, their end included.
+
+        Whoever was told that requests are in flight, or wait, must be told that they are over.
+        """
+        return bool(self.active or self._requests or self._active_when_taken)
 
     def take(self, now: float, queued: int) -> Frame:
         """The frame since the last one; begins the next."""
@@ -65,6 +77,7 @@ class RequestStats:
         elapsed = now - self._taken_at
         average = integral / elapsed if elapsed > 0 else float(self.active)
         frame = Frame(average, self._requests, queued)
+        self._active_when_taken = self.active
         self._integral = 0.0
         self._requests = 0
         self._changed_at = self._taken_at = now

@@ -5,9 +5,24 @@ Time is an argument; nothing here knows where reports come from.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from serving.api import keys
 from serving.autoscaler.decide import DeciderSpec
 from serving.autoscaler.windows import TimedBuckets, WeightedBuckets
+
+REPORT_SECONDS = 5.0
+"""For how long a report of waiting requests counts. An activator repeats it each second; one that
+vanished with its machine never takes it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What one activator said last of requests that wait for a pod."""
+
+    queued: int
+    concurrency: float
+    until: float
 
 
 class Collector:
@@ -18,8 +33,7 @@ class Collector:
         self._metric = spec.metric
         self._stable = kind(spec.stable_window)
         self._panic = kind(spec.panic_window)
-        self._queued: dict[str, int] = {}
-        self._queued_concurrency: dict[str, float] = {}
+        self._waiting: dict[str, _Waiting] = {}
 
     def fits(self, spec: DeciderSpec) -> bool:
         """Whether the series means the same under this spec; windows may differ."""
@@ -41,24 +55,28 @@ class Collector:
         """A second in which pods were there and nobody reported a request."""
         self.record(now, concurrency=0.0, requests=0.0)
 
-    def set_queued(self, activator: str, queued: int, *, concurrency: float = 0.0) -> None:
+    def set_queued(
+        self, activator: str, queued: int, *, now: float, concurrency: float = 0.0
+    ) -> None:
         """Take what waits at an activator; ``concurrency`` is all it has at once, in pods too."""
+        self.forget_queued(activator)
         if queued:
-            self._queued[activator] = queued
-            self._queued_concurrency[activator] = concurrency
-        else:
-            self._queued.pop(activator, None)
-            self._queued_concurrency.pop(activator, None)
+            self._waiting[activator] = _Waiting(queued, concurrency, now + REPORT_SECONDS)
 
-    @property
-    def queued(self) -> int:
-        """Requests that wait for a pod, in all activators."""
-        return sum(self._queued.values())
+    def forget_queued(self, activator: str) -> None:
+        """What waits at an activator is not known any more."""
+        self._waiting.pop(activator, None)
 
-    @property
-    def queued_concurrency(self) -> float:
-        """Requests in pods and waiting, of the activators in which some wait."""
-        return sum(self._queued_concurrency.values())
+    def queued(self, now: float) -> int:
+        """Return the requests that wait for a pod, in all activators."""
+        return sum(waiting.queued for waiting in self._known(now))
+
+    def queued_concurrency(self, now: float) -> float:
+        """Return the requests in pods and waiting, of the activators in which some wait."""
+        return sum(waiting.concurrency for waiting in self._known(now))
+
+    def _known(self, now: float) -> list[_Waiting]:
+        return [waiting for waiting in self._waiting.values() if now < waiting.until]
 
     def has_data(self, now: float) -> bool:
         """Whether anything was recorded within the stable window."""

@@ -119,7 +119,7 @@ class Multiscaler:
     def _wake_if_awaited(self, key: Key, decider: Decider, now: float) -> None:
         """The last pod went while somebody waits: the poke came before we knew that it went."""
         collector = decider.collector
-        if collector is not None and collector.queued and self._decide(key, decider, now):
+        if collector is not None and collector.queued(now) and self._decide(key, decider, now):
             self._urgent(key)
 
     # -- what activators report ----------------------------------------------------------------
@@ -137,7 +137,7 @@ class Multiscaler:
         for key in self._watched:
             collector = self._deciders[key].collector
             if collector is not None:
-                collector.set_queued(activator, 0)
+                collector.forget_queued(activator)
 
     def _take(self, activator: str, stat: Stat, *, is_poke: bool, now: float) -> None:
         key = (stat.namespace, stat.revision)
@@ -145,7 +145,7 @@ class Multiscaler:
         if decider is None:
             return
         collector = decider.collect()
-        collector.set_queued(activator, stat.queued, concurrency=stat.concurrency)
+        collector.set_queued(activator, stat.queued, now=now, concurrency=stat.concurrency)
         if not is_poke:
             collector.record(now, concurrency=stat.concurrency, requests=stat.requests)
         self._watched.add(key)
@@ -183,7 +183,7 @@ class Multiscaler:
         collector = decider.collector
         if self._ready_pods(key) > 0:
             return False
-        return collector is None or (not collector.queued and not collector.has_data(now))
+        return collector is None or (not collector.queued(now) and not collector.has_data(now))
 
     def _decide(self, key: Key, decider: Decider, now: float, *, only_up: bool = False) -> bool:
         """Decides anew; whether that changed anything others go by.
@@ -207,14 +207,14 @@ class Multiscaler:
         if collector is None:
             return Observation(ready, 0.0, 0.0, has_data=False)
         stable, panic = collector.averages(now)
-        waiting = collector.queued
+        waiting = collector.queued(now)
         if waiting and ready == 0:
             # No average has seen yet what waits: one pod for the first request,
             # as many as they need for a burst.
             stable, panic = max(stable, 1.0), max(panic, float(waiting))
         elif waiting and decider.spec.metric == keys.METRIC_CONCURRENCY:
             # The first pod of a burst is ready, and the others still wait for more.
-            panic = max(panic, collector.queued_concurrency)
+            panic = max(panic, collector.queued_concurrency(now))
         has_data = bool(waiting) or collector.has_data(now)
         return Observation(ready, stable, panic, has_data=has_data)
 

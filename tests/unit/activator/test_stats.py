@@ -18,7 +18,18 @@ def test_the_average_is_exact() -> None:
     frame = stats.take(1.0, 3)
     assert (frame.average_concurrency, frame.requests, frame.queued) == (1.25, 2, 3)
     assert stats.take(2.0, 0).average_concurrency == 1.0
-    stats.leave(2.0, 200, 0.1)
+
+
+def test_an_end_is_traffic_until_it_is_reported() -> None:
+    """A request that was reported as waiting and then ended must not be remembered as waiting."""
+    stats = RequestStats(0.0)
+    assert not stats.has_traffic()
+    stats.enter(0.9)
+    assert stats.take(1.0, 1).queued == 1
+    stats.leave(1.5, 200, 0.6)
+    assert stats.has_traffic()
+    frame = stats.take(2.0, 0)
+    assert (frame.average_concurrency, frame.requests, frame.queued) == (0.5, 0, 0)
     assert not stats.has_traffic()
 
 

@@ -222,6 +222,18 @@ def test_another_window_keeps_the_series_and_another_metric_drops_it(stage: Stag
     assert stage.multiscaler.deciders[KEY].collector is None
 
 
+def test_who_waited_at_an_activator_that_fell_silent_wakes_nobody(stage: Stage) -> None:
+    """An activator repeats each second what waits; one that is lost never takes it back."""
+    stage.frame(NOW, 1.0, queued=1)
+    stage.have_pods(1, NOW + 0.1)
+    for second in range(1, 80):
+        stage.multiscaler.tick(NOW + second)
+    assert stage.desired == 0
+    woken = list(stage.urgent)
+    stage.have_pods(0, NOW + 80)
+    assert (stage.desired, stage.urgent) == (0, woken)
+
+
 def test_a_removed_revision_is_forgotten(stage: Stage) -> None:
     stage.have_pods(1)
     stage.multiscaler.remove(KEY)
