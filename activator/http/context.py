@@ -61,12 +61,13 @@ class ServerContext:
         refuse: Callable[[Refusal], ResponseHead] = plain_answer,
         taken: Iterable[bytes] = (),
         dropped: Iterable[bytes] = (),
+        lowers: bool = False,
     ) -> None:
-        """``refuse`` answers a refusal; for ``taken`` and ``dropped`` see ``FieldTable``."""
+        """``refuse`` answers a refusal; the others are those of ``FieldTable``."""
         self.timers = timers
         self.limits = limits or ServerLimits()
         self.refuse = refuse
-        self.table = FieldTable(taken, dropped)
+        self.table = FieldTable(taken, dropped, lowers=lowers)
         self.connections: set[OpenConnection] = set()
         self.is_draining = False
         self._is_empty: asyncio.Event | None = None

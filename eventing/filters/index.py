@@ -13,28 +13,28 @@ from eventing.filters.compiler import Attributes, Filter, Predicate
 
 T = TypeVar("T")
 
+_Entry = tuple[int, Predicate, T]
+"""A filter's rank among all, whether an event matches it, and what it stands for."""
+
 
 class FilterIndex(Generic[T]):
     """Built from (filter, value) pairs; ``match`` answers the values in the order given."""
 
     def __init__(self, entries: Iterable[tuple[Filter, T]]) -> None:
-        by_type: dict[str, list[tuple[int, Predicate, T]]] = {}
-        by_source: dict[str, list[tuple[int, Predicate, T]]] = {}
-        always: list[tuple[int, Predicate, T]] = []
+        tables: dict[str, dict[str, list[_Entry[T]]]] = {"type": {}, "source": {}}
+        always: list[_Entry[T]] = []
         for rank, (compiled, value) in enumerate(entries):
-            entry = (rank, compiled.matches, value)
-            _bucket(compiled, by_type, by_source, always).append(entry)
-        self._by_type: Mapping[str, list[tuple[int, Predicate, T]]] = by_type
-        self._by_source: Mapping[str, list[tuple[int, Predicate, T]]] = by_source
+            _bucket(compiled, tables, always).append((rank, compiled.matches, value))
+        self._tables = [(name, table) for name, table in tables.items() if table]
         self._always = always
 
     def match(self, event: Attributes) -> list[T]:
         """Return the values of all filters that match."""
-        matching = [entry for entry in self._always if entry[1](event)]
-        for table, name in ((self._by_type, "type"), (self._by_source, "source")):
-            bucket = table.get(event.get(name, ""))
-            if bucket:
-                matching += [entry for entry in bucket if entry[1](event)]
+        matching = [entry for entry in self._always if entry[1](event)] if self._always else []
+        for name, table in self._tables:
+            for entry in table.get(event.get(name, ""), ()):
+                if entry[1](event):
+                    matching.append(entry)
         if len(matching) > 1:
             matching.sort(key=_rank)
         return [entry[2] for entry in matching]
@@ -45,12 +45,9 @@ def _rank(entry: tuple[int, Predicate, object]) -> int:
 
 
 def _bucket(
-    compiled: Filter,
-    by_type: dict[str, list[tuple[int, Predicate, T]]],
-    by_source: dict[str, list[tuple[int, Predicate, T]]],
-    always: list[tuple[int, Predicate, T]],
-) -> list[tuple[int, Predicate, T]]:
-    for name, table in (("type", by_type), ("source", by_source)):
+    compiled: Filter, tables: Mapping[str, dict[str, list[_Entry[T]]]], always: list[_Entry[T]]
+) -> list[_Entry[T]]:
+    for name, table in tables.items():
         required = compiled.required.get(name)
         if required is not None:
             return table.setdefault(required, [])

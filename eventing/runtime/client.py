@@ -53,10 +53,14 @@ Answered = Callable[[Answer], None]
 
 
 class _Attempt:
-    """One request and who waits for its answer."""
+    """One request and who waits for its answer. Defaults sit on the class: few set them all."""
 
-    __slots__ = ("_body", "_client", "_head", "_size", "answered", "connection", "deadline",
-                 "is_fresh", "payload", "place", "request")  # fmt: skip
+    connection: ClientConnection | None = None
+    is_fresh = False
+    """Sent on a new connection: its failure is the target's, not a stale connection's."""
+    _head: ResponseHead | None = None
+    _body: list[bytes] | None = None
+    _size = 0
 
     def __init__(
         self,
@@ -64,27 +68,15 @@ class _Attempt:
         place: _Place,
         request: RequestHead,
         payload: bytes,
-        *,
         answered: Answered,
         deadline: float,
     ) -> None:
+        self._client = client
         self.place = place
         self.request = request
         self.payload = payload
         self.answered = answered
         self.deadline = deadline
-        self.connection: ClientConnection | None = None
-        self.is_fresh = False
-        """Sent on a new connection: its failure is the target's, not a stale connection's."""
-        self._client = client
-        self._head: ResponseHead | None = None
-        self._body: list[bytes] = []
-        self._size = 0
-
-    def send(self, connection: ClientConnection) -> None:
-        """Send it, whole."""
-        self.connection = connection
-        connection.open(self, self.request, self.payload, True, False)
 
     def give_up(self, error: str) -> None:
         """End it without an answer, and its connection with it."""
@@ -99,25 +91,26 @@ class _Attempt:
 
     def on_response(self, head: ResponseHead, end: bool) -> None:
         """Take the head, and often the whole answer."""
-        self._head = head
+        body = head.body
         if not end:
-            self.on_response_body(head.body)
-        elif len(head.body) > self._client.limits.answer_bytes:
+            self._head, self._body = head, []
+            self.on_response_body(body)
+        elif len(body) > self._client.limits.answer_bytes:
             self.give_up("the answer is too large")
         else:
-            self._client.ended(self, Answer(head, head.body))
+            self._client.ended(self, Answer(head, body))
 
     def on_response_body(self, data: bytes) -> None:
         """Take a piece of the answer."""
         self._size += len(data)
         if self._size > self._client.limits.answer_bytes:
             self.give_up("the answer is too large")
-        else:
+        elif self._body is not None:
             self._body.append(data)
 
     def on_response_end(self, trailers: Trailers) -> None:
         """The answer is whole."""
-        self._client.ended(self, Answer(self._head, b"".join(self._body)))
+        self._client.ended(self, Answer(self._head, b"".join(self._body or ())))
 
     def on_lost(self, reset: Reset) -> None:
         """There will be no answer on this connection."""
@@ -153,15 +146,14 @@ class DeliveryClient:
         """Send one whole request; ``answered`` is called once, later, never from here."""
         now = monotonic()
         place = target.address, target.tls_name
-        attempt = _Attempt(
-            self, place, request, payload, answered=answered, deadline=now + timeout_seconds
-        )
+        attempt = _Attempt(self, place, request, payload, answered, now + timeout_seconds)
         self._attempts.add(attempt)
         idle = self._idle.get(place)
         while idle:
             connection = idle.pop()
             if connection.is_usable(now):
-                attempt.send(connection)
+                attempt.connection = connection
+                connection.open(attempt, request, payload, True, False)
                 return
             connection.close()
         self.connect(attempt)
@@ -194,7 +186,8 @@ class DeliveryClient:
             self.ended(attempt, Answer(None, error=str(error)))
         else:
             if attempt in self._attempts:
-                attempt.send(connection)
+                attempt.connection = connection
+                connection.open(attempt, attempt.request, attempt.payload, True, False)
             else:
                 connection.close()
 

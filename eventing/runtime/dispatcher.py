@@ -26,7 +26,7 @@ from eventing.runtime.intake import TooManyPasses, prepare, prepare_reply
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.policy import Outcome
 from eventing.runtime.replies import LogReplies, reply_of
-from eventing.runtime.request import ErrorInfo, make_request
+from eventing.runtime.request import ErrorInfo, common_fields, make_request
 from eventing.runtime.slots import Slots
 from eventing.runtime.spec import Reply, SubscriptionSpec
 from eventing.runtime.target import Target
@@ -54,6 +54,9 @@ class Hop(enum.Enum):
     SUBSCRIBER = "subscriber"
     REPLY = "reply"
     DEAD_LETTER = "dead letter"
+
+
+_SUBSCRIBER = Hop.SUBSCRIBER  # looked up several times for each event
 
 
 @dataclass(slots=True, eq=False)
@@ -87,6 +90,8 @@ class Dispatcher:
         self._counters = counters
         self._replies = replies
         self._settled = settled
+        self._asking = common_fields(spec.namespace, wants_reply=True)
+        self._telling = common_fields(spec.namespace, wants_reply=False)
         self._slots = Slots(services.budget.limits.slots)
         self._queue: deque[Delivery] = deque()
         self._waiting: set[Delivery] = set()
@@ -95,8 +100,11 @@ class Dispatcher:
         self._drops_logged_at = float("-inf")
 
     def add(self, event: StoredEvent) -> None:
-        """Deliver an event; it starts with ``pump``."""
-        self._queue.append(Delivery(event))
+        """Deliver an event as soon as a slot is free."""
+        if self._queue or self._draining or self._under_way >= self._slots.limit:
+            self._queue.append(Delivery(event))
+        else:
+            self._attempt(Delivery(event))
 
     def update(self, spec: SubscriptionSpec) -> None:
         """Deliver by new rules, also what was taken already."""
@@ -129,12 +137,12 @@ class Dispatcher:
             self._attempt(self._queue.popleft())
 
     def _attempt(self, item: Delivery) -> None:
-        spec = self._spec
-        target = spec.target if item.hop is Hop.SUBSCRIBER else self._target_of(item)
+        spec, hop = self._spec, item.hop
+        target = spec.target if hop is _SUBSCRIBER else self._target_of(item)
         item.attempts += 1
         item.started = monotonic()
         self._under_way += 1
-        if item.attempts == 1 and item.hop is Hop.SUBSCRIBER:
+        if item.attempts == 1 and hop is _SUBSCRIBER:
             waited = self._services.clock() - item.event.arrival_ns / 1e9
             self._counters.process.observe(max(0.0, waited))
         if target is None:
@@ -143,9 +151,8 @@ class Dispatcher:
         request, payload = make_request(
             target,
             item.event if item.reply is None else item.reply,
-            namespace=spec.namespace,
+            self._asking if hop is _SUBSCRIBER else self._telling,
             structured=spec.policy.structured,
-            wants_reply=item.hop is Hop.SUBSCRIBER,
             failure=item.failure,
         )
         self._services.client.send(
@@ -181,7 +188,7 @@ class Dispatcher:
     # -- what follows an attempt -------------------------------------------------------------
 
     def _succeeded(self, item: Delivery, answer: Answer) -> None:
-        if item.hop is Hop.SUBSCRIBER and answer.may_be_event:
+        if item.hop is _SUBSCRIBER and answer.may_be_event:
             status, reply = reply_of(answer)
             if not delivery.is_success(status):
                 self._failed(item, status, answer)

@@ -111,7 +111,7 @@ class Ingress:
             pipelined=limits.pipelined,
             keep_alive_seconds=limits.idle_seconds,
         )
-        self._server = HttpServer(ServerContext(self.timers, server, refuse=_refuse))
+        self._server = HttpServer(ServerContext(self.timers, server, refuse=_refuse, lowers=True))
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port."""
@@ -155,7 +155,7 @@ class Ingress:
 
     def _receive(self, request: _Request, body: bytes) -> None:
         head = request.stream.head
-        headers = [(name.lower(), value) for name, value in head.fields]
+        headers = head.fields
         events = decode(headers, body)
         key = broker_key(head.target)
         broker = self._find(key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from functools import lru_cache
 
 from activator.http.events import FieldBlock, RequestHead
 from eventing.codec import encode_structured
@@ -48,30 +47,30 @@ class ErrorInfo:
 def make_request(
     target: Target,
     event: RenderedEvent,
+    common: FieldBlock,
     *,
-    namespace: str,
     structured: bool,
-    wants_reply: bool = True,
     failure: ErrorInfo | None = None,
 ) -> tuple[RequestHead, bytes]:
-    """Return a whole POST request: its head, and its body."""
+    """Return a whole POST request: its head, and its body. ``common`` is of ``common_fields``."""
     if structured:
         head, body = _structured(event, failure)
     else:
         head, body = event.head, event.data
         if failure is not None:
             head = without_attributes(head, _ERROR_PREFIX) + _error_lines(failure)
-    blocks = (_common_fields(namespace, wants_reply), FieldBlock(head))
-    request = RequestHead.of(
-        b"POST", target.path, target.authority, blocks=blocks, length=len(body)
-    )
+    request = RequestHead()
+    request.method = b"POST"
+    request.target = target.path
+    request.authority = target.authority
+    request.blocks = (common, FieldBlock(head))
+    request.length = len(body)
     request.has_length = True  # also where there is no body: RFC 9110, section 8.6
     return request, body
 
 
-@lru_cache(maxsize=1024)
-def _common_fields(namespace: str, wants_reply: bool) -> FieldBlock:
-    """What all deliveries of a subscription say."""
+def common_fields(namespace: str, *, wants_reply: bool) -> FieldBlock:
+    """Return what all deliveries of a subscription say."""
     lines = b"kn-namespace: %b\r\n" % namespace.encode()
     return FieldBlock(lines + b"prefer: reply\r\n" if wants_reply else lines)
 

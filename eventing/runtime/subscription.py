@@ -55,7 +55,6 @@ class Subscription:
     def _take(self, event: StoredEvent) -> None:
         self._held.add(event)
         self._dispatcher.add(event)
-        self._dispatcher.pump()
 
     def _settled(self, event: StoredEvent) -> None:
         self._consumer.settle(event)

@@ -81,13 +81,13 @@ class ClientConnection(asyncio.Protocol):
         self._handler = handler
         self._is_request_done = end
         self._reader.begin(head.method == b"HEAD", head.upgrade != b"", takes_chunks)
-        if head.length or self._is_chunking:
-            self._transport.write(self._with_body(head, body, end))
+        if head.length == UNKNOWN or self._is_chunking:
+            self._transport.write(self._with_chunks(head, body, end))
         else:
-            self._transport.write(request_head(head))
+            self._transport.write(request_head(head) + body)
         return self
 
-    def _with_body(self, head: RequestHead, body: bytes, end: bool) -> bytes:
+    def _with_chunks(self, head: RequestHead, body: bytes, end: bool) -> bytes:
         self._is_chunking = head.length == UNKNOWN
         if not self._is_chunking:
             return request_head(head) + body

@@ -98,12 +98,20 @@ TakeField = Callable[[H1RequestHead, bytes], None]
 class FieldTable:
     """What is done with each request field: the half's own ones and those of an application.
 
-    ``taken`` go to ``RequestHead.taken``, ``dropped`` are left out, all others pass.
+    ``taken`` go to ``RequestHead.taken``, ``dropped`` are left out, all others pass: with their
+    name as it came, for a proxy, or where ``lowers`` in lower case, for who reads them.
     """
 
-    __slots__ = ("actions", "names")
+    __slots__ = ("actions", "lowers", "names")
 
-    def __init__(self, taken: Iterable[bytes] = (), dropped: Iterable[bytes] = ()) -> None:
+    def __init__(
+        self,
+        taken: Iterable[bytes] = (),
+        dropped: Iterable[bytes] = (),
+        *,
+        lowers: bool = False,
+    ) -> None:
+        self.lowers = lowers
         own: dict[bytes, TakeField] = {name: _take_aside(name) for name in taken}
         own |= dict.fromkeys(dropped, _drop)
         self.names = frozenset(own)
@@ -122,6 +130,7 @@ class RequestReader:
         "_is_ready",
         "_left",
         "_limits",
+        "_lowers",
         "_octets",
         "_parser",
         "_sink",
@@ -143,6 +152,7 @@ class RequestReader:
         self._sink = sink
         self._table = table
         self._actions = table.actions
+        self._lowers = table.lowers
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
         self._head = H1RequestHead()
@@ -246,7 +256,9 @@ class RequestReader:
                 if at == size:
                     return
             stop = self._find_stop(data, at)
-            self._parse(view[at:stop] if at or stop < size else data)
+            is_chunked = self.in_message and not self.in_head and self._head.length == UNKNOWN
+            parse = self._parse_chunks if is_chunked else self._parse
+            parse(view[at:stop] if at or stop < size else data)
             at = stop
 
     def _skip_to_line(self, data: bytes, at: int) -> int:
@@ -306,17 +318,19 @@ class RequestReader:
     # -- parsing ------------------------------------------------------------------------------
 
     def _parse(self, piece: bytes | memoryview) -> None:
-        is_chunked = self.in_message and not self.in_head and self._head.length == UNKNOWN
         try:
             self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
             self._after_upgrade()
         except httptools.HttpParserError as error:
             self._refuse(error)
-        if is_chunked:
-            self._excess = max(0, self._excess + len(piece))
-            if self._excess > self._limits.head_octets:
-                raise FramingError(refusals.BAD_REQUEST)
+
+    def _parse_chunks(self, piece: bytes | memoryview) -> None:
+        """The same within a chunked body: what is between its pieces has a bound."""
+        self._parse(piece)
+        self._excess = max(0, self._excess + len(piece))
+        if self._excess > self._limits.head_octets:
+            raise FramingError(refusals.BAD_REQUEST)
 
     def _refuse(self, error: httptools.HttpParserError) -> None:
         if self._whole is not None and self.in_head:
@@ -373,9 +387,10 @@ class RequestReader:
         if not self.in_head:
             self._on_trailer(name, value)
             return
-        take = self._actions.get(name.lower())
+        lower = name.lower()
+        take = self._actions.get(lower)
         if take is None:
-            self._head.fields.append((name, value))
+            self._head.fields.append((lower if self._lowers else name, value))
         else:
             take(self._head, value)
 

@@ -263,12 +263,14 @@ class ServerConnection(asyncio.Protocol):
         while self._active is None and self._waiting and self._mode <= _Mode.BROKEN:
             stream = self._active = self._waiting.popleft()
             stream.take_turn()
-            stream.is_plain = self._may_pass_as_is(stream)
             if stream.is_over:
                 self.finish(stream)
-            elif stream.handler is None:
-                self._start(stream)
-            self._start_further()
+            else:
+                stream.is_plain = self._may_pass_as_is(stream)
+                if stream.handler is None:
+                    self._start(stream)
+            if self._pauses & Pause.PIPELINE:
+                self._start_further()
         self._is_advancing = False
         if self._active is not None or self._mode > _Mode.BROKEN:
             return
@@ -289,7 +291,10 @@ class ServerConnection(asyncio.Protocol):
         )
 
     def _start_further(self) -> None:
-        """The application takes more than one at a time: give it what waited for room."""
+        """The application takes more than one at a time: give it what waited for room.
+
+        Only while some do: reading is paused then.
+        """
         room = self._context.limits.pipelined - 1
         for index, stream in enumerate(self._waiting):
             if index >= room:

@@ -13,8 +13,10 @@ def request_head(head: RequestHead) -> bytes:
         lines += block.wire
     if head.fields:
         lines += b"\r\n".join([name + b": " + value for name, value in head.fields]) + b"\r\n"
-    if head.has_length or head.length or head.upgrade or head.wants_trailers:
+    if head.length < 0 or head.upgrade or head.wants_trailers or head.expects_continue:
         lines += _hop_fields(head)
+    elif head.has_length:
+        lines += b"content-length: %d\r\n" % head.length
     return lines + b"\r\n"
 
 

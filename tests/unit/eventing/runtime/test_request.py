@@ -5,7 +5,7 @@ import json
 
 from activator.http.h1.writing import request_head
 from eventing.engines.event import RenderedEvent
-from eventing.runtime.request import ErrorInfo, make_request
+from eventing.runtime.request import ErrorInfo, common_fields, make_request
 from eventing.runtime.target import parse_target
 
 HEAD = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
@@ -21,9 +21,8 @@ def render(event, *, structured=False, wants_reply=True, failure=None):
     request, body = make_request(
         TARGET,
         event,
-        namespace="ns",
+        common_fields("ns", wants_reply=wants_reply),
         structured=structured,
-        wants_reply=wants_reply,
         failure=failure,
     )
     opening, *lines = request_head(request).removesuffix(b"\r\n\r\n").split(b"\r\n")
@@ -71,9 +70,8 @@ def test_error_data_is_short():
 def test_an_earlier_failure_is_replaced():
     head = HEAD + b"ce-knativeerrorcode: 400\r\nce-knativeerrordest: http://old\r\n"
     failure = ErrorInfo("http://new", 500, "")
-    made, _ = make_request(
-        TARGET, an_event(head), namespace="ns", structured=False, failure=failure
-    )
+    common = common_fields("ns", wants_reply=False)
+    made, _ = make_request(TARGET, an_event(head), common, structured=False, failure=failure)
     request = request_head(made)
     assert request.count(b"ce-knativeerrorcode") == 1
     assert b"http://old" not in request

@@ -355,3 +355,10 @@ def test_no_bytes_break_anything_but_the_connection(data: bytes, cuts: list[int]
         outcomes = [read(stream, c).events for c in ([], inside)]
         complete = [[e for e in events if e[0] == "end"] for events in outcomes]
         assert complete[0] == complete[1]
+
+
+@pytest.mark.parametrize(("lowers", "name"), [(False, b"X-Request-Id"), (True, b"x-request-id")])
+def test_names_come_as_they_were_sent_or_in_lower_case(lowers: bool, name: bytes) -> None:
+    recorder = Recorder()
+    RequestReader(recorder, FieldTable(lowers=lowers)).feed(post("X-Request-Id: Seven"))
+    assert recorder.heads[0].fields == [(name, b"Seven")]
