@@ -27,9 +27,9 @@ from activator.lifecycle import TRANSITIONS, Event, State
 from activator.pods import Pod
 from activator.throttler import Ticket
 
-# Looked up on the hot path.
-_ADMITTED, _SENT, _END = Event.ADMITTED, Event.SENT, Event.END
-_DONE, _TUNNEL = State.DONE, State.TUNNEL
+# Of the hot path: a member of an enum takes ten times as long to look up as a module's name.
+_ADMITTED, _SENT, _RESPONDED, _END = Event.ADMITTED, Event.SENT, Event.RESPONDED, Event.END
+_CONNECTING, _DONE, _TUNNEL = State.CONNECTING, State.DONE, State.TUNNEL
 
 
 class Exchange:
@@ -100,14 +100,14 @@ class Exchange:
 
     def on_connected(self, pod: Pod, connection: Connection) -> bool:
         """A connection has been opened; the request may have ended, or gone elsewhere."""
-        if self.state is not State.CONNECTING or self._pod is not pod:
+        if self.state is not _CONNECTING or self._pod is not pod:
             return False
         self._send(connection)
         return True
 
     def on_refused(self, pod: Pod) -> None:
         """No byte of the request has left: another pod may have it, or it waits again."""
-        if self.state is not State.CONNECTING or self._pod is not pod:
+        if self.state is not _CONNECTING or self._pod is not pod:
             return
         backend = self.backend
         if backend is None:
@@ -232,7 +232,7 @@ class Exchange:
             return
         self._note_byte()
         self._status = head.status
-        event = Event.SWITCHED if head.status == SWITCHING else Event.RESPONDED
+        event = Event.SWITCHED if head.status == SWITCHING else _RESPONDED
         self.state = TRANSITIONS[self.state][event]
         self.stream.send_head(head, False)
 

@@ -21,6 +21,9 @@ class Mode(enum.Enum):
     BATCH = "batch"
 
 
+_BINARY = Mode.BINARY  # looked up for each event
+
+
 @lru_cache(maxsize=64)
 def mode_of(content_type: bytes) -> Mode:
     """Return the mode by the beginning of the media type, in any case."""
@@ -42,7 +45,7 @@ def decode(headers: Sequence[Header], body: bytes) -> list[Event]:
         raise CodecError("the content coding of the body is not supported", status=415)
     content_type = known.get(b"content-type", b"")
     mode = mode_of(content_type)
-    if mode is Mode.BINARY:
+    if mode is _BINARY:
         return [decode_binary(headers, body)]
     _check_json_format(content_type)
     # Attributes repeated as headers are the sender's courtesy: the body counts.

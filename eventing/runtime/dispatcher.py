@@ -56,7 +56,7 @@ class Hop(enum.Enum):
     DEAD_LETTER = "dead letter"
 
 
-_SUBSCRIBER = Hop.SUBSCRIBER  # looked up several times for each event
+_SUBSCRIBER, _DEAD_LETTER = Hop.SUBSCRIBER, Hop.DEAD_LETTER  # looked up for each event
 
 
 @dataclass(slots=True, eq=False)
@@ -196,7 +196,7 @@ class Dispatcher:
             if reply is not None and self._spec.reply is not None:
                 self._forward_reply(item, reply, answer)
                 return
-        elif item.hop is Hop.DEAD_LETTER:
+        elif item.hop is _DEAD_LETTER:
             self._counters.dead_lettered += 1
         self._finish(item)
 
