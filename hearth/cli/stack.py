@@ -1,7 +1,7 @@
 """What runs on one machine: the components, their configuration, and what they import.
 
-The one place where the packages meet. Imports stand inside the functions that run in the
-children, so that no component pays for another's.
+The one place where the packages meet. Children are forked from a process that has imported what
+they need, and share its memory: no module is imported twice.
 """
 
 from __future__ import annotations
@@ -13,26 +13,43 @@ from hearth.cli.layout import Layout
 from hearth.cli.supervisor import Component
 from hearth.process import Main, Ready
 
-_SHARED_IMPORTS = (
-    "asyncio",
+_SHARED_WITH_API = (
     "ssl",
     "uvloop",
     "httptools",
     "orjson",
     "yaml",
     "aiohttp",
-    "prometheus_client",
-    "hearth.kube.client",
-    "hearth.kube.manager",
+    "uvicorn",
+    "prometheus_client.core",
+    "cryptography.x509",
 )
-"""Imported once before the fork: what at least two components use."""
+"""What the API server and others need; all others wait for it, so it imports the rest itself."""
+
+_AFTER_API = (
+    "hearth.cluster.controllers.main",
+    "hearth.cluster.node.main",
+    "serving.main",
+    "eventing.main",
+    "hearth.cli.gateways",
+    "activator.main",
+    "eventing.runtime.main",
+    "eventing.engines.local.engine",
+)
+"""What the others run."""
 
 NODE_NAME = "hearth"
 
 
 def preload() -> None:
-    """Imports what several components need, in the supervisor, before the first fork."""
-    for module in _SHARED_IMPORTS:
+    """Import what the API server shares with others, in the supervisor, before the first fork."""
+    for module in _SHARED_WITH_API:
+        importlib.import_module(module)
+
+
+def preload_rest() -> None:
+    """Import all that the other components run, in the supervisor, while the API server starts."""
+    for module in _AFTER_API:
         importlib.import_module(module)
 
 

@@ -1,6 +1,6 @@
 """Starts the components as forked children, keeps them alive, stops them in order.
 
-The supervisor imports what several components need once, then forks: children share that memory
+The supervisor imports what the components need once, then forks: children share that memory
 and start in milliseconds, also when one has died and is started again. It runs no event loop and
 no thread, because those do not survive a fork; it waits in ``select`` for words of readiness,
 for the end of a child and for signals. What it decides is in ``roster``.
@@ -30,7 +30,7 @@ _MAX_WORDS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One child: ``make`` is called in the child and may import what only this child needs."""
+    """One child: ``make`` is called in it."""
 
     name: str
     make: Callable[[], Main]
@@ -48,6 +48,8 @@ class Supervisor:
     """Called once, when all components serve for the first time."""
     on_change: Callable[[dict[str, ComponentState]], None]
     """Called with the components' states whenever they changed; again after an OSError."""
+    while_starting: Callable[[], None] = lambda: None
+    """Called once, after the first components were started: imports that the others share."""
     log_level: str = "INFO"
     stop_seconds: float = 40.0
     """How long all children together may take to stop before they are killed."""
@@ -72,9 +74,11 @@ class Supervisor:
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
         for number in _HANDLED:
             signal.signal(number, self._signalled)
-        gc.collect()
-        gc.freeze()  # the collector would touch, and so copy, every shared page in every child
+        _share_memory()
         try:
+            self._start_due()
+            self.while_starting()
+            _share_memory()
             while not self._is_stopping:
                 self._start_due()
                 self._wait()
@@ -239,6 +243,12 @@ def describe_failure(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return f"{type(error).__name__}: {error}"[: _MAX_WORDS // 4]
+
+
+def _share_memory() -> None:
+    """Keep the collector off what there is: it would touch, and so copy, every shared page."""
+    gc.collect()
+    gc.freeze()
 
 
 def _exit_status(pid: int) -> int | None:

@@ -140,6 +140,7 @@ def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) ->
         components=stack.components(layout),
         on_ready=ready,
         on_change=changed,
+        while_starting=stack.preload_rest,
         log_level="INFO" if options.verbose else "WARNING",
     )
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,23 @@ def test_every_component_has_metrics_and_starts_after_the_api() -> None:
     assert tuple(component.name for component in listed) == COMPONENTS
     assert len({component.metrics_port for component in listed}) == len(COMPONENTS)
     assert [component.after for component in listed] == [(), *[("api",)] * (len(listed) - 1)]
+
+
+def test_who_waits_for_the_api_imports_nothing_of_its_own() -> None:
+    """A module that is imported in a child is not shared, and is waited for."""
+    program = """
+import sys
+from tests.unit.hearth.cli.test_stack import a_layout
+from hearth.cli import stack
+stack.preload()
+stack.preload_rest()
+before = set(sys.modules)
+for component in stack.components(a_layout())[1:]:
+    component.make()
+print(*sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
 async def test_parts_are_ready_together() -> None:
