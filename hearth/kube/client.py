@@ -29,6 +29,7 @@ _REQUEST_SECONDS = 60.0
 WATCH_SILENCE_SECONDS = 90.0
 """A watch on which nothing comes for so long is held to be dead, though its connection may look
 open: servers send bookmarks every minute (kube-apiserver) or half minute (ours)."""
+_WHOLE_BYTES = 64 * 1024
 _MAX_WATCH_LINE = 64 * 1024 * 1024
 
 
@@ -305,8 +306,7 @@ class KubeClient:
         content_type: str = "application/json",
     ) -> Object:
         """One request; the decoded answer, or an ``ApiError``."""
-        # As a stream: a large body in one piece would hold the loop up (aiohttp warns of it).
-        data = None if body is None else io.BytesIO(orjson.dumps(body))
+        data = None if body is None else _payload(orjson.dumps(body))
         headers = None if body is None else {"Content-Type": content_type}
         try:
             async with self._session.request(
@@ -322,6 +322,11 @@ class KubeClient:
         except orjson.JSONDecodeError as error:
             raise unreachable(self._server, error) from error
         return answer
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO:
+    """A body as it is sent: a large one piece by piece, for in one it would hold the loop up."""
+    return body if len(body) <= _WHOLE_BYTES else io.BytesIO(body)
 
 
 def _query(**given: Any) -> dict[str, str]:
