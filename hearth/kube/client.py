@@ -1,7 +1,8 @@
 """An asynchronous client of the Kubernetes API: thin over aiohttp, typed errors, raw objects.
 
 Used by every controller, the node, the activator and the command line. It neither caches nor
-retries: caching is ``hearth.kube.cache``, retrying is the work queue's task.
+retries of its own accord: caching is ``hearth.kube.cache``, retrying is the work queue's task.
+Only where the server itself asks to come back later (``Retry-After``) is a request sent again.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import itertools
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +34,9 @@ WATCH_SILENCE_SECONDS = 90.0
 open: servers send bookmarks every minute (kube-apiserver) or half minute (ours)."""
 _WHOLE_BYTES = 64 * 1024
 _MAX_WATCH_LINE = 64 * 1024 * 1024
+_MAX_TRIES = 10
+"""Of a request that the server puts off, as client-go has it."""
+_LONGEST_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +226,7 @@ class KubeClient:
     ) -> AsyncIterator[bytes]:
         """Yield the lines of an answer as they come."""
         try:
-            async with self._session.get(
-                self._server + path, params=query, timeout=timeout
-            ) as response:
+            async with self._asked("GET", path, query, timeout=timeout) as response:
                 if response.status >= 400:
                     raise error_for(_status_of(response.status, await response.read()))
                 async for line in _lines(response.content):
@@ -306,12 +310,9 @@ class KubeClient:
         content_type: str = "application/json",
     ) -> Object:
         """One request; the decoded answer, or an ``ApiError``."""
-        data = None if body is None else _payload(orjson.dumps(body))
-        headers = None if body is None else {"Content-Type": content_type}
+        content = None if body is None else (content_type, orjson.dumps(body))
         try:
-            async with self._session.request(
-                method, self._server + path, params=query, data=data, headers=headers
-            ) as response:
+            async with self._asked(method, path, query, content=content) as response:
                 payload = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(self._server, error) from error
@@ -322,6 +323,44 @@ class KubeClient:
         except orjson.JSONDecodeError as error:
             raise unreachable(self._server, error) from error
         return answer
+
+    @asynccontextmanager
+    async def _asked(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        *,
+        content: tuple[str, bytes] | None = None,
+        timeout: aiohttp.ClientTimeout | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Yield the answer; one that only says when to come back is obeyed, not shown."""
+        options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
+        if content is not None:
+            options["headers"] = {"Content-Type": content[0]}
+        for tries in itertools.count(1):
+            if content is not None:
+                options["data"] = _payload(content[1])
+            async with self._session.request(
+                method, self._server + path, params=query, **options
+            ) as response:
+                wait = wait_asked_for(response.status, response.headers.get("Retry-After"))
+                if wait is None or tries == _MAX_TRIES:
+                    yield response
+                    return
+            await asyncio.sleep(wait)
+
+
+def wait_asked_for(status: int, retry_after: str | None) -> float | None:
+    """Return the seconds after which to send a request again; None when the answer stands.
+
+    429 (API Priority and Fairness) and failures of the server count, where they say so in whole
+    seconds: the rule of client-go.
+    """
+    is_put_off = status == 429 or status >= 500
+    if not is_put_off or retry_after is None or not retry_after.isdecimal():
+        return None
+    return min(float(retry_after), _LONGEST_WAIT_SECONDS)
 
 
 def _payload(body: bytes) -> bytes | io.BytesIO:
