@@ -1,19 +1,23 @@
-"""From EndpointSlices to addresses with a state. Pure; called when a slice or Service changes."""
+"""From EndpointSlices, or from the pods themselves, to addresses with a state. Pure.
+
+Called when one of them or their Service changes. Slices are written after the pods they tell of,
+so where the pods of a Service are watched, they have the word.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from activator.pods import Address
-
-Object = dict[str, Any]
+from hearth.kube.meta import Object, is_deleting, labels, metadata, name
+from hearth.kube.serviceports import PORTS_ANNOTATION, port_behind
+from hearth.kube.views import Pod
 
 
 class State(Enum):
-    """What an EndpointSlice says of an endpoint."""
+    """What is said of an endpoint."""
 
     READY = "ready"
     # An address and a port are known, so the activator may probe it by itself.
@@ -37,12 +41,15 @@ _USUAL_PORT_NAMES = ("http", "http1", "h2c", "")
 
 
 def endpoints_of(
-    slices: Iterable[Object], service: Object | None, port: int | str
+    slices: Iterable[Object], service: Object, port: int | str
 ) -> dict[Address, Endpoint]:
-    """Every endpoint behind one port of a Service, by address."""
-    name = port_name(service, port)
+    """Every endpoint behind one port of a Service, by address, as its slices have it.
+
+    The Service may be empty: not seen yet.
+    """
+    name = _port_name(service, port)
     endpoints: dict[Address, Endpoint] = {}
-    for item in slices:
+    for item in _of_first_family(slices, service):
         number = _slice_port(item, name, port)
         if number is None:
             continue
@@ -52,13 +59,60 @@ def endpoints_of(
     return endpoints
 
 
-def port_name(service: Object | None, port: int | str) -> str | None:
-    """The name of a Service's port given by number or name; None when it cannot be told."""
-    ports = ((service or {}).get("spec") or {}).get("ports") or []
-    for entry in ports:
+def endpoints_of_pods(
+    pods: Iterable[Object], service: Object, port: int | str
+) -> dict[Address, Endpoint]:
+    """Every endpoint behind one port of a Service, by address, as its pods have it."""
+    spec, endpoints = service["spec"], dict[Address, Endpoint]()
+    wanted, entry = spec["selector"].items(), _port_entry(service, port)
+    for pod in pods:
+        view = Pod(pod)
+        if entry is None or not view.ip or view.is_finished or not wanted <= labels(pod).items():
+            continue
+        number = port_behind(entry, pod)
+        if number is not None:
+            ready = view.is_ready or bool(spec.get("publishNotReadyAddresses"))
+            state = State.READY if ready else State.NOT_READY
+            state = State.TERMINATING if is_deleting(pod) else state
+            _add(endpoints, Endpoint((view.ip, number), state, name(pod)))
+    return endpoints
+
+
+def trimmed(pod: Object) -> Object:
+    """What ``endpoints_of_pods`` reads of a pod: a tenth of it, and every activator holds all."""
+    keep = ("name", "namespace", "uid", "resourceVersion", "labels", "deletionTimestamp")
+    about = {field: value for field, value in metadata(pod).items() if field in keep}
+    ports = (metadata(pod).get("annotations") or {}).get(PORTS_ANNOTATION)
+    if ports is not None:
+        about["annotations"] = {PORTS_ANNOTATION: ports}
+    status = pod.get("status") or {}
+    ready = [c for c in status.get("conditions") or () if c["type"] == "Ready"]
+    return {
+        "metadata": about,
+        "spec": {"containers": [{"ports": c.get("ports")} for c in Pod(pod).containers]},
+        "status": {"phase": status.get("phase"), "podIP": status.get("podIP"), "conditions": ready},
+    }
+
+
+def _of_first_family(slices: Iterable[Object], service: Object) -> list[Object]:
+    """A Service of two address families has every pod twice; its first family tells all of them."""
+    every = list(slices)
+    families = (service.get("spec") or {}).get("ipFamilies") or ()
+    first = [item for item in every if item.get("addressType") in families[:1]]
+    return first or every
+
+
+def _port_entry(service: Object, port: int | str) -> Object | None:
+    """The port of a Service that is given by number or name."""
+    for entry in (service.get("spec") or {}).get("ports") or ():
         if entry.get("port") == port or (isinstance(port, str) and entry.get("name") == port):
-            return str(entry.get("name") or "")
+            return dict(entry)
     return None
+
+
+def _port_name(service: Object, port: int | str) -> str | None:
+    entry = _port_entry(service, port)
+    return None if entry is None else str(entry.get("name") or "")
 
 
 def _slice_port(item: Object, name: str | None, port: int | str) -> int | None:

@@ -1,14 +1,19 @@
-"""What the data plane knows of the cluster: caches of Services, EndpointSlices and Revisions.
+"""What the data plane knows of the cluster: caches of Services, EndpointSlices, pods, Revisions.
 
-Reads only. What follows from a change is in ``watches``.
+Reads only. What follows from a change is in ``watches``. Pods of revisions are watched themselves:
+between the moment a pod has an address and the one at which a slice says so lies, on a cluster, a
+part of every cold start, and a pod that ends is to get nothing more as soon as it is known.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 from activator.backends import Backend
-from activator.endpoints import endpoints_of
+from activator.endpoints import Endpoint, endpoints_of, endpoints_of_pods, trimmed
+from activator.pods import Address
+from activator.routes import BackendRef
 from activator.settings import Settings
 from activator.targets import revision_target
 from hearth.knative.resources import KINGRESSES, REVISIONS
@@ -16,8 +21,9 @@ from hearth.knative.settings import LiveSettings
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.guards import caught
-from hearth.kube.meta import Object, labels, namespace
-from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, SERVICES
+from hearth.kube.meta import Key, Object, key, labels, namespace
+from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, PODS, SERVICES
+from serving.api import keys
 
 SYSTEM_NAMESPACE = "knative-serving"
 _SERVICE_LABEL = "kubernetes.io/service-name"
@@ -32,8 +38,11 @@ class KubernetesView:
         self.services = WatchCache(client, SERVICES)
         self.slices = WatchCache(client, ENDPOINTSLICES, label_selector=_SERVICE_LABEL)
         self.revisions = WatchCache(client, REVISIONS)
+        self.pods = WatchCache(client, PODS, label_selector=keys.REVISION_UID, keep=trimmed)
         self._config_maps = WatchCache(client, CONFIGMAPS, namespace=SYSTEM_NAMESPACE)
         self.slices.add_index("service", lambda obj: ["/".join(service_of(obj))])
+        self.pods.add_index("revision", _revision_of_pod)
+        self.services.add_index("revision", _revision_selected)
         self.settings.follow(self._config_maps, system_namespace=SYSTEM_NAMESPACE)
 
     def has_service(self, namespace: str, name: str) -> bool:
@@ -56,11 +65,21 @@ class KubernetesView:
             backend.configure(revision_target(revision, self.settings.value.autoscaler))
 
     def refresh(self, backend: Backend) -> None:
-        """Bring a backend's pods in line with its EndpointSlices."""
-        ref = backend.ref
+        """Bring a backend's pods in line with the cluster."""
+        backend.update_endpoints(self._endpoints(backend.ref))
+
+    def _endpoints(self, ref: BackendRef) -> dict[Address, Endpoint]:
+        service = self.services.get(ref.namespace, ref.service) or {}
+        for revision in _revision_selected(service):
+            pods = self.pods.by_index("revision", revision)
+            return endpoints_of_pods(pods, service, ref.port)
         slices = self.slices.by_index("service", f"{ref.namespace}/{ref.service}")
-        service = self.services.get(ref.namespace, ref.service)
-        backend.update_endpoints(endpoints_of(slices, service, ref.port))
+        return endpoints_of(slices, service, ref.port)
+
+    def services_of(self, pod: Object) -> Iterator[Key]:
+        """The Services whose endpoints a pod's own word decides."""
+        for revision in _revision_of_pod(pod):
+            yield from map(key, self.services.by_index("revision", revision))
 
     async def run(self) -> None:
         """Keep the caches in step until cancelled."""
@@ -74,7 +93,24 @@ class KubernetesView:
             await cache.synced()
 
     def _caches(self) -> tuple[WatchCache, ...]:
-        return (self._config_maps, self.revisions, self.services, self.slices, self.ingresses)
+        return (
+            self._config_maps,
+            self.revisions,
+            self.services,
+            self.slices,
+            self.pods,
+            self.ingresses,
+        )
+
+
+def _revision_of_pod(pod: Object) -> list[str]:
+    return [f"{namespace(pod)}/{labels(pod).get(keys.REVISION_UID)}"]
+
+
+def _revision_selected(service: Object) -> list[str]:
+    """The revision whose pods a Service selects, by uid: such Services are made for revisions."""
+    chosen = ((service.get("spec") or {}).get("selector") or {}).get(keys.REVISION_UID)
+    return [f"{namespace(service)}/{chosen}"] if chosen else []
 
 
 def service_of(endpoint_slice: Object) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Keeps the data plane in step with the cluster: KIngress, Service, EndpointSlice, Revision.
+"""Keeps the data plane in step with the cluster: KIngress, Service, EndpointSlice, pod, Revision.
 
 Callbacks of the watch caches run on the loop right after an object changed. Endpoints take effect
 at once; routes are published together at the end of the loop's turn, so that a list of a thousand
@@ -69,6 +69,7 @@ class Watches:
         view.revisions.on_change(self._revision_changed)
         view.services.on_change(self._service_changed)
         view.slices.on_change(self._slice_changed)
+        view.pods.on_change(self._pod_changed)
         view.ingresses.on_change(self._ingress_changed)
 
     async def run(self) -> None:
@@ -87,6 +88,12 @@ class Watches:
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
         for service in {service_of(obj) for obj in (old, new) if obj is not None}:
+            for backend in self._backends.of_service(*service):
+                self._view.refresh(backend)
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        pod = new or old
+        for service in self._view.services_of(pod) if pod is not None else ():
             for backend in self._backends.of_service(*service):
                 self._view.refresh(backend)
 

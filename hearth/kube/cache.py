@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 Change = Callable[[Object | None, Object | None], None]
 """Called with the object before and after: (None, new), (old, new) or (old, None)."""
+Keep = Callable[[Object], Object]
+"""Makes of an object what is worth its memory; name, labels and resourceVersion stay."""
 
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.02, 5.0
 HEALTHY_SECONDS = 10.0
@@ -63,8 +65,10 @@ class WatchCache:
         namespace: str | None = None,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self.source = Source(resource, namespace, label_selector, field_selector)
+        self._keep = keep
         self.failure: ApiError | None = None
         """Why the last watch ended, None while one is open or ended in order."""
         self._client = client
@@ -230,6 +234,7 @@ class WatchCache:
         if new is not None:
             # Half of an object, and nobody here reads it. An update without it keeps the server's.
             metadata(new).pop("managedFields", None)
+            new = new if self._keep is None else self._keep(new)
         old = self._objects.pop(item, None) if new is None else self._objects.get(item)
         if new is not None:
             self._objects[item] = new

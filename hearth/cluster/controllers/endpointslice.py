@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,12 @@ from hearth.kube.meta import Key, Object
 from hearth.kube.names import random_suffix
 from hearth.kube.plan import Action, Create, Delete, Plan, Update
 from hearth.kube.resources import ENDPOINTSLICES
+from hearth.kube.serviceports import port_behind
 from hearth.kube.views import Pod
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
-PORTS = "hearth.dev/ports"
-"""Annotation of a pod: its declared container ports and the ports they really have, as JSON."""
 MAX_ENDPOINTS = 100
 
 Ports = tuple[tuple[str, int, str, str], ...]
@@ -187,40 +186,13 @@ def _endpoint(service: Object, pod: Object) -> dict[str, Any]:
 
 def _ports(service: Object, pod: Object) -> Ports:
     """Return the Service's ports on one pod; a named target port the pod lacks is left out."""
-    actual = _actual_ports(pod)
     ports = []
     for port in service["spec"].get("ports") or ():
-        number = _target(port, pod)
+        number = port_behind(port, pod)
         if number is not None:
-            ports.append(
-                (
-                    port.get("name", ""),
-                    actual.get(str(number), number),
-                    port.get("protocol", "TCP"),
-                    port.get("appProtocol", ""),
-                )
-            )
+            protocol, application = port.get("protocol", "TCP"), port.get("appProtocol", "")
+            ports.append((port.get("name", ""), number, protocol, application))
     return tuple(ports)
-
-
-def _actual_ports(pod: Object) -> Mapping[str, int]:
-    try:
-        ports = json.loads(meta.annotations(pod).get(PORTS, "{}"))
-    except ValueError:
-        return {}
-    return ports if isinstance(ports, dict) else {}
-
-
-def _target(port: Mapping[str, Any], pod: Object) -> int | None:
-    target = port.get("targetPort", port["port"])
-    if isinstance(target, int):
-        return target or int(port["port"])
-    for container in Pod(pod).containers:
-        for declared in container.get("ports") or ():
-            same_protocol = declared.get("protocol", "TCP") == port.get("protocol", "TCP")
-            if declared.get("name") == target and same_protocol:
-                return int(declared["containerPort"])
-    return None
 
 
 CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(

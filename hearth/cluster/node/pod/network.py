@@ -14,8 +14,6 @@ from typing import Any
 
 from hearth.cluster.node.pod.spec import Container
 
-PORTS_ANNOTATION = "hearth.dev/ports"
-"""On a pod: a JSON object of declared ports and the real ones behind them."""
 NODE_ADDRESS = "127.0.0.1"
 
 PortMap = Mapping[int, int]

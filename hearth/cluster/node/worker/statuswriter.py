@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hearth.cluster.node.pod.lifecycle import Observed
-from hearth.cluster.node.pod.network import PORTS_ANNOTATION, PortMap, annotation_text
+from hearth.cluster.node.pod.network import PortMap, annotation_text
 from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.pod.status import Status, make_status
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.kube.errors import ApiError, Conflict, Invalid, NotFound
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
+from hearth.kube.serviceports import PORTS_ANNOTATION
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from typing import Any
 from hearth.cluster.controllers import endpointslice
 from hearth.kube.meta import Object
 from hearth.kube.plan import Create, Delete, Update
+from hearth.kube.serviceports import PORTS_ANNOTATION
 
 
 def a_service(**spec: Any) -> Object:
@@ -22,7 +23,7 @@ def a_service(**spec: Any) -> Object:
 
 
 def a_pod(name: str, port: int | None, *, ready: bool = True, **meta: Any) -> Object:
-    marks = {endpointslice.PORTS: json.dumps({"8080": port})} if port else {}
+    marks = {PORTS_ANNOTATION: json.dumps({"8080": port})} if port else {}
     return {
         "metadata": {"name": name, "namespace": "default", "uid": name, "annotations": marks}
         | meta,
