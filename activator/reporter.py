@@ -114,6 +114,7 @@ class Reporter:
             frame.average_concurrency,
             frame.requests,
             frame.queued,
+            backend.throttler.busy_pods(),
         )
 
     def _poke(self) -> None:

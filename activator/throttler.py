@@ -228,6 +228,12 @@ class Throttler(Generic[T]):
         pod.suspect = True
         self._recount(now)
 
+    def busy_pods(self) -> dict[str, int]:
+        """Requests in flight by pod, of those that have some; where there is a choice of pods."""
+        if len(self.pods) < 2:
+            return {}
+        return {pod.name: pod.in_flight for pod in self.pods.values() if pod.in_flight}
+
     def unreached(self) -> list[Pod]:
         """Pods that a probe might turn into ready ones."""
         return [pod for pod in self.pods.values() if not pod.ready]

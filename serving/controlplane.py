@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from hearth.kube.client import KubeClient
@@ -85,6 +85,10 @@ class ControlPlane:
         """Return the pods that a revision should have; -1 before that is known."""
         return self.multiscaler.desired(key)
 
+    def busy(self, key: Key) -> Mapping[str, int]:
+        """Return the requests in a revision's pods, by pod, as far as they are known."""
+        return self.multiscaler.busy(key, self._clock())
+
     def quiet_seconds(self, key: Key) -> float:
         """Return for how long a revision that wakes up is left alone; 0 when it is not."""
         return self.wakeups.quiet_seconds(key)
@@ -95,7 +99,7 @@ class ControlPlane:
 
     def scale_patch(self, key: Key) -> Patch | None:
         """Return the write that scales a revision as decided; None when it is so already."""
-        observed = podautoscaler.observe(self.manager, key, self.desired(key))
+        observed = podautoscaler.observe(self.manager, key, self)
         if observed is None:
             return None
         return urgent_patch(observed, settings=self.settings, now=self._clock())

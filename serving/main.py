@@ -30,6 +30,7 @@ class ServingConfig:
     """``external_port`` is the gateway's: URLs show it unless it is 80.
 
     ``domain`` is the one routes get when nobody has set another; None leaves that to the operator.
+    ``pre_stop_seconds`` is for nodes that do not wait of their own accord before they end a pod.
     """
 
     kubeconfig: Path
@@ -41,11 +42,14 @@ class ServingConfig:
     stats_token: str = ""
     external_port: int = 80
     domain: str | None = "localhost"
+    pre_stop_seconds: int = 0
 
 
 async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
     """Serves until cancelled; ready once Services can be created."""
-    settings = LiveSettings(Settings(external_port=config.external_port))
+    settings = LiveSettings(
+        Settings(external_port=config.external_port, pre_stop_seconds=config.pre_stop_seconds)
+    )
     async with (
         KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-serving") as client,
         serving_webhooks(

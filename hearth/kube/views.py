@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hearth.kube import meta
 from hearth.kube.conditions import Conditions
 from hearth.kube.meta import Object, generation
 
@@ -122,6 +123,10 @@ class Deployment(Workload):
         return int(self.status.get("collisionCount") or 0)
 
 
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+"""On a pod: of several ready ones, a ReplicaSet gives up those of lower cost first."""
+
+
 class Pod(View):
     """A pod."""
 
@@ -146,6 +151,14 @@ class Pod(View):
     def ip(self) -> str:
         """Its address; "" before it has one."""
         return str(self.status.get("podIP") or "")
+
+    @property
+    def deletion_cost(self) -> int:
+        """What giving it up costs; 0 where nobody has said."""
+        try:
+            return int(meta.annotations(self.object).get(DELETION_COST, "0"))
+        except ValueError:
+            return 0
 
     @property
     def node_name(self) -> str:

@@ -22,7 +22,11 @@ from serving.api.config.observability import ObservabilityConfig
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``external_port`` is the gateway's: URLs show it when it is not the scheme's own."""
+    """``external_port`` is the gateway's: URLs show it when it is not the scheme's own.
+
+    ``pre_stop_seconds`` is how long a pod that is to end waits before it is told: those who send
+    requests hear of its end meanwhile. 0 leaves that to the node.
+    """
 
     autoscaler: AutoscalerConfig = from_config_map("config-autoscaler", AutoscalerConfig.from_data)
     defaults: DefaultsConfig = from_config_map("config-defaults", DefaultsConfig.from_data)
@@ -35,6 +39,7 @@ class Settings:
         "config-observability", ObservabilityConfig.from_data
     )
     external_port: int = 80
+    pre_stop_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,10 @@ The activator (client) sends one line that says who it is, then one line per fra
     {"token": "...", "activator": "activator-1"}
     {"at": 1795193040.25, "stats": [["default", "hello-00001", 3.5, 120.0, 0], ...]}
 
+Where a revision has several pods, a row ends with those that have requests, and how many::
+
+    ["default", "hello-00001", 3.5, 120.0, 0, {"hello-00001-deployment-6d4c8-x7k2p": 3}]
+
 A frame is sent each second for revisions with traffic, and at once when a request begins to wait
 for a revision without ready pods: that is a poke (``"poke": true``). A poke tells what is there at
 the moment and is not counted; the frames are. No I/O here; both sides use it.
@@ -14,8 +18,8 @@ from __future__ import annotations
 
 import hmac
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -40,6 +44,8 @@ class Stat:
     """Requests that arrived."""
     queued: int = 0
     """Requests that wait for a pod right now."""
+    busy: Mapping[str, int] = field(default_factory=dict)
+    """Requests in flight by pod, of pods that have some; only where there are several pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,13 @@ def encode_hello(token: str, activator: str) -> bytes:
 
 def encode_frame(at: float, stats: Iterable[Stat], *, is_poke: bool = False) -> bytes:
     """Write a report; a poke asks for a decision at once."""
-    rows = [[s.namespace, s.revision, s.concurrency, s.requests, s.queued] for s in stats]
-    message = {"at": at, "stats": rows}
+    message = {"at": at, "stats": [_row(stat) for stat in stats]}
     return orjson.dumps({**message, "poke": True} if is_poke else message) + b"\n"
+
+
+def _row(stat: Stat) -> list[Any]:
+    row = [stat.namespace, stat.revision, stat.concurrency, stat.requests, stat.queued]
+    return [*row, stat.busy] if stat.busy else row
 
 
 class StatsReader:
@@ -127,19 +137,30 @@ class StatsReader:
 
 def _frame(message: dict[str, Any]) -> Frame:
     try:
-        stats = tuple(
-            Stat(
-                str(namespace),
-                str(revision),
-                _amount(concurrency),
-                _amount(requests),
-                int(_amount(queued)),
-            )
-            for namespace, revision, concurrency, requests, queued in message["stats"]
-        )
+        stats = tuple(_stat(*row) for row in message["stats"])
         return Frame(_amount(message["at"]), stats, is_poke=message.get("poke") is True)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StatsError("malformed frame") from error
+
+
+def _stat(
+    namespace: Any,
+    revision: Any,
+    concurrency: Any,
+    requests: Any,
+    queued: Any,
+    busy: Any = None,
+    *_later: Any,
+) -> Stat:
+    """One row; what a later version says beyond these is left alone."""
+    return Stat(
+        str(namespace),
+        str(revision),
+        _amount(concurrency),
+        _amount(requests),
+        int(_amount(queued)),
+        {} if busy is None else {str(pod): int(_amount(n)) for pod, n in busy.items()},
+    )
 
 
 def _amount(value: Any) -> float:

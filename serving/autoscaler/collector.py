@@ -5,6 +5,8 @@ Time is an argument; nothing here knows where reports come from.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from serving.api import keys
@@ -25,6 +27,14 @@ class _Waiting:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """What one activator said last of requests in pods."""
+
+    pods: Mapping[str, int]
+    until: float
+
+
 class Collector:
     """The windows of one revision, for the metric its decider scales by."""
 
@@ -34,6 +44,7 @@ class Collector:
         self._stable = kind(spec.stable_window)
         self._panic = kind(spec.panic_window)
         self._waiting: dict[str, _Waiting] = {}
+        self._busy: dict[str, _Busy] = {}
 
     def fits(self, spec: DeciderSpec) -> bool:
         """Whether the series means the same under this spec; windows may differ."""
@@ -74,6 +85,20 @@ class Collector:
     def queued_concurrency(self, now: float) -> float:
         """Return the requests in pods and waiting, of the activators in which some wait."""
         return sum(waiting.concurrency for waiting in self._known(now))
+
+    def set_busy(self, activator: str, pods: Mapping[str, int], now: float) -> None:
+        """Take the requests that an activator has in pods, by pod."""
+        self._busy.pop(activator, None)
+        if pods:
+            self._busy[activator] = _Busy(pods, now + REPORT_SECONDS)
+
+    def busy(self, now: float) -> Mapping[str, int]:
+        """Return the requests in pods, of all activators, by pod."""
+        total: Counter[str] = Counter()
+        for said in self._busy.values():
+            if now < said.until:
+                total.update(said.pods)
+        return total
 
     def _known(self, now: float) -> list[_Waiting]:
         return [waiting for waiting in self._waiting.values() if now < waiting.until]

@@ -6,7 +6,7 @@ zero without traffic cost nothing: only those with pods or recent reports are lo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hearth.kube.meta import Key
@@ -86,6 +86,12 @@ class Multiscaler:
         decider = self._deciders.get(key)
         return -1 if decider is None else decider.decision.desired
 
+    def busy(self, key: Key, now: float) -> Mapping[str, int]:
+        """Return the requests in a revision's pods, by pod, as far as they are known."""
+        decider = self._deciders.get(key)
+        collector = None if decider is None else decider.collector
+        return {} if collector is None else collector.busy(now)
+
     # -- who there is --------------------------------------------------------------------------
 
     def put(self, key: Key, spec: DeciderSpec, now: float) -> None:
@@ -148,6 +154,7 @@ class Multiscaler:
         collector.set_queued(activator, stat.queued, now=now, concurrency=stat.concurrency)
         if not is_poke:
             collector.record(now, concurrency=stat.concurrency, requests=stat.requests)
+            collector.set_busy(activator, stat.busy, now)
         self._watched.add(key)
         has_pods = self._ready_pods(key) > 0
         if not stat.queued or (has_pods and not is_poke):

@@ -11,8 +11,6 @@ from hearth.kube.conditions import Conditions
 from hearth.kube.meta import Object
 from hearth.kube.views import Pod
 
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-
 
 def available_in(pod: Object, min_ready_seconds: int, *, now: float) -> float | None:
     """Return the seconds until a pod counts as available: 0 when it does, None when not ready."""
@@ -64,18 +62,11 @@ def deletion_rank(pod: Object) -> tuple[Any, ...]:
         bool(view.node_name),
         _PHASE_ORDER.get(view.phase, 1),
         view.is_ready,
-        _cost(pod),
+        view.deletion_cost,
         -sum(container.restart_count for container in view.container_statuses),
         _reversed(meta.creation_timestamp(pod)),
         meta.name(pod),
     )
-
-
-def _cost(pod: Object) -> int:
-    try:
-        return int(meta.annotations(pod).get(DELETION_COST, "0"))
-    except ValueError:
-        return 0
 
 
 def _reversed(text: str) -> tuple[int, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
-from hearth.kube.meta import Key
+from hearth.kube.meta import Key, key_text
 from hearth.kube.plan import Plan
 from serving.api import keys, views
 from serving.api.settings import Settings
@@ -23,13 +24,17 @@ class Autoscaling(Protocol):
         """Return the pods that a revision should have; -1 before that is known."""
         ...
 
+    def busy(self, key: Key) -> Mapping[str, int]:
+        """Return the requests in a revision's pods, by pod, as far as they are known."""
+        ...
+
     def quiet_seconds(self, key: Key) -> float:
         """Return for how long a revision that wakes up is left alone; 0 when it is not."""
         ...
 
 
-def observe(lister: Lister, key: Key, desired: int) -> Observed | None:
-    """Look up the PodAutoscaler, its Services, its scale target and who scales it."""
+def observe(lister: Lister, key: Key, autoscaling: Autoscaling) -> Observed | None:
+    """Look up the PodAutoscaler, its Services, its scale target, its pods and who scales it."""
     podautoscaler = lister.get(sources.PODAUTOSCALERS, *key)
     if podautoscaler is None:
         return None
@@ -41,7 +46,9 @@ def observe(lister: Lister, key: Key, desired: int) -> Observed | None:
         deployment=lister.get(sources.DEPLOYMENTS, key[0], target),
         hpa=lister.get(sources.HPAS, *key),
         ready_pods=pods.count_ready(lister, key),
-        desired=desired,
+        pods=tuple(lister.by_index(sources.PODS_BY_REVISION, key_text(key))),
+        desired=autoscaling.desired(key),
+        busy=autoscaling.busy(key),
     )
 
 
@@ -60,7 +67,7 @@ def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
     return ControllerSpec(
         "serving-podautoscaler",
         sources.PODAUTOSCALERS,
-        lambda lister, key: observe(lister, key, autoscaling.desired(key)),
+        lambda lister, key: observe(lister, key, autoscaling),
         reconcile,
         watches=(
             Watch(sources.DEPLOYMENTS, to_revision, hold=quiet),

@@ -6,7 +6,8 @@ take the place of Knative's ServerlessService, so the condition keeps that name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import PODAUTOSCALERS
@@ -31,6 +32,7 @@ from serving.autoscaler.scale import (
 )
 from serving.autoscaler.spec import bounds_of
 from serving.kinds.drift import merged_drift
+from serving.kinds.podautoscaler.deletioncost import cost_patches
 from serving.kinds.podautoscaler.services import make_revision_services, private_name
 from serving.kinds.status import Draft
 
@@ -52,6 +54,9 @@ class Observed:
     ready_pods: int = 0
     desired: int = UNKNOWN
     """What the autoscaler asks for; -1 before it knows."""
+    pods: tuple[Object, ...] = ()
+    busy: Mapping[str, int] = field(default_factory=dict)
+    """Requests in flight by pod, as far as they are known."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -66,10 +71,20 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     bounds = bounds_of(podautoscaler, settings)
     scale = wanted_scale(observed, bounds, now=now)
     patch = scale_patch(observed, scale)
-    if patch is not None:
-        actions.append(patch)
+    costs = _costs(observed, scale) if patch is not None else ()
     _tell(draft, observed, bounds=bounds, scale=scale)
-    return Plan((*actions, *draft.writes(PODAUTOSCALERS)), requeue_after=scale.look_again_after)
+    writes = (*actions, *draft.writes(PODAUTOSCALERS))
+    scaling = () if patch is None else (patch,)
+    if costs:  # known before the step that goes by them
+        return Plan((*costs, *writes), then=scaling, requeue_after=scale.look_again_after)
+    return Plan((*scaling, *writes), requeue_after=scale.look_again_after)
+
+
+def _costs(observed: Observed, scale: Scale) -> tuple[Patch, ...]:
+    """Return what says which pods go when some do and some stay."""
+    if not 0 < scale.desired < Workload(observed.deployment).replicas:
+        return ()
+    return cost_patches(observed.pods, observed.busy, keep=scale.desired)
 
 
 def serve(

@@ -46,6 +46,18 @@ def test_a_limit_is_pods_times_concurrency() -> None:
     assert {pod.in_flight for pod in made.ready} == {3}
 
 
+def test_who_is_busy_is_told_where_there_is_a_choice_of_pods() -> None:
+    made = a_throttler(2, a=State.READY)
+    made.acquire()
+    assert made.busy_pods() == {}
+    made.update(endpoints(a=State.READY, b=State.NOT_READY), 0.0)
+    assert made.busy_pods() == {"pod-a": 1}
+    made.update(endpoints(a=State.READY, b=State.READY), 0.0)
+    for _ in range(3):
+        made.acquire()
+    assert made.busy_pods() == {"pod-a": 2, "pod-b": 2}
+
+
 def test_the_backlog_is_first_come_first_served() -> None:
     made = a_throttler(1, a=State.READY)
     pod = made.acquire()

@@ -16,7 +16,11 @@ from serving.api.stats import (
 )
 
 HELLO = encode_hello("secret", "a-1")
-STATS = (Stat("ns", "rev-1", 1.5, 10.0), Stat("ns", "rev-2", 0.25, 1.0, queued=3))
+STATS = (
+    Stat("ns", "rev-1", 1.5, 10.0),
+    Stat("ns", "rev-2", 0.25, 1.0, queued=3),
+    Stat("ns", "rev-3", 5.0, 1.0, busy={"pod-a": 4, "pod-b": 1}),
+)
 
 
 def test_hello_then_frames() -> None:
@@ -27,6 +31,12 @@ def test_hello_then_frames() -> None:
 def test_a_poke_says_so() -> None:
     events = StatsReader("secret").receive(HELLO + encode_frame(1.0, STATS, is_poke=True))
     assert events[1] == Frame(1.0, STATS, is_poke=True)
+
+
+def test_what_a_later_version_adds_to_a_row_is_left_alone() -> None:
+    row = b'{"at": 1, "stats": [["ns", "r", 1, 2, 3, {"p": 4}, "more", []]]}\n'
+    [_, frame] = StatsReader("secret").receive(HELLO + row)
+    assert frame == Frame(1.0, (Stat("ns", "r", 1.0, 2.0, 3, {"p": 4}),))
 
 
 @given(st.lists(st.integers(min_value=1, max_value=40), max_size=20))
@@ -51,6 +61,8 @@ def test_chunking_does_not_matter(sizes: list[int]) -> None:
         pytest.param(HELLO + b'{"at": 1}\n', id="frame without stats"),
         pytest.param(HELLO + b'{"at": 1, "stats": [["ns", "r"]]}\n', id="short row"),
         pytest.param(HELLO + b'{"at": 1, "stats": [["ns", "r", "x", 1, 1]]}\n', id="no number"),
+        pytest.param(HELLO + b'{"at": 1, "stats": [["ns", "r", 1, 1, 1, [2]]]}\n', id="no pods"),
+        pytest.param(HELLO + b'{"at": 1, "stats": [7]}\n', id="no row"),
     ],
 )
 def test_a_broken_peer_is_refused_for_good(wire: bytes) -> None:
@@ -74,6 +86,7 @@ def test_an_endless_line_is_refused() -> None:
         b'{"at": 1, "stats": [["ns", "r", %s, 1, 1]]}',
         b'{"at": 1, "stats": [["ns", "r", 1, %s, 1]]}',
         b'{"at": 1, "stats": [["ns", "r", 1, 1, %s]]}',
+        b'{"at": 1, "stats": [["ns", "r", 1, 1, 1, {"p": %s}]]}',
         b'{"at": %s, "stats": []}',
     ],
 )

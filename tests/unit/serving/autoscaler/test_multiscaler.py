@@ -254,3 +254,20 @@ def test_a_revision_that_cannot_be_decided_hurts_itself_only(stage: Stage) -> No
     stage.multiscaler.tick(NOW + 2)
     assert stage.failed == [bad]
     assert stage.multiscaler.deciders[KEY].decision.stable > 0
+
+
+def test_who_is_busy_is_the_sum_of_what_activators_said_last(stage: Stage) -> None:
+    def report(activator: str, at: float, **busy: int) -> None:
+        stat = Stat(*KEY, 1.0, 1.0, busy=busy)
+        stage.multiscaler.receive(activator, Frame(at, (stat,)), at)
+
+    assert stage.multiscaler.busy(KEY, NOW) == {}
+    assert stage.multiscaler.busy(("ns", "other"), NOW) == {}
+    report("a", NOW, p1=9, p2=1)
+    report("a", NOW + 1, p1=2)
+    report("b", NOW + 3, p1=1, p3=4)
+    assert stage.multiscaler.busy(KEY, NOW + 3) == {"p1": 3, "p3": 4}
+    # An activator that vanished is believed for a moment only.
+    assert stage.multiscaler.busy(KEY, NOW + 7) == {"p1": 1, "p3": 4}
+    report("b", NOW + 7)
+    assert stage.multiscaler.busy(KEY, NOW + 7) == {}

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from hearth.kube.meta import Key, Object
+from hearth.kube.meta import Key, Object, name
 from hearth.kube.plan import Plan
 from hearth.kube.testing import FakeLister, an_object
 from serving.api import keys
@@ -14,10 +16,13 @@ KEY = ("ns", "rev")
 
 
 class Autoscaler:
-    """Asks for five pods, and leaves nobody alone for more than a second."""
+    """Asks for five pods, knows a busy one, and leaves nobody alone for more than a second."""
 
     def desired(self, key: Key) -> int:
         return 5
+
+    def busy(self, key: Key) -> Mapping[str, int]:
+        return {"p": 3}
 
     def quiet_seconds(self, key: Key) -> float:
         return 1.0
@@ -50,6 +55,7 @@ def test_target_services_pods_and_the_decision_are_observed() -> None:
     assert observed.deployment == an_object("rev-deployment")
     assert observed.public == an_object("rev") and observed.private == an_object("rev-private")
     assert (observed.ready_pods, observed.desired, observed.hpa) == (1, 5, None)
+    assert ([name(pod) for pod in observed.pods], observed.busy) == (["p"], {"p": 3})
 
 
 def test_one_that_is_gone_is_nothing_to_do() -> None:

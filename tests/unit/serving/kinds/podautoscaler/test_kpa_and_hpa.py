@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from hearth.knative.resources import PODAUTOSCALERS
+from hearth.kube import meta
 from hearth.kube.meta import Object, labels
-from hearth.kube.plan import Plan
-from hearth.kube.resources import DEPLOYMENTS, HPAS, SERVICES
+from hearth.kube.plan import Patch, Plan
+from hearth.kube.resources import DEPLOYMENTS, HPAS, PODS, SERVICES
+from hearth.kube.views import DELETION_COST
 from serving.api import keys
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.settings import Settings
@@ -38,7 +40,7 @@ def a_podautoscaler(**annotations: str) -> Object:
 
 @pytest.fixture
 def world(stage: Any) -> Any:
-    stage.settings, stage.pods, stage.decided = Settings(), 0, -1
+    stage.settings, stage.pods, stage.decided, stage.busy = Settings(), 0, -1, {}
 
     def observed() -> podautoscaler.Observed:
         return podautoscaler.Observed(
@@ -49,6 +51,8 @@ def world(stage: Any) -> Any:
             ready_pods=stage.pods,
             hpa=stage.get(HPAS, NAME),
             desired=stage.decided,
+            pods=tuple(stage.all(PODS)),
+            busy=stage.busy,
         )
 
     def reconcile() -> Plan:
@@ -128,6 +132,30 @@ def test_bounds_are_kept(world: Any) -> None:
     world.decided = 50
     world.settle(world.reconcile)
     assert replicas(world) == 4
+
+
+def test_before_a_step_down_the_least_busy_pods_are_named(world: Any) -> None:
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    for pod in ("a", "b", "c"):
+        world.put(PODS, {"metadata": {"name": pod, "namespace": "ns"}, "status": ready})
+    world.pods, world.decided, world.busy = 3, 3, {"a": 4, "c": 2}
+    world.settle(world.reconcile)
+    assert all(DELETION_COST not in meta.annotations(pod) for pod in world.all(PODS))
+    world.decided = 2
+    plan = world.reconcile()
+    assert [(a.name, a.patch) for a in plan.then] == [(DEPLOYMENT, {"spec": {"replicas": 2}})]
+    world.settle(world.reconcile)
+    assert [meta.annotations(pod).get(DELETION_COST) for pod in world.all(PODS)] == [
+        None,
+        "-1",
+        None,
+    ]
+    # To zero all of them go: there is nothing to choose.
+    world.decided = 0
+    world.now += 60
+    plan = world.reconcile()
+    assert not plan.then
+    assert [a.resource for a in plan.actions if isinstance(a, Patch)] == [DEPLOYMENTS]
 
 
 def test_the_urgent_patch_is_the_one_reconcile_would_make(world: Any) -> None:

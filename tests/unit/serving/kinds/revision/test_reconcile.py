@@ -92,6 +92,31 @@ def test_makes_deployment_and_podautoscaler_together_and_settles(world: Any) -> 
     }
 
 
+@pytest.mark.parametrize(
+    ("asked", "timeout", "sleep"),
+    [
+        pytest.param(0, 30, None, id="left to the node"),
+        pytest.param(3, 30, 3, id="as asked"),
+        pytest.param(3, 2, 1, id="shorter than the grace period"),
+        pytest.param(3, 1, None, id="no time for it"),
+        pytest.param(60, None, 29, id="the usual grace period"),
+    ],
+)
+def test_pods_wait_before_they_are_told_to_end(
+    world: Any, asked: int, timeout: int | None, sleep: int | None
+) -> None:
+    side = {"name": "side", "image": "s"}
+    user = {"name": "user", "image": "u", "ports": [{"containerPort": 80}]}
+    spec = {"containers": [user, side], "timeoutSeconds": timeout}
+    world.edit(REVISIONS, NAME, lambda revision: revision.update(spec=spec))
+    world.settings = replace(world.settings, pre_stop_seconds=asked)
+    world.settle(world.reconcile)
+    made = world.the(DEPLOYMENTS, DEPLOYMENT)["spec"]["template"]["spec"]
+    wanted = None if sleep is None else {"preStop": {"sleep": {"seconds": sleep}}}
+    assert [container.get("lifecycle") for container in made["containers"]] == [wanted] * 2
+    assert made.get("terminationGracePeriodSeconds") == timeout
+
+
 def test_ready_when_the_podautoscaler_has_seen_its_pods(world: Any) -> None:
     world.settle(world.reconcile)
     deployed(world)
