@@ -1,0 +1,135 @@
+"""``python -m tests.bench.cluster --kubeconfig FILE --gateway HOST:PORT --image IMAGE``.
+
+Measures Hearth on a cluster against the same pods without it, in one run: for every Service there
+is a bare Deployment of the very pod that Hearth makes, and the two are measured in turns. The pod
+network must be reachable from here. Makes and removes the namespace ``hearth-bench``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import AlreadyExists, NotFound
+from hearth.kube.resources import NAMESPACES
+from tests.bench.cluster.bare import Bare
+from tests.bench.cluster.served import NAMESPACE, Served
+from tests.bench.cluster.writes import Writes
+from tests.bench.rows import Row, markdown, percentile, row
+
+STEADY_SECONDS = 60.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.cluster")
+    parser.add_argument("--kubeconfig", type=Path, required=True)
+    parser.add_argument("--gateway", required=True, help="host:port of hearth-gateway")
+    parser.add_argument(
+        "--image", required=True, help="answers HTTP on $PORT; on the nodes already"
+    )
+    parser.add_argument("--services", type=int, default=30)
+    options = parser.parse_args()
+    found = asyncio.run(_measure(options))
+    print(markdown(found))
+    return 0
+
+
+async def _measure(options: argparse.Namespace) -> list[Row]:
+    async with (
+        KubeClient.from_kubeconfig(options.kubeconfig) as client,
+        _namespace(client),
+        Bare.running(client, NAMESPACE) as bare,
+        Served.running(client, options.gateway, options.image) as served,
+    ):
+        writes = Writes(client)
+        names = [f"bench-{number}" for number in range(options.services)]
+        rows = await _ready(served, bare, names, writes)
+        _note("waiting until all are at zero")
+        await served.asleep()
+        rows += await _cold(served, bare, names)
+        await served.asleep()
+        _note("writes in steady state")
+        return [*rows, await _steady(writes, len(names))]
+
+
+async def _ready(served: Served, bare: Bare, names: list[str], writes: Writes) -> list[Row]:
+    """Create to Ready, beyond the time in which the bare Deployment has a ready pod."""
+    whole, own, spent = [], [], []
+    for name in names:
+        before = await writes.by_hearth()
+        whole.append(await served.create(name))
+        spent.append(float(await writes.by_hearth() - before))
+        own.append(await bare.create(name, await served.deployment(name)))
+        await bare.scale_to_zero(name)
+        _note(f"{name}: ready in {whole[-1]:.0f} ms, bare {own[-1]:.0f} ms")
+    peer = {"bare Deployment": statistics.median(own)}
+    beyond = [a - b for a, b in zip(whole, own, strict=True)]
+    return [
+        row("apply to Ready beyond the bare pod", beyond, "ms", at_most=100),
+        row("apply to Ready, whole", whole, "ms", peers=peer),
+        row("writes of Hearth's until a Service is Ready", spent, ""),
+    ]
+
+
+async def _cold(served: Served, bare: Bare, names: list[str]) -> list[Row]:
+    """Request to answer at zero, beyond 0 to 1 of the bare Deployment until its pod answers."""
+    whole, own = [], []
+    for name in names:
+        own.append(await bare.start(name))
+        await bare.scale_to_zero(name)
+        whole.append(await served.ask(name))
+        _note(f"{name}: cold {whole[-1]:.0f} ms, bare {own[-1]:.0f} ms")
+    middle = statistics.median(own)
+    return [
+        row("cold start beyond a bare Deployment", [w - middle for w in whole], "ms", at_most=20),
+        row("cold start, whole", whole, "ms", peers={"bare Deployment": middle}),
+        row("cold start, whole, p95", [percentile(whole, 0.95)], "ms"),
+        row("bare Deployment, p95", [percentile(own, 0.95)], "ms"),
+    ]
+
+
+async def _steady(writes: Writes, services: int) -> Row:
+    before = await writes.by_hearth()
+    await asyncio.sleep(STEADY_SECONDS)
+    told = float(await writes.by_hearth() - before)
+    return row(f"writes of Hearth's in 60 s, {services} Services at zero", [told], "", at_most=0)
+
+
+@asynccontextmanager
+async def _namespace(client: KubeClient) -> AsyncIterator[None]:
+    obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    try:
+        await client.create(NAMESPACES, obj)
+    except AlreadyExists as error:
+        raise SystemExit(f"namespace {NAMESPACE} is there already: remove it first") from error
+    try:
+        await _default_account(client)
+        yield
+    finally:
+        await client.delete(NAMESPACES, NAMESPACE)
+
+
+async def _default_account(client: KubeClient) -> None:
+    """No pod is admitted before a controller has made this."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
+                await client.request("GET", path)
+                return
+            except NotFound:
+                await asyncio.sleep(0.05)
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Services of Hearth on the cluster: made, asked, asleep."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Self
+
+import aiohttp
+
+from hearth.knative.resources import KSERVICES
+from hearth.kube.cache import WatchCache
+from hearth.kube.client import KubeClient
+from hearth.kube.conditions import Conditions
+from hearth.kube.meta import Object
+from hearth.kube.resources import DEPLOYMENTS, PODS
+
+NAMESPACE = "hearth-bench"
+_REVISION = "serving.knative.dev/revision"
+_LONGEST_SECONDS = 300.0
+
+
+class Served:
+    """The Services of the benchmark, watched as a user's tools would."""
+
+    def __init__(
+        self, client: KubeClient, session: aiohttp.ClientSession, gateway: str, image: str
+    ) -> None:
+        self._client = client
+        self._session = session
+        self._gateway = gateway
+        self._image = image
+        self._services = WatchCache(client, KSERVICES, namespace=NAMESPACE)
+        self._pods = WatchCache(client, PODS, namespace=NAMESPACE, label_selector=_REVISION)
+        self._changed = asyncio.Event()
+        for cache in (self._services, self._pods):
+            cache.on_change(lambda _old, _new: self._changed.set())
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, client: KubeClient, gateway: str, image: str) -> AsyncIterator[Self]:
+        """Watch for as long as the context lasts."""
+        async with aiohttp.ClientSession() as session:
+            served = cls(client, session, gateway, image)
+            caches = (served._services, served._pods)
+            watching = [asyncio.create_task(cache.run()) for cache in caches]
+            try:
+                for cache in caches:
+                    await cache.synced()
+                yield served
+            finally:
+                for task in watching:
+                    task.cancel()
+                await asyncio.gather(*watching, return_exceptions=True)
+
+    async def create(self, name: str) -> float:
+        """Milliseconds from the create request until the Service is Ready."""
+        began = time.perf_counter()
+        await self._client.create(KSERVICES, _service(name, self._image))
+        await self._until(lambda: Conditions.of(self._get(name)).is_true("Ready"))
+        return (time.perf_counter() - began) * 1000
+
+    async def ask(self, name: str) -> float:
+        """Milliseconds from a request to its answer."""
+        url = (self._get(name).get("status") or {})["url"]
+        host = {"Host": url.removeprefix("http://")}
+        began = time.perf_counter()
+        async with self._session.get(f"http://{self._gateway}/", headers=host) as answer:
+            await answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"{name} answered {answer.status}")
+        return (time.perf_counter() - began) * 1000
+
+    async def deployment(self, name: str) -> Object:
+        """The Deployment of its revision."""
+        revision = self._get(name)["status"]["latestReadyRevisionName"]
+        return await self._client.get(DEPLOYMENTS, f"{revision}-deployment", NAMESPACE)
+
+    async def asleep(self) -> None:
+        """Return once no Service has a pod."""
+        await self._until(lambda: not len(self._pods))
+
+    def _get(self, name: str) -> Object:
+        return self._services.get(NAMESPACE, name) or {}
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+def _service(name: str, image: str) -> Object:
+    return {
+        "apiVersion": KSERVICES.api_version,
+        "kind": KSERVICES.kind,
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "template": {
+                "metadata": {"annotations": {"autoscaling.knative.dev/window": "6s"}},
+                "spec": {
+                    "containers": [{"image": image, "imagePullPolicy": "IfNotPresent"}],
+                    "timeoutSeconds": 10,
+                },
+            }
+        },
+    }
