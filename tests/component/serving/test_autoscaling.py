@@ -199,7 +199,7 @@ async def test_nothing_is_written_while_nothing_happens(cluster: Cluster) -> Non
 
     async def settled() -> bool:
         before = await version()
-        await asyncio.sleep(0.1)  # that nothing comes cannot be waited for
+        await asyncio.sleep(0.5)  # that nothing comes cannot be waited for
         return before == await version()
 
     await eventually(settled, True)

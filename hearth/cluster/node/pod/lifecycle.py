@@ -150,20 +150,24 @@ def _run(pod: PodSpec, observed: Observed, now: float) -> Step:
 def _due(pod: PodSpec, observed: Observed) -> list[Container]:
     """The containers that may run now: up to the first unfinished init container, or all."""
     due: list[Container] = []
+    has_begun = _has_begun_work(pod, observed)
     for container in pod.of_stage(Stage.INIT, Stage.SIDECAR):
         record = observed.record(container.name)
         if container.stage is Stage.SIDECAR:
             due.append(container)
-            if not (record.is_started or _has_begun_work(pod, observed)):
+            if not (record.is_started or has_begun):
                 return due
-        elif not _has_succeeded(record):
+        elif not (_has_succeeded(record) or has_begun):
             due.append(container)
             return due
     return due + list(pod.of_stage(Stage.MAIN))
 
 
 def _has_begun_work(pod: PodSpec, observed: Observed) -> bool:
-    """Main containers have run: a crashing sidecar holds nothing up any more."""
+    """Main containers have run: the pod is initialized, whatever is still known of that.
+
+    A crashing sidecar holds nothing up any more, and an init container is not run again.
+    """
     return any(_has_run(observed.record(c.name)) for c in pod.of_stage(Stage.MAIN))
 
 
@@ -256,7 +260,8 @@ def phase(pod: PodSpec, observed: Observed) -> str:
     """Pending, Running, Succeeded or Failed, by kubelet's rules."""
     if observed.failure is not None:
         return "Failed"
-    for container in pod.of_stage(Stage.INIT):
+    inits = () if _has_begun_work(pod, observed) else pod.of_stage(Stage.INIT)
+    for container in inits:
         record = observed.record(container.name)
         if not _has_succeeded(record):
             return "Failed" if _is_final(pod, container, record) else "Pending"

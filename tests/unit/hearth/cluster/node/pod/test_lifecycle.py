@@ -65,6 +65,15 @@ def test_init_containers_run_one_by_one(
     assert step(a_spec(inits=({}, {})), seen(**known), NOW).actions == expected
 
 
+def test_once_the_work_has_begun_the_init_containers_are_over(a_spec: ASpec) -> None:
+    """As kubelet has it: what became of them may be forgotten meanwhile."""
+    pod = a_spec(inits=({},), restartPolicy="OnFailure")
+    assert phase(pod, seen(c0=running())) == "Running"
+    assert step(pod, seen(c0=ended(1)), NOW).actions == (Start("c0"),)
+    assert step(pod, seen(c0=ended()), NOW).actions == ()
+    assert phase(pod, seen(c0=ended())) == "Succeeded"
+
+
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
