@@ -9,7 +9,7 @@ ONLY ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format typecheck bench conformance crds docs build lock clean
+.PHONY: help demo test unit lint format typecheck bench conformance crds chart docs build lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ conformance: $(STAMP) ## Run the black-box suite; ARGS="--kubeconfig FILE" for a
 crds: $(STAMP) ## Generate crds/ from the models
 	@$(BIN)/python -m serving.api.crds crds
 	@$(BIN)/python -m eventing.api.crds crds
+
+chart: $(STAMP) ## Generate the Helm chart from config/
+	@$(BIN)/python -m hearth.install.chart config
 
 docs: $(STAMP) ## Check that docs/ names every command, setting and metric
 	@$(BIN)/python -m pytest tests/unit/test_docs.py

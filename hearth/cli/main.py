@@ -217,6 +217,70 @@ def event_send(
     raise typer.Exit(send(_folder(data_dir, name), options))
 
 
+Kubeconfig = Annotated[
+    Path | None, typer.Option(help="Of the cluster. Default: KUBECONFIG, ~/.kube/config.")
+]
+
+
+@app.command()
+def install(
+    kubeconfig: Kubeconfig = None,
+    overlay: Annotated[
+        list[str] | None,
+        typer.Option(help="small, ha, nodeport, loadbalancer, internal or a folder; repeatable."),
+    ] = None,
+    values: Annotated[
+        list[Path] | None, typer.Option(help="File of settings, as for Helm; repeatable.")
+    ] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE, one setting; repeatable.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the objects; ask no cluster.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show what would change; exit code 1 if anything.")
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Return when everything serves.")] = True,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 300.0,
+    upgrade: Annotated[bool, typer.Option("--upgrade", help="Replace another version.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Take over fields that others have set.")
+    ] = False,
+) -> None:
+    """Install Hearth into a cluster, or bring it up to date there."""
+    from hearth.cli.install import InstallOptions, run_install
+
+    options = InstallOptions(
+        kubeconfig=kubeconfig,
+        overlays=overlay or [],
+        values=values or [],
+        assignments=assign or [],
+        dry_run=dry_run,
+        diff=diff,
+        wait=wait,
+        timeout_seconds=timeout,
+        upgrade=upgrade,
+        force=force,
+    )
+    raise typer.Exit(run_install(options))
+
+
+@app.command()
+def uninstall(
+    kubeconfig: Kubeconfig = None,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Definitions and namespaces too, and all in them."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Take Hearth out of a cluster; show what would go and ask."""
+    from hearth.cli.install import run_uninstall
+
+    raise typer.Exit(run_uninstall(kubeconfig, everything=everything, yes=yes))
+
+
 @app.command()
 def demo(
     keep: Annotated[bool, typer.Option(help="Keep the state folder afterwards.")] = False,

@@ -273,11 +273,21 @@ class KubeClient:
         return await self.request("PATCH", path, body=patch, content_type=content_type)
 
     async def apply(
-        self, resource: Resource, obj: Object, *, field_manager: str, force: bool = True
+        self,
+        resource: Resource,
+        obj: Object,
+        *,
+        field_manager: str,
+        force: bool = True,
+        dry_run: bool = False,
     ) -> Object:
         """Server-side apply: ``obj`` holds only the fields this manager wants to own."""
         path = resource.path(namespace(obj) or None, name(obj))
-        query = _query(fieldManager=field_manager, force="true" if force else "false")
+        query = _query(
+            fieldManager=field_manager,
+            force="true" if force else "false",
+            dryRun="All" if dry_run else None,
+        )
         return await self.request("PATCH", path, body=obj, query=query, content_type=APPLY_PATCH)
 
     async def delete(

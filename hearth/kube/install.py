@@ -24,12 +24,21 @@ _POLL_SECONDS = 0.01
 _HERE = Path(hearth.__file__).resolve().parent
 
 
+def config_folder() -> Path:
+    """Return ``config``, in the checkout or inside the installed package."""
+    checkout = _HERE.parent / "config"
+    return checkout if checkout.is_dir() else _HERE / "_data" / "config"
+
+
 def shipped(folder: str) -> list[Object]:
-    """Return the objects of ``config/FOLDER``, in the checkout or inside the installed package."""
-    checkout = _HERE.parent / "config" / folder
-    root = checkout if checkout.is_dir() else _HERE / "_data" / "config" / folder
+    """Return the objects of ``config/FOLDER``."""
+    paths = sorted((config_folder() / folder).glob("*.yaml"))
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [yaml.load(path.read_bytes(), Loader=loader) for path in sorted(root.glob("*.yaml"))]
+    return [
+        yaml.load(path.read_bytes(), Loader=loader)
+        for path in paths
+        if path.name != "kustomization.yaml"
+    ]
 
 
 async def install(

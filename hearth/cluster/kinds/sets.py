@@ -61,7 +61,20 @@ def _stateful_set_errors(obj: Object) -> Iterator[FieldError]:
         yield from non_negative(spec, key, "spec")
     yield from non_negative(spec.get("ordinals") or {}, "start", "spec.ordinals")
     yield from selector_errors(spec, "statefulset")
-    yield from template_errors(spec, kind="StatefulSet")
+    yield from template_errors(_with_claims(spec), kind="StatefulSet")
+
+
+def _with_claims(spec: Object) -> Object:
+    """The spec with its pods' own claims as volumes, which they are mounted as."""
+    template = spec.get("template") or {}
+    pod = template.get("spec") or {}
+    volumes = list(pod.get("volumes") or ())
+    names = {volume.get("name") for volume in volumes}
+    for claim in spec.get("volumeClaimTemplates") or ():
+        name = (claim.get("metadata") or {}).get("name", "")
+        if name not in names:
+            volumes.append({"name": name, "persistentVolumeClaim": {"claimName": name}})
+    return {**spec, "template": {**template, "spec": {**pod, "volumes": volumes}}}
 
 
 def _update_strategy_errors(strategy: Object) -> Iterator[FieldError]:

@@ -478,6 +478,15 @@ def test_one_thing_wrong(name: str, path: str, value: Any, message: str | None) 
     assert found[0].startswith(message)
 
 
+def test_a_stateful_set_mounts_its_own_claims() -> None:
+    claimed = VALID["StatefulSet"]
+    mount = {"volumeMounts": [{"name": "log", "mountPath": "/log"}]}
+    claimed = changed(claimed, "spec.template.spec.containers.0", {**POD["containers"][0], **mount})
+    assert rejections("StatefulSet", claimed)
+    claim = {"metadata": {"name": "log"}, **VALID["PersistentVolumeClaim"]}
+    assert rejections("StatefulSet", changed(claimed, "spec.volumeClaimTemplates", [claim])) == []
+
+
 def test_an_indexed_job_needs_completions() -> None:
     spec = {**JOB, "completionMode": "Indexed", "parallelism": 2}
     assert rejections("Job", {"spec": spec}) == [

@@ -1,0 +1,1 @@
+"""``hearth install`` and ``hearth uninstall``: from files of ``config/`` to a cluster's objects."""
