@@ -14,13 +14,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from activator.autoscalers import Autoscalers, ElectedAutoscalers, OneAutoscaler
 from activator.dataplane import DataPlane, Limits
 from activator.ingress_status import LoadBalancers
 from activator.metrics import ActivatorCollector
-from activator.reporter import Reporter, StatsAddress
-from activator.view import KubernetesView
+from activator.reporter import Reporter
+from activator.view import SYSTEM_NAMESPACE, KubernetesView
 from activator.watches import INGRESS_CLASS, Watches
+from hearth.knative.leaderelection import read_config
+from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
+from hearth.kube.resources import LEASES
 from hearth.observability.metrics import REGISTRY
 
 log = logging.getLogger(__name__)
@@ -39,6 +43,8 @@ class ActivatorConfig:
     internal_port: int = 8081
     # host:port of the autoscaler's statistics listener.
     stats_address: str = ""
+    # Where there are several autoscalers: each one's address is in the Lease that it holds.
+    finds_autoscalers: bool = False
     stats_token: str = ""
     name: str = "activator"
     ingress_class: str = INGRESS_CLASS
@@ -51,12 +57,13 @@ class ActivatorConfig:
 
 async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
     """Serve until cancelled."""
-    reporter = _make_reporter(config)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
             KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-activator")
         )
         view = KubernetesView(client)
+        leases = WatchCache(client, LEASES, namespace=SYSTEM_NAMESPACE)
+        reporter = _make_reporter(config, await _autoscalers(config, client, leases))
         plane = DataPlane(
             limits=config.limits, cluster=view, wakers=[reporter] if reporter is not None else []
         )
@@ -75,6 +82,8 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             group.create_task(watches.run(), name="watches"),
             group.create_task(_trim_regularly(plane), name="trim"),
         ]
+        if config.finds_autoscalers:
+            tasks.append(group.create_task(leases.run(), name="watch-leases"))
         if reporter is not None:
             tasks.append(group.create_task(reporter.run(plane.backends.all), name="reporter"))
         await _serve(plane, config, watches, ready=ready, background=tasks)
@@ -117,13 +126,18 @@ async def _trim_regularly(plane: DataPlane) -> None:
         plane.pools.trim()
 
 
-def _make_reporter(config: ActivatorConfig) -> Reporter | None:
-    if not config.stats_address:
-        return None
+async def _autoscalers(
+    config: ActivatorConfig, client: KubeClient, leases: WatchCache
+) -> Autoscalers | None:
+    if config.finds_autoscalers:
+        found = ElectedAutoscalers(await read_config(client, SYSTEM_NAMESPACE))
+        leases.on_change(found.lease_changed)
+        return found
     host, _, port = config.stats_address.rpartition(":")
-    return Reporter(
-        StatsAddress(host, int(port)),
-        token=config.stats_token,
-        name=config.name,
-        clock=time.monotonic,
-    )
+    return OneAutoscaler((host, int(port))) if port else None
+
+
+def _make_reporter(config: ActivatorConfig, autoscalers: Autoscalers | None) -> Reporter | None:
+    if autoscalers is None:
+        return None
+    return Reporter(autoscalers, token=config.stats_token, name=config.name, clock=time.monotonic)

@@ -1,17 +1,19 @@
-"""Tells the autoscaler what goes on: a frame a second, and at once when somebody waits for a pod.
+"""Tells autoscalers what goes on: a frame a second, and at once when somebody waits for a pod.
 
-One TCP connection, opened again when it is lost; the wire is ``serving.api.stats``. Without an
-address nothing is sent, which is how an activator runs in front of plain Services only.
+One TCP connection to each autoscaler that decides on something, opened again when it is lost; the
+wire is ``serving.api.stats``. Where there is no autoscaler there is no reporter, which is how an
+activator runs in front of plain Services only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
+from activator.autoscalers import Autoscalers
 from activator.backends import Backend
+from activator.pods import Address
 from hearth.kube.clock import Clock, wall_clock
 from serving.api.stats import Stat, encode_frame, encode_hello
 
@@ -23,20 +25,12 @@ POKE_SECONDS = 0.05
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class StatsAddress:
-    """Where the autoscaler listens for statistics."""
-
-    host: str
-    port: int
-
-
 class Reporter:
-    """The activator's end of the statistics connection."""
+    """The activator's end of the statistics connections."""
 
     def __init__(
         self,
-        address: StatsAddress,
+        autoscalers: Autoscalers,
         *,
         token: str,
         name: str,
@@ -44,17 +38,23 @@ class Reporter:
         wall: Clock = wall_clock,
     ) -> None:
         """``token`` lets it in, ``name`` says which activator reports."""
-        self._address = address
+        self._autoscalers = autoscalers
         self._clock = clock
-        self._token = token
-        self._name = name
+        self._hello = encode_hello(token, name)
         self._wall = wall
-        self._writer: asyncio.StreamWriter | None = None
+        self._writers: dict[Address, asyncio.StreamWriter] = {}
+        self._moved = asyncio.Event()
+        autoscalers.on_change(self._moved.set)
         self._poked: dict[Backend, None] = {}
         self._poke_at = 0.0
         self._poke_timer: asyncio.TimerHandle | None = None
-        self.is_reachable = False
         self.connect_errors = 0
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether every autoscaler there is can be told."""
+        addresses = self._autoscalers.addresses()
+        return bool(addresses) and addresses <= self._writers.keys()
 
     def wake(self, backend: Backend) -> None:
         """A request waits, for the first pod or for more: the autoscaler has to know now."""
@@ -70,40 +70,59 @@ class Reporter:
                 self._poke()
 
     async def run(self, backends: Callable[[], list[Backend]]) -> None:
-        """Keep a connection until cancelled, and tell of these backends."""
+        """Keep connections until cancelled, and tell of these backends."""
+        kept: dict[Address, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._moved.clear()
+                wanted = self._autoscalers.addresses()
+                for address in kept.keys() - wanted:
+                    kept.pop(address).cancel()
+                for address in wanted - kept.keys():
+                    keep = self._keep_connected(address, backends)
+                    kept[address] = group.create_task(keep, name=f"stats-{address[0]}:{address[1]}")
+                await self._moved.wait()
+
+    async def _keep_connected(
+        self, address: Address, backends: Callable[[], list[Backend]]
+    ) -> None:
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._connected(backends)
+                await self._connected(address, backends)
                 pause = _FIRST_PAUSE
             except OSError as error:
                 self.connect_errors += 1
                 log.debug("autoscaler not reachable", extra={"error": str(error)})
             finally:
-                self._disconnect()
+                self._disconnect(address)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _connected(self, backends: Callable[[], list[Backend]]) -> None:
-        reader, writer = await asyncio.open_connection(self._address.host, self._address.port)
-        self._writer = writer
-        self.is_reachable = True
-        writer.write(encode_hello(self._token, self._name))
+    async def _connected(self, address: Address, backends: Callable[[], list[Backend]]) -> None:
+        reader, writer = await asyncio.open_connection(*address)
+        self._writers[address] = writer
+        writer.write(self._hello)
         # Whoever waits since before the connection was there has not been heard yet.
-        self._send([backend for backend in backends() if backend.throttler.waiting], _poke)
+        waiting = [backend for backend in backends() if backend.throttler.waiting]
+        self._send(address, self._decided_at(address, waiting), _poke)
         async with asyncio.TaskGroup() as group:
-            frames = group.create_task(self._frames(writer, backends), name="stats-frames")
+            frames = group.create_task(self._frames(address, writer, backends), name="stats-frames")
             # The autoscaler sends nothing; reading tells when it is gone.
             while await reader.read(4096):
                 pass
             frames.cancel()
 
     async def _frames(
-        self, writer: asyncio.StreamWriter, backends: Callable[[], list[Backend]]
+        self,
+        address: Address,
+        writer: asyncio.StreamWriter,
+        backends: Callable[[], list[Backend]],
     ) -> None:
         while True:
             await asyncio.sleep(FRAME_SECONDS)
-            self._send([b for b in backends() if b.stats.has_traffic()], self._frame)
+            busy = [backend for backend in backends() if backend.stats.has_traffic()]
+            self._send(address, self._decided_at(address, busy), self._frame)
             await writer.drain()
 
     def _frame(self, backend: Backend) -> Stat:
@@ -122,16 +141,28 @@ class Reporter:
         self._poke_at = asyncio.get_running_loop().time()
         backends = [backend for backend in self._poked if backend.throttler.waiting]
         self._poked.clear()
-        self._send(backends, _poke)
+        for address in self._writers:
+            self._send(address, self._decided_at(address, backends), _poke)
 
-    def _send(self, backends: list[Backend], make: Callable[[Backend], Stat]) -> None:
-        stats = [make(backend) for backend in backends if backend.can_wake]
-        if stats and self._writer is not None:
-            self._writer.write(encode_frame(self._wall(), stats, is_poke=make is _poke))
+    def _decided_at(self, address: Address, backends: Iterable[Backend]) -> list[Backend]:
+        """Those on which the autoscaler at this address decides."""
+        where = self._autoscalers.address
+        return [
+            backend
+            for backend in backends
+            if backend.can_wake and where(backend.spec.namespace, backend.spec.name) == address
+        ]
 
-    def _disconnect(self) -> None:
-        writer, self._writer = self._writer, None
-        self.is_reachable = False
+    def _send(
+        self, address: Address, backends: list[Backend], make: Callable[[Backend], Stat]
+    ) -> None:
+        writer = self._writers.get(address)
+        if backends and writer is not None:
+            stats = [make(backend) for backend in backends]
+            writer.write(encode_frame(self._wall(), stats, is_poke=make is _poke))
+
+    def _disconnect(self, address: Address) -> None:
+        writer = self._writers.pop(address, None)
         if writer is not None:
             writer.close()
 

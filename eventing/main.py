@@ -15,6 +15,7 @@ from eventing.install import MANAGER, install
 from eventing.kinds.controllers import CONTROLLERS
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
+from hearth.knative.leaderelection import Candidacy, stand
 from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
 from hearth.kube.controllerspec import Source
@@ -35,6 +36,8 @@ class EventingConfig:
     """The classes of Brokers that the broker process has engines for."""
     webhook_host: str = "127.0.0.1"
     webhook_port: int = 0
+    election: Candidacy | None = None
+    """Who this replica is where there are several; None where it is the only one."""
 
 
 async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
@@ -57,7 +60,10 @@ async def _control(
     server: WebhookServer,
     ready: Callable[[], None],
 ) -> None:
-    manager = Manager(client, name=MANAGER)
+    leadership = await stand(
+        client, config.election, component=MANAGER, namespace=keys.SYSTEM_NAMESPACE
+    )
+    manager = Manager(client, name=MANAGER, leadership=leadership)
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     references = References(manager)

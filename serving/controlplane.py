@@ -14,6 +14,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controllerspec import label_key
 from hearth.kube.guards import caught
+from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key
 from hearth.kube.plan import Patch
@@ -35,10 +36,15 @@ class ControlPlane:
     """All controllers of serving in one process. ``run`` works until cancelled."""
 
     def __init__(
-        self, client: KubeClient, *, settings: Settings | None = None, clock: Clock = wall_clock
+        self,
+        client: KubeClient,
+        *,
+        settings: Settings | None = None,
+        clock: Clock = wall_clock,
+        leadership: Leadership = ALONE,
     ) -> None:
         self.settings = settings or Settings()
-        self.manager = Manager(client, name=NAME, clock=clock)
+        self.manager = Manager(client, name=NAME, clock=clock, leadership=leadership)
         self._clock = clock
         self._to_revision = partial(label_key(keys.REVISION), self.manager)
         self.wakeups = Wakeups(
@@ -59,6 +65,7 @@ class ControlPlane:
             for spec in controllers(lambda: self.settings, self)
         }
         self._podautoscalers = added["serving-podautoscaler"]
+        leadership.on_change(self._look_at_all)
         self.manager.on_change(sources.PODAUTOSCALERS, self._podautoscaler_changed)
         self.manager.on_change(sources.PODS, self._pod_changed)
         self.manager.add_runnable("autoscaler", self._tick)
@@ -75,8 +82,7 @@ class ControlPlane:
     def change_settings(self, settings: Settings) -> None:
         """Go by new settings from now on: everything is looked at anew."""
         self.settings = settings
-        for obj in self.manager.list(sources.PODAUTOSCALERS):
-            self._podautoscaler_changed(None, obj)
+        self._look_at_all()
         self.manager.resync()
 
     # -- what others ask (Autoscaling, WakeTarget) -----------------------------------------
@@ -106,10 +112,18 @@ class ControlPlane:
 
     # -- who is told of what ---------------------------------------------------------------
 
+    def _look_at_all(self) -> None:
+        for obj in self.manager.list(sources.PODAUTOSCALERS):
+            self._podautoscaler_changed(None, obj)
+
     def _podautoscaler_changed(self, old: Object | None, new: Object | None) -> None:
         if new is None:
             if old is not None:
                 self.multiscaler.remove(key(old))
+        elif not self.manager.leadership.leads(key(new)):
+            # Its leader is told of its requests. Whoever takes over begins with nothing known,
+            # and so with what there is, instead of with windows in which nothing was reported.
+            self.multiscaler.remove(key(new))
         elif class_of(new) == keys.KPA_CLASS:
             spec = decider_spec(new, self.settings.autoscaler)
             self.multiscaler.put(key(new), spec, self._clock())

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hearth.knative.leaderelection import Candidacy, stand
 from hearth.knative.settings import LiveSettings
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -43,6 +44,8 @@ class ServingConfig:
     external_port: int = 80
     domain: str | None = "localhost"
     pre_stop_seconds: int = 0
+    election: Candidacy | None = None
+    """Who this replica is where there are several, and where activators reach it; else None."""
 
 
 async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
@@ -61,7 +64,14 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
         # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
         await register(client, server, [ADMISSION.config_webhook()])
         await install(client, domain=config.domain)
-        plane = ControlPlane(client, settings=settings.value)
+        leadership = await stand(
+            client,
+            config.election,
+            component=keys.CONTROL_COMPONENT,
+            namespace=keys.SERVING_NAMESPACE,
+            port=config.stats_port,
+        )
+        plane = ControlPlane(client, settings=settings.value, leadership=leadership)
         settings.on_change(plane.change_settings)
         config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SERVING_NAMESPACE)
         settings.follow(config_maps, system_namespace=keys.SERVING_NAMESPACE)

@@ -21,6 +21,7 @@ from eventing.api.validation import (
 from hearth.knative.admission.kinds import Change, Decoded, Kind
 from hearth.knative.admission.webhooks import Admission
 from hearth.knative.fielderrors import Errors
+from hearth.knative.leaderelection import CONFIG_MAP, LeaderElectionConfig
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.knative.settings import parsers
 
@@ -99,5 +100,5 @@ ADMISSION = Admission(
             is_strict=True,
         ),
     ),
-    config_maps=parsers(Settings),
+    config_maps={**parsers(Settings), CONFIG_MAP: LeaderElectionConfig.from_data},
 )

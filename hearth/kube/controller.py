@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from hearth.kube.errors import ApiError, Conflict, Retryable, Terminal
+from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.meta import Key, key_text
 from hearth.kube.queue import WorkQueue
 from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
@@ -23,10 +24,18 @@ Reconcile = Callable[[Key], Awaitable[float | None]]
 
 
 class Controller:
-    """One reconciler with its queue."""
+    """One reconciler with its queue. Keys that another process leads are let pass."""
 
-    def __init__(self, name: str, reconcile: Reconcile, *, workers: int = 4) -> None:
+    def __init__(
+        self,
+        name: str,
+        reconcile: Reconcile,
+        *,
+        workers: int = 4,
+        leadership: Leadership = ALONE,
+    ) -> None:
         self.name = name
+        self._leads = leadership.leads
         self.queue: WorkQueue[Key] = WorkQueue()
         self._reconcile = reconcile
         self._workers = workers
@@ -46,7 +55,10 @@ class Controller:
         while True:
             item = await self.queue.get()
             try:
-                await self._once(item)
+                if self._leads(item):
+                    await self._once(item)
+                else:
+                    self.queue.forget(item)
             finally:
                 self.queue.done(item)
 

@@ -3,6 +3,9 @@
 Wire everything first (``add``, ``add_controller``, ``on_change``, ``add_runnable``), then ``run``.
 Caches may still be asked for while it runs: they start at once. See ``hearth.kube.controllerspec``
 for how a controller declares itself. Cancelling ``run`` ends everything it started.
+
+Of several processes with the same controllers each works on the keys it leads; the others' caches
+are as warm as its own.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from hearth.kube.controllerspec import (
 )
 from hearth.kube.events import EventRecorder
 from hearth.kube.guards import caught, keep_running
+from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.meta import Key, Object, key
 from hearth.kube.plan import Plan
 from hearth.kube.reconciler import Reconciler
@@ -46,10 +50,14 @@ class Manager(Lister):
         name: str,
         clock: Clock = wall_clock,
         resync_seconds: float = RESYNC_SECONDS,
+        leadership: Leadership = ALONE,
     ) -> None:
         self.client = client
         self.name = name
         """The field manager of writes and the component of Events."""
+        self.leadership = leadership
+        """Which keys the controllers work on."""
+        leadership.on_change(self.resync)
         self.events = EventRecorder(client)
         self._clock = clock
         self._resync_seconds = resync_seconds
@@ -137,7 +145,7 @@ class Manager(Lister):
         workers: int = 4,
     ) -> Controller:
         """Add a controller whose work is more than a plan; its keys are those of ``source``."""
-        controller = Controller(name, reconcile, workers=workers)
+        controller = Controller(name, reconcile, workers=workers, leadership=self.leadership)
         self._controllers[name] = controller, source
         for index in indexes:
             self.add_index(index)
@@ -181,11 +189,12 @@ class Manager(Lister):
         self._controllers[controller][0].queue.add(item)
 
     def resync(self) -> None:
-        """Have every controller look at all its objects anew, after settings changed."""
+        """Look at all objects anew that are led here, after settings or leadership changed."""
         for controller, source in self._controllers.values():
             if source is not None:
-                for obj in self.list(source):
-                    controller.queue.add(key(obj))
+                for item in map(key, self.list(source)):
+                    if self.leadership.leads(item):
+                        controller.queue.add(item)
 
     def spawn(self, name: str, work: Awaitable[None]) -> asyncio.Task[None]:
         """Start a task that ends with the manager; what it raises is logged and counted."""
@@ -206,11 +215,13 @@ class Manager(Lister):
                 await self.synced()
                 for controller, _ in self._controllers.values():
                     group.create_task(controller.run(), name=controller.name)
-                for name, run in (("resync", self._resync), *self._runnables):
+                background = (("resync", self._resync), ("leadership", self.leadership.run))
+                for name, run in (*background, *self._runnables):
                     group.create_task(keep_running(name, run), name=name)
                 synced()
         finally:
             self._group = None
+            await self.leadership.release()
 
     async def synced(self) -> None:
         """Wait until every cache has had its first complete list."""

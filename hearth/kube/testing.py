@@ -10,7 +10,7 @@ from typing import Any
 from hearth.kube.client import KubeClient, WatchEvent
 from hearth.kube.controllerspec import Index, Lister, Source
 from hearth.kube.errors import error_for
-from hearth.kube.meta import Object, key, name
+from hearth.kube.meta import Object, key, name, namespace, resource_version
 from hearth.kube.resources import Resource
 
 
@@ -67,12 +67,26 @@ class FakeClient(KubeClient):
         while True:
             yield await queue.get()
 
+    async def get(
+        self, resource: Resource, name: str, namespace: str | None = None, *, subresource: str = ""
+    ) -> Object:
+        """Return one object."""
+        known = self.objects.get(resource, {}).get((namespace or "", name))
+        if known is None:
+            raise error_for({"code": 404, "reason": "NotFound", "message": f"{name} not found"})
+        return copy.deepcopy(known)
+
     async def create(self, resource: Resource, obj: Object, **options: Any) -> Object:
-        """Store an object, unless it is to be refused."""
+        """Store an object, unless there is one or it is to be refused."""
+        if key(obj) in self.objects.get(resource, {}):
+            raise error_for({"code": 409, "reason": "AlreadyExists", "message": "already exists"})
         return self._write("create", resource, obj)
 
     async def update(self, resource: Resource, obj: Object, *, subresource: str = "") -> Object:
-        """Replace an object, unless it is to be refused."""
+        """Replace an object, unless it was changed since it was read or is to be refused."""
+        known = await self.get(resource, name(obj), namespace(obj))
+        if resource_version(obj) not in ("", resource_version(known)):
+            raise error_for({"code": 409, "reason": "Conflict", "message": "it was changed"})
         return self._write("update", resource, obj)
 
     async def patch(

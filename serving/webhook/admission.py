@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hearth.knative.admission.webhooks import Admission
+from hearth.knative.leaderelection import CONFIG_MAP, LeaderElectionConfig
 from hearth.knative.settings import parsers
 from serving.api import keys
 from serving.api.config import others
@@ -15,7 +16,7 @@ ADMISSION = Admission(
     kinds=KINDS,
     config_maps={
         **parsers(Settings),
-        "config-leader-election": others.check_leader_election,
+        CONFIG_MAP: LeaderElectionConfig.from_data,
         "config-logging": others.check_logging,
     },
 )

@@ -22,9 +22,9 @@ from hearth.cli.main import app
 from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.processes import environment as node
 from hearth.cluster.node.usagemetrics import UsageCollector
+from hearth.knative.leaderelection import LeaderElectionConfig
 from hearth.knative.settings import parsers
 from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
-from serving.api.config import others
 from serving.api.settings import Settings
 from serving.autoscaler.metrics import AutoscalerMetrics, PodCounts
 from serving.autoscaler.multiscaler import Multiscaler
@@ -108,7 +108,7 @@ _Parse = Callable[[Mapping[str, str]], object]
 CONFIG_MAPS: dict[str, _Parse] = {
     # Keys of config-domain are domains; no list of them could be held against a table.
     **{name: parse for name, parse in parsers(Settings).items() if name != "config-domain"},
-    "config-leader-election, config-logging": others.check_leader_election,
+    "config-leader-election": LeaderElectionConfig.from_data,
 }
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from activator.autoscalers import OneAutoscaler
 from activator.dataplane import Limits
 from activator.http.context import ServerLimits
 from activator.probing import ProbeKind, ProbeSpec
-from activator.reporter import Reporter, StatsAddress
+from activator.reporter import Reporter
 from activator.throttler import BacklogLimits
 from serving.api.stats import Frame, Hello, StatsReader
 
@@ -295,7 +296,7 @@ async def test_the_autoscaler_hears_of_a_waiting_request_at_once(running_lab: An
     server = await asyncio.start_server(autoscaler.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     reporter = Reporter(
-        StatsAddress("127.0.0.1", port), token="secret", name="activator-1", clock=time.monotonic
+        OneAutoscaler(("127.0.0.1", port)), token="secret", name="activator-1", clock=time.monotonic
     )
     async with running_lab(wakers=[reporter]) as lab:
         await _asks_through(lab, autoscaler, reporter)

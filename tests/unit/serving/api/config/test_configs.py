@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hearth.knative.leaderelection import LeaderElectionConfig
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.config.defaults import DefaultsConfig, container_name
 from serving.api.config.deployment import DeploymentConfig
@@ -13,7 +14,7 @@ from serving.api.config.features import FeaturesConfig, key_of
 from serving.api.config.gc import GcConfig
 from serving.api.config.network import NetworkConfig
 from serving.api.config.observability import ObservabilityConfig
-from serving.api.config.others import check_leader_election, check_logging
+from serving.api.config.others import check_logging
 
 ALL: dict[str, Callable[[Any], Any]] = {
     "autoscaler": AutoscalerConfig.from_data,
@@ -24,12 +25,12 @@ ALL: dict[str, Callable[[Any], Any]] = {
     "gc": GcConfig.from_data,
     "network": NetworkConfig.from_data,
     "observability": ObservabilityConfig.from_data,
-    "leader-election": check_leader_election,
+    "leader-election": LeaderElectionConfig.from_data,
     "logging": check_logging,
 }
 
 
-@pytest.mark.parametrize("name", [n for n in ALL if n not in ("leader-election", "logging")])
+@pytest.mark.parametrize("name", [n for n in ALL if n != "logging"])
 def test_no_data_means_the_defaults_of_the_class(name: str) -> None:
     read = ALL[name]
     assert read({}) == read.__self__()  # type: ignore[attr-defined]

@@ -1,0 +1,53 @@
+"""Whom an activator reports to: the holder of the Lease that a revision's bucket has."""
+
+from __future__ import annotations
+
+from activator.autoscalers import ElectedAutoscalers, OneAutoscaler
+from hearth.knative.leaderelection import LeaderElectionConfig
+from hearth.kube.meta import Object
+
+
+def lease(holder: str, name: str = "hearth-serving.00-of-01") -> Object:
+    return {"metadata": {"name": name}, "spec": {"holderIdentity": holder}}
+
+
+def test_the_only_one_decides_on_everything() -> None:
+    one = OneAutoscaler(("127.0.0.1", 9090))
+    assert one.address("ns", "rev") == ("127.0.0.1", 9090)
+    assert one.addresses() == {("127.0.0.1", 9090)}
+
+
+def test_the_holder_is_followed() -> None:
+    told: list[None] = []
+    found = ElectedAutoscalers(LeaderElectionConfig())
+    found.on_change(lambda: told.append(None))
+    assert found.address("ns", "rev") is None
+    found.lease_changed(None, lease("a_10.0.0.1:9090"))
+    found.lease_changed(lease("a_10.0.0.1:9090"), lease("a_10.0.0.1:9090"))  # renewed
+    assert found.address("ns", "rev") == ("10.0.0.1", 9090)
+    found.lease_changed(lease("a_10.0.0.1:9090"), lease("b_10.0.0.2:9090"))
+    assert found.addresses() == {("10.0.0.2", 9090)}
+    assert len(told) == 2
+
+
+def test_until_there_is_another_holder_the_last_one_is_told() -> None:
+    found = ElectedAutoscalers(LeaderElectionConfig())
+    found.lease_changed(None, lease("a_10.0.0.1:9090"))
+    found.lease_changed(lease("a_10.0.0.1:9090"), lease(""))
+    found.lease_changed(lease(""), None)
+    assert found.addresses() == {("10.0.0.1", 9090)}
+
+
+def test_leases_of_others_and_holders_without_an_address_are_passed_over() -> None:
+    found = ElectedAutoscalers(LeaderElectionConfig())
+    found.lease_changed(None, lease("a_10.0.0.1:9090", name="kube-scheduler"))
+    found.lease_changed(None, lease("somebody"))
+    assert found.addresses() == set()
+
+
+def test_each_bucket_has_its_own_holder() -> None:
+    found = ElectedAutoscalers(LeaderElectionConfig(buckets=2))
+    found.lease_changed(None, lease("a_10.0.0.1:9090", "hearth-serving.00-of-02"))
+    found.lease_changed(None, lease("b_10.0.0.2:9090", "hearth-serving.01-of-02"))
+    seen = {found.address("ns", f"rev-{number}") for number in range(40)}
+    assert seen == found.addresses() == {("10.0.0.1", 9090), ("10.0.0.2", 9090)}
