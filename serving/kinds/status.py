@@ -15,6 +15,7 @@ from hearth.kube.meta import Object, generation
 from hearth.kube.plan import UpdateStatus
 from hearth.kube.resources import Resource
 from hearth.kube.views import View
+from serving.api.keys import READY
 
 
 class Draft:
@@ -59,6 +60,17 @@ class Draft:
         """Whether a condition has this status now and had another one before."""
         was = self._given.get(kind, {}).get("status")
         return self.conditions.status(kind) == status and was != status
+
+
+def is_without_news(stored: Object, changed: Object) -> bool:
+    """Whether nobody waits for what a new status says: others go by Ready alone.
+
+    On its way to Ready an object says something new with each step of its children; such words may
+    be written together, a moment later, and those that Ready overtakes not at all. Its first words
+    are news: what it says next builds on them.
+    """
+    was = Conditions.of(stored).get(READY)
+    return was is not None and was.get("status") == Conditions.of(changed).status(READY)
 
 
 def _keeping_time(condition: Condition, given: Condition | None) -> Condition:

@@ -16,6 +16,7 @@ from serving.api import keys
 from serving.kinds import sources
 from serving.kinds.configuration.kind import named_revision
 from serving.kinds.service.reconcile import Observed, reconcile
+from serving.kinds.status import is_without_news
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -37,6 +38,7 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     sources.SERVICES,
     observe,
     without_settings(reconcile),
+    can_wait=is_without_news,
     watches=(
         Watch(sources.CONFIGURATIONS, owner_key(KSERVICES)),
         Watch(sources.ROUTES, owner_key(KSERVICES)),
