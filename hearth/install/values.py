@@ -95,6 +95,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("nodeSelector", "Nodes for the pods.", _MAPPING, _everywhere((*_POD, "nodeSelector"))),
     Setting("tolerations", "Taints the pods bear.", _LIST, _everywhere((*_POD, "tolerations"))),
     Setting(
+        "logLevel",
+        "DEBUG, INFO, WARNING or ERROR.",
+        {"enum": ["DEBUG", "INFO", "WARNING", "ERROR"]},
+        _everywhere((*_CONTAINER, "env", 3, "value")),
+    ),
+    Setting(
         "spread",
         "Whether replicas must be on different nodes (DoNotSchedule) or should (ScheduleAnyway).",
         {"enum": ["DoNotSchedule", "ScheduleAnyway"]},
@@ -144,6 +150,12 @@ SETTINGS: tuple[Setting, ...] = (
         "The port of every node; the cluster chooses one where there is none.",
         {"type": "integer", "minimum": 1},
         [Place(*_GATEWAY, ("spec", "ports", 0, "nodePort"))],
+    ),
+    Setting(
+        "gateway.externalPort",
+        "The gateway's port in URLs.",
+        _STRING,
+        [Place(*_WORKLOADS["control"], (*_CONTAINER, "env", 5, "value"))],
     ),
     Setting(
         "gateway.annotations",

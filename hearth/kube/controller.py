@@ -15,7 +15,7 @@ from hearth.kube.errors import ApiError, Conflict, Retryable, Terminal
 from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.meta import Key, key_text
 from hearth.kube.queue import WorkQueue
-from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
+from hearth.observability.metrics import QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,13 @@ class Controller:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        QUEUE_DEPTH.labels(name=self.name).set_function(lambda: len(self.queue))
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._workers):
                     group.create_task(self._work(), name=f"{self.name}-{number}")
         finally:
+            QUEUE_DEPTH.remove(self.name)
             self.queue.close()
 
     async def _work(self) -> None:

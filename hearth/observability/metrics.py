@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import REGISTRY, Counter, Histogram, start_http_server
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
 
 RECONCILES = Counter(
     "hearth_reconcile",
@@ -15,6 +15,7 @@ RECONCILE_SECONDS = Histogram(
     ["controller"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
+QUEUE_DEPTH = Gauge("kn_workqueue_depth", "Keys that wait to be worked on", ["name"])
 CAUGHT = Counter(
     "hearth_unexpected_errors",
     "Exceptions caught so that the object they came from hurts only itself",
@@ -28,4 +29,4 @@ def serve_metrics(host: str, port: int) -> int:
     return int(server.server_port)
 
 
-__all__ = ["CAUGHT", "RECONCILES", "RECONCILE_SECONDS", "REGISTRY", "serve_metrics"]
+__all__ = ["CAUGHT", "QUEUE_DEPTH", "RECONCILES", "RECONCILE_SECONDS", "REGISTRY", "serve_metrics"]

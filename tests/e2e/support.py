@@ -123,11 +123,20 @@ def hearth_command(
 
 
 def kubectl_binary() -> str:
-    binary = shutil.which("kubectl")
+    return _program("kubectl", required="HEARTH_REQUIRE_KUBECTL")
+
+
+def prometheus_binary(program: str) -> str:
+    """Where ``prometheus`` or ``promtool`` is."""
+    return _program(program, required="HEARTH_REQUIRE_PROMETHEUS")
+
+
+def _program(name: str, *, required: str) -> str:
+    binary = shutil.which(name)
     if binary is None:
-        if os.environ.get("HEARTH_REQUIRE_KUBECTL"):
-            pytest.fail("there is no kubectl on the path, and HEARTH_REQUIRE_KUBECTL is set")
-        pytest.skip("there is no kubectl on the path: what drives it was not tested")
+        if os.environ.get(required):
+            pytest.fail(f"there is no {name} on the path, and {required} is set")
+        pytest.skip(f"there is no {name} on the path: what drives it was not tested")
     return binary
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 import typer.main
+import yaml
 from prometheus_client.metrics_core import Metric
 
 from activator.dataplane import DataPlane
@@ -24,7 +26,7 @@ from hearth.cluster.node.runtime.processes import environment as node
 from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.knative.leaderelection import LeaderElectionConfig
 from hearth.knative.settings import parsers
-from hearth.observability.metrics import RECONCILE_SECONDS, RECONCILES
+from hearth.observability.metrics import CAUGHT, QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES
 from serving.api.settings import Settings
 from serving.autoscaler.metrics import AutoscalerMetrics, PodCounts
 from serving.autoscaler.multiscaler import Multiscaler
@@ -178,6 +180,8 @@ def _families() -> Iterable[Metric]:
     """Every metric family the code defines."""
     yield from RECONCILES.describe()
     yield from RECONCILE_SECONDS.describe()
+    yield from QUEUE_DEPTH.describe()
+    yield from CAUGHT.describe()
     yield from UsageCollector(cast(Runtime, None)).describe()
     yield from BrokerMetrics().collect()
     plane = DataPlane()
@@ -193,6 +197,44 @@ def test_every_metric_is_documented(operations: str) -> None:
     exposed = [f.name + ("_total" if f.type == "counter" else "") for f in _families()]
     assert len(exposed) > 30
     assert [name for name in exposed if f"`{name}`" not in operations] == []
+
+
+def _expressions(content: Any) -> Iterable[str]:
+    """Every expression of a rule or dashboard, and what its variables ask."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if key in ("expr", "query") and isinstance(value, str):
+                yield value
+            else:
+                yield from _expressions(value)
+    elif isinstance(content, list):
+        for item in content:
+            yield from _expressions(item)
+
+
+MONITORING = ROOT / "config" / "monitoring"
+OF_THE_PROCESS = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
+LABELS = re.compile(
+    r"\{[^}]*\}|\b(?:by|on)\s*\([^)]*\)|label_values\(\w+(?=,)|, k\w+\)$|\{\{.*?\}\}"
+)
+NAME = re.compile(r"\b(?:kn|hearth|process|container)_\w+")
+
+
+@pytest.mark.parametrize("path", [*MONITORING.glob("dashboards/*.json"), MONITORING / "rules.yaml"])
+def test_every_metric_that_is_monitored_exists(path: Path) -> None:
+    suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+    known = {f.name + end for f in _families() for end in suffixes.get(f.type, [""])}
+    expressions = list(_expressions(yaml.safe_load(path.read_text())))
+    named = {name for each in expressions for name in NAME.findall(LABELS.sub("", each))}
+    assert len(named) >= 3
+    assert named - known - OF_THE_PROCESS == set()
+
+
+def test_every_alert_is_documented(operations: str) -> None:
+    rules = yaml.safe_load((MONITORING / "rules.yaml").read_text())["spec"]["groups"]
+    alerts = [rule["alert"] for group in rules for rule in group["rules"] if "alert" in rule]
+    assert len(alerts) > 10
+    assert [alert for alert in alerts if f"`{alert}`" not in operations] == []
 
 
 def test_metrics_are_defined_nowhere_else() -> None:

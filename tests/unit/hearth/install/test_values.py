@@ -54,6 +54,14 @@ def test_every_setting_is_set_and_taken_away(objects: list[Object], setting: Any
         assert values.read(values.holder(bare, place), place.path) is None
 
 
+def test_settings_of_the_environment_are_where_their_variables_are(objects: list[Object]) -> None:
+    changed = apply_values(objects, {"logLevel": "DEBUG", "gateway": {"externalPort": "30080"}})
+    control = one(changed, "Deployment", "hearth-control")["spec"]["template"]["spec"]
+    found = {each["name"]: each.get("value") for each in control["containers"][0]["env"]}
+    assert found["HEARTH_LOG_LEVEL"] == "DEBUG"
+    assert found["HEARTH_EXTERNAL_PORT"] == "30080"
+
+
 def test_config_maps_keep_what_values_do_not_name(objects: list[Object]) -> None:
     given = {"config": {"eventing": {"config-features": {"delivery-timeout": None, "new": "1"}}}}
     before = one(objects, "ConfigMap", "config-features")  # serving's, which is another one

@@ -9,7 +9,7 @@ import pytest
 from hearth.kube.controller import Controller
 from hearth.kube.errors import Conflict, Retryable, Terminal, Unavailable
 from hearth.kube.meta import Key
-from hearth.observability.metrics import RECONCILES
+from hearth.observability.metrics import QUEUE_DEPTH, RECONCILES
 
 KEY = ("ns", "a")
 
@@ -111,3 +111,22 @@ async def test_a_key_is_never_in_work_twice_at_a_time() -> None:
         await until(lambda: len(at_work) == 2)
         release.set()
         await until(lambda: len(seen) == 3)
+
+
+async def test_the_keys_that_wait_are_counted_while_it_runs() -> None:
+    hold = asyncio.Event()
+
+    async def reconcile(key: Key) -> None:
+        await hold.wait()
+
+    def depth() -> list[float]:
+        samples = next(iter(QUEUE_DEPTH.collect())).samples
+        return [each.value for each in samples if each.labels == {"name": "tested"}]
+
+    async with running(reconcile) as controller:
+        for number in range(5):
+            controller.queue.add(("ns", str(number)))
+        await until(lambda: depth() == [3.0])  # two are worked on
+        hold.set()
+        await until(lambda: depth() == [0.0])
+    assert depth() == []
