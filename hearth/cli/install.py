@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TypeVar
 import typer
 import yaml
 
+from hearth.cli.access import access
 from hearth.cli.errors import UserError
 from hearth.install import bundle, values
 from hearth.install.bundle import Choice
@@ -25,7 +25,7 @@ from hearth.install.order import describe
 from hearth.install.preflight import missing_rights, needed_rights, refusals
 from hearth.install.progress import gateway_address
 from hearth.install.uninstaller import Leaving, claims_left, leaving, uninstall
-from hearth.kube.client import Access, KubeClient
+from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
 from hearth.kube.install import config_folder
 from hearth.kube.meta import Object, name, namespace
@@ -179,23 +179,10 @@ def _in_cluster(kubeconfig: Path | None, work: Callable[[Cluster], Coroutine[Non
     """Do something in the cluster of a kubeconfig; what the user can mend is a UserError."""
 
     async def connected() -> T:
-        async with KubeClient(_access(kubeconfig), user_agent="hearth-install") as client:
+        async with KubeClient(access(kubeconfig), user_agent="hearth-install") as client:
             return await work(Cluster(client))
 
     try:
         return asyncio.run(connected())
     except (ApiError, KustomizeError, NotAllowed, NotReady, UnknownKind) as error:
-        raise UserError(str(error)) from error
-
-
-def _access(kubeconfig: Path | None) -> Access:
-    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
-    path = kubeconfig or Path(named or "~/.kube/config").expanduser()
-    try:
-        return Access.from_kubeconfig(path)
-    except FileNotFoundError as error:
-        raise UserError(
-            f"there is no {path}: name a cluster's kubeconfig with --kubeconfig or KUBECONFIG"
-        ) from error
-    except ValueError as error:
         raise UserError(str(error)) from error

@@ -25,6 +25,8 @@ image_app = typer.Typer(help="What image names mean on this machine.", no_args_i
 event_app = typer.Typer(help="Send CloudEvents.", no_args_is_help=True)
 app.add_typer(image_app, name="image")
 app.add_typer(event_app, name="event")
+migrate_app = typer.Typer(help="Come over from Knative.", no_args_is_help=True)
+app.add_typer(migrate_app, name="migrate")
 
 Name = Annotated[
     str, typer.Option(envvar="HEARTH_NAME", help="Which Hearth, where several run side by side.")
@@ -279,6 +281,17 @@ def uninstall(
     from hearth.cli.install import run_uninstall
 
     raise typer.Exit(run_uninstall(kubeconfig, everything=everything, yes=yes))
+
+
+@migrate_app.command()
+def check(
+    kubeconfig: Kubeconfig = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+) -> None:
+    """Read a cluster that runs Knative: what would work, what not, and why. Changes nothing."""
+    from hearth.cli.migrate import run_check
+
+    raise typer.Exit(run_check(kubeconfig, output))
 
 
 @app.command()

@@ -1,0 +1,23 @@
+"""Which cluster the commands about clusters speak to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hearth.cli.errors import UserError
+from hearth.kube.client import Access
+
+
+def access(kubeconfig: Path | None) -> Access:
+    """Return what a kubeconfig names: the given one, that of KUBECONFIG, or kubectl's own."""
+    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    path = kubeconfig or Path(named or "~/.kube/config").expanduser()
+    try:
+        return Access.from_kubeconfig(path)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"there is no {path}: name a cluster's kubeconfig with --kubeconfig or KUBECONFIG"
+        ) from error
+    except ValueError as error:
+        raise UserError(str(error)) from error

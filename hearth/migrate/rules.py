@@ -1,0 +1,271 @@
+"""The rules: from a snapshot to findings. Pure.
+
+What Hearth's own admission, filters and engines say is asked of them; only what none of them can
+know (a setting that is read and changes nothing, a field of Knative's sidecar) is listed here.
+``docs/compatibility.md`` is the same in prose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from eventing.api import keys as eventing_keys
+from eventing.api.admission import ADMISSION as EVENTING_ADMISSION
+from eventing.api.settings import Settings as EventingSettings
+from eventing.engines.classes import ENGINES
+from eventing.filters import FilterError, compile_trigger
+from hearth.install.preflight import OLDEST_MINOR
+from hearth.knative.admission import decisions
+from hearth.knative.admission.configmaps import validate_config_map
+from hearth.knative.admission.webhooks import Admission
+from hearth.knative.settings import LiveSettings
+from hearth.kube import meta
+from hearth.kube.admission import CREATE, AdmissionRequest
+from hearth.kube.meta import Object, controller_of, labels, name, namespace
+from hearth.migrate.findings import Finding, Outcome, named
+from hearth.migrate.snapshot import Snapshot
+from serving.api import keys
+from serving.api.config.network import HTTP_ENABLED
+from serving.api.settings import Settings
+from serving.api.views import DomainMapping, Revision
+from serving.webhook.admission import ADMISSION as SERVING_ADMISSION
+
+_STOPS, _CHANGES = Outcome.STOPS, Outcome.CHANGES
+_KNATIVES_OWN = frozenset(
+    {
+        ("caching.internal.knative.dev", "Image"),
+        ("networking.internal.knative.dev", "ServerlessService"),
+        ("autoscaling.internal.knative.dev", "Metric"),
+    }
+)
+"""Kinds that Knative makes for itself: nothing of Hearth reads them, nobody misses them."""
+
+_SIDECAR_PREFIX = "queue.sidecar.serving.knative.dev/"
+
+
+def check(snapshot: Snapshot) -> list[Finding]:
+    """Say all there is to know before a move, the worst first."""
+    serving: Settings = _settings(snapshot, SERVING_ADMISSION, Settings())
+    eventing: EventingSettings = _settings(snapshot, EVENTING_ADMISSION, EventingSettings())
+    findings = [
+        *_version(snapshot),
+        *_unread_settings(snapshot, SERVING_ADMISSION),
+        *_unread_settings(snapshot, EVENTING_ADMISSION),
+        *_network(serving),
+        *_observability(serving),
+        *_unknown_kinds(snapshot),
+        *_refused(snapshot, SERVING_ADMISSION, serving),
+        *_refused(snapshot, EVENTING_ADMISSION, eventing),
+        *_revisions(snapshot),
+        *_domain_mappings(snapshot),
+        *_brokers(snapshot),
+        *_triggers(snapshot),
+    ]
+    return sorted(set(findings))
+
+
+def _version(snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.minor < OLDEST_MINOR:
+        yield Finding(
+            _STOPS,
+            "the cluster",
+            f"it is Kubernetes 1.{snapshot.minor}; Hearth needs 1.{OLDEST_MINOR} or newer",
+            "upgrade the cluster first",
+        )
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+def _unread_settings(snapshot: Snapshot, admission: Admission[Any]) -> Iterator[Finding]:
+    """ConfigMaps that Hearth's admission would refuse: their settings would be the defaults."""
+    for config_map in snapshot.config_maps:
+        if namespace(config_map) != admission.system_namespace:
+            continue
+        data = {k: v for k, v in _data(config_map).items() if not k.startswith("_")}
+        request = _creation("", "v1", "ConfigMap", {**config_map, "data": data})
+        answer = validate_config_map(admission.config_maps, request)
+        if not answer.allowed:
+            yield Finding(
+                _STOPS,
+                named(config_map, "ConfigMap"),
+                answer.message.removeprefix("validation failed: "),
+                "correct it; until then the defaults would hold",
+            )
+
+
+def _settings(snapshot: Snapshot, admission: Admission[Any], initial: Any) -> Any:
+    live = LiveSettings(initial)
+    for config_map in snapshot.config_maps:
+        if namespace(config_map) == admission.system_namespace:
+            live.offer(name(config_map), _data(config_map))
+    return live.value
+
+
+def _data(config_map: Object) -> Mapping[str, str]:
+    return config_map.get("data") or {}
+
+
+def _network(settings: Settings) -> Iterator[Finding]:
+    network, where = settings.network, "config-network in knative-serving"
+    if network.ingress_class != keys.HEARTH_INGRESS_CLASS:
+        yield Finding(
+            _CHANGES,
+            where,
+            f"requests come through {network.ingress_class}; with Hearth they come through its own "
+            "gateway, at another address",
+            f"set ingress-class to {keys.HEARTH_INGRESS_CLASS} and move DNS to hearth-gateway, or "
+            "put the gateway you have in front of it",
+        )
+    asked = {
+        "external-domain-tls": network.external_domain_tls,
+        "cluster-local-domain-tls": network.cluster_local_domain_tls,
+        "system-internal-tls": network.system_internal_tls,
+    }
+    for setting in [setting for setting, is_asked in asked.items() if is_asked]:
+        yield Finding(
+            _STOPS,
+            where,
+            f"{setting} is on; Hearth's gateway has no TLS of its own yet",
+            "end TLS in front of hearth-gateway, and turn it off",
+        )
+    if network.http_protocol != HTTP_ENABLED:
+        yield Finding(
+            _CHANGES,
+            where,
+            f"http-protocol is {network.http_protocol}: plain requests are led to https, which "
+            "something in front of Hearth's gateway has to serve",
+            "end TLS in front of hearth-gateway",
+        )
+
+
+def _observability(settings: Settings) -> Iterator[Finding]:
+    where = "config-observability in knative-serving"
+    if settings.observability.enable_request_log:
+        yield Finding(_CHANGES, where, "logging.enable-request-log: no request logs are written")
+    if settings.observability.tracing.protocol != "none":
+        yield Finding(_CHANGES, where, "traces are passed on and none are begun")
+
+
+# -- kinds -----------------------------------------------------------------------------------------
+
+
+def _unknown_kinds(snapshot: Snapshot) -> Iterator[Finding]:
+    known = {(k.resource.group, k.resource.kind) for k in SERVING_ADMISSION.kinds}
+    known |= {(k.resource.group, k.resource.kind) for k in EVENTING_ADMISSION.kinds}
+    for resource, objects in snapshot.objects.items():
+        if (resource.group, resource.kind) in known | _KNATIVES_OWN:
+            continue
+        for obj in objects:
+            if controller_of(obj) is None:
+                yield Finding(
+                    _STOPS,
+                    named(obj, resource.kind),
+                    f"Hearth does not serve {resource.plural}.{resource.group} yet",
+                    "keep Knative for it, or do without",
+                )
+
+
+def _refused(snapshot: Snapshot, admission: Admission[Any], settings: Any) -> Iterator[Finding]:
+    """Objects that could not be written again as they are."""
+    kinds = admission.by_kind()
+    for (group, version, kind), known in kinds.items():
+        for obj in snapshot.objects.get(known.resource, ()):
+            if controller_of(obj) is not None:
+                continue
+            request = _creation(group, version, kind, obj)
+            answer = decisions.default(kinds, request, settings)
+            if answer.allowed:
+                request = replace(request, object=answer.changed)
+                answer, _ = decisions.validate(kinds, request, settings)
+            if not answer.allowed:
+                yield Finding(
+                    _STOPS,
+                    named(obj, kind),
+                    answer.message.removeprefix("validation failed: "),
+                    "correct it: no write to it would be accepted",
+                )
+
+
+def _creation(group: str, version: str, kind: str, obj: Object) -> AdmissionRequest:
+    return AdmissionRequest(
+        uid="",
+        group=group,
+        version=version,
+        kind=kind,
+        resource="",
+        operation=CREATE,
+        name=name(obj),
+        namespace=namespace(obj),
+        object=obj,
+    )
+
+
+# -- serving ---------------------------------------------------------------------------------------
+
+
+def _revisions(snapshot: Snapshot) -> Iterator[Finding]:
+    for obj in snapshot.of(keys.SERVING_GROUP, "Revision"):
+        if labels(obj).get(keys.ROUTING_STATE) != keys.STATE_ACTIVE:
+            continue
+        revision, where = Revision(obj), named(obj, "Revision")
+        if revision.protocol == keys.PROTOCOL_H2C:
+            yield Finding(
+                _STOPS,
+                where,
+                "its port is named h2c; Hearth speaks HTTP/1.1 to pods, and no gRPC yet",
+                "name the port http1 if the application takes it",
+            )
+        unpinned = [c["image"] for c in revision.containers if "@" not in c.get("image", "@")]
+        if unpinned:
+            yield Finding(
+                _CHANGES,
+                where,
+                f"Knative runs the digest that {', '.join(unpinned)} had; Hearth runs the name",
+                "name images by digest where a tag may have moved",
+            )
+        if any(key.startswith(_SIDECAR_PREFIX) for key in meta.annotations(obj)):
+            yield Finding(_CHANGES, where, "resources of the sidecar are asked for; there is none")
+
+
+def _domain_mappings(snapshot: Snapshot) -> Iterator[Finding]:
+    for obj in snapshot.of(keys.SERVING_GROUP, "DomainMapping"):
+        if DomainMapping(obj).spec.get("tls"):
+            yield Finding(
+                _STOPS,
+                named(obj, "DomainMapping"),
+                "it brings a certificate; Hearth's gateway has no TLS of its own yet",
+                "end TLS in front of hearth-gateway",
+            )
+
+
+# -- eventing --------------------------------------------------------------------------------------
+
+
+def _brokers(snapshot: Snapshot) -> Iterator[Finding]:
+    for obj in snapshot.of(eventing_keys.GROUP, "Broker"):
+        of_class = meta.annotations(obj).get(eventing_keys.BROKER_CLASS_ANNOTATION)
+        if of_class is not None and of_class not in ENGINES:
+            yield Finding(
+                _STOPS,
+                named(obj, "Broker"),
+                f"Hearth has no engine for the class {of_class}",
+                f"make a Broker of the class {', '.join(ENGINES)} and move its Triggers to it",
+            )
+        else:
+            yield Finding(
+                _CHANGES,
+                named(obj, "Broker"),
+                "events that its channel still holds stay with Knative",
+                "let it run empty before its producers move",
+            )
+
+
+def _triggers(snapshot: Snapshot) -> Iterator[Finding]:
+    for obj in snapshot.of(eventing_keys.GROUP, "Trigger"):
+        try:
+            compile_trigger(obj.get("spec") or {})
+        except FilterError as error:
+            yield Finding(_STOPS, named(obj, "Trigger"), str(error), "filter in another way")
