@@ -31,7 +31,8 @@ _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 60.0
 WATCH_SILENCE_SECONDS = 90.0
 """A watch on which nothing comes for so long is held to be dead, though its connection may look
-open: servers send bookmarks every minute (kube-apiserver) or half minute (ours)."""
+open: servers send bookmarks, kube-apiserver every minute and ours every half. Of a kind of which it
+hears nothing kube-apiserver may send none; such a watch is begun anew, which costs one request."""
 _WHOLE_BYTES = 64 * 1024
 _MAX_WATCH_LINE = 64 * 1024 * 1024
 _MAX_TRIES = 10

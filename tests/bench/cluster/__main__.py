@@ -24,6 +24,8 @@ from tests.bench.cluster.writes import Writes
 from tests.bench.rows import Row, markdown, percentile, row
 
 STEADY_SECONDS = 60.0
+PAUSE_SECONDS = 1.5
+"""Before each start, so that the node is done with what the one before left behind."""
 
 
 def main() -> int:
@@ -62,9 +64,11 @@ async def _ready(served: Served, bare: Bare, names: list[str], writes: Writes) -
     """Create to Ready, beyond the time in which the bare Deployment has a ready pod."""
     whole, own, spent = [], [], []
     for name in names:
+        await asyncio.sleep(PAUSE_SECONDS)
         before = await writes.by_hearth()
         whole.append(await served.create(name))
         spent.append(float(await writes.by_hearth() - before))
+        await asyncio.sleep(PAUSE_SECONDS)
         own.append(await bare.create(name, await served.deployment(name)))
         await bare.scale_to_zero(name)
         _note(f"{name}: ready in {whole[-1]:.0f} ms, bare {own[-1]:.0f} ms")
@@ -81,8 +85,10 @@ async def _cold(served: Served, bare: Bare, names: list[str]) -> list[Row]:
     """Request to answer at zero, beyond 0 to 1 of the bare Deployment until its pod answers."""
     whole, own = [], []
     for name in names:
+        await asyncio.sleep(PAUSE_SECONDS)
         own.append(await bare.start(name))
         await bare.scale_to_zero(name)
+        await asyncio.sleep(PAUSE_SECONDS)
         whole.append(await served.ask(name))
         _note(f"{name}: cold {whole[-1]:.0f} ms, bare {own[-1]:.0f} ms")
     middle = statistics.median(own)
