@@ -32,6 +32,9 @@ from hearth.kube.meta import Object
 from hearth.kube.resources import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Resource
 
 _VALID = datetime.timedelta(days=3650)
+_KEEP_ALIVE_SECONDS = 120
+"""Longer than kube-apiserver keeps a connection on which nothing goes on (90 s). Who closes first
+must be the one that asks: it may be asking at that moment, and would take it for a refusal."""
 _SKEW = datetime.timedelta(hours=1)
 _DRAIN_SECONDS = 5
 
@@ -88,6 +91,7 @@ async def serving(
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         ssl_context_factory=lambda *_: context,
     )
     server = _Server(settings)
