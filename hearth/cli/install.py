@@ -126,8 +126,8 @@ async def _conclude(cluster: Cluster, objects: Sequence[Object], report: Report)
     domain = next((key for key in domains or {} if key != values.EXAMPLE), "example.com")
     if url is not None:
         print(f"Gateway: {url}")
-        print("Next:\n  kubectl apply -f samples/hello.yaml")
-        print(f'  curl -H "Host: hello.default.{domain}" {url}')
+        print("Next: apply a Service whose image listens on $PORT, and ask it:")
+        print(f'  curl -H "Host: NAME.NAMESPACE.{domain}" {url}')
 
 
 # -- uninstall -------------------------------------------------------------------------------------

@@ -40,10 +40,9 @@ Hearth {{ .Chart.AppVersion }} is installed. Wait for it and find the gateway:
 The gateway is reached inside the cluster only: lead an Ingress or a Gateway of your own to it.
 {{- end }}
 
-Then, with the gateway's address as GATEWAY:
+Then apply a Service whose image listens on $PORT and, with the gateway's address as GATEWAY:
 
-  kubectl apply -f samples/hello.yaml
-  curl -H "Host: hello.default.example.com" http://GATEWAY
+  curl -H "Host: NAME.NAMESPACE.example.com" http://GATEWAY
 
 Routes get the domain that config-domain names: set config.serving.config-domain.
 """

@@ -1,0 +1,124 @@
+"""The objects of ``config/base`` fit each other and what a careful cluster demands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventing.api import admission as eventing
+from hearth.install.kustomize import render
+from hearth.kube.meta import Object, labels, name, namespace
+from hearth.kube.webhooks import Webhook
+from serving.webhook import admission as serving
+
+OBJECTS = render(Path(__file__).parents[4] / "config" / "base")
+WORKLOADS = [obj for obj in OBJECTS if obj["kind"] in ("Deployment", "StatefulSet")]
+
+
+def of(*kinds: str) -> list[Object]:
+    return [obj for obj in OBJECTS if obj["kind"] in kinds]
+
+
+def selected(where: str, selector: dict[str, str]) -> list[Object]:
+    return [
+        obj
+        for obj in WORKLOADS
+        if namespace(obj) == where and labels(obj["spec"]["template"]).items() >= selector.items()
+    ]
+
+
+@pytest.mark.parametrize("obj", WORKLOADS, ids=name)
+def test_pods_are_restricted(obj: Object) -> None:
+    """Pod Security's profile ``restricted``, which the namespaces enforce."""
+    pod = obj["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        own = container["securityContext"]
+        assert own["allowPrivilegeEscalation"] is False
+        assert own["readOnlyRootFilesystem"] is True
+        assert own["capabilities"] == {"drop": ["ALL"]}
+        assert not [port for port in container["ports"] if "hostPort" in port]
+    assert all(volume.keys() == {"name", "emptyDir"} for volume in pod["volumes"])
+    [own_namespace] = [o for o in of("Namespace") if name(o) == namespace(obj)]
+    assert labels(own_namespace)["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize("obj", WORKLOADS, ids=name)
+def test_pods_say_how_they_are_and_what_they_need(obj: Object) -> None:
+    pod = obj["spec"]["template"]["spec"]
+    accounts = {(namespace(o), name(o)) for o in of("ServiceAccount")}
+    assert (namespace(obj), pod["serviceAccountName"]) in accounts
+    for container in pod["containers"]:
+        assert container["readinessProbe"] and container["livenessProbe"]
+        assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        claims = {c["metadata"]["name"] for c in obj["spec"].get("volumeClaimTemplates", [])}
+        assert mounted == {volume["name"] for volume in pod["volumes"]} | claims
+
+
+@pytest.mark.parametrize("obj", of("Service"), ids=name)
+def test_services_lead_to_ports_of_one_workload(obj: Object) -> None:
+    [workload] = selected(namespace(obj), obj["spec"]["selector"])
+    [container] = workload["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"] for port in container["ports"]}
+    assert {port["targetPort"] for port in obj["spec"]["ports"]} <= ports
+
+
+@pytest.mark.parametrize("obj", of("PodDisruptionBudget", "NetworkPolicy"), ids=name)
+def test_budgets_and_policies_are_about_one_workload(obj: Object) -> None:
+    selector = obj["spec"].get("selector") or obj["spec"]["podSelector"]
+    [workload] = selected(namespace(obj), selector["matchLabels"])
+    [container] = workload["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"] for port in container["ports"]}
+    rules = obj["spec"].get("ingress", [])
+    named = {port["port"] for rule in rules for port in rule["ports"]}
+    # The kubelet asks for health past any policy; everything else is let in by name.
+    assert named in (set(), ports - {"health"})
+
+
+def test_bindings_give_roles_that_are_there_to_accounts_that_are() -> None:
+    accounts = {(namespace(o), name(o)) for o in of("ServiceAccount")}
+    roles = {(o["kind"], name(o)) for o in of("ClusterRole", "Role")}
+    bindings = of("ClusterRoleBinding", "RoleBinding")
+    assert len(bindings) >= 6
+    for binding in bindings:
+        assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) in roles
+        for subject in binding["subjects"]:
+            assert (subject["namespace"], subject["name"]) in accounts
+
+
+def test_no_rule_says_everything() -> None:
+    """But for what users may do with Knative's kinds in their own namespaces."""
+    for role in of("ClusterRole", "Role"):
+        if "namespaced" in name(role):
+            continue
+        for rule in role.get("rules") or ():
+            assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"]), name(role)
+            assert "secrets" not in rule["resources"] or rule["resourceNames"]
+
+
+def _webhooks() -> list[Webhook]:
+    projects: list[Any] = [serving.ADMISSION, eventing.ADMISSION]
+    return [w for p in projects for w in (p.config_webhook(), *p.kind_webhooks())]
+
+
+def test_the_webhooks_that_are_shipped_are_those_that_are_registered() -> None:
+    shipped = {
+        name(obj): obj["kind"].startswith("Mutating")
+        for obj in of("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+    }
+    assert shipped == {webhook.name: webhook.mutating for webhook in _webhooks()}
+
+
+def test_a_webhook_asks_nothing_before_somebody_answers() -> None:
+    for obj in of("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        [hook] = obj["webhooks"]
+        assert hook["name"] == name(obj)
+        assert "rules" not in hook
+        service = hook["clientConfig"]["service"]
+        [target] = [o for o in of("Service") if name(o) == service["name"]]
+        assert namespace(target) == service["namespace"]
+        assert service["port"] in {port["port"] for port in target["spec"]["ports"]}
