@@ -61,22 +61,25 @@ async def _measure(options: argparse.Namespace) -> list[Row]:
 
 
 async def _ready(served: Served, bare: Bare, names: list[str], writes: Writes) -> list[Row]:
-    """Create to Ready, beyond the time in which the bare Deployment has a ready pod."""
-    whole, own, spent = [], [], []
+    """Create to Ready, beyond what the bare Deployment takes for the same."""
+    ours, own, spent = [], [], []
     for name in names:
         await asyncio.sleep(PAUSE_SECONDS)
         before = await writes.by_hearth()
-        whole.append(await served.create(name))
+        ours.append(await served.create(name))
         spent.append(float(await writes.by_hearth() - before))
         await asyncio.sleep(PAUSE_SECONDS)
         own.append(await bare.create(name, await served.deployment(name)))
         await bare.scale_to_zero(name)
-        _note(f"{name}: ready in {whole[-1]:.0f} ms, bare {own[-1]:.0f} ms")
-    peer = {"bare Deployment": statistics.median(own)}
-    beyond = [a - b for a, b in zip(whole, own, strict=True)]
+        _note(f"{name}: ready in {ours[-1].whole:.0f} ms, bare {own[-1].whole:.0f} ms")
+    made = statistics.median(start.made for start in own)
+    peer = {"bare Deployment": statistics.median(start.whole for start in own)}
+    beyond = [start.beyond(twin) for start, twin in zip(ours, own, strict=True)]
     return [
         row("apply to Ready beyond the bare pod", beyond, "ms", at_most=100),
-        row("apply to Ready, whole", whole, "ms", peers=peer),
+        row("of that, until the pod is made", [start.made - made for start in ours], "ms"),
+        row("of that, after the pod is ready", [s.whole - s.ready for s in ours], "ms"),
+        row("apply to Ready, whole", [start.whole for start in ours], "ms", peers=peer),
         row("writes of Hearth's until a Service is Ready", spent, ""),
     ]
 

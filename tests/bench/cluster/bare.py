@@ -14,6 +14,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.meta import Object
 from hearth.kube.resources import DEPLOYMENTS, PODS
 from hearth.kube.views import Pod
+from tests.bench.cluster.moments import Moments, Start
 
 LABEL = "bench-bare"
 _LOOK_SECONDS = 0.002
@@ -27,6 +28,7 @@ class Bare:
         self._client = client
         self._namespace = namespace
         self._pods = pods
+        self._moments = Moments(pods, LABEL)
         self._changed = asyncio.Event()
         pods.on_change(lambda _old, _new: self._changed.set())
 
@@ -43,13 +45,13 @@ class Bare:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
-    async def create(self, name: str, deployment: Object) -> float:
-        """Milliseconds from creating the twin until its pod is ready by the kubelet's word."""
+    async def create(self, name: str, deployment: Object) -> Start:
+        """Create the twin and return once its pod is ready by the kubelet's word."""
         twin = _twin(name, deployment)
         began = time.perf_counter()
         await self._client.create(DEPLOYMENTS, twin)
         await self._until(lambda: any(pod.is_ready for pod in self._of(name)))
-        return (time.perf_counter() - began) * 1000
+        return self._moments.start(name, began=began)
 
     async def start(self, name: str) -> float:
         """Milliseconds from scaling to 1 until the pod's IP answers a request."""

@@ -16,9 +16,10 @@ from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
 from hearth.kube.meta import Object
 from hearth.kube.resources import DEPLOYMENTS, PODS
+from tests.bench.cluster.moments import Moments, Start
 
 NAMESPACE = "hearth-bench"
-_REVISION = "serving.knative.dev/revision"
+_SERVICE = "serving.knative.dev/service"
 _LONGEST_SECONDS = 300.0
 
 
@@ -33,7 +34,8 @@ class Served:
         self._gateway = gateway
         self._image = image
         self._services = WatchCache(client, KSERVICES, namespace=NAMESPACE)
-        self._pods = WatchCache(client, PODS, namespace=NAMESPACE, label_selector=_REVISION)
+        self._pods = WatchCache(client, PODS, namespace=NAMESPACE, label_selector=_SERVICE)
+        self._moments = Moments(self._pods, _SERVICE)
         self._changed = asyncio.Event()
         for cache in (self._services, self._pods):
             cache.on_change(lambda _old, _new: self._changed.set())
@@ -55,12 +57,12 @@ class Served:
                     task.cancel()
                 await asyncio.gather(*watching, return_exceptions=True)
 
-    async def create(self, name: str) -> float:
-        """Milliseconds from the create request until the Service is Ready."""
+    async def create(self, name: str) -> Start:
+        """Create a Service and return once it is Ready."""
         began = time.perf_counter()
         await self._client.create(KSERVICES, _service(name, self._image))
         await self._until(lambda: Conditions.of(self._get(name)).is_true("Ready"))
-        return (time.perf_counter() - began) * 1000
+        return self._moments.start(name, began=began)
 
     async def ask(self, name: str) -> float:
         """Milliseconds from a request to its answer."""
