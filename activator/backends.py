@@ -37,6 +37,16 @@ class Waiting(Protocol):
         """Go home."""
 
 
+class PodSharing(Protocol):
+    """Who divides the pods of limited targets among activators."""
+
+    def changed(self, backend: Backend) -> None:
+        """The limit of a backend, or its pods, may be others now."""
+
+    def forgotten(self, backend: Backend) -> None:
+        """A backend is no more."""
+
+
 class Waker(Protocol):
     """Who is told that requests wait for a pod: the autoscaler's reporter, the prober."""
 
@@ -54,6 +64,8 @@ class BackendContext:
     wakers: Sequence[Waker] = ()
     # A pod gets no more requests.
     dropped: Callable[[Pod], None] = lambda pod: None
+    # None where this activator is the only one.
+    sharing: PodSharing | None = None
 
 
 class Backend:
@@ -162,7 +174,9 @@ class Backend:
         self._watch_spread(now)
 
     def _go_on(self) -> None:
-        if self.throttler.waiting:
+        if self._context.sharing is not None:
+            self._context.sharing.changed(self)
+        if self.throttler.demand:
             self.admit()
             self._fail_waiting()
             self.wake()
@@ -240,7 +254,9 @@ class Backends:
                     self._context.dropped(pod)
 
     def _forget(self, key: BackendKey) -> None:
-        del self._backends[key]
+        backend = self._backends.pop(key)
+        if self._context.sharing is not None:
+            self._context.sharing.forgotten(backend)
         keys = self._by_service[key[:2]]
         keys.discard(key)
         if not keys:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from activator import forwarding
-from activator.backends import Backend, BackendContext, Backends, Waker
+from activator.backends import Backend, BackendContext, Backends, PodSharing, Waker
 from activator.dispatch import Dispatcher
 from activator.gateway import Gateway, GatewayLimits
 from activator.http.context import ServerContext, ServerLimits
@@ -68,6 +68,7 @@ class DataPlane:
         limits: Limits | None = None,
         cluster: ClusterView | None = None,
         wakers: Sequence[Waker] = (),
+        sharing: PodSharing | None = None,
         clock: Callable[[], float] = time.monotonic,
         roll: Callable[[], float] = random.random,
     ) -> None:
@@ -84,7 +85,12 @@ class DataPlane:
         )
         prober = Prober(self.pools, self.tasks, clock)
         context = BackendContext(
-            clock, roll, limits.backlog, wakers=(prober, *wakers), dropped=self.pools.drop
+            clock,
+            roll,
+            limits.backlog,
+            wakers=(prober, *wakers),
+            dropped=self.pools.drop,
+            sharing=sharing,
         )
         self.backends = Backends(context, cluster.fill)
         self.gateway = Gateway(

@@ -94,6 +94,17 @@ def trimmed(pod: Object) -> Object:
     }
 
 
+def addresses_of(slices: Iterable[Object], usual_port: int) -> frozenset[str]:
+    """Every ``host:port`` behind a headless Service of one port, ready or not."""
+    return frozenset(
+        f"{address}:{port.get('port') or usual_port}"
+        for item in slices
+        for port in item.get("ports") or ({},)
+        for endpoint in item.get("endpoints") or ()
+        for address in (endpoint.get("addresses") or ())[:1]
+    )
+
+
 def _of_first_family(slices: Iterable[Object], service: Object) -> list[Object]:
     """A Service of two address families has every pod twice; its first family tells all of them."""
     every = list(slices)

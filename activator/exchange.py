@@ -227,7 +227,7 @@ class Exchange:
             self._end(head.status)
             self.stream.send_head(head, True)
             backend = self.backend
-            if backend is not None and backend.throttler.waiting:
+            if backend is not None and backend.throttler.demand:
                 backend.admit()
             return
         self._note_byte()
@@ -399,5 +399,5 @@ class Exchange:
     def _admit_next(self) -> None:
         """Who waits may have what has become free."""
         backend = self.backend
-        if backend is not None and backend.throttler.waiting:
+        if backend is not None and backend.throttler.demand:
             backend.admit()

@@ -15,15 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from activator.autoscalers import Autoscalers, ElectedAutoscalers, OneAutoscaler
+from activator.backends import Waker
 from activator.dataplane import DataPlane, Limits
+from activator.endpoints import addresses_of
 from activator.ingress_status import LoadBalancers
 from activator.metrics import ActivatorCollector
+from activator.peers import Peers, PeersConfig
 from activator.reporter import Reporter
-from activator.view import SYSTEM_NAMESPACE, KubernetesView
+from activator.view import SYSTEM_NAMESPACE, KubernetesView, service_of
 from activator.watches import INGRESS_CLASS, Watches
 from hearth.knative.leaderelection import read_config
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
+from hearth.kube.meta import Object
 from hearth.kube.resources import LEASES
 from hearth.observability.metrics import REGISTRY
 
@@ -47,6 +51,8 @@ class ActivatorConfig:
     finds_autoscalers: bool = False
     stats_token: str = ""
     name: str = "activator"
+    # None where this activator is the only one: all pods are its own, and nobody is asked.
+    peers: PeersConfig | None = None
     ingress_class: str = INGRESS_CLASS
     # Time for load balancers to see that /healthz fails before connections are refused.
     drain_delay_seconds: float = 0.0
@@ -64,9 +70,9 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         view = KubernetesView(client)
         leases = WatchCache(client, LEASES, namespace=SYSTEM_NAMESPACE)
         reporter = _make_reporter(config, await _autoscalers(config, client, leases))
-        plane = DataPlane(
-            limits=config.limits, cluster=view, wakers=[reporter] if reporter is not None else []
-        )
+        peers = Peers(config.peers, time.monotonic) if config.peers is not None else None
+        wakers: list[Waker] = [waker for waker in (peers, reporter) if waker is not None]
+        plane = DataPlane(limits=config.limits, cluster=view, wakers=wakers, sharing=peers)
         collector = ActivatorCollector(plane, reporter)
         REGISTRY.register(collector)
         stack.callback(REGISTRY.unregister, collector)
@@ -86,13 +92,18 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             tasks.append(group.create_task(leases.run(), name="watch-leases"))
         if reporter is not None:
             tasks.append(group.create_task(reporter.run(plane.backends.all), name="reporter"))
-        await _serve(plane, config, watches, ready=ready, background=tasks)
+        if peers is not None and config.peers is not None:
+            stack.push_async_callback(peers.close)
+            await peers.start()
+            _follow_peers(view, config.peers, peers)
+        await _serve(plane, config, watches, peers, ready=ready, background=tasks)
 
 
 async def _serve(
     plane: DataPlane,
     config: ActivatorConfig,
     watches: Watches,
+    peers: Peers | None,
     *,
     ready: Callable[[], None],
     background: list[asyncio.Task[None]],
@@ -100,6 +111,8 @@ async def _serve(
     try:
         # Connections are accepted once the routes are known: nobody gets a 404 by a race.
         await watches.synced()
+        if peers is not None:
+            await peers.settled()
         outside = await plane.listen(config.host, config.port, internal=False)
         inside = await plane.listen(config.internal_host, config.internal_port, internal=True)
         plane.gateway.is_ready = True
@@ -107,6 +120,8 @@ async def _serve(
         log.info("activator serves", extra={"gateway": _text(outside), "internal": _text(inside)})
         await asyncio.Event().wait()
     finally:
+        if peers is not None:
+            peers.leave()
         cut = await plane.drain(
             delay_seconds=config.drain_delay_seconds, drain_seconds=config.drain_seconds
         )
@@ -124,6 +139,16 @@ async def _trim_regularly(plane: DataPlane) -> None:
     while True:
         await asyncio.sleep(_TRIM_SECONDS)
         plane.pools.trim()
+
+
+def _follow_peers(view: KubernetesView, config: PeersConfig, peers: Peers) -> None:
+    def changed(old: Object | None, new: Object | None) -> None:
+        service = (SYSTEM_NAMESPACE, config.service)
+        if service in {service_of(obj) for obj in (old, new) if obj is not None}:
+            slices = view.slices.by_index("service", "/".join(service))
+            peers.listed(addresses_of(slices, config.port))
+
+    view.slices.on_change(changed)
 
 
 async def _autoscalers(

@@ -16,7 +16,9 @@ class Pod:
         "address",
         "gone",
         "in_flight",
+        "lender",
         "name",
+        "own",
         "probed",
         "ready",
         "seen_at",
@@ -28,8 +30,13 @@ class Pod:
         self.address = address
         self.name = name
         self.seen_at = seen_at
+        # Requests of ours, and of those to whom we have lent a slot.
         self.in_flight = 0
         self.ready = False
+        # Its slots are given here. Where pods are shared, those of others are borrowed.
+        self.own = False
+        # The activator that counts our requests here, where that is another one.
+        self.lender = ""
         # Set by our own probe before the EndpointSlice says ready.
         self.probed = False
         # The EndpointSlice has said ready once: from then on it alone decides.

@@ -26,7 +26,7 @@ class Prober:
 
     def wake(self, backend: Backend) -> None:
         """Requests wait: look at every pod that might take them."""
-        if not backend.throttler.waiting:
+        if not backend.throttler.demand:
             return
         for pod in backend.throttler.unreached():
             spec = _spec_for(backend, pod)
@@ -38,7 +38,7 @@ class Prober:
         started = self._clock()
         successes = 0
         try:
-            while backend.throttler.waiting and not (pod.ready or pod.gone):
+            while backend.throttler.demand and not (pod.ready or pod.gone):
                 successes = successes + 1 if await self._answers(pod, spec) else 0
                 if successes >= spec.successes:
                     backend.mark_reached(pod)

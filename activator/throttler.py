@@ -7,12 +7,14 @@ when pods change. Time and randomness come in as arguments.
     cold start  with no limit, the backlog is spread: each ready pod takes at most the autoscaler's
                 target, so a burst does not land on the first pod that answers
     backlog     first come first served, bounded by count and by bytes held
+    sharing     with a limit and other activators (``sharing``), slots are given of own pods only;
+                those who borrow them take turns with the backlog
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -59,11 +61,17 @@ class Throttler(Generic[T]):
         "_backlog",
         "_busy",
         "_limits",
+        "_may_give",
         "_pick",
         "_random",
+        "_returned",
         "_spread_until",
+        "_turns",
+        "_wants",
         "container_concurrency",
+        "demand",
         "held_octets",
+        "own",
         "pods",
         "ready",
         "spread_target",
@@ -77,11 +85,20 @@ class Throttler(Generic[T]):
         self._pick = make_policy(0, random)
         self._busy = 0
         self._spread_until: float | None = None
+        self._may_give: Callable[[Pod], bool] | None = None
+        self._returned: Callable[[Pod], None] = lambda pod: None
+        # Requests of others that wait for a slot of ours; whoever had a turn goes to the end.
+        self._wants: dict[T, int] = {}
+        self._turns = 0
         self.container_concurrency = 0
         self.spread_target = 100
         self.pods: dict[Address, Pod] = {}
         self.ready: list[Pod] = []
+        # Ready pods whose slots are given here: all of them, unless they are shared.
+        self.own = self.ready
         self.waiting = 0
+        # All that wait for a slot of own pods, those of others too.
+        self.demand = 0
         self.held_octets = 0
 
     def configure(self, container_concurrency: int, spread_target: int) -> None:
@@ -95,21 +112,23 @@ class Throttler(Generic[T]):
 
     def acquire(self) -> Pod | None:
         """A pod for a request that has just come, or None: it has to wait behind the others."""
-        if self.waiting:
+        if self.demand:
             return None
-        ready, limit = self.ready, self.container_concurrency
-        if limit or len(ready) != 1:
+        own, limit = self.own, self.container_concurrency
+        if limit or len(own) != 1:
             return self._take(limit)
-        pod = ready[0]
+        pod = own[0]
         pod.in_flight += 1
         self._busy += 1
         return pod
 
     def release(self, pod: Pod) -> None:
-        """A request on this pod is over. The caller then calls ``admit`` if somebody waits."""
+        """A request on this pod is over. The caller then calls ``admit`` if there is demand."""
         pod.in_flight -= 1
-        if pod.ready:
+        if pod.own:
             self._busy -= 1
+        elif pod.lender:
+            self._returned(pod)
 
     def enqueue(self, owner: T, size: int, *, first: bool = False) -> Ticket[T] | None:
         """A place in the backlog, or None when it is full.
@@ -126,6 +145,7 @@ class Throttler(Generic[T]):
         else:
             self._backlog.append(ticket)
         self.waiting += 1
+        self.demand += 1
         self.held_octets += size
         return ticket
 
@@ -147,17 +167,11 @@ class Throttler(Generic[T]):
     def admit(self, now: float) -> list[tuple[T, Pod]]:
         """Everybody who may go now, in order of arrival, each with its pod."""
         admitted: list[tuple[T, Pod]] = []
-        backlog = self._backlog
-        while backlog:
-            if not backlog[0].live:
-                backlog.popleft()
-                continue
+        while self.demand:
             pod = self._take(self._backlog_limit(now))
             if pod is None:
                 break
-            ticket = backlog.popleft()
-            self._forget(ticket)
-            admitted.append((ticket.owner, pod))
+            admitted.append((self._next(), pod))
         return admitted
 
     def waiters(self) -> list[T]:
@@ -170,16 +184,34 @@ class Throttler(Generic[T]):
             return None
         return max(0.0, self._spread_until - now)
 
+    def _next(self) -> T:
+        """Whoever is next; there is demand. The backlog takes turns with each who borrows."""
+        if self.waiting and (not self._wants or self._turns <= 0):
+            self._turns = len(self._wants)
+            return self._pop()
+        self._turns -= 1
+        owner = next(iter(self._wants))
+        self.want(owner, self._wants[owner] - 1)
+        return owner
+
+    def _pop(self) -> T:
+        """The first in the backlog, which is not empty."""
+        while not (ticket := self._backlog.popleft()).live:
+            pass
+        self._forget(ticket)
+        return ticket.owner
+
     def _forget(self, ticket: Ticket[T]) -> None:
         ticket.live = False
         self.waiting -= 1
+        self.demand -= 1
         self.held_octets -= ticket.size
 
     def _take(self, limit: int) -> Pod | None:
-        ready = self.ready
-        if limit and self._busy >= limit * len(ready):
+        own = self.own
+        if limit and self._busy >= limit * len(own):
             return None
-        pod = ready[0] if len(ready) == 1 else self._pick(ready, limit)
+        pod = own[0] if len(own) == 1 else self._pick(own, limit)
         if pod is None:
             return None
         pod.in_flight += 1
@@ -191,6 +223,31 @@ class Throttler(Generic[T]):
             return self.container_concurrency
         until = self._spread_until
         return self.spread_target if until is not None and now < until else 0
+
+    # -- sharing with other activators --------------------------------------------------------
+
+    def share(self, may_give: Callable[[Pod], bool], returned: Callable[[Pod], None]) -> None:
+        """``may_give`` tells own pods; ``returned`` hears of borrowed slots that are free again."""
+        self._may_give = may_give
+        self._returned = returned
+
+    def reshare(self, now: float) -> None:
+        """Other pods may be our own."""
+        self._recount(now)
+
+    def want(self, borrower: T, count: int) -> None:
+        """So many requests of another wait for a slot of ours; replaces what it said before."""
+        self.demand += count - self._wants.pop(borrower, 0)
+        if count:
+            self._wants[borrower] = count
+
+    def borrow(self, pod: Pod, lender: str) -> T | None:
+        """Give a borrowed slot to the first in the backlog; None when nobody needs it."""
+        if not self.waiting:
+            return None
+        pod.in_flight += 1
+        pod.lender = lender
+        return self._pop()
 
     # -- pods ---------------------------------------------------------------------------------
 
@@ -241,12 +298,17 @@ class Throttler(Generic[T]):
     def _recount(self, now: float) -> None:
         had = bool(self.ready)
         for pod in self.ready:
+            pod.own = False
             if pod.gone:
                 pod.ready = False
         for pod in self.pods.values():
             pod.ready = pod.probed and not pod.suspect
-        self.ready = [pod for pod in self.pods.values() if pod.ready]
-        self._busy = sum(pod.in_flight for pod in self.ready)
+        self.own = self.ready = [pod for pod in self.pods.values() if pod.ready]
+        if self._may_give is not None:
+            self.own = [pod for pod in self.ready if self._may_give(pod)]
+        for pod in self.own:
+            pod.own = True
+        self._busy = sum(pod.in_flight for pod in self.own)
         if not self.ready:
             self._spread_until = None
         elif not had:

@@ -17,7 +17,16 @@ from pathlib import Path
 from tests.bench.chart import draw
 from tests.bench.rows import Row, markdown
 
-BENCHMARKS = ("startup", "services", "coldstart", "apiserver", "warm", "events", "kills")
+BENCHMARKS = (
+    "startup",
+    "services",
+    "coldstart",
+    "apiserver",
+    "warm",
+    "events",
+    "kills",
+    "activators",
+)
 
 
 def main() -> int:

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from activator.endpoints import Endpoint, State, endpoints_of, endpoints_of_pods, trimmed
+from activator.endpoints import (
+    Endpoint,
+    State,
+    addresses_of,
+    endpoints_of,
+    endpoints_of_pods,
+    trimmed,
+)
 
 
 def a_slice(*endpoints: dict[str, Any], port: int = 41000, name: str = "http") -> dict[str, Any]:
@@ -202,3 +209,13 @@ def test_what_is_kept_of_a_pod() -> None:
             "conditions": [{"type": "Ready", "status": "True"}],
         },
     }
+
+
+def test_every_address_of_a_headless_service_is_listed_ready_or_not() -> None:
+    ready, starting = an_endpoint(address="10.0.0.1"), an_endpoint(address="10.0.0.2", ready=False)
+    slices = [
+        a_slice(ready, starting, port=8082),
+        {"ports": None, "endpoints": [an_endpoint(address="10.0.0.3")]},
+        {"ports": [{"port": 8082}], "endpoints": None},
+    ]
+    assert addresses_of(slices, 8082) == {"10.0.0.1:8082", "10.0.0.2:8082", "10.0.0.3:8082"}
