@@ -96,13 +96,13 @@ def trimmed(pod: Object) -> Object:
 
 def addresses_of(slices: Iterable[Object], usual_port: int) -> frozenset[str]:
     """Every ``host:port`` behind a headless Service of one port, ready or not."""
-    return frozenset(
-        f"{address}:{port.get('port') or usual_port}"
-        for item in slices
-        for port in item.get("ports") or ({},)
-        for endpoint in item.get("endpoints") or ()
-        for address in (endpoint.get("addresses") or ())[:1]
-    )
+    found: set[str] = set()
+    for item in slices:
+        numbers = [port.get("port") for port in item.get("ports") or ()] or [None]
+        for endpoint in item.get("endpoints") or ():
+            for address in (endpoint.get("addresses") or ())[:1]:
+                found |= {f"{address}:{number or usual_port}" for number in numbers}
+    return frozenset(found)
 
 
 def _of_first_family(slices: Iterable[Object], service: Object) -> list[Object]:

@@ -228,7 +228,7 @@ class Peers:
         link = self._links.setdefault(peer, _Link())
         link.outgoing = writer
         waiting, link.waiting = link.waiting, []
-        hello = ["hello", self._config.token, self.me, self.sharing.greeting()]
+        hello = ["hello", self._config.token, self.me, self.sharing.greeting(self._clock())]
         for message in (hello, *waiting):
             self._send(peer, message)
         self._tasks.spawn(self._watch(peer, link, reader), name=f"peer-end-{peer}")

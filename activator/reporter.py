@@ -8,6 +8,7 @@ activator runs in front of plain Services only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 
@@ -108,9 +109,10 @@ class Reporter:
         self._send(address, self._decided_at(address, waiting), _poke)
         async with asyncio.TaskGroup() as group:
             frames = group.create_task(self._frames(address, writer, backends), name="stats-frames")
-            # The autoscaler sends nothing; reading tells when it is gone.
-            while await reader.read(4096):
-                pass
+            # The autoscaler sends nothing; reading tells when it is gone, one way or another.
+            with contextlib.suppress(OSError):
+                while await reader.read(4096):
+                    pass
             frames.cancel()
 
     async def _frames(
@@ -119,11 +121,14 @@ class Reporter:
         writer: asyncio.StreamWriter,
         backends: Callable[[], list[Backend]],
     ) -> None:
-        while True:
-            await asyncio.sleep(FRAME_SECONDS)
-            busy = [backend for backend in backends() if backend.stats.has_traffic()]
-            self._send(address, self._decided_at(address, busy), self._frame)
-            await writer.drain()
+        try:
+            while True:
+                await asyncio.sleep(FRAME_SECONDS)
+                busy = [backend for backend in backends() if backend.stats.has_traffic()]
+                self._send(address, self._decided_at(address, busy), self._frame)
+                await writer.drain()
+        except OSError:
+            writer.close()  # Who reads learns of it.
 
     def _frame(self, backend: Backend) -> Stat:
         frame = backend.stats.take(self._clock(), backend.throttler.waiting)

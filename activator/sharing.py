@@ -161,9 +161,10 @@ class Sharing:
             self._unknown.discard(peer)
             self._let_go(peer, now)
 
-    def greeting(self) -> list[str]:
+    def greeting(self, now: float) -> list[str]:
         """Return whom one that has just come has to know of: they may have requests in pods."""
-        return [*self._members, *self._unknown]
+        gone = [peer for peer, until in self._gone.items() if until > now]
+        return [*self._members, *self._unknown, *gone]
 
     def joined(self, peer: str, greeting: Iterable[str], now: float) -> None:
         """An activator is there. It knows of us before it hears anything that follows from this."""

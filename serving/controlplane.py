@@ -18,7 +18,8 @@ from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key
 from hearth.kube.plan import Patch
-from serving.api import keys
+from hearth.kube.views import Workload
+from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.autoscaler.decide import TICK_SECONDS
 from serving.autoscaler.multiscaler import Multiscaler
@@ -126,7 +127,14 @@ class ControlPlane:
             self.multiscaler.remove(key(new))
         elif class_of(new) == keys.KPA_CLASS:
             spec = decider_spec(new, self.settings.autoscaler)
-            self.multiscaler.put(key(new), spec, self._clock())
+            self.multiscaler.put(key(new), spec, self._clock(), asked=self._asked(new))
+
+    def _asked(self, podautoscaler: Object) -> int:
+        """Return the pods asked for now, whoever has decided so."""
+        view, (where, _) = views.PodAutoscaler(podautoscaler), key(podautoscaler)
+        deployment = self.manager.get(sources.DEPLOYMENTS, where, view.target_name)
+        replicas = Workload(deployment).replicas if deployment is not None else 0
+        return max(view.desired_scale or 0, replicas)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old

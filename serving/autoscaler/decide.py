@@ -9,7 +9,7 @@ The numbers are Knative's (``pkg/autoscaler/scaling``)::
     stable pods = ceil(stable average / target)     panic pods = ceil(panic average / target)
     both within [floor(ready / max scale down rate), ceil(ready * max scale up rate)]
     panic while panic pods / ready >= threshold and for one stable window after that;
-    in panic the number of pods never falls
+    in panic the number of pods never falls; who begins with several pods begins in panic
     excess burst capacity = floor(ready * total - target burst capacity - panic average)
 """
 
@@ -99,10 +99,10 @@ class Decision:
         return self.desired >= 0
 
 
-def initial_state(ready_pods: int, now: float) -> DeciderState:
+def initial_state(pods: int, now: float) -> DeciderState:
     """Begin in panic where there are several pods: history is lost, pods are kept."""
-    if ready_pods > 1:
-        return DeciderState(panic_since=now, max_panic_pods=ready_pods)
+    if pods > 1:
+        return DeciderState(panic_since=now, max_panic_pods=pods)
     return DeciderState()
 
 

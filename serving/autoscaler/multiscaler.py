@@ -32,9 +32,9 @@ class Decider:
 
     __slots__ = ("collector", "decision", "spec", "state")
 
-    def __init__(self, spec: DeciderSpec, ready_pods: int, now: float) -> None:
+    def __init__(self, spec: DeciderSpec, pods: int, now: float) -> None:
         self.spec = spec
-        self.state: DeciderState = initial_state(ready_pods, now)
+        self.state: DeciderState = initial_state(pods, now)
         self.decision: Decision = initial_decision(spec)
         self.collector: Collector | None = None
 
@@ -94,11 +94,11 @@ class Multiscaler:
 
     # -- who there is --------------------------------------------------------------------------
 
-    def put(self, key: Key, spec: DeciderSpec, now: float) -> None:
-        """A PodAutoscaler appeared or changed."""
+    def put(self, key: Key, spec: DeciderSpec, now: float, *, asked: int = 0) -> None:
+        """A PodAutoscaler appeared or changed; ``asked`` is what anybody decided on last."""
         decider = self._deciders.get(key)
         if decider is None:
-            self._deciders[key] = Decider(spec, self._ready_pods(key), now)
+            self._deciders[key] = Decider(spec, max(asked, self._ready_pods(key)), now)
             self.pods_changed(key, now)
         else:
             decider.respecify(spec, now)

@@ -65,7 +65,7 @@ class Activator:
             self.world.channels[self.name, peer].append(message)
 
     def hello(self) -> Message:
-        return ["hello", self.sharing.greeting()]
+        return ["hello", self.sharing.greeting(self.world.now)]
 
     # What ``Backend`` is for the real one.
 

@@ -271,3 +271,15 @@ def test_who_is_busy_is_the_sum_of_what_activators_said_last(stage: Stage) -> No
     assert stage.multiscaler.busy(KEY, NOW + 7) == {"p1": 1, "p3": 4}
     report("b", NOW + 7)
     assert stage.multiscaler.busy(KEY, NOW + 7) == {}
+
+
+def test_who_takes_over_keeps_the_pods_that_were_asked_for() -> None:
+    """Until a window has been seen: one activator's word is not all there is."""
+    stage = Stage()
+    stage.multiscaler.remove(KEY)
+    stage.multiscaler.put(KEY, SPEC, NOW, asked=5)
+    stage.have_pods(1)
+    stage.frame(NOW, 15.0, queued=15, poke=True)
+    assert stage.desired == 5
+    stage.frame(NOW, 70.0, queued=70, poke=True, activator="b")
+    assert stage.desired == 9
