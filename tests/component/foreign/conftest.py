@@ -166,10 +166,31 @@ class Kubelet:
             await self._client.delete(PODS, name(pod), key(pod)[0], grace_period_seconds=0)
 
 
+class ApiServer:
+    """One that can go away for a while, and keeps its address and what it stored."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = 0
+        self._stack = AsyncExitStack()
+
+    async def start(self) -> Path:
+        """Serve; return the kubeconfig."""
+        context = running_apiserver(self._folder, port=self._port)
+        server = await self._stack.enter_async_context(context)
+        self._port = int(server.url.rpartition(":")[2])
+        return server.kubeconfig
+
+    async def stop(self) -> None:
+        """Go away, with every watch."""
+        await self._stack.aclose()
+
+
 class Foreign:
     """The cluster with Hearth on it, as a test sees it."""
 
-    def __init__(self, client: KubeClient, kubelet: Kubelet, port: int) -> None:
+    def __init__(self, api: ApiServer, client: KubeClient, kubelet: Kubelet, *, port: int) -> None:
+        self.api = api
         self.client = client
         self.kubelet = kubelet
         self._port = port
@@ -230,18 +251,20 @@ async def _controllers(client: KubeClient) -> None:
 async def foreign(tmp_path: Path) -> AsyncIterator[Foreign]:
     """A foreign cluster, Hearth running on it; services may start at zero."""
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(running_apiserver(tmp_path / "api"))
-        client = await stack.enter_async_context(KubeClient.from_kubeconfig(server.kubeconfig))
+        api = ApiServer(tmp_path / "api")
+        kubeconfig = await api.start()
+        stack.push_async_callback(api.stop)
+        client = await stack.enter_async_context(KubeClient.from_kubeconfig(kubeconfig))
         kubelet, gateway, stats = Kubelet(client), _free_port(), _free_port()
         serving = ServingConfig(
-            server.kubeconfig,
+            kubeconfig,
             tmp_path,
             stats_port=stats,
             domain="example.com",
             pre_stop_seconds=PRE_STOP_SECONDS,
         )
         activator = ActivatorConfig(
-            server.kubeconfig,
+            kubeconfig,
             port=gateway,
             internal_port=_free_port(),
             stats_address=f"127.0.0.1:{stats}",
@@ -257,7 +280,7 @@ async def foreign(tmp_path: Path) -> AsyncIterator[Foreign]:
             await serves.wait()
         settings = {"data": {"allow-zero-initial-scale": "true"}}
         await client.patch(CONFIGMAPS, "config-autoscaler", "knative-serving", settings)
-        yield Foreign(client, kubelet, gateway)
+        yield Foreign(api, client, kubelet, port=gateway)
 
 
 async def _started(stack: AsyncExitStack, *mains: Any) -> None:

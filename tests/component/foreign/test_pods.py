@@ -64,3 +64,16 @@ async def test_of_two_pods_the_idle_one_goes_and_nobody_notices(foreign: Any) ->
     assert len(idle.asked) == before
     busy.hold.set()
     assert await asyncio.gather(*held) == [(200, busy.title)]
+
+
+async def test_requests_go_on_while_the_api_is_away_and_the_world_after_it(foreign: Any) -> None:
+    foreign.kubelet.ready.set()
+    await foreign.deploy("before", min_scale="1")
+    [pod] = foreign.kubelet.running.values()
+    await foreign.api.stop()
+    answers = await asyncio.gather(*(foreign.get("before") for _ in range(20)))
+    assert answers == [(200, pod.title)] * 20
+    await foreign.api.start()
+    await foreign.deploy("after")
+    status, body = await foreign.get("after")
+    assert status == 200 and body.startswith("after-00001-deployment-")
