@@ -34,6 +34,9 @@ from activator.throttler import Throttler
 HAUNTED_SECONDS = 1.0
 """Applications see within this time that a caller is gone, and end what they do for it."""
 
+_REMEMBERED = 10_000
+"""Pods whose owner is kept in mind."""
+
 Target = str
 """What a backend is called between activators."""
 Message = list[Any]
@@ -101,6 +104,8 @@ class _Share:
     """The pods there are, and those that have gone with requests of ours."""
     claims: dict[str, _Claim] = field(default_factory=dict)
     borrowers: dict[str, _Borrower] = field(default_factory=dict)
+    lenders: set[str] = field(default_factory=set)
+    """Who owns those of its pods that are not owned here."""
     asked: dict[str, int] = field(default_factory=dict)
     """What each owner was told last of how many requests wait here."""
     unanswered: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -141,6 +146,7 @@ class Sharing:
         self._gone: dict[str, float] = {}
         """Until when requests of activators that are gone may be under way."""
         self._ghosts: list[_Ghosts] = []
+        self._dirty: list[_Share] = []
         self._serial = 0
 
     # -- who is there --------------------------------------------------------------------------
@@ -238,6 +244,8 @@ class Sharing:
     def _owner(self, pod: str) -> str:
         owner = self._owners.get(pod)
         if owner is None:
+            if len(self._owners) >= _REMEMBERED:
+                self._owners.clear()
             staying = [peer for peer, stays in self._members.items() if stays]
             if not self._is_leaving:
                 staying.append(self.me)
@@ -271,6 +279,7 @@ class Sharing:
         share.pods = {name: pod for name, pod in share.pods.items() if pod.in_flight} | pods
         for lost in [p for p in share.claims if p not in pods or self._owner(p) != self.me]:
             self._lose(share, lost)
+        share.lenders = {self._owner(pod) for pod in pods} - {self.me}
         kept = list(share.claims)
         fresh = [p for p in pods if p not in share.claims and self._owner(p) == self.me]
         for pod in fresh:
@@ -342,17 +351,16 @@ class Sharing:
                 self._ask(share)
 
     def _ask(self, share: _Share) -> None:
-        throttler = share.target.throttler
-        owners = {self._owner(pod_id(pod)) for pod in throttler.pods.values()} - {self.me}
-        for owner in owners | share.asked.keys():
-            waiting = throttler.waiting if owner in owners else 0
+        for owner in share.lenders | share.asked.keys():
+            waiting = share.target.throttler.waiting if owner in share.lenders else 0
             if share.asked.get(owner, 0) != waiting and owner in self._members:
                 share.asked[owner] = waiting
                 self._send(owner, ["want", share.name, waiting])
 
     def flush(self) -> None:
         """Tell lenders of what has come free."""
-        for share in self._shares.values():
+        dirty, self._dirty = self._dirty, []
+        for share in dirty:
             returned, share.returned = share.returned, []
             for pod in dict.fromkeys(returned):
                 if pod.lender in self._members:
@@ -360,6 +368,8 @@ class Sharing:
                     self._send(pod.lender, ["return", *message])
 
     def _note_return(self, share: _Share, pod: Pod) -> None:
+        if not share.returned:
+            self._dirty.append(share)
         share.returned.append(pod)
         self._soon()
 
@@ -453,8 +463,8 @@ class Sharing:
         """Let the first in the backlog go with a borrowed slot, if that can be used."""
         throttler = share.target.throttler
         share.asked[lender] = max(0, share.asked.get(lender, 0) - 1)
-        pod = next((pod for pod in throttler.pods.values() if pod_id(pod) == name), None)
-        if pod is None or pod.suspect or self._owner(name) != lender:
+        pod = share.pods.get(name)
+        if pod is None or pod.gone or pod.suspect or self._owner(name) != lender:
             return False
         waiting = throttler.borrow(pod, lender)
         if waiting is None:

@@ -24,6 +24,7 @@ from hearth.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from hearth.kube.guards import caught, keep_running
 from hearth.kube.meta import Key, Object, key_text, resource_version
 from hearth.kube.resources import LEASES
+from hearth.observability.metrics import LEADING
 
 log = logging.getLogger(__name__)
 
@@ -201,6 +202,7 @@ class Elected(Leadership):
         if leads == bid.was_leading:
             return
         bid.was_leading = leads
+        LEADING.labels(lease=bid.candidate.lease[1]).set(leads)
         facts = {"lease": key_text(bid.candidate.lease), "identity": self.identity}
         log.info("leading" if leads else "not leading any more", extra=facts)
         for callback in self._callbacks:

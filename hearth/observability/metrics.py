@@ -16,6 +16,7 @@ RECONCILE_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
 QUEUE_DEPTH = Gauge("kn_workqueue_depth", "Keys that wait to be worked on", ["name"])
+LEADING = Gauge("hearth_leading", "1 while this process leads the bucket of a Lease", ["lease"])
 CAUGHT = Counter(
     "hearth_unexpected_errors",
     "Exceptions caught so that the object they came from hurts only itself",
@@ -29,4 +30,12 @@ def serve_metrics(host: str, port: int) -> int:
     return int(server.server_port)
 
 
-__all__ = ["CAUGHT", "QUEUE_DEPTH", "RECONCILES", "RECONCILE_SECONDS", "REGISTRY", "serve_metrics"]
+__all__ = [
+    "CAUGHT",
+    "LEADING",
+    "QUEUE_DEPTH",
+    "RECONCILES",
+    "RECONCILE_SECONDS",
+    "REGISTRY",
+    "serve_metrics",
+]

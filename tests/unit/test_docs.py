@@ -26,7 +26,13 @@ from hearth.cluster.node.runtime.processes import environment as node
 from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.knative.leaderelection import LeaderElectionConfig
 from hearth.knative.settings import parsers
-from hearth.observability.metrics import CAUGHT, QUEUE_DEPTH, RECONCILE_SECONDS, RECONCILES
+from hearth.observability.metrics import (
+    CAUGHT,
+    LEADING,
+    QUEUE_DEPTH,
+    RECONCILE_SECONDS,
+    RECONCILES,
+)
 from serving.api.settings import Settings
 from serving.autoscaler.metrics import AutoscalerMetrics, PodCounts
 from serving.autoscaler.multiscaler import Multiscaler
@@ -181,6 +187,7 @@ def _families() -> Iterable[Metric]:
     yield from RECONCILES.describe()
     yield from RECONCILE_SECONDS.describe()
     yield from QUEUE_DEPTH.describe()
+    yield from LEADING.describe()
     yield from CAUGHT.describe()
     yield from UsageCollector(cast(Runtime, None)).describe()
     yield from BrokerMetrics().collect()
