@@ -94,13 +94,19 @@ def trimmed(pod: Object) -> Object:
     }
 
 
-def addresses_of(slices: Iterable[Object], usual_port: int) -> frozenset[str]:
-    """Every ``host:port`` behind a headless Service of one port, ready or not."""
+def addresses_of(slices: Iterable[Object], like: Address) -> frozenset[str]:
+    """Every ``host:port`` behind a headless Service of one port, ready or not.
+
+    Those of the family of ``like``, whose port is meant where a slice names none.
+    """
+    host, usual_port = like
     found: set[str] = set()
     for item in slices:
         numbers = [port.get("port") for port in item.get("ports") or ()] or [None]
         for endpoint in item.get("endpoints") or ():
             for address in (endpoint.get("addresses") or ())[:1]:
+                if (":" in address) != (":" in host):
+                    continue
                 found |= {f"{address}:{number or usual_port}" for number in numbers}
     return frozenset(found)
 

@@ -146,7 +146,7 @@ def _follow_peers(view: KubernetesView, config: PeersConfig, peers: Peers) -> No
         service = (SYSTEM_NAMESPACE, config.service)
         if service in {service_of(obj) for obj in (old, new) if obj is not None}:
             slices = view.slices.by_index("service", "/".join(service))
-            peers.listed(addresses_of(slices, config.port))
+            peers.listed(addresses_of(slices, (config.host, config.port)))
 
     view.slices.on_change(changed)
 

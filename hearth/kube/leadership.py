@@ -19,7 +19,7 @@ from hearth.kube.buckets import Buckets
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
-from hearth.kube.election import Candidate, Timing
+from hearth.kube.election import Candidate, Timing, holder_of
 from hearth.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from hearth.kube.guards import caught, keep_running
 from hearth.kube.meta import Key, Object, key_text, resource_version
@@ -193,8 +193,16 @@ class Elected(Leadership):
     async def _give_up(self, bid: _Bid) -> None:
         lease = bid.candidate.release(self._clock(), self._wall())
         self._note(bid)
-        if lease is not None:
+        if lease is None:
+            return
+        try:
             await self._write(lease)
+        except Conflict:
+            # A renewal was under way when this process was told to end.
+            namespace, name = bid.candidate.lease
+            stored = await self._client.get(LEASES, name, namespace)
+            if holder_of(stored) == self.identity:
+                await self._write({**stored, "spec": lease["spec"]})
 
     def _note(self, bid: _Bid) -> None:
         """Tell of a bucket that was won or lost since the last look."""

@@ -218,4 +218,7 @@ def test_every_address_of_a_headless_service_is_listed_ready_or_not() -> None:
         {"ports": None, "endpoints": [an_endpoint(address="10.0.0.3")]},
         {"ports": [{"port": 8082}], "endpoints": None},
     ]
-    assert addresses_of(slices, 8082) == {"10.0.0.1:8082", "10.0.0.2:8082", "10.0.0.3:8082"}
+    slices.append(a_slice(an_endpoint(address="fd00::1"), port=8082))
+    listed = addresses_of(slices, ("10.0.0.9", 8082))
+    assert listed == {"10.0.0.1:8082", "10.0.0.2:8082", "10.0.0.3:8082"}
+    assert addresses_of(slices, ("fd00::9", 8082)) == {"fd00::1:8082"}

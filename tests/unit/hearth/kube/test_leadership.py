@@ -143,6 +143,18 @@ async def test_after_an_orderly_end_the_next_one_leads_at_once_and_looks_at_ever
         assert holder(client) == "two"
 
 
+async def test_a_lease_is_released_though_its_last_renewal_got_no_answer() -> None:
+    client = FakeClient()
+    elected = Elected(client, namespace="ns", buckets=[LEASE[1]], identity="a", timing=SHORT)
+    task = asyncio.create_task(elected.run())
+    await until(lambda: elected.leads(("ns", "x")))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    client.put(LEASES, client.objects[LEASES][LEASE])
+    await elected.release()
+    assert holder(client) == ""
+
+
 async def test_a_leader_that_cannot_renew_stops_before_another_begins() -> None:
     server = FakeClient()
     cut = Severed(server)
