@@ -73,7 +73,7 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         peers = Peers(config.peers, time.monotonic) if config.peers is not None else None
         wakers: list[Waker] = [waker for waker in (peers, reporter) if waker is not None]
         plane = DataPlane(limits=config.limits, cluster=view, wakers=wakers, sharing=peers)
-        collector = ActivatorCollector(plane, reporter)
+        collector = ActivatorCollector(plane, reporter, peers)
         REGISTRY.register(collector)
         stack.callback(REGISTRY.unregister, collector)
         watches = Watches(

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from activator.backends import Backend
 from activator.dataplane import DataPlane
+from activator.peers import Peers
 from activator.reporter import Reporter
 from hearth.observability.histogram import Histogram
 
@@ -32,9 +33,12 @@ _REVISION_LABELS = (
 class ActivatorCollector(Collector):
     """Reads the counters of a data plane. Runs in the thread of a scrape, so it copies dicts."""
 
-    def __init__(self, plane: DataPlane, reporter: Reporter | None = None) -> None:
+    def __init__(
+        self, plane: DataPlane, reporter: Reporter | None = None, peers: Peers | None = None
+    ) -> None:
         self._plane = plane
         self._reporter = reporter
+        self._peers = peers
 
     def collect(self) -> Iterable[Metric]:
         """All metrics of the activator."""
@@ -42,6 +46,7 @@ class ActivatorCollector(Collector):
         yield from _request_metrics(backends)
         yield from _cold_start_metrics(backends)
         yield from self._gateway_metrics()
+        yield from self._peer_metrics()
         yield from self._autoscaler_metrics()
 
     def _gateway_metrics(self) -> Iterator[Metric]:
@@ -77,6 +82,11 @@ class ActivatorCollector(Collector):
         )
         _add(connect, (), pools.connect_durations)
         yield connect
+
+    def _peer_metrics(self) -> Iterator[Metric]:
+        if self._peers is not None:
+            text = "Other activators that this one shares pods with."
+            yield _gauge("hearth_activator_peers", text, self._peers.count)
 
     def _autoscaler_metrics(self) -> Iterator[Metric]:
         if self._reporter is None:

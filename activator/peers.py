@@ -84,6 +84,11 @@ class Peers:
         self.me = f"{config.host}:{config.port}"
         self.sharing = Sharing(self.me, self._send, self._plan_turn)
 
+    @property
+    def count(self) -> int:
+        """How many other activators there are."""
+        return self.sharing.members
+
     # -- what the data plane tells -------------------------------------------------------------
 
     def changed(self, backend: Backend) -> None:

@@ -156,6 +156,11 @@ class Sharing:
         """Others that may be there and may have requests in pods."""
         return frozenset(self._unknown)
 
+    @property
+    def members(self) -> int:
+        """How many others are there."""
+        return len(self._members)
+
     def suspect(self, peer: str) -> None:
         """An activator may be there that has not been reached yet."""
         if peer != self.me and peer not in self._members:

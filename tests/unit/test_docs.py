@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import Metric
 from activator.dataplane import DataPlane
 from activator.failures import ALL_FAILURES
 from activator.metrics import ActivatorCollector
+from activator.peers import Peers
 from activator.reporter import Reporter
 from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults
 from eventing.runtime.metrics import BrokerMetrics
@@ -193,7 +194,8 @@ def _families() -> Iterable[Metric]:
     yield from BrokerMetrics().collect()
     plane = DataPlane()
     reporter = cast(Reporter, SimpleNamespace(is_reachable=True, connect_errors=0))
-    yield from ActivatorCollector(plane, reporter).collect()
+    peers = cast(Peers, SimpleNamespace(count=2))
+    yield from ActivatorCollector(plane, reporter, peers).collect()
     multiscaler = cast(Multiscaler, SimpleNamespace(deciders={}))
     yield from AutoscalerMetrics(
         multiscaler, podautoscaler=lambda key: None, pods=lambda key: PodCounts()
