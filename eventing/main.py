@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from eventing.api import keys
@@ -20,8 +20,9 @@ from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
 from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
+from hearth.kube.registration import Registration
 from hearth.kube.resources import CONFIGMAPS
-from hearth.kube.webhooks import WebhookServer, register, serving
+from hearth.kube.webhooks import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,13 @@ class EventingConfig:
     """How the control plane of eventing is set up."""
 
     kubeconfig: Path
-    data_dir: Path
     broker_url: str
     """Where the broker process takes events, as producers reach it."""
     broker_classes: Set[str] = frozenset(ENGINES)
     """The classes of Brokers that the broker process has engines for."""
-    webhook_host: str = "127.0.0.1"
-    webhook_port: int = 0
+    webhooks: Endpoint = field(default_factory=Endpoint)
+    installs: bool = True
+    """Whether kinds, ConfigMaps and the broker's Service are put in here, at each start."""
     election: Candidacy | None = None
     """Who this replica is where there are several; None where it is the only one."""
 
@@ -44,26 +45,28 @@ async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
     """Serve until cancelled; ready once Brokers and Triggers can be created."""
     settings = LiveSettings(Settings())
     async with KubeClient.from_kubeconfig(config.kubeconfig, user_agent=MANAGER) as client:
+        leadership = await stand(
+            client, config.election, component=MANAGER, namespace=keys.SYSTEM_NAMESPACE
+        )
         handlers = ADMISSION.handlers(lambda: settings.value, client)
-        async with serving(handlers, host=config.webhook_host, port=config.webhook_port) as server:
+        registration = Registration(client, handlers, config.webhooks, leadership=leadership)
+        async with registration.serving():
             # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
-            await register(client, server, [ADMISSION.config_webhook()])
-            await install(client, ingress_url=config.broker_url)
-            await _control(config, client, settings, server=server, ready=ready)
+            await registration.register([ADMISSION.config_webhook()])
+            if config.installs:
+                await install(client, ingress_url=config.broker_url)
+            manager = Manager(client, name=MANAGER, leadership=leadership)
+            await _control(config, manager, settings, registration=registration, ready=ready)
 
 
 async def _control(
     config: EventingConfig,
-    client: KubeClient,
+    manager: Manager,
     settings: LiveSettings[Settings],
     *,
-    server: WebhookServer,
+    registration: Registration,
     ready: Callable[[], None],
 ) -> None:
-    leadership = await stand(
-        client, config.election, component=MANAGER, namespace=keys.SYSTEM_NAMESPACE
-    )
-    manager = Manager(client, name=MANAGER, leadership=leadership)
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     references = References(manager)
@@ -74,5 +77,5 @@ async def _control(
         synced = asyncio.Event()
         group.create_task(manager.run(synced.set), name=manager.name)
         await synced.wait()
-        await register(client, server, ADMISSION.kind_webhooks())
+        await registration.register(ADMISSION.kind_webhooks())
         ready()

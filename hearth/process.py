@@ -1,7 +1,7 @@
-"""The shell of one component process: loop, signals, logs, metrics, word of readiness.
+"""The shell of one component process: loop, signals, logs, metrics, health, word of readiness.
 
-Called in a child that the supervisor forked (``hearth.cli.supervisor``), and by the entry points
-of components that run alone in a cluster. Components know nothing of signals or of each other.
+Called in a child that the supervisor forked (``hearth.cli.supervisor``), and by ``hearth run``.
+Components know nothing of signals or of each other: they are cancelled, after readiness has gone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import uvloop
 
+from hearth.observability.health import DRAINING, Health, serve_health
 from hearth.observability.logs import configure_logging
 from hearth.observability.metrics import serve_metrics
 
@@ -33,6 +34,8 @@ class ProcessConfig:
     name: str
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
+    health_host: str = "127.0.0.1"
+    health_port: int | None = None
     log_level: str = "INFO"
     log_json: bool = False
     ready_fd: int | None = None
@@ -54,21 +57,32 @@ def run_process(main: Main, config: ProcessConfig) -> int:
 
 async def _supervised(main: Main, config: ProcessConfig) -> int:
     loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(main(lambda: _announce(config.ready_fd)))
+    health = Health()
+    if config.health_port is not None:
+        await serve_health(health, config.health_host, config.health_port)
+
+    def ready() -> None:
+        _announce(config.ready_fd)
+        health.started()
+
+    def end() -> None:
+        health.state = DRAINING
+        task.cancel()
+
+    def lifeline_lost(fd: int) -> None:
+        loop.remove_reader(fd)
+        end()
+
+    task = asyncio.ensure_future(main(ready))
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, end)
     if config.lifeline_fd is not None:
-        loop.add_reader(config.lifeline_fd, _lifeline_lost, loop, config.lifeline_fd, task)
+        loop.add_reader(config.lifeline_fd, lifeline_lost, config.lifeline_fd)
     try:
         await task
     except asyncio.CancelledError:
         return 0
     return 0
-
-
-def _lifeline_lost(loop: asyncio.AbstractEventLoop, fd: int, task: asyncio.Future[None]) -> None:
-    loop.remove_reader(fd)
-    task.cancel()
 
 
 def _announce(ready_fd: int | None) -> None:

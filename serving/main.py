@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hearth.knative.leaderelection import Candidacy, stand
 from hearth.knative.settings import LiveSettings
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
+from hearth.kube.registration import Registration
 from hearth.kube.resources import CONFIGMAPS
-from hearth.kube.webhooks import register
-from hearth.kube.webhooks import serving as serving_webhooks
+from hearth.kube.webhooks import Endpoint
 from hearth.observability.metrics import REGISTRY
 from serving.api import keys
 from serving.api.settings import Settings
@@ -31,18 +31,18 @@ class ServingConfig:
     """``external_port`` is the gateway's: URLs show it unless it is 80.
 
     ``domain`` is the one routes get when nobody has set another; None leaves that to the operator.
+    ``installs`` is whether kinds and ConfigMaps are put in here, at each start.
     ``pre_stop_seconds`` is for nodes that do not wait of their own accord before they end a pod.
     """
 
     kubeconfig: Path
-    data_dir: Path
-    webhook_port: int = 0
-    webhook_host: str = "127.0.0.1"
+    webhooks: Endpoint = field(default_factory=Endpoint)
     stats_host: str = "127.0.0.1"
     stats_port: int = 0
     stats_token: str = ""
     external_port: int = 80
     domain: str | None = "localhost"
+    installs: bool = True
     pre_stop_seconds: int = 0
     election: Candidacy | None = None
     """Who this replica is where there are several, and where activators reach it; else None."""
@@ -53,17 +53,10 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
     settings = LiveSettings(
         Settings(external_port=config.external_port, pre_stop_seconds=config.pre_stop_seconds)
     )
-    async with (
-        KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-serving") as client,
-        serving_webhooks(
-            ADMISSION.handlers(lambda: settings.value, client),
-            host=config.webhook_host,
-            port=config.webhook_port,
-        ) as server,
-    ):
-        # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
-        await register(client, server, [ADMISSION.config_webhook()])
-        await install(client, domain=config.domain)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(
+            KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-serving")
+        )
         leadership = await stand(
             client,
             config.election,
@@ -71,6 +64,13 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
             namespace=keys.SERVING_NAMESPACE,
             port=config.stats_port,
         )
+        handlers = ADMISSION.handlers(lambda: settings.value, client)
+        registration = Registration(client, handlers, config.webhooks, leadership=leadership)
+        await stack.enter_async_context(registration.serving())
+        # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
+        await registration.register([ADMISSION.config_webhook()])
+        if config.installs:
+            await install(client, domain=config.domain)
         plane = ControlPlane(client, settings=settings.value, leadership=leadership)
         settings.on_change(plane.change_settings)
         config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SERVING_NAMESPACE)
@@ -78,7 +78,7 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
         async with _measured(config, plane), asyncio.TaskGroup() as group:
             group.create_task(config_maps.run(), name="watch-configmaps")
             await config_maps.synced()
-            await register(client, server, ADMISSION.kind_webhooks())
+            await registration.register(ADMISSION.kind_webhooks())
             group.create_task(plane.run(ready), name="control-plane")
 
 

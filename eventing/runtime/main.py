@@ -42,6 +42,8 @@ class BrokerConfig:
     gateway_address: Address | None = None
     """The activator's internal listener, which in-cluster hosts are reached through."""
     limits: RuntimeLimits = field(default_factory=RuntimeLimits)
+    drain_delay_seconds: float = 0.0
+    """How long events are taken in at the end, till no producer is sent here any more."""
 
 
 class Role(enum.Flag):
@@ -134,6 +136,7 @@ async def _listen(config: BrokerConfig, brokers: Brokers, stack: AsyncExitStack)
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
     await ingress.start(config.host, config.port)
+    stack.push_async_callback(asyncio.sleep, config.drain_delay_seconds)
 
 
 def _check_processes(engines: Engines) -> None:

@@ -6,15 +6,16 @@ import os
 from pathlib import Path
 
 from hearth.cli.errors import UserError
-from hearth.kube.client import Access
+from hearth.kube.access import Access
+from hearth.kube.kubeconfig import access_of
 
 
 def access(kubeconfig: Path | None) -> Access:
     """Return what a kubeconfig names: the given one, that of KUBECONFIG, or kubectl's own."""
-    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    named = os.environ.get("KUBECONFIG")
     path = kubeconfig or Path(named or "~/.kube/config").expanduser()
     try:
-        return Access.from_kubeconfig(path)
+        return access_of(path)
     except FileNotFoundError as error:
         raise UserError(
             f"there is no {path}: name a cluster's kubeconfig with --kubeconfig or KUBECONFIG"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import errno
 import os
 import sys
@@ -37,6 +38,18 @@ DataDir = Annotated[
         envvar="HEARTH_DATA_DIR", help="State folder. Default: one for each --name in your home."
     ),
 ]
+
+
+class Component(enum.StrEnum):
+    """What can be run by itself."""
+
+    CONTROL = "control"
+    ACTIVATOR = "activator"
+    BROKER = "broker"
+    BROKER_INGRESS = "broker-ingress"
+    BROKER_DISPATCHER = "broker-dispatcher"
+
+
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace.")]
 
 
@@ -302,6 +315,21 @@ def demo(
     from hearth.cli.demo.run import run_demo
 
     raise typer.Exit(run_demo(keep=keep))
+
+
+@app.command("run")
+def run_component(
+    component: Annotated[
+        Component, typer.Argument(help="What to run.", show_choices=True, metavar="COMPONENT")
+    ],
+) -> None:
+    """Run one component in this process, as pods in a cluster do.
+
+    Settings come from the environment. On one machine `hearth up` starts all of them.
+    """
+    from hearth.cli.run import run
+
+    raise typer.Exit(run(component.value, os.environ))
 
 
 @app.command()

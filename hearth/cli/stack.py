@@ -1,6 +1,6 @@
-"""What runs on one machine: the components, their configuration, and what they import.
+"""What runs on one machine: the components, their order, and what they import.
 
-The one place where the packages meet. Children are forked from a process that has imported what
+Children are forked from a process that has imported what
 they need, and share its memory: no module is imported twice.
 """
 
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from functools import partial
 
+from hearth.cli.components import COMPONENTS, control, together
 from hearth.cli.layout import Layout
+from hearth.cli.settings import Settings
 from hearth.cli.supervisor import Component
-from hearth.process import Main, Ready
+from hearth.process import Main
 
 _SHARED_WITH_API = (
     "ssl",
@@ -63,8 +66,10 @@ def components(layout: Layout) -> list[Component]:
         Component("api", lambda: _api(layout), metrics_port=metrics("api")),
         Component("cluster", lambda: _cluster(layout), ("api",), metrics("cluster")),
         Component("control", lambda: _control(layout), ("api",), metrics("control")),
-        Component("activator", lambda: _activator(layout), ("api",), metrics("activator")),
-        Component("broker", lambda: _broker(layout), ("api",), metrics("broker")),
+        *(
+            Component(name, partial(COMPONENTS[name], settings_of(layout)), ("api",), metrics(name))
+            for name in ("activator", "broker")
+        ),
     ]
 
 
@@ -93,24 +98,8 @@ def _cluster(layout: Layout) -> Main:
 
 
 def _control(layout: Layout) -> Main:
-    from eventing import main as eventing
     from hearth.cli import gateways
-    from serving import main as serving
 
-    serving_config = serving.ServingConfig(
-        kubeconfig=layout.kubeconfig,
-        data_dir=layout.data_dir,
-        webhook_port=layout.ports["webhook"],
-        stats_port=layout.ports["stats"],
-        stats_token=layout.stats_token,
-        external_port=layout.port,
-        domain="localhost",
-    )
-    eventing_config = eventing.EventingConfig(
-        kubeconfig=layout.kubeconfig,
-        data_dir=layout.data_dir,
-        broker_url=f"http://{layout.host}:{layout.ports['broker']}",
-    )
     gateways_config = gateways.GatewaysConfig(
         kubeconfig=layout.kubeconfig,
         host=layout.host,
@@ -121,71 +110,31 @@ def _control(layout: Layout) -> Main:
     )
     installed = asyncio.Event()
     return together(
-        lambda ready: serving.run(serving_config, _both(installed.set, ready)),
-        lambda ready: eventing.run(eventing_config, ready),
+        control(settings_of(layout), installed.set),
         lambda ready: gateways.run(gateways_config, ready, installed=installed),
     )
 
 
-def _activator(layout: Layout) -> Main:
-    from activator.main import ActivatorConfig, run
-
-    config = ActivatorConfig(
+def settings_of(layout: Layout) -> Settings:
+    """Tells the components where things are on this machine."""
+    return Settings(
         kubeconfig=layout.kubeconfig,
         host=layout.host,
-        port=layout.port,
-        internal_host=layout.host,
+        control_host="127.0.0.1",
+        gateway_port=layout.port,
         internal_port=layout.ports["internal"],
-        stats_address=f"{layout.host}:{layout.ports['stats']}",
+        webhook_port=layout.ports["webhook"],
+        eventing_webhook_port=0,
+        stats_port=layout.ports["stats"],
+        broker_port=layout.ports["broker"],
+        external_port=layout.port,
         stats_token=layout.stats_token,
-        name="activator",
+        broker_url=f"http://{layout.host}:{layout.ports['broker']}",
+        data_dir=layout.data_dir,
+        pre_stop_seconds=0,  # the node waits by itself
+        drain_delay_seconds=0.0,
+        drain_seconds=30.0,
     )
-    return lambda ready: run(config, ready)
-
-
-def _broker(layout: Layout) -> Main:
-    from eventing.engines.classes import EnginesConfig
-    from eventing.runtime.main import BrokerConfig, run
-
-    config = BrokerConfig(
-        kubeconfig=layout.kubeconfig,
-        engines=EnginesConfig(layout.data_dir / "broker"),
-        host=layout.host,
-        port=layout.ports["broker"],
-        gateway_address=(layout.host, layout.ports["internal"]),
-    )
-    return lambda ready: run(config, ready)
-
-
-def together(*mains: Main) -> Main:
-    """Runs several parts in one process: ready when all are, ended when one ends."""
-
-    async def run_all(ready: Ready) -> None:
-        waiting = len(mains)
-
-        def one_is_ready() -> None:
-            nonlocal waiting
-            waiting -= 1
-            if waiting == 0:
-                ready()
-
-        async with asyncio.TaskGroup() as group:
-            for main in mains:
-                group.create_task(_awaited(main, one_is_ready))
-
-    return run_all
-
-
-def _both(first: Ready, second: Ready) -> Ready:
-    def call() -> None:
-        first()
-        second()
-
-    return call
-
-
-async def _awaited(main: Main, ready: Ready) -> None:
-    await main(ready)
 
 
 def prepare_credentials(layout: Layout) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from hearth.kube.client import KubeClient, WatchEvent
 from hearth.kube.controllerspec import IndexFunction, Source
-from hearth.kube.errors import ApiError, Gone
+from hearth.kube.errors import ApiError, Forbidden, Gone
 from hearth.kube.guards import caught
 from hearth.kube.meta import Key, Object, key, labels, metadata, namespace, resource_version
 from hearth.kube.queue import backoff
@@ -177,9 +177,10 @@ class WatchCache:
         except Gone:
             self._version = ""
         except ApiError as error:
+            if isinstance(error, Forbidden) and not isinstance(self.failure, Forbidden):
+                log.error("may not be read", extra=error.facts)
             self.failure = error
-            facts = {"resource": self.resource.plural, "error": error.message}
-            log.debug("watch interrupted", extra=facts)
+            log.debug("watch interrupted", extra=error.facts | {"resource": self.resource.plural})
         except Exception:  # whatever was read cannot be trusted
             caught("watch")
             self._version = ""

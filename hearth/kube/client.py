@@ -8,10 +8,8 @@ Only where the server itself asks to come back later (``Retry-After``) is a requ
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import itertools
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,9 +18,10 @@ from typing import Any, Self
 
 import aiohttp
 import orjson
-import yaml
 
+from hearth.kube.access import Access
 from hearth.kube.errors import ApiError, error_for, unreachable
+from hearth.kube.kubeconfig import access_of
 from hearth.kube.meta import Object, name, namespace
 from hearth.kube.patch import APPLY_PATCH, MERGE_PATCH
 from hearth.kube.resources import Resource
@@ -48,58 +47,6 @@ class WatchEvent:
     object: Object
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach one API server: what a kubeconfig's current context says."""
-
-    server: str
-    token: str | None = None
-    ca_pem: str | None = None
-    client_certificate: tuple[str, str] | None = None  # paths of certificate and key
-    verify: bool = True
-
-    @classmethod
-    def from_kubeconfig(cls, path: Path) -> Access:
-        """Return the current context of a kubeconfig; raises ValueError when it names nothing."""
-        config = yaml.safe_load(path.read_text())
-        try:
-            context = _named(config["contexts"], config["current-context"])["context"]
-            cluster = _named(config["clusters"], context["cluster"])["cluster"]
-            user = _named(config["users"], context["user"])["user"]
-        except (KeyError, StopIteration, TypeError) as error:
-            raise ValueError(f"{path}: no usable current-context") from error
-        return cls(
-            server=cluster["server"].rstrip("/"),
-            token=user.get("token"),
-            ca_pem=_inline_or_file(cluster, "certificate-authority"),
-            client_certificate=(user["client-certificate"], user["client-key"])
-            if "client-certificate" in user
-            else None,
-            verify=not cluster.get("insecure-skip-tls-verify", False),
-        )
-
-    def ssl_context(self) -> ssl.SSLContext | bool:
-        """Return what the server is verified by; True is the system's way."""
-        if not self.server.startswith("https"):
-            return True
-        context = ssl.create_default_context(cadata=self.ca_pem)
-        if not self.verify:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        if self.client_certificate is not None:
-            context.load_cert_chain(*self.client_certificate)
-        return context
-
-
-def _named(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    return next(entry for entry in entries if entry["name"] == name)
-
-
-def _inline_or_file(section: Mapping[str, str], field: str) -> str | None:
-    if f"{field}-data" in section:
-        return base64.b64decode(section[f"{field}-data"]).decode()
-    return Path(section[field]).read_text() if field in section else None
-
-
 class KubeClient:
     """Requests against one API server. Use as an async context manager."""
 
@@ -116,8 +63,11 @@ class KubeClient:
         headers = {"Accept": "application/json", "User-Agent": user_agent}
         if access.token:
             headers["Authorization"] = f"Bearer {access.token}"
+        self._authorization = access.authorization
+        self._server_name = access.server_name
         self._session = aiohttp.ClientSession(
             headers=headers,
+            proxy=access.proxy,
             connector=aiohttp.TCPConnector(ssl=access.ssl_context(), limit=0, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -126,7 +76,7 @@ class KubeClient:
     @classmethod
     def from_kubeconfig(cls, path: Path, *, user_agent: str = "hearth") -> KubeClient:
         """Connect to what the current context of a kubeconfig names."""
-        return cls(Access.from_kubeconfig(path), user_agent=user_agent)
+        return cls(access_of(path), user_agent=user_agent)
 
     async def __aenter__(self) -> Self:
         return self
@@ -345,21 +295,39 @@ class KubeClient:
         content: tuple[str, bytes] | None = None,
         timeout: aiohttp.ClientTimeout | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Yield the answer; one that only says when to come back is obeyed, not shown."""
+        """Yield the answer; one that only says when to come back is obeyed, not shown.
+
+        Credentials that renew themselves are shown anew, once, where they are refused.
+        """
         options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
-        if content is not None:
-            options["headers"] = {"Content-Type": content[0]}
+        headers = options["headers"] = {} if content is None else {"Content-Type": content[0]}
+        if self._server_name is not None:
+            options["server_hostname"] = self._server_name
+        shown = None
         for tries in itertools.count(1):
             if content is not None:
                 options["data"] = _payload(content[1])
+            refused, shown = shown, await self._identify(headers, refused=shown)
             async with self._session.request(
                 method, self._server + path, params=query, **options
             ) as response:
+                if response.status == 401 and shown is not None and refused is None:
+                    continue
+                shown = None
                 wait = wait_asked_for(response.status, response.headers.get("Retry-After"))
                 if wait is None or tries == _MAX_TRIES:
                     yield response
                     return
             await asyncio.sleep(wait)
+
+    async def _identify(self, headers: dict[str, str], *, refused: str | None) -> str | None:
+        """Say who we are, where the session's own headers do not; return what was said."""
+        if self._authorization is None:
+            return None
+        who = await self._authorization.header(rejected=refused)
+        if who is not None:
+            headers["Authorization"] = who
+        return who
 
 
 def wait_asked_for(status: int, retry_after: str | None) -> float | None:

@@ -84,9 +84,7 @@ class Controller:
             return "retry"
         except ApiError as error:
             delay = self.queue.retry(item)
-            log.warning(
-                "reconcile failed", extra=facts | {"error": error.message, "retry_in": delay}
-            )
+            log.warning("reconcile failed", extra=facts | error.facts | {"retry_in": delay})
             return "retry"
         except Exception:
             log.exception("reconcile failed", extra=facts)

@@ -12,7 +12,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+_MISSING_RIGHT = re.compile(
+    r'cannot (\S+) resource "([^"]+)" in API group "([^"]*)" (?:at the|in the) (cluster|namespace)'
+)
+"""How Kubernetes' RBAC refuses."""
 
 
 class ApiError(Exception):
@@ -42,6 +48,11 @@ class ApiError(Exception):
         """What the error is about, and its causes."""
         return self.status.get("details") or {}
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a log line tells of it."""
+        return {"error": self.message}
+
 
 class BadRequest(ApiError):
     """The request cannot be understood."""
@@ -53,6 +64,21 @@ class Unauthorized(ApiError):
 
 class Forbidden(ApiError):
     """Who asks may not do that, or nobody may now."""
+
+    @property
+    def rule(self) -> str:
+        """The rule of a role that would allow it, as YAML; "" where no right is missing."""
+        found = _MISSING_RIGHT.search(self.message)
+        if found is None:
+            return ""
+        verb, resource, group, scope = found.groups()
+        rule = f'{{apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]}}'
+        return f"{rule} in a {'ClusterRole' if scope == 'cluster' else 'Role of that namespace'}"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the server said, and the rule to add where it is a right that lacks."""
+        return {"error": self.message} | ({"rule": self.rule} if self.rule else {})
 
 
 class NotFound(ApiError):

@@ -11,7 +11,9 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from hearth.kube.client import Access, KubeClient
+from hearth.kube.access import Access
+from hearth.kube.client import KubeClient
+from hearth.kube.kubeconfig import access_of
 from hearth.kube.meta import Object
 from hearth.kube.resources import CONFIGMAPS, SECRETS, Resource
 from tests.bench.hearth import RunningHearth
@@ -136,7 +138,7 @@ async def _stall(kubeconfig: Path, pool: ProcessPoolExecutor) -> float:
 
 def rows() -> list[Row]:
     with RunningHearth() as hearth, tempfile.TemporaryDirectory() as folder:
-        access = Access.from_kubeconfig(hearth.kubeconfig)
+        access = access_of(hearth.kubeconfig)
         asyncio.run(_seed(hearth.kubeconfig, 1, "one"))
         gets = [_wrk(access, f"{_PATH}/one-0") for _ in range(RUNS)]
         creates = []

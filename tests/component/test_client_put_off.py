@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from hearth.kube.client import Access, KubeClient
+from hearth.kube.access import Access
+from hearth.kube.client import KubeClient
 from hearth.kube.errors import TooManyRequests
 from hearth.kube.resources import CONFIGMAPS
 

@@ -31,7 +31,7 @@ async def running(folder: Path) -> AsyncIterator[Path]:
     """The kubeconfig of an API server with serving's controllers and webhooks."""
     async with running_apiserver(folder) as server:
         ready = asyncio.Event()
-        config = serving.ServingConfig(kubeconfig=server.kubeconfig, data_dir=folder)
+        config = serving.ServingConfig(kubeconfig=server.kubeconfig)
         task = asyncio.create_task(serving.run(config, ready.set), name="serving")
         waiting = asyncio.create_task(ready.wait(), name="waiting")
         try:

@@ -14,9 +14,10 @@ from hearth.knative.settings import LiveSettings
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, BadRequest, Invalid
+from hearth.kube.leadership import ALONE
+from hearth.kube.registration import Registration
 from hearth.kube.resources import CONFIGMAPS, CRDS, NAMESPACES
-from hearth.kube.webhooks import register
-from hearth.kube.webhooks import serving as serving_webhooks
+from hearth.kube.webhooks import Endpoint
 from serving import install
 from serving.api.settings import Settings
 from serving.webhook.admission import ADMISSION
@@ -31,15 +32,16 @@ async def running(folder: Path) -> AsyncIterator[KubeClient]:
         await stack.enter_async_context(client)
         settings = LiveSettings(Settings())
         handlers = ADMISSION.handlers(lambda: settings.value, client)
-        webhooks = await stack.enter_async_context(serving_webhooks(handlers))
-        await register(client, webhooks, [ADMISSION.config_webhook()])
+        registration = Registration(client, handlers, Endpoint(), leadership=ALONE)
+        await stack.enter_async_context(registration.serving())
+        await registration.register([ADMISSION.config_webhook()])
         await install.install(client, domain="localhost")
         cache = WatchCache(client, CONFIGMAPS, namespace="knative-serving")
         settings.follow(cache, system_namespace="knative-serving")
         task = asyncio.create_task(cache.run(), name="config-maps")
         stack.push_async_callback(_ended, task)
         await cache.synced()
-        await register(client, webhooks, ADMISSION.kind_webhooks())
+        await registration.register(ADMISSION.kind_webhooks())
         yield client
 
 

@@ -25,12 +25,12 @@ Run = Callable[[Path, Path, Callable[[], None]], Awaitable[None]]
 
 
 async def run_serving(kubeconfig: Path, folder: Path, ready: Callable[[], None]) -> None:
-    await serving.run(serving.ServingConfig(kubeconfig, folder), ready)
+    await serving.run(serving.ServingConfig(kubeconfig), ready)
 
 
 async def run_eventing(kubeconfig: Path, folder: Path, ready: Callable[[], None]) -> None:
     url = "http://127.0.0.1:1"
-    await eventing.run(eventing.EventingConfig(kubeconfig, folder, broker_url=url), ready)
+    await eventing.run(eventing.EventingConfig(kubeconfig, broker_url=url), ready)
 
 
 BOTH = pytest.mark.parametrize(

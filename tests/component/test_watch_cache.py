@@ -13,9 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
+from hearth.kube.access import Access
 from hearth.kube.apply import apply_plan
 from hearth.kube.cache import WatchCache, put_into
-from hearth.kube.client import Access, KubeClient
+from hearth.kube.client import KubeClient
 from hearth.kube.errors import AlreadyExists, Conflict, NotFound, Retryable, Unavailable
 from hearth.kube.events import EventRecorder
 from hearth.kube.meta import Object, name

@@ -24,8 +24,10 @@ from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.cluster.node.volumes.sources import ClusterSources
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.events import EventRecorder
-from hearth.kube.client import Access, KubeClient
+from hearth.kube.access import Access
+from hearth.kube.client import KubeClient
 from hearth.kube.clock import wall_clock
+from hearth.kube.kubeconfig import access_of
 from hearth.observability.metrics import REGISTRY
 
 
@@ -55,7 +57,7 @@ async def run(
 
     Pods are processes unless another runtime is given.
     """
-    access = Access.from_kubeconfig(config.kubeconfig)
+    access = access_of(config.kubeconfig)
     runtime = runtime or _process_runtime(config, access)
     machine = replace(read_machine(config.data_dir), runtime=runtime.version)
     async with KubeClient(access, user_agent="hearth-node") as client:

@@ -128,7 +128,6 @@ async def cluster(folder, *, with_broker=True, factories=ENGINES):
         found = Cluster(client, session, server.kubeconfig, folder, port)
         config = control.EventingConfig(
             server.kubeconfig,
-            folder,
             broker_url=f"http://127.0.0.1:{port}",
             broker_classes=frozenset(factories),
         )

@@ -258,7 +258,6 @@ async def foreign(tmp_path: Path) -> AsyncIterator[Foreign]:
         kubelet, gateway, stats = Kubelet(client), _free_port(), _free_port()
         serving = ServingConfig(
             kubeconfig,
-            tmp_path,
             stats_port=stats,
             domain="example.com",
             pre_stop_seconds=PRE_STOP_SECONDS,

@@ -29,7 +29,7 @@ async def client(tmp_path: Path) -> AsyncIterator[KubeClient]:
         KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test") as client,
     ):
         ready = asyncio.Event()
-        task = asyncio.create_task(run(ServingConfig(server.kubeconfig, tmp_path), ready.set))
+        task = asyncio.create_task(run(ServingConfig(server.kubeconfig), ready.set))
         try:
             async with asyncio.timeout(20):
                 await ready.wait()

@@ -232,7 +232,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kub
     ):
         ready = asyncio.Event()
         tasks = [
-            asyncio.create_task(run(ServingConfig(server.kubeconfig, folder), ready.set)),
+            asyncio.create_task(run(ServingConfig(server.kubeconfig), ready.set)),
             asyncio.create_task(
                 run_controllers(ControllersConfig(server.kubeconfig), lambda: None)
             ),

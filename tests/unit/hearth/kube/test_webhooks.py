@@ -1,45 +1,87 @@
-"""Webhook configurations and the certificate behind them."""
+"""Webhook configurations: what is told to API servers, and when it has to be told again."""
 
-import base64
+from __future__ import annotations
+
+import copy
+from typing import Any
 
 import pytest
-from cryptography import x509
 
-from hearth.kube.webhooks import (
-    Webhook,
-    WebhookServer,
-    configuration,
-    make_certificate,
-    writes_rule,
-)
+from hearth.kube.webhooks import Service, Webhook, configuration, corrected, writes_rule
 
-SERVER = WebhookServer("https://127.0.0.1:1", b"pem")
+CLIENT_CONFIG = {"url": "https://127.0.0.1:1/path", "caBundle": "cGVt"}
 RULES = (writes_rule("g", ("v1",), ("things",)),)
+SELECTORS = {
+    "namespaceSelector": {"matchExpressions": [{"key": "exclude", "operator": "DoesNotExist"}]}
+}
 
 
 @pytest.mark.parametrize(
     ("mutating", "kind"),
     [(True, "MutatingWebhookConfiguration"), (False, "ValidatingWebhookConfiguration")],
 )
-def test_configuration(mutating, kind):
+def test_configuration(mutating: bool, kind: str) -> None:
     webhook = Webhook("w.example", "/path", RULES, mutating=mutating, labels={"a": "b"})
-    found = configuration(webhook, SERVER)
+    found = configuration(webhook, CLIENT_CONFIG)
     assert found["kind"] == kind
     assert found["metadata"] == {"name": "w.example", "labels": {"a": "b"}}
     [hook] = found["webhooks"]
-    assert hook["clientConfig"]["url"] == "https://127.0.0.1:1/path"
-    assert base64.b64decode(hook["clientConfig"]["caBundle"]) == b"pem"
+    assert hook["clientConfig"] == CLIENT_CONFIG
+    assert (hook["failurePolicy"], hook["timeoutSeconds"]) == ("Fail", 10)
     assert hook["rules"][0]["operations"] == ["CREATE", "UPDATE"]
 
 
-def test_selectors_narrow_what_is_asked():
-    selectors = {"objectSelector": {"matchLabels": {"a": "b"}}}
-    [hook] = configuration(Webhook("w", "/", RULES, selectors=selectors), SERVER)["webhooks"]
-    assert hook["objectSelector"] == selectors["objectSelector"]
+def registered(**changes: Any) -> dict[str, Any]:
+    """A configuration as an API server gives it back: with versions and defaults."""
+    found = copy.deepcopy(configuration(webhook(), CLIENT_CONFIG))
+    found["metadata"] |= {"resourceVersion": "7", "uid": "u"}
+    found["webhooks"][0] |= {"objectSelector": {}, "matchConditions": None, **changes}
+    return found
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "webhook.ns.svc"])
-def test_the_certificate_names_the_host(host):
-    certificate = x509.load_pem_x509_certificate(make_certificate(host)[0])
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert [str(name.value) for name in names] == [host]
+def webhook() -> Webhook:
+    return Webhook("w", "/path", RULES, labels={"a": "b"}, selectors=SELECTORS)
+
+
+def test_what_is_registered_already_is_not_written_again() -> None:
+    assert corrected(registered(), configuration(webhook(), CLIENT_CONFIG)) is None
+
+
+def test_what_a_cluster_adds_to_selectors_is_left_alone() -> None:
+    """AKS puts such a condition into every webhook, again and again."""
+    conditions = [
+        {"key": "control-plane", "operator": "DoesNotExist"},
+        *SELECTORS["namespaceSelector"]["matchExpressions"],
+    ]
+    found = registered(namespaceSelector={"matchExpressions": conditions})
+    assert corrected(found, configuration(webhook(), CLIENT_CONFIG)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"clientConfig": {"url": "https://127.0.0.1:1/path"}}, id="no bundle"),
+        pytest.param({"rules": []}, id="no rules"),
+        pytest.param({"namespaceSelector": {}}, id="no selector"),
+        pytest.param({"failurePolicy": "Ignore"}, id="policy"),
+        pytest.param({"timeoutSeconds": 1}, id="time-out"),
+    ],
+)
+def test_what_differs_is_put_back(changes: dict[str, Any]) -> None:
+    wanted = configuration(webhook(), CLIENT_CONFIG)
+    found = corrected(registered(**changes), wanted)
+    assert found is not None
+    assert found["webhooks"] == wanted["webhooks"]
+    assert found["metadata"]["resourceVersion"] == "7"
+
+
+def test_labels_of_others_stay() -> None:
+    known = registered(failurePolicy="Ignore")
+    known["metadata"]["labels"] = {"theirs": "x"}
+    found = corrected(known, configuration(webhook(), CLIENT_CONFIG))
+    assert found is not None
+    assert found["metadata"]["labels"] == {"theirs": "x", "a": "b"}
+
+
+def test_the_first_name_of_a_service_is_what_api_servers_ask_for() -> None:
+    assert Service("ns", "webhook", "certs").hosts[0] == "webhook.ns.svc"

@@ -1,0 +1,161 @@
+"""The components and what each is told: the one place where the packages meet.
+
+Started by the supervisor of one machine and by ``hearth run`` in a cluster, with other settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from hearth.cli.settings import Settings
+from hearth.process import Main, Ready
+
+_SERVING = "knative-serving"
+_WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
+_STATS_SECRET = "hearth-stats"
+
+
+def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
+    """Controllers of serving and eventing, autoscaler and webhooks."""
+    from eventing import main as eventing
+    from hearth.knative.leaderelection import Candidacy
+    from hearth.kube.webhooks import Endpoint, Service
+    from serving import main as serving
+
+    replica = settings.replica
+
+    def endpoint(port: int, service_port: int) -> Endpoint:
+        service = Service(_SERVING, _WEBHOOK_SERVICE, _WEBHOOK_SECRET, service_port)
+        return Endpoint(
+            host=settings.control_host,
+            port=port,
+            service=None if replica is None else service,
+            drain_delay_seconds=settings.drain_delay_seconds,
+        )
+
+    election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip)
+    eventing_config = eventing.EventingConfig(
+        kubeconfig=settings.kubeconfig,
+        broker_url=settings.broker_url,
+        webhooks=endpoint(settings.eventing_webhook_port, 444),
+        installs=replica is None,
+        election=election,
+    )
+
+    async def run_serving(ready: Ready) -> None:
+        config = serving.ServingConfig(
+            kubeconfig=settings.kubeconfig,
+            webhooks=endpoint(settings.webhook_port, 443),
+            stats_host=settings.control_host,
+            stats_port=settings.stats_port,
+            stats_token=await _stats_token(settings, makes=True),
+            external_port=settings.external_port,
+            installs=replica is None,
+            pre_stop_seconds=settings.pre_stop_seconds,
+            election=election,
+        )
+        await serving.run(config, _both(serving_ready, ready))
+
+    return together(run_serving, lambda ready: eventing.run(eventing_config, ready))
+
+
+def activator(settings: Settings) -> Main:
+    """The gateway: router, cold-start buffer, limiter and meter."""
+    from activator.main import ActivatorConfig, run
+
+    replica = settings.replica
+
+    async def main(ready: Ready) -> None:
+        config = ActivatorConfig(
+            kubeconfig=settings.kubeconfig,
+            host=settings.host,
+            port=settings.gateway_port,
+            internal_host=settings.host,
+            internal_port=settings.internal_port,
+            stats_address="" if replica else f"{settings.control_host}:{settings.stats_port}",
+            finds_autoscalers=replica is not None,
+            stats_token=await _stats_token(settings, makes=False),
+            name=replica.pod_name if replica else "activator",
+            drain_delay_seconds=settings.drain_delay_seconds,
+            drain_seconds=settings.drain_seconds,
+        )
+        await run(config, ready)
+
+    return main
+
+
+def _broker(settings: Settings, name: str) -> Main:
+    from eventing.engines.classes import EnginesConfig
+    from eventing.runtime import main
+
+    runs = {
+        "broker": main.run,
+        "broker-ingress": main.run_ingress,
+        "broker-dispatcher": main.run_dispatcher,
+    }
+    config = main.BrokerConfig(
+        kubeconfig=settings.kubeconfig,
+        engines=EnginesConfig(settings.data_dir / "broker"),
+        host=settings.host,
+        port=settings.broker_port,
+        # Pods resolve in-cluster names by DNS; a machine has none, and asks the gateway itself.
+        gateway_address=None if settings.replica else (settings.host, settings.internal_port),
+        drain_delay_seconds=settings.drain_delay_seconds,
+    )
+
+    async def run(ready: Ready) -> None:
+        await runs[name](config, ready)
+
+    return run
+
+
+COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
+    "control": control,
+    "activator": activator,
+    "broker": lambda settings: _broker(settings, "broker"),
+    "broker-ingress": lambda settings: _broker(settings, "broker-ingress"),
+    "broker-dispatcher": lambda settings: _broker(settings, "broker-dispatcher"),
+}
+"""What runs on one machine and in clusters, by name."""
+
+
+async def _stats_token(settings: Settings, *, makes: bool) -> str:
+    if settings.replica is None or settings.stats_token:
+        return settings.stats_token
+    from hearth.kube.client import KubeClient
+    from hearth.kube.keptfiles import shared_token
+
+    async with KubeClient.from_kubeconfig(settings.kubeconfig) as client:
+        return await shared_token(client, (_SERVING, _STATS_SECRET), makes=makes)
+
+
+def together(*mains: Main) -> Main:
+    """Runs several parts in one process: ready when all are, ended when one ends."""
+
+    async def run_all(ready: Ready) -> None:
+        waiting = len(mains)
+
+        def one_is_ready() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting == 0:
+                ready()
+
+        async with asyncio.TaskGroup() as group:
+            for main in mains:
+                group.create_task(_awaited(main(one_is_ready)))
+
+    return run_all
+
+
+def _both(first: Ready, second: Ready) -> Ready:
+    def call() -> None:
+        first()
+        second()
+
+    return call
+
+
+async def _awaited(running: Awaitable[None]) -> None:
+    await running

@@ -1,0 +1,118 @@
+"""The settings of components: the one place that knows what they are called outside.
+
+``hearth run`` takes them from the environment, ``hearth up`` from its layout; both start the same
+components with them (``hearth.cli.components``). Defaults are those of a pod in a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+PREFIX = "HEARTH_"
+
+
+class InvalidSetting(Exception):
+    """A setting that means nothing; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Who a component is among several of its kind in a cluster."""
+
+    pod_name: str
+    pod_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Each field but the first two is ``HEARTH_`` and its name in the environment."""
+
+    kubeconfig: Path
+    replica: Replica | None = None
+    """None where each component is there once and on this machine."""
+    log_level: str = "INFO"
+    log_format: str = "json"
+    """``json`` or ``text``."""
+    host: str = "0.0.0.0"
+    """The address that the gateway and the broker listen on, and what is asked for metrics."""
+    control_host: str = "0.0.0.0"
+    """The address that webhooks and the autoscaler's statistics listen on."""
+    metrics_port: int = 9090
+    health_port: int = 9091
+    gateway_port: int = 8080
+    internal_port: int = 8081
+    webhook_port: int = 8443
+    eventing_webhook_port: int = 8444
+    stats_port: int = 8088
+    broker_port: int = 8080
+    external_port: int = 80
+    """The gateway's port as URLs show it."""
+    stats_token: str = ""
+    """What lets activators in to the autoscaler; empty: the one that the Secret holds."""
+    broker_url: str = "http://broker-ingress.knative-eventing.svc.cluster.local"
+    data_dir: Path = Path("/var/lib/hearth")
+    """Where the broker's log is."""
+    pre_stop_seconds: int = 3
+    """How long users' pods go on before they are told to end."""
+    drain_delay_seconds: float = 5.0
+    """How long a component that ends is still listening, though it is not ready any more."""
+    drain_seconds: float = 600.0
+    """How long the activator waits for requests in flight."""
+
+
+_NOT_SET = ("kubeconfig", "replica")
+NAMES = {PREFIX + each.name.upper(): each for each in fields(Settings) if each.name not in _NOT_SET}
+"""The settings by their names in the environment."""
+_FILE = "_FILE"
+"""Behind a name: the value is what the file of that name holds."""
+
+
+def from_environment(environment: Mapping[str, str], kubeconfig: Path) -> Settings:
+    """Return the settings of a pod; raise InvalidSetting, which says what to mend."""
+    given: dict[str, Any] = {}
+    for name, each in NAMES.items():
+        text = _text(environment, name)
+        if text is not None:
+            given[each.name] = _value(name, type(each.default), text)
+    replica = Replica(environment.get("POD_NAME", ""), environment.get("POD_IP", ""))
+    for value, name, path in (
+        (replica.pod_name, "POD_NAME", "metadata.name"),
+        (replica.pod_ip, "POD_IP", "status.podIP"),
+    ):
+        if not value:
+            raise InvalidSetting(f"{name} is not set: give it the pod's {path} by the downward API")
+    return Settings(kubeconfig, replica, **given)
+
+
+def _text(environment: Mapping[str, str], name: str) -> str | None:
+    if name in environment:
+        return environment[name]
+    path = environment.get(name + _FILE)
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise InvalidSetting(f"{name}{_FILE}: {path}: {error.strerror}") from error
+
+
+def _value(name: str, kind: type, text: str) -> Any:
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise InvalidSetting(f"{name}: {text!r} is no number") from error
+    if kind in (int, float) and not 0 <= value <= 86_400:
+        raise InvalidSetting(f"{name}: {text} is out of range")
+    allowed = _CHOICES.get(name)
+    if allowed is not None and value not in allowed:
+        raise InvalidSetting(f"{name}: {text!r} is none of {', '.join(allowed)}")
+    return value
+
+
+_CHOICES = {
+    f"{PREFIX}LOG_FORMAT": ("json", "text"),
+    f"{PREFIX}LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
+}
