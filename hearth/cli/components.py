@@ -63,10 +63,12 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
 def activator(settings: Settings) -> Main:
     """The gateway: router, cold-start buffer, limiter and meter."""
     from activator.main import ActivatorConfig, run
+    from activator.peers import PeersConfig
 
     replica = settings.replica
 
     async def main(ready: Ready) -> None:
+        token = await _stats_token(settings, makes=False)
         config = ActivatorConfig(
             kubeconfig=settings.kubeconfig,
             host=settings.host,
@@ -75,7 +77,8 @@ def activator(settings: Settings) -> Main:
             internal_port=settings.internal_port,
             stats_address="" if replica else f"{settings.control_host}:{settings.stats_port}",
             finds_autoscalers=replica is not None,
-            stats_token=await _stats_token(settings, makes=False),
+            stats_token=token,
+            peers=PeersConfig(replica.pod_ip, settings.peers_port, token) if replica else None,
             name=replica.pod_name if replica else "activator",
             drain_delay_seconds=settings.drain_delay_seconds,
             drain_seconds=settings.drain_seconds,

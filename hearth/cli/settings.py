@@ -44,6 +44,7 @@ class Settings:
     health_port: int = 9091
     gateway_port: int = 8080
     internal_port: int = 8081
+    peers_port: int = 8082
     webhook_port: int = 8443
     eventing_webhook_port: int = 8444
     stats_port: int = 8088

@@ -6,8 +6,8 @@ Made by ``hearth.kube.kubeconfig``. What renews itself (a mounted token, a plugi
 
 from __future__ import annotations
 
+import os
 import ssl
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +74,8 @@ class Access:
 
 def load_chain(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
     """Have connections from now on show this certificate."""
-    # The ssl module reads keys from files only; this one is gone as soon as it is read.
-    with tempfile.NamedTemporaryFile() as file:
+    # The ssl module reads keys from files only; this one is in memory, and never on a disk.
+    with os.fdopen(os.memfd_create("certificate"), "wb") as file:
         file.write(certificate + b"\n" + key)
         file.flush()
-        context.load_cert_chain(file.name)
+        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")

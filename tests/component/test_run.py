@@ -75,7 +75,7 @@ class Pod:
 
 
 PORTS = (
-    *("METRICS", "HEALTH", "GATEWAY", "INTERNAL"),
+    *("METRICS", "HEALTH", "GATEWAY", "INTERNAL", "PEERS"),
     *("WEBHOOK", "EVENTING_WEBHOOK", "STATS", "BROKER"),
 )
 
