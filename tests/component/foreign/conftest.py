@@ -238,7 +238,7 @@ class Foreign:
                 await asyncio.sleep(0.01)
 
 
-async def _controllers(client: KubeClient) -> None:
+async def kubernetes_controllers(client: KubeClient) -> None:
     """Kubernetes' own, but the one for EndpointSlices."""
     manager = Manager(client, name="kube-controller-manager")
     for spec in CONTROLLERS:
@@ -270,7 +270,7 @@ async def foreign(tmp_path: Path) -> AsyncIterator[Foreign]:
             drain_seconds=1.0,
         )
         controls, serves = asyncio.Event(), asyncio.Event()
-        await _started(stack, kubelet.run(), _controllers(client))
+        await _started(stack, kubelet.run(), kubernetes_controllers(client))
         await _started(stack, run_serving(serving, controls.set))
         async with asyncio.timeout(WAIT_SECONDS):
             await controls.wait()

@@ -1,0 +1,372 @@
+"""Each component may do what it does, and nothing else.
+
+Hearth's programs run as in a cluster, with the tokens of their ServiceAccounts, against an API
+server that holds them to the rules of ``config/base`` and records what they ask for. What they do
+here is meant to be everything they ever do: a rule that is missing fails what needs it, and a rule
+that nothing needed is one too many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
+from hearth.cluster.rest import http
+from hearth.install.bundle import Choice, objects_of
+from hearth.install.cluster import Cluster
+from hearth.install.installer import Installer
+from hearth.knative.resources import (
+    BROKERS,
+    CLUSTERDOMAINCLAIMS,
+    CONFIGURATIONS,
+    DOMAINMAPPINGS,
+    KINGRESSES,
+    KSERVICES,
+    PODAUTOSCALERS,
+    REVISIONS,
+    ROUTES,
+    TRIGGERS,
+)
+from hearth.kube import meta
+from hearth.kube.client import KubeClient
+from hearth.kube.conditions import Conditions
+from hearth.kube.errors import NotFound
+from hearth.kube.install import config_folder
+from hearth.kube.meta import Object, name
+from hearth.kube.resources import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    ENDPOINTSLICES,
+    HPAS,
+    MUTATING_WEBHOOKS,
+    PODS,
+    SERVICES,
+    Resource,
+)
+from hearth.kube.views import DELETION_COST
+from serving.api.keys import DEPLOYMENT_HASH
+from tests.component.foreign.conftest import Kubelet, kubernetes_controllers
+from tests.component.install.rbac import Call, Grant, Recorder, grants_of
+
+WAIT_SECONDS = 60.0
+SERVING, EVENTING = "knative-serving", "knative-eventing"
+PORTS = (
+    "METRICS",
+    "HEALTH",
+    "GATEWAY",
+    "INTERNAL",
+    "PEERS",
+    "WEBHOOK",
+    "EVENTING_WEBHOOK",
+    "STATS",
+    "BROKER",
+)
+NOT_ASKED = {
+    # An admission plugin that the one-machine API server does not have asks for these
+    # (OwnerReferencesPermissionEnforcement): nobody sends a request to the subresource.
+    ("update", "serving.knative.dev", "services/finalizers"),
+    ("update", "serving.knative.dev", "configurations/finalizers"),
+    ("update", "serving.knative.dev", "revisions/finalizers"),
+    ("update", "serving.knative.dev", "routes/finalizers"),
+    ("update", "serving.knative.dev", "domainmappings/finalizers"),
+    ("update", "autoscaling.internal.knative.dev", "podautoscalers/finalizers"),
+    # Where two replicas reach for a Lease at the same moment, the second looks again.
+    ("get", "coordination.k8s.io", "leases"),
+}
+"""What is granted for cases that do not come about here, by verb, group and resource."""
+
+
+class Hearth:
+    """The programs of Hearth, each as its pod starts it."""
+
+    def __init__(self, server: RunningServer, client: KubeClient, folder: Path) -> None:
+        self.client = client
+        self.folder = folder
+        self.ports = {each: _free_port() for each in PORTS}
+        self._server = server
+
+    async def start(self, stack: AsyncExitStack, component: str, where: str) -> None:
+        """Run ``hearth run COMPONENT`` until the stack is left; return once it is ready."""
+        kubeconfig = await self._kubeconfig(component, where)
+        ports = {f"HEARTH_{each}_PORT": str(port) for each, port in self.ports.items()}
+        own = {f"HEARTH_{each}_PORT": str(_free_port()) for each in ("METRICS", "HEALTH")}
+        log = (self.folder / f"{component}.log").open("wb")
+        stack.callback(log.close)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "hearth.cli.main",
+            "run",
+            component,
+            stdout=log,
+            stderr=log,
+            env={
+                **os.environ,
+                **ports,
+                **own,
+                "KUBECONFIG": str(kubeconfig),
+                "POD_NAME": f"hearth-{component}-0",
+                "POD_NAMESPACE": where,
+                "POD_IP": "127.0.0.1",
+                "HEARTH_DATA_DIR": str(self.folder),
+                "HEARTH_DRAIN_DELAY_SECONDS": "0",
+                "HEARTH_DRAIN_SECONDS": "1",
+                "HEARTH_PRE_STOP_SECONDS": "1",
+            },
+        )
+        stack.push_async_callback(_ended, process)
+        await self.until(lambda: self._is_ready(process, int(own["HEARTH_HEALTH_PORT"])))
+
+    async def _is_ready(self, process: asyncio.subprocess.Process, port: int) -> bool:
+        assert process.returncode is None, _logs(self.folder)
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return False
+        writer.write(b"GET /readyz HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n")
+        head = await reader.readline()
+        writer.close()
+        return b" 200 " in head
+
+    async def _kubeconfig(self, component: str, where: str) -> Path:
+        """The kubeconfig with the token of a component's ServiceAccount."""
+        path = f"/api/v1/namespaces/{where}/serviceaccounts/hearth-{component}/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        answer = await self.client.request("POST", path, body=request)
+        content = yaml.safe_load(self._server.kubeconfig.read_text())
+        content["users"][0]["user"] = {"token": answer["status"]["token"]}
+        found = self.folder / f"{component}.kubeconfig"
+        found.write_text(yaml.safe_dump(content))
+        return found
+
+    async def lead_webhooks_here(self) -> None:
+        """What the cluster's own controller would do for the pod of the webhooks."""
+        ports = (("https", "WEBHOOK"), ("https-events", "EVENTING_WEBHOOK"))
+        labels = {"kubernetes.io/service-name": "hearth-webhook"}
+        await self.client.create(
+            ENDPOINTSLICES,
+            {
+                "apiVersion": ENDPOINTSLICES.api_version,
+                "kind": ENDPOINTSLICES.kind,
+                "metadata": {"name": "hearth-webhook", "namespace": SERVING, "labels": labels},
+                "addressType": "IPv4",
+                "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+                "ports": [{"name": title, "port": self.ports[of]} for title, of in ports],
+            },
+        )
+
+    # -- what a user does ----------------------------------------------------------------------
+
+    async def make(
+        self, resource: Resource, title: str, spec: Any, *, dry_run: bool = False
+    ) -> None:
+        metadata = {"name": title, "namespace": "default"}
+        obj = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
+        await self.client.create(resource, {**obj, "spec": spec}, dry_run=dry_run)
+
+    async def service(self, title: str, **annotations: str) -> None:
+        own = {"autoscaling.knative.dev/" + k.replace("_", "-"): v for k, v in annotations.items()}
+        await self.make(KSERVICES, title, {"template": template(**own)})
+        await self.ready(KSERVICES, title)
+
+    async def ready(self, resource: Resource, title: str) -> None:
+        async def is_ready() -> bool:
+            return Conditions.of(await self.client.get(resource, title, "default")).is_true("Ready")
+
+        await self.until(is_ready)
+
+    async def change(self, resource: Resource, title: str, **patch: Any) -> None:
+        await self.client.patch(resource, title, "default", patch)
+
+    async def settings(self, title: str, **data: str) -> None:
+        data = {key.replace("_", "-"): value for key, value in data.items()}
+        await self.client.patch(CONFIGMAPS, title, SERVING, {"data": data})
+
+    async def there(self, resource: Resource, title: str) -> bool:
+        where = "default" if resource.namespaced else None
+        try:
+            return bool(await self.client.get(resource, title, where))
+        except NotFound:
+            return False
+
+    async def gone(self, resource: Resource, title: str) -> bool:
+        return not await self.there(resource, title)
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not await condition():
+                await asyncio.sleep(0.02)
+
+
+def template(value: str = "1", **annotations: str) -> Object:
+    env = [{"name": "VALUE", "value": value}]
+    spec = {"containers": [{"image": "elsewhere/app:1", "env": env}], "timeoutSeconds": 20}
+    return {"metadata": {"annotations": annotations}, "spec": spec}
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _logs(folder: Path) -> str:
+    return "\n".join(path.read_text()[-3000:] for path in folder.glob("*.log"))
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(WAIT_SECONDS):
+        await process.wait()
+
+
+@asynccontextmanager
+async def running(folder: Path, recorder: Recorder) -> AsyncIterator[Hearth]:
+    """A cluster with Hearth in it: all but its pods and Kubernetes' own controllers is real."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running_apiserver(folder / "api"))
+        client = await stack.enter_async_context(
+            KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test")
+        )
+        objects = objects_of(config_folder(), Choice())
+        await Installer(Cluster(client), objects, say=lambda _: None).apply()
+        for obj in (await client.list(DEPLOYMENTS, SERVING))[0]:
+            await client.delete(DEPLOYMENTS, name(obj), SERVING)  # here they are processes
+        kubelet = Kubelet(client)
+        kubelet.ready.set()
+        for main in (kubelet.run(), kubernetes_controllers(client)):
+            stack.push_async_callback(_cancelled, asyncio.ensure_future(main))
+        hearth = Hearth(server, client, folder)
+        await hearth.lead_webhooks_here()
+        await hearth.start(stack, "control", SERVING)
+        await hearth.start(stack, "activator", SERVING)
+        await hearth.start(stack, "broker", EVENTING)
+        yield hearth
+
+
+async def _cancelled(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _serve(hearth: Hearth) -> None:
+    """Services, revisions, traffic, tags, garbage, drift."""
+    await hearth.settings("config-gc", min_non_active_revisions="0", max_non_active_revisions="0")
+    await hearth.make(KSERVICES, "one", {"template": template()}, dry_run=True)
+    await hearth.make(CONFIGURATIONS, "bare", {"template": template()})
+    traffic = [{"configurationName": "bare", "percent": 100}]
+    await hearth.make(ROUTES, "bare", {"traffic": traffic})
+    await hearth.ready(ROUTES, "bare")
+    await hearth.service("one")
+    await hearth.change(KSERVICES, "one", spec={"template": template("2")})
+    await hearth.until(lambda: hearth.gone(REVISIONS, "one-00001"))
+    latest = {"latestRevision": True, "percent": 100}
+    await hearth.change(KSERVICES, "one", spec={"traffic": [{**latest, "tag": "t"}]})
+    await hearth.until(lambda: hearth.there(SERVICES, "t-one"))
+    await hearth.change(KSERVICES, "one", spec={"traffic": [latest]})
+    await hearth.until(lambda: hearth.gone(SERVICES, "t-one"))
+    stray = {"metadata": {"labels": {"stray": "x"}}}
+    for resource, title, patch in (
+        (DEPLOYMENTS, "one-00002-deployment", {"metadata": {"labels": {DEPLOYMENT_HASH: "x"}}}),
+        (SERVICES, "one-00002", {"spec": {"selector": {"stray": "x"}}}),
+        (PODAUTOSCALERS, "one-00002", {"spec": {"containerConcurrency": 7}}),
+        (KINGRESSES, "one", stray),
+        (CONFIGURATIONS, "one", stray),
+        (ROUTES, "one", stray),
+    ):
+        await _mended(hearth, resource, title, patch)
+
+
+async def _mended(hearth: Hearth, resource: Resource, title: str, patch: Object) -> None:
+    """Somebody changes a child, and it is put right."""
+    before = await hearth.client.get(resource, title, "default")
+    await hearth.client.patch(resource, title, "default", patch)
+
+    async def is_mended() -> bool:
+        now = await hearth.client.get(resource, title, "default")
+        return (now["spec"], meta.labels(now)) == (before["spec"], meta.labels(before))
+
+    await hearth.until(is_mended)
+
+
+async def _scale(hearth: Hearth) -> None:
+    """A HorizontalPodAutoscaler, and a pod that is given up as the least busy one."""
+    cpu = {"class": "hpa.autoscaling.knative.dev", "metric": "cpu", "target": "70"}
+    await hearth.service("cpu", **cpu)
+    await _mended(hearth, HPAS, "cpu-00001", {"spec": {"maxReplicas": 3}})
+    await hearth.service("two", initial_scale="2", window="6s")
+
+    async def one_is_given_up() -> bool:
+        pods, _ = await hearth.client.list(PODS, "default")
+        return any(DELETION_COST in meta.annotations(pod) for pod in pods)
+
+    await hearth.until(one_is_given_up)
+
+
+async def _map(hearth: Hearth) -> None:
+    """A domain that is claimed, taken over by an older route, and given back."""
+    await hearth.settings("config-network", autocreate_cluster_domain_claims="true")
+    reference = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "one"}
+    domain = "one.default.example.org"
+    await hearth.make(DOMAINMAPPINGS, domain, {"ref": reference})
+    await hearth.until(lambda: hearth.there(KINGRESSES, domain))
+    await hearth.settings("config-domain", **{"example.org": ""})
+    await hearth.until(lambda: hearth.gone(KINGRESSES, domain))
+    await hearth.client.delete(DOMAINMAPPINGS, domain, "default")
+    await hearth.until(lambda: hearth.gone(CLUSTERDOMAINCLAIMS, domain))
+
+
+async def _send(hearth: Hearth) -> None:
+    """A broker with triggers for everything that can be sent to."""
+    await hearth.make(BROKERS, "b", {})
+    await hearth.ready(BROKERS, "b")
+    for resource, title in ((KSERVICES, "one"), (ROUTES, "one"), (BROKERS, "b"), (SERVICES, "one")):
+        to = {"apiVersion": resource.api_version, "kind": resource.kind, "name": title}
+        own = resource.kind.lower() + resource.group.partition(".")[0]
+        await hearth.make(TRIGGERS, own, {"broker": "b", "subscriber": {"ref": to}})
+        await hearth.ready(TRIGGERS, own)
+
+
+async def _strip(hearth: Hearth) -> None:
+    """Somebody takes a hook's rules away."""
+    title = "webhook.serving.knative.dev"
+    found = await hearth.client.get(MUTATING_WEBHOOKS, title)
+    stripped = {"webhooks": [{**found["webhooks"][0], "rules": []}]}
+    await hearth.client.patch(MUTATING_WEBHOOKS, title, None, stripped)
+
+    async def is_back() -> bool:
+        now = await hearth.client.get(MUTATING_WEBHOOKS, title)
+        return bool(now["webhooks"][0].get("rules"))
+
+    await hearth.until(is_back)
+
+
+async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) -> None:
+    recorder = Recorder(grants_of(objects_of(config_folder(), Choice())))
+    monkeypatch.setattr(http, "handle_resource", recorder.handle)
+    async with running(tmp_path, recorder) as hearth:
+        try:
+            await _serve(hearth)
+            await _scale(hearth)
+            await _map(hearth)
+            await _send(hearth)
+            await _strip(hearth)
+        finally:
+            assert _lines(recorder.refused) == "", "rules are missing"
+    unused = [each for each in recorder.unused() if each[1:4] not in NOT_ASKED]
+    assert _lines(unused) == "", "rules that nothing needs"
+
+
+def _lines(what: Iterable[Grant | Call]) -> str:
+    return "\n".join(sorted(f"{each.user}: {each.verb} {each[2:]}" for each in what))
