@@ -16,7 +16,8 @@ from hearth.cli.errors import UserError
 
 app = typer.Typer(
     name="hearth",
-    help="Serving and eventing the Knative way, on one machine. Begin with: hearth up",
+    help="Serving and eventing the Knative way, on one machine and on any Kubernetes. "
+    "Begin with: hearth up, or in a cluster: hearth install",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

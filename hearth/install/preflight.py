@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hearth.install.order import VERSION, is_ours
 from hearth.kube import meta
-from hearth.kube.meta import Object, labels, name, namespace
+from hearth.kube.meta import Object, labels, metadata, name, namespace
 from hearth.kube.resources import Resource
 
 OLDEST_MINOR = 30
@@ -65,6 +65,12 @@ def _foreign_definitions(definitions: Sequence[Object]) -> Iterator[str]:
     foreign = [obj for obj in definitions if not is_ours(obj)]
     if not foreign:
         return
+    if any(_is_of_one_machine(obj) for obj in foreign):
+        yield (
+            "Hearth runs here already: this is the API of `hearth up`, on one machine, and has all "
+            "that an installation would bring. Name a cluster's kubeconfig with --kubeconfig."
+        )
+        return
     first = foreign[0]
     release = next((labels(first)[key] for key in _KNATIVE_LABELS if key in labels(first)), "")
     others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
@@ -74,6 +80,12 @@ def _foreign_definitions(definitions: Sequence[Object]) -> Iterator[str]:
         "could break the Services that live by it. Install Hearth into another cluster and move "
         "route by route, or remove Knative first (its Services go with its definitions)."
     )
+
+
+def _is_of_one_machine(definition: Object) -> bool:
+    """Whether a component made it itself, as components do where nobody installs them."""
+    managers = (entry.get("manager") for entry in metadata(definition).get("managedFields") or ())
+    return any(str(manager).startswith("hearth-") for manager in managers)
 
 
 def _other_installations(workloads: Sequence[Object], namespaces: frozenset[str]) -> Iterator[str]:

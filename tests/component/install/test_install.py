@@ -20,6 +20,7 @@ from hearth.kube.errors import NotFound
 from hearth.kube.meta import generation, name, namespace
 from hearth.kube.patch import JSON_PATCH
 from hearth.kube.resources import CONFIGMAPS, CRDS, DEPLOYMENTS, NAMESPACES, SERVICES, Resource
+from serving import install
 from serving.api.crds import SERVICE
 
 SERVING = "knative-serving"
@@ -161,6 +162,12 @@ async def test_nothing_is_changed_where_a_real_knative_lives(world: World) -> No
     assert "--force" not in text
     with pytest.raises(NotFound):
         await world.client.get(NAMESPACES, SERVING)
+
+
+async def test_the_api_of_one_machine_needs_no_installation(world: World) -> None:
+    await install.install(world.client)
+    text = await world.fails("install", "--no-wait")
+    assert "Hearth runs here already" in text and "remove Knative" not in text
 
 
 async def test_a_second_installation_in_another_namespace_is_refused(world: World) -> None:

@@ -48,6 +48,13 @@ def test_definitions_of_a_real_knative_are_refused_with_its_version() -> None:
     assert "Knative 1.22.0" in text and "Nothing was changed" in text
 
 
+def test_the_api_of_one_machine_is_told_apart_from_a_real_knative() -> None:
+    own = definition()
+    own["metadata"]["managedFields"] = [{"manager": "hearth-serving"}]
+    [text] = asked(Facts(36, [own], ()))
+    assert "on one machine" in text and "--kubeconfig" in text and "Knative" not in text
+
+
 def test_our_own_definitions_are_fine() -> None:
     assert asked(Facts(36, [definition(**OURS)], [workload("0.2.0")])) == []
 
