@@ -19,7 +19,7 @@ from hearth.cli.errors import UserError
 from hearth.install import bundle, values
 from hearth.install.bundle import Choice
 from hearth.install.cluster import Cluster, UnknownKind
-from hearth.install.installer import Installer, NotAllowed, NotReady, Report
+from hearth.install.installer import Installer, NotReady, Refused, Report
 from hearth.install.kustomize import KustomizeError
 from hearth.install.order import describe
 from hearth.install.preflight import missing_rights, needed_rights, refusals
@@ -85,7 +85,7 @@ async def _install(cluster: Cluster, options: InstallOptions, chosen: Choice | N
     choice, here = chosen or await _last_choice(cluster), version("hearth-serving")
     objects = [*_objects(choice), bundle.record(choice, here)]
     await _check(cluster, objects, here, upgrade=options.upgrade or options.diff)
-    installer = Installer(cluster, objects, say=print, force=options.force)
+    installer = Installer(cluster, objects, say=print, chosen=choice.values, force=options.force)
     if options.diff:
         changes = await installer.differences()
         print("\n".join(changes) or "Nothing would change.")
@@ -184,5 +184,5 @@ def _in_cluster(kubeconfig: Path | None, work: Callable[[Cluster], Coroutine[Non
 
     try:
         return asyncio.run(connected())
-    except (ApiError, KustomizeError, NotAllowed, NotReady, UnknownKind) as error:
+    except (ApiError, KustomizeError, NotReady, Refused, UnknownKind) as error:
         raise UserError(str(error)) from error

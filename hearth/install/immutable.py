@@ -1,10 +1,11 @@
-"""What a cluster does not let be changed once it is there: a StatefulSet's claims. Pure."""
+"""What stays as it is once it is there: a StatefulSet's claims, settings taken away. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from hearth.install.values import EXAMPLE, Values, config_path, read
 from hearth.kube.meta import Object
 
 _CLAIMS = "volumeClaimTemplates"
@@ -19,6 +20,17 @@ def as_made(obj: Object, present: Object | None) -> tuple[Object, str | None]:
         return obj, None
     kept = {**obj, "spec": {**obj["spec"], _CLAIMS: made}}
     return kept, f".spec.{_CLAIMS} as it was made: a volume grows by its claim's own size"
+
+
+def as_settled(obj: Object, present: Object | None, chosen: Values) -> Object:
+    """Return a ConfigMap without those defaults that are not there any more, unless chosen."""
+    path = config_path(obj)
+    if path is None or present is None:
+        return obj
+    kept = {EXAMPLE, *(present.get("data") or {}), *(read(chosen, path) or {})}
+    data = {key: text for key, text in (obj.get("data") or {}).items() if key in kept}
+    rest = {key: value for key, value in obj.items() if key != "data"}
+    return {**rest, "data": data} if data else rest
 
 
 def _covers(present: Any, wanted: Any) -> bool:

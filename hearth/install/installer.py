@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from hearth.install.cluster import Cluster
 from hearth.install.differences import difference
 from hearth.install.fieldpaths import held_fields, without_field
-from hearth.install.immutable import as_made
+from hearth.install.immutable import as_made, as_settled
 from hearth.install.order import ESSENTIAL, describe, left_over, ordered
 from hearth.install.progress import WAITED_FOR, missing, troubles
-from hearth.kube.errors import Conflict, Forbidden, NotFound
+from hearth.install.values import Values
+from hearth.kube.errors import Conflict, Forbidden, Invalid, NotFound
 from hearth.kube.meta import Object, name, namespace, resource_version, uid
 
 MANAGER = "hearth-install"
@@ -30,8 +31,8 @@ class NotReady(Exception):
     """Something did not get ready in time; the text says what and, where it tells, why."""
 
 
-class NotAllowed(Exception):
-    """The cluster refused a write for want of a right; the text is its own."""
+class Refused(Exception):
+    """The cluster refused a write; the text has its reason, and what can be done."""
 
 
 @dataclass
@@ -49,11 +50,19 @@ class Installer:
     """Applies one set of objects."""
 
     def __init__(
-        self, cluster: Cluster, objects: Sequence[Object], *, say: Say, force: bool = False
+        self,
+        cluster: Cluster,
+        objects: Sequence[Object],
+        *,
+        say: Say,
+        chosen: Values,
+        force: bool = False,
     ) -> None:
+        """Take what to apply; ``chosen`` are the values that were given, not the defaults."""
         self._cluster = cluster
         self._objects = ordered(objects)
         self._say = say
+        self._chosen = chosen
         self._force = force
 
     async def differences(self) -> list[str]:
@@ -91,7 +100,12 @@ class Installer:
         try:
             after, left = await self._applied(obj, before)
         except Forbidden as error:
-            raise NotAllowed(f"{title}: {error.message}") from error
+            raise Refused(f"{title}: {error.message}") from error
+        except Invalid as error:
+            again = (
+                "" if before is None else "; if somebody changed it, delete it and install again"
+            )
+            raise Refused(f"{title}: {error.message}{again}") from error
         report.kept += [f"{title} {text}" for text in left]
         if before is None:
             report.created.append(title)
@@ -107,7 +121,7 @@ class Installer:
     ) -> tuple[Object, list[str]]:
         """Apply, once more without what others hold; return the answer and what was left as is."""
         resource = await self._cluster.resource(obj)
-        obj, unchanged = as_made(obj, before)
+        obj, unchanged = as_made(as_settled(obj, before, self._chosen), before)
         left = [unchanged] if unchanged else []
         try:
             answer = await self._cluster.client.apply(

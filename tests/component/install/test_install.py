@@ -142,6 +142,27 @@ async def test_what_others_set_is_left_to_them(world: World) -> None:
     assert (await client.get(DEPLOYMENTS, "hearth-control", SERVING))["spec"]["replicas"] == 2
 
 
+async def test_what_does_not_fit_any_more_says_what_to_do(world: World) -> None:
+    await world.succeeds("install", "--no-wait")
+    ports = [{"name": "http", "port": 8888}]
+    await world.client.patch(SERVICES, "hearth-gateway", SERVING, {"spec": {"ports": ports}})
+    text = await world.fails("install", "--no-wait")
+    assert "service knative-serving/hearth-gateway" in text and "delete it" in text
+
+
+async def test_a_domain_that_was_replaced_stays_so(world: World) -> None:
+    assert "example.com" in await domains(world)
+    patch = {"data": {"example.com": None, "mine.org": ""}}
+    await world.client.patch(CONFIGMAPS, "config-domain", SERVING, patch)
+    await world.succeeds("install", "--no-wait")
+    assert await domains(world) == {"_example", "mine.org"}
+
+
+async def domains(world: World) -> set[str]:
+    await world.succeeds("install", "--no-wait")
+    return set((await world.client.get(CONFIGMAPS, "config-domain", SERVING))["data"])
+
+
 async def test_a_volume_keeps_the_size_it_was_made_with(world: World) -> None:
     await world.succeeds("install", "--no-wait")
     text = await world.succeeds("install", "--no-wait", "--overlay", "small")

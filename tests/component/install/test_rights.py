@@ -188,7 +188,7 @@ class Hearth:
     async def change(self, resource: Resource, title: str, **patch: Any) -> None:
         await self.client.patch(resource, title, "default", patch)
 
-    async def settings(self, title: str, **data: str) -> None:
+    async def settings(self, title: str, **data: str | None) -> None:
         data = {key.replace("_", "-"): value for key, value in data.items()}
         await self.client.patch(CONFIGMAPS, title, SERVING, {"data": data})
 
@@ -240,7 +240,7 @@ async def running(folder: Path, recorder: Recorder) -> AsyncIterator[Hearth]:
             KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test")
         )
         objects = objects_of(config_folder(), Choice())
-        await Installer(Cluster(client), objects, say=lambda _: None).apply()
+        await Installer(Cluster(client), objects, say=lambda _: None, chosen={}).apply()
         for obj in (await client.list(DEPLOYMENTS, SERVING))[0]:
             await client.delete(DEPLOYMENTS, name(obj), SERVING)  # here they are processes
         kubelet = Kubelet(client)
@@ -321,7 +321,7 @@ async def _map(hearth: Hearth) -> None:
     domain = "one.default.example.org"
     await hearth.make(DOMAINMAPPINGS, domain, {"ref": reference})
     await hearth.until(lambda: hearth.there(KINGRESSES, domain))
-    await hearth.settings("config-domain", **{"example.org": ""})
+    await hearth.settings("config-domain", **{"example.com": None, "example.org": ""})
     await hearth.until(lambda: hearth.gone(KINGRESSES, domain))
     await hearth.client.delete(DOMAINMAPPINGS, domain, "default")
     await hearth.until(lambda: hearth.gone(CLUSTERDOMAINCLAIMS, domain))
