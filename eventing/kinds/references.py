@@ -13,6 +13,7 @@ from hearth.kube.controllerspec import Source
 from hearth.kube.errors import NotFound, Retryable
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key
+from hearth.kube.resources import CONFIGMAPS
 
 LOOK_AGAIN_SECONDS = 10.0
 """After which a kind that was not served is asked for again."""
@@ -56,7 +57,7 @@ class References:
 
         Raises Retryable while its kind has not been listed yet.
         """
-        source = Source(reference.resource)
+        source = _source(reference)
         cache = self._manager.cache(source)
         referred = source, (reference.namespace, reference.name)
         self._referrers.setdefault(referred, set()).add(referrer)
@@ -78,6 +79,15 @@ class References:
         if obj is not None:
             for referrer in self._referrers.get((source, key(obj)), ()):
                 self._manager.enqueue(referrer.controller, referrer.key)
+
+
+def _source(reference: Reference) -> Source:
+    """Where to follow it: a ConfigMap in its namespace alone.
+
+    All of a cluster's would be much to hold, and more than we need to be allowed to read.
+    """
+    of_one = reference.namespace if reference.resource == CONFIGMAPS else None
+    return Source(reference.resource, namespace=of_one)
 
 
 class Lookup:
