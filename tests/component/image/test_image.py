@@ -162,11 +162,12 @@ async def test_control_runs_without_rights_and_ends_in_order(image: Image, tmp_p
             HEARTH_DRAIN_DELAY_SECONDS="0",
             **{f"HEARTH_{part}_PORT": port for part, port in ports.items()},
         )
-        process = await asyncio.create_subprocess_exec(
-            *("runc", "run", "--bundle", str(bundle), name),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=(tmp_path / "log").open("wb"),
-        )
+        with (tmp_path / "log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                *("runc", "run", "--bundle", str(bundle), name),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=log,
+            )
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 while not await _is_ready(int(ports["HEALTH"])):
