@@ -11,7 +11,15 @@ from hearth.install.preflight import Facts, Right
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import Forbidden, NotFound
 from hearth.kube.meta import Object, name, namespace
-from hearth.kube.resources import CRDS, DEPLOYMENTS, NODES, PERSISTENTVOLUMECLAIMS, PODS, Resource
+from hearth.kube.resources import (
+    CRDS,
+    DEPLOYMENTS,
+    NODES,
+    PERSISTENTVOLUMECLAIMS,
+    PODS,
+    Resource,
+    resources_of,
+)
 
 STATEFULSETS = Resource("apps", "v1", "statefulsets", "StatefulSet")
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -44,19 +52,12 @@ class Cluster:
         return found[(obj["apiVersion"], obj["kind"])]
 
     async def _discover(self, api_version: str) -> None:
-        group, slash, version = api_version.rpartition("/")
-        path = f"/apis/{api_version}" if slash else f"/api/{api_version}"
+        path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         try:
-            served = (await self.client.request("GET", path))["resources"]
+            served = resources_of(await self.client.request("GET", path))
         except NotFound:
             served = []
-        self._served[api_version] = {
-            entry["kind"]: Resource(
-                group, version, entry["name"], entry["kind"], namespaced=entry["namespaced"]
-            )
-            for entry in served
-            if "/" not in entry["name"]
-        }
+        self._served[api_version] = {resource.kind: resource for resource in served}
 
     def _resource(self, api_version: str, kind: str) -> Resource:
         try:

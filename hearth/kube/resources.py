@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,19 @@ class Resource:
         parts.append(self.plural)
         parts += [part for part in (name, subresource) if part]
         return "/".join(parts)
+
+
+def resources_of(served: Mapping[str, Any], *, verb: str = "") -> list[Resource]:
+    """Return the resources of a discovery document (APIResourceList), subresources left out.
+
+    With a ``verb``, those that can be asked so.
+    """
+    group, _, version = served["groupVersion"].rpartition("/")
+    return [
+        Resource(group, version, entry["name"], entry["kind"], namespaced=entry["namespaced"])
+        for entry in served["resources"]
+        if "/" not in entry["name"] and (not verb or verb in entry["verbs"])
+    ]
 
 
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)

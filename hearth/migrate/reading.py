@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import Forbidden, NotFound
 from hearth.kube.meta import Object
-from hearth.kube.resources import CONFIGMAPS, Resource
+from hearth.kube.resources import CONFIGMAPS, Resource, resources_of
 from hearth.migrate.snapshot import Snapshot
 
 _GROUP_SUFFIX = ".knative.dev"
@@ -42,23 +42,13 @@ async def _minor(client: KubeClient) -> int:
 async def _resources(client: KubeClient) -> list[Resource]:
     """Every resource that can be listed, each in the version that the server prefers."""
     groups = (await client.request("GET", "/apis"))["groups"]
-    resources = []
+    resources: list[Resource] = []
     for group in groups:
         if not group["name"].endswith(_GROUP_SUFFIX):
             continue
         version = group["preferredVersion"]["version"]
         served = await client.request("GET", f"/apis/{group['name']}/{version}")
-        resources += [
-            Resource(
-                group["name"],
-                version,
-                entry["name"],
-                entry["kind"],
-                namespaced=entry["namespaced"],
-            )
-            for entry in served["resources"]
-            if "/" not in entry["name"] and "list" in entry["verbs"]
-        ]
+        resources += resources_of(served, verb="list")
     return resources
 
 

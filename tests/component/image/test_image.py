@@ -29,7 +29,8 @@ COMPILERS = {"gcc", "cc", "c++", "g++", "clang", "ld", "as", "make", "cargo", "r
 WAIT_SECONDS = 60
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("buildah") is None or shutil.which("runc") is None or os.geteuid() != 0,
+    not os.environ.get("HEARTH_REQUIRE_IMAGE")
+    and (shutil.which("buildah") is None or shutil.which("runc") is None or os.geteuid() != 0),
     reason="needs buildah to build the image, runc to run it, and root for both",
 )
 
