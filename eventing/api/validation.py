@@ -15,7 +15,7 @@ from eventing.api import keys
 from eventing.api.broker import BrokerSpec
 from eventing.api.settings import BrokerDefaults, Features
 from eventing.api.trigger import SubscriptionsAPIFilter, TriggerSpec
-from eventing.filters.cesqlsyntax import CesqlError, check_syntax
+from eventing.filters.cesql import CesqlError, parse
 from hearth.knative.duck import DeliverySpec, Destination, KReference
 from hearth.knative.fielderrors import (
     Errors,
@@ -156,7 +156,7 @@ def _check_cesql(expression: str) -> Errors:
     if not expression:
         return []
     try:
-        check_syntax(expression)
+        parse(expression)
     except CesqlError as error:
         return [invalid(expression, "", *([error.detail] if error.detail else []))]
     return []
