@@ -23,7 +23,10 @@ from hearth.kube.meta import Object, name, namespace, resource_version, uid
 MANAGER = "hearth-install"
 _POLL_SECONDS = 0.2
 _ESTABLISHED_SECONDS = 30.0
-_TELL_SECONDS = 5.0
+_TELL_SECONDS = 2.0
+_REPEAT_SECONDS = 30.0
+_PATIENCE_SECONDS = 10.0
+"""So long it is nothing unusual that a volume or a place for a pod is not found yet."""
 Say = Callable[[str], None]
 
 
@@ -151,34 +154,41 @@ class Installer:
         await self._wait(self._objects, seconds=seconds, tell=self._say)
 
     async def _wait(self, objects: Sequence[Object], *, seconds: float, tell: Say) -> None:
-        told, tell_at = dict[str, str](), 0.0
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
+        began = tell_at = loop.time()
+        told, repeat_at = list[str](), began
         pending = [obj for obj in objects if obj["kind"] in WAITED_FOR]
-        while pending := await self._pending(pending, told):
-            if loop.time() > deadline:
-                raise NotReady("\n".join(await self._reasons(pending, told)))
-            if loop.time() >= tell_at:
-                for obj in pending:
-                    tell(f"waiting for {describe(obj)}: {told[describe(obj)]}")
-                tell_at = loop.time() + _TELL_SECONDS
+        while lacking := await self._lacking(pending):
+            pending, now = [obj for obj, _ in lacking], loop.time()
+            if now > began + seconds:
+                raise NotReady("\n".join(await self._reasons(lacking)))
+            if now >= tell_at:
+                is_early = now < began + _PATIENCE_SECONDS
+                lines = await self._reasons(lacking, of_pods=not is_early)
+                if lines != told or now >= repeat_at:
+                    for line in lines:
+                        tell(line if line.startswith(" ") else f"waiting for {line}")
+                    told, repeat_at = lines, now + _REPEAT_SECONDS
+                tell_at = now + _TELL_SECONDS
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _pending(self, objects: Sequence[Object], told: dict[str, str]) -> list[Object]:
-        pending = []
+    async def _lacking(self, objects: Sequence[Object]) -> list[tuple[Object, str]]:
+        """Those that are not in service, with what they lack."""
+        lacking = []
         for obj in objects:
             found = await self._cluster.find(obj)
             lacks = missing(found) if found is not None else "is gone"
             if lacks is not None:
-                told[describe(obj)] = lacks
-                pending.append(obj)
-        return pending
+                lacking.append((obj, lacks))
+        return lacking
 
-    async def _reasons(self, pending: Sequence[Object], told: dict[str, str]) -> list[str]:
+    async def _reasons(
+        self, lacking: Sequence[tuple[Object, str]], *, of_pods: bool = True
+    ) -> list[str]:
         lines = []
-        for obj in pending:
-            lines.append(f"{describe(obj)}: {told[describe(obj)]}")
-            if obj["kind"] in ("Deployment", "StatefulSet"):
+        for obj, lacks in lacking:
+            lines.append(f"{describe(obj)}: {lacks}")
+            if of_pods and obj["kind"] in ("Deployment", "StatefulSet"):
                 pods = await self._cluster.pods_of(obj)
                 claims = await self._cluster.claims_of(obj)
                 lines += [f"  {text}" for text in troubles(pods, claims)]
