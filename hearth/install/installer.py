@@ -17,12 +17,14 @@ from hearth.install.immutable import as_made, as_settled
 from hearth.install.order import ESSENTIAL, describe, left_over, ordered
 from hearth.install.progress import WAITED_FOR, missing, troubles
 from hearth.install.values import Values
-from hearth.kube.errors import Conflict, Forbidden, Invalid, NotFound
+from hearth.kube.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from hearth.kube.meta import Object, name, namespace, resource_version, uid
 
 MANAGER = "hearth-install"
 _POLL_SECONDS = 0.2
 _ESTABLISHED_SECONDS = 30.0
+_UNANSWERED = "failed calling webhook"
+"""How an API server says that whom it has to ask gives no answer."""
 _TELL_SECONDS = 2.0
 _REPEAT_SECONDS = 30.0
 _PATIENCE_SECONDS = 10.0
@@ -86,17 +88,46 @@ class Installer:
             return obj
         return after
 
-    async def apply(self) -> Report:
-        """Apply everything in order; what follows the definitions is applied once they serve."""
-        report = Report()
+    async def apply(self, *, seconds: float) -> Report:
+        """Apply everything in order; what follows the definitions is applied once they serve.
+
+        What a webhook of ours does not answer for is put off, for so long at most: workloads that
+        come later bring who answers. Else what does not run could not be mended by installing.
+        """
+        report, put_off = Report(), list[Object]()
         first = [obj for obj in self._objects if obj["kind"] in ESSENTIAL]
         for obj in first:
             await self._apply_one(obj, report)
         await self._wait(first, seconds=_ESTABLISHED_SECONDS, tell=lambda _: None)
         for obj in self._objects[len(first) :]:
-            await self._apply_one(obj, report)
+            if not await self._applied_or_unanswered(obj, report, self._say):
+                put_off.append(obj)
+        await self._apply_later(put_off, report, seconds=seconds)
         await self._remove_left_over(report)
         return report
+
+    async def _applied_or_unanswered(self, obj: Object, report: Report, tell: Say) -> bool:
+        try:
+            await self._apply_one(obj, report)
+        except Unavailable as error:
+            if _UNANSWERED not in error.message:
+                raise
+            tell(f"putting off {describe(obj)}: {error.message}")
+            return False
+        return True
+
+    async def _apply_later(
+        self, objects: Sequence[Object], report: Report, *, seconds: float
+    ) -> None:
+        said = list[str]()
+        deadline = asyncio.get_running_loop().time() + seconds
+        for obj in objects:
+            while not await self._applied_or_unanswered(obj, report, said.append):
+                if asyncio.get_running_loop().time() > deadline:
+                    workloads = [each for each in self._objects if each["kind"] in WAITED_FOR]
+                    reasons = await self._reasons(await self._lacking(workloads))
+                    raise NotReady("\n".join([said[-1], *reasons]))
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def _apply_one(self, obj: Object, report: Report) -> None:
         title, before = describe(obj), await self._cluster.find(obj)
