@@ -41,10 +41,10 @@ class Dispatcher:
 
     __slots__ = (
         "_blocks",
-        "_blocks_host",
         "_gateway",
         "_host",
         "_internal",
+        "_only",
         "_peer",
         "_routes",
         "_table",
@@ -58,22 +58,39 @@ class Dispatcher:
         self._host: bytes | None = None
         self._table: RouteTable[Backend] | None = None
         self._routes: HostRoutes[Backend] | None = None
+        self._only: Backend | None = None
         self._blocks: tuple[FieldBlock, ...] = ()
-        self._blocks_host: bytes | None = None
 
     def request(self, stream: ServerStream) -> Exchange:
         """Send the request to its backend, or answer it."""
         exchange = Exchange(self._gateway, stream)
         head = stream.head
         host = head.authority
-        taken = head.taken
-        if taken is not None and PROBE in taken:
-            self._answer_probe(exchange, taken[PROBE], taken.get(PROBE_HASH, b""))
-            return exchange
         if host != self._host or self._gateway.table is not self._table:
             self._find_routes(host)
-        routes = self._routes
-        if routes is None:
+        only = self._only
+        if only is not None and head.taken is None:
+            head.blocks = self._blocks
+            exchange.send_to(only)
+        else:
+            self._dispatch(exchange, host)
+        return exchange
+
+    def _find_routes(self, host: bytes) -> None:
+        if host != self._host:
+            self._host = host
+            self._blocks = (forwarded_block(self._peer, host),)
+        self._table = self._gateway.table
+        self._routes = (self._table.internal if self._internal else self._table.external).find(host)
+        split = self._routes.only if self._routes is not None else None
+        self._only = split.target if split is not None and split.block is None else None
+
+    def _dispatch(self, exchange: Exchange, host: bytes) -> None:
+        """What is not the usual request for the usual host."""
+        head, routes = exchange.stream.head, self._routes
+        if head.taken is not None and PROBE in head.taken:
+            self._answer_probe(exchange, head.taken[PROBE], head.taken.get(PROBE_HASH, b""))
+        elif routes is None:
             self._dispatch_unrouted(exchange, host)
         elif routes.only is not None:
             self._send(exchange, routes.only, host)
@@ -83,19 +100,10 @@ class Dispatcher:
                 exchange.fail(failures.NO_ROUTE)
             else:
                 self._follow(exchange, route)
-        return exchange
-
-    def _find_routes(self, host: bytes) -> HostRoutes[Backend] | None:
-        self._host, self._table = host, self._gateway.table
-        self._routes = (self._table.internal if self._internal else self._table.external).find(host)
-        return self._routes
 
     def _send(self, exchange: Exchange, split: Split[Backend], host: bytes) -> None:
         head = exchange.stream.head
-        if head.taken is None and head.authority == self._blocks_host:
-            head.blocks = self._blocks
-        else:
-            head.blocks = self._forwarding(head)
+        head.blocks = self._forwarding(head)
         if split.block is not None:
             _apply_split(head, split)
             head.blocks = (*head.blocks, split.block)
@@ -103,13 +111,9 @@ class Dispatcher:
         exchange.send_to(split.target)
 
     def _forwarding(self, head: RequestHead) -> tuple[FieldBlock, ...]:
-        """The fields that tell who has asked for what."""
-        host = head.authority
+        """The fields that tell who has asked for what; before its host is rewritten."""
         if head.taken is not None and self._gateway.settings.trusts_forwarded:
-            return (extended_block(self._peer, host, head.taken),)
-        if host != self._blocks_host:
-            self._blocks_host = host
-            self._blocks = (forwarded_block(self._peer, host),)
+            return (extended_block(self._peer, head.authority, head.taken),)
         return self._blocks
 
     def _follow(self, exchange: Exchange, route: Route[Backend]) -> None:
@@ -194,11 +198,10 @@ class Dispatcher:
         if sent_hash != _HASH_WANTED:
             exchange.answer(text_answer(200, "", ((PROBE_HASH, sent_hash),)))
             return
-        routes = self._find_routes(exchange.stream.head.authority)
-        if routes is None:
+        if self._routes is None:
             exchange.fail(failures.UNKNOWN_HOST)
         else:
-            exchange.answer(text_answer(200, "", ((PROBE_HASH, routes.hash),)))
+            exchange.answer(text_answer(200, "", ((PROBE_HASH, self._routes.hash),)))
 
 
 def _apply_split(head: RequestHead, split: Split[Backend]) -> None:

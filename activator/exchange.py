@@ -23,46 +23,63 @@ from activator.http.events import (
     ServerStream,
 )
 from activator.http.fields import Trailers
-from activator.lifecycle import TRANSITIONS, Event, State
+from activator.lifecycle import MOVES, Event, State
 from activator.pods import Pod
 from activator.throttler import Ticket
 
 # Of the hot path: a member of an enum takes ten times as long to look up as a module's name.
-_ADMITTED, _SENT, _RESPONDED, _END = Event.ADMITTED, Event.SENT, Event.RESPONDED, Event.END
-_CONNECTING, _DONE, _TUNNEL = State.CONNECTING, State.DONE, State.TUNNEL
+_NEW, _CONNECTING, _DONE, _TUNNEL = State.NEW, State.CONNECTING, State.DONE, State.TUNNEL
+_ADMITTED, _SENT, _END = MOVES[Event.ADMITTED], MOVES[Event.SENT], MOVES[Event.END]
 
 
 class Exchange:
-    """Handler of a client's stream, and of the stream to the pod.
+    """Handler of a client's stream, and of the stream to the pod."""
 
-    Defaults sit on the class: one is made for every request, and few change them all.
-    """
-
-    state = State.NEW
-    backend: Backend | None = None
-    _pod: Pod | None = None
-    _upstream: ClientStream | None = None
-    _ticket: Ticket[Waiting] | None = None
-    # What has come of the body before there was a connection.
-    _held: list[bytes] | None = None
-    _held_octets = 0
-    _trailers: Trailers = ()
-    # The client takes no more for now.
-    _is_client_blocked = False
-    _is_cold = False
-    # Of a tunnel: the application has said all.
-    _is_answered = False
-    _status = 0
-    _idle_seconds = 0.0
-    _last_byte_at = 0.0
-    _started = 0.0
-    _admitted_at = 0.0
-    _sent_at = 0.0
-    _deadline = 0.0
+    # All set, as in ``RequestHead``.
+    __slots__ = (
+        "_admitted_at",
+        "_deadline",
+        "_gateway",
+        "_held",
+        "_held_octets",
+        "_idle_seconds",
+        "_is_answered",
+        "_is_client_blocked",
+        "_is_cold",
+        "_last_byte_at",
+        "_pod",
+        "_sent_at",
+        "_started",
+        "_status",
+        "_ticket",
+        "_trailers",
+        "_upstream",
+        "backend",
+        "state",
+        "stream",
+    )
 
     def __init__(self, gateway: Gateway, stream: ServerStream) -> None:
         self._gateway = gateway
         self.stream = stream
+        self.state = _NEW
+        self.backend: Backend | None = None
+        self._pod: Pod | None = None
+        self._upstream: ClientStream | None = None
+        self._ticket: Ticket[Waiting] | None = None
+        # What has come of the body before there was a connection.
+        self._held: list[bytes] | None = None
+        self._held_octets = 0
+        self._trailers: Trailers = ()
+        # The client takes no more for now.
+        self._is_client_blocked = False
+        self._is_cold = False
+        # Of a tunnel: the application has said all.
+        self._is_answered = False
+        self._status = 0
+        self._idle_seconds = 0.0
+        self._last_byte_at = 0.0
+        self._started = self._admitted_at = self._sent_at = self._deadline = 0.0
 
     # -- admission ----------------------------------------------------------------------------
 
@@ -86,7 +103,7 @@ class Exchange:
 
     def run_on(self, pod: Pod, now: float) -> None:
         """A pod has been taken for this request; the throttler has counted it."""
-        self.state = TRANSITIONS[self.state][_ADMITTED]
+        self.state = _ADMITTED[self.state]
         self._ticket = None
         self._pod = pod
         self._admitted_at = now
@@ -119,7 +136,7 @@ class Exchange:
         if not backend.is_awaited:
             self.fail(failures.CONNECT_FAILED)
             return
-        self.state = TRANSITIONS[self.state][Event.REFUSED]
+        self.state = MOVES[Event.REFUSED][self.state]
         self._enqueue(backend, first=True)
         backend.admit()
         if self.state is State.WAITING:
@@ -130,7 +147,7 @@ class Exchange:
             gone = failures.REVISION_GONE if backend.is_gone else failures.NO_ENDPOINTS
             self.fail(gone)
             return
-        self.state = TRANSITIONS[self.state][Event.QUEUED]
+        self.state = MOVES[Event.QUEUED][self.state]
         self._enqueue(backend)
         if self.state is State.WAITING:
             self.stream.watch(self._deadline)
@@ -148,11 +165,11 @@ class Exchange:
 
     def _send(self, connection: Connection) -> None:
         """Give what there is of the request to a connection."""
-        self.state = TRANSITIONS[self.state][_SENT]
+        self.state = _SENT[self.state]
         stream = self.stream
         if self._held is None and not self._is_client_blocked:
             self._upstream = connection.open(
-                self, stream.head, b"", stream.is_whole, stream.takes_chunks
+                self, stream.head, stream.head.body, stream.is_whole, stream.takes_chunks
             )
         else:
             self._send_held(connection)
@@ -165,7 +182,7 @@ class Exchange:
 
     def _send_held(self, connection: Connection) -> None:
         stream, trailers = self.stream, self._trailers
-        body, self._held = b"".join(self._held or ()), None
+        body, self._held = stream.head.body + b"".join(self._held or ()), None
         stream.resume()
         upstream = self._upstream = connection.open(
             self, stream.head, body, stream.is_whole and not trailers, stream.takes_chunks
@@ -232,8 +249,8 @@ class Exchange:
             return
         self._note_byte()
         self._status = head.status
-        event = Event.SWITCHED if head.status == SWITCHING else _RESPONDED
-        self.state = TRANSITIONS[self.state][event]
+        event = Event.SWITCHED if head.status == SWITCHING else Event.RESPONDED
+        self.state = MOVES[event][self.state]
         self.stream.send_head(head, False)
 
     def on_response_body(self, data: bytes) -> None:
@@ -383,7 +400,7 @@ class Exchange:
 
     def _end(self, status: int) -> None:
         """The one end of every exchange: the pod is free again, and the request counted."""
-        self.state = TRANSITIONS[self.state][_END]
+        self.state = _END[self.state]
         backend = self.backend
         if backend is not None:
             if self._ticket is not None:

@@ -87,3 +87,9 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
     State.TUNNEL: {Event.END: State.DONE},
     State.DONE: {},
 }
+
+MOVES: Mapping[Event, Mapping[State, State]] = {
+    event: {state: row[event] for state, row in TRANSITIONS.items() if event in row}
+    for event in Event
+}
+"""The same by event, for who knows what happens and asks where that leads."""

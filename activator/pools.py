@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 from activator.http.events import Connection
@@ -28,8 +27,61 @@ class Caller(Protocol):
         """The pod cannot be reached."""
 
 
+class Pool:
+    """The idle connections of one pod, the last used one at the end."""
+
+    __slots__ = ("idle", "is_closed")
+
+    def __init__(self, *, is_closed: bool) -> None:
+        self.idle: list[ClientConnection] = []
+        self.is_closed = is_closed
+
+    def keep(self, connection: ClientConnection) -> None:
+        """Keep a connection for the next request, unless there will be none."""
+        if self.is_closed or not connection.is_open:
+            connection.close()
+        else:
+            self.idle.append(connection)
+
+    def lose(self, connection: ClientConnection) -> None:
+        """A connection has ended."""
+        if connection in self.idle:
+            self.idle.remove(connection)
+
+    def take(self, now: float) -> ClientConnection | None:
+        """The next one that is good; those of which it cannot be told yet stay."""
+        idle = self.idle
+        kept = []
+        found = None
+        while idle and found is None:
+            connection = idle.pop()
+            if connection.is_usable(now):
+                found = connection
+            elif connection.is_doubtful(now):
+                kept.append(connection)
+            else:
+                connection.close()
+        if kept:
+            idle.extend(reversed(kept))
+        return found
+
+    def trim(self, oldest: float) -> None:
+        """Close those that were not used since then."""
+        stale = [connection for connection in self.idle if connection.idle_since() < oldest]
+        for connection in stale:
+            self.idle.remove(connection)
+            connection.close()
+
+    def close(self) -> None:
+        """Close all, and keep none from here on."""
+        self.is_closed = True
+        for connection in self.idle:
+            connection.close()
+        self.idle.clear()
+
+
 class Pools:
-    """Idle connections by pod, the last used one at the end."""
+    """A pool for each pod."""
 
     def __init__(
         self,
@@ -44,40 +96,24 @@ class Pools:
         self._tasks = tasks
         self._connect_seconds = connect_seconds
         self._idle_seconds = idle_seconds
-        self._idle: dict[Pod, list[ClientConnection]] = {}
+        self._pools: dict[Pod, Pool] = {}
         self._is_closed = False
         self.connect_durations = Histogram()
         self.connect_errors = 0
 
     def take(self, pod: Pod, now: float) -> Connection | None:
         """The most recently used idle connection that is good for a request."""
-        try:
-            idle = self._idle[pod]
-            connection = idle.pop()
-        except (KeyError, IndexError):
-            return None
-        if connection.is_usable(now):
-            return connection
-        return self._search(idle, connection, now)
+        pool = self._pools.get(pod)
+        return None if pool is None else pool.take(now)
 
-    @staticmethod
-    def _search(
-        idle: list[ClientConnection], connection: ClientConnection, now: float
-    ) -> Connection | None:
-        """The next one that is good; those of which it cannot be told yet stay."""
-        kept = []
-        found = None
-        idle.append(connection)
-        while idle and found is None:
-            connection = idle.pop()
-            if connection.is_usable(now):
-                found = connection
-            elif connection.is_doubtful(now):
-                kept.append(connection)
-            else:
-                connection.close()
-        idle.extend(reversed(kept))
-        return found
+    def pool(self, pod: Pod) -> Pool:
+        """A pod's pool; one that is over has a closed one."""
+        pool = self._pools.get(pod)
+        if pool is None:
+            pool = Pool(is_closed=pod.gone or self._is_closed)
+            if not pool.is_closed:
+                self._pools[pod] = pool
+        return pool
 
     def dial(self, pod: Pod, caller: Caller) -> None:
         """Open a connection for somebody."""
@@ -95,57 +131,40 @@ class Pools:
             return
         self.connect_durations.observe(self._clock() - started)
         if not caller.on_connected(pod, connection):
-            self.keep(pod, connection)
+            self.pool(pod).keep(connection)
 
     async def warm(self, pod: Pod, seconds: float) -> None:
         """Open a connection to be there for the next request. Raises OSError or TimeoutError."""
-        self.keep(pod, await self._connect(pod, seconds))
+        self.pool(pod).keep(await self._connect(pod, seconds))
 
     async def _connect(self, pod: Pod, seconds: float) -> ClientConnection:
+        pool = self.pool(pod)
         async with asyncio.timeout(seconds):
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: ClientConnection(
-                    self._clock, on_idle=partial(self.keep, pod), on_lost=partial(self._lose, pod)
-                ),
+                lambda: ClientConnection(self._clock, on_idle=pool.keep, on_lost=pool.lose),
                 *pod.address,
             )
         return connection
 
-    def keep(self, pod: Pod, connection: ClientConnection) -> None:
-        """Keep a connection for the next request, unless its pod is over."""
-        if pod.gone or self._is_closed or not connection.is_open:
-            connection.close()
-            return
-        try:
-            self._idle[pod].append(connection)
-        except KeyError:
-            self._idle[pod] = [connection]
-
-    def _lose(self, pod: Pod, connection: ClientConnection) -> None:
-        idle = self._idle.get(pod)
-        if idle and connection in idle:
-            idle.remove(connection)
-
     def idle(self, pod: Pod) -> int:
         """How many connections to a pod nobody uses."""
-        return len(self._idle.get(pod, ()))
+        pool = self._pools.get(pod)
+        return 0 if pool is None else len(pool.idle)
 
     def drop(self, pod: Pod) -> None:
         """A pod that gets no more requests needs no open connections."""
-        for connection in self._idle.pop(pod, ()):
-            connection.close()
+        pool = self._pools.pop(pod, None)
+        if pool is not None:
+            pool.close()
 
     def trim(self) -> None:
         """Close connections that a burst has left behind; to be called now and then."""
         oldest = self._clock() - self._idle_seconds
-        for idle in self._idle.values():
-            stale = [connection for connection in idle if connection.idle_since() < oldest]
-            for connection in stale:
-                idle.remove(connection)
-                connection.close()
+        for pool in self._pools.values():
+            pool.trim(oldest)
 
     def close(self) -> None:
         """Close all, and keep none from here on."""
         self._is_closed = True
-        for pod in list(self._idle):
+        for pod in list(self._pools):
             self.drop(pod)

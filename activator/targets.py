@@ -37,11 +37,12 @@ class TargetSpec:
     response_start_timeout_seconds: float = 0.0
     idle_timeout_seconds: float = 0.0
     probe: ProbeSpec = field(default=TCP_PROBE)
+    # Whether there is more to watch than the time for the whole request; asked for every one.
+    has_phase_timeouts: bool = field(init=False)
 
-    @property
-    def has_phase_timeouts(self) -> bool:
-        """Whether there is more to watch than the time for the whole request."""
-        return bool(self.response_start_timeout_seconds or self.idle_timeout_seconds)
+    def __post_init__(self) -> None:
+        has_phases = bool(self.response_start_timeout_seconds or self.idle_timeout_seconds)
+        object.__setattr__(self, "has_phase_timeouts", has_phases)
 
 
 def revision_target(revision: Object, config: AutoscalerConfig) -> TargetSpec:

@@ -223,7 +223,7 @@ class _Request:
         self._is_over = False
         self._due = 0.0
         if stream.is_whole:
-            ingress.receive(self, b"")
+            ingress.receive(self, stream.head.body)
             return
         if stream.head.expects_continue:
             stream.send_informational(CONTINUE)

@@ -80,7 +80,7 @@ class ClientConnection(asyncio.Protocol):
         """Send a request; the stream is the connection itself."""
         self._handler = handler
         self._is_request_done = end
-        self._reader.begin(head.method == b"HEAD", head.upgrade != b"", takes_chunks)
+        self._reader.begin(head, takes_chunks)
         if head.length == UNKNOWN or self._is_chunking:
             self._transport.write(self._with_chunks(head, body, end))
         else:

@@ -31,13 +31,15 @@ from activator.http.fields import (
 from activator.http.refusals import FramingError
 
 _END_OF_HEAD = b"\r\n\r\n"
-_SPACE, _FIRST_OF_VERSION = b" H"
+_SPACE, _SLASH = b" /"
 # RFC 9112, section 3: exactly one space between the words. llhttp would take several.
 _REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r\n")
 _OTHER_VERSION = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/(?!0|1\.[01])[0-9]\.[0-9]\r\n")
 _PART_OF_LINE = re.compile(rb"[!-~]+(?: (?:[!-~\x80-\xff]+(?: [HTP/0-9.]{0,8}\r?)?)?)?")
 # What chunks may cost beside their content: for each piece of it a size, line ends and a little.
 _CHUNK_OVERHEAD = 32
+_SMALL_OCTETS = 8 * 1024
+_SEEN_NAMES, _SEEN_OCTETS = 1000, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +55,27 @@ class FramingLimits:
 DEFAULT_LIMITS = FramingLimits()
 
 
-class H1RequestHead(RequestHead):
-    """A request head with what only HTTP/1 knows of it."""
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """What a request says to this connection alone."""
 
-    is_plain = True
+    is_plain: bool = True
     """An HTTP/1.1 request whose connection goes on, and no HEAD: any response may pass as is."""
-    http11 = True
-    keep_alive = True
-    hosts = 0
-    connection = b""
-    offered = b""
-    transfer_encoding = b""
+    http11: bool = True
+    keep_alive: bool = True
+
+
+PLAIN = Hop()
+_TO_HEAD = Hop(is_plain=False)
 
 
 class RequestSink(Protocol):
-    """Who gets the events. Calls come in this order: head, any number of pieces, end."""
+    """Who gets the events: a head, and unless the request is whole with it any pieces and an end.
 
-    def on_request(self, head: H1RequestHead) -> None:
+    It is whole where its length is 0, and where ``head.body`` is there.
+    """
+
+    def on_request(self, head: RequestHead, hop: Hop) -> None:
         """A head is complete."""
 
     def on_request_body(self, data: bytes) -> None:
@@ -82,7 +88,7 @@ class RequestSink(Protocol):
 class _NoSink:
     """Hears the events of a head that was made up to bring a parser into position."""
 
-    def on_request(self, head: H1RequestHead) -> None:
+    def on_request(self, head: RequestHead, hop: Hop) -> None:
         pass
 
     def on_request_body(self, data: bytes) -> None:
@@ -92,7 +98,7 @@ class _NoSink:
         pass
 
 
-TakeField = Callable[[H1RequestHead, bytes], None]
+TakeField = Callable[["RequestReader", bytes], None]
 
 
 class FieldTable:
@@ -100,9 +106,11 @@ class FieldTable:
 
     ``taken`` go to ``RequestHead.taken``, ``dropped`` are left out, all others pass: with their
     name as it came, for a proxy, or where ``lowers`` in lower case, for who reads them.
+
+    ``seen`` remembers that by the names as they came, so that a name is put in lower case once.
     """
 
-    __slots__ = ("actions", "lowers", "names")
+    __slots__ = ("_actions", "lowers", "names", "seen")
 
     def __init__(
         self,
@@ -115,16 +123,25 @@ class FieldTable:
         own: dict[bytes, TakeField] = {name: _take_aside(name) for name in taken}
         own |= dict.fromkeys(dropped, _drop)
         self.names = frozenset(own)
-        self.actions: Mapping[bytes, TakeField] = {**own, **_FRAMING_FIELDS}
+        self._actions: Mapping[bytes, TakeField] = {**own, **_FRAMING_FIELDS}
+        self.seen: dict[bytes, TakeField | None] = {}
+
+    def learn(self, name: bytes) -> TakeField | None:
+        """What is done with a field that has not been seen before; None: it passes."""
+        action = self._actions.get(name.lower())
+        # Clients choose the names, so there is a bound to how many are kept.
+        if len(self.seen) < _SEEN_NAMES and len(name) <= _SEEN_OCTETS:
+            self.seen[name] = action
+        return action
 
 
 class RequestReader:
     """One connection's requests, one after the other."""
 
     __slots__ = (
-        "_actions",
+        "_behind",
+        "_delayed",
         "_excess",
-        "_head",
         "_is_closing",
         "_is_premature",
         "_is_ready",
@@ -133,6 +150,7 @@ class RequestReader:
         "_lowers",
         "_octets",
         "_parser",
+        "_seen",
         "_sink",
         "_start",
         "_table",
@@ -141,9 +159,14 @@ class RequestReader:
         "_trailers",
         "_whole",
         "_whole_at",
+        "connection",
+        "head",
         "held",
+        "hosts",
         "in_head",
         "in_message",
+        "offered",
+        "transfer_encoding",
     )
 
     def __init__(
@@ -151,11 +174,14 @@ class RequestReader:
     ) -> None:
         self._sink = sink
         self._table = table
-        self._actions = table.actions
+        self._seen = table.seen
         self._lowers = table.lowers
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
-        self._head = H1RequestHead()
+        # The head that is being read, and what it says of this hop.
+        self.head = RequestHead()
+        self.hosts = 0
+        self.connection = self.offered = self.transfer_encoding = b""
         self._target = b""
         self._trailers: list[tuple[bytes, bytes]] = []
         # A request line that has not come to its end.
@@ -166,6 +192,10 @@ class RequestReader:
         self._whole: bytes | None = None
         self._whole_at = 0
         self._octets = 0
+        # Octets behind a whole head, in the same piece; and what is said of a hop until the body
+        # that lies there has been read as well.
+        self._behind = 0
+        self._delayed: Hop | None = None
         self._left = 0
         self._excess = 0
         self._is_premature = False
@@ -181,10 +211,11 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Take in what has been received. Raises FramingError once the stream is broken."""
         end = data.find(_END_OF_HEAD) + 4
-        if not self._is_ready or data[0] <= _SPACE or not 4 < end <= self._limits.head_octets:
+        if not self._is_ready or not 4 < end <= self._limits.head_octets:
             self._feed(data)
             return
-        self._whole, self._whole_at = data, 0
+        self._whole = data
+        self._whole_at = 0
         # A whole head, which is by far the most usual; nearly as often nothing is behind it.
         size = len(data)
         if end == size:
@@ -204,9 +235,13 @@ class RequestReader:
 
         ``end`` is where the first one's head ends.
         """
-        view, at, size, limit = memoryview(data), 0, len(data), self._limits.head_octets
+        at, size, limit = 0, len(data), self._limits.head_octets
+        # Small pieces are copied faster than viewed.
+        view = data if size < _SMALL_OCTETS else memoryview(data)
         while True:
+            self._behind = size - end
             self._parse(view[at:end])
+            self._behind = 0
             at, stop = end, end + self._left
             if self.in_message and at < stop <= size:
                 self._left = 0
@@ -256,7 +291,7 @@ class RequestReader:
                 if at == size:
                     return
             stop = self._find_stop(data, at)
-            is_chunked = self.in_message and not self.in_head and self._head.length == UNKNOWN
+            is_chunked = self.in_message and not self.in_head and self.head.length == UNKNOWN
             parse = self._parse_chunks if is_chunked else self._parse
             parse(view[at:stop] if at or stop < size else data)
             at = stop
@@ -265,8 +300,7 @@ class RequestReader:
         """Where a request line begins that is whole; the end of the data when there is none yet."""
         if data[at : at + 1] == b"\r" or _REQUEST_LINE.match(data, at) is None:
             # RFC 9112, section 2.2: empty lines before a request line are passed over.
-            while data.startswith(b"\r\n", at):
-                at += 2
+            at = _behind_empty_lines(data, at)
             if _REQUEST_LINE.match(data, at) is None:
                 self._wait_for_line(data[at:])
                 return len(data)
@@ -288,7 +322,7 @@ class RequestReader:
 
     def _find_stop(self, data: bytes, at: int) -> int:
         """Up to where one call of llhttp may go: a head's end, a body's end or the data's."""
-        if self.in_message and not self.in_head and self._head.length != UNKNOWN:
+        if self.in_message and not self.in_head and self.head.length != UNKNOWN:
             stop = min(len(data), at + self._left)
             self._left -= stop - at
             return stop
@@ -341,9 +375,9 @@ class RequestReader:
         raise FramingError(refusals.BAD_REQUEST) from error
 
     def _after_upgrade(self) -> None:
-        if self._head.method == b"CONNECT":
+        if self.head.method == b"CONNECT":
             raise FramingError(refusals.CONNECT_REFUSED)
-        if self._head.upgrade:
+        if self.head.upgrade:
             self.held = b""
             self._is_ready = False
             return
@@ -354,7 +388,7 @@ class RequestReader:
 
     def _prime(self) -> None:
         """Bring a fresh parser to where this request's body begins, its offer left out."""
-        head, sink, left, is_closing = self._head, self._sink, self._left, self._is_closing
+        head, sink, left, is_closing = self.head, self._sink, self._left, self._is_closing
         framing = (
             b"Transfer-Encoding: chunked"
             if head.length == UNKNOWN
@@ -363,71 +397,80 @@ class RequestReader:
         if is_closing:
             framing += b"\r\nConnection: close"
         self._sink = _NoSink()
+        self._behind = 0
         self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % framing)
-        self._head, self._sink, self._left = head, sink, left
+        self.head, self._sink, self._left = head, sink, left
         self._is_closing = is_closing
 
     # -- llhttp's callbacks -------------------------------------------------------------------
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._head = H1RequestHead()
-        self._target = b""
+    def on_url(self, url: bytes) -> None:
+        """A part of the target. With its first one a request begins."""
+        if self.in_message:
+            self._target += url
+            return
+        self.head = RequestHead()
+        self.hosts = 0
+        self._target = url
+        self.offered = b""
         self.in_head = self.in_message = True
         self._is_ready = False
-        if self._trailers:
-            self._trailers = []
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the target."""
-        self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, or a trailer."""
         if not self.in_head:
             self._on_trailer(name, value)
             return
-        lower = name.lower()
-        take = self._actions.get(lower)
+        try:
+            take = self._seen[name]
+        except KeyError:
+            take = self._table.learn(name)
         if take is None:
-            self._head.fields.append((lower if self._lowers else name, value))
+            self.head.fields.append((name.lower() if self._lowers else name, value))
         else:
-            take(self._head, value)
+            take(self, value)
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        head, parser = self._head, self._parser
+        head, parser = self.head, self._parser
         self.in_head = False
         head.method = method = parser.get_method()
         head.target = target = self._target
         whole = self._whole
         if whole is not None:
             self._whole = None
-            before = self._whole_at + len(method)
             # One space before the target, and one before the version: llhttp would take several.
-            if whole[before + 1] == _SPACE or whole[before + len(target) + 2] != _FIRST_OF_VERSION:
-                raise FramingError(refusals.BAD_REQUEST)
+            if not whole.startswith(target + b" H", self._whole_at + len(method) + 1):
+                self._look_at_line(whole)
         if len(head.fields) > self._limits.fields:
             raise FramingError(refusals.HEAD_TOO_LARGE)
+        hop = PLAIN
+        # Without a Connection field llhttp keeps alive HTTP/1.1 and nothing else.
         if (
-            head.connection
-            or head.transfer_encoding
-            or head.hosts != 1
-            # Without a Connection field this is true for HTTP/1.1 and for nothing else.
+            self.connection
+            or self.transfer_encoding
+            or self.hosts != 1
             or not parser.should_keep_alive()
         ):
-            self._settle(head, parser.get_http_version())
-        if target[:1] != b"/" or b"#" in target:
+            hop = self._settle(head, parser.get_http_version())
+        elif method == b"HEAD":
+            hop = _TO_HEAD
+        if target[0] != _SLASH or b"#" in target:
             _settle_target(head)
-        if method == b"HEAD":
-            head.is_plain = False
-        if head.length:
-            self._left = head.length
+        length = head.length
+        if length:
+            self._left = length
             self._excess = 0
-        self._sink.on_request(head)
+            if 0 < length <= self._behind and not self._is_premature:
+                self._delayed = hop
+                return
+        self._sink.on_request(head, hop)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
+        if self._delayed is not None:
+            self.head.body = data
+            return
         self._excess -= len(data) + _CHUNK_OVERHEAD
         self._sink.on_request_body(data)
 
@@ -437,7 +480,14 @@ class RequestReader:
             return
         self.in_message = False
         self._is_ready = not self._is_closing
-        self._sink.on_request_end(self._trailers)
+        hop, self._delayed = self._delayed, None
+        if hop is not None:
+            self._sink.on_request(self.head, hop)
+        elif self.head.length:
+            trailers = self._trailers
+            if trailers:
+                self._trailers = []
+            self._sink.on_request_end(trailers)
 
     # -- what a plain request does not need ---------------------------------------------------
 
@@ -447,31 +497,45 @@ class RequestReader:
         if len(self._trailers) > self._limits.fields:
             raise FramingError(refusals.HEAD_TOO_LARGE)
 
-    def _settle(self, head: H1RequestHead, version: str) -> None:
-        head.keep_alive = self._parser.should_keep_alive()
+    def _look_at_line(self, data: bytes) -> None:
+        # RFC 9112, section 2.2: empty lines before a request line are passed over.
+        if _REQUEST_LINE.match(data, _behind_empty_lines(data, self._whole_at)) is None:
+            raise FramingError(refusals.BAD_REQUEST)
+
+    def _settle(self, head: RequestHead, version: str) -> Hop:
         if version not in ("1.0", "1.1"):
             is_old = version == "0.9"
             raise FramingError(refusals.BAD_REQUEST if is_old else refusals.UNSUPPORTED_VERSION)
-        _settle_version(head, is_11=version == "1.1")
-        self._is_closing = not head.keep_alive
-        if head.transfer_encoding:
-            _settle_coding(head)
-        if head.connection:
-            self._settle_connection(head)
-        head.is_plain = head.http11 and head.keep_alive
+        is_11 = version == "1.1"
+        self._check_hosts(is_11=is_11)
+        keep_alive = self._parser.should_keep_alive()
+        if self.transfer_encoding:
+            head.length = _coded_length(self.transfer_encoding, is_11=is_11)
+        if self.connection:
+            self._settle_connection(head, is_11=is_11)
+            # A tunnel ends the connection, so "close" beside an upgrade changes nothing.
+            keep_alive = keep_alive or head.upgrade != b""
+        self._is_closing = not keep_alive
+        self.connection = self.transfer_encoding = b""
+        is_plain = is_11 and keep_alive and head.method != b"HEAD"
+        return Hop(is_plain, is_11, keep_alive)
 
-    def _settle_connection(self, head: H1RequestHead) -> None:
-        named = named_by_connection(head.connection)
+    def _check_hosts(self, *, is_11: bool) -> None:
+        # RFC 9112, section 3.2: exactly one Host; HTTP/1.0 may go without.
+        if self.hosts > 1 or (is_11 and self.hosts == 0):
+            raise FramingError(refusals.BAD_REQUEST)
+
+    def _settle_connection(self, head: RequestHead, *, is_11: bool) -> None:
+        named = named_by_connection(self.connection)
         if named - {b"upgrade", b"te", b"http2-settings"}:
             head.fields = without_fields(head.fields, named)
-        offered = tokens(head.offered)
+        offered = tokens(self.offered)
         # An offer of h2c may be ignored, and is: this hop speaks HTTP/1.1. A request with a body
-        # cannot become a tunnel before its body has ended, so that offer is ignored as well.
-        if b"upgrade" in named and offered and b"h2c" not in offered and head.length == 0:
-            head.upgrade = head.offered
-            # A tunnel ends the connection, so "close" beside an upgrade changes nothing.
-            head.keep_alive = True
-            self._is_closing = False
+        # cannot become a tunnel before its body has ended, so that offer is ignored as well, and
+        # HTTP/1.0 knows none.
+        is_offer = is_11 and b"upgrade" in named and offered and b"h2c" not in offered
+        if is_offer and head.length == 0:
+            head.upgrade = self.offered
         # llhttp takes a body behind an offer to upgrade for the new protocol's bytes.
         self._is_premature = bool(head.length) and self._parser.should_upgrade()
 
@@ -482,30 +546,25 @@ def _refused_line(data: bytes) -> Refusal:
     return refusals.UNSUPPORTED_VERSION if is_other else refusals.BAD_REQUEST
 
 
-def _settle_version(head: H1RequestHead, *, is_11: bool) -> None:
-    head.http11 = is_11
-    # RFC 9112, section 3.2: exactly one Host; HTTP/1.0 may go without.
-    if head.hosts > 1 or (is_11 and head.hosts == 0):
-        raise FramingError(refusals.BAD_REQUEST)
-    if not is_11:
-        # Section 6.1: with a Transfer-Encoding in HTTP/1.0 the framing is faulty.
-        if head.transfer_encoding:
-            raise FramingError(refusals.BAD_REQUEST)
-        head.offered = b""
+def _behind_empty_lines(data: bytes, at: int) -> int:
+    while data.startswith(b"\r\n", at):
+        at += 2
+    return at
 
 
-def _settle_coding(head: H1RequestHead) -> None:
+def _coded_length(transfer_encoding: bytes, *, is_11: bool) -> int:
     """Settle the length; llhttp has made sure that none is said beside the coding."""
-    codings = tokens(head.transfer_encoding)
-    if codings[-1:] != [b"chunked"]:
+    codings = tokens(transfer_encoding)
+    # RFC 9112, section 6.1: with a Transfer-Encoding in HTTP/1.0 the framing is faulty.
+    if not is_11 or codings[-1:] != [b"chunked"]:
         raise FramingError(refusals.BAD_REQUEST)
     if len(codings) > 1:
         # Other codings would have to be undone for the framing to stay true.
         raise FramingError(refusals.UNSUPPORTED_CODING)
-    head.length = UNKNOWN
+    return UNKNOWN
 
 
-def _settle_target(head: H1RequestHead) -> None:
+def _settle_target(head: RequestHead) -> None:
     target = head.target
     if b"#" in target:
         raise FramingError(refusals.BAD_REQUEST)
@@ -528,48 +587,51 @@ def _settle_target(head: H1RequestHead) -> None:
 
 
 def _take_aside(name: bytes) -> TakeField:
-    def take(head: H1RequestHead, value: bytes) -> None:
-        taken = head.taken
+    def take(reader: RequestReader, value: bytes) -> None:
+        taken = reader.head.taken
         if taken is None:
-            head.taken = {name: value}
+            reader.head.taken = {name: value}
         else:
             taken[name] = b"%b, %b" % (taken[name], value) if taken.get(name) else value
 
     return take
 
 
-def _drop(head: H1RequestHead, value: bytes) -> None:
+def _drop(reader: RequestReader, value: bytes) -> None:
     """Not passed on."""
 
 
-def _on_host(head: H1RequestHead, value: bytes) -> None:
-    head.authority = value.rstrip(b" \t")
-    head.hosts += 1
+def _on_host(reader: RequestReader, value: bytes) -> None:
+    reader.head.authority = value.rstrip(b" \t")
+    reader.hosts += 1
 
 
-def _on_length(head: H1RequestHead, value: bytes) -> None:
+def _on_length(reader: RequestReader, value: bytes) -> None:
+    head = reader.head
     head.length = int(value)
     head.has_length = True
 
 
-def _on_transfer_encoding(head: H1RequestHead, value: bytes) -> None:
-    head.transfer_encoding += value
+def _on_transfer_encoding(reader: RequestReader, value: bytes) -> None:
+    reader.transfer_encoding += value
 
 
-def _on_connection(head: H1RequestHead, value: bytes) -> None:
-    head.connection = head.connection + b"," + value if head.connection else value
+def _on_connection(reader: RequestReader, value: bytes) -> None:
+    so_far = reader.connection
+    reader.connection = so_far + b"," + value if so_far else value
 
 
-def _on_upgrade(head: H1RequestHead, value: bytes) -> None:
-    head.offered = head.offered + b", " + value if head.offered else value
+def _on_upgrade(reader: RequestReader, value: bytes) -> None:
+    so_far = reader.offered
+    reader.offered = so_far + b", " + value if so_far else value
 
 
-def _on_expect(head: H1RequestHead, value: bytes) -> None:
-    head.expects_continue = value.strip(b" \t").lower() == b"100-continue"
+def _on_expect(reader: RequestReader, value: bytes) -> None:
+    reader.head.expects_continue = value.strip(b" \t").lower() == b"100-continue"
 
 
-def _on_te(head: H1RequestHead, value: bytes) -> None:
-    head.wants_trailers = b"trailers" in tokens(value)
+def _on_te(reader: RequestReader, value: bytes) -> None:
+    reader.head.wants_trailers = b"trailers" in tokens(value)
 
 
 _FRAMING_FIELDS: dict[bytes, TakeField] = {

@@ -16,7 +16,7 @@ import re
 
 import httptools
 
-from activator.http.events import SWITCHING, BodyForm, ResponseHead
+from activator.http.events import SWITCHING, BodyForm, RequestHead, ResponseHead
 from activator.http.fields import Field, may_be_trailer, tokens
 
 MAX_HEAD_OCTETS = 64 * 1024
@@ -25,6 +25,10 @@ _SIZED, _OPEN, _CHUNKED = BodyForm.SIZED, BodyForm.OPEN, BodyForm.CHUNKED
 _END_OF_HEAD = b"\r\n\r\n"
 _PROTOCOL = b"HTTP/1."
 _NO_BODY = frozenset((b"204", b"304"))
+# How nearly every response with a body begins: protocol and status in one look.
+_USUAL = {
+    b"HTTP/1.1 %d" % status: status for status in range(200, 600) if b"%d" % status not in _NO_BODY
+}
 # In a head in lower case: fields that keep it from being handed on as it came.
 _SPECIAL = re.compile(rb"\n(?:connection:|keep-alive:|upgrade:|proxy-|transfer-encoding:)")
 _CODING = b"\ntransfer-encoding:"
@@ -34,6 +38,10 @@ _ANNOUNCED_BODY = re.compile(rb"\n(?:content-length:[ \t]*0*[1-9]|transfer-encod
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 
 
+# An upgrade that nobody asked for is no response either.
+_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
+
+
 class BadResponse(Exception):
     """What came is no response to this request."""
 
@@ -41,39 +49,40 @@ class BadResponse(Exception):
 class _Watch:
     """llhttp's view of one response. Without ``on_body``, so that bodies are not copied."""
 
-    __slots__ = ("begun", "complete", "headed", "keep_alive", "parser")
+    __slots__ = ("begun", "complete", "keep_alive", "parser")
 
     def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
-        self.reset()
-
-    def reset(self) -> None:
         self.begun = 0
-        self.headed = False
         self.complete = False
         self.keep_alive = False
 
     def on_message_begin(self) -> None:
         self.begun += 1
 
-    def on_headers_complete(self) -> None:
-        self.headed = True
+    def on_message_complete(self) -> None:
+        self.complete = True
         # llhttp forgets it when the message is over.
         self.keep_alive = self.parser.should_keep_alive()
 
-    def on_message_complete(self) -> None:
-        self.complete = True
+    def may_keep_alive(self) -> bool:
+        """Whether the connection goes on, as far as the head tells."""
+        return self.keep_alive if self.complete else self.parser.should_keep_alive()
 
 
 class _Collect(_Watch):
     """The same with the body's own bytes, for receivers that cannot take chunks."""
 
-    __slots__ = ("body", "trailers")
+    __slots__ = ("body", "headed", "trailers")
 
     def __init__(self) -> None:
+        self.headed = False
         self.body: list[bytes] = []
         self.trailers: list[Field] = []
         super().__init__()
+
+    def on_headers_complete(self) -> None:
+        self.headed = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.headed and may_be_trailer(name):
@@ -92,9 +101,8 @@ class ResponseReader:
 
     __slots__ = (
         "_collects",
-        "_is_to_head",
-        "_may_switch",
         "_partial",
+        "_request",
         "_takes_chunks",
         "_watch",
         "complete",
@@ -108,7 +116,8 @@ class ResponseReader:
     def __init__(self) -> None:
         self._watch = _Watch()
         self._partial = b""
-        self._is_to_head = self._may_switch = self._takes_chunks = False
+        self._request = RequestHead()
+        self._takes_chunks = False
         self._collects = False
         self.in_body = False
         # The response is whole.
@@ -122,15 +131,18 @@ class ResponseReader:
         # What came behind an informational head.
         self.rest = b""
 
-    def begin(self, is_to_head: bool, may_switch: bool, takes_chunks: bool) -> None:
+    def begin(self, request: RequestHead, takes_chunks: bool) -> None:
         """Get ready for the response to a request; what only a last response changes stays."""
-        self._is_to_head = is_to_head
-        self._may_switch = may_switch
+        self._request = request
         self._takes_chunks = takes_chunks
         self.in_body = self.complete = self.is_doubtful = False
         if self._collects:
             self._collects = False
             self._watch = _Watch()
+        else:
+            watch = self._watch
+            watch.begun = 0
+            watch.complete = False
 
     @property
     def has_begun(self) -> bool:
@@ -150,10 +162,11 @@ class ResponseReader:
             return None
         if end > MAX_HEAD_OCTETS:
             raise BadResponse("the head is too large")
+        usual = _USUAL.get(data[:12], 0)
         # Status 1xx: not the final response yet.
-        if data[9:10] == b"1":
+        if not usual and data[9:10] == b"1":
             return self._interim(data, end)
-        return self._final(data, end)
+        return self._final(data, end, usual)
 
     def body(self, data: bytes) -> bytes:
         """A further piece: the bytes for the receiver. Raises BadResponse."""
@@ -164,7 +177,8 @@ class ResponseReader:
         watch = self._watch
         self._parse(data)
         if watch.complete:
-            self._finish()
+            self.complete = True
+            self.reusable = watch.keep_alive
         return watch.take() if isinstance(watch, _Collect) else data
 
     def end(self) -> None:
@@ -193,49 +207,47 @@ class ResponseReader:
 
     def _interim(self, data: bytes, end: int) -> ResponseHead:
         if data[9:12] == b"101":
-            if not self._may_switch:
+            if not self._request.upgrade:
                 raise BadResponse("an upgrade that nobody asked for")
             self.in_body = self.is_open = True
             self.reusable = False
             return ResponseHead(SWITCHING, data, end + 4, True)
         head, self.rest = data[: end + 4], data[end + 4 :]
         self._parse(head)
-        status = self._watch.parser.get_status_code()
-        self._watch.reset()
-        return ResponseHead(status, head, end + 4, head.startswith(b"HTTP/1.1 "))
-
-    def _final(self, data: bytes, end: int) -> ResponseHead:
-        fields = data[:end].lower()
-        special = _SPECIAL.search(fields)
-        form = _SIZED
-        if special is not None and _CODING in fields:
-            form = self._settle_coding(fields)
-            if special[0] == _CODING and form is _CHUNKED:
-                # Chunks are fine as they are; is there anything else?
-                special = _SPECIAL.search(fields, special.end())
-        is_verbatim = special is None and data.startswith(b"HTTP/1.1 ")
-        is_bare = self._is_to_head or data[9:12] in _NO_BODY
-        try:
-            self._parse(data[: end + 4] if is_bare else data)
-        except BadResponse:
-            return self._folded(data, end)
         watch = self._watch
         status = watch.parser.get_status_code()
-        if not watch.headed or not 200 <= status <= 999:
-            raise BadResponse("the head is malformed")
+        watch.begun = 0
+        watch.complete = False
+        return ResponseHead(status, head, end + 4, head.startswith(b"HTTP/1.1 "))
+
+    def _final(self, data: bytes, end: int, usual: int) -> ResponseHead | None:
+        fields = data[:end].lower()
+        special = _SPECIAL.search(fields)
+        form = _SIZED if special is None else self._settle_coding(fields)
+        is_bare = self._request.method == b"HEAD" or (not usual and data[9:12] in _NO_BODY)
+        watch = self._watch
+        try:
+            watch.parser.feed_data(data[: end + 4] if is_bare else data)
+        except _ERRORS:
+            return self._folded(data, end)
+        status = usual or watch.parser.get_status_code()
+        if watch.begun != 1 or not 200 <= status <= 999:
+            raise BadResponse("the head is malformed, or bytes came after the response")
+        is_verbatim = special is None or (form is _CHUNKED and _is_coding_all(fields, special))
+        is_verbatim = is_verbatim and (usual != 0 or data.startswith(b"HTTP/1.1 "))
         head = ResponseHead(status, data, end + 4, is_verbatim)
         if is_bare:
             self._end_bare(head, fields)
             return head
         self.in_body = True
-        if not watch.keep_alive and _LENGTH.search(fields) is None:
+        if watch.complete:
+            self.complete = True
+            self.reusable = watch.keep_alive
+        elif not watch.parser.should_keep_alive() and _LENGTH.search(fields) is None:
             # Only the end of the connection can end this body.
             self.is_open = True
             self.reusable = False
-            head.form = BodyForm.OPEN
-            return head
-        if watch.complete:
-            self._finish()
+            form = BodyForm.OPEN
         if form:
             self._settle_form(head, form)
         return head
@@ -246,6 +258,8 @@ class ResponseReader:
             head.wire = head.wire[: head.body_at] + self._watch.take()
 
     def _settle_coding(self, fields: bytes) -> BodyForm:
+        if _CODING not in fields:
+            return _SIZED
         values = [
             line.partition(b":")[2]
             for line in fields.split(b"\r\n")
@@ -259,7 +273,7 @@ class ResponseReader:
         self._collects = True
         return BodyForm.OPEN
 
-    def _folded(self, data: bytes, end: int) -> ResponseHead:
+    def _folded(self, data: bytes, end: int) -> ResponseHead | None:
         """Once more with equal Content-Length lines made one."""
         values = [
             value.strip(b" \t")
@@ -271,7 +285,7 @@ class ResponseReader:
         rest = _LENGTH_LINE.sub(b"", data[:end])
         self._watch = _Watch()
         folded = b"%b\r\nContent-Length: %b" % (rest, values[0])
-        return self._final(folded + data[end:], len(folded))
+        return self.head(folded + data[end:])
 
     def _end_bare(self, head: ResponseHead, fields: bytes) -> None:
         """A response that has no body by its status or its request.
@@ -281,7 +295,7 @@ class ResponseReader:
         """
         has_body = len(head.wire) > head.body_at
         announces = _ANNOUNCED_BODY.search(fields) is not None
-        self.reusable = self._watch.keep_alive and not has_body
+        self.reusable = self._watch.may_keep_alive() and not has_body
         if announces:
             # Of a 204 a length is wrong in itself, of the others it may be another request's.
             self.reusable = self.reusable and head.status != 204
@@ -297,16 +311,12 @@ class ResponseReader:
         watch = self._watch
         try:
             watch.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            raise BadResponse("an upgrade that nobody asked for") from error
-        except httptools.HttpParserError as error:
+        except _ERRORS as error:
             raise BadResponse("the response is malformed") from error
         if watch.begun > 1:
             raise BadResponse("bytes after the end of the response")
 
-    def _finish(self) -> None:
-        watch = self._watch
-        self.complete = True
-        self.reusable = watch.keep_alive
-        watch.begun = 0
-        watch.headed = watch.complete = False
+
+def _is_coding_all(fields: bytes, special: re.Match[bytes]) -> bool:
+    """Whether nothing but the coding keeps a head from being handed on: chunks are as they are."""
+    return special[0] == _CODING and _SPECIAL.search(fields, special.end()) is None

@@ -16,9 +16,9 @@ from typing import cast
 
 from activator.http import refusals
 from activator.http.context import ServerContext
-from activator.http.events import NewSession, Peer, Refusal, ResponseHead
+from activator.http.events import NewSession, Peer, Refusal, RequestHead, ResponseHead
 from activator.http.fields import Trailers
-from activator.http.h1.requests import H1RequestHead, RequestReader
+from activator.http.h1.requests import Hop, RequestReader
 from activator.http.h1.streams import Pause, Stream
 from activator.http.h1.writing import response_head
 from activator.http.refusals import FramingError
@@ -161,18 +161,14 @@ class ServerConnection(asyncio.Protocol):
 
     # -- the reader's events ------------------------------------------------------------------
 
-    def on_request(self, head: H1RequestHead) -> None:
+    def on_request(self, head: RequestHead, hop: Hop) -> None:
         """A request's head is whole."""
         self._head_since = 0.0
-        stream = Stream(self, head)
-        if head.length:
-            self._receiving = stream
+        stream = Stream(self, head, hop)
+        if stream.is_whole:
+            stream.is_plain = hop.is_plain and not self._context.is_draining
         else:
-            stream.is_whole = True
-        if not head.is_plain:
-            stream.takes_chunks = head.http11
-        elif not head.length:
-            stream.is_plain = not self._context.is_draining
+            self._receiving = stream
         if self._active is None and not self._waiting:
             self._active = stream
             handler = self._session.request(stream)
@@ -206,7 +202,7 @@ class ServerConnection(asyncio.Protocol):
         if handler is not None:
             stream.is_whole = True
             stream.is_plain = (
-                stream.head.is_plain
+                stream.hop.is_plain
                 and stream is self._active
                 and not stream.has_begun
                 and not self._context.is_draining
@@ -289,7 +285,7 @@ class ServerConnection(asyncio.Protocol):
         """Whether nothing stands against writing the response of a stream that has its turn."""
         return (
             stream.is_whole
-            and stream.head.is_plain
+            and stream.hop.is_plain
             and not stream.has_begun
             and not self.is_half_closed
             and not self._context.is_draining
@@ -318,7 +314,7 @@ class ServerConnection(asyncio.Protocol):
 
     def must_close(self, stream: Stream, is_continued: bool) -> bool:
         """Whether the connection has to end with this stream's response."""
-        if self._context.is_draining or not stream.head.keep_alive:
+        if self._context.is_draining or not stream.hop.keep_alive:
             return True
         if self.is_half_closed and not self._waiting:
             return True

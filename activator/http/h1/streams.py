@@ -9,9 +9,16 @@ import asyncio
 from enum import IntEnum
 from typing import Protocol
 
-from activator.http.events import SWITCHING, BodyForm, Handler, Refusal, ResponseHead
+from activator.http.events import (
+    SWITCHING,
+    BodyForm,
+    Handler,
+    Refusal,
+    RequestHead,
+    ResponseHead,
+)
 from activator.http.fields import Trailers
-from activator.http.h1.requests import H1RequestHead
+from activator.http.h1.requests import Hop
 from activator.http.h1.writing import chunk, last_chunk, response_head
 
 _NO_BODY = frozenset((204, 304))
@@ -74,32 +81,52 @@ class Carrier(Protocol):
 
 
 class Stream:
-    """One request of a connection. Defaults sit on the class: few requests change them all."""
+    """One request of a connection."""
 
-    handler: Handler | None = None
-    is_whole = False
-    takes_chunks = True
-    # Nothing stands against writing a response as it is.
-    is_plain = False
-    # The response is whole; of the request there may be more.
-    is_over = False
-    # The response's head has been written.
-    has_begun = False
-    # Of a tunnel: the application's direction is over.
-    has_ended = False
-    # The connection ends with this response.
-    closes = False
-    _form = _Form.RAW
-    _is_continued = False
-    # What was written before its turn.
-    _out: list[bytes] | None = None
-    # What came of the body before the application had the request.
-    _early: list[bytes] | None = None
-    _early_end: Trailers | None = None
+    # All set, as in ``RequestHead``.
+    __slots__ = (
+        "_connection",
+        "_early",
+        "_early_end",
+        "_form",
+        "_is_continued",
+        "_out",
+        "closes",
+        "handler",
+        "has_begun",
+        "has_ended",
+        "head",
+        "hop",
+        "is_over",
+        "is_plain",
+        "is_whole",
+        "takes_chunks",
+    )
 
-    def __init__(self, connection: Carrier, head: H1RequestHead) -> None:
+    def __init__(self, connection: Carrier, head: RequestHead, hop: Hop) -> None:
         self._connection = connection
         self.head = head
+        self.hop = hop
+        self.handler: Handler | None = None
+        self.is_whole = not head.length or head.body != b""
+        self.takes_chunks = hop.http11
+        # Nothing stands against writing a response as it is.
+        self.is_plain = False
+        # The response is whole; of the request there may be more.
+        self.is_over = False
+        # The response's head has been written.
+        self.has_begun = False
+        # Of a tunnel: the application's direction is over.
+        self.has_ended = False
+        # The connection ends with this response.
+        self.closes = False
+        self._form = _RAW
+        self._is_continued = False
+        # What was written before its turn.
+        self._out: list[bytes] | None = None
+        # What came of the body before the application had the request.
+        self._early: list[bytes] | None = None
+        self._early_end: Trailers | None = None
 
     # -- the response -------------------------------------------------------------------------
 
@@ -117,7 +144,7 @@ class Stream:
         """A response before the response. HTTP/1.0 knows none (RFC 9110, section 15.2)."""
         if head.status == 100:
             self._is_continued = True
-        if self.head.http11:
+        if self.hop.http11:
             self._write(response_head(head))
 
     def send_body(self, data: bytes) -> None:
@@ -145,17 +172,16 @@ class Stream:
         self._connection.abort()
 
     def _send_head(self, head: ResponseHead, end: bool) -> None:
-        request = self.head
         self.has_begun = True
         if head.status == SWITCHING:
             self._form = _Form.TUNNEL
             self._connection.become_tunnel(self, head)
             return
         self.closes = head.closes or self._connection.must_close(self, self._is_continued)
-        if request.method == b"HEAD" or head.status in _NO_BODY:
+        if self.head.method == b"HEAD" or head.status in _NO_BODY:
             self._form = _Form.NONE
         elif head.form is BodyForm.OPEN:
-            if request.http11:
+            if self.hop.http11:
                 self._form = _Form.CHUNK
             else:
                 self.closes = True
@@ -169,7 +195,7 @@ class Stream:
             more = b"transfer-encoding: chunked\r\n"
         if self.closes:
             more += b"connection: close\r\n"
-        elif not self.head.http11:
+        elif not self.hop.http11:
             more += b"connection: keep-alive\r\n"
         if self._form is _Form.RAW:
             if head.is_verbatim and not more:

@@ -8,16 +8,21 @@ from activator.http.fields import Trailers, field_lines
 
 def request_head(head: RequestHead) -> bytes:
     """The request line and all fields."""
-    lines = head.method + b" " + head.target + b" HTTP/1.1\r\nhost: " + head.authority + b"\r\n"
+    lines = [head.method, b" ", head.target, b" HTTP/1.1\r\nhost: ", head.authority, b"\r\n"]
     for block in head.blocks:
-        lines += block.wire
-    if head.fields:
-        lines += b"\r\n".join([name + b": " + value for name, value in head.fields]) + b"\r\n"
+        lines.append(block.wire)
+    for name, value in head.fields:
+        # Four calls cost half of what a tuple of four does.
+        lines.append(name)
+        lines.append(b": ")
+        lines.append(value)
+        lines.append(b"\r\n")
     if head.length < 0 or head.upgrade or head.wants_trailers or head.expects_continue:
-        lines += _hop_fields(head)
+        lines.append(_hop_fields(head))
     elif head.has_length:
-        lines += b"content-length: %d\r\n" % head.length
-    return lines + b"\r\n"
+        lines.append(b"content-length: %d\r\n" % head.length)
+    lines.append(b"\r\n")
+    return b"".join(lines)
 
 
 def _hop_fields(head: RequestHead) -> bytes:

@@ -42,7 +42,7 @@ class Collecting:
     def __init__(self, app: App, stream: ServerStream) -> None:
         self.app = app
         self.stream = stream
-        self.body = b""
+        self.body = stream.head.body
         self.trailers: Trailers = ()
         self.reset = False
         if stream.is_whole:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activator.lifecycle import TRANSITIONS, Event, State
+from activator.lifecycle import MOVES, TRANSITIONS, Event, State
 
 
 def test_every_state_has_a_row_and_the_one_way_out() -> None:
@@ -36,3 +36,9 @@ def test_only_a_refused_connection_leads_back() -> None:
         if after <= state
     }
     assert back == {(State.CONNECTING, Event.REFUSED)}
+
+
+def test_moves_by_event_are_the_same_moves() -> None:
+    by_state = {(state, e): to for state, row in TRANSITIONS.items() for e, to in row.items()}
+    by_event = {(state, e): to for e, column in MOVES.items() for state, to in column.items()}
+    assert by_event == by_state

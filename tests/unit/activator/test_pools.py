@@ -34,7 +34,7 @@ class Fake:
 
 def keep(pools: Pools, pod: Pod, *fakes: Fake) -> None:
     for fake in fakes:
-        pools.keep(pod, cast(ClientConnection, fake))
+        pools.pool(pod).keep(cast(ClientConnection, fake))
 
 
 def some_pools(now: float = 100.0) -> Pools:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.http.events import UNKNOWN
+from activator.http.events import UNKNOWN, RequestHead
 from activator.http.fields import Trailers
-from activator.http.h1.requests import FieldTable, FramingLimits, H1RequestHead, RequestReader
+from activator.http.h1.requests import FieldTable, FramingLimits, Hop, RequestReader
 from activator.http.refusals import FramingError
 
 TABLE = FieldTable(taken=(b"x-taken",), dropped=(b"x-dropped",))
@@ -22,13 +22,19 @@ class Recorder:
 
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
-        self.heads: list[H1RequestHead] = []
+        self.heads: list[RequestHead] = []
+        self.hops: list[Hop] = []
 
-    def on_request(self, head: H1RequestHead) -> None:
+    def on_request(self, head: RequestHead, hop: Hop) -> None:
         self.heads.append(head)
+        self.hops.append(hop)
         self.events.append(
             ("head", head.method, head.target, head.authority, tuple(head.fields), head.length)
         )
+        if head.body:
+            self.events.append(("body", head.body))
+        if head.body or not head.length:
+            self.events.append(("end", ()))
 
     def on_request_body(self, data: bytes) -> None:
         if self.events[-1][0] == "body":
@@ -258,7 +264,7 @@ def test_connection_names_more_fields_to_drop_but_never_framing() -> None:
     )
     assert recorder.heads[0].fields == [(b"X-Keep", b"1")]
     assert recorder.heads[0].has_length
-    assert not recorder.heads[0].keep_alive
+    assert not recorder.hops[0].keep_alive
 
 
 def test_limits() -> None:
@@ -362,3 +368,24 @@ def test_names_come_as_they_were_sent_or_in_lower_case(lowers: bool, name: bytes
     recorder = Recorder()
     RequestReader(recorder, FieldTable(lowers=lowers)).feed(post("X-Request-Id: Seven"))
     assert recorder.heads[0].fields == [(name, b"Seven")]
+
+
+def test_a_body_that_is_there_comes_with_its_head() -> None:
+    data = post("Content-Length: 5", body="seven")
+    assert [head.body for head in read(data).heads] == [b"seven"]
+    # Two in one piece, and one that comes in two.
+    assert [head.body for head in read(data * 2).heads] == [b"seven"] * 2
+    assert [head.body for head in read(data, [len(data) - 1]).heads] == [b""]
+    assert read(data).events == read(data, [len(data) - 1]).events
+
+
+def test_names_of_fields_are_remembered_within_a_bound() -> None:
+    table = FieldTable(taken=(b"x-taken",))
+    reader = RequestReader(Recorder(), table)
+    for number in range(1200):
+        reader.feed(post(f"X-Name-{number}: 1", "x-TAKEN: 1", "X-" + "a" * 100 + ": 1"))
+    assert len(table.seen) == 1000
+    recorder = Recorder()
+    RequestReader(recorder, table).feed(post("x-TAKEN: 1", "X-Name-1199: 1"))
+    assert recorder.heads[0].taken == {b"x-taken": b"1"}
+    assert recorder.heads[0].fields == [(b"X-Name-1199", b"1")]

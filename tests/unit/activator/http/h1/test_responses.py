@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activator.http.events import BodyForm, ResponseHead
+from activator.http.events import BodyForm, RequestHead, ResponseHead
 from activator.http.fields import Field
 from activator.http.h1.responses import BadResponse, ResponseReader
 
@@ -52,7 +52,9 @@ def begin(
     may_switch: bool = False,
     takes_chunks: bool = True,
 ) -> Seen:
-    reader.begin(is_to_head, may_switch, takes_chunks)
+    request = RequestHead.of(b"HEAD" if is_to_head else b"GET", b"/", b"a")
+    request.upgrade = b"x" if may_switch else b""
+    reader.begin(request, takes_chunks)
     return Seen(reader)
 
 
