@@ -2,7 +2,8 @@
 
 Every activator speaks to every other over a connection of its own, and listens on those of the
 others, so what one says to another stays in order. A line is a JSON list; the first one is a
-hello. When either direction is lost both are given up: what the other has done since is unknown.
+hello. When either direction is lost both are given up, and what of the last link is still to be
+read is not: the other may have started anew, and says what is so when it is there again.
 
 Who there is comes from the EndpointSlices of the activators' own Service: kept by the cluster
 without a write of ours, they list a pod as soon as it has an address and forget it when its node
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,9 +29,7 @@ log = logging.getLogger(__name__)
 
 PING_SECONDS = 1.0
 SILENCE_SECONDS = 5.0
-"""One that says nothing for so long is held to be gone, though its connection may look open."""
-UNKNOWN_SECONDS = 10.0
-"""For how long one that can neither be reached nor ruled out keeps pods from being used."""
+"""One that says nothing for so long is held to be lost, though its connection may look open."""
 _CONNECT_SECONDS = 2.0
 _PAUSE_SECONDS = 0.1
 _LONGEST_LINE = 4 * 1024 * 1024
@@ -72,22 +72,25 @@ class Peers:
         self._clock = clock
         self._tasks = TaskSet()
         self._links: dict[str, _Link] = {}
-        self._dialing: dict[str, float] = {}
-        """Whom a task tries to reach, and since when in vain."""
+        self._dialing: set[str] = set()
+        """Whom a task tries to reach."""
+        self._incarnation = secrets.token_hex(8)
+        self._incarnations: dict[str, str] = {}
+        """Which process was there last under each name."""
         self._listed: frozenset[str] = frozenset()
         self._settled = asyncio.Event()
         self._asking: dict[Backend, None] = {}
         self._is_turn_planned = False
         self._timer: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.me = f"{config.host}:{config.port}"
         self.sharing = Sharing(self.me, self._send, self._plan_turn)
 
     @property
     def count(self) -> int:
         """How many other activators there are."""
-        return self.sharing.members
+        return len(self.sharing.members.there)
 
     # -- what the data plane tells -------------------------------------------------------------
 
@@ -113,10 +116,10 @@ class Peers:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        self._is_turn_planned = False
         asking, self._asking = self._asking, {}
         for backend in asking:
             self.sharing.ask(_target(backend))
+        self._is_turn_planned = False
         self.sharing.flush()
 
     # -- life ----------------------------------------------------------------------------------
@@ -130,14 +133,16 @@ class Peers:
 
     def listed(self, addresses: frozenset[str]) -> None:
         """Take over whom the cluster lists, ready or not."""
-        self._listed = addresses - {self.me}
-        for peer in self._listed:
-            self.sharing.suspect(peer)
+        before, self._listed = self._listed, addresses - {self.me}
+        for peer in self._listed - before:
+            self.sharing.members.suspect(peer, self._clock())
+        for peer in before - self._listed - self._links.keys():
+            self._absolve(peer)
         self._dial_missing()
 
     async def settled(self) -> None:
         """Wait until everybody listed has been reached, or is known not to be there."""
-        while self.sharing.unknown:
+        while self.sharing.members.unknown:
             self._settled.clear()
             await self._settled.wait()
 
@@ -151,11 +156,13 @@ class Peers:
             self._timer.cancel()
         if self._server is not None:
             self._server.close()
-        for link in self._links.values():
+        self._listed = frozenset()
+        links, self._links = self._links, {}
+        for link in links.values():
             link.close()
-        for task in self._serving:
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        for writer in self._serving.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._serving)
         await self._tasks.close()
 
     async def _keep_time(self) -> None:
@@ -168,11 +175,9 @@ class Peers:
             self._dial_missing()
 
     def _give_up_unreachable(self) -> None:
-        now = self._clock()
-        for peer in self.sharing.unknown:
-            if now - self._dialing.get(peer, now) > UNKNOWN_SECONDS:
-                log.warning("activator cannot be reached", extra={"peer": peer})
-                self._absolve(peer)
+        for peer in self.sharing.members.unreachable(self._clock()):
+            log.warning("activator cannot be reached", extra={"peer": peer})
+            self._absolve(peer)
 
     def _wind(self) -> None:
         """Wake up when requests of one that is gone are over."""
@@ -201,24 +206,27 @@ class Peers:
             link.outgoing.write(orjson.dumps(message) + b"\n")
 
     def _dial_missing(self) -> None:
-        wanted = self._listed | self.sharing.unknown | self._links.keys()
-        for peer in wanted - self._dialing.keys():
-            link = self._links.get(peer)
-            if link is None or link.outgoing is None:
-                self._dialing[peer] = self._clock()
+        for peer in self._listed.union(self.sharing.members.unknown, self._links):
+            if peer not in self._dialing and self._is_missed(peer):
+                self._dialing.add(peer)
                 self._tasks.spawn(self._dial(peer), name=f"peer-{peer}")
 
+    def _is_missed(self, peer: str) -> bool:
+        link = self._links.get(peer)
+        if link is None:
+            return peer in self._listed or peer in self.sharing.members.unknown
+        return link.outgoing is None
+
     async def _dial(self, peer: str) -> None:
-        """Reach another, again and again for as long as it is wanted."""
+        """Reach another, again and again for as long as it is missed."""
         try:
-            while peer in self._listed or peer in self._links or peer in self.sharing.unknown:
-                if await self._reach(peer):
-                    return
+            while self._is_missed(peer):
+                await self._reach(peer)
                 await asyncio.sleep(_PAUSE_SECONDS)
         finally:
-            del self._dialing[peer]
+            self._dialing.discard(peer)
 
-    async def _reach(self, peer: str) -> bool:
+    async def _reach(self, peer: str) -> None:
         host, _, port = peer.rpartition(":")
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
@@ -227,17 +235,17 @@ class Peers:
             # The machine is there, and nobody listens.
             self._lose(peer)
             self._absolve(peer)
-            return False
+            return
         except (OSError, TimeoutError):
-            return False
+            return
         link = self._links.setdefault(peer, _Link())
         link.outgoing = writer
         waiting, link.waiting = link.waiting, []
-        hello = ["hello", self._config.token, self.me, self.sharing.greeting(self._clock())]
+        greeting = self.sharing.members.greeting(self._clock())
+        hello = ["hello", self._config.token, self.me, self._incarnation, greeting]
         for message in (hello, *waiting):
             self._send(peer, message)
         self._tasks.spawn(self._watch(peer, link, reader), name=f"peer-end-{peer}")
-        return True
 
     async def _watch(self, peer: str, link: _Link, reader: asyncio.StreamReader) -> None:
         """The other says nothing here; reading tells when it is gone."""
@@ -249,6 +257,7 @@ class Peers:
         self._lose(peer, link)
 
     def _absolve(self, peer: str) -> None:
+        self._incarnations.pop(peer, None)
         self.sharing.absolve(peer, self._clock())
         self._settled.set()
         self._wind()
@@ -256,16 +265,17 @@ class Peers:
     def _lose(self, peer: str, link: _Link | None = None) -> None:
         """A direction is lost: so is the other, and what the peer does from here on.
 
-        With a link, that one: there may be a new one already.
+        With a link, that one: there may be a new one already. One that the cluster does not list
+        any more will not come back.
         """
         known = self._links.get(peer)
         if known is None or (link is not None and known is not link):
             return
         del self._links[peer]
         known.close()
-        self.sharing.left(peer, self._clock())
-        if peer in self._listed:
-            self.sharing.suspect(peer)
+        self.sharing.lost(peer, self._clock())
+        if peer not in self._listed:
+            self._absolve(peer)
         self._dial_missing()
         self._wind()
 
@@ -274,17 +284,17 @@ class Peers:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        self._serving[task] = writer
+        task.add_done_callback(self._serving.pop)
         peer, link = "", None
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
-                peer, greeting = self._greeted(await reader.readline())
-            link = self._welcome(peer, writer)
+                peer, incarnation, greeting = self._greeted(await reader.readline())
+            link = self._welcome(peer, incarnation, writer)
             self.sharing.joined(peer, greeting, self._clock())
             self._settled.set()
             self._wind()
-            await self._listen(peer, reader)
+            await self._listen(peer, link, reader)
         except (OSError, TimeoutError, ValueError, TypeError) as error:
             log.warning("activator not heard", extra={"peer": peer, "error": str(error)})
         finally:
@@ -292,27 +302,30 @@ class Peers:
             if link is not None:
                 self._lose(peer, link)
 
-    def _welcome(self, peer: str, writer: asyncio.StreamWriter) -> _Link:
+    def _welcome(self, peer: str, incarnation: str, writer: asyncio.StreamWriter) -> _Link:
         known = self._links.get(peer)
         if known is not None and known.incoming is not None:
-            self._lose(peer)  # It has started anew, and the end of the last time is still to come.
+            self._lose(peer)  # The end of the last link is still to be noticed.
+        if self._incarnations.get(peer, incarnation) != incarnation:
+            self._absolve(peer)  # Another process, which knows nothing of what the last one did.
+        self._incarnations[peer] = incarnation
         link = self._links.setdefault(peer, _Link())
         link.incoming = writer
         self._dial_missing()
         return link
 
-    def _greeted(self, line: bytes) -> tuple[str, list[str]]:
+    def _greeted(self, line: bytes) -> tuple[str, str, list[str]]:
         match orjson.loads(line):
-            case ["hello", str(token), str(peer), list(greeting)]:
+            case ["hello", str(token), str(peer), str(incarnation), list(greeting)]:
                 if hmac.compare_digest(token.encode(), self._config.token.encode()):
-                    return peer, greeting
+                    return peer, incarnation, greeting
         raise ValueError("no hello, or a wrong token")
 
-    async def _listen(self, peer: str, reader: asyncio.StreamReader) -> None:
+    async def _listen(self, peer: str, link: _Link, reader: asyncio.StreamReader) -> None:
         while True:
             async with asyncio.timeout(SILENCE_SECONDS):
                 line = await reader.readline()
-            if not line:
+            if not line or self._links.get(peer) is not link:
                 return
             message = orjson.loads(line)
             if message != ["ping"]:

@@ -16,7 +16,7 @@ class Pod:
         "address",
         "gone",
         "in_flight",
-        "lender",
+        "lent",
         "name",
         "own",
         "probed",
@@ -30,13 +30,12 @@ class Pod:
         self.address = address
         self.name = name
         self.seen_at = seen_at
-        # Requests of ours, and of those to whom we have lent a slot.
+        # Requests of ours, and slots that others have of it, which are told apart by ``lent``.
         self.in_flight = 0
+        self.lent = 0
         self.ready = False
         # Its slots are given here. Where pods are shared, those of others are borrowed.
         self.own = False
-        # The activator that counts our requests here, where that is another one.
-        self.lender = ""
         # Set by our own probe before the EndpointSlice says ready.
         self.probed = False
         # The EndpointSlice has said ready once: from then on it alone decides.

@@ -127,7 +127,7 @@ class Throttler(Generic[T]):
         pod.in_flight -= 1
         if pod.own:
             self._busy -= 1
-        elif pod.lender:
+        else:
             self._returned(pod)
 
     def enqueue(self, owner: T, size: int, *, first: bool = False) -> Ticket[T] | None:
@@ -227,7 +227,7 @@ class Throttler(Generic[T]):
     # -- sharing with other activators --------------------------------------------------------
 
     def share(self, may_give: Callable[[Pod], bool], returned: Callable[[Pod], None]) -> None:
-        """``may_give`` tells own pods; ``returned`` hears of borrowed slots that are free again."""
+        """``may_give`` tells own pods; ``returned`` hears of slots of other pods that are free."""
         self._may_give = may_give
         self._returned = returned
 
@@ -241,13 +241,18 @@ class Throttler(Generic[T]):
         if count:
             self._wants[borrower] = count
 
-    def borrow(self, pod: Pod, lender: str) -> T | None:
+    def borrow(self, pod: Pod) -> T | None:
         """Give a borrowed slot to the first in the backlog; None when nobody needs it."""
         if not self.waiting:
             return None
         pod.in_flight += 1
-        pod.lender = lender
         return self._pop()
+
+    def count(self, pod: Pod, slots: int) -> None:
+        """So many more slots of a pod are taken by others, or fewer."""
+        pod.in_flight += slots
+        if pod.own:
+            self._busy += slots
 
     # -- pods ---------------------------------------------------------------------------------
 
@@ -286,10 +291,11 @@ class Throttler(Generic[T]):
         self._recount(now)
 
     def busy_pods(self) -> dict[str, int]:
-        """Requests in flight by pod, of those that have some; where there is a choice of pods."""
+        """Our requests in flight by pod, where there are some; where there is a choice of pods."""
         if len(self.pods) < 2:
             return {}
-        return {pod.name: pod.in_flight for pod in self.pods.values() if pod.in_flight}
+        busy = {pod.name: pod.in_flight - pod.lent for pod in self.pods.values()}
+        return {pod: requests for pod, requests in busy.items() if requests}
 
     def unreached(self) -> list[Pod]:
         """Pods that a probe might turn into ready ones."""

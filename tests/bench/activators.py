@@ -200,24 +200,23 @@ class Client:
             self._drop(port)
 
 
-async def killing(cluster: Cluster, *, rate: float, seconds: float, kill_every: float) -> Outcome:
-    """Load at a rate, while now a pod and now an activator is killed."""
+async def killing(cluster: Cluster, *, rate: float, kills: int, kill_every: float) -> Outcome:
+    """Load at a rate, while now a pod and now an activator is killed, so many times."""
     outcome = Outcome()
     workers = max(1, int(rate / 10))
     loop = asyncio.get_running_loop()
-    ends = loop.time() + seconds
 
     async def work(number: int) -> None:
         client = Client(cluster, outcome)
         due = loop.time() + number / rate
-        while (now := loop.time()) < ends:
-            await asyncio.sleep(max(0.0, due - now))
+        while outcome.kills < kills:
+            await asyncio.sleep(max(0.0, due - loop.time()))
             due = max(due + workers / rate, loop.time() - 1.0)
             await client.get()
         client.close()
 
     async def kill() -> None:
-        while loop.time() + kill_every < ends:
+        while outcome.kills < kills:
             await asyncio.sleep(kill_every)
             await (cluster.kill_an_activator() if outcome.kills % 2 else cluster.kill_a_pod())
             outcome.kills += 1
@@ -232,7 +231,8 @@ async def killing(cluster: Cluster, *, rate: float, seconds: float, kill_every: 
 
 async def _measure() -> Outcome:
     async with running() as cluster:
-        return await killing(cluster, rate=RATE, seconds=SECONDS, kill_every=KILL_EVERY_SECONDS)
+        kills = int(SECONDS / KILL_EVERY_SECONDS)
+        return await killing(cluster, rate=RATE, kills=kills, kill_every=KILL_EVERY_SECONDS)
 
 
 def rows() -> list[Row]:
