@@ -14,6 +14,8 @@ from hearth.process import Main, Ready
 _SERVING = "knative-serving"
 _WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
 _STATS_SECRET = "hearth-stats"
+CONTROL_USER = f"system:serviceaccount:{_SERVING}:hearth-control"
+"""By which name API servers know the component that makes objects of our own kinds."""
 
 
 def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
@@ -32,6 +34,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
             port=port,
             service=None if replica is None else service,
             drain_delay_seconds=settings.drain_delay_seconds,
+            trusted_user="" if replica is None else CONTROL_USER,
         )
 
     election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip)

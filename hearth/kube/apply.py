@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
 
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import AlreadyExists, Conflict, NotFound, Retryable
@@ -13,52 +16,67 @@ from hearth.kube.resources import Resource
 
 Seen = Callable[[Resource, Object], None]
 """Told of every object the server answered with, for instance to put it into a cache."""
+Expecting = Callable[[Resource, Object], AbstractContextManager[None]]
+"""Shows an object as a write is about to make it, for as long as the write is under way."""
 Record = Callable[[Event], None]
 """Takes an Event to be written in the background."""
 
 
+def _nobody_sees(_resource: Resource, _obj: Object) -> None:
+    """Without caches an answer is for nobody."""
+
+
+def _nobody_expects(_resource: Resource, _obj: Object) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 async def apply_plan(
-    client: KubeClient, plan: Plan, *, manager: str, record: Record, seen: Seen | None = None
+    client: KubeClient,
+    plan: Plan,
+    *,
+    manager: str,
+    record: Record,
+    seen: Seen = _nobody_sees,
+    expecting: Expecting = _nobody_expects,
 ) -> None:
     """Carry a plan out. Raise ``Retryable`` where the objects were changed meanwhile.
 
     The actions of a stage run side by side; its Events are recorded when all of them are done.
     """
+    write = partial(_act, client, manager=manager, seen=seen, expecting=expecting)
     for stage in (plan.actions, plan.then):
         if not stage:
             continue
-        writes = [action for action in stage if not isinstance(action, Event)]
-        await _run_stage(client, writes, manager=manager, seen=seen)
+        await _run_stage([write(action) for action in stage if not isinstance(action, Event)])
         for action in stage:
             if isinstance(action, Event):
                 record(action)
 
 
-async def _run_stage(
-    client: KubeClient, writes: list[Write], *, manager: str, seen: Seen | None
-) -> None:
+async def _run_stage(writes: list[Coroutine[Any, Any, None]]) -> None:
     if len(writes) == 1:  # the common case, without a task of its own
-        await _act(client, writes[0], manager=manager, seen=seen)
+        await writes[0]
         return
-    outcomes = await asyncio.gather(
-        *(_act(client, write, manager=manager, seen=seen) for write in writes),
-        return_exceptions=True,
-    )
-    for outcome in outcomes:
+    for outcome in await asyncio.gather(*writes, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
 
 
-async def _act(client: KubeClient, write: Write, *, manager: str, seen: Seen | None) -> None:
+async def _act(
+    client: KubeClient, write: Write, *, manager: str, seen: Seen, expecting: Expecting
+) -> None:
+    shown: AbstractContextManager[None] = nullcontext()
+    if isinstance(write, UpdateStatus) and write.is_foretold:
+        shown = expecting(write.resource, write.obj)
     try:
         if isinstance(write, Delete):
             await _delete(client, write)
             return
-        answer = await _write(client, write, manager=manager)
+        with shown:
+            answer = await _write(client, write, manager=manager)
     except (Conflict, AlreadyExists) as error:
         raise Retryable(error.message) from error
-    if seen is not None:
-        seen(write.resource, answer)
+    seen(write.resource, answer)
 
 
 async def _write(

@@ -13,13 +13,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 
 from hearth.kube.client import KubeClient, WatchEvent
 from hearth.kube.controllerspec import IndexFunction, Source
 from hearth.kube.errors import ApiError, Forbidden, Gone
 from hearth.kube.guards import caught
-from hearth.kube.meta import Key, Object, key, labels, metadata, namespace, resource_version
+from hearth.kube.meta import (
+    Key,
+    Object,
+    key,
+    labels,
+    metadata,
+    namespace,
+    resource_version,
+    version_number,
+)
 from hearth.kube.queue import backoff
 from hearth.kube.resources import Resource
 from hearth.kube.selectors import EVERYTHING, parse_label_selector
@@ -139,12 +149,32 @@ class WatchCache:
         Resource versions of one server grow and are compared as numbers. What the watch has
         passed already is left alone: the object may have been changed or deleted since.
         """
-        version = int(resource_version(obj))
+        version = version_number(obj)
         if not self._selects(obj) or not self.is_synced or version <= int(self._version or 0):
             return
         known = self._objects.get(key(obj))
-        if known is None or int(resource_version(known)) < version:
+        if known is None or version_number(known) < version:
             self._store(key(obj), obj)
+
+    @contextmanager
+    def expecting(self, obj: Object) -> Iterator[None]:
+        """Show an object as a write under way will make it; and as it was, should the write fail.
+
+        Nothing is shown where the write cannot succeed, because the object has been changed.
+        """
+        item = key(obj)
+        known = self._objects.get(item)
+        if known is None or resource_version(known) != resource_version(obj):
+            yield
+            return
+        expected = {**obj}
+        self._store(item, expected)
+        try:
+            yield
+        except BaseException:
+            if self._objects.get(item) is expected:
+                self._store(item, known)
+            raise
 
     def _selects(self, obj: Object) -> bool:
         """Whether the watch would bring the object; by fields that is not known."""
@@ -222,13 +252,13 @@ class WatchCache:
 
     def _handle(self, event: WatchEvent) -> None:
         version = resource_version(event.object)
-        number = int(version)
+        number = version_number(event.object)
         self._version = version
         if event.type == "DELETED":
             self._store(key(event.object), None)
         elif event.type != "BOOKMARK":
             known = self._objects.get(key(event.object))
-            if known is None or int(resource_version(known)) < number:
+            if known is None or version_number(known) < number:
                 self._store(key(event.object), event.object)
 
     def _store(self, item: Key, new: Object | None) -> None:
@@ -242,6 +272,8 @@ class WatchCache:
         elif old is None:
             return
         self._reindex(item, old, new)
+        if _says_the_same(old, new):
+            return
         for subscriber in self._subscribers:
             subscriber.tell(item, old, new)
 
@@ -300,6 +332,17 @@ class _Subscriber:
         self._timers.clear()
 
 
+def _says_the_same(old: Object | None, new: Object | None) -> bool:
+    """Whether two versions of an object differ in nothing else, as after a write foretold."""
+    if old is None or new is None or resource_version(old) == resource_version(new):
+        return False
+    return _versionless(old) == _versionless(new)
+
+
+def _versionless(obj: Object) -> Object:
+    return {**obj, "metadata": {**metadata(obj), "resourceVersion": ""}}
+
+
 def _values(function: IndexFunction, obj: Object | None) -> tuple[str, ...]:
     if obj is None:
         return ()
@@ -315,16 +358,3 @@ def _maybe_key(obj: object) -> Key | None:
         return key(obj)  # type: ignore[arg-type]
     except Exception:
         return None
-
-
-def put_into(caches: Iterable[WatchCache]) -> Callable[[Resource, Object], None]:
-    """Make a ``seen`` callback for ``apply_plan``: answers go into the caches of their resource."""
-    by_resource: dict[Resource, list[WatchCache]] = {}
-    for cache in caches:
-        by_resource.setdefault(cache.source.resource, []).append(cache)
-
-    def seen(resource: Resource, obj: Object) -> None:
-        for cache in by_resource.get(resource, ()):
-            cache.put(obj)
-
-    return seen

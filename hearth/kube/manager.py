@@ -11,7 +11,8 @@ are as warm as its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from hearth.kube.apply import apply_plan
@@ -177,12 +178,22 @@ class Manager(Lister):
             manager=manager,
             record=partial(self.events.record, component=manager),
             seen=self._seen,
+            expecting=self._expecting,
         )
 
+    def _caches_of(self, resource: Resource) -> Iterable[WatchCache]:
+        return [cache for cache in self._caches.values() if cache.resource == resource]
+
     def _seen(self, resource: Resource, obj: Object) -> None:
-        for cache in self._caches.values():
-            if cache.resource == resource:
-                cache.put(obj)
+        for cache in self._caches_of(resource):
+            cache.put(obj)
+
+    @contextmanager
+    def _expecting(self, resource: Resource, obj: Object) -> Iterator[None]:
+        with ExitStack() as shown:
+            for cache in self._caches_of(resource):
+                shown.enter_context(cache.expecting(obj))
+            yield
 
     def enqueue(self, controller: str, item: Key) -> None:
         """Have a controller look at a key."""

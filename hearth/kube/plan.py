@@ -32,6 +32,9 @@ class UpdateStatus:
 
     resource: Resource
     obj: Object
+    is_foretold: bool = False
+    """Whether other reconcilers go by it at once, before the server has answered. For a status that
+    others build on and whose being wrong for a moment nobody outside could see."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,9 @@ class Registration:
                     pass  # changed in between: look again
 
     async def _put(self, webhook: Webhook) -> None:
-        wanted = configuration(webhook, self._client_config(webhook))
+        wanted = configuration(
+            webhook, self._client_config(webhook), trusted_user=self._endpoint.trusted_user
+        )
         try:
             known = await self._client.get(webhook.resource, webhook.name)
         except NotFound:

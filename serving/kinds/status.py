@@ -49,12 +49,12 @@ class Draft:
         observed = generation(self._obj)
         return {**self.fields, "observedGeneration": observed, "conditions": conditions}
 
-    def writes(self, resource: Resource) -> tuple[UpdateStatus, ...]:
+    def writes(self, resource: Resource, *, is_foretold: bool = False) -> tuple[UpdateStatus, ...]:
         """Return the action that stores the status; none when it is stored already."""
         status = self.status()
         if status == self._obj.get("status"):
             return ()
-        return (UpdateStatus(resource, {**self._obj, "status": status}),)
+        return (UpdateStatus(resource, {**self._obj, "status": status}, is_foretold),)
 
     def became(self, kind: str, status: str) -> bool:
         """Whether a condition has this status now and had another one before."""
@@ -66,11 +66,9 @@ def is_without_news(stored: Object, changed: Object) -> bool:
     """Whether nobody waits for what a new status says: others go by Ready alone.
 
     On its way to Ready an object says something new with each step of its children; such words may
-    be written together, a moment later, and those that Ready overtakes not at all. Its first words
-    are news: what it says next builds on them.
+    be written together, a moment later, and those that Ready overtakes not at all.
     """
-    was = Conditions.of(stored).get(READY)
-    return was is not None and was.get("status") == Conditions.of(changed).status(READY)
+    return Conditions.of(stored).status(READY) == Conditions.of(changed).status(READY)
 
 
 def _keeping_time(condition: Condition, given: Condition | None) -> Condition:

@@ -15,7 +15,7 @@ import pytest
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.kube.access import Access
 from hearth.kube.apply import apply_plan
-from hearth.kube.cache import WatchCache, put_into
+from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import AlreadyExists, Conflict, NotFound, Retryable, Unavailable
 from hearth.kube.events import EventRecorder
@@ -105,7 +105,7 @@ async def test_a_write_of_our_own_is_seen_at_once_and_never_twice(client: KubeCl
             Plan((Create(CONFIGMAPS, a_configmap("ours")),)),
             manager="tests",
             record=no_event,
-            seen=put_into([cache]),
+            seen=lambda _, obj: cache.put(obj),
         )
         assert cache.get("default", "ours") is not None
         await client.create(CONFIGMAPS, a_configmap("later"))

@@ -7,6 +7,7 @@ from hearth.kube.meta import Key, Object, key_text, namespace
 from serving.api import keys, views
 from serving.kinds import sources
 from serving.kinds.configuration.reconcile import Observed, creation_failed, reconcile
+from serving.kinds.status import is_without_news
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -38,4 +39,5 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     watches=(Watch(sources.REVISIONS, label_key(keys.CONFIGURATION)),),
     indexes=(sources.REVISIONS_BY_CONFIGURATION,),
     refused=creation_failed,
+    can_wait=is_without_news,
 )

@@ -38,10 +38,9 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
         return Plan(draft.writes(CONFIGURATIONS))
     latest = _latest_created(configuration, observed)
     if latest is None:
-        revision = make_revision(configuration, now=now)
-        return _created(configuration, revision, draft=draft)
+        return _create(configuration, make_revision(configuration, now=now))
     events = _judge(configuration, latest, observed=observed, draft=draft)
-    return Plan((*events, *draft.writes(CONFIGURATIONS)))
+    return Plan((*events, *draft.writes(CONFIGURATIONS, is_foretold=True)))
 
 
 def creation_failed(observed: Observed, error: str, *, now: float) -> Plan:
@@ -60,12 +59,11 @@ def _mark_creation_failed(draft: Draft, error: str) -> None:
     draft.conditions.mark_false(keys.READY, "RevisionFailed", message)
 
 
-def _created(configuration: Object, revision: Object, *, draft: Draft) -> Plan:
-    draft.put("latestCreatedRevisionName", name(revision))
-    draft.conditions.mark_unknown(keys.READY)
+def _create(configuration: Object, revision: Object) -> Plan:
+    """Make the Revision; once it is there the status tells of it."""
     message = f'Created Revision "{name(revision)}"'
     event = Event(configuration, "Normal", "Created", message)
-    return Plan((Create(REVISIONS, revision),), then=(event, *draft.writes(CONFIGURATIONS)))
+    return Plan((Create(REVISIONS, revision), event))
 
 
 def _latest_created(configuration: Object, observed: Observed) -> Object | None:

@@ -34,7 +34,7 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     actions += _bring_about(podautoscaler, existing, settings)
     if serve(observed, podautoscaler, draft=draft, actions=actions):
         _tell(draft, observed, existing, settings=settings)
-    return Plan((*actions, *draft.writes(PODAUTOSCALERS)))
+    return Plan((*actions, *draft.writes(PODAUTOSCALERS, is_foretold=True)))
 
 
 def _bring_about(

@@ -73,7 +73,7 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     patch = scale_patch(observed, scale)
     costs = _costs(observed, scale) if patch is not None else ()
     _tell(draft, observed, bounds=bounds, scale=scale)
-    writes = (*actions, *draft.writes(PODAUTOSCALERS))
+    writes = (*actions, *draft.writes(PODAUTOSCALERS, is_foretold=True))
     scaling = () if patch is None else (patch,)
     if costs:  # known before the step that goes by them
         return Plan((*costs, *writes), then=scaling, requeue_after=scale.look_again_after)

@@ -52,12 +52,15 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     draft.put("logUrl", template.replace("${REVISION_UID}", uid(revision)))
     _name_images(draft, revision, observed.pods)
     actions: list[Action] = []
+    scales: list[Action] = []
     if _deploy(observed, revision, draft=draft, actions=actions, settings=settings):
-        _autoscale(observed, revision, draft=draft, actions=actions, settings=settings)
+        _autoscale(observed, revision, draft=draft, actions=scales, settings=settings)
     if draft.became(keys.READY, "True"):
         message = "Revision becomes ready upon all resources being ready"
         actions.append(Event(revision, "Normal", "RevisionReady", message))
-    return Plan((*actions, *draft.writes(REVISIONS)))
+    # The Deployment first: pods are what is waited for.
+    status = draft.writes(REVISIONS, is_foretold=True)
+    return Plan((*actions, *status), then=tuple(scales))
 
 
 def creation_failed(observed: Observed, error: str, *, now: float) -> Plan:
@@ -81,11 +84,13 @@ def _deploy(
     """Brings the Deployment about and takes over its state; whether to go on."""
     desired = make_deployment(revision, settings)
     existing = observed.deployment
+    # The status may be written first when the Deployment is there already.
+    is_silent = Conditions.of(revision).get(keys.CONTAINER_HEALTHY) is None
+    if (existing is None or is_silent) and not _was_refused(revision):
+        draft.conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
+        draft.conditions.mark_unknown(keys.CONTAINER_HEALTHY, _DEPLOYING)
     if existing is None:
         actions.append(Create(DEPLOYMENTS, desired))
-        if not _was_refused(revision):
-            draft.conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
-            draft.conditions.mark_unknown(keys.CONTAINER_HEALTHY, _DEPLOYING)
         return True
     if not is_controlled_by(existing, revision):
         _mark_not_owned(draft, "Deployment", name(existing))

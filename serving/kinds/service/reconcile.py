@@ -46,10 +46,12 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
     if is_deleting(service):
         return Plan()
     draft = Draft(service, CONDITIONS, now=now)
-    actions: list[Action] = []
-    if _configure(observed, service, draft=draft, actions=actions):
-        _route(observed, service, draft=draft, actions=actions)
-    return Plan((*actions, *draft.writes(KSERVICES)))
+    configures: list[Action] = []
+    routes: list[Action] = []
+    if _configure(observed, service, draft=draft, actions=configures):
+        _route(observed, service, draft=draft, actions=routes)
+    # In this order: pods wait for the Configuration, and a Route misses one that is not there.
+    return Plan((*configures, *draft.writes(KSERVICES)), then=tuple(routes))
 
 
 def _configure(observed: Observed, service: Object, *, draft: Draft, actions: list[Action]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from eventing.api import admission as eventing
+from hearth.cli.components import CONTROL_USER
 from hearth.install.kustomize import render
 from hearth.kube.meta import Object, labels, name, namespace
 from hearth.kube.webhooks import Webhook
@@ -122,3 +123,9 @@ def test_a_webhook_asks_nothing_before_somebody_answers() -> None:
         [target] = [o for o in of("Service") if name(o) == service["name"]]
         assert namespace(target) == service["namespace"]
         assert service["port"] in {port["port"] for port in target["spec"]["ports"]}
+
+
+def test_webhooks_trust_the_account_that_control_runs_as() -> None:
+    [control] = [obj for obj in WORKLOADS if name(obj) == "hearth-control"]
+    account = control["spec"]["template"]["spec"]["serviceAccountName"]
+    assert f"system:serviceaccount:{namespace(control)}:{account}" == CONTROL_USER

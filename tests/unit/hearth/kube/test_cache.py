@@ -199,6 +199,64 @@ async def test_an_answer_goes_only_into_caches_whose_selector_takes_it() -> None
 # -- pauses ------------------------------------------------------------------------------------
 
 
+async def test_what_a_write_is_about_to_make_is_shown_and_told_once() -> None:
+    client, told = FakeClient(), list[tuple[Object | None, Object | None]]()
+    client.put(CONFIGMAPS, an_object("a", status="old"))
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.on_change(lambda old, new: told.append((old, new)))
+    async with running(cache):
+        [known] = cache.list()
+        with cache.expecting({**known, "status": "new"}):
+            assert [obj["status"] for obj in cache.list()] == ["new"]
+            answer = await client.update(CONFIGMAPS, {**known, "status": "new"})
+        cache.put(answer)
+        await until(
+            lambda: (
+                cache.list()[0]["metadata"]["resourceVersion"]
+                != known["metadata"]["resourceVersion"]
+            )
+        )
+    assert [(old or {}).get("status") for old, _ in told] == [None, "old"]
+
+
+async def test_a_write_that_fails_shows_again_what_is_there() -> None:
+    client, told = FakeClient(), list[str]()
+    client.put(CONFIGMAPS, an_object("a", status="old"))
+    cache = WatchCache(client, CONFIGMAPS)
+    cache.on_change(lambda _, new: told.append((new or {})["status"]))
+    async with running(cache):
+        [known] = cache.list()
+        with pytest.raises(ZeroDivisionError), cache.expecting({**known, "status": "new"}):
+            raise ZeroDivisionError
+        assert [obj["status"] for obj in cache.list()] == ["old"]
+    assert told == ["old", "new", "old"]
+
+
+async def test_a_write_that_fails_hides_nothing_that_came_meanwhile() -> None:
+    client = FakeClient()
+    client.put(CONFIGMAPS, an_object("a", status="old"))
+    cache = WatchCache(client, CONFIGMAPS)
+    async with running(cache):
+        [known] = cache.list()
+        with pytest.raises(ZeroDivisionError), cache.expecting({**known, "status": "new"}):
+            client.put(CONFIGMAPS, an_object("a", status="theirs"))
+            await until(lambda: cache.list()[0]["status"] == "theirs")
+            raise ZeroDivisionError
+        assert [obj["status"] for obj in cache.list()] == ["theirs"]
+
+
+async def test_a_write_that_cannot_succeed_shows_nothing() -> None:
+    client = FakeClient()
+    client.put(CONFIGMAPS, an_object("a", status="old"))
+    cache = WatchCache(client, CONFIGMAPS)
+    async with running(cache):
+        [known] = cache.list()
+        client.put(CONFIGMAPS, an_object("a", status="theirs"))
+        await until(lambda: cache.list()[0]["status"] == "theirs")
+        with cache.expecting({**known, "status": "new"}):
+            assert [obj["status"] for obj in cache.list()] == ["theirs"]
+
+
 def test_watches_that_end_at_once_are_begun_ever_more_slowly() -> None:
     pauses = Pauses()
     taken = [pauses.after(0.0) for _ in range(12)]

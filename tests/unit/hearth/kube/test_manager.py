@@ -22,8 +22,8 @@ from hearth.kube.controllerspec import (
 )
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
-from hearth.kube.plan import Create, Event, Plan, Update
-from hearth.kube.resources import EVENTS
+from hearth.kube.plan import Create, Event, Plan, Update, UpdateStatus
+from hearth.kube.resources import EVENTS, Resource
 from hearth.kube.testing import FakeClient, an_object
 from hearth.observability.metrics import CAUGHT, RECONCILES
 
@@ -154,6 +154,44 @@ async def test_it_looks_at_everything_again_after_a_while_without_being_told() -
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert set(looks) == {("ns", "a")}
+
+
+# -- writes under way --------------------------------------------------------------------------
+
+
+class Hesitant(FakeClient):
+    """Answers updates when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = asyncio.Event()
+
+    async def update(self, resource: Resource, obj: Object, *, subresource: str = "") -> Object:
+        await self.may_answer.wait()
+        return await super().update(resource, obj, subresource=subresource)
+
+
+@pytest.mark.parametrize("is_foretold", [True, False])
+async def test_reconcilers_go_by_a_status_that_is_foretold_before_it_is_stored(
+    is_foretold: bool,
+) -> None:
+    client = Hesitant()
+    client.put(resources.CONFIGMAPS, an_object("a", status="old"))
+    manager = Manager(client, name="tests")
+    manager.cache(PARENTS)
+    task = asyncio.create_task(manager.run())
+    await until(lambda: manager.list(PARENTS))
+    [known] = manager.list(PARENTS)
+    write = UpdateStatus(resources.CONFIGMAPS, {**known, "status": "new"}, is_foretold)
+    writing = asyncio.create_task(manager.apply(Plan((write,))))
+    await asyncio.sleep(0)
+    shown = [obj["status"] for obj in manager.list(PARENTS)]
+    client.may_answer.set()
+    await writing
+    assert shown == ["new" if is_foretold else "old"]
+    assert [obj["status"] for obj in manager.list(PARENTS)] == ["new"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 # -- one object hurts itself only --------------------------------------------------------------

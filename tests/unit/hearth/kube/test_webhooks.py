@@ -31,6 +31,15 @@ def test_configuration(mutating: bool, kind: str) -> None:
     assert hook["rules"][0]["operations"] == ["CREATE", "UPDATE"]
 
 
+def test_a_trusted_user_is_not_asked_about_and_everybody_else_is() -> None:
+    user = "system:serviceaccount:a:b"
+    [hook] = configuration(webhook(), CLIENT_CONFIG, trusted_user=user)["webhooks"]
+    [condition] = hook["matchConditions"]
+    assert condition["expression"] == f"request.userInfo.username != '{user}'"
+    [hook] = configuration(webhook(), CLIENT_CONFIG)["webhooks"]
+    assert "matchConditions" not in hook
+
+
 def registered(**changes: Any) -> dict[str, Any]:
     """A configuration as an API server gives it back: with versions and defaults."""
     found = copy.deepcopy(configuration(webhook(), CLIENT_CONFIG))

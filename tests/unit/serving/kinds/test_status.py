@@ -20,7 +20,7 @@ def an_object(**conditions: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("stored", "changed", "can_wait"),
     [
-        pytest.param({}, an_object(Ready="Unknown"), False, id="the first words"),
+        pytest.param({}, an_object(Ready="Unknown"), True, id="the first words"),
         pytest.param(
             an_object(Ready="Unknown:Deploying"), an_object(Ready="Unknown:Queued"), True, id="why"
         ),

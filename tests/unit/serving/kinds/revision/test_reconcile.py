@@ -72,6 +72,14 @@ def scaled(world: Any, status: str = "True", *, initialized: bool = True, **read
     )
 
 
+def test_first_words_that_are_written_late_are_the_same(world: Any) -> None:
+    plan = world.reconcile()
+    world.apply(replace(plan, actions=tuple(plan.actions[:1])))
+    world.settle(world.reconcile)
+    assert world.conditions(REVISIONS, NAME)["ContainerHealthy"] == ("Unknown", "Deploying")
+    assert world.conditions(REVISIONS, NAME)["Ready"] == ("Unknown", "Deploying")
+
+
 def test_makes_deployment_and_podautoscaler_together_and_settles(world: Any) -> None:
     world.settle(world.reconcile)
     deployment = world.the(DEPLOYMENTS, DEPLOYMENT)
