@@ -395,7 +395,8 @@ class SharingMachine(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         world = self.world
-        for _ in range(ROUNDS):
+        rounds = 20 + sum(activator.arrived for activator in world.activators.values())
+        for _ in range(rounds):
             for activator in world.activators.values():
                 activator.see(world.pods)
                 activator.probe()
@@ -408,10 +409,8 @@ class SharingMachine(RuleBasedStateMachine):
                 while activator.flying:
                     activator.finish()
             self.the_limit_holds_in_every_pod()
-        raise AssertionError(f"after {ROUNDS} rounds not all are at rest: {world.describe()}")
+        raise AssertionError(f"after {rounds} rounds not all are at rest: {world.describe()}")
 
-
-ROUNDS = 200
 
 TestSharingMachine = SharingMachine.TestCase
 
