@@ -129,17 +129,18 @@ class Agent:
 
     def _start(
         self, pod: Object, *, is_bound: bool, known: dict[str, Record] | None = None
-    ) -> PodWorker:
+    ) -> None:
         worker = PodWorker(self._context, pod, is_bound=is_bound, known=known)
+        self._keep(worker)
         self._run_worker(worker)
-        return worker
+
+    def _keep(self, worker: PodWorker) -> None:
+        self._workers[worker.uid] = worker
+        self._requests[worker.uid] = {} if worker.is_idle else requests_of(worker.pod)
 
     def _run_worker(self, worker: PodWorker) -> None:
-        uid = worker.uid
-        self._workers[uid] = worker
-        self._requests[uid] = {} if worker.is_idle else requests_of(worker.pod)
         task = asyncio.create_task(worker.run(), name=f"pod-{worker.spec.name}")
-        self._running[uid] = task
+        self._running[worker.uid] = task
 
         def ended(finished: asyncio.Task[None]) -> None:
             if finished.cancelled():
@@ -237,7 +238,10 @@ class Agent:
     # -- recovery ----------------------------------------------------------------------------
 
     async def _recover(self) -> None:
-        """Adopts what still runs of pods that still exist; ends everything else of ours."""
+        """Adopts what still runs of pods that still exist; ends everything else of ours.
+
+        Only then anything is started: it would be taken for what is to be ended.
+        """
         pods = {meta.uid(pod): pod for pod in self._pods.list()}
         adopted = 0
         for folder in all_folders(self._context.pods_dir):
@@ -251,6 +255,8 @@ class Agent:
         if adopted or ended:
             facts = {"adopted": adopted, "ended": ended}
             log.info("containers of an earlier run found", extra=facts)
+        for worker in self._workers.values():
+            self._run_worker(worker)
         current = {meta.uid(pod) for pod in self._pods.list()}
         for uid in self._workers.keys() - current:  # deleted while we looked
             self._gone(uid)
@@ -264,5 +270,5 @@ class Agent:
             log.exception("pod not restored", extra={"pod": meta.key_text(meta.key(pod))})
             await self._context.runtime.remove(saved.uid)
             return 0
-        self._run_worker(worker)
+        self._keep(worker)
         return adopted

@@ -292,3 +292,36 @@ async def test_a_pod_that_cannot_be_restored_is_begun_anew(
             "victim", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
         )
         assert start_ticks(pids[1]) is not None
+
+
+async def test_nothing_is_started_while_what_an_earlier_run_left_is_ended(
+    bare_cluster: Cluster,
+    look: Look,
+    config: NodeConfig,
+    node_runner: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A start in the middle of it would be taken for a leftover."""
+    async with node_process(bare_cluster) as node:
+        await bare_cluster.create("mortal", TICKER, restartPolicy="Always")
+        await bare_cluster.until("mortal", look.is_ready)
+        pid = await pid_of(bare_cluster, "mortal")
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+    os.kill(pid, signal.SIGKILL)
+    await ended(pid)
+    sweep = ProcessRuntime.sweep
+    at_work: list[str] = []
+
+    async def looking(self: ProcessRuntime) -> int:
+        at_work.extend(task.get_name() for task in asyncio.all_tasks())
+        return await sweep(self)
+
+    monkeypatch.setattr(ProcessRuntime, "sweep", looking)
+    async with node_runner(config):
+        await bare_cluster.until(
+            "mortal", lambda pod: pod["status"]["containerStatuses"][0]["restartCount"] == 1
+        )
+        assert "node-pods" in at_work
+        assert not [name for name in at_work if name.endswith("-mortal")]
+        monkeypatch.undo()

@@ -190,7 +190,8 @@ class Runtime(Protocol):
     async def sweep(self) -> int:
         """Ends all containers of this node that were neither started nor adopted by this object.
 
-        Called after the adoptions, and at the end of the node. Returns how many it ended.
+        Called after the adoptions, and at the end of the node; nothing is started meanwhile.
+        Returns how many it ended.
         """
 
     def usage(self) -> Sequence[Usage]:
