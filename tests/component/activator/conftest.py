@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from activator.dataplane import DataPlane, Limits
 from activator.endpoints import Endpoint, State
 from activator.routes import BackendRef, RouteTableBuilder
 from activator.targets import TargetSpec
+from tests.waiting import until
 
 NAMESPACE = "default"
 SECONDS = 5.0
@@ -168,11 +170,23 @@ def text(body: str | bytes, *lines: str, status: str = "200 OK") -> bytes:
     return head.encode() + data
 
 
+class Turn:
+    """Waits for a deadline like any request."""
+
+    def __init__(self) -> None:
+        self.is_over = asyncio.Event()
+
+    def expire(self, now: float) -> None:
+        self.is_over.set()
+
+
 class Lab:
     """The gateway under test and everything around it."""
 
     def __init__(self, stack: AsyncExitStack, limits: Limits | None, **plane: Any) -> None:
         self._stack = stack
+        self._ahead = 0.0
+        plane.setdefault("clock", lambda: time.monotonic() + self._ahead)
         self.plane = DataPlane(limits=limits, **plane)
         self.gateway = self.plane.gateway
         self.limits = limits or Limits()
@@ -299,9 +313,14 @@ class Lab:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits for something that happens by itself, without a fixed sleep."""
-        async with asyncio.timeout(SECONDS):
-            while not condition():
-                await asyncio.sleep(0.002)
+        await until(condition)
+
+    async def pass_time(self, seconds: float) -> None:
+        """The gateway's clock goes ahead; whatever was due by then has happened."""
+        self._ahead += seconds
+        turn = Turn()
+        self.plane.timers.watch(turn, self.plane.timers.clock())
+        await asyncio.wait_for(turn.is_over.wait(), SECONDS)
 
     # Helpers that tests use by name.
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from activator.endpoints import Endpoint, State
 from activator.members import UNKNOWN_SECONDS
@@ -14,6 +14,7 @@ from activator.peers import Peers, PeersConfig
 from activator.places import pod_id
 from activator.throttler import Throttler
 from tests.bench.activators import free_port
+from tests.waiting import until
 
 SECONDS = 20.0
 TARGET = "default/hello/80"
@@ -44,12 +45,6 @@ class Target:
 
     def wake(self) -> None:
         """Its pods are ready."""
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

@@ -36,11 +36,11 @@ async def test_waiting_does_not_count_against_the_response_start(lab: Any) -> No
     async def answer(_: Any) -> bytes:
         return bytes(lab.text("in time"))
 
-    backend = lab.revision("zero", response_start_timeout_seconds=0.2)
+    backend = lab.revision("zero", response_start_timeout_seconds=20.0)
     client = await lab.connect()
     await client.send(lab.get_bytes("zero.test"))
     await lab.until(lambda: backend.throttler.waiting == 1)
-    await asyncio.sleep(0.3)  # longer than the time-out: that this wait does not count is the point
+    await lab.pass_time(30.0)
     lab.endpoints(backend, {(await lab.app(answer)).port: lab.State.READY})
     assert (await client.response()).body == b"in time"
 
@@ -53,16 +53,23 @@ async def test_a_silent_application_is_given_up(lab: Any) -> None:
 
 
 async def test_each_byte_begins_the_idle_time_anew(lab: Any) -> None:
+    go_on = asyncio.Queue[None]()
+
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n")
-        for _ in range(8):
-            await asyncio.sleep(0.1)  # eight times: longer than the idle time
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+        for _ in range(4):
+            await go_on.get()
             writer.write(b"x")
-            await writer.drain()
 
-    lab.revision("drip", await lab.raw_app(handler), idle_timeout_seconds=0.4)
-    assert (await lab.get("drip.test")).body == b"xxxxxxxx"
+    lab.revision("drip", await lab.raw_app(handler), idle_timeout_seconds=30.0)
+    client = await lab.connect()
+    await client.send(lab.get_bytes("drip.test"))
+    await client.head()
+    for _ in range(4):
+        await lab.pass_time(20.0)
+        go_on.put_nowait(None)
+        assert await client.reader.readexactly(1) == b"x"
 
 
 async def test_a_timeout_within_the_response_cuts_it(lab: Any) -> None:

@@ -110,12 +110,11 @@ async def test_the_101_is_the_start_of_the_response(lab: Any) -> None:
         writer.write(b"here")
         await reader.read()
 
-    lab.revision("ws", await lab.raw_app(listener), response_start_timeout_seconds=0.05)
+    lab.revision("ws", await lab.raw_app(listener), response_start_timeout_seconds=20.0)
     client = await lab.connect()
     await client.send(lab.get_bytes("ws.test", "/", *UPGRADE))
     assert (await client.head()).status == 101
-    # Longer than the time-out, and than the tick of the deadlines.
-    await asyncio.sleep(0.3)
+    await lab.pass_time(30.0)
     await client.send(b"ping")
     assert await client.reader.readexactly(4) == b"here"
 
@@ -129,15 +128,16 @@ async def test_the_101_has_to_come_in_time(lab: Any) -> None:
 
 
 async def test_silence_ends_a_tunnel_and_a_byte_either_way_keeps_it(lab: Any) -> None:
-    backend = lab.revision("ws", await lab.raw_app(echo), idle_timeout_seconds=0.4)
+    backend = lab.revision("ws", await lab.raw_app(echo), idle_timeout_seconds=30.0)
     client = await lab.connect()
     await client.send(lab.get_bytes("ws.test", "/", *UPGRADE))
     await client.head()
     await client.reader.readexactly(7)
-    for _ in range(6):
-        await asyncio.sleep(0.1)  # six times: longer than the idle time, were it not begun anew
+    for _ in range(3):
+        await lab.pass_time(20.0)
         await client.send(b"ping")
         assert await client.reader.readexactly(4) == b"ping"
+    await lab.pass_time(40.0)
     try:
         assert await client.rest() == b""
     except ConnectionError:

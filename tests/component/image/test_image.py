@@ -22,6 +22,7 @@ import pytest
 
 from tests.component.image.rootfs import make_rootfs
 from tests.component.test_run import cluster, free_port
+from tests.waiting import is_ready
 
 ROOT = Path(__file__).resolve().parents[3]
 BASE, IMAGE = "localhost/hearth-base:test", "localhost/hearth:test"
@@ -171,7 +172,7 @@ async def test_control_runs_without_rights_and_ends_in_order(image: Image, tmp_p
             )
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                while not await _is_ready(int(ports["HEALTH"])):
+                while not await is_ready(int(ports["HEALTH"])):
                     assert process.returncode is None, (tmp_path / "log").read_text()
                     await asyncio.sleep(0.05)
             _run("runc", "kill", name, "TERM")
@@ -181,14 +182,3 @@ async def test_control_runs_without_rights_and_ends_in_order(image: Image, tmp_p
             if process.returncode is None:
                 _run("runc", "delete", "--force", name)
             await process.wait()
-
-
-async def _is_ready(port: int) -> bool:
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.write(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
-    answer = await reader.read()
-    writer.close()
-    return answer.startswith(b"HTTP/1.1 200 ")

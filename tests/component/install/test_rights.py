@@ -57,6 +57,7 @@ from hearth.kube.views import DELETION_COST
 from serving.api.keys import DEPLOYMENT_HASH
 from tests.component.foreign.conftest import Kubelet, kubernetes_controllers
 from tests.component.install.rbac import Call, Grant, Recorder, grants_of
+from tests.waiting import is_ready
 
 WAIT_SECONDS = 60.0
 SERVING, EVENTING = "knative-serving", "knative-eventing"
@@ -129,14 +130,7 @@ class Hearth:
 
     async def _is_ready(self, process: asyncio.subprocess.Process, port: int) -> bool:
         assert process.returncode is None, _logs(self.folder)
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            return False
-        writer.write(b"GET /readyz HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n")
-        head = await reader.readline()
-        writer.close()
-        return b" 200 " in head
+        return await is_ready(port)
 
     async def _kubeconfig(self, component: str, where: str) -> Path:
         """The kubeconfig with the token of a component's ServiceAccount."""

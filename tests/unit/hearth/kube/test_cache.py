@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,7 @@ from hearth.kube.meta import Object, name
 from hearth.kube.resources import CONFIGMAPS
 from hearth.kube.testing import FakeClient, an_object
 from hearth.observability.metrics import CAUGHT
+from tests.waiting import until
 
 LABELLED = {"labels": {"app": "a"}}
 
@@ -40,12 +41,6 @@ async def running(cache: WatchCache) -> AsyncIterator[WatchCache]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 # -- one object hurts itself only --------------------------------------------------------------

@@ -10,6 +10,7 @@ from hearth.kube.controller import Controller
 from hearth.kube.errors import Conflict, Retryable, Terminal, Unavailable
 from hearth.kube.meta import Key
 from hearth.observability.metrics import QUEUE_DEPTH, RECONCILES
+from tests.waiting import until
 
 KEY = ("ns", "a")
 
@@ -30,12 +31,6 @@ async def running(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object
 from hearth.kube.resources import LEASES
 from hearth.kube.testing import FakeClient, an_object
+from tests.waiting import until
 
 OBJECTS = Source(resources.CONFIGMAPS)
 SHORT = Timing(lease_duration=1.0, renew_deadline=0.8, retry_period=0.1)
@@ -79,12 +80,6 @@ class Severed(FakeClient):
         if self.is_cut:
             raise TimeoutError
         return self._origin._write(verb, resource, obj)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 @contextlib.asynccontextmanager

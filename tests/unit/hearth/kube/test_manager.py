@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
@@ -26,6 +26,7 @@ from hearth.kube.plan import Create, Event, Plan, Update, UpdateStatus
 from hearth.kube.resources import EVENTS, Resource
 from hearth.kube.testing import FakeClient, an_object
 from hearth.observability.metrics import CAUGHT, RECONCILES
+from tests.waiting import until
 
 # -- the kind: a ConfigMap wants a Secret with as many letters as all Secrets of its label -------
 
@@ -108,12 +109,6 @@ async def running(*titles: str) -> AsyncIterator[Stage]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_a_kind_declared_in_one_file_is_reconciled_and_told_of() -> None:
