@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
 
+from eventing.api import keys
+from eventing.api.checks import (
+    IMMUTABLE,
+    default_delivery,
+    text_diff,
+    validate_delivery,
+    validate_reference,
+)
+from eventing.api.definitions import ADDRESSABLE, AGE, READY, URL, Look, define
+from eventing.api.settings import BrokerDefaults, Features, Settings
+from eventing.api.shapes import AppliedPolicy
+from hearth.knative.admission.kinds import Change
 from hearth.knative.duck import (
     Addressable,
     DeliverySpec,
@@ -13,6 +26,9 @@ from hearth.knative.duck import (
     KReference,
     Status,
 )
+from hearth.knative.fielderrors import Errors, FieldError, missing, via
+from hearth.knative.resources import BROKERS
+from hearth.knative.structdiff import short_diff
 from hearth.kube.models import Model
 
 
@@ -27,13 +43,6 @@ class BrokerSpec(Model):
     """How events are delivered where a Trigger says nothing else."""
 
 
-class AppliedPolicy(Model):
-    """An EventPolicy that applies to a Broker."""
-
-    api_version: str = ""
-    name: str = ""
-
-
 class BrokerStatus(Status, DeliveryStatus):
     """What has become of a Broker."""
 
@@ -43,3 +52,115 @@ class BrokerStatus(Status, DeliveryStatus):
     """All addresses events can be sent to."""
     policies: list[AppliedPolicy] = Field(default_factory=list)
     """The EventPolicies that apply."""
+
+
+# -- rules -------------------------------------------------------------------------------------
+
+
+def _default(change: Change[BrokerSpec, Settings]) -> None:
+    new, annotations = change.new, dict(change.new.annotations)
+    new.spec = _defaulted(
+        new.spec, annotations, namespace=new.namespace, defaults=change.settings.brokers
+    )
+    new.put("annotations", annotations)
+
+
+def _defaulted(
+    spec: BrokerSpec, annotations: dict[str, str], *, namespace: str, defaults: BrokerDefaults
+) -> BrokerSpec:
+    """The spec completed; the class annotation is set in ``annotations`` where there is none."""
+    of_class = annotations.get(keys.BROKER_CLASS_ANNOTATION, "")
+    # With a config of its own, Knative looks the config's kind up as if it were a class.
+    broker_class = spec.config.kind if spec.config is not None else of_class
+    defaulted = defaults.config_for(namespace, broker_class)
+    config, delivery = spec.config, spec.delivery
+    if defaulted is not None:
+        if config is None and defaulted.reference is not None:
+            config = defaulted.reference.model_copy()
+        if delivery is None and defaulted.delivery is not None:
+            delivery = DeliverySpec(
+                dead_letter_sink=defaulted.delivery.dead_letter_sink,
+                retry=defaulted.delivery.retry,
+                backoff_policy=defaulted.delivery.backoff_policy,
+                backoff_delay=defaulted.delivery.backoff_delay,
+            )
+    if config is not None and not config.namespace:
+        config = config.model_copy(update={"namespace": namespace})
+    if keys.BROKER_CLASS_ANNOTATION not in annotations:
+        default_class = defaults.class_for(namespace)
+        if default_class:
+            annotations[keys.BROKER_CLASS_ANNOTATION] = default_class
+    return spec.model_copy(
+        update={"config": config, "delivery": default_delivery(delivery, namespace)}
+    )
+
+
+def _validate(change: Change[BrokerSpec, Settings]) -> Errors:
+    new, old = change.new, change.old
+    errors = validate_broker(
+        new.spec,
+        new.annotations,
+        namespace=new.namespace,
+        defaults=change.settings.brokers,
+        features=change.settings.features,
+    )
+    if old is not None:
+        errors += broker_changes(
+            old.spec,
+            new.spec,
+            old_class=old.annotations.get(keys.BROKER_CLASS_ANNOTATION),
+            new_class=new.annotations.get(keys.BROKER_CLASS_ANNOTATION),
+        )
+    return errors
+
+
+def validate_broker(
+    spec: BrokerSpec,
+    annotations: Mapping[str, str],
+    *,
+    namespace: str,
+    defaults: BrokerDefaults,
+    features: Features,
+) -> Errors:
+    """Check a Broker's class, config reference and delivery."""
+    errors: Errors = []
+    if not annotations.get(keys.BROKER_CLASS_ANNOTATION):
+        errors.append(missing(keys.BROKER_CLASS_ANNOTATION))
+    # Where Brokers must keep to their namespace, so must everything they refer to.
+    parent = None if defaults.may_differ_in_namespace(namespace) else namespace
+    if spec.config is not None:
+        problems = validate_reference(spec.config, features, parent=parent)
+        errors += via(problems, "spec", "config")
+    errors += via(validate_delivery(spec.delivery, features, parent=parent), "spec", "delivery")
+    return errors
+
+
+def broker_changes(
+    old: BrokerSpec, new: BrokerSpec, *, old_class: str | None, new_class: str | None
+) -> Errors:
+    """Complaints about changes of what cannot be changed: all but the delivery."""
+    diff = short_diff(_without_delivery(old), _without_delivery(new), "v1.BrokerSpec")
+    if diff:
+        return [FieldError(IMMUTABLE, ("spec",), diff)]
+    if (old_class or "") != (new_class or ""):
+        diff = text_diff("{string}", old_class or "", new_class or "")
+        return [FieldError("Immutable annotations changed (-old +new)", ("annotations",), diff)]
+    return []
+
+
+def _without_delivery(spec: BrokerSpec) -> BrokerSpec:
+    return spec.model_copy(update={"delivery": None})
+
+
+DEFINITION = define(
+    BROKERS,
+    BrokerSpec,
+    BrokerStatus,
+    Look(
+        "A pool of events: sent to one address, taken from with Triggers.",
+        columns=(URL, AGE, *READY),
+        labels=ADDRESSABLE,
+    ),
+    default=_default,
+    validate=_validate,
+)

@@ -6,6 +6,8 @@ SYSTEM_NAMESPACE = "knative-eventing"
 BROKER_LABEL = f"{GROUP}/broker"
 BROKER_CLASS_ANNOTATION = f"{GROUP}/broker.class"
 INJECTION_ANNOTATION = f"{GROUP}/injection"
+SCOPE_ANNOTATION = f"{GROUP}/scope"
+SUBSCRIBABLE_ANNOTATION = "messaging.knative.dev/subscribable"
 DEPENDENCY_ANNOTATION = "knative.dev/dependency"
 
 BROKER_CLASS = "MTChannelBasedBroker"

@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 from eventing.api import keys
+from eventing.api.shapes import ChannelTemplate
+from hearth.knative.configmap import Reader
 from hearth.knative.duck import DeliverySpec, KReference
 from hearth.knative.settings import from_config_map
 from hearth.kube.models import DecodeError, decode
@@ -32,6 +34,12 @@ clusterDefault:
     backoffDelay: PT0.2S
 """
 
+DEFAULT_CHANNEL_CONFIG = """\
+clusterDefault:
+  apiVersion: messaging.knative.dev/v1
+  kind: InMemoryChannel
+"""
+
 DEFAULT_FEATURES = {
     "kreference-group": "disabled",
     "delivery-retryafter": "disabled",
@@ -43,6 +51,7 @@ DEFAULT_FEATURES = {
     "default-authorization-mode": "allow-same-namespace",
     "cross-namespace-event-links": "disabled",
     "new-apiserversource-filters": "disabled",
+    "requestreply-default-timeout": "PT30S",
 }
 
 
@@ -74,14 +83,7 @@ class BrokerDefaults:
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> BrokerDefaults:
         """Without a ConfigMap Knative's shipped defaults hold."""
-        text = data.get(_DEFAULT_KEY, "") if data else DEFAULT_BROKER_CONFIG
-        if not text:
-            raise ValueError(f'ConfigMap is missing (or empty) key: "{_DEFAULT_KEY}"')
-        try:
-            table = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ValueError(f"Failed to parse the entry: {error}") from None
-        table = _mapping(table)
+        table = _table(data, _DEFAULT_KEY, default=DEFAULT_BROKER_CONFIG)
         by_namespace = _mapping(table.get("namespaceDefaults") or {})
         return cls(
             cluster=_scope(table["clusterDefault"]) if table.get("clusterDefault") else None,
@@ -113,6 +115,17 @@ class BrokerDefaults:
         """Whether a Broker may take its config from another namespace."""
         scopes = (self.namespaces.get(namespace), self.cluster)
         return not any(scope is not None and scope.same_namespace_only for scope in scopes)
+
+
+def _table(data: Mapping[str, str], key: str, *, default: str) -> dict[str, Any]:
+    """Read the YAML at a key; the default where there is no ConfigMap."""
+    text = data.get(key, "") if data else default
+    if not text:
+        raise ValueError(f'ConfigMap is missing (or empty) key: "{key}"')
+    try:
+        return _mapping(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ValueError(f"Failed to parse the entry: {error}") from None
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -149,6 +162,52 @@ def _config(value: Any) -> BrokerConfig | None:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelDefaults:
+    """default-ch-webhook: which kind of channel those get that name none."""
+
+    cluster: ChannelTemplate | None = None
+    namespaces: Mapping[str, ChannelTemplate] = field(default_factory=dict)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> ChannelDefaults:
+        """Without a ConfigMap, or before there is one, channels are InMemoryChannels."""
+        table = _table(data, "default-ch-config", default=DEFAULT_CHANNEL_CONFIG)
+        cluster, by_namespace = table.get("clusterDefault"), table.get("namespaceDefaults")
+        return cls(
+            cluster=_template(cluster) if cluster else None,
+            namespaces={
+                name: _template(each) for name, each in _mapping(by_namespace or {}).items()
+            },
+        )
+
+    def template_for(self, namespace: str) -> ChannelTemplate | None:
+        """Return a template of its own, to be changed as one likes."""
+        found = self.namespaces.get(namespace, self.cluster)
+        return found.model_copy(deep=True) if found is not None else None
+
+
+def _template(value: Any) -> ChannelTemplate:
+    try:
+        return decode(ChannelTemplate, _mapping(value), root="ChannelTemplateSpec")
+    except DecodeError as error:
+        raise ValueError(f"Failed to parse the entry: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class PingDefaults:
+    """config-ping-defaults."""
+
+    data_max_size: int = -1
+    """The most bytes that a PingSource may send; below 0 there is no limit."""
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> PingDefaults:
+        """Read the limit by its name or the older one."""
+        size = Reader(data).integer("dataMaxSize", "data-max-size", default=-1)
+        return cls(max(size, -1))
+
+
+@dataclass(frozen=True, slots=True)
 class Features:
     """config-features: flags by name, as text."""
 
@@ -171,3 +230,5 @@ class Settings:
 
     brokers: BrokerDefaults = from_config_map("config-br-defaults", BrokerDefaults.from_data)
     features: Features = from_config_map("config-features", Features.from_data)
+    channels: ChannelDefaults = from_config_map("default-ch-webhook", ChannelDefaults.from_data)
+    pings: PingDefaults = from_config_map("config-ping-defaults", PingDefaults.from_data)

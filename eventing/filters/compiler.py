@@ -7,9 +7,13 @@ dialect has no opinion: it neither passes nor fails anything, and neither does i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from eventing.filters.cesql import CesqlError, Failure, compile_expression
+from eventing.filters.cesql.requirements import requirements_of
+from eventing.filters.keys import Probe, Requirements, either, required
 
 Attributes = Mapping[str, str]
 Predicate = Callable[[Attributes], bool]
@@ -27,13 +31,13 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``matches`` decides; ``required`` are attributes that every match has with that value."""
+    """``matches`` decides; ``requires`` holds for all that match, and finds the filter."""
 
     matches: Predicate
-    required: Mapping[str, str]
+    requires: Requirements = ()
 
 
-_EVERYTHING = Filter(lambda _: True, {})
+_EVERYTHING = Filter(lambda _: True)
 
 Dialect = Callable[[Any, str], Filter | None]
 """Compiles the value of one dialect key found at a path; None where it has no opinion."""
@@ -62,7 +66,13 @@ def compile_attributes(expected: Mapping[str, Any]) -> Filter:
                 return False
         return True
 
-    return Filter(matches, {name: value for name, value in pairs if value})
+    return Filter(
+        matches,
+        _each(
+            required(Probe.EXACT, name, value) if value else required(Probe.PRESENT, name)
+            for name, value in pairs
+        ),
+    )
 
 
 def compile_filters(filters: Sequence[Mapping[str, Any]], path: str = "filters") -> Filter:
@@ -101,9 +111,6 @@ def _all(given: Any, path: str) -> Filter | None:
     if len(parts) < 2:
         return parts[0] if parts else None
     predicates = tuple(part.matches for part in parts)
-    required: dict[str, str] = {}
-    for part in parts:
-        required |= part.required
 
     def matches(event: Attributes) -> bool:
         for predicate in predicates:  # noqa: SIM110 - a generator per event costs more
@@ -111,7 +118,12 @@ def _all(given: Any, path: str) -> Filter | None:
                 return False
         return True
 
-    return Filter(matches, required)
+    return Filter(matches, _each(part.requires for part in parts))
+
+
+def _each(parts: Iterable[Requirements]) -> Requirements:
+    """All that several parts require."""
+    return tuple(requirement for part in parts for requirement in part)
 
 
 def _any(given: Any, path: str) -> Filter | None:
@@ -126,10 +138,7 @@ def _any(given: Any, path: str) -> Filter | None:
                 return True
         return False
 
-    shared = set(parts[0].required.items())
-    for part in parts[1:]:
-        shared &= set(part.required.items())
-    return Filter(matches, dict(shared))
+    return Filter(matches, either(part.requires for part in parts))
 
 
 def _not(given: Any, path: str) -> Filter | None:
@@ -137,7 +146,7 @@ def _not(given: Any, path: str) -> Filter | None:
     if inner is None:
         return None
     predicate = inner.matches
-    return Filter(lambda event: not predicate(event), {})
+    return Filter(lambda event: not predicate(event))
 
 
 def _check_names(expected: Any, path: str) -> None:
@@ -158,9 +167,10 @@ def _pairs(expected: Any, path: str) -> tuple[tuple[str, str], ...]:
 
 def _exact(expected: Any, path: str) -> Filter | None:
     pairs = _pairs(expected, path)
+    requires = _each(required(Probe.EXACT, name, value) for name, value in pairs)
     if len(pairs) == 1:
         name, value = pairs[0]
-        return Filter(lambda event: event.get(name) == value, dict(pairs))
+        return Filter(lambda event: event.get(name) == value, requires)
 
     def matches(event: Attributes) -> bool:
         for name, value in pairs:  # noqa: SIM110 - a generator per event costs more
@@ -168,19 +178,19 @@ def _exact(expected: Any, path: str) -> Filter | None:
                 return False
         return True
 
-    return Filter(matches, dict(pairs)) if pairs else None
+    return Filter(matches, requires) if pairs else None
 
 
 def _prefix(expected: Any, path: str) -> Filter | None:
-    return _affix(_pairs(expected, path), str.startswith)
+    return _affix(_pairs(expected, path), str.startswith, Probe.PREFIX)
 
 
 def _suffix(expected: Any, path: str) -> Filter | None:
-    return _affix(_pairs(expected, path), str.endswith)
+    return _affix(_pairs(expected, path), str.endswith, Probe.SUFFIX)
 
 
 def _affix(
-    pairs: tuple[tuple[str, str], ...], compare: Callable[[str, str], bool]
+    pairs: tuple[tuple[str, str], ...], compare: Callable[[str, str], bool], probe: Probe
 ) -> Filter | None:
     def matches(event: Attributes) -> bool:
         for name, value in pairs:
@@ -189,7 +199,27 @@ def _affix(
                 return False
         return True
 
-    return Filter(matches, {}) if pairs else None
+    requires = _each(required(probe, name, value) for name, value in pairs)
+    return Filter(matches, requires) if pairs else None
+
+
+def _cesql(given: Any, path: str) -> Filter:
+    """What is not the Boolean true, an error for one, is no match."""
+    if not isinstance(given, str):
+        raise FilterError(path, "must be an expression")
+    try:
+        expression = compile_expression(given)
+    except CesqlError as error:
+        raise FilterError(path, str(error)) from None
+    run = expression.run
+
+    def matches(event: Attributes) -> bool:
+        try:
+            return run(event) is True
+        except Failure:
+            return False
+
+    return Filter(matches, requirements_of(expression.root))
 
 
 DIALECTS: dict[str, Dialect] = {
@@ -199,5 +229,6 @@ DIALECTS: dict[str, Dialect] = {
     "all": _all,
     "any": _any,
     "not": _not,
+    "cesql": _cesql,
 }
-"""By key. A further dialect (CESQL) is one more entry."""
+"""By key. A further dialect is one more entry."""

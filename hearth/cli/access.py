@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from hearth.cli.errors import UserError
+from hearth.cli.state import running_state
 from hearth.kube.access import Access
 from hearth.kube.kubeconfig import access_of
 
@@ -22,3 +23,10 @@ def access(kubeconfig: Path | None) -> Access:
         ) from error
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def access_of_either(kubeconfig: Path | None, data_dir: Path) -> Access:
+    """Return the cluster that a kubeconfig names; without one, the Hearth of a state folder."""
+    if kubeconfig is not None:
+        return access(kubeconfig)
+    return access_of(Path(running_state(data_dir)["kubeconfig"]))

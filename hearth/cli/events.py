@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from eventing import send as sending
+from eventing.codec import Event, encode_structured
 from eventing.codec.event import CodecError
+from eventing.codec.structured import CONTENT_TYPE
+from hearth.cli.access import access, access_of_either
 from hearth.cli.errors import UserError
-from hearth.cli.state import running_state
 from hearth.knative.resources import BROKERS
+from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import NotFound
+from hearth.kube.errors import ApiError, Forbidden, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +38,25 @@ class EventOptions:
     namespace: str
 
 
-def send(data_dir: Path, options: EventOptions) -> int:
+def send(data_dir: Path, kubeconfig: Path | None, options: EventOptions) -> int:
     """Sends one event and reports; returns exit code 0 when the receiver took it."""
     attributes = attributes_of(options, fresh_id=str(uuid.uuid4()))
     try:
         event = sending.make_event(
             attributes, _data(options.data), content_type=options.content_type
         )
-        url = options.to if "://" in options.to else asyncio.run(_broker_url(data_dir, options))
-        sent = sending.send(url, event)
-    except (CodecError, sending.SendError, ValueError) as error:
+    except (CodecError, ValueError) as error:
         raise UserError(str(error)) from error
     what = f"event {attributes['id']} of type {options.type}"
+    if kubeconfig is not None and ("://" not in options.to or service_proxy_path(options.to)):
+        url = asyncio.run(_sent_through_the_api(access(kubeconfig), options, event))
+        print(f"{what} was accepted by {url}, through the API server")
+        return 0
+    try:
+        url = options.to if "://" in options.to else asyncio.run(_url_here(data_dir, options))
+        sent = sending.send(url, event)
+    except (sending.SendError, ValueError) as error:
+        raise UserError(str(error)) from error
     if sent.accepted:
         print(f"{sent.status} {sent.reason}: {what} was accepted by {url}")
         return 0
@@ -78,20 +90,57 @@ def _data(text: str) -> bytes:
         raise UserError(f"--data {text}: {error.strerror}") from error
 
 
-async def _broker_url(data_dir: Path, options: EventOptions) -> str:
+async def _url_here(data_dir: Path, options: EventOptions) -> str:
+    async with KubeClient(access_of_either(None, data_dir)) as client:
+        return await _broker_url(client, options)
+
+
+async def _broker_url(client: KubeClient, options: EventOptions) -> str:
     """Reads from its status where the named broker takes events."""
-    state = running_state(data_dir)
     namespace, _, name = options.to.rpartition("/")
     namespace = namespace or options.namespace
-    async with KubeClient.from_kubeconfig(Path(state["kubeconfig"])) as client:
-        try:
-            broker = await client.get(BROKERS, name, namespace)
-        except NotFound as error:
-            raise UserError(
-                f"there is no broker {name!r} in namespace {namespace!r}: apply one "
-                f"(samples/events.yaml has an example), or give a URL with --to"
-            ) from error
+    try:
+        broker = await client.get(BROKERS, name, namespace)
+    except NotFound as error:
+        raise UserError(
+            f"there is no broker {name!r} in namespace {namespace!r}: apply one "
+            f"(samples/events.yaml has an example), or give a URL with --to"
+        ) from error
     address = (broker.get("status") or {}).get("address") or {}
     if "url" not in address:
         raise UserError(f"broker {name!r} is not ready yet: kubectl describe broker {name}")
     return str(address["url"])
+
+
+# -- a cluster, whose addresses lead nowhere from here ---------------------------------------------
+
+
+def service_proxy_path(url: str) -> str | None:
+    """Where the API server hands on what is for a Service's URL; None for other hosts. Pure."""
+    parts = urlsplit(url)
+    name, _, rest = (parts.hostname or "").partition(".")
+    namespace, _, rest = rest.partition(".")
+    if rest != "svc" and not rest.startswith("svc."):
+        return None
+    secure = "https:" if parts.scheme == "https" else ""
+    port = parts.port or (443 if secure else 80)
+    path = f"/api/v1/namespaces/{namespace}/services/{secure}{name}:{port}/proxy{parts.path or '/'}"
+    return f"{path}?{parts.query}" if parts.query else path
+
+
+async def _sent_through_the_api(api: Access, options: EventOptions, event: Event) -> str:
+    async with KubeClient(api) as client:
+        try:
+            url = options.to if "://" in options.to else await _broker_url(client, options)
+            path = service_proxy_path(url)
+            if path is None:
+                raise UserError(f"{url} is no address of a Service: send it from where it leads to")
+            body = json.loads(encode_structured(event))
+            await client.request("POST", path, body=body, content_type=CONTENT_TYPE.decode())
+        except Forbidden as error:
+            raise UserError(
+                f"{error.message}; to send from outside takes the right to create services/proxy"
+            ) from error
+        except ApiError as error:
+            raise UserError(f"the event was refused: {error.message}") from error
+    return url

@@ -90,7 +90,7 @@ async def _install(cluster: Cluster, options: InstallOptions, chosen: Choice | N
         changes = await installer.differences()
         print("\n".join(changes) or "Nothing would change.")
         return 1 if changes else 0
-    report = await installer.apply()
+    report = await installer.apply(seconds=options.timeout_seconds)
     if options.wait:
         await installer.wait(seconds=options.timeout_seconds)
     await _conclude(cluster, objects, report)

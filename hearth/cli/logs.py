@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from hearth.cli.errors import UserError
-from hearth.cli.state import running_state
 from hearth.knative.resources import KSERVICES
 from hearth.kube import meta
+from hearth.kube.access import Access
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
@@ -30,19 +29,20 @@ class LogOptions:
     tail: int | None
 
 
-def print_logs(data_dir: Path, options: LogOptions) -> int:
+def print_logs(api: Access, options: LogOptions) -> int:
     """Prints the logs of a service's pods; returns the exit code."""
-    state = running_state(data_dir)
     try:
-        asyncio.run(_print(Path(state["kubeconfig"]), options))
+        asyncio.run(_print(api, options))
+    except ApiError as error:
+        raise UserError(error.message) from error
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-async def _print(kubeconfig: Path, options: LogOptions) -> None:
+async def _print(api: Access, options: LogOptions) -> None:
     selector = f"{_SERVICE_LABEL}={options.service}"
-    async with KubeClient.from_kubeconfig(kubeconfig) as client:
+    async with KubeClient(api) as client:
         try:
             await client.get(KSERVICES, options.service, options.namespace)
         except NotFound as error:

@@ -53,6 +53,13 @@ class Component(enum.StrEnum):
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace.")]
 
+Kubeconfig = Annotated[
+    Path | None, typer.Option(help="Of the cluster. Default: KUBECONFIG, ~/.kube/config.")
+]
+ClusterOrHere = Annotated[
+    Path | None, typer.Option("--kubeconfig", help="Of a cluster, instead of this machine.")
+]
+
 
 def _folder(data_dir: Path | None, name: str) -> Path:
     return data_dir.expanduser().absolute() if data_dir else names.data_dir_of(name)
@@ -112,14 +119,18 @@ def reset(
 def status(
     name: Name = "default",
     data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
     output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
 ) -> None:
-    """Show addresses, processes, services and what is in trouble.
+    """Show addresses, processes or pods, services and what is in trouble.
 
     Exit code 0 when all is well, 1 when something needs a look, 3 when Hearth does not run.
     """
+    from hearth.cli.clusterstatus import show_cluster_status
     from hearth.cli.status import show_status
 
+    if kubeconfig is not None:
+        raise typer.Exit(show_cluster_status(kubeconfig, output))
     raise typer.Exit(show_status(_folder(data_dir, name), output))
 
 
@@ -131,12 +142,14 @@ def logs(
     tail: Annotated[int | None, typer.Option(help="Only the last lines of each pod.")] = None,
     name: Name = "default",
     data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
 ) -> None:
     """Print the logs of a service's pods."""
+    from hearth.cli.access import access_of_either
     from hearth.cli.logs import LogOptions, print_logs
 
     options = LogOptions(service=service, namespace=namespace, follow=follow, tail=tail)
-    raise typer.Exit(print_logs(_folder(data_dir, name), options))
+    raise typer.Exit(print_logs(access_of_either(kubeconfig, _folder(data_dir, name)), options))
 
 
 @app.command()
@@ -215,6 +228,7 @@ def event_send(
     namespace: Namespace = "default",
     name: Name = "default",
     data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
 ) -> None:
     """Send one CloudEvent to a broker or a URL, and say what came of it."""
     from hearth.cli.events import EventOptions, send
@@ -230,12 +244,7 @@ def event_send(
         extensions=extension or [],
         namespace=namespace,
     )
-    raise typer.Exit(send(_folder(data_dir, name), options))
-
-
-Kubeconfig = Annotated[
-    Path | None, typer.Option(help="Of the cluster. Default: KUBECONFIG, ~/.kube/config.")
-]
+    raise typer.Exit(send(_folder(data_dir, name), kubeconfig, options))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ _KIND_GROUPS = {
     "activator": ("networking.internal.knative.dev", "serving.knative.dev"),
 }
 _BROKER_GROUPS = ("eventing.knative.dev",)
+_WITH_A_FOLDER = ("broker", "broker-ingress", "broker-dispatcher")
 _UNTIL_REACHED_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
 
@@ -98,12 +100,26 @@ def _checked(name: str, settings: Settings) -> Main:
     """The component, after a look whether the cluster is what it needs."""
 
     async def main(ready: Ready) -> None:
+        if name in _WITH_A_FOLDER:
+            check_folder(settings.data_dir)
         async with KubeClient.from_kubeconfig(settings.kubeconfig) as client:
             await check_version(client, patience_seconds=_UNTIL_REACHED_SECONDS)
             await check_kinds(client, _KIND_GROUPS.get(name, _BROKER_GROUPS))
         await COMPONENTS[name](settings)(ready)
 
     return main
+
+
+def check_folder(folder: Path) -> None:
+    """Return if files can be put into a folder that is there or can be made; raise CannotRun."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise CannotRun(
+            MISCONFIGURED,
+            f"{there} cannot be written to by user {os.getuid()}, group {os.getgid()}. In a pod: "
+            "its volume does not obey fsGroup (hostPath, some NFS); give the directory behind it "
+            "to that user, or choose another storage class",
+        )
 
 
 async def check_version(client: KubeClient, *, patience_seconds: float) -> None:

@@ -15,22 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hearth.cli.diagnosis import (
-    describe_component,
-    describe_container,
-    describe_service,
-    troubled_containers,
-)
+from hearth.cli.diagnosis import describe_component, describe_service
 from hearth.cli.state import is_running, read_state
+from hearth.cli.statusparts import containers_in_trouble, print_objects, table
 from hearth.knative.resources import KSERVICES
-from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
-from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
 
 _NEEDS_A_LOOK, _NOT_RUNNING = 1, 3
-_MAX_LOGS_READ = 20  # last words are asked for one by one
 
 
 def show_status(data_dir: Path, output: str) -> int:
@@ -40,7 +33,10 @@ def show_status(data_dir: Path, output: str) -> int:
         if output == "json":
             print(json.dumps({"running": False, "dataDir": str(data_dir)}))
         else:
-            print(f"Not running (state folder {data_dir}). Start it with: hearth up")
+            print(
+                f"Not running (state folder {data_dir}). Start it with: hearth up. "
+                "Of a cluster: hearth status --kubeconfig FILE"
+            )
         return _NOT_RUNNING
     report = asyncio.run(_report(data_dir, state))
     if output == "json":
@@ -69,7 +65,7 @@ async def _report(data_dir: Path, state: dict[str, Any]) -> dict[str, Any]:
             services, _ = await client.list(KSERVICES)
             pods, _ = await client.list(PODS)
             report["services"] = [describe_service(service) for service in services]
-            report["containers"] = await _containers(client, pods)
+            report["containers"] = await containers_in_trouble(client, pods)
     except ApiError as error:
         report["error"] = error.message
     report["healthy"] = _is_healthy(report)
@@ -111,30 +107,6 @@ def memory_bytes(pid: int) -> int:
     return resident * os.sysconf("SC_PAGE_SIZE")
 
 
-async def _containers(client: KubeClient, pods: list[Object]) -> list[dict[str, Any]]:
-    """The containers in trouble, with their last words where the status has none."""
-    found: list[dict[str, Any]] = []
-    for pod, status in troubled_containers(pods, time.time()):
-        container = describe_container(pod, status)
-        if not container["lastWords"] and len(found) < _MAX_LOGS_READ:
-            container["lastWords"] = await _last_line(client, pod, status)
-        found.append(container)
-    return found
-
-
-async def _last_line(client: KubeClient, pod: Object, status: Mapping[str, Any]) -> str:
-    query = {"container": status["name"], "tailLines": "1"}
-    if "running" in status.get("state", {}):
-        query["previous"] = "true"  # what runs now has not ended yet
-    last = b""
-    try:
-        async for line in client.logs(meta.name(pod), meta.namespace(pod), query=query):
-            last = line
-    except ApiError:  # nothing was ever printed
-        return ""
-    return last.decode(errors="replace").strip()
-
-
 # -- printing -----------------------------------------------------------------------------------
 
 
@@ -150,19 +122,7 @@ def _print_tables(report: dict[str, Any]) -> None:
     console.print()
     console.print(_process_table(report))
     console.print()
-    if report["containers"]:
-        columns = {"NAMESPACE": "namespace", "POD": "pod", "CONTAINER": "container",
-                   "STATE": "state", "RESTARTS": "restarts", "LAST WORDS": "lastWords"}  # fmt: skip
-        console.print(_table(columns, report["containers"]))
-        console.print()
-    if report.get("error"):
-        console.print(f"Services cannot be listed: {report['error']}", markup=False)
-    elif not report["services"]:
-        console.print("No services yet.")
-    else:
-        columns = {"NAMESPACE": "namespace", "SERVICE": "name", "URL": "url", "READY": "ready",
-                   "REASON": "reason"}  # fmt: skip
-        console.print(_table(columns, report["services"]))
+    print_objects(console, report)
 
 
 def _process_table(report: dict[str, Any]) -> Any:
@@ -179,18 +139,4 @@ def _process_table(report: dict[str, Any]) -> Any:
                "MEMORY": "memory", "METRICS": "metrics"}  # fmt: skip
     if any(process["trouble"] for process in report["processes"]):
         columns["LAST WORDS"] = "lastWords"
-    return _table(columns, [*rows, total])
-
-
-def _mib(entry: Mapping[str, Any]) -> str:
-    return f"{entry['memoryMiB']:.1f} MiB"
-
-
-def _table(columns: Mapping[str, str], rows: list[dict[str, Any]]) -> Any:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(escape(str(row.get(field, ""))) for field in columns.values()))
-    return table
+    return table(columns, [*rows, total])

@@ -17,13 +17,18 @@ from hearth.install.immutable import as_made, as_settled
 from hearth.install.order import ESSENTIAL, describe, left_over, ordered
 from hearth.install.progress import WAITED_FOR, missing, troubles
 from hearth.install.values import Values
-from hearth.kube.errors import Conflict, Forbidden, Invalid, NotFound
+from hearth.kube.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from hearth.kube.meta import Object, name, namespace, resource_version, uid
 
 MANAGER = "hearth-install"
 _POLL_SECONDS = 0.2
 _ESTABLISHED_SECONDS = 30.0
-_TELL_SECONDS = 5.0
+_UNANSWERED = "failed calling webhook"
+"""How an API server says that whom it has to ask gives no answer."""
+_TELL_SECONDS = 2.0
+_REPEAT_SECONDS = 30.0
+_PATIENCE_SECONDS = 10.0
+"""So long it is nothing unusual that a volume or a place for a pod is not found yet."""
 Say = Callable[[str], None]
 
 
@@ -83,17 +88,46 @@ class Installer:
             return obj
         return after
 
-    async def apply(self) -> Report:
-        """Apply everything in order; what follows the definitions is applied once they serve."""
-        report = Report()
+    async def apply(self, *, seconds: float) -> Report:
+        """Apply everything in order; what follows the definitions is applied once they serve.
+
+        What a webhook of ours does not answer for is put off, for so long at most: workloads that
+        come later bring who answers. Else what does not run could not be mended by installing.
+        """
+        report, put_off = Report(), list[Object]()
         first = [obj for obj in self._objects if obj["kind"] in ESSENTIAL]
         for obj in first:
             await self._apply_one(obj, report)
         await self._wait(first, seconds=_ESTABLISHED_SECONDS, tell=lambda _: None)
         for obj in self._objects[len(first) :]:
-            await self._apply_one(obj, report)
+            if not await self._applied_or_unanswered(obj, report, self._say):
+                put_off.append(obj)
+        await self._apply_later(put_off, report, seconds=seconds)
         await self._remove_left_over(report)
         return report
+
+    async def _applied_or_unanswered(self, obj: Object, report: Report, tell: Say) -> bool:
+        try:
+            await self._apply_one(obj, report)
+        except Unavailable as error:
+            if _UNANSWERED not in error.message:
+                raise
+            tell(f"putting off {describe(obj)}: {error.message}")
+            return False
+        return True
+
+    async def _apply_later(
+        self, objects: Sequence[Object], report: Report, *, seconds: float
+    ) -> None:
+        said = list[str]()
+        deadline = asyncio.get_running_loop().time() + seconds
+        for obj in objects:
+            while not await self._applied_or_unanswered(obj, report, said.append):
+                if asyncio.get_running_loop().time() > deadline:
+                    workloads = [each for each in self._objects if each["kind"] in WAITED_FOR]
+                    reasons = await self._reasons(await self._lacking(workloads))
+                    raise NotReady("\n".join([said[-1], *reasons]))
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def _apply_one(self, obj: Object, report: Report) -> None:
         title, before = describe(obj), await self._cluster.find(obj)
@@ -151,34 +185,41 @@ class Installer:
         await self._wait(self._objects, seconds=seconds, tell=self._say)
 
     async def _wait(self, objects: Sequence[Object], *, seconds: float, tell: Say) -> None:
-        told, tell_at = dict[str, str](), 0.0
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
+        began = tell_at = loop.time()
+        told, repeat_at = list[str](), began
         pending = [obj for obj in objects if obj["kind"] in WAITED_FOR]
-        while pending := await self._pending(pending, told):
-            if loop.time() > deadline:
-                raise NotReady("\n".join(await self._reasons(pending, told)))
-            if loop.time() >= tell_at:
-                for obj in pending:
-                    tell(f"waiting for {describe(obj)}: {told[describe(obj)]}")
-                tell_at = loop.time() + _TELL_SECONDS
+        while lacking := await self._lacking(pending):
+            pending, now = [obj for obj, _ in lacking], loop.time()
+            if now > began + seconds:
+                raise NotReady("\n".join(await self._reasons(lacking)))
+            if now >= tell_at:
+                is_early = now < began + _PATIENCE_SECONDS
+                lines = await self._reasons(lacking, of_pods=not is_early)
+                if lines != told or now >= repeat_at:
+                    for line in lines:
+                        tell(line if line.startswith(" ") else f"waiting for {line}")
+                    told, repeat_at = lines, now + _REPEAT_SECONDS
+                tell_at = now + _TELL_SECONDS
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _pending(self, objects: Sequence[Object], told: dict[str, str]) -> list[Object]:
-        pending = []
+    async def _lacking(self, objects: Sequence[Object]) -> list[tuple[Object, str]]:
+        """Those that are not in service, with what they lack."""
+        lacking = []
         for obj in objects:
             found = await self._cluster.find(obj)
             lacks = missing(found) if found is not None else "is gone"
             if lacks is not None:
-                told[describe(obj)] = lacks
-                pending.append(obj)
-        return pending
+                lacking.append((obj, lacks))
+        return lacking
 
-    async def _reasons(self, pending: Sequence[Object], told: dict[str, str]) -> list[str]:
+    async def _reasons(
+        self, lacking: Sequence[tuple[Object, str]], *, of_pods: bool = True
+    ) -> list[str]:
         lines = []
-        for obj in pending:
-            lines.append(f"{describe(obj)}: {told[describe(obj)]}")
-            if obj["kind"] in ("Deployment", "StatefulSet"):
+        for obj, lacks in lacking:
+            lines.append(f"{describe(obj)}: {lacks}")
+            if of_pods and obj["kind"] in ("Deployment", "StatefulSet"):
                 pods = await self._cluster.pods_of(obj)
                 claims = await self._cluster.claims_of(obj)
                 lines += [f"  {text}" for text in troubles(pods, claims)]

@@ -21,7 +21,9 @@ _TROUBLE = frozenset(
 )
 
 
-WAITED_FOR = frozenset({"CustomResourceDefinition", "Deployment", "StatefulSet"})
+WAITED_FOR = frozenset(
+    {"CustomResourceDefinition", "Deployment", "StatefulSet", "HorizontalPodAutoscaler"}
+)
 
 
 def missing(obj: Object) -> str | None:
@@ -32,6 +34,11 @@ def missing(obj: Object) -> str | None:
             return None if established else "not established"
         case "Deployment" | "StatefulSet":
             return _missing_pods(obj)
+        case "HorizontalPodAutoscaler":
+            # How many there are to be at least is its word: the Deployment begins with one.
+            least = int(obj["spec"].get("minReplicas", 1))
+            asked = int((obj.get("status") or {}).get("desiredReplicas", 0))
+            return None if asked >= least else f"has asked for {asked} of at least {least} pods"
     return None
 
 

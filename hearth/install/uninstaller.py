@@ -11,7 +11,7 @@ from hearth.install.installer import NotReady, Say, remove
 from hearth.install.order import ESSENTIAL, describe, ordered
 from hearth.install.values import config_path
 from hearth.kube.errors import Forbidden, NotFound
-from hearth.kube.meta import Object, name, namespace
+from hearth.kube.meta import Object, name, namespace, uid
 from hearth.kube.resources import Resource
 
 _POLL_SECONDS = 0.2
@@ -72,11 +72,22 @@ async def uninstall(
         say(f"removed {describe(obj)}")
     loop = asyncio.get_running_loop()
     deadline, left = loop.time() + seconds, list(removed)
-    while left := [obj for obj in left if await cluster.find(obj) is not None]:
+    while left := [obj for obj in left if await _is_there(cluster, obj)]:
         if loop.time() > deadline:
             names = ", ".join(describe(obj) for obj in left)
             raise NotReady(f"not gone yet: {names}; finalizers may hold them")
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _is_there(cluster: Cluster, removed: Object) -> bool:
+    """Whether an object is still there; one that came back is removed once more.
+
+    Kubernetes' controller of aggregated roles may write a role anew that it has not seen go.
+    """
+    found = await cluster.find(removed)
+    if found is not None and uid(found) != uid(removed):
+        await remove(cluster, found)
+    return found is not None
 
 
 def claims_left(removed: Sequence[Object]) -> list[str]:

@@ -6,9 +6,13 @@ writes ``crds/*.yaml`` or, with ``--check``, says which files differ.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -150,7 +154,7 @@ def _object(model: type[Model]) -> dict[str, Any]:
         if any(isinstance(marker, Hidden) for marker in info.metadata):
             continue
         alias = info.alias or name
-        properties[alias] = _property(info)
+        properties[alias] = _property(info, _description(model, name))
         if any(isinstance(marker, Required) for marker in info.metadata):
             required.append(alias)
     schema: dict[str, Any] = {"type": "object", "properties": dict(sorted(properties.items()))}
@@ -159,11 +163,35 @@ def _object(model: type[Model]) -> dict[str, Any]:
     return {**schema, **model.schema_extra}
 
 
-def _property(info: FieldInfo) -> dict[str, Any]:
+def _property(info: FieldInfo, description: str) -> dict[str, Any]:
     schema = schema_of(declared(info))
-    if info.description:
-        schema = {"description": " ".join(info.description.split()), **schema}
-    return schema
+    return {"description": description, **schema} if description else schema
+
+
+def _description(model: type[Model], field: str) -> str:
+    """Return the docstring of a field, from the class that declares it."""
+    for base in model.__mro__:
+        if field in inspect.get_annotations(base):
+            return _docstrings(base.__module__).get((base.__name__, field), "")
+    return ""
+
+
+@cache
+def _docstrings(module: str) -> dict[tuple[str, str], str]:
+    """The docstrings of a module's fields, by class and field: texts that follow a declaration."""
+    found: dict[tuple[str, str], str] = {}
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for declaration, text in pairwise(node.body):
+            match declaration, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=field)),
+                    ast.Expr(value=ast.Constant(value=str(docstring))),
+                ):
+                    found[node.name, field] = " ".join(docstring.split())
+    return found
 
 
 class _Dumper(yaml.SafeDumper):

@@ -5,11 +5,14 @@ Knative and Kubernetes answer in Go's words, so whoever promises their messages 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
 import re
 from decimal import Decimal
 
+_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _DECIMAL = re.compile(r"[+-]?\d+\Z", re.ASCII)
 _LONGEST_INTEGER = 20  # digits of 2^64; Python refuses to read a few thousand with words of its own
 _DIGITS = r"\d+(?:_\d+)*"
@@ -105,3 +108,19 @@ def quote(text: str) -> str:
 def format_list(items: list[str] | tuple[str, ...]) -> str:
     """Return a slice of strings as ``%v``: in brackets, parted by spaces."""
     return f"[{' '.join(items)}]"
+
+
+def base64_problem(text: str) -> str:
+    """Why Go's standard base64 cannot decode a text; nothing where it can."""
+    bare = text.replace("\n", "").replace("\r", "")
+    try:
+        base64.b64decode(bare, validate=True)
+    except (binascii.Error, ValueError):
+        return f"illegal base64 data at input byte {_first_bad_byte(bare)}"
+    return ""
+
+
+def _first_bad_byte(text: str) -> int:
+    """Where Go's decoder gives up: the first strange character, or the end of the last group."""
+    letters = len(text) - len(text.lstrip(_BASE64))
+    return letters if letters < len(text) else len(text) // 4 * 4

@@ -3,7 +3,8 @@
 Knative's webhooks decode an object into Go structs and write it back: unknown fields vanish, empty
 optional ones are left out, quantities become canonical, and a value of the wrong type is refused
 in Go's words. ``decode`` and ``dump`` do the same, so that an object defaulted here reads like one
-defaulted there. ``crdgen`` makes schemas of the same models.
+defaulted there. ``crdgen`` makes schemas of the same models, and reads the descriptions of fields
+off their source: pydantic would do that for each class whenever it is imported.
 
 How a field is written follows from its declaration, in Go's terms::
 
@@ -119,7 +120,6 @@ class Model(BaseModel):
         extra="ignore",
         alias_generator=to_camel,
         populate_by_name=True,
-        use_attribute_docstrings=True,
     )
     go_type: ClassVar[str] = ""
     schema_extra: ClassVar[Mapping[str, Any]] = {}

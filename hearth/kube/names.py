@@ -122,3 +122,17 @@ def label_value_problems(value: str) -> list[str]:
         )
         problems.append(regex_problem(text, f"({_NAME})?", "MyValue", "my_value", "12345"))
     return problems
+
+
+_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
+_IDENTIFIER_TEXT = (
+    "a valid C identifier must start with alphabetic character or '_', followed by a string of "
+    "alphanumeric characters or '_'"
+)
+
+
+def c_identifier_problems(value: str) -> list[str]:
+    """Return what keeps a text from being an identifier in C."""
+    if re.fullmatch(_IDENTIFIER, value):
+        return []
+    return [regex_problem(_IDENTIFIER_TEXT, _IDENTIFIER, "my_name", "MY_NAME", "MyName")]

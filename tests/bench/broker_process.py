@@ -1,8 +1,9 @@
 """A broker's data plane as its own process, without Kubernetes, for benchmarks and fault tests.
 
-Usage: broker_process.py FOLDER PORT SUBSCRIBER_URL
+Usage: broker_process.py FOLDER PORT SUBSCRIBER_URL [TRIGGERS MATCHING DIALECT]
 
-Serves ``/ns/default`` with one Trigger to the subscriber; prints the port once it listens.
+Serves ``/ns/default`` with Triggers to the subscriber, one if not told otherwise, of which some
+match the events of the benchmark; prints the port once it listens.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from eventing.engines.local.engine import LocalEngine
-from eventing.filters import compile_filters
+from eventing.filters import Filter, compile_filters
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.client import DeliveryClient
@@ -32,24 +33,35 @@ KEY = ("ns", "default")
 POLICY = DeliveryPolicy(retries=1000, backoff=Backoff.LINEAR, delay_seconds=0.01)
 
 
-async def main(folder: Path, port: int, url: str) -> None:
+def filter_of(dialect: str, wanted: str) -> Filter:
+    written = {"exact": {"type": wanted}, "cesql": f"type = '{wanted}' AND EXISTS source"}
+    return compile_filters([{dialect: written[dialect]}])
+
+
+def spec(number: int, matching: int, dialect: str, url: str) -> SubscriptionSpec:
+    name = f"t{number}"
+    return SubscriptionSpec(
+        uid=name,
+        namespace="ns",
+        name=name,
+        filter=filter_of(dialect, "bench" if number < matching else name),
+        policy=POLICY,
+        target=parse_target(url, None),
+        dead_letter=None,
+    )
+
+
+async def main(
+    folder: Path, port: int, url: str, triggers: int, matching: int, dialect: str
+) -> None:
     tune_collector()
     engine = LocalEngine(folder)
     client = DeliveryClient(ClientLimits())
     services = Services(client, MemoryBudget(SubscriptionLimits()))
     log = await engine.open("broker")
     runtime = Addressable(KEY, log, services=services, metrics=BrokerMetrics())
-    await runtime.subscribe(
-        SubscriptionSpec(
-            uid="t",
-            namespace="ns",
-            name="t",
-            filter=compile_filters([{"exact": {"type": "bench"}}]),
-            policy=POLICY,
-            target=parse_target(url, None),
-            dead_letter=None,
-        )
-    )
+    for number in range(triggers):
+        await runtime.subscribe(spec(number, matching, dialect, url))
     server = Ingress(lambda key: runtime if key == KEY else None, limits=IngressLimits())
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -71,5 +83,16 @@ async def save(runtime: Addressable) -> None:
         await runtime.checkpoint()
 
 
+def run(
+    folder: str,
+    port: str,
+    url: str,
+    triggers: str = "1",
+    matching: str = "1",
+    dialect: str = "exact",
+) -> None:
+    uvloop.run(main(Path(folder), int(port), url, int(triggers), int(matching), dialect))
+
+
 if __name__ == "__main__":
-    uvloop.run(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
+    run(*sys.argv[1:])

@@ -19,6 +19,7 @@ import aiohttp
 import pytest
 
 from eventing import install as eventing_install
+from hearth.cli.run import CannotRun, check_folder
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import NotFound
@@ -251,3 +252,11 @@ async def test_what_is_set_wrongly_is_named(
     code, said_words = await said(tmp_path, kubeconfig=None, **settings)
     assert code == 78
     assert words in said_words
+
+
+def test_a_folder_that_takes_no_files_is_told_of(tmp_path: Path) -> None:
+    check_folder(tmp_path / "is" / "made")
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotRun, match="file cannot be written to by user") as refused:
+        check_folder(tmp_path / "file" / "below")
+    assert refused.value.exit_code == 78

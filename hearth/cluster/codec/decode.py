@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from hearth.cluster.codec import gojson, negotiate, protobuf, typecheck
+from hearth.cluster.codec import negotiate, protobuf, typecheck
 from hearth.cluster.codec.yamlbody import (
     MAX_DEPTH,
     REPEATED,
@@ -24,6 +24,7 @@ from hearth.cluster.model import status
 from hearth.cluster.model.fielderrors import invalid
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.objects import Object
+from hearth.kube import gojson
 
 MAX_BODY = 3 * 1024 * 1024
 """As kube-apiserver's limit on request bodies, in bytes."""

@@ -11,12 +11,13 @@ from typing import Any
 
 import orjson
 
-from hearth.cluster.codec import decode, gojson, strategic, typecheck
+from hearth.cluster.codec import decode, strategic, typecheck
 from hearth.cluster.codec.structconvert import conversion_error, go_text
 from hearth.cluster.model import status
 from hearth.cluster.model.fielderrors import invalid
 from hearth.cluster.model.kind import Kind, Schema
 from hearth.cluster.model.objects import Object
+from hearth.kube import gojson
 from hearth.kube.patch import CopyLimitError, PatchError, json_patch, merge_patch
 
 JSON_PATCH = "application/json-patch+json"

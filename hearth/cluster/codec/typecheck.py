@@ -7,8 +7,6 @@ what Go's decoder would silently have ignored.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 from hearth.cluster.model.kind import Object, Schema
 from hearth.cluster.model.roundtrip import parse_time
 from hearth.cluster.model.typetable import GoType, Struct, struct, struct_of
+from hearth.kube.gotext import base64_problem
 from hearth.kube.quantity import parse_quantity
 
 
@@ -196,21 +195,7 @@ def _int_or_string_error(value: Any) -> str:
 def _bytes_error(value: Any) -> str:
     if not isinstance(value, str):
         return f"json: cannot unmarshal {_go_kind(value)} into Go value of type []uint8"
-    text = value.replace("\n", "").replace("\r", "")
-    try:
-        base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return f"illegal base64 data at input byte {_first_bad_byte(text)}"
-    return ""
-
-
-def _first_bad_byte(text: str) -> int:
-    """Where Go's decoder gives up: the first strange character, or the end of the last group."""
-    letters = len(text) - len(text.lstrip(_BASE64))
-    return letters if letters < len(text) else len(text) // 4 * 4
-
-
-_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    return base64_problem(value)
 
 
 def _duration_error(value: Any) -> str:

@@ -109,7 +109,7 @@ def _json_errors(data: Object, key: str) -> Iterator[FieldError]:
     try:
         json.loads(text)
     except ValueError:
-        from hearth.cluster.codec.gojson import syntax_error
+        from hearth.kube.gojson import syntax_error
 
         yield invalid(f"data[{key}]", "<secret contents redacted>", syntax_error(text))
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from hearth.cluster.kinds import warnings
 from hearth.cluster.kinds.base import Rules, child, copied, text_at
-from hearth.cluster.kinds.cronschedule import parse_schedule
 from hearth.cluster.kinds.podspec import pod_template_errors
 from hearth.cluster.kinds.workloads import default_template, mismatch, selects
 from hearth.cluster.model import checks
 from hearth.cluster.model.checks import immutable, non_negative
 from hearth.cluster.model.fielderrors import FieldError, invalid, not_supported, required
 from hearth.cluster.model.kind import Object
+from hearth.kube.cronschedule import parse_schedule
 
 _UNLIMITED = 2**31 - 1
 _JOB_NAME, _CONTROLLER = "batch.kubernetes.io/job-name", "batch.kubernetes.io/controller-uid"

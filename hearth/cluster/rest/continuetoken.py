@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from hearth.cluster.codec import gojson
 from hearth.cluster.model import status
+from hearth.kube import gojson
 
 _VERSION = "meta.k8s.io/v1"
 INCONSISTENT = -1

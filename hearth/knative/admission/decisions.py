@@ -89,7 +89,7 @@ def validate(
     refusals = [error for error in errors if not error.warning]
     if refusals:
         return deny(f"validation failed: {fe.text(refusals)}", warnings), None
-    trial = kind.trial(change) if request.dry_run else None
+    trial = kind.trial(change) if request.dry_run or kind.always_tries else None
     return AdmissionResponse(warnings=warnings), trial
 
 

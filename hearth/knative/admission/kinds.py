@@ -77,11 +77,13 @@ class Change(Generic[S, T]):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a dry run also tries to create, and the field of the object it is made of."""
+    """What is also tried to create, and the field of the object it is made of."""
 
     resource: Resource
     obj: Object
     field: str
+    refusal: str = "validation callback failed: dry run failed with "
+    """What stands before the API server's own words where it would refuse it."""
 
 
 def _no_defaults(change: Change[Any, Any]) -> None:
@@ -118,3 +120,7 @@ class Kind(Generic[S, T]):
     is_signed: Callable[[Decoded[S]], bool] = _never
     trial: Callable[[Change[S, T]], Trial | None] = _no_trial
     is_strict: bool = False
+    always_tries: bool = False
+    """Whether the trial is made at each write, not only at dry runs."""
+    webhook: str = "webhook"
+    """Which of the project's webhooks is asked: ``webhook.GROUP`` or another name than that."""

@@ -64,19 +64,24 @@ class Admission(Generic[T]):
             selectors={"objectSelector": {"matchLabels": {_APP_NAME: self.system_namespace}}},
         )
 
-    def kind_webhooks(self) -> tuple[Webhook, Webhook]:
-        """Return the defaulting and the validating webhook, to be registered after the settings.
+    def kind_webhooks(self) -> tuple[Webhook, ...]:
+        """Return defaulting and validating webhooks, to be registered after the settings.
 
         Knative is asked about status updates too, and looks at nothing there. Not asking saves two
         calls for each step of a reconciler.
         """
+        names = dict.fromkeys(kind.webhook for kind in self.kinds)
+        return tuple(webhook for name in names for webhook in self._pair(name))
+
+    def _pair(self, name: str) -> tuple[Webhook, Webhook]:
+        """The two webhooks for the kinds that have this name of a webhook."""
         rules = tuple(
             writes_rule(group, [version], plurals)
-            for (group, version), plurals in self._plurals().items()
+            for (group, version), plurals in self._plurals(name).items()
         )
         return (
             Webhook(
-                f"webhook.{self.group}",
+                f"{name}.{self.group}",
                 DEFAULTING_PATH,
                 rules,
                 mutating=True,
@@ -84,7 +89,7 @@ class Admission(Generic[T]):
                 selectors={**_NOT_EXCLUDED, "reinvocationPolicy": "IfNeeded"},
             ),
             Webhook(
-                f"validation.webhook.{self.group}",
+                f"validation.{name}.{self.group}",
                 VALIDATION_PATH,
                 rules,
                 labels=self._labels(),
@@ -95,9 +100,11 @@ class Admission(Generic[T]):
     def _labels(self) -> dict[str, str]:
         return {_APP_NAME: self.system_namespace, "app.kubernetes.io/component": "webhook"}
 
-    def _plurals(self) -> dict[tuple[str, str], list[str]]:
+    def _plurals(self, webhook: str) -> dict[tuple[str, str], list[str]]:
         plurals: dict[tuple[str, str], list[str]] = {}
         for kind in self.kinds:
+            if kind.webhook != webhook:
+                continue
             group = plurals.setdefault((kind.resource.group, kind.resource.version), [])
             group.append(kind.resource.plural)
         return {group: sorted(names) for group, names in sorted(plurals.items())}
@@ -125,8 +132,5 @@ async def _tried(client: KubeClient, trial: Trial, answer: AdmissionResponse) ->
         await client.create(trial.resource, trial.obj, dry_run=True)
     except ApiError as error:
         if _UNSUPPORTED not in error.message:
-            return deny(
-                f"validation callback failed: dry run failed with {error.message}: {trial.field}",
-                answer.warnings,
-            )
+            return deny(f"{trial.refusal}{error.message}: {trial.field}", answer.warnings)
     return answer

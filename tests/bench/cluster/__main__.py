@@ -1,7 +1,8 @@
 """``python -m tests.bench.cluster --kubeconfig FILE --gateway HOST:PORT --image IMAGE``.
 
-Measures Hearth on a cluster against the same pods without it, in one run: for every Service there
-is a bare Deployment of the very pod that Hearth makes, and the two are measured in turns. The pod
+Measures Hearth on a cluster. ``starts`` is against the same pods without it, in one run: for every
+Service there is a bare Deployment of the very pod that Hearth makes, and the two are measured in
+turns. ``warm``, ``idle``, ``many``, ``kills`` and ``events`` are modules of their own here. The pod
 network must be reachable from here. Makes and removes the namespace ``hearth-bench``.
 """
 
@@ -18,11 +19,14 @@ from pathlib import Path
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import AlreadyExists, NotFound
 from hearth.kube.resources import NAMESPACES
+from tests.bench.cluster import idle, kills, many, warm
 from tests.bench.cluster.bare import Bare
+from tests.bench.cluster.installation import Installation
 from tests.bench.cluster.served import NAMESPACE, Served
 from tests.bench.cluster.writes import Writes
 from tests.bench.rows import Row, markdown, percentile, row
 
+MEASUREMENTS = ("idle", "starts", "warm", "kills", "events", "many")
 STEADY_SECONDS = 60.0
 PAUSE_SECONDS = 1.5
 """Before each start, so that the node is done with what the one before left behind."""
@@ -35,7 +39,11 @@ def main() -> int:
     parser.add_argument(
         "--image", required=True, help="answers HTTP on $PORT; on the nodes already"
     )
-    parser.add_argument("--services", type=int, default=30)
+    parser.add_argument("--services", type=int, default=30, help="of starts")
+    parser.add_argument("--many", type=int, default=1000, help="Services of many")
+    parser.add_argument("--kill", metavar="COMMAND", help="ends {container}, the id of one, "
+                        "on its node; by default its pod is deleted at once")  # fmt: skip
+    parser.add_argument("only", nargs="*", default=list(MEASUREMENTS), choices=MEASUREMENTS)
     options = parser.parse_args()
     found = asyncio.run(_measure(options))
     print(markdown(found))
@@ -46,11 +54,32 @@ async def _measure(options: argparse.Namespace) -> list[Row]:
     async with (
         KubeClient.from_kubeconfig(options.kubeconfig) as client,
         _namespace(client),
-        Bare.running(client, NAMESPACE) as bare,
         Served.running(client, options.gateway, options.image) as served,
     ):
-        writes = Writes(client)
-        names = [f"bench-{number}" for number in range(options.services)]
+        installation = Installation(client, options.kill)
+        found = list[Row]()
+        for title in options.only:
+            _note(f"-- {title}")
+            match title:
+                case "starts":
+                    found += await _starts(client, served, options.services)
+                case "warm":
+                    found += await warm.measured(client, installation, served, options.gateway)
+                case "idle":
+                    found += await idle.measured(client, installation)
+                case "kills":
+                    found += await kills.of_requests(client, installation, options.gateway)
+                case "events":
+                    found += await kills.of_events(client, installation)
+                case "many":
+                    found += await many.measured(client, installation, served, options.many)
+        return found
+
+
+async def _starts(client: KubeClient, served: Served, services: int) -> list[Row]:
+    writes = Writes(client)
+    names = [f"bench-{number}" for number in range(services)]
+    async with Bare.running(client, NAMESPACE) as bare:
         rows = await _ready(served, bare, names, writes)
         _note("waiting until all are at zero")
         await served.asleep()

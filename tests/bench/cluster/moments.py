@@ -44,6 +44,7 @@ class Moments:
                 self._ready.setdefault(of, now)
 
     def start(self, of: str, *, began: float) -> Start:
-        """What has been seen since ``began``, now that all is done."""
-        moments = (self._made[of], self._ready[of], time.perf_counter())
+        """What has been seen since ``began``, now that all is done; the end, where no pod came."""
+        end = time.perf_counter()
+        moments = (self._made.get(of, end), self._ready.get(of, end), end)
         return Start(*((moment - began) * 1000 for moment in moments))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -57,23 +57,26 @@ class Served:
                     task.cancel()
                 await asyncio.gather(*watching, return_exceptions=True)
 
-    async def create(self, name: str) -> Start:
+    async def create(self, name: str, annotations: Mapping[str, str] | None = None) -> Start:
         """Create a Service and return once it is Ready."""
         began = time.perf_counter()
-        await self._client.create(KSERVICES, _service(name, self._image))
+        await self._client.create(KSERVICES, _service(name, self._image, annotations or {}))
         await self._until(lambda: Conditions.of(self._get(name)).is_true("Ready"))
         return self._moments.start(name, began=began)
 
     async def ask(self, name: str) -> float:
         """Milliseconds from a request to its answer."""
-        url = (self._get(name).get("status") or {})["url"]
-        host = {"Host": url.removeprefix("http://")}
+        headers = {"Host": self.host(name)}
         began = time.perf_counter()
-        async with self._session.get(f"http://{self._gateway}/", headers=host) as answer:
+        async with self._session.get(f"http://{self._gateway}/", headers=headers) as answer:
             await answer.read()
             if answer.status != 200:
                 raise RuntimeError(f"{name} answered {answer.status}")
         return (time.perf_counter() - began) * 1000
+
+    def host(self, name: str) -> str:
+        """The host by which the gateway knows it."""
+        return str(self._get(name)["status"]["url"]).removeprefix("http://")
 
     async def deployment(self, name: str) -> Object:
         """The Deployment of its revision."""
@@ -94,14 +97,16 @@ class Served:
                 await self._changed.wait()
 
 
-def _service(name: str, image: str) -> Object:
+def _service(name: str, image: str, annotations: Mapping[str, str]) -> Object:
     return {
         "apiVersion": KSERVICES.api_version,
         "kind": KSERVICES.kind,
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
             "template": {
-                "metadata": {"annotations": {"autoscaling.knative.dev/window": "6s"}},
+                "metadata": {
+                    "annotations": {"autoscaling.knative.dev/window": "6s", **annotations}
+                },
                 "spec": {
                     "containers": [{"image": image, "imagePullPolicy": "IfNotPresent"}],
                     "timeoutSeconds": 10,

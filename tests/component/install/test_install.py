@@ -19,11 +19,21 @@ from hearth.kube.crdgen import crd_object
 from hearth.kube.errors import NotFound
 from hearth.kube.meta import generation, name, namespace
 from hearth.kube.patch import JSON_PATCH
-from hearth.kube.resources import CONFIGMAPS, CRDS, DEPLOYMENTS, NAMESPACES, SERVICES, Resource
+from hearth.kube.resources import (
+    CONFIGMAPS,
+    CRDS,
+    DEPLOYMENTS,
+    HPAS,
+    NAMESPACES,
+    SERVICES,
+    VALIDATING_WEBHOOKS,
+    Resource,
+)
 from serving import install
 from serving.api.crds import SERVICE
 
 SERVING = "knative-serving"
+CLUSTERROLES = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,11 @@ async def a_kubelet(client: KubeClient) -> AsyncIterator[None]:
 
 async def _pods_get_ready(client: KubeClient) -> None:
     while True:
+        for obj in (await client.list(HPAS))[0]:
+            wanted = obj["spec"]["minReplicas"]
+            if obj["status"].get("desiredReplicas") != wanted:
+                obj["status"] = {"currentReplicas": wanted, "desiredReplicas": wanted}
+                await client.update_status(HPAS, obj)
         for resource in (DEPLOYMENTS, STATEFULSETS):
             for obj in (await client.list(resource))[0]:
                 wanted, seen = obj["spec"]["replicas"], obj["status"].get("observedGeneration")
@@ -274,6 +289,69 @@ async def test_uninstalling_asks_and_leaves_what_users_put_in(world: World) -> N
 
 async def _of(client: KubeClient, resource: Resource) -> list[tuple[str, str]]:
     return [(namespace(obj), name(obj)) for obj in (await client.list(resource))[0]]
+
+
+def a_silent_webhook() -> dict[str, object]:
+    """Asks somebody who is not there about Hearth's ConfigMaps, as when no control runs."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}
+    webhook = {
+        "name": "silent.example.com",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [{**rule, "operations": ["CREATE", "UPDATE"]}],
+        "objectSelector": {"matchLabels": {"app.kubernetes.io/part-of": "hearth"}},
+    }
+    return {
+        "apiVersion": VALIDATING_WEBHOOKS.api_version,
+        "kind": VALIDATING_WEBHOOKS.kind,
+        "metadata": {"name": "silent"},
+        "webhooks": [webhook],
+    }
+
+
+async def test_what_no_webhook_answers_for_follows_the_pods_that_do(world: World) -> None:
+    """Whose control does not run, for its image or its rights, is helped by installing again."""
+    await world.client.create(VALIDATING_WEBHOOKS, a_silent_webhook())
+
+    async def answers_once_control_is_applied() -> None:
+        while "hearth-control" not in {name(o) for o in (await world.client.list(DEPLOYMENTS))[0]}:
+            await asyncio.sleep(0.05)
+        await world.client.delete(VALIDATING_WEBHOOKS, "silent")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(answers_once_control_is_applied())
+        text = await world.succeeds("install", "--no-wait")
+    assert "putting off configmap knative-serving/config-network: " in text
+    assert text.index("created deployment") < text.index("created configmap")
+
+
+async def test_a_webhook_that_stays_silent_is_named_with_what_does_not_run(world: World) -> None:
+    await world.client.create(VALIDATING_WEBHOOKS, a_silent_webhook())
+    text = await world.fails("install", "--no-wait", "--timeout", "0.5")
+    assert 'failed calling webhook "silent.example.com"' in text
+    assert "deployment knative-serving/hearth-control: its controller has not seen it" in text
+
+
+async def test_a_role_that_is_written_anew_while_it_goes_is_removed_again(world: World) -> None:
+    """As Kubernetes' controller of aggregated roles does, which applies what it has in memory."""
+    await world.succeeds("install", "--no-wait")
+    resolver = "hearth-addressable-resolver"
+    _, version = await world.client.list(CLUSTERROLES)
+
+    async def comes_back() -> None:
+        async for event in world.client.watch(CLUSTERROLES, resource_version=version):
+            if (event.type, name(event.object)) == ("DELETED", resolver):
+                role = {"apiVersion": CLUSTERROLES.api_version, "kind": CLUSTERROLES.kind}
+                await world.client.create(CLUSTERROLES, role | {"metadata": {"name": resolver}})
+                return
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(comes_back())
+        text = await world.succeeds("uninstall", "--yes")
+    assert "Hearth is removed." in text
+    with pytest.raises(NotFound):
+        await world.client.get(CLUSTERROLES, resolver)
 
 
 async def test_an_interrupted_installation_goes_on(world: World) -> None:

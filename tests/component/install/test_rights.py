@@ -234,7 +234,7 @@ async def running(folder: Path, recorder: Recorder) -> AsyncIterator[Hearth]:
             KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test")
         )
         objects = objects_of(config_folder(), Choice())
-        await Installer(Cluster(client), objects, say=lambda _: None, chosen={}).apply()
+        await Installer(Cluster(client), objects, say=lambda _: None, chosen={}).apply(seconds=60)
         for obj in (await client.list(DEPLOYMENTS, SERVING))[0]:
             await client.delete(DEPLOYMENTS, name(obj), SERVING)  # here they are processes
         kubelet = Kubelet(client)

@@ -5,16 +5,10 @@ from typing import Any
 import pytest
 
 from eventing.api.admission import ADMISSION
-from eventing.api.broker import BrokerSpec
+from eventing.api.broker import BrokerSpec, broker_changes, validate_broker
+from eventing.api.checks import validate_delivery, validate_reference
 from eventing.api.settings import BrokerDefaults, Features, Settings
-from eventing.api.trigger import TriggerSpec
-from eventing.api.validation import (
-    broker_changes,
-    validate_broker,
-    validate_delivery,
-    validate_reference,
-    validate_trigger,
-)
+from eventing.api.trigger import TriggerSpec, validate_trigger
 from hearth.knative.admission import decisions
 from hearth.knative.duck import KReference
 from hearth.knative.fielderrors import text

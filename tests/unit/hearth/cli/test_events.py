@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hearth.cli.errors import UserError
-from hearth.cli.events import EventOptions, attributes_of
+from hearth.cli.events import EventOptions, attributes_of, service_proxy_path
 
 
 def attributes(**changes: Any) -> dict[str, str]:
@@ -39,3 +39,18 @@ def test_subject_and_extensions_are_added() -> None:
 def test_an_extension_without_a_value_is_explained() -> None:
     with pytest.raises(UserError, match="'priority': give NAME=VALUE"):
         attributes(extensions=("priority",))
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("http://b.n.svc.cluster.local/ns/x", "/api/v1/namespaces/n/services/b:80/proxy/ns/x"),
+        ("http://b.n.svc", "/api/v1/namespaces/n/services/b:80/proxy/"),
+        ("http://b.n.svc.other:81/?a=b", "/api/v1/namespaces/n/services/b:81/proxy/?a=b"),
+        ("https://b.n.svc/x", "/api/v1/namespaces/n/services/https:b:443/proxy/x"),
+        ("http://example.com/x", None),
+        ("http://b.n.svcs/", None),
+    ],
+)
+def test_what_the_api_server_hands_on(url: str, path: str | None) -> None:
+    assert service_proxy_path(url) == path

@@ -18,6 +18,15 @@ def deployment(wanted: int = 2, generation: int = 3, **status: Any) -> dict[str,
     }
 
 
+def an_autoscaler(least: int, **status: Any) -> dict[str, Any]:
+    return {
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {"minReplicas": least},
+        "status": status,
+    }
+
+
 @pytest.mark.parametrize(
     ("obj", "lacks"),
     [
@@ -29,6 +38,9 @@ def deployment(wanted: int = 2, generation: int = 3, **status: Any) -> dict[str,
         ),
         (deployment(availableReplicas=2, updatedReplicas=2, replicas=2), None),
         ({"kind": "CustomResourceDefinition"}, "not established"),
+        (an_autoscaler(3, desiredReplicas=1), "has asked for 1 of at least 3 pods"),
+        (an_autoscaler(3), "has asked for 0 of at least 3 pods"),
+        (an_autoscaler(3, desiredReplicas=4), None),
         ({"kind": "ConfigMap"}, None),
     ],
 )

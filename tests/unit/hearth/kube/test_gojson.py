@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth.cluster.codec.gojson import syntax_error
+from hearth.kube.gojson import object_error, syntax_error
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,20 @@ def test_json_cut_short_ends_too_early_or_is_another_value(
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
     if b"Infinity" not in text and b"e+" not in text:
         assert syntax_error(cut) != ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1}', ""),
+        ("null", ""),
+        ("{", "unexpected end of JSON input"),
+        ("[1]", "json: cannot unmarshal array into Go value of type x.Y"),
+        ("5", "json: cannot unmarshal number into Go value of type x.Y"),
+        ("true", "json: cannot unmarshal bool into Go value of type x.Y"),
+        ('"a"', "json: cannot unmarshal string into Go value of type x.Y"),
+        ("{} x", "invalid character 'x' after top-level value"),
+    ],
+)
+def test_objects(text: str, message: str) -> None:
+    assert object_error(text, "x.Y") == message

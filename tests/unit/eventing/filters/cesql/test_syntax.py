@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventing.filters.cesqlsyntax import CesqlError, check_syntax
+from eventing.filters.cesql import CesqlError, parse
 
 SYNTAX = "parse error: syntax error: "
 
@@ -28,10 +28,12 @@ SYNTAX = "parse error: syntax error: "
         "5a = TRUE",
         "1 = 1 = 1",
         "a = 1;",
+        "a = 'it''s'",
+        "1a = -1",
     ],
 )
 def test_expressions(text):
-    check_syntax(text)
+    parse(text)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,7 @@ def test_expressions(text):
         ("a NOT b", SYNTAX),
         ("EXISTS 1", SYNTAX),
         ("a_b = 1", SYNTAX),
+        ("f1(a)", SYNTAX),
         ("type LIKE", None),
         ("a =", None),
         ("a = = b", None),
@@ -70,20 +73,47 @@ def test_expressions(text):
 )
 def test_no_expressions(text, detail):
     with pytest.raises(CesqlError) as found:
-        check_syntax(text)
+        parse(text)
     assert found.value.detail == detail
 
 
 @given(st.text(alphabet="ab1 ()'=<,+-NOTLIKEINANDEXISTS_", max_size=40))
 def test_any_text_is_judged(text):
     try:
-        check_syntax(text)
+        parse(text)
     except CesqlError:
         return
     if text.count("'") % 2 == 0:  # a quote without a second one would take in what follows it
-        check_syntax(f"({text}) AND NOT ({text})")
+        parse(f"({text}) AND NOT ({text})")
 
 
-def test_nesting_without_end_is_refused():
-    with pytest.raises(CesqlError):
-        check_syntax("(" * 10_000)
+@pytest.mark.parametrize(
+    "text",
+    ["(" * 10_000, "NOT " * 10_000 + "a", "-" * 1000 + "a", " + ".join("a" * 10_000), "F(" * 999],
+)
+def test_nesting_without_end_is_refused(text):
+    with pytest.raises(CesqlError) as found:
+        parse(text)
+    assert "nested more than 64 deep" in str(found.value)
+    assert found.value.detail is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a value, found the end at character 1"),
+        ("type =", "expected a value, found the end at character 7"),
+        ("type = = 'a'", 'expected a value, found "=" at character 8'),
+        ("a = 'b' c", 'expected an operator or the end, found "c" at character 9'),
+        ("a LIKE 5", 'expected a string literal, found "5" at character 8'),
+        ("a IN 'b'", 'expected "(", found "\'b\'" at character 6'),
+        ("(a = 'b'", 'expected ")", found the end at character 9'),
+        ("EXISTS 'a'", "expected the name of an attribute, found \"'a'\" at character 8"),
+        ("my_ext = 1", 'expected the arguments of a function, found "=" at character 8'),
+        ("a = 9999999999", "an integer of more than 32 bits at character 5"),
+    ],
+)
+def test_what_is_wrong_and_where(text, message):
+    with pytest.raises(CesqlError) as found:
+        parse(text)
+    assert str(found.value) == message

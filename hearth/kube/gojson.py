@@ -5,6 +5,7 @@ Called only after a fast parser has refused the text, so speed does not matter h
 
 from __future__ import annotations
 
+import json
 import re
 
 END = "unexpected end of JSON input"
@@ -29,6 +30,19 @@ def syntax_error(text: bytes) -> str:
     except RecursionError:
         return TOO_DEEP
     return ""
+
+
+def object_error(text: str, go_type: str) -> str:
+    """The message for a text that is not to be read into a struct or map; empty where it is."""
+    problem = syntax_error(text.encode("utf-8", "surrogatepass"))
+    if problem:
+        return problem
+    value = json.loads(text)
+    if value is None or isinstance(value, dict):
+        return ""
+    kinds = {str: "string", bool: "bool", list: "array"}
+    kind = kinds.get(type(value), "number")
+    return f"json: cannot unmarshal {kind} into Go value of type {go_type}"
 
 
 def _bad(text: bytes, index: int, where: str) -> GoJsonError:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from hearth.cluster.kinds.cronschedule import parse_schedule
+from hearth.kube.cronschedule import BadZone, CronSchedule, Interval, parse_schedule
+
+
+def fields(text: str, *, with_seconds: bool = False) -> CronSchedule:
+    schedule = parse_schedule(text, with_seconds=with_seconds)
+    assert isinstance(schedule, CronSchedule)
+    return schedule
 
 
 def test_fields() -> None:
-    schedule = parse_schedule("*/20 8-10 1,15 jan-mar mon")
+    schedule = fields("*/20 8-10 1,15 jan-mar mon")
     assert schedule.minutes == {0, 20, 40}
     assert schedule.hours == {8, 9, 10}
     assert schedule.days == {1, 15}
@@ -17,7 +23,27 @@ def test_fields() -> None:
 
 
 def test_a_step_from_a_number_runs_to_the_end() -> None:
-    assert parse_schedule("50/5 * * * *").minutes == {50, 55}
+    assert fields("50/5 * * * *").minutes == {50, 55}
+
+
+def test_seconds_may_come_first() -> None:
+    assert fields("*/30 * * * * *", with_seconds=True).seconds == {0, 30}
+    assert fields("* * * * *", with_seconds=True).seconds == {0}
+    with pytest.raises(ValueError, match=r"expected 5 to 6 fields, found 1: \[often\]"):
+        parse_schedule("often", with_seconds=True)
+
+
+def test_time_zones() -> None:
+    assert fields("CRON_TZ=Europe/Prague  0 6 * * ?").zone == "Europe/Prague"
+    assert fields("TZ=UTC @daily").hours == {0}
+    with pytest.raises(BadZone, match="provided bad location No/Where: unknown time zone No/Where"):
+        parse_schedule("TZ=No/Where 0 6 * * *")
+
+
+def test_intervals() -> None:
+    assert parse_schedule("@every 1h30m") == Interval(5400)
+    with pytest.raises(ValueError, match="failed to parse duration @every often"):
+        parse_schedule("@every often")
 
 
 def test_words() -> None:

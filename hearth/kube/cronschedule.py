@@ -1,18 +1,21 @@
-"""Cron schedules: five fields, ranges, steps, names and ``@`` words. Pure.
+"""Cron schedules: fields, ranges, steps, names, ``@`` words and time zones. Pure.
 
-Grammar and messages are those of the library ``robfig/cron`` that Kubernetes uses.
+Grammar and messages are those of the library ``robfig/cron``, which Kubernetes and Knative use.
 """
 
 from __future__ import annotations
 
+import zoneinfo
 from dataclasses import dataclass
 
 from hearth.kube import gotext
+from hearth.kube.durations import parse_go_duration
 
 _MONTH_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec"
 _MONTHS = {name: i for i, name in enumerate(_MONTH_NAMES.split(), 1)}
 _DAYS = {name: i for i, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])}
 _FIELDS: tuple[tuple[int, int, dict[str, int]], ...] = (
+    (0, 59, {}),
     (0, 59, {}),
     (0, 23, {}),
     (1, 31, {}),
@@ -28,36 +31,79 @@ _WORDS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+_EVERY = "@every "
+
+
+class BadZone(ValueError):
+    """The time zone of a schedule is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class CronSchedule:
-    """The minutes, hours, days of month, months and days of week at which to run."""
+    """The seconds, minutes, hours, days of month, months and days of week at which to run."""
 
+    seconds: frozenset[int]
     minutes: frozenset[int]
     hours: frozenset[int]
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
+    zone: str = ""
+    """The time zone that the schedule itself names; nothing where it names none."""
 
 
-def parse_schedule(text: str) -> CronSchedule:
-    """Raises ValueError with the library's message."""
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """So many seconds between two runs."""
+
+    seconds: float
+
+
+def parse_schedule(text: str, *, with_seconds: bool = False) -> CronSchedule | Interval:
+    """Raises ValueError with the library's message. Seconds may be the first of six fields."""
     if not text:
         raise ValueError("empty spec string")
+    zone = ""
+    if text.startswith(("TZ=", "CRON_TZ=")):
+        named, _, text = text.partition(" ")
+        zone = named.partition("=")[2]
+        _check_zone(zone)
+        text = text.strip()
+    if text.startswith(_EVERY):
+        return Interval(_interval(text))
     if text.startswith("@"):
         if text not in _WORDS:
             raise ValueError(f"unrecognized descriptor: {text}")
         text = _WORDS[text]
     fields = text.split()
-    if len(fields) != len(_FIELDS):
-        shown = " ".join(fields)
-        raise ValueError(f"expected exactly 5 fields, found {len(fields)}: [{shown}]")
+    if len(fields) != 5 and not (with_seconds and len(fields) == 6):
+        wanted = "5 to 6" if with_seconds else "exactly 5"
+        shown = gotext.format_list(fields)
+        raise ValueError(f"expected {wanted} fields, found {len(fields)}: {shown}")
+    if len(fields) == 5:
+        fields = ["0", *fields]
     parsed = [
         _field(part, low=low, high=high, names=names)
         for part, (low, high, names) in zip(fields, _FIELDS, strict=True)
     ]
-    return CronSchedule(*parsed)
+    seconds, minutes, hours, days, months, weekdays = parsed
+    return CronSchedule(seconds, minutes, hours, days, months, weekdays, zone)
+
+
+def _check_zone(zone: str) -> None:
+    if zone in ("", "UTC", "Local"):
+        return
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise BadZone(f"provided bad location {zone}: unknown time zone {zone}") from None
+
+
+def _interval(text: str) -> float:
+    try:
+        return parse_go_duration(text.removeprefix(_EVERY))
+    except ValueError as error:
+        raise ValueError(f"failed to parse duration {text}: {error}") from None
 
 
 def _field(text: str, *, low: int, high: int, names: dict[str, int]) -> frozenset[int]:

@@ -1,0 +1,45 @@
+"""Kinds that have their models and rules, and no controller yet.
+
+They are not installed: the API server does not know them, so that none can look as if it worked.
+Whoever writes a kind's controller moves the kind to ``catalog``.
+"""
+
+from __future__ import annotations
+
+from eventing.api import (
+    apiserversource,
+    channel,
+    containersource,
+    eventpolicy,
+    eventtransform,
+    eventtype,
+    inmemorychannel,
+    integrationsink,
+    integrationsource,
+    jobsink,
+    parallel,
+    pingsource,
+    requestreply,
+    sequence,
+    sinkbinding,
+    subscription,
+)
+
+AWAITED = (
+    channel.DEFINITION,
+    inmemorychannel.DEFINITION,
+    subscription.DEFINITION,
+    sequence.DEFINITION,
+    parallel.DEFINITION,
+    eventtype.DEFINITION,
+    pingsource.DEFINITION,
+    apiserversource.DEFINITION,
+    containersource.DEFINITION,
+    sinkbinding.DEFINITION,
+    integrationsource.DEFINITION,
+    jobsink.DEFINITION,
+    integrationsink.DEFINITION,
+    eventtransform.DEFINITION,
+    requestreply.DEFINITION,
+    eventpolicy.DEFINITION,
+)

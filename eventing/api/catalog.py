@@ -1,0 +1,13 @@
+"""The one list of eventing's kinds that a controller acts on.
+
+Their CRDs are installed, and the webhooks are asked about them. ``awaited`` has the others.
+"""
+
+from __future__ import annotations
+
+from eventing.api import broker, trigger
+
+SERVED = (
+    broker.DEFINITION,
+    trigger.DEFINITION,
+)

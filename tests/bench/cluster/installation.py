@@ -1,0 +1,80 @@
+"""Hearth's own pods on the cluster: which there are, what they run, how to end one at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import re
+
+import aiohttp
+
+from hearth.install.order import SELECTOR
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import NotFound
+from hearth.kube.meta import Object, is_deleting, labels, name, namespace
+from hearth.kube.resources import DEPLOYMENTS, PODS
+from hearth.kube.views import Pod
+
+NAMESPACES = ("knative-serving", "knative-eventing")
+_METRICS_PORT = 9090
+_SAMPLE = re.compile(r"^(process_cpu_seconds_total|process_resident_memory_bytes) (\S+)$", re.M)
+
+
+class Installation:
+    """What ``hearth install`` put there."""
+
+    def __init__(self, client: KubeClient, kill_command: str | None = None) -> None:
+        self._client = client
+        self._kill_command = kill_command
+
+    async def image(self) -> str:
+        """The image of Hearth's pods, whose Python runs the benchmark's own programs."""
+        activator = await self._client.get(DEPLOYMENTS, "hearth-activator", NAMESPACES[0])
+        return str(activator["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    async def pods(self, component: str | None = None) -> list[Object]:
+        """Pods that are not ending, of one component or of all."""
+        selector = SELECTOR
+        if component is not None:
+            selector += f",app.kubernetes.io/component={component}"
+        found = list[Object]()
+        for where in NAMESPACES:
+            items, _ = await self._client.list(PODS, where, label_selector=selector)
+            found += [pod for pod in items if not is_deleting(pod)]
+        return found
+
+    async def kill_one(self, component: str) -> None:
+        """End a ready pod of a component without a word, whichever chance names."""
+        ready = [pod for pod in await self.pods(component) if Pod(pod).is_ready]
+        if ready:
+            await self.kill(random.choice(ready))
+
+    async def kill(self, pod: Object) -> None:
+        """End a pod without a word: by the command that was given, or by a deletion at once."""
+        if self._kill_command is None:
+            with contextlib.suppress(NotFound):
+                where = namespace(pod)
+                await self._client.delete(PODS, name(pod), where, grace_period_seconds=0)
+            return
+        [status] = pod["status"]["containerStatuses"]
+        container = str(status["containerID"]).rpartition("/")[2]
+        process = await asyncio.create_subprocess_shell(
+            self._kill_command.format(container=container)
+        )
+        await process.wait()
+
+    async def used(self) -> dict[str, tuple[float, float]]:
+        """CPU seconds and resident bytes so far, by ``component/pod``, as the pods tell."""
+        found = {}
+        async with aiohttp.ClientSession() as session:
+            for pod in await self.pods():
+                url = f"http://{Pod(pod).ip}:{_METRICS_PORT}/metrics"
+                async with session.get(url) as answer:
+                    samples = dict(_SAMPLE.findall(await answer.text()))
+                title = f"{labels(pod)['app.kubernetes.io/component']}/{name(pod)}"
+                found[title] = (
+                    float(samples["process_cpu_seconds_total"]),
+                    float(samples["process_resident_memory_bytes"]),
+                )
+        return found
