@@ -6,7 +6,6 @@ it as it is.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -123,9 +122,7 @@ class DataPlane:
         Returns how many connections were cut.
         """
         self.gateway.is_ready = False
-        if delay_seconds:
-            await asyncio.sleep(delay_seconds)
-        cut = await self.server.drain(drain_seconds)
+        cut = await self.server.drain(drain_seconds, delay_seconds=delay_seconds)
         self.pools.close()
         await self.tasks.close()
         return cut

@@ -46,12 +46,20 @@ class HttpServer:
         """The listening sockets."""
         return [sock for server in self._servers for sock in server.sockets]
 
-    async def drain(self, seconds: float) -> int:
-        """Accept no more and let responses under way end; returns how many connections were cut."""
-        for server in self._servers:
-            server.close()
+    async def drain(self, seconds: float, *, delay_seconds: float = 0.0) -> int:
+        """Accept no more and let responses under way end; returns how many connections were cut.
+
+        In the delay before that every response says that it is the last of its connection, so that
+        clients come back elsewhere instead of meeting a connection that ends.
+        """
         context = self._context
         context.is_draining = True
+        for connection in list(context.connections):
+            connection.end_with_response()
+        if delay_seconds:
+            await asyncio.sleep(delay_seconds)
+        for server in self._servers:
+            server.close()
         for connection in list(context.connections):
             connection.drain()
         with contextlib.suppress(TimeoutError):

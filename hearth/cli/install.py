@@ -56,16 +56,14 @@ def run_install(options: InstallOptions) -> int:
     """Install, or show what that would do; return the exit code."""
     chosen = _chosen(options)
     if options.dry_run:
-        objects = _objects(chosen or Choice())
+        objects = _objects(chosen)
         print(yaml.safe_dump_all(objects, sort_keys=False, width=100), end="")
         return 0
     return _in_cluster(options.kubeconfig, lambda cluster: _install(cluster, options, chosen))
 
 
-def _chosen(options: InstallOptions) -> Choice | None:
-    """What overlays and values were given; None where nothing was."""
-    if not (options.overlays or options.values or options.assignments):
-        return None
+def _chosen(options: InstallOptions) -> Choice:
+    """What overlays and values were given."""
     try:
         layers = [values.parse(path.read_text(), source=str(path)) for path in options.values]
         layers += [values.assignment(text) for text in options.assignments]
@@ -81,8 +79,9 @@ def _objects(choice: Choice) -> list[Object]:
         raise UserError(str(error)) from error
 
 
-async def _install(cluster: Cluster, options: InstallOptions, chosen: Choice | None) -> int:
-    choice, here = chosen or await _last_choice(cluster), version("hearth-serving")
+async def _install(cluster: Cluster, options: InstallOptions, chosen: Choice) -> int:
+    here = version("hearth-serving")
+    choice = bundle.laid_over(await _last_choice(cluster, here), chosen)
     objects = [*_objects(choice), bundle.record(choice, here)]
     await _check(cluster, objects, here, upgrade=options.upgrade or options.diff)
     installer = Installer(cluster, objects, say=print, chosen=choice.values, force=options.force)
@@ -97,8 +96,8 @@ async def _install(cluster: Cluster, options: InstallOptions, chosen: Choice | N
     return 0
 
 
-async def _last_choice(cluster: Cluster) -> Choice:
-    return bundle.recorded(await cluster.find(bundle.record(Choice(), "")))
+async def _last_choice(cluster: Cluster, here: str) -> Choice:
+    return bundle.recorded(await cluster.find(bundle.record(Choice(), "")), here)
 
 
 async def _check(cluster: Cluster, objects: Sequence[Object], here: str, *, upgrade: bool) -> None:
@@ -139,7 +138,8 @@ def run_uninstall(kubeconfig: Path | None, *, everything: bool, yes: bool) -> in
 
 
 async def _uninstall(cluster: Cluster, everything: bool, yes: bool) -> int:
-    like = [*_objects(await _last_choice(cluster)), bundle.record(Choice(), "")]
+    choice = await _last_choice(cluster, version("hearth-serving"))
+    like = [*_objects(choice), bundle.record(Choice(), "")]
     found = await leaving(cluster, like, everything=everything)
     if not found.removed:
         print("No Hearth is installed here.")

@@ -252,7 +252,10 @@ def install(
     kubeconfig: Kubeconfig = None,
     overlay: Annotated[
         list[str] | None,
-        typer.Option(help="small, ha, nodeport, loadbalancer, internal or a folder; repeatable."),
+        typer.Option(
+            help="small, ha, nodeport, loadbalancer, internal, none or a folder; repeatable. "
+            "What is not given stays as it was chosen last."
+        ),
     ] = None,
     values: Annotated[
         list[Path] | None, typer.Option(help="File of settings, as for Helm; repeatable.")

@@ -20,6 +20,8 @@ from hearth.kube.meta import Object
 
 NAMESPACE = "knative-serving"
 RECORD = "hearth-install"
+NO_OVERLAY = "none"
+"""Says that there is to be no overlay, where there was one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ def objects_of(config: Path, choice: Choice) -> list[Object]:
     """Return the objects of a choice, in the order in which they are applied."""
     base, components = config / "base", list[Path]()
     for overlay in choice.overlays:
+        if overlay == NO_OVERLAY:
+            continue
         named = config / "components" / overlay
         folder = named if named.is_dir() else Path(overlay)
         if not folder.is_dir():
@@ -64,8 +68,20 @@ def record(choice: Choice, version: str) -> Object:
     }
 
 
-def recorded(obj: Object | None) -> Choice:
-    """Return the choice that a ConfigMap keeps; nothing chosen where there is none."""
+def recorded(obj: Object | None, version: str) -> Choice:
+    """Return the choice that a ConfigMap keeps; nothing chosen where there is none.
+
+    An image that was tagged with the version that chose it is that of ``version`` now.
+    """
     data = (obj or {}).get("data") or {}
     overlays = yaml.safe_load(data.get("overlays") or "[]")
-    return Choice(tuple(overlays), values.parse(data.get("values", ""), source=RECORD))
+    chosen = values.parse(data.get("values", ""), source=RECORD)
+    image, last = str(chosen.get("image") or ""), data.get("version", "")
+    if last and image.endswith(f":{last}"):
+        chosen["image"] = f"{image.removesuffix(last)}{version}"
+    return Choice(tuple(overlays), chosen)
+
+
+def laid_over(below: Choice, above: Choice) -> Choice:
+    """Return a choice that goes on with another one: overlays are replaced, values laid over."""
+    return Choice(above.overlays or below.overlays, values.merged(below.values, above.values))

@@ -371,6 +371,10 @@ class ServerConnection(asyncio.Protocol):
 
     # -- endings ------------------------------------------------------------------------------
 
+    def end_with_response(self) -> None:
+        """Shutting down: the response under way, or the next one, is the last."""
+        self._spoil_plain()
+
     def drain(self) -> None:
         """Shutting down: end now if idle, else with the response under way."""
         if self._active is None and not self._waiting and self._mode is _HTTP:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import statistics
 import sys
 from collections.abc import AsyncIterator
@@ -151,6 +152,15 @@ async def _namespace(client: KubeClient) -> AsyncIterator[None]:
         yield
     finally:
         await client.delete(NAMESPACES, NAMESPACE)
+        await _gone(client)
+
+
+async def _gone(client: KubeClient) -> None:
+    with contextlib.suppress(NotFound):
+        async with asyncio.timeout(300):
+            while True:
+                await client.get(NAMESPACES, NAMESPACE)
+                await asyncio.sleep(0.5)
 
 
 async def _default_account(client: KubeClient) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 PATIENCE_SECONDS = 10.0
-_ATTEMPT_SECONDS = 3.0
+_ATTEMPT_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

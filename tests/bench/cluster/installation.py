@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import random
 import re
+from collections.abc import Sequence
 
 import aiohttp
 
-from hearth.install.order import SELECTOR
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import NotFound
 from hearth.kube.meta import Object, is_deleting, labels, name, namespace
@@ -17,6 +17,8 @@ from hearth.kube.resources import DEPLOYMENTS, PODS
 from hearth.kube.views import Pod
 
 NAMESPACES = ("knative-serving", "knative-eventing")
+_COMPONENT = "app.kubernetes.io/component"
+_COMPONENTS = "(control,activator,broker)"
 _METRICS_PORT = 9090
 _SAMPLE = re.compile(r"^(process_cpu_seconds_total|process_resident_memory_bytes) (\S+)$", re.M)
 
@@ -35,20 +37,19 @@ class Installation:
 
     async def pods(self, component: str | None = None) -> list[Object]:
         """Pods that are not ending, of one component or of all."""
-        selector = SELECTOR
-        if component is not None:
-            selector += f",app.kubernetes.io/component={component}"
+        selector = f"{_COMPONENT}={component}" if component else f"{_COMPONENT} in {_COMPONENTS}"
         found = list[Object]()
         for where in NAMESPACES:
             items, _ = await self._client.list(PODS, where, label_selector=selector)
             found += [pod for pod in items if not is_deleting(pod)]
         return found
 
-    async def kill_one(self, component: str) -> None:
-        """End a ready pod of a component without a word, whichever chance names."""
-        ready = [pod for pod in await self.pods(component) if Pod(pod).is_ready]
+    async def kill_one_of(self, pods: Sequence[Object]) -> bool:
+        """End one that is ready without a word, whichever chance names; False if none is."""
+        ready = [pod for pod in pods if Pod(pod).is_ready]
         if ready:
             await self.kill(random.choice(ready))
+        return bool(ready)
 
     async def kill(self, pod: Object) -> None:
         """End a pod without a word: by the command that was given, or by a deletion at once."""
@@ -72,7 +73,7 @@ class Installation:
                 url = f"http://{Pod(pod).ip}:{_METRICS_PORT}/metrics"
                 async with session.get(url) as answer:
                     samples = dict(_SAMPLE.findall(await answer.text()))
-                title = f"{labels(pod)['app.kubernetes.io/component']}/{name(pod)}"
+                title = f"{labels(pod)[_COMPONENT]}/{name(pod)}"
                 found[title] = (
                     float(samples["process_cpu_seconds_total"]),
                     float(samples["process_resident_memory_bytes"]),

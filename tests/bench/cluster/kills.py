@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+import itertools
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from tests.bench.cluster.installation import NAMESPACES, Installation
 from tests.bench.cluster.served import NAMESPACE
 from tests.bench.rows import Row, row
 
-RATE, SECONDS, LIMIT, PODS_AT_LEAST, WORK_MS = 500, 60, 5, 4, 20
-KILL_EVERY_SECONDS = 2.0
+RATE, SECONDS, LIMIT, WORK_MS = 500, 60, 5, 10
+PODS_AT_LEAST, PODS_AT_MOST = 4, 8
+"""More than enough; past that a small cluster would only be busy with starting pods."""
+KILL_EVERY_SECONDS = 5.0
 EVENTS_A_SECOND = 200
 _PROGRAM = Path(__file__).with_name("pod_program.py").read_text()
 _REQUESTS, _EVENTS = "kills", "kills-events"
@@ -31,33 +34,33 @@ _REQUESTS, _EVENTS = "kills", "kills-events"
 
 async def of_requests(client: KubeClient, installation: Installation, gateway: str) -> list[Row]:
     """Activators, controls and users' pods are killed while requests come at a rate."""
-    annotations = {"autoscaling.knative.dev/min-scale": str(PODS_AT_LEAST)}
+    scale = "autoscaling.knative.dev"
+    annotations = {
+        f"{scale}/min-scale": str(PODS_AT_LEAST),
+        f"{scale}/max-scale": str(PODS_AT_MOST),
+    }
     spec = {"containerConcurrency": LIMIT}
     service = _service(_REQUESTS, await installation.image(), annotations, spec, work_ms=WORK_MS)
     ready = await _made(client, KSERVICES, service)
     host = ready["status"]["url"].removeprefix("http://")
-    kills = list[str]()
+    kills = Counter[str]()
     killing = asyncio.create_task(_kill(client, installation, kills))
     outcome = await load(gateway, host, rate=RATE, seconds=SECONDS)
     killing.cancel()
     await asyncio.gather(killing, return_exceptions=True)
     print(f"kills: {kills}; {outcome}", file=sys.stderr)
-    return _rows(outcome, len(kills))
+    return _rows(outcome, kills.total())
 
 
-async def _kill(client: KubeClient, installation: Installation, kills: list[str]) -> None:
-    while True:
+async def _kill(client: KubeClient, installation: Installation, kills: Counter[str]) -> None:
+    for kind in itertools.cycle(("activator", "user", "control")):
         await asyncio.sleep(KILL_EVERY_SECONDS)
-        kind = ("activator", "user", "control")[len(kills) % 3]
-        kills.append(kind)
-        if kind != "user":
-            await installation.kill_one(kind)
-            continue
-        pods, _ = await client.list(
-            PODS, NAMESPACE, label_selector=f"serving.knative.dev/service={_REQUESTS}"
-        )
-        if ready := [pod for pod in pods if Pod(pod).is_ready]:
-            await installation.kill(random.choice(ready))
+        if kind == "user":
+            selector = f"serving.knative.dev/service={_REQUESTS}"
+            pods, _ = await client.list(PODS, NAMESPACE, label_selector=selector)
+        else:
+            pods = await installation.pods(kind)
+        kills[kind] += await installation.kill_one_of(pods)
 
 
 def _rows(outcome: Outcome, kills: int) -> list[Row]:
@@ -91,8 +94,7 @@ async def of_events(client: KubeClient, installation: Installation) -> list[Row]
     async with _sending(url, sent):
         for _ in range(3):
             await asyncio.sleep(10)
-            await installation.kill_one("broker")
-            kills += 1
+            kills += await installation.kill_one_of(await installation.pods("broker"))
         await asyncio.sleep(20)
     missing, received = await _missing(client, sent)
     title = f"broker killed {kills} times, {EVENTS_A_SECOND} events/s"

@@ -13,6 +13,7 @@ import os
 
 WORK_SECONDS = float(os.environ.get("WORK_MS", "0")) / 1000
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+TAKEN = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 
 
 class Program:
@@ -29,19 +30,20 @@ class Program:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:-2])
                 await reader.readexactly(int(headers.get("content-length", 0)))
-                body = json.dumps(await self.answer(head.split(" ", 2)[:2], headers)).encode()
+                if head.startswith("POST"):
+                    self.events.append(headers.get("ce-id", ""))
+                    writer.write(TAKEN)
+                    continue
+                body = json.dumps(await self.answer(head.split(" ", 2)[1])).encode()
                 writer.write(HEAD.format(len(body)).encode() + body)
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
             writer.close()
 
-    async def answer(self, asked: list[str], headers: dict[str, str]) -> object:
-        """Return what to say to a request line's method and target."""
-        if asked[0] == "POST":
-            self.events.append(headers.get("ce-id", ""))
-            return None
-        if asked[1] == "/events":
+    async def answer(self, target: str) -> object:
+        """Return what to say to a GET."""
+        if target == "/events":
             return self.events
         self.now += 1
         self.most = max(self.most, self.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -111,6 +112,22 @@ async def test_drain_finishes_what_is_in_flight_and_takes_nothing_new(lab: Any) 
     await asyncio.wait_for(draining, 5)
     assert lab.clients == []
     await streaming.close()
+
+
+async def test_before_listeners_close_answers_send_clients_elsewhere(lab: Any) -> None:
+    app = await lab.app(lambda _: lab.text("here"))
+    lab.revision("hello", app)
+    kept = await lab.connect()
+    assert (await kept.get("hello.test")).header("connection") is None
+    draining = asyncio.create_task(lab.plane.drain(delay_seconds=600, drain_seconds=0))
+    await lab.until(lambda: lab.plane.clients.is_draining)
+    for client in (kept, await lab.connect()):
+        response = await client.get("hello.test")
+        assert (response.body, response.header("connection")) == (b"here", "close")
+        assert await client.rest() == b""
+    draining.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await draining
 
 
 async def test_drain_ends_in_time_whatever_clients_do(lab: Any, caplog: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hearth.install.bundle import Choice, objects_of, record, recorded
+from hearth.install.bundle import Choice, laid_over, objects_of, record, recorded
 from hearth.install.kustomize import KustomizeError
 from hearth.install.order import VERSION
 from hearth.install.values import InvalidValues
@@ -60,8 +60,31 @@ def test_what_runs_is_of_this_version() -> None:
 
 def test_a_choice_is_read_as_it_was_recorded() -> None:
     choice = Choice(("ha",), {"gateway": {"annotations": {"a": "b"}}})
-    assert recorded(record(choice, "1.0")) == choice
-    assert recorded(None) == Choice()
+    assert recorded(record(choice, "1.0"), "1.1") == choice
+    assert recorded(None, "1.1") == Choice()
+
+
+@pytest.mark.parametrize(
+    ("image", "then"),
+    [
+        ("registry:5000/hearth:1.0", "registry:5000/hearth:1.1"),
+        ("registry/hearth:mine", "registry/hearth:mine"),
+    ],
+)
+def test_an_image_of_the_last_version_is_that_of_this_one(image: str, then: str) -> None:
+    assert recorded(record(Choice((), {"image": image}), "1.0"), "1.1").values == {"image": then}
+
+
+def test_a_choice_goes_on_with_what_was_chosen_before() -> None:
+    last = Choice(("ha",), {"image": "a", "control": {"replicas": 3}})
+    assert laid_over(last, Choice()) == last
+    assert laid_over(last, Choice((), {"image": "b"})) == Choice(
+        ("ha",), {"image": "b", "control": {"replicas": 3}}
+    )
+    assert laid_over(last, Choice(("small",))).overlays == ("small",)
+    assert objects_of(CONFIG, laid_over(Choice(("ha",)), Choice(("none",)))) == objects_of(
+        CONFIG, Choice()
+    )
 
 
 @pytest.mark.parametrize("folder", ["../crds", "serving", "eventing"])
