@@ -43,6 +43,9 @@ class ServerLimits:
 class OpenConnection(Protocol):
     """What a server can do with a connection of a client."""
 
+    def end_with_response(self) -> None:
+        """Let the response under way, or the next one, be the last."""
+
     def drain(self) -> None:
         """End now if idle, else with the responses under way."""
 

@@ -36,8 +36,8 @@ def missing(obj: Object) -> str | None:
             return _missing_pods(obj)
         case "HorizontalPodAutoscaler":
             # How many there are to be at least is its word: the Deployment begins with one.
-            least = int(obj["spec"].get("minReplicas", 1))
-            asked = int((obj.get("status") or {}).get("desiredReplicas", 0))
+            least, status = int(obj["spec"].get("minReplicas", 1)), obj.get("status") or {}
+            asked = max(1, *(int(status.get(f"{of}Replicas", 0)) for of in ("current", "desired")))
             return None if asked >= least else f"has asked for {asked} of at least {least} pods"
     return None
 

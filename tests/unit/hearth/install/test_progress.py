@@ -39,7 +39,9 @@ def an_autoscaler(least: int, **status: Any) -> dict[str, Any]:
         (deployment(availableReplicas=2, updatedReplicas=2, replicas=2), None),
         ({"kind": "CustomResourceDefinition"}, "not established"),
         (an_autoscaler(3, desiredReplicas=1), "has asked for 1 of at least 3 pods"),
-        (an_autoscaler(3), "has asked for 0 of at least 3 pods"),
+        (an_autoscaler(3), "has asked for 1 of at least 3 pods"),
+        (an_autoscaler(3, currentReplicas=3, desiredReplicas=0), None),  # no metrics, none needed
+        (an_autoscaler(1), None),
         (an_autoscaler(3, desiredReplicas=4), None),
         ({"kind": "ConfigMap"}, None),
     ],
