@@ -23,6 +23,7 @@ from activator.pools import Pools
 from activator.prober import Prober
 from activator.tasks import TaskSet
 from activator.throttler import DEFAULT_LIMITS, BacklogLimits
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 
 
 class ClusterView(Protocol):
@@ -70,6 +71,7 @@ class DataPlane:
         sharing: PodSharing | None = None,
         clock: Callable[[], float] = time.monotonic,
         roll: Callable[[], float] = random.random,
+        cluster_domain: str = CLUSTER_DOMAIN,
     ) -> None:
         """``wakers`` hear of requests that wait, after the prober of this activator."""
         limits = limits or Limits()
@@ -99,6 +101,7 @@ class DataPlane:
             clock=clock,
             roll=roll,
             limits=limits.gateway,
+            cluster_domain=cluster_domain,
         )
         self.clients = ServerContext(
             self.timers,

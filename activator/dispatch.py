@@ -157,13 +157,13 @@ class Dispatcher:
     def _dispatch_internal(self, exchange: Exchange, host: bytes) -> bool:
         """To a plain Service, or, as a proxy for pods, to a host outside."""
         head = exchange.stream.head
-        named = service_host(host)
+        named = service_host(host, self._gateway.cluster_domain)
         backend = self._gateway.plain_service(*named, port=_port(host)) if named else None
         if backend is not None:
             head.blocks = self._forwarding(head)
             exchange.send_to(backend)
             return True
-        if not head.is_absolute or is_cluster_local(host):
+        if not head.is_absolute or is_cluster_local(host, self._gateway.cluster_domain):
             return False
         self._forward(exchange, host)
         return True

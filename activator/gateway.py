@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from activator.backends import Backend, Backends
 from activator.failures import refusal_answer
 from activator.http.events import Refusal, ResponseHead
-from activator.ingress_status import LoadBalancers
+from activator.ingress_status import GATEWAY_NAMESPACE, GATEWAY_SERVICES
 from activator.pools import Pools
-from activator.routes import BackendRef, HostMap, RouteTable, service_host
+from activator.routes import BackendRef, HostMap, RouteTable
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 
 # The gateway's own Services: a request for one of them would come back here, again and again.
-_OWN = frozenset(service_host(host.encode()) for host in LoadBalancers().hosts)
+_OWN = frozenset((GATEWAY_NAMESPACE, name) for name in GATEWAY_SERVICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ class Gateway:
         clock: Callable[[], float],
         roll: Callable[[], float],
         limits: GatewayLimits | None = None,
+        cluster_domain: str = CLUSTER_DOMAIN,
     ) -> None:
         """``has_service`` knows plain Services; ``roll`` gives numbers in [0, 1)."""
+        self.cluster_domain = cluster_domain.encode("ascii")
         self.backends = backends
         self.pools = pools
         self.clock = clock

@@ -14,17 +14,23 @@ INVALID_REASON = "InvalidIngress"
 CONFLICT_REASON = "DomainConflict"
 
 
+GATEWAY_NAMESPACE = "knative-serving"
+GATEWAY_SERVICES = ("hearth-gateway", "hearth-internal-gateway")
+"""The public listener's and the one for the cluster."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadBalancers:
     """In-cluster names of the two listeners, as the Route's placeholder Service points to them."""
 
-    public: str = "hearth-gateway.knative-serving.svc.cluster.local"
-    private: str = "hearth-internal-gateway.knative-serving.svc.cluster.local"
+    public: str
+    private: str
 
-    @property
-    def hosts(self) -> tuple[str, str]:
-        """Both names."""
-        return self.public, self.private
+    @classmethod
+    def within(cls, cluster_domain: str) -> LoadBalancers:
+        """Return the names in a cluster with this domain."""
+        suffix = f"{GATEWAY_NAMESPACE}.svc.{cluster_domain}"
+        return cls(*(f"{name}.{suffix}" for name in GATEWAY_SERVICES))
 
 
 def routed_status(ingress: Object, addresses: LoadBalancers, *, now: float) -> Object:

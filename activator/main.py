@@ -27,6 +27,7 @@ from activator.watches import INGRESS_CLASS, Watches
 from hearth.knative.leaderelection import read_config
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.meta import Object
 from hearth.kube.resources import LEASES
 from hearth.observability.metrics import REGISTRY
@@ -58,7 +59,8 @@ class ActivatorConfig:
     drain_delay_seconds: float = 0.0
     drain_seconds: float = 30.0
     limits: Limits = field(default_factory=Limits)
-    load_balancers: LoadBalancers = field(default_factory=LoadBalancers)
+    # What names of the cluster's Services end in.
+    cluster_domain: str = CLUSTER_DOMAIN
 
 
 async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
@@ -72,7 +74,13 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         reporter = _make_reporter(config, await _autoscalers(config, client, leases))
         peers = Peers(config.peers, time.monotonic) if config.peers is not None else None
         wakers: list[Waker] = [waker for waker in (peers, reporter) if waker is not None]
-        plane = DataPlane(limits=config.limits, cluster=view, wakers=wakers, sharing=peers)
+        plane = DataPlane(
+            limits=config.limits,
+            cluster=view,
+            wakers=wakers,
+            sharing=peers,
+            cluster_domain=config.cluster_domain,
+        )
         collector = ActivatorCollector(plane, reporter, peers)
         REGISTRY.register(collector)
         stack.callback(REGISTRY.unregister, collector)
@@ -81,7 +89,7 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             view,
             client,
             ingress_class=config.ingress_class,
-            addresses=config.load_balancers,
+            addresses=LoadBalancers.within(config.cluster_domain),
         )
         group = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [

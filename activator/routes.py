@@ -163,13 +163,13 @@ def normalize_host(host: bytes) -> bytes:
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 # A field's name (RFC 9110, section 5.6.2).
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_SERVICE_TAILS: tuple[list[bytes], ...] = ([], [b"svc"], [b"svc", b"cluster", b"local"])
 
 
-def service_host(host: bytes) -> tuple[str, str] | None:
+def service_host(host: bytes, cluster_domain: bytes) -> tuple[str, str] | None:
     """(namespace, name) of an in-cluster host: NAME.NS, NAME.NS.svc[.cluster.local]."""
     labels = normalize_host(host).split(b".")
-    if len(labels) < 2 or not all(labels) or labels[2:] not in _SERVICE_TAILS:
+    tails = (b"", b"svc", b"svc." + cluster_domain)
+    if len(labels) < 2 or not all(labels) or b".".join(labels[2:]) not in tails:
         return None
     try:
         return labels[1].decode("ascii"), labels[0].decode("ascii")
@@ -177,10 +177,10 @@ def service_host(host: bytes) -> tuple[str, str] | None:
         return None
 
 
-def is_cluster_local(host: bytes) -> bool:
+def is_cluster_local(host: bytes, cluster_domain: bytes) -> bool:
     """Whether a host can only be meant for this cluster, known or not."""
     name = normalize_host(host)
-    return name.endswith((b".svc", b".cluster.local"))
+    return name.endswith((b".svc", b"." + cluster_domain))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class Watches:
         client: KubeClient,
         *,
         ingress_class: str = INGRESS_CLASS,
-        addresses: LoadBalancers | None = None,
+        addresses: LoadBalancers,
         wall: Clock = wall_clock,
     ) -> None:
         """``addresses`` are what a KIngress' status says of the two listeners."""
@@ -58,7 +58,7 @@ class Watches:
         self._view = view
         self._client = client
         self._class = ingress_class
-        self._addresses = addresses or LoadBalancers()
+        self._addresses = addresses
         self._wall = wall
         self._builder: RouteTableBuilder[Backend] = RouteTableBuilder(plane.backends.resolve)
         self._invalid: dict[Key, str] = {}

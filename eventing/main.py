@@ -18,6 +18,7 @@ from eventing.kinds.settings import ControlSettings
 from hearth.knative.leaderelection import Candidacy, stand
 from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
 from hearth.kube.registration import Registration
@@ -32,6 +33,8 @@ class EventingConfig:
     kubeconfig: Path
     broker_url: str
     """Where the broker process takes events, as producers reach it."""
+    cluster_domain: str = CLUSTER_DOMAIN
+    """What names of the cluster's Services end in."""
     broker_classes: Set[str] = frozenset(ENGINES)
     """The classes of Brokers that the broker process has engines for."""
     webhooks: Endpoint = field(default_factory=Endpoint)
@@ -69,7 +72,7 @@ async def _control(
 ) -> None:
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
-    references = References(manager)
+    references = References(manager, config.cluster_domain)
     control = ControlSettings(config.broker_url, config.broker_classes)
     for make in CONTROLLERS:
         manager.add(make(references), lambda: control)

@@ -12,6 +12,7 @@ from hearth.knative.leaderelection import Candidacy, stand
 from hearth.knative.settings import LiveSettings
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.registration import Registration
 from hearth.kube.resources import CONFIGMAPS
 from hearth.kube.webhooks import Endpoint
@@ -41,6 +42,7 @@ class ServingConfig:
     stats_port: int = 0
     stats_token: str = ""
     external_port: int = 80
+    cluster_domain: str = CLUSTER_DOMAIN
     domain: str | None = "localhost"
     installs: bool = True
     pre_stop_seconds: int = 0
@@ -51,7 +53,11 @@ class ServingConfig:
 async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
     """Serves until cancelled; ready once Services can be created."""
     settings = LiveSettings(
-        Settings(external_port=config.external_port, pre_stop_seconds=config.pre_stop_seconds)
+        Settings(
+            external_port=config.external_port,
+            cluster_domain=config.cluster_domain,
+            pre_stop_seconds=config.pre_stop_seconds,
+        )
     )
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from hearth.knative.destinations import Reference, Resolution, Unresolved, reference_of, resolve
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.controllerspec import Source
 from hearth.kube.errors import NotFound, Retryable
 from hearth.kube.manager import Manager
@@ -33,8 +34,10 @@ class Referrer(NamedTuple):
 class References:
     """Follows what is referred to, through the manager's caches."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Manager, cluster_domain: str = CLUSTER_DOMAIN) -> None:
+        """``cluster_domain`` is what names of the cluster's Services end in."""
         self._manager = manager
+        self.cluster_domain = cluster_domain
         self._followed: set[Source] = set()
         self._referrers: dict[tuple[Source, Key], set[Referrer]] = {}
         self._referred: dict[Referrer, set[tuple[Source, Key]]] = {}
@@ -110,4 +113,5 @@ class Lookup:
         """Return the address of a destination."""
         given = dict(destination)
         reference = reference_of(given, namespace)
-        return resolve(given, reference, self.get(reference) if reference is not None else None)
+        referred = self.get(reference) if reference is not None else None
+        return resolve(given, reference, referred, cluster_domain=self._references.cluster_domain)

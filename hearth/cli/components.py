@@ -13,6 +13,7 @@ from hearth.process import Main, Ready
 
 _SERVING = "knative-serving"
 _WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
+_BROKER_HOST = "broker-ingress.knative-eventing.svc"
 _STATS_SECRET = "hearth-stats"
 CONTROL_USER = f"system:serviceaccount:{_SERVING}:hearth-control"
 """By which name API servers know the component that makes objects of our own kinds."""
@@ -40,7 +41,8 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
     election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip)
     eventing_config = eventing.EventingConfig(
         kubeconfig=settings.kubeconfig,
-        broker_url=settings.broker_url,
+        broker_url=settings.broker_url or f"http://{_BROKER_HOST}.{settings.cluster_domain}",
+        cluster_domain=settings.cluster_domain,
         webhooks=endpoint(settings.eventing_webhook_port, 444),
         installs=replica is None,
         election=election,
@@ -54,6 +56,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
             stats_port=settings.stats_port,
             stats_token=await _stats_token(settings, makes=True),
             external_port=settings.external_port,
+            cluster_domain=settings.cluster_domain,
             installs=replica is None,
             pre_stop_seconds=settings.pre_stop_seconds,
             election=election,
@@ -83,6 +86,7 @@ def activator(settings: Settings) -> Main:
             stats_token=token,
             peers=PeersConfig(replica.pod_ip, settings.peers_port, token) if replica else None,
             name=replica.pod_name if replica else "activator",
+            cluster_domain=settings.cluster_domain,
             drain_delay_seconds=settings.drain_delay_seconds,
             drain_seconds=settings.drain_seconds,
         )

@@ -51,7 +51,7 @@ def run(name: str, environment: Mapping[str, str]) -> int:
     """Run a component until it is told to end; return the exit code."""
     configure_logging(as_json=environment.get("HEARTH_LOG_FORMAT", "json") == "json")
     try:
-        settings = from_environment(environment, kubeconfig_of(environment))
+        settings = from_environment(environment, kubeconfig_of(environment), _resolv_conf())
         return run_process(_checked(name, settings), _process_config(name, settings))
     except CannotRun as error:
         log.error("%s", error, extra={"component": name})
@@ -62,6 +62,13 @@ def run(name: str, environment: Mapping[str, str]) -> int:
     except Exception:
         log.exception("component failed", extra={"component": name})
         return FAILED
+
+
+def _resolv_conf(path: Path = Path("/etc/resolv.conf")) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def kubeconfig_of(environment: Mapping[str, str], mounted: Path = SERVICE_ACCOUNT) -> Path:

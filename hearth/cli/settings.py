@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN, domain_of_resolver
+
 PREFIX = "HEARTH_"
 
 
@@ -53,7 +55,10 @@ class Settings:
     """The gateway's port as URLs show it."""
     stats_token: str = ""
     """What lets activators in to the autoscaler; empty: the one that the Secret holds."""
-    broker_url: str = "http://broker-ingress.knative-eventing.svc.cluster.local"
+    broker_url: str = ""
+    """What addresses of Brokers begin with; empty: that of their Service in the cluster."""
+    cluster_domain: str = CLUSTER_DOMAIN
+    """What names of the cluster's Services end in; in a pod what its resolver searches."""
     data_dir: Path = Path("/var/lib/hearth")
     """Where the broker's log is."""
     pre_stop_seconds: int = 3
@@ -71,9 +76,13 @@ _FILE = "_FILE"
 """Behind a name: the value is what the file of that name holds."""
 
 
-def from_environment(environment: Mapping[str, str], kubeconfig: Path) -> Settings:
+def from_environment(
+    environment: Mapping[str, str], kubeconfig: Path, resolv_conf: str = ""
+) -> Settings:
     """Return the settings of a pod; raise InvalidSetting, which says what to mend."""
     given: dict[str, Any] = {}
+    if domain := domain_of_resolver(resolv_conf):
+        given["cluster_domain"] = domain
     for name, each in NAMES.items():
         text = _text(environment, name)
         if text is not None:

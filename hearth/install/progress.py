@@ -90,7 +90,7 @@ def gateway_address(service: Object, nodes: Sequence[Object]) -> tuple[str | Non
         )
         if host is not None:
             return _url(host, int(port["nodePort"])), remark
-    inside = f"http://{name(service)}.{service['metadata']['namespace']}.svc.cluster.local"
+    inside = f"http://{name(service)}.{service['metadata']['namespace']}.svc"
     return None, (
         f"the gateway is reached inside the cluster only, as {inside}; "
         f"`kubectl -n {service['metadata']['namespace']} port-forward service/{name(service)} "

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.gotext import quote
 from hearth.kube.meta import Object
 from hearth.kube.resources import Resource
-
-CLUSTER_DOMAIN = "cluster.local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,11 @@ def reference_of(destination: dict[str, Any], namespace: str) -> Reference | Non
 
 
 def resolve(
-    destination: dict[str, Any], reference: Reference | None, referred: Object | Unresolved | None
+    destination: dict[str, Any],
+    reference: Reference | None,
+    referred: Object | Unresolved | None,
+    *,
+    cluster_domain: str = CLUSTER_DOMAIN,
 ) -> Resolution:
     """``referred`` is the object referred to; None where there is no such object."""
     uri = destination.get("uri")
@@ -101,7 +104,7 @@ def resolve(
         return Unresolved(
             f"failed to get object {reference.namespace}/{reference.name}: {not_found(reference)}"
         )
-    address = _address(destination, reference, referred)
+    address = _address(destination, reference, referred, cluster_domain=cluster_domain)
     if isinstance(address, Unresolved) or not uri:
         return address
     if urlsplit(uri).scheme:
@@ -125,11 +128,13 @@ def _absolute(destination: dict[str, Any], uri: str | None) -> Resolution:
     return Resolved(uri, destination.get("CACerts"), destination.get("audience"))
 
 
-def _address(destination: dict[str, Any], reference: Reference, referred: Object) -> Resolution:
+def _address(
+    destination: dict[str, Any], reference: Reference, referred: Object, *, cluster_domain: str
+) -> Resolution:
     certificates, audience = destination.get("CACerts"), destination.get("audience")
     if (reference.api_version, reference.kind) == ("v1", "Service"):
         scheme = "https" if certificates else "http"
-        host = f"{reference.name}.{reference.namespace}.svc.{CLUSTER_DOMAIN}"
+        host = f"{reference.name}.{reference.namespace}.svc.{cluster_domain}"
         return Resolved(f"{scheme}://{host}", certificates, audience)
     asked = (destination.get("ref") or {}).get("address")
     address = _select(referred.get("status") or {}, asked)

@@ -39,7 +39,7 @@ class Service:
     def hosts(self) -> tuple[str, ...]:
         """The names that certificates are for; API servers use the first."""
         qualified = f"{self.name}.{self.namespace}"
-        return f"{qualified}.svc", f"{qualified}.svc.cluster.local", qualified, self.name
+        return f"{qualified}.svc", qualified, self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ FEATURES_GROUP = "features.knative.dev"
 
 SERVING_NAMESPACE = "knative-serving"
 EVENTING_NAMESPACE = "knative-eventing"
-CLUSTER_DOMAIN = "cluster.local"
 CONTROL_COMPONENT = "hearth-serving"
 """What the Leases of controllers and autoscaler are called; each bucket has one holder for both."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hearth.knative.settings import from_config_map
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.config.defaults import DefaultsConfig
 from serving.api.config.deployment import DeploymentConfig
@@ -23,6 +24,8 @@ from serving.api.config.observability import ObservabilityConfig
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``external_port`` is the gateway's: URLs show it when it is not the scheme's own.
+
+    ``cluster_domain`` is what names of the cluster's own Services end in.
 
     ``pre_stop_seconds`` is how long a pod that is to end waits before it is told: those who send
     requests hear of its end meanwhile. 0 leaves that to the node.
@@ -39,6 +42,7 @@ class Settings:
         "config-observability", ObservabilityConfig.from_data
     )
     external_port: int = 80
+    cluster_domain: str = CLUSTER_DOMAIN
     pre_stop_seconds: int = 0
 
 

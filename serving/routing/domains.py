@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hearth.kube import meta
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.meta import Object, labels, name, namespace
 from hearth.kube.names import dns1035_label_problems
 from serving.api import gotemplate, keys
@@ -21,7 +22,6 @@ from serving.api.validation.names import domain_problem
 from serving.routing.targets import DEFAULT
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_LOCAL_SUFFIX = f".{DEFAULT_DOMAIN}"
 
 
 class DomainError(Exception):
@@ -35,11 +35,14 @@ class Naming:
     network: NetworkConfig
     domains: DomainConfig
     external_port: int = 80
+    cluster_domain: str = CLUSTER_DOMAIN
 
     @classmethod
     def of(cls, settings: Settings) -> Naming:
         """Return the naming that the settings ask for."""
-        return cls(settings.network, settings.domain, settings.external_port)
+        return cls(
+            settings.network, settings.domain, settings.external_port, settings.cluster_domain
+        )
 
     def hostname(self, route: Object, tag: str) -> str:
         """Return the name of the route or of one of its tags: ``hello``, ``next-hello``.
@@ -88,6 +91,8 @@ class Naming:
         self, route: Object, hostname: str, *, own_labels: Mapping[str, str], local: bool
     ) -> str:
         domain = self.domains.lookup(own_labels)
+        if domain == DEFAULT_DOMAIN:
+            domain = f"svc.{self.cluster_domain}"
         if local or self.network.domain_template == DEFAULT_DOMAIN_TEMPLATE:
             return f"{hostname}.{namespace(route)}.{domain}"
         try:
@@ -110,6 +115,10 @@ class Naming:
             return f"http://{host}"
         return self.external_url(host)
 
+    def local_address(self, route: Object) -> str:
+        """Return the URL by which pods reach the route."""
+        return f"http://{name(route)}.{namespace(route)}.svc.{self.cluster_domain}"
+
     def external_url(self, host: str, scheme: str = "") -> str:
         """Return the URL of a host outside the cluster, with the port where it shows."""
         scheme = scheme or self.network.default_external_scheme
@@ -131,14 +140,10 @@ class Naming:
         }
 
 
-def local_address(route: Object) -> str:
-    """Return the URL by which pods reach the route."""
-    return f"http://{name(route)}.{namespace(route)}{_LOCAL_SUFFIX}"
-
-
 def expanded(host: str) -> list[str]:
     """Return a cluster-local host and its short forms, sorted."""
-    short = host.removesuffix(_LOCAL_SUFFIX)
-    if short == host:
+    labels_of_host = host.split(".")
+    if labels_of_host[2:3] != ["svc"]:
         return [host]
+    short = ".".join(labels_of_host[:2])
     return sorted({short, f"{short}.svc", host})

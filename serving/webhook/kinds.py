@@ -188,11 +188,12 @@ def _validate_domain_mapping(change: Change[DomainMappingSpec, Settings]) -> Err
         errors.append(fe.disallowed("generateName"))
     if problem := domain_problem(name):
         errors.append(fe.FieldError(f'invalid name "{name}": {problem}', ("name",)))
-    if name.endswith(f".{keys.CLUSTER_DOMAIN}"):
+    cluster_domain = change.settings.cluster_domain
+    if name.endswith(f".{cluster_domain}"):
         errors.append(
             fe.FieldError(
                 f'invalid name "{name}": must not be a subdomain of cluster local domain '
-                f'"{keys.CLUSTER_DOMAIN}"',
+                f'"{cluster_domain}"',
                 ("name",),
             )
         )

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pydantic import Field
 
 from hearth.knative.configmap import EXAMPLE, read_yaml, with_texts
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.models import DecodeError, Model, decode, json_type
 from serving.api import keys
 
-DEFAULT_DOMAIN = f"svc.{keys.CLUSTER_DOMAIN}"
+DEFAULT_DOMAIN = f"svc.{CLUSTER_DOMAIN}"
+"""Stands for the cluster's own domain, whatever that is."""
 WILDCARD = "wildcard"
 _DECODING = "error unmarshaling JSON: while decoding JSON: "
 

@@ -22,7 +22,6 @@ from hearth.kube.meta import (
 )
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
 from serving.api import keys, views
-from serving.api.config.domain import DEFAULT_DOMAIN
 from serving.api.settings import Settings
 from serving.kinds.domainmapping.children import make_domain_claim, make_mapping_ingress
 from serving.kinds.drift import exact_drift
@@ -82,7 +81,8 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     actions: list[Action] = []
     if _claim(observed, mapping, draft=draft, actions=actions, settings=settings):
         _certify(draft, is_secured=is_secured, is_served=is_served)
-        target = _resolve(observed, mapping, draft=draft)
+        domain = f"svc.{settings.cluster_domain}"
+        target = _resolve(observed, mapping, draft=draft, domain=domain)
         if target is not None:
             desired = make_mapping_ingress(mapping, settings, host=target[0], service=target[1])
             _program(observed, mapping, desired, draft=draft, actions=actions)
@@ -130,10 +130,12 @@ def _certify(draft: Draft, *, is_secured: bool, is_served: bool) -> None:
     draft.conditions.mark_true(keys.CERTIFICATE_PROVISIONED, reason, message)
 
 
-def _resolve(observed: Observed, mapping: Object, *, draft: Draft) -> tuple[str, str] | None:
+def _resolve(
+    observed: Observed, mapping: Object, *, draft: Draft, domain: str
+) -> tuple[str, str] | None:
     """Return host and Service name behind the reference; None where it leads nowhere."""
     reference = views.DomainMapping(mapping).reference
-    target = _target_of(reference, observed.target, namespace(mapping))
+    target = _target_of(reference, observed.target, namespace(mapping), domain=domain)
     if isinstance(target, str):
         draft.conditions.mark_false(keys.REFERENCE_RESOLVED, "ResolveFailed", target)
         return None
@@ -142,16 +144,19 @@ def _resolve(observed: Observed, mapping: Object, *, draft: Draft) -> tuple[str,
 
 
 def _target_of(
-    reference: Mapping[str, Any], target: Object | None, own: str
+    reference: Mapping[str, Any], target: Object | None, own: str, *, domain: str
 ) -> tuple[str, str] | str:
-    """Return host and Service, or what is wrong with the reference; ``own`` is the namespace."""
+    """Return host and Service, or what is wrong with the reference.
+
+    ``own`` is the namespace, ``domain`` what names of Services in the cluster end in.
+    """
     own_name, kind = reference.get("name", ""), reference.get("kind", "")
     if target is None:
         group = str(reference.get("apiVersion", "")).rpartition("/")[0]
         resource = f"{kind.lower()}s" + (f".{group}" if group else "")
         return f'failed to get object {own}/{own_name}: {resource} "{own_name}" not found'
     if reference.get("apiVersion") == "v1":
-        return f"{own_name}.{own}.{DEFAULT_DOMAIN}", own_name
+        return f"{own_name}.{own}.{domain}", own_name
     url = KnativeView(target).address_url
     if not url:
         return f"address not set for {kind} {own}/{own_name}"
@@ -159,9 +164,9 @@ def _target_of(
     host = parts.hostname or ""
     if parts.path.rstrip("/"):
         return f'resolved URI "{url}" contains a path'
-    pieces = host.removesuffix(f".{DEFAULT_DOMAIN}").split(".")
-    if not host.endswith(f".{DEFAULT_DOMAIN}") or len(pieces) != 2:
-        return f'resolved URI "{url}" must be of the form {{name}}.{{namespace}}.{DEFAULT_DOMAIN}'
+    pieces = host.removesuffix(f".{domain}").split(".")
+    if not host.endswith(f".{domain}") or len(pieces) != 2:
+        return f'resolved URI "{url}" must be of the form {{name}}.{{namespace}}.{domain}'
     if pieces[1] != own:
         return f'resolved URI "{url}" must be in same namespace as DomainMapping'
     return host, pieces[0]

@@ -11,9 +11,10 @@ from hearth.kube.resources import SERVICES
 from serving.api import keys
 from serving.kinds.metadata import LAST_APPLIED, without
 
-GATEWAY_HOST = "hearth-internal-gateway.knative-serving.svc.cluster.local"
-"""What the activator gives as its in-cluster address. Written into placeholders beforehand, it
-saves one write for each; were it another one, the placeholder would follow the KIngress."""
+GATEWAY_HOST = "hearth-internal-gateway.knative-serving.svc"
+"""Before the cluster's domain, what the activator gives as its in-cluster address. Written into
+placeholders beforehand, it saves one write for each; were it another one, the placeholder would
+follow the KIngress."""
 
 
 def make_placeholder(

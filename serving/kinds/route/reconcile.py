@@ -24,7 +24,7 @@ from serving.kinds.ingress import http_option, ingress_class
 from serving.kinds.route.children import make_ingress
 from serving.kinds.route.placeholder import GATEWAY_HOST, make_placeholder
 from serving.kinds.status import Draft
-from serving.routing.domains import DomainError, Naming, local_address
+from serving.routing.domains import DomainError, Naming
 from serving.routing.hosts import REASON, Holders, grant
 from serving.routing.rollout import (
     SECOND,
@@ -111,7 +111,7 @@ class _Work:
         traffic, visibility = self._assign_traffic()
         if traffic.problem is not None:
             return
-        self.draft.put("address", {"url": local_address(self.route)})
+        self.draft.put("address", {"url": Naming.of(self.settings).local_address(self.route)})
         if not self._reserve_names(traffic):
             self.requeue_after = _NAME_TAKEN_SECONDS
             return
@@ -182,7 +182,7 @@ class _Work:
         reserved = set()
         for tag in traffic.tags:
             hostname = naming.hostname(route, tag)
-            host = GATEWAY_HOST
+            host = f"{GATEWAY_HOST}.{self.settings.cluster_domain}"
             if ingress_class(route, self.settings) != keys.HEARTH_INGRESS_CLASS:
                 host = naming.domain(route, tag, local=_is_local(route))
             reserved.add(hostname)

@@ -286,11 +286,18 @@ def test_appended_headers_are_ready_lines_and_routing_headers_stay_out() -> None
         (b"a.hello.ns.svc", None),
         (b".ns", None),
         (b"\xff.ns", None),
+        (b"hello.ns.svc.other", None),
     ],
     ids=repr,
 )
 def test_in_cluster_hosts(host: bytes, expected: tuple[str, str] | None) -> None:
-    assert service_host(host) == expected
+    assert service_host(host, b"cluster.local") == expected
+
+
+def test_in_cluster_hosts_of_a_cluster_with_a_domain_of_its_own() -> None:
+    assert service_host(b"hello.ns.svc.k8s.corp", b"k8s.corp") == ("ns", "hello")
+    assert service_host(b"hello.ns.svc.cluster.local", b"k8s.corp") is None
+    assert is_cluster_local(b"a.k8s.corp", b"k8s.corp")
 
 
 def test_a_host_that_is_none_matches_no_wildcard() -> None:
@@ -300,8 +307,9 @@ def test_a_host_that_is_none_matches_no_wildcard() -> None:
 
 
 def test_cluster_local_hosts() -> None:
-    assert is_cluster_local(b"a.b.svc") and is_cluster_local(b"a.b.svc.cluster.local:80")
-    assert not is_cluster_local(b"example.com")
+    for host in (b"a.b.svc", b"a.b.svc.cluster.local:80"):
+        assert is_cluster_local(host, b"cluster.local")
+    assert not is_cluster_local(b"example.com", b"cluster.local")
 
 
 @pytest.mark.parametrize("file", scenarios(SERVING_WORLD), ids=lambda path: path.stem)

@@ -35,6 +35,14 @@ def test_a_value_may_stand_in_a_file(tmp_path: Path) -> None:
     assert from_environment(POD | given, KUBECONFIG).stats_token == "secret"
 
 
+def test_the_cluster_s_domain_is_what_is_said_or_what_the_resolver_searches() -> None:
+    resolver = "search default.svc.k8s.corp svc.k8s.corp k8s.corp"
+    assert from_environment(POD, KUBECONFIG).cluster_domain == "cluster.local"
+    assert from_environment(POD, KUBECONFIG, resolver).cluster_domain == "k8s.corp"
+    said = POD | {"HEARTH_CLUSTER_DOMAIN": "said"}
+    assert from_environment(said, KUBECONFIG, resolver).cluster_domain == "said"
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [

@@ -6,7 +6,8 @@ from hearth.kube.meta import Object
 from serving.api import keys
 from serving.api.config.domain import DomainConfig
 from serving.api.config.network import NetworkConfig
-from serving.routing.domains import DomainError, Naming, expanded, local_address
+from serving.routing.domains import DomainError, Naming, expanded
+from serving.routing.targets import DEFAULT
 
 DOMAINS = DomainConfig.from_data({"example.com": "", "prod.org": "selector:\n  app: prod\n"})
 NAMING = Naming(NetworkConfig(), DOMAINS)
@@ -64,4 +65,14 @@ def test_a_name_that_is_no_host_is_an_error() -> None:
 def test_short_forms() -> None:
     assert expanded("a.b.svc.cluster.local") == ["a.b", "a.b.svc", "a.b.svc.cluster.local"]
     assert expanded("a.b.example.com") == ["a.b.example.com"]
-    assert local_address(a_route()) == "http://hello.world.svc.cluster.local"
+    assert expanded("a.svc.svc.k8s.corp") == ["a.svc", "a.svc.svc", "a.svc.svc.k8s.corp"]
+    assert NAMING.local_address(a_route()) == "http://hello.world.svc.cluster.local"
+
+
+def test_a_cluster_with_a_domain_of_its_own() -> None:
+    naming = Naming(NetworkConfig(), DomainConfig(), cluster_domain="k8s.corp")
+    route = a_route()
+    assert naming.local_address(route) == "http://hello.world.svc.k8s.corp"
+    assert naming.domain(route, DEFAULT, local=True) == "hello.world.svc.k8s.corp"
+    assert naming.domain(route, DEFAULT, local=False) == "hello.world.svc.k8s.corp"
+    assert naming.visibility(route, (), frozenset()) == {DEFAULT: keys.CLUSTER_LOCAL}

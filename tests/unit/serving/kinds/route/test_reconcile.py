@@ -164,7 +164,7 @@ def test_a_name_that_is_taken(world: Any) -> None:
 def test_a_placeholder_follows_the_gateway(world: Any) -> None:
     world.put(ROUTES, a_route())
     world.settle(world.reconcile)
-    assert world.the(SERVICES, "hello")["spec"]["externalName"] == GATEWAY_HOST
+    assert world.the(SERVICES, "hello")["spec"]["externalName"] == f"{GATEWAY_HOST}.cluster.local"
     serve(world)
     balancer = {"ingress": [{"domainInternal": "elsewhere.svc.cluster.local"}]}
     world.status(KINGRESSES, "hello", privateLoadBalancer=balancer)
