@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from eventing.api import (
     apiserversource,
-    channel,
     containersource,
     eventpolicy,
     eventtransform,
     eventtype,
-    inmemorychannel,
     integrationsink,
     integrationsource,
     jobsink,
@@ -22,13 +20,9 @@ from eventing.api import (
     requestreply,
     sequence,
     sinkbinding,
-    subscription,
 )
 
 AWAITED = (
-    channel.DEFINITION,
-    inmemorychannel.DEFINITION,
-    subscription.DEFINITION,
     sequence.DEFINITION,
     parallel.DEFINITION,
     eventtype.DEFINITION,

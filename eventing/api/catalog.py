@@ -5,9 +5,12 @@ Their CRDs are installed, and the webhooks are asked about them. ``awaited`` has
 
 from __future__ import annotations
 
-from eventing.api import broker, trigger
+from eventing.api import broker, channel, inmemorychannel, subscription, trigger
 
 SERVED = (
     broker.DEFINITION,
     trigger.DEFINITION,
+    channel.DEFINITION,
+    inmemorychannel.DEFINITION,
+    subscription.DEFINITION,
 )

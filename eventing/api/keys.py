@@ -33,3 +33,13 @@ SUBSCRIPTION_READY = "SubscriptionReady"
 SUBSCRIBER_RESOLVED = "SubscriberResolved"
 DEPENDENCY_READY = "DependencyReady"
 OIDC_IDENTITY_CREATED = "OIDCIdentityCreated"
+
+BACKING_CHANNEL_READY = "BackingChannelReady"
+CHANNEL_SERVICE_READY = "ChannelServiceReady"
+DISPATCHER_READY = "DispatcherReady"
+ENDPOINTS_READY = "EndpointsReady"
+SERVICE_READY = "ServiceReady"
+
+ADDED_TO_CHANNEL = "AddedToChannel"
+CHANNEL_READY = "ChannelReady"
+REFERENCES_RESOLVED = "ReferencesResolved"

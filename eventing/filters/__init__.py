@@ -5,6 +5,7 @@ compiles them to route events.
 """
 
 from eventing.filters.compiler import (
+    EVERYTHING,
     Dialect,
     Filter,
     FilterError,
@@ -14,6 +15,7 @@ from eventing.filters.compiler import (
 from eventing.filters.index import FilterIndex
 
 __all__ = [
+    "EVERYTHING",
     "Dialect",
     "Filter",
     "FilterError",

@@ -37,7 +37,8 @@ class Filter:
     requires: Requirements = ()
 
 
-_EVERYTHING = Filter(lambda _: True)
+EVERYTHING = Filter(lambda _: True)
+"""The filter of who wants all events."""
 
 Dialect = Callable[[Any, str], Filter | None]
 """Compiles the value of one dialect key found at a path; None where it has no opinion."""
@@ -57,7 +58,7 @@ def compile_attributes(expected: Mapping[str, Any]) -> Filter:
     _check_names(expected, "filter.attributes")
     pairs = tuple((name, str(value)) for name, value in expected.items())
     if not pairs:
-        return _EVERYTHING
+        return EVERYTHING
 
     def matches(event: Attributes) -> bool:
         for name, value in pairs:
@@ -77,7 +78,7 @@ def compile_attributes(expected: Mapping[str, Any]) -> Filter:
 
 def compile_filters(filters: Sequence[Mapping[str, Any]], path: str = "filters") -> Filter:
     """Compile a list of filters, all of which must match."""
-    return _all(filters, path) or _EVERYTHING
+    return _all(filters, path) or EVERYTHING
 
 
 def _one(given: Any, path: str) -> Filter | None:

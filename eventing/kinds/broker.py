@@ -6,22 +6,22 @@ derived from that here.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from eventing.api import keys
-from eventing.api.views import BROKER_SOURCE, spec_of, status_annotation, status_of
+from eventing.api.views import BROKER_SOURCE, spec_of, status_annotation
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
+from eventing.kinds.statuses import mark_dead_letter_sink, mark_no_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
-from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved
+from hearth.knative.destinations import Reference, Resolution, Unresolved
 from hearth.knative.resources import BROKERS
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister
 from hearth.kube.meta import Key, Object
-from hearth.kube.plan import Plan, UpdateStatus
+from hearth.kube.plan import Plan
 
 CONDITIONS = ConditionSet(
     keys.READY,
@@ -77,17 +77,12 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     broker = observed.broker
     if not settings.serves(broker):
         return Plan()
-    old = status_of(broker)
-    status = copy.deepcopy(old)
-    conditions = CONDITIONS.manage(status.get("conditions"), now=now)
-    conditions.initialize()
-    _decide(observed, status, conditions, settings)
-    status["conditions"] = conditions.list()
-    status["observedGeneration"] = meta.generation(broker)
-    if status == old:
-        return Plan(requeue_after=observed.look_again)
-    update = UpdateStatus(BROKERS, {**broker, "status": status})
-    return Plan((update,), requeue_after=observed.look_again)
+
+    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
+        _decide(observed, status, conditions, settings)
+
+    updates = status_updates(BROKERS, broker, CONDITIONS, decide, now=now)
+    return Plan(updates, requeue_after=observed.look_again)
 
 
 def _decide(
@@ -104,7 +99,7 @@ def _decide(
             f'configmap "{observed.missing_config}" not found',
         )
         return
-    _mark_dead_letter_sink(observed.dead_letter_sink, status, conditions)
+    mark_dead_letter_sink(observed.dead_letter_sink, status, conditions, reason=UNRESOLVED_SINK)
     if isinstance(observed.dead_letter_sink, Unresolved):
         # Knative's channel does not get ready without its dead letter sink; nor does our log.
         conditions.mark_false(
@@ -118,11 +113,7 @@ def _decide(
         f"/{meta.name(observed.broker)}",
     }
     conditions.mark_true(keys.ADDRESSABLE)
-    conditions.mark_true(
-        keys.EVENT_POLICIES_READY,
-        "OIDCDisabled",
-        'Feature "authentication-oidc" must be enabled to support Authorization',
-    )
+    mark_no_policies(conditions)
 
 
 def _mark_data_plane(status: dict[str, Any], conditions: ConditionManager) -> None:
@@ -135,35 +126,6 @@ def _mark_data_plane(status: dict[str, Any], conditions: ConditionManager) -> No
             conditions.mark_unknown(
                 kind, "LogNotOpen", "The event log of this Broker has not been opened yet."
             )
-
-
-def _mark_dead_letter_sink(
-    sink: Resolution | None, status: dict[str, Any], conditions: ConditionManager
-) -> None:
-    for field in ("deadLetterSinkUri", "deadLetterSinkCACerts", "deadLetterSinkAudience"):
-        status.pop(field, None)
-    match sink:
-        case None:
-            conditions.mark_true(
-                keys.DEAD_LETTER_SINK_RESOLVED,
-                "DeadLetterSinkNotConfigured",
-                "No dead letter sink is configured.",
-            )
-        case Resolved():
-            status |= delivery_status(sink)
-            conditions.mark_true(keys.DEAD_LETTER_SINK_RESOLVED)
-        case Unresolved(message=message):
-            conditions.mark_false(keys.DEAD_LETTER_SINK_RESOLVED, UNRESOLVED_SINK, message)
-
-
-def delivery_status(sink: Resolved) -> dict[str, str]:
-    """Return the status fields of a resolved dead letter sink."""
-    fields = {
-        "deadLetterSinkUri": sink.url,
-        "deadLetterSinkCACerts": sink.ca_certs,
-        "deadLetterSinkAudience": sink.audience,
-    }
-    return {field: value for field, value in fields.items() if value}
 
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from eventing.kinds import broker, trigger
+from eventing.kinds import broker, channel, inmemorychannel, subscription, trigger
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
 from hearth.kube.controllerspec import ControllerSpec
@@ -13,4 +13,7 @@ from hearth.kube.controllerspec import ControllerSpec
 CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]], ...] = (
     broker.controller,
     trigger.controller,
+    inmemorychannel.controller,
+    channel.controller,
+    subscription.controller,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -21,9 +20,10 @@ from eventing.api.views import (
     triggers_of,
 )
 from eventing.filters import FilterError, compile_trigger
-from eventing.kinds.broker import UNRESOLVED_SINK, delivery_status
+from eventing.kinds.broker import UNRESOLVED_SINK
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
+from eventing.kinds.statuses import OIDC_DISABLED, SINK_FIELDS, delivery_status, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import (
     Reference,
@@ -37,7 +37,7 @@ from hearth.kube import meta
 from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch
 from hearth.kube.meta import Key, Object
-from hearth.kube.plan import Plan, UpdateStatus
+from hearth.kube.plan import Plan
 
 CONDITIONS = ConditionSet(
     keys.READY,
@@ -53,7 +53,6 @@ CONDITIONS = ConditionSet(
 NAME = "trigger"
 UNRESOLVED_SUBSCRIBER = "Unable to get the Subscriber's URI"
 _SUBSCRIBER_FIELDS = ("subscriberUri", "subscriberCACerts", "subscriberAudience")
-_SINK_FIELDS = ("deadLetterSinkUri", "deadLetterSinkCACerts", "deadLetterSinkAudience")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +122,12 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     trigger = observed.trigger
     if observed.broker is not None and not settings.serves(observed.broker):
         return Plan()
-    old = status_of(trigger)
-    status = copy.deepcopy(old)
-    conditions = CONDITIONS.manage(status.get("conditions"), now=now)
-    conditions.initialize()
-    _decide(observed, status, conditions)
-    status["conditions"] = conditions.list()
-    status["observedGeneration"] = meta.generation(trigger)
-    if status == old:
-        return Plan(requeue_after=observed.look_again)
-    update = UpdateStatus(TRIGGERS, {**trigger, "status": status})
-    return Plan((update,), requeue_after=observed.look_again)
+
+    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
+        _decide(observed, status, conditions)
+
+    updates = status_updates(TRIGGERS, trigger, CONDITIONS, decide, now=now)
+    return Plan(updates, requeue_after=observed.look_again)
 
 
 def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionManager) -> None:
@@ -144,7 +138,7 @@ def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionMan
         return
     if not _mark_dead_letter_sink(observed, status, conditions):
         return
-    conditions.mark_true(keys.OIDC_IDENTITY_CREATED, "authentication-oidc feature disabled")
+    conditions.mark_true(keys.OIDC_IDENTITY_CREATED, OIDC_DISABLED)
     _mark_subscription(observed.trigger, conditions)
     _mark_dependency(observed.dependency, conditions)
 
@@ -187,7 +181,7 @@ def _mark_dead_letter_sink(
     observed: Observed, status: dict[str, Any], conditions: ConditionManager
 ) -> bool:
     """The Trigger's own sink first, else the Broker's."""
-    for field in _SINK_FIELDS:
+    for field in SINK_FIELDS:
         status.pop(field, None)
     match observed.dead_letter_sink:
         case Resolved() as sink:
@@ -210,7 +204,7 @@ def _inherit_dead_letter_sink(
             "No dead letter sink is configured.",
         )
         return True
-    inherited = {f: v for f, v in status_of(broker).items() if f in _SINK_FIELDS}
+    inherited = {f: v for f, v in status_of(broker).items() if f in SINK_FIELDS}
     if not inherited:
         conditions.mark_false(
             keys.DEAD_LETTER_SINK_RESOLVED,

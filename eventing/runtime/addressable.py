@@ -6,27 +6,27 @@ A Broker with its Triggers, and nothing here that is a Broker's alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 
 from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.engines.seam import Appended, EventLog
 from eventing.filters import FilterIndex
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.places import Place
 from eventing.runtime.replies import LogReplies
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
-from hearth.kube.meta import Key
 
 
 class Addressable:
     """Takes events in and hands each durable one to the subscriptions it matches."""
 
     def __init__(
-        self, key: Key, events: EventLog, *, services: Services, metrics: BrokerMetrics
+        self, place: Place, events: EventLog, *, services: Services, metrics: BrokerMetrics
     ) -> None:
-        self.key = key
-        self.counters = metrics.broker(*key)
+        self.place = place
+        self.counters = metrics.intake(place)
         self._log = events
         self._services = services
         self._metrics = metrics
@@ -67,7 +67,7 @@ class Addressable:
                     spec,
                     consumer,
                     services=self._services,
-                    counters=self._metrics.trigger(spec.namespace, self.key[1], spec.name),
+                    counters=self._metrics.deliveries(self.place, spec.kind, spec.name),
                     replies=self._replies,
                 )
                 subscription.start()
@@ -83,13 +83,14 @@ class Addressable:
             if subscription is not None:
                 subscription.close()
                 spec = subscription.spec
-                self._metrics.forget(*self.key, f"trigger:{spec.name}.{spec.namespace}")
+                self._metrics.forget(self.place, spec.kind, spec.name)
             if not self._closed:
                 await self._log.forget(uid)
 
-    async def known(self) -> Collection[str]:
-        """Return the uids of all subscriptions that the log knows, open or not."""
-        return await self._log.consumers()
+    async def keep_only(self, uids: Set[str]) -> None:
+        """Remove all other subscriptions, also those that only the log knows."""
+        for uid in set(await self._log.consumers()) - uids:
+            await self.unsubscribe(uid)
 
     def subscription(self, uid: str) -> Subscription | None:
         """Return an open subscription."""
@@ -102,7 +103,7 @@ class Addressable:
         await self._log.checkpoint()
         stats = self._log.stats()
         if not self._closed:
-            self._metrics.log_state(*self.key, size=stats.size_bytes, events=stats.events)
+            self._metrics.log_state(self.place, size=stats.size_bytes, events=stats.events)
 
     def drain(self) -> None:
         """Begin no further delivery."""

@@ -22,7 +22,7 @@ from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.runtime import policy as delivery
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.client import Answer, DeliveryClient
-from eventing.runtime.intake import TooManyPasses, prepare, prepare_reply
+from eventing.runtime.intake import TooManyPasses, prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.policy import Outcome
 from eventing.runtime.replies import LogReplies, reply_of
@@ -236,7 +236,7 @@ class Dispatcher:
         """The event is settled only when its reply is durable, or has been taken."""
         arrival_ns = int(self._services.clock() * 1e9)
         if self._spec.reply is not Reply.OWN_LOG:
-            item.reply = prepare_reply(
+            item.reply = prepare_unstamped(
                 reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
             )
             self._next_hop(item, Hop.REPLY)

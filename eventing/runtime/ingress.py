@@ -1,4 +1,4 @@
-"""Where events come in over HTTP: ``POST /NAMESPACE/BROKER``.
+"""Where events come in over HTTP; ``places`` says which requests are for what.
 
 An application on the server half of ``activator.http``, without a task for each request. An event
 is answered with 202 only when it is durable.
@@ -7,7 +7,7 @@ is answered with 202 only when it is durable.
 request                     answer
 ==========================  ========================================================
 ``OPTIONS``                 200, the abuse protection answer of the webhook spec
-``POST /ns/name``           202, or 400 naming the attribute at fault, 404, 413, 415,
+``POST``                    202, or 400 naming the attribute at fault, 404, 413, 415,
                             429 or 503 with Retry-After where the log takes none now
 other methods               405
 ``GET /healthz``            200
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from time import monotonic
 from typing import Protocol
 
@@ -32,10 +31,10 @@ from eventing.codec import CodecError, decode
 from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import Appended, Refused
 from eventing.runtime.config import IngressLimits
-from eventing.runtime.intake import prepare
+from eventing.runtime.intake import prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.places import BROKER, BadPath, Place, place_of
 from hearth.kube.clock import Clock, wall_clock
-from hearth.kube.meta import Key
 
 log = logging.getLogger(__name__)
 
@@ -70,35 +69,15 @@ class Intake(Protocol):
         """Append all or none; see ``EventLog.append``."""
 
 
-FindBroker = Callable[[Key], Intake | None]
-"""Returns the broker of a namespace and name; raises Refused where it is not open yet."""
-
-
-class BadPath(ValueError):
-    """A target that names no broker; ``status`` is the answer."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@lru_cache(maxsize=1024)
-def broker_key(target: bytes) -> Key:
-    """Return namespace and name of ``/ns/name`` (a slash at the end allowed, a query ignored)."""
-    path = target.partition(b"?")[0].removesuffix(b"/")
-    parts = path.split(b"/")
-    if path == b"":
-        raise BadPath(404, "events are sent to /NAMESPACE/BROKER")
-    if len(parts) != 3 or not all(parts[1:]):
-        raise BadPath(400, "malformed path, expected /NAMESPACE/BROKER")
-    return parts[1].decode("latin-1"), parts[2].decode("latin-1")
+FindPlace = Callable[[Place], Intake | None]
+"""Returns what is at a place; raises Refused where it is not open yet."""
 
 
 class Ingress:
-    """The listener and its application; ``find`` answers which brokers there are."""
+    """The listener and its application; ``find`` answers what is where."""
 
     def __init__(
-        self, find: FindBroker, *, limits: IngressLimits, clock: Clock = wall_clock
+        self, find: FindPlace, *, limits: IngressLimits, clock: Clock = wall_clock
     ) -> None:
         self.limits = limits
         self.timers = Timers()
@@ -157,19 +136,20 @@ class Ingress:
         head = request.stream.head
         headers = head.fields
         events = decode(headers, body)
-        key = broker_key(head.target)
-        broker = self._find(key)
-        if broker is None:
-            request.answer(answer(404, f"there is no broker {key[0]}/{key[1]}"))
+        place = place_of(head.authority, head.target)
+        intake = self._find(place)
+        if intake is None:
+            request.answer(answer(404, f"there is no {place}"))
             return
         arrival_ns = int(self._clock() * 1e9)
         limit = self.limits.attribute_bytes
+        render = prepare if place.kind == BROKER else prepare_unstamped
         prepared = [
-            prepare(event, arrival_ns=arrival_ns, headers=headers, max_head_bytes=limit)
+            render(event, arrival_ns=arrival_ns, headers=headers, max_head_bytes=limit)
             for event in events
         ]
         if prepared:
-            _append(broker, prepared, request)
+            _append(intake, prepared, request)
         else:
             request.answer(ACCEPTED)
 
@@ -178,17 +158,17 @@ class Ingress:
         request.answer(self._too_large)
 
 
-def _append(broker: Intake, events: Sequence[RenderedEvent], request: _Request) -> None:
+def _append(intake: Intake, events: Sequence[RenderedEvent], request: _Request) -> None:
     """Answer once all events of a request are durable (more than one only in a batch)."""
     started = monotonic()
 
     def done(refused: Refused | None) -> None:
         status = 202 if refused is None else refused.status
-        broker.counters.dispatched(status, monotonic() - started)
+        intake.counters.dispatched(status, monotonic() - started)
         request.answer(ACCEPTED if refused is None else _refusal(refused))
 
     try:
-        broker.append(events, done)
+        intake.append(events, done)
     except Refused as refused:
         done(refused)
 

@@ -44,7 +44,7 @@ def prepare(
     headers: Iterable[Header] = (),
     max_head_bytes: int = MAX_ATTRIBUTE_BYTES,
 ) -> RenderedEvent:
-    """Stamp an event and render it for a log.
+    """Stamp an event and render it for the log of a Broker.
 
     ``headers`` are those it came with, of which some go on. ``answered`` is the event that a
     reply answers: its count of passes goes on, and so does its trace unless the reply has one.
@@ -69,13 +69,25 @@ def prepare(
     return RenderedEvent(arrival_ns, left, b"".join(lines), types, event.data or b"", texts)
 
 
-def prepare_reply(
-    reply: Event, *, arrival_ns: int, answered: RenderedEvent, headers: Iterable[Header]
+def prepare_unstamped(
+    event: Event,
+    *,
+    arrival_ns: int,
+    headers: Iterable[Header],
+    answered: RenderedEvent | None = None,
+    max_head_bytes: int | None = None,
 ) -> RenderedEvent:
-    """Render a reply that goes to a place of its own, past the log: it is not stamped."""
-    head = b"".join((render_head(reply), *_forwarded_lines(headers, answered)))
-    texts, types = _texts_and_types(reply)
-    return RenderedEvent(arrival_ns, answered.ttl, head, types, reply.data or b"", texts)
+    """Render an event that passes as it came: into a channel, or as a reply to somewhere else.
+
+    Raises CodecError where a limit is given that it is beyond.
+    """
+    head = render_head(event)
+    if max_head_bytes is not None and len(head) > max_head_bytes:
+        raise CodecError("the attributes are too large", status=413)
+    head = b"".join((head, *_forwarded_lines(headers, answered)))
+    texts, types = _texts_and_types(event)
+    ttl = DEFAULT_TTL if answered is None else answered.ttl
+    return RenderedEvent(arrival_ns, ttl, head, types, event.data or b"", texts)
 
 
 def _forwarded_lines(headers: Iterable[Header], answered: RenderedEvent | None) -> list[bytes]:

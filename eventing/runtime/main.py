@@ -19,13 +19,14 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from eventing.engines.classes import ENGINES, EngineFactory, Engines, EnginesConfig
 from eventing.runtime.accounting import MemoryBudget
-from eventing.runtime.brokers import Brokers
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import RuntimeLimits
+from eventing.runtime.dataplane import DataPlane
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.target import Address
 from hearth.kube.client import KubeClient
 from hearth.kube.manager import Manager
@@ -112,27 +113,27 @@ async def _run(
         stack.callback(registry.unregister, metrics)
         deliveries = DeliveryClient(limits.client)
         stack.push_async_callback(deliveries.close)
-        brokers = Brokers(
-            manager,
+        dispatches = Role.DISPATCHER in role
+        logs = OpenLogs(
             engines,
             services=Services(deliveries, MemoryBudget(limits.subscriptions)),
             metrics=metrics,
-            gateway=config.gateway_address,
-            dispatches=Role.DISPATCHER in role,
+            dispatches=dispatches,
             checkpoint_seconds=limits.checkpoint_seconds,
         )
-        stack.push_async_callback(brokers.close, grace_seconds=limits.grace_seconds)
+        stack.push_async_callback(logs.close, grace_seconds=limits.grace_seconds)
+        plane = DataPlane(manager, logs, gateway=config.gateway_address)
         async with asyncio.TaskGroup() as group:
             group.create_task(deliveries.run(), name="delivery-timeouts")
-            group.create_task(manager.run(brokers.synced), name=manager.name)
-            await brokers.opened()
+            group.create_task(manager.run(plane.synced), name=manager.name)
+            await plane.opened()
             if Role.INGRESS in role:
-                await _listen(config, brokers, stack)
+                await _listen(config, plane, stack)
             ready()
 
 
-async def _listen(config: BrokerConfig, brokers: Brokers, stack: AsyncExitStack) -> None:
-    ingress = Ingress(brokers.find, limits=config.limits.ingress)
+async def _listen(config: BrokerConfig, plane: DataPlane, stack: AsyncExitStack) -> None:
+    ingress = Ingress(plane.find, limits=config.limits.ingress)
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
     await ingress.start(config.host, config.port)

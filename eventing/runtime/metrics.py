@@ -15,14 +15,21 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from eventing.runtime.places import BROKER, Place
 from hearth.observability.histogram import Histogram
 
 Labels = tuple[str, ...]
 _ENDPOINT = ("kn_broker_namespace", "kn_broker_name", "messaging_destination_name")
 
 
+def _labels(place: Place) -> Labels:
+    """Brokers by their name, channels by the name of their Service, which no Broker has."""
+    name = place.name if place.kind == BROKER else f"{place.name}-kn-{place.kind}"
+    return place.namespace, name
+
+
 class EndpointCounters:
-    """What happened at one broker's ingress or to one Trigger's deliveries."""
+    """What happened at one place's ingress or to one Trigger's deliveries."""
 
     def __init__(self) -> None:
         self.dispatch: dict[int, Histogram] = {}
@@ -45,35 +52,34 @@ class BrokerMetrics(Collector):
     """
 
     def __init__(self) -> None:
-        self._endpoints: dict[Labels, EndpointCounters] = {}
-        self._logs: dict[tuple[str, str], tuple[int, int]] = {}
+        self._intakes: dict[Labels, EndpointCounters] = {}
+        self._deliveries: dict[Labels, EndpointCounters] = {}
+        self._logs: dict[Labels, tuple[int, int]] = {}
 
-    def broker(self, namespace: str, name: str) -> EndpointCounters:
-        """Return the counters of a Broker's ingress."""
-        return self._endpoint(namespace, name, f"broker:{name}.{namespace}")
+    def intake(self, place: Place) -> EndpointCounters:
+        """Return the counters of what is taken in somewhere."""
+        destination = f"{place.kind}:{place.name}.{place.namespace}"
+        return self._intakes.setdefault((*_labels(place), destination), EndpointCounters())
 
-    def trigger(self, namespace: str, broker: str, trigger: str) -> EndpointCounters:
-        """Return the counters of a Trigger's deliveries."""
-        return self._endpoint(namespace, broker, f"trigger:{trigger}.{namespace}")
+    def deliveries(self, place: Place, kind: str, name: str) -> EndpointCounters:
+        """Return the counters of one Trigger's or Subscription's deliveries."""
+        labels = (*_labels(place), f"{kind}:{name}.{place.namespace}")
+        return self._deliveries.setdefault(labels, EndpointCounters())
 
-    def _endpoint(self, *labels: str) -> EndpointCounters:
-        return self._endpoints.setdefault(labels, EndpointCounters())
+    def forget(self, place: Place, kind: str | None = None, name: str = "") -> None:
+        """Drop the series of one Trigger or Subscription, or of a place and all of its own."""
+        of_place = _labels(place)
+        if kind is not None:
+            self._deliveries.pop((*of_place, f"{kind}:{name}.{place.namespace}"), None)
+            return
+        self._logs.pop(of_place, None)
+        for endpoints in (self._intakes, self._deliveries):
+            for labels in [each for each in endpoints if each[:2] == of_place]:
+                del endpoints[labels]
 
-    def forget(self, namespace: str, broker: str, destination: str | None = None) -> None:
-        """Drop the series of one destination, or of a broker and all its Triggers."""
-        gone = [
-            labels
-            for labels in self._endpoints
-            if labels[:2] == (namespace, broker) and destination in (None, labels[2])
-        ]
-        for labels in gone:
-            del self._endpoints[labels]
-        if destination is None:
-            self._logs.pop((namespace, broker), None)
-
-    def log_state(self, namespace: str, broker: str, *, size: int, events: int) -> None:
-        """Note the bytes of a broker's log and the events that it still holds."""
-        self._logs[namespace, broker] = size, events
+    def log_state(self, place: Place, *, size: int, events: int) -> None:
+        """Note the bytes of a log and the events that it still holds."""
+        self._logs[_labels(place)] = size, events
 
     def collect(self) -> Iterator[Metric]:
         """Yield all series, in Prometheus' thread."""
@@ -101,12 +107,13 @@ class BrokerMetrics(Collector):
             "The time from an event's arrival to its first dispatch",
             labels=_ENDPOINT,
         )
-        for labels, counters in self._endpoints.copy().items():
+        deliveries = self._deliveries.copy()
+        for labels, counters in (self._intakes.copy() | deliveries).items():
             for status, histogram in counters.dispatch.copy().items():
                 dispatch.add_metric((*labels, str(status)), histogram.buckets(), histogram.total)
-            if labels[2].startswith("trigger:"):
-                histogram = counters.process
-                process.add_metric(labels, histogram.buckets(), histogram.total)
+        for labels, counters in deliveries.items():
+            histogram = counters.process
+            process.add_metric(labels, histogram.buckets(), histogram.total)
         yield dispatch
         yield process
 
@@ -117,7 +124,6 @@ class BrokerMetrics(Collector):
             ("retried", "Attempts that were followed by another one"),
         ):
             family = CounterMetricFamily(f"hearth_events_{field}", text, labels=_ENDPOINT)
-            for labels, counters in self._endpoints.copy().items():
-                if labels[2].startswith("trigger:"):
-                    family.add_metric(labels, getattr(counters, field))
+            for labels, counters in self._deliveries.copy().items():
+                family.add_metric(labels, getattr(counters, field))
             yield family

@@ -35,3 +35,5 @@ class SubscriptionSpec:
     target: Target | None
     dead_letter: Target | None = None
     reply: ReplyTo = Reply.OWN_LOG
+    kind: str = "trigger"
+    """What asks for it, as metrics say: a trigger or a subscription."""

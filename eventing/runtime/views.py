@@ -1,9 +1,12 @@
-"""What the data plane makes of Broker and Trigger objects. Pure."""
+"""What the data plane makes of Triggers and of the subscribers of channels. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from eventing.api.views import spec_of, status_of
-from eventing.filters import compile_trigger
+from eventing.filters import EVERYTHING, compile_trigger
 from eventing.runtime.policy import DeliveryPolicy
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.target import Address, BadTarget, Target, parse_target
@@ -32,6 +35,31 @@ def subscription_spec(trigger: Object, broker: Object, gateway: Address | None) 
         dead_letter=_target(
             status.get("deadLetterSinkUri") or status_of(broker).get("deadLetterSinkUri"), gateway
         ),
+    )
+
+
+def channel_subscription(
+    channel: Object, subscriber: Mapping[str, Any], gateway: Address | None
+) -> SubscriptionSpec:
+    """Return what a subscriber of a channel asks for; replies that go nowhere are dropped.
+
+    Raises ValueError for a delivery that cannot be served.
+    """
+    delivery = subscriber.get("delivery") or spec_of(channel).get("delivery") or {}
+    sink = delivery.get("deadLetterSink") or {}
+    dead_letter = sink.get("uri") or status_of(channel).get("deadLetterSinkUri")
+    reply = _target(subscriber.get("replyUri"), gateway)
+    target = _target(subscriber.get("subscriberUri"), gateway)
+    return SubscriptionSpec(
+        uid=str(subscriber["uid"]),
+        namespace=namespace(channel),
+        name=str(subscriber.get("name") or subscriber["uid"]),
+        filter=EVERYTHING,
+        policy=DeliveryPolicy.from_spec(delivery),
+        target=target,
+        dead_letter=_target(dead_letter, gateway),
+        reply=reply,
+        kind="subscription",
     )
 
 

@@ -25,11 +25,12 @@ from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLim
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.places import BROKER, Place
 from eventing.runtime.policy import Backoff, DeliveryPolicy
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.target import parse_target
 
-KEY = ("ns", "default")
+KEY = Place(BROKER, "ns", "default")
 POLICY = DeliveryPolicy(retries=1000, backoff=Backoff.LINEAR, delay_seconds=0.01)
 
 

@@ -22,11 +22,12 @@ from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLim
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.places import BROKER, Place
 from eventing.runtime.policy import Backoff, DeliveryPolicy
 from eventing.runtime.spec import Reply, SubscriptionSpec
 from eventing.runtime.target import parse_target
 
-KEY = ("ns", "default")
+KEY = Place(BROKER, "ns", "default")
 FAST = DeliveryPolicy(retries=3, backoff=Backoff.EXPONENTIAL, delay_seconds=0.01)
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 
@@ -110,7 +111,7 @@ class Plane:
         await self.runtime.subscribe(
             SubscriptionSpec(
                 uid=uid,
-                namespace=KEY[0],
+                namespace=KEY.namespace,
                 name=uid,
                 filter=compile_filters(list(filters)),
                 policy=policy,

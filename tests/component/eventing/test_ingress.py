@@ -10,7 +10,9 @@ from eventing.engines.seam import Refused
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.places import BROKER, CHANNEL, Place
 
+PLACE, CHANNEL_PLACE = Place(BROKER, "ns", "b"), Place(CHANNEL, "ns", "c")
 EVENT = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
 DEEP = b'{"specversion":"1.0","id":"1","source":"/s","type":"t","data":' + b"[" * 100_000
 
@@ -39,7 +41,7 @@ class Broker:
 async def ingress(broker=None, *, max_event_bytes=2000):
     known = broker or Broker()
     server = Ingress(
-        lambda key: known if key == ("ns", "b") else None,
+        lambda place: known if place in (PLACE, CHANNEL_PLACE) else None,
         limits=IngressLimits(event_bytes=max_event_bytes),
     )
     port = await server.start("127.0.0.1", 0)
@@ -327,3 +329,27 @@ async def test_stopping_answers_what_is_pending():
         assert b"202" in await reader.read()
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_channel_is_found_by_its_host():
+    sent = b"POST / HTTP/1.1\r\nhost: c-kn-channel.ns.svc.cluster.local\r\n"
+    broker = Broker()
+    async with ingress(broker) as port:
+        answer = await exchange(port, sent + EVENT + b"content-length: 0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 202 ")
+        other = sent.replace(b"c-kn-", b"d-kn-") + EVENT + b"content-length: 0\r\n\r\n"
+        assert b"there is no channel ns/d" in await exchange(port, other)
+    [[event]] = broker.got
+    assert b"knativearrivaltime" not in event.head
+
+
+async def test_what_passes_through_a_channel_stays_as_it_is():
+    broker = Broker()
+    async with ingress(broker) as port:
+        more = EVENT + b"ce-knativebrokerttl: 1\r\nce-knativearrivaltime: then\r\n"
+        head = b"POST / HTTP/1.1\r\nhost: c-kn-channel.ns.svc\r\n" + more
+        answer = await exchange(port, head + b"content-length: 0\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 202 ")
+    [[event]] = broker.got
+    assert event.attributes["knativebrokerttl"] == "1"
+    assert event.attributes["knativearrivaltime"] == "then"

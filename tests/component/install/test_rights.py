@@ -27,6 +27,7 @@ from hearth.install.cluster import Cluster
 from hearth.install.installer import Installer
 from hearth.knative.resources import (
     BROKERS,
+    CHANNELS,
     CLUSTERDOMAINCLAIMS,
     CONFIGURATIONS,
     DOMAINMAPPINGS,
@@ -35,6 +36,7 @@ from hearth.knative.resources import (
     PODAUTOSCALERS,
     REVISIONS,
     ROUTES,
+    SUBSCRIPTIONS,
     TRIGGERS,
 )
 from hearth.kube import meta
@@ -81,6 +83,8 @@ NOT_ASKED = {
     ("update", "serving.knative.dev", "routes/finalizers"),
     ("update", "serving.knative.dev", "domainmappings/finalizers"),
     ("update", "autoscaling.internal.knative.dev", "podautoscalers/finalizers"),
+    ("update", "messaging.knative.dev", "channels/finalizers"),
+    ("update", "messaging.knative.dev", "inmemorychannels/finalizers"),
     # Where two replicas reach for a Lease at the same moment, the second looks again.
     ("get", "coordination.k8s.io", "leases"),
 }
@@ -332,6 +336,18 @@ async def _send(hearth: Hearth) -> None:
         await hearth.ready(TRIGGERS, own)
 
 
+async def _subscribe(hearth: Hearth) -> None:
+    """A channel with a subscriber, which leaves it again."""
+    await hearth.make(CHANNELS, "c", {})
+    await hearth.ready(CHANNELS, "c")
+    channel = {"apiVersion": CHANNELS.api_version, "kind": CHANNELS.kind, "name": "c"}
+    to = {"uri": "http://subscriber.example.com"}
+    await hearth.make(SUBSCRIPTIONS, "s", {"channel": channel, "subscriber": to})
+    await hearth.ready(SUBSCRIPTIONS, "s")
+    await hearth.client.delete(SUBSCRIPTIONS, "s", "default")
+    await hearth.until(lambda: hearth.gone(SUBSCRIPTIONS, "s"))
+
+
 async def _strip(hearth: Hearth) -> None:
     """Somebody takes a hook's rules away."""
     title = "webhook.serving.knative.dev"
@@ -355,6 +371,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _scale(hearth)
             await _map(hearth)
             await _send(hearth)
+            await _subscribe(hearth)
             await _strip(hearth)
         finally:
             assert _lines(recorder.refused) == "", "rules are missing"

@@ -5,10 +5,14 @@ import yaml
 
 from eventing.api import keys
 from eventing.kinds import broker as brokers
+from eventing.kinds import channel as channels
+from eventing.kinds import inmemorychannel as inmemorychannels
+from eventing.kinds import subscription as subscriptions
 from eventing.kinds import trigger as triggers
 from eventing.kinds.settings import ControlSettings
-from hearth.knative.destinations import reference_of, resolve
-from hearth.kube.plan import UpdateStatus
+from hearth.knative.destinations import Reference, Unresolved, reference_of, resolve
+from hearth.kube import meta
+from hearth.kube.plan import Create, Update, UpdateStatus
 from tests.recordings import EVENTING_WORLD, scenarios
 
 SETTINGS = ControlSettings("http://h", frozenset({keys.BROKER_CLASS}))
@@ -91,6 +95,108 @@ def test_trigger(name):
     [action] = triggers.reconcile(observed, settings=SETTINGS, now=0).actions
     assert isinstance(action, UpdateStatus)
     assert bare(action.obj["status"]) == bare(trigger["status"])
+
+
+def written(action):
+    assert isinstance(action, Create | Update | UpdateStatus)
+    return action.obj
+
+
+def as_made(obj):
+    """An object without what the server and admission add, and where its Service leads to."""
+    metadata = {k: obj["metadata"][k] for k in ("name", "namespace")}
+    metadata["owner"] = obj["metadata"]["ownerReferences"][0]["name"]
+    spec = {k: v for k, v in obj["spec"].items() if k not in ("externalName", "sessionAffinity")}
+    return {"kind": obj["kind"], "metadata": metadata, "spec": spec}
+
+
+def told_by_broker(status):
+    """What the broker process writes."""
+    told = {"annotations": {keys.OPENED_ANNOTATION: "true"}}
+    return told | {k: v for k, v in status.items() if k == "subscribers"}
+
+
+IN_CLUSTER = ControlSettings("http://ingress.example", frozenset())
+
+
+@pytest.mark.parametrize(
+    "name", ["imc", "channel-subscription", "sequence", "parallel", "broker-delivery"]
+)
+def test_in_memory_channels(name):
+    objects = world(name)
+    found = [obj for (kind, _), obj in objects.items() if kind == "InMemoryChannel"]
+    assert found
+    for channel in found:
+        sink = (channel["spec"].get("delivery") or {}).get("deadLetterSink")
+        observed = inmemorychannels.Observed(
+            {**channel, "status": told_by_broker(channel["status"])},
+            service=None,
+            endpoints=None,
+            dead_letter_sink=lookup(objects, sink),
+        )
+        plan = inmemorychannels.reconcile(observed, settings=IN_CLUSTER, now=0)
+        [made], [update] = plan.actions, plan.then
+        service = objects["Service", f"{channel['metadata']['name']}-kn-channel"]
+        assert as_made(written(made)) == as_made(service)
+        assert meta.labels(written(made)) == meta.labels(service)
+        assert bare(written(update)["status"]) == bare(channel["status"])
+        assert written(update)["status"]["address"] == channel["status"]["address"]
+
+
+def test_channel():
+    objects = world("channel-subscription")
+    channel, backing = objects["Channel", "c"], objects["InMemoryChannel", "c"]
+    observed = channels.Observed({**channel, "status": {}}, None)
+    [made] = channels.reconcile(observed, settings=SETTINGS, now=0).actions
+    without_subscribers = {**backing, "spec": {}}
+    assert as_made(written(made)) == as_made(without_subscribers)
+    observed = channels.Observed({**channel, "status": {}}, backing)
+    [update] = channels.reconcile(observed, settings=SETTINGS, now=0).then
+    assert bare(written(update)["status"]) == bare(channel["status"])
+    assert written(update)["status"]["address"] == channel["status"]["address"]
+
+
+def subscription_observed(objects, subscription, channel):
+    spec = subscription["spec"]
+    return subscriptions.Observed(
+        {**subscription, "status": {}},
+        channel,
+        subscriber=lookup(objects, spec.get("subscriber")),
+        reply=lookup(objects, spec.get("reply")),
+    )
+
+
+@pytest.mark.parametrize("name", ["channel-subscription", "sequence", "parallel"])
+def test_subscriptions(name):
+    objects = world(name)
+    for (kind, _), subscription in objects.items():
+        if kind != "Subscription":
+            continue
+        backing = objects["InMemoryChannel", subscription["spec"]["channel"]["name"]]
+        reference = Reference("messaging.knative.dev/v1", "InMemoryChannel", "world", "c")
+        [subscriber] = [
+            each
+            for each in backing["spec"]["subscribers"]
+            if each["name"] == subscription["metadata"]["name"]
+        ]
+        empty = {**backing, "spec": {}}
+        channel = subscriptions.FoundChannel(reference, empty)
+        observed = subscription_observed(objects, subscription, channel)
+        plan = subscriptions.reconcile(observed, settings=SETTINGS, now=0)
+        [join], [update] = plan.actions, plan.then
+        assert written(join)["spec"]["subscribers"] == [subscriber]
+        assert bare(written(update)["status"]) == bare(subscription["status"])
+
+
+def test_subscription_without_a_channel():
+    objects = world("subscription-no-channel")
+    subscription = objects["Subscription", "s"]
+    missing = Unresolved('channels.messaging.knative.dev "c" not found')
+    observed = subscription_observed(objects, subscription, missing)
+    plan = subscriptions.reconcile(observed, settings=SETTINGS, now=0)
+    [update] = plan.then
+    assert plan.actions == ()
+    assert bare(written(update)["status"]) == bare(subscription["status"])
 
 
 def test_brokers_of_another_class_are_left_alone():

@@ -4,7 +4,7 @@ import pytest
 
 from eventing.codec import Event
 from eventing.engines.event import RenderedEvent
-from eventing.runtime.intake import TooManyPasses, prepare, prepare_reply
+from eventing.runtime.intake import TooManyPasses, prepare, prepare_unstamped
 
 BASE = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 NOW = 1_700_000_000_123_456_789
@@ -106,7 +106,9 @@ def test_a_reply_has_the_trace_of_what_it_answers(render):
     def rendered(headers):
         if render is not None:
             return render(answered, headers=headers).head
-        return prepare_reply(an_event(), arrival_ns=NOW, answered=answered, headers=headers).head
+        return prepare_unstamped(
+            an_event(), arrival_ns=NOW, answered=answered, headers=headers
+        ).head
 
     assert rendered(()).endswith(TRACE_LINES)
     assert rendered([(b"tracestate", b"left=out")]).endswith(TRACE_LINES)
@@ -118,6 +120,6 @@ def test_a_reply_has_the_trace_of_what_it_answers(render):
 
 
 def test_a_reply_to_a_place_of_its_own_is_not_stamped():
-    reply = prepare_reply(an_event(), arrival_ns=NOW, answered=an_answered(), headers=())
+    reply = prepare_unstamped(an_event(), arrival_ns=NOW, answered=an_answered(), headers=())
     assert b"knativearrivaltime" not in reply.head
     assert reply.attributes == dict(BASE)

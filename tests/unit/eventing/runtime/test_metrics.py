@@ -5,6 +5,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 
 from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.places import BROKER, CHANNEL, Place
+
+B = Place(BROKER, "ns", "b")
 
 
 def text_of(metrics):
@@ -15,9 +18,9 @@ def text_of(metrics):
 
 def test_knatives_names_and_labels():
     metrics = BrokerMetrics()
-    metrics.trigger("ns", "b", "t").dispatched(202, 0.003)
-    metrics.trigger("ns", "b", "t").process.observe(0.001)
-    metrics.broker("ns", "b").dispatched(202, 0.001)
+    metrics.deliveries(B, "trigger", "t").dispatched(202, 0.003)
+    metrics.deliveries(B, "trigger", "t").process.observe(0.001)
+    metrics.intake(B).dispatched(202, 0.001)
     text = text_of(metrics)
     labels = (
         'http_response_status_code="202",kn_broker_name="b",kn_broker_namespace="ns",'
@@ -30,16 +33,31 @@ def test_knatives_names_and_labels():
 
 def test_series_go_with_their_objects():
     metrics = BrokerMetrics()
-    metrics.trigger("ns", "b", "t").dropped += 1
-    metrics.trigger("ns", "b", "u").dropped += 1
-    metrics.log_state("ns", "b", size=10, events=2)
-    metrics.forget("ns", "b", "trigger:t.ns")
+    metrics.deliveries(B, "trigger", "t").dropped += 1
+    metrics.deliveries(B, "trigger", "u").dropped += 1
+    metrics.log_state(B, size=10, events=2)
+    metrics.forget(B, "trigger", "t")
     assert "trigger:t.ns" not in text_of(metrics)
     assert "trigger:u.ns" in text_of(metrics)
-    metrics.forget("ns", "b")
+    metrics.forget(B)
     text = text_of(metrics)
     assert "trigger:u.ns" not in text
     assert "hearth_event_log_bytes{" not in text
+
+
+def test_a_channel_is_no_broker_of_its_name():
+    metrics = BrokerMetrics()
+    channel = Place(CHANNEL, "ns", "b")
+    for place in (B, channel):
+        metrics.intake(place).dispatched(202, 0.001)
+        metrics.log_state(place, size=10, events=2)
+    metrics.deliveries(channel, "subscription", "s").dropped += 1
+    metrics.forget(B)
+    text = text_of(metrics)
+    assert 'kn_broker_name="b",' not in text
+    assert 'hearth_event_log_bytes{kn_broker_name="b-kn-channel",kn_broker_namespace="ns"}' in text
+    assert 'messaging_destination_name="channel:b.ns"' in text
+    assert 'messaging_destination_name="subscription:s.ns"' in text
 
 
 class Growing(dict[Any, Any]):
@@ -57,12 +75,12 @@ class Growing(dict[Any, Any]):
 
 def test_series_may_come_while_they_are_read():
     metrics = BrokerMetrics()
-    counters = metrics.trigger("ns", "b", "t")
+    counters = metrics.deliveries(B, "trigger", "t")
     counters.dispatched(200, 0.1)
-    metrics.log_state("ns", "b", size=1, events=1)
+    metrics.log_state(B, size=1, events=1)
     counters.dispatch = Growing(counters.dispatch, range(1000))
     more = [("ns", "b", f"trigger:{number}.ns") for number in range(1000)]
-    metrics._endpoints = Growing(metrics._endpoints, more)
+    metrics._deliveries = Growing(metrics._deliveries, more)
     metrics._logs = Growing(metrics._logs, (("ns", str(number)) for number in range(1000)))
     text = text_of(metrics)
     assert "trigger:t.ns" in text

@@ -1,0 +1,71 @@
+"""Parts of statuses that several kinds have. Pure."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from eventing.api import keys
+from eventing.api.views import status_of
+from hearth.knative.conditions import ConditionManager, ConditionSet
+from hearth.knative.destinations import Resolution, Resolved, Unresolved
+from hearth.kube import meta
+from hearth.kube.meta import Object
+from hearth.kube.plan import Action, UpdateStatus
+from hearth.kube.resources import Resource
+
+SINK_FIELDS = ("deadLetterSinkUri", "deadLetterSinkCACerts", "deadLetterSinkAudience")
+OIDC_DISABLED = "authentication-oidc feature disabled"
+
+Decide = Callable[[dict[str, Any], ConditionManager], None]
+"""Completes a status and its conditions."""
+
+
+def status_updates(
+    resource: Resource, obj: Object, kinds: ConditionSet, decide: Decide, *, now: float
+) -> tuple[Action, ...]:
+    """Return the write of the status that an object should have; nothing when it has it."""
+    old = status_of(obj)
+    status = copy.deepcopy(old)
+    conditions = kinds.manage(status.get("conditions"), now=now)
+    conditions.initialize()
+    decide(status, conditions)
+    status["conditions"] = conditions.list()
+    status["observedGeneration"] = meta.generation(obj)
+    return () if status == old else (UpdateStatus(resource, {**obj, "status": status}),)
+
+
+def mark_dead_letter_sink(
+    sink: Resolution | None, status: dict[str, Any], conditions: ConditionManager, *, reason: str
+) -> None:
+    """Tell where dead letters go; ``reason`` is given where that cannot be found out."""
+    for field in SINK_FIELDS:
+        status.pop(field, None)
+    match sink:
+        case None:
+            conditions.mark_true(
+                keys.DEAD_LETTER_SINK_RESOLVED,
+                "DeadLetterSinkNotConfigured",
+                "No dead letter sink is configured.",
+            )
+        case Resolved():
+            status |= delivery_status(sink)
+            conditions.mark_true(keys.DEAD_LETTER_SINK_RESOLVED)
+        case Unresolved(message=message):
+            conditions.mark_false(keys.DEAD_LETTER_SINK_RESOLVED, reason, message)
+
+
+def delivery_status(sink: Resolved) -> dict[str, str]:
+    """Return the status fields of a resolved dead letter sink."""
+    values = (sink.url, sink.ca_certs, sink.audience)
+    return {field: value for field, value in zip(SINK_FIELDS, values, strict=True) if value}
+
+
+def mark_no_policies(conditions: ConditionManager) -> None:
+    """Tell that nobody asks who sends."""
+    conditions.mark_true(
+        keys.EVENT_POLICIES_READY,
+        "OIDCDisabled",
+        'Feature "authentication-oidc" must be enabled to support Authorization',
+    )

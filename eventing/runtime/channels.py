@@ -1,0 +1,104 @@
+"""Keeps the data plane in step with the InMemoryChannel objects.
+
+Each has a log of its own, and each of its subscribers a consumer of it. Who is subscribed is told
+in the status: an event sent after a Subscription is ready is not missed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from eventing.api import keys
+from eventing.api.channelviews import (
+    INMEMORYCHANNEL_SOURCE,
+    channel_log_key,
+    subscribers_of,
+)
+from eventing.api.views import status_annotation, status_of
+from eventing.runtime import views
+from eventing.runtime.addressable import Addressable
+from eventing.runtime.followers import FirstList, patch_status
+from eventing.runtime.openlogs import OpenLogs
+from eventing.runtime.places import CHANNEL, Place
+from eventing.runtime.target import Address
+from hearth.knative.resources import INMEMORYCHANNELS
+from hearth.kube.manager import Manager
+from hearth.kube.meta import Key, Object, is_deleting, key, key_text
+
+log = logging.getLogger(__name__)
+
+ENGINE_CLASS = keys.BROKER_CLASS
+"""Channels are kept where Brokers of the default class are."""
+
+
+class Channels:
+    """Follows InMemoryChannels. The manager runs it."""
+
+    def __init__(self, manager: Manager, logs: OpenLogs, *, gateway: Address | None) -> None:
+        self.first_list = FirstList()
+        self._manager = manager
+        self._logs = logs
+        self._gateway = gateway
+        manager.add_controller("channel-log", self._sync, source=INMEMORYCHANNEL_SOURCE)
+
+    def is_opening(self, channel_key: Key) -> bool:
+        """Whether there is such a channel, to be opened."""
+        channel = self._manager.get(INMEMORYCHANNEL_SOURCE, *channel_key)
+        return channel is not None and not is_deleting(channel)
+
+    def synced(self) -> None:
+        """Note that the manager has its first lists."""
+        self.first_list.came(key(each) for each in self._manager.list(INMEMORYCHANNEL_SOURCE))
+
+    def owned(self) -> dict[str, set[str]]:
+        """Return the keys of all channels' logs, by the class of their engine."""
+        channels = self._manager.list(INMEMORYCHANNEL_SOURCE)
+        return {ENGINE_CLASS: {channel_log_key(each) for each in channels}}
+
+    async def _sync(self, channel_key: Key) -> None:
+        try:
+            await self._open_or_close(channel_key)
+        finally:
+            self.first_list.tried(channel_key)
+
+    async def _open_or_close(self, channel_key: Key) -> None:
+        channel = self._manager.get(INMEMORYCHANNEL_SOURCE, *channel_key)
+        place = Place(CHANNEL, *channel_key)
+        if channel is None or is_deleting(channel):
+            await self._logs.close_other(place, None)
+            return
+        addressable = await self._logs.open(
+            place, channel_log_key(channel), ENGINE_CLASS, prepare=_as_it_is
+        )
+        if self._logs.dispatches:
+            await self._subscribe(channel, addressable)
+
+    async def _subscribe(self, channel: Object, addressable: Addressable) -> None:
+        subscribers = subscribers_of(channel)
+        await addressable.keep_only({each["uid"] for each in subscribers})
+        told = [await self._subscribed(channel, each, addressable) for each in subscribers]
+        status = status_of(channel)
+        opened = status_annotation(channel, keys.OPENED_ANNOTATION) == "true"
+        if opened and (status.get("subscribers") or []) == told:
+            return
+        changes = {"annotations": {keys.OPENED_ANNOTATION: "true"}, "subscribers": told}
+        await patch_status(self._manager, INMEMORYCHANNELS, channel, changes)
+
+    async def _subscribed(
+        self, channel: Object, subscriber: dict[str, Any], addressable: Addressable
+    ) -> dict[str, Any]:
+        """Subscribe one, and return what is told of it."""
+        told = {"uid": subscriber["uid"], "observedGeneration": subscriber.get("generation", 0)}
+        try:
+            spec = views.channel_subscription(channel, subscriber, self._gateway)
+        except ValueError as error:
+            facts = {"channel": key_text(key(channel)), "error": str(error)}
+            log.info("subscriber not served", extra=facts)
+            return {**told, "ready": "False", "message": str(error)}
+        await addressable.subscribe(spec)
+        return {**told, "ready": "True"}
+
+
+async def _as_it_is(addressable: Addressable) -> None:
+    """Nothing is to be done before a channel is found: its subscribers are in the object."""

@@ -1,0 +1,53 @@
+"""All that takes events in and delivers them in one process, whatever objects ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eventing.engines.seam import Refused
+from eventing.runtime.addressable import Addressable
+from eventing.runtime.brokers import Brokers
+from eventing.runtime.channels import Channels
+from eventing.runtime.openlogs import OpenLogs
+from eventing.runtime.places import BROKER, CHANNEL, Place
+from eventing.runtime.target import Address
+from hearth.kube.manager import Manager
+
+
+class DataPlane:
+    """The logs that are open, and who follows the objects they belong to. The manager runs it."""
+
+    def __init__(self, manager: Manager, logs: OpenLogs, *, gateway: Address | None) -> None:
+        self._logs = logs
+        self._followers: Mapping[str, Brokers | Channels] = {
+            BROKER: Brokers(manager, logs, gateway=gateway),
+            CHANNEL: Channels(manager, logs, gateway=gateway),
+        }
+        if logs.dispatches:
+            manager.add_runnable("orphans", self._drop_orphans)
+            manager.add_runnable("checkpoints", logs.checkpoints)
+
+    def find(self, place: Place) -> Addressable | None:
+        """Return what to append to; raise Refused where it exists but is not open yet."""
+        addressable = self._logs.find(place)
+        if addressable is None and self._followers[place.kind].is_opening(place[1:]):
+            raise Refused(f"the {place.kind} is being opened")
+        return addressable
+
+    def synced(self) -> None:
+        """Note that the manager has its first lists."""
+        for follower in self._followers.values():
+            follower.synced()
+
+    async def opened(self) -> None:
+        """Wait until all objects of the first lists are open, but for those that failed to."""
+        for follower in self._followers.values():
+            await follower.first_list.wait()
+
+    async def _drop_orphans(self) -> None:
+        """Remove logs of objects deleted while nobody looked."""
+        owned: dict[str, set[str]] = {}
+        for follower in self._followers.values():
+            for engine_class, log_keys in follower.owned().items():
+                owned.setdefault(engine_class, set()).update(log_keys)
+        await self._logs.drop_orphans(owned)

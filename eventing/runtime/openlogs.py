@@ -1,0 +1,134 @@
+"""The addressables that are open in this process, each with its log.
+
+Who follows objects (``brokers``, ``channels``) says which logs there should be; the logs of all of
+them are kept here: opened, replaced when an object was made anew under its name, saved, and removed
+when nobody owns them any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Set
+from dataclasses import dataclass
+from time import monotonic
+
+from eventing.engines.classes import Engines
+from eventing.engines.seam import Engine
+from eventing.runtime.addressable import Addressable
+from eventing.runtime.dispatcher import Services
+from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.places import Place
+from hearth.kube.guards import caught
+
+log = logging.getLogger(__name__)
+
+_DRAIN_POLL_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open addressable, and whose log it is."""
+
+    log_key: str
+    engine: Engine
+    addressable: Addressable
+
+
+class OpenLogs:
+    """Where ``dispatches`` is False, logs are opened for appending only, and never removed."""
+
+    def __init__(
+        self,
+        engines: Engines,
+        *,
+        services: Services,
+        metrics: BrokerMetrics,
+        dispatches: bool,
+        checkpoint_seconds: float,
+    ) -> None:
+        self.dispatches = dispatches
+        self._engines = engines
+        self._services = services
+        self._metrics = metrics
+        self._checkpoint_seconds = checkpoint_seconds
+        self._open: dict[Place, _Open] = {}
+
+    def find(self, place: Place) -> Addressable | None:
+        """Return what is open there."""
+        opened = self._open.get(place)
+        return opened.addressable if opened is not None else None
+
+    def of(self, kind: str) -> list[tuple[Place, Addressable]]:
+        """Return what is open of a kind of places."""
+        return [
+            (place, opened.addressable)
+            for place, opened in self._open.items()
+            if place.kind == kind
+        ]
+
+    def serves(self, engine_class: str | None) -> bool:
+        """Whether there is an engine of this class."""
+        return self._engines.serves(engine_class)
+
+    async def open(
+        self,
+        place: Place,
+        log_key: str,
+        engine_class: str,
+        *,
+        prepare: Callable[[Addressable], Awaitable[None]],
+    ) -> Addressable:
+        """Open a log, and no other under the name; ``prepare`` is called before it is found."""
+        await self.close_other(place, log_key)
+        opened = self._open.get(place)
+        if opened is not None:
+            return opened.addressable
+        engine = self._engines.of_class(engine_class)
+        events = await engine.open(log_key)
+        addressable = Addressable(place, events, services=self._services, metrics=self._metrics)
+        await prepare(addressable)
+        self._open[place] = _Open(log_key, engine, addressable)
+        log.info("event log opened", extra={"of": str(place)})
+        return addressable
+
+    async def close_other(self, place: Place, wanted_log: str | None) -> None:
+        """Close and remove the log open under this name, unless it is the one named."""
+        opened = self._open.get(place)
+        if opened is None or opened.log_key == wanted_log:
+            return
+        del self._open[place]
+        opened.addressable.close()
+        self._metrics.forget(place)
+        if self.dispatches:
+            await opened.engine.drop(opened.log_key)
+        log.info("event log closed, its events are dropped", extra={"of": str(place)})
+
+    async def drop_orphans(self, owned: Mapping[str, Set[str]]) -> None:
+        """Remove logs that nobody owns; ``owned`` are log keys by the class of their engine."""
+        for engine_class, engine in self._engines.all().items():
+            for orphan in set(await engine.keys()) - owned.get(engine_class, set()):
+                await engine.drop(orphan)
+
+    async def checkpoints(self) -> None:
+        """Save positions of subscriptions again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(self._checkpoint_seconds)
+            for place, opened in list(self._open.items()):
+                try:
+                    await opened.addressable.checkpoint()
+                except Exception:
+                    caught("checkpoint", (place.namespace, place.name))
+
+    async def close(self, *, grace_seconds: float) -> None:
+        """Let deliveries under way end, then stop. The engines are the caller's to close."""
+        addressables = [opened.addressable for opened in self._open.values()]
+        for addressable in addressables:
+            addressable.drain()
+        deadline = monotonic() + grace_seconds
+        # Bounded, and once in the life of a process: not worth an event.
+        while monotonic() < deadline and any(each.busy for each in addressables):  # noqa: ASYNC110
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        for addressable in addressables:
+            addressable.close()
+        self._open.clear()

@@ -1,0 +1,62 @@
+"""Where events are sent to: what an address names. Pure.
+
+=================================================  ==========================
+request                                            what it is for
+=================================================  ==========================
+``POST /NAMESPACE/NAME``                           a Broker
+any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names it
+=================================================  ==========================
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+BROKER, CHANNEL = "broker", "channel"
+
+_SUFFIX = b"-kn-channel"
+_SERVICE_DOMAINS = (b"svc", b"svc.cluster.local")
+
+
+class Place(NamedTuple):
+    """An addressable: what it is, and its name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+class BadPath(ValueError):
+    """A target that names no place; ``status`` is the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@lru_cache(maxsize=1024)
+def place_of(authority: bytes, target: bytes) -> Place:
+    """Return what a request is for; a slash at the end of a path is allowed, a query ignored."""
+    channel = _channel_of(authority.partition(b":")[0])
+    if channel is not None:
+        return channel
+    path = target.partition(b"?")[0].removesuffix(b"/")
+    parts = path.split(b"/")
+    if path == b"":
+        raise BadPath(404, "events are sent to /NAMESPACE/BROKER")
+    if len(parts) != 3 or not all(parts[1:]):
+        raise BadPath(400, "malformed path, expected /NAMESPACE/BROKER")
+    return Place(BROKER, parts[1].decode("latin-1"), parts[2].decode("latin-1"))
+
+
+def _channel_of(host: bytes) -> Place | None:
+    service, _, rest = host.lower().partition(b".")
+    namespace, _, domain = rest.partition(b".")
+    if not service.endswith(_SUFFIX) or not namespace or domain not in _SERVICE_DOMAINS:
+        return None
+    name = service.removesuffix(_SUFFIX).decode("latin-1")
+    return Place(CHANNEL, namespace.decode("latin-1"), name) if name else None

@@ -1,0 +1,34 @@
+"""Which requests are for what."""
+
+import pytest
+
+from eventing.runtime.places import BROKER, CHANNEL, BadPath, Place, place_of
+
+CHANNEL_HOST = b"c-kn-channel.ns.svc.cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("authority", "target", "place"),
+    [
+        (b"", b"/ns/b", Place(BROKER, "ns", "b")),
+        (b"broker-ingress.knative-eventing", b"/ns/b/?x=/y", Place(BROKER, "ns", "b")),
+        (CHANNEL_HOST, b"/", Place(CHANNEL, "ns", "c")),
+        (CHANNEL_HOST + b":80", b"/any/path/at/all", Place(CHANNEL, "ns", "c")),
+        (b"C-KN-Channel.NS.svc", b"/", Place(CHANNEL, "ns", "c")),
+        (b"p-kn-parallel-0-kn-channel.ns.svc", b"", Place(CHANNEL, "ns", "p-kn-parallel-0")),
+        (b"c-kn-channel.example.com", b"/ns/b", Place(BROKER, "ns", "b")),
+        (b"-kn-channel.ns.svc", b"/ns/b", Place(BROKER, "ns", "b")),
+    ],
+)
+def test_places(authority: bytes, target: bytes, place: Place) -> None:
+    assert place_of(authority, target) == place
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [(b"/", 404), (b"", 404), (b"/b", 400), (b"/ns/b/c", 400), (b"/ns//", 400), (b"//b", 400)],
+)
+def test_what_names_no_place(target: bytes, status: int) -> None:
+    with pytest.raises(BadPath) as caught:
+        place_of(b"broker", target)
+    assert caught.value.status == status
