@@ -15,16 +15,12 @@ from eventing.api import (
     integrationsink,
     integrationsource,
     jobsink,
-    parallel,
     pingsource,
     requestreply,
-    sequence,
     sinkbinding,
 )
 
 AWAITED = (
-    sequence.DEFINITION,
-    parallel.DEFINITION,
     eventtype.DEFINITION,
     pingsource.DEFINITION,
     apiserversource.DEFINITION,

@@ -5,7 +5,15 @@ Their CRDs are installed, and the webhooks are asked about them. ``awaited`` has
 
 from __future__ import annotations
 
-from eventing.api import broker, channel, inmemorychannel, subscription, trigger
+from eventing.api import (
+    broker,
+    channel,
+    inmemorychannel,
+    parallel,
+    sequence,
+    subscription,
+    trigger,
+)
 
 SERVED = (
     broker.DEFINITION,
@@ -13,4 +21,6 @@ SERVED = (
     channel.DEFINITION,
     inmemorychannel.DEFINITION,
     subscription.DEFINITION,
+    sequence.DEFINITION,
+    parallel.DEFINITION,
 )

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from eventing.kinds import broker, channel, inmemorychannel, subscription, trigger
+from eventing.kinds import (
+    broker,
+    channel,
+    inmemorychannel,
+    parallel,
+    sequence,
+    subscription,
+    trigger,
+)
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
 from hearth.kube.controllerspec import ControllerSpec
@@ -16,4 +24,6 @@ CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]],
     inmemorychannel.controller,
     channel.controller,
     subscription.controller,
+    sequence.controller,
+    parallel.controller,
 )

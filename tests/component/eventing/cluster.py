@@ -126,7 +126,9 @@ def condition(obj, kind="Ready"):
 
 
 @contextlib.asynccontextmanager
-async def cluster(folder, *, with_broker=True, factories=ENGINES):
+async def cluster(
+    folder, *, with_broker=True, factories=ENGINES, make_config=lambda found: found.broker_config()
+):
     port = free_port()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(running_apiserver(folder / "api"))
@@ -141,7 +143,7 @@ async def cluster(folder, *, with_broker=True, factories=ENGINES):
         await stack.enter_async_context(running(lambda ready: control.run(config, ready)))
         if with_broker:
             await stack.enter_async_context(
-                running(lambda ready: broker.run(found.broker_config(), ready, factories=factories))
+                running(lambda ready: broker.run(make_config(found), ready, factories=factories))
             )
         yield found
 

@@ -31,11 +31,14 @@ from hearth.knative.resources import (
     CLUSTERDOMAINCLAIMS,
     CONFIGURATIONS,
     DOMAINMAPPINGS,
+    INMEMORYCHANNELS,
     KINGRESSES,
     KSERVICES,
+    PARALLELS,
     PODAUTOSCALERS,
     REVISIONS,
     ROUTES,
+    SEQUENCES,
     SUBSCRIPTIONS,
     TRIGGERS,
 )
@@ -85,6 +88,8 @@ NOT_ASKED = {
     ("update", "autoscaling.internal.knative.dev", "podautoscalers/finalizers"),
     ("update", "messaging.knative.dev", "channels/finalizers"),
     ("update", "messaging.knative.dev", "inmemorychannels/finalizers"),
+    ("update", "flows.knative.dev", "sequences/finalizers"),
+    ("update", "flows.knative.dev", "parallels/finalizers"),
     # Where two replicas reach for a Lease at the same moment, the second looks again.
     ("get", "coordination.k8s.io", "leases"),
 }
@@ -337,7 +342,7 @@ async def _send(hearth: Hearth) -> None:
 
 
 async def _subscribe(hearth: Hearth) -> None:
-    """A channel with a subscriber, which leaves it again."""
+    """A channel with a subscriber, which leaves it again; flows, one of which gets shorter."""
     await hearth.make(CHANNELS, "c", {})
     await hearth.ready(CHANNELS, "c")
     channel = {"apiVersion": CHANNELS.api_version, "kind": CHANNELS.kind, "name": "c"}
@@ -346,6 +351,14 @@ async def _subscribe(hearth: Hearth) -> None:
     await hearth.ready(SUBSCRIPTIONS, "s")
     await hearth.client.delete(SUBSCRIPTIONS, "s", "default")
     await hearth.until(lambda: hearth.gone(SUBSCRIPTIONS, "s"))
+    await hearth.make(PARALLELS, "p", {"branches": [{"subscriber": to}]})
+    await hearth.ready(PARALLELS, "p")
+    await hearth.make(SEQUENCES, "q", {"steps": [to, to]})
+    await hearth.ready(SEQUENCES, "q")
+    other = {"uri": "http://another.example.com"}
+    await hearth.change(SEQUENCES, "q", spec={"steps": [other]})
+    await hearth.until(lambda: hearth.gone(INMEMORYCHANNELS, "q-kn-sequence-1"))
+    await hearth.ready(SUBSCRIPTIONS, "q-kn-sequence-0")
 
 
 async def _strip(hearth: Hearth) -> None:

@@ -1,5 +1,7 @@
 """Conditions against those real Knative gave in the same situation."""
 
+import copy
+
 import pytest
 import yaml
 
@@ -7,12 +9,15 @@ from eventing.api import keys
 from eventing.kinds import broker as brokers
 from eventing.kinds import channel as channels
 from eventing.kinds import inmemorychannel as inmemorychannels
+from eventing.kinds import parallel as parallels
+from eventing.kinds import sequence as sequences
 from eventing.kinds import subscription as subscriptions
 from eventing.kinds import trigger as triggers
+from eventing.kinds.flowparts import Parts
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.destinations import Reference, Unresolved, reference_of, resolve
 from hearth.kube import meta
-from hearth.kube.plan import Create, Update, UpdateStatus
+from hearth.kube.plan import Create, Delete, Update, UpdateStatus
 from tests.recordings import EVENTING_WORLD, scenarios
 
 SETTINGS = ControlSettings("http://h", frozenset({keys.BROKER_CLASS}))
@@ -188,6 +193,63 @@ def test_subscriptions(name):
         assert bare(written(update)["status"]) == bare(subscription["status"])
 
 
+FLOWS = [("sequence", "Sequence", "q", sequences), ("parallel", "Parallel", "p", parallels)]
+
+
+@pytest.mark.parametrize(("world_name", "kind", "name", "module"), FLOWS)
+def test_flows(world_name, kind, name, module):
+    objects = world(world_name)
+    flow = objects[kind, name]
+    fresh_flow = {**flow, "status": {}}
+    made = {key: obj for key, obj in objects.items() if key[1].startswith(f"{name}-kn-")}
+    channels = {title: obj for (kind, title), obj in made.items() if kind == "InMemoryChannel"}
+    subscribed = {title: obj for (kind, title), obj in made.items() if kind == "Subscription"}
+    nothing = Parts(dict.fromkeys(channels), dict.fromkeys(subscribed))
+    plan = module.reconcile(module.Observed(fresh_flow, nothing), settings=SETTINGS, now=0)
+    created = [written(action) for action in plan.actions]
+    assert len(created) == len(channels) + len(subscribed)
+    for obj in created:
+        before = {**made[obj["kind"], obj["metadata"]["name"]]}
+        if obj["kind"] == "InMemoryChannel":
+            before["spec"] = {}  # its subscribers came later
+        assert as_made(obj) == as_made(before)
+    there = Parts(channels, subscribed)
+    plan = module.reconcile(module.Observed(fresh_flow, there), settings=SETTINGS, now=0)
+    [update] = plan.then
+    assert plan.actions == ()
+    assert without_times(bare(written(update)["status"])) == without_times(bare(flow["status"]))
+    assert written(update)["status"]["address"] == flow["status"]["address"]
+    done = module.Observed(written(update), there)
+    assert not module.reconcile(done, settings=SETTINGS, now=0)
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {k: without_times(v) for k, v in value.items() if k != "lastTransitionTime"}
+    return [without_times(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(("world_name", "kind", "name", "module"), FLOWS)
+def test_parts_that_nobody_wants_any_more_go(world_name, kind, name, module):
+    objects = world(world_name)
+    flow = copy.deepcopy(objects[kind, name])
+    field = "steps" if kind == "Sequence" else "branches"
+    del flow["spec"][field][1:]
+    made = {key: obj for key, obj in objects.items() if key[1].startswith(f"{name}-kn-")}
+    parts = Parts(
+        {title: obj for (kind, title), obj in made.items() if kind == "InMemoryChannel"},
+        {title: obj for (kind, title), obj in made.items() if kind == "Subscription"},
+    )
+    plan = module.reconcile(module.Observed(flow, parts), settings=SETTINGS, now=0)
+    gone = {action.name for action in plan.actions if isinstance(action, Delete)}
+    second = {title for _, title in made if title.endswith("-1")}
+    assert gone == second
+    stranger = {title: {**parts.channel(title), "metadata": {}} for title in parts.channels}
+    others = module.Observed(flow, Parts(stranger, {}))
+    plan = module.reconcile(others, settings=SETTINGS, now=0)
+    assert not [action for action in plan.actions if isinstance(action, Delete)]
+
+
 def test_subscription_without_a_channel():
     objects = world("subscription-no-channel")
     subscription = objects["Subscription", "s"]
@@ -203,7 +265,7 @@ def test_brokers_of_another_class_are_left_alone():
     assert not SETTINGS.serves(world("broker-other-class")["Broker", "default"])
 
 
-def test_every_world_of_ours_is_held_against_or_excused():
+def test_every_world_of_brokers_and_triggers_is_held_against_or_excused():
     names = {path.stem for path in scenarios(EVENTING_WORLD)}
     ours = {name for name in names if name.startswith(("broker", "trigger"))}
     held = {"broker", "broker-config-missing", "broker-delivery", "broker-other-class"}

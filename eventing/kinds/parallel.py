@@ -1,0 +1,209 @@
+"""Parallel: one channel before all branches, and one in each, before its subscriber.
+
+A branch without a filter is subscribed with its channel; one with a filter with that, whose replies
+go into its channel. ``reconcile`` is pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from eventing.api import keys
+from eventing.api.channelviews import SUBSCRIPTION_SOURCE
+from eventing.api.views import spec_of, status_of
+from eventing.kinds.flowparts import (
+    CHANNELS_READY,
+    FLOW_CONDITIONS,
+    NOT_READY,
+    SUBSCRIPTIONS_READY,
+    Parts,
+    address_of,
+    channel_ref,
+    delivery_of,
+    ensured_parts,
+    made_channel,
+    made_subscription,
+    subscription_state,
+)
+from eventing.kinds.references import References, Referrer
+from eventing.kinds.settings import ControlSettings
+from eventing.kinds.statuses import mark_no_policies, status_updates
+from hearth.knative.conditions import ConditionManager, ConditionSet
+from hearth.knative.resources import PARALLELS
+from hearth.kube import meta
+from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
+from hearth.kube.meta import Key, Object, name, namespace
+from hearth.kube.plan import Plan
+
+CONDITIONS = ConditionSet(keys.READY, FLOW_CONDITIONS)
+NAME = "parallel"
+PARALLEL_SOURCE = Source(PARALLELS)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The Parallel and its parts, those of branches that are no more included."""
+
+    parallel: Object
+    parts: Parts
+    look_again: float | None = None
+    """Seconds after which the kind of its channels may be there that was not."""
+
+
+def observe(references: References, lister: Lister, key: Key) -> Observed | None:
+    """Read a Parallel and its parts."""
+    lookup = references.lookup(Referrer(NAME, key))
+    parallel = lister.get(PARALLEL_SOURCE, *key)
+    if parallel is None or meta.is_deleting(parallel):
+        return None
+    # As many as there are branches now, or were when the status was written.
+    told = len(status_of(parallel).get("branchStatuses") or ())
+    numbers = range(max(told, len(_branches(parallel))))
+    inner = [_inner(parallel, number) for number in numbers]
+    filters = [_filter(parallel, number) for number in numbers]
+    parts = Parts.of(
+        parallel,
+        lookup,
+        lister,
+        channels=[_outer(parallel), *inner],
+        subscriptions=[*filters, *inner],
+    )
+    return Observed(parallel, parts, lookup.look_again)
+
+
+def _branches(parallel: Object) -> list[dict[str, Any]]:
+    branches: list[dict[str, Any]] = spec_of(parallel).get("branches") or []
+    return branches
+
+
+def _outer(parallel: Object) -> str:
+    return f"{name(parallel)}-kn-parallel"
+
+
+def _inner(parallel: Object, number: int) -> str:
+    """The name of a branch's channel, and of what is subscribed to it."""
+    return f"{name(parallel)}-kn-parallel-{number}"
+
+
+def _filter(parallel: Object, number: int) -> str:
+    return f"{name(parallel)}-kn-parallel-filter-{number}"
+
+
+def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
+    """Make the parts, and tell how they are."""
+    parallel, parts = observed.parallel, observed.parts
+
+    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
+        _mark(parallel, parts, status, conditions)
+        mark_no_policies(conditions)
+
+    updates = status_updates(PARALLELS, parallel, CONDITIONS, decide, now=now)
+    if parts.problem:
+        return Plan((), then=updates, requeue_after=observed.look_again)
+    numbers = range(len(_branches(parallel)))
+    names = [_outer(parallel), *(_inner(parallel, number) for number in numbers)]
+    subscriptions = [
+        make(parallel, number) for number in numbers for make in (_filtering, _subscribing)
+    ]
+    actions = ensured_parts(
+        parallel, parts, [made_channel(parallel, each) for each in names], subscriptions
+    )
+    return Plan(actions, then=updates, requeue_after=observed.look_again)
+
+
+def _filtering(parallel: Object, number: int) -> Object:
+    """From the one channel into the branch's, through its filter where it has one."""
+    given = _branches(parallel)[number].get("filter")
+    inner = {"ref": channel_ref(parallel, _inner(parallel, number))}
+    return made_subscription(
+        parallel,
+        _filter(parallel, number),
+        _outer(parallel),
+        subscriber=inner if given is None else given,
+        reply=None if given is None else inner,
+    )
+
+
+def _subscribing(parallel: Object, number: int) -> Object:
+    """From the branch's channel to its subscriber."""
+    branch, title = _branches(parallel)[number], _inner(parallel, number)
+    return made_subscription(
+        parallel,
+        title,
+        title,
+        subscriber=branch.get("subscriber"),
+        reply=branch.get("reply") or spec_of(parallel).get("reply"),
+        delivery=delivery_of(branch, namespace(parallel)),
+    )
+
+
+def _mark(
+    parallel: Object, parts: Parts, status: dict[str, Any], conditions: ConditionManager
+) -> None:
+    numbers = range(len(_branches(parallel)))
+    status["ingressChannelStatus"] = _channel_state(parallel, parts, _outer(parallel))
+    status["branchStatuses"] = states = [
+        {
+            "filterSubscriptionStatus": subscription_state(
+                parallel, parts, _filter(parallel, number)
+            ),
+            "filterChannelStatus": _channel_state(parallel, parts, _inner(parallel, number)),
+            "subscriberSubscriptionStatus": subscription_state(
+                parallel, parts, _inner(parallel, number)
+            ),
+        }
+        for number in numbers
+    ]
+    address = address_of(parts.channel(_outer(parallel)))
+    status.pop("address", None)
+    if address is None:
+        conditions.mark_false(keys.ADDRESSABLE, "emptyAddress", "addressable is nil")
+    else:
+        status["address"] = address
+        conditions.mark_true(keys.ADDRESSABLE)
+    channels = [status["ingressChannelStatus"], *(each["filterChannelStatus"] for each in states)]
+    _mark_all(CHANNELS_READY, "Channels", channels, parts.problem, conditions)
+    subscriptions = [
+        each[field]
+        for each in states
+        for field in ("filterSubscriptionStatus", "subscriberSubscriptionStatus")
+    ]
+    _mark_all(SUBSCRIPTIONS_READY, "Subscriptions", subscriptions, "", conditions)
+
+
+def _channel_state(parallel: Object, parts: Parts, title: str) -> dict[str, Any]:
+    """A channel counts as ready here once it has an address."""
+    ready: dict[str, Any] = {"type": keys.READY, "status": "True"}
+    if address_of(parts.channel(title)) is None:
+        ready |= {
+            "status": "False",
+            "reason": "NotAddressable",
+            "message": "Channel is not addressable",
+        }
+    return {"channel": channel_ref(parallel, title), "ready": ready}
+
+
+def _mark_all(
+    kind: str,
+    what: str,
+    states: list[dict[str, Any]],
+    problem: str,
+    conditions: ConditionManager,
+) -> None:
+    if states and all(each["ready"]["status"] == "True" for each in states):
+        conditions.mark_true(kind)
+    else:
+        conditions.mark_false(kind, f"{what}NotReady", problem or NOT_READY.format(what))
+
+
+def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
+    """Declare the controller that keeps Parallels."""
+    return ControllerSpec(
+        NAME,
+        PARALLEL_SOURCE,
+        partial(observe, references),
+        reconcile,
+        watches=(Watch(SUBSCRIPTION_SOURCE, owner_key(PARALLELS)),),
+    )
