@@ -73,7 +73,7 @@ async def _control(
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     references = References(manager, config.cluster_domain)
-    control = ControlSettings(config.broker_url, config.broker_classes)
+    control = ControlSettings(config.broker_url, config.broker_classes, config.cluster_domain)
     for make in CONTROLLERS:
         manager.add(make(references), lambda: control)
     async with asyncio.TaskGroup() as group:

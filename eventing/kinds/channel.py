@@ -9,6 +9,7 @@ from typing import Any
 from eventing.api import keys
 from eventing.api.channelviews import CHANNEL_SOURCE
 from eventing.api.views import spec_of, status_of
+from eventing.kinds.children import made_channel
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import SINK_FIELDS, mark_no_policies, status_updates
@@ -18,7 +19,7 @@ from hearth.knative.resources import CHANNELS
 from hearth.kube import meta
 from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import ControllerSpec, Lister
-from hearth.kube.meta import Key, Object, name, namespace, owner_reference
+from hearth.kube.meta import Key, Object, name, namespace
 from hearth.kube.plan import Create, Plan
 
 CONDITIONS = ConditionSet(
@@ -83,16 +84,9 @@ def make_backing(channel: Object) -> Object:
     spec = spec_of(channel)
     template = spec.get("channelTemplate") or {}
     delivery = {"delivery": spec["delivery"]} if spec.get("delivery") else {}
-    return {
-        "apiVersion": template.get("apiVersion"),
-        "kind": template.get("kind"),
-        "metadata": {
-            "name": name(channel),
-            "namespace": namespace(channel),
-            "ownerReferences": [owner_reference(channel)],
-        },
-        "spec": {**(template.get("spec") or {}), **delivery},
-    }
+    return made_channel(
+        channel, template, name(channel), {**(template.get("spec") or {}), **delivery}
+    )
 
 
 def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionManager) -> None:

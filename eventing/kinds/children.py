@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from eventing.api import keys
+from hearth.knative.resources import INMEMORYCHANNELS
 from hearth.kube import meta
-from hearth.kube.meta import Object
+from hearth.kube.meta import Object, namespace, owner_reference
 from hearth.kube.plan import Action, Create, Update
 from hearth.kube.resources import Resource
 
+_OURS = (INMEMORYCHANNELS.api_version, INMEMORYCHANNELS.kind)
 _HEAD = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
@@ -30,3 +34,42 @@ def _merged(before: Any, value: Any) -> Any:
     if isinstance(before, dict) and isinstance(value, dict):
         return {**before, **value}
     return value
+
+
+def head(owner: Object, title: str) -> dict[str, Any]:
+    """Return the metadata of what a kind makes of its own."""
+    return {
+        "name": title,
+        "namespace": namespace(owner),
+        "ownerReferences": [owner_reference(owner)],
+    }
+
+
+def made_channel(
+    owner: Object, template: Mapping[str, Any], title: str, spec: Mapping[str, Any]
+) -> Object:
+    """Return a channel of a template's kind, as admission leaves those of our own.
+
+    In a cluster the API server does not ask about what we write ourselves.
+    """
+    metadata = head(owner, title)
+    if (template.get("apiVersion"), template.get("kind")) == _OURS:
+        metadata["annotations"] = {keys.SUBSCRIBABLE_ANNOTATION: "v1"}
+    return {
+        "apiVersion": template.get("apiVersion"),
+        "kind": template.get("kind"),
+        "metadata": metadata,
+        "spec": {**spec, **with_delivery(spec, namespace(owner))},
+    }
+
+
+def with_delivery(part: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the delivery that a part gives, if it does, with its references in full."""
+    delivery: dict[str, Any] | None = part.get("delivery")
+    if not delivery:
+        return {}
+    ref = (delivery.get("deadLetterSink") or {}).get("ref")
+    if ref and not ref.get("namespace"):
+        sink = {**delivery["deadLetterSink"], "ref": {**ref, "namespace": where}}
+        delivery = {**delivery, "deadLetterSink": sink}
+    return {"delivery": delivery}

@@ -9,13 +9,14 @@ from typing import Any
 from eventing.api import keys
 from eventing.api.channelviews import SUBSCRIPTION_SOURCE
 from eventing.api.views import spec_of, status_of
+from eventing.kinds.children import head, made_channel
 from eventing.kinds.references import Lookup
 from hearth.knative.destinations import Reference, Unresolved
 from hearth.knative.resources import SUBSCRIPTIONS
 from hearth.kube import meta
 from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import Lister
-from hearth.kube.meta import Object, name, namespace, owner_reference
+from hearth.kube.meta import Object, name, namespace
 from hearth.kube.plan import Action, Create, Delete, Update
 
 CHANNELS_READY = "ChannelsReady"
@@ -93,15 +94,10 @@ def channel_ref(flow: Object, channel: str, *, in_full: bool = True) -> dict[str
     return ref | {"namespace": namespace(flow)} if in_full else ref
 
 
-def made_channel(flow: Object, channel: str) -> Object:
+def flow_channel(flow: Object, channel: str) -> Object:
     """Return a channel of a flow."""
     template = template_of(flow)
-    return {
-        "apiVersion": template.get("apiVersion"),
-        "kind": template.get("kind"),
-        "metadata": _metadata(flow, channel),
-        "spec": dict(template.get("spec") or {}),
-    }
+    return made_channel(flow, template, channel, template.get("spec") or {})
 
 
 def made_subscription(flow: Object, subscription: str, channel: str, **spec: Any) -> Object:
@@ -110,27 +106,9 @@ def made_subscription(flow: Object, subscription: str, channel: str, **spec: Any
     return {
         "apiVersion": SUBSCRIPTIONS.api_version,
         "kind": SUBSCRIPTIONS.kind,
-        "metadata": _metadata(flow, subscription),
+        "metadata": head(flow, subscription),
         "spec": {"channel": channel_ref(flow, channel, in_full=False), **given},
     }
-
-
-def _metadata(flow: Object, part: str) -> dict[str, Any]:
-    return {
-        "name": part,
-        "namespace": namespace(flow),
-        "ownerReferences": [owner_reference(flow)],
-    }
-
-
-def delivery_of(part: Mapping[str, Any], where: str) -> dict[str, Any] | None:
-    """Return the delivery of a step or branch as a Subscription has it once it is stored."""
-    delivery: dict[str, Any] | None = part.get("delivery")
-    ref = ((delivery or {}).get("deadLetterSink") or {}).get("ref")
-    if delivery is None or not ref or ref.get("namespace"):
-        return delivery
-    sink = {**delivery["deadLetterSink"], "ref": {**ref, "namespace": where}}
-    return {**delivery, "deadLetterSink": sink}
 
 
 def ensured_parts(

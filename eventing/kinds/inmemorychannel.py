@@ -21,7 +21,7 @@ from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import mark_dead_letter_sink, mark_no_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
-from hearth.knative.destinations import CLUSTER_DOMAIN, Resolution
+from hearth.knative.destinations import Resolution
 from hearth.knative.resources import INMEMORYCHANNELS
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
@@ -87,7 +87,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         mark_dead_letter_sink(
             observed.dead_letter_sink, status, conditions, reason=_UNRESOLVED_SINK
         )
-        host = f"{service_name(key(channel))}.{namespace(channel)}.svc.{CLUSTER_DOMAIN}"
+        host = f"{service_name(key(channel))}.{namespace(channel)}.svc.{settings.cluster_domain}"
         status["address"] = {"name": "http", "url": f"http://{host}"}
         conditions.mark_true(keys.ADDRESSABLE)
         mark_no_policies(conditions)

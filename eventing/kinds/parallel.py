@@ -13,6 +13,7 @@ from typing import Any
 from eventing.api import keys
 from eventing.api.channelviews import SUBSCRIPTION_SOURCE
 from eventing.api.views import spec_of, status_of
+from eventing.kinds.children import with_delivery
 from eventing.kinds.flowparts import (
     CHANNELS_READY,
     FLOW_CONDITIONS,
@@ -21,9 +22,8 @@ from eventing.kinds.flowparts import (
     Parts,
     address_of,
     channel_ref,
-    delivery_of,
     ensured_parts,
-    made_channel,
+    flow_channel,
     made_subscription,
     subscription_state,
 )
@@ -108,7 +108,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         make(parallel, number) for number in numbers for make in (_filtering, _subscribing)
     ]
     actions = ensured_parts(
-        parallel, parts, [made_channel(parallel, each) for each in names], subscriptions
+        parallel, parts, [flow_channel(parallel, each) for each in names], subscriptions
     )
     return Plan(actions, then=updates, requeue_after=observed.look_again)
 
@@ -135,7 +135,7 @@ def _subscribing(parallel: Object, number: int) -> Object:
         title,
         subscriber=branch.get("subscriber"),
         reply=branch.get("reply") or spec_of(parallel).get("reply"),
-        delivery=delivery_of(branch, namespace(parallel)),
+        **with_delivery(branch, namespace(parallel)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from eventing.api import keys
 from eventing.api.channelviews import SUBSCRIPTION_SOURCE
 from eventing.api.views import spec_of, status_of
+from eventing.kinds.children import with_delivery
 from eventing.kinds.flowparts import (
     CHANNELS_READY,
     FLOW_CONDITIONS,
@@ -17,10 +18,9 @@ from eventing.kinds.flowparts import (
     Parts,
     address_of,
     channel_ref,
-    delivery_of,
     ensured_parts,
+    flow_channel,
     is_ready,
-    made_channel,
     made_subscription,
     ready_of,
     subscription_state,
@@ -86,7 +86,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     updates = status_updates(SEQUENCES, sequence, CONDITIONS, decide, now=now)
     if parts.problem:
         return Plan((), then=updates, requeue_after=observed.look_again)
-    channels = [made_channel(sequence, each) for each in names]
+    channels = [flow_channel(sequence, each) for each in names]
     subscriptions = [_subscription(sequence, number) for number in range(len(names))]
     actions = ensured_parts(sequence, parts, channels, subscriptions)
     return Plan(actions, then=updates, requeue_after=observed.look_again)
@@ -102,7 +102,7 @@ def _subscription(sequence: Object, number: int) -> Object:
         title,
         subscriber={field: step[field] for field in _DESTINATION if field in step},
         reply=spec_of(sequence).get("reply") if is_last else following,
-        delivery=delivery_of(step, namespace(sequence)),
+        **with_delivery(step, namespace(sequence)),
     )
 
 

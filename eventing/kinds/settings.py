@@ -6,6 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from eventing.api.views import broker_class
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.meta import Object
 
 
@@ -17,6 +18,8 @@ class ControlSettings:
     """Where the ingress takes events, as producers reach it; without a slash at the end."""
     broker_classes: Set[str]
     """The classes that there is an engine for; Brokers of others belong to somebody else."""
+    cluster_domain: str = CLUSTER_DOMAIN
+    """What names of the cluster's Services end in."""
 
     def serves(self, broker: Object) -> bool:
         """Whether a Broker is ours."""

@@ -4,7 +4,8 @@
 request                                            what it is for
 =================================================  ==========================
 ``POST /NAMESPACE/NAME``                           a Broker
-any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names it
+any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names it; whatever
+                                                   the cluster's domain that follows
 =================================================  ==========================
 """
 
@@ -16,7 +17,6 @@ from typing import NamedTuple
 BROKER, CHANNEL = "broker", "channel"
 
 _SUFFIX = b"-kn-channel"
-_SERVICE_DOMAINS = (b"svc", b"svc.cluster.local")
 
 
 class Place(NamedTuple):
@@ -56,7 +56,7 @@ def place_of(authority: bytes, target: bytes) -> Place:
 def _channel_of(host: bytes) -> Place | None:
     service, _, rest = host.lower().partition(b".")
     namespace, _, domain = rest.partition(b".")
-    if not service.endswith(_SUFFIX) or not namespace or domain not in _SERVICE_DOMAINS:
+    if not service.endswith(_SUFFIX) or not namespace or domain.partition(b".")[0] != b"svc":
         return None
     name = service.removesuffix(_SUFFIX).decode("latin-1")
     return Place(CHANNEL, namespace.decode("latin-1"), name) if name else None

@@ -15,6 +15,7 @@ CHANNEL_HOST = b"c-kn-channel.ns.svc.cluster.local"
         (CHANNEL_HOST, b"/", Place(CHANNEL, "ns", "c")),
         (CHANNEL_HOST + b":80", b"/any/path/at/all", Place(CHANNEL, "ns", "c")),
         (b"C-KN-Channel.NS.svc", b"/", Place(CHANNEL, "ns", "c")),
+        (b"c-kn-channel.ns.svc.corp.example", b"/", Place(CHANNEL, "ns", "c")),
         (b"p-kn-parallel-0-kn-channel.ns.svc", b"", Place(CHANNEL, "ns", "p-kn-parallel-0")),
         (b"c-kn-channel.example.com", b"/ns/b", Place(BROKER, "ns", "b")),
         (b"-kn-channel.ns.svc", b"/ns/b", Place(BROKER, "ns", "b")),

@@ -1,0 +1,130 @@
+"""What our controllers make of what was admitted, admission would take and leave as it is.
+
+So API servers need not ask about it: see ``Endpoint.trusted_user``.
+"""
+
+import copy
+from typing import Any
+
+import pytest
+
+from eventing.api.admission import ADMISSION
+from eventing.api.settings import Settings
+from eventing.kinds import channel as channels
+from eventing.kinds import parallel as parallels
+from eventing.kinds import sequence as sequences
+from eventing.kinds.flowparts import Parts
+from eventing.kinds.settings import ControlSettings
+from hearth.knative.admission import decisions
+from hearth.knative.resources import CHANNELS, PARALLELS, SEQUENCES
+from hearth.kube.admission import AdmissionRequest
+from hearth.kube.meta import Object, name, namespace
+from hearth.kube.plan import Create
+
+KINDS = ADMISSION.by_kind()
+SETTINGS = Settings()
+CONTROL = ControlSettings("http://h", frozenset())
+SERVICE: Object = {"ref": {"apiVersion": "v1", "kind": "Service", "name": "one"}}
+DELIVERY: Object = {"retry": 3, "deadLetterSink": SERVICE}
+TEMPLATE: Object = {"apiVersion": "messaging.knative.dev/v1", "kind": "InMemoryChannel"}
+
+
+def channel(obj):
+    return channels.reconcile(channels.Observed(obj, None), settings=CONTROL, now=0)
+
+
+def sequence(obj):
+    names = [f"it-kn-sequence-{number}" for number in range(len(obj["spec"]["steps"]))]
+    parts = Parts(dict.fromkeys(names), dict.fromkeys(names))
+    return sequences.reconcile(sequences.Observed(obj, parts), settings=CONTROL, now=0)
+
+
+def parallel(obj):
+    parts = Parts({}, {})
+    return parallels.reconcile(parallels.Observed(obj, parts), settings=CONTROL, now=0)
+
+
+CASES: list[Any] = [
+    (CHANNELS, channel, {}),
+    (CHANNELS, channel, {"delivery": DELIVERY}),
+    (CHANNELS, channel, {"delivery": DELIVERY, "channelTemplate": TEMPLATE}),
+    (
+        CHANNELS,
+        channel,
+        {"channelTemplate": {**TEMPLATE, "spec": {"delivery": {"timeout": "PT1S"}}}},
+    ),
+    (
+        SEQUENCES,
+        sequence,
+        {
+            "channelTemplate": {**TEMPLATE, "spec": {"delivery": DELIVERY}},
+            "steps": [{**SERVICE, "delivery": DELIVERY}, {"uri": "http://two"}],
+            "reply": SERVICE,
+        },
+    ),
+    (SEQUENCES, sequence, {"steps": [SERVICE]}),
+    (
+        PARALLELS,
+        parallel,
+        {
+            "branches": [
+                {"filter": SERVICE, "subscriber": SERVICE, "delivery": DELIVERY},
+                {"subscriber": SERVICE, "reply": {"uri": "http://two"}},
+            ],
+            "reply": SERVICE,
+        },
+    ),
+]
+
+
+def request(resource, obj):
+    return AdmissionRequest(
+        uid="u",
+        group=resource.group,
+        version=resource.version,
+        kind=resource.kind,
+        resource=resource.plural,
+        operation="CREATE",
+        name=name(obj),
+        namespace=namespace(obj),
+        username="system:serviceaccount:knative-serving:hearth-control",
+        object=obj,
+    )
+
+
+def admitted(resource, spec):
+    """An object of a user's as the server stores it."""
+    given = {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {"name": "it", "namespace": "ns"},
+        "spec": copy.deepcopy(spec),
+    }
+    answer = decisions.default(KINDS, request(resource, given), SETTINGS)
+    assert answer.changed is not None, answer.message
+    judged, _ = decisions.validate(KINDS, request(resource, answer.changed), SETTINGS)
+    assert judged.allowed, judged.message
+    return {**answer.changed, "metadata": {**answer.changed["metadata"], "uid": "u"}}
+
+
+def without_user(obj):
+    """An object without the note of who made it."""
+    metadata = dict(obj["metadata"])
+    annotations = metadata.pop("annotations", {})
+    kept = {k: v for k, v in annotations.items() if not k.endswith(("/creator", "/lastModifier"))}
+    return {**obj, "metadata": metadata | ({"annotations": kept} if kept else {})}
+
+
+@pytest.mark.parametrize(("resource", "reconcile", "spec"), CASES)
+def test_nothing_is_added_to_what_controllers_make(resource, reconcile, spec):
+    made = [
+        each for each in reconcile(admitted(resource, spec)).actions if isinstance(each, Create)
+    ]
+    assert made
+    for child in made:
+        asked = request(child.resource, child.obj)
+        answer = decisions.default(KINDS, asked, SETTINGS)
+        assert answer.allowed, answer.message
+        assert without_user(answer.changed) == child.obj, child.resource.kind
+        judged, _ = decisions.validate(KINDS, asked, SETTINGS)
+        assert judged.allowed, f"{child.resource.kind}: {judged.message}"
