@@ -11,7 +11,6 @@ from eventing.api import (
     containersource,
     eventpolicy,
     eventtransform,
-    eventtype,
     integrationsink,
     integrationsource,
     jobsink,
@@ -21,7 +20,6 @@ from eventing.api import (
 )
 
 AWAITED = (
-    eventtype.DEFINITION,
     pingsource.DEFINITION,
     apiserversource.DEFINITION,
     containersource.DEFINITION,

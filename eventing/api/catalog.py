@@ -8,6 +8,7 @@ from __future__ import annotations
 from eventing.api import (
     broker,
     channel,
+    eventtype,
     inmemorychannel,
     parallel,
     sequence,
@@ -23,4 +24,5 @@ SERVED = (
     subscription.DEFINITION,
     sequence.DEFINITION,
     parallel.DEFINITION,
+    eventtype.DEFINITION,
 )

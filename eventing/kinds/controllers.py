@@ -8,6 +8,7 @@ from typing import Any
 from eventing.kinds import (
     broker,
     channel,
+    eventtype,
     inmemorychannel,
     parallel,
     sequence,
@@ -26,4 +27,5 @@ CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]],
     subscription.controller,
     sequence.controller,
     parallel.controller,
+    eventtype.controller,
 )

@@ -31,6 +31,7 @@ from hearth.knative.resources import (
     CLUSTERDOMAINCLAIMS,
     CONFIGURATIONS,
     DOMAINMAPPINGS,
+    EVENTTYPES,
     INMEMORYCHANNELS,
     KINGRESSES,
     KSERVICES,
@@ -342,13 +343,16 @@ async def _send(hearth: Hearth) -> None:
 
 
 async def _subscribe(hearth: Hearth) -> None:
-    """A channel with a subscriber, which leaves it again; flows, one of which gets shorter."""
+    """A channel with a type and a subscriber, who leaves it; flows, one of which gets shorter."""
     await hearth.make(CHANNELS, "c", {})
     await hearth.ready(CHANNELS, "c")
     channel = {"apiVersion": CHANNELS.api_version, "kind": CHANNELS.kind, "name": "c"}
     to = {"uri": "http://subscriber.example.com"}
     await hearth.make(SUBSCRIPTIONS, "s", {"channel": channel, "subscriber": to})
     await hearth.ready(SUBSCRIPTIONS, "s")
+    attributes = [{"name": "type", "value": "t"}]
+    await hearth.make(EVENTTYPES, "t", {"reference": channel, "attributes": attributes})
+    await hearth.ready(EVENTTYPES, "t")
     await hearth.client.delete(SUBSCRIPTIONS, "s", "default")
     await hearth.until(lambda: hearth.gone(SUBSCRIPTIONS, "s"))
     await hearth.make(PARALLELS, "p", {"branches": [{"subscriber": to}]})

@@ -8,6 +8,7 @@ import yaml
 from eventing.api import keys
 from eventing.kinds import broker as brokers
 from eventing.kinds import channel as channels
+from eventing.kinds import eventtype as event_types
 from eventing.kinds import inmemorychannel as inmemorychannels
 from eventing.kinds import parallel as parallels
 from eventing.kinds import sequence as sequences
@@ -259,6 +260,34 @@ def test_subscription_without_a_channel():
     [update] = plan.then
     assert plan.actions == ()
     assert bare(written(update)["status"]) == bare(subscription["status"])
+
+
+def test_type_of_events_of_something_that_is_there():
+    objects = world("pingsource")
+    [event_type] = (found for (kind, _), found in objects.items() if kind == "EventType")
+    assert event_type_status(event_type, {"kind": "Service"}) == bare(event_type["status"])
+
+
+@pytest.mark.parametrize(
+    ("reference", "referred", "told"),
+    [
+        (None, None, ("True", "ReferenceNotSet")),
+        ({"name": ""}, None, ("True", "ReferenceNotSet")),
+        ({"name": "b"}, None, ("False", "ResourceDoesNotExist")),
+        ({"name": "b"}, Unresolved("no such kind"), ("Unknown", "ReferenceGetFailed")),
+    ],
+)
+def test_types_of_events_of_what_is_not_there(reference, referred, told):
+    event_type = {"metadata": {"generation": 1}, "spec": {"reference": reference}}
+    ready, exists = event_type_status(event_type, referred)["conditions"]
+    assert (exists["status"], exists.get("reason")) == told
+    assert ready["status"] == told[0]
+
+
+def event_type_status(event_type, referred):
+    observed = event_types.Observed(fresh(event_type), referred)
+    [update] = event_types.reconcile(observed, settings=SETTINGS, now=0).actions
+    return bare(written(update)["status"])
 
 
 def test_brokers_of_another_class_are_left_alone():
