@@ -33,6 +33,8 @@ def show_cluster_status(kubeconfig: Path, output: str) -> int:
     """Print the report as a table or as JSON; return the exit code."""
     try:
         report = asyncio.run(_report(kubeconfig))
+    except Forbidden as error:
+        raise UserError(f"{error.message}. It takes {error.rule or 'the right to it'}") from error
     except ApiError as error:
         raise UserError(error.message) from error
     if output == "json":
@@ -136,8 +138,8 @@ def _print_tables(report: Mapping[str, Any]) -> None:
     if report["remark"]:
         console.print(f"          {report['remark']}", markup=False)
     console.print()
-    columns = {"COMPONENT": "name", "NAMESPACE": "namespace", "READY": "ready",
-               "VERSION": "version", "RESTARTS": "restarts", "LEADER": "leader"}  # fmt: skip
+    columns = {"COMPONENT": "name", "READY": "ready", "VERSION": "version",
+               "RESTARTS": "restarts", "LEADER": "leader"}  # fmt: skip
     if any(component["trouble"] for component in report["components"]):
         columns["TROUBLE"] = "trouble"
     console.print(table(columns, report["components"]))

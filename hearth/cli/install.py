@@ -26,7 +26,7 @@ from hearth.install.preflight import missing_rights, needed_rights, refusals
 from hearth.install.progress import gateway_address
 from hearth.install.uninstaller import Leaving, claims_left, leaving, uninstall
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError
+from hearth.kube.errors import ApiError, Forbidden
 from hearth.kube.install import config_folder
 from hearth.kube.meta import Object, name, namespace
 
@@ -97,7 +97,10 @@ async def _install(cluster: Cluster, options: InstallOptions, chosen: Choice) ->
 
 
 async def _last_choice(cluster: Cluster, here: str) -> Choice:
-    return bundle.recorded(await cluster.find(bundle.record(Choice(), "")), here)
+    try:
+        return bundle.recorded(await cluster.find(bundle.record(Choice(), "")), here)
+    except Forbidden:
+        return Choice()  # all rights that are missing are told together, and nothing is done
 
 
 async def _check(cluster: Cluster, objects: Sequence[Object], here: str, *, upgrade: bool) -> None:

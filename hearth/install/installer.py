@@ -188,9 +188,10 @@ class Installer:
         loop = asyncio.get_running_loop()
         began = tell_at = loop.time()
         told, repeat_at = list[str](), began
-        pending = [obj for obj in objects if obj["kind"] in WAITED_FOR]
-        while lacking := await self._lacking(pending):
-            pending, now = [obj for obj, _ in lacking], loop.time()
+        # All of them each time: one that was in service may be asked for more by another.
+        waited_for = [obj for obj in objects if obj["kind"] in WAITED_FOR]
+        while lacking := await self._lacking(waited_for):
+            now = loop.time()
             if now > began + seconds:
                 raise NotReady("\n".join(await self._reasons(lacking)))
             if now >= tell_at:

@@ -71,8 +71,8 @@ async def uninstall(
         await remove(cluster, obj)
         say(f"removed {describe(obj)}")
     loop = asyncio.get_running_loop()
-    deadline, left = loop.time() + seconds, list(removed)
-    while left := [obj for obj in left if await _is_there(cluster, obj)]:
+    deadline = loop.time() + seconds
+    while left := [obj for obj in removed if await _is_there(cluster, obj)]:
         if loop.time() > deadline:
             names = ", ".join(describe(obj) for obj in left)
             raise NotReady(f"not gone yet: {names}; finalizers may hold them")

@@ -42,6 +42,7 @@ def main() -> int:
     )
     parser.add_argument("--services", type=int, default=30, help="of starts")
     parser.add_argument("--many", type=int, default=1000, help="Services of many")
+    parser.add_argument("--rate", type=float, default=5.0, help="at which many are made, a second")
     parser.add_argument("--kill", metavar="COMMAND", help="ends {container}, the id of one, "
                         "on its node; by default its pod is deleted at once")  # fmt: skip
     parser.add_argument("only", nargs="*", default=list(MEASUREMENTS), choices=MEASUREMENTS)
@@ -73,7 +74,9 @@ async def _measure(options: argparse.Namespace) -> list[Row]:
                 case "events":
                     found += await kills.of_events(client, installation)
                 case "many":
-                    found += await many.measured(client, installation, served, options.many)
+                    found += await many.measured(
+                        client, installation, served, number=options.many, rate=options.rate
+                    )
         return found
 
 

@@ -20,6 +20,8 @@ NAMESPACES = ("knative-serving", "knative-eventing")
 _COMPONENT = "app.kubernetes.io/component"
 _COMPONENTS = "(control,activator,broker)"
 _METRICS_PORT = 9090
+Used = dict[str, tuple[float, float]]
+"""CPU seconds and resident bytes, by component and pod."""
 _SAMPLE = re.compile(r"^(process_cpu_seconds_total|process_resident_memory_bytes) (\S+)$", re.M)
 
 
@@ -65,7 +67,7 @@ class Installation:
         )
         await process.wait()
 
-    async def used(self) -> dict[str, tuple[float, float]]:
+    async def used(self) -> Used:
         """CPU seconds and resident bytes so far, by ``component/pod``, as the pods tell."""
         found = {}
         async with aiohttp.ClientSession() as session:

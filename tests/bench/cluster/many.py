@@ -15,41 +15,49 @@ from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
 from hearth.kube.resources import CONFIGMAPS
 from hearth.kube.views import Pod
-from tests.bench.cluster.installation import NAMESPACES, Installation
+from tests.bench.cluster.installation import NAMESPACES, Installation, Used
 from tests.bench.cluster.served import Served
 from tests.bench.cluster.writes import Writes
 from tests.bench.rows import Row, percentile, row
 
-RATE = 5.0
 SETTLE_SECONDS = 30.0
 _ASLEEP = {"autoscaling.knative.dev/initial-scale": "0"}
 
 
 async def measured(
-    client: KubeClient, installation: Installation, served: Served, number: int
+    client: KubeClient, installation: Installation, served: Served, *, number: int, rate: float
 ) -> list[Row]:
-    """Rows for a number of Services made at a steady rate."""
+    """Rows for a number of Services made at a rate of so many a second."""
     async with _zero_is_allowed(client):
-        before = await _memory(installation)
-        took = await _make(served, number)
+        before = await installation.used()
+        took = await _make(served, number, rate)
         await asyncio.sleep(SETTLE_SECONDS)
-        weight = (await _memory(installation) - before) / number / 1e3
+        cpu, weight = _growth(before, await installation.used())
         restart = await _restart(client, installation, served)
-    title = f"{number} Services at {RATE:g}/s"
+    title = f"{number} Services at {rate:g}/s"
     return [
         row(f"{title}: create to Ready, p95", [percentile(took, 0.95)], "s", at_most=2),
         row(f"{title}: create to Ready, median", took, "s"),
-        row(f"{title}: memory of all pods for each", [weight], "KB", at_most=150),
+        row(f"{title}: CPU of all pods for each", [cpu / number * 1e3], "ms"),
+        row(f"{title}: memory of all pods for each", [weight / number / 1e3], "KB", at_most=150),
         *restart,
     ]
 
 
-async def _make(served: Served, number: int) -> list[float]:
+def _growth(before: Used, after: Used) -> tuple[float, float]:
+    """CPU seconds and bytes that were added meanwhile."""
+    pods = after.keys()
+    cpu = sum(after[pod][0] - before[pod][0] for pod in pods)
+    memory = sum(after[pod][1] - before[pod][1] for pod in pods)
+    return cpu, memory
+
+
+async def _make(served: Served, number: int, rate: float) -> list[float]:
     loop = asyncio.get_running_loop()
     began, took = loop.time(), list[float]()
 
     async def make(which: int) -> None:
-        await asyncio.sleep(max(0.0, began + which / RATE - loop.time()))
+        await asyncio.sleep(max(0.0, began + which / rate - loop.time()))
         took.append((await served.create(f"many-{which}", _ASLEEP)).whole / 1000)
         if len(took) % 100 == 0:
             print(f"many: {len(took)} ready", file=sys.stderr, flush=True)
@@ -58,10 +66,6 @@ async def _make(served: Served, number: int) -> list[float]:
         for which in range(number):
             group.create_task(make(which))
     return took
-
-
-async def _memory(installation: Installation) -> float:
-    return sum(resident for _, resident in (await installation.used()).values())
 
 
 async def _restart(client: KubeClient, installation: Installation, served: Served) -> list[Row]:
