@@ -10,7 +10,9 @@ import pytest
 from eventing.api import admission as eventing
 from hearth.cli.components import CONTROL_USER
 from hearth.install.kustomize import render
+from hearth.install.preflight import OLDEST_MINOR
 from hearth.kube.meta import Object, labels, name, namespace
+from hearth.kube.resources import CRDS
 from hearth.kube.webhooks import Webhook
 from serving.webhook import admission as serving
 
@@ -129,3 +131,34 @@ def test_webhooks_trust_the_account_that_control_runs_as() -> None:
     [control] = [obj for obj in WORKLOADS if name(obj) == "hearth-control"]
     account = control["spec"]["template"]["spec"]["serviceAccountName"]
     assert f"system:serviceaccount:{namespace(control)}:{account}" == CONTROL_USER
+
+
+SINCE_MINOR = {
+    "x-kubernetes-validations": 29,
+    "appArmorProfile": 30,
+    "matchConditions": 30,
+    "sleep": 30,
+    "selectableFields": 31,
+    "trafficDistribution": 31,
+    "supplementalGroupsPolicy": 33,
+    "resizePolicy": 33,
+    "optionalOldSelf": 33,
+    "restartPolicyRules": 35,
+}
+"""From which Kubernetes 1.x on a field is on without a feature gate."""
+
+
+def fields_of(value: Any) -> set[str]:
+    if isinstance(value, list):
+        return {field for each in value for field in fields_of(each)}
+    if not isinstance(value, dict):
+        return set()
+    return set(value) | fields_of(list(value.values()))
+
+
+@pytest.mark.parametrize("obj", OBJECTS, ids=lambda obj: f"{obj['kind']} {name(obj)}")
+def test_nothing_is_newer_than_the_oldest_kubernetes_that_is_taken(obj: Object) -> None:
+    schema_of_pods = {"sleep", "appArmorProfile", "supplementalGroupsPolicy", "resizePolicy"}
+    known = {"restartPolicyRules", *schema_of_pods} if obj["kind"] == CRDS.kind else set()
+    newer = {field for field in fields_of(obj) & SINCE_MINOR.keys() - known}
+    assert [field for field in newer if SINCE_MINOR[field] > OLDEST_MINOR] == []
