@@ -171,16 +171,10 @@ def test_a_revision_that_gets_no_traffic_does_not_count() -> None:
 NOT_SERVED = {
     "apiserversource": {"ApiServerSource"},
     "broker-other-class": {"Broker"},
-    "channel-subscription": {"Channel", "Subscription"},
     "containersource": {"ContainerSource"},
-    "imc": {"InMemoryChannel"},
-    "parallel": {"Parallel"},
     "pingsource": {"PingSource"},
     "pingsource-no-sink": {"PingSource"},
-    "sequence": {"Sequence"},
     "sinkbinding": {"SinkBinding"},
-    "subscription-no-channel": {"Subscription"},
-    "trigger-filters": {"Trigger"},
 }
 
 
