@@ -143,6 +143,8 @@ class Backend:
         now = self._context.clock()
         self.throttler.mark_reached(pod, now)
         self._note_ready(now)
+        if self._context.sharing is not None:
+            self._context.sharing.changed(self)
 
     @property
     def can_probe(self) -> bool:

@@ -224,14 +224,17 @@ class Sharing:
                 self._ask_soon(share)
 
     def flush(self) -> None:
-        """Tell owners what waits for their pods and what is under way there, if it is news."""
+        """Tell owners what is under way in their pods and what waits for them, if it is news.
+
+        In this order: a slot that came back because its pod refused it is not given again.
+        """
+        untold, self._untold = self._untold, {}
+        for share in untold:
+            self._tell(share.name, share.places.news(self.members.owner))
         asking, self._asking = self._asking, {}
         for share in asking:
             for owner in share.wanted(self.members):
                 self._want(owner, share, share.throttler.waiting)
-        untold, self._untold = self._untold, {}
-        for share in untold:
-            self._tell(share.name, share.places.news(self.members.owner))
 
     def _ask_soon(self, share: Share) -> None:
         self._asking[share] = None

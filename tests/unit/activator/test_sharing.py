@@ -95,6 +95,7 @@ class Activator:
     def probe(self) -> None:
         for pod in self.throttler.unreached():
             self.throttler.mark_reached(pod, self.world.now)
+            self.sharing.look(TARGET, self, self.world.now)
         self.admit()
 
     def see(self, pods: frozenset[int]) -> None:
@@ -143,6 +144,7 @@ class World:
         self.lingering: list[tuple[float, str]] = []
         """Requests of killed activators: until when the application works on them, and where."""
         self.numbers = iter(range(10_000))
+        self.messages: Counter[str] = Counter()
 
     def start(self, name: str = "") -> Activator:
         """A new one knows whom the cluster lists before it does anything."""
@@ -163,6 +165,7 @@ class World:
     def say(self, sender: str, receiver: str, message: Message) -> None:
         if receiver in self.activators and (sender, receiver) not in self.cut:
             self.channels[sender, receiver].append(message)
+            self.messages[message[0]] += 1
 
     def cut_off(self, sender: str, receiver: str, arriving: int) -> None:
         """Of what has been said since the hello only so much arrives, and then the end."""
@@ -496,7 +499,7 @@ def test_what_a_killed_one_had_stays_taken_for_a_while() -> None:
     assert len(first.flying) == 4
 
 
-def test_a_refused_slot_goes_back_and_its_pod_is_not_given_again() -> None:
+def test_a_refused_slot_goes_back_and_its_pod_is_not_given_before_both_have_reached_it() -> None:
     world = World()
     world.pods = frozenset({1})
     two = [world.start(), world.start()]
@@ -505,13 +508,20 @@ def test_a_refused_slot_goes_back_and_its_pod_is_not_given_again() -> None:
     borrower = next(each for each in two if each is not owner)
     borrower.arrive()
     world.deliver_all()
-    [pod] = borrower.flying
-    borrower.flying.clear()
-    borrower.throttler.release(pod)
-    borrower.throttler.mark_refused(pod, world.now)
+    given = world.messages["grant"]
+    borrower.finish(is_refused=True)
     world.deliver_all()
     assert owner.throttler.own == []
     assert next(iter(owner.throttler.pods.values())).suspect
+    # It was not given once more before the owner knew.
+    assert world.messages["grant"] == given
+    owner.probe()
+    world.deliver_all()
+    assert borrower.flying == []
+    for each in (owner, borrower):
+        each.probe()
+    world.deliver_all()
+    assert len(borrower.flying) == 1
 
 
 # -- what chance has found -----------------------------------------------------------------------
