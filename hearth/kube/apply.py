@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,8 @@ from hearth.kube.resources import Resource
 
 Seen = Callable[[Resource, Object], None]
 """Told of every object the server answered with, for instance to put it into a cache."""
-Expecting = Callable[[Resource, Object], AbstractContextManager[None]]
-"""Shows an object as a write is about to make it, for as long as the write is under way."""
+Around = Callable[[Write], AbstractAsyncContextManager[None]]
+"""Brackets a write: may have it wait, and may tell others of it while it is under way."""
 Record = Callable[[Event], None]
 """Takes an Event to be written in the background."""
 
@@ -26,7 +26,7 @@ def _nobody_sees(_resource: Resource, _obj: Object) -> None:
     """Without caches an answer is for nobody."""
 
 
-def _nobody_expects(_resource: Resource, _obj: Object) -> AbstractContextManager[None]:
+def _nothing_around(_write: Write) -> AbstractAsyncContextManager[None]:
     return nullcontext()
 
 
@@ -37,13 +37,13 @@ async def apply_plan(
     manager: str,
     record: Record,
     seen: Seen = _nobody_sees,
-    expecting: Expecting = _nobody_expects,
+    around: Around = _nothing_around,
 ) -> None:
     """Carry a plan out. Raise ``Retryable`` where the objects were changed meanwhile.
 
     The actions of a stage run side by side; its Events are recorded when all of them are done.
     """
-    write = partial(_act, client, manager=manager, seen=seen, expecting=expecting)
+    write = partial(_act, client, manager=manager, seen=seen, around=around)
     for stage in (plan.actions, plan.then):
         if not stage:
             continue
@@ -63,20 +63,16 @@ async def _run_stage(writes: list[Coroutine[Any, Any, None]]) -> None:
 
 
 async def _act(
-    client: KubeClient, write: Write, *, manager: str, seen: Seen, expecting: Expecting
+    client: KubeClient, write: Write, *, manager: str, seen: Seen, around: Around
 ) -> None:
-    shown: AbstractContextManager[None] = nullcontext()
-    if isinstance(write, UpdateStatus) and write.is_foretold:
-        shown = expecting(write.resource, write.obj)
     try:
-        if isinstance(write, Delete):
-            await _delete(client, write)
-            return
-        with shown:
-            answer = await _write(client, write, manager=manager)
+        async with around(write):
+            if isinstance(write, Delete):
+                await _delete(client, write)
+            else:
+                seen(write.resource, await _write(client, write, manager=manager))
     except (Conflict, AlreadyExists) as error:
         raise Retryable(error.message) from error
-    seen(write.resource, answer)
 
 
 async def _write(

@@ -11,8 +11,8 @@ are as warm as its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from hearth.kube.apply import apply_plan
@@ -33,9 +33,10 @@ from hearth.kube.events import EventRecorder
 from hearth.kube.guards import caught, keep_running
 from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.meta import Key, Object, key
-from hearth.kube.plan import Plan
+from hearth.kube.plan import Patch, Plan, UpdateStatus, Write
 from hearth.kube.reconciler import Reconciler
 from hearth.kube.resources import Resource
+from hearth.kube.turns import Turns
 
 RESYNC_SECONDS = 36_000.0
 """How often everything is looked at though nothing has changed (knative.dev/pkg's period)."""
@@ -66,6 +67,7 @@ class Manager(Lister):
         self._controllers: dict[str, tuple[Controller, Source | None]] = {}
         self._runnables: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._group: asyncio.TaskGroup | None = None
+        self._turns = Turns()
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -178,7 +180,7 @@ class Manager(Lister):
             manager=manager,
             record=partial(self.events.record, component=manager),
             seen=self._seen,
-            expecting=self._expecting,
+            around=self._around,
         )
 
     def _caches_of(self, resource: Resource) -> Iterable[WatchCache]:
@@ -188,11 +190,16 @@ class Manager(Lister):
         for cache in self._caches_of(resource):
             cache.put(obj)
 
-    @contextmanager
-    def _expecting(self, resource: Resource, obj: Object) -> Iterator[None]:
-        with ExitStack() as shown:
-            for cache in self._caches_of(resource):
-                shown.enter_context(cache.expecting(obj))
+    @asynccontextmanager
+    async def _around(self, write: Write) -> AsyncIterator[None]:
+        """Show what is foretold; keep patches in order, which no version of the object does."""
+        async with AsyncExitStack() as around:
+            if isinstance(write, UpdateStatus) and write.is_foretold:
+                for cache in self._caches_of(write.resource):
+                    around.enter_context(cache.expecting(write.obj))
+            elif isinstance(write, Patch):
+                whose = write.resource, write.namespace, write.name
+                await around.enter_async_context(self._turns.of(whose))
             yield
 
     def enqueue(self, controller: str, item: Key) -> None:

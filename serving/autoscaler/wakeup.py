@@ -17,9 +17,9 @@ from hearth.kube.plan import Patch, Plan
 
 log = logging.getLogger(__name__)
 
-QUIET_SECONDS = 0.2
+QUIET_SECONDS = 2.0
 """After a wake-up nothing is written about it until a pod is ready, at most for this long: who
-waits for the pod shall not wait for our status updates."""
+waits for the pod shall not wait for our status updates. A container on a node takes a second."""
 
 
 class WakeTarget(Protocol):
