@@ -19,8 +19,15 @@ _REREAD_SECONDS = 60.0
 """How old a token may be that a file holds: as client-go has it. Kubelets renew well ahead."""
 
 
+Certificate = tuple[bytes, bytes]
+"""Certificate and key, as PEM."""
+
+
 class Authorization(Protocol):
     """Who we are, where that is not said once and for all."""
+
+    certificate: Certificate | None
+    """The client certificate to show from now on; None where there is none that is renewed."""
 
     async def header(self, *, rejected: str | None = None) -> str | None:
         """Return the value of the header ``Authorization``; a new one for one that was refused."""
@@ -31,6 +38,7 @@ class TokenFile(Authorization):
     """A token in a file that somebody else renews, as the kubelet does for a service account."""
 
     def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
+        self.certificate = None
         self._path = path
         self._clock = clock
         self._header: str | None = None
@@ -52,8 +60,7 @@ class Access:
     server: str
     token: str | None = None
     ca_pem: str | None = None
-    client_certificate: tuple[bytes, bytes] | None = None
-    """Certificate and key, as PEM."""
+    client_certificate: Certificate | None = None
     verify: bool = True
     server_name: str | None = None
     """What the server's certificate is for, where that is not the server's address."""

@@ -12,14 +12,14 @@ import io
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
 import orjson
 
-from hearth.kube.access import Access
+from hearth.kube.access import Access, Certificate
 from hearth.kube.errors import ApiError, error_for, unreachable
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.meta import Object, name, namespace
@@ -57,7 +57,9 @@ class KubeClient:
         user_agent: str = "hearth",
         watch_silence_seconds: float = WATCH_SILENCE_SECONDS,
     ) -> None:
+        self._access = access
         self._server = access.server
+        self._ssl = access.ssl_context()
         self._watch_silence_seconds = watch_silence_seconds
         self._user_agent = user_agent
         headers = {"Accept": "application/json", "User-Agent": user_agent}
@@ -68,7 +70,7 @@ class KubeClient:
         self._session = aiohttp.ClientSession(
             headers=headers,
             proxy=access.proxy,
-            connector=aiohttp.TCPConnector(ssl=access.ssl_context(), limit=0, keepalive_timeout=60),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -308,6 +310,7 @@ class KubeClient:
             if content is not None:
                 options["data"] = _payload(content[1])
             refused, shown = shown, await self._identify(headers, refused=shown)
+            options["ssl"] = self._ssl
             async with self._session.request(
                 method, self._server + path, params=query, **options
             ) as response:
@@ -325,9 +328,16 @@ class KubeClient:
         if self._authorization is None:
             return None
         who = await self._authorization.header(rejected=refused)
+        self._show(self._authorization.certificate)
         if who is not None:
             headers["Authorization"] = who
         return who
+
+    def _show(self, certificate: Certificate | None) -> None:
+        """Open connections of their own for a new client certificate; old ones end unused."""
+        if certificate is not None and certificate != self._access.client_certificate:
+            self._access = replace(self._access, client_certificate=certificate)
+            self._ssl = self._access.ssl_context()
 
 
 def wait_asked_for(status: int, retry_after: str | None) -> float | None:

@@ -13,13 +13,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hearth.kube.access import Access, Authorization
-from hearth.kube.clock import Clock
+from cryptography import x509
+
+from hearth.kube.access import Access, Authorization, Certificate
+from hearth.kube.clock import Clock, wall_clock
 
 log = logging.getLogger(__name__)
 
 _ASK_SECONDS = 60.0
 """How long a header is used before the plugin is asked anew, which has five minutes in hand."""
+_RENEW_SECONDS = 300.0
+"""How long before its end a certificate is fetched anew."""
 _MISSING = (
     "{path} fetches its credentials (by a program, OIDC or a password), which takes the official "
     "client: pip install 'hearth-serving[cluster]'"
@@ -30,18 +34,16 @@ _NOTHING = (
 )
 
 
-def access_by_plugins(path: Path, *, clock: Clock = time.monotonic) -> Access:
+def access_by_plugins(
+    path: Path, *, clock: Clock = time.monotonic, wall: Clock = wall_clock
+) -> Access:
     """Return what the current context says; raise ValueError where nothing comes of it."""
-    plugin = Plugin(path, clock=clock)
+    plugin = Plugin(path, clock=clock, wall=wall)
     loaded = plugin.load()
     return Access(
         server=loaded.host.rstrip("/"),
         ca_pem=Path(loaded.ssl_ca_cert).read_text() if loaded.ssl_ca_cert else None,
-        client_certificate=(
-            (Path(loaded.cert_file).read_bytes(), Path(loaded.key_file).read_bytes())
-            if loaded.cert_file and loaded.key_file
-            else None
-        ),
+        client_certificate=plugin.certificate,
         verify=bool(loaded.verify_ssl),
         server_name=loaded.tls_server_name,
         proxy=loaded.proxy,
@@ -52,9 +54,11 @@ def access_by_plugins(path: Path, *, clock: Clock = time.monotonic) -> Access:
 class Plugin(Authorization):
     """What the official client says who we are; it may run a program to know."""
 
-    def __init__(self, path: Path, *, clock: Clock) -> None:
+    def __init__(self, path: Path, *, clock: Clock, wall: Clock) -> None:
+        self.certificate: Certificate | None = None
         self._path = path
         self._clock = clock
+        self._wall = wall
         self._loaded: Any = None
         self._header: str | None = None
         self._asked_at = 0.0
@@ -76,6 +80,8 @@ class Plugin(Authorization):
             raise ValueError(f"{self._path}: {error}") from error
         if not loaded.api_key and not loaded.cert_file:
             raise ValueError(_NOTHING.format(path=self._path))
+        if loaded.cert_file and loaded.key_file:
+            self.certificate = _read(loaded.cert_file), _read(loaded.key_file)
         self._loaded = loaded
         return loaded
 
@@ -90,10 +96,20 @@ class Plugin(Authorization):
             return self._header
 
     def _ask(self, *, is_refused: bool) -> str | None:
-        if is_refused:
+        if is_refused or self._is_ending():
             try:
                 self.load()
             except ValueError as error:  # the refusal is what the caller is told
                 log.warning("credentials not renewed", extra={"error": str(error)})
         header: str | None = self._loaded.get_api_key_with_prefix("BearerToken")
         return header
+
+    def _is_ending(self) -> bool:
+        if self.certificate is None:
+            return False
+        end = x509.load_pem_x509_certificate(self.certificate[0]).not_valid_after_utc
+        return end.timestamp() - self._wall() < _RENEW_SECONDS
+
+
+def _read(path: str) -> bytes:
+    return Path(path).read_bytes()

@@ -31,6 +31,7 @@ from hearth.kube.certificates import AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, KE
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import Unauthorized, Unavailable
 from hearth.kube.kubeconfig import access_of
+from hearth.kube.plugins import access_by_plugins
 from hearth.kube.resources import NAMESPACES
 
 NOW = datetime.datetime.now(tz=datetime.UTC)
@@ -247,15 +248,15 @@ def tls(files: dict[str, bytes]) -> ssl.SSLContext:
     return context
 
 
-def client_certificate(files: dict[str, bytes]) -> tuple[bytes, bytes]:
-    """A certificate for a user, of the same authority, and its key."""
+def client_certificate(files: dict[str, bytes], user: str = "me") -> tuple[bytes, bytes]:
+    """A certificate for a user, of the same authority and good for an hour, and its key."""
     [authority] = x509.load_pem_x509_certificates(files[AUTHORITIES])
     signer = serialization.load_pem_private_key(files[AUTHORITY_KEY], None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "me")]))
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user)]))
         .issuer_name(authority.subject)
         .public_key(key.public_key())
         .serial_number(1)
@@ -289,6 +290,53 @@ async def test_client_certificates(tmp_path: Path, in_files: bool) -> None:
         with pytest.raises(Unavailable):
             await can_read(kubeconfig(tmp_path, {"token": "x"}, cluster))
         await can_read(kubeconfig(tmp_path, user, cluster))
+
+
+PRINTS_CERTIFICATE = """
+status = {"clientCertificateData": (folder / "crt").read_text(),
+          "clientKeyData": (folder / "key").read_text()}
+print(json.dumps({"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+                  "status": status}))
+"""
+
+
+async def test_certificates_of_an_exec_plugin_are_fetched_anew_before_they_end(
+    tmp_path: Path,
+) -> None:
+    files = certified("127.0.0.1")
+    context = tls(files)
+    context.load_verify_locations(cadata=files[AUTHORITIES].decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    seen: list[str] = []
+
+    async def who(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        subject = request.transport.get_extra_info("peercert")["subject"]
+        seen.append(dict(pair[0] for pair in subject)["commonName"])
+        return web.json_response({"kind": "Namespace"})
+
+    def prints(user: str) -> None:
+        certificate, key = client_certificate(files, user)
+        (tmp_path / "crt").write_bytes(certificate)
+        (tmp_path / "key").write_bytes(key)
+
+    now, wall = [1.0], [NOW.timestamp()]
+    prints("first")
+    async with listening(who, context) as url:
+        cluster = {"server": url, "certificate-authority-data": encoded(files[AUTHORITIES])}
+        path = kubeconfig(tmp_path, plugin(tmp_path, PRINTS_CERTIFICATE), cluster)
+        access = access_by_plugins(path, clock=lambda: now[0], wall=lambda: wall[0])
+        async with KubeClient(access) as client:
+            await client.get(NAMESPACES, "default")
+            prints("second")
+            now[0] += 61
+            await client.get(NAMESPACES, "default")
+            assert seen == ["first", "first"], "it is good for most of an hour yet"
+            now[0] += 61
+            wall[0] += 3600 - 60
+            await client.get(NAMESPACES, "default")
+    assert seen == ["first", "first", "second"]
+    assert (tmp_path / "runs").read_text() == "xx"
 
 
 async def test_the_name_in_the_server_certificate_may_be_another(tmp_path: Path) -> None:
