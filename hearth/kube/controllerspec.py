@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from hearth.kube.meta import Key, Object, controller_of, key, labels, namespace
 from hearth.kube.plan import Plan
+from hearth.kube.postponement import DELAY_SECONDS
 from hearth.kube.resources import Resource
 
 Observed = TypeVar("Observed")
@@ -158,6 +159,8 @@ class ControllerSpec(Generic[Observed, _Settings]):
     refused: Refused[Observed] | None = None
     can_wait: Callable[[Object, Object], bool] | None = None
     """Whether a status may be written a moment later, given the object as stored and to be."""
+    delay_seconds: float = DELAY_SECONDS
+    """How long such a status waits at most."""
     field_manager: str = ""
     """Who writes, in managed fields and Events; by default the manager's name."""
     workers: int = 4

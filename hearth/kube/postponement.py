@@ -14,13 +14,17 @@ from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Plan, UpdateStatus
 
 DELAY_SECONDS = 0.05
+"""Some steps of pods that are processes of this machine."""
 
 
 class Postponement:
     """What is postponed, by key. ``can_wait`` gets an object as stored and as it is to be."""
 
-    def __init__(self, can_wait: Callable[[Object, Object], bool]) -> None:
+    def __init__(
+        self, can_wait: Callable[[Object, Object], bool], delay_seconds: float = DELAY_SECONDS
+    ) -> None:
         self._can_wait = can_wait
+        self._delay_seconds = delay_seconds
         self._due: dict[Key, float] = {}
 
     def split(self, key: Key, stored: Object | None, plan: Plan, *, now: float) -> Plan:
@@ -35,6 +39,6 @@ class Postponement:
         )
         if len(kept) == len(plan.actions):
             return plan
-        self._due[key] = now + DELAY_SECONDS if due is None else due
-        again = min(DELAY_SECONDS, plan.requeue_after or DELAY_SECONDS)
+        self._due[key] = now + self._delay_seconds if due is None else due
+        again = min(self._due[key] - now, plan.requeue_after or self._delay_seconds)
         return replace(plan, actions=kept, requeue_after=again)

@@ -41,7 +41,9 @@ class Reconciler(Generic[Observed, Settings]):
         self._apply = apply
         self._clock = clock
         self._manager = spec.field_manager or manager
-        self._postponement = Postponement(spec.can_wait) if spec.can_wait is not None else None
+        self._postponement = (
+            None if spec.can_wait is None else Postponement(spec.can_wait, spec.delay_seconds)
+        )
 
     async def __call__(self, key: Key) -> float | None:
         """Bring one object's part of the cluster nearer to what the object asks for."""

@@ -62,6 +62,11 @@ class Draft:
         return self.conditions.status(kind) == status and was != status
 
 
+NEWS_SECONDS = 0.5
+"""How long words that are no news wait. A container takes longer to start, and the steps from its
+being ready to the Service's take less."""
+
+
 def is_without_news(stored: Object, changed: Object) -> bool:
     """Whether nobody waits for what a new status says: others go by Ready alone.
 

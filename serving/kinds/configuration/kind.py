@@ -7,7 +7,7 @@ from hearth.kube.meta import Key, Object, key_text, namespace
 from serving.api import keys, views
 from serving.kinds import sources
 from serving.kinds.configuration.reconcile import Observed, creation_failed, reconcile
-from serving.kinds.status import is_without_news
+from serving.kinds.status import NEWS_SECONDS, is_without_news
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -40,4 +40,5 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     indexes=(sources.REVISIONS_BY_CONFIGURATION,),
     refused=creation_failed,
     can_wait=is_without_news,
+    delay_seconds=NEWS_SECONDS,
 )

@@ -15,7 +15,7 @@ from serving.kinds import pods, sources
 from serving.kinds.podautoscaler import hpa, kpa
 from serving.kinds.podautoscaler.kpa import Observed
 from serving.kinds.podautoscaler.services import private_name
-from serving.kinds.status import is_without_news
+from serving.kinds.status import NEWS_SECONDS, is_without_news
 
 
 class Autoscaling(Protocol):
@@ -78,4 +78,5 @@ def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
         ),
         indexes=(sources.PODS_BY_REVISION,),
         can_wait=is_without_news,
+        delay_seconds=NEWS_SECONDS,
     )

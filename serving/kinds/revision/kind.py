@@ -11,7 +11,7 @@ from serving.api.settings import Settings
 from serving.kinds import sources
 from serving.kinds.revision.children import deployment_name
 from serving.kinds.revision.reconcile import Observed, creation_failed, reconcile
-from serving.kinds.status import is_without_news
+from serving.kinds.status import NEWS_SECONDS, is_without_news
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -43,4 +43,5 @@ def controller(quiet: Callable[[Key], float]) -> ControllerSpec[Observed, Settin
         indexes=(sources.PODS_BY_REVISION,),
         refused=creation_failed,
         can_wait=is_without_news,
+        delay_seconds=NEWS_SECONDS,
     )

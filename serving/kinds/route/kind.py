@@ -18,7 +18,7 @@ from serving.kinds.route.reconcile import (
     reconcile,
     wanted_hosts,
 )
-from serving.kinds.status import is_without_news
+from serving.kinds.status import NEWS_SECONDS, is_without_news
 from serving.routing.domains import expanded
 from serving.routing.hosts import hosts_of
 
@@ -98,6 +98,7 @@ def controller(settings: Callable[[], Settings]) -> ControllerSpec[Observed, Set
         lambda lister, key: observe(lister, key, settings()),
         reconcile,
         can_wait=is_without_news,
+        delay_seconds=NEWS_SECONDS,
         watches=(
             Watch(sources.CONFIGURATIONS, sources.routes_of_configuration),
             Watch(sources.REVISIONS, sources.routes_of_revision),

@@ -16,7 +16,7 @@ from serving.api import keys
 from serving.kinds import sources
 from serving.kinds.configuration.kind import named_revision
 from serving.kinds.service.reconcile import Observed, reconcile
-from serving.kinds.status import is_without_news
+from serving.kinds.status import NEWS_SECONDS, is_without_news
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -39,6 +39,7 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     observe,
     without_settings(reconcile),
     can_wait=is_without_news,
+    delay_seconds=NEWS_SECONDS,
     watches=(
         Watch(sources.CONFIGURATIONS, owner_key(KSERVICES)),
         Watch(sources.ROUTES, owner_key(KSERVICES)),

@@ -35,8 +35,14 @@ def test_what_waited_is_written_when_it_is_due() -> None:
 def test_another_look_meanwhile_does_not_put_it_off_further() -> None:
     postponement, plan = always(), Plan((STATUS,))
     postponement.split(KEY, STORED, plan, now=0.0)
-    assert not postponement.split(KEY, STORED, plan, now=DELAY_SECONDS / 2)
+    again = postponement.split(KEY, STORED, plan, now=DELAY_SECONDS / 2)
+    assert again == Plan(requeue_after=DELAY_SECONDS / 2)
     assert postponement.split(KEY, STORED, plan, now=DELAY_SECONDS) == plan
+
+
+def test_each_controller_has_its_own_patience() -> None:
+    patient = Postponement(lambda stored, changed: True, 10.0)
+    assert patient.split(KEY, STORED, Plan((STATUS,)), now=0.0) == Plan(requeue_after=10.0)
 
 
 def test_a_plan_that_asks_to_be_made_again_sooner_is() -> None:
