@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import orjson
 
 from activator.backends import Backend
+from activator.members import HAUNTED_SECONDS
 from activator.sharing import Message, Sharing
 from activator.tasks import TaskSet
 
@@ -79,6 +80,7 @@ class Peers:
         """Which process was there last under each name."""
         self._listed: frozenset[str] = frozenset()
         self._settled = asyncio.Event()
+        self._started_at = 0.0
         self._asking: dict[Backend, None] = {}
         self._is_turn_planned = False
         self._timer: asyncio.TimerHandle | None = None
@@ -126,6 +128,7 @@ class Peers:
 
     async def start(self) -> None:
         """Listen for the others."""
+        self._started_at = self._clock()
         self._server = await asyncio.start_server(
             self._serve, self._config.host, self._config.port, limit=_LONGEST_LINE
         )
@@ -141,10 +144,15 @@ class Peers:
         self._dial_missing()
 
     async def settled(self) -> None:
-        """Wait until everybody listed has been reached, or is known not to be there."""
+        """Wait until everybody listed has been reached, or is known not to be there.
+
+        And until what an earlier process of this name has left in pods is over, of which nobody
+        may be able to tell.
+        """
         while self.sharing.members.unknown:
             self._settled.clear()
             await self._settled.wait()
+        await asyncio.sleep(self._started_at + HAUNTED_SECONDS - self._clock())
 
     def leave(self) -> None:
         """Own no pods any more: this activator is about to end."""

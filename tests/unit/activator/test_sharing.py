@@ -349,6 +349,9 @@ class SharingMachine(RuleBasedStateMachine):
                 self.world.deliver((name, other.name))
             other.sharing.absolve(name, self.world.now)
         self.world.start(name)
+        # It is not ready before what the last one has left is over: a target that nobody else knew
+        # leaves nobody who could tell of it.
+        self.world.pass_time(HAUNTED_SECONDS)
 
     @rule(who=WHO)
     def an_activator_is_told_to_end(self, who: int) -> None:
