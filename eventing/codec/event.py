@@ -33,8 +33,9 @@ _TIME = re.compile(
 )
 _TOKEN = r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]++"
 _BLANK = r"[ \t]*+"  # possessive, as the token: a long value is read in linear time
-_PARAMETER = rf";{_BLANK}{_TOKEN}{_BLANK}={_BLANK}(?:{_TOKEN}|\"(?:[^\"\\\r\n]|\\.)*+\"){_BLANK}"
-_MEDIA_TYPE = re.compile(rf"{_BLANK}{_TOKEN}(?:/{_TOKEN})?{_BLANK}(?:{_PARAMETER})*+(?:;{_BLANK})?")
+# Groups are not: until 3.11.5 Python lets them match too little, and what follows them too much.
+_PARAMETER = rf";{_BLANK}{_TOKEN}{_BLANK}={_BLANK}(?:{_TOKEN}|\"(?:[^\"\\\r\n]|\\.)*\"){_BLANK}"
+_MEDIA_TYPE = re.compile(rf"{_BLANK}{_TOKEN}(?:/{_TOKEN})?{_BLANK}(?:{_PARAMETER})*(?:;{_BLANK})?")
 
 
 class CodecError(ValueError):
