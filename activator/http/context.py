@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from activator.http.events import Refusal, ResponseHead
-from activator.http.h1.requests import DEFAULT_LIMITS, FieldTable, FramingLimits
+from activator.http.h1.fieldtable import FieldTable
+from activator.http.h1.requests import DEFAULT_LIMITS, FramingLimits
 from activator.http.refusals import plain_answer
 from activator.http.timers import Timers
 

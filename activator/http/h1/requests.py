@@ -13,7 +13,6 @@ message by message, so that each request line is seen before llhttp, which is le
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +27,7 @@ from activator.http.fields import (
     tokens,
     without_fields,
 )
+from activator.http.h1.fieldtable import FieldTable
 from activator.http.refusals import FramingError
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -39,7 +39,6 @@ _PART_OF_LINE = re.compile(rb"[!-~]+(?: (?:[!-~\x80-\xff]+(?: [HTP/0-9.]{0,8}\r?
 # What chunks may cost beside their content: for each piece of it a size, line ends and a little.
 _CHUNK_OVERHEAD = 32
 _SMALL_OCTETS = 8 * 1024
-_SEEN_NAMES, _SEEN_OCTETS = 1000, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,43 +95,6 @@ class _NoSink:
 
     def on_request_end(self, trailers: Trailers) -> None:
         pass
-
-
-TakeField = Callable[["RequestReader", bytes], None]
-
-
-class FieldTable:
-    """What is done with each request field: the half's own ones and those of an application.
-
-    ``taken`` go to ``RequestHead.taken``, ``dropped`` are left out, all others pass: with their
-    name as it came, for a proxy, or where ``lowers`` in lower case, for who reads them.
-
-    ``seen`` remembers that by the names as they came, so that a name is put in lower case once.
-    """
-
-    __slots__ = ("_actions", "lowers", "names", "seen")
-
-    def __init__(
-        self,
-        taken: Iterable[bytes] = (),
-        dropped: Iterable[bytes] = (),
-        *,
-        lowers: bool = False,
-    ) -> None:
-        self.lowers = lowers
-        own: dict[bytes, TakeField] = {name: _take_aside(name) for name in taken}
-        own |= dict.fromkeys(dropped, _drop)
-        self.names = frozenset(own)
-        self._actions: Mapping[bytes, TakeField] = {**own, **_FRAMING_FIELDS}
-        self.seen: dict[bytes, TakeField | None] = {}
-
-    def learn(self, name: bytes) -> TakeField | None:
-        """What is done with a field that has not been seen before; None: it passes."""
-        action = self._actions.get(name.lower())
-        # Clients choose the names, so there is a bound to how many are kept.
-        if len(self.seen) < _SEEN_NAMES and len(name) <= _SEEN_OCTETS:
-            self.seen[name] = action
-        return action
 
 
 class RequestReader:
@@ -581,71 +543,3 @@ def _settle_target(head: RequestHead) -> None:
     head.target = path if path[:1] == b"/" else b"/" + path
     # RFC 9112, section 3.2.2: the target's authority replaces the Host field.
     head.authority = authority
-
-
-# -- fields ---------------------------------------------------------------------------------------
-
-
-def _take_aside(name: bytes) -> TakeField:
-    def take(reader: RequestReader, value: bytes) -> None:
-        taken = reader.head.taken
-        if taken is None:
-            reader.head.taken = {name: value}
-        else:
-            taken[name] = b"%b, %b" % (taken[name], value) if taken.get(name) else value
-
-    return take
-
-
-def _drop(reader: RequestReader, value: bytes) -> None:
-    """Not passed on."""
-
-
-def _on_host(reader: RequestReader, value: bytes) -> None:
-    reader.head.authority = value.rstrip(b" \t")
-    reader.hosts += 1
-
-
-def _on_length(reader: RequestReader, value: bytes) -> None:
-    head = reader.head
-    head.length = int(value)
-    head.has_length = True
-
-
-def _on_transfer_encoding(reader: RequestReader, value: bytes) -> None:
-    reader.transfer_encoding += value
-
-
-def _on_connection(reader: RequestReader, value: bytes) -> None:
-    so_far = reader.connection
-    reader.connection = so_far + b"," + value if so_far else value
-
-
-def _on_upgrade(reader: RequestReader, value: bytes) -> None:
-    so_far = reader.offered
-    reader.offered = so_far + b", " + value if so_far else value
-
-
-def _on_expect(reader: RequestReader, value: bytes) -> None:
-    reader.head.expects_continue = value.strip(b" \t").lower() == b"100-continue"
-
-
-def _on_te(reader: RequestReader, value: bytes) -> None:
-    reader.head.wants_trailers = b"trailers" in tokens(value)
-
-
-_FRAMING_FIELDS: dict[bytes, TakeField] = {
-    b"host": _on_host,
-    b"content-length": _on_length,
-    b"transfer-encoding": _on_transfer_encoding,
-    b"connection": _on_connection,
-    b"upgrade": _on_upgrade,
-    b"expect": _on_expect,
-    b"te": _on_te,
-    # Hop-by-hop (RFC 9110, section 7.6.1).
-    b"keep-alive": _drop,
-    b"proxy-connection": _drop,
-    b"proxy-authenticate": _drop,
-    b"proxy-authorization": _drop,
-    b"http2-settings": _drop,
-}

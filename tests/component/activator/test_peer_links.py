@@ -8,8 +8,10 @@ import json
 import random
 from collections.abc import AsyncIterator
 
+import pytest
+
 from activator.endpoints import Endpoint, State
-from activator.members import UNKNOWN_SECONDS
+from activator.members import HAUNTED_SECONDS, UNKNOWN_SECONDS
 from activator.peers import Peers, PeersConfig
 from activator.places import pod_id
 from activator.throttler import Throttler
@@ -135,3 +137,15 @@ async def greet(peers: Peers, name: str, incarnation: str) -> asyncio.StreamWrit
     writer.write(json.dumps(["hello", "token", name, incarnation, []]).encode() + b"\n")
     await writer.drain()
     return writer
+
+
+async def test_one_that_starts_is_not_ready_before_what_its_last_process_left_is_over() -> None:
+    clock = Clock()
+    async with running(clock) as peers:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(HAUNTED_SECONDS / 4):
+                await peers.settled()
+        clock.now += HAUNTED_SECONDS
+        async with asyncio.timeout(SECONDS):
+            await peers.settled()
+        assert peers.count == 0

@@ -6,6 +6,7 @@ import random
 from collections import Counter, deque
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -419,6 +420,71 @@ class SharingMachine(RuleBasedStateMachine):
 
 
 TestSharingMachine = SharingMachine.TestCase
+
+Step = tuple[str, dict[str, Any]]
+
+
+def killed(who: int, lingers: float, *, arriving: int = 4, returns: bool = False) -> Step:
+    rest = {"who": who, "lingers": lingers, "arriving": arriving, "returns": returns}
+    return "an_activator_is_killed", rest
+
+
+STARTS: Step = ("an_activator_starts", {})
+
+
+def ends(who: int) -> Step:
+    return "a_request_ends", {"who": who, "is_refused": False}
+
+
+def come(count: int, who: int) -> Step:
+    return "requests_come", {"count": count, "who": who}
+
+
+ARRIVES: Step = ("messages_arrive", {"count": 1, "which": 0})
+FOUND: list[list[Step]] = [
+    # A lent slot was counted for ever, and three requests waited for it.
+    [
+        ("start", {"count": 3}),
+        ARRIVES,
+        killed(3, 0.85),
+        killed(5, 0.74),
+        *[STARTS] * 2,
+        *[ends(0)] * 3,
+        STARTS,
+        ends(2),
+        killed(3, 0.74),
+        STARTS,
+        killed(0, 0.54),
+        ARRIVES,
+        killed(0, 0.0),
+        ends(0),
+        come(3, 0),
+        ("pods_come_and_go", {"pods": frozenset({1, 3})}),
+        STARTS,
+    ],
+    # Nobody knew of what one had left that came back under its name.
+    [
+        ("start", {"count": 2}),
+        ("all_messages_arrive", {}),
+        ("an_activator_forgets_the_target", {"who": 0}),
+        come(2, 1),
+        killed(1, 0.0, arriving=0, returns=True),
+        ("an_activator_comes_back_under_its_name", {}),
+        ("all_messages_arrive", {}),
+        come(1, 1),
+    ],
+]
+
+
+@pytest.mark.parametrize("steps", FOUND, ids=["a slot lost", "a name come back"])
+def test_what_the_machine_has_found(steps: list[Step]) -> None:
+    machine = SharingMachine()
+    for name, arguments in steps:
+        getattr(machine, name)(**arguments)
+        machine.the_limit_holds_in_every_pod()
+        machine.nothing_is_counted_below_zero()
+    machine.teardown()
+    assert all(activator.is_at_rest for activator in machine.world.activators.values())
 
 
 # -- single steps ------------------------------------------------------------------------------

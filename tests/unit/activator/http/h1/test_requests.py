@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from activator.http.events import UNKNOWN, RequestHead
 from activator.http.fields import Trailers
-from activator.http.h1.requests import FieldTable, FramingLimits, Hop, RequestReader
+from activator.http.h1.fieldtable import FieldTable
+from activator.http.h1.requests import FramingLimits, Hop, RequestReader
 from activator.http.refusals import FramingError
 
 TABLE = FieldTable(taken=(b"x-taken",), dropped=(b"x-dropped",))
@@ -379,7 +380,7 @@ def test_a_body_that_is_there_comes_with_its_head() -> None:
     assert read(data).events == read(data, [len(data) - 1]).events
 
 
-def test_names_of_fields_are_remembered_within_a_bound() -> None:
+def test_names_that_are_not_remembered_are_known_all_the_same() -> None:
     table = FieldTable(taken=(b"x-taken",))
     reader = RequestReader(Recorder(), table)
     for number in range(1200):
