@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from eventing.codec import Event, encode_structured, render_head
 from eventing.codec.event import check_attributes, check_name, check_text
 from eventing.codec.structured import CONTENT_TYPE
-from eventing.runtime.target import parse_target
+from eventing.runtime.target import Address, parse_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,20 @@ def guess_content_type(data: bytes) -> str:
 
 
 def send(
-    url: str, event: Event, *, structured: bool = False, timeout_seconds: float = 10.0
+    url: str,
+    event: Event,
+    *,
+    gateway: Address | None = None,
+    structured: bool = False,
+    timeout_seconds: float = 10.0,
 ) -> Sent:
-    """Send the event with POST. ``*.localhost`` is this machine, whatever the resolver says.
+    """Send the event with POST; to in-cluster hosts through the gateway where there is one.
+
+    ``*.localhost`` is this machine, whatever the resolver says.
 
     Raises SendError where there is no answer, ValueError for a bad URL.
     """
-    target = parse_target(url, None)
+    target = parse_target(url, gateway)
     body, headers = _message(event, structured=structured)
     path, host = target.path.decode("ascii"), target.authority.decode("ascii")
     connection = _connect(target.address, target.tls_name, timeout_seconds=timeout_seconds)

@@ -17,6 +17,7 @@ from eventing.codec.event import CodecError
 from eventing.codec.structured import CONTENT_TYPE
 from hearth.cli.access import access, access_of_either
 from hearth.cli.errors import UserError
+from hearth.cli.state import is_running, read_state
 from hearth.knative.resources import BROKERS
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
@@ -54,7 +55,7 @@ def send(data_dir: Path, kubeconfig: Path | None, options: EventOptions) -> int:
         return 0
     try:
         url = options.to if "://" in options.to else asyncio.run(_url_here(data_dir, options))
-        sent = sending.send(url, event)
+        sent = sending.send(url, event, gateway=_gateway(data_dir))
     except (sending.SendError, ValueError) as error:
         raise UserError(str(error)) from error
     if sent.accepted:
@@ -88,6 +89,13 @@ def _data(text: str) -> bytes:
         return Path(text[1:]).read_bytes()
     except OSError as error:
         raise UserError(f"--data {text}: {error.strerror}") from error
+
+
+def _gateway(data_dir: Path) -> tuple[str, int] | None:
+    """Where names of the cluster lead on one machine, whose resolver does not know them."""
+    state = read_state(data_dir)
+    port = state.get("ports", {}).get("internal")
+    return (str(state["host"]), port) if port and is_running(state) else None
 
 
 async def _url_here(data_dir: Path, options: EventOptions) -> str:

@@ -89,3 +89,22 @@ def test_an_event_wakes_a_service(hearth: Hearth) -> None:
         return [entry["received"]["type"] for entry in entries]
 
     wait_until(lambda: "order.confirmed" in received(), what="the reply at mailer")
+
+
+def test_an_event_goes_through_a_sequence(hearth: Hearth) -> None:
+    hearth.kubectl("apply", "-f", str(SAMPLES / "flows.yaml"))
+    hearth.kubectl("wait", "--for=condition=Ready", "sequence/two-steps", "--timeout=30s")
+    for name in ("done-to-archive", "done-to-mailer"):
+        hearth.kubectl("wait", "--for=condition=Ready", f"subscription/{name}", "--timeout=30s")
+    at = ("get", "sequence", "two-steps", "-o", "jsonpath={.status.address.url}")
+    url = hearth.kubectl(*at).stdout
+    sent = hearth.run("event", "send", "--to", url, "--type", "start", "--data", '{"a": 1}')
+    assert "202" in sent.stdout
+
+    def received(name: str) -> list[str]:
+        entries = json.loads(hearth.request(name, "/received").body)
+        return [entry["received"]["type"] for entry in entries]
+
+    wait_until(lambda: received("archive") == ["after.second"], what="the event at archive")
+    wait_until(lambda: received("mail") == ["after.second"], what="the event at mail")
+    assert (received("first"), received("second")) == (["start"], ["after.first"])

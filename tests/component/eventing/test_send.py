@@ -51,6 +51,18 @@ async def test_an_event_arrives(structured):
         assert got.data == b'{"x": 1}'
 
 
+async def test_an_in_cluster_host_is_reached_through_the_gateway():
+    async with broker() as target:
+        event = make_event(BASE)
+        gateway = ("127.0.0.1", target.port)
+        url = "http://c-kn-channel.ns.svc.cluster.local/"
+        assert (await asyncio.to_thread(send, url, event, gateway=gateway)).accepted
+        # Other hosts have nothing to do with it.
+        with pytest.raises(SendError):
+            await asyncio.to_thread(send, "http://127.0.0.1:9/ns/b", event, gateway=gateway)
+        assert [got.attributes["id"] for got in target.got] == ["1"]
+
+
 async def test_a_refusal_is_told():
     async with broker() as target:
         target.refusal = Refused("full", status=429)
