@@ -1,7 +1,7 @@
 """Trigger filters: compiled once into predicates, indexed over many triggers.
 
 Pure. The reconciler compiles a Trigger's filters to see whether they can be served; the broker
-compiles them to route events.
+compiles them to route events. ``explain`` names the clause that keeps one event out.
 """
 
 from eventing.filters.compiler import (
@@ -12,14 +12,17 @@ from eventing.filters.compiler import (
     compile_filters,
     compile_trigger,
 )
+from eventing.filters.explaining import Explanation, explain
 from eventing.filters.index import FilterIndex
 
 __all__ = [
     "EVERYTHING",
     "Dialect",
+    "Explanation",
     "Filter",
     "FilterError",
     "FilterIndex",
     "compile_filters",
     "compile_trigger",
+    "explain",
 ]

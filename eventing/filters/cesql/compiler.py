@@ -81,7 +81,11 @@ class Expression:
 
 def compile_expression(text: str) -> Expression:
     """Compile a text; raise CesqlError where it is no expression."""
-    root = parse(text)
+    return expression_of(parse(text))
+
+
+def expression_of(root: Node) -> Expression:
+    """Compile a tree, or a part of one."""
     return Expression(root, _compiled(root))
 
 
