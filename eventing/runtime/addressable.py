@@ -13,6 +13,7 @@ from eventing.engines.seam import Appended, EventLog
 from eventing.filters import FilterIndex
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.places import Place
 from eventing.runtime.replies import LogReplies
 from eventing.runtime.spec import SubscriptionSpec
@@ -23,9 +24,16 @@ class Addressable:
     """Takes events in and hands each durable one to the subscriptions it matches."""
 
     def __init__(
-        self, place: Place, events: EventLog, *, services: Services, metrics: BrokerMetrics
+        self,
+        place: Place,
+        events: EventLog,
+        *,
+        services: Services,
+        metrics: BrokerMetrics,
+        observer: DeliveryObserver | None = None,
     ) -> None:
         self.place = place
+        self._observer = observer
         self.counters = metrics.intake(place)
         self._log = events
         self._services = services
@@ -49,8 +57,23 @@ class Addressable:
             index = self._index = FilterIndex(
                 (each.spec.filter, each) for each in self._subscriptions.values()
             )
+        if self._observer is not None:
+            self._route_observed(events, index, self._observer)
+            return
         for event in events:
             for subscription in index.match(event.attributes):
+                subscription.offer(event)
+
+    @staticmethod
+    def _route_observed(
+        events: Sequence[StoredEvent],
+        index: FilterIndex[Subscription],
+        observer: DeliveryObserver,
+    ) -> None:
+        for event in events:
+            matched = index.match(event.attributes)
+            observer.routed(event, [each.spec for each in matched])
+            for subscription in matched:
                 subscription.offer(event)
 
     # -- subscriptions -----------------------------------------------------------------------
@@ -69,6 +92,7 @@ class Addressable:
                     services=self._services,
                     counters=self._metrics.deliveries(self.place, spec.kind, spec.name),
                     replies=self._replies,
+                    observer=self._observer,
                 )
                 subscription.start()
             else:

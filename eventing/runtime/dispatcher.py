@@ -7,23 +7,24 @@ good goes to the dead letter sink. Each of these hops is retried by the same pol
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 
 from activator.http.events import ResponseHead
 from eventing.codec import CodecError, Event
 from eventing.engines.event import RenderedEvent, StoredEvent
-from eventing.runtime import policy as delivery
+from eventing.runtime import policy as rules
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.client import Answer, DeliveryClient
+from eventing.runtime.delivery import Delivery, Hop
 from eventing.runtime.intake import TooManyPasses, prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.observer import Attempt, DeliveryObserver, Follows
 from eventing.runtime.policy import Outcome
 from eventing.runtime.replies import LogReplies, reply_of
 from eventing.runtime.request import ErrorInfo, common_fields, make_request
@@ -48,29 +49,7 @@ class Services:
     chance: Callable[[], float] = random.random
 
 
-class Hop(enum.Enum):
-    """Where a delivery is on its way to."""
-
-    SUBSCRIBER = "subscriber"
-    REPLY = "reply"
-    DEAD_LETTER = "dead letter"
-
-
 _SUBSCRIBER, _DEAD_LETTER = Hop.SUBSCRIBER, Hop.DEAD_LETTER  # looked up for each event
-
-
-@dataclass(slots=True, eq=False)
-class Delivery:
-    """One event on its way."""
-
-    event: StoredEvent
-    hop: Hop = Hop.SUBSCRIBER
-    attempts: int = 0
-    """Attempts of this hop so far."""
-    started: float = 0.0
-    reply: RenderedEvent | None = None
-    failure: ErrorInfo | None = None
-    timer: asyncio.TimerHandle | None = field(default=None, repr=False)
 
 
 class Dispatcher:
@@ -84,8 +63,10 @@ class Dispatcher:
         counters: EndpointCounters,
         replies: LogReplies,
         settled: Callable[[StoredEvent], None],
+        observer: DeliveryObserver | None = None,
     ) -> None:
         self._spec = spec
+        self._observer = observer
         self._services = services
         self._counters = counters
         self._replies = replies
@@ -176,7 +157,7 @@ class Dispatcher:
             return
         now, status = monotonic(), answer.status
         self._counters.dispatched(status, now - item.started)
-        if delivery.is_success(status):
+        if rules.is_success(status):
             self._slots.succeeded(busy=self._under_way + 1)
             self._succeeded(item, answer)
         else:
@@ -188,9 +169,10 @@ class Dispatcher:
     # -- what follows an attempt -------------------------------------------------------------
 
     def _succeeded(self, item: Delivery, answer: Answer) -> None:
+        status = answer.status
         if item.hop is _SUBSCRIBER and answer.may_be_event:
             status, reply = reply_of(answer)
-            if not delivery.is_success(status):
+            if not rules.is_success(status):
                 self._failed(item, status, answer)
                 return
             if reply is not None and self._spec.reply is not None:
@@ -198,18 +180,21 @@ class Dispatcher:
                 return
         elif item.hop is _DEAD_LETTER:
             self._counters.dead_lettered += 1
+        if self._observer is not None:
+            self._tell(item, status, answer, Follows.DONE)
         self._finish(item)
 
     def _failed(self, item: Delivery, status: int, answer: Answer) -> None:
         now = self._services.clock()
         outcome = Outcome(status, _retry_after(answer, now))
-        match delivery.next_step(
+        match rules.next_step(
             self._spec.policy, item.attempts, outcome, now=now, jitter=self._services.chance()
         ):
-            case delivery.Retry(at=at):
+            case rules.Retry(at=at):
                 self._counters.retried += 1
+                self._tell(item, status, answer, Follows.RETRY, at)
                 self._later(item, at - now)
-            case delivery.DeadLetter():
+            case rules.DeadLetter():
                 self._undeliverable(item, status, answer)
 
     def _undeliverable(self, item: Delivery, status: int, answer: Answer) -> None:
@@ -217,13 +202,15 @@ class Dispatcher:
         if self._spec.dead_letter is None:
             self._drop(item, status, answer)
         elif item.hop is not Hop.DEAD_LETTER:
-            target = self._target_of(item)
-            url = target.url if target else ""
+            url = self._url_of(item)
+            self._tell(item, status, answer, Follows.DEAD_LETTER)
             item.failure = ErrorInfo.of(url, status, body=answer.body, error=answer.error)
             item.reply = None  # the event itself is the dead letter, also when its reply failed
             self._next_hop(item, Hop.DEAD_LETTER)
-        elif delivery.is_retried(status):
-            self._later(item, self._services.budget.limits.dead_letter_pause_seconds)
+        elif rules.is_retried(status):
+            pause = self._services.budget.limits.dead_letter_pause_seconds
+            self._tell(item, status, answer, Follows.RETRY, self._services.clock() + pause)
+            self._later(item, pause)
         else:
             self._drop(item, status, answer)
 
@@ -239,6 +226,7 @@ class Dispatcher:
             item.reply = prepare_unstamped(
                 reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
             )
+            self._tell_reply(item, item.reply, answer)
             self._next_hop(item, Hop.REPLY)
             return
         try:
@@ -255,11 +243,13 @@ class Dispatcher:
                 extra={"subscription": f"{self._spec.namespace}/{self._spec.name}"},
             )
             self._counters.dropped += 1
+            self._tell(item, answer.status, answer, Follows.DROPPED)
             self._finish(item)
             return
         except CodecError as error:  # its attributes are too large: as a body that is no event
             self._failed(item, 502, Answer(None, error=str(error)))
             return
+        self._tell_reply(item, rendered, answer)
         self._replies.append(rendered, partial(self._finish, item))
 
     def _later(self, item: Delivery, seconds: float) -> None:
@@ -275,9 +265,12 @@ class Dispatcher:
     def _finish(self, item: Delivery) -> None:
         if not self._closed:
             self._settled(item.event)
+            if self._observer is not None:
+                self._observer.settled(self._spec, item.event)
 
     def _drop(self, item: Delivery, status: int, answer: Answer) -> None:
         self._counters.dropped += 1
+        self._tell(item, status, answer, Follows.DROPPED)
         self._finish(item)
         now = monotonic()
         if now - self._drops_logged_at < self._services.budget.limits.drop_log_seconds:
@@ -294,12 +287,50 @@ class Dispatcher:
             },
         )
 
+    # -- who wants to know -------------------------------------------------------------------
+
+    def _tell(
+        self,
+        item: Delivery,
+        status: int,
+        answer: Answer,
+        follows: Follows,
+        retry_at: float = 0.0,
+    ) -> None:
+        if self._observer is None:
+            return
+        seconds = monotonic() - item.started
+        attempt = Attempt(
+            self._spec,
+            item.event,
+            item.hop,
+            item.attempts,
+            self._url_of(item),
+            status,
+            answer.error,
+            seconds,
+            follows,
+            retry_at,
+        )
+        self._observer.attempted(attempt)
+
+    def _tell_reply(self, item: Delivery, reply: RenderedEvent, answer: Answer) -> None:
+        if self._observer is None:
+            return
+        url = self._spec.reply.url if isinstance(self._spec.reply, Target) else ""
+        self._observer.replied(self._spec, item.event, reply, url)
+        self._tell(item, answer.status, answer, Follows.REPLY)
+
+    def _url_of(self, item: Delivery) -> str:
+        target = self._target_of(item)
+        return target.url if target is not None else ""
+
 
 def _retry_after(answer: Answer, now: float) -> float:
     """Seconds that an answer asks to wait; fields are read only of answers that may say so."""
-    if answer.status not in delivery.RETRY_AFTER_STATUSES:
+    if answer.status not in rules.RETRY_AFTER_STATUSES:
         return 0.0
     for name, value in answer.fields:
         if name == b"retry-after":
-            return delivery.parse_retry_after(value, now=now)
+            return rules.parse_retry_after(value, now=now)
     return 0.0

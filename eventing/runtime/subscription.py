@@ -7,6 +7,7 @@ from eventing.engines.seam import Consumer
 from eventing.runtime.accounting import HeldEvents
 from eventing.runtime.dispatcher import Dispatcher, Services
 from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.reader import Reader
 from eventing.runtime.replies import LogReplies
 from eventing.runtime.spec import SubscriptionSpec
@@ -23,12 +24,18 @@ class Subscription:
         services: Services,
         counters: EndpointCounters,
         replies: LogReplies,
+        observer: DeliveryObserver | None = None,
     ) -> None:
         self.spec = spec
         self._consumer = consumer
         self._held = HeldEvents(services.budget)
         self._dispatcher = Dispatcher(
-            spec, services=services, counters=counters, replies=replies, settled=self._settled
+            spec,
+            services=services,
+            counters=counters,
+            replies=replies,
+            settled=self._settled,
+            observer=observer,
         )
         self._reader = Reader(
             consumer,

@@ -134,13 +134,14 @@ class Plane:
 
 
 @contextlib.asynccontextmanager
-async def plane(folder, *, limits=None, held=None, make_engine=LocalEngine):
+async def plane(folder, *, limits=None, held=None, make_engine=LocalEngine, observer=None):
     engine = make_engine(folder, limits)
     client = DeliveryClient(ClientLimits())
     budget = MemoryBudget(held or SubscriptionLimits())
     metrics = BrokerMetrics()
     log = await engine.open("broker")
-    runtime = Addressable(KEY, log, services=Services(client, budget), metrics=metrics)
+    services = Services(client, budget)
+    runtime = Addressable(KEY, log, services=services, metrics=metrics, observer=observer)
     server = Ingress(lambda key: runtime if key == KEY else None, limits=IngressLimits())
     port = await server.start("127.0.0.1", 0)
     sweeping = asyncio.create_task(client.run())

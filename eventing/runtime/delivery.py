@@ -1,0 +1,39 @@
+"""One event on its way to one place after the other. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.runtime.request import ErrorInfo
+
+
+class Hop(enum.Enum):
+    """Where a delivery is on its way to."""
+
+    SUBSCRIBER = "subscriber"
+    REPLY = "reply"
+    DEAD_LETTER = "dead letter"
+
+
+class Timer(Protocol):
+    """What waits for the next attempt."""
+
+    def cancel(self) -> None:
+        """Let it not come."""
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """One event on its way."""
+
+    event: StoredEvent
+    hop: Hop = Hop.SUBSCRIBER
+    attempts: int = 0
+    """Attempts of this hop so far."""
+    started: float = 0.0
+    reply: RenderedEvent | None = None
+    failure: ErrorInfo | None = None
+    timer: Timer | None = field(default=None, repr=False)
