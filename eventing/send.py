@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
+import asyncio
 import json
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from eventing.codec import Event, encode_structured, render_head
+from eventing.codec import Event
 from eventing.codec.event import check_attributes, check_name, check_text
-from eventing.codec.structured import CONTENT_TYPE
-from eventing.runtime.target import Address, parse_target
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What the receiver said."""
-
-    status: int
-    reason: str
-    text: str
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the event was taken."""
-        return 200 <= self.status < 300
+from eventing.runtime.policy import DeliveryPolicy
+from eventing.runtime.target import Address
+from eventing.sources.sender import Sender, Sent
 
 
 class SendError(Exception):
@@ -72,38 +57,20 @@ def send(
     structured: bool = False,
     timeout_seconds: float = 10.0,
 ) -> Sent:
-    """Send the event with POST; to in-cluster hosts through the gateway where there is one.
-
-    ``*.localhost`` is this machine, whatever the resolver says.
+    """Send the event once, with POST; to in-cluster hosts through the gateway where there is one.
 
     Raises SendError where there is no answer, ValueError for a bad URL.
     """
-    target = parse_target(url, gateway)
-    body, headers = _message(event, structured=structured)
-    path, host = target.path.decode("ascii"), target.authority.decode("ascii")
-    connection = _connect(target.address, target.tls_name, timeout_seconds=timeout_seconds)
-    try:
-        connection.request("POST", path, body=body, headers={"Host": host, **headers})
-        answer = connection.getresponse()
-        text = answer.read(64 * 1024).decode(errors="replace").strip()
-    except (OSError, http.client.HTTPException) as error:
-        raise SendError(f"{urlsplit(url).netloc} gives no answer: {error}") from error
-    finally:
-        connection.close()
-    return Sent(answer.status, answer.reason, text)
+    return asyncio.run(
+        _send(url, event, gateway, DeliveryPolicy(timeout_seconds=timeout_seconds), structured)
+    )
 
 
-def _message(event: Event, *, structured: bool) -> tuple[bytes, dict[str, str]]:
-    if structured:
-        return encode_structured(event), {"content-type": CONTENT_TYPE.decode()}
-    lines = render_head(event).decode("utf-8").split("\r\n")[:-1]
-    return event.data or b"", dict(line.split(": ", 1) for line in lines)
-
-
-def _connect(
-    address: tuple[str, int], tls_name: str | None, *, timeout_seconds: float
-) -> http.client.HTTPConnection:
-    if tls_name is None:
-        return http.client.HTTPConnection(*address, timeout=timeout_seconds)
-    context = ssl.create_default_context()
-    return http.client.HTTPSConnection(*address, timeout=timeout_seconds, context=context)
+async def _send(
+    url: str, event: Event, gateway: Address | None, policy: DeliveryPolicy, structured: bool
+) -> Sent:
+    async with Sender(policy, gateway=gateway) as sender:
+        sent = await sender.send(url, event, structured=structured)
+    if not sent.status:
+        raise SendError(f"{urlsplit(url).netloc} gives no answer: {sent.error}")
+    return sent

@@ -63,7 +63,11 @@ class Image:
 
 def _download_wheels(folder: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    needed = (*project["project"]["dependencies"], *project["build-system"]["requires"])
+    needed = (
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["sources"],
+        *project["build-system"]["requires"],
+    )
     options = ("--quiet", "--only-binary", ":all:", "-c", str(ROOT / "requirements-dev.lock"))
     _run(sys.executable, "-m", "pip", "download", *options, "-d", str(folder), *needed)
 
