@@ -19,6 +19,10 @@ SUBSCRIBED_ANNOTATION = "eventing.hearth.dev/subscribed"
 """In a Trigger's status: the generation whose events the broker process keeps for it."""
 OPENED_ANNOTATION = "eventing.hearth.dev/opened"
 """In a Broker's status: the broker process has its log open and takes events."""
+START_ANNOTATION = "eventing.hearth.dev/start"
+"""Of a Trigger: which event of its Broker is the first that it gets, when it is new."""
+STARTS = ("earliest", "latest")
+"""The oldest one that is still kept; the next one, which is what is meant where nothing is said."""
 
 READY = "Ready"
 ADDRESSABLE = "Addressable"

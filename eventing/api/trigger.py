@@ -32,7 +32,14 @@ from hearth.knative.duck import (
     KReference,
     Status,
 )
-from hearth.knative.fielderrors import Errors, FieldError, missing, multiple_one_of, via
+from hearth.knative.fielderrors import (
+    Errors,
+    FieldError,
+    invalid,
+    missing,
+    multiple_one_of,
+    via,
+)
 from hearth.knative.resources import TRIGGERS
 from hearth.kube.gojson import object_error
 from hearth.kube.gotext import quote
@@ -112,7 +119,7 @@ def _validate(change: Change[TriggerSpec, Settings]) -> Errors:
 def validate_trigger(
     spec: TriggerSpec, annotations: Mapping[str, str], *, namespace: str, features: Features
 ) -> Errors:
-    """Check a Trigger's spec and the two annotations that name other things."""
+    """Check a Trigger's spec and the annotations that say more."""
     errors = via(_validate_trigger_spec(spec, features), "spec")
     dependency = annotations.get(keys.DEPENDENCY_ANNOTATION)
     if dependency is not None:
@@ -122,6 +129,10 @@ def validate_trigger(
     if injection is not None:
         problems = _check_injection(injection, spec.broker)
         errors += via(problems, f"metadata.annotations[{keys.INJECTION_ANNOTATION}]")
+    start = annotations.get(keys.START_ANNOTATION)
+    if start is not None and start not in keys.STARTS:
+        text = f"a new Trigger starts with the events that are {' or '.join(keys.STARTS)}"
+        errors.append(invalid(start, f"metadata.annotations[{keys.START_ANNOTATION}]", text))
     return errors
 
 

@@ -77,6 +77,18 @@ class StartAt:
 
 
 @dataclass(frozen=True, slots=True)
+class StartTime:
+    """A new consumer begins with the first event that arrived then or later."""
+
+    arrival_ns: int
+    """Nanoseconds since 1970, on the clock of whoever took the events in."""
+
+
+Begin = Start | StartAt | StartTime
+"""Where to read a log from. What is not kept any more is passed over."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogStats:
     """The state of a log, as last known."""
 
@@ -122,6 +134,20 @@ class Consumer(Protocol):
         """Stop; unsettled events remain for whoever opens this consumer next."""
 
 
+class Reading(Protocol):
+    """A look at a log: it holds nothing back, and nothing is settled by it.
+
+    How long an event can be looked at after its last consumer has settled it is the engine's own
+    matter; what is gone is passed over.
+    """
+
+    async def fetch(self, max_bytes: int) -> Sequence[StoredEvent]:
+        """Return the next events, about so many bytes of them but at least one.
+
+        Nothing at the end of the log; asked again, what has come since.
+        """
+
+
 class EventLog(Protocol):
     """The log of one addressable."""
 
@@ -140,7 +166,16 @@ class EventLog(Protocol):
     async def consumers(self) -> Collection[str]:
         """Return the ids of all consumers, open or not."""
 
-    async def consume(self, consumer_id: str, start: Start | StartAt = Start.LATEST) -> Consumer:
+    async def look(self, begin: Begin) -> Reading:
+        """Read without being a consumer."""
+
+    def position_text(self, position: Position) -> str:
+        """Return a position as text, which means it as long as the log is there."""
+
+    def position_of(self, text: str) -> Position:
+        """Return the position that a text means; raise ValueError where it is none."""
+
+    async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> Consumer:
         """Open a consumer where it stopped, or a new one at ``start``.
 
         On return a new one is durable: no event acknowledged later can pass it by.

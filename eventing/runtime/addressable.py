@@ -79,13 +79,13 @@ class Addressable:
     # -- subscriptions -----------------------------------------------------------------------
 
     async def subscribe(self, spec: SubscriptionSpec) -> None:
-        """Add a subscription, or change one. A new one starts with the next event."""
+        """Add a subscription, or change one. A new one starts where its spec says."""
         async with self._changing:
             if self._closed:
                 return
             subscription = self._subscriptions.get(spec.uid)
             if subscription is None:
-                consumer = await self._log.consume(spec.uid)
+                consumer = await self._log.consume(spec.uid, spec.start)
                 subscription = self._subscriptions[spec.uid] = Subscription(
                     spec,
                     consumer,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+from eventing.engines.seam import Start
 from eventing.filters import Filter
 from eventing.runtime.policy import DeliveryPolicy
 from eventing.runtime.target import Target
@@ -35,5 +37,9 @@ class SubscriptionSpec:
     target: Target | None
     dead_letter: Target | None = None
     reply: ReplyTo = Reply.OWN_LOG
+    start: Start = Start.LATEST
+    """Where the log is read from by a subscription that is new."""
+    wants: Mapping[str, Any] = field(default_factory=dict)
+    """The filter as the Trigger's spec has it, to explain why an event does not match."""
     kind: str = "trigger"
     """What asks for it, as metrics say: a trigger or a subscription."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from eventing.api import keys
 from eventing.api.views import spec_of, status_of
+from eventing.engines.seam import Start
 from eventing.filters import EVERYTHING, compile_trigger
 from eventing.runtime.policy import DeliveryPolicy
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.target import Address, BadTarget, Target, parse_target
+from hearth.kube import meta
 from hearth.kube.meta import Object, name, namespace, uid
 
 
@@ -21,7 +24,7 @@ def is_resolved(trigger: Object) -> bool:
 def subscription_spec(trigger: Object, broker: Object, gateway: Address | None) -> SubscriptionSpec:
     """Return what a Trigger asks for, with its Broker's delivery where it has none of its own.
 
-    Raises ValueError for a filter or a delivery that cannot be served.
+    Raises ValueError for a filter, a delivery or a start that cannot be served.
     """
     spec, status = spec_of(trigger), status_of(trigger)
     delivery = spec.get("delivery") or spec_of(broker).get("delivery")
@@ -35,6 +38,8 @@ def subscription_spec(trigger: Object, broker: Object, gateway: Address | None) 
         dead_letter=_target(
             status.get("deadLetterSinkUri") or status_of(broker).get("deadLetterSinkUri"), gateway
         ),
+        start=Start(meta.annotations(trigger).get(keys.START_ANNOTATION, Start.LATEST.value)),
+        wants={field: spec[field] for field in ("filter", "filters") if field in spec},
     )
 
 

@@ -31,6 +31,32 @@ class Source(Protocol):
         """Note that the next checkpoint has something to do."""
 
 
+class LocalReading:
+    """Reads from a sequence number on, whatever consumers do."""
+
+    def __init__(self, source: Source, sequence: int) -> None:
+        self._source = source
+        self._place = Place(sequence)
+
+    async def fetch(self, max_bytes: int) -> Sequence[StoredEvent]:
+        """Return the next events there are."""
+        while True:
+            first = self._source.start
+            if self._place.sequence < first:
+                self._place = Place(first)
+            if self._place.sequence >= self._source.end:
+                return ()
+            try:
+                portion = await self._source.read(self._place, max_bytes)
+            except FileNotFoundError:
+                if self._source.start == first:
+                    raise
+                continue  # released meanwhile
+            self._place = portion.following
+            if portion.events:
+                return portion.events
+
+
 class LocalConsumer:
     """Positions are sequence numbers; what is settled is kept in a ``Cursor``."""
 

@@ -62,6 +62,11 @@ def decode(payload: memoryview | bytes, sequence: int) -> StoredEvent:
     )
 
 
+def arrival_of(payload: memoryview | bytes) -> int:
+    """Return when the event of a payload arrived, in nanoseconds since 1970."""
+    return int(_PAYLOAD.unpack_from(payload)[0])
+
+
 def frames(chunk: bytes) -> Iterator[tuple[memoryview, int]]:
     """Yield payloads of the whole and undamaged frames at the start of a chunk, and their ends."""
     view, offset = memoryview(chunk), 0

@@ -15,15 +15,32 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.engines.event import Position, RenderedEvent, StoredEvent
 from eventing.engines.local.config import LogLimits
-from eventing.engines.local.consumer import LocalConsumer
+from eventing.engines.local.consumer import LocalConsumer, LocalReading
 from eventing.engines.local.cursor import CursorState
 from eventing.engines.local.cursorfile import CursorFile
 from eventing.engines.local.frames import MAX_EVENT_BYTES, encode
-from eventing.engines.local.segments import Place, Portion, Segment, SegmentWriter, read, recover
+from eventing.engines.local.segments import (
+    Place,
+    Portion,
+    Segment,
+    SegmentWriter,
+    first_since,
+    read,
+    recover,
+)
 from eventing.engines.local.threads import Threads
-from eventing.engines.seam import Appended, Listener, LogStats, Refused, Start, StartAt
+from eventing.engines.seam import (
+    Appended,
+    Begin,
+    Listener,
+    LogStats,
+    Refused,
+    Start,
+    StartAt,
+    StartTime,
+)
 
 log = logging.getLogger(__name__)
 
@@ -187,14 +204,26 @@ class LocalLog:
         """Return the ids of all consumers."""
         return list(self._saved)
 
-    async def consume(
-        self, consumer_id: str, start: Start | StartAt = Start.LATEST
-    ) -> LocalConsumer:
+    async def look(self, begin: Begin) -> LocalReading:
+        """Read without being a consumer."""
+        return LocalReading(self, await self._sequence_of(begin))
+
+    def position_text(self, position: Position) -> str:
+        """Return a sequence number as text."""
+        return str(position)
+
+    def position_of(self, text: str) -> Position:
+        """Return the sequence number of a text."""
+        if not (text.isascii() and text.isdigit()):
+            raise ValueError(f"{text!r} is no position in this log: those are numbers from 0 on")
+        return int(text)
+
+    async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> LocalConsumer:
         """Open a consumer; the state of a new one is on disk before any later event."""
         earlier = self._consumers.get(consumer_id)
         state = earlier.cursor.state() if earlier else self._saved.get(consumer_id)
         if state is None:
-            state = CursorState(self._sequence_of(start))
+            state = CursorState(await self._sequence_of(start))
             await self._save_new(consumer_id, state)
         consumer = self._consumers[consumer_id] = LocalConsumer(self, state)
         return consumer
@@ -208,14 +237,26 @@ class LocalLog:
             del self._saved[consumer_id]
             raise
 
-    def _sequence_of(self, start: Start | StartAt) -> int:
+    async def _sequence_of(self, start: Begin) -> int:
         match start:
+            case StartTime(arrival_ns=moment):
+                return await self._first_since(moment)
             case StartAt(position=position):
                 return min(max(cast(int, position), self.start), self._end)
             case Start.EARLIEST:
                 return self.start
             case Start.LATEST:
                 return self._end
+
+    async def _first_since(self, arrival_ns: int) -> int:
+        while True:
+            segments = tuple(self._segments)
+            search = partial(first_since, segments, arrival_ns, end=self._end)
+            try:
+                return await self._threads.read(search)
+            except FileNotFoundError:
+                if self._segments[0] is segments[0]:
+                    raise  # else one was released meanwhile
 
     async def forget(self, consumer_id: str) -> None:
         """Remove a consumer, on disk too."""
@@ -275,8 +316,15 @@ class LocalLog:
         return low
 
     def _release(self, position: int) -> None:
-        """Remove whole segments below a position; the last one always stays."""
-        while len(self._segments) > 1 and self._segments[1].base <= position:
+        """Remove whole segments below a position, but for the newest that are to be kept.
+
+        The last one always stays.
+        """
+        while (
+            len(self._segments) > 1
+            and self._segments[1].base <= position
+            and self._size - self._segments[0].size >= self._limits.kept
+        ):
             released = self._segments.pop(0)
             self._size -= released.size
             self._threads.write_later(partial(released.path.unlink, missing_ok=True))

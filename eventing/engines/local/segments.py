@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from eventing.engines.event import StoredEvent
-from eventing.engines.local.frames import FRAME_BYTES, decode, frame_length, frames
+from eventing.engines.local.frames import FRAME_BYTES, arrival_of, decode, frame_length, frames
 
 _SUFFIX = ".log"
 _SCAN_BYTES = 1024 * 1024
@@ -71,17 +71,23 @@ def recover(folder: Path) -> tuple[list[Segment], int]:
 
 def scan(path: Path) -> tuple[int, int]:
     """Return how many whole events a segment starts with, and where they end."""
-    count, offset = 0, 0
+    count, end = 0, 0
+    for payload in _payloads(path):
+        count, end = count + 1, end + FRAME_BYTES + len(payload)
+    return count, end
+
+
+def _payloads(path: Path) -> Iterator[memoryview]:
+    """Yield the payloads of the whole events that a segment starts with."""
     with path.open("rb") as file:
         pending = b""
         while chunk := file.read(_SCAN_BYTES):
             pending += chunk
-            end = 0
-            for _, following in frames(pending):
-                count, end = count + 1, following
-            offset += end
-            pending = pending[end:]
-    return count, offset
+            whole = 0
+            for payload, end in frames(pending):
+                yield payload
+                whole = end
+            pending = pending[whole:]
 
 
 def _create(folder: Path, base: int) -> Segment:
@@ -157,6 +163,31 @@ class Portion:
     events: Sequence[StoredEvent]
     following: Place
     skipped: int = 0
+
+
+def first_since(segments: Sequence[Segment], arrival_ns: int, *, end: int) -> int:
+    """Return the sequence number of the first event that arrived then or later; else ``end``.
+
+    Events lie in the order in which they came. Where the clock was set back meanwhile, some of
+    an earlier time may follow.
+    """
+    number = 0
+    while number + 1 < len(segments):
+        first = _first_arrival(segments[number + 1].path)
+        if first is None or first >= arrival_ns:
+            break
+        number += 1
+    segment = segments[number]
+    after = segments[number + 1].base if number + 1 < len(segments) else end
+    for count, payload in enumerate(_payloads(segment.path)):
+        if segment.base + count >= after or arrival_of(payload) >= arrival_ns:
+            return min(segment.base + count, after)
+    return after
+
+
+def _first_arrival(path: Path) -> int | None:
+    """None for a segment without an event."""
+    return next((arrival_of(payload) for payload in _payloads(path)), None)
 
 
 def read(segments: Sequence[Segment], place: Place, *, end: int, max_bytes: int) -> Portion:

@@ -94,11 +94,11 @@ class Cluster:
         }
         return await self.client.create(BROKERS, obj)
 
-    async def create_trigger(self, name, subscriber, **spec):
+    async def create_trigger(self, name, subscriber, *, annotations=None, **spec):
         obj = {
             "apiVersion": "eventing.knative.dev/v1",
             "kind": "Trigger",
-            "metadata": {"name": name, "namespace": "default"},
+            "metadata": {"name": name, "namespace": "default", "annotations": annotations or {}},
             "spec": {"broker": "default", "subscriber": subscriber} | spec,
         }
         return await self.client.create(TRIGGERS, obj)

@@ -549,7 +549,8 @@ async def test_short_memory_stops_nobody(tmp_path):
 
 
 async def test_delivered_events_are_removed_from_disk(tmp_path):
-    async with sink() as target, plane(tmp_path, limits=LogLimits(segment_bytes=5000)) as broker:
+    limits = LogLimits(segment_bytes=5000, kept_bytes=0)
+    async with sink() as target, plane(tmp_path, limits=limits) as broker:
         await broker.subscribe("t", target)
         for number in range(50):
             await broker.send(number, b"x" * 1000)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 
+from eventing.api import keys
 from eventing.engines.classes import ENGINES, EnginesConfig
 from eventing.runtime import main as broker
 from hearth.knative.resources import BROKERS, TRIGGERS
@@ -81,6 +82,20 @@ async def test_what_is_not_there_is_said_and_seen_when_it_comes(tmp_path):
         await found.client.create(SERVICES, service)
         ready = await found.until_ready(TRIGGERS, "t")
         assert ready["status"]["subscriberUri"] == "http://later.default.svc.cluster.local"
+
+
+async def test_a_new_trigger_starts_where_it_says(tmp_path):
+    async with cluster(tmp_path) as found, sink() as (early, got_early), sink() as (late, got_late):
+        await found.create_broker()
+        url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+        assert await found.send(url, **{"ce-id": "before"}) == 202
+        await found.create_trigger("early", early, annotations={keys.START_ANNOTATION: "earliest"})
+        await found.create_trigger("late", late)
+        await found.until_ready(TRIGGERS, "early")
+        await found.until_ready(TRIGGERS, "late")
+        assert await found.send(url, **{"ce-id": "after"}) == 202
+        assert [(await next_of(got_early))["ce-id"] for _ in range(2)] == ["before", "after"]
+        assert (await next_of(got_late))["ce-id"] == "after"
 
 
 async def test_a_filter_that_cannot_be_served_is_said(tmp_path):

@@ -13,9 +13,10 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, cast
 
-from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.engines.event import Position, RenderedEvent, StoredEvent
 from eventing.engines.seam import (
     Appended,
+    Begin,
     Capabilities,
     Listener,
     LogStats,
@@ -23,6 +24,7 @@ from eventing.engines.seam import (
     Refused,
     Start,
     StartAt,
+    StartTime,
 )
 
 MAX_EVENT_BYTES = 1024 * 1024
@@ -148,6 +150,23 @@ class MemoryConsumer:
         self._topic.wake()
 
 
+class MemoryReading:
+    """A look at all partitions."""
+
+    def __init__(self, topic: Topic, following: list[int]) -> None:
+        self._topic = topic
+        self._following = following
+
+    async def fetch(self, max_bytes: int) -> Sequence[StoredEvent]:
+        found: list[StoredEvent] = []
+        for number, part in enumerate(self._topic.partitions):
+            for offset, event in part.items():
+                if offset >= self._following[number] and sum(e.size for e in found) < max_bytes:
+                    found.append(event)
+                    self._following[number] = offset + 1
+        return found
+
+
 class MemoryLog:
     """One process's view of a topic."""
 
@@ -174,9 +193,18 @@ class MemoryLog:
     async def consumers(self) -> Collection[str]:
         return list(self.topic.groups)
 
-    async def consume(
-        self, consumer_id: str, start: Start | StartAt = Start.LATEST
-    ) -> MemoryConsumer:
+    async def look(self, begin: Begin) -> MemoryReading:
+        return MemoryReading(self.topic, self._following(begin))
+
+    def position_text(self, position: Position) -> str:
+        partition, number = cast(Offset, position)
+        return f"{partition}:{number}"
+
+    def position_of(self, text: str) -> Position:
+        partition, _, number = text.partition(":")
+        return Offset(int(partition), int(number))
+
+    async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> MemoryConsumer:
         group = self.topic.groups.get(consumer_id)
         if group is None:
             group = self.topic.groups[consumer_id] = Group(self._following(start))
@@ -184,10 +212,15 @@ class MemoryLog:
         self.opened.append(consumer)
         return consumer
 
-    def _following(self, start: Start | StartAt) -> list[int]:
+    def _following(self, start: Begin) -> list[int]:
         if start is Start.LATEST:
             return list(self.topic.ends)
         first = [min(part, default=end) for part, end in self._parts()]
+        if isinstance(start, StartTime):
+            return [
+                next((n for n, e in part.items() if e.arrival_ns >= start.arrival_ns), end)
+                for part, end in self._parts()
+            ]
         if isinstance(start, StartAt):
             partition, number = cast(Offset, start.position)
             first[partition] = number

@@ -20,7 +20,17 @@ from eventing.engines.classes import ENGINES
 from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.engines.local.config import LogLimits
 from eventing.engines.local.engine import LocalEngine
-from eventing.engines.seam import Consumer, Engine, EventLog, Order, Refused, Start, StartAt
+from eventing.engines.seam import (
+    Begin,
+    Consumer,
+    Engine,
+    EventLog,
+    Order,
+    Refused,
+    Start,
+    StartAt,
+    StartTime,
+)
 from tests.component.eventing.engines.memory import MemoryEngine, MemoryServer
 
 KEYS = ("a", "b", "c", "d", "e")
@@ -46,7 +56,8 @@ class LocalCase(Case):
         self._folder = next(self._folders)
 
     def start(self, *, room: int = ROOM) -> Engine:
-        return LocalEngine(self._folder, LogLimits(segment_bytes=room // 10, log_bytes=room))
+        limits = LogLimits(segment_bytes=room // 10, log_bytes=room, kept_bytes=0)
+        return LocalEngine(self._folder, limits)
 
     def killed(self, engine: Engine) -> Engine:
         left, self._folder = self._folder, next(self._folders)
@@ -89,12 +100,17 @@ async def started(engine: Engine) -> AsyncIterator[EventLog]:
         await engine.close()
 
 
-def an_event(number: int | str, *, key: str = "k", size: int = 100) -> RenderedEvent:
+ARRIVAL_NS = 1_700_000_000_000_000_000
+
+
+def an_event(
+    number: int | str, *, key: str = "k", size: int = 100, after_ns: int = 0
+) -> RenderedEvent:
     head = (
         f"ce-specversion: 1.0\r\nce-id: {number}\r\nce-source: /s\r\nce-type: t\r\n"
         f"ce-partitionkey: {key}\r\n"
     ).encode()
-    return RenderedEvent(1_700_000_000_000_000_000, 255, head, b'{"n":5}', b"x" * size)
+    return RenderedEvent(ARRIVAL_NS + after_ns, 255, head, b'{"n":5}', b"x" * size)
 
 
 async def append(events: EventLog, *made: RenderedEvent) -> None:
@@ -258,6 +274,22 @@ async def test_a_new_consumer_begins_where_it_is_told_to(case: Case) -> None:
         assert ids(await take(replay, 3)) == ["3", "4", "5"]
 
 
+async def test_a_log_is_read_from_a_moment_on(case: Case) -> None:
+    async with started(case.start()) as log:
+        await log.consume("holds the events")
+        for number in range(40):  # in several segments, where an engine has such
+            await append(log, an_event(number, size=2000, after_ns=number * 10))
+        for moment, first in ((-5, 0), (0, 0), (195, 20), (200, 20), (390, 39)):
+            begin = StartTime(ARRIVAL_NS + moment)
+            assert ids(await look(log, begin)) == [str(n) for n in range(first, 40)]
+            consumer = await log.consume(f"from {moment}", begin)
+            assert ids(await take(consumer, 1)) == [str(first)]
+        assert await look(log, StartTime(ARRIVAL_NS + 391)) == []
+        late = await log.consume("late", StartTime(ARRIVAL_NS + 391))
+        await append(log, an_event(40, after_ns=400))
+        assert ids(await take(late, 1)) == ["40"]
+
+
 async def test_a_known_consumer_goes_on_where_it_stopped(case: Case) -> None:
     async with started(case.start()) as log:
         consumer = await log.consume("c")
@@ -269,6 +301,61 @@ async def test_a_known_consumer_goes_on_where_it_stopped(case: Case) -> None:
         again = await log.consume("c", Start.EARLIEST)
         await append(log, an_event(3))
         assert ids(await take(again, 1)) == ["3"]
+
+
+# -- looking -----------------------------------------------------------------------------------
+
+
+async def look(log: EventLog, begin: Begin) -> list[StoredEvent]:
+    """All events from somewhere on, a few at a time."""
+    reading, found = await log.look(begin), list[StoredEvent]()
+    while events := await reading.fetch(3000):
+        found += events
+    return found
+
+
+async def test_a_look_holds_nothing_and_settles_nothing(case: Case) -> None:
+    async with started(case.start()) as log:
+        consumer = await log.consume("c")
+        for number in range(30):
+            await append(log, an_event(number, size=2000))
+        assert ids(await look(log, Start.EARLIEST)) == [str(n) for n in range(30)]
+        assert set(await log.consumers()) == {"c"}
+        reading = await log.look(Start.EARLIEST)
+        assert len(await reading.fetch(2000)) >= 1
+        for event in await take(consumer, 30, max_bytes=10_000):
+            consumer.settle(event)
+        await log.checkpoint()
+        assert log.stats().events == 0
+        await append(log, an_event("new"))
+        found = list[StoredEvent]()
+        while events := await reading.fetch(3000):
+            found += events
+        assert ids(found)[-1] == "new", "what is gone is passed over"
+
+
+async def test_a_look_that_came_to_the_end_goes_on_with_what_is_new(case: Case) -> None:
+    async with started(case.start()) as log:
+        await log.consume("holds the events")
+        await append(log, an_event(1))
+        reading = await log.look(Start.LATEST)
+        assert list(await reading.fetch(2000)) == []
+        await append(log, an_event(2))
+        assert ids(await reading.fetch(2000)) == ["2"]
+        assert list(await reading.fetch(2000)) == []
+
+
+async def test_a_position_is_a_text_to_those_who_read_it(case: Case) -> None:
+    async with started(case.start()) as log:
+        await log.consume("holds the events")
+        for number in range(3):
+            await append(log, an_event(number))
+        for event in await look(log, Start.EARLIEST):
+            position = log.position_of(log.position_text(event.position))
+            assert position == event.position
+            assert ids(await look(log, StartAt(position)))[0] == event.attributes["id"]
+        with pytest.raises(ValueError):
+            log.position_of("nonsense")
 
 
 # -- restarts ----------------------------------------------------------------------------------
@@ -446,6 +533,25 @@ async def test_a_slow_consumer_delays_no_other(case: Case) -> None:
             [event] = await take(quick, 1)
             assert ids([event]) == [str(number)]
             quick.settle(event)
+
+
+async def test_the_local_log_keeps_some_of_what_nobody_needs(tmp_path: Path) -> None:
+    limits = LogLimits(segment_bytes=10_000, log_bytes=200_000, kept_bytes=30_000)
+    async with started(LocalEngine(tmp_path, limits)) as log:
+        for number in range(100):
+            await append(log, an_event(number, size=1000))
+        await log.checkpoint()
+        assert log.stats().events == 0
+        assert 30_000 <= log.stats().size_bytes <= 50_000
+        kept = [int(each) for each in ids(await look(log, Start.EARLIEST))]
+        assert kept == list(range(kept[0], 100))
+        late = await log.consume("late", Start.EARLIEST)
+        assert ids(await take(late, 1)) == [str(kept[0])]
+
+
+@pytest.mark.parametrize(("log_bytes", "kept"), [(1000, 250), (10**9, 100)], ids=["small", "large"])
+def test_a_log_is_never_full_of_what_nobody_needs(log_bytes: int, kept: int) -> None:
+    assert LogLimits(log_bytes=log_bytes, kept_bytes=100 if kept == 100 else 10**9).kept == kept
 
 
 def test_every_engine_is_under_test() -> None:

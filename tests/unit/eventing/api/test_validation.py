@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from eventing.api import keys
 from eventing.api.admission import ADMISSION
 from eventing.api.broker import BrokerSpec, broker_changes, validate_broker
 from eventing.api.checks import validate_delivery, validate_reference
@@ -69,6 +70,18 @@ def test_triggers(spec, complaint):
 def test_dependencies(value, complaint):
     found = trigger_complaints({"broker": "b"}, {"knative.dev/dependency": value})
     assert found == complaint.replace("{0}", "metadata.annotations[knative.dev/dependency]")
+
+
+@pytest.mark.parametrize("start", ["earliest", "latest"])
+def test_a_trigger_says_where_it_starts(start):
+    assert trigger_complaints({"broker": "b"}, {keys.START_ANNOTATION: start}) == ""
+
+
+def test_a_start_that_means_nothing_is_refused():
+    assert trigger_complaints({"broker": "b"}, {keys.START_ANNOTATION: "first"}) == (
+        "invalid value: first: metadata.annotations[eventing.hearth.dev/start]\n"
+        "a new Trigger starts with the events that are earliest or latest"
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 
 from eventing.api import keys
+from eventing.engines.seam import Start
 from eventing.runtime import views
 from eventing.runtime.policy import Backoff
 
@@ -46,3 +47,31 @@ def test_a_triggers_delivery_counts_whole():
 def test_a_filter_that_cannot_be_served_is_an_error():
     with pytest.raises(ValueError):
         views.subscription_spec(a_trigger(filters=[{"nope": "x"}]), BROKER, None)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "start"),
+    [
+        ({}, Start.LATEST),
+        ({keys.START_ANNOTATION: "latest"}, Start.LATEST),
+        ({keys.START_ANNOTATION: "earliest"}, Start.EARLIEST),
+    ],
+)
+def test_where_a_new_trigger_starts(annotations, start):
+    trigger = a_trigger()
+    trigger["metadata"]["annotations"] = annotations
+    assert views.subscription_spec(trigger, BROKER, None).start is start
+
+
+def test_a_start_that_means_nothing_is_an_error():
+    trigger = a_trigger()
+    trigger["metadata"]["annotations"] = {keys.START_ANNOTATION: "first"}
+    with pytest.raises(ValueError):
+        views.subscription_spec(trigger, BROKER, None)
+
+
+def test_a_filter_is_kept_as_written_to_be_explained():
+    filters = [{"exact": {"type": "a"}}]
+    assert views.subscription_spec(a_trigger(filters=filters), BROKER, None).wants == {
+        "filters": filters
+    }
