@@ -16,6 +16,7 @@ from eventing.api.checks import (
     validate_reference,
 )
 from eventing.api.definitions import ADDRESSABLE, AGE, READY, URL, Look, define
+from eventing.api.deliveryoptions import check_options
 from eventing.api.settings import BrokerDefaults, Features, Settings
 from eventing.api.shapes import AppliedPolicy
 from hearth.knative.admission.kinds import Change
@@ -78,12 +79,7 @@ def _defaulted(
         if config is None and defaulted.reference is not None:
             config = defaulted.reference.model_copy()
         if delivery is None and defaulted.delivery is not None:
-            delivery = DeliverySpec(
-                dead_letter_sink=defaulted.delivery.dead_letter_sink,
-                retry=defaulted.delivery.retry,
-                backoff_policy=defaulted.delivery.backoff_policy,
-                backoff_delay=defaulted.delivery.backoff_delay,
-            )
+            delivery = defaulted.delivery
     if config is not None and not config.namespace:
         config = config.model_copy(update={"namespace": namespace})
     if keys.BROKER_CLASS_ANNOTATION not in annotations:
@@ -104,6 +100,7 @@ def _validate(change: Change[BrokerSpec, Settings]) -> Errors:
         defaults=change.settings.brokers,
         features=change.settings.features,
     )
+    errors += check_options(new.annotations)
     if old is not None:
         errors += broker_changes(
             old.spec,

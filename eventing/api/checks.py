@@ -158,6 +158,12 @@ def validate_delivery(
         errors.append(invalid(delivery.backoff_delay, "backoffDelay"))
     if delivery.format not in (None, "json", "binary"):
         errors.append(invalid(delivery.format, "format"))
+    errors += _check_flagged(
+        "backoffMax",
+        delivery.backoff_max,
+        features.is_enabled("delivery-backoff-max"),
+        bad=_is_no_time,
+    )
     return errors + _check_flagged(
         "retryAfterMax",
         delivery.retry_after_max,
@@ -168,6 +174,10 @@ def validate_delivery(
 
 def _is_zero(seconds: float) -> bool:
     return seconds == 0
+
+
+def _is_no_time(seconds: float) -> bool:
+    return seconds <= 0
 
 
 def _is_negative(seconds: float) -> bool:

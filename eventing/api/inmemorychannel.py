@@ -7,6 +7,7 @@ from typing import ClassVar
 from eventing.api import keys
 from eventing.api.channel import default_channelable
 from eventing.api.definitions import ADDRESSABLE, AGE, MESSAGING, READY, URL, Look, define
+from eventing.api.deliveryoptions import check_options
 from eventing.api.settings import Settings
 from eventing.api.shapes import ChannelableSpec, ChannelableStatus
 from hearth.knative.admission.kinds import Change
@@ -41,7 +42,7 @@ def _validate(change: Change[InMemoryChannelSpec, Settings]) -> Errors:
     if scope is not None and scope not in _SCOPES:
         problem = invalid(scope, "", "expected either 'cluster' or 'namespace'")
         errors += via([problem], f"metadata.annotations[{keys.SCOPE_ANNOTATION}]")
-    return errors
+    return errors + check_options(change.new.annotations)
 
 
 DEFINITION = define(

@@ -24,6 +24,9 @@ START_ANNOTATION = "eventing.hearth.dev/start"
 STARTS = ("earliest", "latest")
 """The oldest one that is still kept; the next one, which is what is meant where nothing is said."""
 
+SUBSCRIBER_OPTIONS_ANNOTATION = "eventing.hearth.dev/subscriber-options"
+"""Of a channel: what the annotations of its Subscriptions ask for, as JSON, by their uid."""
+
 READY = "Ready"
 ADDRESSABLE = "Addressable"
 INGRESS_READY = "IngressReady"

@@ -42,6 +42,7 @@ clusterDefault:
 
 DEFAULT_FEATURES = {
     "kreference-group": "disabled",
+    "delivery-backoff-max": "disabled",
     "delivery-retryafter": "disabled",
     "delivery-timeout": "enabled",
     "kreference-mapping": "disabled",

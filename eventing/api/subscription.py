@@ -16,6 +16,7 @@ from eventing.api.checks import (
     validate_reference,
 )
 from eventing.api.definitions import MESSAGING, Look, define
+from eventing.api.deliveryoptions import check_options
 from eventing.api.settings import Features, Settings
 from eventing.api.shapes import Auth
 from hearth.knative.admission.kinds import Change
@@ -84,6 +85,7 @@ def _default(change: Change[SubscriptionSpec, Settings]) -> None:
 
 def _validate(change: Change[SubscriptionSpec, Settings]) -> Errors:
     errors = via(_check(change.new.spec, change.settings.features), "spec")
+    errors += check_options(change.new.annotations)
     return errors if change.old is None else errors + _changes(change.old.spec, change.new.spec)
 
 

@@ -20,6 +20,7 @@ from eventing.api.checks import (
     validate_destination,
 )
 from eventing.api.definitions import AGE, READY, Look, define
+from eventing.api.deliveryoptions import check_options
 from eventing.api.filters import check_names, validate_filters
 from eventing.api.settings import Features, Settings
 from eventing.api.shapes import Auth, SubscriptionsAPIFilter
@@ -113,6 +114,7 @@ def _validate(change: Change[TriggerSpec, Settings]) -> Errors:
     errors = validate_trigger(
         new.spec, new.annotations, namespace=new.namespace, features=change.settings.features
     )
+    errors += check_options(new.annotations)
     return errors if old is None else errors + trigger_changes(old.spec, new.spec)
 
 

@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any
 
 from eventing.api import keys
-from eventing.api.channelviews import SUBSCRIPTION_SOURCE
+from eventing.api.channelviews import SUBSCRIPTION_SOURCE, with_subscriber_options
+from eventing.api.deliveryoptions import given_options
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
@@ -38,7 +39,15 @@ CONDITIONS = ConditionSet(
 NAME = "subscription"
 FINALIZER = "subscriptions.messaging.knative.dev"
 _NOT_READY_BY_CHANNEL = "SubscriptionNotMarkedReadyByChannel"
-_SHARED = ("backoffPolicy", "retry", "backoffDelay", "timeout", "retryAfterMax", "format")
+_SHARED = (
+    "backoffPolicy",
+    "retry",
+    "backoffDelay",
+    "backoffMax",
+    "timeout",
+    "retryAfterMax",
+    "format",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +229,8 @@ def _join(
     subscribers = [wanted if _is_of(each, subscription) else each for each in known]
     if wanted not in subscribers:
         subscribers.append(wanted)
-    return _with_subscribers(channel, subscribers) if subscribers != known else ()
+    options = given_options(meta.annotations(subscription))
+    return _with_subscribers(channel, subscription, subscribers, options)
 
 
 def subscriber_of(
@@ -251,10 +261,18 @@ def _is_of(subscriber: Mapping[str, Any], subscription: Object) -> bool:
     return bool(subscriber.get("uid") == uid(subscription))
 
 
-def _with_subscribers(channel: FoundChannel, subscribers: list[dict[str, Any]]) -> tuple[Action]:
+def _with_subscribers(
+    channel: FoundChannel,
+    subscription: Object,
+    subscribers: list[dict[str, Any]],
+    options: dict[str, str],
+) -> tuple[Action, ...]:
     """A whole update: what others wrote meanwhile must not be lost."""
-    spec = {**spec_of(channel.obj), "subscribers": subscribers}
-    return (Update(channel.reference.resource, {**channel.obj, "spec": spec}),)
+    known = spec_of(channel.obj).get("subscribers") or []
+    wanted = with_subscriber_options(channel.obj, uid(subscription), options)
+    if subscribers != known:
+        wanted = {**wanted, "spec": {**spec_of(channel.obj), "subscribers": subscribers}}
+    return () if wanted is channel.obj else (Update(channel.reference.resource, wanted),)
 
 
 def _leave(observed: Observed) -> Plan:
@@ -265,7 +283,7 @@ def _leave(observed: Observed) -> Plan:
     if isinstance(channel, FoundChannel):
         known = spec_of(channel.obj).get("subscribers") or []
         others = [each for each in known if not _is_of(each, subscription)]
-        left = _with_subscribers(channel, others) if others != known else ()
+        left = _with_subscribers(channel, subscription, others, {})
     kept = [each for each in finalizers(subscription) if each != FINALIZER]
     return Plan(left, then=(_finalizers(subscription, kept),))
 

@@ -10,9 +10,10 @@ no retries left, or none allowed       dead letter
 =====================================  ==========================================
 
 As Knative's channel-based broker counts: before the n-th retry, n from 0, linear waits delay x n,
-exponential delay x 2^n. Beyond Knative: waits end at ten minutes, up to a tenth is added by
-chance so that a burst of failures does not come back as one, and Retry-After is honoured unless
-switched off.
+exponential delay x 2^n, up to ``backoffMax``. Beyond Knative: waits end at ten minutes where that
+is not given, up to a tenth is added by chance so that a burst of failures does not come back as one
+(or, where asked for, chance chooses anything up to the whole wait: full jitter), and Retry-After is
+honoured unless switched off.
 """
 
 from __future__ import annotations
@@ -56,9 +57,12 @@ class DeliveryPolicy:
     structured: bool = False
     """Whether events are sent in structured mode (``format: json``)."""
     max_backoff_seconds: float = DEFAULT_MAX_BACKOFF_SECONDS
+    full_jitter: bool = False
 
     @classmethod
-    def from_spec(cls, spec: Mapping[str, Any] | None) -> DeliveryPolicy:
+    def from_spec(
+        cls, spec: Mapping[str, Any] | None, *, full_jitter: bool = False
+    ) -> DeliveryPolicy:
         """Read a delivery spec that admission has accepted; raise ValueError otherwise."""
         given = spec or {}
         has_backoff = "backoffPolicy" in given and "backoffDelay" in given
@@ -71,6 +75,8 @@ class DeliveryPolicy:
                 given, "retryAfterMax", DEFAULT_RETRY_AFTER_MAX_SECONDS
             ),
             structured=given.get("format") == "json",
+            max_backoff_seconds=_seconds(given, "backoffMax", DEFAULT_MAX_BACKOFF_SECONDS),
+            full_jitter=full_jitter,
         )
 
 
@@ -119,7 +125,8 @@ def next_step(
         return DONE
     if not is_retried(outcome.status) or attempts > policy.retries:
         return DEAD_LETTER
-    wait = backoff_seconds(policy, attempts - 1) * (1 + _JITTER * jitter)
+    share = jitter if policy.full_jitter else 1 + _JITTER * jitter
+    wait = backoff_seconds(policy, attempts - 1) * share
     if outcome.status in RETRY_AFTER_STATUSES:
         wait = max(wait, min(outcome.retry_after_seconds, policy.retry_after_max_seconds))
     return Retry(now + wait)

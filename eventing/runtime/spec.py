@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from eventing.api.deliveryoptions import NO_OPTIONS, DeliveryOptions
 from eventing.engines.seam import Start
 from eventing.filters import Filter
 from eventing.runtime.policy import DeliveryPolicy
@@ -41,5 +42,6 @@ class SubscriptionSpec:
     """Where the log is read from by a subscription that is new."""
     wants: Mapping[str, Any] = field(default_factory=dict)
     """The filter as the Trigger's spec has it, to explain why an event does not match."""
+    options: DeliveryOptions = NO_OPTIONS
     kind: str = "trigger"
     """What asks for it, as metrics say: a trigger or a subscription."""

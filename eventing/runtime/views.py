@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.channelviews import subscriber_options
+from eventing.api.deliveryoptions import DeliveryOptions
 from eventing.api.views import spec_of, status_of
 from eventing.engines.seam import Start
 from eventing.filters import EVERYTHING, compile_trigger
@@ -28,18 +30,20 @@ def subscription_spec(trigger: Object, broker: Object, gateway: Address | None) 
     """
     spec, status = spec_of(trigger), status_of(trigger)
     delivery = spec.get("delivery") or spec_of(broker).get("delivery")
+    options = DeliveryOptions.from_annotations(meta.annotations(broker), meta.annotations(trigger))
     return SubscriptionSpec(
         uid=uid(trigger),
         namespace=namespace(trigger),
         name=name(trigger),
         filter=compile_trigger(spec),
-        policy=DeliveryPolicy.from_spec(delivery),
+        policy=DeliveryPolicy.from_spec(delivery, full_jitter=options.full_jitter),
         target=_target(status.get("subscriberUri"), gateway),
         dead_letter=_target(
             status.get("deadLetterSinkUri") or status_of(broker).get("deadLetterSinkUri"), gateway
         ),
         start=Start(meta.annotations(trigger).get(keys.START_ANNOTATION, Start.LATEST.value)),
         wants={field: spec[field] for field in ("filter", "filters") if field in spec},
+        options=options,
     )
 
 
@@ -55,15 +59,18 @@ def channel_subscription(
     dead_letter = sink.get("uri") or status_of(channel).get("deadLetterSinkUri")
     reply = _target(subscriber.get("replyUri"), gateway)
     target = _target(subscriber.get("subscriberUri"), gateway)
+    own = subscriber_options(channel).get(str(subscriber["uid"]), {})
+    options = DeliveryOptions.from_annotations(meta.annotations(channel), own)
     return SubscriptionSpec(
         uid=str(subscriber["uid"]),
         namespace=namespace(channel),
         name=str(subscriber.get("name") or subscriber["uid"]),
         filter=EVERYTHING,
-        policy=DeliveryPolicy.from_spec(delivery),
+        policy=DeliveryPolicy.from_spec(delivery, full_jitter=options.full_jitter),
         target=target,
         dead_letter=_target(dead_letter, gateway),
         reply=reply,
+        options=options,
         kind="subscription",
     )
 

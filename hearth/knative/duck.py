@@ -64,6 +64,8 @@ class DeliverySpec(Model):
     """How waits grow: linear or exponential."""
     backoff_delay: str | None = None
     """The wait that the policy multiplies (ISO 8601)."""
+    backoff_max: str | None = None
+    """The longest wait that the policy comes to (ISO 8601); needs a feature flag."""
     retry_after_max: str | None = None
     """The longest Retry-After to honour (ISO 8601); needs a feature flag."""
     format: Annotated[str, GoType("v1.FormatType")] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from eventing.api.admission import admission_of
 from eventing.api.awaited import AWAITED
 from eventing.api.catalog import SERVED
-from eventing.api.settings import ChannelDefaults, Features, PingDefaults, Settings
+from eventing.api.settings import BrokerDefaults, ChannelDefaults, Features, PingDefaults, Settings
 from hearth.knative.admission import decisions
 from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
 from hearth.kube.crdgen import crd_object
@@ -267,6 +268,13 @@ def test_defaults() -> None:
     assert [each["name"] for each in kept] == ["specversion", "id", "type", "source", "own"]
     policy = completed("EventPolicy", {"from": [{"ref": {"kind": "A", "name": "b"}}]})
     assert policy["from"][0]["ref"]["namespace"] == "ns"
+
+
+def test_a_broker_gets_the_whole_default_delivery() -> None:
+    delivery = {"retry": 3, "timeout": "PT5S", "format": "json"}
+    data = {"default-br-config": json.dumps({"clusterDefault": {"delivery": delivery}})}
+    settings = Settings(brokers=BrokerDefaults.from_data(data))
+    assert completed("Broker", {}, settings)["delivery"] == delivery
 
 
 def test_how_much_a_ping_source_may_send() -> None:

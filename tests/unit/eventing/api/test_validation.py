@@ -18,7 +18,13 @@ from hearth.kube.models import decode
 
 DEFAULTS, FEATURES = BrokerDefaults.from_data({}), Features.from_data({})
 SUBSCRIBER = {"uri": "http://a"}
-ALL_FLAGS = Features.from_data({"delivery-retryafter": "enabled", "delivery-timeout": "enabled"})
+ALL_FLAGS = Features.from_data(
+    {
+        "delivery-backoff-max": "enabled",
+        "delivery-retryafter": "enabled",
+        "delivery-timeout": "enabled",
+    }
+)
 
 
 def trigger_complaints(spec, annotations=None):
@@ -90,6 +96,9 @@ def test_a_start_that_means_nothing_is_refused():
         ({"timeout": "PT0S"}, "invalid value: PT0S: timeout"),
         ({"timeout": "PT1S", "retryAfterMax": "PT0S"}, ""),
         ({"retryAfterMax": "-PT1S"}, "invalid value: -PT1S: retryAfterMax"),
+        ({"backoffMax": "PT1M"}, ""),
+        ({"backoffMax": "PT0S"}, "invalid value: PT0S: backoffMax"),
+        ({"backoffMax": "a while"}, "invalid value: a while: backoffMax"),
         ({"backoffDelay": "1s"}, "invalid value: 1s: backoffDelay"),
         ({"retry": 0, "format": "binary"}, ""),
     ],

@@ -2,6 +2,7 @@
 
 import copy
 
+from eventing.api.channelviews import subscriber_options
 from eventing.kinds import channel as channels
 from eventing.kinds import inmemorychannel as inmemorychannels
 from eventing.kinds import subscription as subscriptions
@@ -135,3 +136,21 @@ def test_what_an_in_memory_channel_made_is_left_as_it_is():
     moved = ControlSettings("http://127.0.0.1:9000", frozenset())
     actions = inmemorychannels.reconcile(again, settings=moved, now=0).actions
     assert [type(each) for each in actions] == [Update, Update]
+
+
+def test_what_annotations_ask_for_is_with_the_channel_as_long_as_the_subscription_is():
+    jitter = {"eventing.hearth.dev/backoff-jitter": "full"}
+    subscription = a_subscription(finalizers=[subscriptions.FINALIZER], annotations=jitter)
+    [joined] = decided(observed(subscription, a_channel(OTHER))).actions
+    assert isinstance(joined, Update)
+    assert subscriber_options(joined.obj) == {"u": jitter}
+    assert len(joined.obj["spec"]["subscribers"]) == 2
+    assert decided(observed(subscription, joined.obj)).actions == ()
+    del subscription["metadata"]["annotations"]
+    [plain] = decided(observed(subscription, joined.obj)).actions
+    assert plain.obj == {**joined.obj, "metadata": a_channel()["metadata"] | {"annotations": {}}}
+    subscription["metadata"]["annotations"] = jitter
+    subscription["metadata"]["deletionTimestamp"] = "2024-01-01T00:00:00Z"
+    [left] = decided(observed(subscription, joined.obj)).actions
+    assert left.obj["spec"]["subscribers"] == [OTHER]
+    assert subscriber_options(left.obj) == {}

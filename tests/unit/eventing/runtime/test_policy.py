@@ -111,3 +111,22 @@ def test_policy_of_no_delivery_spec_makes_one_attempt():
 )
 def test_parse_retry_after(value, seconds):
     assert parse_retry_after(value, now=10) == seconds
+
+
+@given(st.integers(1, 50), st.floats(0, 1, exclude_max=True))
+def test_full_jitter_chooses_anything_up_to_the_back_off(attempts, jitter):
+    policy = DeliveryPolicy(50, Backoff.EXPONENTIAL, 0.2, full_jitter=True, max_backoff_seconds=60)
+    step = next_step(policy, attempts, Outcome(500), now=0, jitter=jitter)
+    assert step == Retry(backoff_seconds(policy, attempts - 1) * jitter)
+
+
+def test_full_jitter_waits_as_long_as_an_answer_asks_for():
+    policy = DeliveryPolicy(5, Backoff.EXPONENTIAL, 0.2, full_jitter=True)
+    assert next_step(policy, 1, Outcome(503, 7), now=0, jitter=0) == Retry(7)
+
+
+def test_the_longest_back_off_is_a_field():
+    spec = {"retry": 9, "backoffPolicy": "exponential", "backoffDelay": "PT1S"}
+    policy = DeliveryPolicy.from_spec({**spec, "backoffMax": "PT10S"})
+    assert [backoff_seconds(policy, retry) for retry in range(6)] == [1, 2, 4, 8, 10, 10]
+    assert DeliveryPolicy.from_spec(spec).max_backoff_seconds == DEFAULT_MAX_BACKOFF_SECONDS

@@ -1,13 +1,18 @@
 """What the data plane reads off Broker and Trigger objects."""
 
+import copy
+import json
+from typing import Any
+
 import pytest
 
 from eventing.api import keys
+from eventing.api.deliveryoptions import BACKOFF_JITTER as JITTER
 from eventing.engines.seam import Start
 from eventing.runtime import views
 from eventing.runtime.policy import Backoff
 
-BROKER = {
+BROKER: dict[str, Any] = {
     "metadata": {
         "name": "b",
         "namespace": "ns",
@@ -75,3 +80,20 @@ def test_a_filter_is_kept_as_written_to_be_explained():
     assert views.subscription_spec(a_trigger(filters=filters), BROKER, None).wants == {
         "filters": filters
     }
+
+
+def test_annotations_of_a_trigger_count_before_its_brokers():
+    broker = copy.deepcopy(BROKER)
+    broker["metadata"]["annotations"] = {JITTER: "full"}
+    assert views.subscription_spec(a_trigger(), broker, None).policy.full_jitter
+    trigger = a_trigger()
+    trigger["metadata"]["annotations"] = {JITTER: "small"}
+    assert not views.subscription_spec(trigger, broker, None).policy.full_jitter
+
+
+def test_a_channel_tells_what_its_subscriptions_ask_for():
+    options = {"u1": {JITTER: "full"}}
+    marks = {keys.SUBSCRIBER_OPTIONS_ANNOTATION: json.dumps(options)}
+    channel = {"metadata": {"name": "c", "namespace": "ns", "annotations": marks}}
+    specs = [views.channel_subscription(channel, {"uid": uid}, None) for uid in ("u1", "u2")]
+    assert [each.policy.full_jitter for each in specs] == [True, False]

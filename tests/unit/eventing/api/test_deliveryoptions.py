@@ -1,0 +1,52 @@
+"""Annotations that say how events are delivered: read, checked, handed to channels."""
+
+import pytest
+
+from eventing.api.channelviews import subscriber_options, with_subscriber_options
+from eventing.api.deliveryoptions import (
+    BACKOFF_JITTER,
+    DeliveryOptions,
+    check_options,
+    given_options,
+)
+from hearth.knative.fielderrors import text
+
+
+def test_nothing_said_is_knatives_way():
+    assert DeliveryOptions.from_annotations({}, {"other": "x"}) == DeliveryOptions()
+
+
+def test_the_later_annotations_count():
+    full, small = {BACKOFF_JITTER: "full"}, {BACKOFF_JITTER: "small"}
+    assert DeliveryOptions.from_annotations(full, {}).full_jitter
+    assert not DeliveryOptions.from_annotations(full, small).full_jitter
+
+
+def test_a_bad_value_is_named():
+    with pytest.raises(ValueError, match=r"backoff-jitter: 'much' is one of small, full"):
+        DeliveryOptions.from_annotations({BACKOFF_JITTER: "much"})
+    errors = check_options({BACKOFF_JITTER: "much", "other": "x"})
+    assert text(errors) == f"invalid value: much: metadata.annotations.{BACKOFF_JITTER}"
+    assert not check_options({BACKOFF_JITTER: "full"})
+
+
+def test_only_what_is_known_goes_on():
+    assert given_options({BACKOFF_JITTER: "full", "kubectl": "x"}) == {BACKOFF_JITTER: "full"}
+
+
+def test_a_channel_has_what_its_subscriptions_ask_for():
+    channel = {"metadata": {"name": "c", "annotations": {"a": "b"}}}
+    options = {BACKOFF_JITTER: "full"}
+    both = with_subscriber_options(with_subscriber_options(channel, "u1", options), "u2", options)
+    assert subscriber_options(both) == {"u1": options, "u2": options}
+    assert with_subscriber_options(both, "u1", options) is both
+    one = with_subscriber_options(both, "u2", {})
+    assert subscriber_options(one) == {"u1": options}
+    assert with_subscriber_options(one, "u1", {}) == channel
+    assert with_subscriber_options(channel, "u1", {}) is channel
+
+
+@pytest.mark.parametrize("value", ["{", "[]", "1"])
+def test_options_of_a_channel_that_nobody_can_read_are_none(value):
+    marks = {"eventing.hearth.dev/subscriber-options": value}
+    assert subscriber_options({"metadata": {"annotations": marks}}) == {}
