@@ -12,6 +12,8 @@ from eventing.api.admission import ADMISSION
 from eventing.api.settings import Settings
 from eventing.engines.classes import ENGINES
 from eventing.install import MANAGER, install
+from eventing.kinds import bindinghook
+from eventing.kinds.bindinghook import BindingHook, SelectionMode
 from eventing.kinds.controllers import CONTROLLERS
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
@@ -20,6 +22,7 @@ from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.controllerspec import Source
+from hearth.kube.guards import keep_running
 from hearth.kube.manager import Manager
 from hearth.kube.registration import Registration
 from hearth.kube.resources import CONFIGMAPS
@@ -40,6 +43,8 @@ class EventingConfig:
     webhooks: Endpoint = field(default_factory=Endpoint)
     installs: bool = True
     """Whether kinds, ConfigMaps and the broker's Service are put in here, at each start."""
+    binding_selection: SelectionMode = SelectionMode.EXCLUSION
+    """Which workloads SinkBindings may change as they are written."""
     election: Candidacy | None = None
     """Who this replica is where there are several; None where it is the only one."""
 
@@ -51,7 +56,9 @@ async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
         leadership = await stand(
             client, config.election, component=MANAGER, namespace=keys.SYSTEM_NAMESPACE
         )
+        hook = BindingHook(config.binding_selection)
         handlers = ADMISSION.handlers(lambda: settings.value, client)
+        handlers[bindinghook.PATH] = hook.admit
         registration = Registration(client, handlers, config.webhooks, leadership=leadership)
         async with registration.serving():
             # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
@@ -59,7 +66,10 @@ async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
             if config.installs:
                 await install(client, ingress_url=config.broker_url)
             manager = Manager(client, name=MANAGER, leadership=leadership)
-            await _control(config, manager, settings, registration=registration, ready=ready)
+            hook.follow(manager)
+            await _control(
+                config, manager, settings, hook=hook, registration=registration, ready=ready
+            )
 
 
 async def _control(
@@ -67,6 +77,7 @@ async def _control(
     manager: Manager,
     settings: LiveSettings[Settings],
     *,
+    hook: BindingHook,
     registration: Registration,
     ready: Callable[[], None],
 ) -> None:
@@ -81,4 +92,7 @@ async def _control(
         group.create_task(manager.run(synced.set), name=manager.name)
         await synced.wait()
         await registration.register(ADMISSION.kind_webhooks())
+        await hook.register(registration)
+        binding = keep_running("binding-webhook", lambda: hook.run(registration))
+        group.create_task(binding, name="binding-webhook")
         ready()

@@ -16,14 +16,12 @@ from eventing.api import (
     jobsink,
     pingsource,
     requestreply,
-    sinkbinding,
 )
 
 AWAITED = (
     pingsource.DEFINITION,
     apiserversource.DEFINITION,
     containersource.DEFINITION,
-    sinkbinding.DEFINITION,
     integrationsource.DEFINITION,
     jobsink.DEFINITION,
     integrationsink.DEFINITION,

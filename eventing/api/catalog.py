@@ -12,6 +12,7 @@ from eventing.api import (
     inmemorychannel,
     parallel,
     sequence,
+    sinkbinding,
     subscription,
     trigger,
 )
@@ -25,4 +26,5 @@ SERVED = (
     sequence.DEFINITION,
     parallel.DEFINITION,
     eventtype.DEFINITION,
+    sinkbinding.DEFINITION,
 )

@@ -50,3 +50,5 @@ SERVICE_READY = "ServiceReady"
 ADDED_TO_CHANNEL = "AddedToChannel"
 CHANNEL_READY = "ChannelReady"
 REFERENCES_RESOLVED = "ReferencesResolved"
+
+SINK_PROVIDED = "SinkProvided"

@@ -8,8 +8,8 @@ from typing import Any
 from eventing.api import keys
 from hearth.knative.resources import INMEMORYCHANNELS
 from hearth.kube import meta
-from hearth.kube.meta import Object, namespace, owner_reference
-from hearth.kube.plan import Action, Create, Update
+from hearth.kube.meta import Object, finalizers, name, namespace, owner_reference
+from hearth.kube.plan import Action, Create, Patch, Update
 from hearth.kube.resources import Resource
 
 _OURS = (INMEMORYCHANNELS.api_version, INMEMORYCHANNELS.kind)
@@ -73,3 +73,18 @@ def with_delivery(part: Mapping[str, Any], where: str) -> dict[str, Any]:
         sink = {**delivery["deadLetterSink"], "ref": {**ref, "namespace": where}}
         delivery = {**delivery, "deadLetterSink": sink}
     return {"delivery": delivery}
+
+
+def with_finalizer(resource: Resource, obj: Object, finalizer: str) -> Action:
+    """Return what keeps an object from going before we have done our part."""
+    return _finalizers(resource, obj, [*finalizers(obj), finalizer])
+
+
+def without_finalizer(resource: Resource, obj: Object, finalizer: str) -> Action:
+    """Return what lets an object go."""
+    return _finalizers(resource, obj, [each for each in finalizers(obj) if each != finalizer])
+
+
+def _finalizers(resource: Resource, obj: Object, wanted: list[str]) -> Action:
+    metadata = {"finalizers": wanted, "resourceVersion": meta.resource_version(obj)}
+    return Patch(resource, name(obj), namespace(obj), {"metadata": metadata})

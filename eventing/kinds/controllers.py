@@ -12,6 +12,7 @@ from eventing.kinds import (
     inmemorychannel,
     parallel,
     sequence,
+    sinkbinding,
     subscription,
     trigger,
 )
@@ -28,4 +29,5 @@ CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]],
     sequence.controller,
     parallel.controller,
     eventtype.controller,
+    sinkbinding.controller,
 )

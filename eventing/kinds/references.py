@@ -5,16 +5,18 @@ Whoever looked an object up looks again when it changes. In Knative: the tracker
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hearth.knative.destinations import Reference, Resolution, Unresolved, reference_of, resolve
+from hearth.kube.cache import WatchCache
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.controllerspec import Source
-from hearth.kube.errors import NotFound, Retryable
+from hearth.kube.errors import Forbidden, NotFound, Retryable
 from hearth.kube.manager import Manager
-from hearth.kube.meta import Key, Object, key
+from hearth.kube.meta import Key, Object, key, labels, name, namespace
 from hearth.kube.resources import CONFIGMAPS
+from hearth.kube.selectors import LabelSelector
 
 LOOK_AGAIN_SECONDS = 10.0
 """After which a kind that was not served is asked for again."""
@@ -60,6 +62,26 @@ class References:
 
         Raises Retryable while its kind has not been listed yet.
         """
+        cache = self._follow(reference, referrer)
+        if isinstance(cache, NotServed):
+            return cache
+        return cache.get(reference.namespace, reference.name)
+
+    def list(
+        self, kind: Reference, selector: LabelSelector, referrer: Referrer
+    ) -> Sequence[Object] | Unresolved:
+        """Return the objects of a kind and namespace with certain labels, in order of name.
+
+        ``kind`` has no name. Raises Retryable while it has not been listed yet.
+        """
+        cache = self._follow(kind, referrer)
+        if isinstance(cache, NotServed):
+            return cache
+        found = (obj for obj in cache.list(kind.namespace) if selector.matches(labels(obj)))
+        return sorted(found, key=name)
+
+    def _follow(self, reference: Reference, referrer: Referrer) -> WatchCache | NotServed:
+        """Tell the referrer of changes from now on; without a name, of all in the namespace."""
         source = _source(reference)
         cache = self._manager.cache(source)
         referred = source, (reference.namespace, reference.name)
@@ -69,19 +91,22 @@ class References:
             self._followed.add(source)
             self._manager.on_change(source, lambda old, new: self._changed(source, new or old))
         if cache.is_synced:
-            return cache.get(reference.namespace, reference.name)
-        if isinstance(cache.failure, NotFound):
-            resource = reference.resource
+            return cache
+        if isinstance(cache.failure, NotFound | Forbidden):
+            resource, why = reference.resource, "the server could not find the requested resource"
+            if isinstance(cache.failure, Forbidden):
+                why = cache.failure.message
             return NotServed(
                 f"failed to get lister for {resource.group}/{resource.version}, "
-                f"Resource={resource.plural}: the server could not find the requested resource"
+                f"Resource={resource.plural}: {why}"
             )
         raise Retryable(f"{reference.resource.plural} have not been listed yet")
 
     def _changed(self, source: Source, obj: Object | None) -> None:
         if obj is not None:
-            for referrer in self._referrers.get((source, key(obj)), ()):
-                self._manager.enqueue(referrer.controller, referrer.key)
+            for referred in (key(obj), (namespace(obj), "")):
+                for referrer in self._referrers.get((source, referred), ()):
+                    self._manager.enqueue(referrer.controller, referrer.key)
 
 
 def _source(reference: Reference) -> Source:
@@ -108,6 +133,13 @@ class Lookup:
         if isinstance(referred, NotServed):
             self.look_again = LOOK_AGAIN_SECONDS
         return referred
+
+    def list(self, kind: Reference, selector: LabelSelector) -> Sequence[Object] | Unresolved:
+        """Return the objects of a kind and namespace with certain labels."""
+        found = self._references.list(kind, selector, self._referrer)
+        if isinstance(found, NotServed):
+            self.look_again = LOOK_AGAIN_SECONDS
+        return found
 
     def resolve(self, destination: Mapping[str, Any], namespace: str) -> Resolution:
         """Return the address of a destination."""

@@ -69,3 +69,28 @@ def mark_no_policies(conditions: ConditionManager) -> None:
         "OIDCDisabled",
         'Feature "authentication-oidc" must be enabled to support Authorization',
     )
+
+
+_SOURCE_SINK = ("sinkUri", "sinkCACerts", "sinkAudience")
+
+
+def mark_sink(
+    sink: Resolution,
+    status: dict[str, Any],
+    conditions: ConditionManager,
+    *,
+    reason: str,
+    prefix: str | None = "",
+) -> None:
+    """Tell where a source sends; else why not, after ``prefix``, or without a word where None."""
+    for field in _SOURCE_SINK:
+        status.pop(field, None)
+    match sink:
+        case Resolved():
+            values = (sink.url, sink.ca_certs, sink.audience)
+            found = zip(_SOURCE_SINK, values, strict=True)
+            status |= {field: value for field, value in found if value}
+            conditions.mark_true(keys.SINK_PROVIDED)
+        case Unresolved(message=message):
+            text = "" if prefix is None else f"{prefix}{message}"
+            conditions.mark_false(keys.SINK_PROVIDED, reason, text)

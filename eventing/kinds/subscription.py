@@ -15,6 +15,7 @@ from eventing.api import keys
 from eventing.api.channelviews import SUBSCRIPTION_SOURCE, with_subscriber_options
 from eventing.api.deliveryoptions import given_options
 from eventing.api.views import spec_of, status_of
+from eventing.kinds.children import with_finalizer, without_finalizer
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import OIDC_DISABLED, SINK_FIELDS, delivery_status, status_updates
@@ -24,8 +25,8 @@ from hearth.knative.resources import CHANNELS, SUBSCRIPTIONS
 from hearth.kube import meta
 from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import ControllerSpec, Lister
-from hearth.kube.meta import Key, Object, finalizers, generation, name, namespace, uid
-from hearth.kube.plan import Action, Patch, Plan, Update
+from hearth.kube.meta import Key, Object, finalizers, generation, name, uid
+from hearth.kube.plan import Action, Plan, Update
 
 CONDITIONS = ConditionSet(
     keys.READY,
@@ -121,7 +122,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     if meta.is_deleting(subscription):
         return _leave(observed)
     if FINALIZER not in finalizers(subscription):
-        return Plan((_finalizers(subscription, [*finalizers(subscription), FINALIZER]),))
+        return Plan((with_finalizer(SUBSCRIPTIONS, subscription, FINALIZER),))
     joined: list[Action] = []
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
@@ -284,13 +285,7 @@ def _leave(observed: Observed) -> Plan:
         known = spec_of(channel.obj).get("subscribers") or []
         others = [each for each in known if not _is_of(each, subscription)]
         left = _with_subscribers(channel, subscription, others, {})
-    kept = [each for each in finalizers(subscription) if each != FINALIZER]
-    return Plan(left, then=(_finalizers(subscription, kept),))
-
-
-def _finalizers(subscription: Object, wanted: list[str]) -> Action:
-    metadata = {"finalizers": wanted, "resourceVersion": meta.resource_version(subscription)}
-    return Patch(SUBSCRIPTIONS, name(subscription), namespace(subscription), {"metadata": metadata})
+    return Plan(left, then=(without_finalizer(SUBSCRIPTIONS, subscription, FINALIZER),))
 
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:

@@ -22,6 +22,7 @@ CONTROL_USER = f"system:serviceaccount:{_SERVING}:hearth-control"
 def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
     """Controllers of serving and eventing, autoscaler and webhooks."""
     from eventing import main as eventing
+    from eventing.kinds.bindinghook import SelectionMode
     from hearth.knative.leaderelection import Candidacy
     from hearth.kube.webhooks import Endpoint, Service
     from serving import main as serving
@@ -45,6 +46,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
         cluster_domain=settings.cluster_domain,
         webhooks=endpoint(settings.eventing_webhook_port, 444),
         installs=replica is None,
+        binding_selection=SelectionMode(settings.sink_binding_selection_mode),
         election=election,
     )
 

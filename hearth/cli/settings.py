@@ -57,6 +57,9 @@ class Settings:
     """What lets activators in to the autoscaler; empty: the one that the Secret holds."""
     broker_url: str = ""
     """What addresses of Brokers begin with; empty: that of their Service in the cluster."""
+    sink_binding_selection_mode: str = "exclusion"
+    """Which workloads SinkBindings may change as they are written: those not labelled
+    ``bindings.knative.dev/exclude``, or (``inclusion``) those labelled ``.../include``."""
     cluster_domain: str = CLUSTER_DOMAIN
     """What names of the cluster's Services end in; in a pod what its resolver searches."""
     data_dir: Path = Path("/var/lib/hearth")
@@ -124,5 +127,6 @@ def _value(name: str, kind: type, text: str) -> Any:
 
 _CHOICES = {
     f"{PREFIX}LOG_FORMAT": ("json", "text"),
+    f"{PREFIX}SINK_BINDING_SELECTION_MODE": ("exclusion", "inclusion"),
     f"{PREFIX}LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
 }

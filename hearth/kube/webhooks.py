@@ -68,6 +68,10 @@ class Webhook:
     labels: Mapping[str, str] = field(default_factory=dict)
     selectors: Mapping[str, Any] = field(default_factory=dict)
     """``namespaceSelector`` and ``objectSelector``, where not everything is asked about."""
+    reinvoked: bool = False
+    """Whether it is asked again when a later webhook has changed the object."""
+    asked_about_own: bool = False
+    """Whether it is asked about what a trusted user writes, too."""
 
     @property
     def resource(self) -> Resource:
@@ -98,9 +102,10 @@ def configuration(webhook: Webhook, client_config: Object, *, trusted_user: str 
         "rules": [dict(rule) for rule in webhook.rules],
         "sideEffects": "None",
         "timeoutSeconds": 10,
+        **({"reinvocationPolicy": "IfNeeded"} if webhook.reinvoked else {}),
         **webhook.selectors,
     }
-    if trusted_user:
+    if trusted_user and not webhook.asked_about_own:
         hook["matchConditions"] = [
             {"name": "of-others", "expression": f"request.userInfo.username != '{trusted_user}'"}
         ]

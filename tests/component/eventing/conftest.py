@@ -7,7 +7,13 @@ import asyncio
 
 import uvloop
 
-_UVLOOP_ALONE = {"test_channels.py", "test_control.py", "test_flows.py", "test_kill.py"}
+_UVLOOP_ALONE = {
+    "test_channels.py",
+    "test_control.py",
+    "test_flows.py",
+    "test_kill.py",
+    "test_sources.py",
+}
 
 
 def pytest_asyncio_loop_factories(config, item):

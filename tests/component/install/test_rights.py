@@ -40,6 +40,7 @@ from hearth.knative.resources import (
     REVISIONS,
     ROUTES,
     SEQUENCES,
+    SINKBINDINGS,
     SUBSCRIPTIONS,
     TRIGGERS,
 )
@@ -51,12 +52,16 @@ from hearth.kube.install import config_folder
 from hearth.kube.meta import Object, name
 from hearth.kube.resources import (
     CONFIGMAPS,
+    DAEMONSETS,
     DEPLOYMENTS,
     ENDPOINTSLICES,
     HPAS,
+    JOBS,
     MUTATING_WEBHOOKS,
     PODS,
+    REPLICASETS,
     SERVICES,
+    STATEFULSETS,
     Resource,
 )
 from hearth.kube.views import DELETION_COST
@@ -365,6 +370,41 @@ async def _subscribe(hearth: Hearth) -> None:
     await hearth.ready(SUBSCRIPTIONS, "q-kn-sequence-0")
 
 
+async def _bind(hearth: Hearth) -> None:
+    """Workloads of each kind that are told where to send, and no more."""
+    pods = {"selector": {"matchLabels": {"a": "b"}}, "template": _pods("Always")}
+    workloads: tuple[tuple[Resource, Any], ...] = (
+        (DEPLOYMENTS, pods),
+        (STATEFULSETS, {**pods, "serviceName": "s"}),
+        (DAEMONSETS, pods),
+        (REPLICASETS, pods),
+        (JOBS, {"template": _pods("Never")}),
+        (KSERVICES, None),
+    )
+    sink = {"ref": {"apiVersion": "v1", "kind": "Service", "name": "one"}}
+    for resource, spec in workloads:
+        kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+        title = "one" if spec is None else "bound"
+        if spec is not None and resource != JOBS:
+            await hearth.make(resource, title, spec)
+        by = (
+            {"selector": {"matchLabels": {"none": "none"}}} if resource == JOBS else {"name": title}
+        )
+        binding = resource.kind.lower()
+        await hearth.make(SINKBINDINGS, binding, {"sink": sink, "subject": {**kind, **by}})
+        await hearth.ready(SINKBINDINGS, binding)
+    await hearth.client.delete(SINKBINDINGS, "deployment", "default")
+    await hearth.until(lambda: hearth.gone(SINKBINDINGS, "deployment"))
+
+
+def _pods(restart: str) -> Any:
+    containers = [{"name": "c", "image": "it"}]
+    return {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"restartPolicy": restart, "containers": containers},
+    }
+
+
 async def _strip(hearth: Hearth) -> None:
     """Somebody takes a hook's rules away."""
     title = "webhook.serving.knative.dev"
@@ -389,6 +429,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _map(hearth)
             await _send(hearth)
             await _subscribe(hearth)
+            await _bind(hearth)
             await _strip(hearth)
         finally:
             assert _lines(recorder.refused) == "", "rules are missing"

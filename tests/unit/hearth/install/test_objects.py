@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from eventing.api import admission as eventing
+from eventing.kinds import bindinghook
 from hearth.cli.components import CONTROL_USER
 from hearth.install.kustomize import render
 from hearth.install.preflight import OLDEST_MINOR
@@ -105,7 +106,8 @@ def test_no_rule_says_everything() -> None:
 
 def _webhooks() -> list[Webhook]:
     projects: list[Any] = [serving.ADMISSION, eventing.ADMISSION]
-    return [w for p in projects for w in (p.config_webhook(), *p.kind_webhooks())]
+    own = [w for p in projects for w in (p.config_webhook(), *p.kind_webhooks())]
+    return [*own, bindinghook.webhook()]
 
 
 def test_the_webhooks_that_are_shipped_are_those_that_are_registered() -> None:

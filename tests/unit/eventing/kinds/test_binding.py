@@ -1,0 +1,91 @@
+"""What a SinkBinding puts into pod templates, and that it comes out again."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventing.kinds.binding import Bound, bind, change_of, overrides_text, pod_of
+from hearth.kube.patch import merge_patch
+
+BOUND = Bound("http://sink", overrides='{"extensions":{"x":"y"}}')
+OWN = {"name": "PORT", "value": "1"}
+
+
+def workload(**pod: Any) -> dict[str, Any]:
+    metadata = {"name": "w", "resourceVersion": "7"}
+    return {"metadata": metadata, "spec": {"replicas": 1, "template": {"spec": pod}}}
+
+
+def env_of(obj: dict[str, Any], field: str = "containers") -> list[Any]:
+    return [each.get("env") for each in obj["spec"]["template"]["spec"][field]]
+
+
+def test_all_containers_are_told_after_their_own_variables() -> None:
+    obj = workload(containers=[{"name": "a", "env": [OWN]}, {"name": "b"}], initContainers=[{}])
+    told = [
+        {"name": "K_SINK", "value": "http://sink"},
+        {"name": "K_CE_OVERRIDES", "value": '{"extensions":{"x":"y"}}'},
+    ]
+    bound = bind(obj, BOUND)
+    assert env_of(bound) == [[OWN, *told], told]
+    assert env_of(bound, "initContainers") == [told]
+    assert bound["spec"]["replicas"] == 1
+
+
+def test_certificates_are_told_where_there_are_some_and_no_overrides_as_an_empty_value() -> None:
+    assert Bound("https://s", "PEM").variables() == [
+        {"name": "K_SINK", "value": "https://s"},
+        {"name": "K_CA_CERTS", "value": "PEM"},
+        {"name": "K_CE_OVERRIDES"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({}, ""),
+        ({"ceOverrides": {}}, "{}"),
+        ({"ceOverrides": {"extensions": {"b": "1", "a": "2"}}}, '{"extensions":{"a":"2","b":"1"}}'),
+    ],
+)
+def test_overrides_are_one_line_of_json(spec: dict[str, Any], text: str) -> None:
+    assert overrides_text(spec) == text
+
+
+@pytest.mark.parametrize(
+    "obj", [{}, {"spec": None}, {"spec": {"template": 3}}, {"spec": {"template": {"spec": []}}}]
+)
+def test_what_holds_no_pod_template_is_left_alone(obj: dict[str, Any]) -> None:
+    assert pod_of(obj) is None
+    assert bind(obj, BOUND) is obj
+    assert change_of(obj, BOUND) is None
+
+
+NAMES = st.sampled_from(["PORT", "K_SINKS", "PATH"])
+CONTAINERS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from("abc")},
+        optional={
+            "env": st.lists(st.fixed_dictionaries({"name": NAMES, "value": st.text()}), min_size=1)
+        },
+    ),
+    max_size=3,
+)
+
+
+@given(containers=CONTAINERS, init=CONTAINERS)
+def test_binding_is_done_once_and_undone_without_a_trace(containers: Any, init: Any) -> None:
+    obj = workload(containers=containers, initContainers=init)
+    bound = bind(obj, BOUND)
+    assert bind(bound, BOUND) == bound
+    assert change_of(bound, BOUND) is None
+    other = Bound("http://other", "PEM")
+    assert bind(bound, other) == bind(obj, other)
+    assert bind(bound, None) == obj
+    for wanted in (BOUND, None):
+        patch = change_of(obj, wanted)
+        if patch is not None:
+            assert patch["metadata"] == {"resourceVersion": "7"}
+            assert merge_patch(obj, patch) == bind(obj, wanted)
