@@ -7,7 +7,7 @@ operator. Called by the ``install`` modules of serving and eventing at each star
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -78,21 +78,16 @@ async def _create(client: KubeClient, resource: Resource, obj: Object, manager: 
 async def _ensure_definitions(
     client: KubeClient, definitions: Sequence[Object], manager: str
 ) -> None:
-    present = await _definitions(client)
-    async with asyncio.TaskGroup() as tasks:
-        for definition in definitions:
-            known = present.get(name(definition))
-            tasks.create_task(_ensure_definition(client, definition, known, manager=manager))
-    names = {name(obj) for obj in definitions}
-    async with asyncio.timeout(_WAIT_SECONDS):
-        # Established within milliseconds, at the first start only: not worth a watch.
-        while not _all_served(await _definitions(client), names):  # noqa: ASYNC110
-            await asyncio.sleep(_POLL_SECONDS)
-
-
-async def _definitions(client: KubeClient) -> dict[str, Object]:
+    """One after the other: an API server that checks many at once keeps the memory it took."""
     items, _ = await client.list(CRDS)
-    return {name(obj): obj for obj in items}
+    present = {name(obj): obj for obj in items}
+    for definition in definitions:
+        await _ensure_definition(client, definition, present.get(name(definition)), manager=manager)
+    async with asyncio.timeout(_WAIT_SECONDS):
+        for definition in definitions:
+            # Established within milliseconds, at the first start only: not worth a watch.
+            while not _is_served(await client.get(CRDS, name(definition))):  # noqa: ASYNC110
+                await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _ensure_definition(
@@ -108,5 +103,5 @@ async def _ensure_definition(
             return
 
 
-def _all_served(present: Mapping[str, Object], names: set[str]) -> bool:
-    return all(Conditions.of(present.get(each)).is_true("Established") for each in names)
+def _is_served(definition: Object) -> bool:
+    return Conditions.of(definition).is_true("Established")

@@ -10,6 +10,7 @@ import pytest
 
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.kube.client import KubeClient
+from hearth.kube.conditions import Conditions
 from hearth.kube.errors import ApiError, Conflict, Invalid, NotFound
 from hearth.kube.resources import CRDS, Resource
 
@@ -94,6 +95,14 @@ async def is_established(client: KubeClient) -> bool:
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
+async def is_gone(client: KubeClient) -> bool:
+    try:
+        await client.get(CRDS, "widgets.example.com")
+    except NotFound:
+        return True
+    return False
+
+
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[KubeClient]:
     async with a_client(tmp_path) as made:
@@ -162,17 +171,28 @@ async def test_status_is_written_by_its_own_endpoint_alone(client: KubeClient) -
 async def test_a_definition_goes_with_its_objects(client: KubeClient) -> None:
     await client.create(WIDGETS, a_widget(size=1))
     await client.delete(CRDS, "widgets.example.com")
-
-    async def is_gone() -> bool:
-        try:
-            await client.get(CRDS, "widgets.example.com")
-        except NotFound:
-            return True
-        return False
-
-    await until(is_gone)
+    await until(lambda: is_gone(client))
     with pytest.raises(NotFound):
         await client.list(WIDGETS, "default")
+
+
+async def test_a_name_is_taken_while_another_definition_has_it(client: KubeClient) -> None:
+    second = a_definition()
+    second["metadata"]["name"] = "gadgets.example.com"
+    second["spec"]["names"] = {"plural": "gadgets", "kind": "Widget"}
+    await client.create(CRDS, second)
+
+    async def accepted(status: str) -> bool:
+        definition = await client.get(CRDS, "gadgets.example.com")
+        return Conditions.of(definition).status("NamesAccepted") == status
+
+    await until(lambda: accepted("False"))
+    await client.delete(CRDS, "widgets.example.com")
+    await until(lambda: is_gone(client))
+    second = await client.get(CRDS, "gadgets.example.com")
+    second["metadata"]["labels"] = {"asked": "again"}
+    await client.update(CRDS, second)
+    await until(lambda: accepted("True"))
 
 
 async def test_custom_resources_are_there_after_a_restart(tmp_path: Path) -> None:

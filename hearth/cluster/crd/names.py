@@ -23,7 +23,7 @@ _SINGLE = (
 
 
 def accept(definition: Object, others: Iterable[Object], *, now: str) -> Object:
-    """The status of a definition, given all other definitions; unchanged when it is settled."""
+    """The status of a definition, given the claims of all others; unchanged when it is settled."""
     status = dict(definition.get("status") or {})
     taken = _taken(others, definition["spec"]["group"])
     accepted, reason, message = _accepted_names(definition, taken)
@@ -33,6 +33,12 @@ def accept(definition: Object, others: Iterable[Object], *, now: str) -> Object:
     conditions = _with_condition(conditions, established, now)
     status |= {"acceptedNames": accepted, "conditions": conditions}
     return status
+
+
+def claims(definition: Object) -> Object:
+    """The part of a definition that other definitions' names depend on."""
+    names = (definition.get("status") or {}).get("acceptedNames")
+    return {"spec": {"group": definition["spec"]["group"]}, "status": {"acceptedNames": names}}
 
 
 def is_served(definition: Object) -> bool:

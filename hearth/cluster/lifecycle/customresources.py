@@ -42,6 +42,7 @@ class DefinitionController:
         self._api = api
         self._worker: Worker[str] = Worker("custom-resources", self._process)
         self._served: dict[str, Any] = {}
+        self._names: dict[str, tuple[int, Object]] = {}
 
     def prepare(self) -> None:
         """Serves what was served when the server last stopped, before the first request."""
@@ -84,16 +85,27 @@ class DefinitionController:
 
     async def _accept(self, entry: Entry) -> None:
         definition = entry.parse()
-        others = [
-            other.parse()
-            for other in self._api.store.state.entries(DEFINITIONS)
-            if other.key != entry.key
-        ]
-        accepted = names.accept(definition, others, now=self._api.now())
+        accepted = names.accept(definition, self._others(entry), now=self._api.now())
         if accepted != definition.get("status"):
             await self._write_status(entry.key, accepted)
             definition["status"] = accepted
         self._serve(definition)
+
+    def _others(self, entry: Entry) -> list[Object]:
+        """What ``names.accept`` reads of all other definitions; parsed once for each revision.
+
+        A definition is up to a megabyte of schemas, and each of n that are made asks about n.
+        """
+        kept: dict[str, tuple[int, Object]] = {}
+        for other in self._api.store.state.entries(DEFINITIONS):
+            if other.key == entry.key:
+                continue
+            known = self._names.get(other.key.name)
+            if known is None or known[0] != other.revision:
+                known = other.revision, names.claims(other.parse())
+            kept[other.key.name] = known
+        self._names = kept
+        return [claims for _, claims in kept.values()]
 
     async def _write_status(self, key: Key, accepted: Object) -> None:
         served = self._api.kinds.by_resource(DEFINITIONS)

@@ -49,7 +49,7 @@ def completed(obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def accepted(obj: dict[str, Any], *others: dict[str, Any]) -> dict[str, Any]:
-    obj["status"] = names.accept(obj, others, now="t")
+    obj["status"] = names.accept(obj, map(names.claims, others), now="t")
     return obj
 
 
@@ -278,6 +278,14 @@ def test_free_names_are_accepted_at_once() -> None:
     }
     assert obj["status"]["acceptedNames"]["listKind"] == "WidgetList"
     assert names.is_served(obj)
+
+
+def test_what_a_definition_claims_is_small_whatever_its_schema() -> None:
+    obj = accepted(a_definition())
+    assert names.claims(obj) == {
+        "spec": {"group": "example.com"},
+        "status": {"acceptedNames": obj["status"]["acceptedNames"]},
+    }
 
 
 def test_accepting_twice_changes_nothing() -> None:
