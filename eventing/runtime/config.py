@@ -75,12 +75,25 @@ class SubscriptionLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class JourneyLimits:
+    """What is kept of what became of events, for each addressable."""
+
+    bytes: int = 32 * MIB
+    """On disk, packed; beyond it the oldest goes."""
+    file_bytes: int = 4 * MIB
+    """A file is followed by the next one at this size."""
+    waiting: int = 50_000
+    """Notes in memory until they are written, at most; others are lost."""
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeLimits:
     """All limits of a data plane process."""
 
     ingress: IngressLimits = IngressLimits()
     client: ClientLimits = ClientLimits()
     subscriptions: SubscriptionLimits = SubscriptionLimits()
+    journeys: JourneyLimits = JourneyLimits()
     checkpoint_seconds: float = 0.1
     """How often positions of subscriptions are saved: what a crash repeats at most."""
     grace_seconds: float = 5.0

@@ -45,3 +45,9 @@ class SubscriptionSpec:
     options: DeliveryOptions = NO_OPTIONS
     kind: str = "trigger"
     """What asks for it, as metrics say: a trigger or a subscription."""
+    label: str = field(init=False)
+    """What people call it: ``trigger NAMESPACE/NAME``."""
+
+    def __post_init__(self) -> None:
+        """Make the label once: it is noted for each attempt."""
+        object.__setattr__(self, "label", f"{self.kind} {self.namespace}/{self.name}")

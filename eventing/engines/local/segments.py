@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eventing.engines.event import StoredEvent
-from eventing.engines.local.frames import FRAME_BYTES, arrival_of, decode, frame_length, frames
+from eventing.engines.framing import FRAME_BYTES, frame_length, frames
+from eventing.engines.local.frames import arrival_of, decode
 
 _SUFFIX = ".log"
 _SCAN_BYTES = 1024 * 1024

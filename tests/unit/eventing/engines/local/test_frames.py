@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventing.engines.event import RenderedEvent
-from eventing.engines.local.frames import FRAME_BYTES, decode, encode, frame_length, frames
+from eventing.engines.framing import FRAME_BYTES, frame_length, frames
+from eventing.engines.local.frames import decode, encode
 
 EVENT = {
     "arrival_ns": st.integers(0, 2**63),
