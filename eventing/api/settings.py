@@ -53,6 +53,7 @@ DEFAULT_FEATURES = {
     "cross-namespace-event-links": "disabled",
     "new-apiserversource-filters": "disabled",
     "requestreply-default-timeout": "PT30S",
+    keys.JOURNEYS_FLAG: "enabled",
 }
 
 

@@ -6,7 +6,7 @@ A Broker with its Triggers, and nothing here that is a Broker's alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 
 from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.engines.seam import Appended, EventLog
@@ -119,6 +119,17 @@ class Addressable:
     def subscription(self, uid: str) -> Subscription | None:
         """Return an open subscription."""
         return self._subscriptions.get(uid)
+
+    def observe(self, observer: DeliveryObserver | None) -> None:
+        """Tell another observer from now on, or none."""
+        self._observer = observer
+        for subscription in self._subscriptions.values():
+            subscription.observe(observer)
+
+    @property
+    def subscriptions(self) -> Collection[Subscription]:
+        """All that are open."""
+        return self._subscriptions.values()
 
     # -- state -------------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ class JourneyLimits:
     """On disk, packed; beyond it the oldest goes."""
     file_bytes: int = 4 * MIB
     """A file is followed by the next one at this size."""
-    waiting: int = 50_000
+    waiting_bytes: int = 16 * MIB
     """Notes in memory until they are written, at most; others are lost."""
 
 

@@ -92,6 +92,10 @@ class Dispatcher:
         self._spec = spec
         self.pump()
 
+    def observe(self, observer: DeliveryObserver | None) -> None:
+        """Tell another observer from now on, or none."""
+        self._observer = observer
+
     def drain(self) -> None:
         """Begin no further attempt; those under way may still end."""
         self._draining = True

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from eventing.api import keys
 from eventing.engines.classes import ENGINES, EngineFactory, Engines, EnginesConfig
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.client import DeliveryClient
@@ -25,11 +26,16 @@ from eventing.runtime.config import RuntimeLimits
 from eventing.runtime.dataplane import DataPlane
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.ingress import Ingress
+from eventing.runtime.journeys.keeper import Journeys
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.openlogs import OpenLogs
+from eventing.runtime.settings import RuntimeSettings
 from eventing.runtime.target import Address
+from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
+from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
+from hearth.kube.resources import CONFIGMAPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +120,18 @@ async def _run(
         deliveries = DeliveryClient(limits.client)
         stack.push_async_callback(deliveries.close)
         dispatches = Role.DISPATCHER in role
+        journeys = Journeys(config.engines.data_dir / "journeys", limits.journeys)
+        stack.push_async_callback(journeys.close)
         logs = OpenLogs(
             engines,
+            journeys=journeys,
             services=Services(deliveries, MemoryBudget(limits.subscriptions)),
             metrics=metrics,
             dispatches=dispatches,
             checkpoint_seconds=limits.checkpoint_seconds,
         )
         stack.push_async_callback(logs.close, grace_seconds=limits.grace_seconds)
+        _follow_settings(manager, logs)
         plane = DataPlane(manager, logs, gateway=config.gateway_address)
         async with asyncio.TaskGroup() as group:
             group.create_task(deliveries.run(), name="delivery-timeouts")
@@ -130,6 +140,13 @@ async def _run(
             if Role.INGRESS in role:
                 await _listen(config, plane, stack)
             ready()
+
+
+def _follow_settings(manager: Manager, logs: OpenLogs) -> None:
+    settings = LiveSettings(RuntimeSettings())
+    config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
+    settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
+    settings.on_change(lambda value: logs.observe(observed=value.journeys))
 
 
 async def _listen(config: BrokerConfig, plane: DataPlane, stack: AsyncExitStack) -> None:

@@ -17,6 +17,7 @@ from eventing.engines.classes import Engines
 from eventing.engines.seam import Engine
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.dispatcher import Services
+from eventing.runtime.journeys.keeper import Journeys, LogJourneys
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.places import Place
 from hearth.kube.guards import caught
@@ -33,6 +34,7 @@ class _Open:
     log_key: str
     engine: Engine
     addressable: Addressable
+    journeys: LogJourneys
 
 
 class OpenLogs:
@@ -44,6 +46,7 @@ class OpenLogs:
         *,
         services: Services,
         metrics: BrokerMetrics,
+        journeys: Journeys,
         dispatches: bool,
         checkpoint_seconds: float,
     ) -> None:
@@ -51,6 +54,8 @@ class OpenLogs:
         self._engines = engines
         self._services = services
         self._metrics = metrics
+        self._journeys = journeys
+        self._observed = True
         self._checkpoint_seconds = checkpoint_seconds
         self._open: dict[Place, _Open] = {}
 
@@ -58,6 +63,21 @@ class OpenLogs:
         """Return what is open there."""
         opened = self._open.get(place)
         return opened.addressable if opened is not None else None
+
+    def journeys(self, place: Place) -> LogJourneys | None:
+        """Return the journeys of the events of what is open there."""
+        opened = self._open.get(place)
+        return opened.journeys if opened is not None else None
+
+    def observe(self, *, observed: bool) -> None:
+        """Keep the journeys of events from now on, or keep none."""
+        self._observed = observed
+        for opened in self._open.values():
+            opened.addressable.observe(opened.journeys.recorder if observed else None)
+
+    def places(self) -> list[Place]:
+        """Return all that is open."""
+        return list(self._open)
 
     def of(self, kind: str) -> list[tuple[Place, Addressable]]:
         """Return what is open of a kind of places."""
@@ -86,9 +106,16 @@ class OpenLogs:
             return opened.addressable
         engine = self._engines.of_class(engine_class)
         events = await engine.open(log_key)
-        addressable = Addressable(place, events, services=self._services, metrics=self._metrics)
+        journeys = self._journeys.of(log_key, events.position_text)
+        addressable = Addressable(
+            place,
+            events,
+            services=self._services,
+            metrics=self._metrics,
+            observer=journeys.recorder if self._observed else None,
+        )
         await prepare(addressable)
-        self._open[place] = _Open(log_key, engine, addressable)
+        self._open[place] = _Open(log_key, engine, addressable, journeys)
         log.info("event log opened", extra={"of": str(place)})
         return addressable
 
@@ -102,6 +129,7 @@ class OpenLogs:
         self._metrics.forget(place)
         if self.dispatches:
             await opened.engine.drop(opened.log_key)
+            opened.journeys.remove()
         log.info("event log closed, its events are dropped", extra={"of": str(place)})
 
     async def drop_orphans(self, owned: Mapping[str, Set[str]]) -> None:
@@ -109,6 +137,8 @@ class OpenLogs:
         for engine_class, engine in self._engines.all().items():
             for orphan in set(await engine.keys()) - owned.get(engine_class, set()):
                 await engine.drop(orphan)
+        for orphan in await self._journeys.keys() - set().union(*owned.values()):
+            await self._journeys.drop(orphan)
 
     async def checkpoints(self) -> None:
         """Save positions of subscriptions again and again, until cancelled."""
@@ -117,6 +147,7 @@ class OpenLogs:
             for place, opened in list(self._open.items()):
                 try:
                     await opened.addressable.checkpoint()
+                    opened.journeys.flush()
                 except Exception:
                     caught("checkpoint", (place.namespace, place.name))
 
@@ -131,4 +162,6 @@ class OpenLogs:
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
         for addressable in addressables:
             addressable.close()
+        for opened in self._open.values():
+            opened.journeys.close()
         self._open.clear()

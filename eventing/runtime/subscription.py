@@ -72,6 +72,10 @@ class Subscription:
         self.spec = spec
         self._dispatcher.update(spec)
 
+    def observe(self, observer: DeliveryObserver | None) -> None:
+        """Tell another observer from now on, or none."""
+        self._dispatcher.observe(observer)
+
     @property
     def live(self) -> bool:
         """Whether it follows the tail of its log in memory."""

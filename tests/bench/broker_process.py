@@ -1,6 +1,6 @@
 """A broker's data plane as its own process, without Kubernetes, for benchmarks and fault tests.
 
-Usage: broker_process.py FOLDER PORT SUBSCRIBER_URL [TRIGGERS MATCHING DIALECT]
+Usage: broker_process.py FOLDER PORT SUBSCRIBER_URL [TRIGGERS MATCHING DIALECT [JOURNEYS]]
 
 Serves ``/ns/default`` with Triggers to the subscriber, one if not told otherwise, of which some
 match the events of the benchmark; prints the port once it listens.
@@ -24,6 +24,7 @@ from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLimits
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.ingress import Ingress
+from eventing.runtime.journeys.keeper import Journeys, LogJourneys
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.places import BROKER, Place
 from eventing.runtime.policy import Backoff, DeliveryPolicy
@@ -53,14 +54,22 @@ def spec(number: int, matching: int, dialect: str, url: str) -> SubscriptionSpec
 
 
 async def main(
-    folder: Path, port: int, url: str, triggers: int, matching: int, dialect: str
+    folder: Path, port: int, url: str, triggers: int, matching: int, dialect: str, journeys: str
 ) -> None:
     tune_collector()
+    keeper = Journeys(folder / "journeys")
     engine = LocalEngine(folder)
     client = DeliveryClient(ClientLimits())
     services = Services(client, MemoryBudget(SubscriptionLimits()))
     log = await engine.open("broker")
-    runtime = Addressable(KEY, log, services=services, metrics=BrokerMetrics())
+    kept = keeper.of("broker", log.position_text) if journeys == "on" else None
+    runtime = Addressable(
+        KEY,
+        log,
+        services=services,
+        metrics=BrokerMetrics(),
+        observer=kept.recorder if kept else None,
+    )
     for number in range(triggers):
         await runtime.subscribe(spec(number, matching, dialect, url))
     server = Ingress(lambda key: runtime if key == KEY else None, limits=IngressLimits())
@@ -68,7 +77,7 @@ async def main(
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     print(await server.start("127.0.0.1", port), flush=True)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(client.run()), group.create_task(save(runtime))]
+        tasks = [group.create_task(client.run()), group.create_task(save(runtime, kept))]
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -76,12 +85,17 @@ async def main(
     runtime.close()
     await client.close()
     await engine.close()
+    if kept is not None:
+        kept.close()
+    await keeper.close()
 
 
-async def save(runtime: Addressable) -> None:
+async def save(runtime: Addressable, journeys: LogJourneys | None) -> None:
     while True:
         await asyncio.sleep(0.1)
         await runtime.checkpoint()
+        if journeys is not None:
+            journeys.flush()
 
 
 def run(
@@ -91,8 +105,10 @@ def run(
     triggers: str = "1",
     matching: str = "1",
     dialect: str = "exact",
+    journeys: str = "on",
 ) -> None:
-    uvloop.run(main(Path(folder), int(port), url, int(triggers), int(matching), dialect))
+    numbers = int(port), url, int(triggers), int(matching)
+    uvloop.run(main(Path(folder), *numbers, dialect, journeys))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import TypeVar
 from eventing.engines.event import Position as EnginePosition
 from eventing.runtime.config import JourneyLimits
 from eventing.runtime.journeys.journeyfile import JourneyFiles
-from eventing.runtime.journeys.recorder import Recorder
-from eventing.runtime.journeys.records import Note, encode
+from eventing.runtime.journeys.recorder import Recorder, Taken
+from eventing.runtime.journeys.records import packed
 from hearth.kube.clock import Clock, wall_clock
 
 log = logging.getLogger(__name__)
@@ -37,15 +37,15 @@ class LogJourneys:
 
     def flush(self) -> None:
         """Have written what was noted; returns at once."""
-        notes = self.recorder.take()
-        if notes:
-            self._threads.submit(self._write, notes)
+        taken = self.recorder.take()
+        if taken.notes:
+            self._threads.submit(self._write, taken)
 
-    def _write(self, notes: list[Note]) -> None:
+    def _write(self, taken: Taken) -> None:
         try:
-            self._files.write(encode(notes))
+            self._files.write(packed(taken.pieces))
         except OSError as error:
-            self.recorder.lost += len(notes)
+            self.recorder.lost += taken.notes
             if monotonic() - self._complained_at >= _COMPLAINT_SECONDS:
                 self._complained_at = monotonic()
                 log.warning("journeys of events cannot be written", extra={"error": str(error)})
@@ -69,7 +69,7 @@ class LogJourneys:
 
 
 class Journeys:
-    """All of a process. Where it is not ``enabled``, no log that is opened is observed."""
+    """Those of all logs of a process."""
 
     def __init__(
         self, folder: Path, limits: JourneyLimits | None = None, clock: Clock = wall_clock
@@ -82,7 +82,7 @@ class Journeys:
     def of(self, log_key: str, position_text: Callable[[EnginePosition], str]) -> LogJourneys:
         """Return the journeys of the log with this key, those of earlier processes included."""
         recorder = Recorder(
-            clock=self._clock, position_text=position_text, most=self._limits.waiting
+            clock=self._clock, position_text=position_text, waiting_bytes=self._limits.waiting_bytes
         )
         return LogJourneys(recorder, self._files(log_key), self._threads)
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from eventing.engines.event import Position as EnginePosition
 from eventing.engines.event import RenderedEvent, StoredEvent
-from eventing.runtime.journeys.records import ATTEMPTED, REPLIED, ROUTED, Note, Position
+from eventing.runtime.journeys.records import (
+    ATTEMPTED,
+    REPLIED,
+    ROUTED,
+    Note,
+    Position,
+    written,
+)
 from eventing.runtime.observer import Attempt
 from eventing.runtime.spec import SubscriptionSpec
 from hearth.kube.clock import Clock
@@ -16,38 +24,66 @@ _LONG_HEAD_BYTES = 4096
 """Of an event with longer attributes only the main ones are noted."""
 
 
+_PIECE = 64
+
+
+class Taken(NamedTuple):
+    """Notes that are written down, in pieces."""
+
+    notes: int
+    pieces: list[bytes]
+
+
 class Recorder:
-    """Gathers notes until somebody takes them; what is beyond ``most`` meanwhile is lost."""
+    """Gathers notes until somebody takes them; those that there is no room for are lost."""
 
     def __init__(
-        self, *, clock: Clock, position_text: Callable[[EnginePosition], str], most: int
+        self, *, clock: Clock, position_text: Callable[[EnginePosition], str], waiting_bytes: int
     ) -> None:
         self._clock = clock
         self._position_text = position_text
-        self._most = most
+        self._waiting_bytes = waiting_bytes
         self._notes: list[Note] = []
+        self._pieces: list[bytes] = []
+        self._bytes = self._count = 0
         self.lost = 0
-        """Notes that there was no room for."""
+        """Notes that were not kept."""
 
-    def take(self) -> list[Note]:
+    def take(self) -> Taken:
         """Return what was noted since the last time."""
-        notes, self._notes = self._notes, []
-        return notes
+        self._write_down()
+        taken = Taken(self._count, self._pieces)
+        self._pieces, self._bytes, self._count = [], 0, 0
+        return taken
 
     def replaying(self, replay: str) -> Replaying:
         """Return an observer of the deliveries of one replay."""
         return Replaying(self, replay)
 
-    def position(self, event: StoredEvent) -> Position:
-        """Return where an event lies, as notes say it."""
+    def _position(self, event: StoredEvent) -> Position:
         position = event.position
         return position if position.__class__ is int else self._position_text(position)
 
     def _add(self, note: Note) -> None:
-        if len(self._notes) < self._most:
-            self._notes.append(note)
-        else:
-            self.lost += 1
+        notes = self._notes
+        notes.append(note)
+        if len(notes) >= _PIECE:
+            self._write_down()
+
+    def _write_down(self) -> None:
+        """Soon, in small pieces: as objects notes would push others out of the caches."""
+        notes, self._notes = self._notes, []
+        try:
+            piece = written(notes)
+        except TypeError:  # a text that is no Unicode: no delivery may end by that
+            self.lost += len(notes)
+            return
+        if self._bytes + len(piece) > self._waiting_bytes:
+            self.lost += len(notes)
+        elif notes:
+            self._pieces.append(piece)
+            self._bytes += len(piece)
+            self._count += len(notes)
 
     # -- what an observer is told --------------------------------------------------------------
 
@@ -57,14 +93,14 @@ class Recorder:
         if len(event.head) > _LONG_HEAD_BYTES:
             attributes = {name: attributes[name] for name in _MAIN if name in attributes}
         labels = [spec.label for spec in matched]
-        self._add((ROUTED, self.position(event), event.arrival_ns, attributes, labels))
+        self._add((ROUTED, self._position(event), event.arrival_ns, attributes, labels))
 
     def attempted(self, attempt: Attempt, replay: str = "") -> None:
         """Note how an attempt ended and what follows."""
         self._add(
             (
                 ATTEMPTED,
-                self.position(attempt.event),
+                self._position(attempt.event),
                 attempt.subscription.label,
                 self._clock(),
                 attempt.hop,
@@ -92,7 +128,7 @@ class Recorder:
         self._add(
             (
                 REPLIED,
-                self.position(event),
+                self._position(event),
                 subscription.label,
                 self._clock(),
                 names.get("id", ""),

@@ -16,7 +16,7 @@ many without reading them.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -28,9 +28,14 @@ Position = int | str
 """A position in its log: a number where it is one, else its text."""
 
 
-def encode(notes: Sequence[Note]) -> bytes:
-    """Return a batch of notes, packed: they repeat each other."""
-    return zlib.compress(orjson.dumps(notes), 1)
+def written(notes: Sequence[Note]) -> bytes:
+    """Return some notes as JSON: a piece of a batch."""
+    return orjson.dumps(notes)
+
+
+def packed(pieces: Iterable[bytes]) -> bytes:
+    """Return a batch of all notes of these pieces, packed: they repeat each other."""
+    return zlib.compress(b"[%b]" % b",".join([piece[1:-1] for piece in pieces]), 1)
 
 
 def unpacked(payload: bytes | memoryview) -> bytes:

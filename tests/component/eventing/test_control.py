@@ -20,6 +20,7 @@ from tests.component.eventing.cluster import (
     sink,
 )
 from tests.component.eventing.engines.memory import MemoryServer, factory
+from tests.waiting import until
 
 
 async def test_from_yaml_to_a_delivered_event(tmp_path):
@@ -149,6 +150,20 @@ async def test_a_deleted_broker_is_gone_with_its_events(tmp_path):
             while list((tmp_path / "broker" / "events").glob("default_default_*")):
                 await asyncio.sleep(0.01)
         assert await found.send(url) == 404
+
+
+async def test_what_becomes_of_events_is_kept_as_long_as_their_broker(tmp_path):
+    async with cluster(tmp_path) as found, sink() as (target, got):
+        await found.create_broker()
+        url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+        await found.create_trigger("t", target)
+        await found.until_ready(TRIGGERS, "t")
+        assert await found.send(url) == 202
+        await next_of(got)
+        kept = tmp_path / "broker" / "journeys"
+        await until(lambda: sum(path.stat().st_size for path in kept.glob("*/*")) > 0)
+        await found.client.delete(BROKERS, "default", "default")
+        await until(lambda: not list(kept.iterdir()))
 
 
 async def test_settings_change_what_brokers_get(tmp_path):

@@ -84,3 +84,16 @@ async def test_dead_letters_and_drops_are_told(tmp_path):
         ("lost", "1", "settled"),
     ]
     assert dead.url in observer.urls
+
+
+async def test_an_observer_comes_and_goes(tmp_path):
+    first, second = Observer(), Observer()
+    async with sink() as target, plane(tmp_path, observer=first) as broker:
+        await broker.subscribe("t", target)
+        for number, observer in enumerate((first, None, second)):
+            broker.runtime.observe(observer)
+            await broker.send(number)
+            await target.until_ids(number)
+            await broker.idle("t")
+    assert first.of("0") and second.of("2")
+    assert first.of("1") == second.of("1") == []
