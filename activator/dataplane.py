@@ -19,6 +19,7 @@ from activator.gateway import Gateway, GatewayLimits
 from activator.http.context import ServerContext, ServerLimits
 from activator.http.server import HttpServer
 from activator.http.timers import Timers
+from activator.leftovers import Leftovers
 from activator.pools import Pools
 from activator.prober import Prober
 from activator.tasks import TaskSet
@@ -97,6 +98,7 @@ class DataPlane:
         self.gateway = Gateway(
             self.backends,
             self.pools,
+            Leftovers(self.timers),
             has_service=cluster.has_service,
             clock=clock,
             roll=roll,

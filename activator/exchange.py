@@ -392,10 +392,18 @@ class Exchange:
         self.stream.send_head(head, True)
 
     def _cut(self, status: int) -> None:
-        """End, and give up what is under way at the pod."""
+        """End, and give up what is under way at the pod, which may notice later."""
         upstream, self._upstream = self._upstream, None
+        backend, pod = self.backend, self._pod
+        is_limited = backend is not None and backend.throttler.container_concurrency > 0
+        if upstream is not None and is_limited:
+            self._pod = None
         self._end(status)
-        if upstream is not None:
+        if upstream is None:
+            return
+        if is_limited and backend is not None and pod is not None:
+            self._gateway.leftovers.leave(backend, pod, upstream)
+        else:
             upstream.reset()
 
     def _end(self, status: int) -> None:

@@ -13,6 +13,7 @@ from activator.backends import Backend, Backends
 from activator.failures import refusal_answer
 from activator.http.events import Refusal, ResponseHead
 from activator.ingress_status import GATEWAY_NAMESPACE, GATEWAY_SERVICES
+from activator.leftovers import Leftovers
 from activator.pools import Pools
 from activator.routes import BackendRef, HostMap, RouteTable
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
@@ -45,6 +46,7 @@ class Gateway:
         self,
         backends: Backends,
         pools: Pools,
+        leftovers: Leftovers,
         *,
         has_service: Callable[[str, str], bool],
         clock: Callable[[], float],
@@ -56,6 +58,7 @@ class Gateway:
         self.cluster_domain = cluster_domain.encode("ascii")
         self.backends = backends
         self.pools = pools
+        self.leftovers = leftovers
         self.clock = clock
         self.roll = roll
         self.limits = limits or GatewayLimits()

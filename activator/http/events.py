@@ -380,6 +380,9 @@ class ClientStream(Protocol):
     def reset(self) -> None:
         """Give the request up; the handler hears no more."""
 
+    def abandon(self, handler: ClientHandler) -> None:
+        """Say that nothing more comes, and let another handler hear how it ends."""
+
     def pause(self) -> None:
         """Deliver no more of the response for now."""
 

@@ -155,6 +155,16 @@ class ClientConnection(asyncio.Protocol):
         self.is_open = False
         self._transport.abort()
 
+    def abandon(self, handler: ClientHandler) -> None:
+        """Close this half: an application that reads sees it, one that writes may go on."""
+        self._handler = handler
+        # Not to be used again, whatever the response says.
+        self._is_request_done = False
+        self.resume()
+        # One that is closing has its end reported in this turn of the loop.
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+
     def pause(self) -> None:
         """Read no more for now."""
         # A response that is whole is held back for nobody: the next one must not be.
