@@ -39,7 +39,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
             trusted_user="" if replica is None else CONTROL_USER,
         )
 
-    election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip)
+    election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip, _SERVING)
     eventing_config = eventing.EventingConfig(
         kubeconfig=settings.kubeconfig,
         broker_url=settings.broker_url or f"http://{_BROKER_HOST}.{settings.cluster_domain}",

@@ -15,6 +15,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.election import Timing, holder_of
 from hearth.kube.errors import NotFound
 from hearth.kube.gotext import parse_uint
+from hearth.kube.holders import Holders
 from hearth.kube.leadership import ALONE, Elected, Leadership
 from hearth.kube.meta import Object
 from hearth.kube.resources import CONFIGMAPS
@@ -77,6 +78,8 @@ class Candidacy:
 
     pod: str
     host: str = ""
+    namespace: str = ""
+    """Where its pod is, and those of the others; "" where that is not known."""
 
     def identity(self, port: int = 0) -> str:
         """Return what holds a Lease: ``POD_HOST``, with the port where there is one to reach."""
@@ -118,10 +121,14 @@ async def stand(
     if candidacy is None:
         return ALONE
     config = await read_config(client, namespace)
+    holders = None
+    if candidacy.namespace:
+        holders = Holders(client, candidacy.namespace, candidacy.pod)
     return Elected(
         client,
         namespace=namespace,
         buckets=config.leases(component),
         identity=candidacy.identity(port),
         timing=config.timing,
+        holders=holders,
     )

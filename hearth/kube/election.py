@@ -11,6 +11,9 @@ Theory of operation:
   there are never two leaders while no clock runs faster than another by more than
   ``lease_duration / renew_deadline``.
 * A Lease that somebody deletes does not set its holder free: the others still wait.
+* A holder that is known to be no more is not waited for. Should it live all the same (its pod was
+  removed by force, from a node that does not hear of it), it leads on until it sees the Lease
+  change, or its next renewal is refused.
 """
 
 from __future__ import annotations
@@ -68,6 +71,8 @@ class Candidate:
         self._changed_at = -math.inf
         self._renewed_at = -math.inf
         self._failed_at = -math.inf
+        self._gone = ""
+        """Who is known to be no more."""
 
     # -- what is seen ------------------------------------------------------------------------
 
@@ -93,11 +98,20 @@ class Candidate:
         """A write failed, or nobody knows whether it did."""
         self._failed_at = now
 
+    def miss(self, holder: str) -> None:
+        """A holder, of which the name is never another's, is no more."""
+        self._gone = holder
+
     # -- what follows ------------------------------------------------------------------------
 
     def leads(self, now: float) -> bool:
         """Whether the Lease is surely this candidate's."""
         return now < self._renewed_at + self._timing.renew_deadline
+
+    @property
+    def rival(self) -> str:
+        """Who else holds the Lease; "" where nobody does, or one that is no more."""
+        return "" if self._is_vacant else str(self._record["holderIdentity"])
 
     @property
     def leads_until(self) -> float:
@@ -157,8 +171,9 @@ class Candidate:
 
     @property
     def _is_vacant(self) -> bool:
-        """Whether nobody else holds it, nor did when it was deleted."""
-        return not self._record.get("holderIdentity") or self._is_own
+        """Whether nobody else who may be there holds it, nor did when it was deleted."""
+        holder = self._record.get("holderIdentity")
+        return not holder or self._is_own or holder == self._gone
 
     @property
     def _expires_at(self) -> float:

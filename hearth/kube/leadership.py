@@ -22,6 +22,7 @@ from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.election import Candidate, Timing, holder_of
 from hearth.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from hearth.kube.guards import caught, keep_running
+from hearth.kube.holders import Holders
 from hearth.kube.meta import Key, Object, key_text, resource_version
 from hearth.kube.resources import LEASES
 from hearth.observability.metrics import LEADING
@@ -83,12 +84,19 @@ class Elected(Leadership):
         buckets: Sequence[str],
         identity: str,
         timing: Timing,
+        holders: Holders | None = None,
         clock: Clock = time.monotonic,
         wall: Clock = wall_clock,
         roll: Callable[[], float] = random.random,
     ) -> None:
-        """``buckets`` are the names of the Leases."""
+        """``buckets`` are the names of the Leases.
+
+        ``holders`` tells of pods that are no more; an identity begins with its pod's name and "_".
+        """
         self.identity = identity
+        self._holders = holders
+        if holders is not None:
+            holders.on_end(self._pod_ended)
         self._client = client
         self._buckets = Buckets(buckets)
         self._clock = clock
@@ -116,6 +124,8 @@ class Elected(Leadership):
         async with asyncio.TaskGroup() as group:
             group.create_task(self._cache.run(), name="watch-leases")
             await self._cache.synced()
+            if self._holders is not None:
+                group.create_task(self._holders.run(), name="watch-candidates")
             for name, bid in self._bids.items():
                 stand = partial(self._stand, bid)
                 group.create_task(keep_running(f"election-{name}", stand), name=f"election-{name}")
@@ -140,7 +150,11 @@ class Elected(Leadership):
     async def _stand(self, bid: _Bid) -> None:
         """Act when it is due, or when the Lease has changed."""
         while True:
-            now, candidate = self._clock(), bid.candidate
+            candidate = bid.candidate
+            if candidate.rival and bid.is_doubtful:
+                bid.is_doubtful = False
+                await self._look_for(candidate, candidate.rival)
+            now = self._clock()
             due = candidate.due(now, self._roll())
             if due <= now:
                 await self._act(bid)
@@ -150,6 +164,18 @@ class Elected(Leadership):
                 until = min(due, candidate.leads_until) if candidate.leads(now) else due
                 await _woken(bid.woken, until - now)
             self._note(bid)
+
+    def _pod_ended(self, pod: str) -> None:
+        for bid in self._bids.values():
+            if _pod_of(bid.candidate.rival) == pod:
+                bid.is_doubtful = True
+                bid.woken.set()
+
+    async def _look_for(self, candidate: Candidate, rival: str) -> None:
+        """One that was there before this process, or whose pod has ended, may be no more."""
+        if self._holders is not None and await self._holders.is_gone(_pod_of(rival)):
+            log.info("holder of a lease is gone", extra={"lease": key_text(candidate.lease)})
+            candidate.miss(rival)
 
     async def _act(self, bid: _Bid) -> None:
         candidate, started = bid.candidate, self._clock()
@@ -223,12 +249,18 @@ class Elected(Leadership):
 class _Bid:
     """One candidate, and what its task waits for."""
 
-    __slots__ = ("candidate", "was_leading", "woken")
+    __slots__ = ("candidate", "is_doubtful", "was_leading", "woken")
 
     def __init__(self, candidate: Candidate) -> None:
         self.candidate = candidate
         self.was_leading = False
+        self.is_doubtful = True
+        """Whether who holds the Lease may be gone: of the first one seen that is not known."""
         self.woken = asyncio.Event()
+
+
+def _pod_of(identity: str) -> str:
+    return identity.partition("_")[0]
 
 
 async def _woken(event: asyncio.Event, seconds: float) -> None:

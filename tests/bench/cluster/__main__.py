@@ -44,7 +44,10 @@ def main() -> int:
     parser.add_argument("--many", type=int, default=1000, help="Services of many")
     parser.add_argument("--rate", type=float, default=5.0, help="at which many are made, a second")
     parser.add_argument("--kill", metavar="COMMAND", help="ends {container}, the id of one, "
-                        "on its node; by default its pod is deleted at once")  # fmt: skip
+                        "on its node, before its pod is deleted at once")  # fmt: skip
+    parser.add_argument("--kill-every", type=float, default=2.0, help="seconds, of kills")
+    parser.add_argument("--attempt", type=float, default=10.0, help="seconds after which a client "
+                        "of kills hangs up and tries again")  # fmt: skip
     parser.add_argument("only", nargs="*", default=list(MEASUREMENTS), choices=MEASUREMENTS)
     options = parser.parse_args()
     found = asyncio.run(_measure(options))
@@ -70,7 +73,13 @@ async def _measure(options: argparse.Namespace) -> list[Row]:
                 case "idle":
                     found += await idle.measured(client, installation)
                 case "kills":
-                    found += await kills.of_requests(client, installation, options.gateway)
+                    found += await kills.of_requests(
+                        client,
+                        installation,
+                        options.gateway,
+                        every_seconds=options.kill_every,
+                        attempt_seconds=options.attempt,
+                    )
                 case "events":
                     found += await kills.of_events(client, installation)
                 case "many":

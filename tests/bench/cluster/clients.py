@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 PATIENCE_SECONDS = 10.0
-_ATTEMPT_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -25,9 +24,15 @@ class Outcome:
 
 
 class Client:
-    """One connection at a time, kept for as long as it is any good."""
+    """One connection at a time, kept for as long as it is any good.
 
-    def __init__(self, gateway: str, host: str, outcome: Outcome) -> None:
+    A request without an answer after ``attempt_seconds`` is hung up on, and sent again.
+    """
+
+    def __init__(
+        self, gateway: str, host: str, outcome: Outcome, attempt_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._attempt_seconds = attempt_seconds
         self._address, _, self._port = gateway.rpartition(":")
         self._request = f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
         self._outcome = outcome
@@ -39,7 +44,7 @@ class Client:
         started = loop.time()
         while loop.time() - started < PATIENCE_SECONDS:
             try:
-                async with asyncio.timeout(_ATTEMPT_SECONDS):
+                async with asyncio.timeout(self._attempt_seconds):
                     problem = await self._ask()
             except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
                 problem = type(error).__name__
@@ -77,7 +82,14 @@ class Client:
             self._connection = None
 
 
-async def load(gateway: str, host: str, *, rate: float, seconds: float) -> Outcome:
+async def load(
+    gateway: str,
+    host: str,
+    *,
+    rate: float,
+    seconds: float,
+    attempt_seconds: float = PATIENCE_SECONDS,
+) -> Outcome:
     """Requests at a rate for so long, by clients of which each sends ten a second."""
     outcome = Outcome()
     workers = max(1, int(rate / 10))
@@ -85,7 +97,7 @@ async def load(gateway: str, host: str, *, rate: float, seconds: float) -> Outco
     ends = loop.time() + seconds
 
     async def work(number: int) -> None:
-        client = Client(gateway, host, outcome)
+        client = Client(gateway, host, outcome, attempt_seconds)
         due = loop.time() + number / rate
         while (now := loop.time()) < ends:
             await asyncio.sleep(max(0.0, due - now))

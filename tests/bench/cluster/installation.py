@@ -54,18 +54,21 @@ class Installation:
         return bool(ready)
 
     async def kill(self, pod: Object) -> None:
-        """End a pod without a word: by the command that was given, or by a deletion at once."""
-        if self._kill_command is None:
-            with contextlib.suppress(NotFound):
-                where = namespace(pod)
-                await self._client.delete(PODS, name(pod), where, grace_period_seconds=0)
-            return
-        [status] = pod["status"]["containerStatuses"]
-        container = str(status["containerID"]).rpartition("/")[2]
-        process = await asyncio.create_subprocess_shell(
-            self._kill_command.format(container=container)
-        )
-        await process.wait()
+        """End a pod without a word: by the command, where there is one, then by a deletion at once.
+
+        A deletion alone still sends SIGTERM, and waits a little. After the command alone the pod
+        would come back by itself, later each time (``CrashLoopBackOff``).
+        """
+        if self._kill_command is not None:
+            [status] = pod["status"]["containerStatuses"]
+            container = str(status["containerID"]).rpartition("/")[2]
+            process = await asyncio.create_subprocess_shell(
+                self._kill_command.format(container=container)
+            )
+            await process.wait()
+        with contextlib.suppress(NotFound):
+            where = namespace(pod)
+            await self._client.delete(PODS, name(pod), where, grace_period_seconds=0)
 
     async def used(self) -> Used:
         """CPU seconds and resident bytes so far, by ``component/pod``, as the pods tell."""

@@ -26,13 +26,19 @@ from tests.bench.rows import Row, row
 RATE, SECONDS, LIMIT, WORK_MS = 500, 60, 5, 10
 PODS_AT_LEAST, PODS_AT_MOST = 4, 8
 """More than enough; past that a small cluster would only be busy with starting pods."""
-KILL_EVERY_SECONDS = 5.0
 EVENTS_A_SECOND = 200
 _PROGRAM = Path(__file__).with_name("pod_program.py").read_text()
 _REQUESTS, _EVENTS = "kills", "kills-events"
 
 
-async def of_requests(client: KubeClient, installation: Installation, gateway: str) -> list[Row]:
+async def of_requests(
+    client: KubeClient,
+    installation: Installation,
+    gateway: str,
+    *,
+    every_seconds: float,
+    attempt_seconds: float,
+) -> list[Row]:
     """Activators, controls and users' pods are killed while requests come at a rate."""
     scale = "autoscaling.knative.dev"
     annotations = {
@@ -44,17 +50,19 @@ async def of_requests(client: KubeClient, installation: Installation, gateway: s
     ready = await _made(client, KSERVICES, service)
     host = ready["status"]["url"].removeprefix("http://")
     kills = Counter[str]()
-    killing = asyncio.create_task(_kill(client, installation, kills))
-    outcome = await load(gateway, host, rate=RATE, seconds=SECONDS)
+    killing = asyncio.create_task(_kill(client, installation, kills, every_seconds))
+    outcome = await load(gateway, host, rate=RATE, seconds=SECONDS, attempt_seconds=attempt_seconds)
     killing.cancel()
     await asyncio.gather(killing, return_exceptions=True)
     print(f"kills: {kills}; {outcome}", file=sys.stderr)
     return _rows(outcome, kills.total())
 
 
-async def _kill(client: KubeClient, installation: Installation, kills: Counter[str]) -> None:
+async def _kill(
+    client: KubeClient, installation: Installation, kills: Counter[str], every_seconds: float
+) -> None:
     for kind in itertools.cycle(("activator", "user", "control")):
-        await asyncio.sleep(KILL_EVERY_SECONDS)
+        await asyncio.sleep(every_seconds)
         if kind == "user":
             selector = f"serving.knative.dev/service={_REQUESTS}"
             pods, _ = await client.list(PODS, NAMESPACE, label_selector=selector)

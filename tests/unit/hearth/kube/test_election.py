@@ -77,6 +77,31 @@ def test_a_released_lease_is_free_at_once() -> None:
     assert two.attempt(50.0, 0.0) is not None
 
 
+def test_nobody_waits_for_one_that_is_known_to_be_no_more() -> None:
+    one, two = candidate("a"), candidate("b")
+    two.observe(written(one, 0.0), 50.0)
+    assert two.rival == "a"
+    two.miss("c")
+    assert two.attempt(51.0, 0.0) is None
+    two.miss("a")
+    assert (two.rival, two.due(51.0, 0.9)) == ("", 51.0)
+    taken = two.attempt(51.0, 0.0)
+    assert taken is not None
+    assert (holder_of(taken), taken["spec"]["leaseTransitions"]) == ("b", 1)
+    # Should it live all the same, it hears of it.
+    one.observe(taken, 1.0)
+    assert not one.leads(1.0)
+
+
+def test_whoever_comes_after_one_that_is_no_more_is_waited_for() -> None:
+    two, three = candidate("b"), candidate("c")
+    two.observe(written(candidate("a"), 0.0), 0.0)
+    two.miss("a")
+    three.observe(None, 0.0)
+    two.observe(written(three, 5.0, 2), 5.0)
+    assert (two.rival, two.attempt(6.0, 0.0)) == ("c", None)
+
+
 def test_nothing_is_released_that_is_not_held() -> None:
     assert candidate().release(0.0, 0.0) is None
 

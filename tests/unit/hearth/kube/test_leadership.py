@@ -12,10 +12,11 @@ from hearth.kube import resources
 from hearth.kube.client import KubeClient, WatchEvent
 from hearth.kube.controllerspec import Source
 from hearth.kube.election import Timing, holder_of
+from hearth.kube.holders import Holders
 from hearth.kube.leadership import ALONE, Elected, Leadership
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object
-from hearth.kube.resources import LEASES
+from hearth.kube.resources import LEASES, PODS
 from hearth.kube.testing import FakeClient, an_object
 from tests.waiting import until
 
@@ -33,10 +34,17 @@ class Process:
     buckets: tuple[str, ...] = (LEASE[1],)
     worked_on: list[Key] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
+    timing: Timing = SHORT
+    holders: Holders | None = None
 
     def __post_init__(self) -> None:
         self.leadership: Leadership = Elected(
-            self.client, namespace="ns", buckets=self.buckets, identity=self.name, timing=SHORT
+            self.client,
+            namespace="ns",
+            buckets=self.buckets,
+            identity=self.name,
+            timing=self.timing,
+            holders=self.holders,
         )
         self.manager = Manager(self.client, name="tests", leadership=self.leadership)
         self.manager.add_controller("example", self._work, source=OBJECTS)
@@ -166,6 +174,67 @@ async def test_a_leader_that_cannot_renew_stops_before_another_begins() -> None:
         await until(two.leads)
     await one.stop()
     assert noticed == [False]
+
+
+LONG = Timing(lease_duration=600.0, renew_deadline=400.0, retry_period=100.0)
+
+
+def a_pod(client: FakeClient, pod: str) -> Process:
+    """A replica that is a pod of the cluster."""
+    client.put(PODS, an_object(pod))
+    return Process(f"{pod}_10.0.0.1:80", client, timing=LONG, holders=Holders(client, "ns", pod))
+
+
+async def kill(process: Process) -> None:
+    """Nothing is released."""
+    process.leadership.release = _nothing  # type: ignore[method-assign]
+    await process.stop()
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def test_a_leader_whose_pod_is_gone_is_not_waited_for() -> None:
+    client = FakeClient()
+    one, two = a_pod(client, "one"), a_pod(client, "two")
+    one.start()
+    await until(one.leads)
+    async with running(two):
+        await until(lambda: two.manager._caches[OBJECTS].is_synced)
+        await kill(one)
+        assert not two.leads()
+        client.remove(PODS, "ns", "one")
+        await until(two.leads)
+        assert holder(client) == two.name
+
+
+async def test_nor_by_one_that_comes_when_it_is_gone_already() -> None:
+    client = FakeClient()
+    one = a_pod(client, "one")
+    one.start()
+    await until(one.leads)
+    await kill(one)
+    client.remove(PODS, "ns", "one")
+    two = a_pod(client, "two")
+    async with running(two):
+        await until(two.leads)
+
+
+async def test_a_leader_whose_pod_is_there_is_waited_for() -> None:
+    client = FakeClient()
+    one, two = a_pod(client, "one"), a_pod(client, "two")
+    one.start()
+    await until(one.leads)
+    bid = two.leadership._bids[LEASE[1]]  # type: ignore[attr-defined]
+    async with running(two):
+        await until(lambda: not bid.is_doubtful)
+        await asyncio.sleep(0)
+        assert one.leads() and not two.leads()
+        client.put(PODS, an_object("three"))
+        client.remove(PODS, "ns", "three")
+        assert not bid.is_doubtful
+    await one.stop()
 
 
 async def test_several_buckets_are_shared_by_whoever_is_there() -> None:
