@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from eventing.api import (
     apiserversource,
-    containersource,
     eventpolicy,
     eventtransform,
     integrationsink,
@@ -21,7 +20,6 @@ from eventing.api import (
 AWAITED = (
     pingsource.DEFINITION,
     apiserversource.DEFINITION,
-    containersource.DEFINITION,
     integrationsource.DEFINITION,
     jobsink.DEFINITION,
     integrationsink.DEFINITION,

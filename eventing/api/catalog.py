@@ -8,6 +8,7 @@ from __future__ import annotations
 from eventing.api import (
     broker,
     channel,
+    containersource,
     eventtype,
     inmemorychannel,
     parallel,
@@ -27,4 +28,5 @@ SERVED = (
     parallel.DEFINITION,
     eventtype.DEFINITION,
     sinkbinding.DEFINITION,
+    containersource.DEFINITION,
 )

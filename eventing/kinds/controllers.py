@@ -8,6 +8,7 @@ from typing import Any
 from eventing.kinds import (
     broker,
     channel,
+    containersource,
     eventtype,
     inmemorychannel,
     parallel,
@@ -30,4 +31,5 @@ CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]],
     parallel.controller,
     eventtype.controller,
     sinkbinding.controller,
+    containersource.controller,
 )

@@ -72,6 +72,8 @@ def mark_no_policies(conditions: ConditionManager) -> None:
 
 
 _SOURCE_SINK = ("sinkUri", "sinkCACerts", "sinkAudience")
+SOURCE_FIELDS = (*_SOURCE_SINK, "ceAttributes", "auth")
+"""What every source's status has, besides conditions."""
 
 
 def mark_sink(

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hearth.knative.resources import SINKBINDINGS
+from hearth.knative.resources import CONTAINERSOURCES, SINKBINDINGS
 from hearth.kube.errors import NotFound
 from hearth.kube.resources import DEPLOYMENTS, JOBS, MUTATING_WEBHOOKS, NAMESPACES, SERVICES
 from tests.component.eventing.cluster import cluster, condition
@@ -139,3 +139,28 @@ async def test_a_subject_that_is_not_there_is_told_until_it_comes(tmp_path):
             "unknown",
             lambda obj: condition(obj, "SinkBindingAvailable")[1] == "SubjectUnavailable",
         )
+
+
+async def test_a_container_source_makes_both_parts(tmp_path):
+    async with cluster(tmp_path, with_broker=False) as found:
+        containers = {"spec": {"containers": [{"image": "it"}]}}
+        await found.create(CONTAINERSOURCES, "c", sink=SINK, template=containers)
+        await found.until(
+            CONTAINERSOURCES, "c", lambda obj: condition(obj, "SinkBindingReady")[0] == "False"
+        )
+        await make_sink(found)
+        made = await found.until(DEPLOYMENTS, "c-deployment", lambda obj: env_of(obj))
+        assert env_of(made)[0] == URL
+        # What a kubelet and a controller of Deployments would say.
+        available = {"type": "Available", "status": "True"}
+        await found.client.patch(
+            DEPLOYMENTS,
+            "c-deployment",
+            "default",
+            {"status": {"conditions": [available]}},
+            subresource="status",
+        )
+        source = await found.until_ready(CONTAINERSOURCES, "c")
+        assert source["status"]["sinkUri"] == URL["value"]
+        again = await found.client.get(DEPLOYMENTS, "c-deployment", "default")
+        assert again["metadata"]["generation"] == 1, "its pods start once"

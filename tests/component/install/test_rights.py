@@ -30,6 +30,7 @@ from hearth.knative.resources import (
     CHANNELS,
     CLUSTERDOMAINCLAIMS,
     CONFIGURATIONS,
+    CONTAINERSOURCES,
     DOMAINMAPPINGS,
     EVENTTYPES,
     INMEMORYCHANNELS,
@@ -96,6 +97,7 @@ NOT_ASKED = {
     ("update", "messaging.knative.dev", "inmemorychannels/finalizers"),
     ("update", "flows.knative.dev", "sequences/finalizers"),
     ("update", "flows.knative.dev", "parallels/finalizers"),
+    ("update", "sources.knative.dev", "containersources/finalizers"),
     # Where two replicas reach for a Lease at the same moment, the second looks again.
     ("get", "coordination.k8s.io", "leases"),
 }
@@ -393,6 +395,17 @@ async def _bind(hearth: Hearth) -> None:
         binding = resource.kind.lower()
         await hearth.make(SINKBINDINGS, binding, {"sink": sink, "subject": {**kind, **by}})
         await hearth.ready(SINKBINDINGS, binding)
+    containers = {"spec": {"containers": [{"name": "c", "image": "it"}]}}
+    await hearth.make(CONTAINERSOURCES, "c", {"sink": sink, "template": containers})
+    await hearth.until(lambda: hearth.there(DEPLOYMENTS, "c-deployment"))
+    elsewhere = {"ref": None, "uri": "http://another.example.com"}
+    await hearth.change(CONTAINERSOURCES, "c", spec={"sink": elsewhere})
+
+    async def is_elsewhere() -> bool:
+        source = await hearth.client.get(CONTAINERSOURCES, "c", "default")
+        return bool(source["status"]["sinkUri"] == "http://another.example.com")
+
+    await hearth.until(is_elsewhere)
     await hearth.client.delete(SINKBINDINGS, "deployment", "default")
     await hearth.until(lambda: hearth.gone(SINKBINDINGS, "deployment"))
 

@@ -11,12 +11,13 @@ import pytest
 from eventing.api.admission import ADMISSION
 from eventing.api.settings import Settings
 from eventing.kinds import channel as channels
+from eventing.kinds import containersource as containersources
 from eventing.kinds import parallel as parallels
 from eventing.kinds import sequence as sequences
 from eventing.kinds.flowparts import Parts
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.admission import decisions
-from hearth.knative.resources import CHANNELS, PARALLELS, SEQUENCES
+from hearth.knative.resources import CHANNELS, CONTAINERSOURCES, PARALLELS, SEQUENCES
 from hearth.kube.admission import AdmissionRequest
 from hearth.kube.meta import Object, name, namespace
 from hearth.kube.plan import Create
@@ -44,7 +45,19 @@ def parallel(obj):
     return parallels.reconcile(parallels.Observed(obj, parts), settings=CONTROL, now=0)
 
 
+def container_source(obj):
+    observed = containersources.Observed(obj, None, None)
+    return containersources.reconcile(observed, settings=CONTROL, now=0)
+
+
+PODS: Object = {"spec": {"containers": [{"name": "c", "image": "it"}]}}
 CASES: list[Any] = [
+    (CONTAINERSOURCES, container_source, {"template": PODS, "sink": SERVICE}),
+    (
+        CONTAINERSOURCES,
+        container_source,
+        {"template": PODS, "sink": {"uri": "http://s"}, "ceOverrides": {"extensions": {"a": "b"}}},
+    ),
     (CHANNELS, channel, {}),
     (CHANNELS, channel, {"delivery": DELIVERY}),
     (CHANNELS, channel, {"delivery": DELIVERY, "channelTemplate": TEMPLATE}),

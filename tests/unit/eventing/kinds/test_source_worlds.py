@@ -6,12 +6,13 @@ from typing import Any
 
 import yaml
 
-from eventing.kinds import sinkbinding
+from eventing.kinds import containersource, sinkbinding
 from eventing.kinds.binding import bind, change_of
 from eventing.kinds.settings import ControlSettings
+from eventing.kinds.workloads import covers
 from hearth.knative.destinations import Resolution, reference_of, resolve
 from hearth.kube.meta import Object
-from hearth.kube.plan import Action, UpdateStatus
+from hearth.kube.plan import Action, Create, UpdateStatus
 from tests.recordings import EVENTING_WORLD
 
 SETTINGS = ControlSettings("http://h", frozenset())
@@ -54,3 +55,35 @@ def test_sinkbinding() -> None:
     assert told(plan.then) == without_times(binding["status"])
     bound = sinkbinding.known_bound(binding)
     assert change_of(bind(subject, None), bound) is not None
+
+
+def as_made(obj: Object) -> Any:
+    """What the maker of an object says, without what server and admission add."""
+    metadata = {k: obj["metadata"].get(k) for k in ("name", "namespace", "labels")}
+    [owner] = obj["metadata"]["ownerReferences"]
+    return {"kind": obj["kind"], "metadata": metadata, "owner": owner, "spec": obj["spec"]}
+
+
+def test_containersource() -> None:
+    objects = world("containersource")
+    source = {**objects["ContainerSource", "c"], "status": {}}
+    binding, deployment = (
+        objects["SinkBinding", "c-sinkbinding"],
+        objects["Deployment", "c-deployment"],
+    )
+    # First the SinkBinding, then, once it knows the sink, the Deployment.
+    first = containersource.reconcile(
+        containersource.Observed(source, None, None), settings=SETTINGS, now=0
+    )
+    [made] = [each.obj for each in first.actions if isinstance(each, Create)]
+    assert as_made(made) == as_made(binding)
+    second = containersource.reconcile(
+        containersource.Observed(source, binding, None), settings=SETTINGS, now=0
+    )
+    [made] = [each.obj for each in second.actions if isinstance(each, Create)]
+    assert as_made(made) | {"spec": None} == as_made(deployment) | {"spec": None}
+    assert covers(deployment["spec"], made["spec"])
+    there = containersource.Observed(source, binding, deployment)
+    last = containersource.reconcile(there, settings=SETTINGS, now=0)
+    assert last.actions == ()
+    assert told(last.then) == without_times(objects["ContainerSource", "c"]["status"])
