@@ -7,7 +7,8 @@ here, but for other attributes, which Knative loses and we keep.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -50,7 +51,9 @@ class EventTypeSpec(Model):
 
 
 class EventTypeStatus(Status):
-    """What has become of an EventType."""
+    """What has become of an EventType; there from the beginning, as after Knative's conversion."""
+
+    schema_extra: ClassVar[Mapping[str, Any]] = {"default": {}}
 
 
 def _default(change: Change[EventTypeSpec, Settings]) -> None:

@@ -77,6 +77,9 @@ class _CustomRules:
             new["status"] = old["status"]
         else:
             new.pop("status", None)
+            if "default" in (self.schema.get("properties") or {}).get("status", {}):
+                # What is read back from the store has its defaults, status included.
+                shaping.fill_defaults(new, self.schema)
 
     def errors(self, obj: Object) -> list[FieldError]:
         errors = validate_value(self.schema, obj)
