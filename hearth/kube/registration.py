@@ -27,6 +27,7 @@ from hearth.kube.guards import keep_running
 from hearth.kube.keptfiles import Files, KeptFiles, OwnFiles, SharedFiles, tried, woken
 from hearth.kube.leadership import Leadership
 from hearth.kube.meta import Object, name
+from hearth.kube.queue import backoff
 from hearth.kube.resources import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS
 from hearth.kube.webhooks import Endpoint, HttpsServer, Webhook, configuration, corrected
 
@@ -55,6 +56,8 @@ class Registration:
         self._has_certificate = asyncio.Event()
         self._due = asyncio.Event()
         self._wanted: dict[str, Webhook] = {}
+        self._written = 0
+        """How many configurations had to be written so far."""
         self._server = HttpsServer(handlers, self._context, endpoint)
         self._files = self._kept_files()
         self._files.on_change(self._take)
@@ -134,10 +137,19 @@ class Registration:
             self._due.set()
 
     async def _keep(self) -> None:
+        """Put right what is changed; later each time while that does not last.
+
+        Somebody may want it otherwise, and an API server may give back what was not asked for.
+        """
+        corrections = 0
         while True:
             await woken(self._due, _LOOK_SECONDS)
             self._due.clear()
+            written = self._written
             await self._put_all(list(self._wanted.values()))
+            corrections = corrections + 1 if self._written > written else 0
+            if corrections:
+                await asyncio.sleep(min(backoff(corrections), _LOOK_SECONDS))
 
     async def _put_all(self, webhooks: Sequence[Webhook]) -> None:
         for webhook in webhooks:
@@ -154,10 +166,12 @@ class Registration:
             known = await self._client.get(webhook.resource, webhook.name)
         except NotFound:
             await self._client.create(webhook.resource, wanted)
+            self._written += 1
             return
         changed = corrected(known, wanted)
         if changed is not None:
             await self._client.update(webhook.resource, changed)
+            self._written += 1
 
     def _client_config(self, webhook: Webhook) -> Object:
         bundle = {"caBundle": base64.b64encode(self._authorities).decode()}

@@ -135,6 +135,9 @@ def _covers(known: object, wanted: object, field: str = "") -> bool:
         return isinstance(known, dict) and all(
             _covers(known.get(key), value, key) for key, value in wanted.items()
         )
+    if wanted == []:
+        # What is empty a server may leave out.
+        return not known
     if not isinstance(wanted, list) or not isinstance(known, list):
         return known == wanted
     if field == "matchExpressions":

@@ -190,6 +190,22 @@ async def test_what_somebody_strips_is_put_back_and_nothing_else_written(world: 
     assert again["metadata"]["generation"] == found["metadata"]["generation"] + 2
 
 
+async def test_nobody_is_fought_as_fast_as_possible(world: World) -> None:
+    """A cluster's own policy may want a webhook otherwise, again and again."""
+    strips, times = 10, list[float]()
+    async with world.replica(1, ALONE), asyncio.timeout(WAIT_SECONDS):
+        while len(times) < strips:
+            found = await world.client.get(VALIDATING_WEBHOOKS, HOOK.name)
+            if found["webhooks"][0]["failurePolicy"] == HOOK.failure_policy:
+                found["webhooks"][0]["failurePolicy"] = "Ignore"
+                await world.client.update(VALIDATING_WEBHOOKS, found)
+                times.append(asyncio.get_running_loop().time())
+            else:
+                await asyncio.sleep(0.001)
+    # 5 ms, doubling: nine pauses and more.
+    assert times[-1] - times[0] > 0.005 * 2 ** (strips - 3)
+
+
 async def test_certificates_that_are_deleted_are_made_anew_everywhere(world: World) -> None:
     async with world.replica(1, ALONE), world.replica(2, Following()):
         await world.until_said("by replica 1")

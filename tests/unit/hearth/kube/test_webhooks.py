@@ -56,6 +56,15 @@ def test_what_is_registered_already_is_not_written_again() -> None:
     assert corrected(registered(), configuration(webhook(), CLIENT_CONFIG)) is None
 
 
+def test_what_is_empty_may_be_left_out() -> None:
+    """A webhook that asks about nothing for now: kube-apiserver gives it back without rules."""
+    idle = Webhook("w", "/path", (), labels={"a": "b"}, selectors=SELECTORS)
+    found = registered()
+    del found["webhooks"][0]["rules"]
+    assert corrected(found, configuration(idle, CLIENT_CONFIG)) is None
+    assert corrected(registered(), configuration(idle, CLIENT_CONFIG)) is not None
+
+
 def test_what_a_cluster_adds_to_selectors_is_left_alone() -> None:
     """AKS puts such a condition into every webhook, again and again."""
     conditions = [
