@@ -12,6 +12,7 @@ from typing import Any
 from hearth.knative.fielderrors import Errors, invalid, via
 
 _PREFIX = "eventing.hearth.dev/"
+UNDELIVERABLE = _PREFIX + "undeliverable"
 BACKOFF_JITTER = _PREFIX + "backoff-jitter"
 
 
@@ -21,6 +22,8 @@ class DeliveryOptions:
 
     full_jitter: bool = False
     """Waits between attempts are anything from none up to the back-off, by chance."""
+    hold: bool = False
+    """Events without a dead letter sink are held when they cannot be delivered, not dropped."""
 
     @classmethod
     def from_annotations(cls, *annotations: Mapping[str, str]) -> DeliveryOptions:
@@ -47,6 +50,7 @@ def _one_of(**meanings: object) -> Callable[[str], object]:
 
 
 _KNOWN: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    UNDELIVERABLE: ("hold", _one_of(drop=False, hold=True)),
     BACKOFF_JITTER: ("full_jitter", _one_of(small=False, full=True)),
 }
 

@@ -10,7 +10,9 @@ id that survives restarts::
 Every fetched event is settled once: delivered, dead-lettered, dropped, or not matched. An event
 that was not settled before its consumer was closed, or its process died, is given again to
 whoever opens the consumer next: delivery is at least once. Retries and back-off are the runtime's
-own; an engine that would take an unsettled event for lost meanwhile keeps it alive itself.
+own; an engine that would take an unsettled event for lost meanwhile keeps it alive itself. It
+keeps a note with an unsettled event, so that whoever is given the event again knows what was
+tried, and sets events aside on request: those stay in the log, out of the way of the others.
 
 All calls are made on one event loop; engines do their waiting elsewhere.
 """
@@ -18,7 +20,7 @@ All calls are made on one event loop; engines do their waiting elsewhere.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -129,6 +131,30 @@ class Consumer(Protocol):
 
     def settle(self, event: StoredEvent) -> None:
         """Say that a fetched or claimed event is not needed again. Takes effect soon."""
+
+    def note(self, event: StoredEvent, text: str) -> None:
+        """Keep a short text with an unsettled event, in the place of an earlier one; or none.
+
+        It goes when the event is settled. Takes effect soon: a crash may bring back an earlier one.
+        """
+
+    def note_of(self, event: StoredEvent) -> str:
+        """Return what is kept with an unsettled event, by whatever process; empty for nothing."""
+
+    def park(self, event: StoredEvent, text: str) -> None:
+        """Set an unsettled event aside: nobody is given it again before it is recalled."""
+
+    def parked(self) -> Mapping[Position, str]:
+        """Return the events that are set aside, oldest first, each with its note."""
+
+    async def recall(self, positions: Collection[Position]) -> Sequence[StoredEvent]:
+        """Give events again that were set aside; from now on they are unsettled ones, notes kept.
+
+        Positions that nothing is set aside at are passed over.
+        """
+
+    def discard(self, positions: Collection[Position]) -> int:
+        """Settle events that are set aside; return how many were."""
 
     def close(self) -> None:
         """Stop; unsettled events remain for whoever opens this consumer next."""

@@ -70,6 +70,8 @@ class SubscriptionLimits:
     """What the attributes of a reply may have together."""
     dead_letter_pause_seconds: float = 600.0
     """Before a dead letter sink that does not answer is tried again."""
+    parked_events: int = 10_000
+    """How many events a subscription holds that nobody takes; further ones wait in its queue."""
     drop_log_seconds: float = 10.0
     """Drops are logged this often at most, for each subscription."""
 

@@ -1,13 +1,13 @@
-"""The deliveries of one subscription: attempts, retries, replies, dead letters.
+"""The deliveries of one subscription: a queue, a limit of what is under way, attempts.
 
 An event goes to the subscriber; its reply, where it has a place to go, follows; what fails for
-good goes to the dead letter sink. Each of these hops is retried by the same policy.
+good goes to the dead letter sink. Each of these hops is retried by the same policy. What follows
+an attempt is the matter of ``aftermath``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections import deque
 from collections.abc import Callable
@@ -16,24 +16,20 @@ from functools import partial
 from time import monotonic
 
 from activator.http.events import ResponseHead
-from eventing.codec import CodecError, Event
-from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.engines.event import StoredEvent
 from eventing.runtime import policy as rules
 from eventing.runtime.accounting import MemoryBudget
+from eventing.runtime.aftermath import Aftermath, Keeps
 from eventing.runtime.client import Answer, DeliveryClient
 from eventing.runtime.delivery import Delivery, Hop
-from eventing.runtime.intake import TooManyPasses, prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
-from eventing.runtime.observer import Attempt, DeliveryObserver, Follows
-from eventing.runtime.policy import Outcome
-from eventing.runtime.replies import LogReplies, reply_of
-from eventing.runtime.request import ErrorInfo, common_fields, make_request
+from eventing.runtime.notes import Progress, wait_of
+from eventing.runtime.observer import DeliveryObserver
+from eventing.runtime.replies import LogReplies
+from eventing.runtime.request import common_fields, make_request
 from eventing.runtime.slots import Slots
-from eventing.runtime.spec import Reply, SubscriptionSpec
-from eventing.runtime.target import Target
+from eventing.runtime.spec import SubscriptionSpec, target_of
 from hearth.kube.clock import Clock, wall_clock
-
-log = logging.getLogger(__name__)
 
 _OVERLOADED = frozenset({0, 429, 503})
 _NO_ADDRESS = Answer(ResponseHead.of(404), error="the subscriber has no address")
@@ -49,11 +45,15 @@ class Services:
     chance: Callable[[], float] = random.random
 
 
-_SUBSCRIBER, _DEAD_LETTER = Hop.SUBSCRIBER, Hop.DEAD_LETTER  # looked up for each event
+_SUBSCRIBER = Hop.SUBSCRIBER  # looked up for each event
 
 
 class Dispatcher:
-    """Delivers what it is given; ``settled`` is called once for each event that is done with."""
+    """Delivers what it is given; ``settled`` is called once for each event that is done with.
+
+    Without one who ``keeps`` notes and what nobody takes, a restart knows of no attempts, and what
+    has nowhere to go is dropped.
+    """
 
     def __init__(
         self,
@@ -63,14 +63,24 @@ class Dispatcher:
         counters: EndpointCounters,
         replies: LogReplies,
         settled: Callable[[StoredEvent], None],
+        keeps: Keeps | None = None,
         observer: DeliveryObserver | None = None,
     ) -> None:
         self._spec = spec
-        self._observer = observer
         self._services = services
         self._counters = counters
-        self._replies = replies
-        self._settled = settled
+        self._after = Aftermath(
+            spec,
+            self,
+            clock=services.clock,
+            chance=services.chance,
+            limits=services.budget.limits,
+            counters=counters,
+            replies=replies,
+            settled=settled,
+            keeps=keeps,
+            observer=observer,
+        )
         self._asking = common_fields(spec.namespace, wants_reply=True)
         self._telling = common_fields(spec.namespace, wants_reply=False)
         self._slots = Slots(services.budget.limits.slots)
@@ -78,7 +88,6 @@ class Dispatcher:
         self._waiting: set[Delivery] = set()
         self._under_way = 0
         self._closed = self._draining = False
-        self._drops_logged_at = float("-inf")
 
     def add(self, event: StoredEvent) -> None:
         """Deliver an event as soon as a slot is free."""
@@ -87,14 +96,20 @@ class Dispatcher:
         else:
             self._attempt(Delivery(event))
 
+    def resume(self, event: StoredEvent, progress: Progress) -> None:
+        """Go on with an event that was tried before, when its next attempt is due."""
+        item = Delivery(event, progress.hop, progress.attempts, failure=progress.failure)
+        longest = self._spec.policy.longest_wait_seconds
+        self.later(item, wait_of(progress, now=self._services.clock(), longest=longest))
+
     def update(self, spec: SubscriptionSpec) -> None:
         """Deliver by new rules, also what was taken already."""
-        self._spec = spec
+        self._spec = self._after.spec = spec
         self.pump()
 
     def observe(self, observer: DeliveryObserver | None) -> None:
         """Tell another observer from now on, or none."""
-        self._observer = observer
+        self._after.observer = observer
 
     def drain(self) -> None:
         """Begin no further attempt; those under way may still end."""
@@ -107,7 +122,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """Stop; what is under way is not settled."""
-        self._closed = self._draining = True
+        self._closed = self._draining = self._after.closed = True
         for item in self._waiting:
             if item.timer is not None:
                 item.timer.cancel()
@@ -123,7 +138,7 @@ class Dispatcher:
 
     def _attempt(self, item: Delivery) -> None:
         spec, hop = self._spec, item.hop
-        target = spec.target if hop is _SUBSCRIBER else self._target_of(item)
+        target = spec.target if hop is _SUBSCRIBER else target_of(spec, hop)
         item.attempts += 1
         item.started = monotonic()
         self._under_way += 1
@@ -148,13 +163,6 @@ class Dispatcher:
             timeout_seconds=spec.policy.timeout_seconds,
         )
 
-    def _target_of(self, item: Delivery) -> Target | None:
-        if item.hop is Hop.SUBSCRIBER:
-            return self._spec.target
-        if item.hop is Hop.DEAD_LETTER:
-            return self._spec.dead_letter
-        return self._spec.reply if isinstance(self._spec.reply, Target) else None
-
     def _answered(self, item: Delivery, answer: Answer) -> None:
         self._under_way -= 1
         if self._closed:
@@ -163,100 +171,23 @@ class Dispatcher:
         self._counters.dispatched(status, now - item.started)
         if rules.is_success(status):
             self._slots.succeeded(busy=self._under_way + 1)
-            self._succeeded(item, answer)
+            self._after.succeeded(item, answer)
         else:
             if status in _OVERLOADED:
                 self._slots.overloaded(now=now, started=item.started)
-            self._failed(item, status, answer)
+            self._after.failed(item, status, answer)
         self.pump()
 
-    # -- what follows an attempt -------------------------------------------------------------
+    # -- what follows ------------------------------------------------------------------------
 
-    def _succeeded(self, item: Delivery, answer: Answer) -> None:
-        status = answer.status
-        if item.hop is _SUBSCRIBER and answer.may_be_event:
-            status, reply = reply_of(answer)
-            if not rules.is_success(status):
-                self._failed(item, status, answer)
-                return
-            if reply is not None and self._spec.reply is not None:
-                self._forward_reply(item, reply, answer)
-                return
-        elif item.hop is _DEAD_LETTER:
-            self._counters.dead_lettered += 1
-        if self._observer is not None:
-            self._tell(item, status, answer, Follows.DONE)
-        self._finish(item)
-
-    def _failed(self, item: Delivery, status: int, answer: Answer) -> None:
-        now = self._services.clock()
-        outcome = Outcome(status, _retry_after(answer, now))
-        match rules.next_step(
-            self._spec.policy, item.attempts, outcome, now=now, jitter=self._services.chance()
-        ):
-            case rules.Retry(at=at):
-                self._counters.retried += 1
-                self._tell(item, status, answer, Follows.RETRY, at)
-                self._later(item, at - now)
-            case rules.DeadLetter():
-                self._undeliverable(item, status, answer)
-
-    def _undeliverable(self, item: Delivery, status: int, answer: Answer) -> None:
-        """Retries are over: on to the dead letter sink, which is not given up on lightly."""
-        if self._spec.dead_letter is None:
-            self._drop(item, status, answer)
-        elif item.hop is not Hop.DEAD_LETTER:
-            url = self._url_of(item)
-            self._tell(item, status, answer, Follows.DEAD_LETTER)
-            item.failure = ErrorInfo.of(url, status, body=answer.body, error=answer.error)
-            item.reply = None  # the event itself is the dead letter, also when its reply failed
-            self._next_hop(item, Hop.DEAD_LETTER)
-        elif rules.is_retried(status):
-            pause = self._services.budget.limits.dead_letter_pause_seconds
-            self._tell(item, status, answer, Follows.RETRY, self._services.clock() + pause)
-            self._later(item, pause)
-        else:
-            self._drop(item, status, answer)
-
-    def _next_hop(self, item: Delivery, hop: Hop) -> None:
+    def next_hop(self, item: Delivery, hop: Hop) -> None:
+        """Send an event on to another place."""
         item.hop = hop
         item.attempts = 0
         self._queue.append(item)
 
-    def _forward_reply(self, item: Delivery, reply: Event, answer: Answer) -> None:
-        """The event is settled only when its reply is durable, or has been taken."""
-        arrival_ns = int(self._services.clock() * 1e9)
-        if self._spec.reply is not Reply.OWN_LOG:
-            item.reply = prepare_unstamped(
-                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
-            )
-            self._tell_reply(item, item.reply, answer)
-            self._next_hop(item, Hop.REPLY)
-            return
-        try:
-            rendered = prepare(
-                reply,
-                arrival_ns=arrival_ns,
-                answered=item.event,
-                headers=answer.fields,
-                max_head_bytes=self._services.budget.limits.attribute_bytes,
-            )
-        except TooManyPasses:
-            log.warning(
-                "reply dropped: events go round in a loop",
-                extra={"subscription": f"{self._spec.namespace}/{self._spec.name}"},
-            )
-            self._counters.dropped += 1
-            self._tell(item, answer.status, answer, Follows.DROPPED)
-            self._finish(item)
-            return
-        except CodecError as error:  # its attributes are too large: as a body that is no event
-            self._failed(item, 502, Answer(None, error=str(error)))
-            return
-        self._tell_reply(item, rendered, answer)
-        self._replies.append(rendered, partial(self._finish, item))
-
-    def _later(self, item: Delivery, seconds: float) -> None:
+    def later(self, item: Delivery, seconds: float) -> None:
+        """Try again after a while."""
         self._waiting.add(item)
         item.timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._again, item)
 
@@ -265,76 +196,3 @@ class Dispatcher:
         item.timer = None
         self._queue.appendleft(item)
         self.pump()
-
-    def _finish(self, item: Delivery) -> None:
-        if not self._closed:
-            self._settled(item.event)
-            if self._observer is not None:
-                self._observer.settled(self._spec, item.event)
-
-    def _drop(self, item: Delivery, status: int, answer: Answer) -> None:
-        self._counters.dropped += 1
-        self._tell(item, status, answer, Follows.DROPPED)
-        self._finish(item)
-        now = monotonic()
-        if now - self._drops_logged_at < self._services.budget.limits.drop_log_seconds:
-            return
-        self._drops_logged_at = now
-        log.warning(
-            "events dropped: they cannot be delivered and no dead letter sink takes them",
-            extra={
-                "subscription": f"{self._spec.namespace}/{self._spec.name}",
-                "event": item.event.attributes.get("id"),
-                "status": status,
-                "error": answer.error,
-                "dropped_so_far": self._counters.dropped,
-            },
-        )
-
-    # -- who wants to know -------------------------------------------------------------------
-
-    def _tell(
-        self,
-        item: Delivery,
-        status: int,
-        answer: Answer,
-        follows: Follows,
-        retry_at: float = 0.0,
-    ) -> None:
-        if self._observer is None:
-            return
-        seconds = monotonic() - item.started
-        attempt = Attempt(
-            self._spec,
-            item.event,
-            item.hop,
-            item.attempts,
-            self._url_of(item),
-            status,
-            answer.error,
-            seconds,
-            follows,
-            retry_at,
-        )
-        self._observer.attempted(attempt)
-
-    def _tell_reply(self, item: Delivery, reply: RenderedEvent, answer: Answer) -> None:
-        if self._observer is None:
-            return
-        url = self._spec.reply.url if isinstance(self._spec.reply, Target) else ""
-        self._observer.replied(self._spec, item.event, reply, url)
-        self._tell(item, answer.status, answer, Follows.REPLY)
-
-    def _url_of(self, item: Delivery) -> str:
-        target = self._target_of(item)
-        return target.url if target is not None else ""
-
-
-def _retry_after(answer: Answer, now: float) -> float:
-    """Seconds that an answer asks to wait; fields are read only of answers that may say so."""
-    if answer.status not in rules.RETRY_AFTER_STATUSES:
-        return 0.0
-    for name, value in answer.fields:
-        if name == b"retry-after":
-            return rules.parse_retry_after(value, now=now)
-    return 0.0

@@ -27,6 +27,8 @@ class Follows(enum.Enum):
     """Another attempt of the same hop."""
     DEAD_LETTER = "dead letter"
     """The event goes to the dead letter sink."""
+    HELD = "held"
+    """Nobody takes the event: it stays in the log until it is redriven or discarded."""
     DROPPED = "dropped"
     """The event is given up: nobody takes it."""
 
@@ -75,4 +77,7 @@ class DeliveryObserver(Protocol):
         """
 
     def settled(self, subscription: SubscriptionSpec, event: StoredEvent) -> None:
-        """The subscription needs the event no more. The last that is told of both."""
+        """The subscription needs the event no more. The last that is told of both.
+
+        Not told of an event that is held; of one that is redriven, in the end.
+        """

@@ -59,6 +59,11 @@ class DeliveryPolicy:
     max_backoff_seconds: float = DEFAULT_MAX_BACKOFF_SECONDS
     full_jitter: bool = False
 
+    @property
+    def longest_wait_seconds(self) -> float:
+        """No attempt waits longer than this."""
+        return max(self.max_backoff_seconds * (1 + _JITTER), self.retry_after_max_seconds)
+
     @classmethod
     def from_spec(
         cls, spec: Mapping[str, Any] | None, *, full_jitter: bool = False

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from eventing.api.deliveryoptions import NO_OPTIONS, DeliveryOptions
 from eventing.engines.seam import Start
 from eventing.filters import Filter
+from eventing.runtime.delivery import Hop
 from eventing.runtime.policy import DeliveryPolicy
 from eventing.runtime.target import Target
 
@@ -51,3 +52,12 @@ class SubscriptionSpec:
     def __post_init__(self) -> None:
         """Make the label once: it is noted for each attempt."""
         object.__setattr__(self, "label", f"{self.kind} {self.namespace}/{self.name}")
+
+
+def target_of(spec: SubscriptionSpec, hop: Hop) -> Target | None:
+    """Return where a delivery is sent to on this hop, if there is an address."""
+    if hop is Hop.SUBSCRIBER:
+        return spec.target
+    if hop is Hop.DEAD_LETTER:
+        return spec.dead_letter
+    return spec.reply if isinstance(spec.reply, Target) else None

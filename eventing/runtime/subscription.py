@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from eventing.engines.event import StoredEvent
+from collections.abc import Collection
+from functools import partial
+
+from eventing.engines.event import Position, StoredEvent
 from eventing.engines.seam import Consumer
 from eventing.runtime.accounting import HeldEvents
 from eventing.runtime.dispatcher import Dispatcher, Services
+from eventing.runtime.holding import Held, Holding
 from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.notes import HeldNote, Progress, read_note
 from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.reader import Reader
 from eventing.runtime.replies import LogReplies
@@ -35,18 +40,29 @@ class Subscription:
             counters=counters,
             replies=replies,
             settled=self._settled,
+            keeps=self,
             observer=observer,
+        )
+        self._holding = Holding(
+            consumer,
+            name=f"{spec.namespace}/{spec.name}",
+            limits=services.budget.limits,
+            memory=self._held,
+            clock=services.clock,
+            resume=self._resume,
+            counted=partial(setattr, counters, "held"),
         )
         self._reader = Reader(
             consumer,
             self._held,
             name=f"{spec.namespace}/{spec.name}",
             matches=lambda event: self.spec.filter.matches(event.attributes),
-            take=self._take,
+            take=self._take_again,
         )
 
     def start(self) -> None:
         """Read up to the tail, then be live."""
+        self._holding.start()
         self._reader.start()
 
     def offer(self, event: StoredEvent) -> None:
@@ -63,9 +79,48 @@ class Subscription:
         self._held.add(event)
         self._dispatcher.add(event)
 
+    def _take_again(self, event: StoredEvent) -> None:
+        """Of an event that was read from the log, an earlier process may have known more."""
+        note = read_note(self._consumer.note_of(event))
+        self._resume(event, note if isinstance(note, Progress) else None)
+
+    def _resume(self, event: StoredEvent, progress: Progress | None) -> None:
+        self._held.add(event)
+        if progress is None:
+            self._dispatcher.add(event)
+        else:
+            self._dispatcher.resume(event, progress)
+
     def _settled(self, event: StoredEvent) -> None:
         self._consumer.settle(event)
         self._held.remove(event)
+
+    # -- what is kept with the log -----------------------------------------------------------
+
+    def note(self, event: StoredEvent, text: str) -> None:
+        """Keep a text with an event till it is settled."""
+        self._consumer.note(event, text)
+
+    def hold(self, event: StoredEvent, note: HeldNote) -> bool:
+        """Keep an event that nobody takes; False where there is no room."""
+        if not self._holding.hold(event, note):
+            return False
+        self._held.remove(event)
+        return True
+
+    def held(self) -> list[Held]:
+        """Return the events that nobody takes, oldest first."""
+        return self._holding.held()
+
+    async def redrive(self, positions: Collection[Position]) -> int:
+        """Deliver held events anew; return how many were held."""
+        return await self._holding.redrive(positions)
+
+    def discard(self, positions: Collection[Position]) -> int:
+        """Give held events up; return how many were held."""
+        return self._holding.discard(positions)
+
+    # -- state -------------------------------------------------------------------------------
 
     def update(self, spec: SubscriptionSpec) -> None:
         """Go on by the changed spec."""
@@ -98,5 +153,6 @@ class Subscription:
     def close(self) -> None:
         """Stop; what is not settled is delivered by whoever opens the consumer next."""
         self._dispatcher.close()
+        self._holding.close()
         self._reader.close()
         self._held.clear()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, cast
 
-from eventing.engines.event import StoredEvent
+from eventing.engines.event import Position, StoredEvent
 from eventing.engines.local.cursor import Cursor, CursorState
 from eventing.engines.local.segments import Place, Portion
 
 log = logging.getLogger(__name__)
+
+_NEAR_EVENTS = 1000
+"""Reading on is quicker than looking a place up if it is not further away than this."""
+_RECALL_BYTES = 512 * 1024
 
 
 class Source(Protocol):
@@ -66,7 +70,7 @@ class LocalConsumer:
         self._source = source
         self._resumed = set(state.open)
         """Open events of an earlier process that reading has not come to yet."""
-        self._place = Place(max(state.low, source.start))
+        self._place = Place(max(state.first, source.start))
 
     def attach(self) -> bool:
         """Join the tail if nothing lies between."""
@@ -124,6 +128,60 @@ class LocalConsumer:
         self.cursor.done(cast(int, event.position))
         self._source.touch()
 
+    # -- notes and what is set aside ---------------------------------------------------------
+
+    def note(self, event: StoredEvent, text: str) -> None:
+        """Keep a text with an unsettled event."""
+        self.cursor.note(cast(int, event.position), text)
+        self._source.touch()
+
+    def note_of(self, event: StoredEvent) -> str:
+        """Return what is kept with an event."""
+        return self.cursor.note_of(cast(int, event.position))
+
+    def park(self, event: StoredEvent, text: str) -> None:
+        """Set an unsettled event aside."""
+        self.cursor.park(cast(int, event.position), text)
+        self._source.touch()
+
+    def parked(self) -> Mapping[Position, str]:
+        """Return what is set aside."""
+        return {sequence: text for sequence, text in self.cursor.parked().items()}
+
+    async def recall(self, positions: Collection[Position]) -> Sequence[StoredEvent]:
+        """Read events again that were set aside; those that cannot be read are settled."""
+        wanted = sorted(self._parked_of(positions))
+        asked = set(wanted)
+        found: list[StoredEvent] = []
+        place = Place(wanted[0]) if wanted else Place(0)
+        for number, sequence in enumerate(wanted):
+            if number and sequence < place.sequence:
+                continue  # came with one before it
+            if sequence > place.sequence + _NEAR_EVENTS:
+                place = Place(sequence)
+            while place.sequence <= sequence < self._source.end:
+                portion = await self._source.read(place, _RECALL_BYTES)
+                found += [event for event in portion.events if event.position in asked]
+                place = portion.following
+        still = set(self._parked_of(asked))  # others may have been here meanwhile
+        recalled = [event for event in found if event.position in still]
+        for event in recalled:
+            self.cursor.recall(cast(int, event.position))
+        self.discard(still - {event.position for event in recalled})
+        self._source.touch()
+        return recalled
+
+    def _parked_of(self, positions: Collection[Position]) -> list[int]:
+        return [each for each in cast(Collection[int], positions) if self.cursor.is_parked(each)]
+
+    def discard(self, positions: Collection[Position]) -> int:
+        """Settle events that are set aside."""
+        found = self._parked_of(positions)
+        for sequence in found:
+            self.cursor.done(sequence)
+        self._source.touch()
+        return len(found)
+
     def close(self) -> None:
         """Stop; the cursor stays where it is, for the next checkpoint."""
         self.catch_up()
@@ -137,5 +195,5 @@ class LocalConsumer:
     @property
     def low(self) -> int:
         """The oldest event it still needs."""
-        idle = self.attached and not self.cursor.pending
+        idle = self.attached and not self.cursor.is_needed
         return self._source.end if idle else self.cursor.low

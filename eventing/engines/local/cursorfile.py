@@ -29,12 +29,8 @@ class CursorFile:
 
     def save(self, changes: Mapping[str, CursorState | None], *, durable: bool) -> None:
         """Append changes, None for a removal; ``durable`` says that they must survive a crash."""
-        for key, state in changes.items():
-            if state is None:
-                self.states.pop(key, None)
-            else:
-                self.states[key] = state
-        data = frame(encode_states(dict(changes)))
+        data = frame(encode_states(changes, self.states))
+        _update(self.states, changes)
         if self._torn or self._size + len(data) > max(_REWRITE_BYTES, 4 * self._rewritten):
             self._rewrite()
             return
@@ -48,7 +44,7 @@ class CursorFile:
     def _rewrite(self) -> None:
         """Replace the file by one batch of all cursors, in one step."""
         fresh = self._path.with_suffix(".new")
-        data = frame(encode_states(dict(self.states)))
+        data = frame(encode_states(self.states))
         with fresh.open("wb") as file:
             file.write(data)
             file.flush()
@@ -74,9 +70,13 @@ def _load(path: Path) -> dict[str, CursorState]:
     except FileNotFoundError:
         return states
     for payload, _ in frames(data):
-        for key, state in decode_states(bytes(payload)).items():
-            if state is None:
-                states.pop(key, None)
-            else:
-                states[key] = state
+        _update(states, decode_states(bytes(payload), states))
     return states
+
+
+def _update(states: dict[str, CursorState], changes: Mapping[str, CursorState | None]) -> None:
+    for key, state in changes.items():
+        if state is None:
+            states.pop(key, None)
+        else:
+            states[key] = state

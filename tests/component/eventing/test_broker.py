@@ -12,6 +12,7 @@ from collections import Counter
 import pytest
 from aiohttp import ClientSession, web
 
+from eventing.api.deliveryoptions import NO_OPTIONS
 from eventing.engines.local.config import LogLimits
 from eventing.engines.local.engine import LocalEngine
 from eventing.filters import compile_filters
@@ -26,6 +27,7 @@ from eventing.runtime.places import BROKER, Place
 from eventing.runtime.policy import Backoff, DeliveryPolicy
 from eventing.runtime.spec import Reply, SubscriptionSpec
 from eventing.runtime.target import parse_target
+from hearth.kube.clock import wall_clock
 
 KEY = Place(BROKER, "ns", "default")
 FAST = DeliveryPolicy(retries=3, backoff=Backoff.EXPONENTIAL, delay_seconds=0.01)
@@ -106,7 +108,15 @@ class Plane:
         self.session, self.metrics = session, metrics
 
     async def subscribe(
-        self, uid, to, *, filters=(), policy=FAST, dead_letter=None, reply=Reply.OWN_LOG
+        self,
+        uid,
+        to,
+        *,
+        filters=(),
+        policy=FAST,
+        dead_letter=None,
+        reply=Reply.OWN_LOG,
+        options=NO_OPTIONS,
     ):
         await self.runtime.subscribe(
             SubscriptionSpec(
@@ -118,6 +128,7 @@ class Plane:
                 target=parse_target(to.url, None) if to is not None else None,
                 dead_letter=parse_target(dead_letter.url, None) if dead_letter else None,
                 reply=reply,
+                options=options,
             )
         )
 
@@ -134,13 +145,15 @@ class Plane:
 
 
 @contextlib.asynccontextmanager
-async def plane(folder, *, limits=None, held=None, make_engine=LocalEngine, observer=None):
+async def plane(
+    folder, *, limits=None, held=None, make_engine=LocalEngine, observer=None, clock=wall_clock
+):
     engine = make_engine(folder, limits)
     client = DeliveryClient(ClientLimits())
     budget = MemoryBudget(held or SubscriptionLimits())
     metrics = BrokerMetrics()
     log = await engine.open("broker")
-    services = Services(client, budget)
+    services = Services(client, budget, clock)
     runtime = Addressable(KEY, log, services=services, metrics=metrics, observer=observer)
     server = Ingress(lambda key: runtime if key == KEY else None, limits=IngressLimits())
     port = await server.start("127.0.0.1", 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from eventing.engines.event import Position, RenderedEvent, StoredEvent
@@ -44,9 +44,15 @@ class Group:
         self.following = following
         self.unsettled: dict[Offset, MemoryConsumer] = {}
         self.again: deque[Offset] = deque()
+        self.notes: dict[Position, str] = {}
+        self.parked: dict[Offset, str] = {}
 
     def low(self, partition: int) -> int:
-        needed = [each.number for each in (*self.unsettled, *self.again) if each[0] == partition]
+        needed = [
+            each.number
+            for each in (*self.unsettled, *self.again, *self.parked)
+            if each[0] == partition
+        ]
         return min([self.following[partition], *needed])
 
 
@@ -141,6 +147,32 @@ class MemoryConsumer:
 
     def settle(self, event: StoredEvent) -> None:
         self._group.unsettled.pop(cast(Offset, event.position), None)
+        self._group.notes.pop(event.position, None)
+
+    def note(self, event: StoredEvent, text: str) -> None:
+        self._group.notes[event.position] = text
+
+    def note_of(self, event: StoredEvent) -> str:
+        return self._group.notes.get(event.position, "")
+
+    def park(self, event: StoredEvent, text: str) -> None:
+        self.settle(event)
+        self._group.parked[cast(Offset, event.position)] = text
+
+    def parked(self) -> Mapping[Position, str]:
+        return dict[Position, str](sorted(self._group.parked.items()))
+
+    async def recall(self, positions: Collection[Position]) -> Sequence[StoredEvent]:
+        group, found = self._group, []
+        for offset in sorted(set(cast(Collection[Offset], positions)) & set(group.parked)):
+            group.notes[offset] = group.parked.pop(offset)
+            group.unsettled[offset] = self
+            found.append(self._topic.partitions[offset.partition][offset.number])
+        return found
+
+    def discard(self, positions: Collection[Position]) -> int:
+        found = [self._group.parked.pop(cast(Offset, each), None) for each in positions]
+        return len([text for text in found if text is not None])
 
     def close(self) -> None:
         mine = sorted(at for at, owner in self._group.unsettled.items() if owner is self)

@@ -358,6 +358,93 @@ async def test_a_position_is_a_text_to_those_who_read_it(case: Case) -> None:
             log.position_of("nonsense")
 
 
+# -- notes, and what is set aside --------------------------------------------------------------
+
+
+async def reopened(case: Case, engine: Engine, how: str) -> Engine:
+    """The next process, after this one was closed or killed."""
+    if how == "closed":
+        await engine.close()
+        return case.start()
+    return case.killed(engine)
+
+
+@pytest.mark.parametrize("how", ["closed", "killed"])
+async def test_a_note_is_kept_with_an_event_till_it_is_settled(case: Case, how: str) -> None:
+    engine = case.start()
+    log = await engine.open("log")
+    consumer = await log.consume("c")
+    for number in range(4):
+        await append(log, an_event(number))
+    found = await take(consumer, 4)
+    for number in range(3):
+        consumer.note(found[number], f"first {number}")
+    await log.checkpoint()
+    consumer.note(found[0], "second 0")
+    consumer.settle(found[1])
+    assert consumer.note_of(found[0]) == "second 0"
+    await log.checkpoint()
+    async with started(await reopened(case, engine, how)) as log:
+        consumer = await log.consume("c")
+        again = {event.attributes["id"]: event for event in await take(consumer, 3)}
+        notes = {number: consumer.note_of(event) for number, event in again.items()}
+        assert notes == {"0": "second 0", "2": "first 2", "3": ""}
+        consumer.note(again["0"], "")
+        assert consumer.note_of(again["0"]) == ""
+    if how == "killed":
+        await engine.close()
+
+
+@pytest.mark.parametrize("how", ["closed", "killed"])
+async def test_what_is_set_aside_waits_until_it_is_recalled(case: Case, how: str) -> None:
+    engine = case.start()
+    log = await engine.open("log")
+    consumer = await log.consume("c")
+    for number in range(30):
+        await append(log, an_event(number, size=2000))
+    found = await take(consumer, 30, max_bytes=10_000)
+    aside = [event for event in found if int(event.attributes["id"]) in (3, 4, 20)]
+    for event in found:
+        if event in aside:
+            consumer.park(event, f"why {event.attributes['id']}")
+        else:
+            consumer.settle(event)
+    await log.checkpoint()
+    async with started(await reopened(case, engine, how)) as log:
+        consumer = await log.consume("c")
+        assert set(consumer.parked().values()) == {"why 3", "why 4", "why 20"}
+        await append(log, an_event("new"))
+        assert ids(await take(consumer, 1)) == ["new"], "nobody is given what is set aside"
+        positions = [event.position for event in aside]
+        recalled = await consumer.recall([*positions[1:], found[0].position])
+        assert set(ids(recalled)) == {"4", "20"}
+        assert {consumer.note_of(event) for event in recalled} == {"why 4", "why 20"}
+        assert list(await consumer.recall(positions[1:])) == [], "once"
+        consumer.settle(recalled[0])
+        consumer.park(recalled[1], "again")
+        assert consumer.discard([positions[0], found[0].position]) == 1
+        assert list(consumer.parked().values()) == ["again"]
+    if how == "killed":
+        await engine.close()
+
+
+async def test_what_was_recalled_and_not_settled_is_given_again(case: Case) -> None:
+    engine = case.start()
+    log = await engine.open("log")
+    consumer = await log.consume("c")
+    await append(log, an_event(1))
+    [event] = await take(consumer, 1)
+    consumer.park(event, "why")
+    await log.checkpoint()
+    await consumer.recall([event.position])
+    await log.checkpoint()
+    async with started(case.killed(engine)) as log:
+        consumer = await log.consume("c")
+        assert ids(await take(consumer, 1)) == ["1"]
+        assert not consumer.parked()
+    await engine.close()
+
+
 # -- restarts ----------------------------------------------------------------------------------
 
 

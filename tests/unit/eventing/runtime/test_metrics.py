@@ -60,6 +60,16 @@ def test_a_channel_is_no_broker_of_its_name():
     assert 'messaging_destination_name="subscription:s.ns"' in text
 
 
+def test_held_events_are_counted():
+    metrics = BrokerMetrics()
+    metrics.deliveries(B, "trigger", "t").held = 3
+    [line] = [
+        each for each in text_of(metrics).splitlines() if each.startswith("hearth_events_held{")
+    ]
+    assert 'messaging_destination_name="trigger:t.ns"' in line
+    assert line.endswith(" 3.0")
+
+
 class Growing(dict[Any, Any]):
     """Gets an entry whenever it is walked, as the event loop may add one in its own thread."""
 

@@ -37,6 +37,66 @@ def test_low_is_the_oldest_event_still_needed(steps):
         assert Cursor(state).low == cursor.low
 
 
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["take", "done", "note", "park", "recall"]), st.integers(0, 9)),
+        max_size=60,
+    )
+)
+def test_notes_and_what_is_set_aside(steps):
+    """Against a plain table: each event is open or aside, and has a note or none."""
+    cursor, position = Cursor(CursorState(0)), 0
+    table: dict[int, tuple[bool, str]] = {}
+    for number, (step, choice) in enumerate(steps):
+        found = sorted(table)[choice % len(table)] if table else -1
+        is_open, text = table.get(found, (False, ""))
+        if step == "take":
+            cursor.take(position)
+            table[position] = (True, "")
+            position += 1
+        elif step == "done":
+            cursor.done(found)
+            table.pop(found, None)
+        elif step == "note":
+            cursor.note(found, "" if choice % 3 == 0 else str(number))
+            if is_open:
+                table[found] = (True, "" if choice % 3 == 0 else str(number))
+        elif step == "park":
+            cursor.park(found, str(number))
+            if is_open:
+                table[found] = (False, str(number))
+        else:
+            cursor.recall(found)
+            if found in table:
+                table[found] = (True, text)
+        for each in (cursor, Cursor(cursor.state())):
+            assert each.low == min(table, default=each.next) == each.state().low
+            assert each.state().open == tuple(sorted(n for n, (o, _) in table.items() if o))
+            assert each.parked() == {n: t for n, (o, t) in sorted(table.items()) if not o}
+            assert all(each.note_of(n) == t for n, (_, t) in table.items())
+            assert each.is_needed == bool(table)
+
+
+def test_only_notes_that_changed_are_written():
+    cursor = Cursor(CursorState(0))
+    for sequence in range(100):
+        cursor.take(sequence)
+        cursor.park(sequence, "x" * 50)
+    before = cursor.state()
+    assert len(encode_states({"a": before})) > 5000
+    assert len(encode_states({"a": cursor.state()}, {"a": before})) < 20
+    cursor.done(7)
+    cursor.recall(8)
+    after = cursor.state()
+    change = encode_states({"a": after}, {"a": before})
+    assert len(change) < 50
+    assert decode_states(change, {"a": before}) == {"a": after}
+
+
+def test_states_without_notes_are_read_as_they_always_were():
+    assert decode_states(b'{"a":[7,[1,3]]}') == {"a": CursorState(7, (1, 3))}
+
+
 def test_done_twice_is_done_once():
     cursor = Cursor(CursorState(0))
     cursor.take(0)
@@ -54,11 +114,14 @@ def test_changes_are_noticed_once():
 
 
 STATES = st.builds(
-    lambda following, gaps: CursorState(
-        following, tuple(sorted({max(0, following - gap) for gap in gaps}))
+    lambda following, gaps, notes: CursorState(
+        following,
+        tuple(sorted({max(0, following - gap) for gap in gaps})),
+        {max(0, following - gap): text for gap, text in notes.items()},
     ),
     st.integers(0, 10**9),
     st.lists(st.integers(1, 50), max_size=4),
+    st.dictionaries(st.integers(1, 50), st.text(max_size=3), max_size=4),
 )
 CHANGES = st.dictionaries(st.sampled_from("abc"), st.none() | STATES, min_size=1)
 

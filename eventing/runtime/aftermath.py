@@ -1,0 +1,289 @@
+"""What follows an attempt: a reply, another attempt, the dead letter sink, the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+from typing import Protocol
+
+from eventing.codec import CodecError, Event
+from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.runtime import policy as rules
+from eventing.runtime.client import Answer
+from eventing.runtime.config import SubscriptionLimits
+from eventing.runtime.delivery import Delivery, Hop
+from eventing.runtime.intake import TooManyPasses, prepare, prepare_unstamped
+from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.notes import HeldNote, Progress, write_note
+from eventing.runtime.observer import Attempt, DeliveryObserver, Follows
+from eventing.runtime.policy import Outcome
+from eventing.runtime.replies import LogReplies, reply_of
+from eventing.runtime.request import ErrorInfo
+from eventing.runtime.spec import Reply, SubscriptionSpec, target_of
+from eventing.runtime.target import Target
+from hearth.kube.clock import Clock
+
+log = logging.getLogger(__name__)
+
+_SUBSCRIBER, _DEAD_LETTER = Hop.SUBSCRIBER, Hop.DEAD_LETTER  # looked up for each event
+
+NO_SINK = "there is no dead letter sink"
+SINK_FAILS = "the dead letter sink cannot be reached"
+SINK_REFUSES = "the dead letter sink refuses it"
+
+
+class Keeps(Protocol):
+    """Who keeps what must outlast the process, or has nowhere to go."""
+
+    def note(self, event: StoredEvent, text: str) -> None:
+        """Keep a text with an event till it is settled."""
+
+    def hold(self, event: StoredEvent, note: HeldNote) -> bool:
+        """Keep an event that nobody takes; False where there is no room."""
+
+
+class Course(Protocol):
+    """What brings a delivery on its way."""
+
+    def next_hop(self, item: Delivery, hop: Hop) -> None:
+        """Send an event on to another place."""
+
+    def later(self, item: Delivery, seconds: float) -> None:
+        """Try again after a while."""
+
+
+class Aftermath:
+    """Decides by ``spec``, which may change."""
+
+    def __init__(
+        self,
+        spec: SubscriptionSpec,
+        course: Course,
+        *,
+        clock: Clock,
+        chance: Callable[[], float],
+        limits: SubscriptionLimits,
+        counters: EndpointCounters,
+        replies: LogReplies,
+        settled: Callable[[StoredEvent], None],
+        keeps: Keeps | None,
+        observer: DeliveryObserver | None,
+    ) -> None:
+        self.spec = spec
+        self.closed = False
+        self._course = course
+        self._clock = clock
+        self._chance = chance
+        self._limits = limits
+        self._counters = counters
+        self._replies = replies
+        self._settled = settled
+        self._keeps = keeps
+        self.observer = observer
+        self._drops_logged_at = float("-inf")
+
+    def succeeded(self, item: Delivery, answer: Answer) -> None:
+        """Go on after an answer of 2xx."""
+        status = answer.status
+        if item.hop is _SUBSCRIBER and answer.may_be_event:
+            status, reply = reply_of(answer)
+            if not rules.is_success(status):
+                self.failed(item, status, answer)
+                return
+            if reply is not None and self.spec.reply is not None:
+                self._forward_reply(item, reply, answer)
+                return
+        elif item.hop is _DEAD_LETTER:
+            self._counters.dead_lettered += 1
+        if self.observer is not None:
+            self._tell(item, status, answer, Follows.DONE)
+        self._finish(item)
+
+    def failed(self, item: Delivery, status: int, answer: Answer) -> None:
+        """Go on after any other end of an attempt."""
+        now = self._clock()
+        outcome = Outcome(status, _retry_after(answer, now))
+        match rules.next_step(
+            self.spec.policy, item.attempts, outcome, now=now, jitter=self._chance()
+        ):
+            case rules.Retry(at=at):
+                self._counters.retried += 1
+                self._tell(item, status, answer, Follows.RETRY, at)
+                self._keep_progress(item, at)
+                self._course.later(item, at - now)
+            case rules.DeadLetter():
+                self._undeliverable(item, status, answer)
+
+    # -- what cannot be delivered ------------------------------------------------------------
+
+    def _undeliverable(self, item: Delivery, status: int, answer: Answer) -> None:
+        """Retries are over: on to the dead letter sink, which is not given up on at all."""
+        if item.failure is None:
+            item.failure = self._failure_of(item, status, answer)
+        if self.spec.dead_letter is None:
+            if not self.spec.options.hold:
+                self._drop(item, status, answer)
+            else:
+                self._hold(item, status, answer, NO_SINK)
+        elif item.hop is not Hop.DEAD_LETTER:
+            self._tell(item, status, answer, Follows.DEAD_LETTER)
+            item.reply = None  # the event itself is the dead letter, also when its reply failed
+            self._course.next_hop(item, Hop.DEAD_LETTER)
+            self._keep_progress(item, self._clock())
+        elif rules.is_retried(status):
+            self._hold(item, status, answer, SINK_FAILS)
+        else:
+            self._hold(item, status, answer, SINK_REFUSES)
+
+    def _failure_of(self, item: Delivery, status: int, answer: Answer) -> ErrorInfo:
+        return ErrorInfo.of(self._url_of(item), status, body=answer.body, error=answer.error)
+
+    def _hold(self, item: Delivery, status: int, answer: Answer, reason: str) -> None:
+        """It stays in the log. Where too many do already it waits here, and so do later ones."""
+        event, failure = item.event, item.failure
+        attributes, now = event.attributes, self._clock()
+        note = HeldNote(
+            now,
+            reason,
+            failure or self._failure_of(item, status, answer),
+            status,
+            answer.error,
+            again=reason is SINK_FAILS,
+            event_id=attributes.get("id", ""),
+            source=attributes.get("source", ""),
+            type=attributes.get("type", ""),
+        )
+        if self._keeps is None:
+            self._drop(item, status, answer)
+        elif self._keeps.hold(event, note):
+            self._tell(item, status, answer, Follows.HELD)
+            self._say("events are held: nobody takes them", item, status, answer, reason=reason)
+        else:
+            pause = self._limits.dead_letter_pause_seconds
+            self._tell(item, status, answer, Follows.RETRY, now + pause)
+            self._course.later(item, pause)
+
+    def _drop(self, item: Delivery, status: int, answer: Answer) -> None:
+        self._counters.dropped += 1
+        self._tell(item, status, answer, Follows.DROPPED)
+        self._finish(item)
+        self._say(
+            "events dropped: they cannot be delivered and no dead letter sink takes them",
+            item,
+            status,
+            answer,
+            dropped_so_far=self._counters.dropped,
+        )
+
+    def _say(self, text: str, item: Delivery, status: int, answer: Answer, **facts: object) -> None:
+        """Warn, but not of each event."""
+        now = monotonic()
+        if now - self._drops_logged_at < self._limits.drop_log_seconds:
+            return
+        self._drops_logged_at = now
+        log.warning(
+            text,
+            extra={
+                "subscription": f"{self.spec.namespace}/{self.spec.name}",
+                "event": item.event.attributes.get("id"),
+                "status": status,
+                "error": answer.error,
+                **facts,
+            },
+        )
+
+    # -- replies -----------------------------------------------------------------------------
+
+    def _forward_reply(self, item: Delivery, reply: Event, answer: Answer) -> None:
+        """The event is settled only when its reply is durable, or has been taken."""
+        arrival_ns = int(self._clock() * 1e9)
+        if self.spec.reply is not Reply.OWN_LOG:
+            item.reply = prepare_unstamped(
+                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
+            )
+            self._tell_reply(item, item.reply, answer)
+            self._course.next_hop(item, Hop.REPLY)
+            return
+        try:
+            rendered = prepare(
+                reply,
+                arrival_ns=arrival_ns,
+                answered=item.event,
+                headers=answer.fields,
+                max_head_bytes=self._limits.attribute_bytes,
+            )
+        except TooManyPasses:
+            log.warning(
+                "reply dropped: events go round in a loop",
+                extra={"subscription": f"{self.spec.namespace}/{self.spec.name}"},
+            )
+            self._counters.dropped += 1
+            self._tell(item, answer.status, answer, Follows.DROPPED)
+            self._finish(item)
+            return
+        except CodecError as error:  # its attributes are too large: as a body that is no event
+            self.failed(item, 502, Answer(None, error=str(error)))
+            return
+        self._tell_reply(item, rendered, answer)
+        self._replies.append(rendered, partial(self._finish, item))
+
+    # -- the end, and who is told ------------------------------------------------------------
+
+    def _finish(self, item: Delivery) -> None:
+        if not self.closed:
+            self._settled(item.event)
+            if self.observer is not None:
+                self.observer.settled(self.spec, item.event)
+
+    def _keep_progress(self, item: Delivery, due: float) -> None:
+        """A reply is not kept: after a restart the subscriber is asked for it again."""
+        if self._keeps is not None and item.reply is None:
+            progress = Progress(item.hop, item.attempts, due, item.failure)
+            self._keeps.note(item.event, write_note(progress))
+
+    def _tell(
+        self,
+        item: Delivery,
+        status: int,
+        answer: Answer,
+        follows: Follows,
+        retry_at: float = 0.0,
+    ) -> None:
+        if self.observer is None:
+            return
+        attempt = Attempt(
+            self.spec,
+            item.event,
+            item.hop,
+            item.attempts,
+            self._url_of(item),
+            status,
+            answer.error,
+            monotonic() - item.started,
+            follows,
+            retry_at,
+        )
+        self.observer.attempted(attempt)
+
+    def _tell_reply(self, item: Delivery, reply: RenderedEvent, answer: Answer) -> None:
+        if self.observer is None:
+            return
+        url = self.spec.reply.url if isinstance(self.spec.reply, Target) else ""
+        self.observer.replied(self.spec, item.event, reply, url)
+        self._tell(item, answer.status, answer, Follows.REPLY)
+
+    def _url_of(self, item: Delivery) -> str:
+        target = target_of(self.spec, item.hop)
+        return target.url if target is not None else ""
+
+
+def _retry_after(answer: Answer, now: float) -> float:
+    """Seconds that an answer asks to wait; fields are read only of answers that may say so."""
+    if answer.status not in rules.RETRY_AFTER_STATUSES:
+        return 0.0
+    for name, value in answer.fields:
+        if name == b"retry-after":
+            return rules.parse_retry_after(value, now=now)
+    return 0.0
