@@ -13,6 +13,7 @@ from eventing.api.settings import Settings
 from eventing.engines.classes import ENGINES
 from eventing.install import MANAGER, install
 from eventing.kinds import bindinghook
+from eventing.kinds.adapters import Adapters
 from eventing.kinds.bindinghook import BindingHook, SelectionMode
 from eventing.kinds.controllers import CONTROLLERS
 from eventing.kinds.references import References
@@ -43,6 +44,8 @@ class EventingConfig:
     webhooks: Endpoint = field(default_factory=Endpoint)
     installs: bool = True
     """Whether kinds, ConfigMaps and the broker's Service are put in here, at each start."""
+    adapters: Adapters = field(default_factory=Adapters)
+    """How pods of adapters are made."""
     binding_selection: SelectionMode = SelectionMode.EXCLUSION
     """Which workloads SinkBindings may change as they are written."""
     election: Candidacy | None = None
@@ -84,7 +87,9 @@ async def _control(
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     references = References(manager, config.cluster_domain)
-    control = ControlSettings(config.broker_url, config.broker_classes, config.cluster_domain)
+    control = ControlSettings(
+        config.broker_url, config.broker_classes, config.cluster_domain, config.adapters
+    )
     for make in CONTROLLERS:
         manager.add(make(references), lambda: control)
     async with asyncio.TaskGroup() as group:

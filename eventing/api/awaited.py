@@ -13,12 +13,10 @@ from eventing.api import (
     integrationsink,
     integrationsource,
     jobsink,
-    pingsource,
     requestreply,
 )
 
 AWAITED = (
-    pingsource.DEFINITION,
     apiserversource.DEFINITION,
     integrationsource.DEFINITION,
     jobsink.DEFINITION,

@@ -12,6 +12,7 @@ from eventing.api import (
     eventtype,
     inmemorychannel,
     parallel,
+    pingsource,
     sequence,
     sinkbinding,
     subscription,
@@ -29,4 +30,5 @@ SERVED = (
     eventtype.DEFINITION,
     sinkbinding.DEFINITION,
     containersource.DEFINITION,
+    pingsource.DEFINITION,
 )

@@ -12,6 +12,7 @@ from eventing.kinds import (
     eventtype,
     inmemorychannel,
     parallel,
+    pingsource,
     sequence,
     sinkbinding,
     subscription,
@@ -32,4 +33,5 @@ CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]],
     eventtype.controller,
     sinkbinding.controller,
     containersource.controller,
+    pingsource.controller,
 )

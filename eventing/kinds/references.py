@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from eventing.api import keys
 from hearth.knative.destinations import Reference, Resolution, Unresolved, reference_of, resolve
 from hearth.kube.cache import WatchCache
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
@@ -15,7 +16,7 @@ from hearth.kube.controllerspec import Source
 from hearth.kube.errors import Forbidden, NotFound, Retryable
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key, labels, name, namespace
-from hearth.kube.resources import CONFIGMAPS
+from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, SERVICEACCOUNTS
 from hearth.kube.selectors import LabelSelector
 
 LOOK_AGAIN_SECONDS = 10.0
@@ -110,11 +111,13 @@ class References:
 
 
 def _source(reference: Reference) -> Source:
-    """Where to follow it: a ConfigMap in its namespace alone.
+    """Where to follow it: a ConfigMap, and what adapters are made of, in its namespace alone.
 
     All of a cluster's would be much to hold, and more than we need to be allowed to read.
     """
-    of_one = reference.namespace if reference.resource == CONFIGMAPS else None
+    is_own = reference.resource == DEPLOYMENTS and reference.namespace == keys.SYSTEM_NAMESPACE
+    is_near = is_own or reference.resource in (CONFIGMAPS, SERVICEACCOUNTS)
+    of_one = reference.namespace if is_near else None
     return Source(reference.resource, namespace=of_one)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eventing.api.views import broker_class
+from eventing.kinds.adapters import Adapters
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.meta import Object
 
@@ -20,6 +21,8 @@ class ControlSettings:
     """The classes that there is an engine for; Brokers of others belong to somebody else."""
     cluster_domain: str = CLUSTER_DOMAIN
     """What names of the cluster's Services end in."""
+    adapters: Adapters = field(default_factory=Adapters)
+    """How pods of adapters are made."""
 
     def serves(self, broker: Object) -> bool:
         """Whether a Broker is ours."""

@@ -9,6 +9,7 @@ are reached that way.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import ssl
 from collections.abc import Awaitable, Callable
@@ -36,6 +37,9 @@ SOURCE_POLICY = DeliveryPolicy(
     retries=5, backoff=Backoff.EXPONENTIAL, delay_seconds=0.05, timeout_seconds=60.0
 )
 """How hard sources try: Knative's adapters try five times more, after 50 ms and twice that."""
+
+# It tells of each request, with its URL, which may hold a secret.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 _ANSWER_BYTES = 64 * 1024
 _CONNECT_SECONDS = 10.0

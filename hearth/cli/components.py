@@ -22,6 +22,7 @@ CONTROL_USER = f"system:serviceaccount:{_SERVING}:hearth-control"
 def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
     """Controllers of serving and eventing, autoscaler and webhooks."""
     from eventing import main as eventing
+    from eventing.kinds.adapters import Adapters
     from eventing.kinds.bindinghook import SelectionMode
     from hearth.knative.leaderelection import Candidacy
     from hearth.kube.webhooks import Endpoint, Service
@@ -46,6 +47,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
         cluster_domain=settings.cluster_domain,
         webhooks=endpoint(settings.eventing_webhook_port, 444),
         installs=replica is None,
+        adapters=Adapters(settings.image, settings.host, in_cluster=replica is not None),
         binding_selection=SelectionMode(settings.sink_binding_selection_mode),
         election=election,
     )
@@ -122,12 +124,23 @@ def _broker(settings: Settings, name: str) -> Main:
     return run
 
 
+def _pingsource(settings: Settings) -> Main:
+    """The adapter of all PingSources."""
+    from eventing.sources.ping.main import PingConfig, run
+    from hearth.knative.leaderelection import Candidacy
+
+    replica = settings.replica
+    election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip)
+    return lambda ready: run(PingConfig(settings.kubeconfig, election), ready)
+
+
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "control": control,
     "activator": activator,
     "broker": lambda settings: _broker(settings, "broker"),
     "broker-ingress": lambda settings: _broker(settings, "broker-ingress"),
     "broker-dispatcher": lambda settings: _broker(settings, "broker-dispatcher"),
+    "pingsource": _pingsource,
 }
 """What runs on one machine and in clusters, by name."""
 

@@ -12,6 +12,8 @@ from hearth.cli.errors import UserError
 from hearth.cli.state import read_state
 
 COMPONENTS = ("api", "cluster", "control", "activator", "broker")
+HEARTH_IMAGE = "hearth.dev/hearth"
+"""What pods of adapters run on one machine: the program itself, with the rights of its owner."""
 _OPTIONS = {"gateway": "--port", "api": "--api-port"}
 _INTERNAL = ("internal", "webhook", "stats", "broker", *(f"metrics-{c}" for c in COMPONENTS))
 

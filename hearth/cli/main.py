@@ -49,6 +49,7 @@ class Component(enum.StrEnum):
     BROKER = "broker"
     BROKER_INGRESS = "broker-ingress"
     BROKER_DISPATCHER = "broker-dispatcher"
+    PINGSOURCE = "pingsource"
 
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace.")]

@@ -32,8 +32,9 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _KIND_GROUPS = {
     "control": ("serving.knative.dev", "eventing.knative.dev"),
     "activator": ("networking.internal.knative.dev", "serving.knative.dev"),
+    "pingsource": ("sources.knative.dev",),
 }
-_BROKER_GROUPS = ("eventing.knative.dev",)
+_OTHER_GROUPS = ("eventing.knative.dev",)
 _WITH_A_FOLDER = ("broker", "broker-ingress", "broker-dispatcher")
 _UNTIL_REACHED_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
@@ -111,7 +112,7 @@ def _checked(name: str, settings: Settings) -> Main:
             check_folder(settings.data_dir)
         async with KubeClient.from_kubeconfig(settings.kubeconfig) as client:
             await check_version(client, patience_seconds=_UNTIL_REACHED_SECONDS)
-            await check_kinds(client, _KIND_GROUPS.get(name, _BROKER_GROUPS))
+            await check_kinds(client, _KIND_GROUPS.get(name, _OTHER_GROUPS))
         await COMPONENTS[name](settings)(ready)
 
     return main

@@ -1,11 +1,11 @@
-"""The samples: where they lie, and the images that ``hearth up`` registers for them."""
+"""The samples: where they lie, and the images that ``hearth up`` registers."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from hearth.cli.layout import Layout
+from hearth.cli.layout import HEARTH_IMAGE, Layout
 
 _HERE = Path(__file__).resolve()
 
@@ -39,12 +39,18 @@ IMAGES = {
 
 
 def register(layout: Layout) -> None:
-    """Makes the sample images known; what the user registered under a name stays."""
+    """Makes the images known; what the user registered under a name stays."""
     from hearth.cluster.node.images.store import ImageSpec, ImageStore
 
     store = ImageStore(layout.data_dir)
-    for name, script in IMAGES.items():
+    commands: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+        name: ((sys.executable, "-S", "-E", str(folder() / script)), {})
+        for name, script in IMAGES.items()
+    }
+    own = (sys.executable, "-m", "hearth.cli.main")
+    commands[HEARTH_IMAGE] = own, {"KUBECONFIG": str(layout.kubeconfig)}
+    for name, (command, env) in commands.items():
         known = store.resolve(name)
-        command = (sys.executable, "-S", "-E", str(folder() / script))
-        if known is None or (known.source == _SOURCE and known.entrypoint != command):
-            store.add(name, ImageSpec(entrypoint=command, source=_SOURCE))
+        is_other = known is None or (known.entrypoint, dict(known.env)) != (command, env)
+        if is_other and (known is None or known.source == _SOURCE):
+            store.add(name, ImageSpec(entrypoint=command, env=env, source=_SOURCE))

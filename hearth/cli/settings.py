@@ -57,6 +57,8 @@ class Settings:
     """What lets activators in to the autoscaler; empty: the one that the Secret holds."""
     broker_url: str = ""
     """What addresses of Brokers begin with; empty: that of their Service in the cluster."""
+    image: str = "hearth"
+    """Hearth's own image, which control makes pods of adapters with."""
     sink_binding_selection_mode: str = "exclusion"
     """Which workloads SinkBindings may change as they are written: those not labelled
     ``bindings.knative.dev/exclude``, or (``inclusion``) those labelled ``.../include``."""
@@ -90,6 +92,8 @@ def from_environment(
         text = _text(environment, name)
         if text is not None:
             given[each.name] = _value(name, type(each.default), text)
+    for port, real in _real_ports(environment, given).items():
+        given[port] = real
     replica = Replica(environment.get("POD_NAME", ""), environment.get("POD_IP", ""))
     for value, name, path in (
         (replica.pod_name, "POD_NAME", "metadata.name"),
@@ -98,6 +102,17 @@ def from_environment(
         if not value:
             raise InvalidSetting(f"{name} is not set: give it the pod's {path} by the downward API")
     return Settings(kubeconfig, replica, **given)
+
+
+def _real_ports(environment: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, int]:
+    """Where pods share an address, the real ports: a node tells them by the declared ones."""
+    found = {}
+    for each in NAMES.values():
+        if each.name.endswith("_port"):
+            real = environment.get(f"{PREFIX}PORT_{given.get(each.name, each.default)}", "")
+            if real.isdecimal():
+                found[each.name] = int(real)
+    return found
 
 
 def _text(environment: Mapping[str, str], name: str) -> str | None:

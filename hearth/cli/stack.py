@@ -11,7 +11,7 @@ import importlib
 from functools import partial
 
 from hearth.cli.components import COMPONENTS, control, together
-from hearth.cli.layout import Layout
+from hearth.cli.layout import HEARTH_IMAGE, Layout
 from hearth.cli.settings import Settings
 from hearth.cli.supervisor import Component
 from hearth.process import Main
@@ -129,6 +129,7 @@ def settings_of(layout: Layout) -> Settings:
         broker_port=layout.ports["broker"],
         external_port=layout.port,
         stats_token=layout.stats_token,
+        image=HEARTH_IMAGE,
         broker_url=f"http://{layout.host}:{layout.ports['broker']}",
         data_dir=layout.data_dir,
         pre_stop_seconds=0,  # the node waits by itself

@@ -79,7 +79,16 @@ def _spread() -> tuple[Place, ...]:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("image", "Hearth's image.", _STRING, _everywhere((*_CONTAINER, "image"))),
+    Setting(
+        "image",
+        "Hearth's image.",
+        _STRING,
+        (
+            *_everywhere((*_CONTAINER, "image")),
+            # Pods of adapters are made by control.
+            Place(*_WORKLOADS["control"], (*_CONTAINER, "env", 6, "value")),
+        ),
+    ),
     Setting(
         "imagePullPolicy",
         "When the image is pulled.",

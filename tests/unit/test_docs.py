@@ -21,6 +21,7 @@ from activator.peers import Peers
 from activator.reporter import Reporter
 from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults
 from eventing.runtime.metrics import BrokerMetrics
+from eventing.sources.ping.metrics import TICKS
 from hearth.cli.main import app
 from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.processes import environment as node
@@ -177,6 +178,7 @@ METRIC_MODULES = {
     "activator/metrics.py",
     "eventing/runtime/main.py",  # registers only
     "eventing/runtime/metrics.py",
+    "eventing/sources/ping/metrics.py",
     "hearth/cluster/node/usagemetrics.py",
     "hearth/observability/metrics.py",
     "serving/autoscaler/metrics.py",
@@ -190,6 +192,7 @@ def _families() -> Iterable[Metric]:
     yield from QUEUE_DEPTH.describe()
     yield from LEADING.describe()
     yield from CAUGHT.describe()
+    yield from TICKS.describe()
     yield from UsageCollector(cast(Runtime, None)).describe()
     yield from BrokerMetrics().collect()
     plane = DataPlane()

@@ -12,6 +12,7 @@ _UVLOOP_ALONE = {
     "test_control.py",
     "test_flows.py",
     "test_kill.py",
+    "test_ping.py",
     "test_sources.py",
 }
 

@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from hearth.knative.resources import (
     KINGRESSES,
     KSERVICES,
     PARALLELS,
+    PINGSOURCES,
     PODAUTOSCALERS,
     REVISIONS,
     ROUTES,
@@ -56,6 +58,7 @@ from hearth.kube.resources import (
     DAEMONSETS,
     DEPLOYMENTS,
     ENDPOINTSLICES,
+    EVENTS,
     HPAS,
     JOBS,
     MUTATING_WEBHOOKS,
@@ -98,6 +101,7 @@ NOT_ASKED = {
     ("update", "flows.knative.dev", "sequences/finalizers"),
     ("update", "flows.knative.dev", "parallels/finalizers"),
     ("update", "sources.knative.dev", "containersources/finalizers"),
+    ("update", "sources.knative.dev", "pingsources/finalizers"),
     # Where two replicas reach for a Lease at the same moment, the second looks again.
     ("get", "coordination.k8s.io", "leases"),
 }
@@ -113,9 +117,11 @@ class Hearth:
         self.ports = {each: _free_port() for each in PORTS}
         self._server = server
 
-    async def start(self, stack: AsyncExitStack, component: str, where: str) -> None:
+    async def start(
+        self, stack: AsyncExitStack, component: str, where: str, *, account: str = ""
+    ) -> None:
         """Run ``hearth run COMPONENT`` until the stack is left; return once it is ready."""
-        kubeconfig = await self._kubeconfig(component, where)
+        kubeconfig = await self._kubeconfig(account or f"hearth-{component}", where)
         ports = {f"HEARTH_{each}_PORT": str(port) for each, port in self.ports.items()}
         own = {f"HEARTH_{each}_PORT": str(_free_port()) for each in ("METRICS", "HEALTH")}
         log = (self.folder / f"{component}.log").open("wb")
@@ -149,14 +155,14 @@ class Hearth:
         assert process.returncode is None, _logs(self.folder)
         return await is_ready(port)
 
-    async def _kubeconfig(self, component: str, where: str) -> Path:
-        """The kubeconfig with the token of a component's ServiceAccount."""
-        path = f"/api/v1/namespaces/{where}/serviceaccounts/hearth-{component}/token"
+    async def _kubeconfig(self, account: str, where: str) -> Path:
+        """The kubeconfig with the token of a ServiceAccount."""
+        path = f"/api/v1/namespaces/{where}/serviceaccounts/{account}/token"
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         answer = await self.client.request("POST", path, body=request)
         content = yaml.safe_load(self._server.kubeconfig.read_text())
         content["users"][0]["user"] = {"token": answer["status"]["token"]}
-        found = self.folder / f"{component}.kubeconfig"
+        found = self.folder / f"{account}.kubeconfig"
         found.write_text(yaml.safe_dump(content))
         return found
 
@@ -418,6 +424,45 @@ def _pods(restart: str) -> Any:
     }
 
 
+async def _tick(hearth: Hearth) -> None:
+    """PingSources that send, one that cannot, and one that gets another sink."""
+    service = {"apiVersion": "v1", "kind": "Service", "name": "one"}
+    adapter = "pingsource-mt-adapter"
+    await hearth.make(PINGSOURCES, "p", {"schedule": "* * * * * *", "sink": {"ref": service}})
+    nowhere = {"uri": "http://127.0.0.1:9"}
+    await hearth.make(PINGSOURCES, "q", {"schedule": "* * * * * *", "sink": nowhere})
+    async with AsyncExitStack() as stack:
+        await hearth.start(stack, "pingsource", EVENTING, account=adapter)
+
+        async def is_told() -> bool:
+            events, _ = await hearth.client.list(EVENTS, "default")
+            return "EventNotDelivered" in {event["reason"] for event in events}
+
+        async def is_noted() -> bool:
+            ping = await hearth.client.get(PINGSOURCES, "q", "default")
+            return bool((ping.get("status") or {}).get("annotations"))
+
+        await hearth.until(is_told)
+        await hearth.until(is_noted)
+
+    async def types() -> list[str]:
+        found, _ = await hearth.client.list(EVENTTYPES, "default")
+        return [e["spec"]["reference"]["kind"] for e in found if meta.controller_of(e)]
+
+    async def have_kind(*wanted: str) -> bool:
+        return await types() == list(wanted)
+
+    route = {**service, "apiVersion": "serving.knative.dev/v1", "kind": "Route"}
+    await hearth.until(lambda: have_kind("Service"))
+    await hearth.change(PINGSOURCES, "p", spec={"sink": {"ref": route}})
+    await hearth.until(lambda: have_kind("Route"))
+    await hearth.change(PINGSOURCES, "p", spec={"sink": {"ref": None, **nowhere}})
+    await hearth.until(have_kind)
+    for title in ("p", "q"):
+        await hearth.client.delete(PINGSOURCES, title, "default")
+        await hearth.until(partial(hearth.gone, PINGSOURCES, title))
+
+
 async def _strip(hearth: Hearth) -> None:
     """Somebody takes a hook's rules away."""
     title = "webhook.serving.knative.dev"
@@ -443,6 +488,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _send(hearth)
             await _subscribe(hearth)
             await _bind(hearth)
+            await _tick(hearth)
             await _strip(hearth)
         finally:
             assert _lines(recorder.refused) == "", "rules are missing"

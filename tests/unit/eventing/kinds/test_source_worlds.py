@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import yaml
 
-from eventing.kinds import containersource, sinkbinding
+from eventing.kinds import containersource, pingsource, sinkbinding
 from eventing.kinds.binding import bind, change_of
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.workloads import covers
@@ -87,3 +88,35 @@ def test_containersource() -> None:
     last = containersource.reconcile(there, settings=SETTINGS, now=0)
     assert last.actions == ()
     assert told(last.then) == without_times(objects["ContainerSource", "c"]["status"])
+
+
+def test_pingsource() -> None:
+    objects = world("pingsource")
+    ping = objects["PingSource", "p"]
+    few = {
+        "type": "Available",
+        "status": "False",
+        "reason": "MinimumReplicasUnavailable",
+        "message": "Deployment does not have minimum availability.",
+    }
+    adapter = {**pingsource.make_adapter(SETTINGS, None), "status": {"conditions": [few]}}
+    observed = pingsource.Observed({**ping, "status": {}}, sink_of(objects, ping), adapter)
+    plan = pingsource.reconcile(observed, settings=SETTINGS, now=0)
+    assert told(plan.then) == without_times(ping["status"])
+    [made] = [each.obj for each in plan.actions if isinstance(each, Create)]
+    [theirs] = [obj for (kind, _), obj in objects.items() if kind == "EventType"]
+    theirs = {**theirs, "metadata": {**theirs["metadata"], "name": made["metadata"]["name"]}}
+    # Knative refers to its owner by the version that its controller of all sources reads.
+    theirs["metadata"]["ownerReferences"][0]["apiVersion"] = "sources.knative.dev/v1"
+    assert as_made(made) == as_made(theirs)
+    observed = dataclasses.replace(observed, event_types=[made])
+    assert pingsource.reconcile(observed, settings=SETTINGS, now=0).actions == ()
+
+
+def test_pingsource_without_a_sink() -> None:
+    objects = world("pingsource-no-sink")
+    ping = objects["PingSource", "p"]
+    observed = pingsource.Observed({**ping, "status": {}}, sink_of(objects, ping), None)
+    plan = pingsource.reconcile(observed, settings=SETTINGS, now=0)
+    assert told(plan.then) == without_times(ping["status"])
+    assert [each for each in plan.actions if each.resource.plural == "deployments"] == []  # type: ignore[union-attr]

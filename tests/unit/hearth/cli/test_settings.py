@@ -29,6 +29,12 @@ def test_values_have_the_type_of_the_setting() -> None:
     assert (found.data_dir, found.host) == (Path("/data"), "::")
 
 
+def test_where_pods_share_an_address_the_node_says_which_port_is_meant() -> None:
+    given = {"HEARTH_PORT_9090": "40001", "HEARTH_PORT_1": "40002", "HEARTH_STATS_PORT": "1"}
+    found = from_environment(POD | given | {"HEARTH_PORT_9091": "x"}, KUBECONFIG)
+    assert (found.metrics_port, found.stats_port, found.health_port) == (40001, 40002, 9091)
+
+
 def test_a_value_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret\n")
     given = {"HEARTH_STATS_TOKEN_FILE": str(tmp_path / "token")}

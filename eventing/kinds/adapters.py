@@ -1,0 +1,106 @@
+"""Pods of adapters: Hearth's own image, told what to run. Pure.
+
+The same Deployments on one machine, where the image's name stands for this installation's command,
+and in clusters. What they may not be (root, writing) is what Pod Security's profile ``restricted``
+asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hearth.kube.meta import Object
+from hearth.kube.resources import DEPLOYMENTS
+
+METRICS_PORT, HEALTH_PORT = 9090, 9091
+_FIELDS = {
+    "POD_NAME": "metadata.name",
+    "POD_NAMESPACE": "metadata.namespace",
+    "POD_IP": "status.podIP",
+}
+_USER = 65532
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """How adapters run here."""
+
+    image: str = "hearth"
+    host: str = "0.0.0.0"
+    """The address they listen on for metrics and health."""
+    in_cluster: bool = True
+    """Whether they have service accounts of their own, and folders to write to."""
+
+
+def adapter_deployment(
+    adapters: Adapters,
+    *,
+    metadata: Mapping[str, Any],
+    component: str,
+    labels: Mapping[str, str],
+    account: str,
+    env: Sequence[Mapping[str, Any]] = (),
+    pod: Mapping[str, Any] | None = None,
+) -> Object:
+    """Return the Deployment of an adapter: ``hearth run COMPONENT`` with some variables."""
+    spec = {
+        **({"serviceAccountName": account} if adapters.in_cluster and account else {}),
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **(pod or {}),
+        "containers": [_container(adapters, component, env)],
+    }
+    if adapters.in_cluster:
+        spec["volumes"] = [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}]
+    return {
+        "apiVersion": DEPLOYMENTS.api_version,
+        "kind": DEPLOYMENTS.kind,
+        "metadata": {**metadata, "labels": dict(labels)},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": dict(labels)},
+            "template": {"metadata": {"labels": dict(labels)}, "spec": spec},
+        },
+    }
+
+
+def _container(
+    adapters: Adapters, component: str, env: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    where = [
+        {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": field}}}
+        for variable, field in _FIELDS.items()
+    ]
+    mounts = [{"name": "scratch", "mountPath": "/tmp"}] if adapters.in_cluster else []
+    return {
+        "name": component,
+        "image": adapters.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["run", component],
+        "env": [*where, {"name": "HEARTH_HOST", "value": adapters.host}, *map(dict, env)],
+        "ports": [
+            {"name": "metrics", "containerPort": METRICS_PORT},
+            {"name": "health", "containerPort": HEALTH_PORT},
+        ],
+        "startupProbe": _probe("/healthz", periodSeconds=1, failureThreshold=60),
+        "livenessProbe": _probe("/healthz", periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
+        "readinessProbe": _probe("/readyz", periodSeconds=2, timeoutSeconds=5),
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        **({"volumeMounts": mounts} if mounts else {}),
+    }
+
+
+def _probe(path: str, **more: int) -> dict[str, Any]:
+    return {"httpGet": {"path": path, "port": "health"}, **more}

@@ -1,0 +1,167 @@
+"""PingSource: an event at each tick of a schedule. ``reconcile`` is pure.
+
+One adapter serves all PingSources, as in Knative: a Deployment in ``knative-eventing`` that is made
+for the first PingSource and scaled to zero when the last one goes. How many replicas it has beyond
+that is the operator's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from eventing.api import keys
+from eventing.api.views import spec_of
+from eventing.kinds.adapters import adapter_deployment
+from eventing.kinds.children import with_finalizer, without_finalizer
+from eventing.kinds.eventtype import EVENTTYPE_SOURCE
+from eventing.kinds.eventtypes import kept_event_types, registered
+from eventing.kinds.references import References, Referrer
+from eventing.kinds.settings import ControlSettings
+from eventing.kinds.statuses import OIDC_DISABLED, mark_sink, status_updates
+from eventing.kinds.workloads import covers, mark_deployment
+from hearth.knative.conditions import ConditionManager, ConditionSet
+from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved
+from hearth.knative.resources import PINGSOURCES
+from hearth.kube import meta
+from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
+from hearth.kube.meta import Key, Object, finalizers, key
+from hearth.kube.plan import Action, Create, Event, Patch, Plan, Update
+from hearth.kube.resources import DEPLOYMENTS, SERVICEACCOUNTS
+
+DEPLOYED = "Deployed"
+CONDITIONS = ConditionSet(keys.READY, (keys.SINK_PROVIDED, DEPLOYED, keys.OIDC_IDENTITY_CREATED))
+NAME = "pingsource"
+FINALIZER = "pingsources.sources.knative.dev"
+PINGSOURCE_SOURCE = Source(PINGSOURCES)
+ADAPTER = "pingsource-mt-adapter"
+COMPONENT = "pingsource"
+TYPE = "dev.knative.sources.ping"
+_DESCRIPTION = "CloudEvent type for fixed payloads on a specified cron schedule"
+_LABELS = {
+    "eventing.knative.dev/source": "ping-source-controller",
+    "sources.knative.dev/role": "adapter",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A PingSource, its sink, and the adapter of all of them."""
+
+    ping: Object
+    sink: Resolution
+    adapter: Object | None
+    account: Object | None = None
+    """The adapter's service account, whose end is that of the adapter."""
+    is_last: bool = False
+    """Whether no other PingSource needs the adapter."""
+    event_types: Sequence[Object] = ()
+    look_again: float | None = None
+
+
+def observe(references: References, lister: Lister, item: Key) -> Observed | None:
+    """Read a PingSource, resolve its sink, and look at the adapter."""
+    lookup = references.lookup(Referrer(NAME, item))
+    ping = lister.get(PINGSOURCE_SOURCE, *item)
+    if ping is None:
+        return None
+    adapter, account = (
+        lookup.get(Reference(of.api_version, of.kind, keys.SYSTEM_NAMESPACE, ADAPTER))
+        for of in (DEPLOYMENTS, SERVICEACCOUNTS)
+    )
+    others = (each for each in lister.list(PINGSOURCE_SOURCE) if not meta.is_deleting(each))
+    return Observed(
+        ping,
+        lookup.resolve(spec_of(ping).get("sink") or {}, item[0]),
+        None if isinstance(adapter, Unresolved) else adapter,
+        account=None if isinstance(account, Unresolved) else account,
+        is_last=all(key(each) == item for each in others),
+        event_types=registered(lister, ping),
+        look_again=lookup.look_again,
+    )
+
+
+def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
+    """Have an adapter run, and tell; with the last PingSource the adapter goes to zero."""
+    ping = observed.ping
+    if meta.is_deleting(ping):
+        return _leave(observed)
+    if FINALIZER not in finalizers(ping):
+        return Plan((with_finalizer(PINGSOURCES, ping, FINALIZER),))
+    decide = partial(_decide, observed)
+    told = status_updates(PINGSOURCES, ping, CONDITIONS, decide, now=now)
+    kept = _kept_adapter(observed, settings) if isinstance(observed.sink, Resolved) else ()
+    types = kept_event_types(
+        ping, _attributes(ping), observed.event_types, description=_DESCRIPTION
+    )
+    return Plan((*kept, *types), then=told, requeue_after=observed.look_again)
+
+
+def _attributes(ping: Object) -> list[dict[str, str]]:
+    namespace, name = key(ping)
+    source = f"/apis/v1/namespaces/{namespace}/pingsources/{name}"
+    return [{"type": TYPE, "source": source}]
+
+
+def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionManager) -> None:
+    """In Knative's order; without a sink the adapter is not looked at."""
+    conditions.mark_true(keys.OIDC_IDENTITY_CREATED, OIDC_DISABLED)
+    status.pop("ceAttributes", None)
+    mark_sink(observed.sink, status, conditions, reason="NotFound", prefix=None)
+    if isinstance(observed.sink, Resolved):
+        mark_deployment(DEPLOYED, observed.adapter, ADAPTER, conditions)
+        status["ceAttributes"] = _attributes(observed.ping)
+
+
+# -- the adapter -----------------------------------------------------------------------------------
+
+
+def make_adapter(settings: ControlSettings, account: Object | None) -> Object:
+    """Return the adapter's Deployment; it goes with its service account, where it has one."""
+    metadata: dict[str, Any] = {"name": ADAPTER, "namespace": keys.SYSTEM_NAMESPACE}
+    if account is not None:
+        owner = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account["metadata"]}
+        metadata["ownerReferences"] = [meta.owner_reference(owner, controller=False)]
+    return adapter_deployment(
+        settings.adapters, metadata=metadata, component=COMPONENT, labels=_LABELS, account=ADAPTER
+    )
+
+
+def _kept_adapter(observed: Observed, settings: ControlSettings) -> tuple[Action, ...]:
+    desired, existing = make_adapter(settings, observed.account), observed.adapter
+    if existing is None:
+        return (Create(DEPLOYMENTS, desired),)
+    spec, template = existing["spec"], desired["spec"]["template"]
+    is_current = covers(spec.get("template"), template)
+    if is_current and spec.get("replicas", 1) > 0:
+        return ()
+    changed = {**spec, "replicas": spec.get("replicas", 1) or 1}
+    if not is_current:
+        changed["template"] = template
+    text = "PingSource adapter deployment updated"
+    told = Event(observed.ping, "Normal", "PingSourceDeploymentUpdated", text)
+    return Update(DEPLOYMENTS, {**existing, "spec": changed}), told
+
+
+def _leave(observed: Observed) -> Plan:
+    if FINALIZER not in finalizers(observed.ping):
+        return Plan()
+    gone = without_finalizer(PINGSOURCES, observed.ping, FINALIZER)
+    adapter = observed.adapter
+    if adapter is None or not observed.is_last or adapter["spec"].get("replicas", 1) == 0:
+        return Plan((gone,))
+    where = keys.SYSTEM_NAMESPACE
+    return Plan((Patch(DEPLOYMENTS, ADAPTER, where, {"spec": {"replicas": 0}}),), then=(gone,))
+
+
+def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
+    """Declare the controller that keeps PingSources."""
+    return ControllerSpec(
+        NAME,
+        PINGSOURCE_SOURCE,
+        partial(observe, references),
+        reconcile,
+        watches=(Watch(EVENTTYPE_SOURCE, owner_key(PINGSOURCES)),),
+    )

@@ -1,0 +1,129 @@
+"""The adapter of PingSources: what arrives, of which replica, and what is told of what does not."""
+
+import asyncio
+import contextlib
+import datetime
+
+from eventing.sources.ping.adapter import LAST_TICK_ANNOTATION
+from eventing.sources.ping.main import PingConfig, run
+from hearth.knative.leaderelection import Candidacy
+from hearth.knative.resources import EVENTTYPES, PINGSOURCES
+from hearth.kube.clock import parse_rfc3339, wall_clock
+from hearth.kube.resources import DEPLOYMENTS, EVENTS, SERVICES
+from tests.component.eventing.cluster import cluster, next_of, running, sink
+
+EACH_SECOND = "* * * * * *"
+
+
+def adapter(found, name=None):
+    election = None if name is None else Candidacy(name, "127.0.0.1")
+    return running(lambda ready: run(PingConfig(found.kubeconfig, election), ready))
+
+
+async def told(found, reason):
+    """The message of the first Event with a reason."""
+    async with asyncio.timeout(10):
+        while True:
+            events, _ = await found.client.list(EVENTS, "default")
+            for event in events:
+                if event["reason"] == reason:
+                    return event["message"]
+            await asyncio.sleep(0.05)
+
+
+async def test_each_tick_is_an_event(tmp_path):
+    async with cluster(tmp_path, with_broker=False) as found, sink() as (to, got):
+        await found.create(
+            PINGSOURCES,
+            "p",
+            schedule=EACH_SECOND,
+            data='{"x": 1}',
+            contentType="application/json",
+            sink=to,
+            ceOverrides={"extensions": {"team": "one"}},
+        )
+        async with adapter(found):
+            first, second = await next_of(got), await next_of(got)
+            assert first["ce-type"] == "dev.knative.sources.ping"
+            assert first["ce-source"] == "/apis/v1/namespaces/default/pingsources/p"
+            assert (first["ce-team"], first["content-type"]) == ("one", "application/json")
+            ticks = [parse_rfc3339(each["ce-time"]) for each in (first, second)]
+            assert ticks[1] == ticks[0] + 1
+            assert first["ce-id"] != second["ce-id"]
+            # Another schedule: nothing of the old one comes any more.
+            soon = datetime.datetime.fromtimestamp(wall_clock(), tz=datetime.UTC)
+            month = soon.month % 12 + 1
+            change = {"spec": {"schedule": f"0 0 1 {month} *"}}
+            await found.client.patch(PINGSOURCES, "p", "default", change)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    last = await next_of(got, seconds=2.5)
+                    assert parse_rfc3339(last["ce-time"]) < wall_clock() + 1
+            assert got.empty()
+
+
+async def test_of_two_replicas_one_fires_and_the_other_takes_over(tmp_path):
+    async with cluster(tmp_path, with_broker=False) as found, sink() as (to, got):
+        await found.create(PINGSOURCES, "p", schedule=EACH_SECOND, sink=to)
+        times = []
+        async with adapter(found, "b"):
+            async with adapter(found, "a"):
+                times += [(await next_of(got))["ce-time"] for _ in range(3)]
+            times += [(await next_of(got))["ce-time"] for _ in range(3)]
+        assert len(set(times)) == len(times), "no tick is fired twice"
+        assert times == sorted(times)
+
+
+async def test_ticks_that_nobody_fired_are_told(tmp_path):
+    async with cluster(tmp_path, with_broker=False) as found, sink() as (to, _):
+        ping = await found.create(PINGSOURCES, "p", schedule="* * * * *", sink=to)
+        await found.until(PINGSOURCES, "p", lambda obj: (obj.get("status") or {}).get("sinkUri"))
+        note = f"{ping['metadata']['generation']} {wall_clock() - 301:.0f}"
+        status = {"annotations": {LAST_TICK_ANNOTATION: note}}
+        await found.client.patch(
+            PINGSOURCES, "p", "default", {"status": status}, subresource="status"
+        )
+        async with adapter(found):
+            message = await told(found, "MissSchedule")
+        assert message.startswith(("missed 5 ticks before", "missed 6 ticks before"))
+        assert message.endswith("no adapter was running, or none was leading")
+
+
+async def test_a_sink_that_does_not_take_events_is_told(tmp_path):
+    async with cluster(tmp_path, with_broker=False) as found:
+        nowhere = {"uri": f"http://127.0.0.1:{found.port}/ns/b"}
+        await found.create(PINGSOURCES, "p", schedule=EACH_SECOND, sink=nowhere)
+        async with adapter(found):
+            message = await told(found, "EventNotDelivered")
+        assert message.startswith(nowhere["uri"])
+
+
+async def test_the_shared_adapter_is_there_while_a_source_is(tmp_path):
+    async with cluster(tmp_path, with_broker=False) as found:
+        await found.create(SERVICES, "sink", ports=[{"port": 80}])
+        to = {"ref": {"apiVersion": "v1", "kind": "Service", "name": "sink"}}
+        for name in ("p", "q"):
+            await found.create(PINGSOURCES, name, schedule=EACH_SECOND, sink=to)
+        where = "pingsource-mt-adapter", "knative-eventing"
+
+        async def replicas(wanted):
+            async with asyncio.timeout(10):
+                while True:
+                    made, _ = await found.client.list(DEPLOYMENTS, where[1])
+                    if [each["spec"]["replicas"] for each in made] == wanted:
+                        return
+                    await asyncio.sleep(0.02)
+
+        await replicas([1])
+        types, _ = await found.client.list(EVENTTYPES, "default")
+        async with asyncio.timeout(10):
+            while len(types) < 2:
+                await asyncio.sleep(0.02)
+                types, _ = await found.client.list(EVENTTYPES, "default")
+        await found.client.delete(PINGSOURCES, "p", "default")
+        await found.client.patch(DEPLOYMENTS, *where, {"spec": {"replicas": 2}})
+        await replicas([2])
+        await found.client.delete(PINGSOURCES, "q", "default")
+        await replicas([0])
+        await found.create(PINGSOURCES, "r", schedule=EACH_SECOND, sink=to)
+        await replicas([1])
