@@ -241,11 +241,14 @@ class Exchange:
             self._tell_phases(head)
         if end:
             self._upstream = None
+            backend = self.backend
+            others_wait = backend is not None and backend.throttler.demand
+            if others_wait:
+                self._tell_capacity(head)
             self._end(head.status)
             self.stream.send_head(head, True)
-            backend = self.backend
-            if backend is not None and backend.throttler.demand:
-                backend.admit()
+            if others_wait:
+                self._admit_next()
             return
         self._note_byte()
         self._status = head.status
@@ -277,6 +280,14 @@ class Exchange:
             self.fail(failures.BAD_RESPONSE)
         else:
             self.fail(failures.UPSTREAM_RESET)
+
+    def _tell_capacity(self, head: ResponseHead) -> None:
+        """Requests wait: tell who delivers events how many at once the pods take."""
+        backend = self.backend
+        if backend is None or not backend.throttler.capacity:
+            return
+        if any(name.lower() == b"kn-namespace" for name, _ in self.stream.head.fields):
+            head.add(b"x-hearth-capacity", b"%d" % backend.throttler.capacity)
 
     def _tell_phases(self, head: ResponseHead) -> None:
         """Say where the time of a cold request went, in its response and in the metrics."""

@@ -108,6 +108,11 @@ class Throttler(Generic[T]):
             self.container_concurrency = container_concurrency
             self._pick = make_policy(container_concurrency, self._random)
 
+    @property
+    def capacity(self) -> int:
+        """How many requests at once the ready pods take; 0 where nothing limits them."""
+        return self.container_concurrency * len(self.ready)
+
     # -- requests -----------------------------------------------------------------------------
 
     def acquire(self) -> Pod | None:

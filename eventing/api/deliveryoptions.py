@@ -5,6 +5,7 @@ On a Trigger or a Subscription; on a Broker or a channel they hold for all that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,16 @@ from hearth.knative.fielderrors import Errors, invalid, via
 _PREFIX = "eventing.hearth.dev/"
 UNDELIVERABLE = _PREFIX + "undeliverable"
 BACKOFF_JITTER = _PREFIX + "backoff-jitter"
+CIRCUIT_BREAKER = _PREFIX + "circuit-breaker"
+ORDER = _PREFIX + "delivery-order"
+ORDER_KEY = _PREFIX + "delivery-order-key"
+CONCURRENCY = _PREFIX + "concurrency"
+KAFKA_ORDER = "kafka.eventing.knative.dev/delivery.order"
+"""As Triggers of Knative's Kafka broker have it."""
+RABBITMQ_PARALLELISM = "rabbitmq.eventing.knative.dev/parallelism"
+"""As Triggers of Knative's RabbitMQ broker have it."""
+PARTITION_KEY = "partitionkey"
+_ATTRIBUTE = re.compile("[a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,19 @@ class DeliveryOptions:
     """Waits between attempts are anything from none up to the back-off, by chance."""
     hold: bool = False
     """Events without a dead letter sink are held when they cannot be delivered, not dropped."""
+    breaker: bool = False
+    """A subscriber that fails again and again is left alone for a while."""
+    ordered: bool = False
+    """Events of one key are delivered one after the other, in the order in which they came."""
+    order_key: str = PARTITION_KEY
+    """The attribute that is the key; events without it have no order."""
+    concurrency: int = 0
+    """How many deliveries may be under way at once; 0 leaves that to what the subscriber takes."""
+
+    @property
+    def lane_key(self) -> str | None:
+        """The attribute whose values keep their order, if any does."""
+        return self.order_key if self.ordered else None
 
     @classmethod
     def from_annotations(cls, *annotations: Mapping[str, str]) -> DeliveryOptions:
@@ -49,7 +73,32 @@ def _one_of(**meanings: object) -> Callable[[str], object]:
     return read
 
 
+def _number(low: int, high: int) -> Callable[[str], object]:
+    def read(value: str) -> object:
+        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+            raise ValueError(f"is no number from {low} to {high}")
+        return int(value)
+
+    return read
+
+
+def _attribute(value: str) -> object:
+    if not _ATTRIBUTE.fullmatch(value):
+        raise ValueError("is no name of an attribute: lower case letters and digits")
+    return value
+
+
+_ORDER = ("ordered", _one_of(unordered=False, ordered=True))
+_CONCURRENCY = ("concurrency", _number(1, 1000))
+
+# Of two names for one thing the later one counts: Knative's first, ours after it.
 _KNOWN: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    KAFKA_ORDER: _ORDER,
+    ORDER: _ORDER,
+    ORDER_KEY: ("order_key", _attribute),
+    RABBITMQ_PARALLELISM: _CONCURRENCY,
+    CONCURRENCY: _CONCURRENCY,
+    CIRCUIT_BREAKER: ("breaker", _one_of(disabled=False, enabled=True)),
     UNDELIVERABLE: ("hold", _one_of(drop=False, hold=True)),
     BACKOFF_JITTER: ("full_jitter", _one_of(small=False, full=True)),
 }

@@ -53,6 +53,9 @@ class Course(Protocol):
     def later(self, item: Delivery, seconds: float) -> None:
         """Try again after a while."""
 
+    def left(self, item: Delivery) -> None:
+        """Note that the event of a lane is done with, or held."""
+
 
 class Aftermath:
     """Decides by ``spec``, which may change."""
@@ -159,6 +162,8 @@ class Aftermath:
             self._drop(item, status, answer)
         elif self._keeps.hold(event, note):
             self._tell(item, status, answer, Follows.HELD)
+            if item.lane is not None:
+                self._course.left(item)
             self._say("events are held: nobody takes them", item, status, answer, reason=reason)
         else:
             pause = self._limits.dead_letter_pause_seconds
@@ -234,6 +239,8 @@ class Aftermath:
     def _finish(self, item: Delivery) -> None:
         if not self.closed:
             self._settled(item.event)
+            if item.lane is not None:
+                self._course.left(item)
             if self.observer is not None:
                 self.observer.settled(self.spec, item.event)
 

@@ -25,12 +25,21 @@ _Place = tuple[Address, str | None]
 class Answer:
     """What came back; status 0 and an ``error`` when nothing did."""
 
-    __slots__ = ("_head", "body", "error", "status")
+    __slots__ = ("_head", "body", "error", "is_late", "status")
 
-    def __init__(self, head: ResponseHead | None, body: bytes = b"", *, error: str = "") -> None:
+    def __init__(
+        self,
+        head: ResponseHead | None,
+        body: bytes = b"",
+        *,
+        error: str = "",
+        is_late: bool = False,
+    ) -> None:
         self.status = 0 if head is None else head.status
         self.body = body
         self.error = error
+        self.is_late = is_late
+        """Whether the target had the request, and did not answer in time."""
         self._head = head
 
     @property
@@ -41,6 +50,16 @@ class Answer:
         return [(name.lower(), value) for name, value in self._head.fields]
 
     @property
+    def capacity(self) -> int | None:
+        """How many requests at once the gateway says that the target takes, where it says so."""
+        head = self._head
+        if head is None or (at := head.wire.find(_CAPACITY, 0, head.body_at)) < 0:
+            return None
+        start = at + len(_CAPACITY)
+        told = head.wire[start : head.wire.index(b"\r\n", start)]
+        return int(told) if told.isdigit() else None
+
+    @property
     def may_be_event(self) -> bool:
         """Whether there is anything that could be an event, without reading fields."""
         head = self._head
@@ -48,6 +67,9 @@ class Answer:
             return False
         return bool(self.body) or b"ce-specversion" in head.wire[: head.body_at].lower()
 
+
+_CAPACITY = b"\r\nx-hearth-capacity: "
+"""As the gateway writes it (``activator.exchange``)."""
 
 Answered = Callable[[Answer], None]
 
@@ -78,11 +100,11 @@ class _Attempt:
         self.answered = answered
         self.deadline = deadline
 
-    def give_up(self, error: str) -> None:
+    def give_up(self, error: str, *, is_late: bool = False) -> None:
         """End it without an answer, and its connection with it."""
         if self.connection is not None:
             self.connection.reset()
-        self._client.ended(self, Answer(None, error=error))
+        self._client.ended(self, Answer(None, error=error, is_late=is_late))
 
     # -- the response ------------------------------------------------------------------------
 
@@ -217,7 +239,7 @@ class DeliveryClient:
             await asyncio.sleep(self.limits.sweep_seconds)
             now = monotonic()
             for attempt in [each for each in self._attempts if each.deadline <= now]:
-                attempt.give_up("timed out waiting for the answer")
+                attempt.give_up("timed out waiting for the answer", is_late=True)
             self._close_idle(now - self.limits.idle_seconds)
 
     def _close_idle(self, before: float) -> None:

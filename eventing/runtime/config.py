@@ -5,7 +5,9 @@ Bytes and seconds, as the names say. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from eventing.runtime.breaker import BreakerLimits
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -52,6 +54,12 @@ class SlotLimits:
     min: int = 1
     max: int = 128
 
+    def up_to(self, most: int) -> SlotLimits:
+        """These limits, but never more than so many at once; 0 changes nothing."""
+        if not most:
+            return self
+        return SlotLimits(initial=min(self.initial, most), min=min(self.min, most), max=most)
+
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionLimits:
@@ -66,6 +74,7 @@ class SubscriptionLimits:
     short_fetch_bytes: int = 32 * KIB
     """As much as a subscription fetches, and holds, while memory of the process is short."""
     slots: SlotLimits = SlotLimits()
+    breaker: BreakerLimits = field(default_factory=BreakerLimits)
     attribute_bytes: int = MAX_ATTRIBUTE_BYTES
     """What the attributes of a reply may have together."""
     dead_letter_pause_seconds: float = 600.0

@@ -36,4 +36,6 @@ class Delivery:
     started: float = 0.0
     reply: RenderedEvent | None = None
     failure: ErrorInfo | None = None
+    lane: str | None = None
+    """The key whose events it keeps back, where order is kept."""
     timer: Timer | None = field(default=None, repr=False)

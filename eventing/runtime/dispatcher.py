@@ -22,6 +22,8 @@ from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.aftermath import Aftermath, Keeps
 from eventing.runtime.client import Answer, DeliveryClient
 from eventing.runtime.delivery import Delivery, Hop
+from eventing.runtime.guard import Guard
+from eventing.runtime.lanes import Lanes
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.notes import Progress, wait_of
 from eventing.runtime.observer import DeliveryObserver
@@ -83,29 +85,58 @@ class Dispatcher:
         )
         self._asking = common_fields(spec.namespace, wants_reply=True)
         self._telling = common_fields(spec.namespace, wants_reply=False)
-        self._slots = Slots(services.budget.limits.slots)
         self._queue: deque[Delivery] = deque()
         self._waiting: set[Delivery] = set()
         self._under_way = 0
-        self._closed = self._draining = False
+        self._closed = self._draining = self._held_back = False
+        self._guard: Guard | None = None
+        self._lanes: Lanes[Delivery] | None = None
+        self._configure(spec, None)
 
     def add(self, event: StoredEvent) -> None:
         """Deliver an event as soon as a slot is free."""
-        if self._queue or self._draining or self._under_way >= self._slots.limit:
-            self._queue.append(Delivery(event))
+        item = Delivery(event)
+        if self._lanes is not None and not self._enters(item, self._lanes):
+            return
+        if self._queue or self._held_back or self._under_way >= self._slots.limit:
+            self._queue.append(item)
+            if self._held_back:
+                self.pump()
         else:
-            self._attempt(Delivery(event))
+            self._attempt(item)
 
     def resume(self, event: StoredEvent, progress: Progress) -> None:
         """Go on with an event that was tried before, when its next attempt is due."""
         item = Delivery(event, progress.hop, progress.attempts, failure=progress.failure)
+        if self._lanes is not None and not self._enters(item, self._lanes):
+            return
         longest = self._spec.policy.longest_wait_seconds
         self.later(item, wait_of(progress, now=self._services.clock(), longest=longest))
 
     def update(self, spec: SubscriptionSpec) -> None:
         """Deliver by new rules, also what was taken already."""
-        self._spec = self._after.spec = spec
+        before, self._spec = self._spec, spec
+        self._after.spec = spec
+        self._configure(spec, before)
         self.pump()
+
+    def _configure(self, spec: SubscriptionSpec, before: SubscriptionSpec | None) -> None:
+        """Take over what changed; all, where nothing was before."""
+        options, limits = spec.options, self._services.budget.limits
+        known = before.options if before is not None else None
+        if known is None or known.concurrency != options.concurrency:
+            self._slots = Slots(limits.slots.up_to(options.concurrency))
+        if known is None or known.lane_key != options.lane_key:
+            self._queue.extend(self._lanes.clear() if self._lanes is not None else ())
+            self._lanes = Lanes() if options.lane_key is not None else None
+        told = (options.breaker, spec.target)
+        if before is None or (before.options.breaker, before.target) != told:
+            self._unguard()
+            if options.breaker:
+                name = f"{spec.namespace}/{spec.name}"
+                self._guard = Guard(
+                    limits.breaker, name=name, counters=self._counters, look=self.pump
+                )
 
     def observe(self, observer: DeliveryObserver | None) -> None:
         """Tell another observer from now on, or none."""
@@ -113,7 +144,7 @@ class Dispatcher:
 
     def drain(self) -> None:
         """Begin no further attempt; those under way may still end."""
-        self._draining = True
+        self._draining = self._held_back = True
 
     @property
     def busy(self) -> bool:
@@ -122,7 +153,8 @@ class Dispatcher:
 
     def close(self) -> None:
         """Stop; what is under way is not settled."""
-        self._closed = self._draining = self._after.closed = True
+        self._closed = self._draining = self._held_back = self._after.closed = True
+        self._unguard()
         for item in self._waiting:
             if item.timer is not None:
                 item.timer.cancel()
@@ -133,7 +165,10 @@ class Dispatcher:
 
     def pump(self) -> None:
         """Start as many attempts as there are free slots."""
-        while self._queue and self._under_way < self._slots.limit and not self._draining:
+        if self._held_back:
+            self._pump_guarded()
+            return
+        while self._queue and self._under_way < self._slots.limit:
             self._attempt(self._queue.popleft())
 
     def _attempt(self, item: Delivery) -> None:
@@ -169,14 +204,64 @@ class Dispatcher:
             return
         now, status = monotonic(), answer.status
         self._counters.dispatched(status, now - item.started)
+        slots, busy = self._slots, self._under_way + 1
+        if self._guard is not None and item.hop is _SUBSCRIBER:
+            self._judge(self._guard, status, answer)
         if rules.is_success(status):
-            self._slots.succeeded(busy=self._under_way + 1)
+            if busy >= slots.limit and (capacity := answer.capacity) is not None:
+                slots.told(capacity)
+            else:
+                slots.succeeded(busy=busy)
             self._after.succeeded(item, answer)
         else:
             if status in _OVERLOADED:
-                self._slots.overloaded(now=now, started=item.started)
+                slots.overloaded(now=now, started=item.started)
             self._after.failed(item, status, answer)
         self.pump()
+
+    # -- a subscriber that is left alone -----------------------------------------------------
+
+    def _judge(self, guard: Guard, status: int, answer: Answer) -> None:
+        guard.ended(status, answer)
+        if guard.is_closed:
+            self._queue.extendleft(reversed(guard.release()))
+        self._held_back = self._draining or not guard.is_closed
+
+    def _pump_guarded(self) -> None:
+        """Attempt what goes elsewhere, and the one delivery that may find out how things are."""
+        guard = self._guard
+        if self._draining or guard is None:
+            return
+        while self._queue and self._under_way < self._slots.limit:
+            item = self._queue.popleft()
+            if item.hop is _SUBSCRIBER:
+                guard.block(item)
+            else:
+                self._attempt(item)
+        if self._under_way < self._slots.limit and (probe := guard.probe()) is not None:
+            self._attempt(probe)
+
+    def _unguard(self) -> None:
+        if self._guard is not None:
+            self._queue.extendleft(reversed(self._guard.release()))
+            self._guard.close()
+            self._guard = None
+        self._held_back = self._draining
+
+    # -- order -------------------------------------------------------------------------------
+
+    def _enters(self, item: Delivery, lanes: Lanes[Delivery]) -> bool:
+        """Whether no other event of its key is before it."""
+        item.lane = item.event.attributes.get(self._spec.options.order_key)
+        return item.lane is None or lanes.enter(item.lane, item)
+
+    def left(self, item: Delivery) -> None:
+        """Let the next event of a lane go."""
+        if self._lanes is not None and item.lane is not None:
+            following = self._lanes.leave(item.lane)
+            if following is not None:
+                self._queue.append(following)
+                self.pump()
 
     # -- what follows ------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ class EndpointCounters:
         self.dispatch: dict[int, Histogram] = {}
         self.process = Histogram()
         self.dead_lettered = self.dropped = self.retried = 0
-        self.held = 0
+        self.held = self.breaker_open = 0
 
     def dispatched(self, status: int, seconds: float) -> None:
         """Count one attempt, or one request taken in, by its HTTP status; 0 is no answer."""
@@ -128,9 +128,11 @@ class BrokerMetrics(Collector):
             for labels, counters in self._deliveries.copy().items():
                 family.add_metric(labels, getattr(counters, field))
             yield family
-        held = GaugeMetricFamily(
-            "hearth_events_held", "Events that nobody takes, kept in the log", labels=_ENDPOINT
-        )
-        for labels, counters in self._deliveries.copy().items():
-            held.add_metric(labels, counters.held)
-        yield held
+        for name, field, text in (
+            ("hearth_events_held", "held", "Events that nobody takes, kept in the log"),
+            ("hearth_delivery_breaker_open", "breaker_open", "1 while a subscriber is left alone"),
+        ):
+            gauge = GaugeMetricFamily(name, text, labels=_ENDPOINT)
+            for labels, counters in self._deliveries.copy().items():
+                gauge.add_metric(labels, getattr(counters, field))
+            yield gauge

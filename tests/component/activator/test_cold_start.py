@@ -118,6 +118,28 @@ async def test_a_burst_of_a_thousand_at_zero_loses_nobody(
     assert sum(pod.in_flight for pod in backend.throttler.pods.values()) == 0
 
 
+async def test_who_delivers_events_is_told_what_the_pods_take_while_others_wait(lab: Any) -> None:
+    go_on = asyncio.Event()
+
+    async def answer(request: Any) -> Any:
+        await go_on.wait()
+        return lab.text("done")
+
+    app = await lab.app(answer)
+    backend = lab.revision("events", app, container_concurrency=2)
+    clients = [await lab.connect() for _ in range(5)]
+    for client in clients[:4]:
+        await client.send(lab.get_bytes("events.test", "/", "Kn-Namespace: ns\r\n"))
+    await clients[4].send(lab.get_bytes("events.test"))
+    await lab.until(lambda: backend.throttler.waiting == 3)
+    go_on.set()
+    told = [(await client.response()).header("x-hearth-capacity") for client in clients]
+    assert told[0] == "2"
+    assert told[4] is None, "who does not deliver events"
+    await clients[0].send(lab.get_bytes("events.test", "/", "kn-namespace: ns\r\n"))
+    assert (await clients[0].response()).header("x-hearth-capacity") is None, "nobody waits"
+
+
 async def test_a_deleted_revision_serves_until_its_last_pod_is_gone(lab: Any) -> None:
     backend = lab.revision("zero", await lab.app())
     backend.retire()

@@ -5,6 +5,13 @@ import pytest
 from eventing.api.channelviews import subscriber_options, with_subscriber_options
 from eventing.api.deliveryoptions import (
     BACKOFF_JITTER,
+    CIRCUIT_BREAKER,
+    CONCURRENCY,
+    KAFKA_ORDER,
+    ORDER,
+    ORDER_KEY,
+    RABBITMQ_PARALLELISM,
+    UNDELIVERABLE,
     DeliveryOptions,
     check_options,
     given_options,
@@ -50,3 +57,43 @@ def test_a_channel_has_what_its_subscriptions_ask_for():
 def test_options_of_a_channel_that_nobody_can_read_are_none(value):
     marks = {"eventing.hearth.dev/subscriber-options": value}
     assert subscriber_options({"metadata": {"annotations": marks}}) == {}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({KAFKA_ORDER: "ordered"}, DeliveryOptions(ordered=True)),
+        ({KAFKA_ORDER: "ordered", ORDER: "unordered"}, DeliveryOptions()),
+        (
+            {ORDER: "ordered", ORDER_KEY: "subject"},
+            DeliveryOptions(ordered=True, order_key="subject"),
+        ),
+        ({RABBITMQ_PARALLELISM: "7"}, DeliveryOptions(concurrency=7)),
+        ({RABBITMQ_PARALLELISM: "7", CONCURRENCY: "9"}, DeliveryOptions(concurrency=9)),
+        ({CIRCUIT_BREAKER: "enabled"}, DeliveryOptions(breaker=True)),
+        ({UNDELIVERABLE: "hold"}, DeliveryOptions(hold=True)),
+    ],
+)
+def test_what_can_be_asked_for(annotations, expected):
+    assert DeliveryOptions.from_annotations(annotations) == expected
+    assert not check_options(annotations)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (ORDER, "sometimes"),
+        (ORDER_KEY, "Partition-Key"),
+        (CONCURRENCY, "0"),
+        (CONCURRENCY, "1001"),
+        (CONCURRENCY, "-1"),
+        (CIRCUIT_BREAKER, "true"),
+    ],
+)
+def test_what_cannot(name, value):
+    assert check_options({name: value})
+
+
+def test_only_what_is_ordered_has_lanes():
+    assert DeliveryOptions(order_key="subject").lane_key is None
+    assert DeliveryOptions(ordered=True).lane_key == "partitionkey"

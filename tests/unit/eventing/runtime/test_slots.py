@@ -41,3 +41,23 @@ def test_the_limit_stays_in_bounds(outcomes):
         else:
             slots.overloaded(now=number, started=number)
         assert LIMITS.min <= slots.limit <= LIMITS.max
+
+
+def test_what_the_gateway_tells_is_the_limit_until_there_is_more():
+    slots = Slots(SlotLimits(initial=16, min=1, max=32))
+    slots.told(3)
+    assert slots.limit == 3
+    for _ in range(8):
+        slots.succeeded(busy=slots.limit)
+    assert slots.limit > 3
+    slots.told(100)
+    assert 3 < slots.limit < 100, "more than it has asked for is no news"
+    slots.told(0)
+    assert slots.limit == 1
+
+
+def test_an_upper_limit_holds_for_all_of_them():
+    limits = SlotLimits(initial=16, min=1, max=128)
+    assert limits.up_to(0) == limits
+    assert limits.up_to(4) == SlotLimits(initial=4, min=1, max=4)
+    assert limits.up_to(500) == SlotLimits(initial=16, min=1, max=500)
