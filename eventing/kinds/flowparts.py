@@ -17,7 +17,7 @@ from hearth.kube import meta
 from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import Lister
 from hearth.kube.meta import Object, name, namespace
-from hearth.kube.plan import Action, Create, Delete, Update
+from hearth.kube.plan import Action, Create, Delete, Plan, Update
 
 CHANNELS_READY = "ChannelsReady"
 SUBSCRIPTIONS_READY = "SubscriptionsReady"
@@ -72,6 +72,16 @@ class Parts:
         return next((each.message for each in found), "")
 
 
+@dataclass(frozen=True, slots=True)
+class ObservedFlow:
+    """A flow and its parts, those of steps or branches that are no more included."""
+
+    flow: Object
+    parts: Parts
+    look_again: float | None = None
+    """Seconds after which the kind of its channels may be there that was not."""
+
+
 def template_of(flow: Object) -> dict[str, Any]:
     """Return the template that a flow's channels are made from."""
     found: dict[str, Any] = spec_of(flow).get("channelTemplate") or {}
@@ -111,7 +121,7 @@ def made_subscription(flow: Object, subscription: str, channel: str, **spec: Any
     }
 
 
-def ensured_parts(
+def _ensured_parts(
     flow: Object, parts: Parts, channels: Sequence[Object], subscriptions: Sequence[Object]
 ) -> tuple[Action, ...]:
     """Return what makes a flow's parts as they should be, and takes away the others."""
@@ -132,6 +142,22 @@ def ensured_parts(
         if title not in wanted and _is_ours(flow, parts.subscription(title)):
             actions.append(Delete(SUBSCRIPTIONS, namespace(flow), title))
     return tuple(actions)
+
+
+def flow_plan(
+    observed: ObservedFlow,
+    updates: tuple[Action, ...],
+    *,
+    channels: Sequence[str],
+    subscriptions: Sequence[Object],
+) -> Plan:
+    """Return what makes the parts and then tells how they are."""
+    flow, parts = observed.flow, observed.parts
+    actions: tuple[Action, ...] = ()
+    if not parts.problem:
+        made = [flow_channel(flow, each) for each in channels]
+        actions = _ensured_parts(flow, parts, made, subscriptions)
+    return Plan(actions, then=updates, requeue_after=observed.look_again)
 
 
 def _ensured_subscription(desired: Object, existing: Object | None) -> list[Action]:

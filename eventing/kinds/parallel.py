@@ -6,7 +6,6 @@ go into its channel. ``reconcile`` is pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,11 +18,11 @@ from eventing.kinds.flowparts import (
     FLOW_CONDITIONS,
     NOT_READY,
     SUBSCRIPTIONS_READY,
+    ObservedFlow,
     Parts,
     address_of,
     channel_ref,
-    ensured_parts,
-    flow_channel,
+    flow_plan,
     made_subscription,
     subscription_state,
 )
@@ -42,17 +41,7 @@ NAME = "parallel"
 PARALLEL_SOURCE = Source(PARALLELS)
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """The Parallel and its parts, those of branches that are no more included."""
-
-    parallel: Object
-    parts: Parts
-    look_again: float | None = None
-    """Seconds after which the kind of its channels may be there that was not."""
-
-
-def observe(references: References, lister: Lister, key: Key) -> Observed | None:
+def observe(references: References, lister: Lister, key: Key) -> ObservedFlow | None:
     """Read a Parallel and its parts."""
     lookup = references.lookup(Referrer(NAME, key))
     parallel = lister.get(PARALLEL_SOURCE, *key)
@@ -70,7 +59,7 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
         channels=[_outer(parallel), *inner],
         subscriptions=[*filters, *inner],
     )
-    return Observed(parallel, parts, lookup.look_again)
+    return ObservedFlow(parallel, parts, lookup.look_again)
 
 
 def _branches(parallel: Object) -> list[dict[str, Any]]:
@@ -91,26 +80,21 @@ def _filter(parallel: Object, number: int) -> str:
     return f"{name(parallel)}-kn-parallel-filter-{number}"
 
 
-def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
+def reconcile(observed: ObservedFlow, /, *, settings: ControlSettings, now: float) -> Plan:
     """Make the parts, and tell how they are."""
-    parallel, parts = observed.parallel, observed.parts
+    parallel, parts = observed.flow, observed.parts
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
         _mark(parallel, parts, status, conditions)
         mark_no_policies(conditions)
 
     updates = status_updates(PARALLELS, parallel, CONDITIONS, decide, now=now)
-    if parts.problem:
-        return Plan((), then=updates, requeue_after=observed.look_again)
     numbers = range(len(_branches(parallel)))
     names = [_outer(parallel), *(_inner(parallel, number) for number in numbers)]
     subscriptions = [
         make(parallel, number) for number in numbers for make in (_filtering, _subscribing)
     ]
-    actions = ensured_parts(
-        parallel, parts, [flow_channel(parallel, each) for each in names], subscriptions
-    )
-    return Plan(actions, then=updates, requeue_after=observed.look_again)
+    return flow_plan(observed, updates, channels=names, subscriptions=subscriptions)
 
 
 def _filtering(parallel: Object, number: int) -> Object:
@@ -198,7 +182,7 @@ def _mark_all(
         conditions.mark_false(kind, f"{what}NotReady", problem or NOT_READY.format(what))
 
 
-def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
+def controller(references: References) -> ControllerSpec[ObservedFlow, ControlSettings]:
     """Declare the controller that keeps Parallels."""
     return ControllerSpec(
         NAME,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,11 +14,11 @@ from eventing.kinds.flowparts import (
     FLOW_CONDITIONS,
     NOT_READY,
     SUBSCRIPTIONS_READY,
+    ObservedFlow,
     Parts,
     address_of,
     channel_ref,
-    ensured_parts,
-    flow_channel,
+    flow_plan,
     is_ready,
     made_subscription,
     ready_of,
@@ -41,17 +40,7 @@ SEQUENCE_SOURCE = Source(SEQUENCES)
 _DESTINATION = ("ref", "uri", "CACerts", "audience")
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """The Sequence and its parts, those of steps that are no more included."""
-
-    sequence: Object
-    parts: Parts
-    look_again: float | None = None
-    """Seconds after which the kind of its channels may be there that was not."""
-
-
-def observe(references: References, lister: Lister, key: Key) -> Observed | None:
+def observe(references: References, lister: Lister, key: Key) -> ObservedFlow | None:
     """Read a Sequence and its parts."""
     lookup = references.lookup(Referrer(NAME, key))
     sequence = lister.get(SEQUENCE_SOURCE, *key)
@@ -61,7 +50,7 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
     told = len(status_of(sequence).get("channelStatuses") or ())
     names = [_part(sequence, number) for number in range(max(told, len(_steps(sequence))))]
     parts = Parts.of(sequence, lookup, lister, channels=names, subscriptions=names)
-    return Observed(sequence, parts, lookup.look_again)
+    return ObservedFlow(sequence, parts, lookup.look_again)
 
 
 def _steps(sequence: Object) -> list[dict[str, Any]]:
@@ -73,9 +62,9 @@ def _part(sequence: Object, number: int) -> str:
     return f"{name(sequence)}-kn-sequence-{number}"
 
 
-def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
+def reconcile(observed: ObservedFlow, /, *, settings: ControlSettings, now: float) -> Plan:
     """Make the parts, and tell how they are."""
-    sequence, parts = observed.sequence, observed.parts
+    sequence, parts = observed.flow, observed.parts
     names = [_part(sequence, number) for number in range(len(_steps(sequence)))]
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
@@ -84,12 +73,8 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         mark_no_policies(conditions)
 
     updates = status_updates(SEQUENCES, sequence, CONDITIONS, decide, now=now)
-    if parts.problem:
-        return Plan((), then=updates, requeue_after=observed.look_again)
-    channels = [flow_channel(sequence, each) for each in names]
     subscriptions = [_subscription(sequence, number) for number in range(len(names))]
-    actions = ensured_parts(sequence, parts, channels, subscriptions)
-    return Plan(actions, then=updates, requeue_after=observed.look_again)
+    return flow_plan(observed, updates, channels=names, subscriptions=subscriptions)
 
 
 def _subscription(sequence: Object, number: int) -> Object:
@@ -148,7 +133,7 @@ def _mark_subscriptions(
         conditions.mark_unknown(SUBSCRIPTIONS_READY, "SubscriptionsNotReady", text)
 
 
-def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
+def controller(references: References) -> ControllerSpec[ObservedFlow, ControlSettings]:
     """Declare the controller that keeps Sequences."""
     return ControllerSpec(
         NAME,

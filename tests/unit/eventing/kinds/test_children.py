@@ -14,7 +14,7 @@ from eventing.kinds import channel as channels
 from eventing.kinds import containersource as containersources
 from eventing.kinds import parallel as parallels
 from eventing.kinds import sequence as sequences
-from eventing.kinds.flowparts import Parts
+from eventing.kinds.flowparts import ObservedFlow, Parts
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.admission import decisions
 from hearth.knative.resources import CHANNELS, CONTAINERSOURCES, PARALLELS, SEQUENCES
@@ -37,12 +37,12 @@ def channel(obj):
 def sequence(obj):
     names = [f"it-kn-sequence-{number}" for number in range(len(obj["spec"]["steps"]))]
     parts = Parts(dict.fromkeys(names), dict.fromkeys(names))
-    return sequences.reconcile(sequences.Observed(obj, parts), settings=CONTROL, now=0)
+    return sequences.reconcile(ObservedFlow(obj, parts), settings=CONTROL, now=0)
 
 
 def parallel(obj):
     parts = Parts({}, {})
-    return parallels.reconcile(parallels.Observed(obj, parts), settings=CONTROL, now=0)
+    return parallels.reconcile(ObservedFlow(obj, parts), settings=CONTROL, now=0)
 
 
 def container_source(obj):

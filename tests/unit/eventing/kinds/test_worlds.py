@@ -14,7 +14,7 @@ from eventing.kinds import parallel as parallels
 from eventing.kinds import sequence as sequences
 from eventing.kinds import subscription as subscriptions
 from eventing.kinds import trigger as triggers
-from eventing.kinds.flowparts import Parts
+from eventing.kinds.flowparts import ObservedFlow, Parts
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.destinations import Reference, Unresolved, reference_of, resolve
 from hearth.kube import meta
@@ -206,7 +206,7 @@ def test_flows(world_name, kind, name, module):
     channels = {title: obj for (kind, title), obj in made.items() if kind == "InMemoryChannel"}
     subscribed = {title: obj for (kind, title), obj in made.items() if kind == "Subscription"}
     nothing = Parts(dict.fromkeys(channels), dict.fromkeys(subscribed))
-    plan = module.reconcile(module.Observed(fresh_flow, nothing), settings=SETTINGS, now=0)
+    plan = module.reconcile(ObservedFlow(fresh_flow, nothing), settings=SETTINGS, now=0)
     created = [written(action) for action in plan.actions]
     assert len(created) == len(channels) + len(subscribed)
     for obj in created:
@@ -215,12 +215,12 @@ def test_flows(world_name, kind, name, module):
             before["spec"] = {}  # its subscribers came later
         assert as_made(obj) == as_made(before)
     there = Parts(channels, subscribed)
-    plan = module.reconcile(module.Observed(fresh_flow, there), settings=SETTINGS, now=0)
+    plan = module.reconcile(ObservedFlow(fresh_flow, there), settings=SETTINGS, now=0)
     [update] = plan.then
     assert plan.actions == ()
     assert without_times(bare(written(update)["status"])) == without_times(bare(flow["status"]))
     assert written(update)["status"]["address"] == flow["status"]["address"]
-    done = module.Observed(written(update), there)
+    done = ObservedFlow(written(update), there)
     assert not module.reconcile(done, settings=SETTINGS, now=0)
 
 
@@ -241,12 +241,12 @@ def test_parts_that_nobody_wants_any_more_go(world_name, kind, name, module):
         {title: obj for (kind, title), obj in made.items() if kind == "InMemoryChannel"},
         {title: obj for (kind, title), obj in made.items() if kind == "Subscription"},
     )
-    plan = module.reconcile(module.Observed(flow, parts), settings=SETTINGS, now=0)
+    plan = module.reconcile(ObservedFlow(flow, parts), settings=SETTINGS, now=0)
     gone = {action.name for action in plan.actions if isinstance(action, Delete)}
     second = {title for _, title in made if title.endswith("-1")}
     assert gone == second
     stranger = {title: {**parts.channel(title), "metadata": {}} for title in parts.channels}
-    others = module.Observed(flow, Parts(stranger, {}))
+    others = ObservedFlow(flow, Parts(stranger, {}))
     plan = module.reconcile(others, settings=SETTINGS, now=0)
     assert not [action for action in plan.actions if isinstance(action, Delete)]
 
