@@ -11,7 +11,14 @@ from typing import Any
 
 import pytest
 
+from conformance import hub as hubs
+from conformance.addresses import Address, open_address
+from conformance.hub import Hub, Message, send_directly
 from conformance.support import Cluster
+
+pytest_plugins = ["conformance.reporting"]
+
+_HUB = Path(__file__).parent / "images" / "eventshub" / "server.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--gateway", help="http://HOST:PORT that takes requests for services")
     group.addoption("--hello-image", default="hearth.dev/samples/hello")
     group.addoption("--no-delay", action="store_true", help="the image knows no DELAY")
+    group.addoption("--hub-image", default="hearth.dev/conformance/eventshub")
+    group.addoption("--broker-url", help="test this URL as a recipient, without a cluster")
+    group.addoption("--channel-url", help="test this URL as a recipient, without a cluster")
+    group.addoption("--known", help="YAML: names of tests that are known to fail, and why")
+    group.addoption("--report", help="Markdown file for what became of each rule")
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +45,14 @@ def access(
             raise pytest.UsageError("--kubeconfig needs --gateway as well")
         yield given, gateway
         return
+    if request.config.getoption("--broker-url") or request.config.getoption("--channel-url"):
+        pytest.skip("only an address was given; this test needs a cluster")
     folder = tmp_path_factory.mktemp("hearth")
     command = str(Path(sys.executable).with_name("hearth"))
     where = ["--data-dir", str(folder)]
     subprocess.run([command, "up", "--detach", "--port", "0", *where], check=True, timeout=120)
+    image = [request.config.getoption("--hub-image"), "--", sys.executable, str(_HUB)]
+    subprocess.run([command, "image", "add", *where, *image], check=True, timeout=30)
     state = json.loads((folder / "state.json").read_text())
     try:
         yield state["kubeconfig"], f"http://127.0.0.1:{state['ports']['gateway']}"
@@ -75,3 +91,39 @@ def a_service(cluster: Cluster) -> Callable[..., dict[str, Any]]:
         }
 
     return make
+
+
+@pytest.fixture(scope="session")
+def hub(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Hub]:
+    started = hubs.start(cluster, request.config.getoption("--hub-image"))
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+@pytest.fixture(params=["Broker", "Channel"])
+def address(request: pytest.FixtureRequest, cluster: Cluster, hub: Hub) -> Address:
+    """A Broker or a Channel of the test's own."""
+    return open_address(cluster, hub, request.param)
+
+
+@pytest.fixture
+def broker(cluster: Cluster, hub: Hub) -> Address:
+    return open_address(cluster, hub, "Broker")
+
+
+@pytest.fixture
+def channel(cluster: Cluster, hub: Hub) -> Address:
+    return open_address(cluster, hub, "Channel")
+
+
+@pytest.fixture(scope="session", params=["broker", "channel"])
+def post(request: pytest.FixtureRequest) -> Callable[[Message], Message]:
+    """Sends to a recipient: the URL that was given, or a Broker or a Channel of the cluster."""
+    kind = request.param
+    given = request.config.getoption(f"--{kind}-url")
+    if given:
+        return lambda message: send_directly(given, message)
+    cluster, hub = request.getfixturevalue("cluster"), request.getfixturevalue("hub")
+    return open_address(cluster, hub, kind.title()).post

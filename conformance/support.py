@@ -25,9 +25,9 @@ class Cluster:
     """One namespace of a cluster; removed with everything in it at the end."""
 
     def __init__(self, kubeconfig: str, gateway: str, image: str) -> None:
-        configuration = client.Configuration()
-        config.load_kube_config(kubeconfig, client_configuration=configuration)
-        self._api = client.ApiClient(configuration)
+        self.configuration = client.Configuration()
+        config.load_kube_config(kubeconfig, client_configuration=self.configuration)
+        self._api = client.ApiClient(self.configuration)
         self._dynamic = dynamic.DynamicClient(self._api)
         self._gateway = urllib.parse.urlsplit(gateway)
         self.image = image
@@ -52,8 +52,13 @@ class Cluster:
         obj: dict[str, Any] = self.kind(kind, group).get(name, self.namespace).to_dict()
         return obj
 
-    def patch(self, kind: str, name: str, body: dict[str, Any]) -> None:
-        self.kind(kind).patch(
+    def delete(self, kind: str, name: str, group: str = "serving.knative.dev/v1") -> None:
+        self.kind(kind, group).delete(name, self.namespace)
+
+    def patch(
+        self, kind: str, name: str, body: dict[str, Any], group: str = "serving.knative.dev/v1"
+    ) -> None:
+        self.kind(kind, group).patch(
             body=body,
             name=name,
             namespace=self.namespace,

@@ -24,8 +24,14 @@ TEXT_ATTRIBUTES = frozenset(
 _NOT_EMPTY = ("subject", "dataschema", "schemaurl", "datacontenttype")
 
 _NAME = re.compile(r"[a-z0-9]+")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)
+)
+_NOT_IN_TEXT = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_NONCHARACTERS}]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+:")
+_HOST_AND_PORT = re.compile(r"(?:\[[^\[\]\s]*+\]|[^\[\]:\s]*+)(?::[0-9]*+)?", re.ASCII)
+_PATH_ON = re.compile(r"[/?#]")
 _TIME = re.compile(
     r"(\d{4})-(0[1-9]|1[0-2])-([0-2][0-9]|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?"
     r"([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)",
@@ -123,14 +129,28 @@ def check_name(name: str) -> None:
 
 def check_text(name: str, value: str) -> None:
     """Raise CodecError for what no attribute may hold (CloudEvents 1.0, section 3.1.1)."""
-    if _CONTROL.search(value) is not None:
+    if _NOT_IN_TEXT.search(value) is not None:
         raise CodecError("holds a control character or an invalid code point", attribute=name)
 
 
 def check_uri_reference(name: str, value: str) -> None:
     """Raise CodecError for what Go's URL parser refuses, as Knative's ingress does."""
-    if value.startswith(":") or ("%" in value and _BAD_ESCAPE.search(value) is not None):
+    plain_path = value[:1] == "/" and value[1:2] != "/" and "%" not in value
+    if not plain_path and not _is_uri_reference(value):
         raise CodecError(f'"{value}" is not a URI reference', attribute=name)
+
+
+@lru_cache(maxsize=256)
+def _is_uri_reference(value: str) -> bool:
+    if "%" in value and _BAD_ESCAPE.search(value) is not None:
+        return False
+    scheme = _SCHEME.match(value)
+    rest = value if scheme is None else value[scheme.end() :]
+    if rest.startswith("//"):
+        authority = _PATH_ON.split(rest[2:], maxsplit=1)[0]
+        return _HOST_AND_PORT.fullmatch(authority.rpartition("@")[2]) is not None
+    # RFC 3986, section 4.2: where there is no scheme, nothing may look like one.
+    return scheme is not None or ":" not in _PATH_ON.split(rest, maxsplit=1)[0]
 
 
 @lru_cache(maxsize=64)

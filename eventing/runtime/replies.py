@@ -17,9 +17,10 @@ log = logging.getLogger(__name__)
 def reply_of(answer: Answer) -> tuple[int, Event | None]:
     """Return the status that counts and the event of a successful answer, if there is one.
 
-    A body that is no event counts as 502, as in Knative.
+    A body that is no event counts as 502, as in Knative. What an answer of 202 carries is not the
+    event's outcome, and never a reply (data plane specification, "Derived events").
     """
-    if not answer.may_be_event:
+    if answer.status == 202 or not answer.may_be_event:
         return answer.status, None
     try:
         reply = decode_reply(answer.fields, answer.body)

@@ -365,6 +365,23 @@ async def test_a_reply_enters_the_broker(tmp_path):
         assert body == b'"answer"'
 
 
+async def test_what_an_answer_of_202_carries_is_no_reply(tmp_path):
+    def accepting(request, number):
+        answer = replying(request, number)
+        if number == 1:
+            answer.set_status(202)
+        return answer
+
+    async with sink(accepting) as first, sink() as second, plane(tmp_path) as broker:
+        await broker.subscribe("a", first, filters=[{"exact": {"type": "t"}}])
+        await broker.subscribe("b", second, filters=[{"exact": {"type": "reply"}}])
+        await broker.send(1)
+        await broker.idle("a")
+        await broker.send(2)
+        await second.until_ids("r1")  # the reply to the second event: it is the only one
+        assert (len(first.got), len(second.got)) == (2, 1)
+
+
 async def test_a_reply_that_does_not_fit_is_a_failure(tmp_path):
     """Its attributes become headers of deliveries, as those of any event."""
     base = {"specversion": "1.0", "id": "r", "source": "/s", "type": "reply"}

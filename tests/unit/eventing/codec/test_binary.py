@@ -92,11 +92,59 @@ def test_faults_name_the_attribute(header, attribute):
     assert caught.value.attribute == attribute
 
 
-@pytest.mark.parametrize("source", [b":nothing", b"/a%zz"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        b":nothing",
+        b"/a%zz",
+        b"//[::1",
+        b"http://[::1/a",
+        b"http://host:port/",
+        b"http://a:b:80",
+        b"1a:b",
+        b"a_b:c",
+        b"http://a]b/",
+    ],
+)
 def test_source_is_a_uri_reference(source):
     with pytest.raises(CodecError) as caught:
         decode_binary(headers((b"ce-source", source), without=b"ce-source"), b"")
     assert caught.value.attribute == "source"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "/a:b",
+        "a/b:c",
+        "?a:b",
+        "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66",
+        "mailto:a@example.com",
+        "http://user:word@[::1]:8080/a?b#c",
+        "//host/a",
+        "http://host:/",
+        "1-555-123-4567",
+        "/ä ö",
+        "file:///a",
+    ],
+)
+def test_uri_references_of_all_forms_are_taken(source):
+    given = b"ce-source", encode_value(source)
+    event = decode_binary(headers(given, without=b"ce-source"), b"")
+    assert event.attributes["source"] == source
+
+
+@pytest.mark.parametrize("source", [b"http://" + b"a" * 60_000 + b"[", b"//" + b"[" * 60_000])
+def test_a_long_source_is_refused_in_linear_time(source):
+    with pytest.raises(CodecError):
+        decode_binary(headers((b"ce-source", source), without=b"ce-source"), b"")
+
+
+@pytest.mark.parametrize("text", ["\ufdd0", "\ufdef", "\uffff", "\U0001fffe", "\U0010ffff"])
+def test_noncharacters_are_refused(text):
+    with pytest.raises(CodecError) as refused:
+        decode_binary(headers((b"ce-subject", encode_value(text))), b"")
+    assert refused.value.attribute == "subject"
 
 
 @pytest.mark.parametrize(

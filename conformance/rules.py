@@ -1,0 +1,114 @@
+"""The rules of the specifications, which tests hold them, and the report of a run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).parent / "specifications"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One sentence of a specification. ``untested`` says why it has no test."""
+
+    id: str
+    specification: str
+    level: str
+    says: str
+    link: str
+    untested: str = ""
+
+
+def load(folder: Path = FOLDER) -> dict[str, Rule]:
+    """Return all rules by their id."""
+    rules: dict[str, Rule] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        table = yaml.safe_load(path.read_text())
+        for key, entry in table["rules"].items():
+            if key in rules:
+                raise ValueError(f"{path.name}: {key} is there twice")
+            link = f"{table['source']}#{entry['section']}:~:text={quote(entry['words'], safe='')}"
+            rules[key] = Rule(
+                key,
+                table["title"],
+                entry["level"],
+                entry["says"],
+                link,
+                entry.get("untested", ""),
+            )
+    return rules
+
+
+RULES = load()
+
+
+def rule(*ids: str) -> pytest.MarkDecorator:
+    """Say which rules a test is about."""
+    unknown = [each for each in ids if each not in RULES]
+    if unknown or not ids:
+        raise ValueError(f"no such rule: {', '.join(unknown)}")
+    return pytest.mark.rule(*ids)
+
+
+def rules_of(item: pytest.Item) -> list[str]:
+    """Return the ids that a test is marked with."""
+    return [each for mark in item.iter_markers("rule") for each in mark.args]
+
+
+_WORST = ("failed", "deviates", "not run", "skipped", "passed")
+"""A rule stands as its worst test stands."""
+
+
+@dataclass
+class Report:
+    """What became of each rule's tests."""
+
+    outcomes: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def add(self, ids: list[str], test: str, outcome: str, note: str = "") -> None:
+        """Keep the outcome of a test; what failed once stays failed."""
+        for each in ids:
+            before = self.outcomes[each].get(test, "passed")
+            self.outcomes[each][test] = min(before, outcome, key=_WORST.index)
+            if note:
+                self.notes[each] = note
+
+    def state(self, rule: Rule) -> str:
+        """Return how a rule stands."""
+        if rule.untested:
+            return "untested"
+        tests = self.outcomes.get(rule.id)
+        return min(tests.values(), key=_WORST.index) if tests else "not run"
+
+    def markdown(self, subject: str) -> str:
+        """Return the report as a page."""
+        lines = ["# Conformance", "", f"Under test: {subject}", ""]
+        by_specification: dict[str, list[Rule]] = defaultdict(list)
+        for each in RULES.values():
+            by_specification[each.specification].append(each)
+        lines += self._summary(by_specification)
+        for title, rules in by_specification.items():
+            lines += ["", f"## {title}", "", "| rule | level | says | state | tests |"]
+            lines += ["|---|---|---|---|---|", *(self._row(each) for each in rules)]
+        return "\n".join(lines) + "\n"
+
+    def _summary(self, by_specification: dict[str, list[Rule]]) -> list[str]:
+        states = ("passed", "deviates", "failed", "skipped", "not run", "untested")
+        lines = [f"| specification | rules | {' | '.join(states)} |", "|---|" + "---|" * 7]
+        for title, rules in by_specification.items():
+            counts = [sum(self.state(each) == state for each in rules) for state in states]
+            lines.append(f"| {title} | {len(rules)} | {' | '.join(map(str, counts))} |")
+        return lines
+
+    def _row(self, rule: Rule) -> str:
+        tests = ", ".join(f"`{name}`" for name in sorted(self.outcomes.get(rule.id, {})))
+        why = rule.untested or self.notes.get(rule.id, "")
+        state = f"{self.state(rule)}: {why}" if why else self.state(rule)
+        return f"| [{rule.id}]({rule.link}) | {rule.level} | {rule.says} | {state} | {tests} |"
