@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eventing.api import keys
@@ -87,11 +87,16 @@ async def _control(
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     references = References(manager, config.cluster_domain)
-    control = ControlSettings(
+    fixed = ControlSettings(
         config.broker_url, config.broker_classes, config.cluster_domain, config.adapters
     )
+
+    def control() -> ControlSettings:
+        return replace(fixed, features=settings.value.features)
+
+    settings.on_change(lambda _: manager.resync())
     for make in CONTROLLERS:
-        manager.add(make(references), lambda: control)
+        manager.add(make(references), control)
     async with asyncio.TaskGroup() as group:
         synced = asyncio.Event()
         group.create_task(manager.run(synced.set), name=manager.name)

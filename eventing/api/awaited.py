@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from eventing.api import (
     apiserversource,
-    eventpolicy,
     eventtransform,
     integrationsink,
     integrationsource,
@@ -23,5 +22,4 @@ AWAITED = (
     integrationsink.DEFINITION,
     eventtransform.DEFINITION,
     requestreply.DEFINITION,
-    eventpolicy.DEFINITION,
 )

@@ -30,6 +30,13 @@ SUBSCRIBER_OPTIONS_ANNOTATION = "eventing.hearth.dev/subscriber-options"
 JOURNEYS_FLAG = "event-journeys"
 """In config-features: whether the broker process keeps what becomes of each event."""
 
+OIDC_LABEL = f"{GROUP}/oidc"
+"""Of the service accounts that objects send as."""
+OIDC_FLAG = "authentication-oidc"
+"""In config-features: whether who sends must say who he is."""
+AUTHORIZATION_FLAG = "default-authorization-mode"
+"""In config-features: who may send where no EventPolicy says so."""
+
 READY = "Ready"
 ADDRESSABLE = "Addressable"
 INGRESS_READY = "IngressReady"

@@ -6,15 +6,17 @@ derived from that here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from eventing.api import keys
 from eventing.api.views import BROKER_SOURCE, spec_of, status_annotation
+from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_dead_letter_sink, mark_no_policies, status_updates
+from eventing.kinds.statuses import mark_dead_letter_sink, mark_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Unresolved
 from hearth.knative.resources import BROKERS
@@ -46,6 +48,8 @@ class Observed:
     """The name of the ConfigMap it refers to, when there is none."""
     dead_letter_sink: Resolution | None
     """None when none is configured."""
+    policies: Sequence[Object] = ()
+    """The EventPolicies about it."""
     look_again: float | None = None
     """Seconds after which something may be there that was not."""
 
@@ -60,7 +64,8 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
     sink = (spec.get("delivery") or {}).get("deadLetterSink")
     missing_config = _missing_config(spec.get("config"), key[0], lookup)
     resolution = lookup.resolve(sink, key[0]) if sink else None
-    return Observed(broker, missing_config, resolution, lookup.look_again)
+    policies = policies_of(lister, BROKERS, broker)
+    return Observed(broker, missing_config, resolution, policies, lookup.look_again)
 
 
 def _missing_config(config: dict[str, Any] | None, namespace: str, lookup: Lookup) -> str | None:
@@ -107,13 +112,11 @@ def _decide(
         )
         return
     _mark_data_plane(status, conditions)
-    status["address"] = {
-        "name": "http",
-        "url": f"{settings.ingress_url}/{meta.namespace(observed.broker)}"
-        f"/{meta.name(observed.broker)}",
-    }
+    broker = observed.broker
+    url = f"{settings.ingress_url}/{meta.namespace(broker)}/{meta.name(broker)}"
+    status["address"] = settings.address(BROKERS, broker, url)
     conditions.mark_true(keys.ADDRESSABLE)
-    mark_no_policies(conditions)
+    mark_policies(observed.policies, status, conditions, settings)
 
 
 def _mark_data_plane(status: dict[str, Any], conditions: ConditionManager) -> None:
@@ -130,4 +133,10 @@ def _mark_data_plane(status: dict[str, Any], conditions: ConditionManager) -> No
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
     """Declare the controller that keeps the status of Brokers."""
-    return ControllerSpec(NAME, BROKER_SOURCE, partial(observe, references), reconcile)
+    return ControllerSpec(
+        NAME,
+        BROKER_SOURCE,
+        partial(observe, references),
+        reconcile,
+        watches=(policies_watch(BROKER_SOURCE),),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,17 +11,25 @@ from eventing.api import keys
 from eventing.api.channelviews import CHANNEL_SOURCE
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.children import made_channel
+from eventing.kinds.policies import (
+    ensured_policies,
+    inherited,
+    labelled,
+    policies_of,
+    policies_watch,
+)
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import SINK_FIELDS, mark_no_policies, status_updates
+from eventing.kinds.statuses import SINK_FIELDS, mark_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Unresolved
+from hearth.knative.names import child_name
 from hearth.knative.resources import CHANNELS
 from hearth.kube import meta
 from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import ControllerSpec, Lister
 from hearth.kube.meta import Key, Object, name, namespace
-from hearth.kube.plan import Create, Plan
+from hearth.kube.plan import Action, Create, Plan
 
 CONDITIONS = ConditionSet(
     keys.READY,
@@ -41,6 +50,10 @@ class Observed:
 
     channel: Object
     backing: Object | Unresolved | None
+    policies: Sequence[Object] = ()
+    """The EventPolicies about it."""
+    handed_on: Sequence[Object] = ()
+    """Those made for the channel that does the work."""
     look_again: float | None = None
     """Seconds after which its kind may be there that was not."""
 
@@ -60,7 +73,13 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
     if channel is None or meta.is_deleting(channel):
         return None
     backing = lookup.get(backing_reference(channel))
-    return Observed(channel, backing, lookup.look_again)
+    return Observed(
+        channel,
+        backing,
+        policies_of(lister, CHANNELS, channel),
+        labelled(lister, key[0], _policy_labels(channel)),
+        lookup.look_again,
+    )
 
 
 def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
@@ -68,15 +87,40 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     channel = observed.channel
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions)
+        _decide(observed, status, conditions, settings)
 
     updates = status_updates(CHANNELS, channel, CONDITIONS, decide, now=now)
     made = (
         (Create(backing_reference(channel).resource, make_backing(channel)),)
         if observed.backing is None
-        else ()
+        else _hand_on(observed, settings)
     )
     return Plan(made, then=updates, requeue_after=observed.look_again)
+
+
+def _policy_labels(channel: Object) -> dict[str, str]:
+    backing = backing_reference(channel)
+    parts = {
+        "group": backing.resource.group,
+        "version": backing.resource.version,
+        "kind": backing.kind,
+        "name": backing.name,
+    }
+    return {f"messaging.knative.dev/channel-{part}": value for part, value in parts.items()}
+
+
+def _hand_on(observed: Observed, settings: ControlSettings) -> tuple[Action, ...]:
+    """Who may send to the Channel may send to what does its work: events are sent there."""
+    backing = observed.backing
+    if not settings.authenticates or backing is None or isinstance(backing, Unresolved):
+        return ()
+    to = {"apiVersion": backing["apiVersion"], "kind": backing["kind"], "name": name(backing)}
+    labels = _policy_labels(observed.channel)
+    wanted = [
+        inherited(each, child_name(f"{name(each)}-", name(backing)), to, labels, backing, each)
+        for each in observed.policies
+    ]
+    return ensured_policies(wanted, observed.handed_on)
 
 
 def make_backing(channel: Object) -> Object:
@@ -89,7 +133,12 @@ def make_backing(channel: Object) -> Object:
     )
 
 
-def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionManager) -> None:
+def _decide(
+    observed: Observed,
+    status: dict[str, Any],
+    conditions: ConditionManager,
+    settings: ControlSettings,
+) -> None:
     backing = observed.backing
     if isinstance(backing, Unresolved):
         text = f"{_FAILED}{backing.message}"
@@ -104,7 +153,7 @@ def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionMan
     }
     _take_over(backing or {}, status, conditions)
     _mark_dead_letter_sink(observed.channel, backing or {}, status, conditions)
-    mark_no_policies(conditions)
+    mark_policies(observed.policies, status, conditions, settings)
 
 
 def _take_over(backing: Object, status: dict[str, Any], conditions: ConditionManager) -> None:
@@ -155,4 +204,10 @@ def _mark_dead_letter_sink(
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
     """Declare the controller that keeps Channels."""
-    return ControllerSpec(NAME, CHANNEL_SOURCE, partial(observe, references), reconcile)
+    return ControllerSpec(
+        NAME,
+        CHANNEL_SOURCE,
+        partial(observe, references),
+        reconcile,
+        watches=(policies_watch(CHANNEL_SOURCE),),
+    )

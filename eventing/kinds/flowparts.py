@@ -80,6 +80,10 @@ class ObservedFlow:
     parts: Parts
     look_again: float | None = None
     """Seconds after which the kind of its channels may be there that was not."""
+    policies: Sequence[Object] = ()
+    """The EventPolicies about it."""
+    handed_on: Sequence[Object] = ()
+    """Those made for its channels."""
 
 
 def template_of(flow: Object) -> dict[str, Any]:
@@ -150,13 +154,14 @@ def flow_plan(
     *,
     channels: Sequence[str],
     subscriptions: Sequence[Object],
+    policies: tuple[Action, ...] = (),
 ) -> Plan:
-    """Return what makes the parts and then tells how they are."""
+    """Return what makes the parts, with who may send to them, and then tells how they are."""
     flow, parts = observed.flow, observed.parts
     actions: tuple[Action, ...] = ()
     if not parts.problem:
         made = [flow_channel(flow, each) for each in channels]
-        actions = _ensured_parts(flow, parts, made, subscriptions)
+        actions = _ensured_parts(flow, parts, made, subscriptions) + policies
     return Plan(actions, then=updates, requeue_after=observed.look_again)
 
 

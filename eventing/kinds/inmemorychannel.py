@@ -7,6 +7,7 @@ The broker process says in the status that it takes events, and whom it delivers
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
@@ -17,9 +18,10 @@ from eventing.api import keys
 from eventing.api.channelviews import INMEMORYCHANNEL_SOURCE, service_name
 from eventing.api.views import spec_of, status_annotation
 from eventing.kinds.children import ensured
+from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_dead_letter_sink, mark_no_policies, status_updates
+from eventing.kinds.statuses import mark_dead_letter_sink, mark_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Resolution
 from hearth.knative.resources import INMEMORYCHANNELS
@@ -56,6 +58,8 @@ class Observed:
     service: Object | None
     endpoints: Object | None
     dead_letter_sink: Resolution | None
+    policies: Sequence[Object] = ()
+    """The EventPolicies about it."""
     look_again: float | None = None
     """Seconds after which something may be there that was not."""
 
@@ -73,6 +77,7 @@ def observe(references: References, lister: Lister, channel_key: Key) -> Observe
         service=lister.get(SERVICE_SOURCE, *made),
         endpoints=lister.get(SLICE_SOURCE, *made),
         dead_letter_sink=lookup.resolve(sink, channel_key[0]) if sink else None,
+        policies=policies_of(lister, INMEMORYCHANNELS, channel),
         look_again=lookup.look_again,
     )
 
@@ -88,9 +93,9 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
             observed.dead_letter_sink, status, conditions, reason=_UNRESOLVED_SINK
         )
         host = f"{service_name(key(channel))}.{namespace(channel)}.svc.{settings.cluster_domain}"
-        status["address"] = {"name": "http", "url": f"http://{host}"}
+        status["address"] = settings.address(INMEMORYCHANNELS, channel, f"http://{host}")
         conditions.mark_true(keys.ADDRESSABLE)
-        mark_no_policies(conditions)
+        mark_policies(observed.policies, status, conditions, settings)
 
     updates = status_updates(INMEMORYCHANNELS, channel, CONDITIONS, decide, now=now)
     children = _children(observed, settings)
@@ -164,5 +169,9 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         INMEMORYCHANNEL_SOURCE,
         partial(observe, references),
         reconcile,
-        watches=(Watch(SERVICE_SOURCE, owner), Watch(SLICE_SOURCE, owner)),
+        watches=(
+            Watch(SERVICE_SOURCE, owner),
+            Watch(SLICE_SOURCE, owner),
+            policies_watch(INMEMORYCHANNEL_SOURCE),
+        ),
     )

@@ -26,15 +26,24 @@ from eventing.kinds.flowparts import (
     made_subscription,
     subscription_state,
 )
+from eventing.kinds.policies import (
+    between,
+    ensured_policies,
+    inherited,
+    labelled,
+    policies_of,
+    policies_watch,
+)
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_no_policies, status_updates
+from eventing.kinds.statuses import mark_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
+from hearth.knative.names import child_name
 from hearth.knative.resources import PARALLELS
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
 from hearth.kube.meta import Key, Object, name, namespace
-from hearth.kube.plan import Plan
+from hearth.kube.plan import Action, Plan
 
 CONDITIONS = ConditionSet(keys.READY, FLOW_CONDITIONS)
 NAME = "parallel"
@@ -59,7 +68,13 @@ def observe(references: References, lister: Lister, key: Key) -> ObservedFlow | 
         channels=[_outer(parallel), *inner],
         subscriptions=[*filters, *inner],
     )
-    return ObservedFlow(parallel, parts, lookup.look_again)
+    return ObservedFlow(
+        parallel,
+        parts,
+        lookup.look_again,
+        policies=policies_of(lister, PARALLELS, parallel),
+        handed_on=labelled(lister, key[0], _policy_labels(parallel)),
+    )
 
 
 def _branches(parallel: Object) -> list[dict[str, Any]]:
@@ -86,7 +101,7 @@ def reconcile(observed: ObservedFlow, /, *, settings: ControlSettings, now: floa
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
         _mark(parallel, parts, status, conditions)
-        mark_no_policies(conditions)
+        mark_policies(observed.policies, status, conditions, settings)
 
     updates = status_updates(PARALLELS, parallel, CONDITIONS, decide, now=now)
     numbers = range(len(_branches(parallel)))
@@ -94,7 +109,30 @@ def reconcile(observed: ObservedFlow, /, *, settings: ControlSettings, now: floa
     subscriptions = [
         make(parallel, number) for number in numbers for make in (_filtering, _subscribing)
     ]
-    return flow_plan(observed, updates, channels=names, subscriptions=subscriptions)
+    policies = _policies(observed) if settings.authenticates else ()
+    return flow_plan(
+        observed, updates, channels=names, subscriptions=subscriptions, policies=policies
+    )
+
+
+def _policy_labels(parallel: Object) -> dict[str, str]:
+    return {"flows.knative.dev/parallel-name": name(parallel)}
+
+
+def _policies(observed: ObservedFlow) -> tuple[Action, ...]:
+    """A branch takes events from its filter; the one channel before all from whom it all does."""
+    parallel, labels = observed.flow, _policy_labels(observed.flow)
+    wanted = []
+    for number in range(len(_branches(parallel))):
+        channel = _inner(parallel, number)
+        title = child_name(name(parallel), f"-ep-{channel}")
+        to = channel_ref(parallel, channel)
+        wanted.append(between(parallel, title, to, labels, _filter(parallel, number)))
+    outer = channel_ref(parallel, _outer(parallel))
+    for each in observed.policies:
+        title = child_name(name(parallel), f"-ep-{name(each)}")
+        wanted.append(inherited(each, title, outer, labels, parallel, each))
+    return ensured_policies(wanted, observed.handed_on)
 
 
 def _filtering(parallel: Object, number: int) -> Object:
@@ -189,5 +227,8 @@ def controller(references: References) -> ControllerSpec[ObservedFlow, ControlSe
         PARALLEL_SOURCE,
         partial(observe, references),
         reconcile,
-        watches=(Watch(SUBSCRIPTION_SOURCE, owner_key(PARALLELS)),),
+        watches=(
+            Watch(SUBSCRIPTION_SOURCE, owner_key(PARALLELS)),
+            policies_watch(PARALLEL_SOURCE),
+        ),
     )

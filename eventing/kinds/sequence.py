@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from eventing.api import keys
@@ -24,15 +25,24 @@ from eventing.kinds.flowparts import (
     ready_of,
     subscription_state,
 )
+from eventing.kinds.policies import (
+    between,
+    ensured_policies,
+    inherited,
+    labelled,
+    policies_of,
+    policies_watch,
+)
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_no_policies, status_updates
+from eventing.kinds.statuses import mark_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
+from hearth.knative.names import child_name
 from hearth.knative.resources import SEQUENCES
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
 from hearth.kube.meta import Key, Object, name, namespace
-from hearth.kube.plan import Plan
+from hearth.kube.plan import Action, Plan
 
 CONDITIONS = ConditionSet(keys.READY, FLOW_CONDITIONS)
 NAME = "sequence"
@@ -50,7 +60,13 @@ def observe(references: References, lister: Lister, key: Key) -> ObservedFlow | 
     told = len(status_of(sequence).get("channelStatuses") or ())
     names = [_part(sequence, number) for number in range(max(told, len(_steps(sequence))))]
     parts = Parts.of(sequence, lookup, lister, channels=names, subscriptions=names)
-    return ObservedFlow(sequence, parts, lookup.look_again)
+    return ObservedFlow(
+        sequence,
+        parts,
+        lookup.look_again,
+        policies=policies_of(lister, SEQUENCES, sequence),
+        handed_on=labelled(lister, key[0], _policy_labels(sequence)),
+    )
 
 
 def _steps(sequence: Object) -> list[dict[str, Any]]:
@@ -70,11 +86,37 @@ def reconcile(observed: ObservedFlow, /, *, settings: ControlSettings, now: floa
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
         _mark_channels(sequence, parts, names, status, conditions)
         _mark_subscriptions(sequence, parts, names, status, conditions)
-        mark_no_policies(conditions)
+        mark_policies(observed.policies, status, conditions, settings)
 
     updates = status_updates(SEQUENCES, sequence, CONDITIONS, decide, now=now)
     subscriptions = [_subscription(sequence, number) for number in range(len(names))]
-    return flow_plan(observed, updates, channels=names, subscriptions=subscriptions)
+    policies = _policies(observed, names) if settings.authenticates else ()
+    return flow_plan(
+        observed, updates, channels=names, subscriptions=subscriptions, policies=policies
+    )
+
+
+def _policy_labels(sequence: Object) -> dict[str, str]:
+    return {"flows.knative.dev/sequence-name": name(sequence)}
+
+
+def _policies(observed: ObservedFlow, names: list[str]) -> tuple[Action, ...]:
+    """Each channel takes events from the step before it; the first from whom the Sequence does."""
+    sequence, labels = observed.flow, _policy_labels(observed.flow)
+    wanted = [
+        between(
+            sequence,
+            child_name(name(sequence), f"-{channel}"),
+            channel_ref(sequence, channel),
+            labels,
+            before,
+        )
+        for before, channel in pairwise(names)
+    ]
+    for each in observed.policies:
+        title = child_name(name(sequence), f"-{name(each)}")
+        wanted.append(inherited(each, title, channel_ref(sequence, names[0]), labels, each))
+    return ensured_policies(wanted, observed.handed_on)
 
 
 def _subscription(sequence: Object, number: int) -> Object:
@@ -140,5 +182,8 @@ def controller(references: References) -> ControllerSpec[ObservedFlow, ControlSe
         SEQUENCE_SOURCE,
         partial(observe, references),
         reconcile,
-        watches=(Watch(SUBSCRIPTION_SOURCE, owner_key(SEQUENCES)),),
+        watches=(
+            Watch(SUBSCRIPTION_SOURCE, owner_key(SEQUENCES)),
+            policies_watch(SEQUENCE_SOURCE),
+        ),
     )

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass, field
+from typing import Any
 
+from eventing.api import keys
+from eventing.api.policyviews import audience_of
+from eventing.api.settings import Features
 from eventing.api.views import broker_class
 from eventing.kinds.adapters import Adapters
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
-from hearth.kube.meta import Object
+from hearth.kube.meta import Object, key
+from hearth.kube.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings:
-    """Set at start; the same for all objects."""
+    """The same for all objects; the features change, all else is set at start."""
 
     ingress_url: str
     """Where the ingress takes events, as producers reach it; without a slash at the end."""
@@ -23,6 +28,20 @@ class ControlSettings:
     """What names of the cluster's Services end in."""
     adapters: Adapters = field(default_factory=Adapters)
     """How pods of adapters are made."""
+    features: Features = field(default_factory=Features)
+    """The flags of config-features."""
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether who sends must say who he is."""
+        return self.features.is_enabled(keys.OIDC_FLAG)
+
+    def address(self, resource: Resource, obj: Object, url: str) -> dict[str, Any]:
+        """Return the address of an object, as its status has it."""
+        found = {"name": "http", "url": url}
+        if self.authenticates:
+            found["audience"] = audience_of(resource, key(obj))
+        return found
 
     def serves(self, broker: Object) -> bool:
         """Whether a Broker is ours."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from eventing.api import keys
 from eventing.api.views import status_of
+from eventing.kinds.settings import ControlSettings
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Resolution, Resolved, Unresolved
+from hearth.knative.resources import EVENTPOLICIES
 from hearth.kube import meta
+from hearth.kube.conditions import Conditions
+from hearth.kube.gotext import quote
 from hearth.kube.meta import Object
 from hearth.kube.plan import Action, UpdateStatus
 from hearth.kube.resources import Resource
@@ -62,13 +66,32 @@ def delivery_status(sink: Resolved) -> dict[str, str]:
     return {field: value for field, value in zip(SINK_FIELDS, values, strict=True) if value}
 
 
-def mark_no_policies(conditions: ConditionManager) -> None:
-    """Tell that nobody asks who sends."""
-    conditions.mark_true(
-        keys.EVENT_POLICIES_READY,
-        "OIDCDisabled",
-        'Feature "authentication-oidc" must be enabled to support Authorization',
-    )
+def mark_policies(
+    policies: Sequence[Object],
+    status: dict[str, Any],
+    conditions: ConditionManager,
+    settings: ControlSettings,
+) -> None:
+    """Tell who may send: by the policies that apply, or by what holds without any."""
+    ready = [each for each in policies if Conditions.of(each).is_true(keys.READY)]
+    status.pop("policies", None)
+    if ready:
+        status["policies"] = [
+            {"apiVersion": EVENTPOLICIES.api_version, "name": meta.name(each)} for each in ready
+        ]
+    if len(ready) < len(policies):
+        others = ", ".join(meta.name(each) for each in policies if each not in ready)
+        text = f"event policies {others} are not ready"
+        conditions.mark_false(keys.EVENT_POLICIES_READY, "EventPoliciesNotReady", text)
+    elif policies:
+        conditions.mark_true(keys.EVENT_POLICIES_READY)
+    elif settings.authenticates:
+        mode = settings.features.flags[keys.AUTHORIZATION_FLAG]
+        text = f"Default authz mode is {quote(mode)}"
+        conditions.mark_true(keys.EVENT_POLICIES_READY, "DefaultAuthorizationMode", text)
+    else:
+        text = f'Feature "{keys.OIDC_FLAG}" must be enabled to support Authorization'
+        conditions.mark_true(keys.EVENT_POLICIES_READY, "OIDCDisabled", text)
 
 
 _SOURCE_SINK = ("sinkUri", "sinkCACerts", "sinkAudience")

@@ -16,9 +16,10 @@ from eventing.api.channelviews import SUBSCRIPTION_SOURCE, with_subscriber_optio
 from eventing.api.deliveryoptions import given_options
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.children import with_finalizer, without_finalizer
+from eventing.kinds.identity import account_of, accounts_watch, ensured_account, mark_identity
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import OIDC_DISABLED, SINK_FIELDS, delivery_status, status_updates
+from eventing.kinds.statuses import SINK_FIELDS, delivery_status, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved, not_found
 from hearth.knative.resources import CHANNELS, SUBSCRIPTIONS
@@ -68,6 +69,8 @@ class Observed:
     subscriber: Resolution | None = None
     reply: Resolution | None = None
     dead_letter_sink: Resolution | None = None
+    account: Object | None = None
+    """The service account that it sends as."""
     look_again: float | None = None
     """Seconds after which something may be there that was not."""
 
@@ -90,6 +93,7 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
         subscriber=subscriber,
         reply=reply,
         dead_letter_sink=dead_letter_sink,
+        account=account_of(lister, SUBSCRIPTIONS, subscription),
         look_again=lookup.look_again,
     )
 
@@ -126,10 +130,12 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     joined: list[Action] = []
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        conditions.mark_true(keys.OIDC_IDENTITY_CREATED, OIDC_DISABLED)
-        joined.extend(_decide(observed, status, conditions))
+        account = observed.account
+        if mark_identity(SUBSCRIPTIONS, subscription, account, status, conditions, settings):
+            joined.extend(_decide(observed, status, conditions))
 
     updates = status_updates(SUBSCRIPTIONS, subscription, CONDITIONS, decide, now=now)
+    joined += ensured_account(SUBSCRIPTIONS, subscription, observed.account, settings)
     return Plan(tuple(joined), then=updates, requeue_after=observed.look_again)
 
 
@@ -148,7 +154,7 @@ def _decide(
     conditions.mark_true(keys.REFERENCES_RESOLVED)
     conditions.mark_true(keys.ADDED_TO_CHANNEL)
     _mark_channel(observed.subscription, channel.obj, conditions)
-    return _join(observed.subscription, channel, physical)
+    return _join(observed.subscription, channel, physical, status.get("auth"))
 
 
 def _mark_references(
@@ -223,9 +229,14 @@ def _mark_channel(subscription: Object, channel: Object, conditions: ConditionMa
 
 
 def _join(
-    subscription: Object, channel: FoundChannel, physical: Mapping[str, Any]
+    subscription: Object,
+    channel: FoundChannel,
+    physical: Mapping[str, Any],
+    auth: Mapping[str, Any] | None,
 ) -> tuple[Action, ...]:
     wanted = subscriber_of(subscription, channel.obj, physical)
+    if auth:
+        wanted["auth"] = dict(auth)
     known: list[dict[str, Any]] = spec_of(channel.obj).get("subscribers") or []
     subscribers = [wanted if _is_of(each, subscription) else each for each in known]
     if wanted not in subscribers:
@@ -290,4 +301,10 @@ def _leave(observed: Observed) -> Plan:
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
     """Declare the controller that keeps Subscriptions."""
-    return ControllerSpec(NAME, SUBSCRIPTION_SOURCE, partial(observe, references), reconcile)
+    return ControllerSpec(
+        NAME,
+        SUBSCRIPTION_SOURCE,
+        partial(observe, references),
+        reconcile,
+        watches=(accounts_watch(SUBSCRIPTIONS),),
+    )

@@ -21,9 +21,10 @@ from eventing.api.views import (
 )
 from eventing.filters import FilterError, compile_trigger
 from eventing.kinds.broker import UNRESOLVED_SINK
+from eventing.kinds.identity import account_of, accounts_watch, ensured_account, mark_identity
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import OIDC_DISABLED, SINK_FIELDS, delivery_status, status_updates
+from eventing.kinds.statuses import SINK_FIELDS, delivery_status, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import (
     Reference,
@@ -74,6 +75,8 @@ class Observed:
     dead_letter_sink: Resolution | None
     """The Trigger's own; None when it has none."""
     dependency: Dependency | None
+    account: Object | None = None
+    """The service account that it sends as."""
     look_again: float | None = None
     """Seconds after which something may be there that was not."""
 
@@ -92,6 +95,7 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
         subscriber=lookup.resolve(spec.get("subscriber") or {}, key[0]),
         dead_letter_sink=lookup.resolve(sink, key[0]) if sink else None,
         dependency=_dependency(trigger, lookup),
+        account=account_of(lister, TRIGGERS, trigger),
         look_again=lookup.look_again,
     )
 
@@ -124,13 +128,19 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         return Plan()
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions)
+        _decide(observed, status, conditions, settings)
 
     updates = status_updates(TRIGGERS, trigger, CONDITIONS, decide, now=now)
-    return Plan(updates, requeue_after=observed.look_again)
+    made = ensured_account(TRIGGERS, trigger, observed.account, settings)
+    return Plan((*made, *updates), requeue_after=observed.look_again)
 
 
-def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionManager) -> None:
+def _decide(
+    observed: Observed,
+    status: dict[str, Any],
+    conditions: ConditionManager,
+    settings: ControlSettings,
+) -> None:
     """In Knative's order; what comes after a failure stays as it is."""
     if not _mark_broker(observed, conditions):
         return
@@ -138,7 +148,9 @@ def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionMan
         return
     if not _mark_dead_letter_sink(observed, status, conditions):
         return
-    conditions.mark_true(keys.OIDC_IDENTITY_CREATED, OIDC_DISABLED)
+    trigger = observed.trigger
+    if not mark_identity(TRIGGERS, trigger, observed.account, status, conditions, settings):
+        return
     _mark_subscription(observed.trigger, conditions)
     _mark_dependency(observed.dependency, conditions)
 
@@ -274,6 +286,6 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         TRIGGER_SOURCE,
         partial(observe, references),
         reconcile,
-        watches=(Watch(BROKER_SOURCE, triggers_of),),
+        watches=(Watch(BROKER_SOURCE, triggers_of), accounts_watch(TRIGGERS)),
         indexes=(TRIGGERS_BY_BROKER,),
     )

@@ -12,14 +12,16 @@ from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
-from activator.http.events import RequestHead, Reset, ResponseHead
+from activator.http.events import FieldBlock, RequestHead, Reset, ResponseHead
 from activator.http.fields import Field, Trailers
 from activator.http.h1.client import ClientConnection
+from eventing.runtime.access.bearers import Bearers
 from eventing.runtime.config import ClientLimits
 from eventing.runtime.target import Address, Target
 
-_Place = tuple[Address, str | None]
-"""What connections are kept by: the address, and the name that its certificate must have."""
+_Place = tuple[Address, str | None, str | None]
+"""What connections are kept by: the address, the name that its certificate must have, and the
+certificates that are trusted for it."""
 
 
 class Answer:
@@ -149,9 +151,16 @@ class _Attempt:
 class DeliveryClient:
     """Sends requests; use on one event loop. ``run`` must be running for time-outs to count."""
 
-    def __init__(self, limits: ClientLimits, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        limits: ClientLimits,
+        tls: ssl.SSLContext | None = None,
+        *,
+        bearers: Bearers | None = None,
+    ) -> None:
         self.limits = limits
-        self._tls = tls
+        self._tls: dict[str | None, ssl.SSLContext] = {} if tls is None else {None: tls}
+        self._bearers = bearers
         self._idle: dict[_Place, list[ClientConnection]] = {}
         self._attempts: set[_Attempt] = set()
         self._connecting: set[asyncio.Task[None]] = set()
@@ -167,15 +176,38 @@ class DeliveryClient:
     ) -> None:
         """Send one whole request; ``answered`` is called once, later, never from here."""
         now = monotonic()
-        place = target.address, target.tls_name
+        place = target.address, target.tls_name, target.ca_certs
         attempt = _Attempt(self, place, request, payload, answered, now + timeout_seconds)
         self._attempts.add(attempt)
+        if target.bearer is None or self._bearers is None:
+            self._send(attempt, now)
+            return
+        token = self._bearers.get(target.bearer)
+        if token is None:
+            self._bearers.fetch(target.bearer, partial(self._identified, attempt))
+        else:
+            self._identified(attempt, token, "")
+
+    def _identified(self, attempt: _Attempt, token: str | None, problem: str) -> None:
+        """Send an attempt with a token; without one it has failed."""
+        if attempt not in self._attempts:
+            return
+        if token is None:
+            self.ended(attempt, Answer(None, error=problem))
+            return
+        request = attempt.request
+        line = b"authorization: Bearer %b\r\n" % token.encode()
+        request.blocks = (*request.blocks, FieldBlock(line))
+        self._send(attempt, monotonic())
+
+    def _send(self, attempt: _Attempt, now: float) -> None:
+        place = attempt.place
         idle = self._idle.get(place)
         while idle:
             connection = idle.pop()
             if connection.is_usable(now):
                 attempt.connection = connection
-                connection.open(attempt, request, payload, True, False)
+                connection.open(attempt, attempt.request, attempt.payload, True, False)
                 return
             connection.close()
         self.connect(attempt)
@@ -188,9 +220,10 @@ class DeliveryClient:
         task.add_done_callback(self._connecting.discard)
 
     async def _connected(self, attempt: _Attempt) -> None:
-        address, tls_name = attempt.place
+        address, tls_name, ca_certs = attempt.place
         limit = min(attempt.deadline - monotonic(), self.limits.connect_seconds)
         try:
+            tls = self._tls_context(ca_certs) if tls_name else None
             async with asyncio.timeout(limit):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: ClientConnection(
@@ -199,7 +232,7 @@ class DeliveryClient:
                         on_lost=partial(self._forget, attempt.place),
                     ),
                     *address,
-                    ssl=self._tls_context() if tls_name else None,
+                    ssl=tls,
                     server_hostname=tls_name,
                 )
         except TimeoutError:
@@ -222,10 +255,15 @@ class DeliveryClient:
         if connection in idle:
             idle.remove(connection)
 
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
+    def _tls_context(self, ca_certs: str | None) -> ssl.SSLContext:
+        """Trust what the system does, and what is given beside it."""
+        context = self._tls.get(ca_certs)
+        if context is None:
+            context = ssl.create_default_context()
+            if ca_certs is not None:
+                context.load_verify_locations(cadata=ca_certs)
+            self._tls[ca_certs] = context
+        return context
 
     def ended(self, attempt: _Attempt, answer: Answer) -> None:
         """Tell who waits for an attempt, once."""

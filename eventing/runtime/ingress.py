@@ -8,7 +8,8 @@ request                     answer
 ==========================  ========================================================
 ``OPTIONS``                 200, the abuse protection answer of the webhook spec
 ``POST``                    202, or 400 naming the attribute at fault, 404, 413, 415,
-                            429 or 503 with Retry-After where the log takes none now
+                            429 or 503 with Retry-After where the log takes none now;
+                            401 or 403 by ``access.gate`` where that is asked
 other methods               405
 ``GET /healthz``            200
 ==========================  ========================================================
@@ -17,7 +18,7 @@ other methods               405
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Protocol
 
@@ -27,9 +28,11 @@ from activator.http.fields import Field, Trailers
 from activator.http.h1.requests import FramingLimits
 from activator.http.server import HttpServer
 from activator.http.timers import Timers
-from eventing.codec import CodecError, decode
+from eventing.codec import CodecError, Event, decode
+from eventing.codec.binary import Header
 from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import Appended, Refused
+from eventing.runtime.access.gate import Denied
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.intake import prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
@@ -69,6 +72,17 @@ class Intake(Protocol):
         """Append all or none; see ``EventLog.append``."""
 
 
+class Guard(Protocol):
+    """Whom the ingress asks whether producers may send."""
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether it is to be asked."""
+
+    def check(self, place: Place, headers: Sequence[Header], events: Iterable[Event]) -> None:
+        """Return where all may be sent; raise Denied or Refused."""
+
+
 FindPlace = Callable[[Place], Intake | None]
 """Returns what is at a place; raises Refused where it is not open yet."""
 
@@ -77,11 +91,17 @@ class Ingress:
     """The listener and its application; ``find`` answers what is where."""
 
     def __init__(
-        self, find: FindPlace, *, limits: IngressLimits, clock: Clock = wall_clock
+        self,
+        find: FindPlace,
+        *,
+        limits: IngressLimits,
+        clock: Clock = wall_clock,
+        guard: Guard | None = None,
     ) -> None:
         self.limits = limits
         self.timers = Timers()
         self._find = find
+        self._guard = guard
         self._clock = clock
         self._too_large = answer(413, f"events of more than {limits.event_bytes} bytes are refused")
         framing = FramingLimits(head_octets=limits.header_bytes, fields=limits.headers)
@@ -125,6 +145,9 @@ class Ingress:
             request.answer(answer(error.status, str(error)))
         except BadPath as error:
             request.answer(answer(error.status, str(error)))
+        except Denied as error:
+            asks = ((b"www-authenticate", b"Bearer"),) if error.status == 401 else ()
+            request.answer(answer(error.status, str(error), asks))
         except Refused as refused:
             request.answer(_refusal(refused))
         except Exception:
@@ -141,6 +164,8 @@ class Ingress:
         if intake is None:
             request.answer(answer(404, f"there is no {place}"))
             return
+        if self._guard is not None and self._guard.is_shut:
+            self._guard.check(place, headers, events)
         arrival_ns = int(self._clock() * 1e9)
         limit = self.limits.attribute_bytes
         render = prepare if place.kind == BROKER else prepare_unstamped

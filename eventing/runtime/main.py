@@ -19,6 +19,8 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from eventing.api import keys
 from eventing.engines.classes import ENGINES, EngineFactory, Engines, EnginesConfig
+from eventing.runtime.access.bearers import Bearers
+from eventing.runtime.access.gate import Gate
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.collector import tune_collector
@@ -117,7 +119,9 @@ async def _run(
         metrics = BrokerMetrics()
         registry.register(metrics)
         stack.callback(registry.unregister, metrics)
-        deliveries = DeliveryClient(limits.client)
+        bearers = Bearers(client)
+        stack.push_async_callback(bearers.close)
+        deliveries = DeliveryClient(limits.client, bearers=bearers)
         stack.push_async_callback(deliveries.close)
         dispatches = Role.DISPATCHER in role
         journeys = Journeys(config.engines.data_dir / "journeys", limits.journeys)
@@ -131,26 +135,30 @@ async def _run(
             checkpoint_seconds=limits.checkpoint_seconds,
         )
         stack.push_async_callback(logs.close, grace_seconds=limits.grace_seconds)
-        _follow_settings(manager, logs)
+        gate = Gate(manager)
+        _follow_settings(manager, logs, gate)
         plane = DataPlane(manager, logs, gateway=config.gateway_address)
         async with asyncio.TaskGroup() as group:
             group.create_task(deliveries.run(), name="delivery-timeouts")
             group.create_task(manager.run(plane.synced), name=manager.name)
             await plane.opened()
             if Role.INGRESS in role:
-                await _listen(config, plane, stack)
+                await _listen(config, plane, gate, stack)
             ready()
 
 
-def _follow_settings(manager: Manager, logs: OpenLogs) -> None:
+def _follow_settings(manager: Manager, logs: OpenLogs, gate: Gate) -> None:
     settings = LiveSettings(RuntimeSettings())
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     settings.on_change(lambda value: logs.observe(observed=value.journeys))
+    settings.on_change(lambda value: gate.configure(value.flags))
 
 
-async def _listen(config: BrokerConfig, plane: DataPlane, stack: AsyncExitStack) -> None:
-    ingress = Ingress(plane.find, limits=config.limits.ingress)
+async def _listen(
+    config: BrokerConfig, plane: DataPlane, gate: Gate, stack: AsyncExitStack
+) -> None:
+    ingress = Ingress(plane.find, limits=config.limits.ingress, guard=gate)
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
     await ingress.start(config.host, config.port)

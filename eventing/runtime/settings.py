@@ -5,17 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eventing.api.keys import JOURNEYS_FLAG
+from eventing.api.keys import AUTHORIZATION_FLAG, JOURNEYS_FLAG, OIDC_FLAG
 from hearth.knative.settings import from_config_map
 
 
-def _journeys(data: Mapping[str, str]) -> bool:
-    return data.get(JOURNEYS_FLAG, "").strip().lower() != "disabled"
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What counts here of config-features."""
+
+    journeys: bool = True
+    """Whether it is kept what becomes of events."""
+    authenticates: bool = False
+    """Whether producers must say who they are."""
+    authorization: str = "allow-same-namespace"
+    """Who may send where no EventPolicy says so."""
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> Flags:
+        """Read the flags, in any case as Knative does."""
+        given = {name: value.strip().lower() for name, value in data.items()}
+        return cls(
+            given.get(JOURNEYS_FLAG, "") != "disabled",
+            given.get(OIDC_FLAG, "") == "enabled",
+            given.get(AUTHORIZATION_FLAG) or cls().authorization,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
     """Settings that count at once."""
 
-    journeys: bool = from_config_map("config-features", _journeys)
-    """Whether it is kept what becomes of events."""
+    flags: Flags = from_config_map("config-features", Flags.from_data)
+
+    @property
+    def journeys(self) -> bool:
+        """Whether it is kept what becomes of events."""
+        return self.flags.journeys

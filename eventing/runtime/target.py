@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 Address = tuple[str, int]
@@ -16,6 +17,14 @@ _BAD = re.compile(r"[\x00-\x20\x7f]")
 
 class BadTarget(ValueError):
     """A URL that cannot be delivered to."""
+
+
+class Bearer(NamedTuple):
+    """Whose token is shown: a service account's, and whom it is meant for."""
+
+    namespace: str
+    account: str
+    audience: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,10 @@ class Target:
     """What the Host header says."""
     path: bytes
     """Path and query."""
+    ca_certs: str | None = None
+    """Certificates (PEM) to trust, beside those of the system."""
+    bearer: Bearer | None = None
+    """Whose token is shown there."""
 
 
 def parse_target(url: str, gateway: Address | None) -> Target:

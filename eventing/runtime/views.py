@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from eventing.api import keys
@@ -13,7 +14,7 @@ from eventing.engines.seam import Start
 from eventing.filters import EVERYTHING, compile_trigger
 from eventing.runtime.policy import DeliveryPolicy
 from eventing.runtime.spec import SubscriptionSpec
-from eventing.runtime.target import Address, BadTarget, Target, parse_target
+from eventing.runtime.target import Address, BadTarget, Bearer, Target, parse_target
 from hearth.kube import meta
 from hearth.kube.meta import Object, name, namespace, uid
 
@@ -31,16 +32,16 @@ def subscription_spec(trigger: Object, broker: Object, gateway: Address | None) 
     spec, status = spec_of(trigger), status_of(trigger)
     delivery = spec.get("delivery") or spec_of(broker).get("delivery")
     options = DeliveryOptions.from_annotations(meta.annotations(broker), meta.annotations(trigger))
+    who = _account(namespace(trigger), status)
     return SubscriptionSpec(
         uid=uid(trigger),
         namespace=namespace(trigger),
         name=name(trigger),
         filter=compile_trigger(spec),
         policy=DeliveryPolicy.from_spec(delivery, full_jitter=options.full_jitter),
-        target=_target(status.get("subscriberUri"), gateway),
-        dead_letter=_target(
-            status.get("deadLetterSinkUri") or status_of(broker).get("deadLetterSinkUri"), gateway
-        ),
+        target=_target(status, "subscriber", gateway, who),
+        dead_letter=_target(status, "deadLetterSink", gateway, who)
+        or _target(status_of(broker), "deadLetterSink", gateway, who),
         start=Start(meta.annotations(trigger).get(keys.START_ANNOTATION, Start.LATEST.value)),
         wants={field: spec[field] for field in ("filter", "filters") if field in spec},
         options=options,
@@ -56,9 +57,11 @@ def channel_subscription(
     """
     delivery = subscriber.get("delivery") or spec_of(channel).get("delivery") or {}
     sink = delivery.get("deadLetterSink") or {}
-    dead_letter = sink.get("uri") or status_of(channel).get("deadLetterSinkUri")
-    reply = _target(subscriber.get("replyUri"), gateway)
-    target = _target(subscriber.get("subscriberUri"), gateway)
+    who = _account(namespace(channel), subscriber)
+    own_sink = {f"deadLetterSink{field[:1].upper()}{field[1:]}": sink[field] for field in sink}
+    dead_letter = _target(own_sink, "deadLetterSink", gateway, who)
+    reply = _target(subscriber, "reply", gateway, who)
+    target = _target(subscriber, "subscriber", gateway, who)
     own = subscriber_options(channel).get(str(subscriber["uid"]), {})
     options = DeliveryOptions.from_annotations(meta.annotations(channel), own)
     return SubscriptionSpec(
@@ -68,17 +71,36 @@ def channel_subscription(
         filter=EVERYTHING,
         policy=DeliveryPolicy.from_spec(delivery, full_jitter=options.full_jitter),
         target=target,
-        dead_letter=_target(dead_letter, gateway),
+        dead_letter=dead_letter or _target(status_of(channel), "deadLetterSink", gateway, who),
         reply=reply,
         options=options,
         kind="subscription",
     )
 
 
-def _target(url: str | None, gateway: Address | None) -> Target | None:
+_Account = tuple[str, str]
+"""A service account: its namespace and its name."""
+
+
+def _account(where: str, given: Mapping[str, Any]) -> _Account | None:
+    """Return who deliveries are made as, where they must say so."""
+    title = (given.get("auth") or {}).get("serviceAccountName")
+    return (where, title) if title else None
+
+
+def _target(
+    given: Mapping[str, Any], what: str, gateway: Address | None, who: _Account | None
+) -> Target | None:
+    """Return a destination: ``whatUri``, with what its peer must show and is shown."""
+    url = given.get(f"{what}Uri")
     if not url:
         return None
+    audience = given.get(f"{what}Audience")
     try:
-        return parse_target(url, gateway)
+        return replace(
+            parse_target(url, gateway),
+            ca_certs=given.get(f"{what}CACerts") or None,
+            bearer=Bearer(*who, audience) if who is not None and audience else None,
+        )
     except BadTarget:
         return None

@@ -81,6 +81,13 @@ class Cluster:
                 f"{resource.kind} {name} did not get there: {found and found.get('status')}"
             )
 
+    async def until_there(self, resource, name, namespace, seconds=10):
+        async with asyncio.timeout(seconds):
+            while True:
+                with contextlib.suppress(NotFound):
+                    return await self.client.get(resource, name, namespace)
+                await asyncio.sleep(0.01)
+
     async def until_ready(self, resource, name):
         return await self.until(resource, name, lambda found: condition(found)[0] == "True")
 

@@ -8,6 +8,7 @@ import asyncio
 import uvloop
 
 _UVLOOP_ALONE = {
+    "test_access.py",
     "test_channels.py",
     "test_control.py",
     "test_flows.py",

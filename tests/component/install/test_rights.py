@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
@@ -33,6 +34,7 @@ from hearth.knative.resources import (
     CONFIGURATIONS,
     CONTAINERSOURCES,
     DOMAINMAPPINGS,
+    EVENTPOLICIES,
     EVENTTYPES,
     INMEMORYCHANNELS,
     KINGRESSES,
@@ -64,6 +66,7 @@ from hearth.kube.resources import (
     MUTATING_WEBHOOKS,
     PODS,
     REPLICASETS,
+    SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
     Resource,
@@ -71,7 +74,7 @@ from hearth.kube.resources import (
 from hearth.kube.views import DELETION_COST
 from serving.api.keys import DEPLOYMENT_HASH
 from tests.component.foreign.conftest import Kubelet, kubernetes_controllers
-from tests.component.install.rbac import Call, Grant, Recorder, grants_of
+from tests.component.install.rbac import ACCOUNT, Call, Grant, Recorder, grants_of
 from tests.waiting import is_ready
 
 WAIT_SECONDS = 60.0
@@ -111,8 +114,11 @@ NOT_ASKED = {
 class Hearth:
     """The programs of Hearth, each as its pod starts it."""
 
-    def __init__(self, server: RunningServer, client: KubeClient, folder: Path) -> None:
+    def __init__(
+        self, server: RunningServer, client: KubeClient, folder: Path, recorder: Recorder
+    ) -> None:
         self.client = client
+        self.recorder = recorder
         self.folder = folder
         self.ports = {each: _free_port() for each in PORTS}
         self._server = server
@@ -264,7 +270,7 @@ async def running(folder: Path, recorder: Recorder) -> AsyncIterator[Hearth]:
         kubelet.ready.set()
         for main in (kubelet.run(), kubernetes_controllers(client)):
             stack.push_async_callback(_cancelled, asyncio.ensure_future(main))
-        hearth = Hearth(server, client, folder)
+        hearth = Hearth(server, client, folder, recorder)
         await hearth.lead_webhooks_here()
         await hearth.start(stack, "control", SERVING)
         await hearth.start(stack, "activator", SERVING)
@@ -378,6 +384,59 @@ async def _subscribe(hearth: Hearth) -> None:
     await hearth.ready(SUBSCRIPTIONS, "q-kn-sequence-0")
 
 
+async def _authenticate(hearth: Hearth) -> None:
+    """Senders must say who they are; policies are handed on, changed, and taken back."""
+    flags: Any = {"authentication-oidc": "enabled"}
+    await hearth.client.patch(CONFIGMAPS, "config-features", EVENTING, {"data": flags})
+    account = "oidc-oidc-eventing.knative.dev-trigger"
+    nowhere = {"uri": "http://127.0.0.1:9/", "audience": "nobody"}
+    await hearth.make(TRIGGERS, "oidc", {"broker": "b", "subscriber": nowhere})
+    await hearth.until(lambda: hearth.there(SERVICEACCOUNTS, account))
+    to = {"ref": {"apiVersion": CHANNELS.api_version, "kind": CHANNELS.kind, "name": "c"}}
+    await hearth.make(EVENTPOLICIES, "e", {"to": [to], "from": [{"sub": "one"}]})
+    await hearth.until(lambda: hearth.there(EVENTPOLICIES, "e-c"))
+    await hearth.ready(EVENTPOLICIES, "e-c")
+    await hearth.change(EVENTPOLICIES, "e", spec={"from": [{"sub": "two"}]})
+
+    async def is_handed_on() -> bool:
+        found = await hearth.client.get(EVENTPOLICIES, "e-c", "default")
+        return bool(found["spec"]["from"] == [{"sub": "two"}])
+
+    await hearth.until(is_handed_on)
+    await hearth.client.delete(EVENTPOLICIES, "e", "default")
+    await hearth.until(lambda: hearth.gone(EVENTPOLICIES, "e-c"))
+    await hearth.ready(TRIGGERS, "oidc")
+    await hearth.until(partial(_is_taken, hearth))
+    await hearth.until(lambda: _has_token(hearth, account))
+    await hearth.client.patch(
+        CONFIGMAPS, "config-features", EVENTING, {"data": {"authentication-oidc": "disabled"}}
+    )
+    await hearth.until(lambda: hearth.gone(SERVICEACCOUNTS, account))
+
+
+async def _is_taken(hearth: Hearth) -> bool:
+    """Whether the broker takes an event from who shows a token."""
+    path = "/api/v1/namespaces/default/serviceaccounts/default/token"
+    request = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"audiences": ["eventing.knative.dev/broker/default/b"]},
+    }
+    token = (await hearth.client.request("POST", path, body=request))["status"]["token"]
+    event = {"ce-id": "1", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0"}
+    url = f"http://127.0.0.1:{hearth.ports['BROKER']}/default/b"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        shown = {"authorization": f"Bearer {token}"}
+        answer = await client.post(url, headers=event | shown)
+    return answer.status_code == 202
+
+
+async def _has_token(hearth: Hearth, account: str) -> bool:
+    """Whether the broker has asked for the token that it shows."""
+    asked = (each for each in hearth.recorder.calls if each.user.startswith(ACCOUNT))
+    return any((each.resource, each.name) == ("serviceaccounts/token", account) for each in asked)
+
+
 async def _bind(hearth: Hearth) -> None:
     """Workloads of each kind that are told where to send, and no more."""
     pods = {"selector": {"matchLabels": {"a": "b"}}, "template": _pods("Always")}
@@ -478,7 +537,8 @@ async def _strip(hearth: Hearth) -> None:
 
 
 async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) -> None:
-    recorder = Recorder(grants_of(objects_of(config_folder(), Choice())))
+    tokens = list(yaml.safe_load_all((config_folder() / "oidc" / "rbac.yaml").read_text()))
+    recorder = Recorder(grants_of([*objects_of(config_folder(), Choice()), *tokens]))
     monkeypatch.setattr(http, "handle_resource", recorder.handle)
     async with running(tmp_path, recorder) as hearth:
         try:
@@ -487,6 +547,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _map(hearth)
             await _send(hearth)
             await _subscribe(hearth)
+            await _authenticate(hearth)
             await _bind(hearth)
             await _tick(hearth)
             await _strip(hearth)

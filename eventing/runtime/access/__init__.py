@@ -1,0 +1,1 @@
+"""Who may send events here, and as whom events are sent on: OIDC tokens and EventPolicies."""
