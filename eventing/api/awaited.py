@@ -12,7 +12,6 @@ from eventing.api import (
     integrationsink,
     integrationsource,
     jobsink,
-    requestreply,
 )
 
 AWAITED = (
@@ -21,5 +20,4 @@ AWAITED = (
     jobsink.DEFINITION,
     integrationsink.DEFINITION,
     eventtransform.DEFINITION,
-    requestreply.DEFINITION,
 )

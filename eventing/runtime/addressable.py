@@ -12,6 +12,7 @@ from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.engines.seam import Appended, EventLog
 from eventing.filters import FilterIndex
 from eventing.runtime.dispatcher import Services
+from eventing.runtime.expectations import Expectations
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.places import Place
@@ -41,6 +42,8 @@ class Addressable:
         self._subscriptions: dict[str, Subscription] = {}
         self._replies = LogReplies(events)
         self._index: FilterIndex[Subscription] | None = None
+        self.expectations = Expectations()
+        """Who waits for an event of this log."""
         self._changing = asyncio.Lock()
         self._closed = False
         events.listen(self._route)
@@ -52,6 +55,8 @@ class Addressable:
         self._log.append(events, done)
 
     def _route(self, events: Sequence[StoredEvent]) -> None:
+        if self.expectations:
+            self.expectations.tell(events)
         index = self._index
         if index is None:
             index = self._index = FilterIndex(

@@ -28,6 +28,8 @@ class IngressLimits:
     attribute_bytes: int = MAX_ATTRIBUTE_BYTES
     header_bytes: int = 64 * KIB
     headers: int = 200
+    waiting_requests: int = 10_000
+    """Requests that wait for the reply to an event, in the whole process."""
     pipelined: int = 64
     """Requests of one connection that wait for their answer; no more are read meanwhile."""
     request_seconds: float = 60.0

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 
 from eventing.engines.seam import Refused
 from eventing.runtime.addressable import Addressable
+from eventing.runtime.answers import Exchange
 from eventing.runtime.brokers import Brokers
 from eventing.runtime.channels import Channels
+from eventing.runtime.config import IngressLimits
 from eventing.runtime.openlogs import OpenLogs
-from eventing.runtime.places import BROKER, CHANNEL, Place
+from eventing.runtime.places import BROKER, CHANNEL, REQUEST_REPLY, Place
+from eventing.runtime.requestreply import RequestReplies
+from eventing.runtime.served import Served
 from eventing.runtime.target import Address
 from hearth.kube.manager import Manager
 
@@ -23,6 +27,7 @@ class DataPlane:
             BROKER: Brokers(manager, logs, gateway=gateway),
             CHANNEL: Channels(manager, logs, gateway=gateway),
         }
+        self._served = Served(manager)
         if logs.dispatches:
             manager.add_runnable("orphans", self._drop_orphans)
             manager.add_runnable("checkpoints", logs.checkpoints)
@@ -33,6 +38,10 @@ class DataPlane:
         if addressable is None and self._followers[place.kind].is_opening(place[1:]):
             raise Refused(f"the {place.kind} is being opened")
         return addressable
+
+    def exchanges(self, limits: IngressLimits) -> Mapping[str, Exchange]:
+        """Return who answers at places without a log, by their kind."""
+        return {REQUEST_REPLY: RequestReplies(self._served.find, self._logs.find, limits=limits)}
 
     def synced(self) -> None:
         """Note that the manager has its first lists."""

@@ -18,13 +18,13 @@ other methods               405
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Protocol
 
 from activator.http.context import ServerContext, ServerLimits
 from activator.http.events import CONTINUE, Handler, Peer, Refusal, ResponseHead, ServerStream
-from activator.http.fields import Field, Trailers
+from activator.http.fields import Trailers
 from activator.http.h1.requests import FramingLimits
 from activator.http.server import HttpServer
 from activator.http.timers import Timers
@@ -33,6 +33,7 @@ from eventing.codec.binary import Header
 from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import Appended, Refused
 from eventing.runtime.access.gate import Denied
+from eventing.runtime.answers import Exchange, answer, refusal
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.intake import prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
@@ -40,19 +41,6 @@ from eventing.runtime.places import BROKER, BadPath, Place, place_of
 from hearth.kube.clock import Clock, wall_clock
 
 log = logging.getLogger(__name__)
-
-_ALLOW: Field = (b"allow", b"POST, OPTIONS")
-_TEXT: Field = (b"content-type", b"text/plain; charset=utf-8")
-
-
-def answer(
-    status: int, text: str = "", fields: Sequence[Field] = (), *, closes: bool = False
-) -> ResponseHead:
-    """Return a whole answer with a line of text."""
-    kind = (_TEXT,) if text else ()
-    body = f"{text}\n".encode() if text else b""
-    return ResponseHead.of(status, (_ALLOW, *fields, *kind), body, closes=closes)
-
 
 ACCEPTED = answer(202)
 _HEALTHY = answer(200)
@@ -83,6 +71,8 @@ class Guard(Protocol):
         """Return where all may be sent; raise Denied or Refused."""
 
 
+_NO_EXCHANGES: Mapping[str, Exchange] = {}
+
 FindPlace = Callable[[Place], Intake | None]
 """Returns what is at a place; raises Refused where it is not open yet."""
 
@@ -97,11 +87,13 @@ class Ingress:
         limits: IngressLimits,
         clock: Clock = wall_clock,
         guard: Guard | None = None,
+        exchanges: Mapping[str, Exchange] = _NO_EXCHANGES,
     ) -> None:
         self.limits = limits
         self.timers = Timers()
         self._find = find
         self._guard = guard
+        self._exchanges = exchanges
         self._clock = clock
         self._too_large = answer(413, f"events of more than {limits.event_bytes} bytes are refused")
         framing = FramingLimits(head_octets=limits.header_bytes, fields=limits.headers)
@@ -149,7 +141,7 @@ class Ingress:
             asks = ((b"www-authenticate", b"Bearer"),) if error.status == 401 else ()
             request.answer(answer(error.status, str(error), asks))
         except Refused as refused:
-            request.answer(_refusal(refused))
+            request.answer(refusal(refused))
         except Exception:
             # A fault of ours must neither pass for the producer's nor leave it without an answer.
             log.exception("a request failed")
@@ -160,12 +152,15 @@ class Ingress:
         headers = head.fields
         events = decode(headers, body)
         place = place_of(head.authority, head.target)
+        if place.kind in self._exchanges:
+            self._guard_against(place, headers, events)
+            self._exchanges[place.kind].receive(place, headers, events, request.answer)
+            return
         intake = self._find(place)
         if intake is None:
             request.answer(answer(404, f"there is no {place}"))
             return
-        if self._guard is not None and self._guard.is_shut:
-            self._guard.check(place, headers, events)
+        self._guard_against(place, headers, events)
         arrival_ns = int(self._clock() * 1e9)
         limit = self.limits.attribute_bytes
         render = prepare if place.kind == BROKER else prepare_unstamped
@@ -177,6 +172,12 @@ class Ingress:
             _append(intake, prepared, request)
         else:
             request.answer(ACCEPTED)
+
+    def _guard_against(
+        self, place: Place, headers: Sequence[Header], events: Iterable[Event]
+    ) -> None:
+        if self._guard is not None and self._guard.is_shut:
+            self._guard.check(place, headers, events)
 
     def refuse_size(self, request: _Request) -> None:
         """Answer a body that has grown too large."""
@@ -190,7 +191,7 @@ def _append(intake: Intake, events: Sequence[RenderedEvent], request: _Request) 
     def done(refused: Refused | None) -> None:
         status = 202 if refused is None else refused.status
         intake.counters.dispatched(status, monotonic() - started)
-        request.answer(ACCEPTED if refused is None else _refusal(refused))
+        request.answer(ACCEPTED if refused is None else refusal(refused))
 
     try:
         intake.append(events, done)
@@ -206,13 +207,9 @@ def _answer_to_other(method: bytes, target: bytes) -> ResponseHead:
     return _NOT_ALLOWED
 
 
-def _refusal(refused: Refused) -> ResponseHead:
-    return answer(refused.status, str(refused), ((b"retry-after", b"%d" % refused.retry_after),))
-
-
-def _refuse(refusal: Refusal) -> ResponseHead:
+def _refuse(refused: Refusal) -> ResponseHead:
     """Answer what is no request that could be read."""
-    return answer(refusal.status, refusal.text, refusal.fields, closes=refusal.closes)
+    return answer(refused.status, refused.text, refused.fields, closes=refused.closes)
 
 
 class _Request:

@@ -158,7 +158,8 @@ def _follow_settings(manager: Manager, logs: OpenLogs, gate: Gate) -> None:
 async def _listen(
     config: BrokerConfig, plane: DataPlane, gate: Gate, stack: AsyncExitStack
 ) -> None:
-    ingress = Ingress(plane.find, limits=config.limits.ingress, guard=gate)
+    limits = config.limits.ingress
+    ingress = Ingress(plane.find, limits=limits, guard=gate, exchanges=plane.exchanges(limits))
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
     await ingress.start(config.host, config.port)

@@ -6,6 +6,7 @@ request                                            what it is for
 ``POST /NAMESPACE/NAME``                           a Broker
 any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names it; whatever
                                                    the cluster's domain that follows
+``POST /requestreplies/NAMESPACE/NAME``            a RequestReply
 =================================================  ==========================
 """
 
@@ -15,8 +16,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 BROKER, CHANNEL = "broker", "channel"
+REQUEST_REPLY = "requestreply"
 
 _SUFFIX = b"-kn-channel"
+_KINDS = {b"requestreplies": REQUEST_REPLY}
+"""What a path of three parts begins with."""
 
 
 class Place(NamedTuple):
@@ -48,6 +52,8 @@ def place_of(authority: bytes, target: bytes) -> Place:
     parts = path.split(b"/")
     if path == b"":
         raise BadPath(404, "events are sent to /NAMESPACE/BROKER")
+    if len(parts) == 4 and parts[1] in _KINDS and all(parts[1:]):
+        return Place(_KINDS[parts[1]], parts[2].decode("latin-1"), parts[3].decode("latin-1"))
     if len(parts) != 3 or not all(parts[1:]):
         raise BadPath(400, "malformed path, expected /NAMESPACE/BROKER")
     return Place(BROKER, parts[1].decode("latin-1"), parts[2].decode("latin-1"))

@@ -24,6 +24,7 @@ from eventing.codec import Event
 from eventing.codec.binary import Header
 from eventing.codec.http import value_of
 from eventing.engines.seam import Refused
+from eventing.runtime import served
 from eventing.runtime.access.rules import Rule, is_allowed, rules_of
 from eventing.runtime.access.tokens import BadToken, Issuer, UnknownKey, Verifier
 from eventing.runtime.places import BROKER, CHANNEL, Place
@@ -37,7 +38,11 @@ from hearth.kube.meta import Object
 
 log = logging.getLogger(__name__)
 
-SOURCES: dict[str, Source] = {BROKER: BROKER_SOURCE, CHANNEL: INMEMORYCHANNEL_SOURCE}
+SOURCES: Mapping[str, Source] = {
+    BROKER: BROKER_SOURCE,
+    CHANNEL: INMEMORYCHANNEL_SOURCE,
+    **served.SOURCES,
+}
 """The objects behind places."""
 _AGAIN_SECONDS = 10.0
 """After which keys are fetched anew, at the earliest, because a token names one we do not know."""

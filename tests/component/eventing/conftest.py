@@ -13,6 +13,7 @@ _UVLOOP_ALONE = {
     "test_control.py",
     "test_flows.py",
     "test_kill.py",
+    "test_requestreply.py",
     "test_ping.py",
     "test_sources.py",
 }

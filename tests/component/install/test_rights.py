@@ -42,6 +42,7 @@ from hearth.knative.resources import (
     PARALLELS,
     PINGSOURCES,
     PODAUTOSCALERS,
+    REQUESTREPLIES,
     REVISIONS,
     ROUTES,
     SEQUENCES,
@@ -437,6 +438,13 @@ async def _has_token(hearth: Hearth, account: str) -> bool:
     return any((each.resource, each.name) == ("serviceaccounts/token", account) for each in asked)
 
 
+async def _ask(hearth: Hearth) -> None:
+    """An address whose answers are replies."""
+    broker = {"apiVersion": BROKERS.api_version, "kind": BROKERS.kind, "name": "b"}
+    await hearth.make(REQUESTREPLIES, "r", {"brokerRef": broker})
+    await hearth.ready(REQUESTREPLIES, "r")
+
+
 async def _bind(hearth: Hearth) -> None:
     """Workloads of each kind that are told where to send, and no more."""
     pods = {"selector": {"matchLabels": {"a": "b"}}, "template": _pods("Always")}
@@ -547,6 +555,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _map(hearth)
             await _send(hearth)
             await _subscribe(hearth)
+            await _ask(hearth)
             await _authenticate(hearth)
             await _bind(hearth)
             await _tick(hearth)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eventing.runtime.places import BROKER, CHANNEL, BadPath, Place, place_of
+from eventing.runtime.places import BROKER, CHANNEL, REQUEST_REPLY, BadPath, Place, place_of
 
 CHANNEL_HOST = b"c-kn-channel.ns.svc.cluster.local"
 
@@ -19,6 +19,8 @@ CHANNEL_HOST = b"c-kn-channel.ns.svc.cluster.local"
         (b"p-kn-parallel-0-kn-channel.ns.svc", b"", Place(CHANNEL, "ns", "p-kn-parallel-0")),
         (b"c-kn-channel.example.com", b"/ns/b", Place(BROKER, "ns", "b")),
         (b"-kn-channel.ns.svc", b"/ns/b", Place(BROKER, "ns", "b")),
+        (b"", b"/requestreplies/ns/r/", Place(REQUEST_REPLY, "ns", "r")),
+        (b"", b"/requestreplies/r", Place(BROKER, "requestreplies", "r")),
     ],
 )
 def test_places(authority: bytes, target: bytes, place: Place) -> None:
@@ -27,7 +29,15 @@ def test_places(authority: bytes, target: bytes, place: Place) -> None:
 
 @pytest.mark.parametrize(
     ("target", "status"),
-    [(b"/", 404), (b"", 404), (b"/b", 400), (b"/ns/b/c", 400), (b"/ns//", 400), (b"//b", 400)],
+    [
+        (b"/", 404),
+        (b"", 404),
+        (b"/b", 400),
+        (b"/ns/b/c", 400),
+        (b"/ns//", 400),
+        (b"/requestreplies//r", 400),
+        (b"//b", 400),
+    ],
 )
 def test_what_names_no_place(target: bytes, status: int) -> None:
     with pytest.raises(BadPath) as caught:

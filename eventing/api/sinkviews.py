@@ -1,0 +1,20 @@
+"""Kinds that the broker process serves without a log: their sources and their addresses. Pure.
+
+Their addresses are paths of the ingress; those of Brokers have one part less.
+"""
+
+from __future__ import annotations
+
+from hearth.knative.resources import EVENTTRANSFORMS, JOBSINKS, REQUESTREPLIES
+from hearth.kube.controllerspec import Source
+from hearth.kube.meta import Object, name, namespace
+from hearth.kube.resources import Resource
+
+REQUESTREPLY_SOURCE = Source(REQUESTREPLIES)
+JOBSINK_SOURCE = Source(JOBSINKS)
+EVENTTRANSFORM_SOURCE = Source(EVENTTRANSFORMS)
+
+
+def url_of(ingress_url: str, resource: Resource, obj: Object) -> str:
+    """Return where events for an object are sent to."""
+    return f"{ingress_url}/{resource.plural}/{namespace(obj)}/{name(obj)}"
