@@ -132,6 +132,11 @@ class Addressable:
             subscription.observe(observer)
 
     @property
+    def log(self) -> EventLog:
+        """Where its events are."""
+        return self._log
+
+    @property
     def subscriptions(self) -> Collection[Subscription]:
         """All that are open."""
         return self._subscriptions.values()

@@ -22,11 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Protocol
 
-from activator.http.context import ServerContext, ServerLimits
-from activator.http.events import CONTINUE, Handler, Peer, Refusal, ResponseHead, ServerStream
-from activator.http.fields import Trailers
-from activator.http.h1.requests import FramingLimits
-from activator.http.server import HttpServer
+from activator.http.events import Handler, Peer, Refusal, ResponseHead, ServerStream
 from activator.http.timers import Timers
 from eventing.codec import CodecError, Event, decode
 from eventing.codec.binary import Header
@@ -38,6 +34,7 @@ from eventing.runtime.config import IngressLimits
 from eventing.runtime.intake import prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.places import BROKER, BadPath, Place, place_of
+from eventing.runtime.wholerequests import ANSWERED, WholeRequest, server_of
 from hearth.kube.clock import Clock, wall_clock
 
 log = logging.getLogger(__name__)
@@ -96,13 +93,7 @@ class Ingress:
         self._exchanges = exchanges
         self._clock = clock
         self._too_large = answer(413, f"events of more than {limits.event_bytes} bytes are refused")
-        framing = FramingLimits(head_octets=limits.header_bytes, fields=limits.headers)
-        server = ServerLimits(
-            framing=framing,
-            pipelined=limits.pipelined,
-            keep_alive_seconds=limits.idle_seconds,
-        )
-        self._server = HttpServer(ServerContext(self.timers, server, refuse=_refuse, lowers=True))
+        self._server = server_of(self.timers, limits, refuse=_refuse)
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port."""
@@ -126,10 +117,10 @@ class Ingress:
         elif head.length > self.limits.event_bytes:
             stream.send_head(self._too_large, True)
         else:
-            return _Request(self, stream)
-        return _ANSWERED
+            return WholeRequest(self, stream)
+        return ANSWERED
 
-    def receive(self, request: _Request, body: bytes) -> None:
+    def receive(self, request: WholeRequest, body: bytes) -> None:
         """Take in the events of a whole POST; it is answered now or when they are durable."""
         try:
             self._receive(request, body)
@@ -147,7 +138,7 @@ class Ingress:
             log.exception("a request failed")
             request.answer(answer(500, "internal error", closes=True))
 
-    def _receive(self, request: _Request, body: bytes) -> None:
+    def _receive(self, request: WholeRequest, body: bytes) -> None:
         head = request.stream.head
         headers = head.fields
         events = decode(headers, body)
@@ -179,12 +170,16 @@ class Ingress:
         if self._guard is not None and self._guard.is_shut:
             self._guard.check(place, headers, events)
 
-    def refuse_size(self, request: _Request) -> None:
+    def refuse_size(self, request: WholeRequest) -> None:
         """Answer a body that has grown too large."""
         request.answer(self._too_large)
 
+    def too_slow(self) -> ResponseHead:
+        """Return the answer to a request that does not become whole."""
+        return _TOO_SLOW
 
-def _append(intake: Intake, events: Sequence[RenderedEvent], request: _Request) -> None:
+
+def _append(intake: Intake, events: Sequence[RenderedEvent], request: WholeRequest) -> None:
     """Answer once all events of a request are durable (more than one only in a batch)."""
     started = monotonic()
 
@@ -210,82 +205,3 @@ def _answer_to_other(method: bytes, target: bytes) -> ResponseHead:
 def _refuse(refused: Refusal) -> ResponseHead:
     """Answer what is no request that could be read."""
     return answer(refused.status, refused.text, refused.fields, closes=refused.closes)
-
-
-class _Request:
-    """One POST: collects its body, then waits for its answer."""
-
-    __slots__ = ("_due", "_ingress", "_is_over", "_pieces", "_size", "stream")
-
-    def __init__(self, ingress: Ingress, stream: ServerStream) -> None:
-        self.stream = stream
-        self._ingress = ingress
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._is_over = False
-        self._due = 0.0
-        if stream.is_whole:
-            ingress.receive(self, stream.head.body)
-            return
-        if stream.head.expects_continue:
-            stream.send_informational(CONTINUE)
-        self._due = ingress.timers.clock() + ingress.limits.request_seconds
-        stream.watch(self._due)
-
-    def answer(self, head: ResponseHead) -> None:
-        """Answer, unless it is answered or nobody is there any more."""
-        if not self._is_over:
-            self._is_over = True
-            self.stream.send_head(head, True)
-
-    def on_body(self, data: bytes) -> None:
-        """Keep a piece of the body."""
-        self._size += len(data)
-        if self._size > self._ingress.limits.event_bytes:
-            self._pieces.clear()
-            self._ingress.refuse_size(self)
-        else:
-            self._pieces.append(data)
-
-    def on_end(self, trailers: Trailers) -> None:
-        """Take the request in."""
-        pieces = self._pieces
-        self._ingress.receive(self, pieces[0] if len(pieces) == 1 else b"".join(pieces))
-
-    def on_reset(self, refusal: Refusal | None) -> None:
-        """Forget it; events that are being written stay accepted, as far as anybody knows."""
-        self._is_over = True
-
-    def on_window(self, is_open: bool) -> None:
-        """Answers are small."""
-
-    def on_deadline(self, now: float) -> None:
-        """End a request that does not become whole."""
-        if self.stream.is_whole:
-            return
-        if now >= self._due:
-            self.answer(_TOO_SLOW)
-        else:
-            self.stream.watch(self._due)
-
-
-class _Answered:
-    """Hears nothing more of a request that is answered already."""
-
-    def on_body(self, data: bytes) -> None:
-        """Never called."""
-
-    def on_end(self, trailers: Trailers) -> None:
-        """Never called."""
-
-    def on_reset(self, refusal: Refusal | None) -> None:
-        """Never called."""
-
-    def on_window(self, is_open: bool) -> None:
-        """Never called."""
-
-    def on_deadline(self, now: float) -> None:
-        """Never called."""
-
-
-_ANSWERED = _Answered()

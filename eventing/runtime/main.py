@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from eventing.engines.classes import ENGINES, EngineFactory, Engines, EnginesCon
 from eventing.runtime.access.bearers import Bearers
 from eventing.runtime.access.gate import Gate
 from eventing.runtime.accounting import MemoryBudget
+from eventing.runtime.admin.questions import Questions
+from eventing.runtime.admin.server import Admin
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import RuntimeLimits
@@ -39,6 +42,18 @@ from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
 from hearth.kube.resources import CONFIGMAPS
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AdminConfig:
+    """Where questions about events are answered, and who may ask."""
+
+    host: str
+    port: int
+    token: Callable[[], Awaitable[str]]
+    """Returns what those show who may ask; nobody is answered before."""
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerConfig:
@@ -51,6 +66,8 @@ class BrokerConfig:
     gateway_address: Address | None = None
     """The activator's internal listener, which in-cluster hosts are reached through."""
     limits: RuntimeLimits = field(default_factory=RuntimeLimits)
+    admin: AdminConfig | None = None
+    """Where questions about events are answered; nowhere where it is None."""
     drain_delay_seconds: float = 0.0
     """How long events are taken in at the end, till no producer is sent here any more."""
 
@@ -142,9 +159,24 @@ async def _run(
             group.create_task(deliveries.run(), name="delivery-timeouts")
             group.create_task(manager.run(plane.synced), name=manager.name)
             await plane.opened()
+            if config.admin is not None and dispatches:
+                questions = Questions(logs, address=f"{config.host}:{config.port}")
+                group.create_task(_answer(config.admin, questions), name="admin")
             if Role.INGRESS in role:
                 await _listen(config, plane, gate, stack)
             ready()
+
+
+async def _answer(config: AdminConfig, questions: Questions) -> None:
+    """Answer questions, until cancelled. Deliveries wait for nothing of this."""
+    admin = Admin(questions, token=await config.token())
+    try:
+        await admin.start(config.host, config.port)
+        await asyncio.Event().wait()
+    except OSError as error:
+        log.error("questions about events are not answered", extra={"error": str(error)})
+    finally:
+        await admin.stop()
 
 
 def _follow_settings(manager: Manager, logs: OpenLogs, gate: Gate) -> None:

@@ -75,6 +75,11 @@ class OpenLogs:
         for opened in self._open.values():
             opened.addressable.observe(opened.journeys.recorder if observed else None)
 
+    @property
+    def observed(self) -> bool:
+        """Whether the journeys of events are kept."""
+        return self._observed
+
     def places(self) -> list[Place]:
         """Return all that is open."""
         return list(self._open)

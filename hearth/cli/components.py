@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from hearth.cli.settings import Settings
 from hearth.process import Main, Ready
 
-_SERVING = "knative-serving"
+_SERVING, EVENTING = "knative-serving", "knative-eventing"
 _WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
 _BROKER_HOST = "broker-ingress.knative-eventing.svc"
 _STATS_SECRET = "hearth-stats"
+ADMIN_SECRET = "hearth-event-admin"
+"""In the namespace of eventing: the token of those who ask the broker about events."""
 CONTROL_USER = f"system:serviceaccount:{_SERVING}:hearth-control"
 """By which name API servers know the component that makes objects of our own kinds."""
 
@@ -108,11 +110,18 @@ def _broker(settings: Settings, name: str) -> Main:
         "broker-ingress": main.run_ingress,
         "broker-dispatcher": main.run_dispatcher,
     }
+
+    async def token() -> str:
+        if settings.replica is None or settings.broker_admin_token:
+            return settings.broker_admin_token
+        return await _secret_token(settings, (EVENTING, ADMIN_SECRET), makes=True)
+
     config = main.BrokerConfig(
         kubeconfig=settings.kubeconfig,
         engines=EnginesConfig(settings.data_dir / "broker"),
         host=settings.host,
         port=settings.broker_port,
+        admin=main.AdminConfig(settings.control_host, settings.broker_admin_port, token),
         # Pods resolve in-cluster names by DNS; a machine has none, and asks the gateway itself.
         gateway_address=None if settings.replica else (settings.host, settings.internal_port),
         drain_delay_seconds=settings.drain_delay_seconds,
@@ -148,11 +157,15 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
 async def _stats_token(settings: Settings, *, makes: bool) -> str:
     if settings.replica is None or settings.stats_token:
         return settings.stats_token
+    return await _secret_token(settings, (_SERVING, _STATS_SECRET), makes=makes)
+
+
+async def _secret_token(settings: Settings, secret: tuple[str, str], *, makes: bool) -> str:
     from hearth.kube.client import KubeClient
     from hearth.kube.keptfiles import shared_token
 
     async with KubeClient.from_kubeconfig(settings.kubeconfig) as client:
-        return await shared_token(client, (_SERVING, _STATS_SECRET), makes=makes)
+        return await shared_token(client, secret, makes=makes)
 
 
 def together(*mains: Main) -> Main:

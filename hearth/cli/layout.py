@@ -15,7 +15,14 @@ COMPONENTS = ("api", "cluster", "control", "activator", "broker")
 HEARTH_IMAGE = "hearth.dev/hearth"
 """What pods of adapters run on one machine: the program itself, with the rights of its owner."""
 _OPTIONS = {"gateway": "--port", "api": "--api-port"}
-_INTERNAL = ("internal", "webhook", "stats", "broker", *(f"metrics-{c}" for c in COMPONENTS))
+_INTERNAL = (
+    "internal",
+    "webhook",
+    "stats",
+    "broker",
+    "broker-admin",
+    *(f"metrics-{c}" for c in COMPONENTS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,7 @@ class Layout:
     ports: dict[str, int]
     """By purpose: ``gateway``, ``api``, internal listeners, ``metrics-COMPONENT`` for each."""
     stats_token: str
+    broker_admin_token: str
 
     @property
     def port(self) -> int:
@@ -69,7 +77,13 @@ def prepare_layout(data_dir: Path, *, host: str, port: int, api_port: int) -> La
         is_free=lambda number: _is_free(host, number),
         any_free=lambda: _any_free(host),
     )
-    return Layout(data_dir, host, ports, stats_token=secrets.token_urlsafe(24))
+    return Layout(
+        data_dir,
+        host,
+        ports,
+        stats_token=secrets.token_urlsafe(24),
+        broker_admin_token=secrets.token_urlsafe(24),
+    )
 
 
 def choose_ports(

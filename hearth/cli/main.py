@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-from hearth.cli import names
 from hearth.cli.errors import UserError
+from hearth.cli.eventcommands import event_app
+from hearth.cli.options import ClusterOrHere, DataDir, Kubeconfig, Name, Namespace, folder_of
 
 app = typer.Typer(
     name="hearth",
@@ -24,21 +25,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 image_app = typer.Typer(help="What image names mean on this machine.", no_args_is_help=True)
-event_app = typer.Typer(help="Send CloudEvents.", no_args_is_help=True)
 app.add_typer(image_app, name="image")
 app.add_typer(event_app, name="event")
 migrate_app = typer.Typer(help="Come over from Knative.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")
-
-Name = Annotated[
-    str, typer.Option(envvar="HEARTH_NAME", help="Which Hearth, where several run side by side.")
-]
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="HEARTH_DATA_DIR", help="State folder. Default: one for each --name in your home."
-    ),
-]
 
 
 class Component(enum.StrEnum):
@@ -50,20 +40,6 @@ class Component(enum.StrEnum):
     BROKER_INGRESS = "broker-ingress"
     BROKER_DISPATCHER = "broker-dispatcher"
     PINGSOURCE = "pingsource"
-
-
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace.")]
-
-Kubeconfig = Annotated[
-    Path | None, typer.Option(help="Of the cluster. Default: KUBECONFIG, ~/.kube/config.")
-]
-ClusterOrHere = Annotated[
-    Path | None, typer.Option("--kubeconfig", help="Of a cluster, instead of this machine.")
-]
-
-
-def _folder(data_dir: Path | None, name: str) -> Path:
-    return data_dir.expanduser().absolute() if data_dir else names.data_dir_of(name)
 
 
 @app.command()
@@ -82,7 +58,7 @@ def up(
     from hearth.cli.up import UpOptions, up
 
     options = UpOptions(
-        data_dir=_folder(data_dir, name),
+        data_dir=folder_of(data_dir, name),
         name=name,
         host=host,
         port=port,
@@ -98,7 +74,7 @@ def down(name: Name = "default", data_dir: DataDir = None) -> None:
     """Stop Hearth; what is stored stays."""
     from hearth.cli.lifecycle import down
 
-    down(_folder(data_dir, name))
+    down(folder_of(data_dir, name))
 
 
 @app.command()
@@ -110,7 +86,7 @@ def reset(
     """Stop Hearth and delete everything it stored."""
     from hearth.cli.lifecycle import reset
 
-    folder = _folder(data_dir, name)
+    folder = folder_of(data_dir, name)
     if not yes:
         typer.confirm(f"Delete {folder} with every object, log and event in it?", abort=True)
     reset(folder)
@@ -132,7 +108,7 @@ def status(
 
     if kubeconfig is not None:
         raise typer.Exit(show_cluster_status(kubeconfig, output))
-    raise typer.Exit(show_status(_folder(data_dir, name), output))
+    raise typer.Exit(show_status(folder_of(data_dir, name), output))
 
 
 @app.command()
@@ -150,7 +126,7 @@ def logs(
     from hearth.cli.logs import LogOptions, print_logs
 
     options = LogOptions(service=service, namespace=namespace, follow=follow, tail=tail)
-    raise typer.Exit(print_logs(access_of_either(kubeconfig, _folder(data_dir, name)), options))
+    raise typer.Exit(print_logs(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
 
 
 @app.command()
@@ -163,7 +139,7 @@ def build(
     """Make an image name stand for the application in a folder."""
     from hearth.cli.images import build_image
 
-    build_image(_folder(data_dir, name), folder, tag)
+    build_image(folder_of(data_dir, name), folder, tag)
 
 
 @image_app.command(
@@ -184,7 +160,7 @@ def image_add(
     from hearth.cli.images import add_image
 
     add_image(
-        _folder(data_dir, name), image, context.args, env=env or [], workdir=workdir or Path.cwd()
+        folder_of(data_dir, name), image, context.args, env=env or [], workdir=workdir or Path.cwd()
     )
 
 
@@ -197,7 +173,7 @@ def image_list(
     """List the known images."""
     from hearth.cli.images import list_images
 
-    list_images(_folder(data_dir, name), output)
+    list_images(folder_of(data_dir, name), output)
 
 
 @image_app.command("rm")
@@ -209,43 +185,7 @@ def image_rm(
     """Forget an image; pods that run go on."""
     from hearth.cli.images import remove_image
 
-    remove_image(_folder(data_dir, name), image)
-
-
-@event_app.command("send")
-def event_send(
-    to: Annotated[
-        str, typer.Option(help="broker NAME, NAMESPACE/NAME, or a URL.", show_default=True)
-    ] = "default",
-    type: Annotated[str, typer.Option(help="Attribute type.")] = "dev.hearth.event",
-    source: Annotated[str, typer.Option(help="Attribute source.")] = "hearth/cli",
-    id: Annotated[str | None, typer.Option(help="Attribute id; a fresh one by default.")] = None,
-    subject: Annotated[str | None, typer.Option(help="Attribute subject.")] = None,
-    data: Annotated[str, typer.Option(help="JSON, text, or @FILE.")] = "{}",
-    content_type: Annotated[str | None, typer.Option(help="Media type of the data.")] = None,
-    extension: Annotated[
-        list[str] | None, typer.Option("--extension", "-e", help="NAME=VALUE, repeatable.")
-    ] = None,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Send one CloudEvent to a broker or a URL, and say what came of it."""
-    from hearth.cli.events import EventOptions, send
-
-    options = EventOptions(
-        to=to,
-        type=type,
-        source=source,
-        id=id,
-        subject=subject,
-        data=data,
-        content_type=content_type,
-        extensions=extension or [],
-        namespace=namespace,
-    )
-    raise typer.Exit(send(_folder(data_dir, name), kubeconfig, options))
+    remove_image(folder_of(data_dir, name), image)
 
 
 @app.command()

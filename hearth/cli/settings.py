@@ -51,10 +51,14 @@ class Settings:
     eventing_webhook_port: int = 8444
     stats_port: int = 8088
     broker_port: int = 8080
+    broker_admin_port: int = 9092
+    """Where questions about events are answered (``hearth event trace``)."""
     external_port: int = 80
     """The gateway's port as URLs show it."""
     stats_token: str = ""
     """What lets activators in to the autoscaler; empty: the one that the Secret holds."""
+    broker_admin_token: str = ""
+    """What those show who ask; empty: what the Secret holds."""
     broker_url: str = ""
     """What addresses of Brokers begin with; empty: that of their Service in the cluster."""
     image: str = "hearth"

@@ -271,11 +271,12 @@ class KubeClient:
         body: Any = None,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        fields: Mapping[str, str] | None = None,
     ) -> Object:
-        """One request; the decoded answer, or an ``ApiError``."""
+        """One request; the decoded answer, or an ``ApiError``. ``fields`` are further headers."""
         content = None if body is None else (content_type, orjson.dumps(body))
         try:
-            async with self._asked(method, path, query, content=content) as response:
+            async with self._asked(method, path, query, content=content, fields=fields) as response:
                 payload = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(self._server, error) from error
@@ -295,6 +296,7 @@ class KubeClient:
         query: Mapping[str, str] | None,
         *,
         content: tuple[str, bytes] | None = None,
+        fields: Mapping[str, str] | None = None,
         timeout: aiohttp.ClientTimeout | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Yield the answer; one that only says when to come back is obeyed, not shown.
@@ -302,7 +304,9 @@ class KubeClient:
         Credentials that renew themselves are shown anew, once, where they are refused.
         """
         options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
-        headers = options["headers"] = {} if content is None else {"Content-Type": content[0]}
+        headers = options["headers"] = dict(fields or {})
+        if content is not None:
+            headers["Content-Type"] = content[0]
         if self._server_name is not None:
             options["server_hostname"] = self._server_name
         shown = None

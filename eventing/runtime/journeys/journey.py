@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from eventing.runtime.journeys.records import (
     REPLIED,
     ROUTED,
     Position,
+    all_notes,
     mentions,
     notes_of,
     tells_of,
@@ -78,6 +79,8 @@ class Leg:
         last = tries[-1]
         if last.follows == "done":
             return DEAD_LETTER if last.hop == DEAD_LETTER else "delivered"
+        if last.follows == REPLY and any(not each.url for each in self.answers):
+            return "delivered"  # it is durable when it is told of
         return _WAITING if last.follows in (REPLY, DEAD_LETTER) else last.follows
 
 
@@ -123,16 +126,18 @@ def _is_wanted(attributes: Mapping[str, str], wanted: set[EventName]) -> bool:
     )
 
 
-def journeys_at(batches: Iterable[bytes], positions: Iterable[Position]) -> dict[Position, Journey]:
-    """Return the journeys of the events that lie there, as far as there are notes of them."""
-    wanted = set(positions)
+def journeys_at(batches: Iterable[bytes], positions: Collection[str]) -> dict[str, Journey]:
+    """Return the journeys of the events that lie there, as far as there are notes of them.
+
+    By the texts of their positions.
+    """
     found: dict[Position, Journey] = {}
-    for note in (note for batch in batches for note in notes_of(batch)):
-        if note[0] == ROUTED and note[1] in wanted:
+    for note in all_notes(batches):
+        if note[0] == ROUTED and str(note[1]) in positions:
             found[note[1]] = _begun(note)
         elif note[0] != ROUTED and note[1] in found:
             _add(found[note[1]], note)
-    return found
+    return {str(position): journey for position, journey in found.items()}
 
 
 def _begun(note: Sequence[Any]) -> Journey:

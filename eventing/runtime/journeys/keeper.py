@@ -21,6 +21,11 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+Batches = Callable[[], Iterator[bytes]]
+"""Goes through all batches from the oldest; may be called again."""
+
+Question = Callable[[Batches], T]
+
 _COMPLAINT_SECONDS = 60.0
 
 
@@ -50,12 +55,12 @@ class LogJourneys:
                 self._complained_at = monotonic()
                 log.warning("journeys of events cannot be written", extra={"error": str(error)})
 
-    async def ask(self, question: Callable[[Iterator[bytes]], T]) -> T:
-        """Answer a question about all batches, those included that are noted but not written."""
+    async def ask(self, question: Question[T]) -> T:
+        """Answer a question about all batches, in another thread, unwritten notes included."""
         self.flush()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, lambda: None)
-        return await asyncio.to_thread(lambda: question(self._files.batches()))
+        return await asyncio.to_thread(lambda: question(self._files.batches))
 
     def close(self) -> None:
         """Write what was noted; nothing is noted afterwards."""

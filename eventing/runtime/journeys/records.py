@@ -63,7 +63,7 @@ def tells_of(batch: bytes, positions: Collection[Position]) -> bool:
     )
 
 
-def all_notes(batches: Iterator[bytes]) -> Iterator[list[Any]]:
+def all_notes(batches: Iterable[bytes]) -> Iterator[list[Any]]:
     """Yield the notes of batches, one after the other."""
     for batch in batches:
         yield from notes_of(batch)

@@ -47,6 +47,7 @@ def refusal(*arguments: str, data_dir: Path | None = None) -> str:
 COMMANDS = [
     *(["up"], ["down"], ["reset"], ["status"], ["logs"], ["build"], ["demo"], ["version"]),
     *(["image", "add"], ["image", "list"], ["image", "rm"], ["event", "send"]),
+    *(["event", what] for what in ("trace", "list", "dead-letters", "graph")),
     *(["install"], ["uninstall"], ["migrate", "check"], ["run"]),
 ]
 
@@ -117,7 +118,7 @@ def test_reset_leaves_other_folders_alone(folder: Path) -> None:
 
 
 def test_commands_that_need_a_hearth_say_how_to_start_one(folder: Path) -> None:
-    for command in (["logs", "hello"], ["event", "send"]):
+    for command in (["logs", "hello"], ["event", "send"], ["event", "trace", "1"]):
         assert "start one with `hearth up`" in refusal(*command, data_dir=folder)
 
 

@@ -27,6 +27,13 @@ HEADERS = {
 }
 
 
+TOKEN = "those who know it may ask"
+
+
+async def _token():
+    return TOKEN
+
+
 @contextlib.asynccontextmanager
 async def running(make):
     """A main module's ``run`` as a task, ready when the context is entered."""
@@ -46,10 +53,17 @@ async def running(make):
 
 
 def free_port():
+    [port] = free_ports(1)
+    return port
+
+
+def free_ports(count):
+    """Ports that are free, each another one."""
     import socket
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in taken]
 
 
 @dataclass
@@ -59,11 +73,27 @@ class Cluster:
     kubeconfig: Path
     folder: Path
     port: int
+    admin_port: int
 
     def broker_config(self):
         return broker.BrokerConfig(
-            self.kubeconfig, EnginesConfig(self.folder / "broker"), port=self.port
+            self.kubeconfig,
+            EnginesConfig(self.folder / "broker"),
+            port=self.port,
+            admin=broker.AdminConfig("127.0.0.1", self.admin_port, _token),
         )
+
+    async def ask(self, path, *, token=TOKEN, **query):
+        """What the broker process answers about events, and with which status."""
+        url = f"http://127.0.0.1:{self.admin_port}{path}"
+        shown = {"X-Hearth-Token": token} if token else {}
+        async with self.session.get(url, params=query, headers=shown) as answer:
+            return answer.status, await answer.json()
+
+    async def told(self, path, **query):
+        status, found = await self.ask(path, **query)
+        assert status == 200, found
+        return found
 
     async def until(self, resource, name, condition, seconds=10):
         """Waits for a condition of an object; tells its state when it does not come."""
@@ -136,12 +166,12 @@ def condition(obj, kind="Ready"):
 async def cluster(
     folder, *, with_broker=True, factories=ENGINES, make_config=lambda found: found.broker_config()
 ):
-    port = free_port()
+    port, admin_port = free_ports(2)
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(running_apiserver(folder / "api"))
         client = await stack.enter_async_context(KubeClient.from_kubeconfig(server.kubeconfig))
         session = await stack.enter_async_context(ClientSession())
-        found = Cluster(client, session, server.kubeconfig, folder, port)
+        found = Cluster(client, session, server.kubeconfig, folder, port, admin_port)
         config = control.EventingConfig(
             server.kubeconfig,
             broker_url=f"http://127.0.0.1:{port}",

@@ -9,6 +9,7 @@ import uvloop
 
 _UVLOOP_ALONE = {
     "test_access.py",
+    "test_admin.py",
     "test_channels.py",
     "test_control.py",
     "test_flows.py",

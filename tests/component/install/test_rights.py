@@ -90,6 +90,7 @@ PORTS = (
     "EVENTING_WEBHOOK",
     "STATS",
     "BROKER",
+    "BROKER_ADMIN",
 )
 NOT_ASKED = {
     # An admission plugin that the one-machine API server does not have asks for these

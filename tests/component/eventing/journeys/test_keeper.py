@@ -24,7 +24,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[Journeys]:
 
 
 async def found(log: LogJourneys, event_id: str) -> list[Journey]:
-    return await log.ask(lambda batches: journeys_of(batches, [EventName(event_id)]))
+    return await log.ask(lambda batches: journeys_of(batches(), [EventName(event_id)]))
 
 
 def note(log: LogJourneys, numbers: Iterator[int] | range) -> None:

@@ -11,7 +11,7 @@ from hearth.cli.layout import Layout
 
 
 def told(port: int = 8080, *, options: str = "", is_detached: bool = True) -> str:
-    layout = Layout(Path("/s p/h"), "127.0.0.1", {"gateway": port, "api": 6443}, "token")
+    layout = Layout(Path("/s p/h"), "127.0.0.1", {"gateway": port, "api": 6443}, "token", "other")
     return banner(
         layout,
         seconds=0.84,

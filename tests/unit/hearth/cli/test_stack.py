@@ -18,7 +18,9 @@ def a_layout() -> Layout:
         is_free=lambda _: True,
         any_free=lambda: next(free),
     )
-    return Layout(Path("/nowhere"), "127.0.0.1", ports, stats_token="token")
+    return Layout(
+        Path("/nowhere"), "127.0.0.1", ports, stats_token="token", broker_admin_token="other"
+    )
 
 
 def test_every_component_has_metrics_and_starts_after_the_api() -> None:

@@ -1,0 +1,184 @@
+"""The listener of the admin interface: who may ask, and questions as requests.
+
+==========================  ========================================================================
+request                     answer (JSON)
+==========================  ========================================================================
+``GET /events``             the newest events of a log (``broker`` or ``channel``, ``limit``), or
+                            those since (``since``, ``seen``, ``wait`` seconds)
+``GET /trace?id=``          the journeys of an event and of what answered it
+``GET /failures``           events that subscribers did not take (``broker`` or ``channel``)
+``GET /graph?seconds=``     what flowed where
+==========================  ========================================================================
+
+Whoever asks shows the token in ``X-Hearth-Token``: the API server, which passes requests on to a
+pod, keeps ``Authorization`` for itself. What is wrong is told as Kubernetes tells it, by a Status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import parse_qsl
+
+import orjson
+
+from activator.http.events import Handler, Peer, Refusal, ResponseHead, ServerStream
+from activator.http.timers import Timers
+from eventing.runtime.admin.begin import seconds_of
+from eventing.runtime.admin.questions import NotThere, Questions, Since
+from eventing.runtime.admin.shapes import Json
+from eventing.runtime.config import KIB, IngressLimits
+from eventing.runtime.places import BROKER, CHANNEL, Place
+from eventing.runtime.wholerequests import ANSWERED, WholeRequest, server_of
+
+log = logging.getLogger(__name__)
+
+TOKEN_FIELD = b"x-hearth-token"
+_LIMITS = IngressLimits(event_bytes=64 * KIB, pipelined=4, request_seconds=10.0)
+_MOST_EVENTS = 10_000
+_LONGEST_WAIT_SECONDS = 30.0
+
+Query = Mapping[str, str]
+Ask = Callable[[Query], Awaitable[Json]]
+
+
+class Admin:
+    """Answers those who know the token."""
+
+    def __init__(self, questions: Questions, *, token: str) -> None:
+        self.limits = _LIMITS
+        self.timers = Timers()
+        self._questions = questions
+        self._token = token.encode()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server = server_of(self.timers, _LIMITS, refuse=_refuse)
+        self._routes: Mapping[tuple[bytes, str], Ask] = {
+            (b"GET", "/events"): self._events,
+            (b"GET", "/trace"): self._trace,
+            (b"GET", "/failures"): self._failures,
+            (b"GET", "/graph"): self._graph,
+        }
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; return the port."""
+        _, port = await self._server.listen(host, port, self._session)
+        return port
+
+    async def stop(self) -> None:
+        """Listen no more; whoever waits for an answer waits in vain."""
+        for task in list(self._tasks):
+            task.cancel()
+        await self._server.drain(0.0)
+
+    def _session(self, _peer: Peer) -> Admin:
+        return self
+
+    # -- requests ----------------------------------------------------------------------------------
+
+    def request(self, stream: ServerStream) -> Handler:
+        """Take a request whose head has come."""
+        given = dict(stream.head.fields).get(TOKEN_FIELD, b"")
+        if not hmac.compare_digest(given, self._token):
+            # Not 401: a client of the API server would think of its own credentials.
+            stream.send_head(failed(403, "only those who show its token are answered"), True)
+            return ANSWERED
+        return WholeRequest(self, stream)
+
+    def receive(self, request: WholeRequest, body: bytes) -> None:
+        """Answer a whole request in a task."""
+        task = asyncio.create_task(self._answer(request, body), name="admin-request")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def refuse_size(self, request: WholeRequest) -> None:
+        """Answer a body that has grown too large."""
+        request.answer(failed(413, "the request is too large"))
+
+    def too_slow(self) -> ResponseHead:
+        """Return the answer to a request that does not become whole."""
+        return failed(408, "the request does not become whole", closes=True)
+
+    async def _answer(self, request: WholeRequest, body: bytes) -> None:
+        head = request.stream.head
+        path, _, query = head.target.decode("latin-1").partition("?")
+        ask = self._routes.get((head.method, path))
+        if ask is None:
+            request.answer(failed(404, f"there is no {path} to {head.method.decode('latin-1')}"))
+            return
+        try:
+            given = dict(parse_qsl(query, keep_blank_values=True)) | _fields_of(body)
+            found = await ask(given)
+        except NotThere as error:
+            request.answer(failed(404, str(error)))
+        except ValueError as error:
+            request.answer(failed(400, str(error)))
+        except Exception:
+            log.exception("an admin request failed", extra={"path": path})
+            request.answer(failed(500, "internal error: the broker's log has it"))
+        else:
+            request.answer(answer(200, found))
+
+    # -- what there is to ask ----------------------------------------------------------------------
+
+    async def _events(self, query: Query) -> Json:
+        place, limit = _place(query), _number(query, "limit", 20, most=_MOST_EVENTS)
+        if "since" not in query:
+            return await self._questions.newest(place, limit)
+        seen = frozenset(filter(None, query.get("seen", "").split(",")))
+        since = Since(_number(query, "since", 0, most=2**63), seen)
+        wait = min(float(_number(query, "wait", 0, most=3600)), _LONGEST_WAIT_SECONDS)
+        return await self._questions.since(place, since, limit, wait)
+
+    async def _trace(self, query: Query) -> Json:
+        if not query.get("id"):
+            raise ValueError("which event? give its id")
+        return await self._questions.trace(query["id"])
+
+    async def _failures(self, query: Query) -> Json:
+        limit = _number(query, "limit", 20, most=_MOST_EVENTS)
+        named = "broker" in query or "channel" in query
+        return await self._questions.failures([_place(query)] if named else None, limit)
+
+    async def _graph(self, query: Query) -> Json:
+        return await self._questions.graph(seconds_of(query.get("since", "10m")))
+
+
+def answer(status: int, told: Json, *, closes: bool = False) -> ResponseHead:
+    """Return a whole answer of JSON."""
+    fields = ((b"content-type", b"application/json"),)
+    return ResponseHead.of(status, fields, orjson.dumps(told), closes=closes)
+
+
+def failed(status: int, message: str, *, closes: bool = False) -> ResponseHead:
+    """Return an answer that says what is wrong."""
+    told = {"kind": "Status", "apiVersion": "v1", "status": "Failure"}
+    return answer(status, {**told, "message": message, "code": status}, closes=closes)
+
+
+def _refuse(refusal: Refusal) -> ResponseHead:
+    return failed(refusal.status, refusal.text, closes=refusal.closes)
+
+
+def _fields_of(body: bytes) -> dict[str, str]:
+    """What a body says counts as if the query said it."""
+    found = orjson.loads(body) if body else {}
+    if not isinstance(found, dict):
+        raise ValueError("the body is no JSON object")
+    return {name: value if isinstance(value, str) else str(value) for name, value in found.items()}
+
+
+def _place(query: Query) -> Place:
+    kind = CHANNEL if "channel" in query else BROKER
+    namespace, slash, name = query.get(kind, "default/default").partition("/")
+    if not (slash and namespace and name):
+        raise ValueError(f"which {kind}? give NAMESPACE/NAME")
+    return Place(kind, namespace, name)
+
+
+def _number(query: Query, name: str, default: int, *, most: int) -> int:
+    text = query.get(name, str(default))
+    if not (text.isascii() and text.isdigit()) or int(text) > most:
+        raise ValueError(f"{name}={text}: a number from 0 to {most} is wanted")
+    return int(text)

@@ -1,0 +1,130 @@
+"""How commands reach the broker process to ask it about events.
+
+On one machine at its own port, with the token that ``hearth up`` has noted; in a cluster through
+the API server, which hands requests on to the pod, with the token that a Secret holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import http.client
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from hearth.cli.access import access
+from hearth.cli.components import ADMIN_SECRET, EVENTING
+from hearth.cli.errors import UserError
+from hearth.cli.state import running_state
+from hearth.kube.access import Access
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import ApiError, Forbidden, NotFound
+from hearth.kube.resources import SECRETS
+
+Json = dict[str, Any]
+
+_TOKEN_FIELD = "X-Hearth-Token"
+_SECONDS = 60.0
+_POD = "hearth-broker-0"
+_PORT = 9092
+
+
+def place_of(broker: str, channel: str | None, namespace: str) -> dict[str, str]:
+    """Return the query that names a broker or a channel."""
+    kind, name = ("broker", broker) if channel is None else ("channel", channel)
+    return {kind: name if "/" in name else f"{namespace}/{name}"}
+
+
+class BrokerProcess(ABC):
+    """The broker process of one machine or of a cluster."""
+
+    @staticmethod
+    def of(kubeconfig: Path | None, data_dir: Path) -> BrokerProcess:
+        """Return that of the cluster that a kubeconfig names; without one, the one here."""
+        return _Here(running_state(data_dir)) if kubeconfig is None else _There(access(kubeconfig))
+
+    def get(self, path: str, query: Mapping[str, str]) -> Json:
+        """Ask; raise UserError, which says what to do about it."""
+        return self._asked("GET", f"{path}?{urlencode(query)}", None)
+
+    def post(self, path: str, body: Json) -> Json:
+        """Have something done; raise UserError."""
+        return self._asked("POST", path, body)
+
+    @abstractmethod
+    def _asked(self, method: str, target: str, body: Json | None) -> Json: ...
+
+
+class _Here(BrokerProcess):
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        port, token = state["ports"].get("broker-admin"), state.get("brokerAdminToken")
+        if not port or not token:
+            raise UserError(
+                "this Hearth was started by an older version: `hearth down`, then `hearth up`"
+            )
+        self._port, self._token = int(port), str(token)
+
+    def _asked(self, method: str, target: str, body: Json | None) -> Json:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_SECONDS)
+        content = None if body is None else json.dumps(body)
+        try:
+            connection.request(method, target, content, {_TOKEN_FIELD: self._token})
+            answer = connection.getresponse()
+            told: Json = json.loads(answer.read())
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise UserError(
+                f"the broker process gives no answer ({error}): `hearth status` says how it is"
+            ) from error
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise UserError(str(told.get("message") or f"the broker answered {answer.status}"))
+        return told
+
+
+class _There(BrokerProcess):
+    def __init__(self, api: Access) -> None:
+        self._api = api
+
+    def _asked(self, method: str, target: str, body: Json | None) -> Json:
+        return asyncio.run(self._asked_there(method, target, body))
+
+    async def _asked_there(self, method: str, target: str, body: Json | None) -> Json:
+        path = f"/api/v1/namespaces/{EVENTING}/pods/{_POD}:{_PORT}/proxy{target}"
+        async with KubeClient(self._api, user_agent="hearth-event") as client:
+            fields = {_TOKEN_FIELD: await _token(client)}
+            try:
+                return await client.request(method, path, body=body, fields=fields)
+            except Forbidden as error:
+                raise _not_allowed(error) from error
+            except ApiError as error:
+                raise UserError(error.message) from error
+
+
+async def _token(client: KubeClient) -> str:
+    try:
+        secret = await client.get(SECRETS, ADMIN_SECRET, EVENTING)
+    except NotFound as error:
+        raise UserError(
+            f"there is no Secret {EVENTING}/{ADMIN_SECRET} in this cluster: is Hearth installed "
+            "(`hearth status --kubeconfig FILE`), and of this version?"
+        ) from error
+    except Forbidden as error:
+        raise _not_allowed(error) from error
+    except ApiError as error:
+        raise UserError(error.message) from error
+    token = (secret.get("data") or {}).get("token")
+    if not token:
+        raise UserError("the broker has not started yet: kubectl get pods -n knative-eventing")
+    return base64.b64decode(token).decode()
+
+
+def _not_allowed(error: Forbidden) -> UserError:
+    return UserError(
+        f"{error.message}. Questions about events take the Role {ADMIN_SECRET} of the namespace "
+        f"{EVENTING}: kubectl create rolebinding --namespace {EVENTING} --role {ADMIN_SECRET} ..."
+    )

@@ -1,0 +1,136 @@
+"""The commands below ``hearth event``: what may be typed. What they do is imported when called."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hearth.cli.options import ClusterOrHere, DataDir, Name, Namespace, folder_of
+
+event_app = typer.Typer(help="Send CloudEvents, and ask what became of them.", no_args_is_help=True)
+
+Broker = Annotated[str, typer.Option(help="broker NAME or NAMESPACE/NAME.")]
+Channel = Annotated[
+    str | None, typer.Option(help="channel NAME or NAMESPACE/NAME, instead of a broker.")
+]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="The newest ones, so many at most.")]
+TableOrJson = Annotated[str, typer.Option("--output", "-o", help="table or json.")]
+TextOrJson = Annotated[str, typer.Option("--output", "-o", help="text or json.")]
+
+
+@event_app.command("send")
+def event_send(
+    to: Annotated[
+        str, typer.Option(help="broker NAME, NAMESPACE/NAME, or a URL.", show_default=True)
+    ] = "default",
+    type: Annotated[str, typer.Option(help="Attribute type.")] = "dev.hearth.event",
+    source: Annotated[str, typer.Option(help="Attribute source.")] = "hearth/cli",
+    id: Annotated[str | None, typer.Option(help="Attribute id; a fresh one by default.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Attribute subject.")] = None,
+    data: Annotated[str, typer.Option(help="JSON, text, or @FILE.")] = "{}",
+    content_type: Annotated[str | None, typer.Option(help="Media type of the data.")] = None,
+    extension: Annotated[
+        list[str] | None, typer.Option("--extension", "-e", help="NAME=VALUE, repeatable.")
+    ] = None,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Send one CloudEvent to a broker or a URL, and say what came of it."""
+    from hearth.cli.events import EventOptions, send
+
+    options = EventOptions(
+        to=to,
+        type=type,
+        source=source,
+        id=id,
+        subject=subject,
+        data=data,
+        content_type=content_type,
+        extensions=extension or [],
+        namespace=namespace,
+    )
+    raise typer.Exit(send(folder_of(data_dir, name), kubeconfig, options))
+
+
+@event_app.command("trace")
+def event_trace(
+    id: Annotated[str, typer.Argument(help="The id of the event.")],
+    output: TextOrJson = "text",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Tell where an event is: what it matched and why not, each attempt, replies, dead letters.
+
+    Exit code 0 where something is known of the event, 1 where nothing is.
+    """
+    from hearth.cli.eventadmin import BrokerProcess
+    from hearth.cli.eventqueries import trace
+
+    broker = BrokerProcess.of(kubeconfig, folder_of(data_dir, name))
+    raise typer.Exit(trace(broker, id, output))
+
+
+@event_app.command("list")
+def event_list(
+    broker: Broker = "default",
+    channel: Channel = None,
+    namespace: Namespace = "default",
+    limit: Limit = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come.")] = False,
+    output: TableOrJson = "table",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """List the newest events that a broker or channel keeps, and how they fare."""
+    from hearth.cli.eventadmin import BrokerProcess, place_of
+    from hearth.cli.eventqueries import list_events
+
+    place = place_of(broker, channel, namespace)
+    asked = BrokerProcess.of(kubeconfig, folder_of(data_dir, name))
+    raise typer.Exit(list_events(asked, place, limit=limit, follow=follow, output=output))
+
+
+@event_app.command("dead-letters")
+def event_dead_letters(
+    broker: Annotated[
+        str | None, typer.Option(help="Only of broker NAME or NAMESPACE/NAME.")
+    ] = None,
+    channel: Annotated[str | None, typer.Option(help="Only of this channel.")] = None,
+    namespace: Namespace = "default",
+    limit: Limit = 20,
+    output: TableOrJson = "table",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """List events that a subscriber did not take: dead letters, and what was dropped."""
+    from hearth.cli.eventadmin import BrokerProcess, place_of
+    from hearth.cli.eventqueries import list_dead_letters
+
+    place = place_of(broker or "", channel, namespace) if broker or channel else {}
+    asked = BrokerProcess.of(kubeconfig, folder_of(data_dir, name))
+    raise typer.Exit(list_dead_letters(asked, place, limit=limit, output=output))
+
+
+@event_app.command("graph")
+def event_graph(
+    since: Annotated[str, typer.Option(help="Count events of so long: 90s, 10m, 1h30m.")] = "10m",
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="table, dot, mermaid or json.")
+    ] = "table",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Show what flows where, with counts: sources, brokers, channels, triggers, sinks."""
+    from hearth.cli.eventadmin import BrokerProcess
+    from hearth.cli.eventqueries import show_graph
+
+    raise typer.Exit(
+        show_graph(BrokerProcess.of(kubeconfig, folder_of(data_dir, name)), since, output)
+    )

@@ -1,0 +1,177 @@
+"""``hearth event`` asks a broker process: here, and in a cluster through the API server."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from typer.testing import CliRunner, Result
+
+from hearth.cli import main
+from hearth.cli.errors import UserError
+from hearth.cli.state import process_start, write_state
+
+TOKEN = "the token"
+POD = "/api/v1/namespaces/knative-eventing/pods/hearth-broker-0:9092/proxy"
+NOBODY_KNOWS: dict[str, Any] = {"journeys": [], "kept": True, "lost": 0}
+
+
+@dataclass
+class Process:
+    """A broker process with one answer, and the API server that hands requests on to it."""
+
+    answer: dict[str, Any] = field(default_factory=lambda: dict(NOBODY_KNOWS))
+    status: int = 200
+    secret: dict[str, str] | None = field(
+        default_factory=lambda: {"token": base64.b64encode(TOKEN.encode()).decode()}
+    )
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        assert request.headers["X-Hearth-Token"] == TOKEN
+        self.asked.append((request.path.removeprefix(POD), dict(request.query)))
+        return web.json_response(self.answer, status=self.status)
+
+    async def give_secret(self, _: web.Request) -> web.Response:
+        if self.secret is None:
+            return web.json_response({"kind": "Status", "code": 404}, status=404)
+        return web.json_response({"data": self.secret})
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        path = "/api/v1/namespaces/knative-eventing/secrets/hearth-event-admin"
+        app.router.add_get(path, self.give_secret)
+        app.router.add_route("*", "/{path:.*}", self.take)
+        return app
+
+
+@pytest.fixture
+def process() -> Process:
+    return Process()
+
+
+@pytest.fixture
+async def server(process: Process) -> AsyncIterator[TestServer]:
+    server = TestServer(process.app())
+    await server.start_server()
+    yield server
+    await server.close()
+
+
+async def run(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main.app, ["event", *arguments])
+
+
+async def here(folder: Path, server: TestServer, *arguments: str) -> Result:
+    state = {
+        "pid": (pid := 1),
+        "started": process_start(pid),
+        "ports": {"broker-admin": server.port},
+        "brokerAdminToken": TOKEN,
+    }
+    write_state(folder, state)
+    return await run(*arguments, "--data-dir", str(folder))
+
+
+async def there(folder: Path, server: TestServer, *arguments: str) -> Result:
+    named = {"name": "x"}
+    config = {
+        "clusters": [{**named, "cluster": {"server": str(server.make_url("")).rstrip("/")}}],
+        "users": [{**named, "user": {}}],
+        "contexts": [{**named, "context": {"cluster": "x", "user": "x"}}],
+        "current-context": "x",
+    }
+    (folder / "kubeconfig").write_text(yaml.safe_dump(config))
+    return await run(*arguments, "--kubeconfig", str(folder / "kubeconfig"))
+
+
+@pytest.mark.parametrize("where", [here, there])
+async def test_questions_reach_the_broker_process(
+    where: Any, tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    process.answer = {"events": [], "failures": [], "nodes": [], "edges": [], "kept": True}
+    for arguments, path, query in (
+        (["list"], "/events", {"broker": "default/default", "limit": "20"}),
+        (["list", "-n", "a", "--channel", "c"], "/events", {"channel": "a/c", "limit": "20"}),
+        (["list", "--broker", "a/b", "--limit", "3"], "/events", {"broker": "a/b", "limit": "3"}),
+        (["dead-letters"], "/failures", {"limit": "20"}),
+        (["dead-letters", "--broker", "b"], "/failures", {"broker": "default/b", "limit": "20"}),
+        (["graph", "--since", "1h"], "/graph", {"since": "1h"}),
+    ):
+        result = await where(tmp_path, server, *arguments)
+        assert result.exit_code == 0, result
+        assert process.asked.pop() == (path, query)
+
+
+@pytest.mark.parametrize("where", [here, there])
+async def test_what_the_process_refuses_is_told(
+    where: Any, tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    process.status = 404
+    process.answer = {"kind": "Status", "code": 404, "message": "there is no broker a/b here"}
+    result = await where(tmp_path, server, "list", "--broker", "a/b")
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception) == "there is no broker a/b here"
+
+
+async def test_an_event_that_nobody_knows(
+    tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    result = await here(tmp_path, server, "trace", "urn:1 &")
+    assert process.asked == [("/trace", {"id": "urn:1 &"})]
+    assert "was not accepted by any broker or channel" in str(result.exception)
+    as_json = await here(tmp_path, server, "trace", "1", "-o", "json")
+    assert (as_json.exit_code, json.loads(as_json.output)) == (1, NOBODY_KNOWS)
+    process.answer = {**NOBODY_KNOWS, "kept": False}
+    result = await here(tmp_path, server, "trace", "1")
+    assert "event-journeys is disabled" in str(result.exception)
+
+
+async def test_an_output_that_there_is_not(
+    tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    result = await here(tmp_path, server, "graph", "-o", "svg")
+    assert "--output svg: it is one of table, dot, mermaid, json" in str(result.exception)
+    assert process.asked == []
+
+
+async def test_a_broker_process_that_is_gone(tmp_path: Path, server: TestServer) -> None:
+    port = server.port
+    await server.close()
+    server.port = port
+    result = await here(tmp_path, server, "graph")
+    assert "the broker process gives no answer" in str(result.exception)
+    assert "hearth status" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        (None, "there is no Secret knative-eventing/hearth-event-admin"),
+        ({}, "the broker has not started yet"),
+    ],
+)
+async def test_a_cluster_without_a_token(
+    secret: dict[str, str] | None, said: str, tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    process.secret = secret
+    result = await there(tmp_path, server, "graph")
+    assert said in str(result.exception)
+
+
+async def test_a_missing_right_says_which_role_to_bind(
+    tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    process.status = 403
+    process.answer = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no"}
+    result = await there(tmp_path, server, "graph")
+    assert "--role hearth-event-admin" in str(result.exception)

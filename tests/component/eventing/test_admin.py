@@ -1,0 +1,193 @@
+"""Questions about events: asked of a broker process by HTTP, answered from logs and journeys."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from hearth.knative.resources import BROKERS, TRIGGERS
+from hearth.kube.resources import CONFIGMAPS
+from tests.component.eventing.cluster import cluster, next_of, sink
+
+REPLY = {"ce-specversion": "1.0", "ce-id": "r-1", "ce-source": "/sub", "ce-type": "done"}
+
+
+@contextlib.asynccontextmanager
+async def shop(folder, triggers):
+    """A broker with triggers: by name, the subscriber and more of the spec."""
+    async with cluster(folder) as found:
+        await found.create_broker(delivery={"retry": 1, "backoffPolicy": "linear",
+                                            "backoffDelay": "PT0S"})  # fmt: skip
+        ready = await found.until_ready(BROKERS, "default")
+        found.url = ready["status"]["address"]["url"]
+        for name, (subscriber, spec) in triggers.items():
+            await found.create_trigger(name, subscriber, **spec)
+        for name in triggers:
+            await found.until_ready(TRIGGERS, name)
+        yield found
+
+
+async def until_told(found, path, condition, **query):
+    """Asks again and again until the answer is as it should be; returns it."""
+    async with asyncio.timeout(20):
+        while not condition(told := await found.told(path, **query)):
+            await asyncio.sleep(0.01)
+    return told
+
+
+def outcomes(told):
+    return {
+        leg["name"]: leg.get("outcome")
+        for journey in told["journeys"]
+        for leg in journey["subscriptions"]
+        if leg["matched"]
+    }
+
+
+async def test_the_journey_of_an_event_and_of_its_reply(tmp_path):
+    async with sink(answer=REPLY) as (asks, _), sink() as (takes, got):
+        triggers = {
+            "asks": (asks, {"filter": {"attributes": {"type": "t"}}}),
+            "takes": (takes, {"filters": [{"cesql": "type = 'done'"}]}),
+        }
+        async with shop(tmp_path, triggers) as found:
+            assert await found.send(found.url, **{"ce-id": "e-1", "ce-shop": "north"}) == 202
+            assert (await next_of(got))["ce-id"] == "r-1"
+            done = {"trigger default/asks": "delivered", "trigger default/takes": "delivered"}
+            told = await until_told(found, "/trace", lambda t: outcomes(t) == done, id="e-1")
+            event, reply = told["journeys"]
+            assert (event["place"], event["position"]) == ("broker default/default", "0")
+            assert event["attributes"]["shop"] == "north"
+            assert "knativearrivaltime" not in event["attributes"]
+            asked, missed = event["subscriptions"]
+            [attempt] = asked["attempts"]
+            assert (attempt["status"], attempt["url"]) == (200, asks["uri"])
+            assert (attempt["hop"], attempt["follows"]) == ("subscriber", "reply")
+            [answer] = asked["replies"]
+            assert (answer["id"], answer["type"], answer["url"]) == ("r-1", "done", "")
+            assert (missed["matched"], missed["clause"]) == (False, "filters[0].cesql")
+            assert missed["reason"] == "type = 'done' is false (type is \"t\")"
+            assert (reply["attributes"]["id"], reply["position"]) == ("r-1", "1")
+            assert (told["kept"], told["lost"]) == (True, 0)
+            assert (await found.told("/trace", id="unknown"))["journeys"] == []
+
+
+async def test_what_a_subscriber_does_not_take_is_told(tmp_path):
+    nobody = {"uri": "http://127.0.0.1:9/"}
+    async with sink() as (lost, _):
+        triggers = {
+            "dropped": (nobody, {}),
+            "dead": (nobody, {"delivery": {"deadLetterSink": lost}}),
+        }
+        async with shop(tmp_path, triggers) as found:
+            await found.send(found.url, **{"ce-id": "e-1"})
+            told = await until_told(found, "/failures", lambda t: len(t["failures"]) == 2)
+            by_name = {each["subscription"]: each for each in told["failures"]}
+            dead, dropped = by_name["trigger default/dead"], by_name["trigger default/dropped"]
+            assert (dead["outcome"], dead["sink"]) == ("dead letter", lost["uri"])
+            assert (dropped["outcome"], dropped["sink"]) == ("dropped", "")
+            assert dropped["attributes"]["id"] == "e-1"
+            assert (dropped["cause"]["status"], dropped["cause"]["number"]) == (0, 2)
+            assert "onnect" in dropped["cause"]["error"]
+            status, said = await found.ask("/failures", broker="default/other")
+            assert (status, said["message"]) == (
+                404,
+                "there is no broker default/other here; there are: broker default/default",
+            )
+
+
+async def test_events_are_listed_and_followed(tmp_path):
+    async with sink() as (target, got), shop(tmp_path, {"t": (target, {})}) as found:
+        told = await found.told("/events")
+        assert told["events"] == []
+
+        async def follow(since, wait=10):
+            query = {"since": since["since"], "seen": ",".join(since["seen"]), "wait": wait}
+            return await found.told("/events", **query)
+
+        following = asyncio.create_task(follow(told["next"]))
+        await found.send(found.url, **{"ce-id": "e-0"})
+        told = await following
+        assert [each["attributes"]["id"] for each in told["events"]] == ["e-0"]
+        for number in range(1, 6):
+            await found.send(found.url, **{"ce-id": f"e-{number}"})
+        told = await follow(told["next"])
+        seen = [each["attributes"]["id"] for each in told["events"]]
+        while len(seen) < 5:
+            told = await follow(told["next"])
+            seen += [each["attributes"]["id"] for each in told["events"]]
+        assert seen == [f"e-{number}" for number in range(1, 6)]
+        assert (await follow(told["next"], wait=0))["events"] == []
+        for _ in range(6):
+            await next_of(got)
+        newest = await until_told(
+            found,
+            "/events",
+            lambda t: t["events"][-1]["outcomes"] == {"trigger default/t": "delivered"},
+            broker="default/default",
+            limit=2,
+        )
+        assert [each["position"] for each in newest["events"]] == ["4", "5"]
+        assert newest["events"][0]["bytes"] == 2
+
+
+async def test_the_graph_shows_what_flows(tmp_path):
+    async with sink() as (target, got), shop(tmp_path, {"t": (target, {})}) as found:
+        await found.send(found.url)
+        await next_of(got)
+
+        def edges(told):
+            return {(e["from"], e["kind"], e["to"]): e["count"] for e in told["edges"]}
+
+        def delivered(told):
+            return edges(told).get(("trigger default/t", "delivers", f"sink {target['uri']}"))
+
+        told = await until_told(found, "/graph", lambda t: delivered(t) == 1, since="1m")
+        assert edges(told)["source /s", "sends", "broker default/default"] == 1
+        assert edges(told)["broker default/default", "matches", "trigger default/t"] == 1
+        later = await found.told("/graph", since="0s")
+        assert delivered(later) == 0
+
+
+async def test_journeys_are_kept_unless_switched_off(tmp_path):
+    async with sink() as (target, got), shop(tmp_path, {"t": (target, {})}) as found:
+        await found.send(found.url, **{"ce-id": "on"})
+        await next_of(got)
+        await until_told(found, "/trace", lambda t: len(t["journeys"]) == 1, id="on")
+
+        async def switch(to):
+            data = {"data": {"event-journeys": to}}
+            await found.client.patch(CONFIGMAPS, "config-features", "knative-eventing", data)
+            await until_told(found, "/trace", lambda t: t["kept"] is (to == "enabled"), id="x")
+
+        await switch("disabled")
+        await found.send(found.url, **{"ce-id": "off"})
+        await next_of(got)
+        assert (await found.told("/trace", id="off"))["journeys"] == []
+        assert len((await found.told("/trace", id="on"))["journeys"]) == 1, "what was kept stays"
+        await switch("enabled")
+        await found.send(found.url, **{"ce-id": "again"})
+        await until_told(found, "/trace", lambda t: len(t["journeys"]) == 1, id="again")
+
+
+@pytest.mark.parametrize("token", ["", "another"])
+async def test_who_does_not_know_the_token_is_not_answered(tmp_path, token):
+    async with cluster(tmp_path) as found:
+        status, said = await found.ask("/trace", token=token, id="1")
+        assert (status, said["message"]) == (403, "only those who show its token are answered")
+
+
+async def test_what_cannot_be_asked_is_said(tmp_path):
+    async with shop(tmp_path, {}) as found:
+        for path, query, status, message in (
+            ("/nothing", {}, 404, "there is no /nothing to GET"),
+            ("/trace", {}, 400, "which event? give its id"),
+            ("/events", {"broker": "default"}, 400, "which broker? give NAMESPACE/NAME"),
+            ("/events", {"limit": "x"}, 400, "limit=x: a number from 0 to 10000 is wanted"),
+            ("/events", {"channel": "a/b"}, 404, "there is no channel a/b here; there are: "
+                                                 "broker default/default"),
+            ("/graph", {"since": "soon"}, 400, "'soon' is no duration: write it as 90s, 10m or "
+                                               "1h30m"),
+        ):  # fmt: skip
+            got, said = await found.ask(path, **query)
+            assert (got, said["message"]) == (status, message)
