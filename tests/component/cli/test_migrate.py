@@ -20,7 +20,8 @@ from hearth.kube.client import KubeClient
 from hearth.kube.resources import CONFIGMAPS, CRDS
 from serving import install as serving
 
-PINGS = "pingsources.sources.knative.dev"
+OTHERS = "githubsources.sources.knative.dev"
+"""A kind of an extension of Knative that Hearth does not serve."""
 
 
 @pytest.fixture
@@ -41,10 +42,10 @@ def a_definition() -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": PINGS},
+        "metadata": {"name": OTHERS},
         "spec": {
             "group": "sources.knative.dev",
-            "names": {"plural": "pingsources", "kind": "PingSource"},
+            "names": {"plural": "githubsources", "kind": "GitHubSource"},
             "scope": "Namespaced",
             "versions": [version],
         },
@@ -70,19 +71,19 @@ async def test_what_would_not_work_is_named(server: RunningServer) -> None:
         network["data"] = {"ingress-class": "kourier.ingress.networking.knative.dev"}
         await client.update(CONFIGMAPS, network)
         await until_served(client)
-        ping = {"metadata": {"name": "p"}, "apiVersion": "sources.knative.dev/v1"}
-        path = "/apis/sources.knative.dev/v1/namespaces/default/pingsources"
-        await client.request("POST", path, body={**ping, "kind": "PingSource"})
+        source = {"metadata": {"name": "p"}, "apiVersion": "sources.knative.dev/v1"}
+        path = "/apis/sources.knative.dev/v1/namespaces/default/githubsources"
+        await client.request("POST", path, body={**source, "kind": "GitHubSource"})
     result = await check(server.kubeconfig, "-o", "json")
     report = json.loads(result.output)
     assert result.exit_code == 1
     assert report["objects"] == {
         "brokers.eventing.knative.dev": 1,
-        "pingsources.sources.knative.dev": 1,
+        OTHERS: 1,
         "services.serving.knative.dev": 1,
     }
     assert {(each["outcome"], each["where"]) for each in report["findings"]} == {
-        ("does not work", "PingSource default/p"),
+        ("does not work", "GitHubSource default/p"),
         ("works otherwise", "Broker default/b"),
         ("works otherwise", "config-network in knative-serving"),
     }
@@ -100,7 +101,7 @@ async def test_who_cannot_be_asked(tmp_path: Path) -> None:
 async def until_served(client: KubeClient) -> None:
     async with asyncio.timeout(10):
         while True:
-            definition = await client.get(CRDS, PINGS)
+            definition = await client.get(CRDS, OTHERS)
             conditions = (definition.get("status") or {}).get("conditions") or ()
             if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
                 return
