@@ -24,6 +24,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.controllerspec import Source
 from hearth.kube.guards import keep_running
+from hearth.kube.kubeconfig import access_of
 from hearth.kube.manager import Manager
 from hearth.kube.registration import Registration
 from hearth.kube.resources import CONFIGMAPS
@@ -88,7 +89,11 @@ async def _control(
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     references = References(manager, config.cluster_domain)
     fixed = ControlSettings(
-        config.broker_url, config.broker_classes, config.cluster_domain, config.adapters
+        config.broker_url,
+        config.broker_classes,
+        config.cluster_domain,
+        api_server=access_of(config.kubeconfig).server,
+        adapters=config.adapters,
     )
 
     def control() -> ControlSettings:

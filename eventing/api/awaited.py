@@ -7,7 +7,6 @@ Whoever writes a kind's controller moves the kind to ``catalog``.
 from __future__ import annotations
 
 from eventing.api import (
-    apiserversource,
     eventtransform,
     integrationsink,
     integrationsource,
@@ -15,7 +14,6 @@ from eventing.api import (
 )
 
 AWAITED = (
-    apiserversource.DEFINITION,
     integrationsource.DEFINITION,
     jobsink.DEFINITION,
     integrationsink.DEFINITION,

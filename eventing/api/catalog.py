@@ -6,6 +6,7 @@ Their CRDs are installed, and the webhooks are asked about them. ``awaited`` has
 from __future__ import annotations
 
 from eventing.api import (
+    apiserversource,
     broker,
     channel,
     containersource,
@@ -35,4 +36,5 @@ SERVED = (
     sinkbinding.DEFINITION,
     containersource.DEFINITION,
     pingsource.DEFINITION,
+    apiserversource.DEFINITION,
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from eventing.kinds import (
+    apiserversource,
     broker,
     channel,
     containersource,
@@ -38,4 +39,5 @@ CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]],
     sinkbinding.controller,
     containersource.controller,
     pingsource.controller,
+    apiserversource.controller,
 )

@@ -92,11 +92,15 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         return Plan((with_finalizer(PINGSOURCES, ping, FINALIZER),))
     decide = partial(_decide, observed)
     told = status_updates(PINGSOURCES, ping, CONDITIONS, decide, now=now)
-    kept = _kept_adapter(observed, settings) if isinstance(observed.sink, Resolved) else ()
-    types = kept_event_types(
-        ping, _attributes(ping), observed.event_types, description=_DESCRIPTION
-    )
-    return Plan((*kept, *types), then=told, requeue_after=observed.look_again)
+    kept: tuple[Action, ...] = ()
+    if isinstance(observed.sink, Resolved):
+        kept = (
+            *_kept_adapter(observed, settings),
+            *kept_event_types(
+                ping, _attributes(ping), observed.event_types, description=_DESCRIPTION
+            ),
+        )
+    return Plan(kept, then=told, requeue_after=observed.look_again)
 
 
 def _attributes(ping: Object) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from eventing.api import keys
+from eventing.kinds.permissions import Permissions
 from hearth.knative.destinations import Reference, Resolution, Unresolved, reference_of, resolve
 from hearth.kube.cache import WatchCache
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
@@ -41,6 +42,7 @@ class References:
         """``cluster_domain`` is what names of the cluster's Services end in."""
         self._manager = manager
         self.cluster_domain = cluster_domain
+        self.permissions = Permissions(manager)
         self._followed: set[Source] = set()
         self._referrers: dict[tuple[Source, Key], set[Referrer]] = {}
         self._referred: dict[Referrer, set[tuple[Source, Key]]] = {}

@@ -26,6 +26,8 @@ class ControlSettings:
     """The classes that there is an engine for; Brokers of others belong to somebody else."""
     cluster_domain: str = CLUSTER_DOMAIN
     """What names of the cluster's Services end in."""
+    api_server: str = ""
+    """URL of the API server: the source of the events of ApiServerSources."""
     adapters: Adapters = field(default_factory=Adapters)
     """How pods of adapters are made."""
     features: Features = field(default_factory=Features)

@@ -143,6 +143,13 @@ def _pingsource(settings: Settings) -> Main:
     return lambda ready: run(PingConfig(settings.kubeconfig, election), ready)
 
 
+def _apiserversource(settings: Settings) -> Main:
+    """The adapter of one ApiServerSource."""
+    from eventing.sources.apiserver.main import run
+
+    return run
+
+
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "control": control,
     "activator": activator,
@@ -150,6 +157,7 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "broker-ingress": lambda settings: _broker(settings, "broker-ingress"),
     "broker-dispatcher": lambda settings: _broker(settings, "broker-dispatcher"),
     "pingsource": _pingsource,
+    "apiserversource": _apiserversource,
 }
 """What runs on one machine and in clusters, by name."""
 

@@ -40,6 +40,7 @@ class Component(enum.StrEnum):
     BROKER_INGRESS = "broker-ingress"
     BROKER_DISPATCHER = "broker-dispatcher"
     PINGSOURCE = "pingsource"
+    APISERVERSOURCE = "apiserversource"
 
 
 @app.command()

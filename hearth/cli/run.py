@@ -33,6 +33,7 @@ _KIND_GROUPS = {
     "control": ("serving.knative.dev", "eventing.knative.dev"),
     "activator": ("networking.internal.knative.dev", "serving.knative.dev"),
     "pingsource": ("sources.knative.dev",),
+    "apiserversource": (),
 }
 _OTHER_GROUPS = ("eventing.knative.dev",)
 _WITH_A_FOLDER = ("broker", "broker-ingress", "broker-dispatcher")

@@ -10,6 +10,7 @@ import uvloop
 _UVLOOP_ALONE = {
     "test_access.py",
     "test_admin.py",
+    "test_apiserver_adapter.py",
     "test_channels.py",
     "test_control.py",
     "test_flows.py",

@@ -28,6 +28,7 @@ from hearth.install.bundle import Choice, objects_of
 from hearth.install.cluster import Cluster
 from hearth.install.installer import Installer
 from hearth.knative.resources import (
+    APISERVERSOURCES,
     BROKERS,
     CHANNELS,
     CLUSTERDOMAINCLAIMS,
@@ -105,6 +106,7 @@ NOT_ASKED = {
     ("update", "messaging.knative.dev", "inmemorychannels/finalizers"),
     ("update", "flows.knative.dev", "sequences/finalizers"),
     ("update", "flows.knative.dev", "parallels/finalizers"),
+    ("update", "sources.knative.dev", "apiserversources/finalizers"),
     ("update", "sources.knative.dev", "containersources/finalizers"),
     ("update", "sources.knative.dev", "pingsources/finalizers"),
     # Where two replicas reach for a Lease at the same moment, the second looks again.
@@ -493,10 +495,19 @@ def _pods(restart: str) -> Any:
 
 
 async def _tick(hearth: Hearth) -> None:
-    """PingSources that send, one that cannot, and one that gets another sink."""
+    """PingSources that send, one that cannot, and one that gets another sink; one of the API."""
     service = {"apiVersion": "v1", "kind": "Service", "name": "one"}
     adapter = "pingsource-mt-adapter"
     await hearth.make(PINGSOURCES, "p", {"schedule": "* * * * * *", "sink": {"ref": service}})
+    maps = [{"apiVersion": "v1", "kind": "ConfigMap"}]
+    await hearth.make(APISERVERSOURCES, "a", {"resources": maps, "sink": {"ref": service}})
+
+    async def is_made() -> bool:
+        source = await hearth.client.get(APISERVERSOURCES, "a", "default")
+        return Conditions.of(source).is_true("SufficientPermissions")
+
+    await hearth.until(is_made)
+    await hearth.client.delete(APISERVERSOURCES, "a", "default")
     nowhere = {"uri": "http://127.0.0.1:9"}
     await hearth.make(PINGSOURCES, "q", {"schedule": "* * * * * *", "sink": nowhere})
     async with AsyncExitStack() as stack:
@@ -515,7 +526,12 @@ async def _tick(hearth: Hearth) -> None:
 
     async def types() -> list[str]:
         found, _ = await hearth.client.list(EVENTTYPES, "default")
-        return [e["spec"]["reference"]["kind"] for e in found if meta.controller_of(e)]
+        owned = [(each, meta.controller_of(each)) for each in found]
+        return [
+            each["spec"]["reference"]["kind"]
+            for each, owner in owned
+            if owner is not None and owner["kind"] == PINGSOURCES.kind
+        ]
 
     async def have_kind(*wanted: str) -> bool:
         return await types() == list(wanted)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from eventing.kinds import containersource, pingsource, sinkbinding
+from eventing.kinds import apiserversource, containersource, pingsource, sinkbinding
 from eventing.kinds.binding import bind, change_of
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.workloads import covers
@@ -119,4 +119,16 @@ def test_pingsource_without_a_sink() -> None:
     observed = pingsource.Observed({**ping, "status": {}}, sink_of(objects, ping), None)
     plan = pingsource.reconcile(observed, settings=SETTINGS, now=0)
     assert told(plan.then) == without_times(ping["status"])
-    assert [each for each in plan.actions if each.resource.plural == "deployments"] == []  # type: ignore[union-attr]
+    assert plan.actions == ()
+
+
+def test_apiserversource() -> None:
+    objects = world("apiserversource")
+    source = objects["ApiServerSource", "a"]
+    missing = apiserversource.accesses(source, ["world"])
+    observed = apiserversource.Observed(
+        {**source, "status": {}}, sink_of(objects, source), ["world"], missing=missing
+    )
+    plan = apiserversource.reconcile(observed, settings=SETTINGS, now=0)
+    assert told(plan.then) == without_times(source["status"])
+    assert plan.actions == ()

@@ -1,0 +1,142 @@
+"""Watches what an ApiServerSource names, and sends what happens. The shell, on kopf.
+
+kopf follows kinds that are named at run time, with their lists, watches and retries, and hands
+every word of a watch over, one object after the other. Nothing is written to the objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import kopf
+
+from eventing.api.apiserveradapter import AdapterConfig, Watched
+from eventing.filters import Filter, compile_filters
+from eventing.sources.apiserver.changes import Changes
+from eventing.sources.apiserver.events import event_of
+from eventing.sources.sender import Sender
+from hearth.kube.clock import Clock, wall_clock
+from hearth.kube.meta import Object, key, key_text
+
+log = logging.getLogger(__name__)
+
+_MOST_IN_FLIGHT = 100
+"""Events that the sink has not answered yet; what is told meanwhile waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where events go, and what is set on them."""
+
+    sink: str
+    sender: Sender
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+class Reporter:
+    """Sends what happens to the objects of one watched kind."""
+
+    def __init__(
+        self,
+        config: AdapterConfig,
+        watched: Watched,
+        delivery: Delivery,
+        *,
+        slots: asyncio.Semaphore,
+        clock: Clock = wall_clock,
+    ) -> None:
+        self._config = config
+        self._watched = watched
+        self._delivery = delivery
+        self._slots = slots
+        self._filter: Filter = compile_filters(config.filters)
+        self._changes = Changes(clock())
+
+    async def take(self, told: str | None, obj: Object) -> None:
+        """Take one word of the watch; an event that nobody takes is logged and lost."""
+        wanted = self._watched.selects(obj) and self._config.is_owned(obj)
+        change = self._changes.take(told, obj, selected=wanted)
+        if change is None:
+            return
+        config, delivery = self._config, self._delivery
+        event = event_of(
+            change,
+            obj,
+            source=config.source,
+            whole=config.whole,
+            overrides=delivery.overrides,
+        )
+        if not self._filter.matches(event.texts()):
+            return
+        async with self._slots:
+            sent = await delivery.sender.send(delivery.sink, event)
+        if not sent.accepted:
+            facts = {"object": key_text(key(obj)), "type": event.text("type"), "said": str(sent)}
+            log.error("event not delivered", extra=facts)
+
+
+def _login(**given: Any) -> Any:
+    """The kubeconfig that is named, else the pod's own account."""
+    if os.environ.get("KUBECONFIG"):  # noqa: TID251 - kopf reads it there, too
+        return kopf.login_with_kubeconfig(**given)
+    return kopf.login_with_service_account(**given)
+
+
+def _registry(config: AdapterConfig, delivery: Delivery) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry, id="login")(_login)
+    slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
+    for number, watched in enumerate(config.watched):
+        reporter = Reporter(config, watched, delivery, slots=slots)
+
+        async def report(*, event: Any, reporter: Reporter = reporter, **_: Any) -> None:
+            await reporter.take(event["type"], event["object"])
+
+        kopf.on.event(
+            watched.group,
+            watched.version,
+            watched.plural,
+            registry=registry,
+            id=f"{watched.plural}-{number}",
+        )(report)
+    return registry
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    # Kinds and namespaces are those that the source names: nobody needs the right to list all.
+    settings.scanning.disabled = True
+    settings.process.ultimate_exiting_timeout = None
+    return settings
+
+
+async def watch(config: AdapterConfig, delivery: Delivery, ready: Callable[[], None]) -> None:
+    """Send what happens, until cancelled."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    started = asyncio.Event()
+    waiting = asyncio.create_task(_announced(started, ready), name="ready")
+    try:
+        await kopf.operator(
+            registry=_registry(config, delivery),
+            settings=_settings(),
+            standalone=True,
+            ready_flag=started,
+            **(
+                {"clusterwide": True}
+                if config.all_namespaces
+                else {"namespaces": list(config.namespaces)}
+            ),
+        )
+    finally:
+        waiting.cancel()
+
+
+async def _announced(started: asyncio.Event, ready: Callable[[], None]) -> None:
+    await started.wait()
+    ready()

@@ -1,0 +1,36 @@
+"""The adapter of one ApiServerSource: ``hearth run apiserversource``, in a pod that control makes.
+
+What to do comes in the variables that Knative's adapters get: ``K_SINK``, ``K_CA_CERTS``,
+``K_CE_OVERRIDES`` and ``K_SOURCE_CONFIG``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+
+from eventing.api.apiserveradapter import CONFIG, AdapterConfig
+from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK
+from eventing.sources.sender import Sender
+
+
+class NotInstalled(ValueError):
+    """kopf is not there."""
+
+
+async def run(ready: Callable[[], None], environment: Mapping[str, str] = os.environ) -> None:
+    """Send what happens, until cancelled; raise ValueError where the variables say nothing."""
+    try:
+        from eventing.sources.apiserver.adapter import Delivery, watch
+    except ModuleNotFoundError as error:
+        raise NotInstalled(
+            f"{error}: ApiServerSources take kopf, of the extra `sources` of Hearth's package"
+        ) from error
+    config = AdapterConfig.from_json(environment.get(CONFIG, ""))
+    sink = environment.get(SINK, "")
+    if not sink:
+        raise ValueError(f"{SINK} is not set: there is nowhere to send to")
+    async with Sender(ca_certs=environment.get(CA_CERTS)) as sender:
+        overrides = json.loads(environment.get(CE_OVERRIDES) or "{}").get("extensions") or {}
+        await watch(config, Delivery(sink, sender, overrides), ready)
