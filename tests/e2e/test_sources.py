@@ -1,0 +1,61 @@
+"""samples/eventing, applied at once: broker, CESQL, a sequence and two sources."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.e2e.support import SAMPLES, Hearth, wait_until
+
+
+def received(hearth: Hearth, name: str) -> list[dict[str, Any]]:
+    entries = json.loads(hearth.request(name, "/received").body)
+    return [entry["received"] for entry in entries]
+
+
+def types(hearth: Hearth, name: str) -> list[str]:
+    return [each["type"] for each in received(hearth, name)]
+
+
+def adapters(hearth: Hearth) -> set[str]:
+    pods = hearth.get_json("pods", "-A")["items"]
+    names = {pod["metadata"]["name"] for pod in pods}
+    return {name for name in names if name.startswith(("pingsource-", "apiserversource-"))}
+
+
+def test_samples_work_with_one_apply(hearth: Hearth) -> None:
+    assert adapters(hearth) == set(), "what nobody uses costs nothing"
+    hearth.kubectl("apply", "-f", str(SAMPLES / "eventing"))
+    for each in (
+        *(f"trigger/{t}" for t in ("orders", "big-orders", "confirmed", "packed", "ticks")),
+        "trigger/changes",
+        "sequence/prepare",
+        "pingsource/each-ten-seconds",
+        "apiserversource/config-maps",
+    ):
+        hearth.kubectl("wait", "--for=condition=Ready", each, "--timeout=60s")
+    for amount in ("50", "150"):
+        event = ("--type", "order.created", "-e", f"amount={amount}", "--data", '{"id": 7}')
+        assert "202" in hearth.run("event", "send", *event).stdout
+    wait_until(lambda: types(hearth, "mailer") == ["order.packed"] * 2, what="orders at mailer")
+    assert [each["amount"] for each in received(hearth, "big-orders")] == ["150"]
+    tick = wait_until(lambda: received(hearth, "ticks"), what="a tick")[0]
+    assert tick["type"] == "dev.knative.sources.ping"
+    assert tick["time"].endswith("0Z")
+
+
+def test_what_happens_in_the_cluster_is_told(hearth: Hearth) -> None:
+    hearth.kubectl("create", "configmap", "settings", "--from-literal=a=b")
+    hearth.kubectl("label", "configmap", "settings", "watch=yes")
+    hearth.kubectl("delete", "configmap", "settings")
+    told = [f"dev.knative.apiserver.resource.{each}" for each in ("add", "delete")]
+    wait_until(lambda: types(hearth, "changes") == told, what="its life at `changes`")
+    types_known = hearth.get_json("eventtypes")["items"]
+    assert len(types_known) == 4, "one of the PingSource, three of the ApiServerSource"
+
+
+def test_adapters_go_with_the_last_source(hearth: Hearth) -> None:
+    assert len(adapters(hearth)) == 2
+    hearth.kubectl("delete", "-f", str(SAMPLES / "eventing" / "sources.yaml"))
+    wait_until(lambda: not adapters(hearth), seconds=60, what="the end of both adapters")
+    assert hearth.get_json("eventtypes")["items"] == []
