@@ -21,6 +21,8 @@ _FIELDS = {
     "POD_IP": "status.podIP",
 }
 _USER = 65532
+_PART_OF = {"app.kubernetes.io/part-of": "hearth"}
+"""What is monitored together with Hearth (``config/monitoring``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def adapter_deployment(
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": dict(labels)},
-            "template": {"metadata": {"labels": dict(labels)}, "spec": spec},
+            "template": {"metadata": {"labels": {**labels, **_PART_OF}}, "spec": spec},
         },
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from hearth.cli.settings import Settings
 from hearth.process import Main, Ready
@@ -147,7 +148,7 @@ def _apiserversource(settings: Settings) -> Main:
     """The adapter of one ApiServerSource."""
     from eventing.sources.apiserver.main import run
 
-    return run
+    return partial(run, settings.kubeconfig)
 
 
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {

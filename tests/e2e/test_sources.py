@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from tests.e2e.support import SAMPLES, Hearth, wait_until
@@ -59,3 +60,41 @@ def test_adapters_go_with_the_last_source(hearth: Hearth) -> None:
     hearth.kubectl("delete", "-f", str(SAMPLES / "eventing" / "sources.yaml"))
     wait_until(lambda: not adapters(hearth), seconds=60, what="the end of both adapters")
     assert hearth.get_json("eventtypes")["items"] == []
+
+
+SENDER = """
+import json, os, time, urllib.request
+extensions = json.loads(os.environ["K_CE_OVERRIDES"])["extensions"]
+headers = {f"ce-{name}": value for name, value in extensions.items()}
+headers |= {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/sender", "ce-type": "sent"}
+request = urllib.request.Request(os.environ["K_SINK"], b"{}", headers)
+print(urllib.request.urlopen(request).status, flush=True)
+time.sleep(3600)
+"""
+
+
+def test_a_container_of_ones_own_sends(hearth: Hearth) -> None:
+    hearth.run("image", "add", "tests/sender", "--", sys.executable, "-c", SENDER)
+    sink = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "changes"}
+    hearth.apply(
+        {
+            "apiVersion": "sources.knative.dev/v1",
+            "kind": "ContainerSource",
+            "metadata": {"name": "sender", "namespace": "default"},
+            "spec": {
+                "sink": {"ref": sink},
+                "ceOverrides": {"extensions": {"team": "one"}},
+                "template": {"spec": {"containers": [{"image": "tests/sender"}]}},
+            },
+        }
+    )
+    hearth.kubectl("wait", "--for=condition=Ready", "containersource/sender", "--timeout=60s")
+    sent = wait_until(
+        lambda: [each for each in received(hearth, "changes") if each["type"] == "sent"],
+        what="the event of the container",
+    )
+    assert [(each["source"], each["team"]) for each in sent] == [("/sender", "one")]
+    hearth.kubectl("delete", "containersource", "sender")
+    wait_until(
+        lambda: not hearth.get_json("sinkbindings")["items"], what="the end of its SinkBinding"
+    )

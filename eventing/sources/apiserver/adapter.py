@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +18,9 @@ from eventing.api.apiserveradapter import AdapterConfig, Watched
 from eventing.filters import Filter, compile_filters
 from eventing.sources.apiserver.changes import Changes
 from eventing.sources.apiserver.events import event_of
+from eventing.sources.apiserver.watches import Watches
 from eventing.sources.sender import Sender
-from hearth.kube.clock import Clock, wall_clock
+from hearth.kube.access import Access
 from hearth.kube.meta import Object, key, key_text
 
 log = logging.getLogger(__name__)
@@ -47,20 +47,22 @@ class Reporter:
         watched: Watched,
         delivery: Delivery,
         *,
+        watches: Watches,
         slots: asyncio.Semaphore,
-        clock: Clock = wall_clock,
     ) -> None:
         self._config = config
         self._watched = watched
         self._delivery = delivery
         self._slots = slots
         self._filter: Filter = compile_filters(config.filters)
-        self._changes = Changes(clock())
+        self._watches = watches
+        self._changes = Changes()
 
     async def take(self, told: str | None, obj: Object) -> None:
         """Take one word of the watch; an event that nobody takes is logged and lost."""
         wanted = self._watched.selects(obj) and self._config.is_owned(obj)
-        change = self._changes.take(told, obj, selected=wanted)
+        since = self._watches.since
+        change = self._changes.take(told, obj, selected=wanted, since=since)
         if change is None:
             return
         config, delivery = self._config, self._delivery
@@ -80,19 +82,20 @@ class Reporter:
             log.error("event not delivered", extra=facts)
 
 
-def _login(**given: Any) -> Any:
-    """The kubeconfig that is named, else the pod's own account."""
-    if os.environ.get("KUBECONFIG"):  # noqa: TID251 - kopf reads it there, too
-        return kopf.login_with_kubeconfig(**given)
-    return kopf.login_with_service_account(**given)
-
-
-def _registry(config: AdapterConfig, delivery: Delivery) -> kopf.OperatorRegistry:
+def _registry(
+    config: AdapterConfig, delivery: Delivery, access: Access, watches: Watches
+) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
-    kopf.on.login(registry=registry, id="login")(_login)
+
+    async def login(**_: Any) -> Any:
+        """Called again when what was shown is refused: a token that was renewed meanwhile."""
+        session = await watches.session(access)
+        return kopf.AiohttpSession(server=access.server, aiohttp_session=session)
+
+    kopf.on.login(registry=registry, id="login")(login)
     slots = asyncio.Semaphore(_MOST_IN_FLIGHT)
     for number, watched in enumerate(config.watched):
-        reporter = Reporter(config, watched, delivery, slots=slots)
+        reporter = Reporter(config, watched, delivery, watches=watches, slots=slots)
 
         async def report(*, event: Any, reporter: Reporter = reporter, **_: Any) -> None:
             await reporter.take(event["type"], event["object"])
@@ -116,27 +119,30 @@ def _settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def watch(config: AdapterConfig, delivery: Delivery, ready: Callable[[], None]) -> None:
-    """Send what happens, until cancelled."""
+async def watch(
+    config: AdapterConfig, delivery: Delivery, access: Access, ready: Callable[[], None]
+) -> None:
+    """Send what happens, until cancelled; ready once nothing is missed any more."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    started = asyncio.Event()
-    waiting = asyncio.create_task(_announced(started, ready), name="ready")
+    if not config.namespaces and not config.all_namespaces:
+        ready()
+        await asyncio.Event().wait()  # no namespace has the labels that are asked for
+    watches = Watches(config)
+    waiting = asyncio.create_task(_announced(watches, ready), name="ready")
+    where: dict[str, Any] = {"clusterwide": True}
+    if not config.all_namespaces:
+        where = {"namespaces": list(config.namespaces)}
     try:
         await kopf.operator(
-            registry=_registry(config, delivery),
+            registry=_registry(config, delivery, access, watches),
             settings=_settings(),
             standalone=True,
-            ready_flag=started,
-            **(
-                {"clusterwide": True}
-                if config.all_namespaces
-                else {"namespaces": list(config.namespaces)}
-            ),
+            **where,
         )
     finally:
         waiting.cancel()
 
 
-async def _announced(started: asyncio.Event, ready: Callable[[], None]) -> None:
-    await started.wait()
+async def _announced(watches: Watches, ready: Callable[[], None]) -> None:
+    await watches.complete.wait()
     ready()

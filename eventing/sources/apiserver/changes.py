@@ -4,9 +4,9 @@
 the watch tells                    what happened
 =================================  ===================================================
 ADDED, MODIFIED, DELETED           add, update, delete
-in a list: not known, older        nothing: it was there before us
-in a list: not known, newer        add: it came while nothing was watched
-in a list: known, another version  update: it changed while nothing was watched
+in a list: not known, older        nothing: it was there before anything was watched
+in a list: not known, newer        add: it came while the watch was interrupted
+in a list: known, another version  update: it changed while the watch was interrupted
 any, without the labels any more   delete, if it was known; else nothing
 =================================  ===================================================
 
@@ -32,13 +32,16 @@ class Change(enum.Enum):
 class Changes:
     """The objects of one watched kind that are known, and the versions they were seen in."""
 
-    def __init__(self, began: float) -> None:
-        """``began`` is when watching began, in Unix seconds."""
-        self._began = began
+    def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
-    def take(self, told: str | None, obj: Object, *, selected: bool = True) -> Change | None:
-        """Take one word of the watch; ``told`` is its type, None in a list."""
+    def take(
+        self, told: str | None, obj: Object, *, selected: bool = True, since: float | None = None
+    ) -> Change | None:
+        """Take one word of the watch; ``told`` is its type, None in a list.
+
+        ``since`` is when all that is watched was watched first, in Unix seconds; None before that.
+        """
         item, version = uid(obj), resource_version(obj)
         before = self._known.get(item)
         if told == "DELETED" or not selected:
@@ -47,11 +50,14 @@ class Changes:
         self._known[item] = version
         if before is not None:
             return Change.UPDATE if before != version else None
-        return Change.ADD if told is not None or self._is_new(obj) else None
+        return Change.ADD if told is not None or _is_newer(obj, since) else None
 
-    def _is_new(self, obj: Object) -> bool:
-        try:
-            # Moments of objects are whole seconds. Who is told twice knows it by the event's id.
-            return parse_rfc3339(creation_timestamp(obj)) >= int(self._began)
-        except ValueError:
-            return False
+
+def _is_newer(obj: Object, since: float | None) -> bool:
+    """Moments of objects are whole seconds: in doubt an object is an old one."""
+    if since is None:
+        return False
+    try:
+        return parse_rfc3339(creation_timestamp(obj)) > since
+    except ValueError:
+        return False

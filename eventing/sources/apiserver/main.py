@@ -9,17 +9,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from eventing.api.apiserveradapter import CONFIG, AdapterConfig
 from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK
 from eventing.sources.sender import Sender
+from hearth.kube.kubeconfig import access_of
 
 
 class NotInstalled(ValueError):
     """kopf is not there."""
 
 
-async def run(ready: Callable[[], None], environment: Mapping[str, str] = os.environ) -> None:
+async def run(
+    kubeconfig: Path, ready: Callable[[], None], environment: Mapping[str, str] = os.environ
+) -> None:
     """Send what happens, until cancelled; raise ValueError where the variables say nothing."""
     try:
         from eventing.sources.apiserver.adapter import Delivery, watch
@@ -33,4 +37,4 @@ async def run(ready: Callable[[], None], environment: Mapping[str, str] = os.env
         raise ValueError(f"{SINK} is not set: there is nowhere to send to")
     async with Sender(ca_certs=environment.get(CA_CERTS)) as sender:
         overrides = json.loads(environment.get(CE_OVERRIDES) or "{}").get("extensions") or {}
-        await watch(config, Delivery(sink, sender, overrides), ready)
+        await watch(config, Delivery(sink, sender, overrides), access_of(kubeconfig), ready)

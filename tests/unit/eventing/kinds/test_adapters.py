@@ -22,7 +22,10 @@ def made(adapters: Adapters) -> dict[str, Any]:
 def test_in_a_cluster_they_are_restricted_and_have_an_account() -> None:
     deployment = made(Adapters("registry/hearth:1"))
     assert deployment["metadata"] == {"name": "a", "namespace": "ns", "labels": {"l": "m"}}
-    pod = deployment["spec"]["template"]["spec"]
+    assert deployment["spec"]["selector"]["matchLabels"] == {"l": "m"}
+    template = deployment["spec"]["template"]
+    assert template["metadata"]["labels"] == {"l": "m", "app.kubernetes.io/part-of": "hearth"}
+    pod = template["spec"]
     assert pod["serviceAccountName"] == "who"
     assert pod["nodeSelector"] == {"disk": "fast"}
     assert pod["securityContext"]["runAsNonRoot"] is True
