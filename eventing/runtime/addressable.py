@@ -6,19 +6,24 @@ A Broker with its Triggers, and nothing here that is a Broker's alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence, Set
+import secrets
+from collections.abc import Callable, Collection, Sequence, Set
 
 from eventing.engines.event import RenderedEvent, StoredEvent
-from eventing.engines.seam import Appended, EventLog
+from eventing.engines.seam import Appended, Begin, EventLog, Refused
 from eventing.filters import FilterIndex
 from eventing.runtime.dispatcher import Services
 from eventing.runtime.expectations import Expectations
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.places import Place
+from eventing.runtime.replay import Replay
 from eventing.runtime.replies import LogReplies
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
+
+_REPLAYS_KNOWN = 20
+"""Replays that are remembered after their end."""
 
 
 class Addressable:
@@ -40,6 +45,7 @@ class Addressable:
         self._services = services
         self._metrics = metrics
         self._subscriptions: dict[str, Subscription] = {}
+        self._replays: dict[str, Replay] = {}
         self._replies = LogReplies(events)
         self._index: FilterIndex[Subscription] | None = None
         self.expectations = Expectations()
@@ -111,6 +117,7 @@ class Addressable:
             self._index = None
             if subscription is not None:
                 subscription.close()
+                self._stop_replays(uid)
                 spec = subscription.spec
                 self._metrics.forget(self.place, spec.kind, spec.name)
             if not self._closed:
@@ -118,8 +125,55 @@ class Addressable:
 
     async def keep_only(self, uids: Set[str]) -> None:
         """Remove all other subscriptions, also those that only the log knows."""
-        for uid in set(await self._log.consumers()) - uids:
+        under_way = {each.consumer_id for each in self._replays.values() if each.running}
+        for uid in set(await self._log.consumers()) - uids - under_way:
             await self.unsubscribe(uid)
+
+    # -- replays -----------------------------------------------------------------------------
+
+    def replay(
+        self,
+        uid: str,
+        begin: Begin,
+        *,
+        most: int,
+        observing: Callable[[str], DeliveryObserver] | None,
+    ) -> Replay:
+        """Deliver events of the log once more to one subscription.
+
+        ``observing`` makes of the replay's id who is told of it. Raises Refused while another
+        replay of the subscription is under way.
+        """
+        subscription = self._subscriptions[uid]
+        for other in self._replays.values():
+            if other.running and other.spec.uid == uid:
+                raise Refused(f"replay {other.id} of {other.spec.label} is under way", status=409)
+        replay_id = secrets.token_hex(4)
+        replay = Replay(
+            replay_id,
+            subscription.spec,
+            services=self._services,
+            replies=self._replies,
+            observer=observing(replay_id) if observing is not None else None,
+        )
+        self._replays[replay.id] = replay
+        while len(self._replays) > _REPLAYS_KNOWN:
+            ended = [each.id for each in self._replays.values() if not each.running]
+            if not ended:
+                break
+            del self._replays[ended[0]]
+        replay.start(self._log, begin, most)
+        return replay
+
+    @property
+    def replays(self) -> Collection[Replay]:
+        """Those under way, and the last ones that have ended."""
+        return self._replays.values()
+
+    def _stop_replays(self, uid: str | None = None) -> None:
+        for replay in self._replays.values():
+            if uid is None or replay.spec.uid == uid:
+                replay.stop()
 
     def subscription(self, uid: str) -> Subscription | None:
         """Return an open subscription."""
@@ -163,6 +217,7 @@ class Addressable:
     def close(self) -> None:
         """Stop deliveries. Positions are saved when the log is closed."""
         self._closed = True
+        self._stop_replays()
         self._replies.close()
         for subscription in self._subscriptions.values():
             subscription.close()

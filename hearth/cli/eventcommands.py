@@ -117,6 +117,61 @@ def event_dead_letters(
     raise typer.Exit(list_dead_letters(asked, place, limit=limit, output=output))
 
 
+@event_app.command("redrive")
+def event_redrive(
+    id: Annotated[str | None, typer.Argument(help="The id of a held event.")] = None,
+    trigger: Annotated[str | None, typer.Option(help="All that is held for a Trigger.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that is held.")] = False,
+    discard: Annotated[bool, typer.Option("--discard", help="Give them up instead.")] = False,
+    namespace: Namespace = "default",
+    output: TextOrJson = "text",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Deliver events anew that are held because nobody takes them (hearth event dead-letters)."""
+    from hearth.cli.eventactions import Redrive, redrive
+    from hearth.cli.eventadmin import BrokerProcess
+
+    chosen = Redrive(id, named(trigger, namespace), everything=everything, discard=discard)
+    asked = BrokerProcess.of(kubeconfig, folder_of(data_dir, name))
+    raise typer.Exit(redrive(asked, chosen, output))
+
+
+@event_app.command("replay")
+def event_replay(
+    trigger: Annotated[str, typer.Option(help="Deliver to this Trigger: NAME or NAMESPACE/NAME.")],
+    begin: Annotated[
+        str,
+        typer.Option("--from", help="10m, a time, an offset, the ID of an event, or earliest."),
+    ],
+    most: Annotated[int | None, typer.Option("--count", min=1, help="So many at most.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count what would be delivered.")
+    ] = False,
+    namespace: Namespace = "default",
+    output: TextOrJson = "text",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Deliver events once more to a Trigger, from somewhere on; its own way is not touched.
+
+    Exit code 0 when all were taken, 1 when some were not.
+    """
+    from hearth.cli.eventactions import Replay, replay
+    from hearth.cli.eventadmin import BrokerProcess
+
+    asked = BrokerProcess.of(kubeconfig, folder_of(data_dir, name))
+    wanted = Replay(str(named(trigger, namespace)), begin, most, dry_run=dry_run)
+    raise typer.Exit(replay(asked, wanted, output))
+
+
+def named(name: str | None, namespace: str) -> str | None:
+    """Return NAMESPACE/NAME."""
+    return name if name is None or "/" in name else f"{namespace}/{name}"
+
+
 @event_app.command("graph")
 def event_graph(
     since: Annotated[str, typer.Option(help="Count events of so long: 90s, 10m, 1h30m.")] = "10m",

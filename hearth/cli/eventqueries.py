@@ -28,7 +28,7 @@ _OFF = "journeys of events are not kept: event-journeys is disabled in config-fe
 
 def trace(broker: BrokerProcess, event_id: str, output: str) -> int:
     """Print what is known of an event; return the exit code."""
-    _check(output, "text", "json")
+    check_output(output, "text", "json")
     told = broker.get("/trace", {"id": event_id})
     if output == "json":
         print(json.dumps(told, indent=2))
@@ -55,7 +55,7 @@ def list_events(
     broker: BrokerProcess, place: Mapping[str, str], *, limit: int, follow: bool, output: str
 ) -> int:
     """Print the newest events; with ``follow`` go on until interrupted."""
-    _check(output, "table", "json")
+    check_output(output, "table", "json")
     told = broker.get("/events", {**place, "limit": str(limit)})
     if not follow:
         _print_list(told, place, output)
@@ -114,7 +114,7 @@ def list_dead_letters(
     broker: BrokerProcess, place: Mapping[str, str], *, limit: int, output: str
 ) -> int:
     """Print events that subscribers did not take."""
-    _check(output, "table", "json")
+    check_output(output, "table", "json")
     told = broker.get("/failures", {**place, "limit": str(limit)})
     if output == "json":
         print(json.dumps(told["failures"], indent=2))
@@ -137,6 +137,7 @@ def list_dead_letters(
 def _failure_row(failure: Json) -> Json:
     cause = failure["cause"]
     said = f"{cause['status'] or 'no answer'} {cause['error']}".rstrip()
+    nobody = f"nobody: {failure['reason']}" if failure.get("reason") else "nobody"
     return {
         "at": cause["at"],
         "id": failure["attributes"].get("id", ""),
@@ -144,13 +145,13 @@ def _failure_row(failure: Json) -> Json:
         "subscription": failure["subscription"],
         "outcome": failure["outcome"],
         "cause": said,
-        "sink": failure["sink"] or "nobody",
+        "sink": failure["sink"] or nobody,
     }
 
 
 def show_graph(broker: BrokerProcess, since: str, output: str) -> int:
     """Print what flows where."""
-    _check(output, "table", "dot", "mermaid", "json")
+    check_output(output, "table", "dot", "mermaid", "json")
     graph = broker.get("/graph", {"since": since})
     if output == "json":
         print(json.dumps(graph, indent=2))
@@ -175,6 +176,7 @@ def _print_table(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) 
     console.print(table(columns, rows))
 
 
-def _check(output: str, *allowed: str) -> None:
+def check_output(output: str, *allowed: str) -> None:
+    """Raise UserError for a form of output that there is not."""
     if output not in allowed:
         raise UserError(f"--output {output}: it is one of {', '.join(allowed)}")

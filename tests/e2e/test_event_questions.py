@@ -56,6 +56,25 @@ def test_an_event_is_traced_to_its_end(hearth: Hearth) -> None:
     assert hearth.run("event", "graph", "-o", "mermaid").stdout.startswith("flowchart LR")
 
 
+def test_events_are_replayed(hearth: Hearth) -> None:
+    hearth.kubectl("apply", "-f", str(SAMPLES / "events.yaml"))
+    hearth.kubectl("wait", "--for=condition=Ready", "trigger/mailer", "--timeout=30s")
+    hearth.run("event", "send", "--type", "order.confirmed", "--id", "replayed")
+    mailed = {"replayed trigger default/mailer": "delivered"}
+    wait_until(lambda: outcomes(trace(hearth, "replayed")) == mailed, what="its delivery")
+    asked = ("event", "replay", "--trigger", "mailer", "--from", "replayed", "--count", "1")
+    counted = hearth.run(*asked, "--dry-run").stdout
+    assert "1 of 1 events match: so many would be delivered once more" in counted
+    assert "1 delivered" in hearth.run(*asked).stdout
+    received = json.loads(hearth.request("mailer", "/received").body)
+    ids = [entry["received"]["id"] for entry in received]
+    assert ids.count("replayed") == 2
+    [journey] = trace(hearth, "replayed")
+    [leg] = [leg for leg in journey["subscriptions"] if leg["matched"]]
+    assert [bool(each["replay"]) for each in leg["attempts"]] == [False, True]
+    assert "Nothing" not in hearth.run("event", "redrive", "--all").stdout
+
+
 def test_of_an_unknown_event_is_said_what_that_means(hearth: Hearth) -> None:
     done = hearth.run("event", "trace", "never-sent", check=False)
     assert done.returncode == 1

@@ -14,14 +14,23 @@ from eventing.engines.seam import Begin, EventLog, Start, StartAt, StartTime
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.admin.begin import AtPosition, OfEvent, parse_begin
 from eventing.runtime.admin.graph import graph_of, own_places
-from eventing.runtime.admin.shapes import Json, event_json, failure_json, journey_json
+from eventing.runtime.admin.shapes import (
+    Json,
+    event_json,
+    failure_json,
+    held_json,
+    journey_json,
+    replay_json,
+)
 from eventing.runtime.journeys.failures import Failure, failures
 from eventing.runtime.journeys.flows import Flows, flows_since
 from eventing.runtime.journeys.journey import EventName, Journey, journeys_at, journeys_of
 from eventing.runtime.journeys.keeper import Batches, Question
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import Place
+from eventing.runtime.replay import count
 from eventing.runtime.spec import SubscriptionSpec
+from eventing.runtime.subscription import Subscription
 from hearth.kube.clock import Clock, wall_clock
 
 T = TypeVar("T")
@@ -32,6 +41,8 @@ _WINDOWS = (10.0, 60.0, 600.0, 3600.0, 86400.0)
 _MOST_GENERATIONS = 16
 """Replies to replies to replies: traced so far."""
 _POLL_SECONDS = 0.1
+_MOST_NAMED = 20
+"""Names in an answer that says what there is."""
 
 
 class NotThere(Exception):
@@ -164,11 +175,14 @@ class Questions:
 
         None stands for all places.
         """
-        found = []
-        for place in self._logs.places() if places is None else places:
-            self.addressable(place)
+        asked = self._logs.places() if places is None else list(places)
+        found = self.held(asked)
+        held = {(each["position"], each["subscription"]) for _, each in found}
+        for place in asked:
             for failure in await self._ask(place, partial(failures, most=limit), list[Failure]()):
-                found.append((failure.cause.at, failure_json(place, failure)))
+                told = failure_json(place, failure)
+                if (told["position"], told["subscription"]) not in held:
+                    found.append((failure.cause.at, told))
         found.sort(key=lambda each: each[0])
         return {"failures": [each for _, each in found[-limit:]], "kept": self._logs.observed}
 
@@ -179,6 +193,82 @@ class Questions:
         specs = {place: self._specs(place) for place in places}
         graph = graph_of(flows, specs, own_places(places, self._address))
         return {"seconds": seconds, "kept": self._logs.observed, **graph}
+
+    # -- what operators do -------------------------------------------------------------------------
+
+    def _subscription(self, label: str) -> tuple[Place, Addressable, Subscription]:
+        """Return the subscription of this label; raise NotThere."""
+        labels = []
+        for place in self._logs.places():
+            addressable = self.addressable(place)
+            for subscription in addressable.subscriptions:
+                if subscription.spec.label == label:
+                    return place, addressable, subscription
+                labels.append(subscription.spec.label)
+        there = ", ".join(sorted(labels)[:_MOST_NAMED]) or "none"
+        raise NotThere(f"there is no {label} that events are delivered to; there are: {there}")
+
+    async def replay(self, label: str, begin: str, *, most: int, dry_run: bool) -> Json:
+        """Deliver events once more to a subscription, or only count them."""
+        place, addressable, subscription = self._subscription(label)
+        spec, start = subscription.spec, await self.begin(addressable.log, begin)
+        if dry_run:
+            return replay_json(place, spec, await count(addressable.log, start, spec, most))
+        journeys = self._logs.journeys(place)
+        recorder = journeys.recorder if journeys is not None and self._logs.observed else None
+        observing = recorder.replaying if recorder is not None else None
+        replay = addressable.replay(spec.uid, start, most=most, observing=observing)
+        counted = await replay.counting()
+        return replay_json(place, spec, counted, replay)
+
+    def replays(self, replay_id: str | None) -> Json:
+        """Return replays under way and the last ones that have ended, or the one named."""
+        found = [
+            replay_json(place, replay.spec, replay.counted, replay)
+            for place in self._logs.places()
+            for replay in self.addressable(place).replays
+            if replay_id in (None, replay.id)
+        ]
+        if replay_id is not None and not found:
+            raise NotThere(
+                f"there is no replay {replay_id}: it ended long ago, or with its process"
+            )
+        return {"replays": found}
+
+    async def redrive(self, label: str | None, event_id: str | None, *, gives_up: bool) -> Json:
+        """Deliver held events anew, or give them up; all, or those of a label or with an id."""
+        done = []
+        for place in self._logs.places():
+            for subscription in list(self.addressable(place).subscriptions):
+                if label not in (None, subscription.spec.label):
+                    continue
+                chosen = [
+                    each for each in subscription.held() if event_id in (None, each.note.event_id)
+                ]
+                positions = [each.position for each in chosen]
+                if gives_up:
+                    subscription.discard(positions)
+                else:
+                    await subscription.redrive(positions)
+                done += [held_json(place, subscription.spec, each.note) for each in chosen]
+        return {"events": done}
+
+    def held(self, places: Iterable[Place]) -> list[tuple[float, Json]]:
+        """Return held events, each with the time since when."""
+        return [
+            (
+                each.note.since,
+                held_json(
+                    place,
+                    subscription.spec,
+                    each.note,
+                    self.addressable(place).log.position_text(each.position),
+                ),
+            )
+            for place in places
+            for subscription in self.addressable(place).subscriptions
+            for each in subscription.held()
+        ]
 
     def _specs(self, place: Place) -> list[SubscriptionSpec]:
         found = self._logs.find(place)

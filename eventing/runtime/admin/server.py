@@ -7,7 +7,12 @@ request                     answer (JSON)
                             those since (``since``, ``seen``, ``wait`` seconds)
 ``GET /trace?id=``          the journeys of an event and of what answered it
 ``GET /failures``           events that subscribers did not take (``broker`` or ``channel``)
-``GET /graph?seconds=``     what flowed where
+``GET /graph?since=10m``    what flowed where
+``POST /replay``            delivers events once more to a ``trigger`` or ``subscription``, ``from``
+                            somewhere on, ``most`` of them; ``dryRun`` counts only
+``GET /replays``            how far replays are, or the one with this ``id``
+``POST /redrive``           delivers held events anew (all, of a ``trigger``, with an ``id``), or
+                            with ``discard`` gives them up
 ==========================  ========================================================================
 
 Whoever asks shows the token in ``X-Hearth-Token``: the API server, which passes requests on to a
@@ -26,6 +31,7 @@ import orjson
 
 from activator.http.events import Handler, Peer, Refusal, ResponseHead, ServerStream
 from activator.http.timers import Timers
+from eventing.engines.seam import Refused
 from eventing.runtime.admin.begin import seconds_of
 from eventing.runtime.admin.questions import NotThere, Questions, Since
 from eventing.runtime.admin.shapes import Json
@@ -38,6 +44,7 @@ log = logging.getLogger(__name__)
 TOKEN_FIELD = b"x-hearth-token"
 _LIMITS = IngressLimits(event_bytes=64 * KIB, pipelined=4, request_seconds=10.0)
 _MOST_EVENTS = 10_000
+_ALL = 2**40
 _LONGEST_WAIT_SECONDS = 30.0
 
 Query = Mapping[str, str]
@@ -59,6 +66,9 @@ class Admin:
             (b"GET", "/trace"): self._trace,
             (b"GET", "/failures"): self._failures,
             (b"GET", "/graph"): self._graph,
+            (b"GET", "/replays"): self._replays,
+            (b"POST", "/replay"): self._replay,
+            (b"POST", "/redrive"): self._redrive,
         }
 
     async def start(self, host: str, port: int) -> int:
@@ -112,6 +122,8 @@ class Admin:
             found = await ask(given)
         except NotThere as error:
             request.answer(failed(404, str(error)))
+        except Refused as error:
+            request.answer(failed(error.status, str(error)))
         except ValueError as error:
             request.answer(failed(400, str(error)))
         except Exception:
@@ -144,6 +156,21 @@ class Admin:
     async def _graph(self, query: Query) -> Json:
         return await self._questions.graph(seconds_of(query.get("since", "10m")))
 
+    async def _replays(self, query: Query) -> Json:
+        return self._questions.replays(query.get("id"))
+
+    async def _replay(self, query: Query) -> Json:
+        label = _label(query)
+        if label is None or not query.get("from"):
+            raise ValueError("replay to whom, and from where? give a trigger, and from")
+        most = _number(query, "most", _ALL, most=_ALL)
+        dry_run = _flag(query, "dryRun")
+        return await self._questions.replay(label, query["from"], most=most, dry_run=dry_run)
+
+    async def _redrive(self, query: Query) -> Json:
+        gives_up = _flag(query, "discard")
+        return await self._questions.redrive(_label(query), query.get("id"), gives_up=gives_up)
+
 
 def answer(status: int, told: Json, *, closes: bool = False) -> ResponseHead:
     """Return a whole answer of JSON."""
@@ -175,6 +202,20 @@ def _place(query: Query) -> Place:
     if not (slash and namespace and name):
         raise ValueError(f"which {kind}? give NAMESPACE/NAME")
     return Place(kind, namespace, name)
+
+
+def _label(query: Query) -> str | None:
+    for kind in ("trigger", "subscription"):
+        if kind in query:
+            namespace, slash, name = query[kind].partition("/")
+            if not (slash and namespace and name):
+                raise ValueError(f"which {kind}? give NAMESPACE/NAME")
+            return f"{kind} {namespace}/{name}"
+    return None
+
+
+def _flag(query: Query, name: str) -> bool:
+    return query.get(name, "").lower() == "true"
 
 
 def _number(query: Query, name: str, default: int, *, most: int) -> int:

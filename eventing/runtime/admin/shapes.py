@@ -10,7 +10,9 @@ from eventing.filters import explain
 from eventing.runtime.intake import ARRIVAL_ATTRIBUTE, TTL_ATTRIBUTE
 from eventing.runtime.journeys.failures import Failure
 from eventing.runtime.journeys.journey import Answer, Journey, Leg, Try
+from eventing.runtime.notes import HeldNote
 from eventing.runtime.places import Place
+from eventing.runtime.replay import Counted, Replay
 from eventing.runtime.spec import SubscriptionSpec
 from hearth.kube.clock import rfc3339_micro
 
@@ -59,6 +61,49 @@ def failure_json(place: Place, failure: Failure) -> Json:
         "outcome": failure.outcome,
         "sink": failure.url,
         "cause": _try(failure.cause),
+    }
+
+
+def held_json(place: Place, spec: SubscriptionSpec, note: HeldNote, position: str = "") -> Json:
+    """Return an event that is held, in the form of a failure."""
+    return {
+        "place": str(place),
+        "position": position,
+        "attributes": {"id": note.event_id, "source": note.source, "type": note.type},
+        "subscription": spec.label,
+        "outcome": "held",
+        "sink": "",
+        "reason": note.reason,
+        "cause": {
+            "at": rfc3339_micro(note.since),
+            "url": note.failure.destination,
+            "status": note.failure.code,
+            "error": note.error,
+        },
+    }
+
+
+def replay_json(
+    place: Place, spec: SubscriptionSpec, counted: Counted, replay: Replay | None = None
+) -> Json:
+    """Return what a replay delivers, and how far it is; without one, what one would deliver."""
+    told = {
+        "place": str(place),
+        "subscription": spec.label,
+        "url": spec.target.url if spec.target is not None else "",
+        "events": counted.events,
+        "matching": counted.matching,
+    }
+    if replay is None:
+        return told
+    failed = replay.dead_lettered + replay.dropped
+    return told | {
+        "id": replay.id,
+        "running": replay.running,
+        "delivered": replay.settled - failed,
+        "deadLettered": replay.dead_lettered,
+        "dropped": replay.dropped,
+        "error": replay.error,
     }
 
 

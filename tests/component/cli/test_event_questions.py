@@ -38,7 +38,8 @@ class Process:
 
     async def take(self, request: web.Request) -> web.Response:
         assert request.headers["X-Hearth-Token"] == TOKEN
-        self.asked.append((request.path.removeprefix(POD), dict(request.query)))
+        body = await request.json() if request.can_read_body else {}
+        self.asked.append((request.path.removeprefix(POD), dict(request.query) | body))
         return web.json_response(self.answer, status=self.status)
 
     async def give_secret(self, _: web.Request) -> web.Response:
@@ -110,6 +111,52 @@ async def test_questions_reach_the_broker_process(
         result = await where(tmp_path, server, *arguments)
         assert result.exit_code == 0, result
         assert process.asked.pop() == (path, query)
+
+
+@pytest.mark.parametrize("where", [here, there])
+async def test_a_replay_is_counted_run_and_waited_for(
+    where: Any, tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    told = {"subscription": "trigger a/t", "url": "http://t/", "events": 5, "matching": 3}
+    process.answer = told
+    result = await where(
+        tmp_path, server, "replay", "--trigger", "a/t", "--from", "1m", "--dry-run"
+    )
+    assert result.exit_code == 0, result
+    assert "3 of 5 events match: so many would be delivered once more" in result.output
+    assert process.asked == [("/replay", {"trigger": "a/t", "from": "1m", "dryRun": "true"})]
+    progress = {"id": "r", "running": False, "delivered": 2, "deadLettered": 1, "dropped": 0}
+    process.answer = told | progress | {"error": ""}
+    asked = ("replay", "--trigger", "t", "--from", "id:7", "--count", "3")
+    result = await where(tmp_path, server, *asked)
+    assert result.exit_code == 1, "one of them was not taken"
+    assert "replay r delivers them once more to trigger a/t, http://t/" in result.output
+    assert "2 delivered, 1 dead letters" in result.output
+    body = {"trigger": "default/t", "from": "id:7", "most": "3", "dryRun": "false"}
+    assert process.asked[1:] == [("/replay", body)]
+    as_json = await where(tmp_path, server, *asked, "-o", "json")
+    assert json.loads(as_json.output)["delivered"] == 2
+
+
+@pytest.mark.parametrize("where", [here, there])
+async def test_held_events_are_redriven(
+    where: Any, tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    held = {"attributes": {"id": "7"}, "subscription": "trigger a/t"}
+    process.answer = {"events": [held]}
+    result = await where(tmp_path, server, "redrive", "7")
+    assert result.output == "7 for trigger a/t: on its way again\n"
+    await where(tmp_path, server, "redrive", "--trigger", "t", "--discard")
+    await where(tmp_path, server, "redrive", "--all")
+    assert process.asked == [
+        ("/redrive", {"id": "7", "discard": "false"}),
+        ("/redrive", {"trigger": "default/t", "discard": "true"}),
+        ("/redrive", {"discard": "false"}),
+    ]
+    process.answer = {"events": []}
+    assert "No such event is held" in (await where(tmp_path, server, "redrive", "8")).output
+    result = await where(tmp_path, server, "redrive")
+    assert "give an ID, a --trigger, or --all" in str(result.exception)
 
 
 @pytest.mark.parametrize("where", [here, there])

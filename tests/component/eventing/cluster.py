@@ -90,6 +90,12 @@ class Cluster:
         async with self.session.get(url, params=query, headers=shown) as answer:
             return answer.status, await answer.json()
 
+    async def do(self, path, **body):
+        """Has the broker process do something; returns the status and what it says."""
+        url = f"http://127.0.0.1:{self.admin_port}{path}"
+        async with self.session.post(url, json=body, headers={"X-Hearth-Token": TOKEN}) as answer:
+            return answer.status, await answer.json()
+
     async def told(self, path, **query):
         status, found = await self.ask(path, **query)
         assert status == 200, found

@@ -2,9 +2,13 @@
 
 import asyncio
 import contextlib
+import re
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from eventing.api.deliveryoptions import UNDELIVERABLE
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.resources import CONFIGMAPS
 from tests.component.eventing.cluster import cluster, next_of, sink
@@ -191,3 +195,163 @@ async def test_what_cannot_be_asked_is_said(tmp_path):
         ):  # fmt: skip
             got, said = await found.ask(path, **query)
             assert (got, said["message"]) == (status, message)
+
+
+# -- what operators do -----------------------------------------------------------------------------
+
+
+async def replayed(found, **body):
+    """Starts a replay and waits for its end; returns what is told of it then."""
+    status, told = await found.do("/replay", **body)
+    assert status == 200, told
+    ended = await until_told(
+        found, "/replays", lambda t: not t["replays"][0]["running"], id=told["id"]
+    )
+    return ended["replays"][0]
+
+
+def counts(told):
+    return {name: told[name] for name in ("events", "matching", "delivered", "error")}
+
+
+async def test_events_are_replayed_beside_a_triggers_own_way(tmp_path):
+    async with sink() as (target, got):
+        triggers = {"t": (target, {"filters": [{"prefix": {"id": "a"}}]})}
+        async with shop(tmp_path, triggers) as found:
+
+            async def ids(count):
+                return sorted([(await next_of(got))["ce-id"] for _ in range(count)])
+
+            for event_id in ("a-0", "b-1", "a-2", "a-3"):
+                await found.send(found.url, **{"ce-id": event_id})
+            assert await ids(3) == ["a-0", "a-2", "a-3"]
+            asked = {"trigger": "default/t", "from": "earliest"}
+            status, told = await found.do("/replay", **asked, dryRun="true")
+            assert (status, told["events"], told["matching"]) == (200, 4, 3)
+            assert (told["subscription"], told["url"]) == ("trigger default/t", target["uri"])
+            assert got.empty(), "a dry run delivers nothing"
+            ended = await replayed(found, **asked)
+            whole = {"events": 4, "matching": 3, "delivered": 3, "error": ""}
+            assert counts(ended) == whole
+            assert await ids(3) == ["a-0", "a-2", "a-3"]
+            for begin, some in (("1", ["a-2", "a-3"]), ("a-2", ["a-2", "a-3"]), ("0s", [])):
+                ended = await replayed(found, **{**asked, "from": begin})
+                assert ended["delivered"] == len(some)
+                assert await ids(len(some)) == some
+            ended = await replayed(found, **asked, most="1")
+            assert (counts(ended)["delivered"], (await next_of(got))["ce-id"]) == (1, "a-0")
+            told = await found.told("/trace", id="a-0")
+            [leg] = told["journeys"][0]["subscriptions"]
+            own, *others = [each["replay"] for each in leg["attempts"]]
+            assert (own, len(set(others)), "" in others) == ("", 2, False)
+            await found.send(found.url, **{"ce-id": "a-9"})
+            assert (await next_of(got))["ce-id"] == "a-9"
+            assert got.empty()
+            cursors = next((tmp_path / "broker" / "events").glob("default_*/cursors")).read_bytes()
+            last = dict(re.findall(rb'"(replay:\w+)":(null|.)', cursors))
+            assert set(last.values()) == {b"null"}, "nothing of them is left"
+
+
+async def test_one_replay_of_a_trigger_at_a_time_which_ends_with_it(tmp_path):
+    held = asyncio.Event()
+
+    async def hold(request):
+        await held.wait()
+        return web.Response(status=200)
+
+    async with answering(hold) as target, shop(tmp_path, {"t": (target, {})}) as found:
+        await found.send(found.url)
+        asked = {"trigger": "default/t", "from": "earliest"}
+        status, told = await found.do("/replay", **asked)
+        assert (status, told["running"], told["delivered"]) == (200, True, 0)
+        status, said = await found.do("/replay", **asked)
+        assert status == 409
+        assert said["message"] == f"replay {told['id']} of trigger default/t is under way"
+        await found.client.delete(TRIGGERS, "t", "default")
+        ended = await until_told(
+            found, "/replays", lambda t: not t["replays"][0]["running"], id=told["id"]
+        )
+        assert ended["replays"][0]["error"] == "it was stopped"
+        held.set()
+
+
+async def test_a_replay_that_is_not_taken_ends_as_deliveries_do(tmp_path):
+    nobody = {"uri": "http://127.0.0.1:9/"}
+    async with shop(tmp_path, {"t": (nobody, {})}) as found:
+        await found.send(found.url)
+        await until_told(found, "/failures", lambda t: len(t["failures"]) == 1)
+        ended = await replayed(found, trigger="default/t", **{"from": "10m"})
+        assert (ended["matching"], ended["delivered"], ended["dropped"]) == (1, 0, 1)
+
+
+async def test_what_cannot_be_replayed_is_said(tmp_path):
+    async with sink() as (target, _), shop(tmp_path, {"t": (target, {})}) as found:
+        for body, status, message in (
+            ({"from": "1m"}, 400, "replay to whom, and from where? give a trigger, and from"),
+            ({"trigger": "default/t"}, 400, "replay to whom, and from where? give a trigger, and "
+                                            "from"),
+            ({"trigger": "t", "from": "1m"}, 400, "which trigger? give NAMESPACE/NAME"),
+            ({"trigger": "default/x", "from": "1m"}, 404,
+             "there is no trigger default/x that events are delivered to; there are: "
+             "trigger default/t"),
+            ({"trigger": "default/t", "from": "gone"}, 404,
+             "no event with the id 'gone' is kept in this log any more"),
+            ({"trigger": "default/t", "from": "offset:x"}, 400,
+             "'x' is no position in this log: those are numbers from 0 on"),
+        ):  # fmt: skip
+            got, said = await found.do("/replay", **body)
+            assert (got, said["message"]) == (status, message)
+        status, said = await found.ask("/replays", id="none")
+        assert (status, said["message"][:27]) == (404, "there is no replay none: it")
+
+
+async def test_held_events_are_listed_and_redriven(tmp_path):
+    refuses = True
+
+    async def answer(request):
+        await request.read()
+        return web.Response(status=400 if refuses else 202)
+
+    hold = {UNDELIVERABLE: "hold"}
+    async with answering(answer) as target, shop(tmp_path, {}) as found:
+        for name in ("t", "other"):
+            await found.create_trigger(name, target, annotations=hold)
+            await found.until_ready(TRIGGERS, name)
+        for event_id in ("1", "2"):
+            await found.send(found.url, **{"ce-id": event_id})
+        told = await until_told(found, "/failures", lambda t: len(t["failures"]) == 4)
+        [first] = [
+            each for each in told["failures"]
+            if (each["attributes"]["id"], each["subscription"]) == ("1", "trigger default/t")
+        ]  # fmt: skip
+        assert (first["outcome"], first["cause"]["status"]) == ("held", 400)
+        assert first["reason"] == "there is no dead letter sink"
+        refuses = False
+        status, told = await found.do("/redrive", trigger="default/t", id="1")
+        assert status == 200
+        assert [each["attributes"]["id"] for each in told["events"]] == ["1"]
+        left = await until_told(found, "/failures", lambda t: len(t["failures"]) == 3)
+        assert first["position"] + first["subscription"] not in [
+            each["position"] + each["subscription"] for each in left["failures"]
+        ]
+        _, told = await found.do("/redrive", trigger="default/other", discard="true")
+        assert len(told["events"]) == 2
+        await found.do("/redrive")
+        leg = "trigger default/t"
+        for event_id in ("1", "2"):
+            await until_told(
+                found, "/trace", lambda t: outcomes(t)[leg] == "delivered", id=event_id
+            )
+
+
+@contextlib.asynccontextmanager
+async def answering(answer):
+    """A subscriber that answers as it is told."""
+    async with TestServer(app_of(answer)) as server:
+        yield {"uri": str(server.make_url("/"))}
+
+
+def app_of(answer):
+    app = web.Application()
+    app.router.add_post("/", answer)
+    return app
