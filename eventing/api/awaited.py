@@ -10,12 +10,10 @@ from eventing.api import (
     eventtransform,
     integrationsink,
     integrationsource,
-    jobsink,
 )
 
 AWAITED = (
     integrationsource.DEFINITION,
-    jobsink.DEFINITION,
     integrationsink.DEFINITION,
     eventtransform.DEFINITION,
 )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
+from eventing.api import keys
+from eventing.api.checks import validate_destination
 from eventing.api.definitions import ADDRESSABLE, AGE, EVENTING, READY, URL, Look, define
 from eventing.api.podtemplate import Job
 from eventing.api.settings import Settings
 from eventing.api.shapes import AddressStatus
 from hearth.knative.admission.kinds import Change, Trial
-from hearth.knative.fielderrors import Errors, missing_one_of, via
+from hearth.knative.duck import Destination
+from hearth.knative.fielderrors import Errors, invalid, missing_one_of, via
 from hearth.knative.resources import JOBSINKS
-from hearth.kube.models import Model
+from hearth.kube.models import Model, decode
 from hearth.kube.resources import JOBS
 
 _MODE = {"name": "K_EXECUTION_MODE", "value": "batch"}
@@ -63,7 +67,23 @@ def _told(container: dict[str, Any]) -> dict[str, Any]:
 
 
 def _validate(change: Change[JobSinkSpec, Settings]) -> Errors:
-    return [] if change.new.spec.job else via([missing_one_of("job")], "spec")
+    errors = [] if change.new.spec.job else via([missing_one_of("job")], "spec")
+    return errors + _check_dead_letter_sink(change)
+
+
+def _check_dead_letter_sink(change: Change[JobSinkSpec, Settings]) -> Errors:
+    """What Knative's JobSink has no field for: a destination, as JSON."""
+    given = change.new.annotations.get(keys.DEAD_LETTER_SINK_ANNOTATION)
+    if given is None:
+        return []
+    path = ("metadata", "annotations")
+    try:
+        destination = decode(Destination, json.loads(given), root="Destination")
+    except ValueError as error:
+        return via([invalid(given, keys.DEAD_LETTER_SINK_ANNOTATION, str(error))], *path)
+    features, home = change.settings.features, change.new.namespace
+    problems = validate_destination(destination, features, parent=home)
+    return via(problems, *path, keys.DEAD_LETTER_SINK_ANNOTATION)
 
 
 def _trial(change: Change[JobSinkSpec, Settings]) -> Trial | None:

@@ -30,6 +30,9 @@ SUBSCRIBER_OPTIONS_ANNOTATION = "eventing.hearth.dev/subscriber-options"
 JOURNEYS_FLAG = "event-journeys"
 """In config-features: whether the broker process keeps what becomes of each event."""
 
+DEAD_LETTER_SINK_ANNOTATION = "eventing.hearth.dev/dead-letter-sink"
+"""Of a JobSink: where events go whose Jobs fail, a destination as JSON. In its status: the URL."""
+
 OIDC_LABEL = f"{GROUP}/oidc"
 """Of the service accounts that objects send as."""
 OIDC_FLAG = "authentication-oidc"

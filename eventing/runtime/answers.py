@@ -33,6 +33,16 @@ def refusal(refused: Refused) -> ResponseHead:
     return answer(refused.status, str(refused), ((b"retry-after", b"%d" % refused.retry_after),))
 
 
+class LooksUp(Protocol):
+    """Tells how something is that was asked for before."""
+
+    def look_up(self, place: Place, target: bytes, respond: Respond) -> None:
+        """See to it that a question is answered."""
+
+    def place(self, target: bytes) -> Place | None:
+        """Return what a question is about; None where it is none."""
+
+
 class Exchange(Protocol):
     """Takes events of a kind of places that has no log, and answers in its own way."""
 

@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
+from eventing.api.keys import DEAD_LETTER_SINK_ANNOTATION
+from eventing.api.views import status_annotation, status_of
 from eventing.engines.seam import Refused
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.answers import Exchange
 from eventing.runtime.brokers import Brokers
 from eventing.runtime.channels import Channels
+from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import IngressLimits
+from eventing.runtime.deadjobs import DeadJobs
+from eventing.runtime.jobsink import JobSinks
 from eventing.runtime.openlogs import OpenLogs
-from eventing.runtime.places import BROKER, CHANNEL, REQUEST_REPLY, Place
+from eventing.runtime.places import BROKER, CHANNEL, JOB_SINK, REQUEST_REPLY, Place
 from eventing.runtime.requestreply import RequestReplies
 from eventing.runtime.served import Served
-from eventing.runtime.target import Address
+from eventing.runtime.target import Address, BadTarget, Target, parse_target
 from hearth.kube.manager import Manager
 
 
 class DataPlane:
     """The logs that are open, and who follows the objects they belong to. The manager runs it."""
 
-    def __init__(self, manager: Manager, logs: OpenLogs, *, gateway: Address | None) -> None:
+    def __init__(
+        self,
+        manager: Manager,
+        logs: OpenLogs,
+        *,
+        gateway: Address | None,
+        client: DeliveryClient,
+        folder: Path,
+    ) -> None:
+        """``folder`` is for what is kept beside the logs."""
         self._logs = logs
+        self._gateway = gateway
         self._followers: Mapping[str, Brokers | Channels] = {
             BROKER: Brokers(manager, logs, gateway=gateway),
             CHANNEL: Channels(manager, logs, gateway=gateway),
         }
         self._served = Served(manager)
+        self._dead = DeadJobs(folder / "jobsinks", manager, client, self._sinks_of)
+        self.job_sinks = JobSinks(manager.client, self._served.find, self._dead)
         if logs.dispatches:
             manager.add_runnable("orphans", self._drop_orphans)
             manager.add_runnable("checkpoints", logs.checkpoints)
@@ -41,17 +59,37 @@ class DataPlane:
 
     def exchanges(self, limits: IngressLimits) -> Mapping[str, Exchange]:
         """Return who answers at places without a log, by their kind."""
-        return {REQUEST_REPLY: RequestReplies(self._served.find, self._logs.find, limits=limits)}
+        return {
+            REQUEST_REPLY: RequestReplies(self._served.find, self._logs.find, limits=limits),
+            JOB_SINK: self.job_sinks,
+        }
+
+    def _sinks_of(self, namespace: str, name: str) -> tuple[str, Target | None]:
+        """The address of a JobSink, and its dead letter sink."""
+        sink = self._served.find(Place(JOB_SINK, namespace, name)) or {}
+        url = status_annotation(sink, DEAD_LETTER_SINK_ANNOTATION)
+        address = (status_of(sink).get("address") or {}).get("url", "")
+        try:
+            return address, parse_target(url, self._gateway) if url else None
+        except BadTarget:
+            return address, None
 
     def synced(self) -> None:
         """Note that the manager has its first lists."""
         for follower in self._followers.values():
             follower.synced()
+        if self._dead.kept:
+            self._dead.follow()
 
     async def opened(self) -> None:
         """Wait until all objects of the first lists are open, but for those that failed to."""
         for follower in self._followers.values():
             await follower.first_list.wait()
+
+    async def close(self) -> None:
+        """End what was begun for places without a log."""
+        await self.job_sinks.close()
+        await self._dead.close()
 
     async def _drop_orphans(self) -> None:
         """Remove logs of objects deleted while nobody looked."""

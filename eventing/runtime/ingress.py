@@ -23,13 +23,14 @@ from time import monotonic
 from typing import Protocol
 
 from activator.http.events import Handler, Peer, Refusal, ResponseHead, ServerStream
+from activator.http.fields import Trailers
 from activator.http.timers import Timers
 from eventing.codec import CodecError, Event, decode
 from eventing.codec.binary import Header
 from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import Appended, Refused
 from eventing.runtime.access.gate import Denied
-from eventing.runtime.answers import Exchange, answer, refusal
+from eventing.runtime.answers import Exchange, LooksUp, answer, refusal
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.intake import prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
@@ -85,12 +86,14 @@ class Ingress:
         clock: Clock = wall_clock,
         guard: Guard | None = None,
         exchanges: Mapping[str, Exchange] = _NO_EXCHANGES,
+        questions: LooksUp | None = None,
     ) -> None:
         self.limits = limits
         self.timers = Timers()
         self._find = find
         self._guard = guard
         self._exchanges = exchanges
+        self._questions = questions
         self._clock = clock
         self._too_large = answer(413, f"events of more than {limits.event_bytes} bytes are refused")
         self._server = server_of(self.timers, limits, refuse=_refuse)
@@ -112,6 +115,10 @@ class Ingress:
     def request(self, stream: ServerStream) -> Handler:
         """Take a request whose head has come."""
         head = stream.head
+        if head.method == b"GET" and self._questions is not None:
+            place = self._questions.place(head.target)
+            if place is not None:
+                return self._look_up(place, self._questions, stream)
         if head.method != b"POST":
             stream.send_head(_answer_to_other(head.method, head.target), True)
         elif head.length > self.limits.event_bytes:
@@ -119,6 +126,19 @@ class Ingress:
         else:
             return WholeRequest(self, stream)
         return ANSWERED
+
+    def _look_up(self, place: Place, questions: LooksUp, stream: ServerStream) -> Handler:
+        """Answer how something is to whom it may be told."""
+        question, head = _Question(stream), stream.head
+        try:
+            if self._guard is not None and self._guard.is_shut:
+                self._guard.check(place, head.fields, ())
+            questions.look_up(place, head.target, question.answer)
+        except Denied as error:
+            question.answer(_denial(error))
+        except Refused as refused:
+            question.answer(refusal(refused))
+        return question
 
     def receive(self, request: WholeRequest, body: bytes) -> None:
         """Take in the events of a whole POST; it is answered now or when they are durable."""
@@ -129,8 +149,7 @@ class Ingress:
         except BadPath as error:
             request.answer(answer(error.status, str(error)))
         except Denied as error:
-            asks = ((b"www-authenticate", b"Bearer"),) if error.status == 401 else ()
-            request.answer(answer(error.status, str(error), asks))
+            request.answer(_denial(error))
         except Refused as refused:
             request.answer(refusal(refused))
         except Exception:
@@ -205,3 +224,40 @@ def _answer_to_other(method: bytes, target: bytes) -> ResponseHead:
 def _refuse(refused: Refusal) -> ResponseHead:
     """Answer what is no request that could be read."""
     return answer(refused.status, refused.text, refused.fields, closes=refused.closes)
+
+
+class _Question:
+    """A GET that is answered later."""
+
+    __slots__ = ("_is_over", "_stream")
+
+    def __init__(self, stream: ServerStream) -> None:
+        self._stream = stream
+        self._is_over = False
+
+    def answer(self, head: ResponseHead) -> None:
+        """Answer, unless nobody is there any more."""
+        if not self._is_over:
+            self._is_over = True
+            self._stream.send_head(head, True)
+
+    def on_body(self, data: bytes) -> None:
+        """A question has none that counts."""
+
+    def on_end(self, trailers: Trailers) -> None:
+        """The answer does not wait for it."""
+
+    def on_reset(self, refusal: Refusal | None) -> None:
+        """Nobody is there any more."""
+        self._is_over = True
+
+    def on_window(self, is_open: bool) -> None:
+        """Answers are small."""
+
+    def on_deadline(self, now: float) -> None:
+        """None is set."""
+
+
+def _denial(denied: Denied) -> ResponseHead:
+    asks = ((b"www-authenticate", b"Bearer"),) if denied.status == 401 else ()
+    return answer(denied.status, str(denied), asks)

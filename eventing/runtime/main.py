@@ -154,7 +154,14 @@ async def _run(
         stack.push_async_callback(logs.close, grace_seconds=limits.grace_seconds)
         gate = Gate(manager)
         _follow_settings(manager, logs, gate)
-        plane = DataPlane(manager, logs, gateway=config.gateway_address)
+        plane = DataPlane(
+            manager,
+            logs,
+            gateway=config.gateway_address,
+            client=deliveries,
+            folder=config.engines.data_dir,
+        )
+        stack.push_async_callback(plane.close)
         async with asyncio.TaskGroup() as group:
             group.create_task(deliveries.run(), name="delivery-timeouts")
             group.create_task(manager.run(plane.synced), name=manager.name)
@@ -191,7 +198,13 @@ async def _listen(
     config: BrokerConfig, plane: DataPlane, gate: Gate, stack: AsyncExitStack
 ) -> None:
     limits = config.limits.ingress
-    ingress = Ingress(plane.find, limits=limits, guard=gate, exchanges=plane.exchanges(limits))
+    ingress = Ingress(
+        plane.find,
+        limits=limits,
+        guard=gate,
+        exchanges=plane.exchanges(limits),
+        questions=plane.job_sinks,
+    )
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
     await ingress.start(config.host, config.port)

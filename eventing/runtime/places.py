@@ -7,6 +7,7 @@ request                                            what it is for
 any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names it; whatever
                                                    the cluster's domain that follows
 ``POST /requestreplies/NAMESPACE/NAME``            a RequestReply
+``POST /jobsinks/NAMESPACE/NAME``                  a JobSink
 =================================================  ==========================
 """
 
@@ -16,10 +17,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 BROKER, CHANNEL = "broker", "channel"
-REQUEST_REPLY = "requestreply"
+REQUEST_REPLY, JOB_SINK = "requestreply", "jobsink"
 
 _SUFFIX = b"-kn-channel"
-_KINDS = {b"requestreplies": REQUEST_REPLY}
+_KINDS = {b"requestreplies": REQUEST_REPLY, b"jobsinks": JOB_SINK}
 """What a path of three parts begins with."""
 
 

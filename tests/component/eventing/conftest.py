@@ -14,6 +14,7 @@ _UVLOOP_ALONE = {
     "test_channels.py",
     "test_control.py",
     "test_flows.py",
+    "test_jobsink.py",
     "test_kill.py",
     "test_requestreply.py",
     "test_ping.py",

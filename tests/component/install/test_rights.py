@@ -38,6 +38,7 @@ from hearth.knative.resources import (
     EVENTPOLICIES,
     EVENTTYPES,
     INMEMORYCHANNELS,
+    JOBSINKS,
     KINGRESSES,
     KSERVICES,
     PARALLELS,
@@ -448,6 +449,30 @@ async def _ask(hearth: Hearth) -> None:
     await hearth.ready(REQUESTREPLIES, "r")
 
 
+async def _start_jobs(hearth: Hearth) -> None:
+    """An event that becomes a Job, twice, and is asked for."""
+    spec = {"job": {"spec": {"template": _pods("Never")}}}
+    letters = {"eventing.hearth.dev/dead-letter-sink": '{"uri": "http://127.0.0.1:9/"}'}
+    await hearth.make(JOBSINKS, "j", spec)
+    await hearth.change(JOBSINKS, "j", metadata={"annotations": letters})
+    await hearth.ready(JOBSINKS, "j")
+    event = {"ce-id": "1", "ce-source": "/s", "ce-type": "t", "ce-specversion": "1.0"}
+    ingress = f"http://127.0.0.1:{hearth.ports['BROKER']}"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for _ in range(2):
+            answer = await client.post(f"{ingress}/jobsinks/default/j", headers=event)
+            assert answer.status_code == 202
+        answer = await client.get(ingress + answer.headers["location"])
+    assert answer.status_code == 202
+    await hearth.until(lambda: _is_followed(hearth))
+
+
+async def _is_followed(hearth: Hearth) -> bool:
+    """Whether the broker watches Jobs, of which one may fail."""
+    asked = (each for each in hearth.recorder.calls if each.user.endswith("hearth-broker"))
+    return any(each[1:4] == ("watch", "batch", "jobs") for each in asked)
+
+
 async def _bind(hearth: Hearth) -> None:
     """Workloads of each kind that are told where to send, and no more."""
     pods = {"selector": {"matchLabels": {"a": "b"}}, "template": _pods("Always")}
@@ -573,6 +598,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _send(hearth)
             await _subscribe(hearth)
             await _ask(hearth)
+            await _start_jobs(hearth)
             await _authenticate(hearth)
             await _bind(hearth)
             await _tick(hearth)

@@ -1,0 +1,163 @@
+"""JobSink: each event starts a Job, and may be asked for how that is.
+
+========================================================  ==============================
+request                                                   answer
+========================================================  ==============================
+``POST /jobsinks/NAMESPACE/NAME``                         202 and where to ask, when the
+                                                          Job and the event's Secret are
+                                                          made; 503 where the API server
+                                                          is not there, 500 where it
+                                                          takes no such Job
+``GET /namespaces/NS/name/NAME/sources/SOURCE/ids/ID``    200 when the Job is complete,
+                                                          400 when it has failed, 202
+                                                          while it runs, 404 without one
+========================================================  ==============================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+
+from activator.http.events import ResponseHead
+from activator.http.fields import Field
+from eventing.api import keys
+from eventing.api.views import status_annotation
+from eventing.codec import CodecError, Event, encode_structured
+from eventing.codec.binary import Header
+from eventing.engines.seam import Refused
+from eventing.runtime.answers import Respond, answer, refusal
+from eventing.runtime.deadjobs import DeadJobs
+from eventing.runtime.jobs import Started, make_job, make_secret, outcome
+from eventing.runtime.places import JOB_SINK, Place
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import AlreadyExists, ApiError, NotFound, TooManyRequests, Unavailable
+from hearth.kube.guards import caught
+from hearth.kube.meta import Object
+from hearth.kube.resources import JOBS, SECRETS
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 256
+"""Events whose Jobs are being made."""
+_PAUSES = (0.1, 0.4, 1.6)
+"""Seconds before the API server is asked again, where it is not there."""
+_FAULT = answer(500, "internal error")
+
+
+class JobSinks:
+    """Makes Jobs; ``find`` reads a JobSink."""
+
+    def __init__(
+        self, client: KubeClient, find: Callable[[Place], Object | None], dead: DeadJobs
+    ) -> None:
+        self._client = client
+        self._find = find
+        self._dead = dead
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- events --------------------------------------------------------------------------------
+
+    def receive(
+        self, place: Place, headers: Sequence[Header], events: Sequence[Event], respond: Respond
+    ) -> None:
+        """Take an event; raise Refused or CodecError where it cannot be taken."""
+        sink = self._find(place)
+        if sink is None:
+            respond(answer(404, f"there is no {place}"))
+            return
+        if len(events) != 1:
+            raise CodecError("a Job is started by one event at a time")
+        if len(self._tasks) >= _AT_ONCE:
+            raise Refused("too many Jobs are being made", status=429)
+        self._spawn(self._take(place, sink, events[0]), respond)
+
+    def _spawn(self, work: Coroutine[None, None, ResponseHead], respond: Respond) -> None:
+        task = asyncio.create_task(_answered(work, respond), name="jobsink")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take(self, place: Place, sink: Object, event: Event) -> ResponseHead:
+        texts = event.texts()
+        started = Started(place.namespace, place.name, texts["source"], texts["id"])
+        content = encode_structured(event)
+        if status_annotation(sink, keys.DEAD_LETTER_SINK_ANNOTATION):
+            await self._dead.keep(started, content)
+        for pause in (*_PAUSES, None):
+            try:
+                await self._make(sink, started, content)
+                break
+            except (Unavailable, TooManyRequests) as error:
+                if pause is None:
+                    return refusal(Refused(f"the Job cannot be made now: {error.message}"))
+                await asyncio.sleep(pause)
+            except ApiError as error:
+                facts = {"sink": str(place), "error": error.message}
+                log.warning("a Job cannot be made", extra=facts)
+                self._dead.release(started)
+                reason = error.message.encode("latin-1", "replace").splitlines()[0][:512]
+                return answer(500, error.message, ((b"reason", reason),))
+        return answer(202, fields=(_location(started),))
+
+    async def _make(self, sink: Object, started: Started, event: bytes) -> None:
+        """First the Job, which its Secret goes with; what is there already is as good."""
+        try:
+            job = await self._client.create(JOBS, make_job(sink, started))
+        except AlreadyExists:
+            job = await self._client.get(JOBS, started.job, started.namespace)
+        if outcome(job):
+            self._dead.release(started)
+            return
+        try:
+            await self._client.create(SECRETS, make_secret(job, started, event))
+        except AlreadyExists:
+            return
+
+    # -- questions -----------------------------------------------------------------------------
+
+    def place(self, target: bytes) -> Place | None:
+        """Return the JobSink that a question is about; None where it is none."""
+        started = Started.at(target)
+        return None if started is None else Place(JOB_SINK, started.namespace, started.sink)
+
+    def look_up(self, place: Place, target: bytes, respond: Respond) -> None:
+        """Tell how a Job is."""
+        started = Started.at(target)
+        if started is None or self._find(place) is None:
+            respond(answer(404, f"there is no {place}"))
+        else:
+            self._spawn(self._state(started), respond)
+
+    async def _state(self, started: Started) -> ResponseHead:
+        try:
+            job = await self._client.get(JOBS, started.job, started.namespace)
+        except NotFound:
+            return answer(404, "no Job was started by such an event")
+        except ApiError as error:
+            return refusal(Refused(error.message))
+        match outcome(job):
+            case "Complete":
+                return answer(200, fields=((b"reason", b"Complete"),))
+            case "Failed":
+                return answer(400, fields=((b"reason", b"Failed"),))
+        return answer(202, fields=(_location(started),))
+
+    async def close(self) -> None:
+        """Let what is being made come to its end, or to nothing."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _location(started: Started) -> Field:
+    return b"location", started.location.encode("ascii")
+
+
+async def _answered(work: Coroutine[None, None, ResponseHead], respond: Respond) -> None:
+    try:
+        head = await work
+    except Exception:
+        caught("jobsink")
+        head = _FAULT
+    respond(head)
