@@ -7,7 +7,6 @@ Whoever writes a kind's controller moves the kind to ``catalog``.
 from __future__ import annotations
 
 from eventing.api import (
-    eventtransform,
     integrationsink,
     integrationsource,
 )
@@ -15,5 +14,4 @@ from eventing.api import (
 AWAITED = (
     integrationsource.DEFINITION,
     integrationsink.DEFINITION,
-    eventtransform.DEFINITION,
 )

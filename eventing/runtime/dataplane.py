@@ -15,9 +15,10 @@ from eventing.runtime.channels import Channels
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.deadjobs import DeadJobs
+from eventing.runtime.eventtransform import EventTransforms
 from eventing.runtime.jobsink import JobSinks
 from eventing.runtime.openlogs import OpenLogs
-from eventing.runtime.places import BROKER, CHANNEL, JOB_SINK, REQUEST_REPLY, Place
+from eventing.runtime.places import BROKER, CHANNEL, EVENT_TRANSFORM, JOB_SINK, REQUEST_REPLY, Place
 from eventing.runtime.requestreply import RequestReplies
 from eventing.runtime.served import Served
 from eventing.runtime.target import Address, BadTarget, Target, parse_target
@@ -45,6 +46,7 @@ class DataPlane:
         }
         self._served = Served(manager)
         self._dead = DeadJobs(folder / "jobsinks", manager, client, self._sinks_of)
+        self._transforms = EventTransforms(self._served.find, client, gateway=gateway)
         self.job_sinks = JobSinks(manager.client, self._served.find, self._dead)
         if logs.dispatches:
             manager.add_runnable("orphans", self._drop_orphans)
@@ -62,6 +64,7 @@ class DataPlane:
         return {
             REQUEST_REPLY: RequestReplies(self._served.find, self._logs.find, limits=limits),
             JOB_SINK: self.job_sinks,
+            EVENT_TRANSFORM: self._transforms,
         }
 
     def _sinks_of(self, namespace: str, name: str) -> tuple[str, Target | None]:
@@ -89,6 +92,7 @@ class DataPlane:
     async def close(self) -> None:
         """End what was begun for places without a log."""
         await self.job_sinks.close()
+        await self._transforms.close()
         await self._dead.close()
 
     async def _drop_orphans(self) -> None:

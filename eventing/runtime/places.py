@@ -8,6 +8,7 @@ any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names i
                                                    the cluster's domain that follows
 ``POST /requestreplies/NAMESPACE/NAME``            a RequestReply
 ``POST /jobsinks/NAMESPACE/NAME``                  a JobSink
+``POST /eventtransforms/NAMESPACE/NAME``           an EventTransform
 =================================================  ==========================
 """
 
@@ -18,9 +19,14 @@ from typing import NamedTuple
 
 BROKER, CHANNEL = "broker", "channel"
 REQUEST_REPLY, JOB_SINK = "requestreply", "jobsink"
+EVENT_TRANSFORM = "eventtransform"
 
 _SUFFIX = b"-kn-channel"
-_KINDS = {b"requestreplies": REQUEST_REPLY, b"jobsinks": JOB_SINK}
+_KINDS = {
+    b"requestreplies": REQUEST_REPLY,
+    b"jobsinks": JOB_SINK,
+    b"eventtransforms": EVENT_TRANSFORM,
+}
 """What a path of three parts begins with."""
 
 

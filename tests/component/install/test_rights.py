@@ -36,6 +36,7 @@ from hearth.knative.resources import (
     CONTAINERSOURCES,
     DOMAINMAPPINGS,
     EVENTPOLICIES,
+    EVENTTRANSFORMS,
     EVENTTYPES,
     INMEMORYCHANNELS,
     JOBSINKS,
@@ -443,10 +444,12 @@ async def _has_token(hearth: Hearth, account: str) -> bool:
 
 
 async def _ask(hearth: Hearth) -> None:
-    """An address whose answers are replies."""
+    """Addresses whose answers are replies, or what an expression gives."""
     broker = {"apiVersion": BROKERS.api_version, "kind": BROKERS.kind, "name": "b"}
     await hearth.make(REQUESTREPLIES, "r", {"brokerRef": broker})
     await hearth.ready(REQUESTREPLIES, "r")
+    await hearth.make(EVENTTRANSFORMS, "e", {"jsonata": {"expression": "$"}})
+    await hearth.ready(EVENTTRANSFORMS, "e")
 
 
 async def _start_jobs(hearth: Hearth) -> None:
