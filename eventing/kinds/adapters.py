@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eventing.kinds.binding import token_mount, token_volume
 from hearth.kube.meta import Object
 from hearth.kube.resources import DEPLOYMENTS
 
@@ -45,8 +46,12 @@ def adapter_deployment(
     account: str,
     env: Sequence[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
+    audience: str | None = None,
 ) -> Object:
-    """Return the Deployment of an adapter: ``hearth run COMPONENT`` with some variables."""
+    """Return the Deployment of an adapter: ``hearth run COMPONENT`` with some variables.
+
+    With an ``audience`` it finds a token of its account that is meant for it.
+    """
     spec = {
         **({"serviceAccountName": account} if adapters.in_cluster and account else {}),
         "enableServiceLinks": False,
@@ -57,10 +62,14 @@ def adapter_deployment(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **(pod or {}),
-        "containers": [_container(adapters, component, env)],
+        "containers": [_container(adapters, component, env, shows=audience is not None)],
     }
-    if adapters.in_cluster:
-        spec["volumes"] = [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}]
+    volumes = (
+        [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}] if adapters.in_cluster else []
+    )
+    volumes += [] if audience is None else [token_volume(audience)]
+    if volumes:
+        spec["volumes"] = volumes
     return {
         "apiVersion": DEPLOYMENTS.api_version,
         "kind": DEPLOYMENTS.kind,
@@ -74,13 +83,17 @@ def adapter_deployment(
 
 
 def _container(
-    adapters: Adapters, component: str, env: Sequence[Mapping[str, Any]]
+    adapters: Adapters, component: str, env: Sequence[Mapping[str, Any]], *, shows: bool
 ) -> dict[str, Any]:
     where = [
         {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": field}}}
         for variable, field in _FIELDS.items()
     ]
-    mounts = [{"name": "scratch", "mountPath": "/tmp"}] if adapters.in_cluster else []
+    mounts: list[dict[str, Any]] = []
+    if adapters.in_cluster:
+        mounts.append({"name": "scratch", "mountPath": "/tmp"})
+    if shows:
+        mounts.append(token_mount())
     return {
         "name": component,
         "image": adapters.image,

@@ -146,7 +146,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     """Have an adapter run where it may see what it is to see, and tell."""
     source = observed.source
     attributes = _attributes(source, settings)
-    decide = partial(_decide, observed, attributes)
+    decide = partial(_decide, observed, attributes, settings=settings)
     told = status_updates(APISERVERSOURCES, source, CONDITIONS, decide, now=now)
     kept: tuple[Action, ...] = ()
     may_see = observed.missing is not None and not observed.missing
@@ -168,10 +168,17 @@ def _decide(
     attributes: Sequence[Mapping[str, str]],
     status: dict[str, Any],
     conditions: ConditionManager,
+    *,
+    settings: ControlSettings,
 ) -> None:
     """In Knative's order; what comes after a failure stays as it is."""
     source = observed.source
-    conditions.mark_true(keys.OIDC_IDENTITY_CREATED, OIDC_DISABLED)
+    # It sends as the account that it watches as; no other is made.
+    status.pop("auth", None)
+    if settings.authenticates:
+        status["auth"] = {"serviceAccountName": _account(source)}
+    reason = "" if settings.authenticates else OIDC_DISABLED
+    conditions.mark_true(keys.OIDC_IDENTITY_CREATED, reason)
     mark_sink(observed.sink, status, conditions, reason="NotFound", prefix=None)
     if not isinstance(observed.sink, Resolved):
         return
@@ -217,6 +224,7 @@ def make_adapter(observed: Observed, sink: Resolved, settings: ControlSettings) 
         env.append({"name": CA_CERTS, "value": sink.ca_certs})
     if overrides := overrides_text(spec_of(source)):
         env.append({"name": CE_OVERRIDES, "value": overrides})
+    audience = sink.audience if settings.authenticates else None
     return adapter_deployment(
         settings.adapters,
         metadata={
@@ -228,6 +236,7 @@ def make_adapter(observed: Observed, sink: Resolved, settings: ControlSettings) 
         labels=labels,
         account=_account(source),
         env=env,
+        audience=audience,
     )
 
 

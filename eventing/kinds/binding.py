@@ -1,5 +1,8 @@
 """What a SinkBinding puts into a pod template, and how it is taken out again. Pure.
 
+A sink with an audience is shown a token, which pods find in ``/oidc/token`` as with Knative: one of
+the pod's own service account, which the kubelet renews.
+
 The variables, and their order, are those of ``sources.knative.dev/v1`` SinkBinding: ``K_SINK``,
 ``K_CA_CERTS`` where the sink has certificates, ``K_CE_OVERRIDES``.
 """
@@ -7,7 +10,7 @@ The variables, and their order, are those of ``sources.knative.dev/v1`` SinkBind
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +19,8 @@ from hearth.kube.meta import Object
 
 SINK, CA_CERTS, CE_OVERRIDES = "K_SINK", "K_CA_CERTS", "K_CE_OVERRIDES"
 _OURS = frozenset({SINK, CA_CERTS, CE_OVERRIDES})
+TOKEN_VOLUME, TOKEN_FOLDER = "oidc-token", "/oidc"
+_TOKEN_SECONDS = 3600
 _CONTAINERS = ("initContainers", "containers")
 
 
@@ -27,6 +32,8 @@ class Bound:
     ca_certs: str | None = None
     overrides: str = ""
     """The binding's ``ceOverrides`` as JSON."""
+    audience: str | None = None
+    """Whom a token must be meant for that the sink is shown; None where it asks for none."""
 
     def variables(self) -> list[dict[str, str]]:
         """Return the entries of ``env``; as stored, an empty value is none."""
@@ -56,29 +63,63 @@ def bind(obj: Object, bound: Bound | None) -> Object:
     pod = pod_of(obj)
     if pod is None:
         return obj
-    changed = _bind_pod(pod, [] if bound is None else bound.variables())
+    changed = _bind_pod(pod, bound)
     template = {**obj["spec"]["template"], "spec": changed}
     return {**obj, "spec": {**obj["spec"], "template": template}}
 
 
-def _bind_pod(pod: Mapping[str, Any], variables: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def _bind_pod(pod: Mapping[str, Any], bound: Bound | None) -> dict[str, Any]:
+    variables = [] if bound is None else bound.variables()
+    audience = None if bound is None else bound.audience
     changed = dict(pod)
     for field in _CONTAINERS:
         if pod.get(field):
-            changed[field] = [_bind_container(each, variables) for each in pod[field]]
-    return changed
+            changed[field] = [
+                _bind_container(each, variables, shows=audience is not None) for each in pod[field]
+            ]
+    volumes = [] if audience is None else [token_volume(audience)]
+    return _replaced(
+        changed, "volumes", volumes, ours=lambda each: each.get("name") == TOKEN_VOLUME
+    )
 
 
 def _bind_container(
-    container: Mapping[str, Any], variables: Sequence[Mapping[str, str]]
+    container: Mapping[str, Any], variables: Sequence[Mapping[str, str]], *, shows: bool
 ) -> dict[str, Any]:
-    known = container.get("env")
-    kept = [each for each in known or () if each.get("name") not in _OURS]
-    if len(kept) == len(known or ()) and not variables:
-        return dict(container)
-    env = [*kept, *(dict(each) for each in variables)]
-    others = {field: value for field, value in container.items() if field != "env"}
-    return {**others, "env": env} if env else others
+    told = _replaced(container, "env", variables, ours=lambda each: each.get("name") in _OURS)
+    mounts = [token_mount()] if shows else []
+    return _replaced(
+        told, "volumeMounts", mounts, ours=lambda each: each.get("name") == TOKEN_VOLUME
+    )
+
+
+def _replaced(
+    within: Mapping[str, Any],
+    field: str,
+    wanted: Sequence[Mapping[str, Any]],
+    *,
+    ours: Callable[[Mapping[str, Any]], bool],
+) -> dict[str, Any]:
+    """A list with our entries at its end, and none of ours elsewhere; an empty one is left out."""
+    known = within.get(field)
+    kept = [each for each in known or () if not ours(each)]
+    if len(kept) == len(known or ()) and not wanted:
+        return dict(within)
+    entries = [*kept, *(dict(each) for each in wanted)]
+    others = {name: value for name, value in within.items() if name != field}
+    return {**others, field: entries} if entries else others
+
+
+def token_volume(audience: str) -> dict[str, Any]:
+    """Return the volume with a token of the pod's own account, as the API server completes it."""
+    token = {"audience": audience, "expirationSeconds": _TOKEN_SECONDS, "path": "token"}
+    projected = {"sources": [{"serviceAccountToken": token}], "defaultMode": 0o644}
+    return {"name": TOKEN_VOLUME, "projected": projected}
+
+
+def token_mount() -> dict[str, Any]:
+    """Return where a container finds the token."""
+    return {"name": TOKEN_VOLUME, "mountPath": TOKEN_FOLDER, "readOnly": True}
 
 
 def change_of(obj: Object, bound: Bound | None) -> dict[str, Any] | None:
@@ -90,7 +131,8 @@ def change_of(obj: Object, bound: Bound | None) -> dict[str, Any] | None:
     if changed == obj:
         return None
     before, after = obj["spec"]["template"]["spec"], changed["spec"]["template"]["spec"]
-    pod = {field: after[field] for field in _CONTAINERS if after.get(field) != before.get(field)}
+    fields = (*_CONTAINERS, "volumes")
+    pod = {each: after.get(each) for each in fields if after.get(each) != before.get(each)}
     return {
         "metadata": {"resourceVersion": meta.resource_version(obj)},
         "spec": {"template": {"spec": pod}},

@@ -18,9 +18,10 @@ from eventing.kinds.adapters import adapter_deployment
 from eventing.kinds.children import with_finalizer, without_finalizer
 from eventing.kinds.eventtype import EVENTTYPE_SOURCE
 from eventing.kinds.eventtypes import kept_event_types, registered
+from eventing.kinds.identity import account_of, accounts_watch, ensured_account, mark_identity
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import OIDC_DISABLED, mark_sink, status_updates
+from eventing.kinds.statuses import mark_sink, status_updates
 from eventing.kinds.workloads import covers, mark_deployment
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved
@@ -55,6 +56,8 @@ class Observed:
     adapter: Object | None
     account: Object | None = None
     """The adapter's service account, whose end is that of the adapter."""
+    identity: Object | None = None
+    """The service account that the PingSource sends as, where senders must say who they are."""
     is_last: bool = False
     """Whether no other PingSource needs the adapter."""
     event_types: Sequence[Object] = ()
@@ -77,6 +80,7 @@ def observe(references: References, lister: Lister, item: Key) -> Observed | Non
         lookup.resolve(spec_of(ping).get("sink") or {}, item[0]),
         None if isinstance(adapter, Unresolved) else adapter,
         account=None if isinstance(account, Unresolved) else account,
+        identity=account_of(lister, PINGSOURCES, ping),
         is_last=all(key(each) == item for each in others),
         event_types=registered(lister, ping),
         look_again=lookup.look_again,
@@ -90,11 +94,11 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         return _leave(observed)
     if FINALIZER not in finalizers(ping):
         return Plan((with_finalizer(PINGSOURCES, ping, FINALIZER),))
-    decide = partial(_decide, observed)
+    decide = partial(_decide, observed, settings)
     told = status_updates(PINGSOURCES, ping, CONDITIONS, decide, now=now)
-    kept: tuple[Action, ...] = ()
+    kept = ensured_account(PINGSOURCES, ping, observed.identity, settings)
     if isinstance(observed.sink, Resolved):
-        kept = (
+        kept += (
             *_kept_adapter(observed, settings),
             *kept_event_types(
                 ping, _attributes(ping), observed.event_types, description=_DESCRIPTION
@@ -109,9 +113,14 @@ def _attributes(ping: Object) -> list[dict[str, str]]:
     return [{"type": TYPE, "source": source}]
 
 
-def _decide(observed: Observed, status: dict[str, Any], conditions: ConditionManager) -> None:
+def _decide(
+    observed: Observed,
+    settings: ControlSettings,
+    status: dict[str, Any],
+    conditions: ConditionManager,
+) -> None:
     """In Knative's order; without a sink the adapter is not looked at."""
-    conditions.mark_true(keys.OIDC_IDENTITY_CREATED, OIDC_DISABLED)
+    mark_identity(PINGSOURCES, observed.ping, observed.identity, status, conditions, settings)
     status.pop("ceAttributes", None)
     mark_sink(observed.sink, status, conditions, reason="NotFound", prefix=None)
     if isinstance(observed.sink, Resolved):
@@ -167,5 +176,5 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         PINGSOURCE_SOURCE,
         partial(observe, references),
         reconcile,
-        watches=(Watch(EVENTTYPE_SOURCE, owner_key(PINGSOURCES)),),
+        watches=(Watch(EVENTTYPE_SOURCE, owner_key(PINGSOURCES)), accounts_watch(PINGSOURCES)),
     )

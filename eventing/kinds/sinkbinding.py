@@ -73,9 +73,10 @@ def subject_of(binding: Object) -> Reference:
     )
 
 
-def bound_of(binding: Object, sink: Resolved) -> Bound:
+def bound_of(binding: Object, sink: Resolved, *, authenticates: bool = False) -> Bound:
     """Return what the subjects of a binding are told."""
-    return Bound(sink.url, sink.ca_certs, overrides_text(spec_of(binding)))
+    audience = sink.audience if authenticates else None
+    return Bound(sink.url, sink.ca_certs, overrides_text(spec_of(binding)), audience)
 
 
 def known_bound(binding: Object) -> Bound | None:
@@ -84,7 +85,8 @@ def known_bound(binding: Object) -> Bound | None:
     url = status.get("sinkUri")
     if not url or status.get("observedGeneration") != meta.generation(binding):
         return None
-    return bound_of(binding, Resolved(url, status.get("sinkCACerts")))
+    sink = Resolved(url, status.get("sinkCACerts"), status.get("sinkAudience"))
+    return bound_of(binding, sink, authenticates="auth" in status)
 
 
 def observe(references: References, lister: Lister, key: Key) -> Observed | None:
@@ -124,11 +126,17 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         return _release(observed)
     if FINALIZER not in finalizers(observed.binding):
         return Plan((with_finalizer(SINKBINDINGS, observed.binding, FINALIZER),))
-    problem = _problem(observed)
+    authenticates = settings.authenticates
+    problem = _problem(observed, authenticates=authenticates)
     told = status_updates(
-        SINKBINDINGS, observed.binding, CONDITIONS, partial(_decide, observed, problem), now=now
+        SINKBINDINGS,
+        observed.binding,
+        CONDITIONS,
+        partial(_decide, observed, problem, authenticates=authenticates),
+        now=now,
     )
-    return Plan(_bind(observed), then=told, requeue_after=observed.look_again)
+    bound = _bind(observed, authenticates=authenticates)
+    return Plan(bound, then=told, requeue_after=observed.look_again)
 
 
 def refused(observed: Observed, error: str, /, *, now: float) -> Plan | None:
@@ -136,12 +144,14 @@ def refused(observed: Observed, error: str, /, *, now: float) -> Plan | None:
     if meta.is_deleting(observed.binding):
         return Plan((without_finalizer(SINKBINDINGS, observed.binding, FINALIZER),))
     problem = (_BINDING_FAILED, f"failed binding subject: {error}")
-    decide = partial(_decide, observed, problem)
+    # As whom the subjects send was told when they were bound.
+    authenticates = "auth" in status_of(observed.binding)
+    decide = partial(_decide, observed, problem, authenticates=authenticates)
     told = status_updates(SINKBINDINGS, observed.binding, CONDITIONS, decide, now=now)
     return Plan(told, requeue_after=_AGAIN_SECONDS)
 
 
-def _problem(observed: Observed) -> tuple[str, str] | None:
+def _problem(observed: Observed, *, authenticates: bool) -> tuple[str, str] | None:
     """Reason and message of what keeps subjects from being bound."""
     match observed.subjects:
         case Missing(message=message):
@@ -153,7 +163,7 @@ def _problem(observed: Observed) -> tuple[str, str] | None:
         if pod_of(each) is None:
             return "SubjectUnavailable", f"a {kind} has no pod template"
     if isinstance(observed.sink, Resolved) and subject_of(observed.binding).name:
-        bound = bound_of(observed.binding, observed.sink)
+        bound = bound_of(observed.binding, observed.sink, authenticates=authenticates)
         for each in _jobs(observed):
             if change_of(each, bound) is not None:
                 text = (
@@ -169,9 +179,10 @@ def _decide(
     problem: tuple[str, str] | None,
     status: dict[str, Any],
     conditions: ConditionManager,
+    *,
+    authenticates: bool,
 ) -> None:
-    for kind in (keys.OIDC_IDENTITY_CREATED, OIDC_TOKEN_SECRET_CREATED):
-        conditions.mark_true(kind, OIDC_DISABLED)
+    _mark_identity(observed, status, conditions, authenticates=authenticates)
     conditions.mark_true(TRUST_BUNDLE_PROPAGATED)
     mark_sink(
         observed.sink,
@@ -186,14 +197,31 @@ def _decide(
         conditions.mark_false(AVAILABLE, *problem)
 
 
+def _mark_identity(
+    observed: Observed, status: dict[str, Any], conditions: ConditionManager, *, authenticates: bool
+) -> None:
+    """Subjects send as the accounts of their pods; nothing has to be made for it."""
+    reason = "" if authenticates else OIDC_DISABLED
+    if authenticates and isinstance(observed.sink, Resolved) and not observed.sink.audience:
+        reason = "Sink has no audience defined"
+    for kind in (keys.OIDC_IDENTITY_CREATED, OIDC_TOKEN_SECRET_CREATED):
+        conditions.mark_true(kind, reason)
+    status.pop("auth", None)
+    if authenticates:
+        subjects = () if isinstance(observed.subjects, Unresolved) else observed.subjects
+        pods = [pod for each in subjects if (pod := pod_of(each)) is not None]
+        accounts = {str(pod.get("serviceAccountName") or "default") for pod in pods}
+        status["auth"] = {"serviceAccountNames": sorted(accounts)}
+
+
 # -- the subjects ----------------------------------------------------------------------------------
 
 
-def _bind(observed: Observed) -> tuple[Action, ...]:
+def _bind(observed: Observed, *, authenticates: bool) -> tuple[Action, ...]:
     """Nothing is taken from a subject because its sink cannot be found at the moment."""
     if isinstance(observed.subjects, Unresolved) or not isinstance(observed.sink, Resolved):
         return ()
-    bound = bound_of(observed.binding, observed.sink)
+    bound = bound_of(observed.binding, observed.sink, authenticates=authenticates)
     return (*_include(observed.namespace), *_patches(observed, bound))
 
 

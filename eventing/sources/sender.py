@@ -112,14 +112,23 @@ class Sender:
         """End all connections."""
         await self._client.aclose()
 
-    async def send(self, url: str, event: Event, *, structured: bool = False) -> Sent:
+    async def send(
+        self,
+        url: str,
+        event: Event,
+        *,
+        structured: bool = False,
+        authorization: str | None = None,
+    ) -> Sent:
         """Send with POST until it is taken, or until there is no point in it any more.
 
-        ``*.localhost`` is this machine, whatever the resolver says. Raises ValueError for a URL
-        that nothing can be sent to.
+        ``authorization`` is the value of that header. ``*.localhost`` is this machine, whatever the
+        resolver says. Raises ValueError for a URL that nothing can be sent to.
         """
         target = parse_target(url, self._gateway)
         content, headers = _message(event, structured=structured or self._policy.structured)
+        if authorization is not None:
+            headers["Authorization"] = authorization
         attempts = 0
         while True:
             request = self._request(target, content, headers)

@@ -20,7 +20,7 @@ from eventing.sources.apiserver.changes import Changes
 from eventing.sources.apiserver.events import event_of
 from eventing.sources.apiserver.watches import Watches
 from eventing.sources.sender import Sender
-from hearth.kube.access import Access
+from hearth.kube.access import Access, Authorization
 from hearth.kube.meta import Object, key, key_text
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ class Delivery:
     sink: str
     sender: Sender
     overrides: Mapping[str, str] = field(default_factory=dict)
+    authorization: Authorization | None = None
+    """What the sink is shown, where it asks for a token."""
 
 
 class Reporter:
@@ -76,7 +78,10 @@ class Reporter:
         if not self._filter.matches(event.texts()):
             return
         async with self._slots:
-            sent = await delivery.sender.send(delivery.sink, event)
+            shown = None
+            if delivery.authorization is not None:
+                shown = await delivery.authorization.header()
+            sent = await delivery.sender.send(delivery.sink, event, authorization=shown)
         if not sent.accepted:
             facts = {"object": key_text(key(obj)), "type": event.text("type"), "said": str(sent)}
             log.error("event not delivered", extra=facts)

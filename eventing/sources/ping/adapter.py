@@ -17,11 +17,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from eventing.api.views import spec_of, status_of
+from eventing.runtime.target import Bearer
 from eventing.sources.ping.events import event_of
 from eventing.sources.ping.metrics import TICKS
 from eventing.sources.ping.schedule import Schedule
 from eventing.sources.ping.ticker import NOTE_SECONDS, Note, Ticker, missed_since
 from eventing.sources.sender import Sender, Sent
+from eventing.sources.tokens import Tokens
 from hearth.knative.resources import PINGSOURCES
 from hearth.kube import meta
 from hearth.kube.clock import Clock, rfc3339, wall_clock
@@ -88,6 +90,7 @@ class PingAdapter:
     ) -> None:
         self._manager = manager
         self._make_sender = make_sender
+        self._tokens = Tokens(manager.client)
         self._senders: dict[str | None, Sender] = {}
         self._clock = clock
         self._roll = roll
@@ -108,6 +111,7 @@ class PingAdapter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._tokens.close()
         for sender in self._senders.values():
             await sender.close()
 
@@ -220,13 +224,23 @@ class PingAdapter:
                 return  # whoever leads now finds it missing
             status = status_of(ping)
             try:
-                sender = self._sender(status.get("sinkCACerts"))
-                sent = await sender.send(status["sinkUri"], event_of(ping, tick))
+                sender, event = self._sender(status.get("sinkCACerts")), event_of(ping, tick)
+                shown = await self._authorization(ping)
+                sent = await sender.send(status["sinkUri"], event, authorization=shown)
             except ValueError as error:
                 sent = Sent(0, error=str(error))
             await self._tell_sent(running, sent)
         finally:
             running.in_flight -= 1
+
+    async def _authorization(self, ping: Object) -> str | None:
+        """A token of the account that a PingSource sends as, for a sink that asks for one."""
+        status = status_of(ping)
+        account = (status.get("auth") or {}).get("serviceAccountName")
+        audience = status.get("sinkAudience")
+        if not account or not audience:
+            return None
+        return f"Bearer {await self._tokens.get(Bearer(namespace(ping), account, audience))}"
 
     def _sender(self, ca_certs: str | None) -> Sender:
         found = self._senders.get(ca_certs)

@@ -7,9 +7,9 @@ import datetime
 from eventing.sources.ping.adapter import LAST_TICK_ANNOTATION
 from eventing.sources.ping.main import PingConfig, run
 from hearth.knative.leaderelection import Candidacy
-from hearth.knative.resources import EVENTTYPES, PINGSOURCES
+from hearth.knative.resources import BROKERS, EVENTTYPES, PINGSOURCES
 from hearth.kube.clock import parse_rfc3339, wall_clock
-from hearth.kube.resources import DEPLOYMENTS, EVENTS, SERVICES
+from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, EVENTS, SERVICES
 from tests.component.eventing.cluster import cluster, next_of, running, sink
 
 EACH_SECOND = "* * * * * *"
@@ -127,3 +127,22 @@ async def test_the_shared_adapter_is_there_while_a_source_is(tmp_path):
         await replicas([0])
         await found.create(PINGSOURCES, "r", schedule=EACH_SECOND, sink=to)
         await replicas([1])
+
+
+async def test_a_token_is_shown_where_senders_must_say_who_they_are(tmp_path):
+    async with cluster(tmp_path) as found, sink() as (to, got):
+        await found.create_broker()
+        await found.create_trigger("t", to)
+        broker = {"apiVersion": BROKERS.api_version, "kind": BROKERS.kind, "name": "default"}
+        await found.create(PINGSOURCES, "p", schedule=EACH_SECOND, sink={"ref": broker})
+        flags = {"data": {"authentication-oidc": "enabled"}}
+        await found.client.patch(CONFIGMAPS, "config-features", "knative-eventing", flags)
+        ping = await found.until(
+            PINGSOURCES,
+            "p",
+            lambda obj: "auth" in (obj.get("status") or {}) and obj["status"].get("sinkAudience"),
+        )
+        account = ping["status"]["auth"]["serviceAccountName"]
+        assert account == "p-oidc-sources.knative.dev-pingsource"
+        async with adapter(found):
+            assert (await next_of(got))["ce-type"] == "dev.knative.sources.ping"

@@ -83,6 +83,7 @@ from tests.waiting import is_ready
 
 WAIT_SECONDS = 60.0
 SERVING, EVENTING = "knative-serving", "knative-eventing"
+PING_ADAPTER = "pingsource-mt-adapter"
 PORTS = (
     "METRICS",
     "HEALTH",
@@ -414,10 +415,22 @@ async def _authenticate(hearth: Hearth) -> None:
     await hearth.ready(TRIGGERS, "oidc")
     await hearth.until(partial(_is_taken, hearth))
     await hearth.until(lambda: _has_token(hearth, account))
+    await hearth.make(PINGSOURCES, "oidc", {"schedule": "* * * * * *", "sink": nowhere})
+    async with AsyncExitStack() as stack:
+        await hearth.start(stack, "pingsource", EVENTING, account=PING_ADAPTER)
+        await hearth.until(partial(_is_told, hearth, "oidc"))
+    await hearth.client.delete(PINGSOURCES, "oidc", "default")
     await hearth.client.patch(
         CONFIGMAPS, "config-features", EVENTING, {"data": {"authentication-oidc": "disabled"}}
     )
     await hearth.until(lambda: hearth.gone(SERVICEACCOUNTS, account))
+
+
+async def _is_told(hearth: Hearth, title: str) -> bool:
+    """Whether a PingSource's adapter has told that its sink takes no events."""
+    events, _ = await hearth.client.list(EVENTS, "default")
+    told = {e["involvedObject"]["name"] for e in events if e["reason"] == "EventNotDelivered"}
+    return title in told
 
 
 async def _is_taken(hearth: Hearth) -> bool:
@@ -525,7 +538,6 @@ def _pods(restart: str) -> Any:
 async def _tick(hearth: Hearth) -> None:
     """PingSources that send, one that cannot, and one that gets another sink; one of the API."""
     service = {"apiVersion": "v1", "kind": "Service", "name": "one"}
-    adapter = "pingsource-mt-adapter"
     await hearth.make(PINGSOURCES, "p", {"schedule": "* * * * * *", "sink": {"ref": service}})
     maps = [{"apiVersion": "v1", "kind": "ConfigMap"}]
     await hearth.make(APISERVERSOURCES, "a", {"resources": maps, "sink": {"ref": service}})
@@ -539,17 +551,13 @@ async def _tick(hearth: Hearth) -> None:
     nowhere = {"uri": "http://127.0.0.1:9"}
     await hearth.make(PINGSOURCES, "q", {"schedule": "* * * * * *", "sink": nowhere})
     async with AsyncExitStack() as stack:
-        await hearth.start(stack, "pingsource", EVENTING, account=adapter)
-
-        async def is_told() -> bool:
-            events, _ = await hearth.client.list(EVENTS, "default")
-            return "EventNotDelivered" in {event["reason"] for event in events}
+        await hearth.start(stack, "pingsource", EVENTING, account=PING_ADAPTER)
 
         async def is_noted() -> bool:
             ping = await hearth.client.get(PINGSOURCES, "q", "default")
             return bool((ping.get("status") or {}).get("annotations"))
 
-        await hearth.until(is_told)
+        await hearth.until(partial(_is_told, hearth, "q"))
         await hearth.until(is_noted)
 
     async def types() -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from eventing.api.apiserveradapter import AdapterConfig, Watched
+from eventing.api.settings import Features
 from eventing.kinds import apiserversource
 from eventing.kinds.apiserversource import Observed, accesses, missing_text
 from eventing.kinds.permissions import Access
@@ -163,3 +164,17 @@ def test_reconciling_the_outcome_does_nothing() -> None:
         "source": "https://api",
     }
     assert not plan({**source(), "status": told}, deployment=deployment)
+
+
+def test_where_senders_must_say_who_they_are_it_sends_as_it_watches() -> None:
+    features = Features.from_data({"authentication-oidc": "enabled"})
+    settings = ControlSettings("http://h", frozenset(), features=features)
+    observed = Observed(source(), Resolved("http://sink", audience="it"), ["ns"])
+    found = apiserversource.reconcile(observed, settings=settings, now=0.0)
+    [create] = writes(found)
+    pod = create.obj["spec"]["template"]["spec"]
+    [token] = [each for each in pod["volumes"] if each["name"] == "oidc-token"]
+    [projected] = token["projected"]["sources"]
+    assert projected["serviceAccountToken"]["audience"] == "it"
+    assert "oidc-token" in {each["name"] for each in pod["containers"][0]["volumeMounts"]}
+    assert status(found)["auth"] == {"serviceAccountName": "who"}

@@ -54,6 +54,17 @@ def test_overrides_are_one_line_of_json(spec: dict[str, Any], text: str) -> None
     assert overrides_text(spec) == text
 
 
+def test_a_sink_with_an_audience_is_shown_a_token_of_the_pods_own_account() -> None:
+    pod = bind(workload(containers=[{"name": "a"}]), Bound("http://s", audience="it"))
+    spec = pod["spec"]["template"]["spec"]
+    [volume] = spec["volumes"]
+    [source] = volume["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == "it"
+    assert spec["containers"][0]["volumeMounts"] == [
+        {"name": volume["name"], "mountPath": "/oidc", "readOnly": True}
+    ]
+
+
 @pytest.mark.parametrize(
     "obj", [{}, {"spec": None}, {"spec": {"template": 3}}, {"spec": {"template": {"spec": []}}}]
 )
@@ -75,17 +86,29 @@ CONTAINERS = st.lists(
 )
 
 
-@given(containers=CONTAINERS, init=CONTAINERS)
-def test_binding_is_done_once_and_undone_without_a_trace(containers: Any, init: Any) -> None:
-    obj = workload(containers=containers, initContainers=init)
+VOLUMES = st.lists(st.fixed_dictionaries({"name": st.sampled_from("xyz")}), min_size=1, max_size=2)
+
+
+@given(containers=CONTAINERS, init=CONTAINERS, volumes=st.none() | VOLUMES)
+def test_binding_is_done_once_and_undone_without_a_trace(
+    containers: Any, init: Any, volumes: Any
+) -> None:
+    more = {} if volumes is None else {"volumes": volumes}
+    obj = workload(containers=containers, initContainers=init, **more)
     bound = bind(obj, BOUND)
     assert bind(bound, BOUND) == bound
     assert change_of(bound, BOUND) is None
     other = Bound("http://other", "PEM")
     assert bind(bound, other) == bind(obj, other)
     assert bind(bound, None) == obj
+    with_token = Bound("http://sink", audience="a")
+    assert bind(bind(obj, with_token), BOUND) == bound
+    for before, wanted in ((obj, BOUND), (obj, None), (obj, with_token), (bound, with_token)):
+        patch = change_of(before, wanted)
+        if patch is not None:
+            assert merge_patch(before, patch) == bind(before, wanted)
     for wanted in (BOUND, None):
-        patch = change_of(obj, wanted)
+        patch = change_of(bind(obj, with_token), wanted)
         if patch is not None:
             assert patch["metadata"] == {"resourceVersion": "7"}
-            assert merge_patch(obj, patch) == bind(obj, wanted)
+            assert merge_patch(bind(obj, with_token), patch) == bind(obj, wanted)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from eventing.api.settings import Features
 from eventing.kinds import pingsource
 from eventing.kinds.adapters import Adapters
 from eventing.kinds.pingsource import FINALIZER, Observed, make_adapter
@@ -116,3 +117,17 @@ def test_what_the_adapter_notes_stays() -> None:
     [update] = plan(noted, SINK, adapter()).then
     assert isinstance(update, UpdateStatus)
     assert update.obj["status"]["annotations"] == noted["status"]["annotations"]
+
+
+def test_it_sends_as_an_account_of_its_own_where_senders_must_say_who_they_are() -> None:
+    features = Features.from_data({"authentication-oidc": "enabled"})
+    settings = ControlSettings("http://h", frozenset(), features=features)
+    found = pingsource.reconcile(Observed(ping(), SINK, adapter()), settings=settings, now=0.0)
+    [account] = [
+        each.obj
+        for each in found.actions
+        if isinstance(each, Create) and each.resource.plural == "serviceaccounts"
+    ]
+    [update] = found.then
+    assert isinstance(update, UpdateStatus)
+    assert update.obj["status"]["auth"] == {"serviceAccountName": account["metadata"]["name"]}

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from eventing.api.settings import Features
 from eventing.kinds import sinkbinding
 from eventing.kinds.binding import bind
 from eventing.kinds.settings import ControlSettings
@@ -155,3 +156,41 @@ def test_before_it_goes_its_subjects_are_as_they_were() -> None:
     refused = sinkbinding.refused(observed, "no!", now=0.0)
     assert refused is not None and refused.actions == (last,)
     assert not plan(Observed(binding(deletionTimestamp="x", finalizers=["other"]), [done], SINK))
+
+
+AUTHENTICATING = ControlSettings(
+    "http://h", frozenset(), features=Features.from_data({"authentication-oidc": "enabled"})
+)
+
+
+def authenticating(sink: Resolved) -> Plan:
+    observed = Observed(binding(), [deployment()], sink, LABELLED)
+    return sinkbinding.reconcile(observed, settings=AUTHENTICATING, now=0.0)
+
+
+def test_where_senders_must_say_who_they_are_subjects_show_a_token() -> None:
+    found = authenticating(Resolved("http://sink", audience="it"))
+    [bound], [update] = found.actions, found.then
+    assert isinstance(bound, Patch) and isinstance(update, UpdateStatus)
+    assert bound.patch["spec"]["template"]["spec"]["volumes"][0]["name"] == "oidc-token"
+    status = update.obj["status"]
+    assert status["auth"] == {"serviceAccountNames": ["default"]}
+    assert status["sinkAudience"] == "it"
+    known = sinkbinding.known_bound(update.obj)
+    assert known is not None and known.audience == "it"
+    told = conditions(found.then)
+    assert told["OIDCIdentityCreated"] == told["OIDCTokenSecretCreated"] == TRUE
+
+
+def test_a_sink_without_an_audience_is_shown_none() -> None:
+    found = authenticating(SINK)
+    [bound] = found.actions
+    assert isinstance(bound, Patch) and "volumes" not in bound.patch["spec"]["template"]["spec"]
+    told = conditions(found.then)["OIDCIdentityCreated"]
+    assert told == ("True", "Sink has no audience defined", "")
+
+
+def test_nobody_is_shown_anything_while_nobody_asks() -> None:
+    found = plan(Observed(binding(), [deployment()], Resolved("http://s", audience="it"), LABELLED))
+    [bound] = found.actions
+    assert isinstance(bound, Patch) and "volumes" not in bound.patch["spec"]["template"]["spec"]
