@@ -20,6 +20,7 @@ import aiohttp
 import orjson
 
 from hearth.kube.access import Access, Certificate
+from hearth.kube.decoding import decoded
 from hearth.kube.errors import ApiError, error_for, unreachable
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.meta import Object, name, namespace
@@ -283,7 +284,7 @@ class KubeClient:
         if response.status >= 400:
             raise error_for(_status_of(response.status, payload))
         try:
-            answer: Object = orjson.loads(payload) if payload else {}
+            answer: Object = decoded(payload) if payload else {}
         except orjson.JSONDecodeError as error:
             raise unreachable(self._server, error) from error
         return answer

@@ -65,28 +65,40 @@ async def _measure(options: argparse.Namespace) -> list[Row]:
         found = list[Row]()
         for title in options.only:
             _note(f"-- {title}")
-            match title:
-                case "starts":
-                    found += await _starts(client, served, options.services)
-                case "warm":
-                    found += await warm.measured(client, installation, served, options.gateway)
-                case "idle":
-                    found += await idle.measured(client, installation)
-                case "kills":
-                    found += await kills.of_requests(
-                        client,
-                        installation,
-                        options.gateway,
-                        every_seconds=options.kill_every,
-                        attempt_seconds=options.attempt,
-                    )
-                case "events":
-                    found += await kills.of_events(client, installation)
-                case "many":
-                    found += await many.measured(
-                        client, installation, served, number=options.many, rate=options.rate
-                    )
+            rows = await _rows(title, options, client, installation, served)
+            _note(markdown(rows))
+            found += rows
         return found
+
+
+async def _rows(
+    title: str,
+    options: argparse.Namespace,
+    client: KubeClient,
+    installation: Installation,
+    served: Served,
+) -> list[Row]:
+    match title:
+        case "starts":
+            return await _starts(client, served, options.services)
+        case "warm":
+            return await warm.measured(client, installation, served, options.gateway)
+        case "idle":
+            return await idle.measured(client, installation)
+        case "kills":
+            return await kills.of_requests(
+                client,
+                installation,
+                options.gateway,
+                every_seconds=options.kill_every,
+                attempt_seconds=options.attempt,
+            )
+        case "events":
+            return await kills.of_events(client, installation)
+        case _:
+            return await many.measured(
+                client, installation, served, number=options.many, rate=options.rate
+            )
 
 
 async def _starts(client: KubeClient, served: Served, services: int) -> list[Row]:
