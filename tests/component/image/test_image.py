@@ -108,6 +108,14 @@ def test_there_is_no_compiler_and_no_source_in_it(image: Image) -> None:
     assert list(image.root.glob("opt/hearth/lib/python3*/site-packages/tests")) == []
 
 
+def test_nothing_has_to_be_compiled_at_a_start(image: Image) -> None:
+    for module in ("local/lib/python3*/asyncio", "hearth/lib/python3*/site-packages/hearth"):
+        [folder] = image.root.glob(f"*/{module}")
+        sources = {path.stem for path in folder.glob("*.py")}
+        compiled = {path.name.partition(".")[0] for path in folder.glob("__pycache__/*.pyc")}
+        assert sources == compiled
+
+
 def _bundle(image: Image, folder: Path, arguments: Sequence[str], **environment: str) -> Path:
     """What runc runs: nobody's rights, a root that cannot be written to, this machine's network."""
     variables = [*image.config["Env"], *(f"{name}={value}" for name, value in environment.items())]
