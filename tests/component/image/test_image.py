@@ -66,6 +66,7 @@ def _download_wheels(folder: Path) -> None:
     needed = (
         *project["project"]["dependencies"],
         *project["project"]["optional-dependencies"]["sources"],
+        *project["project"]["optional-dependencies"]["transform"],
         *project["build-system"]["requires"],
     )
     options = ("--quiet", "--only-binary", ":all:", "-c", str(ROOT / "requirements-dev.lock"))
