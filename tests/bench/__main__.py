@@ -24,6 +24,7 @@ BENCHMARKS = (
     "apiserver",
     "warm",
     "events",
+    "eventloads",
     "kills",
     "activators",
 )

@@ -1,9 +1,10 @@
 """A broker's data plane as its own process, without Kubernetes, for benchmarks and fault tests.
 
-Usage: broker_process.py FOLDER PORT SUBSCRIBER_URL [TRIGGERS MATCHING DIALECT [JOURNEYS]]
+Usage: broker_process.py FOLDER PORT SUBSCRIBER_URLS [TRIGGERS MATCHING DIALECT [JOURNEYS]]
 
-Serves ``/ns/default`` with Triggers to the subscriber, one if not told otherwise, of which some
-match the events of the benchmark; prints the port once it listens.
+Serves ``/ns/default`` with Triggers to the subscribers in turn (their URLs, separated by commas),
+one if not told otherwise, of which some match the events of the benchmark; prints the port once it
+listens. The log may take 4 GiB, for backlogs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import uvloop
 
+from eventing.engines.local.config import MIB, LogLimits
 from eventing.engines.local.engine import LocalEngine
 from eventing.filters import Filter, compile_filters
 from eventing.runtime.accounting import MemoryBudget
@@ -54,11 +56,17 @@ def spec(number: int, matching: int, dialect: str, url: str) -> SubscriptionSpec
 
 
 async def main(
-    folder: Path, port: int, url: str, triggers: int, matching: int, dialect: str, journeys: str
+    folder: Path,
+    port: int,
+    urls: list[str],
+    triggers: int,
+    matching: int,
+    dialect: str,
+    journeys: str,
 ) -> None:
     tune_collector()
     keeper = Journeys(folder / "journeys")
-    engine = LocalEngine(folder)
+    engine = LocalEngine(folder, LogLimits(log_bytes=4096 * MIB))
     client = DeliveryClient(ClientLimits())
     services = Services(client, MemoryBudget(SubscriptionLimits()))
     log = await engine.open("broker")
@@ -71,7 +79,7 @@ async def main(
         observer=kept.recorder if kept else None,
     )
     for number in range(triggers):
-        await runtime.subscribe(spec(number, matching, dialect, url))
+        await runtime.subscribe(spec(number, matching, dialect, urls[number % len(urls)]))
     server = Ingress(lambda key: runtime if key == KEY else None, limits=IngressLimits())
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -101,13 +109,13 @@ async def save(runtime: Addressable, journeys: LogJourneys | None) -> None:
 def run(
     folder: str,
     port: str,
-    url: str,
+    urls: str,
     triggers: str = "1",
     matching: str = "1",
     dialect: str = "exact",
     journeys: str = "on",
 ) -> None:
-    numbers = int(port), url, int(triggers), int(matching)
+    numbers = int(port), urls.split(","), int(triggers), int(matching)
     uvloop.run(main(Path(folder), *numbers, dialect, journeys))
 
 

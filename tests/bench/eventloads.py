@@ -1,0 +1,274 @@
+"""Events under other loads: taken in alone, many receivers, bad neighbours, a long backlog.
+
+Usage: python -m tests.bench.eventloads [--seconds 5] [--runs 3] [--backlog 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from tests.bench.events import Got, Load, SinkConnection, broker, generate, request, sink
+from tests.bench.rows import Row, markdown, percentile, row
+
+BACKLOG = 1_000_000
+RECEIVERS = 10
+STEADY_RATE = 1000
+SHARED_RATE = 300
+_SLOW_SECONDS = 2.0
+
+
+class SlowConnection(SinkConnection):
+    """Answers after two seconds."""
+
+    def on_message_complete(self) -> None:
+        asyncio.get_running_loop().call_later(_SLOW_SECONDS, super().on_message_complete)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """What is answered later goes nowhere."""
+
+
+@contextlib.asynccontextmanager
+async def slow_sink() -> AsyncIterator[str]:
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SlowConnection(Got()), "127.0.0.1", 0
+    )
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[int]:
+    """A port on which nobody listens, held so that nobody else gets it."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+async def taken_in(seconds: float) -> float:
+    """Events acknowledged per second where nobody wants them, over 64 connections."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        async with broker(Path(folder), "http://127.0.0.1:9/", "1", "0", "exact") as (_, port):
+            load = Load(b"x" * 1024, "i", time.perf_counter() + seconds)
+            transports = await generate(port, load, 64)
+            await asyncio.sleep(seconds)
+            for transport in transports:
+                transport.close()
+            return len(load.acknowledged) / seconds
+
+
+async def fanned_out(seconds: float) -> float:
+    """Deliveries per second with ten Triggers that all match."""
+    triggers = (str(RECEIVERS), str(RECEIVERS), "exact")
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        async with sink() as (url, got), broker(Path(folder), url, *triggers) as (_, port):
+            started = time.perf_counter()
+            load = Load(b"x" * 1024, "f", started + seconds)
+            transports = await generate(port, load, 16)
+            await asyncio.sleep(seconds)
+            async with asyncio.timeout(120):
+                while got.counts.total() < RECEIVERS * len(load.acknowledged):
+                    await asyncio.sleep(0.02)
+            took = time.perf_counter() - started
+            for transport in transports:
+                transport.close()
+            return got.counts.total() / took
+
+
+class SteadyProducer(asyncio.Protocol):
+    """Sends at the times it is told to; answers come in the order of the requests."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, float] = {}
+        self.acknowledged: list[float] = []
+        self._order: list[float] = []
+        self._answered = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def send(self, event_id: str) -> None:
+        now = time.perf_counter()
+        self.sent[event_id] = now
+        self._order.append(now)
+        self._transport.write(request(event_id, b"x" * 1024))  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        now = time.perf_counter()
+        for _ in range(data.count(b"HTTP/1.1 202 ")):
+            self.acknowledged.append(now - self._order[self._answered])
+            self._answered += 1
+
+
+async def at_a_rate(port: int, seconds: float, rate: int) -> SteadyProducer:
+    producer = SteadyProducer()
+    await asyncio.get_running_loop().create_connection(lambda: producer, "127.0.0.1", port)
+    start = time.perf_counter()
+    for number in range(int(seconds * rate)):
+        delay = start + number / rate - time.perf_counter()
+        if delay > 0:
+            await asyncio.sleep(delay)
+        producer.send(f"s-{number}")
+    return producer
+
+
+async def all_delivered(producer: SteadyProducer, got: Got, times: int = 1) -> list[float]:
+    """Seconds from sending to the first delivery, of each event."""
+    async with asyncio.timeout(60):
+        while got.counts.total() < times * len(producer.sent):
+            await asyncio.sleep(0.01)
+    return [got.first[event_id] - at for event_id, at in producer.sent.items()]
+
+
+async def steady(seconds: float) -> tuple[list[float], list[float]]:
+    """Milliseconds to the 202, and to the delivery, at 1,000 events a second."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        async with sink() as (url, got), broker(Path(folder), url) as (_, port):
+            producer = await at_a_rate(port, seconds, STEADY_RATE)
+            waits = await all_delivered(producer, got)
+            return [1000 * s for s in producer.acknowledged], [1000 * s for s in waits]
+
+
+async def neighbours(seconds: float, *, bad: bool) -> float:
+    """99th percentile, in milliseconds, of the wait for eight good subscribers of ten.
+
+    The two others are good as well, or one is not there and one takes two seconds a call.
+    """
+    triggers = (str(RECEIVERS), str(RECEIVERS), "exact")
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, nobody() as closed:
+        async with sink() as (url, got), sink() as (other, _), slow_sink() as slow:
+            pair = [f"http://127.0.0.1:{closed}/", slow] if bad else [other, other]
+            urls = ",".join([*pair, *[url] * (RECEIVERS - 2)])
+            async with broker(Path(folder), urls, *triggers) as (_, port):
+                producer = await at_a_rate(port, seconds, SHARED_RATE)
+                waits = await all_delivered(producer, got, RECEIVERS - 2)
+                return 1000 * percentile(waits, 0.99)
+
+
+@dataclass
+class Backlog:
+    """What a backlog costs."""
+
+    resident_mib: float
+    restart_seconds: float
+    per_second: float
+
+
+def resident_mib(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"process {pid} has no VmRSS")
+
+
+async def backlog(events: int) -> Backlog:
+    """Fill the log of a subscriber that is away, kill the broker, start it, let the other come."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        with nobody() as closed:
+            url = f"http://127.0.0.1:{closed}/"
+            async with broker(Path(folder), url) as (process, port):
+                load = Load(b"x" * 1024, "b", float("inf"))
+                transports = await generate(port, load, 32)
+                while len(load.acknowledged) < events:
+                    await asyncio.sleep(0.05)
+                load.until = 0.0
+                memory = resident_mib(process.pid)
+                for transport in transports:
+                    transport.close()
+                process.kill()
+                await process.wait()
+        got = Got()
+        began = time.perf_counter()
+        async with broker(Path(folder), url) as (process, _):
+            restarted = time.perf_counter() - began
+            server = await asyncio.get_running_loop().create_server(
+                lambda: SinkConnection(got), "127.0.0.1", closed
+            )
+            began = time.perf_counter()
+            async with asyncio.timeout(600):
+                while not load.acknowledged <= got.counts.keys():
+                    memory = max(memory, resident_mib(process.pid))
+                    await asyncio.sleep(0.2)
+            took = time.perf_counter() - began
+            server.close()
+            return Backlog(memory, restarted, len(load.acknowledged) / took)
+
+
+def rows(*, seconds: float = 5.0, runs: int = 3, events: int = BACKLOG) -> list[Row]:
+    """The benchmark's rows."""
+    waits = [uvloop.run(steady(2 * seconds)) for _ in range(runs)]
+    pairs = [
+        (
+            uvloop.run(neighbours(seconds, bad=True)),
+            uvloop.run(neighbours(seconds, bad=False)),
+        )
+        for _ in range(runs)
+    ]
+    long = uvloop.run(backlog(events))
+    return [
+        row(
+            "events taken in, on disk, 64 connections",
+            [uvloop.run(taken_in(seconds)) for _ in range(runs)],
+            "1/s",
+            at_least=40_000,
+        ),
+        row(
+            f"deliveries in all with {RECEIVERS} triggers that match",
+            [uvloop.run(fanned_out(seconds)) for _ in range(runs)],
+            "1/s",
+            at_least=60_000,
+        ),
+        row(
+            "202 at 1,000 events/s, p99",
+            [percentile(taken, 0.99) for taken, _ in waits],
+            "ms",
+            at_most=3,
+        ),
+        row(
+            "delivery at 1,000 events/s, p99",
+            [percentile(whole, 0.99) for _, whole in waits],
+            "ms",
+            at_most=5,
+        ),
+        row(
+            "delivery at 1,000 events/s, p99.99",
+            [percentile(whole, 0.9999) for _, whole in waits],
+            "ms",
+            at_most=50,
+        ),
+        row(
+            "p99 of eight subscribers beside one that is down and one at 2 s, by beside good ones",
+            [bad / good for bad, good in pairs],
+            "x",
+            at_most=1.1,
+            peers={"beside good ones, ms": percentile([good for _, good in pairs], 0.5)},
+        ),
+        row(f"memory with a backlog of {events:,} events", [long.resident_mib], "MiB", at_most=150),
+        row("the same: killed, until it listens", [long.restart_seconds], "s", at_most=3),
+        row("the same: caught up at", [long.per_second], "1/s", at_least=15_000),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--backlog", type=int, default=BACKLOG)
+    given = parser.parse_args()
+    print(markdown(rows(seconds=given.seconds, runs=given.runs, events=given.backlog)))
+
+
+if __name__ == "__main__":
+    main()
