@@ -28,6 +28,7 @@ from hearth.knative.destinations import Reference, Resolution, Resolved, Unresol
 from hearth.knative.resources import PINGSOURCES
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
+from hearth.kube.cronschedule import Interval, parse_schedule
 from hearth.kube.meta import Key, Object, finalizers, key
 from hearth.kube.plan import Action, Create, Event, Patch, Plan, Update
 from hearth.kube.resources import DEPLOYMENTS, SERVICEACCOUNTS
@@ -123,9 +124,25 @@ def _decide(
     mark_identity(PINGSOURCES, observed.ping, observed.identity, status, conditions, settings)
     status.pop("ceAttributes", None)
     mark_sink(observed.sink, status, conditions, reason="NotFound", prefix=None)
-    if isinstance(observed.sink, Resolved):
+    if not isinstance(observed.sink, Resolved):
+        return
+    status["ceAttributes"] = _attributes(observed.ping)
+    problem = _schedule_problem(observed.ping)
+    if problem:
+        conditions.mark_false(DEPLOYED, "InvalidSchedule", problem)
+    else:
         mark_deployment(DEPLOYED, observed.adapter, ADAPTER, conditions)
-        status["ceAttributes"] = _attributes(observed.ping)
+
+
+def _schedule_problem(ping: Object) -> str:
+    """What is wrong with a schedule that has come past admission; the adapter leaves it out."""
+    spec = spec_of(ping)
+    text, zone = spec.get("schedule") or "* * * * *", spec.get("timezone")
+    try:
+        parsed = parse_schedule(f"CRON_TZ={zone} {text}" if zone else text, with_seconds=True)
+    except ValueError as error:
+        return str(error)
+    return "unsupported descriptor @every" if isinstance(parsed, Interval) else ""
 
 
 # -- the adapter -----------------------------------------------------------------------------------

@@ -113,7 +113,11 @@ def _subjects(binding: Object, lookup: Lookup) -> Sequence[Object] | Unresolved:
             return Missing(not_found(subject))
         return found if isinstance(found, Unresolved) else [found]
     selector = (spec_of(binding).get("subject") or {}).get("selector")
-    return lookup.list(subject, selector_from_object(selector))
+    try:
+        wanted = selector_from_object(selector)
+    except (KeyError, TypeError, AttributeError) as error:  # it has come past admission
+        return Unresolved(f"the selector cannot be read: {error!r}")
+    return lookup.list(subject, wanted)
 
 
 class Missing(Unresolved):

@@ -131,3 +131,20 @@ def test_it_sends_as_an_account_of_its_own_where_senders_must_say_who_they_are()
     [update] = found.then
     assert isinstance(update, UpdateStatus)
     assert update.obj["status"]["auth"] == {"serviceAccountName": account["metadata"]["name"]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"schedule": "x"}, "expected 5 to 6 fields, found 1: [x]"),
+        ({"schedule": "@every 5s"}, "unsupported descriptor @every"),
+        ({"timezone": "Mars/Base"}, "unknown time zone Mars/Base"),
+    ],
+)
+def test_a_schedule_that_came_past_admission_is_told(spec: Any, told: str) -> None:
+    bad = {**ping(), "spec": {**ping()["spec"], **spec}}
+    [update] = plan(bad, SINK, adapter()).then
+    assert isinstance(update, UpdateStatus)
+    [ready] = [each for each in update.obj["status"]["conditions"] if each["type"] == "Ready"]
+    assert (ready["status"], ready["reason"]) == ("False", "InvalidSchedule")
+    assert told in ready["message"]
