@@ -97,7 +97,8 @@ async def _control(
     )
 
     def control() -> ControlSettings:
-        return replace(fixed, features=settings.value.features)
+        now = settings.value
+        return replace(fixed, features=now.features, tls=now.tls)
 
     settings.on_change(lambda _: manager.resync())
     for make in CONTROLLERS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 
 from activator.http.context import ServerContext
 from activator.http.events import NewSession
@@ -22,8 +23,15 @@ class HttpServer:
         self._context = context
         self._servers: list[asyncio.Server] = []
 
-    async def listen(self, host: str, port: int, new_session: NewSession) -> tuple[str, int]:
-        """Open a listener (port 0: a free one); returns its address.
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        new_session: NewSession,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> tuple[str, int]:
+        """Open a listener (port 0: a free one), with TLS by ``tls``; returns its address.
 
         The address may be taken again at once after a restart.
         """
@@ -36,7 +44,10 @@ class HttpServer:
             sock.close()
             raise
         server = await asyncio.get_running_loop().create_server(
-            lambda: ServerConnection(self._context, new_session), sock=sock, backlog=BACKLOG
+            lambda: ServerConnection(self._context, new_session),
+            sock=sock,
+            backlog=BACKLOG,
+            ssl=tls,
         )
         self._servers.append(server)
         name = server.sockets[0].getsockname()

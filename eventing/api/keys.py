@@ -33,6 +33,13 @@ JOURNEYS_FLAG = "event-journeys"
 DEAD_LETTER_SINK_ANNOTATION = "eventing.hearth.dev/dead-letter-sink"
 """Of a JobSink: where events go whose Jobs fail, a destination as JSON. In its status: the URL."""
 
+ENCRYPTION_FLAG = "transport-encryption"
+"""In config-features: whether addresses have https."""
+PERMISSIVE, STRICT = "permissive", "strict"
+"""Both may be used; https alone."""
+TLS_CONFIG_MAP = "hearth-broker-tls"
+"""Where the broker process tells that it serves TLS, and whom to trust."""
+
 OIDC_LABEL = f"{GROUP}/oidc"
 """Of the service accounts that objects send as."""
 OIDC_FLAG = "authentication-oidc"

@@ -227,6 +227,21 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerTls:
+    """hearth-broker-tls: where the broker process serves TLS."""
+
+    url: str = ""
+    """What addresses begin with; empty as long as it does not."""
+    ca_certs: str = ""
+    """Whom to trust (PEM)."""
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> BrokerTls:
+        """Read what the broker process has written."""
+        return cls(data.get("url", "").rstrip("/"), data.get("ca.crt", ""))
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of eventing as one value, each field filled by the ConfigMap it names."""
 
@@ -234,3 +249,4 @@ class Settings:
     features: Features = from_config_map("config-features", Features.from_data)
     channels: ChannelDefaults = from_config_map("default-ch-webhook", ChannelDefaults.from_data)
     pings: PingDefaults = from_config_map("config-ping-defaults", PingDefaults.from_data)
+    tls: BrokerTls = from_config_map(keys.TLS_CONFIG_MAP, BrokerTls.from_data)

@@ -15,6 +15,6 @@ JOBSINK_SOURCE = Source(JOBSINKS)
 EVENTTRANSFORM_SOURCE = Source(EVENTTRANSFORMS)
 
 
-def url_of(ingress_url: str, resource: Resource, obj: Object) -> str:
-    """Return where events for an object are sent to."""
-    return f"{ingress_url}/{resource.plural}/{namespace(obj)}/{name(obj)}"
+def path_of(resource: Resource, obj: Object) -> str:
+    """Return where events for an object are sent to, at the ingress."""
+    return f"/{resource.plural}/{namespace(obj)}/{name(obj)}"

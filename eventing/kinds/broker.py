@@ -16,7 +16,12 @@ from eventing.api.views import BROKER_SOURCE, spec_of, status_annotation
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_dead_letter_sink, mark_policies, status_updates
+from eventing.kinds.statuses import (
+    mark_address,
+    mark_dead_letter_sink,
+    mark_policies,
+    status_updates,
+)
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Unresolved
 from hearth.knative.resources import BROKERS
@@ -113,9 +118,8 @@ def _decide(
         return
     _mark_data_plane(status, conditions)
     broker = observed.broker
-    url = f"{settings.ingress_url}/{meta.namespace(broker)}/{meta.name(broker)}"
-    status["address"] = settings.address(BROKERS, broker, url)
-    conditions.mark_true(keys.ADDRESSABLE)
+    path = f"/{meta.namespace(broker)}/{meta.name(broker)}"
+    mark_address(BROKERS, broker, status, conditions, settings, path=path)
     mark_policies(observed.policies, status, conditions, settings)
 
 

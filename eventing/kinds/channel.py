@@ -169,7 +169,7 @@ def _take_over(backing: Object, status: dict[str, Any], conditions: ConditionMan
         conditions.mark_true(keys.BACKING_CHANNEL_READY)
     else:
         conditions.propagate(keys.BACKING_CHANNEL_READY, ready)
-    for field in ("address", "subscribers"):
+    for field in ("address", "addresses", "subscribers"):
         status.pop(field, None)
         if status_of(backing).get(field):
             status[field] = status_of(backing)[field]

@@ -9,13 +9,13 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.api.policyviews import account_name
-from eventing.api.sinkviews import EVENTTRANSFORM_SOURCE, url_of
+from eventing.api.sinkviews import EVENTTRANSFORM_SOURCE, path_of
 from eventing.api.views import spec_of, status_annotation
 from eventing.kinds.identity import account_of, accounts_watch, ensured_account
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_policies, status_updates
+from eventing.kinds.statuses import mark_address, mark_policies, status_updates
 from eventing.transforms.jsonata import problem_of
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Resolution, Resolved, Unresolved
@@ -116,10 +116,8 @@ def _decide(
         text = "The broker process does not take events for it yet."
         conditions.mark_unknown(keys.ADDRESSABLE, "NotServed", text)
         return
-    url = url_of(settings.ingress_url, EVENTTRANSFORMS, transform)
-    status["address"] = settings.address(EVENTTRANSFORMS, transform, url)
-    status["addresses"] = [status["address"]]
-    conditions.mark_true(keys.ADDRESSABLE)
+    path = path_of(EVENTTRANSFORMS, transform)
+    mark_address(EVENTTRANSFORMS, transform, status, conditions, settings, path=path)
 
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:

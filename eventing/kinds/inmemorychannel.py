@@ -16,15 +16,21 @@ from urllib.parse import urlsplit
 
 from eventing.api import keys
 from eventing.api.channelviews import INMEMORYCHANNEL_SOURCE, service_name
+from eventing.api.sinkviews import path_of
 from eventing.api.views import spec_of, status_annotation
 from eventing.kinds.children import ensured
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_dead_letter_sink, mark_policies, status_updates
+from eventing.kinds.statuses import (
+    mark_address,
+    mark_dead_letter_sink,
+    mark_policies,
+    status_updates,
+)
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Resolution
-from hearth.knative.resources import INMEMORYCHANNELS
+from hearth.knative.resources import CHANNELS, INMEMORYCHANNELS
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
 from hearth.kube.meta import Key, Object, key, namespace, owner_reference
@@ -93,8 +99,8 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
             observed.dead_letter_sink, status, conditions, reason=_UNRESOLVED_SINK
         )
         host = f"{service_name(key(channel))}.{namespace(channel)}.svc.{settings.cluster_domain}"
-        status["address"] = settings.address(INMEMORYCHANNELS, channel, f"http://{host}")
-        conditions.mark_true(keys.ADDRESSABLE)
+        path, url = path_of(CHANNELS, channel), f"http://{host}"
+        mark_address(INMEMORYCHANNELS, channel, status, conditions, settings, path=path, url=url)
         mark_policies(observed.policies, status, conditions, settings)
 
     updates = status_updates(INMEMORYCHANNELS, channel, CONDITIONS, decide, now=now)

@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from eventing.api import keys
-from eventing.api.sinkviews import JOBSINK_SOURCE, url_of
+from eventing.api.sinkviews import JOBSINK_SOURCE, path_of
 from eventing.api.views import spec_of, status_annotation
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_policies, status_updates
+from eventing.kinds.statuses import mark_address, mark_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Resolution, Resolved, Unresolved
 from hearth.knative.resources import JOBSINKS
@@ -76,9 +76,8 @@ def _decide(
         text = "The broker process does not take events for it yet."
         conditions.mark_unknown(keys.ADDRESSABLE, "NotServed", text)
         return
-    url = url_of(settings.ingress_url, JOBSINKS, sink)
-    status["address"] = settings.address(JOBSINKS, sink, url)
-    conditions.mark_true(keys.ADDRESSABLE)
+    path = path_of(JOBSINKS, sink)
+    mark_address(JOBSINKS, sink, status, conditions, settings, path=path)
 
 
 def _mark_dead_letter_sink(

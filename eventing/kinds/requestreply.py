@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventing.api import keys
-from eventing.api.sinkviews import REQUESTREPLY_SOURCE, url_of
+from eventing.api.sinkviews import REQUESTREPLY_SOURCE, path_of
 from eventing.api.views import BROKER_SOURCE, spec_of, status_annotation, status_of
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_policies, status_updates
+from eventing.kinds.statuses import mark_address, mark_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.resources import REQUESTREPLIES
 from hearth.kube import meta
@@ -95,9 +95,8 @@ def _decide(
     address = (status_of(broker).get("address") or {}).get("url", "")
     status.setdefault("annotations", {})[BROKER_ADDRESS_ANNOTATION] = address
     conditions.mark_true(keys.BROKER_READY)
-    url = url_of(settings.ingress_url, REQUESTREPLIES, request_reply)
-    status["address"] = settings.address(REQUESTREPLIES, request_reply, url)
-    conditions.mark_true(keys.ADDRESSABLE)
+    path = path_of(REQUESTREPLIES, request_reply)
+    mark_address(REQUESTREPLIES, request_reply, status, conditions, settings, path=path)
     mark_policies(observed.policies, status, conditions, settings)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.api.policyviews import audience_of
-from eventing.api.settings import Features
+from eventing.api.settings import BrokerTls, Features
 from eventing.api.views import broker_class
 from eventing.kinds.adapters import Adapters
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
@@ -32,17 +32,33 @@ class ControlSettings:
     """How pods of adapters are made."""
     features: Features = field(default_factory=Features)
     """The flags of config-features."""
+    tls: BrokerTls = field(default_factory=BrokerTls)
+    """Where events are taken in encrypted."""
 
     @property
     def authenticates(self) -> bool:
         """Whether who sends must say who he is."""
         return self.features.is_enabled(keys.OIDC_FLAG)
 
-    def address(self, resource: Resource, obj: Object, url: str) -> dict[str, Any]:
-        """Return the address of an object, as its status has it."""
-        found = {"name": "http", "url": url}
+    def addresses(
+        self, resource: Resource, obj: Object, url: str, path: str
+    ) -> list[dict[str, Any]]:
+        """Return the addresses of an object, the preferred one first; none where none can be told.
+
+        ``url`` is the plain one, ``path`` where it is at the encrypted ingress.
+        """
+        plain, found = {"name": "http", "url": url}, []
+        mode = self.features.flags.get(keys.ENCRYPTION_FLAG, "").lower()
+        if mode in (keys.PERMISSIVE, keys.STRICT):
+            if not self.tls.url:
+                return []
+            secure = {"name": "https", "url": f"{self.tls.url}{path}", "CACerts": self.tls.ca_certs}
+            found.append(secure)
+        if mode != keys.STRICT:
+            found.append(plain)
         if self.authenticates:
-            found["audience"] = audience_of(resource, key(obj))
+            for each in found:
+                each["audience"] = audience_of(resource, key(obj))
         return found
 
     def serves(self, broker: Object) -> bool:

@@ -94,6 +94,32 @@ def mark_policies(
         conditions.mark_true(keys.EVENT_POLICIES_READY, "OIDCDisabled", text)
 
 
+def mark_address(
+    resource: Resource,
+    obj: Object,
+    status: dict[str, Any],
+    conditions: ConditionManager,
+    settings: ControlSettings,
+    *,
+    path: str,
+    url: str | None = None,
+) -> None:
+    """Tell where events are sent to: a path of the ingress, unless ``url`` says otherwise."""
+    plain = f"{settings.ingress_url}{path}" if url is None else url
+    found = settings.addresses(resource, obj, plain, path)
+    for field in ("address", "addresses"):
+        status.pop(field, None)
+    if not found:
+        text = "transport-encryption is on, and the broker process does not serve TLS yet."
+        conditions.mark_unknown(keys.ADDRESSABLE, "NotEncrypted", text)
+        return
+    # In between both are told, and who knows one address only has the plain one, as with Knative.
+    status["address"] = found[-1]
+    if found[0]["name"] == "https":
+        status["addresses"] = found
+    conditions.mark_true(keys.ADDRESSABLE)
+
+
 _SOURCE_SINK = ("sinkUri", "sinkCACerts", "sinkAudience")
 SOURCE_FIELDS = (*_SOURCE_SINK, "ceAttributes", "auth")
 """What every source's status has, besides conditions."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from eventing.codec.structured import decode_structured
 from eventing.engines.event import RenderedEvent
 from eventing.runtime import jobs
 from eventing.runtime.client import Answer, DeliveryClient
+from eventing.runtime.files import write_durably
 from eventing.runtime.intake import prepare_unstamped
 from eventing.runtime.policy import Backoff, DeliveryPolicy, Outcome, Retry, is_success, next_step
 from eventing.runtime.request import ErrorInfo, common_fields, make_request
@@ -80,7 +80,7 @@ class DeadJobs:
     async def keep(self, started: jobs.Started, event: bytes) -> None:
         """Have an event on disk."""
         self.follow()
-        await asyncio.to_thread(_write, self._path(started.namespace, started.job), event)
+        await asyncio.to_thread(write_durably, self._path(started.namespace, started.job), event)
 
     def release(self, started: jobs.Started) -> None:
         """Keep an event no more: no Job of it will fail."""
@@ -173,19 +173,3 @@ def _resolve(answered: asyncio.Future[Answer], answer: Answer) -> None:
 
 def _key(job: Object) -> tuple[str, str]:
     return namespace(job), name(job)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A file that is there as a whole, and on disk, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_suffix(".tmp")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

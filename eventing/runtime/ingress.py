@@ -18,11 +18,12 @@ other methods               405
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import Protocol
 
-from activator.http.events import Handler, Peer, Refusal, ResponseHead, ServerStream
+from activator.http.events import Handler, Peer, Refusal, ResponseHead, ServerStream, Session
 from activator.http.fields import Trailers
 from activator.http.timers import Timers
 from eventing.codec import CodecError, Event, decode
@@ -43,6 +44,7 @@ log = logging.getLogger(__name__)
 ACCEPTED = answer(202)
 _HEALTHY = answer(200)
 _WEBHOOK = answer(200, fields=((b"webhook-allowed-origin", b"*"), (b"webhook-allowed-rate", b"*")))
+_NOT_ENCRYPTED = answer(403, "events are sent with https here")
 _NOT_ALLOWED = answer(405, "events are sent with POST")
 _TOO_SLOW = answer(408, "the request does not become whole", closes=True)
 
@@ -87,6 +89,7 @@ class Ingress:
         guard: Guard | None = None,
         exchanges: Mapping[str, Exchange] = _NO_EXCHANGES,
         questions: LooksUp | None = None,
+        takes_plain: Callable[[], bool] = lambda: True,
     ) -> None:
         self.limits = limits
         self.timers = Timers()
@@ -94,6 +97,7 @@ class Ingress:
         self._guard = guard
         self._exchanges = exchanges
         self._questions = questions
+        self._takes_plain = takes_plain
         self._clock = clock
         self._too_large = answer(413, f"events of more than {limits.event_bytes} bytes are refused")
         self._server = server_of(self.timers, limits, refuse=_refuse)
@@ -103,14 +107,19 @@ class Ingress:
         _, port = await self._server.listen(host, port, self._session)
         return port
 
+    async def start_tls(self, host: str, port: int, context: ssl.SSLContext) -> int:
+        """Listen with TLS as well; return the port."""
+        _, port = await self._server.listen(host, port, self._session, tls=context)
+        return port
+
     async def stop(self, *, grace_seconds: float) -> None:
         """Listen no more, answer what is pending, close."""
         await self._server.drain(grace_seconds)
 
     # -- the application ---------------------------------------------------------------------
 
-    def _session(self, _peer: Peer) -> Ingress:
-        return self
+    def _session(self, peer: Peer) -> Session:
+        return self if self._takes_plain() or peer.scheme == b"https" else _PLAIN
 
     def request(self, stream: ServerStream) -> Handler:
         """Take a request whose head has come."""
@@ -224,6 +233,20 @@ def _answer_to_other(method: bytes, target: bytes) -> ResponseHead:
 def _refuse(refused: Refusal) -> ResponseHead:
     """Answer what is no request that could be read."""
     return answer(refused.status, refused.text, refused.fields, closes=refused.closes)
+
+
+class _Plain:
+    """Takes no events: they are sent encrypted (``transport-encryption: strict``)."""
+
+    def request(self, stream: ServerStream) -> Handler:
+        """Answer that, and whether the process is healthy."""
+        head = stream.head
+        healthy = head.method == b"GET" and head.target == b"/healthz"
+        stream.send_head(_HEALTHY if healthy else _NOT_ENCRYPTED, True)
+        return ANSWERED
+
+
+_PLAIN = _Plain()
 
 
 class _Question:

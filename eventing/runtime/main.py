@@ -14,6 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -30,6 +31,7 @@ from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import RuntimeLimits
 from eventing.runtime.dataplane import DataPlane
 from eventing.runtime.dispatcher import Services
+from eventing.runtime.encryption import Encryption, TlsConfig
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.journeys.keeper import Journeys
 from eventing.runtime.metrics import BrokerMetrics
@@ -63,6 +65,7 @@ class BrokerConfig:
     engines: EnginesConfig
     host: str = "127.0.0.1"
     port: int = 8082
+    tls: TlsConfig = field(default_factory=TlsConfig)
     gateway_address: Address | None = None
     """The activator's internal listener, which in-cluster hosts are reached through."""
     limits: RuntimeLimits = field(default_factory=RuntimeLimits)
@@ -153,7 +156,8 @@ async def _run(
         )
         stack.push_async_callback(logs.close, grace_seconds=limits.grace_seconds)
         gate = Gate(manager)
-        _follow_settings(manager, logs, gate)
+        encryption = Encryption(config.tls, config.engines.data_dir / "tls", manager)
+        _follow_settings(manager, logs, gate, encryption)
         plane = DataPlane(
             manager,
             logs,
@@ -170,7 +174,7 @@ async def _run(
                 questions = Questions(logs, address=f"{config.host}:{config.port}")
                 group.create_task(_answer(config.admin, questions), name="admin")
             if Role.INGRESS in role:
-                await _listen(config, plane, gate, stack)
+                await _listen(config, plane, gate, encryption, stack)
             ready()
 
 
@@ -186,16 +190,21 @@ async def _answer(config: AdminConfig, questions: Questions) -> None:
         await admin.stop()
 
 
-def _follow_settings(manager: Manager, logs: OpenLogs, gate: Gate) -> None:
+def _follow_settings(manager: Manager, logs: OpenLogs, gate: Gate, encryption: Encryption) -> None:
     settings = LiveSettings(RuntimeSettings())
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     settings.on_change(lambda value: logs.observe(observed=value.journeys))
     settings.on_change(lambda value: gate.configure(value.flags))
+    settings.on_change(lambda value: encryption.configure(value.flags))
 
 
 async def _listen(
-    config: BrokerConfig, plane: DataPlane, gate: Gate, stack: AsyncExitStack
+    config: BrokerConfig,
+    plane: DataPlane,
+    gate: Gate,
+    encryption: Encryption,
+    stack: AsyncExitStack,
 ) -> None:
     limits = config.limits.ingress
     ingress = Ingress(
@@ -204,10 +213,12 @@ async def _listen(
         guard=gate,
         exchanges=plane.exchanges(limits),
         questions=plane.job_sinks,
+        takes_plain=lambda: not encryption.is_strict,
     )
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
     await ingress.start(config.host, config.port)
+    encryption.serve(partial(ingress.start_tls, config.host, config.tls.port))
     stack.push_async_callback(asyncio.sleep, config.drain_delay_seconds)
 
 

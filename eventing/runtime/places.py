@@ -6,6 +6,8 @@ request                                            what it is for
 ``POST /NAMESPACE/NAME``                           a Broker
 any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names it; whatever
                                                    the cluster's domain that follows
+``POST /channels/NAMESPACE/NAME``                  a channel, too: the certificate of the ingress
+                                                   has no names of channels
 ``POST /requestreplies/NAMESPACE/NAME``            a RequestReply
 ``POST /jobsinks/NAMESPACE/NAME``                  a JobSink
 ``POST /eventtransforms/NAMESPACE/NAME``           an EventTransform
@@ -23,6 +25,7 @@ EVENT_TRANSFORM = "eventtransform"
 
 _SUFFIX = b"-kn-channel"
 _KINDS = {
+    b"channels": CHANNEL,
     b"requestreplies": REQUEST_REPLY,
     b"jobsinks": JOB_SINK,
     b"eventtransforms": EVENT_TRANSFORM,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eventing.api.keys import AUTHORIZATION_FLAG, JOURNEYS_FLAG, OIDC_FLAG
+from eventing.api.keys import AUTHORIZATION_FLAG, ENCRYPTION_FLAG, JOURNEYS_FLAG, OIDC_FLAG
 from hearth.knative.settings import from_config_map
 
 
@@ -19,6 +19,8 @@ class Flags:
     """Whether producers must say who they are."""
     authorization: str = "allow-same-namespace"
     """Who may send where no EventPolicy says so."""
+    encryption: str = "disabled"
+    """Whether addresses have https: permissive (that too) or strict (no other)."""
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> Flags:
@@ -28,6 +30,7 @@ class Flags:
             given.get(JOURNEYS_FLAG, "") != "disabled",
             given.get(OIDC_FLAG, "") == "enabled",
             given.get(AUTHORIZATION_FLAG) or cls().authorization,
+            given.get(ENCRYPTION_FLAG) or cls().encryption,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Any
 
 from hearth.cli.settings import Settings
 from hearth.process import Main, Ready
@@ -122,6 +123,7 @@ def _broker(settings: Settings, name: str) -> Main:
         engines=EnginesConfig(settings.data_dir / "broker"),
         host=settings.host,
         port=settings.broker_port,
+        tls=_tls(settings),
         admin=main.AdminConfig(settings.control_host, settings.broker_admin_port, token),
         # Pods resolve in-cluster names by DNS; a machine has none, and asks the gateway itself.
         gateway_address=None if settings.replica else (settings.host, settings.internal_port),
@@ -132,6 +134,16 @@ def _broker(settings: Settings, name: str) -> Main:
         await runs[name](config, ready)
 
     return run
+
+
+def _tls(settings: Settings) -> Any:
+    """In a cluster by the names of the Service in front, on one machine by the address."""
+    from eventing.runtime.encryption import TlsConfig
+
+    if settings.replica is None:
+        return TlsConfig(settings.broker_tls_port, (settings.host, "localhost"))
+    names = (f"{_BROKER_HOST}.{settings.cluster_domain}", _BROKER_HOST)
+    return TlsConfig(settings.broker_tls_port, names, shown_port=443)
 
 
 def _pingsource(settings: Settings) -> Main:

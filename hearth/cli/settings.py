@@ -51,6 +51,8 @@ class Settings:
     eventing_webhook_port: int = 8444
     stats_port: int = 8088
     broker_port: int = 8080
+    broker_tls_port: int = 8443
+    """Where the broker takes events encrypted, where that is asked for; 0 takes a free one."""
     broker_admin_port: int = 9092
     """Where questions about events are answered (``hearth event trace``)."""
     external_port: int = 80

@@ -127,6 +127,7 @@ def settings_of(layout: Layout) -> Settings:
         eventing_webhook_port=0,
         stats_port=layout.ports["stats"],
         broker_port=layout.ports["broker"],
+        broker_tls_port=0,
         broker_admin_port=layout.ports["broker-admin"],
         broker_admin_token=layout.broker_admin_token,
         external_port=layout.port,

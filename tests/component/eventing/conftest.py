@@ -13,6 +13,7 @@ _UVLOOP_ALONE = {
     "test_apiserver_adapter.py",
     "test_channels.py",
     "test_control.py",
+    "test_encryption.py",
     "test_eventtransform.py",
     "test_flows.py",
     "test_jobsink.py",

@@ -95,6 +95,7 @@ PORTS = (
     "STATS",
     "BROKER",
     "BROKER_ADMIN",
+    "BROKER_TLS",
 )
 NOT_ASKED = {
     # An admission plugin that the one-machine API server does not have asks for these
@@ -465,6 +466,19 @@ async def _ask(hearth: Hearth) -> None:
     await hearth.ready(EVENTTRANSFORMS, "e")
 
 
+async def _encrypt(hearth: Hearth) -> None:
+    """Addresses get https, and lose it again."""
+    for mode, wanted in (("permissive", ["https", "http"]), ("disabled", [])):
+        flags = {"data": {"transport-encryption": mode}}
+        await hearth.client.patch(CONFIGMAPS, "config-features", EVENTING, flags)
+        await hearth.until(partial(_has_addresses, hearth, wanted))
+
+
+async def _has_addresses(hearth: Hearth, names: list[str]) -> bool:
+    status = (await hearth.client.get(BROKERS, "b", "default"))["status"]
+    return [each["name"] for each in status.get("addresses") or ()] == names
+
+
 async def _start_jobs(hearth: Hearth) -> None:
     """An event that becomes a Job, twice, and is asked for."""
     spec = {"job": {"spec": {"template": _pods("Never")}}}
@@ -610,6 +624,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _subscribe(hearth)
             await _ask(hearth)
             await _start_jobs(hearth)
+            await _encrypt(hearth)
             await _authenticate(hearth)
             await _bind(hearth)
             await _tick(hearth)

@@ -93,5 +93,5 @@ def test_policies_of_parts_are_made_changed_and_deleted() -> None:
 def test_addresses_have_an_audience_while_senders_must_say_who_they_are(
     settings: ControlSettings,
 ) -> None:
-    address = settings.address(TRIGGERS, TRIGGER, "http://x")
+    [address] = settings.addresses(TRIGGERS, TRIGGER, "http://x", "/x")
     assert ("audience" in address) is settings.authenticates

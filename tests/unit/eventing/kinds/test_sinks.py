@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eventing.api import keys
-from eventing.api.settings import Features
+from eventing.api.settings import BrokerTls, Features
 from eventing.kinds import eventtransform, jobsink
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.destinations import Resolution, Resolved, Unresolved
@@ -91,3 +91,31 @@ def test_a_transform_that_cannot_work_says_so(
     observed = eventtransform.Observed(an_object(), sink, problem)
     _, shown = written(eventtransform.reconcile(observed, settings=SETTINGS, now=0))
     assert shown["Ready"] == shown["TransformationReady"] == ("False", reason)
+
+
+TLS = BrokerTls("https://h:1", "PEM")
+HTTPS = {"name": "https", "url": "https://h:1/jobsinks/ns/x", "CACerts": "PEM"}
+HTTP = {"name": "http", "url": "http://h/jobsinks/ns/x"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "tls", "address", "addresses"),
+    [
+        ("disabled", TLS, HTTP, None),
+        ("Permissive", TLS, HTTP, [HTTPS, HTTP]),
+        ("strict", TLS, HTTPS, [HTTPS]),
+        ("disabled", BrokerTls(), HTTP, None),
+        ("permissive", BrokerTls(), None, None),
+        ("strict", BrokerTls(), None, None),
+    ],
+)
+def test_addresses_are_encrypted_as_asked(
+    mode: str, tls: BrokerTls, address: Any, addresses: Any
+) -> None:
+    features = Features.from_data({"transport-encryption": mode})
+    settings = replace(SETTINGS, features=features, tls=tls)
+    before = {**OPENED, "address": HTTP, "addresses": [HTTP]}
+    observed = jobsink.Observed({**an_object(job={}), "status": before})
+    status, shown = written(jobsink.reconcile(observed, settings=settings, now=0))
+    assert (status.get("address"), status.get("addresses")) == (address, addresses)
+    assert shown["Ready"] == (("True", None) if address else ("Unknown", "NotEncrypted"))
