@@ -52,12 +52,22 @@ def decode(headers: Sequence[Header], body: bytes) -> list[Event]:
     return decode_batch(body) if mode is Mode.BATCH else [decode_structured(body)]
 
 
-def decode_reply(headers: Sequence[Header], body: bytes) -> Event | None:
-    """Return the event of an HTTP answer, or None where it carries none. Raises CodecError."""
+def decode_replies(headers: Sequence[Header], body: bytes) -> list[Event] | None:
+    """Return the events of an HTTP answer, or None where it carries none. Raises CodecError.
+
+    More than one come as a batch, which may be empty.
+    """
     content_type = value_of(headers, b"content-type")
     if mode_of(content_type) is Mode.BINARY and not value_of(headers, b"ce-specversion"):
         return None
-    events = decode(headers, body)
+    return decode(headers, body)
+
+
+def decode_reply(headers: Sequence[Header], body: bytes) -> Event | None:
+    """Return the one event of an HTTP answer, or None where it carries none. Raises CodecError."""
+    events = decode_replies(headers, body)
+    if events is None:
+        return None
     if len(events) != 1:
         raise CodecError("a reply is one event")
     return events[0]

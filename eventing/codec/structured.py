@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import orjson
@@ -73,6 +74,11 @@ def decode_batch(body: bytes) -> list[Event]:
     if len({event.attributes["specversion"] for event in events}) > 1:
         raise CodecError("a batch holds events of one version", attribute="specversion")
     return events
+
+
+def encode_batch(events: Iterable[Event]) -> bytes:
+    """Return the body of a batched-mode message."""
+    return b"[" + b",".join(map(encode_structured, events)) + b"]"
 
 
 def _text(body: bytes) -> str:

@@ -15,6 +15,10 @@ from eventing.codec import Event, attributes_of_head
 Position = Hashable
 """Where an event lies in its log. Opaque: made and read by the engine alone."""
 
+CAUSES = ""
+"""Where ``types`` has them."""
+
+_CAUSES_KEY = b'"":'
 _OVERHEAD_BYTES = 200
 
 
@@ -29,7 +33,10 @@ class RenderedEvent:
     head: bytes
     """Its binary-mode header lines, each ended by CR LF."""
     types: bytes
-    """A JSON object of the attributes that are not strings, or nothing."""
+    """A JSON object of the attributes that are not strings, or nothing.
+
+    Under an empty name, which no attribute has: ``causes``.
+    """
     data: bytes
     known_attributes: dict[str, str] | None = None
     """The attributes where they are known already; else they are read off the head."""
@@ -46,11 +53,19 @@ class RenderedEvent:
         """About how many bytes it holds in memory."""
         return len(self.head) + len(self.data) + _OVERHEAD_BYTES
 
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The subscriptions through which it came to be, as replies to replies; oldest first."""
+        if _CAUSES_KEY not in self.types:
+            return ()
+        return tuple(orjson.loads(self.types)[CAUSES])
+
     def to_event(self) -> Event:
         """Return the event with the types that its attributes came with."""
         attributes: dict[str, str | int | bool] = dict(self.attributes)
         if self.types:
             attributes |= orjson.loads(self.types)
+            attributes.pop(CAUSES, None)
         return Event(attributes, self.data or None, self.head)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 from eventing.codec import CodecError, Event
 from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.runtime import policy as rules
+from eventing.runtime.causes import caused_by, loop_in
 from eventing.runtime.client import Answer
 from eventing.runtime.config import SubscriptionLimits
 from eventing.runtime.delivery import Delivery, Hop
@@ -19,7 +20,7 @@ from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.notes import HeldNote, Progress, write_note
 from eventing.runtime.observer import Attempt, DeliveryObserver, Follows
 from eventing.runtime.policy import Outcome
-from eventing.runtime.replies import LogReplies, reply_of
+from eventing.runtime.replies import LogReplies, replies_of
 from eventing.runtime.request import ErrorInfo
 from eventing.runtime.spec import Reply, SubscriptionSpec, target_of
 from eventing.runtime.target import Target
@@ -91,15 +92,19 @@ class Aftermath:
         """Go on after an answer of 2xx."""
         status = answer.status
         if item.hop is _SUBSCRIBER and answer.may_be_event:
-            status, reply = reply_of(answer)
+            status, replies = replies_of(answer)
             if not rules.is_success(status):
                 self.failed(item, status, answer)
                 return
-            if reply is not None and self.spec.reply is not None:
-                self._forward_reply(item, reply, answer)
+            if replies and self.spec.reply is not None:
+                self._forward(item, replies, answer)
                 return
         elif item.hop is _DEAD_LETTER:
             self._counters.dead_lettered += 1
+        elif item.replies:
+            self._tell(item, status, answer, Follows.REPLY)
+            self._send_reply(item, item.replies)
+            return
         if self.observer is not None:
             self._tell(item, status, answer, Follows.DONE)
         self._finish(item)
@@ -132,7 +137,10 @@ class Aftermath:
                 self._hold(item, status, answer, NO_SINK)
         elif item.hop is not Hop.DEAD_LETTER:
             self._tell(item, status, answer, Follows.DEAD_LETTER)
-            item.reply = None  # the event itself is the dead letter, also when its reply failed
+            item.reply, item.replies = (
+                None,
+                (),
+            )  # the event itself is the dead letter, also when its reply failed
             self._course.next_hop(item, Hop.DEAD_LETTER)
             self._keep_progress(item, self._clock())
         elif rules.is_retried(status):
@@ -201,29 +209,34 @@ class Aftermath:
 
     # -- replies -----------------------------------------------------------------------------
 
-    def _forward_reply(self, item: Delivery, reply: Event, answer: Answer) -> None:
-        """The event is settled only when its reply is durable, or has been taken."""
+    def _forward(self, item: Delivery, replies: Sequence[Event], answer: Answer) -> None:
+        """The event is settled only when its replies are durable, or have been taken."""
         arrival_ns = int(self._clock() * 1e9)
         if self.spec.reply is not Reply.OWN_LOG:
-            item.reply = prepare_unstamped(
-                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
-            )
-            self._tell_reply(item, item.reply, answer)
-            self._course.next_hop(item, Hop.REPLY)
+            rendered = [
+                prepare_unstamped(
+                    reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
+                )
+                for reply in replies
+            ]
+            self._tell_replies(item, rendered, answer)
+            self._send_reply(item, rendered)
             return
+        causes = caused_by(item.event.causes, self.spec.name)
         try:
-            rendered = prepare(
-                reply,
-                arrival_ns=arrival_ns,
-                answered=item.event,
-                headers=answer.fields,
-                max_head_bytes=self._limits.attribute_bytes,
-            )
+            rendered = [
+                prepare(
+                    reply,
+                    arrival_ns=arrival_ns,
+                    answered=item.event,
+                    headers=answer.fields,
+                    max_head_bytes=self._limits.attribute_bytes,
+                    causes=causes,
+                )
+                for reply in replies
+            ]
         except TooManyPasses:
-            log.warning(
-                "reply dropped: events go round in a loop",
-                extra={"subscription": f"{self.spec.namespace}/{self.spec.name}"},
-            )
+            self._note_loop(item, answer, causes, "reply dropped: events go round in a loop")
             self._counters.dropped += 1
             self._tell(item, answer.status, answer, Follows.DROPPED)
             self._finish(item)
@@ -231,8 +244,21 @@ class Aftermath:
         except CodecError as error:  # its attributes are too large: as a body that is no event
             self.failed(item, 502, Answer(None, error=str(error)))
             return
-        self._tell_reply(item, rendered, answer)
+        if loop_in(causes):
+            self._note_loop(item, answer, causes, "events go round in a loop")
+        self._tell_replies(item, rendered, answer)
         self._replies.append(rendered, partial(self._finish, item))
+
+    def _send_reply(self, item: Delivery, replies: Sequence[RenderedEvent]) -> None:
+        item.reply, *item.replies = replies
+        self._course.next_hop(item, Hop.REPLY)
+
+    def _note_loop(
+        self, item: Delivery, answer: Answer, causes: tuple[str, ...], text: str
+    ) -> None:
+        self._counters.looped += 1
+        way = " -> ".join(loop_in(causes) or causes)
+        self._say(text, item, answer.status, answer, loop=way, looped_so_far=self._counters.looped)
 
     # -- the end, and who is told ------------------------------------------------------------
 
@@ -274,11 +300,14 @@ class Aftermath:
         )
         self.observer.attempted(attempt)
 
-    def _tell_reply(self, item: Delivery, reply: RenderedEvent, answer: Answer) -> None:
+    def _tell_replies(
+        self, item: Delivery, replies: Sequence[RenderedEvent], answer: Answer
+    ) -> None:
         if self.observer is None:
             return
         url = self.spec.reply.url if isinstance(self.spec.reply, Target) else ""
-        self.observer.replied(self.spec, item.event, reply, url)
+        for reply in replies:
+            self.observer.replied(self.spec, item.event, reply, url)
         self._tell(item, answer.status, answer, Follows.REPLY)
 
     def _url_of(self, item: Delivery) -> str:

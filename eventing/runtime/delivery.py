@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -35,6 +36,9 @@ class Delivery:
     """Attempts of this hop so far."""
     started: float = 0.0
     reply: RenderedEvent | None = None
+    """What is sent on the hop of replies."""
+    replies: Sequence[RenderedEvent] = ()
+    """Further ones to be sent after it."""
     failure: ErrorInfo | None = None
     lane: str | None = None
     """The key whose events it keeps back, where order is kept."""

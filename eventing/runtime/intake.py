@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import cast
 
@@ -12,7 +12,7 @@ import orjson
 
 from eventing.codec import CodecError, Event, render_head
 from eventing.codec.binary import Header
-from eventing.engines.event import RenderedEvent
+from eventing.engines.event import CAUSES, RenderedEvent
 from eventing.runtime.config import MAX_ATTRIBUTE_BYTES
 
 TTL_ATTRIBUTE = "knativebrokerttl"
@@ -43,11 +43,13 @@ def prepare(
     answered: RenderedEvent | None = None,
     headers: Iterable[Header] = (),
     max_head_bytes: int = MAX_ATTRIBUTE_BYTES,
+    causes: Sequence[str] = (),
 ) -> RenderedEvent:
     """Stamp an event and render it for the log of a Broker.
 
     ``headers`` are those it came with, of which some go on. ``answered`` is the event that a
     reply answers: its count of passes goes on, and so does its trace unless the reply has one.
+    ``causes`` are the subscriptions through which a reply came to be.
     Raises CodecError, or TooManyPasses.
     """
     attributes = event.attributes
@@ -63,7 +65,7 @@ def prepare(
     arrival = _rfc3339_nanos(arrival_ns)
     lines = [head, b"ce-knativearrivaltime: %b\r\n" % arrival.encode()]
     lines += _forwarded_lines(headers, answered)
-    texts, types = _texts_and_types(event)
+    texts, types = _texts_and_types(event, causes)
     texts.pop(TTL_ATTRIBUTE, None)
     texts[ARRIVAL_ATTRIBUTE] = arrival
     return RenderedEvent(arrival_ns, left, b"".join(lines), types, event.data or b"", texts)
@@ -132,15 +134,17 @@ def without_attributes(head: bytes, prefix: bytes) -> bytes:
     return _without(head, (prefix,)) if prefix in head else head
 
 
-def _texts_and_types(event: Event) -> tuple[dict[str, str], bytes]:
+def _texts_and_types(event: Event, causes: Sequence[str] = ()) -> tuple[dict[str, str], bytes]:
     """The attributes in text form, and those that are not text as JSON. Takes the event over."""
-    if event.is_text:
+    if event.is_text and not causes:
         return cast("dict[str, str]", event.attributes), b""
-    typed = {
+    typed: dict[str, object] = {
         name: value
         for name, value in event.attributes.items()
         if value.__class__ is not str and name != TTL_ATTRIBUTE
     }
+    if causes:
+        typed[CAUSES] = list(causes)
     return event.texts(), orjson.dumps(typed) if typed else b""
 
 

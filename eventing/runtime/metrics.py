@@ -34,7 +34,7 @@ class EndpointCounters:
     def __init__(self) -> None:
         self.dispatch: dict[int, Histogram] = {}
         self.process = Histogram()
-        self.dead_lettered = self.dropped = self.retried = 0
+        self.dead_lettered = self.dropped = self.retried = self.looped = 0
         self.held = self.breaker_open = 0
 
     def dispatched(self, status: int, seconds: float) -> None:
@@ -122,6 +122,7 @@ class BrokerMetrics(Collector):
         for field, text in (
             ("dead_lettered", "Events given to a dead letter sink"),
             ("dropped", "Events that could not be delivered and had nowhere else to go"),
+            ("looped", "Replies that came to be through their own subscription again and again"),
             ("retried", "Attempts that were followed by another one"),
         ):
             family = CounterMetricFamily(f"hearth_events_{field}", text, labels=_ENDPOINT)

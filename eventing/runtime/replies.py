@@ -1,12 +1,12 @@
-"""Answers of subscribers: whether they carry an event, and how a Broker takes one in again."""
+"""Answers of subscribers: whether they carry events, and how a Broker takes them in again."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from eventing.codec import CodecError, Event, decode_reply
+from eventing.codec import CodecError, Event, decode_replies
 from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import EventLog, Refused
 from eventing.runtime.client import Answer
@@ -14,19 +14,19 @@ from eventing.runtime.client import Answer
 log = logging.getLogger(__name__)
 
 
-def reply_of(answer: Answer) -> tuple[int, Event | None]:
-    """Return the status that counts and the event of a successful answer, if there is one.
+def replies_of(answer: Answer) -> tuple[int, Sequence[Event]]:
+    """Return the status that counts and the events of a successful answer.
 
     A body that is no event counts as 502, as in Knative. What an answer of 202 carries is not the
     event's outcome, and never a reply (data plane specification, "Derived events").
     """
     if answer.status == 202 or not answer.may_be_event:
-        return answer.status, None
+        return answer.status, ()
     try:
-        reply = decode_reply(answer.fields, answer.body)
+        replies = decode_replies(answer.fields, answer.body)
     except CodecError:
-        return 502, None
-    return (answer.status, reply) if reply is not None else (502, None)
+        return 502, ()
+    return (answer.status, replies) if replies is not None else (502, ())
 
 
 class LogReplies:
@@ -37,27 +37,29 @@ class LogReplies:
         self._timers: set[asyncio.TimerHandle] = set()
         self._closed = False
 
-    def append(self, reply: RenderedEvent, stored: Callable[[], None]) -> None:
-        """Call ``stored`` once the reply is durable."""
+    def append(self, replies: Sequence[RenderedEvent], stored: Callable[[], None]) -> None:
+        """Call ``stored`` once all of the replies are durable."""
 
         def done(refusal: Refused | None) -> None:
             if refusal is None:
                 stored()
             else:
-                self._again(reply, stored, refusal)
+                self._again(replies, stored, refusal)
 
         try:
-            self._log.append((reply,), done)
+            self._log.append(replies, done)
         except Refused as refusal:
-            self._again(reply, stored, refusal)
+            self._again(replies, stored, refusal)
 
-    def _again(self, reply: RenderedEvent, stored: Callable[[], None], refusal: Refused) -> None:
+    def _again(
+        self, replies: Sequence[RenderedEvent], stored: Callable[[], None], refusal: Refused
+    ) -> None:
         if self._closed:
             return
 
         def retry() -> None:
             self._timers.discard(timer)
-            self.append(reply, stored)
+            self.append(replies, stored)
 
         timer = asyncio.get_running_loop().call_later(refusal.retry_after, retry)
         self._timers.add(timer)

@@ -12,6 +12,7 @@ from eventing.codec import (
     Event,
     decode,
     decode_batch,
+    decode_replies,
     decode_reply,
     decode_structured,
     encode_structured,
@@ -132,7 +133,7 @@ def test_other_formats_are_not_supported(kind):
 
 
 def test_a_reply_without_an_event():
-    assert decode_reply([(b"content-type", b"text/plain")], b"ok") is None
+    assert decode_replies([(b"content-type", b"text/plain")], b"ok") is None
 
 
 def is_json_value(data):
@@ -187,3 +188,13 @@ def test_deep_json_is_refused_in_our_words(nested):
     with pytest.raises(CodecError) as refused:
         decode_structured(body.encode())
     assert str(refused.value) == "the body's JSON is nested too deeply"
+
+
+def test_one_reply_is_one_event():
+    kind = [(b"content-type", b"application/cloudevents-batch+json")]
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+    found = decode_reply(kind, json.dumps([event]).encode())
+    assert found is not None and found.attributes["id"] == "1"
+    assert decode_reply([(b"content-type", b"text/plain")], b"ok") is None
+    with pytest.raises(CodecError):
+        decode_reply(kind, json.dumps([event, event]).encode())

@@ -123,3 +123,15 @@ def test_a_reply_to_a_place_of_its_own_is_not_stamped():
     reply = prepare_unstamped(an_event(), arrival_ns=NOW, answered=an_answered(), headers=())
     assert b"knativearrivaltime" not in reply.head
     assert reply.attributes == dict(BASE)
+
+
+def test_causes_are_kept_and_nobody_sees_them():
+    for event in (an_event(), an_event(n=5)):
+        known = event.attributes.copy()
+        stored = prepare(event, arrival_ns=NOW, causes=("a", "b"))
+        assert stored.causes == ("a", "b")
+        shown = stored.to_event().attributes
+        assert shown.pop("knativearrivaltime")
+        assert shown == known
+        assert b'"a"' not in stored.head
+    assert prepare(an_event(n=5), arrival_ns=NOW).causes == ()
