@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hearth.knative.fielderrors import Errors, invalid, via
+from hearth.kube.durations import parse_iso8601_duration
 
 _PREFIX = "eventing.hearth.dev/"
 UNDELIVERABLE = _PREFIX + "undeliverable"
 BACKOFF_JITTER = _PREFIX + "backoff-jitter"
+BATCH_SIZE = _PREFIX + "batch-size"
+BATCH_WAIT = _PREFIX + "batch-wait"
 CIRCUIT_BREAKER = _PREFIX + "circuit-breaker"
 ORDER = _PREFIX + "delivery-order"
 ORDER_KEY = _PREFIX + "delivery-order-key"
@@ -24,6 +27,7 @@ KAFKA_ORDER = "kafka.eventing.knative.dev/delivery.order"
 RABBITMQ_PARALLELISM = "rabbitmq.eventing.knative.dev/parallelism"
 """As Triggers of Knative's RabbitMQ broker have it."""
 PARTITION_KEY = "partitionkey"
+_LONGEST_WAIT_SECONDS = 60
 _ATTRIBUTE = re.compile("[a-z0-9]+")
 
 
@@ -43,6 +47,11 @@ class DeliveryOptions:
     """The attribute that is the key; events without it have no order."""
     concurrency: int = 0
     """How many deliveries may be under way at once; 0 leaves that to what the subscriber takes."""
+
+    batch_size: int = 0
+    """Up to so many events are sent in one request; 0 sends each by itself."""
+    batch_wait_seconds: float = 0.1
+    """How long an event may wait for others."""
 
     @property
     def lane_key(self) -> str | None:
@@ -82,6 +91,13 @@ def _number(low: int, high: int) -> Callable[[str], object]:
     return read
 
 
+def _duration(value: str) -> object:
+    seconds = parse_iso8601_duration(value)
+    if not 0 <= seconds <= _LONGEST_WAIT_SECONDS:
+        raise ValueError(f"is no time up to {_LONGEST_WAIT_SECONDS} seconds")
+    return seconds
+
+
 def _attribute(value: str) -> object:
     if not _ATTRIBUTE.fullmatch(value):
         raise ValueError("is no name of an attribute: lower case letters and digits")
@@ -98,6 +114,8 @@ _KNOWN: Mapping[str, tuple[str, Callable[[str], object]]] = {
     ORDER_KEY: ("order_key", _attribute),
     RABBITMQ_PARALLELISM: _CONCURRENCY,
     CONCURRENCY: _CONCURRENCY,
+    BATCH_SIZE: ("batch_size", _number(2, 1000)),
+    BATCH_WAIT: ("batch_wait_seconds", _duration),
     CIRCUIT_BREAKER: ("breaker", _one_of(disabled=False, enabled=True)),
     UNDELIVERABLE: ("hold", _one_of(drop=False, hold=True)),
     BACKOFF_JITTER: ("full_jitter", _one_of(small=False, full=True)),

@@ -79,6 +79,8 @@ class SubscriptionLimits:
     breaker: BreakerLimits = field(default_factory=BreakerLimits)
     attribute_bytes: int = MAX_ATTRIBUTE_BYTES
     """What the attributes of a reply may have together."""
+    batch_bytes: int = MIB
+    """Events sent together are no more than about this, unless one alone is."""
     dead_letter_pause_seconds: float = 600.0
     """Before a dead letter sink that does not answer is tried again."""
     parked_events: int = 10_000

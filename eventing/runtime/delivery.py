@@ -40,6 +40,8 @@ class Delivery:
     replies: Sequence[RenderedEvent] = ()
     """Further ones to be sent after it."""
     failure: ErrorInfo | None = None
+    is_alone: bool = False
+    """It is not sent together with others again."""
     lane: str | None = None
     """The key whose events it keeps back, where order is kept."""
     timer: Timer | None = field(default=None, repr=False)

@@ -20,6 +20,7 @@ from eventing.engines.event import StoredEvent
 from eventing.runtime import policy as rules
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.aftermath import Aftermath, Keeps
+from eventing.runtime.batching import Batching
 from eventing.runtime.client import Answer, DeliveryClient
 from eventing.runtime.delivery import Delivery, Hop
 from eventing.runtime.guard import Guard
@@ -27,8 +28,8 @@ from eventing.runtime.lanes import Lanes
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.notes import Progress, wait_of
 from eventing.runtime.observer import DeliveryObserver
-from eventing.runtime.replies import LogReplies
-from eventing.runtime.request import common_fields, make_request
+from eventing.runtime.replies import LogReplies, replies_of
+from eventing.runtime.request import common_fields, make_batch_request, make_request
 from eventing.runtime.slots import Slots
 from eventing.runtime.spec import SubscriptionSpec, target_of
 from hearth.kube.clock import Clock, wall_clock
@@ -91,6 +92,7 @@ class Dispatcher:
         self._closed = self._draining = self._held_back = False
         self._guard: Guard | None = None
         self._lanes: Lanes[Delivery] | None = None
+        self._batching: Batching | None = None
         self._configure(spec, None)
 
     def add(self, event: StoredEvent) -> None:
@@ -129,6 +131,16 @@ class Dispatcher:
         if known is None or known.lane_key != options.lane_key:
             self._queue.extend(self._lanes.clear() if self._lanes is not None else ())
             self._lanes = Lanes() if options.lane_key is not None else None
+        asked = (options.batch_size, options.batch_wait_seconds)
+        if known is None or (known.batch_size, known.batch_wait_seconds) != asked:
+            self._unbatch()
+            if options.batch_size > 1:
+                self._batching = Batching(
+                    options.batch_size,
+                    wait_seconds=options.batch_wait_seconds,
+                    max_bytes=limits.batch_bytes,
+                    look=self.pump,
+                )
         told = (options.breaker, spec.target)
         if before is None or (before.options.breaker, before.target) != told:
             self._unguard()
@@ -137,6 +149,12 @@ class Dispatcher:
                 self._guard = Guard(
                     limits.breaker, name=name, counters=self._counters, look=self.pump
                 )
+        self._hold_back()
+
+    def _hold_back(self) -> None:
+        """Whether a delivery may not simply be attempted when a slot is free."""
+        is_open = self._guard is not None and not self._guard.is_closed
+        self._held_back = self._draining or is_open or self._batching is not None
 
     def observe(self, observer: DeliveryObserver | None) -> None:
         """Tell another observer from now on, or none."""
@@ -155,6 +173,7 @@ class Dispatcher:
         """Stop; what is under way is not settled."""
         self._closed = self._draining = self._held_back = self._after.closed = True
         self._unguard()
+        self._unbatch()
         for item in self._waiting:
             if item.timer is not None:
                 item.timer.cancel()
@@ -166,7 +185,7 @@ class Dispatcher:
     def pump(self) -> None:
         """Start as many attempts as there are free slots."""
         if self._held_back:
-            self._pump_guarded()
+            self._pump_with_care()
             return
         while self._queue and self._under_way < self._slots.limit:
             self._attempt(self._queue.popleft())
@@ -219,34 +238,89 @@ class Dispatcher:
             self._after.failed(item, status, answer)
         self.pump()
 
-    # -- a subscriber that is left alone -----------------------------------------------------
+    # -- a subscriber that is left alone, or gets batches -------------------------------------
 
     def _judge(self, guard: Guard, status: int, answer: Answer) -> None:
         guard.ended(status, answer)
         if guard.is_closed:
             self._queue.extendleft(reversed(guard.release()))
-        self._held_back = self._draining or not guard.is_closed
+        self._hold_back()
 
-    def _pump_guarded(self) -> None:
-        """Attempt what goes elsewhere, and the one delivery that may find out how things are."""
-        guard = self._guard
-        if self._draining or guard is None:
+    def _pump_with_care(self) -> None:
+        """Attempt what goes elsewhere, batches that are full or due, and what probes a breaker."""
+        guard, batching = self._guard, self._batching
+        if self._draining:
             return
         while self._queue and self._under_way < self._slots.limit:
             item = self._queue.popleft()
-            if item.hop is _SUBSCRIBER:
+            if item.hop is not _SUBSCRIBER:
+                self._attempt(item)
+            elif guard is not None and not guard.is_closed:
                 guard.block(item)
+            elif batching is not None and not item.is_alone:
+                batching.add(item)
             else:
                 self._attempt(item)
-        if self._under_way < self._slots.limit and (probe := guard.probe()) is not None:
-            self._attempt(probe)
+        if guard is not None and not guard.is_closed:
+            if self._under_way < self._slots.limit and (probe := guard.probe()) is not None:
+                self._attempt(probe)
+        elif batching is not None:
+            while self._under_way < self._slots.limit and (batch := batching.take()):
+                self._attempt_together(batch)
+
+    def _attempt_together(self, items: list[Delivery]) -> None:
+        spec, now, clock = self._spec, monotonic(), self._services.clock()
+        self._under_way += 1
+        for item in items:
+            item.attempts += 1
+            item.started = now
+            if item.attempts == 1:
+                waited = clock - item.event.arrival_ns / 1e9
+                self._counters.process.observe(max(0.0, waited))
+        answered = partial(self._answered_together, items)
+        if spec.target is None:
+            asyncio.get_running_loop().call_soon(answered, _NO_ADDRESS)
+            return
+        events = [item.event for item in items]
+        request, payload = make_batch_request(spec.target, events, self._asking)
+        timeout = spec.policy.timeout_seconds
+        self._services.client.send(spec.target, request, payload, answered, timeout_seconds=timeout)
+
+    def _answered_together(self, items: list[Delivery], answer: Answer) -> None:
+        """One answer for all; which of them is refused for good is found out one by one."""
+        status = answer.status
+        if rules.is_success(status):
+            status, _ = replies_of(answer)
+        first, *others = items
+        is_refused = not rules.is_success(status) and not rules.is_retried(status)
+        if others and is_refused and not self._closed:
+            self._under_way -= 1
+            self._counters.dispatched(status, monotonic() - first.started)
+            if self._guard is not None:
+                self._judge(self._guard, status, answer)
+            for item in items:
+                item.is_alone, item.attempts = True, item.attempts - 1
+            self._queue.extendleft(reversed(items))
+            self.pump()
+            return
+        bare = Answer(ResponseHead.of(status), error=answer.error) if status else answer
+        for item in others if not self._closed else ():
+            if rules.is_success(status):
+                self._after.succeeded(item, bare)
+            else:
+                self._after.failed(item, status, answer)
+        self._answered(first, answer)
+
+    def _unbatch(self) -> None:
+        if self._batching is not None:
+            self._queue.extendleft(reversed(self._batching.clear()))
+            self._batching = None
 
     def _unguard(self) -> None:
         if self._guard is not None:
             self._queue.extendleft(reversed(self._guard.release()))
             self._guard.close()
             self._guard = None
-        self._held_back = self._draining
 
     # -- order -------------------------------------------------------------------------------
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from activator.http.events import FieldBlock, RequestHead
-from eventing.codec import encode_structured
+from eventing.codec import encode_batch, encode_structured
 from eventing.codec.binary import encode_value
 from eventing.codec.structured import CONTENT_TYPE
 from eventing.engines.event import RenderedEvent
@@ -14,6 +15,7 @@ from eventing.runtime.intake import without_attributes
 from eventing.runtime.target import Target
 
 ERROR_DATA_BYTES = 1024
+_BATCH = FieldBlock(b"content-type: application/cloudevents-batch+json\r\n")
 _ERROR_PREFIX = b"ce-knativeerror"
 
 
@@ -66,6 +68,17 @@ def make_request(
     request.blocks = (common, FieldBlock(head))
     request.length = len(body)
     request.has_length = True  # also where there is no body: RFC 9110, section 8.6
+    return request, body
+
+
+def make_batch_request(
+    target: Target, events: Iterable[RenderedEvent], common: FieldBlock
+) -> tuple[RequestHead, bytes]:
+    """Return a whole POST request of several events. Headers that came with them stay behind."""
+    body = encode_batch(event.to_event() for event in events)
+    request = RequestHead.of(
+        b"POST", target.path, target.authority, blocks=(common, _BATCH), length=len(body)
+    )
     return request, body
 
 

@@ -58,7 +58,7 @@ async def test_a_batch_of_which_one_is_no_event_is_a_failure(tmp_path):
 
 
 async def test_replies_that_go_elsewhere_are_sent_one_after_the_other(tmp_path):
-    refused = []
+    refused: list[int] = []
 
     def answer(request, number):
         if request.headers["ce-id"] == "r2" and not refused:

@@ -5,6 +5,8 @@ import pytest
 from eventing.api.channelviews import subscriber_options, with_subscriber_options
 from eventing.api.deliveryoptions import (
     BACKOFF_JITTER,
+    BATCH_SIZE,
+    BATCH_WAIT,
     CIRCUIT_BREAKER,
     CONCURRENCY,
     KAFKA_ORDER,
@@ -71,6 +73,10 @@ def test_options_of_a_channel_that_nobody_can_read_are_none(value):
         ({RABBITMQ_PARALLELISM: "7"}, DeliveryOptions(concurrency=7)),
         ({RABBITMQ_PARALLELISM: "7", CONCURRENCY: "9"}, DeliveryOptions(concurrency=9)),
         ({CIRCUIT_BREAKER: "enabled"}, DeliveryOptions(breaker=True)),
+        (
+            {BATCH_SIZE: "100", BATCH_WAIT: "PT1S"},
+            DeliveryOptions(batch_size=100, batch_wait_seconds=1),
+        ),
         ({UNDELIVERABLE: "hold"}, DeliveryOptions(hold=True)),
     ],
 )
@@ -88,6 +94,9 @@ def test_what_can_be_asked_for(annotations, expected):
         (CONCURRENCY, "1001"),
         (CONCURRENCY, "-1"),
         (CIRCUIT_BREAKER, "true"),
+        (BATCH_SIZE, "1"),
+        (BATCH_WAIT, "PT61S"),
+        (BATCH_WAIT, "a while"),
     ],
 )
 def test_what_cannot(name, value):

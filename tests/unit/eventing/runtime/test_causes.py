@@ -9,7 +9,7 @@ NAMES = st.lists(st.sampled_from("abcd"), max_size=40)
 
 
 def causes_of(names):
-    causes = ()
+    causes: tuple[str, ...] = ()
     for name in names:
         causes = caused_by(causes, name)
     return causes

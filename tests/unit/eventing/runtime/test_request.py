@@ -5,7 +5,7 @@ import json
 
 from activator.http.h1.writing import request_head
 from eventing.engines.event import RenderedEvent
-from eventing.runtime.request import ErrorInfo, common_fields, make_request
+from eventing.runtime.request import ErrorInfo, common_fields, make_batch_request, make_request
 from eventing.runtime.target import parse_target
 
 HEAD = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
@@ -75,3 +75,18 @@ def test_an_earlier_failure_is_replaced():
     request = request_head(made)
     assert request.count(b"ce-knativeerrorcode") == 1
     assert b"http://old" not in request
+
+
+def test_a_batch():
+    common = common_fields("ns", wants_reply=True)
+    events = [an_event(types=b'{"n":5,"":["cause"]}'), an_event(data=b"")]
+    request, body = make_batch_request(TARGET, events, common)
+    opening, *lines = request_head(request).removesuffix(b"\r\n\r\n").split(b"\r\n")
+    headers = dict(line.split(b": ", 1) for line in lines)
+    assert opening == b"POST /p HTTP/1.1"
+    assert headers[b"content-type"] == b"application/cloudevents-batch+json"
+    assert headers[b"content-length"] == str(len(body)).encode()
+    assert headers[b"kn-namespace"] == b"ns"
+    first, second = json.loads(body)
+    assert (first["n"], first["data"], "" in first) == (5, {"a": 1}, False)
+    assert "data" not in second
