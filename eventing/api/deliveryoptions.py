@@ -18,6 +18,8 @@ UNDELIVERABLE = _PREFIX + "undeliverable"
 BACKOFF_JITTER = _PREFIX + "backoff-jitter"
 BATCH_SIZE = _PREFIX + "batch-size"
 BATCH_WAIT = _PREFIX + "batch-wait"
+DELAY = _PREFIX + "delivery-delay"
+DEDUPLICATE = _PREFIX + "deduplicate"
 CIRCUIT_BREAKER = _PREFIX + "circuit-breaker"
 ORDER = _PREFIX + "delivery-order"
 ORDER_KEY = _PREFIX + "delivery-order-key"
@@ -27,7 +29,6 @@ KAFKA_ORDER = "kafka.eventing.knative.dev/delivery.order"
 RABBITMQ_PARALLELISM = "rabbitmq.eventing.knative.dev/parallelism"
 """As Triggers of Knative's RabbitMQ broker have it."""
 PARTITION_KEY = "partitionkey"
-_LONGEST_WAIT_SECONDS = 60
 _ATTRIBUTE = re.compile("[a-z0-9]+")
 
 
@@ -52,6 +53,11 @@ class DeliveryOptions:
     """Up to so many events are sent in one request; 0 sends each by itself."""
     batch_wait_seconds: float = 0.1
     """How long an event may wait for others."""
+
+    delay_seconds: float = 0.0
+    """How long after its arrival an event is delivered."""
+    duplicate_window_seconds: float = 0.0
+    """An event that came within this time before is not delivered again; 0 looks for none."""
 
     @property
     def lane_key(self) -> str | None:
@@ -91,11 +97,14 @@ def _number(low: int, high: int) -> Callable[[str], object]:
     return read
 
 
-def _duration(value: str) -> object:
-    seconds = parse_iso8601_duration(value)
-    if not 0 <= seconds <= _LONGEST_WAIT_SECONDS:
-        raise ValueError(f"is no time up to {_LONGEST_WAIT_SECONDS} seconds")
-    return seconds
+def _duration(longest_seconds: int) -> Callable[[str], object]:
+    def read(value: str) -> object:
+        seconds = parse_iso8601_duration(value)
+        if not 0 <= seconds <= longest_seconds:
+            raise ValueError(f"is no time up to {longest_seconds} seconds")
+        return seconds
+
+    return read
 
 
 def _attribute(value: str) -> object:
@@ -115,7 +124,9 @@ _KNOWN: Mapping[str, tuple[str, Callable[[str], object]]] = {
     RABBITMQ_PARALLELISM: _CONCURRENCY,
     CONCURRENCY: _CONCURRENCY,
     BATCH_SIZE: ("batch_size", _number(2, 1000)),
-    BATCH_WAIT: ("batch_wait_seconds", _duration),
+    BATCH_WAIT: ("batch_wait_seconds", _duration(60)),
+    DELAY: ("delay_seconds", _duration(24 * 3600)),
+    DEDUPLICATE: ("duplicate_window_seconds", _duration(24 * 3600)),
     CIRCUIT_BREAKER: ("breaker", _one_of(disabled=False, enabled=True)),
     UNDELIVERABLE: ("hold", _one_of(drop=False, hold=True)),
     BACKOFF_JITTER: ("full_jitter", _one_of(small=False, full=True)),

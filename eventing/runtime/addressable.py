@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Collection, Sequence, Set
+from functools import partial
 
 from eventing.engines.event import RenderedEvent, StoredEvent
-from eventing.engines.seam import Appended, Begin, EventLog, Refused
-from eventing.filters import FilterIndex
+from eventing.engines.seam import Appended, Begin, EventLog, Refused, StartTime
+from eventing.filters import Filter, FilterIndex
 from eventing.runtime.dispatcher import Services
+from eventing.runtime.duplicates import Duplicates, key_of
 from eventing.runtime.expectations import Expectations
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.observer import DeliveryObserver
@@ -96,6 +98,8 @@ class Addressable:
                 return
             subscription = self._subscriptions.get(spec.uid)
             if subscription is None:
+                looks_back = spec.options.duplicate_window_seconds > 0
+                is_known = looks_back and spec.uid in await self._log.consumers()
                 consumer = await self._log.consume(spec.uid, spec.start)
                 subscription = self._subscriptions[spec.uid] = Subscription(
                     spec,
@@ -104,11 +108,20 @@ class Addressable:
                     counters=self._metrics.deliveries(self.place, spec.kind, spec.name),
                     replies=self._replies,
                     observer=self._observer,
+                    remember=partial(self._remember, spec.filter) if is_known else None,
                 )
                 subscription.start()
             else:
                 subscription.update(spec)
             self._index = None
+
+    async def _remember(self, wanted: Filter, duplicates: Duplicates, since: float) -> None:
+        """Have a subscription know the events since a moment that it was given earlier."""
+        reading = await self._log.look(StartTime(int(since * 1e9)))
+        while events := await reading.fetch(self._services.budget.limits.fetch_bytes):
+            for event in events:
+                if wanted.matches(event.attributes):
+                    duplicates.is_duplicate(key_of(event), event.arrival_ns, event.position)
 
     async def unsubscribe(self, uid: str) -> None:
         """Remove a subscription, and what the log knows of it."""

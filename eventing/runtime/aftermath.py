@@ -124,6 +124,16 @@ class Aftermath:
             case rules.DeadLetter():
                 self._undeliverable(item, status, answer)
 
+    def unsent(self, item: Delivery, follows: Follows, why: str) -> None:
+        """End the way of an event that is not sent at all, or no more."""
+        if follows is Follows.EXPIRED:
+            self._counters.expired += 1
+        else:
+            self._counters.duplicates += 1
+        item.started = monotonic()
+        self._tell(item, 0, Answer(None, error=why), follows)
+        self._finish(item)
+
     # -- what cannot be delivered ------------------------------------------------------------
 
     def _undeliverable(self, item: Delivery, status: int, answer: Answer) -> None:

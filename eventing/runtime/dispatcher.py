@@ -23,11 +23,12 @@ from eventing.runtime.aftermath import Aftermath, Keeps
 from eventing.runtime.batching import Batching
 from eventing.runtime.client import Answer, DeliveryClient
 from eventing.runtime.delivery import Delivery, Hop
+from eventing.runtime.expiry import EXPIRY_LINE, is_expired
 from eventing.runtime.guard import Guard
 from eventing.runtime.lanes import Lanes
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.notes import Progress, wait_of
-from eventing.runtime.observer import DeliveryObserver
+from eventing.runtime.observer import DeliveryObserver, Follows
 from eventing.runtime.replies import LogReplies, replies_of
 from eventing.runtime.request import common_fields, make_batch_request, make_request
 from eventing.runtime.slots import Slots
@@ -93,12 +94,14 @@ class Dispatcher:
         self._guard: Guard | None = None
         self._lanes: Lanes[Delivery] | None = None
         self._batching: Batching | None = None
+        self._is_special = False
+        """Whether events do not simply go when there is a slot: they have an order, or a delay."""
         self._configure(spec, None)
 
     def add(self, event: StoredEvent) -> None:
         """Deliver an event as soon as a slot is free."""
         item = Delivery(event)
-        if self._lanes is not None and not self._enters(item, self._lanes):
+        if self._is_special and not self._may_go(item):
             return
         if self._queue or self._held_back or self._under_way >= self._slots.limit:
             self._queue.append(item)
@@ -114,6 +117,10 @@ class Dispatcher:
             return
         longest = self._spec.policy.longest_wait_seconds
         self.later(item, wait_of(progress, now=self._services.clock(), longest=longest))
+
+    def skip(self, event: StoredEvent) -> None:
+        """Be done with an event that came before."""
+        self._after.unsent(Delivery(event), Follows.DUPLICATE, "the event came before")
 
     def update(self, spec: SubscriptionSpec) -> None:
         """Deliver by new rules, also what was taken already."""
@@ -131,6 +138,7 @@ class Dispatcher:
         if known is None or known.lane_key != options.lane_key:
             self._queue.extend(self._lanes.clear() if self._lanes is not None else ())
             self._lanes = Lanes() if options.lane_key is not None else None
+        self._is_special = self._lanes is not None or options.delay_seconds > 0
         asked = (options.batch_size, options.batch_wait_seconds)
         if known is None or (known.batch_size, known.batch_wait_seconds) != asked:
             self._unbatch()
@@ -192,6 +200,8 @@ class Dispatcher:
 
     def _attempt(self, item: Delivery) -> None:
         spec, hop = self._spec, item.hop
+        if EXPIRY_LINE in item.event.head and self._expires(item):
+            return
         target = spec.target if hop is _SUBSCRIBER else target_of(spec, hop)
         item.attempts += 1
         item.started = monotonic()
@@ -269,6 +279,9 @@ class Dispatcher:
                 self._attempt_together(batch)
 
     def _attempt_together(self, items: list[Delivery]) -> None:
+        items = [item for item in items if not self._expires(item)]
+        if not items:
+            return
         spec, now, clock = self._spec, monotonic(), self._services.clock()
         self._under_way += 1
         for item in items:
@@ -322,7 +335,13 @@ class Dispatcher:
             self._guard.close()
             self._guard = None
 
-    # -- order -------------------------------------------------------------------------------
+    # -- order, delay, expiry ----------------------------------------------------------------
+
+    def _may_go(self, item: Delivery) -> bool:
+        """Whether an event may go now; if not, it will when its turn and its time have come."""
+        if self._lanes is not None and not self._enters(item, self._lanes):
+            return False
+        return not self._is_early(item)
 
     def _enters(self, item: Delivery, lanes: Lanes[Delivery]) -> bool:
         """Whether no other event of its key is before it."""
@@ -333,9 +352,28 @@ class Dispatcher:
         """Let the next event of a lane go."""
         if self._lanes is not None and item.lane is not None:
             following = self._lanes.leave(item.lane)
-            if following is not None:
+            if following is not None and not self._is_early(following):
                 self._queue.append(following)
                 self.pump()
+
+    def _is_early(self, item: Delivery) -> bool:
+        """Whether an event that was not tried yet is to wait; it is tried then."""
+        delay = self._spec.options.delay_seconds
+        if not delay or item.attempts:
+            return False
+        wait = item.event.arrival_ns / 1e9 + delay - self._services.clock()
+        if wait > 0:
+            self.later(item, min(wait, delay))
+        return wait > 0
+
+    def _expires(self, item: Delivery) -> bool:
+        """Whether the subscriber need not get it any more; then that was the end of it."""
+        if item.hop is not _SUBSCRIBER:
+            return False
+        if not is_expired(item.event.attributes, now=self._services.clock()):
+            return False
+        self._after.unsent(item, Follows.EXPIRED, "its expirytime is over")
+        return True
 
     # -- what follows ------------------------------------------------------------------------
 

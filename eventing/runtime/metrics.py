@@ -35,6 +35,7 @@ class EndpointCounters:
         self.dispatch: dict[int, Histogram] = {}
         self.process = Histogram()
         self.dead_lettered = self.dropped = self.retried = self.looped = 0
+        self.expired = self.duplicates = 0
         self.held = self.breaker_open = 0
 
     def dispatched(self, status: int, seconds: float) -> None:
@@ -122,6 +123,8 @@ class BrokerMetrics(Collector):
         for field, text in (
             ("dead_lettered", "Events given to a dead letter sink"),
             ("dropped", "Events that could not be delivered and had nowhere else to go"),
+            ("expired", "Events that were not sent because their expirytime was over"),
+            ("duplicates", "Events that were not sent because they came before"),
             ("looped", "Replies that came to be through their own subscription again and again"),
             ("retried", "Attempts that were followed by another one"),
         ):

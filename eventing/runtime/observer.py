@@ -29,6 +29,10 @@ class Follows(enum.Enum):
     """The event goes to the dead letter sink."""
     HELD = "held"
     """Nobody takes the event: it stays in the log until it is redriven or discarded."""
+    EXPIRED = "expired"
+    """The event was not sent any more: it says that it is of no use after a time that is over."""
+    DUPLICATE = "duplicate"
+    """The event was not sent: it came before."""
     DROPPED = "dropped"
     """The event is given up: nobody takes it."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from eventing.engines.event import StoredEvent
 from eventing.engines.seam import Consumer
@@ -21,7 +21,10 @@ _PAUSE_SECONDS = 1.0
 
 
 class Reader:
-    """``take`` gets what matches, in order; what does not is settled here."""
+    """``take`` gets what matches, in order; what does not is settled here.
+
+    ``before`` is awaited each time before reading begins.
+    """
 
     def __init__(
         self,
@@ -31,12 +34,14 @@ class Reader:
         name: str,
         matches: Callable[[StoredEvent], bool],
         take: Callable[[StoredEvent], None],
+        before: Callable[[], Awaitable[None]],
     ) -> None:
         self._consumer = consumer
         self._held = held
         self._name = name
         self._matches = matches
         self._take = take
+        self._before = before
         self._task: asyncio.Task[None] | None = None
         self.live = False
         """Whether events of the tail are to be offered."""
@@ -62,6 +67,7 @@ class Reader:
 
     async def _catch_up(self) -> None:
         consumer = self._consumer
+        await self._before()
         while not consumer.attach():
             await self._held.wait_for_room()
             for event in await consumer.fetch(self._held.fetch_bytes):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 from eventing.engines.event import Position, StoredEvent
 from eventing.engines.seam import Consumer
 from eventing.runtime.accounting import HeldEvents
 from eventing.runtime.dispatcher import Dispatcher, Services
+from eventing.runtime.duplicates import Duplicates, key_of
 from eventing.runtime.holding import Held, Holding
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.notes import HeldNote, Progress, read_note
@@ -30,8 +31,12 @@ class Subscription:
         counters: EndpointCounters,
         replies: LogReplies,
         observer: DeliveryObserver | None = None,
+        remember: Callable[[Duplicates, float], Awaitable[None]] | None = None,
     ) -> None:
         self.spec = spec
+        self._clock = services.clock
+        self._remember = remember
+        self._duplicates = _duplicates_of(spec)
         self._consumer = consumer
         self._held = HeldEvents(services.budget)
         self._dispatcher = Dispatcher(
@@ -58,6 +63,7 @@ class Subscription:
             name=f"{spec.namespace}/{spec.name}",
             matches=lambda event: self.spec.filter.matches(event.attributes),
             take=self._take_again,
+            before=self._look_back,
         )
 
     def start(self) -> None:
@@ -76,11 +82,15 @@ class Subscription:
             self._take(event)
 
     def _take(self, event: StoredEvent) -> None:
+        if self._duplicates is not None and self._came_before(event, self._duplicates):
+            return
         self._held.add(event)
         self._dispatcher.add(event)
 
     def _take_again(self, event: StoredEvent) -> None:
         """Of an event that was read from the log, an earlier process may have known more."""
+        if self._duplicates is not None and self._came_before(event, self._duplicates):
+            return
         note = read_note(self._consumer.note_of(event))
         self._resume(event, note if isinstance(note, Progress) else None)
 
@@ -90,6 +100,23 @@ class Subscription:
             self._dispatcher.add(event)
         else:
             self._dispatcher.resume(event, progress)
+
+    # -- duplicates --------------------------------------------------------------------------
+
+    def _came_before(self, event: StoredEvent, duplicates: Duplicates) -> bool:
+        """Whether it is a duplicate; then it is settled."""
+        if not duplicates.is_duplicate(key_of(event), event.arrival_ns, event.position):
+            return False
+        self._held.add(event)
+        self._dispatcher.skip(event)
+        return True
+
+    async def _look_back(self) -> None:
+        """What came within the window before is known after a restart, too."""
+        if self._duplicates is not None and self._remember is not None:
+            window = self.spec.options.duplicate_window_seconds
+            await self._remember(self._duplicates, self._clock() - window)
+            self._remember = None
 
     def _settled(self, event: StoredEvent) -> None:
         self._consumer.settle(event)
@@ -124,6 +151,9 @@ class Subscription:
 
     def update(self, spec: SubscriptionSpec) -> None:
         """Go on by the changed spec."""
+        window = self.spec.options.duplicate_window_seconds
+        if spec.options.duplicate_window_seconds != window:
+            self._duplicates = _duplicates_of(spec)
         self.spec = spec
         self._dispatcher.update(spec)
 
@@ -156,3 +186,8 @@ class Subscription:
         self._holding.close()
         self._reader.close()
         self._held.clear()
+
+
+def _duplicates_of(spec: SubscriptionSpec) -> Duplicates | None:
+    window = spec.options.duplicate_window_seconds
+    return Duplicates(window) if window > 0 else None
