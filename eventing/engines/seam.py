@@ -97,7 +97,7 @@ class LogStats:
     size_bytes: int
     """What it occupies."""
     events: int
-    """Events that some consumer has not settled yet."""
+    """Events that some consumer has not settled yet, but for those that are set aside."""
 
 
 Appended = Callable[[Refused | None], None]

@@ -193,6 +193,12 @@ class LocalConsumer:
             self.cursor.advance(self._source.end)
 
     @property
+    def first(self) -> int:
+        """The oldest event that it was not done with, nor set aside."""
+        idle = self.attached and not self.cursor.pending
+        return self._source.end if idle else self.cursor.first
+
+    @property
     def low(self) -> int:
         """The oldest event it still needs."""
         idle = self.attached and not self.cursor.is_needed

@@ -126,6 +126,11 @@ class Cursor:
         return order[0] if order else self.next
 
     @property
+    def first(self) -> int:
+        """The oldest event that was not settled, nor set aside."""
+        return min(self._open, default=self.next) if self._notes else self.low
+
+    @property
     def pending(self) -> int:
         """How many events are open."""
         return len(self._open)

@@ -94,8 +94,10 @@ class LocalLog:
         self._listener: Listener = lambda events: None
         self._consumers: dict[str, LocalConsumer] = {}
         self._saved = dict(files.cursors.states)
-        self._low = self._lowest()
-        """The oldest event that some consumer needs, as of the last checkpoint."""
+        self._first = self._low = self._end
+        """The oldest events that some consumer is to be given, and that one needs, at the last
+        checkpoint. They are not the same where events are set aside."""
+        self._look_what_is_needed()
         self._touched = True
         self._closed = False
 
@@ -111,7 +113,7 @@ class LocalLog:
 
     def stats(self) -> LogStats:
         """Return bytes on disk and events that some consumer needs."""
-        return LogStats(self._size, self._end - self._low)
+        return LogStats(self._size, self._end - self._first)
 
     def listen(self, listener: Listener) -> None:
         """Name the one who is told of events that became durable."""
@@ -293,7 +295,7 @@ class LocalLog:
                 consumer.catch_up()
                 changes[consumer_id] = self._saved[consumer_id] = cursor.state()
                 cursor.changed = False
-        self._low = self._lowest()
+        self._look_what_is_needed()
         self._release(self._low)
         if changes:
             await self._save(changes)
@@ -307,13 +309,13 @@ class LocalLog:
             # The file is written anew with the next change.
             log.error("cursors cannot be saved", extra={"error": str(error)})
 
-    def _lowest(self) -> int:
-        """The oldest event that some consumer needs, open or not."""
-        low = self._end
+    def _look_what_is_needed(self) -> None:
+        """By all consumers, open or not."""
+        low = first = self._end
         for consumer_id, state in self._saved.items():
-            consumer = self._consumers.get(consumer_id)
-            low = min(low, state.low if consumer is None else consumer.low)
-        return low
+            needs = self._consumers.get(consumer_id) or state
+            low, first = min(low, needs.low), min(first, needs.first)
+        self._low, self._first = low, first
 
     def _release(self, position: int) -> None:
         """Remove whole segments below a position, but for the newest that are to be kept.

@@ -47,6 +47,10 @@ class Group:
         self.notes: dict[Position, str] = {}
         self.parked: dict[Offset, str] = {}
 
+    def first(self, partition: int) -> int:
+        needed = [each.number for each in (*self.unsettled, *self.again) if each[0] == partition]
+        return min([self.following[partition], *needed])
+
     def low(self, partition: int) -> int:
         needed = [
             each.number
@@ -269,7 +273,7 @@ class MemoryLog:
 
     def stats(self) -> LogStats:
         needed = [
-            end - min([group.low(number) for group in self.topic.groups.values()] or [end])
+            end - min([group.first(number) for group in self.topic.groups.values()] or [end])
             for number, end in enumerate(self.topic.ends)
         ]
         return LogStats(self.topic.size, sum(needed))

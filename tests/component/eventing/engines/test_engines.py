@@ -410,6 +410,7 @@ async def test_what_is_set_aside_waits_until_it_is_recalled(case: Case, how: str
         else:
             consumer.settle(event)
     await log.checkpoint()
+    assert log.stats().events == 0, "what is set aside is no backlog"
     async with started(await reopened(case, engine, how)) as log:
         consumer = await log.consume("c")
         assert set(consumer.parked().values()) == {"why 3", "why 4", "why 20"}

@@ -72,6 +72,7 @@ def test_notes_and_what_is_set_aside(steps):
         for each in (cursor, Cursor(cursor.state())):
             assert each.low == min(table, default=each.next) == each.state().low
             assert each.state().open == tuple(sorted(n for n, (o, _) in table.items() if o))
+            assert each.first == min((n for n, (o, _) in table.items() if o), default=each.next)
             assert each.parked() == {n: t for n, (o, t) in sorted(table.items()) if not o}
             assert all(each.note_of(n) == t for n, (_, t) in table.items())
             assert each.is_needed == bool(table)
