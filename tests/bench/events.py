@@ -153,7 +153,7 @@ async def sink() -> AsyncIterator[tuple[str, Got]]:
 async def broker(
     folder: Path, url: str, *triggers: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """``triggers``: how many, how many of them match, the dialect of their filters."""
+    """``triggers``: how many, how many match, their filters' dialect; journeys on or off."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # this folder holds a module named hearth
@@ -233,6 +233,24 @@ async def of_many_triggers(seconds: float, runs: int, dialect: str) -> tuple[lis
     return [one["per_second"] / other["per_second"] for one, other in found], cpu[0] / cpu[1]
 
 
+async def with_journeys(seconds: float, runs: int) -> tuple[list[float], float]:
+    """Rates while it is kept what becomes of events, as parts of the rate without.
+
+    Taken in turns, now this one first and now that; the second value is the same ratio of CPU per
+    event, by medians.
+    """
+    found: dict[str, list[dict[str, float]]] = {"on": [], "off": []}
+    for number in range(runs):
+        for which in ("on", "off") if number % 2 else ("off", "on"):
+            found[which].append(await throughput(seconds, "1", "1", "exact", which))
+    rates = [
+        one["per_second"] / other["per_second"]
+        for one, other in zip(found["on"], found["off"], strict=True)
+    ]
+    cpu = [statistics.median(each["cpu_us"] for each in found[which]) for which in ("on", "off")]
+    return rates, cpu[0] / cpu[1]
+
+
 async def latency(seconds: float, rate: int) -> dict[str, float]:
     """From sending to delivery at a steady rate."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
@@ -301,6 +319,7 @@ def rows(*, seconds: float = 5.0, runs: int = 5, kills: int = 5) -> list[Row]:
     steady = [uvloop.run(latency(seconds, 1000)) for _ in range(runs)]
     losses = uvloop.run(kill_under_load(kills))
     exact, exact_cpu = uvloop.run(of_many_triggers(seconds, runs, "exact"))
+    journeys, journeys_cpu = uvloop.run(with_journeys(seconds, 2 * runs))
     cesql, cesql_cpu = uvloop.run(of_many_triggers(seconds, runs, "cesql"))
     return [
         row(
@@ -340,6 +359,13 @@ def rows(*, seconds: float = 5.0, runs: int = 5, kills: int = 5) -> list[Row]:
             "x",
             at_least=0.5,
             peers={"CPU per event": cesql_cpu},
+        ),
+        row(
+            "rate with journeys kept, by the rate without",
+            journeys,
+            "x",
+            at_least=0.9,
+            peers={"CPU per event": journeys_cpu},
         ),
         row("acknowledged events over these kills", [losses.acknowledged], ""),
         row("of them delivered more than once, broker", [losses.duplicates], ""),

@@ -85,7 +85,7 @@ class Recorder:
             self._bytes += len(piece)
             self._count += len(notes)
 
-    # -- what an observer is told --------------------------------------------------------------
+    # -- what an observer is told; without calls where that is told of every event ---------------
 
     def routed(self, event: StoredEvent, matched: Sequence[SubscriptionSpec]) -> None:
         """Note an event with all that its filters look at."""
@@ -93,14 +93,24 @@ class Recorder:
         if len(event.head) > _LONG_HEAD_BYTES:
             attributes = {name: attributes[name] for name in _MAIN if name in attributes}
         labels = [spec.label for spec in matched]
-        self._add((ROUTED, self._position(event), event.arrival_ns, attributes, labels))
+        position = event.position
+        if position.__class__ is not int:
+            position = self._position_text(position)
+        notes = self._notes
+        notes.append((ROUTED, position, event.arrival_ns, attributes, labels))
+        if len(notes) >= _PIECE:
+            self._write_down()
 
     def attempted(self, attempt: Attempt, replay: str = "") -> None:
         """Note how an attempt ended and what follows."""
-        self._add(
+        position = attempt.event.position
+        if position.__class__ is not int:
+            position = self._position_text(position)
+        notes = self._notes
+        notes.append(
             (
                 ATTEMPTED,
-                self._position(attempt.event),
+                position,
                 attempt.subscription.label,
                 self._clock(),
                 attempt.hop,
@@ -114,6 +124,8 @@ class Recorder:
                 replay,
             )
         )
+        if len(notes) >= _PIECE:
+            self._write_down()
 
     def replied(
         self,
