@@ -13,15 +13,15 @@ _SHAPES = {
     "channel": ("cds", "[[", "]]"),
     "trigger": ("diamond", "{{", "}}"),
     "subscription": ("diamond", "{{", "}}"),
-    "sink": ("box", "[", "]"),
 }
+_OTHER = ("box", "[", "]")
 
 
 def dot(graph: Json) -> str:
     """Return a digraph for Graphviz."""
     lines = ["digraph events {", "  rankdir=LR;", "  node [fontname=sans];"]
     for node in graph["nodes"]:
-        shape = _SHAPES[node["kind"]][0]
+        shape = _SHAPES.get(node["kind"], _OTHER)[0]
         lines.append(f"  {_quoted(node['id'])} [label={_quoted(_title(node))}, shape={shape}];")
     for edge in graph["edges"]:
         style = ", style=dashed" if edge["kind"] == "dead letter" else ""
@@ -35,7 +35,7 @@ def mermaid(graph: Json) -> str:
     names = {node["id"]: f"n{number}" for number, node in enumerate(graph["nodes"])}
     lines = ["flowchart LR"]
     for node in graph["nodes"]:
-        _, begin, end = _SHAPES[node["kind"]]
+        _, begin, end = _SHAPES.get(node["kind"], _OTHER)
         lines.append(f'  {names[node["id"]]}{begin}"{_entity(_title(node))}"{end}')
     for edge in graph["edges"]:
         arrow = "-.->" if edge["kind"] == "dead letter" else "-->"

@@ -30,6 +30,8 @@ class Process:
     """A broker process with one answer, and the API server that hands requests on to it."""
 
     answer: dict[str, Any] = field(default_factory=lambda: dict(NOBODY_KNOWS))
+    answers: list[dict[str, Any]] | None = None
+    """One after the other instead, and then a failure."""
     status: int = 200
     secret: dict[str, str] | None = field(
         default_factory=lambda: {"token": base64.b64encode(TOKEN.encode()).decode()}
@@ -40,7 +42,11 @@ class Process:
         assert request.headers["X-Hearth-Token"] == TOKEN
         body = await request.json() if request.can_read_body else {}
         self.asked.append((request.path.removeprefix(POD), dict(request.query) | body))
-        return web.json_response(self.answer, status=self.status)
+        if self.answers is None:
+            return web.json_response(self.answer, status=self.status)
+        if self.answers:
+            return web.json_response(self.answers.pop(0))
+        return web.json_response({"message": "no more answers"}, status=500)
 
     async def give_secret(self, _: web.Request) -> web.Response:
         if self.secret is None:
@@ -168,6 +174,29 @@ async def test_what_the_process_refuses_is_told(
     result = await where(tmp_path, server, "list", "--broker", "a/b")
     assert isinstance(result.exception, UserError)
     assert str(result.exception) == "there is no broker a/b here"
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+async def test_events_are_followed_line_by_line(
+    output: str, tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    """Until the broker process is gone, for this one."""
+
+    def told(event_id: str) -> dict[str, Any]:
+        attributes = {"id": event_id, "type": "t", "source": "/s"}
+        event = {"position": event_id, "arrivedAt": "now", "bytes": 2, "attributes": attributes}
+        return {"events": [event], "next": {"since": event_id, "seen": [event_id]}}
+
+    process.answers = [told("7"), told("8"), {"events": [], "next": told("8")["next"]}]
+    result = await here(tmp_path, server, "list", "--follow", "-o", output)
+    assert "no more answers" in str(result.exception)
+    lines = result.output.splitlines()
+    if output == "json":
+        assert [json.loads(line)["attributes"]["id"] for line in lines] == ["7", "8"]
+    else:
+        assert lines == ["7  now  7  t  /s  2", "8  now  8  t  /s  2"]
+    asked = [(query.get("since"), query.get("seen")) for _, query in process.asked]
+    assert asked == [(None, None), ("7", "7"), ("8", "8"), ("8", "8")]
 
 
 async def test_an_event_that_nobody_knows(
