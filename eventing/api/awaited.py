@@ -6,12 +6,6 @@ Whoever writes a kind's controller moves the kind to ``catalog``.
 
 from __future__ import annotations
 
-from eventing.api import (
-    integrationsink,
-    integrationsource,
-)
+from eventing.api import integrationsink
 
-AWAITED = (
-    integrationsource.DEFINITION,
-    integrationsink.DEFINITION,
-)
+AWAITED = (integrationsink.DEFINITION,)

@@ -52,6 +52,31 @@ def adapter_deployment(
 
     With an ``audience`` it finds a token of its account that is meant for it.
     """
+    spec = adapter_pod(
+        adapters, component=component, account=account, env=env, pod=pod, audience=audience
+    )
+    return {
+        "apiVersion": DEPLOYMENTS.api_version,
+        "kind": DEPLOYMENTS.kind,
+        "metadata": {**metadata, "labels": dict(labels)},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": dict(labels)},
+            "template": {"metadata": {"labels": {**labels, **_PART_OF}}, "spec": spec},
+        },
+    }
+
+
+def adapter_pod(
+    adapters: Adapters,
+    *,
+    component: str,
+    account: str,
+    env: Sequence[Mapping[str, Any]] = (),
+    pod: Mapping[str, Any] | None = None,
+    audience: str | None = None,
+) -> dict[str, Any]:
+    """Return the spec of an adapter's pod; what ``pod`` says counts before what is usual."""
     spec = {
         **({"serviceAccountName": account} if adapters.in_cluster and account else {}),
         "enableServiceLinks": False,
@@ -70,16 +95,7 @@ def adapter_deployment(
     volumes += [] if audience is None else [token_volume(audience)]
     if volumes:
         spec["volumes"] = volumes
-    return {
-        "apiVersion": DEPLOYMENTS.api_version,
-        "kind": DEPLOYMENTS.kind,
-        "metadata": {**metadata, "labels": dict(labels)},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": dict(labels)},
-            "template": {"metadata": {"labels": {**labels, **_PART_OF}}, "spec": spec},
-        },
-    }
+    return spec
 
 
 def _container(

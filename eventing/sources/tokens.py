@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+from eventing.kinds.binding import TOKEN_FOLDER
 from eventing.runtime.access.bearers import Bearers
 from eventing.runtime.target import Bearer
+from hearth.kube.access import TokenFile
 from hearth.kube.client import KubeClient
+
+
+def mounted_token() -> TokenFile | None:
+    """Return the token that a SinkBinding, or control, has the kubelet mount, if it does."""
+    path = Path(TOKEN_FOLDER, "token")
+    return TokenFile(path) if path.exists() else None
 
 
 class NoToken(ValueError):

@@ -163,6 +163,13 @@ def _apiserversource(settings: Settings) -> Main:
     return partial(run, settings.kubeconfig)
 
 
+def _integrationsource(_settings: Settings) -> Main:
+    """The adapter of one IntegrationSource."""
+    from eventing.sources.integration.main import run
+
+    return run
+
+
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "control": control,
     "activator": activator,
@@ -171,6 +178,7 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "broker-dispatcher": lambda settings: _broker(settings, "broker-dispatcher"),
     "pingsource": _pingsource,
     "apiserversource": _apiserversource,
+    "integrationsource": _integrationsource,
 }
 """What runs on one machine and in clusters, by name."""
 

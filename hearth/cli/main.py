@@ -41,6 +41,7 @@ class Component(enum.StrEnum):
     BROKER_DISPATCHER = "broker-dispatcher"
     PINGSOURCE = "pingsource"
     APISERVERSOURCE = "apiserversource"
+    INTEGRATIONSOURCE = "integrationsource"
 
 
 @app.command()

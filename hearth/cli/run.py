@@ -34,6 +34,7 @@ _KIND_GROUPS = {
     "activator": ("networking.internal.knative.dev", "serving.knative.dev"),
     "pingsource": ("sources.knative.dev",),
     "apiserversource": (),
+    "integrationsource": (),
 }
 _OTHER_GROUPS = ("eventing.knative.dev",)
 _WITH_A_FOLDER = ("broker", "broker-ingress", "broker-dispatcher")

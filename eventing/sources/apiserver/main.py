@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from eventing.api.apiserveradapter import CONFIG, AdapterConfig
-from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK, TOKEN_FOLDER
+from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK
 from eventing.sources.sender import Sender
-from hearth.kube.access import TokenFile
+from eventing.sources.tokens import mounted_token
 from hearth.kube.kubeconfig import access_of
 
 
@@ -38,10 +38,5 @@ async def run(
         raise ValueError(f"{SINK} is not set: there is nowhere to send to")
     async with Sender(ca_certs=environment.get(CA_CERTS)) as sender:
         overrides = json.loads(environment.get(CE_OVERRIDES) or "{}").get("extensions") or {}
-        delivery = Delivery(sink, sender, overrides, _token(Path(TOKEN_FOLDER, "token")))
+        delivery = Delivery(sink, sender, overrides, mounted_token())
         await watch(config, delivery, access_of(kubeconfig), ready)
-
-
-def _token(path: Path) -> TokenFile | None:
-    """What the sink is shown: there where it asks for a token."""
-    return TokenFile(path) if path.exists() else None

@@ -39,6 +39,7 @@ from hearth.knative.resources import (
     EVENTTRANSFORMS,
     EVENTTYPES,
     INMEMORYCHANNELS,
+    INTEGRATIONSOURCES,
     JOBSINKS,
     KINGRESSES,
     KSERVICES,
@@ -111,6 +112,7 @@ NOT_ASKED = {
     ("update", "flows.knative.dev", "sequences/finalizers"),
     ("update", "flows.knative.dev", "parallels/finalizers"),
     ("update", "sources.knative.dev", "apiserversources/finalizers"),
+    ("update", "sources.knative.dev", "integrationsources/finalizers"),
     ("update", "sources.knative.dev", "containersources/finalizers"),
     ("update", "sources.knative.dev", "pingsources/finalizers"),
     # Where two replicas reach for a Lease at the same moment, the second looks again.
@@ -466,6 +468,20 @@ async def _ask(hearth: Hearth) -> None:
     await hearth.ready(EVENTTRANSFORMS, "e")
 
 
+async def _integrate(hearth: Hearth) -> None:
+    """A timer, which is changed once."""
+    sink = {"uri": "http://sink.example.com"}
+    await hearth.make(INTEGRATIONSOURCES, "i", {"sink": sink, "timer": {"message": "one"}})
+    await hearth.until(lambda: hearth.there(CONTAINERSOURCES, "i-containersource"))
+    await hearth.change(INTEGRATIONSOURCES, "i", spec={"timer": {"message": "two"}})
+
+    async def is_changed() -> bool:
+        found = await hearth.client.get(CONTAINERSOURCES, "i-containersource", "default")
+        return "two" in str(found["spec"]["template"])
+
+    await hearth.until(is_changed)
+
+
 async def _encrypt(hearth: Hearth) -> None:
     """Addresses get https, and lose it again."""
     for mode, wanted in (("permissive", ["https", "http"]), ("disabled", [])):
@@ -624,6 +640,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _subscribe(hearth)
             await _ask(hearth)
             await _start_jobs(hearth)
+            await _integrate(hearth)
             await _encrypt(hearth)
             await _authenticate(hearth)
             await _bind(hearth)

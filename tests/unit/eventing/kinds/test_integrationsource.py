@@ -1,0 +1,84 @@
+"""IntegrationSource: the ContainerSource that is made, and what is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from eventing.kinds import integrationsource
+from eventing.kinds.settings import ControlSettings
+from hearth.kube.plan import Create, Update, UpdateStatus
+
+SETTINGS = ControlSettings("http://h", frozenset())
+SINK = {"ref": {"apiVersion": "v1", "kind": "Service", "name": "s"}}
+
+
+def a_source(**spec: Any) -> Any:
+    head = {"apiVersion": "sources.knative.dev/v1alpha1", "kind": "IntegrationSource"}
+    return {**head, "metadata": {"name": "i", "namespace": "ns", "uid": "u"}, "spec": spec}
+
+
+TIMER = a_source(sink=SINK, timer={"period": 500, "message": "hi"}, ceOverrides={"extensions": {}})
+
+
+def plan(source: Any, child: Any = None) -> Any:
+    observed = integrationsource.Observed(source, child)
+    return integrationsource.reconcile(observed, settings=SETTINGS, now=0)
+
+
+def told(found: Any) -> Any:
+    [update] = found.then
+    assert isinstance(update, UpdateStatus)
+    status = update.obj["status"]
+    return status, {c["type"]: (c["status"], c.get("reason")) for c in status["conditions"]}
+
+
+def test_a_container_source_does_the_work() -> None:
+    [made, _] = plan(TIMER).actions
+    assert isinstance(made, Create)
+    child = made.obj
+    assert child["metadata"]["name"] == "i-containersource"
+    assert child["spec"]["sink"]["ref"]["namespace"] == "ns"
+    [container] = child["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["run", "integrationsource"]
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    assert json.loads(env["K_SOURCE_CONFIG"]) == {"timer": {"period": 500, "message": "hi"}}
+    assert plan(TIMER, child).actions == ()
+    changed = a_source(sink=SINK, timer={"period": 600, "message": "hi"})
+    [update, _] = plan(changed, child).actions
+    assert isinstance(update, Update)
+
+
+def test_readiness_and_sink_are_those_of_the_container_source() -> None:
+    child: Any = plan(TIMER).actions[0].obj
+    _, shown = told(plan(TIMER, child))
+    assert shown["Ready"][0] == "Unknown"
+    ready = {"type": "Ready", "status": "True"}
+    auth = {"serviceAccountName": "a"}
+    child["status"] = {"conditions": [ready], "sinkUri": "http://s", "auth": auth}
+    status, shown = told(plan(TIMER, child))
+    assert shown["Ready"][0] == "True"
+    assert (status["sinkUri"], status["auth"]) == ("http://s", auth)
+    assert status["ceAttributes"][0]["type"] == "dev.knative.eventing.timer"
+    stranger = {**child, "metadata": {**child["metadata"], "ownerReferences": []}}
+    found = plan(TIMER, stranger)
+    assert found.actions == ()
+    assert told(found)[1]["Ready"] == ("False", "NotOwned")
+
+
+def test_what_is_not_served_is_told_and_nothing_is_made() -> None:
+    found = plan(a_source(sink=SINK, aws={"sqs": {"arn": "a", "region": "r"}}))
+    assert found.actions == ()
+    assert told(found)[1]["Ready"] == ("False", "NotSupported")
+
+
+def test_a_template_counts_but_for_its_containers() -> None:
+    pod = {"nodeSelector": {"a": "b"}, "containers": [{"name": "x"}]}
+    source = a_source(
+        sink=SINK, timer={}, template={"metadata": {"labels": {"c": "d"}}, "spec": pod}
+    )
+    child = plan(source).actions[0].obj
+    template = child["spec"]["template"]
+    assert template["metadata"]["labels"] == {"c": "d", "app.kubernetes.io/name": "i"}
+    assert template["spec"]["nodeSelector"] == {"a": "b"}
+    assert [each["name"] for each in template["spec"]["containers"]] == ["integrationsource"]
