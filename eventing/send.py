@@ -56,21 +56,21 @@ def send(
     gateway: Address | None = None,
     structured: bool = False,
     timeout_seconds: float = 10.0,
+    authorization: str | None = None,
+    ca_certs: str | None = None,
 ) -> Sent:
     """Send the event once, with POST; to in-cluster hosts through the gateway where there is one.
 
-    Raises SendError where there is no answer, ValueError for a bad URL.
+    ``authorization`` is the value of that header; ``ca_certs`` (PEM) are trusted too. Raises
+    SendError where there is no answer, ValueError for a bad URL.
     """
-    return asyncio.run(
-        _send(url, event, gateway, DeliveryPolicy(timeout_seconds=timeout_seconds), structured)
-    )
+    policy = DeliveryPolicy(timeout_seconds=timeout_seconds)
 
+    async def once() -> Sent:
+        async with Sender(policy, gateway=gateway, ca_certs=ca_certs) as sender:
+            return await sender.send(url, event, structured=structured, authorization=authorization)
 
-async def _send(
-    url: str, event: Event, gateway: Address | None, policy: DeliveryPolicy, structured: bool
-) -> Sent:
-    async with Sender(policy, gateway=gateway) as sender:
-        sent = await sender.send(url, event, structured=structured)
+    sent = asyncio.run(once())
     if not sent.status:
         raise SendError(f"{urlsplit(url).netloc} gives no answer: {sent.error}")
     return sent

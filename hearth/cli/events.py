@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from hearth.knative.resources import BROKERS
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, Forbidden, NotFound
+from hearth.kube.resources import SERVICEACCOUNTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,15 @@ def send(data_dir: Path, kubeconfig: Path | None, options: EventOptions) -> int:
         print(f"{what} was accepted by {url}, through the API server")
         return 0
     try:
-        url = options.to if "://" in options.to else asyncio.run(_url_here(data_dir, options))
-        sent = sending.send(url, event, gateway=_gateway(data_dir))
+        found = asyncio.run(_found_here(data_dir, options))
+        url = found.url
+        sent = sending.send(
+            url,
+            event,
+            gateway=_gateway(data_dir),
+            authorization=found.authorization,
+            ca_certs=found.ca_certs,
+        )
     except (sending.SendError, ValueError) as error:
         raise UserError(str(error)) from error
     if sent.accepted:
@@ -98,13 +106,34 @@ def _gateway(data_dir: Path) -> tuple[str, int] | None:
     return (str(state["host"]), port) if port and is_running(state) else None
 
 
-async def _url_here(data_dir: Path, options: EventOptions) -> str:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where to send to, what to show there, and whom to trust."""
+
+    url: str
+    authorization: str | None = None
+    ca_certs: str | None = None
+
+
+async def _found_here(data_dir: Path, options: EventOptions) -> _Found:
+    """A broker that asks who sends is shown a token of the namespace's default account."""
+    if "://" in options.to:
+        return _Found(options.to)
     async with KubeClient(access_of_either(None, data_dir)) as client:
-        return await _broker_url(client, options)
+        namespace, address = await _broker_address(client, options)
+        shown = None
+        if address.get("audience"):
+            spec = {"audiences": [address["audience"]]}
+            path = SERVICEACCOUNTS.path(namespace, "default", "token")
+            answer = await client.request("POST", path, body={"spec": spec})
+            shown = f"Bearer {answer['status']['token']}"
+    return _Found(address["url"], shown, address.get("CACerts"))
 
 
-async def _broker_url(client: KubeClient, options: EventOptions) -> str:
-    """Reads from its status where the named broker takes events."""
+async def _broker_address(
+    client: KubeClient, options: EventOptions
+) -> tuple[str, Mapping[str, str]]:
+    """Reads from its status where the named broker takes events, and returns its namespace too."""
     namespace, _, name = options.to.rpartition("/")
     namespace = namespace or options.namespace
     try:
@@ -117,7 +146,7 @@ async def _broker_url(client: KubeClient, options: EventOptions) -> str:
     address = (broker.get("status") or {}).get("address") or {}
     if "url" not in address:
         raise UserError(f"broker {name!r} is not ready yet: kubectl describe broker {name}")
-    return str(address["url"])
+    return namespace, address
 
 
 # -- a cluster, whose addresses lead nowhere from here ---------------------------------------------
@@ -139,7 +168,9 @@ def service_proxy_path(url: str) -> str | None:
 async def _sent_through_the_api(api: Access, options: EventOptions, event: Event) -> str:
     async with KubeClient(api) as client:
         try:
-            url = options.to if "://" in options.to else await _broker_url(client, options)
+            url = options.to
+            if "://" not in url:
+                url = (await _broker_address(client, options))[1]["url"]
             path = service_proxy_path(url)
             if path is None:
                 raise UserError(f"{url} is no address of a Service: send it from where it leads to")

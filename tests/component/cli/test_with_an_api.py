@@ -101,8 +101,9 @@ async def test_an_event_for_a_broker_that_is_not_ready(client: KubeClient, tmp_p
     assert "broker 'default' is not ready yet" in said
 
 
+@pytest.mark.parametrize("audience", [None, "eventing.knative.dev/broker/default/default"])
 async def test_an_event_goes_to_the_address_of_the_broker(
-    client: KubeClient, tmp_path: Path
+    client: KubeClient, tmp_path: Path, audience: str | None
 ) -> None:
     taken: list[bytes] = []
 
@@ -115,11 +116,20 @@ async def test_an_event_goes_to_the_address_of_the_broker(
     async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         made = await client.create(BROKERS, a_broker())
-        address = {"address": {"url": f"http://127.0.0.1:{port}/default/default"}}
-        await client.update_status(BROKERS, {**made, "status": address})
+        address = {"url": f"http://127.0.0.1:{port}/default/default"}
+        address |= {} if audience is None else {"audience": audience}
+        await client.update_status(BROKERS, {**made, "status": {"address": address}})
         result = await hearth(tmp_path, "event", "send", "--type", "order.created")
     assert result.exit_code == 0, result.output
     assert [head.splitlines()[0] for head in taken] == [b"POST /default/default HTTP/1.1"]
+    shown = [line for line in taken[0].split(b"\r\n") if line.lower().startswith(b"authorization:")]
+    assert len(shown) == (audience is not None)
+    for line in shown:
+        spec = {"token": line.split(b" ")[2].decode(), "audiences": [audience]}
+        path = "/apis/authentication.k8s.io/v1/tokenreviews"
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
+        answer = await client.request("POST", path, body=review)
+        assert answer["status"]["user"]["username"] == "system:serviceaccount:default:default"
 
 
 async def test_status_lists_services(client: KubeClient, tmp_path: Path) -> None:
