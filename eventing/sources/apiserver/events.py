@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Mapping
 
 from eventing.codec import Event
-from eventing.codec.event import check_name
 from eventing.sources.apiserver.changes import Change
+from eventing.sources.overrides import overridden
 from hearth.knative.destinations import plural_of
 from hearth.kube.meta import Object, name, namespace, resource_version, uid
 
@@ -51,11 +51,9 @@ def event_of(
     }
     told = {"kind": kind, "apiversion": version, "name": title, "namespace": where}
     attributes |= {field: value for field, value in told.items() if value}
-    for field, value in (overrides or {}).items():
-        check_name(field)
-        attributes[field] = value
     data: Object = obj
     if not whole:
         data = {"kind": kind, "namespace": where, "name": title, "apiVersion": version}
         data = {field: value for field, value in data.items() if value}
+    attributes = overridden(attributes, overrides or {})
     return Event(attributes, json.dumps(data, separators=(",", ":")).encode())

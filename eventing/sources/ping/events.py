@@ -11,6 +11,7 @@ import uuid
 
 from eventing.api.views import spec_of
 from eventing.codec import Event
+from eventing.sources.overrides import overridden
 from hearth.kube.clock import rfc3339
 from hearth.kube.meta import Key, Object, key, uid
 
@@ -32,11 +33,11 @@ def event_of(ping: Object, tick: float) -> Event:
         "type": TYPE,
         "time": rfc3339(tick),
     }
-    attributes |= (spec.get("ceOverrides") or {}).get("extensions") or {}
     data = _data(spec)
     if data is not None and spec.get("contentType"):
         attributes["datacontenttype"] = spec["contentType"]
-    return Event(attributes, data)
+    extensions = (spec.get("ceOverrides") or {}).get("extensions") or {}
+    return Event(overridden(attributes, extensions), data)
 
 
 def _data(spec: dict[str, str]) -> bytes | None:

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import datetime
+import os
+import sys
 
 from eventing.sources.ping.adapter import LAST_TICK_ANNOTATION
 from eventing.sources.ping.main import PingConfig, run
 from hearth.knative.leaderelection import Candidacy
 from hearth.knative.resources import BROKERS, EVENTTYPES, PINGSOURCES
 from hearth.kube.clock import parse_rfc3339, wall_clock
-from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, EVENTS, SERVICES
-from tests.component.eventing.cluster import cluster, next_of, running, sink
+from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, EVENTS, LEASES, SERVICES
+from tests.component.eventing.cluster import cluster, free_port, next_of, running, sink
 
 EACH_SECOND = "* * * * * *"
 
@@ -78,7 +80,8 @@ async def test_ticks_that_nobody_fired_are_told(tmp_path):
     async with cluster(tmp_path, with_broker=False) as found, sink() as (to, _):
         ping = await found.create(PINGSOURCES, "p", schedule="* * * * *", sink=to)
         await found.until(PINGSOURCES, "p", lambda obj: (obj.get("status") or {}).get("sinkUri"))
-        note = f"{ping['metadata']['generation']} {wall_clock() - 301:.0f}"
+        last = wall_clock() // 60 * 60 - 300
+        note = f"{ping['metadata']['generation']} {last:.0f}"
         status = {"annotations": {LAST_TICK_ANNOTATION: note}}
         await found.client.patch(
             PINGSOURCES, "p", "default", {"status": status}, subresource="status"
@@ -146,3 +149,43 @@ async def test_a_token_is_shown_where_senders_must_say_who_they_are(tmp_path):
         assert account == "p-oidc-sources.knative.dev-pingsource"
         async with adapter(found):
             assert (await next_of(got))["ce-type"] == "dev.knative.sources.ping"
+
+
+@contextlib.asynccontextmanager
+async def process(found, name):
+    """A replica in a process of its own, that can be killed."""
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hearth.cli.main", "run", "pingsource"),
+        env={
+            **os.environ,
+            "KUBECONFIG": str(found.kubeconfig),
+            "POD_NAME": name,
+            "POD_IP": "127.0.0.1",
+            "HEARTH_HOST": "127.0.0.1",
+            "HEARTH_HEALTH_PORT": str(free_port()),
+            "HEARTH_METRICS_PORT": str(free_port()),
+        },
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.wait()
+
+
+async def test_no_tick_is_fired_twice_when_the_one_that_fires_is_killed(tmp_path):
+    async with cluster(tmp_path, with_broker=False) as found, sink() as (to, got):
+        timing = {"lease-duration": "2s", "renew-deadline": "1.5s", "retry-period": "500ms"}
+        await found.client.patch(
+            CONFIGMAPS, "config-leader-election", "knative-eventing", {"data": timing}
+        )
+        await found.create(PINGSOURCES, "p", schedule=EACH_SECOND, sink=to)
+        async with process(found, "a") as a, process(found, "b") as b:
+            times = [(await next_of(got, 20))["ce-time"] for _ in range(2)]
+            leases, _ = await found.client.list(LEASES, "knative-eventing")
+            [lease] = [e for e in leases if e["metadata"]["name"].startswith("pingsource")]
+            {"a": a, "b": b}[lease["spec"]["holderIdentity"].partition("_")[0]].kill()
+            times += [(await next_of(got, 20))["ce-time"] for _ in range(4)]
+        assert times == sorted(set(times)), "each once, in order"
