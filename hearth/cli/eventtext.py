@@ -14,6 +14,8 @@ _OUTCOMES = {
     "dropped": "DROPPED: not taken, and nobody else takes it",
     "held": "HELD: not taken, and kept; `hearth event redrive` delivers it again",
     "retry": "not taken yet; it is tried again",
+    "expired": "not delivered: its time was over",
+    "duplicate": "not delivered: the same event had come before",
     "waiting": "waiting to be delivered",
 }
 _FOLLOWS = {
@@ -23,6 +25,7 @@ _FOLLOWS = {
     "dropped": "given up",
     "held": "given up, and kept",
 }
+_NOT_SENT = ("expired", "duplicate")
 
 
 def trace_text(told: Json) -> str:
@@ -77,17 +80,18 @@ def _matched(leg: Json, arrived: datetime.datetime) -> Iterator[str]:
 
 def _attempt(attempt: Json, arrived: datetime.datetime) -> str:
     hop = "" if attempt["hop"] == "subscriber" else f"{attempt['hop']} "
-    status = attempt["status"] or "no answer"
+    status, follows = attempt["status"] or "no answer", attempt["follows"]
     took = f"{attempt['seconds'] * 1000:.1f} ms"
     text = f"{hop}attempt {attempt['number']}: {status} after {took}"
-    if attempt["url"]:
+    if follows in _NOT_SENT:
+        text = f"{hop}not sent"
+    elif attempt["url"]:
         text += f" from {attempt['url']}"
     if attempt["error"]:
         text += f" ({attempt['error']})"
-    follows = attempt["follows"]
     if follows == "retry":
         text += f"; again {_after(attempt['retryAt'], arrived).strip()}"
-    elif follows != "done":
+    elif follows not in ("done", *_NOT_SENT):
         text += f"; {_FOLLOWS.get(follows, follows)}"
     return f"{_after(attempt['at'], arrived)}  {text}{_replayed(attempt)}"
 

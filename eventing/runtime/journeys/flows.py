@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from eventing.runtime.journeys.journey import DEAD_LETTER, SUBSCRIBER
 from eventing.runtime.journeys.records import ATTEMPTED, REPLIED, ROUTED, all_notes
 
+_FAILED = ("retry", "dead letter", "dropped", "held")
 _MOST_KINDS = 200
 """Kinds of events that are told apart; all others count as one, which has no name."""
 
@@ -59,6 +60,7 @@ def _count(flows: Flows, label: str, hop: str, url: str, follows: str) -> None:
         elif hop == DEAD_LETTER:
             flows.dead_lettered[label, url] += 1
         return
-    flows.failed[label] += 1
+    if follows in _FAILED:
+        flows.failed[label] += 1
     if follows == "dropped":
         flows.dropped[label] += 1

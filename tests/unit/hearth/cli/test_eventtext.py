@@ -76,6 +76,8 @@ def test_an_event_that_was_delivered() -> None:
          "dead letter attempt 2: 200 after 12.3 ms from http://mailer/"),
         ({"follows": "reply", "replay": "r-1"},
          "attempt 1: 200 after 12.3 ms from http://mailer/; answered with an event [replay r-1]"),
+        ({"status": 0, "follows": "expired", "error": "it was to be delivered by noon"},
+         "not sent (it was to be delivered by noon)"),
         ({"follows": "something new"},
          "attempt 1: 200 after 12.3 ms from http://mailer/; something new"),
     ],

@@ -91,6 +91,7 @@ def counted(since: float = 0.0) -> Flows:
     recorder.attempted(replace(dead, hop=Hop.DEAD_LETTER, url="http://lost/", follows=Follows.DONE))
     recorder.attempted(replace(dead, follows=Follows.DROPPED))
     recorder.attempted(an_attempt(an_event(0), MAILER, follows=Follows.REPLY))
+    recorder.attempted(an_attempt(an_event(0), MAILER, status=0, follows=Follows.EXPIRED))
     recorder.replied(MAILER, an_event(0), an_event(None, "r", type="done"), "")
     recorder.replied(MAILER, an_event(0), an_event(None, "r", type="done"), DONE_URL)
     return flows_since([batch(recorder)], since)

@@ -91,6 +91,8 @@ def test_the_way_of_an_event_is_put_together() -> None:
         ({"hop": Hop.REPLY}, "delivered"),
         ({"follows": Follows.REPLY}, "waiting"),
         ({"follows": Follows.DROPPED}, "dropped"),
+        ({"follows": Follows.HELD}, "held"),
+        ({"status": 0, "follows": Follows.DUPLICATE}, "duplicate"),
         ({"hop": Hop.DEAD_LETTER, "follows": Follows.DROPPED}, "dropped"),
     ],
 )
