@@ -54,6 +54,7 @@ DEFAULT_FEATURES = {
     "new-apiserversource-filters": "disabled",
     "requestreply-default-timeout": "PT30S",
     keys.JOURNEYS_FLAG: "enabled",
+    keys.EVENT_RATE_FLAG: "0",
 }
 
 

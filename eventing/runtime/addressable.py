@@ -6,9 +6,11 @@ A Broker with its Triggers, and nothing here that is a Broker's alone.
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable, Collection, Sequence, Set
 from functools import partial
+from time import monotonic
 
 from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.engines.seam import Appended, Begin, EventLog, Refused, StartTime
@@ -19,6 +21,7 @@ from eventing.runtime.expectations import Expectations
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.places import Place
+from eventing.runtime.quota import Quota
 from eventing.runtime.replay import Replay
 from eventing.runtime.replies import LogReplies
 from eventing.runtime.spec import SubscriptionSpec
@@ -42,6 +45,8 @@ class Addressable:
     ) -> None:
         self.place = place
         self._observer = observer
+        self.quota: Quota | None = None
+        """How many events may be sent here, together with other places; replies do not count."""
         self.counters = metrics.intake(place)
         self._log = events
         self._services = services
@@ -60,6 +65,11 @@ class Addressable:
 
     def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
         """Append all or none: raise Refused, or call ``done`` when they are durable."""
+        if self.quota is not None:
+            wait = self.quota.take(len(events), monotonic())
+            if wait:
+                text = f"the namespace {self.place.namespace} sends more events than it may"
+                raise Refused(text, status=429, retry_after=math.ceil(wait))
         self._log.append(events, done)
 
     def _route(self, events: Sequence[StoredEvent]) -> None:

@@ -195,6 +195,7 @@ def _follow_settings(manager: Manager, logs: OpenLogs, gate: Gate, encryption: E
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     settings.on_change(lambda value: logs.observe(observed=value.journeys))
+    settings.on_change(lambda value: logs.limit(value.flags.event_rate))
     settings.on_change(lambda value: gate.configure(value.flags))
     settings.on_change(lambda value: encryption.configure(value.flags))
 

@@ -20,6 +20,7 @@ from eventing.runtime.dispatcher import Services
 from eventing.runtime.journeys.keeper import Journeys, LogJourneys
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.places import Place
+from eventing.runtime.quota import Quota
 from hearth.kube.guards import caught
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class OpenLogs:
         self._metrics = metrics
         self._journeys = journeys
         self._observed = True
+        self._event_rate = 0.0
+        self._quotas: dict[str, Quota] = {}
         self._checkpoint_seconds = checkpoint_seconds
         self._open: dict[Place, _Open] = {}
 
@@ -74,6 +77,23 @@ class OpenLogs:
         self._observed = observed
         for opened in self._open.values():
             opened.addressable.observe(opened.journeys.recorder if observed else None)
+
+    def limit(self, event_rate: float) -> None:
+        """Let each namespace send so many events a second from now on; 0 for any number."""
+        if event_rate == self._event_rate:
+            return
+        self._event_rate = event_rate
+        self._quotas.clear()
+        for place, opened in self._open.items():
+            opened.addressable.quota = self._quota_of(place)
+
+    def _quota_of(self, place: Place) -> Quota | None:
+        if not self._event_rate:
+            return None
+        known = self._quotas.get(place.namespace)
+        if known is None:
+            known = self._quotas[place.namespace] = Quota(self._event_rate, monotonic())
+        return known
 
     @property
     def observed(self) -> bool:
@@ -120,6 +140,7 @@ class OpenLogs:
             observer=journeys.recorder if self._observed else None,
         )
         await prepare(addressable)
+        addressable.quota = self._quota_of(place)
         self._open[place] = _Open(log_key, engine, addressable, journeys)
         log.info("event log opened", extra={"of": str(place)})
         return addressable

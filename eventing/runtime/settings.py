@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eventing.api.keys import AUTHORIZATION_FLAG, ENCRYPTION_FLAG, JOURNEYS_FLAG, OIDC_FLAG
+from eventing.api.keys import (
+    AUTHORIZATION_FLAG,
+    ENCRYPTION_FLAG,
+    EVENT_RATE_FLAG,
+    JOURNEYS_FLAG,
+    OIDC_FLAG,
+)
 from hearth.knative.settings import from_config_map
 
 
@@ -21,6 +28,8 @@ class Flags:
     """Who may send where no EventPolicy says so."""
     encryption: str = "disabled"
     """Whether addresses have https: permissive (that too) or strict (no other)."""
+    event_rate: float = 0.0
+    """How many events a second each namespace may send; 0 for no limit."""
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> Flags:
@@ -31,7 +40,15 @@ class Flags:
             given.get(OIDC_FLAG, "") == "enabled",
             given.get(AUTHORIZATION_FLAG) or cls().authorization,
             given.get(ENCRYPTION_FLAG) or cls().encryption,
+            _rate(given.get(EVENT_RATE_FLAG) or "0"),
         )
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 <= rate < math.inf:
+        raise ValueError(f"{EVENT_RATE_FLAG}: {text!r} is no number of events a second")
+    return rate
 
 
 @dataclass(frozen=True, slots=True)

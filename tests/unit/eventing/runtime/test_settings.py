@@ -3,7 +3,7 @@
 import pytest
 
 from eventing.api.settings import DEFAULT_FEATURES
-from eventing.runtime.settings import RuntimeSettings
+from eventing.runtime.settings import Flags, RuntimeSettings
 from hearth.knative.settings import LiveSettings
 
 
@@ -20,3 +20,16 @@ def test_journeys_are_kept_unless_switched_off(data: dict[str, str], kept: bool)
     settings = LiveSettings(RuntimeSettings())
     settings.offer("config-features", data)
     assert settings.value.journeys is kept
+
+
+@pytest.mark.parametrize(
+    ("given", "rate"), [({}, 0), ({"namespace-event-rate": "250"}, 250), (DEFAULT_FEATURES, 0)]
+)
+def test_how_much_a_namespace_may_send(given: dict[str, str], rate: float) -> None:
+    assert Flags.from_data(given).event_rate == rate
+
+
+@pytest.mark.parametrize("given", ["many", "-1", "inf", "nan"])
+def test_what_is_no_rate(given: str) -> None:
+    with pytest.raises(ValueError):
+        Flags.from_data({"namespace-event-rate": given})
