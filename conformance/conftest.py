@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--hub-image", default="hearth.dev/conformance/eventshub")
     group.addoption("--broker-url", help="test this URL as a recipient, without a cluster")
     group.addoption("--channel-url", help="test this URL as a recipient, without a cluster")
+    group.addoption("--handshake", help="NAME=VALUE: annotation that asks for web hooks' handshake")
     group.addoption("--known", help="YAML: names of tests that are known to fail, and why")
     group.addoption("--report", help="Markdown file for what became of each rule")
 
@@ -105,6 +106,12 @@ def hub(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Hub]:
 @pytest.fixture(params=["Broker", "Channel"])
 def address(request: pytest.FixtureRequest, cluster: Cluster, hub: Hub) -> Address:
     """A Broker or a Channel of the test's own."""
+    return open_address(cluster, hub, request.param)
+
+
+@pytest.fixture(scope="module", params=["Broker", "Channel"])
+def shared(request: pytest.FixtureRequest, cluster: Cluster, hub: Hub) -> Address:
+    """A Broker or a Channel for tests that look for their own events alone."""
     return open_address(cluster, hub, request.param)
 
 

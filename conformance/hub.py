@@ -107,6 +107,7 @@ class Box:
     def __init__(self, hub: Hub, name: str) -> None:
         self._hub = hub
         self._name = name
+        self._known: list[Message] = []
         self.url = f"{hub.inside}/in/{name}"
 
     def answers(self, *posts: Reply, **others: Sequence[Reply]) -> Box:
@@ -118,7 +119,7 @@ class Box:
 
     def received(self, method: str = "POST") -> list[Message]:
         """What has come so far."""
-        return [
+        self._known += [
             Message(
                 tuple((name, value) for name, value in each["headers"]),
                 base64.b64decode(each["body"]),
@@ -126,9 +127,9 @@ class Box:
                 target=each["target"],
                 at=each["at"],
             )
-            for each in self._hub.request("GET", f"boxes/{self._name}")
-            if each["method"] == method
+            for each in self._hub.request("GET", f"boxes/{self._name}?from={len(self._known)}")
         ]
+        return [each for each in self._known if each.method == method]
 
     def wait(self, count: int = 1, *, seconds: float = 30) -> list[Message]:
         """What has come, once there are so many."""

@@ -110,4 +110,4 @@ def until(question: Callable[[], Any], *, seconds: float = 60, what: str = "the 
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {seconds} s")
-        time.sleep(0.1)
+        time.sleep(0.02)

@@ -8,7 +8,8 @@ request                    does
 ``PUT /boxes/BOX``         sets the answers: ``{"POST": [ANSWER, ...], "OPTIONS": [...]}``; a
                            request gets the next one of its method, the last one is repeated;
                            a method that is not named is answered with 202
-``GET /boxes/BOX``         what has come: ``[{method, target, headers, body, at}]``, body in base64
+``GET /boxes/BOX?from=N``  what has come since the Nth: ``[{method, target, headers, body, at}]``,
+                           body in base64
 ``POST /send``             sends ``{url, method, headers, body, timeout}`` from here; answers
                            ``{status, headers, body}``, or ``{error}``
 ``GET /``                  200
@@ -97,7 +98,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             HUB.box(name).program(json.loads(body))
             self._json({})
         elif first == "boxes":
-            self._json(HUB.box(name).received)
+            query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+            since = int(query.get("from", ["0"])[0])
+            self._json(HUB.box(name).received[since:])
         elif first == "send" and self.command == "POST":
             self._json(send(json.loads(body)))
         else:

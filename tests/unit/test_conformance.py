@@ -1,0 +1,42 @@
+"""The tables of the black-box suite are whole: each rule has a test or a reason."""
+
+import re
+from pathlib import Path
+
+from conformance.rules import RULES, Report
+
+SUITE = Path(__file__).parents[2] / "conformance"
+TESTS = "\n".join(path.read_text() for path in SUITE.glob("test_*.py"))
+MARKED = {
+    each
+    for mark in re.findall(r"@rule\(([^)]*)\)", TESTS)
+    for each in re.findall(r'"([A-Z]+-[0-9]+)"', mark)
+}
+WAITING = {"WH-04", "WH-10", "WH-12", "WH-23", "WH-24", "WH-33"}
+"""Rules for senders that ask for permission."""
+
+
+def test_every_rule_has_a_test_or_a_reason_and_not_both():
+    without = {each for each, rule in RULES.items() if not rule.untested} - MARKED - WAITING
+    assert without == set()
+    assert {each for each, rule in RULES.items() if rule.untested} & MARKED == set()
+
+
+def test_every_mark_is_of_a_rule():
+    assert MARKED - RULES.keys() == set()
+
+
+def test_every_rule_says_where_it_is_from():
+    assert all(rule.says and rule.link.startswith("https://github.com/") for rule in RULES.values())
+    assert {rule.level for rule in RULES.values()} <= {"MUST", "SHOULD", "MAY", "TABLE"}
+
+
+def test_a_rule_stands_as_its_worst_test():
+    report = Report()
+    report.add(["DP-12"], "test_a", "passed")
+    report.add(["DP-12"], "test_b", "failed")
+    report.add(["DP-12"], "test_b", "passed")
+    page = report.markdown("something")
+    assert report.state(RULES["DP-12"]) == "failed"
+    assert report.state(RULES["DP-04"]) == "not run"
+    assert "| failed | `test_a`, `test_b` |" in page
