@@ -24,12 +24,18 @@ CIRCUIT_BREAKER = _PREFIX + "circuit-breaker"
 ORDER = _PREFIX + "delivery-order"
 ORDER_KEY = _PREFIX + "delivery-order-key"
 CONCURRENCY = _PREFIX + "concurrency"
+HANDSHAKE = _PREFIX + "webhook-handshake"
+WEBHOOK_ORIGIN = _PREFIX + "webhook-origin"
+WEBHOOK_RATE = _PREFIX + "webhook-rate"
 KAFKA_ORDER = "kafka.eventing.knative.dev/delivery.order"
 """As Triggers of Knative's Kafka broker have it."""
 RABBITMQ_PARALLELISM = "rabbitmq.eventing.knative.dev/parallelism"
 """As Triggers of Knative's RabbitMQ broker have it."""
 PARTITION_KEY = "partitionkey"
 _ATTRIBUTE = re.compile("[a-z0-9]+")
+_DNS_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+DEFAULT_ORIGIN = "knative-eventing.svc.cluster.local"
+"""What deliveries say of where they come from, to web hooks that give permission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,13 @@ class DeliveryOptions:
     """How long after its arrival an event is delivered."""
     duplicate_window_seconds: float = 0.0
     """An event that came within this time before is not delivered again; 0 looks for none."""
+    handshake: bool = False
+    """The subscriber is a web hook: it is asked for permission before it is sent to."""
+    handshake_required: bool = False
+    """Nothing is sent without permission."""
+    webhook_origin: str = DEFAULT_ORIGIN
+    webhook_rate: int = 0
+    """Requests a minute to ask permission for; 0 asks for no rate."""
 
     @property
     def lane_key(self) -> str | None:
@@ -72,6 +85,7 @@ class DeliveryOptions:
             for name, (field, read) in _KNOWN.items():
                 if name in given:
                     found[field] = _read(name, given[name], read)
+        found |= found.pop(_MODE, {})
         return cls(**found)
 
 
@@ -113,6 +127,13 @@ def _attribute(value: str) -> object:
     return value
 
 
+def _dns_name(value: str) -> object:
+    if not _DNS_NAME.fullmatch(value):
+        raise ValueError("is no DNS name")
+    return value
+
+
+_MODE = "handshake mode"
 _ORDER = ("ordered", _one_of(unordered=False, ordered=True))
 _CONCURRENCY = ("concurrency", _number(1, 1000))
 
@@ -129,6 +150,16 @@ _KNOWN: Mapping[str, tuple[str, Callable[[str], object]]] = {
     DEDUPLICATE: ("duplicate_window_seconds", _duration(24 * 3600)),
     CIRCUIT_BREAKER: ("breaker", _one_of(disabled=False, enabled=True)),
     UNDELIVERABLE: ("hold", _one_of(drop=False, hold=True)),
+    HANDSHAKE: (
+        _MODE,
+        _one_of(
+            none={"handshake": False, "handshake_required": False},
+            offered={"handshake": True, "handshake_required": False},
+            required={"handshake": True, "handshake_required": True},
+        ),
+    ),
+    WEBHOOK_ORIGIN: ("webhook_origin", _dns_name),
+    WEBHOOK_RATE: ("webhook_rate", _number(1, 10**6)),
     BACKOFF_JITTER: ("full_jitter", _one_of(small=False, full=True)),
 }
 

@@ -112,7 +112,7 @@ class Aftermath:
     def failed(self, item: Delivery, status: int, answer: Answer) -> None:
         """Go on after any other end of an attempt."""
         now = self._clock()
-        outcome = Outcome(status, _retry_after(answer, now))
+        outcome = Outcome(status, retry_after_of(answer, now))
         match rules.next_step(
             self.spec.policy, item.attempts, outcome, now=now, jitter=self._chance()
         ):
@@ -325,7 +325,7 @@ class Aftermath:
         return target.url if target is not None else ""
 
 
-def _retry_after(answer: Answer, now: float) -> float:
+def retry_after_of(answer: Answer, now: float) -> float:
     """Seconds that an answer asks to wait; fields are read only of answers that may say so."""
     if answer.status not in rules.RETRY_AFTER_STATUSES:
         return 0.0

@@ -29,10 +29,12 @@ from eventing.runtime.lanes import Lanes
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.notes import Progress, wait_of
 from eventing.runtime.observer import DeliveryObserver, Follows
+from eventing.runtime.permission import Handshake
 from eventing.runtime.replies import LogReplies, replies_of
 from eventing.runtime.request import common_fields, make_batch_request, make_request
 from eventing.runtime.slots import Slots
 from eventing.runtime.spec import SubscriptionSpec, target_of
+from eventing.runtime.webhooks import WebhookSender
 from hearth.kube.clock import Clock, wall_clock
 
 _OVERLOADED = frozenset({0, 429, 503})
@@ -92,6 +94,7 @@ class Dispatcher:
         self._under_way = 0
         self._closed = self._draining = self._held_back = False
         self._guard: Guard | None = None
+        self._webhook: WebhookSender | None = None
         self._lanes: Lanes[Delivery] | None = None
         self._batching: Batching | None = None
         self._is_special = False
@@ -149,6 +152,10 @@ class Dispatcher:
                     max_bytes=limits.batch_bytes,
                     look=self.pump,
                 )
+        handshake = _handshake_of(spec)
+        if before is None or (_handshake_of(before), before.target) != (handshake, spec.target):
+            # What the one before has taken still goes its way.
+            self._webhook = self._sender(handshake) if handshake is not None else None
         told = (options.breaker, spec.target)
         if before is None or (before.options.breaker, before.target) != told:
             self._unguard()
@@ -163,6 +170,10 @@ class Dispatcher:
         """Whether a delivery may not simply be attempted when a slot is free."""
         is_open = self._guard is not None and not self._guard.is_closed
         self._held_back = self._draining or is_open or self._batching is not None
+
+    def _sender(self, handshake: Handshake) -> WebhookSender:
+        services, name = self._services, f"{self._spec.namespace}/{self._spec.name}"
+        return WebhookSender(services.client, handshake, name=name, clock=services.clock)
 
     def observe(self, observer: DeliveryObserver | None) -> None:
         """Tell another observer from now on, or none."""
@@ -182,6 +193,8 @@ class Dispatcher:
         self._closed = self._draining = self._held_back = self._after.closed = True
         self._unguard()
         self._unbatch()
+        if self._webhook is not None:
+            self._webhook.close()
         for item in self._waiting:
             if item.timer is not None:
                 item.timer.cancel()
@@ -219,7 +232,9 @@ class Dispatcher:
             structured=spec.policy.structured,
             failure=item.failure,
         )
-        self._services.client.send(
+        webhook = self._webhook if hop is _SUBSCRIBER else None
+        send = self._services.client.send if webhook is None else webhook.send
+        send(
             target,
             request,
             payload,
@@ -297,7 +312,8 @@ class Dispatcher:
         events = [item.event for item in items]
         request, payload = make_batch_request(spec.target, events, self._asking)
         timeout = spec.policy.timeout_seconds
-        self._services.client.send(spec.target, request, payload, answered, timeout_seconds=timeout)
+        send = self._services.client.send if self._webhook is None else self._webhook.send
+        send(spec.target, request, payload, answered, timeout_seconds=timeout)
 
     def _answered_together(self, items: list[Delivery], answer: Answer) -> None:
         """One answer for all; which of them is refused for good is found out one by one."""
@@ -393,3 +409,12 @@ class Dispatcher:
         item.timer = None
         self._queue.appendleft(item)
         self.pump()
+
+
+def _handshake_of(spec: SubscriptionSpec) -> Handshake | None:
+    options = spec.options
+    if not options.handshake:
+        return None
+    return Handshake(
+        options.webhook_origin, options.webhook_rate, required=options.handshake_required
+    )
