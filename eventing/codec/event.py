@@ -44,11 +44,23 @@ _PARAMETER = rf";{_BLANK}{_TOKEN}{_BLANK}={_BLANK}(?:{_TOKEN}|\"(?:[^\"\\\r\n]|\
 _MEDIA_TYPE = re.compile(rf"{_BLANK}{_TOKEN}(?:/{_TOKEN})?{_BLANK}(?:{_PARAMETER})*(?:;{_BLANK})?")
 
 
+_LONGEST_SAID = 200
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_SAID:
+        return text
+    half = _LONGEST_SAID // 2
+    return f"{text[:half]}...{text[-half:]}"
+
+
 class CodecError(ValueError):
     """A message that is not a valid event. ``status`` is the HTTP answer it deserves."""
 
     def __init__(self, message: str, *, attribute: str | None = None, status: int = 400) -> None:
-        super().__init__(f'attribute "{attribute}": {message}' if attribute else message)
+        # What was sent may be long, and is known to who sent it.
+        said = _shortened(message)
+        super().__init__(f'attribute "{_shortened(attribute)}": {said}' if attribute else said)
         self.attribute = attribute
         self.status = status
 
@@ -103,6 +115,8 @@ def check_attributes(attributes: Mapping[str, AttributeValue]) -> None:
             if attributes.get(name) == "":
                 raise CodecError("must not be empty when present", attribute=name)
     check_uri_reference("source", text_of(attributes["source"]))
+    if "dataschema" in attributes:
+        check_uri("dataschema", text_of(attributes["dataschema"]))
     if "time" in attributes:
         check_time(text_of(attributes["time"]))
     if "datacontenttype" in attributes:
@@ -138,6 +152,12 @@ def check_uri_reference(name: str, value: str) -> None:
     plain_path = value[:1] == "/" and value[1:2] != "/" and "%" not in value
     if not plain_path and not _is_uri_reference(value):
         raise CodecError(f'"{value}" is not a URI reference', attribute=name)
+
+
+def check_uri(name: str, value: str) -> None:
+    """Raise CodecError unless a value is an absolute URI, as Knative's ingress does."""
+    if _SCHEME.match(value) is None or not _is_uri_reference(value):
+        raise CodecError(f'"{value}" is not a URI', attribute=name)
 
 
 @lru_cache(maxsize=256)

@@ -165,6 +165,8 @@ def _attribute(name: str, value: Any) -> AttributeValue:
         if not _INT_MIN <= value <= _INT_MAX:
             raise CodecError("integers have 32 bits", attribute=name)
         return value
+    if isinstance(value, float) and value.is_integer():
+        raise CodecError("integers have 32 bits, and no fraction or exponent", attribute=name)
     raise CodecError("must be a string, an integer or a boolean", attribute=name)
 
 

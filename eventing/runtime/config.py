@@ -32,6 +32,8 @@ class IngressLimits:
     """Requests that wait for the reply to an event, in the whole process."""
     pipelined: int = 64
     """Requests of one connection that wait for their answer; no more are read meanwhile."""
+    head_seconds: float = 10.0
+    """The head of a request must be whole this long after it began."""
     request_seconds: float = 60.0
     """A request must be whole this long after it began."""
     idle_seconds: float = 300.0

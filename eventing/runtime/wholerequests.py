@@ -36,7 +36,10 @@ def server_of(
     """Return a server that keeps to the limits; ``refuse`` answers what is no request."""
     framing = FramingLimits(head_octets=limits.header_bytes, fields=limits.headers)
     server = ServerLimits(
-        framing=framing, pipelined=limits.pipelined, keep_alive_seconds=limits.idle_seconds
+        framing=framing,
+        pipelined=limits.pipelined,
+        head_seconds=limits.head_seconds,
+        keep_alive_seconds=limits.idle_seconds,
     )
     return HttpServer(ServerContext(timers, server, refuse=refuse, lowers=True))
 
