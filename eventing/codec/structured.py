@@ -29,6 +29,11 @@ from eventing.codec.event import (
 
 CONTENT_TYPE = b"application/cloudevents+json; charset=utf-8"
 
+_BLANK = r"[ \t\r\n]*+"
+_PLAIN_MEMBER = re.compile(
+    rf'"([a-z0-9]++)"{_BLANK}:{_BLANK}"([^"\\\x00-\x1f]*+)"{_BLANK}(?:,{_BLANK}(?=")|(?=\}}))'
+)
+"""A member that is a string without escapes, and what parts it from the next one: most are such."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _INT_DIGITS = len("-2147483648")
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
@@ -127,6 +132,11 @@ def _event(text: str, at: int) -> tuple[Event, int]:
     raw_data = ""
     at = _skip(text, at + 1)
     while text[at : at + 1] != "}":
+        plain = _PLAIN_MEMBER.match(text, at)
+        if plain is not None and (name := plain[1]) not in members and name != "data":
+            members[name] = plain[2]
+            at = plain.end()
+            continue
         name, at = _value(text, at)
         at = _skip(text, at)
         if not isinstance(name, str) or text[at : at + 1] != ":":

@@ -23,6 +23,7 @@ BENCHMARKS = (
     "coldstart",
     "apiserver",
     "warm",
+    "codec",
     "events",
     "eventloads",
     "kills",
