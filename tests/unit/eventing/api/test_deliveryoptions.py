@@ -11,11 +11,14 @@ from eventing.api.deliveryoptions import (
     CONCURRENCY,
     DEDUPLICATE,
     DELAY,
+    HANDSHAKE,
     KAFKA_ORDER,
     ORDER,
     ORDER_KEY,
     RABBITMQ_PARALLELISM,
     UNDELIVERABLE,
+    WEBHOOK_ORIGIN,
+    WEBHOOK_RATE,
     DeliveryOptions,
     check_options,
     given_options,
@@ -39,6 +42,32 @@ def test_a_bad_value_is_named():
     errors = check_options({BACKOFF_JITTER: "much", "other": "x"})
     assert text(errors) == f"invalid value: much: metadata.annotations.{BACKOFF_JITTER}"
     assert not check_options({BACKOFF_JITTER: "full"})
+
+
+@pytest.mark.parametrize(
+    ("value", "asks", "required"),
+    [("none", False, False), ("offered", True, False), ("required", True, True)],
+)
+def test_web_hooks_are_asked_for_permission_or_not(value, asks, required):
+    given = {HANDSHAKE: value, WEBHOOK_ORIGIN: "events.example.com", WEBHOOK_RATE: "120"}
+    options = DeliveryOptions.from_annotations({HANDSHAKE: "required"}, given)
+    assert (options.handshake, options.handshake_required) == (asks, required)
+    assert (options.webhook_origin, options.webhook_rate) == ("events.example.com", 120)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (HANDSHAKE, "maybe"),
+        (WEBHOOK_ORIGIN, "https://events.example.com"),
+        (WEBHOOK_ORIGIN, "-a"),
+        (WEBHOOK_ORIGIN, "a" * 254),
+        (WEBHOOK_RATE, "0"),
+        (WEBHOOK_RATE, "fast"),
+    ],
+)
+def test_bad_words_about_web_hooks_are_refused(name, value):
+    assert check_options({name: value})
 
 
 def test_only_what_is_known_goes_on():
