@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,16 @@ from hearth.install.cluster import Cluster
 from hearth.install.installer import NotReady, Say, remove
 from hearth.install.order import ESSENTIAL, describe, ordered
 from hearth.install.values import config_path
-from hearth.kube.errors import Forbidden, NotFound
-from hearth.kube.meta import Object, name, namespace, uid
+from hearth.kube.errors import Conflict, Forbidden, NotFound
+from hearth.kube.meta import (
+    Object,
+    finalizers,
+    is_deleting,
+    name,
+    namespace,
+    resource_version,
+    uid,
+)
 from hearth.kube.resources import Resource
 
 _POLL_SECONDS = 0.2
@@ -30,18 +39,31 @@ class Leaving:
 async def leaving(cluster: Cluster, like: Sequence[Object], *, everything: bool) -> Leaving:
     """Return what would go of an installation with objects of these kinds.
 
-    What asks about writes goes first, so that nothing is refused for want of an answer. Settings
-    and what users' objects live in go last, and only with ``everything``.
+    Definitions go first where controllers run, which have to clear up after users' objects; else
+    what asks about writes, so that nothing is refused for want of an answer. Settings and
+    namespaces go last. What users' objects live in goes only with ``everything``.
     """
     present = ordered(await cluster.installed(like))
     webhooks = [obj for obj in present if obj["kind"].endswith("WebhookConfiguration")]
     others = [obj for obj in present[::-1] if obj not in webhooks]
     users = [obj for obj in others if _is_users(obj)]
-    removed = [*webhooks, *(obj for obj in others if obj not in users)]
-    counts = [text for obj in users if (text := await _count(cluster, obj))]
-    if everything:
-        return Leaving([*removed, *users], [], counts)
-    return Leaving(removed, users, counts)
+    definitions = [obj for obj in users if _is_definition(obj)]
+    last = [obj for obj in users if obj not in definitions]
+    processes = [obj for obj in others if obj not in users]
+    counts = [text for obj in definitions if (text := await _count(cluster, obj))]
+    if not everything:
+        return Leaving([*webhooks, *processes], users, counts)
+    if _has_controllers(processes):
+        return Leaving([*definitions, *webhooks, *processes, *last], [], counts)
+    return Leaving([*webhooks, *definitions, *processes, *last], [], counts)
+
+
+def _is_definition(obj: Object) -> bool:
+    return bool(obj["kind"] == "CustomResourceDefinition")
+
+
+def _has_controllers(objects: Sequence[Object]) -> bool:
+    return any(obj["kind"] == "Deployment" for obj in objects)
 
 
 def _is_users(obj: Object) -> bool:
@@ -50,23 +72,48 @@ def _is_users(obj: Object) -> bool:
 
 
 async def _count(cluster: Cluster, definition: Object) -> str:
-    if definition["kind"] != "CustomResourceDefinition":
-        return ""
+    items = await _objects_of(cluster, definition)
+    spec = definition["spec"]
+    return f"{len(items)} {spec['names']['kind']} ({spec['group']})" if items else ""
+
+
+def _resource_of(definition: Object) -> Resource:
     spec = definition["spec"]
     version = next(each["name"] for each in spec["versions"] if each["served"])
-    kind = spec["names"]["kind"]
-    resource = Resource(spec["group"], version, spec["names"]["plural"], kind)
+    namespaced = spec.get("scope") != "Cluster"
+    names = spec["names"]
+    return Resource(spec["group"], version, names["plural"], names["kind"], namespaced)
+
+
+async def _objects_of(cluster: Cluster, definition: Object) -> Sequence[Object]:
     try:
-        items, _ = await cluster.client.list(resource)
+        return (await cluster.client.list(_resource_of(definition)))[0]
     except (NotFound, Forbidden):
-        return ""
-    return f"{len(items)} {kind} ({spec['group']})" if items else ""
+        return ()
 
 
 async def uninstall(
     cluster: Cluster, removed: Sequence[Object], *, say: Say, seconds: float
 ) -> None:
-    """Remove objects and return when they are gone."""
+    """Remove objects in the order of ``leaving``, and return when they are gone.
+
+    What comes after definitions waits until those are gone with all of their objects.
+    """
+    places = [number for number, obj in enumerate(removed) if _is_definition(obj)]
+    end = places[-1] + 1 if places else 0
+    released = [] if _has_controllers(removed) else removed[:end]
+    await _remove(cluster, removed[:end], say=say, seconds=seconds, released=released)
+    await _remove(cluster, removed[end:], say=say, seconds=seconds)
+
+
+async def _remove(
+    cluster: Cluster,
+    removed: Sequence[Object],
+    *,
+    say: Say,
+    seconds: float,
+    released: Sequence[Object] = (),
+) -> None:
     for obj in removed:
         await remove(cluster, obj)
         say(f"removed {describe(obj)}")
@@ -75,8 +122,29 @@ async def uninstall(
     while left := [obj for obj in removed if await _is_there(cluster, obj)]:
         if loop.time() > deadline:
             names = ", ".join(describe(obj) for obj in left)
-            raise NotReady(f"not gone yet: {names}; finalizers may hold them")
+            raise NotReady(
+                f"not gone yet: {names}; finalizers may hold them or their objects, which "
+                "hearth-control takes away while it runs"
+            )
+        for obj in left:
+            if _is_definition(obj) and obj in released:
+                await _release(cluster, obj)
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _release(cluster: Cluster, definition: Object) -> None:
+    """Take our finalizers off objects that are going where no controller does so any more.
+
+    Each is named as its definition. What they are kept for goes with the rest.
+    """
+    for obj in await _objects_of(cluster, definition):
+        left = [each for each in finalizers(obj) if each != name(definition)]
+        if is_deleting(obj) and left != finalizers(obj):
+            patch = {"metadata": {"finalizers": left, "resourceVersion": resource_version(obj)}}
+            with contextlib.suppress(NotFound, Conflict):
+                await cluster.client.patch(
+                    _resource_of(definition), name(obj), namespace(obj) or None, patch
+                )
 
 
 async def _is_there(cluster: Cluster, removed: Object) -> bool:

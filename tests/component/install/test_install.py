@@ -9,21 +9,24 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.install.cluster import STATEFULSETS
+from hearth.knative.resources import SINKBINDINGS
 from hearth.kube.client import KubeClient
 from hearth.kube.crdgen import crd_object
 from hearth.kube.errors import NotFound
-from hearth.kube.meta import generation, name, namespace
+from hearth.kube.meta import generation, is_deleting, name, namespace
 from hearth.kube.patch import JSON_PATCH
 from hearth.kube.resources import (
     CONFIGMAPS,
     CRDS,
     DEPLOYMENTS,
     HPAS,
+    MUTATING_WEBHOOKS,
     NAMESPACES,
     SERVICES,
     VALIDATING_WEBHOOKS,
@@ -286,6 +289,47 @@ async def test_uninstalling_asks_and_leaves_what_users_put_in(world: World) -> N
     assert "no object of a user's" in text
     assert await _of(client, CRDS) == []
     assert "No Hearth is installed here." in await world.succeeds("uninstall", "--yes")
+
+
+def a_binding(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": SINKBINDINGS.api_version,
+        "kind": SINKBINDINGS.kind,
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "finalizers": ["sinkbindings.sources.knative.dev"],
+        },
+        "spec": {},
+    }
+
+
+async def test_controllers_clear_up_after_users_objects_before_they_go(world: World) -> None:
+    client = world.client
+    await world.succeeds("install", "--no-wait")
+    for webhooks in (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS):
+        for configuration in (await client.list(webhooks))[0]:
+            await client.delete(webhooks, name(configuration))  # nobody would answer them here
+    await client.create(SINKBINDINGS, a_binding("one"))
+    removal = asyncio.create_task(world.succeeds("uninstall", "--all", "--yes"))
+
+    async with asyncio.timeout(60):
+        while not is_deleting(await client.get(SINKBINDINGS, "one", "default")):
+            await asyncio.sleep(0.05)
+    assert await client.get(DEPLOYMENTS, "hearth-control", SERVING)
+    await client.patch(SINKBINDINGS, "one", "default", {"metadata": {"finalizers": []}})
+    await removal
+    assert (await _of(client, CRDS), await _of(client, DEPLOYMENTS)) == ([], [])
+
+
+async def test_users_objects_go_also_where_no_controller_is_left(world: World) -> None:
+    client = world.client
+    await world.succeeds("install", "--no-wait")
+    await world.succeeds("uninstall", "--yes")
+    await client.create(SINKBINDINGS, a_binding("two"))
+    text = await world.succeeds("uninstall", "--all", "--yes")
+    assert "1 SinkBinding (sources.knative.dev)" in text
+    assert await _of(client, CRDS) == []
 
 
 async def _of(client: KubeClient, resource: Resource) -> list[tuple[str, str]]:
