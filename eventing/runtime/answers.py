@@ -15,6 +15,8 @@ from eventing.runtime.places import Place
 _ALLOW: Field = (b"allow", b"POST, OPTIONS")
 _TEXT: Field = (b"content-type", b"text/plain; charset=utf-8")
 
+_REASON_CHARACTERS = 512
+
 Respond = Callable[[ResponseHead], None]
 """Answers a request, unless nobody is there any more."""
 
@@ -31,6 +33,12 @@ def answer(
 def refusal(refused: Refused) -> ResponseHead:
     """Return the answer that nothing is taken now, and when to come again."""
     return answer(refused.status, str(refused), ((b"retry-after", b"%d" % refused.retry_after),))
+
+
+def reason_field(text: str) -> Field:
+    """Return Knative's ``Reason`` of a failure: as much of a text as a header may hold."""
+    printable = "".join(each if " " <= each <= "~" else " " for each in text)
+    return b"reason", printable[:_REASON_CHARACTERS].strip().encode("ascii")
 
 
 class LooksUp(Protocol):

@@ -33,7 +33,7 @@ from eventing.api.views import spec_of, status_of
 from eventing.codec import CodecError, Event, decode_reply, encode_structured
 from eventing.codec.binary import Header
 from eventing.engines.seam import Refused
-from eventing.runtime.answers import Respond, answer
+from eventing.runtime.answers import Respond, answer, reason_field
 from eventing.runtime.client import Answer, DeliveryClient
 from eventing.runtime.intake import is_forwarded
 from eventing.runtime.places import Place
@@ -88,8 +88,7 @@ class EventTransforms:
         try:
             head = await self._exchange(obj, forwarded, event)
         except (TransformError, BadTarget) as error:
-            reason = str(error).encode("latin-1", "replace").replace(b"\n", b" ")[:512]
-            head = answer(500, str(error), ((b"reason", reason),))
+            head = answer(500, str(error), (reason_field(str(error)),))
         except Exception:
             caught("eventtransform")
             head = _FAULT

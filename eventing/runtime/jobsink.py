@@ -27,7 +27,7 @@ from eventing.api.views import status_annotation
 from eventing.codec import CodecError, Event, encode_structured
 from eventing.codec.binary import Header
 from eventing.engines.seam import Refused
-from eventing.runtime.answers import Respond, answer, refusal
+from eventing.runtime.answers import Respond, answer, reason_field, refusal
 from eventing.runtime.deadjobs import DeadJobs
 from eventing.runtime.jobs import Started, make_job, make_secret, outcome
 from eventing.runtime.places import JOB_SINK, Place
@@ -96,8 +96,7 @@ class JobSinks:
                 facts = {"sink": str(place), "error": error.message}
                 log.warning("a Job cannot be made", extra=facts)
                 self._dead.release(started)
-                reason = error.message.encode("latin-1", "replace").splitlines()[0][:512]
-                return answer(500, error.message, ((b"reason", reason),))
+                return answer(500, error.message, (reason_field(error.message),))
         return answer(202, fields=(_location(started),))
 
     async def _make(self, sink: Object, started: Started, event: bytes) -> None:
