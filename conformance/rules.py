@@ -61,31 +61,36 @@ def rules_of(item: pytest.Item) -> list[str]:
     return [each for mark in item.iter_markers("rule") for each in mark.args]
 
 
-_WORST = ("failed", "deviates", "not run", "skipped", "passed")
-"""A rule stands as its worst test stands."""
+_STATES = ("passed", "partly", "deviates", "failed", "skipped", "not run", "untested")
 
 
 @dataclass
 class Report:
     """What became of each rule's tests."""
 
-    outcomes: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    outcomes: dict[str, dict[str, set[str]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(set))
+    )
     notes: dict[str, str] = field(default_factory=dict)
 
     def add(self, ids: list[str], test: str, outcome: str, note: str = "") -> None:
-        """Keep the outcome of a test; what failed once stays failed."""
+        """Keep an outcome of a test, which may have several."""
         for each in ids:
-            before = self.outcomes[each].get(test, "passed")
-            self.outcomes[each][test] = min(before, outcome, key=_WORST.index)
+            self.outcomes[each][test].add(outcome)
             if note:
                 self.notes[each] = note
 
     def state(self, rule: Rule) -> str:
-        """Return how a rule stands."""
+        """Return how a rule stands: as its worst test, and partly where some were skipped."""
         if rule.untested:
             return "untested"
-        tests = self.outcomes.get(rule.id)
-        return min(tests.values(), key=_WORST.index) if tests else "not run"
+        found = set().union(*self.outcomes.get(rule.id, {}).values())
+        for worst in ("failed", "deviates"):
+            if worst in found:
+                return worst
+        if found == {"passed", "skipped"}:
+            return "partly"
+        return next(iter(found), "not run")
 
     def markdown(self, subject: str) -> str:
         """Return the report as a page."""
@@ -100,10 +105,9 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def _summary(self, by_specification: dict[str, list[Rule]]) -> list[str]:
-        states = ("passed", "deviates", "failed", "skipped", "not run", "untested")
-        lines = [f"| specification | rules | {' | '.join(states)} |", "|---|" + "---|" * 7]
+        lines = [f"| specification | rules | {' | '.join(_STATES)} |", "|---|" + "---|" * 8]
         for title, rules in by_specification.items():
-            counts = [sum(self.state(each) == state for each in rules) for state in states]
+            counts = [sum(self.state(each) == state for each in rules) for state in _STATES]
             lines.append(f"| {title} | {len(rules)} | {' | '.join(map(str, counts))} |")
         return lines
 

@@ -29,6 +29,14 @@ def test_every_rule_says_where_it_is_from():
     assert {rule.level for rule in RULES.values()} <= {"MUST", "SHOULD", "MAY", "TABLE"}
 
 
+def test_a_rule_some_of_whose_tests_were_skipped_stands_partly():
+    report = Report()
+    report.add(["DP-12"], "test_a", "skipped")
+    assert report.state(RULES["DP-12"]) == "skipped"
+    report.add(["DP-12"], "test_a", "passed")
+    assert report.state(RULES["DP-12"]) == "partly"
+
+
 def test_a_rule_stands_as_its_worst_test():
     report = Report()
     report.add(["DP-12"], "test_a", "passed")
