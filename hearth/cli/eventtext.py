@@ -70,12 +70,25 @@ def _missed(leg: Json) -> Iterator[str]:
 
 def _matched(leg: Json, arrived: datetime.datetime) -> Iterator[str]:
     yield f"  {leg['name']}: {_OUTCOMES.get(leg['outcome'], leg['outcome'])}"
+    replies = list(leg["replies"])
     for attempt in leg["attempts"]:
         yield f"    {_attempt(attempt, arrived)}"
-    for reply in leg["replies"]:
-        where = reply["url"] or "the same log"
-        text = f"reply {reply['id']} of type {reply['type']}, to {where}"
-        yield f"    {_after(reply['at'], arrived)}  {text}{_replayed(reply)}"
+        if attempt["follows"] == "reply":  # told of just after what it answered with
+            for reply in [each for each in replies if _is_of(each, attempt)]:
+                replies.remove(reply)
+                yield f"    {_reply(reply, arrived)}"
+    for reply in replies:
+        yield f"    {_reply(reply, arrived)}"
+
+
+def _is_of(reply: Json, attempt: Json) -> bool:
+    return bool(reply["replay"] == attempt["replay"] and reply["at"] <= attempt["at"])
+
+
+def _reply(reply: Json, arrived: datetime.datetime) -> str:
+    where = reply["url"] or "the same log"
+    text = f"reply {reply['id']} of type {reply['type']}, to {where}"
+    return f"{_after(reply['at'], arrived)}  {text}{_replayed(reply)}"
 
 
 def _attempt(attempt: Json, arrived: datetime.datetime) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import Any
 
 from tests.e2e.support import SAMPLES, Hearth, wait_until
@@ -73,6 +75,24 @@ def test_events_are_replayed(hearth: Hearth) -> None:
     [leg] = [leg for leg in journey["subscriptions"] if leg["matched"]]
     assert [bool(each["replay"]) for each in leg["attempts"]] == [False, True]
     assert "Nothing" not in hearth.run("event", "redrive", "--all").stdout
+
+
+def test_journeys_outlive_the_broker_process(hearth: Hearth) -> None:
+    hearth.kubectl("apply", "-f", str(SAMPLES / "events.yaml"))
+    hearth.kubectl("wait", "--for=condition=Ready", "trigger/mailer", "--timeout=30s")
+    hearth.run("event", "send", "--type", "order.confirmed", "--id", "outlives")
+    mailed = {"outlives trigger default/mailer": "delivered"}
+    wait_until(lambda: outcomes(trace(hearth, "outlives")) == mailed, what="its delivery")
+    killed = hearth.pids()["broker"]
+    os.kill(killed, signal.SIGKILL)
+
+    def is_back() -> bool:
+        done = hearth.run("event", "list", check=False)
+        return done.returncode == 0 and hearth.pids().get("broker") not in (killed, None)
+
+    wait_until(is_back, what="the broker process")
+    # Asking has had all written that was noted before the kill.
+    assert outcomes(trace(hearth, "outlives")) == mailed
 
 
 def test_of_an_unknown_event_is_said_what_that_means(hearth: Hearth) -> None:

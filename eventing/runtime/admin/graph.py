@@ -73,9 +73,11 @@ def graph_of(
         graph.place(place)
     for place, counted in flows.items():
         _flowed(graph, graph.place(place), counted)
+    flowed = {key[:3] for key, count in graph.edges.items() if count}
     edges = [
         {"from": start, "to": end, "kind": kind, "label": label, "count": count}
         for (start, end, kind, label), count in graph.edges.items()
+        if count or (start, end, kind) not in flowed
     ]
     return {"nodes": list(graph.nodes.values()), "edges": edges}
 

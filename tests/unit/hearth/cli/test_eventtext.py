@@ -95,6 +95,32 @@ def test_a_reply_is_told_with_both_events() -> None:
     assert "  nobody is subscribed" in told
 
 
+def test_an_answer_stands_behind_its_attempt_and_before_its_own() -> None:
+    def at(milliseconds: int, **more: Any) -> dict[str, Any]:
+        return {"at": f"2026-11-29T07:00:00.{milliseconds:03d}000Z", "replay": "", **more}
+
+    reply = {"id": "r", "source": "/m", "type": "sent", "url": "http://next/"}
+    attempts = [
+        attempt(**at(10, follows="reply")),
+        attempt(**at(12, hop="reply", url="http://next/")),
+        attempt(**at(90, follows="reply", replay="x")),
+        attempt(**at(95, hop="reply", url="http://next/", replay="x")),
+    ]
+    replies = [reply | at(9), reply | at(89, replay="x"), reply | at(99, replay="lost")]
+    told = [
+        line.split("s  ")[1] for line in lines(journey(leg(attempts=attempts, replies=replies)))[3:]
+    ]
+    assert [line.split(":")[0].split(" of ")[0] for line in told] == [
+        "attempt 1",
+        "reply r",
+        "reply attempt 1",
+        "attempt 1",
+        "reply r",
+        "reply attempt 1",
+        "reply r",
+    ]
+
+
 def test_why_an_event_does_not_match() -> None:
     missed = {"name": "trigger ns/x", "matched": False, "clause": "filters[0].exact[type]",
               "reason": 'wants "a", the event has "t"'}  # fmt: skip

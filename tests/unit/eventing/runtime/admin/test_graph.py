@@ -124,7 +124,8 @@ def test_kinds_beyond_measure_are_one() -> None:
 
 
 def test_what_flowed_is_laid_over_what_is_wired() -> None:
-    specs = {SHOP: [a_spec("mailer", "http://s/")], DONE: list[SubscriptionSpec]()}
+    reply = parse_target(DONE_URL, None)
+    specs = {SHOP: [a_spec("mailer", "http://s/", reply=reply)], DONE: list[SubscriptionSpec]()}
     graph = graph_of({SHOP: counted()}, specs, HERE)
     assert edges(graph) == {
         ("source /shop", "sends", "a", "broker ns/shop", 2),
