@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -48,6 +49,23 @@ def _free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def _own_address(port: int) -> socket.socket:
+    """A socket of the pods' network; other tests that run meanwhile have addresses of it too."""
+    while True:
+        high, low = divmod(next(_addresses), 256)
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((f"127.77.{high}.{low}", port))
+            sock.listen()
+        except OSError as error:
+            sock.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return sock
+
+
 @dataclass
 class RunningPod:
     """What a container does: answers with its pod's name, and holds requests back when told."""
@@ -79,9 +97,9 @@ class RunningPod:
             self.writers.discard(writer)
             writer.close()
 
-    async def listen(self, port: int) -> None:
+    async def listen(self, sock: socket.socket) -> None:
         """Begin to serve."""
-        self.server = await asyncio.start_server(self.serve, self.ip, port)
+        self.server = await asyncio.start_server(self.serve, sock=sock)
 
     def close(self) -> None:
         """End as a process does: no listener and no connection is left."""
@@ -125,11 +143,10 @@ class Kubelet:
             self._group.create_task(self._end(new, self.running[title]))
 
     async def _start(self, pod: Object) -> None:
-        high, low = divmod(next(_addresses), 256)
-        running = RunningPod(name(pod), f"127.77.{high}.{low}")
-        port = Pod(pod).containers[0]["ports"][0]["containerPort"]
-        self.running[name(pod)] = running
-        await running.listen(port)
+        [port, *_] = Pod(pod).containers[0].get("ports") or [{"containerPort": 0}]
+        sock = _own_address(port["containerPort"])
+        running = self.running[name(pod)] = RunningPod(name(pod), sock.getsockname()[0])
+        await running.listen(sock)
         with contextlib.suppress(NotFound):
             await self._bind(pod)
             await self._tell(pod, running.ip, ready="False")
@@ -155,8 +172,9 @@ class Kubelet:
 
     async def _end(self, pod: Object, running: RunningPod) -> None:
         """The hook, then SIGTERM: no new connection, and what is in flight is answered."""
-        hook = Pod(pod).containers[0]["lifecycle"]["preStop"]
-        await asyncio.sleep(hook["sleep"]["seconds"])
+        hooks = Pod(pod).containers[0].get("lifecycle") or {}
+        if "preStop" in hooks:
+            await asyncio.sleep(hooks["preStop"]["sleep"]["seconds"])
         assert running.server is not None
         running.server.close()
         while running.in_flight:

@@ -9,6 +9,7 @@ that nothing needed is one too many.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -289,8 +290,10 @@ async def running(folder: Path, recorder: Recorder) -> AsyncIterator[Hearth]:
 
 
 async def _cancelled(task: asyncio.Future[None]) -> None:
+    """One that ended by itself says why."""
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def _serve(hearth: Hearth) -> None:
