@@ -24,7 +24,7 @@ def adapter(found, name=None):
 
 async def told(found, reason):
     """The message of the first Event with a reason."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             events, _ = await found.client.list(EVENTS, "default")
             for event in events:
@@ -110,7 +110,7 @@ async def test_the_shared_adapter_is_there_while_a_source_is(tmp_path):
         where = "pingsource-mt-adapter", "knative-eventing"
 
         async def replicas(wanted):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while True:
                     made, _ = await found.client.list(DEPLOYMENTS, where[1])
                     if [each["spec"]["replicas"] for each in made] == wanted:
@@ -119,7 +119,7 @@ async def test_the_shared_adapter_is_there_while_a_source_is(tmp_path):
 
         await replicas([1])
         types, _ = await found.client.list(EVENTTYPES, "default")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(types) < 2:
                 await asyncio.sleep(0.02)
                 types, _ = await found.client.list(EVENTTYPES, "default")
