@@ -30,11 +30,17 @@ _SLOW_SECONDS = 2.0
 class SlowConnection(SinkConnection):
     """Answers after two seconds."""
 
+    _is_open = True
+
     def on_message_complete(self) -> None:
-        asyncio.get_running_loop().call_later(_SLOW_SECONDS, super().on_message_complete)
+        asyncio.get_running_loop().call_later(_SLOW_SECONDS, self._answer)
+
+    def _answer(self) -> None:
+        if self._is_open:
+            super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """What is answered later goes nowhere."""
+        self._is_open = False
 
 
 @contextlib.asynccontextmanager
