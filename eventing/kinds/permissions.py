@@ -1,7 +1,7 @@
 """What service accounts may do, asked of the API server: SubjectAccessReview.
 
-Answers are kept for a minute, so that a reconciler that looks often asks seldom. ``References``
-holds one of these for all controllers.
+Answers are kept for a minute, what is missing for some seconds, so that a reconciler that looks
+often asks seldom. ``References`` holds one of these for all controllers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _PATH = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _KEPT_SECONDS = 60.0
 _AGAIN_SECONDS = 5.0
-"""After which is asked again where there was no answer."""
+"""After which is asked again where there was no answer, or rights were missing."""
 _MOST_KEPT = 1000
 
 
@@ -54,7 +54,8 @@ class Permissions:
         """Return what is not allowed; None while nobody knows: the key is looked at again then."""
         now = asyncio.get_running_loop().time()
         known = self._answers.get(question)
-        if (known is None or now - known[0] > _KEPT_SECONDS) and question not in self._asking:
+        kept = _AGAIN_SECONDS if known is not None and known[1] else _KEPT_SECONDS
+        if (known is None or now - known[0] > kept) and question not in self._asking:
             self._asking.add(question)
             self._manager.spawn("access-reviews", self._ask(question, controller, key))
         return None if known is None else known[1]

@@ -18,7 +18,6 @@ from pathlib import Path
 from eventing.api import keys
 from eventing.runtime.files import write_durably
 from eventing.runtime.settings import Flags
-from hearth.kube.certificates import AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, KEY, renewed
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controllerspec import Source
 from hearth.kube.errors import ApiError
@@ -30,7 +29,6 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 3600.0
 _AGAIN_SECONDS = 5.0
-_FILES = (AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, KEY)
 
 Listen = Callable[[ssl.SSLContext], Awaitable[int]]
 """Opens the listener, and returns its port."""
@@ -82,8 +80,18 @@ class Encryption:
             self._manager.spawn("broker-tls", running)
 
     async def _run(self) -> None:
+        # Whom nobody asked for TLS need not have the 9 MB of cryptography.
+        from hearth.kube.certificates import (
+            AUTHORITIES,
+            AUTHORITY_KEY,
+            CERTIFICATE,
+            KEY,
+            renewed,
+        )
+
         assert self._listen is not None
-        files = await asyncio.to_thread(self._load)
+        names = (AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, KEY)
+        files = await asyncio.to_thread(self._load, names)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         while True:
@@ -97,8 +105,8 @@ class Encryption:
             told = await self._publish(files[AUTHORITIES].decode())
             await asyncio.sleep(_LOOK_SECONDS if told else _AGAIN_SECONDS)
 
-    def _load(self) -> dict[str, bytes]:
-        found = {each: self._folder / each for each in _FILES}
+    def _load(self, names: Sequence[str]) -> dict[str, bytes]:
+        found = {each: self._folder / each for each in names}
         return {name: path.read_bytes() for name, path in found.items() if path.exists()}
 
     def _store(self, files: Mapping[str, bytes]) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -142,6 +142,8 @@ async def watch(
             registry=_registry(config, delivery, access, watches),
             settings=_settings(),
             standalone=True,
+            # Else kopf asks who the user is, and in a container that is a number without a name.
+            identity=cast("Any", "hearth-apiserversource"),
             **where,
         )
     finally:
