@@ -21,6 +21,8 @@ from conformance.support import Cluster, until
 
 Header = tuple[str, str]
 PORT = 8080
+CLOCKS = 0.01
+"""Seconds by which two moments may be off: timers count milliseconds, and requests take a while."""
 
 
 @dataclass(frozen=True)
