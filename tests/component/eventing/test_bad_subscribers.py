@@ -158,6 +158,7 @@ async def test_a_subscriber_that_answers_without_end_is_cut_off(tmp_path):
         await broker.subscribe("t", endless, policy=policy, dead_letter=dead)
         await broker.send(1)
         await dead.until_ids(1)
+        assert dead.got[0][0]["ce-knativeerrorcode"] == "500"
 
 
 async def test_a_bad_subscriber_does_not_keep_a_good_one_from_its_events(tmp_path):

@@ -129,3 +129,4 @@ async def test_no_target_is_a_failure_of_each(tmp_path):
         await broker.subscribe("t", None, options=TEN, dead_letter=dead)
         await send_many(broker, 4)
         await dead.until_ids(0, 1, 2, 3)
+        assert {letter["ce-knativeerrorcode"] for letter, _ in dead.got} == {"404"}

@@ -285,6 +285,12 @@ async def test_no_answer_in_time_is_a_failure(tmp_path):
         assert got["ce-knativeerrorcode"] == "500"
 
 
+def failure(dead):
+    """Whose failure the first dead letter tells of, and with which code."""
+    letter, _ = dead.got[0]
+    return letter["ce-knativeerrordest"], letter["ce-knativeerrorcode"]
+
+
 async def test_a_target_that_is_not_there_is_a_failure(tmp_path):
     async with sink() as dead, plane(tmp_path) as broker:
         gone = Sink()
@@ -292,6 +298,7 @@ async def test_a_target_that_is_not_there_is_a_failure(tmp_path):
         await broker.subscribe("t", gone, dead_letter=dead)
         await broker.send(1)
         await dead.until_ids(1)
+        assert failure(dead) == (gone.url, "500")
 
 
 async def test_a_host_that_cannot_be_one_is_a_failure(tmp_path):
@@ -301,6 +308,7 @@ async def test_a_host_that_cannot_be_one_is_a_failure(tmp_path):
         await broker.subscribe("t", gone, dead_letter=dead)
         await broker.send(1)
         await dead.until_ids(1)
+        assert failure(dead) == (gone.url, "500")
 
 
 async def test_draining_lets_deliveries_end_and_begins_none(tmp_path):

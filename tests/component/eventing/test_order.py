@@ -104,3 +104,5 @@ async def test_order_that_is_asked_for_no_more_holds_nobody_back(tmp_path):
         await target.until_ids(0)
         await broker.subscribe("t", target, policy=policy)
         await target.until_ids(1, 2)
+        assert target.ids()[0] == "0"
+        assert target.ids().count("0") == 1, "its retry is far away"
