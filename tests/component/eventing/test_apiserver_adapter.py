@@ -141,7 +141,7 @@ async def test_a_source_becomes_an_adapter_once_its_account_may_see(tmp_path, mo
         return access.verb in allowed
 
     monkeypatch.setattr(permissions.Permissions, "_is_allowed", is_allowed)
-    monkeypatch.setattr(permissions, "_KEPT_SECONDS", 0.1)
+    monkeypatch.setattr(permissions, "_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr(apiserversource, "_AGAIN_SECONDS", 0.2)
     async with cluster(tmp_path, with_broker=False) as found:
         await found.create(SERVICES, "sink", ports=[{"port": 80}])
