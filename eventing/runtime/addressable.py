@@ -15,7 +15,6 @@ from time import monotonic
 from eventing.engines.event import RenderedEvent, StoredEvent
 from eventing.engines.seam import Appended, Begin, EventLog, Refused, StartTime
 from eventing.filters import Filter, FilterIndex
-from eventing.runtime.dispatcher import Services
 from eventing.runtime.duplicates import Duplicates, key_of
 from eventing.runtime.expectations import Expectations
 from eventing.runtime.metrics import BrokerMetrics
@@ -24,6 +23,7 @@ from eventing.runtime.places import Place
 from eventing.runtime.quota import Quota
 from eventing.runtime.replay import Replay
 from eventing.runtime.replies import LogReplies
+from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
 

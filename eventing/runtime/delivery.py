@@ -45,3 +45,16 @@ class Delivery:
     lane: str | None = None
     """The key whose events it keeps back, where order is kept."""
     timer: Timer | None = field(default=None, repr=False)
+
+
+class Course(Protocol):
+    """What brings a delivery on its way."""
+
+    def next_hop(self, item: Delivery, hop: Hop) -> None:
+        """Send an event on to another place."""
+
+    def later(self, item: Delivery, seconds: float) -> None:
+        """Try again after a while."""
+
+    def left(self, item: Delivery) -> None:
+        """Note that the event of a lane is done with, or held."""

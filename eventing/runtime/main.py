@@ -30,12 +30,12 @@ from eventing.runtime.client import DeliveryClient
 from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import RuntimeLimits
 from eventing.runtime.dataplane import DataPlane
-from eventing.runtime.dispatcher import Services
 from eventing.runtime.encryption import Encryption, TlsConfig
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.journeys.keeper import Journeys
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.openlogs import OpenLogs
+from eventing.runtime.services import Services
 from eventing.runtime.settings import RuntimeSettings
 from eventing.runtime.target import Address
 from hearth.knative.settings import LiveSettings

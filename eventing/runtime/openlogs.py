@@ -16,11 +16,11 @@ from time import monotonic
 from eventing.engines.classes import Engines
 from eventing.engines.seam import Engine
 from eventing.runtime.addressable import Addressable
-from eventing.runtime.dispatcher import Services
 from eventing.runtime.journeys.keeper import Journeys, LogJourneys
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.places import Place
 from eventing.runtime.quota import Quota
+from eventing.runtime.services import Services
 from hearth.kube.guards import caught
 
 log = logging.getLogger(__name__)

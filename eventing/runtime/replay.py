@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from eventing.engines.event import StoredEvent
 from eventing.engines.seam import Begin, Consumer, EventLog
 from eventing.runtime.accounting import HeldEvents
-from eventing.runtime.dispatcher import Dispatcher, Services
+from eventing.runtime.dispatcher import Dispatcher
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.replies import LogReplies
+from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 
 log = logging.getLogger(__name__)

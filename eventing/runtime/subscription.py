@@ -8,7 +8,7 @@ from functools import partial
 from eventing.engines.event import Position, StoredEvent
 from eventing.engines.seam import Consumer
 from eventing.runtime.accounting import HeldEvents
-from eventing.runtime.dispatcher import Dispatcher, Services
+from eventing.runtime.dispatcher import Dispatcher
 from eventing.runtime.duplicates import Duplicates, key_of
 from eventing.runtime.holding import Held, Holding
 from eventing.runtime.metrics import EndpointCounters
@@ -16,6 +16,7 @@ from eventing.runtime.notes import HeldNote, Progress, read_note
 from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.reader import Reader
 from eventing.runtime.replies import LogReplies
+from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 
 

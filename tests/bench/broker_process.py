@@ -24,12 +24,12 @@ from eventing.runtime.addressable import Addressable
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLimits
-from eventing.runtime.dispatcher import Services
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.journeys.keeper import Journeys, LogJourneys
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.places import BROKER, Place
 from eventing.runtime.policy import Backoff, DeliveryPolicy
+from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.target import parse_target
 

@@ -20,11 +20,11 @@ from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLimits
-from eventing.runtime.dispatcher import Services
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.places import BROKER, Place
 from eventing.runtime.policy import Backoff, DeliveryPolicy
+from eventing.runtime.services import Services
 from eventing.runtime.spec import Reply, SubscriptionSpec
 from eventing.runtime.target import parse_target
 from hearth.kube.clock import wall_clock

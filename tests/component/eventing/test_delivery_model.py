@@ -25,11 +25,11 @@ from eventing.filters import EVERYTHING
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.client import Answer, DeliveryClient
 from eventing.runtime.config import SubscriptionLimits
-from eventing.runtime.dispatcher import Services
 from eventing.runtime.intake import prepare
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.policy import Backoff, DeliveryPolicy
 from eventing.runtime.replies import LogReplies
+from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
 from eventing.runtime.target import parse_target

@@ -8,10 +8,10 @@ from collections import Counter
 from aiohttp import web
 
 from eventing.api.deliveryoptions import DeliveryOptions
-from eventing.runtime.aftermath import NO_SINK, SINK_FAILS, SINK_REFUSES
 from eventing.runtime.config import SubscriptionLimits
 from eventing.runtime.observer import Follows
 from eventing.runtime.policy import Backoff, DeliveryPolicy
+from eventing.runtime.undeliverable import NO_SINK, SINK_FAILS, SINK_REFUSES
 from tests.component.eventing.test_broker import plane, sink
 from tests.component.eventing.test_observer import Observer
 from tests.waiting import until

@@ -1,0 +1,109 @@
+"""Where the events go that a subscriber answers with: into the log, or to a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from eventing.codec import CodecError, Event
+from eventing.engines.event import RenderedEvent
+from eventing.runtime.causes import caused_by, loop_in
+from eventing.runtime.client import Answer
+from eventing.runtime.config import SubscriptionLimits
+from eventing.runtime.delivery import Course, Delivery, Hop
+from eventing.runtime.intake import TooManyPasses, prepare, prepare_unstamped
+from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.observer import Follows
+from eventing.runtime.replies import LogReplies
+from eventing.runtime.spec import Reply, SubscriptionSpec
+from eventing.runtime.telling import Telling
+from hearth.kube.clock import Clock
+
+Failed = Callable[[Delivery, int, Answer], None]
+
+
+class Forwarding:
+    """``finish`` is called with events whose replies are durable, ``failed`` where none can be."""
+
+    def __init__(
+        self,
+        spec: SubscriptionSpec,
+        course: Course,
+        telling: Telling,
+        *,
+        clock: Clock,
+        limits: SubscriptionLimits,
+        counters: EndpointCounters,
+        replies: LogReplies,
+        finish: Callable[[Delivery], None],
+        failed: Failed,
+    ) -> None:
+        self.spec = spec
+        self._course = course
+        self._telling = telling
+        self._clock = clock
+        self._limits = limits
+        self._counters = counters
+        self._replies = replies
+        self._finish = finish
+        self._failed = failed
+
+    def forward(self, item: Delivery, replies: Sequence[Event], answer: Answer) -> None:
+        """The event is settled only when its replies are durable, or have been taken."""
+        arrival_ns = int(self._clock() * 1e9)
+        if self.spec.reply is Reply.OWN_LOG:
+            self._append(item, replies, answer, arrival_ns)
+            return
+        rendered = [
+            prepare_unstamped(
+                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
+            )
+            for reply in replies
+        ]
+        self._telling.replies(item, rendered, answer)
+        self.send(item, rendered)
+
+    def send(self, item: Delivery, replies: Sequence[RenderedEvent]) -> None:
+        """Send one reply after the other to where they go."""
+        item.reply, *item.replies = replies
+        self._course.next_hop(item, Hop.REPLY)
+
+    def _append(
+        self, item: Delivery, replies: Sequence[Event], answer: Answer, arrival_ns: int
+    ) -> None:
+        causes = caused_by(item.event.causes, self.spec.name)
+        try:
+            rendered = [
+                prepare(
+                    reply,
+                    arrival_ns=arrival_ns,
+                    answered=item.event,
+                    headers=answer.fields,
+                    max_head_bytes=self._limits.attribute_bytes,
+                    causes=causes,
+                )
+                for reply in replies
+            ]
+        except TooManyPasses:
+            self._note_loop(item, answer, causes, "reply dropped: events go round in a loop")
+            self._counters.dropped += 1
+            self._telling.attempt(item, answer.status, answer, Follows.DROPPED)
+            self._finish(item)
+            return
+        except CodecError as error:  # its attributes are too large: as a body that is no event
+            self._failed(item, 502, Answer(None, error=str(error)))
+            return
+        if loop_in(causes):
+            self._note_loop(item, answer, causes, "events go round in a loop")
+        self._telling.replies(item, rendered, answer)
+        self._replies.append(rendered, partial(self._finish, item))
+
+    def _note_loop(
+        self, item: Delivery, answer: Answer, causes: tuple[str, ...], text: str
+    ) -> None:
+        counters = self._counters
+        counters.looped += 1
+        way = " -> ".join(loop_in(causes) or causes)
+        self._telling.warn(
+            text, item, answer.status, answer, loop=way, looped_so_far=counters.looped
+        )

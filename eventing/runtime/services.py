@@ -1,0 +1,21 @@
+"""What the subscriptions of a process share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eventing.runtime.accounting import MemoryBudget
+from eventing.runtime.client import DeliveryClient
+from hearth.kube.clock import Clock, wall_clock
+
+
+@dataclass(slots=True)
+class Services:
+    """``clock`` tells seconds since 1970, ``chance`` a number in [0, 1)."""
+
+    client: DeliveryClient
+    budget: MemoryBudget
+    clock: Clock = wall_clock
+    chance: Callable[[], float] = random.random
