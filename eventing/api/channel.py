@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from eventing.api import keys
 from eventing.api.checks import IMMUTABLE, default_delivery, validate_delivery
 from eventing.api.definitions import ADDRESSABLE, AGE, MESSAGING, READY, URL, Look, define
+from eventing.api.deliveryoptions import check_options
 from eventing.api.settings import Settings
 from eventing.api.shapes import ChannelableSpec, ChannelableStatus, ChannelTemplate
 from hearth.knative.admission.kinds import Change, Decoded
@@ -59,6 +60,7 @@ def _validate(change: Change[ChannelSpec, Settings]) -> Errors:
         spec.delivery, change.settings.features, parent=change.new.namespace
     )
     errors = via(errors + via(problems, "delivery"), "spec")
+    errors += check_options(change.new.annotations)
     return errors if old is None else errors + _changes(old.spec, spec)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from eventing.api import keys
 from hearth.knative.fielderrors import Errors, invalid, via
 from hearth.kube.durations import parse_iso8601_duration
 
@@ -174,6 +175,23 @@ def _read(name: str, value: str, read: Callable[[str], object]) -> object:
 def given_options(annotations: Mapping[str, str]) -> dict[str, str]:
     """Return those annotations that ask for something of deliveries."""
     return {name: value for name, value in annotations.items() if name in _KNOWN}
+
+
+def wanted_of(annotations: Mapping[str, str]) -> dict[str, str]:
+    """Return what a Subscription asks of its channel: of deliveries, and where it starts."""
+    found = given_options(annotations)
+    if keys.START_ANNOTATION in annotations:
+        found[keys.START_ANNOTATION] = annotations[keys.START_ANNOTATION]
+    return found
+
+
+def check_start(annotations: Mapping[str, str], kind: str) -> Errors:
+    """Complain about a start that there is not; ``kind`` is what starts."""
+    start = annotations.get(keys.START_ANNOTATION)
+    if start is None or start in keys.STARTS:
+        return []
+    text = f"a new {kind} starts with the events that are {' or '.join(keys.STARTS)}"
+    return [invalid(start, f"metadata.annotations[{keys.START_ANNOTATION}]", text)]
 
 
 def check_options(annotations: Mapping[str, str]) -> Errors:

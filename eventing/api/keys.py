@@ -27,6 +27,9 @@ STARTS = ("earliest", "latest")
 SUBSCRIBER_OPTIONS_ANNOTATION = "eventing.hearth.dev/subscriber-options"
 """Of a channel: what the annotations of its Subscriptions ask for, as JSON, by their uid."""
 
+HANDED_ON_ANNOTATION = "eventing.hearth.dev/handed-on"
+"""Of a channel: which of its annotations are those of what it was made for."""
+
 JOURNEYS_FLAG = "event-journeys"
 """In config-features: whether the broker process keeps what becomes of each event."""
 

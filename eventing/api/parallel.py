@@ -9,6 +9,7 @@ from pydantic import Field
 from eventing.api.channel import check_template
 from eventing.api.checks import default_destination, validate_destination
 from eventing.api.definitions import ADDRESSABLE, AGE, FLOWS, READY, URL, Look, define
+from eventing.api.deliveryoptions import check_options
 from eventing.api.flows import (
     ChannelReady,
     FlowStatus,
@@ -96,6 +97,10 @@ def _default_branch(branch: ParallelBranch, namespace: str) -> ParallelBranch:
 
 
 def _validate(change: Change[ParallelSpec, Settings]) -> Errors:
+    return _check_spec(change) + check_options(change.new.annotations)
+
+
+def _check_spec(change: Change[ParallelSpec, Settings]) -> Errors:
     spec, features = change.new.spec, change.settings.features
     errors: Errors = [] if spec.branches else [missing("branches")]
     for number, branch in enumerate(spec.branches):

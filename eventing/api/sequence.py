@@ -9,6 +9,7 @@ from pydantic import Field
 from eventing.api.channel import check_template
 from eventing.api.checks import default_destination, validate_delivery, validate_destination
 from eventing.api.definitions import ADDRESSABLE, AGE, FLOWS, READY, URL, Look, define
+from eventing.api.deliveryoptions import check_options
 from eventing.api.flows import (
     ChannelReady,
     FlowStatus,
@@ -78,7 +79,7 @@ def _validate(change: Change[SequenceSpec, Settings]) -> Errors:
     errors += check_template(spec.channel_template)
     if spec.reply is not None:
         errors += via(validate_destination(spec.reply, features), "reply")
-    return via(errors, "spec")
+    return via(errors, "spec") + check_options(change.new.annotations)
 
 
 def _check_step(step: SequenceStep, features: Features) -> Errors:

@@ -16,7 +16,7 @@ from eventing.api.checks import (
     validate_reference,
 )
 from eventing.api.definitions import MESSAGING, Look, define
-from eventing.api.deliveryoptions import check_options
+from eventing.api.deliveryoptions import check_options, check_start
 from eventing.api.settings import Features, Settings
 from eventing.api.shapes import Auth
 from hearth.knative.admission.kinds import Change
@@ -86,6 +86,7 @@ def _default(change: Change[SubscriptionSpec, Settings]) -> None:
 def _validate(change: Change[SubscriptionSpec, Settings]) -> Errors:
     errors = via(_check(change.new.spec, change.settings.features), "spec")
     errors += check_options(change.new.annotations)
+    errors += check_start(change.new.annotations, "Subscription")
     return errors if change.old is None else errors + _changes(change.old.spec, change.new.spec)
 
 

@@ -20,7 +20,7 @@ from eventing.api.checks import (
     validate_destination,
 )
 from eventing.api.definitions import AGE, READY, Look, define
-from eventing.api.deliveryoptions import check_options
+from eventing.api.deliveryoptions import check_options, check_start
 from eventing.api.filters import check_names, validate_filters
 from eventing.api.settings import Features, Settings
 from eventing.api.shapes import Auth, SubscriptionsAPIFilter
@@ -36,7 +36,6 @@ from hearth.knative.duck import (
 from hearth.knative.fielderrors import (
     Errors,
     FieldError,
-    invalid,
     missing,
     multiple_one_of,
     via,
@@ -131,11 +130,7 @@ def validate_trigger(
     if injection is not None:
         problems = _check_injection(injection, spec.broker)
         errors += via(problems, f"metadata.annotations[{keys.INJECTION_ANNOTATION}]")
-    start = annotations.get(keys.START_ANNOTATION)
-    if start is not None and start not in keys.STARTS:
-        text = f"a new Trigger starts with the events that are {' or '.join(keys.STARTS)}"
-        errors.append(invalid(start, f"metadata.annotations[{keys.START_ANNOTATION}]", text))
-    return errors
+    return errors + check_start(annotations, "Trigger")
 
 
 def trigger_changes(old: TriggerSpec, new: TriggerSpec) -> Errors:

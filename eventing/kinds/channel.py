@@ -9,8 +9,9 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.api.channelviews import CHANNEL_SOURCE
+from eventing.api.deliveryoptions import given_options
 from eventing.api.views import spec_of, status_of
-from eventing.kinds.children import made_channel
+from eventing.kinds.children import handed_on, made_channel
 from eventing.kinds.policies import (
     ensured_policies,
     inherited,
@@ -90,11 +91,13 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         _decide(observed, status, conditions, settings)
 
     updates = status_updates(CHANNELS, channel, CONDITIONS, decide, now=now)
-    made = (
-        (Create(backing_reference(channel).resource, make_backing(channel)),)
-        if observed.backing is None
-        else _hand_on(observed, settings)
-    )
+    resource, backing = backing_reference(channel).resource, observed.backing
+    made: tuple[Action, ...] = ()
+    if backing is None:
+        made = (Create(resource, make_backing(channel)),)
+    elif not isinstance(backing, Unresolved):
+        made = handed_on(resource, backing, given_options(meta.annotations(channel)))
+        made += _hand_on(observed, backing, settings)
     return Plan(made, then=updates, requeue_after=observed.look_again)
 
 
@@ -109,10 +112,9 @@ def _policy_labels(channel: Object) -> dict[str, str]:
     return {f"messaging.knative.dev/channel-{part}": value for part, value in parts.items()}
 
 
-def _hand_on(observed: Observed, settings: ControlSettings) -> tuple[Action, ...]:
+def _hand_on(observed: Observed, backing: Object, settings: ControlSettings) -> tuple[Action, ...]:
     """Who may send to the Channel may send to what does its work: events are sent there."""
-    backing = observed.backing
-    if not settings.authenticates or backing is None or isinstance(backing, Unresolved):
+    if not settings.authenticates:
         return ()
     to = {"apiVersion": backing["apiVersion"], "kind": backing["kind"], "name": name(backing)}
     labels = _policy_labels(observed.channel)

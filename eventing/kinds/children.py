@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventing.api import keys
-from hearth.knative.resources import INMEMORYCHANNELS
+from eventing.api.deliveryoptions import given_options
+from hearth.knative.resources import CHANNELS, INMEMORYCHANNELS
 from hearth.kube import meta
 from hearth.kube.meta import Object, finalizers, name, namespace, owner_reference
 from hearth.kube.plan import Action, Create, Patch, Update
 from hearth.kube.resources import Resource
 
-_OURS = (INMEMORYCHANNELS.api_version, INMEMORYCHANNELS.kind)
+_OURS = {(each.api_version, each.kind) for each in (INMEMORYCHANNELS, CHANNELS)}
 _HEAD = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
@@ -53,14 +54,44 @@ def made_channel(
     In a cluster the API server does not ask about what we write ourselves.
     """
     metadata = head(owner, title)
-    if (template.get("apiVersion"), template.get("kind")) == _OURS:
-        metadata["annotations"] = {keys.SUBSCRIBABLE_ANNOTATION: "v1"}
+    if (template.get("apiVersion"), template.get("kind")) in _OURS:
+        wanted = given_options(meta.annotations(owner))
+        metadata["annotations"] = {keys.SUBSCRIBABLE_ANNOTATION: "v1", **_marked(wanted)}
     return {
         "apiVersion": template.get("apiVersion"),
         "kind": template.get("kind"),
         "metadata": metadata,
         "spec": {**spec, **with_delivery(spec, namespace(owner))},
     }
+
+
+def _marked(wanted: Mapping[str, str]) -> dict[str, str]:
+    """The annotations with a list of their names, by which they are known when they are to go."""
+    if not wanted:
+        return {}
+    return {**wanted, keys.HANDED_ON_ANNOTATION: ",".join(sorted(wanted))}
+
+
+def handed_on(
+    resource: Resource, existing: Object, wanted: Mapping[str, str]
+) -> tuple[Action, ...]:
+    """Return what gives a channel, made earlier, the annotations of what it was made for.
+
+    Those that it was given by somebody else stay, unless they are among the wanted.
+    """
+    kind = existing.get("apiVersion"), existing.get("kind")
+    if kind not in _OURS or meta.is_deleting(existing):
+        return ()
+    known = meta.annotations(existing)
+    before = known.get(keys.HANDED_ON_ANNOTATION)
+    ours = {*before.split(","), keys.HANDED_ON_ANNOTATION} if before else set()
+    marked = _marked(wanted)
+    changes: dict[str, str | None] = dict.fromkeys(ours - marked.keys())
+    changes |= {title: value for title, value in marked.items() if known.get(title) != value}
+    if not changes:
+        return ()
+    patch = {"metadata": {"annotations": changes}}
+    return (Patch(resource, name(existing), namespace(existing), patch),)
 
 
 def with_delivery(part: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.api.channelviews import SUBSCRIPTION_SOURCE
+from eventing.api.deliveryoptions import given_options
 from eventing.api.views import spec_of, status_of
-from eventing.kinds.children import head, made_channel
+from eventing.kinds.children import handed_on, head, made_channel
 from eventing.kinds.references import Lookup
 from hearth.knative.destinations import Reference, Unresolved
 from hearth.knative.resources import SUBSCRIPTIONS
@@ -134,6 +135,10 @@ def _ensured_parts(
         for each in channels
         if parts.channels.get(name(each)) is None
     ]
+    for each in channels:
+        resource = channel_reference(flow, name(each)).resource
+        options = given_options(meta.annotations(each))
+        actions += handed_on(resource, parts.channel(name(each)), options)
     for desired in subscriptions:
         actions += _ensured_subscription(desired, parts.subscriptions.get(name(desired)))
     wanted = {name(each) for each in channels}

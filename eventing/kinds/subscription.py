@@ -13,7 +13,7 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.api.channelviews import SUBSCRIPTION_SOURCE, with_subscriber_options
-from eventing.api.deliveryoptions import given_options
+from eventing.api.deliveryoptions import wanted_of
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.children import with_finalizer, without_finalizer
 from eventing.kinds.identity import account_of, accounts_watch, ensured_account, mark_identity
@@ -241,7 +241,7 @@ def _join(
     subscribers = [wanted if _is_of(each, subscription) else each for each in known]
     if wanted not in subscribers:
         subscribers.append(wanted)
-    options = given_options(meta.annotations(subscription))
+    options = wanted_of(meta.annotations(subscription))
     return _with_subscribers(channel, subscription, subscribers, options)
 
 

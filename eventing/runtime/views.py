@@ -42,7 +42,7 @@ def subscription_spec(trigger: Object, broker: Object, gateway: Address | None) 
         target=_target(status, "subscriber", gateway, who),
         dead_letter=_target(status, "deadLetterSink", gateway, who)
         or _target(status_of(broker), "deadLetterSink", gateway, who),
-        start=Start(meta.annotations(trigger).get(keys.START_ANNOTATION, Start.LATEST.value)),
+        start=_start_of(meta.annotations(trigger)),
         wants={field: spec[field] for field in ("filter", "filters") if field in spec},
         options=options,
     )
@@ -53,7 +53,7 @@ def channel_subscription(
 ) -> SubscriptionSpec:
     """Return what a subscriber of a channel asks for; replies that go nowhere are dropped.
 
-    Raises ValueError for a delivery that cannot be served.
+    Raises ValueError for a delivery or a start that cannot be served.
     """
     delivery = subscriber.get("delivery") or spec_of(channel).get("delivery") or {}
     sink = delivery.get("deadLetterSink") or {}
@@ -73,9 +73,14 @@ def channel_subscription(
         target=target,
         dead_letter=dead_letter or _target(status_of(channel), "deadLetterSink", gateway, who),
         reply=reply,
+        start=_start_of(own),
         options=options,
         kind="subscription",
     )
+
+
+def _start_of(annotations: Mapping[str, str]) -> Start:
+    return Start(annotations.get(keys.START_ANNOTATION, Start.LATEST.value))
 
 
 _Account = tuple[str, str]

@@ -146,8 +146,8 @@ class Cluster:
         }
         return await self.client.create(TRIGGERS, obj)
 
-    async def create(self, resource, name, **spec):
-        metadata = {"name": name, "namespace": "default"}
+    async def create(self, resource, name, *, annotations=None, **spec):
+        metadata = {"name": name, "namespace": "default", "annotations": annotations or {}}
         obj = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
         return await self.client.create(resource, {**obj, "spec": spec})
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from eventing.api import keys
+from eventing.api.deliveryoptions import BATCH_SIZE, BATCH_WAIT, given_options
 from hearth.knative.resources import CHANNELS, INMEMORYCHANNELS, SUBSCRIPTIONS
 from hearth.kube.errors import NotFound
 from hearth.kube.resources import ENDPOINTSLICES, SERVICES
@@ -125,6 +127,43 @@ async def test_a_channel_keeps_events_while_nobody_runs(tmp_path):
             await found.client.patch(SUBSCRIPTIONS, "s", "default", change)
             async with running(lambda ready: broker.run(config, ready)):
                 assert (await next_of(got))["ce-id"] == "1"
+
+
+async def test_a_subscription_may_start_with_what_its_channel_has_kept(tmp_path):
+    start = {keys.START_ANNOTATION: "earliest"}
+    async with cluster(tmp_path) as found, sink() as (first, first_got), sink() as (late, late_got):
+        await found.create(CHANNELS, "c")
+        await found.create(SUBSCRIPTIONS, "first", channel=C, subscriber=first)
+        await found.until_ready(SUBSCRIPTIONS, "first")
+        channel = await found.until_ready(CHANNELS, "c")
+        assert await found.send_to(channel) == 202
+        await next_of(first_got)
+        await found.create(SUBSCRIPTIONS, "late", annotations=start, channel=C, subscriber=late)
+        assert (await next_of(late_got))["ce-id"] == "1"
+
+
+async def test_what_a_channel_asks_of_deliveries_reaches_the_one_that_does_its_work(tmp_path):
+    batches = {BATCH_SIZE: "2", BATCH_WAIT: "PT0.05S"}
+    async with cluster(tmp_path) as found, sink() as (subscriber, got):
+        await found.create(CHANNELS, "c", annotations=batches)
+        await found.create(SUBSCRIPTIONS, "s", channel=C, subscriber=subscriber)
+        await found.until_ready(SUBSCRIPTIONS, "s")
+        channel = await found.until_ready(CHANNELS, "c")
+        assert await found.send_to(channel) == 202
+        assert (await next_of(got))["content-type"] == "application/cloudevents-batch+json"
+        change = {"metadata": {"annotations": dict.fromkeys(batches)}}
+        await found.client.patch(CHANNELS, "c", "default", change)
+        await found.until(
+            INMEMORYCHANNELS, "c", lambda obj: not given_options(obj["metadata"]["annotations"])
+        )
+
+        async def next_is_alone():
+            assert await found.send_to(channel) == 202
+            return (await next_of(got))["content-type"] != "application/cloudevents-batch+json"
+
+        async with asyncio.timeout(10):
+            while not await next_is_alone():
+                pass
 
 
 async def test_a_deleted_channel_goes_with_its_log(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from eventing.api import keys
 from eventing.api.channelviews import subscriber_options, with_subscriber_options
 from eventing.api.deliveryoptions import (
     BACKOFF_JITTER,
@@ -21,7 +22,9 @@ from eventing.api.deliveryoptions import (
     WEBHOOK_RATE,
     DeliveryOptions,
     check_options,
+    check_start,
     given_options,
+    wanted_of,
 )
 from hearth.knative.fielderrors import text
 
@@ -72,6 +75,15 @@ def test_bad_words_about_web_hooks_are_refused(name, value):
 
 def test_only_what_is_known_goes_on():
     assert given_options({BACKOFF_JITTER: "full", "kubectl": "x"}) == {BACKOFF_JITTER: "full"}
+
+
+def test_a_subscription_also_asks_where_it_starts():
+    start = {keys.START_ANNOTATION: "earliest"}
+    given = {BACKOFF_JITTER: "full", "kubectl": "x"} | start
+    assert wanted_of(given) == {BACKOFF_JITTER: "full"} | start
+    assert given_options(given) == {BACKOFF_JITTER: "full"}
+    assert check_start(start, "Subscription") == check_start({}, "Subscription") == []
+    assert check_start({keys.START_ANNOTATION: "x"}, "Subscription")
 
 
 def test_a_channel_has_what_its_subscriptions_ask_for():

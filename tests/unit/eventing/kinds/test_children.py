@@ -8,19 +8,28 @@ from typing import Any
 
 import pytest
 
+from eventing.api import keys
 from eventing.api.admission import ADMISSION
+from eventing.api.deliveryoptions import ORDER, UNDELIVERABLE, given_options
 from eventing.api.settings import Settings
 from eventing.kinds import channel as channels
 from eventing.kinds import containersource as containersources
 from eventing.kinds import parallel as parallels
 from eventing.kinds import sequence as sequences
+from eventing.kinds.children import handed_on
 from eventing.kinds.flowparts import ObservedFlow, Parts
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.admission import decisions
-from hearth.knative.resources import CHANNELS, CONTAINERSOURCES, PARALLELS, SEQUENCES
+from hearth.knative.resources import (
+    CHANNELS,
+    CONTAINERSOURCES,
+    INMEMORYCHANNELS,
+    PARALLELS,
+    SEQUENCES,
+)
 from hearth.kube.admission import AdmissionRequest
 from hearth.kube.meta import Object, name, namespace
-from hearth.kube.plan import Create
+from hearth.kube.plan import Create, Patch
 
 KINDS = ADMISSION.by_kind()
 SETTINGS = Settings()
@@ -126,6 +135,57 @@ def without_user(obj):
     annotations = metadata.pop("annotations", {})
     kept = {k: v for k, v in annotations.items() if not k.endswith(("/creator", "/lastModifier"))}
     return {**obj, "metadata": metadata | ({"annotations": kept} if kept else {})}
+
+
+ASKED: Object = {ORDER: "ordered", UNDELIVERABLE: "hold"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "reconcile", "spec"),
+    [
+        (CHANNELS, channel, {"channelTemplate": TEMPLATE}),
+        (SEQUENCES, sequence, {"channelTemplate": TEMPLATE, "steps": [SERVICE, SERVICE]}),
+        (PARALLELS, parallel, {"channelTemplate": TEMPLATE, "branches": [{"subscriber": SERVICE}]}),
+    ],
+)
+def test_what_is_asked_of_deliveries_reaches_the_channels(resource, reconcile, spec):
+    obj = admitted(resource, spec)
+    obj["metadata"]["annotations"] = {**obj["metadata"].get("annotations", {}), **ASKED}
+    made = [each.obj for each in reconcile(obj).actions if isinstance(each, Create)]
+    channels_made = [each for each in made if each["kind"] == "InMemoryChannel"]
+    assert channels_made
+    for each in channels_made:
+        assert given_options(each["metadata"]["annotations"]) == ASKED
+
+
+def made_channel_with(annotations):
+    metadata = {"name": "c", "namespace": "ns", "annotations": annotations}
+    return {**TEMPLATE, "metadata": metadata}
+
+
+def handed(known, wanted):
+    """The changes of a channel's annotations."""
+    actions = handed_on(INMEMORYCHANNELS, made_channel_with(known), wanted)
+    return [each.patch["metadata"]["annotations"] for each in actions if isinstance(each, Patch)]
+
+
+def test_a_channel_follows_what_is_asked_later():
+    mark = keys.HANDED_ON_ANNOTATION
+    assert handed({}, {}) == []
+    assert handed({}, {ORDER: "ordered"}) == [{ORDER: "ordered", mark: ORDER}]
+    known = {ORDER: "ordered", mark: ORDER, UNDELIVERABLE: "hold"}
+    assert handed(known, {ORDER: "ordered"}) == []
+    assert handed(known, {ORDER: "unordered"}) == [{ORDER: "unordered"}]
+    # What somebody else has set stays.
+    assert handed(known, {}) == [{ORDER: None, mark: None}]
+
+
+def test_channels_of_other_kinds_are_left_alone():
+    foreign = {**made_channel_with({}), "kind": "KafkaChannel"}
+    assert handed_on(INMEMORYCHANNELS, foreign, {ORDER: "ordered"}) == ()
+    going = made_channel_with({})
+    going["metadata"]["deletionTimestamp"] = "now"
+    assert handed_on(INMEMORYCHANNELS, going, {ORDER: "ordered"}) == ()
 
 
 @pytest.mark.parametrize(("resource", "reconcile", "spec"), CASES)

@@ -97,3 +97,13 @@ def test_a_channel_tells_what_its_subscriptions_ask_for():
     channel = {"metadata": {"name": "c", "namespace": "ns", "annotations": marks}}
     specs = [views.channel_subscription(channel, {"uid": uid}, None) for uid in ("u1", "u2")]
     assert [each.policy.full_jitter for each in specs] == [True, False]
+
+
+def test_a_channel_tells_where_its_subscriptions_start():
+    options = {"u1": {keys.START_ANNOTATION: "earliest"}, "u2": {keys.START_ANNOTATION: "no"}}
+    marks = {keys.SUBSCRIBER_OPTIONS_ANNOTATION: json.dumps(options)}
+    channel = {"metadata": {"name": "c", "namespace": "ns", "annotations": marks}}
+    assert views.channel_subscription(channel, {"uid": "u1"}, None).start is Start.EARLIEST
+    assert views.channel_subscription(channel, {"uid": "u3"}, None).start is Start.LATEST
+    with pytest.raises(ValueError):
+        views.channel_subscription(channel, {"uid": "u2"}, None)
