@@ -65,6 +65,8 @@ class Access:
     server_name: str | None = None
     """What the server's certificate is for, where that is not the server's address."""
     proxy: str | None = None
+    socket: Path | None = None
+    """Where the server listens without TLS, for processes of its own machine."""
     authorization: Authorization | None = None
 
     def ssl_context(self) -> ssl.SSLContext | bool:

@@ -59,8 +59,9 @@ class KubeClient:
         watch_silence_seconds: float = WATCH_SILENCE_SECONDS,
     ) -> None:
         self._access = access
-        self._server = access.server
-        self._ssl = access.ssl_context()
+        # By its socket nothing is encrypted, which saves both sides some 50 KB a connection.
+        self._server = access.server if access.socket is None else "http://localhost"
+        self._ssl = access.ssl_context() if access.socket is None else True
         self._watch_silence_seconds = watch_silence_seconds
         self._user_agent = user_agent
         headers = {"Accept": "application/json", "User-Agent": user_agent}
@@ -71,7 +72,7 @@ class KubeClient:
         self._session = aiohttp.ClientSession(
             headers=headers,
             proxy=access.proxy,
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            connector=_connector(access),
             timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -343,6 +344,12 @@ class KubeClient:
         if certificate is not None and certificate != self._access.client_certificate:
             self._access = replace(self._access, client_certificate=certificate)
             self._ssl = self._access.ssl_context()
+
+
+def _connector(access: Access) -> aiohttp.BaseConnector:
+    if access.socket is not None:
+        return aiohttp.UnixConnector(str(access.socket), limit=0, keepalive_timeout=60)
+    return aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
 
 
 def wait_asked_for(status: int, retry_after: str | None) -> float | None:

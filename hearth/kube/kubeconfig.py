@@ -19,6 +19,8 @@ import yaml
 from hearth.kube.access import Access, TokenFile
 from hearth.kube.meta import Object
 
+SOCKET_EXTENSION = "hearth.dev/socket"
+"""A cluster's extension: the path of a socket, and which server it is another way to."""
 _PLUGINS = ("exec", "auth-provider", "username")
 
 
@@ -58,8 +60,18 @@ def _access(
         verify=not cluster.get("insecure-skip-tls-verify", False),
         server_name=cluster.get("tls-server-name"),
         proxy=cluster.get("proxy-url") or environment_proxy(server),
+        socket=_socket(cluster, server),
         authorization=TokenFile(folder / user["tokenFile"]) if "tokenFile" in user else None,
     )
+
+
+def _socket(cluster: Mapping[str, Any], server: str) -> Path | None:
+    """Return the socket of this server, if it is ours to use here; a changed address is not its."""
+    for entry in cluster.get("extensions") or ():
+        if entry.get("name") == SOCKET_EXTENSION and entry["extension"]["server"] == server:
+            path = Path(entry["extension"]["path"])
+            return path if os.access(path, os.R_OK | os.W_OK) else None
+    return None
 
 
 def _by_official_client(path: Path) -> Access:

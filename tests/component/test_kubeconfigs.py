@@ -12,6 +12,7 @@ import stat
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -470,3 +471,64 @@ def test_the_proxy_of_the_environment(
     monkeypatch.delenv("HTTPS_PROXY", raising=False)
     access: Access = access_of(kubeconfig(tmp_path, {"token": "x"}, {"server": server_url}))
     assert access.proxy == found
+
+
+# -- the socket of this machine --------------------------------------------------------------------
+
+
+async def test_on_its_own_machine_the_server_is_reached_by_its_socket(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    socket = access_of(server.kubeconfig).socket
+    assert socket is not None
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    content = yaml.safe_load(server.kubeconfig.read_text())
+    # Nothing is asked for over TLS: this authority has signed no certificate.
+    content["clusters"][0]["cluster"]["certificate-authority-data"] = _pem_of_another_authority()
+    path = tmp_path / "other-authority"
+    path.write_text(yaml.safe_dump(content))
+    await can_read(path)
+
+
+async def test_the_socket_asks_for_the_token_too(server: RunningServer) -> None:
+    access = access_of(server.kubeconfig)
+    async with KubeClient(replace(access, token="of somebody else")) as client:
+        with pytest.raises(Unauthorized):
+            await client.get(NAMESPACES, "default")
+
+
+async def test_another_address_in_the_file_is_gone_to(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "through-a-tunnel"
+    port = server.url.rsplit(":", 1)[1]
+    path.write_text(server.kubeconfig.read_text().replace("127.0.0.1", "localhost", 1))
+    access = access_of(path)
+    assert (access.server, access.socket) == (f"https://localhost:{port}", None)
+    await can_read(path)
+
+
+async def test_a_file_on_another_machine_goes_without_the_socket(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    content = yaml.safe_load(server.kubeconfig.read_text())
+    extension = content["clusters"][0]["cluster"]["extensions"][0]["extension"]
+    extension["path"] = str(tmp_path / "not-here.sock")
+    path = tmp_path / "copied"
+    path.write_text(yaml.safe_dump(content))
+    assert access_of(path).socket is None
+    await can_read(path)
+
+
+async def test_a_path_too_long_for_a_socket_has_none(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    async with running_apiserver(folder) as running:
+        assert access_of(running.kubeconfig).socket is None
+        await can_read(running.kubeconfig)
+
+
+def _pem_of_another_authority() -> str:
+    files = renewed({}, ["localhost"], NOW)
+    assert files is not None
+    return base64.b64encode(files[AUTHORITIES]).decode()

@@ -13,6 +13,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from cryptography import x509
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hearth.kube.clock import wall_clock
+from hearth.kube.kubeconfig import SOCKET_EXTENSION
 
 COMPONENTS = ("controllers", "node", "control", "activator", "broker")
 """The processes beside the API server; each has a token of its own."""
@@ -28,6 +30,8 @@ COMPONENTS = ("controllers", "node", "control", "activator", "broker")
 _AUTHORITY_DAYS = 3650
 _SERVER_DAYS = 365
 _RENEW_DAYS = 30
+_LONGEST_SOCKET_PATH = 107
+"""sockaddr_un of Linux has 108 bytes, with a zero at the end (unix(7))."""
 _NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 _ADDRESSES = ("127.0.0.1", "::1")
 
@@ -41,6 +45,7 @@ class Credentials:
     server_key_path: Path
     signing_key_path: Path
     kubeconfig_path: Path
+    socket_path: Path | None
     admin_token: str
     component_tokens: dict[str, str]
 
@@ -56,13 +61,17 @@ def ensure_credentials(data_dir: Path, host: str, port: int) -> Credentials:
     tokens = {name: _ensure_token(pki / f"{name}.token") for name in ("admin", *COMPONENTS)}
     admin = tokens.pop("admin")
     kubeconfig = data_dir / "kubeconfig"
-    _write_kubeconfig(kubeconfig, pki / "ca.crt", token=admin, server=server_url(host, port))
+    socket = _ensure_socket_folder(data_dir)
+    _write_kubeconfig(
+        kubeconfig, pki / "ca.crt", token=admin, server=server_url(host, port), socket=socket
+    )
     return Credentials(
         ca_cert_path=pki / "ca.crt",
         server_cert_path=pki / "server.crt",
         server_key_path=pki / "server.key",
         signing_key_path=pki / "sa.key",
         kubeconfig_path=kubeconfig,
+        socket_path=socket,
         admin_token=admin,
         component_tokens=tokens,
     )
@@ -79,7 +88,13 @@ def component_kubeconfig(credentials: Credentials, component: str, path: Path) -
     current = yaml.safe_load(credentials.kubeconfig_path.read_text())
     server = current["clusters"][0]["cluster"]["server"]
     token = credentials.component_tokens[component]
-    _write_kubeconfig(path, credentials.ca_cert_path, token=token, server=server)
+    _write_kubeconfig(
+        path,
+        credentials.ca_cert_path,
+        token=token,
+        server=server,
+        socket=credentials.socket_path,
+    )
     return path
 
 
@@ -92,6 +107,15 @@ def write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def _ensure_socket_folder(data_dir: Path) -> Path | None:
+    """Makes the socket's folder, its owner's alone; None where its path would be too long."""
+    path = (data_dir / "run" / "api.sock").absolute()
+    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
+        return None
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    return path
 
 
 def _ensure_token(path: Path) -> str:
@@ -219,17 +243,18 @@ def _is_good(path: Path, alternatives: list[x509.GeneralName], now: datetime.dat
     return list(names) == alternatives and ends - now > datetime.timedelta(days=_RENEW_DAYS)
 
 
-def _write_kubeconfig(path: Path, ca: Path, *, token: str, server: str) -> None:
+def _write_kubeconfig(
+    path: Path, ca: Path, *, token: str, server: str, socket: Path | None
+) -> None:
     authority = base64.b64encode(ca.read_bytes()).decode()
+    cluster: dict[str, Any] = {"server": server, "certificate-authority-data": authority}
+    if socket is not None:
+        extension = {"path": str(socket), "server": server}
+        cluster["extensions"] = [{"name": SOCKET_EXTENSION, "extension": extension}]
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [
-            {
-                "name": "hearth",
-                "cluster": {"server": server, "certificate-authority-data": authority},
-            }
-        ],
+        "clusters": [{"name": "hearth", "cluster": cluster}],
         "users": [{"name": "hearth", "user": {"token": token}}],
         "contexts": [{"name": "hearth", "context": {"cluster": "hearth", "user": "hearth"}}],
         "current-context": "hearth",

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -172,9 +173,34 @@ def _tls(credentials: Credentials) -> ssl.SSLContext:
 async def _http(
     api: Api, config: ApiServerConfig, credentials: Credentials, *, listener: socket.socket
 ) -> AsyncIterator[None]:
+    """Answers over TLS on the listener, and without it on the socket of this machine's owner."""
     hosts = frozenset({*_HOSTS, *_HOSTS_LONG, config.host, *config.allowed_hosts})
-    settings = uvicorn.Config(
-        App(api, hosts),
+    app = App(api, hosts)
+    ways: list[tuple[uvicorn.Config, list[socket.socket] | None]] = [
+        (_settings(app, ssl_context_factory=lambda *_: _tls(credentials)), [listener])
+    ]
+    if credentials.socket_path is not None:
+        ways.append((_settings(app, uds=str(credentials.socket_path)), None))
+    servers = [_Server(settings) for settings, _ in ways]
+    tasks = [
+        asyncio.create_task(server.serve(sockets=sockets), name="apiserver-http")
+        for server, (_, sockets) in zip(servers, ways, strict=True)
+    ]
+    try:
+        for server, task in zip(servers, tasks, strict=True):
+            await _started(server, task)
+        yield
+    finally:
+        api.stopping = True
+        api.watchers.close_all()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+
+
+def _settings(app: App, **where: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         http=Connection,
         ws="none",
         lifespan="off",
@@ -185,18 +211,8 @@ async def _http(
         date_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
-        ssl_context_factory=lambda *_: _tls(credentials),
+        **where,
     )
-    server = _Server(settings)
-    task = asyncio.create_task(server.serve(sockets=[listener]), name="apiserver-http")
-    try:
-        await _started(server, task)
-        yield
-    finally:
-        api.stopping = True
-        api.watchers.close_all()
-        server.should_exit = True
-        await task
 
 
 async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> None:
