@@ -52,6 +52,9 @@ _TOO_SLOW = answer(408, "the request does not become whole", closes=True)
 class Intake(Protocol):
     """What the ingress needs of an addressable."""
 
+    place: Place
+    """Where it is, by its whole name."""
+
     @property
     def counters(self) -> EndpointCounters:
         """Where answers are counted."""
@@ -179,7 +182,7 @@ class Ingress:
         if intake is None:
             request.answer(answer(404, f"there is no {place}"))
             return
-        self._guard_against(place, headers, events)
+        self._guard_against(intake.place, headers, events)
         arrival_ns = int(self._clock() * 1e9)
         limit = self.limits.attribute_bytes
         render = prepare if place.kind == BROKER else prepare_unstamped

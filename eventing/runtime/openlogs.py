@@ -18,7 +18,7 @@ from eventing.engines.seam import Engine
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.journeys.keeper import Journeys, LogJourneys
 from eventing.runtime.metrics import BrokerMetrics
-from eventing.runtime.places import Place
+from eventing.runtime.places import Place, place_by_host
 from eventing.runtime.quota import Quota
 from eventing.runtime.services import Services
 from hearth.kube.guards import caught
@@ -61,10 +61,14 @@ class OpenLogs:
         self._quotas: dict[str, Quota] = {}
         self._checkpoint_seconds = checkpoint_seconds
         self._open: dict[Place, _Open] = {}
+        self._by_host: dict[Place, Place] = {}
+        """Places that hosts name otherwise, by what hosts say."""
 
     def find(self, place: Place) -> Addressable | None:
-        """Return what is open there."""
+        """Return what is open there; its own ``place`` may have a longer name."""
         opened = self._open.get(place)
+        if opened is None and place in self._by_host:
+            opened = self._open.get(self._by_host[place])
         return opened.addressable if opened is not None else None
 
     def journeys(self, place: Place) -> LogJourneys | None:
@@ -142,6 +146,8 @@ class OpenLogs:
         await prepare(addressable)
         addressable.quota = self._quota_of(place)
         self._open[place] = _Open(log_key, engine, addressable, journeys)
+        if (by_host := place_by_host(place)) != place:
+            self._by_host[by_host] = place
         log.info("event log opened", extra={"of": str(place)})
         return addressable
 
@@ -151,6 +157,7 @@ class OpenLogs:
         if opened is None or opened.log_key == wanted_log:
             return
         del self._open[place]
+        self._by_host.pop(place_by_host(place), None)
         opened.addressable.close()
         self._metrics.forget(place)
         if self.dispatches:

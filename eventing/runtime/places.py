@@ -19,11 +19,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from eventing.api.channelviews import SERVICE_SUFFIX, service_name
+
 BROKER, CHANNEL = "broker", "channel"
 REQUEST_REPLY, JOB_SINK = "requestreply", "jobsink"
 EVENT_TRANSFORM = "eventtransform"
 
-_SUFFIX = b"-kn-channel"
+_SUFFIX = SERVICE_SUFFIX.encode()
 _KINDS = {
     b"channels": CHANNEL,
     b"requestreplies": REQUEST_REPLY,
@@ -50,6 +52,18 @@ class BadPath(ValueError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def place_by_host(place: Place) -> Place:
+    """Return what a request that names a place by its host is taken to be for.
+
+    That is the place itself, but for channels whose Service has a shortened name: a name of a host
+    has 63 characters, the name of a channel may have 253.
+    """
+    if place.kind != CHANNEL:
+        return place
+    service = service_name((place.namespace, place.name))
+    return place._replace(name=service.removesuffix(SERVICE_SUFFIX))
 
 
 @lru_cache(maxsize=1024)

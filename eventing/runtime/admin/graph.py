@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from eventing.runtime.journeys.flows import Flows
-from eventing.runtime.places import BROKER, BadPath, Place, place_of
+from eventing.runtime.places import BROKER, BadPath, Place, place_by_host, place_of
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.target import Target
 
@@ -21,7 +21,7 @@ _OTHERS = "others"
 
 def own_places(places: Iterable[Place], address: str) -> PlaceOf:
     """Return what tells which of these places a URL leads to; ``address`` is our listener's."""
-    there = set(places)
+    there = {place_by_host(place): place for place in places}
 
     def find(url: str) -> Place | None:
         try:
@@ -30,7 +30,7 @@ def own_places(places: Iterable[Place], address: str) -> PlaceOf:
         except (BadPath, ValueError):
             return None
         here = (parts.hostname or "").startswith(_INGRESS_HOST) or parts.netloc == address
-        return found if found in there and (here or found.kind != BROKER) else None
+        return there.get(found) if here or found.kind != BROKER else None
 
     return find
 

@@ -1,11 +1,15 @@
-"""Rules of Event. Pure; used by the catalog of kinds."""
+"""Rules of Event. Pure; used by the catalog of kinds.
+
+Names of core/v1 are as free as a path allows: clients put kinds and words of their own into them,
+capitals included. Only events.k8s.io/v1, which is not served, asks for DNS names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from hearth.cluster.kinds.base import Rules, text_at
-from hearth.cluster.model.checks import each
+from hearth.cluster.model.checks import each, path_segment_problems
 from hearth.cluster.model.fielderrors import FieldError, invalid, required
 from hearth.cluster.model.kind import Object
 from hearth.kube.names import qualified_name_problems
@@ -56,6 +60,7 @@ _REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion
 
 EVENT = Rules(
     validate=_errors,
+    name=path_segment_problems,
     fields={
         **{f"involvedObject.{key}": text_at("involvedObject", key) for key in _REFERENCE},
         "reason": text_at("reason"),

@@ -66,6 +66,26 @@ async def test_a_channel_is_made_of_its_template_and_found_by_a_service(tmp_path
         )
 
 
+async def test_a_channel_with_the_longest_name_is_reached_by_its_host(tmp_path):
+    title = "c" * 63
+    async with cluster(tmp_path) as found, sink() as (subscriber, got):
+        await found.create(CHANNELS, title)
+        channel = await found.until_ready(CHANNELS, title)
+        host = channel["status"]["address"]["url"].removeprefix("http://").partition(".")[0]
+        assert len(host) == 63
+        assert await found.client.get(SERVICES, host, "default")
+        of = C | {"name": title}
+        await found.create(SUBSCRIPTIONS, "s", channel=of, subscriber=subscriber)
+        await found.until_ready(SUBSCRIPTIONS, "s")
+        assert await found.send_to(channel) == 202
+        assert (await next_of(got))["ce-id"] == "1"
+        await found.client.delete(CHANNELS, title, "default")
+        await until_gone(found, INMEMORYCHANNELS, title)
+        async with asyncio.timeout(10):
+            while await found.send_to(channel) != 404:
+                await asyncio.sleep(0.01)
+
+
 async def test_what_cannot_be_delivered_goes_to_the_dead_letter_sink(tmp_path):
     async with cluster(tmp_path) as found, sink() as (dead, dead_got):
         nobody = {"uri": "http://127.0.0.1:1/"}

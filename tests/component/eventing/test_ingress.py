@@ -21,6 +21,7 @@ class Broker:
     """Takes events in when told to."""
 
     def __init__(self):
+        self.place = PLACE
         self.counters = EndpointCounters()
         self.waiting = []
         self.automatic = True

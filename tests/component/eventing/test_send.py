@@ -10,6 +10,7 @@ from eventing.engines.seam import Refused
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.metrics import EndpointCounters
+from eventing.runtime.places import BROKER, Place
 from eventing.send import SendError, make_event, send
 
 BASE = {"id": "1", "source": "/s", "type": "t"}
@@ -17,6 +18,7 @@ BASE = {"id": "1", "source": "/s", "type": "t"}
 
 class Broker:
     def __init__(self):
+        self.place = Place(BROKER, "ns", "default")
         self.counters = EndpointCounters()
         self.got = []
         self.refusal: Refused | None = None

@@ -2,7 +2,16 @@
 
 import pytest
 
-from eventing.runtime.places import BROKER, CHANNEL, REQUEST_REPLY, BadPath, Place, place_of
+from eventing.api.channelviews import service_name
+from eventing.runtime.places import (
+    BROKER,
+    CHANNEL,
+    REQUEST_REPLY,
+    BadPath,
+    Place,
+    place_by_host,
+    place_of,
+)
 
 CHANNEL_HOST = b"c-kn-channel.ns.svc.cluster.local"
 
@@ -43,3 +52,24 @@ def test_what_names_no_place(target: bytes, status: int) -> None:
     with pytest.raises(BadPath) as caught:
         place_of(b"broker", target)
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("place", "by_host"),
+    [
+        (Place(CHANNEL, "ns", "c"), "c"),
+        (Place(CHANNEL, "ns", "c" * 52), "c" * 52),
+        (Place(CHANNEL, "ns", "c" * 53), "c" * 20 + "be19e3d2ee383df59ee8c5236eb26246"),
+        (Place(BROKER, "ns", "b" * 253), "b" * 253),
+    ],
+)
+def test_hosts_name_channels_by_their_services(place: Place, by_host: str) -> None:
+    assert place_by_host(place) == place._replace(name=by_host)
+
+
+@pytest.mark.parametrize("title", ["c", "c" * 63, "flow-kn-sequence-0" * 13])
+def test_a_channel_is_found_by_the_host_of_its_service(title: str) -> None:
+    service = service_name(("ns", title))
+    assert len(service) <= 63
+    found = place_of(f"{service}.ns.svc.cluster.local".encode(), b"/")
+    assert found == place_by_host(Place(CHANNEL, "ns", title))

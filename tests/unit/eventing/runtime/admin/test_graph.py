@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from eventing.api.channelviews import service_name
 from eventing.filters import EVERYTHING
 from eventing.runtime.admin.graph import graph_of, own_places
 from eventing.runtime.delivery import Hop
@@ -27,7 +28,8 @@ from tests.unit.eventing.runtime.journeys.test_recorder import (
 )
 
 SHOP, DONE = Place(BROKER, "ns", "shop"), Place(CHANNEL, "ns", "done")
-HERE = own_places([SHOP, DONE], "127.0.0.1:8082")
+LONG = Place(CHANNEL, "ns", "n" * 63)
+HERE = own_places([SHOP, DONE, LONG], "127.0.0.1:8082")
 DONE_URL = "http://done-kn-channel.ns.svc.cluster.local"
 
 
@@ -40,6 +42,7 @@ DONE_URL = "http://done-kn-channel.ns.svc.cluster.local"
         ("http://somewhere/ns/shop", None),
         (DONE_URL, DONE),
         (f"{DONE_URL}/", DONE),
+        (f"http://{service_name(('ns', 'n' * 63))}.ns.svc", LONG),
         ("http://mailer.ns.svc.cluster.local", None),
         ("http://[::", None),
         ("", None),

@@ -468,6 +468,22 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("title", "problems"),
+    [
+        ("sender.Sent.1", []),
+        ("a b_C", []),
+        ("a/b", ["may not contain '/'"]),
+        ("..", ["may not be '..'"]),
+    ],
+)
+def test_names_of_events_are_as_free_as_a_path(title: str, problems: list[str]) -> None:
+    check = KINDS["Event"].strategy.validate_name
+    assert check is not None
+    assert check(title) == problems
+    assert rejections("Event", changed(VALID["Event"], "metadata.name", title)) == []
+
+
 @pytest.mark.parametrize(("name", "path", "value", "message"), CASES)
 def test_one_thing_wrong(name: str, path: str, value: Any, message: str | None) -> None:
     found = rejections(name, changed(VALID[name], path, value))
