@@ -207,12 +207,21 @@ def ready_of(part: Object, kind: str) -> dict[str, Any]:
     )
 
 
-def subscription_state(flow: Object, parts: Parts, title: str) -> dict[str, Any]:
-    """Return what a flow's status says of one of its Subscriptions."""
-    found = parts.subscription(title)
+def subscription_state(parts: Parts, desired: Object) -> dict[str, Any]:
+    """Return what a flow's status says of the Subscription that should be this one.
+
+    One to be changed, or not looked at since it was, delivers to whom it did before:
+    it is not ready, though it says so.
+    """
+    found = parts.subscription(name(desired))
+    ready = ready_of(found, "Subscription")
+    is_seen = status_of(found).get("observedGeneration") == meta.generation(found)
+    if found and not (spec_of(found) == desired["spec"] and is_seen):
+        text = "The Subscription has changed, and what it says is of before"
+        ready = {"type": keys.READY, "status": "Unknown", "reason": "NotObserved", "message": text}
     return {
-        "subscription": {"name": title, "namespace": namespace(flow)},
-        "ready": ready_of(found, "Subscription"),
+        "subscription": {"name": name(desired), "namespace": namespace(desired)},
+        "ready": ready,
     }
 
 

@@ -168,12 +168,10 @@ def _mark(
     status["ingressChannelStatus"] = _channel_state(parallel, parts, _outer(parallel))
     status["branchStatuses"] = states = [
         {
-            "filterSubscriptionStatus": subscription_state(
-                parallel, parts, _filter(parallel, number)
-            ),
+            "filterSubscriptionStatus": subscription_state(parts, _filtering(parallel, number)),
             "filterChannelStatus": _channel_state(parallel, parts, _inner(parallel, number)),
             "subscriberSubscriptionStatus": subscription_state(
-                parallel, parts, _inner(parallel, number)
+                parts, _subscribing(parallel, number)
             ),
         }
         for number in numbers

@@ -82,14 +82,14 @@ def reconcile(observed: ObservedFlow, /, *, settings: ControlSettings, now: floa
     """Make the parts, and tell how they are."""
     sequence, parts = observed.flow, observed.parts
     names = [_part(sequence, number) for number in range(len(_steps(sequence)))]
+    subscriptions = [_subscription(sequence, number) for number in range(len(names))]
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
         _mark_channels(sequence, parts, names, status, conditions)
-        _mark_subscriptions(sequence, parts, names, status, conditions)
+        _mark_subscriptions(parts, subscriptions, status, conditions)
         mark_policies(observed.policies, status, conditions, settings)
 
     updates = status_updates(SEQUENCES, sequence, CONDITIONS, decide, now=now)
-    subscriptions = [_subscription(sequence, number) for number in range(len(names))]
     policies = _policies(observed, names) if settings.authenticates else ()
     return flow_plan(
         observed, updates, channels=names, subscriptions=subscriptions, policies=policies
@@ -160,13 +160,12 @@ def _mark_channels(
 
 
 def _mark_subscriptions(
-    sequence: Object,
     parts: Parts,
-    names: list[str],
+    subscriptions: list[Object],
     status: dict[str, Any],
     conditions: ConditionManager,
 ) -> None:
-    states = [subscription_state(sequence, parts, each) for each in names]
+    states = [subscription_state(parts, each) for each in subscriptions]
     status["subscriptionStatuses"] = states
     if states and all(each["ready"]["status"] == "True" for each in states):
         conditions.mark_true(SUBSCRIPTIONS_READY)
