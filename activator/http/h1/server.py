@@ -50,6 +50,7 @@ class ServerConnection(asyncio.Protocol):
         "_clock",
         "_context",
         "_discarded",
+        "_gathered",
         "_has_written",
         "_head_since",
         "_idle_since",
@@ -84,6 +85,8 @@ class ServerConnection(asyncio.Protocol):
         self.is_blocked = False
         self.is_half_closed = False
         self._has_written = False
+        # Responses that are written together with the next one.
+        self._gathered: list[bytes] = []
         self._pauses = 0
         self._discarded = 0
         self._head_since = 0.0
@@ -238,6 +241,19 @@ class ServerConnection(asyncio.Protocol):
         if self.is_blocked and not stream.is_over:
             handler.on_window(False)
 
+    def answer(self, stream: Stream, response: bytes) -> None:
+        """Write a whole response; those of pipelined requests that are made together in one go."""
+        if self._waiting:
+            if not self._gathered:
+                asyncio.get_running_loop().call_soon(self._write_gathered)
+            self._gathered.append(response)
+        elif self._gathered:
+            self._gathered.append(response)
+            self._write_gathered()
+        else:
+            self.transport.write(response)
+        self.finish(stream)
+
     def finish(self, stream: Stream) -> None:
         """A response is whole; go on with the next request or end."""
         if stream is not self._active:
@@ -310,7 +326,14 @@ class ServerConnection(asyncio.Protocol):
         """Bytes for the client."""
         if self._mode is not _CLOSED:
             self._has_written = True
+            if self._gathered:
+                self._write_gathered()
             self.transport.write(data)
+
+    def _write_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered and self._mode is not _CLOSED:
+            self.transport.write(b"".join(gathered))
 
     def must_close(self, stream: Stream, is_continued: bool) -> bool:
         """Whether the connection has to end with this stream's response."""
@@ -500,6 +523,7 @@ class ServerConnection(asyncio.Protocol):
         """Send the end, then read and forget until the client has seen it."""
         if self._mode > _BROKEN:
             return
+        self._write_gathered()
         self._mode = _Mode.LINGERING
         if self._pauses:
             self._pauses = 0
@@ -515,6 +539,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close once everything written has left."""
+        self._write_gathered()
         self._mode = _CLOSED
         self.transport.close()
 

@@ -55,6 +55,9 @@ class Carrier(Protocol):
     def write(self, data: bytes) -> None:
         """Bytes for the client."""
 
+    def answer(self, stream: Stream, response: bytes) -> None:
+        """Bytes for the client that are the whole of a response."""
+
     def finish(self, stream: Stream) -> None:
         """The response is whole."""
 
@@ -133,10 +136,8 @@ class Stream:
     def send_head(self, head: ResponseHead, end: bool) -> None:
         """The response's head and the first piece of its body."""
         if end and self.is_plain and head.is_verbatim and not head.closes:
-            connection = self._connection
-            connection.transport.write(head.wire)
             self.is_over = True
-            connection.finish(self)
+            self._connection.answer(self, head.wire)
         else:
             self._send_head(head, end)
 
