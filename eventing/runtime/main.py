@@ -27,7 +27,6 @@ from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.admin.questions import Questions
 from eventing.runtime.admin.server import Admin
 from eventing.runtime.client import DeliveryClient
-from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import RuntimeLimits
 from eventing.runtime.dataplane import DataPlane
 from eventing.runtime.encryption import Encryption, TlsConfig
@@ -38,6 +37,7 @@ from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.services import Services
 from eventing.runtime.settings import RuntimeSettings
 from eventing.runtime.target import Address
+from eventing.runtime.tuning import tune_interpreter
 from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
 from hearth.kube.controllerspec import Source
@@ -125,7 +125,7 @@ async def _run(
     factories: Mapping[str, EngineFactory],
     registry: CollectorRegistry,
 ) -> None:
-    tune_collector()
+    tune_interpreter()
     limits = config.limits
     async with AsyncExitStack() as stack:
         engines = Engines(config.engines, factories)

@@ -22,7 +22,6 @@ from eventing.filters import Filter, compile_filters
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.client import DeliveryClient
-from eventing.runtime.collector import tune_collector
 from eventing.runtime.config import ClientLimits, IngressLimits, SubscriptionLimits
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.journeys.keeper import Journeys, LogJourneys
@@ -32,6 +31,7 @@ from eventing.runtime.policy import Backoff, DeliveryPolicy
 from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.target import parse_target
+from eventing.runtime.tuning import tune_interpreter
 
 KEY = Place(BROKER, "ns", "default")
 POLICY = DeliveryPolicy(retries=1000, backoff=Backoff.LINEAR, delay_seconds=0.01)
@@ -64,7 +64,7 @@ async def main(
     dialect: str,
     journeys: str,
 ) -> None:
-    tune_collector()
+    tune_interpreter()
     keeper = Journeys(folder / "journeys")
     engine = LocalEngine(folder, LogLimits(log_bytes=4096 * MIB))
     client = DeliveryClient(ClientLimits())

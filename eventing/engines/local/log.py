@@ -162,10 +162,11 @@ class LocalLog:
         error = None if future.cancelled() else future.exception()
         if future.cancelled() or error is not None:
             self._failed(group, error)
-        else:
-            self._committed(group, size, future.result())
-        if self._pending:
             self._write()
+        else:
+            base = self._grow(group, size, future.result())
+            self._write()  # the disk is busy with the next group while this one is told of
+            self._tell(group, base)
 
     def _failed(self, group: list[_Append], error: BaseException | None) -> None:
         facts = {"log": self._files.folder.name, "error": str(error)}
@@ -174,13 +175,20 @@ class LocalLog:
         for each in group:
             each.done(refusal)
 
-    def _committed(self, group: list[_Append], size: int, started: Segment | None) -> None:
+    def _grow(self, group: list[_Append], size: int, started: Segment | None) -> int:
+        """Count a group as durable; return the sequence number of its first event."""
         if started is not None:
             self._segments.append(started)
         self._segments[-1].size += size
         self._size += size
-        sequence = self._end
-        stored = []
+        base = self._end
+        self._end = base + sum([len(each.events) for each in group])
+        self._touched = True
+        return base
+
+    def _tell(self, group: list[_Append], base: int) -> None:
+        """Tell those who wait for it, then the listener."""
+        stored: list[StoredEvent] = []
         for each in group:
             for event in each.events:
                 stored.append(
@@ -191,13 +199,10 @@ class LocalLog:
                         event.types,
                         event.data,
                         event.known_attributes,
-                        sequence,
+                        base + len(stored),
                     )
                 )
-                sequence += 1
             each.done(None)
-        self._end = sequence
-        self._touched = True
         self._listener(stored)
 
     # -- consuming ---------------------------------------------------------------------------

@@ -75,6 +75,59 @@ def test_writing_goes_on_after_a_torn_tail(folder):
     assert read_all(found, end) == [0, 1, 2, 3]
 
 
+@given(st.integers(1, 6), st.data())
+@settings(max_examples=40)
+def test_what_a_crash_leaves_of_events_over_zeros(acknowledged, draw):
+    """Pages of the last group reach the disk in any order; what is not there is still zero."""
+    with tempfile.TemporaryDirectory() as name:
+        found, _ = recover(Path(name))
+        writer = SegmentWriter(Path(name), found[-1], segment_bytes=10**9)
+        for number in range(acknowledged):
+            writer.write(event(number), number)
+        kept = len(b"".join(event(number) for number in range(acknowledged)))
+        last = b"".join(event(acknowledged + each, 40) for each in range(3))
+        writer.write(last, acknowledged)
+        data = bytearray(found[-1].path.read_bytes())  # it is not closed, as by a crash
+        lost = draw.draw(st.tuples(st.integers(0, len(last)), st.integers(0, len(last))))
+        start, stop = kept + min(lost), kept + max(lost)
+        data[start:stop] = bytes(stop - start)
+        found[-1].path.write_bytes(data)
+        recovered, end = recover(Path(name))
+        assert read_all(recovered, end) == list(range(end))
+        assert acknowledged <= end <= acknowledged + 3
+        assert recovered[-1].size == found[-1].path.stat().st_size < len(data)
+        writer.close()
+
+
+def test_room_is_made_ahead_and_given_back(folder, monkeypatch):
+    monkeypatch.setattr(segments, "_ROOM", bytes(100))
+    found, _ = recover(folder)
+    writer, path, size = SegmentWriter(folder, found[-1], segment_bytes=400), found[-1].path, 0
+    lengths = []
+    for number in range(8):
+        size += len(event(number))
+        assert writer.write(event(number), number) is None
+        lengths.append(path.stat().st_size - size)
+        assert path.read_bytes()[size:] == bytes(lengths[-1])
+    one = len(event(0))
+    assert lengths[:4] == [0, 100, 100 - one, 100 - 2 * one]
+    assert max(lengths) == 100 and min(lengths[1:]) >= 0
+    started = writer.write(event(8, 300), 8)
+    assert path.stat().st_size == size, "a segment that is full has no room left"
+    writer.close()
+    assert started is not None and started.path.stat().st_size == len(event(8, 300))
+    assert read_all([*found, started], 9) == list(range(9))
+
+
+def test_a_disk_without_room_still_takes_events(folder, monkeypatch):
+    def full(fd, data, offset):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    found, end = write(folder, [[event(0)], [event(1)], [event(2)]])
+    assert read_all(found, end) == [0, 1, 2]
+
+
 def test_a_zero_filled_tail_is_cut(folder):
     found, _ = write(folder, [[event(0)]])
     with found[-1].path.open("ab") as file:
