@@ -6,7 +6,6 @@ leads there or a request is under way. The hot path reaches a backend by a point
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +21,7 @@ from activator.routes import BackendRef
 from activator.stats import RequestStats
 from activator.targets import TargetSpec
 from activator.throttler import DEFAULT_LIMITS, BacklogLimits, Throttler
+from hearth.kube.timers import Timer
 from hearth.observability.histogram import Histogram
 
 BackendKey = tuple[str, str, str]
@@ -195,7 +195,7 @@ class Backend:
         if ends_in is None or self._is_spread_watched:
             return
         self._is_spread_watched = True
-        asyncio.get_running_loop().call_later(ends_in + 0.001, self._end_spread)
+        Timer(ends_in, self._end_spread)
 
     def _end_spread(self) -> None:
         self._is_spread_watched = False

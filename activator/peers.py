@@ -25,6 +25,7 @@ from activator.backends import Backend
 from activator.members import HAUNTED_SECONDS
 from activator.sharing import Message, Sharing
 from activator.tasks import TaskSet
+from hearth.kube.timers import Timer, pause
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Peers:
         self._started_at = 0.0
         self._asking: dict[Backend, None] = {}
         self._is_turn_planned = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._server: asyncio.Server | None = None
         self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.me = f"{config.host}:{config.port}"
@@ -152,7 +153,7 @@ class Peers:
         while self.sharing.members.unknown:
             self._settled.clear()
             await self._settled.wait()
-        await asyncio.sleep(self._started_at + HAUNTED_SECONDS - self._clock())
+        await pause(self._started_at + HAUNTED_SECONDS - self._clock())
 
     def leave(self) -> None:
         """Own no pods any more: this activator is about to end."""
@@ -194,8 +195,7 @@ class Peers:
             self._timer = None
         due = self.sharing.next_at()
         if due is not None:
-            delay = max(0.0, due - self._clock()) + 0.001
-            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+            self._timer = Timer(due - self._clock(), self._tick)
 
     def _tick(self) -> None:
         self._timer = None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
 from eventing.runtime.delivery import Delivery
-
-_TICK_SECONDS = 0.001
+from hearth.kube.timers import Timer
 
 
 class Batching:
@@ -25,7 +23,7 @@ class Batching:
         self._waiting: deque[Delivery] = deque()
         self._bytes = 0
         self._due_at = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def add(self, item: Delivery) -> None:
         """Have a delivery wait for others."""
@@ -62,13 +60,13 @@ class Batching:
         return waited
 
     def _wind(self, seconds: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._due)
+        self._timer = Timer(seconds, self._due)
 
     def _due(self) -> None:
-        """A timer may come a little early, or for what was sent meanwhile."""
+        """A timer may come for what was sent meanwhile."""
         self._timer = None
         left = self._due_at - monotonic()
         if self._waiting and left > 0:
-            self._wind(max(left, _TICK_SECONDS))
+            self._wind(left)
         elif self._waiting:
             self._look()

@@ -30,6 +30,7 @@ from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Object, name, namespace
 from hearth.kube.resources import JOBS
+from hearth.kube.timers import pause
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class DeadJobs:
             step = next_step(_POLICY, attempts, Outcome(answer.status), now=now, jitter=0.5)
             if not isinstance(step, Retry):
                 return False
-            await asyncio.sleep(max(0.0, step.at - now))
+            await pause(step.at - now)
 
     async def _attempt(
         self, target: Target, where: str, event: RenderedEvent, reason: ErrorInfo

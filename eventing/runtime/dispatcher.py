@@ -8,7 +8,6 @@ is sent is the matter of ``attempts``, what follows one that of ``aftermath``; `
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -28,6 +27,7 @@ from eventing.runtime.replies import LogReplies
 from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.turns import Turns
+from hearth.kube.timers import Timer
 
 _OVERLOADED = frozenset({0, 429, 503})
 _SUBSCRIBER = Hop.SUBSCRIBER  # looked up for each event
@@ -207,7 +207,7 @@ class Dispatcher:
     def later(self, item: Delivery, seconds: float) -> None:
         """Try again after a while."""
         self._waiting.add(item)
-        item.timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._again, item)
+        item.timer = Timer(seconds, self._again, item, clock=self._services.passing)
 
     def _again(self, item: Delivery) -> None:
         self._waiting.discard(item)

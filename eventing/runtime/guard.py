@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -12,8 +11,7 @@ from eventing.runtime.breaker import Breaker, BreakerLimits, State, verdict
 from eventing.runtime.client import Answer
 from eventing.runtime.delivery import Delivery
 from eventing.runtime.metrics import EndpointCounters
-
-_TICK_SECONDS = 0.001
+from hearth.kube.timers import Timer
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +34,7 @@ class Guard:
         self._counters = counters
         self._look = look
         self._blocked: deque[Delivery] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def ended(self, status: int, answer: Answer) -> None:
         """Note how an attempt at the subscriber ended."""
@@ -53,11 +51,10 @@ class Guard:
         self._wind(now)
 
     def _wind(self, now: float) -> None:
-        """See to it that somebody looks when its time is over; a timer may come a little early."""
+        """See to it that somebody looks when its time is over."""
         breaker = self._breaker
         if breaker.state is State.OPEN and self._timer is None:
-            pause = max(_TICK_SECONDS, breaker.until - now)
-            self._timer = asyncio.get_running_loop().call_later(pause, self._due)
+            self._timer = Timer(breaker.until - now, self._due)
 
     def _tell(self, status: int, answer: Answer) -> None:
         is_closed = self._breaker.state is State.CLOSED

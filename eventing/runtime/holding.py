@@ -19,6 +19,7 @@ from eventing.runtime.config import SubscriptionLimits
 from eventing.runtime.delivery import Hop
 from eventing.runtime.notes import HeldNote, Progress, read_note, write_note
 from hearth.kube.clock import Clock
+from hearth.kube.timers import Timer
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,10 @@ class Held:
 
 
 class Holding:
-    """``resume`` is given events that are to be tried anew, from the start or where they were."""
+    """``resume`` is given events that are to be tried anew, from the start or where they were.
+
+    ``passing`` is a clock that is never set.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Holding:
         limits: SubscriptionLimits,
         memory: HeldEvents,
         clock: Clock,
+        passing: Callable[[], float],
         resume: Callable[[StoredEvent, Progress | None], None],
         counted: Callable[[int], None],
     ) -> None:
@@ -52,10 +57,11 @@ class Holding:
         self._limits = limits
         self._memory = memory
         self._clock = clock
+        self._passing = passing
         self._resume = resume
         self._counted = counted
         self._count = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._trying: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -106,7 +112,7 @@ class Holding:
     def _wind(self) -> None:
         if self._timer is None:
             pause = self._limits.dead_letter_pause_seconds
-            self._timer = asyncio.get_running_loop().call_later(pause, self._try_again)
+            self._timer = Timer(pause, self._try_again, clock=self._passing)
 
     def _try_again(self) -> None:
         self._timer = None

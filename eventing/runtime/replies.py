@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
@@ -10,6 +9,7 @@ from eventing.codec import CodecError, Event, decode_replies
 from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import EventLog, Refused
 from eventing.runtime.client import Answer
+from hearth.kube.timers import Timer
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class LogReplies:
 
     def __init__(self, events: EventLog) -> None:
         self._log = events
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: set[Timer] = set()
         self._closed = False
 
     def append(self, replies: Sequence[RenderedEvent], stored: Callable[[], None]) -> None:
@@ -61,7 +61,7 @@ class LogReplies:
             self._timers.discard(timer)
             self.append(replies, stored)
 
-        timer = asyncio.get_running_loop().call_later(refusal.retry_after, retry)
+        timer = Timer(refusal.retry_after, retry)
         self._timers.add(timer)
 
     def close(self) -> None:

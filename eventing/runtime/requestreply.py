@@ -8,7 +8,6 @@ alone: there is no key to keep or to change.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -28,6 +27,7 @@ from eventing.runtime.places import BROKER, Place
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.durations import parse_iso8601_duration
 from hearth.kube.meta import Object
+from hearth.kube.timers import Timer
 
 _TIMEOUT_SECONDS = 30.0
 _LATE = answer(504, "no reply came in time")
@@ -110,13 +110,13 @@ class _Waiting:
         self._attribute = attribute
         self._correlation = correlation
         self._respond: Respond | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def begin(self, seconds: float, respond: Respond) -> None:
         self._respond = respond
         self._owner.count(1)
         self._broker.expectations.expect(self._attribute, self._correlation, self._replied)
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.end, _LATE)
+        self._timer = Timer(seconds, self.end, _LATE)
 
     def _replied(self, event: StoredEvent) -> None:
         self.end(ResponseHead.of(200, _fields(event.head), event.data))

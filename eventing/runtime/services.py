@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.client import DeliveryClient
@@ -19,3 +20,5 @@ class Services:
     budget: MemoryBudget
     clock: Clock = wall_clock
     chance: Callable[[], float] = random.random
+    passing: Callable[[], float] = monotonic
+    """Seconds on a clock that is never set."""

@@ -55,6 +55,7 @@ class Subscription:
             limits=services.budget.limits,
             memory=self._held,
             clock=services.clock,
+            passing=services.passing,
             resume=self._resume,
             counted=partial(setattr, counters, "held"),
         )

@@ -15,6 +15,7 @@ from eventing.runtime.client import Answer, Answered, DeliveryClient
 from eventing.runtime.permission import Ask, Handshake, Permission, Refuse, Send, State, Wait
 from eventing.runtime.target import Target
 from hearth.kube.clock import Clock
+from hearth.kube.timers import Timer
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class WebhookSender:
         self._name = name
         self._clock = clock
         self._waiting: deque[Callable[[], None]] = deque()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: set[Timer] = set()
         self._closed = False
 
     def send(
@@ -116,7 +117,7 @@ class WebhookSender:
             self._timers.discard(timer)
             call()
 
-        timer = asyncio.get_running_loop().call_later(pause, due)
+        timer = Timer(pause, due)
         self._timers.add(timer)
 
     def close(self) -> None:

@@ -32,6 +32,7 @@ from eventing.runtime.policy import (
 )
 from eventing.runtime.target import Address, Target, parse_target
 from hearth.kube.clock import Clock, wall_clock
+from hearth.kube.timers import pause
 
 SOURCE_POLICY = DeliveryPolicy(
     retries=5, backoff=Backoff.EXPONENTIAL, delay_seconds=0.05, timeout_seconds=60.0
@@ -77,7 +78,7 @@ class Sender:
         gateway: Address | None = None,
         ca_certs: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = pause,
         roll: Callable[[], float] = random.random,
         wall: Clock = wall_clock,
     ) -> None:

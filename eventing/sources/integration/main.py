@@ -12,6 +12,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Mapping
+from time import monotonic
 
 from eventing.api.apiserveradapter import CONFIG
 from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK
@@ -19,6 +20,7 @@ from eventing.sources.integration.timer import Timer
 from eventing.sources.sender import Sender
 from eventing.sources.tokens import mounted_token
 from hearth.kube.clock import wall_clock
+from hearth.kube.timers import pause
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +35,12 @@ async def run(ready: Callable[[], None], environment: Mapping[str, str] = os.env
     shown = mounted_token()
     async with Sender(ca_certs=environment.get(CA_CERTS)) as sender:
         ready()
-        begun, sent = wall_clock(), 0
+        begun, sent = monotonic(), 0
         while not timer.repeats or sent < timer.repeats:
-            now = wall_clock()
-            await asyncio.sleep(timer.next_tick(begun, now) - now)
+            now = monotonic()
+            await pause(
+                timer.next_tick(begun, now) - now
+            )  # a tick that came early would come twice
             event = timer.event(str(uuid.uuid4()), wall_clock(), overrides)
             header = await shown.header() if shown is not None else None
             told = await sender.send(sink, event, authorization=header)

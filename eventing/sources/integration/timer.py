@@ -43,7 +43,10 @@ class Timer:
             raise ValueError(f"no timer in {text!r}") from error
 
     def next_tick(self, begun: float, now: float) -> float:
-        """Return when to send next: at the first whole number of periods that is not over."""
+        """Return when to send next: at the first whole number of periods that is not over.
+
+        Seconds on one clock, whichever.
+        """
         passed = max(now - begun, 0.0)
         return begun + (math.floor(passed / self.period_seconds) + 1) * self.period_seconds
 

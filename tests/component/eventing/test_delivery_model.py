@@ -6,7 +6,6 @@ what, hypothesis chooses.
 """
 
 import asyncio
-import selectors
 from collections import defaultdict
 from typing import cast
 
@@ -33,35 +32,12 @@ from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
 from eventing.runtime.target import parse_target
+from tests.virtualtime import VirtualLoop
 
 RETRIES = 2
 POLICY = DeliveryPolicy(retries=RETRIES, backoff=Backoff.EXPONENTIAL, delay_seconds=10)
 SUBSCRIBER, SINK = (parse_target(f"http://{name}.example/", None) for name in ("sub", "dead"))
 START = 1_700_000_000.0
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Waits for nothing: time goes on by itself to the next timer that is not after ``until``."""
-
-    def __init__(self):
-        super().__init__(_Selector(self))
-        self.now = 0.0
-        self.until = 0.0
-
-    def time(self):
-        return self.now
-
-
-class _Selector(selectors.DefaultSelector):
-    def __init__(self, loop):
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout=None):
-        loop = self._loop
-        if timeout:
-            loop.now = min(loop.now + timeout, max(loop.until, loop.now))
-        return super().select(0)
 
 
 class Log:
@@ -141,6 +117,7 @@ class Model(RuleBasedStateMachine):
             MemoryBudget(limits),
             lambda: START + self.loop.now,
             lambda: 0.5,
+            lambda: self.loop.now,
         )
         self.counters = EndpointCounters()
         self.consumer = LocalConsumer(self.log, self.log.saved["c"])
