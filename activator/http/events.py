@@ -16,6 +16,7 @@ a stream stop and start what it delivers. **Deadlines** belong to streams too:
 
 **Heads are lazy.** A head that came over HTTP/1 keeps its bytes (``wire``) and is read further only
 when somebody asks for its ``fields``; an HTTP/1 half writes a head that nobody changed as it came.
+One that came as fields (``FieldsHead``) has no bytes, and is never ``is_verbatim``.
 The first piece of a response's body travels with its head (``ResponseHead.body``), and a flag
 ``end`` says that nothing follows; a request whose body has come with its head has all of it there
 (``RequestHead.body``). So a small message is one call.
@@ -55,11 +56,12 @@ SWITCHING = 101
 class FieldBlock:
     """Some fields in the form of HTTP/1, made once and sent many times."""
 
-    __slots__ = ("_fields", "wire")
+    __slots__ = ("_fields", "_lowered", "wire")
 
     def __init__(self, wire: bytes) -> None:
         self.wire = wire
         self._fields: list[Field] | None = None
+        self._lowered: list[Field] | None = None
 
     @classmethod
     def of(cls, fields: Iterable[Field]) -> FieldBlock:
@@ -72,6 +74,13 @@ class FieldBlock:
         if self._fields is None:
             self._fields = parse_lines(self.wire.split(b"\r\n")[:-1])
         return self._fields
+
+    @property
+    def lowered(self) -> list[Field]:
+        """The same with names in lower case, as HTTP/2 has them."""
+        if self._lowered is None:
+            self._lowered = [(name.lower(), value) for name, value in self.fields]
+        return self._lowered
 
 
 class RequestHead:
@@ -217,6 +226,42 @@ class ResponseHead:
 
     def _lines(self) -> list[bytes]:
         return self.wire[: self.body_at - 4].split(b"\r\n")[1:]
+
+
+class FieldsHead(ResponseHead):
+    """A head that came as fields, as over HTTP/2; lines are made of it where somebody wants them.
+
+    Its names are in lower case, and none is about a connection.
+    """
+
+    __slots__ = ("_body",)
+
+    def __init__(self, status: int, fields: list[Field], body: bytes = b"") -> None:
+        self.status = status
+        self.is_verbatim = False
+        self.form = _SIZED
+        self.closes = False
+        self._fields = fields
+        self._body = body
+
+    @property
+    def body(self) -> bytes:
+        """What came of the body together with the head."""
+        return self._body
+
+    @property
+    def reason(self) -> bytes:
+        """The phrase that HTTP/1 has behind the status."""
+        return phrase(self.status)
+
+    @property
+    def fields(self) -> list[Field]:
+        """All of them."""
+        return self._fields or []
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Add a field; the list may be another head's as well."""
+        self._fields = [*self.fields, (name.lower(), value)]
 
 
 CONTINUE = ResponseHead.of(100)

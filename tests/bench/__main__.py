@@ -24,6 +24,7 @@ BENCHMARKS = (
     "apiserver",
     "warm",
     "codec",
+    "http2codec",
     "events",
     "eventloads",
     "kills",

@@ -1,0 +1,339 @@
+"""One stream of a connection: its two directions, their windows, what is held for them. Pure.
+
+The engine owns lanes and calls them; an application's stream is a lane that knows what its octets
+mean. Outwards there is a window of the stream and one of the connection, and what does not fit is
+queued; inwards, octets that nobody wants yet are kept, and the peer is given no more room for them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Protocol
+
+from activator.http.fields import Field, Trailers
+from activator.http.h2.codes import DATA, END_STREAM, Code, StreamFault
+from activator.http.h2.decoder import Block
+from activator.http.h2.encoder import Encoder
+from activator.http.h2.framing import frame_head, headers, rst_stream, window_update
+
+
+class Carrier(Protocol):
+    """What a lane needs of its connection."""
+
+    encoder: Encoder
+    send_window: int
+    peer_frame: int
+    is_blocked: bool
+    window: int
+
+    def write(self, data: bytes) -> None:
+        """Octets for the peer."""
+
+    def wait(self, lane: Lane) -> None:
+        """A lane has something queued."""
+
+    def forget(self, lane: Lane) -> None:
+        """A lane is over."""
+
+    def remember_reset(self, stream: int) -> None:
+        """What still comes on this stream is to be passed over."""
+
+    def count_data(self) -> None:
+        """A frame of data has been sent."""
+
+
+class Lane:
+    """What is the same on either side."""
+
+    __slots__ = (
+        "_credit",
+        "_ends",
+        "_inbox",
+        "_inbox_end",
+        "_queue",
+        "_trailers",
+        "engine",
+        "id",
+        "is_cut",
+        "is_headed",
+        "is_local_closed",
+        "is_remote_closed",
+        "left",
+        "receive_window",
+        "send_window",
+    )
+
+    def __init__(self, engine: Carrier, stream: int, send_window: int) -> None:
+        self.engine = engine
+        self.id = stream
+        self.send_window = send_window
+        self.receive_window = engine.window
+        # Octets that were taken and not given back to the peer's window.
+        self._credit = 0
+        # Of a body with a known length; negative where nobody has told.
+        self.left = -1
+        self.is_local_closed = False
+        self.is_remote_closed = False
+        # The head of a response has come.
+        self.is_headed = False
+        # Ended before its time, by whomever.
+        self.is_cut = False
+        # What waits for a window; and what follows it.
+        self._queue: deque[bytes] | None = None
+        self._ends = False
+        self._trailers: Trailers = ()
+        # Octets held for an application that has paused, with what they took of the window.
+        self._inbox: list[tuple[bytes, int]] | None = None
+        self._inbox_end: Trailers | None = None
+
+    # -- for the application's side -----------------------------------------------------------
+
+    def begin(self, block: Block, data: bytes, flow: int, end: bool) -> None:
+        """A head has come, with what followed it at once. Raises StreamFault."""
+        raise NotImplementedError
+
+    def deliver(self, data: bytes) -> None:
+        """A piece of the body."""
+        raise NotImplementedError
+
+    def deliver_end(self, trailers: Trailers) -> None:
+        """The end of the peer's message."""
+        raise NotImplementedError
+
+    def deliver_window(self, is_open: bool) -> None:
+        """Whether more should be sent now."""
+        raise NotImplementedError
+
+    def take_interim(self, block: Block, end: bool) -> bool:
+        """Whether this is a response before the response, and dealt with. Raises StreamFault."""
+        return False
+
+    def read_trailers(self, block: Block) -> Trailers:
+        """What a block behind a body says. Raises StreamFault."""
+        raise NotImplementedError
+
+    def on_cut(self, code: int, detail: str, *, is_fault: bool) -> None:
+        """The peer has cut it, or what it sent is no message (``is_fault``)."""
+        raise NotImplementedError
+
+    def on_local_end(self) -> None:
+        """All has been sent, and the peer's message goes on."""
+
+    # -- sending ------------------------------------------------------------------------------
+
+    def send_head(self, fields: Iterable[Field], body: bytes, end: bool) -> None:
+        """A head with the first piece of its body."""
+        engine = self.engine
+        block = engine.encoder.encode(fields)
+        size = len(body)
+        most = engine.peer_frame
+        if not size:
+            engine.write(headers(self.id, block, END_STREAM if end else 0, most))
+            if end:
+                self._end_local()
+        elif self._fits(size):
+            self.send_window -= size
+            engine.send_window -= size
+            engine.count_data()
+            flag = END_STREAM if end else 0
+            data = frame_head(size << 8 | DATA, flag, self.id) + body
+            engine.write(headers(self.id, block, 0, most) + data)
+            if end:
+                self._end_local()
+        else:
+            engine.write(headers(self.id, block, 0, most))
+            self.send_data(body, end)
+
+    def send_data(self, data: bytes, end: bool = False) -> None:
+        """A piece of a body."""
+        size = len(data)
+        if self._fits(size) and (size or end):
+            engine = self.engine
+            self.send_window -= size
+            engine.send_window -= size
+            engine.count_data()
+            flag = END_STREAM if end else 0
+            engine.write(frame_head(size << 8 | DATA, flag, self.id) + data)
+            if end:
+                self._end_local()
+        elif size or end:
+            self._ends = self._ends or end
+            self._enqueue(data)
+
+    def send_trailers(self, fields: Trailers) -> None:
+        """Fields behind the body, which end the message."""
+        if self._queue is not None:
+            self._ends = True
+            self._trailers = fields
+        else:
+            self._write_trailers(fields)
+
+    def cut(self, code: Code) -> None:
+        """End it in both directions."""
+        engine = self.engine
+        self.drop()
+        engine.write(rst_stream(self.id, code))
+        engine.remember_reset(self.id)
+        engine.forget(self)
+
+    def drop(self) -> None:
+        """It is over: nothing is kept for it."""
+        self.is_cut = True
+        self._queue = self._inbox = self._inbox_end = None
+
+    def _fits(self, size: int) -> bool:
+        engine = self.engine
+        return (
+            self._queue is None
+            and not engine.is_blocked
+            and size <= self.send_window
+            and size <= engine.send_window
+            and size <= engine.peer_frame
+        )
+
+    def _write_trailers(self, fields: Trailers) -> None:
+        engine = self.engine
+        block = engine.encoder.encode(fields)
+        engine.write(headers(self.id, block, END_STREAM, engine.peer_frame))
+        self._end_local()
+
+    def _enqueue(self, data: bytes) -> None:
+        if self._queue is not None:
+            self._queue.append(data)
+            return
+        self._queue = deque((data,))
+        self.engine.wait(self)
+        if self.is_waiting:
+            self.deliver_window(False)
+
+    def _end_local(self) -> None:
+        self.is_local_closed = True
+        if self.is_remote_closed:
+            self.engine.forget(self)
+        else:
+            self.on_local_end()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is queued."""
+        return self._queue is not None
+
+    def send_queued(self) -> bool:
+        """Send one frame of what is queued; whether one was sent."""
+        queue, engine = self._queue, self.engine
+        if queue is None:
+            return False
+        data = queue[0]
+        room = min(self.send_window, engine.send_window, engine.peer_frame)
+        if room <= 0 and data:
+            return False
+        piece = data[:room] if len(data) > room else data
+        if len(piece) == len(data):
+            queue.popleft()
+        else:
+            queue[0] = data[len(piece) :]
+        size = len(piece)
+        self.send_window -= size
+        engine.send_window -= size
+        is_last = not queue
+        if is_last:
+            self._queue = None
+        ends = is_last and self._ends and not self._trailers
+        if size or ends:
+            engine.count_data()
+            flag = END_STREAM if ends else 0
+            engine.write(frame_head(size << 8 | DATA, flag, self.id) + piece)
+        if ends:
+            self._end_local()
+        elif is_last and self._ends:
+            self._write_trailers(self._trailers)
+        return True
+
+    # -- receiving ----------------------------------------------------------------------------
+
+    def take_data(self, data: bytes, flow: int, end: bool) -> None:
+        """A piece of the body, which took ``flow`` octets of the window. Raises StreamFault."""
+        self.count_left(len(data), end)
+        if end:
+            self.end_remote()
+        if self._inbox is not None:
+            self._inbox.append((data, flow))
+            if end:
+                self._inbox_end = ()
+            return
+        if end:
+            if data:
+                self.deliver(data)
+            self.deliver_end(())
+        else:
+            if data:
+                self.deliver(data)
+            if not self.is_cut:
+                self.give_back(flow)
+
+    def take_trailers(self, block: Block) -> None:
+        """A block behind the body, which ends the message. Raises StreamFault."""
+        self.count_left(0, True)
+        trailers = self.read_trailers(block)
+        self.end_remote()
+        if self._inbox is not None:
+            self._inbox_end = trailers
+        else:
+            self.deliver_end(trailers)
+
+    def end_remote(self) -> None:
+        """The peer has said all."""
+        self.is_remote_closed = True
+        if self.is_local_closed:
+            self.engine.forget(self)
+
+    def count_left(self, size: int, end: bool) -> None:
+        """Hold a body against the length that was said. Raises StreamFault."""
+        left = self.left
+        if left < 0:
+            return
+        if size > left or (end and size != left):
+            raise StreamFault(self.id, Code.PROTOCOL_ERROR, "content-length and body differ")
+        self.left = left - size
+
+    def give_back(self, flow: int) -> None:
+        """Octets have been passed on: the peer may send as many more."""
+        self._credit += flow
+        engine = self.engine
+        if self._credit >= engine.window >> 1 and not self.is_remote_closed:
+            engine.write(window_update(self.id, self._credit))
+            self.receive_window += self._credit
+            self._credit = 0
+
+    def hold(self) -> None:
+        """Deliver no more for now."""
+        if self._inbox is None:
+            self._inbox = []
+
+    def release(self) -> None:
+        """Go on delivering."""
+        inbox, self._inbox = self._inbox, None
+        end, self._inbox_end = self._inbox_end, None
+        if inbox is None:
+            return
+        for at, (data, flow) in enumerate(inbox):
+            if self._is_held():
+                # Paused again meanwhile.
+                self._inbox = inbox[at:]
+                self._inbox_end = end
+                return
+            if data:
+                self.deliver(data)
+            if self.is_cut:
+                return
+            self.give_back(flow)
+        if end is None:
+            return
+        if self._is_held():
+            self._inbox_end = end
+        else:
+            self.deliver_end(end)
+
+    def _is_held(self) -> bool:
+        return self._inbox is not None
