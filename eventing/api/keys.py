@@ -50,6 +50,9 @@ OIDC_FLAG = "authentication-oidc"
 AUTHORIZATION_FLAG = "default-authorization-mode"
 """In config-features: who may send where no EventPolicy says so."""
 
+OBSERVABILITY = "config-observability"
+"""Where traces of events go, and how many of them."""
+
 EVENT_RATE_FLAG = "namespace-event-rate"
 """In config-features: how many events a second each namespace may send; 0 for no limit."""
 

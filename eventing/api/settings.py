@@ -16,8 +16,10 @@ from eventing.api import keys
 from eventing.api.shapes import ChannelTemplate
 from hearth.knative.configmap import Reader
 from hearth.knative.duck import DeliverySpec, KReference
+from hearth.knative.observability import MetricsConfig, metrics_of, runtime_of, tracing_of
 from hearth.knative.settings import from_config_map
 from hearth.kube.models import DecodeError, decode
+from hearth.observability.traces.config import TracingConfig
 
 _DEFAULT_KEY = "default-br-config"
 
@@ -243,6 +245,27 @@ class BrokerTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Observability:
+    """config-observability."""
+
+    tracing: TracingConfig = field(default_factory=TracingConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    runtime: tuple[bool, float] = (False, 15.0)
+    reports_sink_errors: bool = False
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> Observability:
+        """Read the ConfigMap's data; raises ValueError in Knative's words."""
+        reader = Reader(data)
+        return cls(
+            tracing_of(reader),
+            metrics_of(reader),
+            runtime_of(reader),
+            reader.boolean("sink-event-error-reporting.enable", default=False),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of eventing as one value, each field filled by the ConfigMap it names."""
 
@@ -250,4 +273,5 @@ class Settings:
     features: Features = from_config_map("config-features", Features.from_data)
     channels: ChannelDefaults = from_config_map("default-ch-webhook", ChannelDefaults.from_data)
     pings: PingDefaults = from_config_map("config-ping-defaults", PingDefaults.from_data)
+    observability: Observability = from_config_map(keys.OBSERVABILITY, Observability.from_data)
     tls: BrokerTls = from_config_map(keys.TLS_CONFIG_MAP, BrokerTls.from_data)

@@ -18,6 +18,7 @@ from eventing.runtime.policy import Outcome
 from eventing.runtime.replies import LogReplies, replies_of
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.telling import Telling
+from eventing.runtime.tracing.deliveries import DeliveryTracing
 from eventing.runtime.undeliverable import Undeliverable
 from hearth.kube.clock import Clock
 
@@ -40,6 +41,7 @@ class Aftermath:
         settled: Callable[[StoredEvent], None],
         keeps: Keeps | None,
         observer: DeliveryObserver | None,
+        tracing: DeliveryTracing,
     ) -> None:
         self.spec = spec
         self.closed = False
@@ -49,7 +51,8 @@ class Aftermath:
         self._counters = counters
         self._settled = settled
         self._keeps = keeps
-        self._telling = Telling(spec, observer, pause_seconds=limits.drop_log_seconds)
+        self._tracing, self._tracer = tracing, tracing.tracer
+        self._telling = Telling(spec, observer, tracing, pause_seconds=limits.drop_log_seconds)
         self._undeliverable = Undeliverable(
             spec,
             course,
@@ -98,7 +101,7 @@ class Aftermath:
             self._telling.attempt(item, status, answer, Follows.REPLY)
             self._forwarding.send(item, item.replies)
             return
-        if self._telling.observer is not None:
+        if self._telling.observer is not None or item.span:
             self._telling.attempt(item, status, answer, Follows.DONE)
         self._finish(item)
 
@@ -135,6 +138,8 @@ class Aftermath:
             telling = self._telling
             if telling.observer is not None:
                 telling.observer.settled(telling.spec, item.event)
+            if self._tracer.is_on:
+                self._tracing.settled(item)
 
 
 def retry_after_of(answer: Answer, now: float) -> float:

@@ -17,6 +17,7 @@ from eventing.runtime.request import common_fields, make_batch_request, make_req
 from eventing.runtime.services import Services
 from eventing.runtime.slots import Slots
 from eventing.runtime.spec import SubscriptionSpec, target_of
+from eventing.runtime.tracing.deliveries import DeliveryTracing
 from eventing.runtime.webhooks import WebhookSender
 
 _NO_ADDRESS = Answer(ResponseHead.of(404), error="the subscriber has no address")
@@ -40,6 +41,8 @@ class Attempts:
         "_services",
         "_spec",
         "_telling",
+        "_tracer",
+        "_tracing",
         "_webhook",
         "slots",
         "under_way",
@@ -51,6 +54,7 @@ class Attempts:
         *,
         services: Services,
         counters: EndpointCounters,
+        tracing: DeliveryTracing,
         expired: Callable[[Delivery], None],
         answered: Callable[[Delivery, Answer], None],
         answered_together: Callable[[Sequence[Delivery], Answer], None],
@@ -58,6 +62,7 @@ class Attempts:
         self.under_way = 0
         self._services = services
         self._counters = counters
+        self._tracing, self._tracer = tracing, services.tracer
         self._expired = expired
         self._answered = answered
         self._answered_together = answered_together
@@ -101,9 +106,12 @@ class Attempts:
         if target is None:
             asyncio.get_running_loop().call_soon(self._answered, item, _NO_ADDRESS)
             return
+        event = item.event if item.reply is None else item.reply
+        if self._tracer.is_on:
+            event = self._tracing.attempt(item, event)
         request, payload = make_request(
             target,
-            item.event if item.reply is None else item.reply,
+            event,
             self._asking if hop is _SUBSCRIBER else self._telling,
             structured=spec.policy.structured,
             failure=item.failure,
@@ -136,6 +144,9 @@ class Attempts:
             asyncio.get_running_loop().call_soon(answered, _NO_ADDRESS)
             return
         events = [item.event for item in items]
+        if self._tracer.is_on:
+            for item in items:
+                self._tracing.attempt(item, item.event)
         request, payload = make_batch_request(spec.target, events, self._asking)
         timeout = spec.policy.timeout_seconds
         send = self._services.client.send if self._webhook is None else self._webhook.send

@@ -44,6 +44,8 @@ class Delivery:
     """It is not sent together with others again."""
     lane: str | None = None
     """The key whose events it keeps back, where order is kept."""
+    span: bytes = b""
+    """The id of the attempt under way, where the event is traced."""
     timer: Timer | None = field(default=None, repr=False)
 
 

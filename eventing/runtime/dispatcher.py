@@ -26,6 +26,7 @@ from eventing.runtime.observer import DeliveryObserver, Follows
 from eventing.runtime.replies import LogReplies
 from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
+from eventing.runtime.tracing.deliveries import DeliveryTracing
 from eventing.runtime.turns import Turns
 from hearth.kube.timers import Timer
 
@@ -58,6 +59,7 @@ class Dispatcher:
         self._waiting: set[Delivery] = set()
         self._closed = False
         limits = services.budget.limits
+        tracing = DeliveryTracing(spec, services.tracer, services.clock, anew=keeps is None)
         self._after = Aftermath(
             spec,
             self,
@@ -69,11 +71,13 @@ class Dispatcher:
             settled=settled,
             keeps=keeps,
             observer=observer,
+            tracing=tracing,
         )
         self._attempts = Attempts(
             spec,
             services=services,
             counters=counters,
+            tracing=tracing,
             expired=self._expired,
             answered=self._answered,
             answered_together=self._answered_together,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from activator.http.fields import Field
 from eventing.codec import CodecError, Event
 from eventing.engines.event import RenderedEvent
 from eventing.runtime.causes import caused_by, loop_in
@@ -54,10 +55,11 @@ class Forwarding:
         if self.spec.reply is Reply.OWN_LOG:
             self._append(item, replies, answer, arrival_ns)
             return
+        fields: Sequence[Field] = answer.fields
+        if item.span:
+            fields = self._telling.tracing.continued(item, fields)
         rendered = [
-            prepare_unstamped(
-                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
-            )
+            prepare_unstamped(reply, arrival_ns=arrival_ns, answered=item.event, headers=fields)
             for reply in replies
         ]
         self._telling.replies(item, rendered, answer)
@@ -71,14 +73,18 @@ class Forwarding:
     def _append(
         self, item: Delivery, replies: Sequence[Event], answer: Answer, arrival_ns: int
     ) -> None:
-        causes = caused_by(item.event.causes, self.spec.name)
+        causes, tracing = caused_by(item.event.causes, self.spec.name), self._telling.tracing
+        fields: Sequence[Field] = answer.fields
+        span = None
+        if item.span:
+            fields, span = tracing.reply(item, fields)
         try:
             rendered = [
                 prepare(
                     reply,
                     arrival_ns=arrival_ns,
                     answered=item.event,
-                    headers=answer.fields,
+                    headers=fields,
                     max_head_bytes=self._limits.attribute_bytes,
                     causes=causes,
                 )
@@ -96,7 +102,15 @@ class Forwarding:
         if loop_in(causes):
             self._note_loop(item, answer, causes, "events go round in a loop")
         self._telling.replies(item, rendered, answer)
-        self._replies.append(rendered, partial(self._finish, item))
+        if span is None:
+            self._replies.append(rendered, partial(self._finish, item))
+            return
+
+        def stored() -> None:
+            tracing.ended(span, rendered[0])
+            self._finish(item)
+
+        self._replies.append(rendered, stored)
 
     def _note_loop(
         self, item: Delivery, answer: Answer, causes: tuple[str, ...], text: str

@@ -26,6 +26,7 @@ from typing import Protocol
 from activator.http.events import Handler, Peer, Refusal, ResponseHead, ServerStream, Session
 from activator.http.fields import Trailers
 from activator.http.timers import Timers
+from eventing.api.keys import SYSTEM_NAMESPACE
 from eventing.codec import CodecError, Event, decode
 from eventing.codec.binary import Header
 from eventing.engines.event import RenderedEvent
@@ -36,8 +37,10 @@ from eventing.runtime.config import IngressLimits
 from eventing.runtime.intake import prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.places import BROKER, BadPath, Place, place_of
+from eventing.runtime.tracing.ingress import Request, TracedRequest, begin
 from eventing.runtime.wholerequests import ANSWERED, WholeRequest, server_of
 from hearth.kube.clock import Clock, wall_clock
+from hearth.observability.traces.tracer import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +93,7 @@ class Ingress:
         limits: IngressLimits,
         clock: Clock = wall_clock,
         guard: Guard | None = None,
+        tracer: Tracer | None = None,
         exchanges: Mapping[str, Exchange] = _NO_EXCHANGES,
         questions: LooksUp | None = None,
         takes_plain: Callable[[], bool] = lambda: True,
@@ -98,6 +102,7 @@ class Ingress:
         self.timers = Timers()
         self._find = find
         self._guard = guard
+        self._tracer = tracer or Tracer("broker", SYSTEM_NAMESPACE)
         self._exchanges = exchanges
         self._questions = questions
         self._takes_plain = takes_plain
@@ -152,8 +157,10 @@ class Ingress:
             question.answer(refusal(refused))
         return question
 
-    def receive(self, request: WholeRequest, body: bytes) -> None:
+    def receive(self, request: Request, body: bytes) -> None:
         """Take in the events of a whole POST; it is answered now or when they are durable."""
+        if self._tracer.is_on:
+            request = begin(self._tracer, request, self._clock)
         try:
             self._receive(request, body)
         except CodecError as error:
@@ -169,11 +176,13 @@ class Ingress:
             log.exception("a request failed")
             request.answer(answer(500, "internal error", closes=True))
 
-    def _receive(self, request: WholeRequest, body: bytes) -> None:
+    def _receive(self, request: Request, body: bytes) -> None:
         head = request.stream.head
         headers = head.fields
         events = decode(headers, body)
         place = place_of(head.authority, head.target)
+        if request.__class__ is TracedRequest:
+            request.about(place, events)
         if place.kind in self._exchanges:
             self._guard_against(place, headers, events)
             self._exchanges[place.kind].receive(place, headers, events, request.answer)
@@ -210,7 +219,7 @@ class Ingress:
         return _TOO_SLOW
 
 
-def _append(intake: Intake, events: Sequence[RenderedEvent], request: WholeRequest) -> None:
+def _append(intake: Intake, events: Sequence[RenderedEvent], request: Request) -> None:
     """Answer once all events of a request are durable (more than one only in a batch)."""
     started = monotonic()
 

@@ -43,6 +43,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
 from hearth.kube.resources import CONFIGMAPS
+from hearth.observability.traces.tracer import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,8 @@ async def _run(
         metrics = BrokerMetrics()
         registry.register(metrics)
         stack.callback(registry.unregister, metrics)
+        tracer = Tracer("broker", keys.SYSTEM_NAMESPACE)
+        stack.push_async_callback(asyncio.to_thread, tracer.close)
         bearers = Bearers(client)
         stack.push_async_callback(bearers.close)
         deliveries = DeliveryClient(limits.client, bearers=bearers)
@@ -149,7 +152,7 @@ async def _run(
         logs = OpenLogs(
             engines,
             journeys=journeys,
-            services=Services(deliveries, MemoryBudget(limits.subscriptions)),
+            services=Services(deliveries, MemoryBudget(limits.subscriptions), tracer=tracer),
             metrics=metrics,
             dispatches=dispatches,
             checkpoint_seconds=limits.checkpoint_seconds,
@@ -157,7 +160,7 @@ async def _run(
         stack.push_async_callback(logs.close, grace_seconds=limits.grace_seconds)
         gate = Gate(manager)
         encryption = Encryption(config.tls, config.engines.data_dir / "tls", manager)
-        _follow_settings(manager, logs, gate, encryption)
+        _follow_settings(manager, logs, gate, encryption, tracer)
         plane = DataPlane(
             manager,
             logs,
@@ -174,7 +177,7 @@ async def _run(
                 questions = Questions(logs, address=f"{config.host}:{config.port}")
                 group.create_task(_answer(config.admin, questions), name="admin")
             if Role.INGRESS in role:
-                await _listen(config, plane, gate, encryption, stack)
+                await _listen(config, plane, gate, encryption, tracer, stack)
             ready()
 
 
@@ -190,7 +193,9 @@ async def _answer(config: AdminConfig, questions: Questions) -> None:
         await admin.stop()
 
 
-def _follow_settings(manager: Manager, logs: OpenLogs, gate: Gate, encryption: Encryption) -> None:
+def _follow_settings(
+    manager: Manager, logs: OpenLogs, gate: Gate, encryption: Encryption, tracer: Tracer
+) -> None:
     settings = LiveSettings(RuntimeSettings())
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
@@ -198,6 +203,7 @@ def _follow_settings(manager: Manager, logs: OpenLogs, gate: Gate, encryption: E
     settings.on_change(lambda value: logs.limit(value.flags.event_rate))
     settings.on_change(lambda value: gate.configure(value.flags))
     settings.on_change(lambda value: encryption.configure(value.flags))
+    settings.on_change(lambda value: tracer.configure(value.observability.tracing))
 
 
 async def _listen(
@@ -205,6 +211,7 @@ async def _listen(
     plane: DataPlane,
     gate: Gate,
     encryption: Encryption,
+    tracer: Tracer,
     stack: AsyncExitStack,
 ) -> None:
     limits = config.limits.ingress
@@ -212,6 +219,7 @@ async def _listen(
         plane.find,
         limits=limits,
         guard=gate,
+        tracer=tracer,
         exchanges=plane.exchanges(limits),
         questions=plane.job_sinks,
         takes_plain=lambda: not encryption.is_strict,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 
+from eventing.api import keys
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.client import DeliveryClient
 from hearth.kube.clock import Clock, wall_clock
+from hearth.observability.traces.tracer import Tracer
 
 
 @dataclass(slots=True)
@@ -22,3 +24,4 @@ class Services:
     chance: Callable[[], float] = random.random
     passing: Callable[[], float] = monotonic
     """Seconds on a clock that is never set."""
+    tracer: Tracer = field(default_factory=lambda: Tracer("broker", keys.SYSTEM_NAMESPACE))

@@ -11,8 +11,10 @@ from eventing.api.keys import (
     ENCRYPTION_FLAG,
     EVENT_RATE_FLAG,
     JOURNEYS_FLAG,
+    OBSERVABILITY,
     OIDC_FLAG,
 )
+from eventing.api.settings import Observability
 from hearth.knative.settings import from_config_map
 
 
@@ -56,6 +58,7 @@ class RuntimeSettings:
     """Settings that count at once."""
 
     flags: Flags = from_config_map("config-features", Flags.from_data)
+    observability: Observability = from_config_map(OBSERVABILITY, Observability.from_data)
 
     @property
     def journeys(self) -> bool:

@@ -11,6 +11,7 @@ from eventing.api.deliveryoptions import NO_OPTIONS, DeliveryOptions
 from eventing.engines.seam import Start
 from eventing.filters import Filter
 from eventing.runtime.delivery import Hop
+from eventing.runtime.places import Place
 from eventing.runtime.policy import DeliveryPolicy
 from eventing.runtime.target import Target
 
@@ -46,6 +47,8 @@ class SubscriptionSpec:
     options: DeliveryOptions = NO_OPTIONS
     kind: str = "trigger"
     """What asks for it, as metrics say: a trigger or a subscription."""
+    place: Place | None = None
+    """Which Broker or channel it is of."""
     label: str = field(init=False)
     """What people call it: ``trigger NAMESPACE/NAME``."""
 

@@ -12,6 +12,7 @@ from eventing.runtime.delivery import Delivery
 from eventing.runtime.observer import Attempt, DeliveryObserver, Follows
 from eventing.runtime.spec import SubscriptionSpec, target_of
 from eventing.runtime.target import Target
+from eventing.runtime.tracing.deliveries import DeliveryTracing
 
 log = logging.getLogger(__name__)
 
@@ -19,17 +20,19 @@ log = logging.getLogger(__name__)
 class Telling:
     """Of the subscription of ``spec``, which may change; ``observer`` may be nobody."""
 
-    __slots__ = ("_pause_seconds", "_warned_at", "observer", "spec")
+    __slots__ = ("_pause_seconds", "_warned_at", "observer", "spec", "tracing")
 
     def __init__(
         self,
         spec: SubscriptionSpec,
         observer: DeliveryObserver | None,
+        tracing: DeliveryTracing,
         *,
         pause_seconds: float,
     ) -> None:
         self.spec = spec
         self.observer = observer
+        self.tracing = tracing
         self._pause_seconds = pause_seconds
         """Between two warnings."""
         self._warned_at = float("-inf")
@@ -43,6 +46,8 @@ class Telling:
         retry_at: float = 0.0,
     ) -> None:
         """Tell how an attempt ended and what follows it, and when (seconds since 1970)."""
+        if item.span:
+            self.tracing.attempted(item, self.url_of(item), status, answer.error, follows)
         if self.observer is None:
             return
         attempt = Attempt(
@@ -61,11 +66,10 @@ class Telling:
 
     def replies(self, item: Delivery, replies: Sequence[RenderedEvent], answer: Answer) -> None:
         """Tell that a subscriber has answered with events, and where these go."""
-        if self.observer is None:
-            return
-        url = self.spec.reply.url if isinstance(self.spec.reply, Target) else ""
-        for reply in replies:
-            self.observer.replied(self.spec, item.event, reply, url)
+        if self.observer is not None:
+            url = self.spec.reply.url if isinstance(self.spec.reply, Target) else ""
+            for reply in replies:
+                self.observer.replied(self.spec, item.event, reply, url)
         self.attempt(item, answer.status, answer, Follows.REPLY)
 
     def url_of(self, item: Delivery) -> str:

@@ -12,6 +12,7 @@ from eventing.api.deliveryoptions import DeliveryOptions
 from eventing.api.views import spec_of, status_of
 from eventing.engines.seam import Start
 from eventing.filters import EVERYTHING, compile_trigger
+from eventing.runtime.places import BROKER, CHANNEL, Place
 from eventing.runtime.policy import DeliveryPolicy
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.target import Address, BadTarget, Bearer, Target, parse_target
@@ -45,6 +46,7 @@ def subscription_spec(trigger: Object, broker: Object, gateway: Address | None) 
         start=_start_of(meta.annotations(trigger)),
         wants={field: spec[field] for field in ("filter", "filters") if field in spec},
         options=options,
+        place=Place(BROKER, namespace(broker), name(broker)),
     )
 
 
@@ -76,6 +78,7 @@ def channel_subscription(
         start=_start_of(own),
         options=options,
         kind="subscription",
+        place=Place(CHANNEL, namespace(channel), name(channel)),
     )
 
 

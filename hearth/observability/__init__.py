@@ -1,1 +1,1 @@
-"""Logs and metrics of every process of ours."""
+"""Logs, metrics and traces of every process of ours."""

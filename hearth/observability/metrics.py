@@ -22,6 +22,11 @@ CAUGHT = Counter(
     "Exceptions caught so that the object they came from hurts only itself",
     ["part"],
 )
+SPANS = Counter(
+    "hearth_trace_spans",
+    "Spans by what became of them: exported, failed (the collector took none), dropped (no room)",
+    ["result"],
+)
 
 
 def serve_metrics(host: str, port: int) -> int:
@@ -37,5 +42,6 @@ __all__ = [
     "RECONCILES",
     "RECONCILE_SECONDS",
     "REGISTRY",
+    "SPANS",
     "serve_metrics",
 ]

@@ -1,10 +1,11 @@
 """A broker's data plane as its own process, without Kubernetes, for benchmarks and fault tests.
 
-Usage: broker_process.py FOLDER PORT SUBSCRIBER_URLS [TRIGGERS MATCHING DIALECT [JOURNEYS]]
+Usage: broker_process.py FOLDER PORT SUBSCRIBER_URLS
+           [TRIGGERS MATCHING DIALECT [JOURNEYS [RATE COLLECTOR]]]
 
 Serves ``/ns/default`` with Triggers to the subscribers in turn (their URLs, separated by commas),
 one if not told otherwise, of which some match the events of the benchmark; prints the port once it
-listens. The log may take 4 GiB, for backlogs.
+listens. The log may take 4 GiB, for backlogs. RATE is the share of events that are traced.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.target import parse_target
 from eventing.runtime.tuning import tune_interpreter
+from hearth.observability.traces.config import HTTP, TracingConfig
+from hearth.observability.traces.tracer import Tracer
 
 KEY = Place(BROKER, "ns", "default")
 POLICY = DeliveryPolicy(retries=1000, backoff=Backoff.LINEAR, delay_seconds=0.01)
@@ -52,6 +55,7 @@ def spec(number: int, matching: int, dialect: str, url: str) -> SubscriptionSpec
         policy=POLICY,
         target=parse_target(url, None),
         dead_letter=None,
+        place=KEY,
     )
 
 
@@ -63,12 +67,15 @@ async def main(
     matching: int,
     dialect: str,
     journeys: str,
+    tracing: TracingConfig,
 ) -> None:
     tune_interpreter()
     keeper = Journeys(folder / "journeys")
     engine = LocalEngine(folder, LogLimits(log_bytes=4096 * MIB))
     client = DeliveryClient(ClientLimits())
-    services = Services(client, MemoryBudget(SubscriptionLimits()))
+    tracer = Tracer("broker", "ns")
+    tracer.configure(tracing)
+    services = Services(client, MemoryBudget(SubscriptionLimits()), tracer=tracer)
     log = await engine.open("broker")
     kept = keeper.of("broker", log.position_text) if journeys == "on" else None
     runtime = Addressable(
@@ -80,7 +87,9 @@ async def main(
     )
     for number in range(triggers):
         await runtime.subscribe(spec(number, matching, dialect, urls[number % len(urls)]))
-    server = Ingress(lambda key: runtime if key == KEY else None, limits=IngressLimits())
+    server = Ingress(
+        lambda key: runtime if key == KEY else None, limits=IngressLimits(), tracer=tracer
+    )
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     print(await server.start("127.0.0.1", port), flush=True)
@@ -96,6 +105,7 @@ async def main(
     if kept is not None:
         kept.close()
     await keeper.close()
+    await asyncio.to_thread(tracer.close)
 
 
 async def save(runtime: Addressable, journeys: LogJourneys | None) -> None:
@@ -114,9 +124,12 @@ def run(
     matching: str = "1",
     dialect: str = "exact",
     journeys: str = "on",
+    rate: str = "0",
+    collector: str = "",
 ) -> None:
     numbers = int(port), urls.split(","), int(triggers), int(matching)
-    uvloop.run(main(Path(folder), *numbers, dialect, journeys))
+    tracing = TracingConfig(HTTP, collector, float(rate)) if collector else TracingConfig()
+    uvloop.run(main(Path(folder), *numbers, dialect, journeys, tracing))
 
 
 if __name__ == "__main__":

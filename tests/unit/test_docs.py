@@ -19,7 +19,7 @@ from activator.failures import ALL_FAILURES
 from activator.metrics import ActivatorCollector
 from activator.peers import Peers
 from activator.reporter import Reporter
-from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults
+from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults, Observability
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.sources.ping.metrics import TICKS
 from hearth.cli.main import app
@@ -34,6 +34,7 @@ from hearth.observability.metrics import (
     QUEUE_DEPTH,
     RECONCILE_SECONDS,
     RECONCILES,
+    SPANS,
 )
 from serving.api.settings import Settings
 from serving.autoscaler.metrics import AutoscalerMetrics, PodCounts
@@ -165,10 +166,16 @@ def test_no_setting_is_documented_that_nobody_reads(operations: str) -> None:
 def test_the_settings_of_eventing_are_documented(operations: str) -> None:
     section = _section(operations, "config-features of eventing")
     assert _documented_defaults(section) == DEFAULT_FEATURES
+    section = _section(operations, "config-observability of eventing")
+    asked = _Asked({})
+    Observability.from_data(asked)
+    assert _rows(section).keys() == asked.keys_asked
+    for key, value in _documented_defaults(section).items():
+        assert Observability.from_data({key: value}) == Observability(), key
+    section = _section(operations, "config-br-defaults")
     asked = _Asked({"another": ""})
     with pytest.raises(ValueError):
         BrokerDefaults.from_data(asked)
-    section = _section(operations, "config-br-defaults")
     assert [key for key in asked.keys_asked if f"`{key}`" not in section] == []
 
 
@@ -192,6 +199,7 @@ def _families() -> Iterable[Metric]:
     yield from QUEUE_DEPTH.describe()
     yield from LEADING.describe()
     yield from CAUGHT.describe()
+    yield from SPANS.describe()
     yield from TICKS.describe()
     yield from UsageCollector(cast(Runtime, None)).describe()
     yield from BrokerMetrics().collect()

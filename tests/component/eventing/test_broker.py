@@ -28,6 +28,7 @@ from eventing.runtime.services import Services
 from eventing.runtime.spec import Reply, SubscriptionSpec
 from eventing.runtime.target import parse_target
 from hearth.kube.clock import wall_clock
+from hearth.observability.traces.tracer import Tracer
 
 KEY = Place(BROKER, "ns", "default")
 FAST = DeliveryPolicy(retries=3, backoff=Backoff.EXPONENTIAL, delay_seconds=0.01)
@@ -129,6 +130,7 @@ class Plane:
                 dead_letter=parse_target(dead_letter.url, None) if dead_letter else None,
                 reply=reply,
                 options=options,
+                place=KEY,
             )
         )
 
@@ -146,16 +148,26 @@ class Plane:
 
 @contextlib.asynccontextmanager
 async def plane(
-    folder, *, limits=None, held=None, make_engine=LocalEngine, observer=None, clock=wall_clock
+    folder,
+    *,
+    limits=None,
+    held=None,
+    make_engine=LocalEngine,
+    observer=None,
+    clock=wall_clock,
+    tracer=None,
 ):
     engine = make_engine(folder, limits)
     client = DeliveryClient(ClientLimits())
     budget = MemoryBudget(held or SubscriptionLimits())
     metrics = BrokerMetrics()
     log = await engine.open("broker")
-    services = Services(client, budget, clock)
+    tracer = tracer or Tracer("broker", "ns")
+    services = Services(client, budget, clock, tracer=tracer)
     runtime = Addressable(KEY, log, services=services, metrics=metrics, observer=observer)
-    server = Ingress(lambda key: runtime if key == KEY else None, limits=IngressLimits())
+    server = Ingress(
+        lambda key: runtime if key == KEY else None, limits=IngressLimits(), tracer=tracer
+    )
     port = await server.start("127.0.0.1", 0)
     sweeping = asyncio.create_task(client.run())
     async with ClientSession() as session:

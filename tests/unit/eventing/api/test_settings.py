@@ -1,8 +1,10 @@
 """Settings: Knative's defaults, scopes, flags, and what cannot be read."""
 
+import re
+
 import pytest
 
-from eventing.api.settings import BrokerDefaults, Features
+from eventing.api.settings import BrokerDefaults, Features, Observability
 from eventing.install import shipped_objects
 
 TWO_SCOPES = """
@@ -86,6 +88,32 @@ def test_shipped_config_maps_are_the_defaults():
     shipped = {obj["metadata"]["name"]: obj.get("data", {}) for obj in shipped_objects()}
     assert BrokerDefaults.from_data(shipped["config-br-defaults"]) == BrokerDefaults.from_data({})
     assert Features.from_data(shipped["config-features"]) == Features.from_data({})
+    given = {key: text for key, text in shipped["config-observability"].items() if key[0] != "_"}
+    assert Observability.from_data(given) == Observability()
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        ({"tracing-protocol": "smoke"}, 'unsupported protocol "smoke"'),
+        ({"tracing-protocol": "grpc"}, 'endpoint should be set for protocol "grpc"'),
+        ({"tracing-endpoint": "http://c"}, "endpoint should not be set when protocol is 'none'"),
+        (
+            {"tracing-sampling-rate": "1.5"},
+            "sampling rate 1.500000 should be less than or equal to one",
+        ),
+        (
+            {"tracing-sampling-rate": "-1"},
+            "sampling rate -1.000000 should be greater or equal to zero",
+        ),
+        ({"metrics-protocol": "smoke"}, 'unsupported protocol "smoke"'),
+        ({"runtime-profiling": "maybe"}, 'unsupported profile setting "maybe"'),
+        ({"sink-event-error-reporting.enable": "perhaps"}, "sink-event-error-reporting.enable"),
+    ],
+)
+def test_observability_is_refused_in_knatives_words(data, complaint):
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        Observability.from_data(data)
 
 
 def test_unknown_flags_are_off():

@@ -5,6 +5,7 @@ import pytest
 from eventing.api.settings import DEFAULT_FEATURES
 from eventing.runtime.settings import Flags, RuntimeSettings
 from hearth.knative.settings import LiveSettings
+from hearth.observability.traces.config import HTTP, TracingConfig
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,19 @@ def test_how_much_a_namespace_may_send(given: dict[str, str], rate: float) -> No
 def test_what_is_no_rate(given: str) -> None:
     with pytest.raises(ValueError):
         Flags.from_data({"namespace-event-rate": given})
+
+
+def test_where_traces_go() -> None:
+    settings = LiveSettings(RuntimeSettings())
+    assert settings.value.observability.tracing == TracingConfig()
+    given = {
+        "_example": "x",
+        "tracing-protocol": "http/protobuf",
+        "tracing-endpoint": "http://collector:4318",
+        "tracing-sampling-rate": "0.01",
+    }
+    settings.offer("config-observability", given)
+    expected = TracingConfig(HTTP, "http://collector:4318", 0.01)
+    assert settings.value.observability.tracing == expected
+    settings.offer("config-observability", given | {"tracing-sampling-rate": "2"})
+    assert settings.value.observability.tracing == expected

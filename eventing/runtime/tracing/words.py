@@ -1,0 +1,78 @@
+"""Names and attributes of spans about events. Pure.
+
+Of events and places as Knative's broker has them (``knative.dev/eventing/pkg/observability``), of
+messages as OpenTelemetry's semantic conventions have them. The id of an event, which Knative leaves
+out of what it shares with metrics, is what one looks for: here it is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from eventing.runtime.places import BROKER, CHANNEL, Place
+from hearth.observability.traces.spans import Value
+
+Attributes = dict[str, Value]
+
+_OF_EVENTS = (
+    ("type", "cloudevents.type"),
+    ("source", "cloudevents.source"),
+    ("specversion", "cloudevents.specversion"),
+    ("subject", "cloudevents.subject"),
+    ("datacontenttype", "cloudevents.datacontenttype"),
+    ("id", "messaging.message.id"),
+)
+_LONGEST = 1024
+"""Characters of a value: attributes of events may have 64 KiB."""
+
+
+def destination(kind: str, name: str, namespace: str) -> str:
+    """Return what Knative calls a Broker, a Trigger, a Subscription in a span."""
+    return f"{kind}:{name}.{namespace}"
+
+
+def of_destination(name: str) -> Attributes:
+    """Return what spans say that have to do with messages."""
+    return {
+        "messaging.system": "knative",
+        "messaging.operation.name": "send",
+        "messaging.destination.name": name,
+    }
+
+
+def of_place(place: Place) -> Attributes:
+    """Return which Broker, channel or sink it is about."""
+    if place.kind in (BROKER, CHANNEL):
+        return {f"kn.{place.kind}.name": place.name, f"kn.{place.kind}.namespace": place.namespace}
+    return {
+        "kn.sink.kind": place.kind,
+        "kn.sink.name": place.name,
+        "kn.sink.namespace": place.namespace,
+    }
+
+
+def of_event(attributes: Mapping[str, object]) -> Attributes:
+    """Return which event it is about."""
+    told = {name: str(attributes[key]) for key, name in _OF_EVENTS if key in attributes}
+    return {name: value[:_LONGEST] for name, value in told.items()}
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL as it may be told: without what may be a password in it."""
+    if "@" not in url and "?" not in url:
+        return url
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=host, query="", fragment="").geturl()
+
+
+def of_url(url: str) -> Attributes:
+    """Return where a request went."""
+    shown = without_secrets(url)
+    parts = urlsplit(shown)
+    told: Attributes = {"http.request.method": "POST", "url.full": shown}
+    if parts.hostname:
+        told["server.address"] = parts.hostname
+        told["server.port"] = parts.port or (443 if parts.scheme == "https" else 80)
+    return told

@@ -1,0 +1,41 @@
+import pytest
+
+from eventing.runtime.places import BROKER, CHANNEL, JOB_SINK, Place
+from eventing.runtime.tracing.words import of_event, of_place, of_url, without_secrets
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://a.ns/path", "http://a.ns/path"),
+        ("http://user:secret@a.ns:81/path", "http://a.ns:81/path"),
+        ("https://a.ns/path?token=secret#x", "https://a.ns/path"),
+        ("", ""),
+    ],
+)
+def test_urls_are_told_without_what_may_be_secret(url, shown):
+    assert without_secrets(url) == shown
+    assert of_url(url)["url.full"] == shown
+
+
+def test_where_a_request_went():
+    assert of_url("https://a.ns/x")["server.port"] == 443
+    told = of_url("http://a.ns:81/x")
+    assert (told["server.address"], told["server.port"]) == ("a.ns", 81)
+    assert "server.address" not in of_url("")
+
+
+def test_places_have_knatives_names():
+    assert of_place(Place(BROKER, "ns", "b")) == {
+        "kn.broker.name": "b",
+        "kn.broker.namespace": "ns",
+    }
+    assert of_place(Place(CHANNEL, "ns", "c")) == {
+        "kn.channel.name": "c",
+        "kn.channel.namespace": "ns",
+    }
+    assert of_place(Place(JOB_SINK, "ns", "j"))["kn.sink.kind"] == JOB_SINK
+
+
+def test_values_of_events_are_cut_where_they_are_long():
+    assert of_event({"type": "t" * 5000, "ext": "x"}) == {"cloudevents.type": "t" * 1024}
