@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from activator.http.events import FieldBlock, RequestHead
-from eventing.codec import encode_batch, encode_structured
+from eventing.codec import Event, encode_batch, encode_structured
 from eventing.codec.binary import encode_value
 from eventing.codec.structured import CONTENT_TYPE
 from eventing.engines.event import RenderedEvent
@@ -17,6 +18,10 @@ from eventing.runtime.target import Target
 ERROR_DATA_BYTES = 1024
 _BATCH = FieldBlock(b"content-type: application/cloudevents-batch+json\r\n")
 _ERROR_PREFIX = b"ce-knativeerror"
+_TRACE_PARENT, _TRACE_STATE = b"traceparent: ", b"tracestate: "
+_PARENT, _STATE = "traceparent", "tracestate"
+_W3C_PARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?")
+_PRINTABLE = re.compile(rb"[\t -~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +79,38 @@ def make_request(
 def make_batch_request(
     target: Target, events: Iterable[RenderedEvent], common: FieldBlock
 ) -> tuple[RequestHead, bytes]:
-    """Return a whole POST request of several events. Headers that came with them stay behind."""
-    body = encode_batch(event.to_event() for event in events)
+    """Return a whole POST request of several events, each with its trace as attributes.
+
+    Other headers that came with them stay behind.
+    """
+    body = encode_batch(map(_traced, events))
     request = RequestHead.of(
         b"POST", target.path, target.authority, blocks=(common, _BATCH), length=len(body)
     )
     return request, body
+
+
+def _traced(event: RenderedEvent) -> Event:
+    """The event; the trace context of its headers as the extension for distributed tracing.
+
+    A request of several events has no trace of its own to tell. An event that has the extension
+    keeps it: it is the trace that began all, and not to be changed on the way (version 1.0.2,
+    "Using the Distributed Tracing Extension").
+    """
+    made = event.to_event()
+    if _TRACE_PARENT in event.head and _PARENT not in made.attributes:
+        parents = _values_of(event.head, _TRACE_PARENT)
+        states = b",".join(_values_of(event.head, _TRACE_STATE))
+        if len(parents) == 1 and _W3C_PARENT.fullmatch(parents[0]):
+            made.attributes[_PARENT] = parents[0].decode("ascii")
+            if states and _PRINTABLE.fullmatch(states):
+                made.attributes[_STATE] = states.decode("ascii")
+    return made
+
+
+def _values_of(head: bytes, name: bytes) -> list[bytes]:
+    lines = head.split(b"\r\n")
+    return [line[len(name) :].strip() for line in lines if line.startswith(name)]
 
 
 def common_fields(namespace: str, *, wants_reply: bool) -> FieldBlock:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from eventing.api.deliveryoptions import DeliveryOptions
 from eventing.runtime.config import SubscriptionLimits
-from tests.component.eventing.test_broker import plane, sink
+from tests.component.eventing.test_broker import headers, plane, sink
 
 TEN = DeliveryOptions(batch_size=10, batch_wait_seconds=0.02)
 
@@ -130,3 +130,19 @@ async def test_no_target_is_a_failure_of_each(tmp_path):
         await send_many(broker, 4)
         await dead.until_ids(0, 1, 2, 3)
         assert {letter["ce-knativeerrorcode"] for letter, _ in dead.got} == {"404"}
+
+
+async def test_traces_are_in_batches_and_the_same_as_in_headers(tmp_path):
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with sink() as target, sink() as alone, plane(tmp_path) as broker:
+        await broker.subscribe("t", target, options=TEN)
+        await broker.subscribe("alone", alone)
+        event = headers("1") | {"traceparent": parent, "tracestate": "a=1"}
+        async with broker.session.post(broker.url, data=b"{}", headers=event) as answer:
+            assert answer.status == 202
+        await broker.idle("t")
+        await broker.idle("alone")
+        [[got]] = batches(target)
+        assert (got["traceparent"], got["tracestate"]) == (parent, "a=1")
+        assert "traceparent" not in target.got[0][0]
+        assert alone.got[0][0]["traceparent"] == parent

@@ -3,6 +3,8 @@
 import base64
 import json
 
+import pytest
+
 from activator.http.h1.writing import request_head
 from eventing.engines.event import RenderedEvent
 from eventing.runtime.request import ErrorInfo, common_fields, make_batch_request, make_request
@@ -90,3 +92,48 @@ def test_a_batch():
     first, second = json.loads(body)
     assert (first["n"], first["data"], "" in first) == (5, {"a": 1}, False)
     assert "data" not in second
+
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01"
+OTHER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def batched(*heads):
+    events = [RenderedEvent(0, 255, head, b"", b"") for head in heads]
+    request, body = make_batch_request(TARGET, events, common_fields("ns", wants_reply=True))
+    assert b"trace" not in request_head(request)
+    return [(e.get("traceparent"), e.get("tracestate")) for e in json.loads(body)]
+
+
+def test_events_of_a_batch_keep_their_traces_as_attributes():
+    parent, state = f"traceparent: {PARENT}\r\n".encode(), b"tracestate: a=1\r\n"
+    more = b"tracestate: b=2\r\n"
+    assert batched(HEAD + parent + state + more, HEAD, HEAD + parent) == [
+        (PARENT, "a=1,b=2"),
+        (None, None),
+        (PARENT, None),
+    ]
+
+
+def test_the_trace_that_an_event_began_with_is_kept():
+    own = HEAD + f"ce-traceparent: {OTHER}\r\n".encode()
+    came = f"traceparent: {PARENT}\r\ntracestate: a=1\r\n".encode()
+    assert batched(own + came) == [(OTHER, None)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"traceparent: nonsense\r\n",
+        b"traceparent: \xff\r\n",
+        b"tracestate: a=1\r\n",
+        f"traceparent: {PARENT}\r\ntraceparent: {OTHER}\r\n".encode(),
+    ],
+)
+def test_what_is_no_trace_context_does_not_become_one(lines):
+    assert batched(HEAD + lines) == [(None, None)]
+
+
+def test_a_trace_state_that_is_no_text_is_left_out():
+    lines = f"traceparent: {PARENT}\r\n".encode() + b"tracestate: a=\xff\r\n"
+    assert batched(HEAD + lines) == [(PARENT, None)]
