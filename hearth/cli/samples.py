@@ -47,7 +47,7 @@ def register(layout: Layout) -> None:
         name: ((sys.executable, "-S", "-E", str(folder() / script)), {})
         for name, script in IMAGES.items()
     }
-    own = (sys.executable, "-m", "hearth.cli.main")
+    own = (sys.executable, "-m", "hearth.cli")
     commands[HEARTH_IMAGE] = own, {"KUBECONFIG": str(layout.kubeconfig)}
     for name, (command, env) in commands.items():
         known = store.resolve(name)

@@ -24,7 +24,7 @@ class RunningHearth:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "hearth.cli.main", *arguments],
+            [sys.executable, "-m", "hearth.cli", *arguments],
             env={**os.environ, "HEARTH_DATA_DIR": str(self.data_dir)},
             capture_output=True,
             text=True,

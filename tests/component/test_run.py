@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -103,7 +104,7 @@ async def running(
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "hearth.cli.main",
+        "hearth.cli",
         "run",
         component,
         env=environment,
@@ -260,3 +261,25 @@ def test_a_folder_that_takes_no_files_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(CannotRun, match="file cannot be written to by user") as refused:
         check_folder(tmp_path / "file" / "below")
     assert refused.value.exit_code == 78
+
+
+# -- the entry point -------------------------------------------------------------------------------
+
+
+def test_a_component_starts_without_the_command_lines_library() -> None:
+    program = """
+import sys, hearth.cli.run
+from hearth.cli.__main__ import run
+hearth.cli.run.run = lambda name, environment: print(name, "typer" in sys.modules)
+sys.argv = ["hearth", "run", "activator"]
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "activator False\n")
+
+
+def test_a_component_that_is_none_is_told_with_those_that_are() -> None:
+    command = [sys.executable, "-m", "hearth.cli", "run", "actuator"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "'actuator'" in done.stderr and "activator" in done.stderr

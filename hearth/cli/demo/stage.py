@@ -87,7 +87,7 @@ class Stage:
         await asyncio.to_thread(self._hearth, "down")
 
     def _hearth(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "hearth.cli.main", *arguments]
+        command = [sys.executable, "-m", "hearth.cli", *arguments]
         done = subprocess.run(
             [*command, "--data-dir", str(self.data_dir)],
             capture_output=True,

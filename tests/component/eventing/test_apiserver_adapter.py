@@ -23,7 +23,7 @@ async def adapter(found, to, config, **environment):
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "hearth.cli.main",
+        "hearth.cli",
         "run",
         "apiserversource",
         env={
@@ -116,7 +116,7 @@ async def test_all_namespaces_an_owner_and_filters(tmp_path):
 async def test_an_adapter_that_is_told_nothing_says_so(tmp_path):
     async with cluster(tmp_path, with_broker=False) as found:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "hearth.cli.main", "run", "apiserversource"),
+            *(sys.executable, "-m", "hearth.cli", "run", "apiserversource"),
             env={
                 **os.environ,
                 "KUBECONFIG": str(found.kubeconfig),

@@ -155,7 +155,7 @@ async def test_a_token_is_shown_where_senders_must_say_who_they_are(tmp_path):
 async def process(found, name):
     """A replica in a process of its own, that can be killed."""
     started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hearth.cli.main", "run", "pingsource"),
+        *(sys.executable, "-m", "hearth.cli", "run", "pingsource"),
         env={
             **os.environ,
             "KUBECONFIG": str(found.kubeconfig),

@@ -56,7 +56,7 @@ class World:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "hearth.cli.main",
+            "hearth.cli",
             *arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

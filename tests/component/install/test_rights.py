@@ -146,7 +146,7 @@ class Hearth:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "hearth.cli.main",
+            "hearth.cli",
             "run",
             component,
             stdout=log,
