@@ -13,7 +13,7 @@ from eventing.runtime.delivery import Delivery, Hop
 from eventing.runtime.expiry import EXPIRY_LINE, is_expired
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.permission import Handshake
-from eventing.runtime.request import common_fields, make_batch_request, make_request
+from eventing.runtime.request import common_lines, make_batch_request, make_request
 from eventing.runtime.services import Services
 from eventing.runtime.slots import Slots
 from eventing.runtime.spec import SubscriptionSpec, target_of
@@ -66,8 +66,8 @@ class Attempts:
         self._expired = expired
         self._answered = answered
         self._answered_together = answered_together
-        self._asking = common_fields(spec.namespace, wants_reply=True)
-        self._telling = common_fields(spec.namespace, wants_reply=False)
+        self._asking = common_lines(spec.namespace, wants_reply=True)
+        self._telling = common_lines(spec.namespace, wants_reply=False)
         self._webhook: WebhookSender | None = None
         self._spec = spec
         self._configure(spec, None)
@@ -109,7 +109,7 @@ class Attempts:
         event = item.event if item.reply is None else item.reply
         if self._tracer.is_on:
             event = self._tracing.attempt(item, event)
-        request, payload = make_request(
+        request = make_request(
             target,
             event,
             self._asking if hop is _SUBSCRIBER else self._telling,
@@ -121,7 +121,6 @@ class Attempts:
         send(
             target,
             request,
-            payload,
             partial(self._answered, item),
             timeout_seconds=spec.policy.timeout_seconds,
         )
@@ -147,10 +146,10 @@ class Attempts:
         if self._tracer.is_on:
             for item in items:
                 self._tracing.attempt(item, item.event)
-        request, payload = make_batch_request(spec.target, events, self._asking)
+        request = make_batch_request(spec.target, events, self._asking)
         timeout = spec.policy.timeout_seconds
         send = self._services.client.send if self._webhook is None else self._webhook.send
-        send(spec.target, request, payload, answered, timeout_seconds=timeout)
+        send(spec.target, request, answered, timeout_seconds=timeout)
 
     def _expires(self, item: Delivery) -> bool:
         """Whether the subscriber need not get it any more; then that was the end of it."""

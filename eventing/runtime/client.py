@@ -12,11 +12,12 @@ from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
-from activator.http.events import FieldBlock, RequestHead, Reset, ResponseHead
+from activator.http.events import RequestHead, Reset, ResponseHead
 from activator.http.fields import Field, Trailers
 from activator.http.h1.client import ClientConnection
 from eventing.runtime.access.bearers import Bearers
 from eventing.runtime.config import ClientLimits
+from eventing.runtime.request import with_line
 from eventing.runtime.target import Address, Target
 
 _Place = tuple[Address, str | None, str | None]
@@ -75,6 +76,9 @@ _CAPACITY = b"\r\nx-hearth-capacity: "
 
 Answered = Callable[[Answer], None]
 
+_ANY_REQUEST = RequestHead.of(b"POST", b"/", b"")
+"""For all that a response depends on its request, these are alike."""
+
 
 class _Attempt:
     """One request and who waits for its answer. Defaults sit on the class: few set them all."""
@@ -90,15 +94,13 @@ class _Attempt:
         self,
         client: DeliveryClient,
         place: _Place,
-        request: RequestHead,
-        payload: bytes,
+        request: bytes,
         answered: Answered,
         deadline: float,
     ) -> None:
         self._client = client
         self.place = place
         self.request = request
-        self.payload = payload
         self.answered = answered
         self.deadline = deadline
 
@@ -168,8 +170,7 @@ class DeliveryClient:
     def send(
         self,
         target: Target,
-        request: RequestHead,
-        payload: bytes,
+        request: bytes,
         answered: Answered,
         *,
         timeout_seconds: float,
@@ -177,7 +178,7 @@ class DeliveryClient:
         """Send one whole request; ``answered`` is called once, later, never from here."""
         now = monotonic()
         place = target.address, target.tls_name, target.ca_certs
-        attempt = _Attempt(self, place, request, payload, answered, now + timeout_seconds)
+        attempt = _Attempt(self, place, request, answered, now + timeout_seconds)
         self._attempts.add(attempt)
         if target.bearer is None or self._bearers is None:
             self._send(attempt, now)
@@ -195,9 +196,8 @@ class DeliveryClient:
         if token is None:
             self.ended(attempt, Answer(None, error=problem))
             return
-        request = attempt.request
         line = b"authorization: Bearer %b\r\n" % token.encode()
-        request.blocks = (*request.blocks, FieldBlock(line))
+        attempt.request = with_line(attempt.request, line)
         self._send(attempt, monotonic())
 
     def _send(self, attempt: _Attempt, now: float) -> None:
@@ -207,7 +207,7 @@ class DeliveryClient:
             connection = idle.pop()
             if connection.is_usable(now):
                 attempt.connection = connection
-                connection.open(attempt, attempt.request, attempt.payload, True, False)
+                connection.send(attempt, _ANY_REQUEST, attempt.request)
                 return
             connection.close()
         self.connect(attempt)
@@ -242,7 +242,7 @@ class DeliveryClient:
         else:
             if attempt in self._attempts:
                 attempt.connection = connection
-                connection.open(attempt, attempt.request, attempt.payload, True, False)
+                connection.send(attempt, _ANY_REQUEST, attempt.request)
             else:
                 connection.close()
 

@@ -23,7 +23,7 @@ from eventing.runtime.client import Answer, DeliveryClient
 from eventing.runtime.files import write_durably
 from eventing.runtime.intake import prepare_unstamped
 from eventing.runtime.policy import Backoff, DeliveryPolicy, Outcome, Retry, is_success, next_step
-from eventing.runtime.request import ErrorInfo, common_fields, make_request
+from eventing.runtime.request import ErrorInfo, common_lines, make_request
 from eventing.runtime.target import Target
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controllerspec import Source
@@ -147,13 +147,12 @@ class DeadJobs:
     async def _attempt(
         self, target: Target, where: str, event: RenderedEvent, reason: ErrorInfo
     ) -> Answer:
-        common = common_fields(where, wants_reply=False)
-        request, payload = make_request(target, event, common, structured=False, failure=reason)
+        common = common_lines(where, wants_reply=False)
+        request = make_request(target, event, common, structured=False, failure=reason)
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._client.send(
             target,
             request,
-            payload,
             partial(_resolve, answered),
             timeout_seconds=_POLICY.timeout_seconds,
         )

@@ -27,7 +27,7 @@ from typing import Any
 
 import orjson
 
-from activator.http.events import FieldBlock, RequestHead, ResponseHead
+from activator.http.events import ResponseHead
 from activator.http.fields import Field, field_lines
 from eventing.api.views import spec_of, status_of
 from eventing.codec import CodecError, Event, decode_reply, encode_structured
@@ -37,6 +37,7 @@ from eventing.runtime.answers import Respond, answer, reason_field
 from eventing.runtime.client import Answer, DeliveryClient
 from eventing.runtime.intake import is_forwarded
 from eventing.runtime.places import Place
+from eventing.runtime.request import post
 from eventing.runtime.target import Address, BadTarget, Bearer, Target, parse_target
 from eventing.transforms.jsonata import Expression, TransformError, content_type_of
 from hearth.kube.guards import caught
@@ -120,20 +121,14 @@ class EventTransforms:
         return (b"content-type", content_type), body
 
     async def _send(self, target: Target, fields: Sequence[Field], body: bytes) -> Answer:
-        request = RequestHead()
-        request.method = b"POST"
-        request.target = target.path
-        request.authority = target.authority
-        request.blocks = (FieldBlock(field_lines(fields)),)
-        request.length = len(body)
-        request.has_length = True
+        request = post(target, (field_lines(fields),), body)
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def resolve(got: Answer) -> None:
             if not answered.done():
                 answered.set_result(got)
 
-        self._client.send(target, request, body, resolve, timeout_seconds=_TIMEOUT_SECONDS)
+        self._client.send(target, request, resolve, timeout_seconds=_TIMEOUT_SECONDS)
         return await answered
 
     async def close(self) -> None:

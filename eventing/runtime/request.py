@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from activator.http.events import FieldBlock, RequestHead
 from eventing.codec import Event, encode_batch, encode_structured
 from eventing.codec.binary import encode_value
 from eventing.codec.structured import CONTENT_TYPE
@@ -16,7 +15,7 @@ from eventing.runtime.intake import without_attributes
 from eventing.runtime.target import Target
 
 ERROR_DATA_BYTES = 1024
-_BATCH = FieldBlock(b"content-type: application/cloudevents-batch+json\r\n")
+_BATCH = b"content-type: application/cloudevents-batch+json\r\n"
 _ERROR_PREFIX = b"ce-knativeerror"
 _TRACE_PARENT, _TRACE_STATE = b"traceparent: ", b"tracestate: "
 _PARENT, _STATE = "traceparent", "tracestate"
@@ -54,40 +53,27 @@ class ErrorInfo:
 def make_request(
     target: Target,
     event: RenderedEvent,
-    common: FieldBlock,
+    common: bytes,
     *,
     structured: bool,
     failure: ErrorInfo | None = None,
-) -> tuple[RequestHead, bytes]:
-    """Return a whole POST request: its head, and its body. ``common`` is of ``common_fields``."""
+) -> bytes:
+    """Return a whole POST request. ``common`` is of ``common_lines``."""
     if structured:
         head, body = _structured(event, failure)
     else:
         head, body = event.head, event.data
         if failure is not None:
             head = without_attributes(head, _ERROR_PREFIX) + _error_lines(failure)
-    request = RequestHead()
-    request.method = b"POST"
-    request.target = target.path
-    request.authority = target.authority
-    request.blocks = (common, FieldBlock(head))
-    request.length = len(body)
-    request.has_length = True  # also where there is no body: RFC 9110, section 8.6
-    return request, body
+    return post(target, (common, head), body)
 
 
-def make_batch_request(
-    target: Target, events: Iterable[RenderedEvent], common: FieldBlock
-) -> tuple[RequestHead, bytes]:
+def make_batch_request(target: Target, events: Iterable[RenderedEvent], common: bytes) -> bytes:
     """Return a whole POST request of several events, each with its trace as attributes.
 
     Other headers that came with them stay behind.
     """
-    body = encode_batch(map(_traced, events))
-    request = RequestHead.of(
-        b"POST", target.path, target.authority, blocks=(common, _BATCH), length=len(body)
-    )
-    return request, body
+    return post(target, (common, _BATCH), encode_batch(map(_traced, events)))
 
 
 def _traced(event: RenderedEvent) -> Event:
@@ -113,10 +99,25 @@ def _values_of(head: bytes, name: bytes) -> list[bytes]:
     return [line[len(name) :].strip() for line in lines if line.startswith(name)]
 
 
-def common_fields(namespace: str, *, wants_reply: bool) -> FieldBlock:
+def post(target: Target, lines: Sequence[bytes], body: bytes) -> bytes:
+    """Return a whole POST request; ``lines`` are header lines, each with its end.
+
+    The length is said also where there is no body: RFC 9110, section 8.6.
+    """
+    length = b"content-length: %d\r\n\r\n" % len(body)
+    return b"".join((target.opening, *lines, length, body))
+
+
+def with_line(request: bytes, line: bytes) -> bytes:
+    """Return a request with one more header line."""
+    at = request.index(b"\r\n") + 2
+    return request[:at] + line + request[at:]
+
+
+def common_lines(namespace: str, *, wants_reply: bool) -> bytes:
     """Return what all deliveries of a subscription say."""
     lines = b"kn-namespace: %b\r\n" % namespace.encode()
-    return FieldBlock(lines + b"prefer: reply\r\n" if wants_reply else lines)
+    return lines + b"prefer: reply\r\n" if wants_reply else lines
 
 
 def _error_lines(failure: ErrorInfo) -> bytes:

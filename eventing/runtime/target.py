@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -44,6 +44,13 @@ class Target:
     """Certificates (PEM) to trust, beside those of the system."""
     bearer: Bearer | None = None
     """Whose token is shown there."""
+    opening: bytes = field(init=False, repr=False, compare=False)
+    """How each POST to it begins: the request line and the Host field."""
+
+    def __post_init__(self) -> None:
+        """Make once what each request begins with."""
+        opening = b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (self.path, self.authority)
+        object.__setattr__(self, "opening", opening)
 
 
 def parse_target(url: str, gateway: Address | None) -> Target:

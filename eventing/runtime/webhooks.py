@@ -9,10 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
-from activator.http.events import FieldBlock, RequestHead, ResponseHead
+from activator.http.events import ResponseHead
+from activator.http.fields import field_lines
 from eventing.runtime.aftermath import retry_after_of
 from eventing.runtime.client import Answer, Answered, DeliveryClient
 from eventing.runtime.permission import Ask, Handshake, Permission, Refuse, Send, State, Wait
+from eventing.runtime.request import with_line
 from eventing.runtime.target import Target
 from hearth.kube.clock import Clock
 from hearth.kube.timers import Timer
@@ -31,7 +33,7 @@ class WebhookSender:
         self._client = client
         self._handshake = handshake
         self._permission = Permission(handshake)
-        self._origin = FieldBlock.of([(b"webhook-request-origin", handshake.origin.encode())])
+        self._origin = b"webhook-request-origin: %b\r\n" % handshake.origin.encode()
         self._name = name
         self._clock = clock
         self._waiting: deque[Callable[[], None]] = deque()
@@ -41,16 +43,13 @@ class WebhookSender:
     def send(
         self,
         target: Target,
-        request: RequestHead,
-        payload: bytes,
+        request: bytes,
         answered: Answered,
         *,
         timeout_seconds: float,
     ) -> None:
         """Send one request; ``answered`` is called once, later, unless this is closed before."""
-        again = partial(
-            self.send, target, request, payload, answered, timeout_seconds=timeout_seconds
-        )
+        again = partial(self.send, target, request, answered, timeout_seconds=timeout_seconds)
         match self._permission.decide(monotonic()):
             case Refuse(status=status, reason=reason):
                 answer = Answer(ResponseHead.of(status), reason.encode(), error=reason)
@@ -62,24 +61,20 @@ class WebhookSender:
                 self._ask(target)
             case Send(at=at, tells_origin=tells_origin):
                 if tells_origin:
-                    request.blocks = (*request.blocks, self._origin)
+                    request = with_line(request, self._origin)
                 deliver = partial(
                     self._client.send,
                     target,
                     request,
-                    payload,
                     partial(self._delivered, answered),
                     timeout_seconds=timeout_seconds,
                 )
                 self._at(at, deliver)
 
     def _ask(self, target: Target) -> None:
-        request = RequestHead()
-        request.method = b"OPTIONS"
-        request.target = target.path
-        request.authority = target.authority
-        request.blocks = (FieldBlock.of(self._handshake.fields()),)
-        self._client.send(target, request, b"", self._asked, timeout_seconds=ASK_SECONDS)
+        opening = b"OPTIONS" + target.opening.removeprefix(b"POST")
+        request = b"".join((opening, field_lines(self._handshake.fields()), b"\r\n"))
+        self._client.send(target, request, self._asked, timeout_seconds=ASK_SECONDS)
 
     def _asked(self, answer: Answer) -> None:
         if self._closed:

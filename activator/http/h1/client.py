@@ -87,6 +87,13 @@ class ClientConnection(asyncio.Protocol):
             self._transport.write(request_head(head) + body)
         return self
 
+    def send(self, handler: ClientHandler, head: RequestHead, wire: bytes) -> None:
+        """Send a request as these bytes; ``head`` says what its response depends on."""
+        self._handler = handler
+        self._is_request_done = True
+        self._reader.begin(head, False)
+        self._transport.write(wire)
+
     def _with_chunks(self, head: RequestHead, body: bytes, end: bool) -> bytes:
         self._is_chunking = head.length == UNKNOWN
         if not self._is_chunking:

@@ -22,6 +22,7 @@ from activator.http.fields import Field, may_be_trailer, tokens
 MAX_HEAD_OCTETS = 64 * 1024
 
 _SIZED, _OPEN, _CHUNKED = BodyForm.SIZED, BodyForm.OPEN, BodyForm.CHUNKED
+_PLAIN_OCTETS = 1024
 _END_OF_HEAD = b"\r\n\r\n"
 _PROTOCOL = b"HTTP/1."
 _NO_BODY = frozenset((b"204", b"304"))
@@ -102,6 +103,9 @@ class ResponseReader:
     __slots__ = (
         "_collects",
         "_partial",
+        "_plain",
+        "_plain_at",
+        "_plain_status",
         "_request",
         "_takes_chunks",
         "_watch",
@@ -119,6 +123,10 @@ class ResponseReader:
         self._request = RequestHead()
         self._takes_chunks = False
         self._collects = False
+        # The last response that was small, whole, plain and not the end of its connection: one
+        # that is the same byte for byte means the same, and is not parsed again.
+        self._plain = b""
+        self._plain_at = self._plain_status = 0
         self.in_body = False
         # The response is whole.
         self.complete = False
@@ -156,6 +164,9 @@ class ResponseReader:
         """
         if self._partial:
             data, self._partial = self._partial + data, b""
+        elif data == self._plain and self._request.method != b"HEAD":
+            self.in_body = self.complete = True
+            return ResponseHead(self._plain_status, data, self._plain_at, True)
         end = data.find(_END_OF_HEAD)
         if end < 0:
             self._keep(data)
@@ -243,6 +254,8 @@ class ResponseReader:
         if watch.complete:
             self.complete = True
             self.reusable = watch.keep_alive
+            if usual and special is None and self.reusable and len(data) <= _PLAIN_OCTETS:
+                self._plain, self._plain_at, self._plain_status = data, end + 4, status
         elif not watch.parser.should_keep_alive() and _LENGTH.search(fields) is None:
             # Only the end of the connection can end this body.
             self.is_open = True

@@ -6,10 +6,10 @@ import time
 
 from aiohttp import web
 
-from activator.http.events import RequestHead
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import ClientLimits
 from eventing.runtime.permission import Handshake
+from eventing.runtime.request import post
 from eventing.runtime.target import parse_target
 from eventing.runtime.webhooks import WebhookSender
 
@@ -58,11 +58,9 @@ async def sending(hook, *, required=True, rate=0):
 
 def deliver(sender, url, body=b"x"):
     target = parse_target(url, None)
-    request = RequestHead()
-    request.method, request.target, request.authority = b"POST", target.path, target.authority
-    request.length, request.has_length = len(body), True
+    request = post(target, (), body)
     answered = asyncio.get_running_loop().create_future()
-    sender.send(target, request, body, answered.set_result, timeout_seconds=5)
+    sender.send(target, request, answered.set_result, timeout_seconds=5)
     return answered
 
 

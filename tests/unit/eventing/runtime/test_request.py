@@ -5,9 +5,15 @@ import json
 
 import pytest
 
-from activator.http.h1.writing import request_head
 from eventing.engines.event import RenderedEvent
-from eventing.runtime.request import ErrorInfo, common_fields, make_batch_request, make_request
+from eventing.runtime.request import (
+    ErrorInfo,
+    common_lines,
+    make_batch_request,
+    make_request,
+    post,
+    with_line,
+)
 from eventing.runtime.target import parse_target
 
 HEAD = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\n"
@@ -19,21 +25,22 @@ def an_event(head=HEAD, types=b"", data=b'{"a":1}'):
     return RenderedEvent(0, 255, lines, types, data)
 
 
-def render(event, *, structured=False, wants_reply=True, failure=None):
-    request, body = make_request(
-        TARGET,
-        event,
-        common_fields("ns", wants_reply=wants_reply),
-        structured=structured,
-        failure=failure,
-    )
-    opening, *lines = request_head(request).removesuffix(b"\r\n\r\n").split(b"\r\n")
+def parts(request):
+    """The request line, the fields and the body of a request."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    opening, *lines = head.split(b"\r\n")
     return opening, dict(line.split(b": ", 1) for line in lines), body
+
+
+def render(event, *, structured=False, wants_reply=True, failure=None):
+    common = common_lines("ns", wants_reply=wants_reply)
+    return parts(make_request(TARGET, event, common, structured=structured, failure=failure))
 
 
 def test_binary():
     opening, headers, body = render(an_event())
     assert opening == b"POST /p HTTP/1.1"
+    assert headers[b"host"] == b"sink.example"
     assert headers[b"prefer"] == b"reply"
     assert headers[b"kn-namespace"] == b"ns"
     assert headers[b"ce-id"] == b"1"
@@ -72,19 +79,16 @@ def test_error_data_is_short():
 def test_an_earlier_failure_is_replaced():
     head = HEAD + b"ce-knativeerrorcode: 400\r\nce-knativeerrordest: http://old\r\n"
     failure = ErrorInfo("http://new", 500, "")
-    common = common_fields("ns", wants_reply=False)
-    made, _ = make_request(TARGET, an_event(head), common, structured=False, failure=failure)
-    request = request_head(made)
+    common = common_lines("ns", wants_reply=False)
+    request = make_request(TARGET, an_event(head), common, structured=False, failure=failure)
     assert request.count(b"ce-knativeerrorcode") == 1
     assert b"http://old" not in request
 
 
 def test_a_batch():
-    common = common_fields("ns", wants_reply=True)
+    common = common_lines("ns", wants_reply=True)
     events = [an_event(types=b'{"n":5,"":["cause"]}'), an_event(data=b"")]
-    request, body = make_batch_request(TARGET, events, common)
-    opening, *lines = request_head(request).removesuffix(b"\r\n\r\n").split(b"\r\n")
-    headers = dict(line.split(b": ", 1) for line in lines)
+    opening, headers, body = parts(make_batch_request(TARGET, events, common))
     assert opening == b"POST /p HTTP/1.1"
     assert headers[b"content-type"] == b"application/cloudevents-batch+json"
     assert headers[b"content-length"] == str(len(body)).encode()
@@ -100,8 +104,9 @@ OTHER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 def batched(*heads):
     events = [RenderedEvent(0, 255, head, b"", b"") for head in heads]
-    request, body = make_batch_request(TARGET, events, common_fields("ns", wants_reply=True))
-    assert b"trace" not in request_head(request)
+    common = common_lines("ns", wants_reply=True)
+    _, headers, body = parts(make_batch_request(TARGET, events, common))
+    assert not any(b"trace" in name for name in headers)
     return [(e.get("traceparent"), e.get("tracestate")) for e in json.loads(body)]
 
 
@@ -137,3 +142,19 @@ def test_what_is_no_trace_context_does_not_become_one(lines):
 def test_a_trace_state_that_is_no_text_is_left_out():
     lines = f"traceparent: {PARENT}\r\n".encode() + b"tracestate: a=\xff\r\n"
     assert batched(HEAD + lines) == [(PARENT, None)]
+
+
+def test_a_request_with_one_more_line():
+    request = with_line(post(TARGET, (b"a: b\r\n",), b"body"), b"authorization: Bearer t\r\n")
+    opening, headers, body = parts(request)
+    assert (opening, body) == (b"POST /p HTTP/1.1", b"body")
+    assert headers == {
+        b"host": b"sink.example",
+        b"a": b"b",
+        b"authorization": b"Bearer t",
+        b"content-length": b"4",
+    }
+
+
+def test_the_length_of_nothing_is_said():
+    assert parts(post(TARGET, (), b""))[1][b"content-length"] == b"0"

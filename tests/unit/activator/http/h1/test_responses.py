@@ -279,3 +279,86 @@ def test_any_cut_gives_the_same_response(
     assert whole.body == (raw if chunked and takes_chunks else body)
     assert whole.reader.complete and parts.reader.complete
     assert whole.reader.reusable and parts.reader.reusable
+
+
+# -- the same again -------------------------------------------------------------------------------
+
+SAME = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok"
+
+
+def again(reader: ResponseReader, data: bytes, **request: bool) -> Seen:
+    seen = begin(reader, **request)
+    seen.feed(data)
+    return seen
+
+
+def test_the_same_response_again_is_the_same() -> None:
+    reader = ResponseReader()
+    for _ in range(3):
+        seen = again(reader, SAME)
+        assert (seen.status, seen.body, reader.complete, reader.reusable) == (
+            202,
+            b"ok",
+            True,
+            True,
+        )
+        assert seen.head is not None and seen.head.is_verbatim
+        assert seen.head.fields == [(b"Content-Length", b"2"), (b"X-A", b"b")]
+
+
+def test_a_head_that_its_receiver_changed_is_not_what_comes_next() -> None:
+    reader = ResponseReader()
+    for _ in range(2):
+        seen = again(reader, SAME)
+        assert seen.head is not None
+        assert (b"x-more", b"1") not in seen.head.fields
+        seen.head.add(b"x-more", b"1")
+
+
+def test_what_is_read_after_the_same_response_is_parsed() -> None:
+    reader = ResponseReader()
+    others = [
+        b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" + SAME,
+        SAME[:-1] + b"!",
+    ]
+    for other in others:
+        for data in (SAME, SAME, other, SAME):
+            seen, alone = again(reader, data), again(ResponseReader(), data)
+            assert (seen.status, seen.body, seen.interim) == (
+                alone.status,
+                alone.body,
+                alone.interim,
+            )
+            assert reader.reusable and reader.complete
+
+
+def test_in_pieces_it_is_the_same_too() -> None:
+    reader = ResponseReader()
+    again(reader, SAME)
+    for cut in range(1, len(SAME)):
+        seen = begin(reader)
+        seen.feed(SAME[:cut])
+        seen.feed(SAME[cut:])
+        assert (seen.status, seen.body, reader.complete) == (202, b"ok", True)
+
+
+def test_the_same_bytes_to_another_method_mean_another_thing() -> None:
+    reader, head = ResponseReader(), SAME[:-2]
+    again(reader, SAME)
+    assert again(reader, head, is_to_head=True).body == b""
+    assert reader.complete and reader.is_doubtful
+    reader = ResponseReader()
+    again(reader, SAME)
+    again(reader, SAME, is_to_head=True)
+    assert not reader.reusable, "a body where there must be none"
+
+
+def test_a_response_that_ends_its_connection_is_not_remembered() -> None:
+    reader = ResponseReader()
+    last = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    again(reader, last)
+    assert reader.complete and not reader.reusable
+    with pytest.raises(BadResponse):
+        again(reader, last)
