@@ -120,6 +120,8 @@ def _container(
             {"name": "metrics", "containerPort": METRICS_PORT},
             {"name": "health", "containerPort": HEALTH_PORT},
         ],
+        # What it says when it cannot go on is for the condition of who asked for it.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "startupProbe": _probe("/healthz", periodSeconds=1, failureThreshold=60),
         "livenessProbe": _probe("/healthz", periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
         "readinessProbe": _probe("/readyz", periodSeconds=2, timeoutSeconds=5),

@@ -1,22 +1,21 @@
-"""IntegrationSource: a ContainerSource whose container is Hearth's adapter. ``reconcile`` is pure.
-
-Its timer works; services of AWS do not, and its condition says so.
-"""
+"""IntegrationSource: a ContainerSource whose container is our adapter. ``reconcile`` is pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from eventing.api import keys
 from eventing.api.apiserveradapter import CONFIG
-from eventing.api.timerevents import SOURCE, TYPE
+from eventing.api.integrationevents import connector_of
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.adapters import adapter_pod
+from eventing.kinds.awspods import account_of, credentials, service_config
 from eventing.kinds.children import head
 from eventing.kinds.containersource import CONTAINERSOURCE_SOURCE
+from eventing.kinds.lastwords import ADAPTER_FAILED, ADAPTER_LABEL, ADAPTER_PODS, last_words
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import SOURCE_FIELDS, status_updates
@@ -25,6 +24,7 @@ from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.names import child_name
 from hearth.knative.resources import CONTAINERSOURCES, INTEGRATIONSOURCES
 from hearth.kube import meta
+from hearth.kube.clock import parse_rfc3339
 from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
 from hearth.kube.meta import Key, Object, name
@@ -35,7 +35,8 @@ CONDITIONS = ConditionSet(keys.READY, (CONTAINER_SOURCE_READY,))
 NAME = "integrationsource"
 COMPONENT = "integrationsource"
 INTEGRATIONSOURCE_SOURCE = Source(INTEGRATIONSOURCES)
-_NOT_SERVED = "sources of AWS are not served here, a timer is"
+_OF_CONTAINER_SOURCE = "sources.knative.dev/containerSource"
+"""The label that pods of a ContainerSource have, with its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Observed:
 
     source: Object
     container_source: Object | None
+    pods: Sequence[Object] = ()
+    """Of its adapter."""
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -51,7 +54,13 @@ def observe(lister: Lister, key: Key) -> Observed | None:
     source = lister.get(INTEGRATIONSOURCE_SOURCE, *key)
     if source is None or meta.is_deleting(source):
         return None
-    return Observed(source, lister.get(CONTAINERSOURCE_SOURCE, key[0], child_of(key)))
+    child = child_of(key)
+    pods = [
+        pod
+        for pod in lister.list(ADAPTER_PODS, key[0])
+        if meta.labels(pod).get(_OF_CONTAINER_SOURCE) == child
+    ]
+    return Observed(source, lister.get(CONTAINERSOURCE_SOURCE, key[0], child), pods)
 
 
 def child_of(source: Key) -> str:
@@ -62,33 +71,33 @@ def child_of(source: Key) -> str:
 def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
     """Keep the ContainerSource, and tell how it is."""
     source = observed.source
-    is_served = spec_of(source).get("timer") is not None
-    kept = _kept(observed, make_child(source, settings)) if is_served else ()
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        if is_served:
-            _take_over(source, observed.container_source, status, conditions)
-        else:
-            conditions.mark_false(CONTAINER_SOURCE_READY, "NotSupported", _NOT_SERVED)
+        _take_over(observed, status, conditions)
 
     updates = status_updates(INTEGRATIONSOURCES, source, CONDITIONS, decide, now=now)
-    return Plan(kept, then=updates)
+    return Plan(_kept(observed, make_child(source, settings)), then=updates)
 
 
 def make_child(source: Object, settings: ControlSettings) -> Object:
     """Return the ContainerSource, as admission would leave it."""
     spec = spec_of(source)
-    config = json.dumps({"timer": spec.get("timer")}, separators=(",", ":"))
+    aws: Mapping[str, Any] = spec.get("aws") or {}
+    config = json.dumps(_config(source), separators=(",", ":"))
     template: dict[str, Any] = spec.get("template") or {}
     pod = adapter_pod(
         settings.adapters,
         component=COMPONENT,
-        account="",
-        env=({"name": CONFIG, "value": config},),
+        account=account_of(aws),
+        env=({"name": CONFIG, "value": config}, *credentials(aws)),
         pod={k: v for k, v in (template.get("spec") or {}).items() if k != "containers"},
     )
     metadata: Mapping[str, Any] = template.get("metadata") or {}
-    labels = {**(metadata.get("labels") or {}), "app.kubernetes.io/name": name(source)}
+    labels = {
+        **(metadata.get("labels") or {}),
+        "app.kubernetes.io/name": name(source),
+        ADAPTER_LABEL: COMPONENT,
+    }
     sink = dict(spec.get("sink") or {})
     if sink.get("ref") and not sink["ref"].get("namespace"):
         sink["ref"] = {**sink["ref"], "namespace": meta.namespace(source)}
@@ -108,6 +117,17 @@ def make_child(source: Object, settings: ControlSettings) -> Object:
     }
 
 
+def _config(source: Object) -> dict[str, Any]:
+    """What the adapter is to do, and since when it was asked to."""
+    spec = spec_of(source)
+    if spec.get("timer") is not None or not spec.get("aws"):
+        return {"timer": spec.get("timer")}
+    told = service_config(spec["aws"])
+    if told.get("ddbStreams") is not None:
+        told["made"] = parse_rfc3339(meta.creation_timestamp(source))
+    return {"aws": told}
+
+
 def _kept(observed: Observed, desired: Object) -> tuple[Action, ...]:
     source, existing = observed.source, observed.container_source
     if existing is None:
@@ -121,10 +141,9 @@ def _kept(observed: Observed, desired: Object) -> tuple[Action, ...]:
     return Update(CONTAINERSOURCES, {**existing, "spec": desired["spec"]}), told
 
 
-def _take_over(
-    source: Object, child: Object | None, status: dict[str, Any], conditions: ConditionManager
-) -> None:
-    """Sink and readiness are those of the ContainerSource."""
+def _take_over(observed: Observed, status: dict[str, Any], conditions: ConditionManager) -> None:
+    """Sink and readiness are those of the ContainerSource; why it is not ready its pod may say."""
+    source, child = observed.source, observed.container_source
     if child is not None and not meta.is_controlled_by(child, source):
         text = f'ContainerSource "{name(child)}" is not owned by IntegrationSource "{name(source)}"'
         conditions.mark_false(CONTAINER_SOURCE_READY, "NotOwned", text)
@@ -134,12 +153,24 @@ def _take_over(
         status.pop(field, None)
         if field in told:
             status[field] = told[field]
-    status["ceAttributes"] = [{"type": TYPE, "source": SOURCE}]
+    connector = connector_of(spec_of(source))
+    if connector is not None:
+        status["ceAttributes"] = [{"type": connector.type, "source": connector.source}]
     ready = Conditions.of(child or {}).get(keys.READY)
     if ready is not None and ready["status"] == "True":
         conditions.mark_true(CONTAINER_SOURCE_READY)
+    elif words := last_words(observed.pods):
+        conditions.mark_false(CONTAINER_SOURCE_READY, ADAPTER_FAILED, words)
     else:
         conditions.propagate(CONTAINER_SOURCE_READY, ready)
+
+
+def _of_pod(_lister: Lister, pod: Object) -> Iterator[Key]:
+    """The source whose adapter a pod runs."""
+    child, suffix = meta.labels(pod).get(_OF_CONTAINER_SOURCE, ""), "-containersource"
+    title = meta.labels(pod).get("app.kubernetes.io/name", "")
+    if title and child == child_name(title, suffix):
+        yield meta.namespace(pod), title
 
 
 def controller(_references: References) -> ControllerSpec[Observed, ControlSettings]:
@@ -149,5 +180,8 @@ def controller(_references: References) -> ControllerSpec[Observed, ControlSetti
         INTEGRATIONSOURCE_SOURCE,
         observe,
         reconcile,
-        watches=(Watch(CONTAINERSOURCE_SOURCE, owner_key(INTEGRATIONSOURCES)),),
+        watches=(
+            Watch(CONTAINERSOURCE_SOURCE, owner_key(INTEGRATIONSOURCES)),
+            Watch(ADAPTER_PODS, _of_pod),
+        ),
     )

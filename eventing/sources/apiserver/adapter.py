@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, cast
 
 import kopf
@@ -19,25 +18,14 @@ from eventing.filters import Filter, compile_filters
 from eventing.sources.apiserver.changes import Changes
 from eventing.sources.apiserver.events import event_of
 from eventing.sources.apiserver.watches import Watches
-from eventing.sources.sender import Sender
-from hearth.kube.access import Access, Authorization
+from eventing.sources.delivery import Delivery
+from hearth.kube.access import Access
 from hearth.kube.meta import Object, key, key_text
 
 log = logging.getLogger(__name__)
 
 _MOST_IN_FLIGHT = 100
 """Events that the sink has not answered yet; what is told meanwhile waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """Where events go, and what is set on them."""
-
-    sink: str
-    sender: Sender
-    overrides: Mapping[str, str] = field(default_factory=dict)
-    authorization: Authorization | None = None
-    """What the sink is shown, where it asks for a token."""
 
 
 class Reporter:
@@ -78,10 +66,7 @@ class Reporter:
         if not self._filter.matches(event.texts()):
             return
         async with self._slots:
-            shown = None
-            if delivery.authorization is not None:
-                shown = await delivery.authorization.header()
-            sent = await delivery.sender.send(delivery.sink, event, authorization=shown)
+            sent = await delivery.send(event)
         if not sent.accepted:
             facts = {"object": key_text(key(obj)), "type": event.text("type"), "said": str(sent)}
             log.error("event not delivered", extra=facts)

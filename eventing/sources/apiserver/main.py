@@ -6,15 +6,12 @@ What to do comes in the variables that Knative's adapters get: ``K_SINK``, ``K_C
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from eventing.api.apiserveradapter import CONFIG, AdapterConfig
-from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK
-from eventing.sources.sender import Sender
-from eventing.sources.tokens import mounted_token
+from eventing.sources.delivery import delivering
 from hearth.kube.kubeconfig import access_of
 
 
@@ -27,16 +24,11 @@ async def run(
 ) -> None:
     """Send what happens, until cancelled; raise ValueError where the variables say nothing."""
     try:
-        from eventing.sources.apiserver.adapter import Delivery, watch
+        from eventing.sources.apiserver.adapter import watch
     except ModuleNotFoundError as error:
         raise NotInstalled(
             f"{error}: ApiServerSources take kopf, of the extra `sources` of Hearth's package"
         ) from error
     config = AdapterConfig.from_json(environment.get(CONFIG, ""))
-    sink = environment.get(SINK, "")
-    if not sink:
-        raise ValueError(f"{SINK} is not set: there is nowhere to send to")
-    async with Sender(ca_certs=environment.get(CA_CERTS)) as sender:
-        overrides = json.loads(environment.get(CE_OVERRIDES) or "{}").get("extensions") or {}
-        delivery = Delivery(sink, sender, overrides, mounted_token())
+    async with delivering(environment) as delivery:
         await watch(config, delivery, access_of(kubeconfig), ready)

@@ -13,6 +13,7 @@ _UVLOOP_ALONE = {
     "test_apiserver_adapter.py",
     "test_channels.py",
     "test_control.py",
+    "test_ddb_source.py",
     "test_encryption.py",
     "test_eventtransform.py",
     "test_flows.py",
@@ -20,7 +21,10 @@ _UVLOOP_ALONE = {
     "test_kill.py",
     "test_requestreply.py",
     "test_ping.py",
+    "test_s3_source.py",
+    "test_sink.py",
     "test_sources.py",
+    "test_sqs_source.py",
 }
 
 

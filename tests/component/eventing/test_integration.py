@@ -7,6 +7,7 @@ import pytest
 
 from eventing.sources.integration.main import run
 from hearth.knative.resources import CONTAINERSOURCES, INTEGRATIONSOURCES
+from hearth.kube.resources import PODS
 from tests.component.eventing.cluster import cluster, condition, next_of, sink
 
 
@@ -72,3 +73,35 @@ async def test_what_is_made_of_an_integration_source(tmp_path):
         )
         assert told["status"]["sinkUri"] == "http://sink.example.com"
         assert condition(told, "ContainerSourceReady")[0] != "True", "no node runs its pod here"
+
+
+async def test_why_an_adapter_does_not_run_is_told(tmp_path):
+    async with cluster(tmp_path, with_broker=False) as found:
+        to = {"uri": "http://sink.example.com"}
+        auth = {"secret": {"ref": {"name": "keys"}}}
+        queue = {"arn": "orders", "region": "eu-west-1"}
+        await found.create(INTEGRATIONSOURCES, "i", sink=to, aws={"sqs": queue, "auth": auth})
+        child = await found.until(CONTAINERSOURCES, "i-containersource", lambda obj: True)
+        template = child["spec"]["template"]
+        [container] = template["spec"]["containers"]
+        env = {each["name"]: each.get("value") for each in container["env"]}
+        sqs = json.loads(env["K_SOURCE_CONFIG"])["aws"]["sqs"]
+        assert sqs["maxMessagesPerPoll"] == 1 and sqs["deleteAfterRead"] is True
+        # No node runs it here: what one would write.
+        labels = {
+            **template["metadata"]["labels"],
+            "sources.knative.dev/containerSource": "i-containersource",
+        }
+        metadata = {"name": "p", "namespace": "default", "labels": labels}
+        spec = {"containers": [{"name": "c", "image": "i"}]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+        made = await found.client.create(PODS, pod)
+        words = "there is no queue orders in eu-west-1"
+        ended = {"terminated": {"exitCode": 78, "message": json.dumps({"message": words})}}
+        container = {"name": "c", "ready": False, "restartCount": 1, "image": "i", "imageID": "i"}
+        status = {"containerStatuses": [{**container, "state": {}, "lastState": ended}]}
+        await found.client.update_status(PODS, {**made, "status": {**made["status"], **status}})
+        told = await found.until(
+            INTEGRATIONSOURCES, "i", lambda obj: condition(obj)[1] == "AdapterFailed"
+        )
+        assert condition(told) == ("False", "AdapterFailed", words)

@@ -61,12 +61,15 @@ class Image:
     root: Path
 
 
+EXTRAS = ("sources", "transform", "tracing", "aws")
+"""Those that the Dockerfile asks for."""
+
+
 def _download_wheels(folder: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     needed = (
         *project["project"]["dependencies"],
-        *project["project"]["optional-dependencies"]["sources"],
-        *project["project"]["optional-dependencies"]["transform"],
+        *(each for extra in EXTRAS for each in project["project"]["optional-dependencies"][extra]),
         *project["build-system"]["requires"],
     )
     options = ("--quiet", "--only-binary", ":all:", "-c", str(ROOT / "requirements-dev.lock"))

@@ -66,10 +66,48 @@ def test_readiness_and_sink_are_those_of_the_container_source() -> None:
     assert told(found)[1]["Ready"] == ("False", "NotOwned")
 
 
-def test_what_is_not_served_is_told_and_nothing_is_made() -> None:
-    found = plan(a_source(sink=SINK, aws={"sqs": {"arn": "a", "region": "r"}}))
-    assert found.actions == ()
-    assert told(found)[1]["Ready"] == ("False", "NotSupported")
+def test_a_service_of_aws_is_told_all_but_the_keys_which_are_in_a_secret() -> None:
+    queue = {"arn": "a", "region": "r"}
+    aws = {"sqs": queue, "auth": {"secret": {"ref": {"name": "keys"}}, "serviceAccountName": "me"}}
+    [made, _] = plan(a_source(sink=SINK, aws=aws)).actions
+    pod = made.obj["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    env = {each["name"]: each for each in container["env"]}
+    config = json.loads(env["K_SOURCE_CONFIG"]["value"])
+    assert config == {"aws": {"sqs": queue, "secret": "keys"}}
+    reference = env["AWS_SECRET_ACCESS_KEY"]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "keys", "key": "aws.secretKey"}
+    assert env["AWS_ACCESS_KEY_ID"]["valueFrom"]["secretKeyRef"]["key"] == "aws.accessKey"
+    assert env["AWS_SESSION_TOKEN"]["valueFrom"]["secretKeyRef"]["optional"] is True
+    assert pod["serviceAccountName"] == "me"
+    status, _ = told(plan(a_source(sink=SINK, aws=aws)))
+    kind = "dev.knative.eventing.aws-sqs"
+    assert status["ceAttributes"] == [{"type": kind, "source": f"{kind}-source"}]
+
+
+def test_a_stream_is_told_when_its_source_was_made() -> None:
+    aws = {"ddbStreams": {"table": "t"}, "auth": {"serviceAccountName": "me"}}
+    source = a_source(sink=SINK, aws=aws)
+    source["metadata"]["creationTimestamp"] = "1970-01-01T00:01:00Z"
+    [made, _] = plan(source).actions
+    env = {
+        each["name"]: each.get("value")
+        for each in made.obj["spec"]["template"]["spec"]["containers"][0]["env"]
+    }
+    assert json.loads(env["K_SOURCE_CONFIG"] or "")["aws"]["made"] == 60
+    assert "AWS_ACCESS_KEY_ID" not in env
+
+
+def test_why_its_adapter_ended_is_told() -> None:
+    child: Any = plan(TIMER).actions[0].obj
+    ended = {"terminated": {"exitCode": 78, "message": '{"message": "there is no queue q"}'}}
+    pod = {"metadata": {"name": "p"}, "status": {"containerStatuses": [{"lastState": ended}]}}
+    observed = integrationsource.Observed(TIMER, child, [pod])
+    found = integrationsource.reconcile(observed, settings=SETTINGS, now=0)
+    status, shown = told(found)
+    assert shown["ContainerSourceReady"] == ("False", "AdapterFailed")
+    [condition] = [c for c in status["conditions"] if c["type"] == "ContainerSourceReady"]
+    assert condition["message"] == "there is no queue q"
 
 
 def test_a_template_counts_but_for_its_containers() -> None:
@@ -79,6 +117,8 @@ def test_a_template_counts_but_for_its_containers() -> None:
     )
     child = plan(source).actions[0].obj
     template = child["spec"]["template"]
-    assert template["metadata"]["labels"] == {"c": "d", "app.kubernetes.io/name": "i"}
+    labels = template["metadata"]["labels"]
+    own = {"app.kubernetes.io/name": "i", "eventing.hearth.dev/adapter": "integrationsource"}
+    assert labels == {"c": "d", **own}
     assert template["spec"]["nodeSelector"] == {"a": "b"}
     assert [each["name"] for each in template["spec"]["containers"]] == ["integrationsource"]

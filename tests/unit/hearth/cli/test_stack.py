@@ -30,6 +30,18 @@ def test_every_component_has_metrics_and_starts_after_the_api() -> None:
     assert [component.after for component in listed] == [(), *[("api",)] * (len(listed) - 1)]
 
 
+def test_nothing_of_aws_is_imported_but_by_adapters() -> None:
+    program = """
+import sys
+from hearth.cli import stack
+stack.preload()
+stack.preload_rest()
+print(*(each for each in sys.modules if "botocore" in each or each.startswith("eventing.aws")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
 def test_who_waits_for_the_api_imports_nothing_of_its_own() -> None:
     """A module that is imported in a child is not shared, and is waited for."""
     program = """

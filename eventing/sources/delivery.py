@@ -1,0 +1,41 @@
+"""Where the adapter of one source sends to: what it finds in its variables."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from eventing.codec import Event
+from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK
+from eventing.sources.sender import Sender, Sent
+from eventing.sources.tokens import mounted_token
+from hearth.kube.access import Authorization
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where events go, and what is set on them."""
+
+    sink: str
+    sender: Sender
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    authorization: Authorization | None = None
+    """What the sink is shown, where it asks for a token."""
+
+    async def send(self, event: Event) -> Sent:
+        """Send an event, again where that helps."""
+        shown = await self.authorization.header() if self.authorization is not None else None
+        return await self.sender.send(self.sink, event, authorization=shown)
+
+
+@contextlib.asynccontextmanager
+async def delivering(environment: Mapping[str, str]) -> AsyncIterator[Delivery]:
+    """Read ``K_SINK`` and its like; raise ValueError where they say nothing."""
+    sink = environment.get(SINK, "")
+    if not sink:
+        raise ValueError(f"{SINK} is not set: there is nowhere to send to")
+    overrides = json.loads(environment.get(CE_OVERRIDES) or "{}").get("extensions") or {}
+    async with Sender(ca_certs=environment.get(CA_CERTS)) as sender:
+        yield Delivery(sink, sender, overrides, mounted_token())
