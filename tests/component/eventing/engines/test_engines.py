@@ -350,7 +350,9 @@ async def test_a_position_is_a_text_to_those_who_read_it(case: Case) -> None:
         await log.consume("holds the events")
         for number in range(3):
             await append(log, an_event(number))
-        for event in await look(log, Start.EARLIEST):
+        found = await look(log, Start.EARLIEST)
+        assert len(found) == 3
+        for event in found:
             position = log.position_of(log.position_text(event.position))
             assert position == event.position
             assert ids(await look(log, StartAt(position)))[0] == event.attributes["id"]
