@@ -10,6 +10,8 @@ from typing import Protocol
 from activator.http.events import Refusal, ResponseHead
 from activator.http.h1.fieldtable import FieldTable
 from activator.http.h1.requests import DEFAULT_LIMITS, FramingLimits
+from activator.http.h2.limits import DEFAULT_LIMITS as DEFAULT_HTTP2_LIMITS
+from activator.http.h2.limits import EngineLimits
 from activator.http.refusals import plain_answer
 from activator.http.timers import Timers
 
@@ -39,6 +41,8 @@ class ServerLimits:
     # A client that has closed its half may wait for its answer or be gone, and nothing tells which
     # before something is written: it is given so long after the last byte of the response.
     half_closed_seconds: float = 5.0
+    # Of connections that speak HTTP/2.
+    http2: EngineLimits = DEFAULT_HTTP2_LIMITS
 
 
 class OpenConnection(Protocol):

@@ -50,7 +50,7 @@ class _Call(Lane):
 
     def begin(self, block: Block, data: bytes, flow: int, end: bool) -> None:
         if end:
-            self.send_head(RESPONSE, MESSAGE, False)
+            self.write_head(RESPONSE, MESSAGE, False)
             self.send_trailers(TRAILERS)
 
     def deliver_end(self, trailers: Trailers) -> None:
@@ -77,7 +77,7 @@ def _ours() -> float:
             call = _Call(client, client.next_stream, client.peer_window)
             call.log = log
             client.add(call)
-            call.send_head(REQUEST, MESSAGE, True)
+            call.write_head(REQUEST, MESSAGE, True)
         server.receive(bytes(asked))
         asked.clear()
         client.receive(bytes(answered))

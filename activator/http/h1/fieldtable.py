@@ -18,6 +18,7 @@ class Reading(Protocol):
     hosts: int
     """How many Host fields it has."""
     connection: bytes
+    http2_settings: list[bytes]
     offered: bytes
     """What it offers to upgrade to."""
     transfer_encoding: bytes
@@ -100,6 +101,12 @@ def _on_upgrade(reading: Reading, value: bytes) -> None:
     reading.offered = so_far + b", " + value if so_far else value
 
 
+def _on_http2_settings(reading: Reading, value: bytes) -> None:
+    # Two are as good as none, so there is no use in keeping more.
+    if len(reading.http2_settings) < 2:
+        reading.http2_settings.append(value)
+
+
 def _on_expect(reading: Reading, value: bytes) -> None:
     reading.head.expects_continue = value.strip(b" \t").lower() == b"100-continue"
 
@@ -121,5 +128,5 @@ _FRAMING_FIELDS: dict[bytes, TakeField] = {
     b"proxy-connection": _drop,
     b"proxy-authenticate": _drop,
     b"proxy-authorization": _drop,
-    b"http2-settings": _drop,
+    b"http2-settings": _on_http2_settings,
 }

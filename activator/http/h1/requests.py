@@ -12,6 +12,8 @@ message by message, so that each request line is seen before llhttp, which is le
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,7 +21,7 @@ from typing import Protocol
 import httptools
 
 from activator.http import refusals
-from activator.http.events import UNKNOWN, Refusal, RequestHead
+from activator.http.events import UNKNOWN, RequestHead
 from activator.http.fields import (
     Trailers,
     may_be_trailer,
@@ -35,6 +37,7 @@ _SPACE, _SLASH = b" /"
 # RFC 9112, section 3: exactly one space between the words. llhttp would take several.
 _REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/1\.[01]\r\n")
 _OTHER_VERSION = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/(?!0|1\.[01])[0-9]\.[0-9]\r\n")
+_HTTP2_LINE = b"PRI * HTTP/2.0\r\n"
 _PART_OF_LINE = re.compile(rb"[!-~]+(?: (?:[!-~\x80-\xff]+(?: [HTP/0-9.]{0,8}\r?)?)?)?")
 # What chunks may cost beside their content: for each piece of it a size, line ends and a little.
 _CHUNK_OVERHEAD = 32
@@ -62,10 +65,20 @@ class Hop:
     """An HTTP/1.1 request whose connection goes on, and no HEAD: any response may pass as is."""
     http11: bool = True
     keep_alive: bool = True
+    h2c: bytes | None = None
+    """The settings of an offer to go on in HTTP/2, which may be taken (RFC 7540, section 3.2)."""
 
 
 PLAIN = Hop()
 _TO_HEAD = Hop(is_plain=False)
+
+
+class Http2Preface(FramingError):
+    """What came is no request but the beginning of HTTP/2; all of it is in ``data``."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(refusals.UNSUPPORTED_VERSION)
+        self.data = data
 
 
 class RequestSink(Protocol):
@@ -104,6 +117,7 @@ class RequestReader:
         "_behind",
         "_delayed",
         "_excess",
+        "_h2c",
         "_is_closing",
         "_is_premature",
         "_is_ready",
@@ -125,6 +139,7 @@ class RequestReader:
         "head",
         "held",
         "hosts",
+        "http2_settings",
         "in_head",
         "in_message",
         "offered",
@@ -144,6 +159,9 @@ class RequestReader:
         self.head = RequestHead()
         self.hosts = 0
         self.connection = self.offered = self.transfer_encoding = b""
+        # The HTTP2-Settings fields there were, and an offer of h2c that may be taken.
+        self.http2_settings: list[bytes] = []
+        self._h2c: bytes | None = None
         self._target = b""
         self._trailers: list[tuple[bytes, bytes]] = []
         # A request line that has not come to its end.
@@ -272,7 +290,7 @@ class RequestReader:
 
     def _wait_for_line(self, line: bytes) -> None:
         if _OTHER_VERSION.match(line) is not None:
-            raise FramingError(refusals.UNSUPPORTED_VERSION)
+            raise _refused_line(line)
         if len(line) > self._limits.head_octets:
             raise FramingError(refusals.HEAD_TOO_LARGE)
         if line and line != b"\r":
@@ -330,7 +348,7 @@ class RequestReader:
 
     def _refuse(self, error: httptools.HttpParserError) -> None:
         if self._whole is not None and self.in_head:
-            raise FramingError(_refused_line(self._whole[self._whole_at :])) from error
+            raise _refused_line(self._whole[self._whole_at :]) from error
         cause = error.__context__
         if isinstance(error, httptools.HttpParserCallbackError):
             raise (cause if isinstance(cause, FramingError) else error) from None
@@ -339,7 +357,8 @@ class RequestReader:
     def _after_upgrade(self) -> None:
         if self.head.method == b"CONNECT":
             raise FramingError(refusals.CONNECT_REFUSED)
-        if self.head.upgrade:
+        h2c, self._h2c = self._h2c, None
+        if self.head.upgrade or h2c is not None:
             self.held = b""
             self._is_ready = False
             return
@@ -479,8 +498,10 @@ class RequestReader:
             keep_alive = keep_alive or head.upgrade != b""
         self._is_closing = not keep_alive
         self.connection = self.transfer_encoding = b""
-        is_plain = is_11 and keep_alive and head.method != b"HEAD"
-        return Hop(is_plain, is_11, keep_alive)
+        if not keep_alive:
+            self._h2c = None
+        is_plain = is_11 and keep_alive and head.method != b"HEAD" and self._h2c is None
+        return Hop(is_plain, is_11, keep_alive, self._h2c)
 
     def _check_hosts(self, *, is_11: bool) -> None:
         # RFC 9112, section 3.2: exactly one Host; HTTP/1.0 may go without.
@@ -492,20 +513,36 @@ class RequestReader:
         if named - {b"upgrade", b"te", b"http2-settings"}:
             head.fields = without_fields(head.fields, named)
         offered = tokens(self.offered)
-        # An offer of h2c may be ignored, and is: this hop speaks HTTP/1.1. A request with a body
-        # cannot become a tunnel before its body has ended, so that offer is ignored as well, and
-        # HTTP/1.0 knows none.
-        is_offer = is_11 and b"upgrade" in named and offered and b"h2c" not in offered
-        if is_offer and head.length == 0:
+        # A request with a body cannot become something else before its body has ended, so its offer
+        # is ignored, and HTTP/1.0 knows none. One of h2c is for this hop, and never passed on.
+        is_offer = is_11 and b"upgrade" in named and offered and head.length == 0
+        if is_offer and b"h2c" not in offered:
             head.upgrade = self.offered
+        elif is_offer and b"http2-settings" in named:
+            self._h2c = _decoded_settings(self.http2_settings)
+        self.http2_settings.clear()
         # llhttp takes a body behind an offer to upgrade for the new protocol's bytes.
         self._is_premature = bool(head.length) and self._parser.should_upgrade()
 
 
-def _refused_line(data: bytes) -> Refusal:
+def _refused_line(data: bytes) -> FramingError:
     """Why a request line is none."""
+    if data.startswith(_HTTP2_LINE):
+        return Http2Preface(data)
     is_other = _OTHER_VERSION.match(data) is not None
-    return refusals.UNSUPPORTED_VERSION if is_other else refusals.BAD_REQUEST
+    return FramingError(refusals.UNSUPPORTED_VERSION if is_other else refusals.BAD_REQUEST)
+
+
+def _decoded_settings(fields: list[bytes]) -> bytes | None:
+    """The payload of a SETTINGS frame, where exactly one field tells it (RFC 7540, 3.2.1)."""
+    if len(fields) != 1:
+        return None
+    text = fields[0].strip(b" \t")
+    try:
+        settings = base64.b64decode(text + b"=" * (-len(text) % 4), b"-_", validate=True)
+    except binascii.Error:
+        return None
+    return settings if len(settings) % 6 == 0 else None
 
 
 def _behind_empty_lines(data: bytes, at: int) -> int:

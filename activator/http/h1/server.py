@@ -18,7 +18,7 @@ from activator.http import refusals
 from activator.http.context import ServerContext
 from activator.http.events import NewSession, Peer, Refusal, RequestHead, ResponseHead
 from activator.http.fields import Trailers
-from activator.http.h1.requests import Hop, RequestReader
+from activator.http.h1.requests import Hop, Http2Preface, RequestReader
 from activator.http.h1.streams import Pause, Stream
 from activator.http.h1.writing import response_head
 from activator.http.refusals import FramingError
@@ -41,12 +41,16 @@ _HTTP, _BROKEN, _CLOSED = _Mode.HTTP, _Mode.BROKEN, _Mode.CLOSED
 _PIPELINE, _STREAM = Pause.PIPELINE, Pause.STREAM
 
 
+_SWITCH_TO_H2C = b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n"
+
+
 class ServerConnection(asyncio.Protocol):
     """A client's connection."""
 
     __slots__ = (
         "_active",
         "_broken",
+        "_came_at",
         "_clock",
         "_context",
         "_discarded",
@@ -90,7 +94,8 @@ class ServerConnection(asyncio.Protocol):
         self._pauses = 0
         self._discarded = 0
         self._head_since = 0.0
-        self._idle_since = 0.0
+        # Until a first response is whole, it has been idle since it came.
+        self._came_at = self._idle_since = 0.0
         self._linger_until = 0.0
         self.check_at = float("inf")
 
@@ -106,9 +111,11 @@ class ServerConnection(asyncio.Protocol):
         is_secure = transport.get_extra_info("ssl_object") is not None
         address = peer[0] if isinstance(peer, tuple) else ""
         self._session = self._new_session(Peer(address, b"https" if is_secure else b"http"))
-        self._idle_since = self._clock()
+        self._came_at = self._idle_since = self._clock()
         if len(context.connections) > context.limits.connections:
             self._answer_and_linger(context.refuse(refusals.TOO_MANY_CONNECTIONS))
+        elif is_secure and _has_agreed_on_http2(transport):
+            self._become_http2(b"")
         else:
             self.check_later(self._idle_since + context.limits.keep_alive_seconds)
 
@@ -121,14 +128,17 @@ class ServerConnection(asyncio.Protocol):
         try:
             reader.feed(data)
         except FramingError as error:
-            self._break(error.refusal)
+            if isinstance(error, Http2Preface) and self._is_fresh():
+                self._become_http2(error.data)
+            else:
+                self._break(error.refusal)
             return
         if reader.in_head:
             if not self._head_since:
                 self._head_since = self._clock()
                 self._check_by(self._head_since + self._context.limits.head_seconds)
-        elif reader.held is not None and len(reader.held) > self._context.limits.held_octets:
-            self.pause(Pause.UPGRADE)
+        elif reader.held is not None:
+            self._look_at_held(reader)
 
     def eof_received(self) -> bool:
         """The client sends no more. It may be gone, or wait for its answer."""
@@ -168,10 +178,12 @@ class ServerConnection(asyncio.Protocol):
         """A request's head is whole."""
         self._head_since = 0.0
         stream = Stream(self, head, hop)
-        if stream.is_whole:
-            stream.is_plain = hop.is_plain and not self._context.is_draining
-        else:
+        if not stream.is_whole:
             self._receiving = stream
+        elif hop.is_plain:
+            stream.is_plain = not self._context.is_draining
+        elif hop.h2c is not None and self._is_fresh() and self._upgrade(head, hop.h2c):
+            return
         if self._active is None and not self._waiting:
             self._active = stream
             handler = self._session.request(stream)
@@ -362,6 +374,51 @@ class ServerConnection(asyncio.Protocol):
         self._pauses &= ~reason
         if not self._pauses and self._mode is not _CLOSED:
             self.transport.resume_reading()
+
+    # -- HTTP/2 -------------------------------------------------------------------------------
+
+    def _is_fresh(self) -> bool:
+        """Whether this is the first thing that the client says."""
+        return self._active is None and not self._waiting and self._idle_since == self._came_at
+
+    def _become_http2(self, data: bytes) -> None:
+        """The client speaks HTTP/2 from the start."""
+        # Imported here: who is never asked for it does without.
+        from activator.http.h2.server import ServerConnection as Http2Connection
+
+        connection = Http2Connection(self._context, self._session, self.transport)
+        connection.begin()
+        self._hand_over(connection)
+        if data:
+            connection.data_received(data)
+
+    def _upgrade(self, head: RequestHead, settings: bytes) -> bool:
+        """Take an offer to go on in HTTP/2, whose first stream is this request."""
+        from activator.http.h2.server import ServerConnection as Http2Connection
+
+        connection = Http2Connection(self._context, self._session, self.transport)
+        if not connection.accepts(settings):
+            return False
+        self.transport.write(_SWITCH_TO_H2C)
+        connection.begin()
+        self._hand_over(connection)
+        connection.adopt(head)
+        return True
+
+    def _hand_over(self, connection: asyncio.Protocol) -> None:
+        self._mode = _CLOSED
+        self._context.connections.discard(self)
+        self.transport.set_protocol(connection)
+
+    def _look_at_held(self, reader: RequestReader) -> None:
+        """Bytes behind an offer to upgrade."""
+        protocol = self.transport.get_protocol()
+        if protocol is not self and isinstance(protocol, asyncio.Protocol):
+            held = reader.take_held()
+            if held:
+                protocol.data_received(held)
+        elif reader.held is not None and len(reader.held) > self._context.limits.held_octets:
+            self.pause(Pause.UPGRADE)
 
     # -- tunnels ------------------------------------------------------------------------------
 
@@ -556,3 +613,9 @@ class ServerConnection(asyncio.Protocol):
         for stream in streams:
             if stream is not None:
                 stream.give_up(None)
+
+
+def _has_agreed_on_http2(transport: asyncio.BaseTransport) -> bool:
+    """Whether TLS has (by ALPN)."""
+    ssl_object = transport.get_extra_info("ssl_object")
+    return bool(ssl_object.selected_alpn_protocol() == "h2")

@@ -23,9 +23,10 @@ from activator.http.h2.codes import (
     ConnectionFault,
     StreamFault,
 )
-from activator.http.h2.control import DEFAULT_LIMITS, ControlFrames, EngineLimits
+from activator.http.h2.control import ControlFrames
 from activator.http.h2.decoder import BadBlock, Block, Decoder, TooMuch
 from activator.http.h2.lanes import Lane
+from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
 
 
 class Engine(ControlFrames):
@@ -82,11 +83,6 @@ class Engine(ControlFrames):
         ]
 
     # -- octets -------------------------------------------------------------------------------
-
-    @property
-    def is_in_block(self) -> bool:
-        """Whether the beginning of something has come and not its end."""
-        return self.partial is not None or bool(self._rest)
 
     def receive(self, data: bytes) -> None:
         """Take in what has been received; faults are dealt with here."""

@@ -122,7 +122,7 @@ class Lane:
 
     # -- sending ------------------------------------------------------------------------------
 
-    def send_head(self, fields: Iterable[Field], body: bytes, end: bool) -> None:
+    def write_head(self, fields: Iterable[Field], body: bytes, end: bool) -> None:
         """A head with the first piece of its body."""
         engine = self.engine
         block = engine.encoder.encode(fields)
@@ -218,6 +218,10 @@ class Lane:
     def is_waiting(self) -> bool:
         """Whether something is queued."""
         return self._queue is not None
+
+    def queued_octets(self) -> int:
+        """How much is queued."""
+        return sum(map(len, self._queue or ()))
 
     def send_queued(self) -> bool:
         """Send one frame of what is queued; whether one was sent."""

@@ -32,12 +32,13 @@ _SCHEMES = frozenset((b"http", b"https"))
 class Reading:
     """A request that is being read, as far as its fields have a say (see ``fieldtable``)."""
 
-    __slots__ = ("connection", "head", "hosts", "offered", "transfer_encoding")
+    __slots__ = ("connection", "head", "hosts", "http2_settings", "offered", "transfer_encoding")
 
     def __init__(self) -> None:
         self.head = RequestHead()
         self.hosts = 0
         self.connection = self.offered = self.transfer_encoding = b""
+        self.http2_settings: list[bytes] = []
 
 
 class Malformed(Exception):
@@ -178,12 +179,14 @@ def request_fields(head: RequestHead) -> list[Field]:
         (b":method", head.method),
         (b":scheme", b"http"),
         (b":path", head.target),
-        (b":authority", head.authority),
     ]
+    if head.authority:
+        fields.append((b":authority", head.authority))
     for block in head.blocks:
         fields.extend(block.lowered)
     for name, value in head.fields:
-        fields.append((name if name.islower() else name.lower(), value))
+        # HTTP/1 allows for blanks behind a value.
+        fields.append((name if name.islower() else name.lower(), value.rstrip(b" \t")))
     if head.has_length:
         fields.append((b"content-length", b"%d" % head.length))
     if head.wants_trailers:

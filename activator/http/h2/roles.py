@@ -14,10 +14,10 @@ from activator.http.h2.codes import (
     Setting,
     StreamFault,
 )
-from activator.http.h2.control import DEFAULT_LIMITS, EngineLimits
 from activator.http.h2.decoder import Block
 from activator.http.h2.engine import Engine
 from activator.http.h2.lanes import Lane
+from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
 
 NewLane = Callable[[int], Lane]
 """Makes the lane of a stream that a client has opened."""
@@ -71,13 +71,10 @@ class ServerEngine(Engine):
                 return
         super().receive(data)
 
-    @property
-    def is_in_block(self) -> bool:
-        """Whether the beginning of something has come and not its end."""
-        return bool(self._expected) or not self._has_settings or super().is_in_block
-
     def adopt(self, lane: Lane) -> None:
         """A request that has come whole over HTTP/1.1 is stream 1 (RFC 7540, section 3.2)."""
+        # The settings that came with it are no frame: the client's first one is still to come.
+        self._has_settings = False
         self.last_peer_stream = lane.id
         self.lanes[lane.id] = lane
         lane.is_remote_closed = True

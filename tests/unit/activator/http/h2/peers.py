@@ -10,9 +10,9 @@ import h2.connection
 
 from activator.http.fields import Field, Trailers
 from activator.http.h2.codes import Code
-from activator.http.h2.control import DEFAULT_LIMITS, EngineLimits
 from activator.http.h2.decoder import Block
 from activator.http.h2.lanes import Lane
+from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
 from activator.http.h2.requests import read_trailers
 from activator.http.h2.roles import ClientEngine, ServerEngine
 
@@ -118,7 +118,7 @@ class Client:
         lane = Listening(self.engine, self.engine.next_stream, heard)
         self.engine.add(lane)
         self.heard[lane.id] = heard
-        lane.send_head(fields, body, end)
+        lane.write_head(fields, body, end)
         return lane
 
     def take(self) -> bytes:

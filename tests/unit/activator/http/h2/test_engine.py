@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activator.http.h2.codes import PREFACE, Code
-from activator.http.h2.control import EngineLimits
 from activator.http.h2.lanes import Lane
+from activator.http.h2.limits import EngineLimits
 from tests.unit.activator.http.h2.peers import (
     Client,
     Heard,
@@ -172,8 +172,8 @@ def test_a_response_of_ours_is_theirs() -> None:
     talk = Talk()
     stream = talk.ask(b"question")
     lane = talk.lane(stream)
-    lane.send_head([(b":status", b"103")], b"", False)
-    lane.send_head([(b":status", b"200"), (b"x-a", b"1")], b"first", False)
+    lane.write_head([(b":status", b"103")], b"", False)
+    lane.write_head([(b":status", b"200"), (b"x-a", b"1")], b"first", False)
     lane.send_data(b" second")
     lane.send_trailers([(b"grpc-status", b"0")])
     talk.turn()
@@ -198,7 +198,7 @@ def test_large_bodies_go_by_the_windows(sizes: list[int], window: int, has_trail
     streams = [talk.ask() for _ in sizes]
     for stream, size in zip(streams, sizes, strict=True):
         lane = talk.lane(stream)
-        lane.send_head([(b":status", b"200")], b"", False)
+        lane.write_head([(b":status", b"200")], b"", False)
         lane.send_data(b"x" * size)
         if has_trailers:
             lane.send_trailers([(b"x-t", b"1")])
@@ -224,7 +224,7 @@ def test_whoever_sends_too_much_is_told_to_wait() -> None:
     stream = talk.ask()
     lane = talk.lane(stream)
     heard = talk.server.heard[stream]
-    lane.send_head([(b":status", b"200")], b"", False)
+    lane.write_head([(b":status", b"200")], b"", False)
     lane.send_data(b"x" * 100_000)
     assert heard.windows == [False]
     talk.turn()
@@ -270,7 +270,7 @@ def test_streams_share_the_connections_window_in_turn() -> None:
     talk = Talk()
     streams = [talk.ask() for _ in range(3)]
     for stream in streams:
-        talk.lane(stream).send_head([(b":status", b"200")], b"", False)
+        talk.lane(stream).write_head([(b":status", b"200")], b"", False)
         talk.lane(stream).send_data(b"x" * 60_000)
     talk.turn()
     assert sum(len(talk.body(stream)) for stream in streams) == 65_535
@@ -285,7 +285,7 @@ def test_a_transport_that_is_full_stops_everything_until_it_is_not() -> None:
     talk = Talk()
     stream = talk.ask()
     lane = talk.lane(stream)
-    lane.send_head([(b":status", b"200")], b"", False)
+    lane.write_head([(b":status", b"200")], b"", False)
     talk.server.engine.set_blocked(True)
     lane.send_data(b"waits")
     talk.turn()
@@ -308,10 +308,10 @@ def test_a_drain_lets_open_streams_end() -> None:
     talk.server.engine.receive(b"\x00\x00\x04\x01\x05\x00\x00\x00\x05\x83\x86\x84\x81")
     late = error_code(talk.server.take()[-13:])
     assert late is Code.REFUSED_STREAM
-    talk.lane(second).send_head([(b":status", b"200")], b"", True)
+    talk.lane(second).write_head([(b":status", b"200")], b"", True)
     talk.server.engine.receive(b"\x00\x00\x01\x00\x01\x00\x00\x00\x01b")
     assert talk.server.drained == 0
-    talk.lane(first).send_head([(b":status", b"200")], b"", True)
+    talk.lane(first).write_head([(b":status", b"200")], b"", True)
     assert talk.server.drained > 0
 
 
