@@ -18,11 +18,7 @@ from activator.http.h1.client import ClientConnection
 from eventing.runtime.access.bearers import Bearers
 from eventing.runtime.config import ClientLimits
 from eventing.runtime.request import with_line
-from eventing.runtime.target import Address, Target
-
-_Place = tuple[Address, str | None, str | None]
-"""What connections are kept by: the address, the name that its certificate must have, and the
-certificates that are trusted for it."""
+from eventing.runtime.target import Target
 
 
 class Answer:
@@ -93,13 +89,13 @@ class _Attempt:
     def __init__(
         self,
         client: DeliveryClient,
-        place: _Place,
+        target: Target,
         request: bytes,
         answered: Answered,
         deadline: float,
     ) -> None:
         self._client = client
-        self.place = place
+        self.target = target
         self.request = request
         self.answered = answered
         self.deadline = deadline
@@ -163,7 +159,7 @@ class DeliveryClient:
         self.limits = limits
         self._tls: dict[str | None, ssl.SSLContext] = {} if tls is None else {None: tls}
         self._bearers = bearers
-        self._idle: dict[_Place, list[ClientConnection]] = {}
+        self._idle: dict[str, list[ClientConnection]] = {}
         self._attempts: set[_Attempt] = set()
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -177,8 +173,7 @@ class DeliveryClient:
     ) -> None:
         """Send one whole request; ``answered`` is called once, later, never from here."""
         now = monotonic()
-        place = target.address, target.tls_name, target.ca_certs
-        attempt = _Attempt(self, place, request, answered, now + timeout_seconds)
+        attempt = _Attempt(self, target, request, answered, now + timeout_seconds)
         self._attempts.add(attempt)
         if target.bearer is None or self._bearers is None:
             self._send(attempt, now)
@@ -201,8 +196,7 @@ class DeliveryClient:
         self._send(attempt, monotonic())
 
     def _send(self, attempt: _Attempt, now: float) -> None:
-        place = attempt.place
-        idle = self._idle.get(place)
+        idle = self._idle.get(attempt.target.peer)
         while idle:
             connection = idle.pop()
             if connection.is_usable(now):
@@ -220,18 +214,19 @@ class DeliveryClient:
         task.add_done_callback(self._connecting.discard)
 
     async def _connected(self, attempt: _Attempt) -> None:
-        address, tls_name, ca_certs = attempt.place
+        target = attempt.target
+        tls_name, peer = target.tls_name, target.peer
         limit = min(attempt.deadline - monotonic(), self.limits.connect_seconds)
         try:
-            tls = self._tls_context(ca_certs) if tls_name else None
+            tls = self._tls_context(target.ca_certs) if tls_name else None
             async with asyncio.timeout(limit):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: ClientConnection(
                         monotonic,
-                        on_idle=partial(self._release, attempt.place),
-                        on_lost=partial(self._forget, attempt.place),
+                        on_idle=partial(self._release, peer),
+                        on_lost=partial(self._forget, peer),
                     ),
-                    *address,
+                    *target.address,
                     ssl=tls,
                     server_hostname=tls_name,
                 )
@@ -246,12 +241,16 @@ class DeliveryClient:
             else:
                 connection.close()
 
-    def _release(self, place: _Place, connection: ClientConnection) -> None:
-        self._idle.setdefault(place, []).append(connection)
+    def _release(self, peer: str, connection: ClientConnection) -> None:
+        idle = self._idle.get(peer)
+        if idle is None:
+            self._idle[peer] = [connection]
+        else:
+            idle.append(connection)
 
-    def _forget(self, place: _Place, connection: ClientConnection) -> None:
+    def _forget(self, peer: str, connection: ClientConnection) -> None:
         """A connection has ended that often was taken out before."""
-        idle = self._idle.get(place, [])
+        idle = self._idle.get(peer, [])
         if connection in idle:
             idle.remove(connection)
 
@@ -281,12 +280,12 @@ class DeliveryClient:
             self._close_idle(now - self.limits.idle_seconds)
 
     def _close_idle(self, before: float) -> None:
-        for place, idle in list(self._idle.items()):
+        for peer, idle in list(self._idle.items()):
             for connection in [each for each in idle if each.idle_since() <= before]:
                 idle.remove(connection)
                 connection.close()
             if not idle:
-                del self._idle[place]
+                del self._idle[peer]
 
     async def close(self) -> None:
         """Drop every connection; attempts under way end without an answer."""

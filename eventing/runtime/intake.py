@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import Any
 
 import orjson
 
@@ -25,8 +25,6 @@ _TRACE_CONTEXT = (b"traceparent", b"tracestate")
 _FORWARDED = frozenset({b"x-request-id", b"retry-after", *_TRACE_CONTEXT})
 _TRACE_LINES = tuple(name + b": " for name in _TRACE_CONTEXT)
 _FORWARDED_PREFIXES = (b"knative-", b"x-b3-")
-_FIRST_LETTERS = b"xrtk"
-"""First letters of names that may be forwarded: most headers are passed over at once."""
 _INT32 = range(-(2**31), 2**31)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -63,12 +61,12 @@ def prepare(
     if len(head) > max_head_bytes:
         raise CodecError("the attributes are too large", status=413)
     arrival = _rfc3339_nanos(arrival_ns)
-    lines = [head, b"ce-knativearrivaltime: %b\r\n" % arrival.encode()]
-    lines += _forwarded_lines(headers, answered)
+    lines = _forwarded_lines(headers, answered)
+    head = b"".join((head, b"ce-knativearrivaltime: ", arrival.encode(), b"\r\n", *lines))
     texts, types = _texts_and_types(event, causes)
     texts.pop(TTL_ATTRIBUTE, None)
     texts[ARRIVAL_ATTRIBUTE] = arrival
-    return RenderedEvent(arrival_ns, left, b"".join(lines), types, event.data or b"", texts)
+    return RenderedEvent(arrival_ns, left, head, types, event.data or b"", texts)
 
 
 def prepare_unstamped(
@@ -93,11 +91,7 @@ def prepare_unstamped(
 
 
 def _forwarded_lines(headers: Iterable[Header], answered: RenderedEvent | None) -> list[bytes]:
-    lines = [
-        b"%b: %b\r\n" % (name, value)
-        for name, value in headers
-        if name[:1] in _FIRST_LETTERS and is_forwarded(name)
-    ]
+    lines = [b"%b: %b\r\n" % header for header in headers if _forwards(header[0])]
     if answered is not None and not any(line.startswith(b"traceparent:") for line in lines):
         lines = [line for line in lines if not line.startswith(b"tracestate:")]
         lines += _trace_lines(answered.head)
@@ -114,6 +108,9 @@ def _trace_lines(head: bytes) -> list[bytes]:
 def is_forwarded(name: bytes) -> bool:
     """Whether a header of the producer, or of a reply, goes on to subscribers."""
     return name in _FORWARDED or name.startswith(_FORWARDED_PREFIXES)
+
+
+_forwards = lru_cache(maxsize=1024)(is_forwarded)
 
 
 def _ttl_left(given: object) -> int:
@@ -137,7 +134,8 @@ def without_attributes(head: bytes, prefix: bytes) -> bytes:
 def _texts_and_types(event: Event, causes: Sequence[str] = ()) -> tuple[dict[str, str], bytes]:
     """The attributes in text form, and those that are not text as JSON. Takes the event over."""
     if event.is_text and not causes:
-        return cast("dict[str, str]", event.attributes), b""
+        texts: Any = event.attributes
+        return texts, b""
     typed: dict[str, object] = {
         name: value
         for name, value in event.attributes.items()

@@ -46,11 +46,15 @@ class Target:
     """Whose token is shown there."""
     opening: bytes = field(init=False, repr=False, compare=False)
     """How each POST to it begins: the request line and the Host field."""
+    peer: str = field(init=False, repr=False, compare=False)
+    """Who is at the other end: the same for all targets that may share connections."""
 
     def __post_init__(self) -> None:
-        """Make once what each request begins with."""
+        """Make once what each request needs."""
         opening = b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (self.path, self.authority)
         object.__setattr__(self, "opening", opening)
+        peer = f"{self.address} {self.tls_name} {self.ca_certs}"
+        object.__setattr__(self, "peer", peer)
 
 
 def parse_target(url: str, gateway: Address | None) -> Target:

@@ -33,7 +33,8 @@ class FieldTable:
     ``taken`` go to ``RequestHead.taken``, ``dropped`` are left out, all others pass: with their
     name as it came, for a proxy, or where ``lowers`` in lower case, for who reads them.
 
-    ``seen`` remembers that by the names as they came, so that a name is put in lower case once.
+    ``seen`` remembers that by the names as they came: the action, or under which name it passes. So
+    a name is put in lower case once, and whoever looks it up in tables hashes it once.
     """
 
     __slots__ = ("_actions", "lowers", "names", "seen")
@@ -50,11 +51,12 @@ class FieldTable:
         own |= dict.fromkeys(dropped, _drop)
         self.names = frozenset(own)
         self._actions: Mapping[bytes, TakeField] = {**own, **_FRAMING_FIELDS}
-        self.seen: dict[bytes, TakeField | None] = {}
+        self.seen: dict[bytes, TakeField | bytes] = {}
 
-    def learn(self, name: bytes) -> TakeField | None:
-        """What is done with a field that has not been seen before; None: it passes."""
-        action = self._actions.get(name.lower())
+    def learn(self, name: bytes) -> TakeField | bytes:
+        """What is done with a field that was not seen before, or the name under which it passes."""
+        lowered = name.lower()
+        action = self._actions.get(lowered) or (lowered if self.lowers else name)
         # Clients choose the names, so there is a bound to how many are kept.
         if len(self.seen) < _SEEN_NAMES and len(name) <= _SEEN_OCTETS:
             self.seen[name] = action

@@ -123,7 +123,6 @@ class RequestReader:
         "_is_ready",
         "_left",
         "_limits",
-        "_lowers",
         "_octets",
         "_parser",
         "_seen",
@@ -152,7 +151,6 @@ class RequestReader:
         self._sink = sink
         self._table = table
         self._seen = table.seen
-        self._lowers = table.lowers
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
         # The head that is being read, and what it says of this hop.
@@ -402,14 +400,11 @@ class RequestReader:
         if not self.in_head:
             self._on_trailer(name, value)
             return
-        try:
-            take = self._seen[name]
-        except KeyError:
-            take = self._table.learn(name)
-        if take is None:
-            self.head.fields.append((name.lower() if self._lowers else name, value))
+        known = self._seen.get(name) or self._table.learn(name)
+        if isinstance(known, bytes):
+            self.head.fields.append((known, value))
         else:
-            take(self, value)
+            known(self, value)
 
     def on_headers_complete(self) -> None:
         """The head is whole."""

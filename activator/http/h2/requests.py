@@ -102,11 +102,11 @@ def _read(fields: list[Field], table: FieldTable) -> RequestHead:
             continue
         if name == b"content-length":
             _check_length(value, head)
-        action = table.seen[name] if name in table.seen else table.learn(name)
-        if action is None:
-            head.fields.append((name, value))
+        known = table.seen.get(name) or table.learn(name)
+        if isinstance(known, bytes):
+            head.fields.append((known, value))
         else:
-            action(reading, value)
+            known(reading, value)
     if cookies:
         # Section 8.2.3: other versions know one line of them.
         head.fields.append((b"cookie", b"; ".join(cookies)))

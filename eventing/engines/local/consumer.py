@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from eventing.engines.event import Position, StoredEvent
 from eventing.engines.local.cursor import Cursor, CursorState
@@ -84,7 +84,8 @@ class LocalConsumer:
 
     def claim(self, event: StoredEvent) -> None:
         """Take an event of the tail."""
-        self.cursor.take(cast(int, event.position))
+        position: Any = event.position  # a number; a call of cast() would be one for each event
+        self.cursor.take(position)
 
     def detach(self, event: StoredEvent) -> None:
         """Go on from disk, beginning with this event."""
@@ -125,7 +126,8 @@ class LocalConsumer:
 
     def settle(self, event: StoredEvent) -> None:
         """Note that an event is not needed again."""
-        self.cursor.done(cast(int, event.position))
+        position: Any = event.position
+        self.cursor.done(position)
         self._source.touch()
 
     # -- notes and what is set aside ---------------------------------------------------------
