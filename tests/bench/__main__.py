@@ -27,6 +27,7 @@ BENCHMARKS = (
     "http2codec",
     "events",
     "eventloads",
+    "yardstick",
     "kills",
     "activators",
 )
