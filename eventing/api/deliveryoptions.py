@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.joins import JOIN_BRANCH
 from hearth.knative.fielderrors import Errors, invalid, via
 from hearth.kube.durations import parse_iso8601_duration
 
@@ -178,10 +179,11 @@ def given_options(annotations: Mapping[str, str]) -> dict[str, str]:
 
 
 def wanted_of(annotations: Mapping[str, str]) -> dict[str, str]:
-    """Return what a Subscription asks of its channel: of deliveries, and where it starts."""
+    """Return what a Subscription asks of its channel: of deliveries, its start, its branch."""
     found = given_options(annotations)
-    if keys.START_ANNOTATION in annotations:
-        found[keys.START_ANNOTATION] = annotations[keys.START_ANNOTATION]
+    for title in (keys.START_ANNOTATION, JOIN_BRANCH):
+        if title in annotations:
+            found[title] = annotations[title]
     return found
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from eventing.api.channel import check_template
 from eventing.api.checks import default_destination, validate_destination
 from eventing.api.definitions import ADDRESSABLE, AGE, FLOWS, READY, URL, Look, define
-from eventing.api.deliveryoptions import check_options
+from eventing.api.deliveryoptions import BATCH_SIZE, check_options
 from eventing.api.flows import (
     ChannelReady,
     FlowStatus,
@@ -18,11 +18,12 @@ from eventing.api.flows import (
     pointer,
     shown,
 )
+from eventing.api.joins import JOIN, check_join, is_inmemory
 from eventing.api.settings import Features, Settings
 from eventing.api.shapes import ChannelTemplate
 from hearth.knative.admission.kinds import Change
 from hearth.knative.duck import DeliverySpec, Destination
-from hearth.knative.fielderrors import Errors, invalid, missing, via
+from hearth.knative.fielderrors import Errors, FieldError, disallowed, invalid, missing, via
 from hearth.knative.resources import PARALLELS
 from hearth.kube.models import Kept, Model
 
@@ -97,7 +98,33 @@ def _default_branch(branch: ParallelBranch, namespace: str) -> ParallelBranch:
 
 
 def _validate(change: Change[ParallelSpec, Settings]) -> Errors:
-    return _check_spec(change) + check_options(change.new.annotations)
+    new = change.new
+    return _check_spec(change) + check_options(new.annotations) + _check_join(change)
+
+
+def _check_join(change: Change[ParallelSpec, Settings]) -> Errors:
+    """Replies are gathered from all branches, in channels of ours, and go to one place."""
+    spec, annotations = change.new.spec, change.new.annotations
+    if JOIN not in annotations:
+        return []
+    errors = check_join(annotations)
+    if spec.reply is None:
+        errors.append(FieldError(f"missing field(s): {JOIN} needs it", ("spec.reply",)))
+    for number, branch in enumerate(spec.branches):
+        if branch.reply is not None:
+            errors.append(_unjoinable(f"spec.branches[{number}].reply"))
+    template = spec.channel_template
+    if template is not None and not is_inmemory(
+        {"apiVersion": template.api_version, "kind": template.kind}
+    ):
+        errors.append(_unjoinable("spec.channelTemplate.kind"))
+    if BATCH_SIZE in annotations:
+        errors.append(_unjoinable(f"metadata.annotations.{BATCH_SIZE}"))
+    return errors
+
+
+def _unjoinable(path: str) -> FieldError:
+    return FieldError(f"{disallowed().message}: {JOIN} has no place for it", (path,))
 
 
 def _check_spec(change: Change[ParallelSpec, Settings]) -> Errors:

@@ -216,11 +216,12 @@ def encode_structured(event: Event) -> bytes:
     """Return the event as one JSON object; JSON data is embedded as it is."""
     members: dict[str, Any] = dict(event.attributes)
     if event.data:
-        members |= _data_member(event)
+        members |= data_member(event)
     return orjson.dumps(members)
 
 
-def _data_member(event: Event) -> dict[str, Any]:
+def data_member(event: Event) -> dict[str, Any]:
+    """Return the members that hold an event's data: JSON and text as ``data``, else base64."""
     data = event.data or b""
     content_type = event.text("datacontenttype")
     # Without a type the data is opaque: only the JSON format would read it as JSON.

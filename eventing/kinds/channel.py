@@ -11,7 +11,7 @@ from eventing.api import keys
 from eventing.api.channelviews import CHANNEL_SOURCE
 from eventing.api.deliveryoptions import given_options
 from eventing.api.views import spec_of, status_of
-from eventing.kinds.children import handed_on, made_channel
+from eventing.kinds.children import handed_on, is_of_ours, made_channel
 from eventing.kinds.policies import (
     ensured_policies,
     inherited,
@@ -96,7 +96,8 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     if backing is None:
         made = (Create(resource, make_backing(channel)),)
     elif not isinstance(backing, Unresolved):
-        made = handed_on(resource, backing, given_options(meta.annotations(channel)))
+        if is_of_ours(backing):
+            made = handed_on(resource, backing, given_options(meta.annotations(channel)))
         made += _hand_on(observed, backing, settings)
     return Plan(made, then=updates, requeue_after=observed.look_again)
 

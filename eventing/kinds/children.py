@@ -14,6 +14,7 @@ from hearth.kube.plan import Action, Create, Patch, Update
 from hearth.kube.resources import Resource
 
 _OURS = {(each.api_version, each.kind) for each in (INMEMORYCHANNELS, CHANNELS)}
+NO_MORE: Mapping[str, str] = {}
 _HEAD = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
@@ -47,16 +48,25 @@ def head(owner: Object, title: str) -> dict[str, Any]:
 
 
 def made_channel(
-    owner: Object, template: Mapping[str, Any], title: str, spec: Mapping[str, Any]
+    owner: Object,
+    template: Mapping[str, Any],
+    title: str,
+    spec: Mapping[str, Any],
+    more: Mapping[str, str] = NO_MORE,
 ) -> Object:
     """Return a channel of a template's kind, as admission leaves those of our own.
+
+    Those have the delivery annotations of their owner, and more where more are given.
 
     In a cluster the API server does not ask about what we write ourselves.
     """
     metadata = head(owner, title)
-    if (template.get("apiVersion"), template.get("kind")) in _OURS:
-        wanted = given_options(meta.annotations(owner))
-        metadata["annotations"] = {keys.SUBSCRIBABLE_ANNOTATION: "v1", **_marked(wanted)}
+    if is_of_ours(template):
+        metadata |= marked({**given_options(meta.annotations(owner)), **more})
+        metadata["annotations"] = {
+            keys.SUBSCRIBABLE_ANNOTATION: "v1",
+            **metadata.get("annotations", {}),
+        }
     return {
         "apiVersion": template.get("apiVersion"),
         "kind": template.get("kind"),
@@ -65,29 +75,40 @@ def made_channel(
     }
 
 
-def _marked(wanted: Mapping[str, str]) -> dict[str, str]:
-    """The annotations with a list of their names, by which they are known when they are to go."""
+def is_of_ours(obj: Mapping[str, Any]) -> bool:
+    """Whether a channel, or a template of one, is of a kind that we serve."""
+    return (obj.get("apiVersion"), obj.get("kind")) in _OURS
+
+
+def marked(wanted: Mapping[str, str]) -> dict[str, Any]:
+    """Return metadata with annotations, and a list of their names: these are to go as they came."""
     if not wanted:
         return {}
-    return {**wanted, keys.HANDED_ON_ANNOTATION: ",".join(sorted(wanted))}
+    return {"annotations": {**wanted, keys.HANDED_ON_ANNOTATION: ",".join(sorted(wanted))}}
+
+
+def wanted_by(desired: Object) -> dict[str, str]:
+    """Return the annotations that an object was made with."""
+    given = meta.annotations(desired)
+    names = given.get(keys.HANDED_ON_ANNOTATION)
+    return {title: given[title] for title in names.split(",")} if names else {}
 
 
 def handed_on(
     resource: Resource, existing: Object, wanted: Mapping[str, str]
 ) -> tuple[Action, ...]:
-    """Return what gives a channel, made earlier, the annotations of what it was made for.
+    """Return what gives a part, made earlier, the annotations of what it was made for.
 
     Those that it was given by somebody else stay, unless they are among the wanted.
     """
-    kind = existing.get("apiVersion"), existing.get("kind")
-    if kind not in _OURS or meta.is_deleting(existing):
+    if meta.is_deleting(existing):
         return ()
     known = meta.annotations(existing)
     before = known.get(keys.HANDED_ON_ANNOTATION)
     ours = {*before.split(","), keys.HANDED_ON_ANNOTATION} if before else set()
-    marked = _marked(wanted)
-    changes: dict[str, str | None] = dict.fromkeys(ours - marked.keys())
-    changes |= {title: value for title, value in marked.items() if known.get(title) != value}
+    marks: dict[str, str] = marked(wanted).get("annotations", {})
+    changes: dict[str, str | None] = dict.fromkeys(ours - marks.keys())
+    changes |= {title: value for title, value in marks.items() if known.get(title) != value}
     if not changes:
         return ()
     patch = {"metadata": {"annotations": changes}}

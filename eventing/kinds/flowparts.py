@@ -8,9 +8,16 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.api.channelviews import SUBSCRIPTION_SOURCE
-from eventing.api.deliveryoptions import given_options
 from eventing.api.views import spec_of, status_of
-from eventing.kinds.children import handed_on, head, made_channel
+from eventing.kinds.children import (
+    NO_MORE,
+    handed_on,
+    head,
+    is_of_ours,
+    made_channel,
+    marked,
+    wanted_by,
+)
 from eventing.kinds.references import Lookup
 from hearth.knative.destinations import Reference, Unresolved
 from hearth.knative.resources import SUBSCRIPTIONS
@@ -28,6 +35,7 @@ FLOW_CONDITIONS = (
     keys.ADDRESSABLE,
     keys.EVENT_POLICIES_READY,
 )
+NO_MORE_OF_ANY: Mapping[str, Mapping[str, str]] = {}
 NOT_READY = "{} are not ready yet, or there are none"
 
 
@@ -109,19 +117,26 @@ def channel_ref(flow: Object, channel: str, *, in_full: bool = True) -> dict[str
     return ref | {"namespace": namespace(flow)} if in_full else ref
 
 
-def flow_channel(flow: Object, channel: str) -> Object:
-    """Return a channel of a flow."""
+def flow_channel(flow: Object, channel: str, more: Mapping[str, str] = NO_MORE) -> Object:
+    """Return a channel of a flow, with more annotations than the flow's own."""
     template = template_of(flow)
-    return made_channel(flow, template, channel, template.get("spec") or {})
+    return made_channel(flow, template, channel, template.get("spec") or {}, more)
 
 
-def made_subscription(flow: Object, subscription: str, channel: str, **spec: Any) -> Object:
+def made_subscription(
+    flow: Object,
+    subscription: str,
+    channel: str,
+    *,
+    annotations: Mapping[str, str] = NO_MORE,
+    **spec: Any,
+) -> Object:
     """Return a Subscription of a flow to one of its channels; what is None is left out."""
     given = {field: value for field, value in spec.items() if value is not None}
     return {
         "apiVersion": SUBSCRIPTIONS.api_version,
         "kind": SUBSCRIPTIONS.kind,
-        "metadata": head(flow, subscription),
+        "metadata": head(flow, subscription) | marked(annotations),
         "spec": {"channel": channel_ref(flow, channel, in_full=False), **given},
     }
 
@@ -137,8 +152,9 @@ def _ensured_parts(
     ]
     for each in channels:
         resource = channel_reference(flow, name(each)).resource
-        options = given_options(meta.annotations(each))
-        actions += handed_on(resource, parts.channel(name(each)), options)
+        existing = parts.channel(name(each))
+        if is_of_ours(existing):
+            actions += handed_on(resource, existing, wanted_by(each))
     for desired in subscriptions:
         actions += _ensured_subscription(desired, parts.subscriptions.get(name(desired)))
     wanted = {name(each) for each in channels}
@@ -159,13 +175,17 @@ def flow_plan(
     *,
     channels: Sequence[str],
     subscriptions: Sequence[Object],
+    annotations: Mapping[str, Mapping[str, str]] = NO_MORE_OF_ANY,
     policies: tuple[Action, ...] = (),
 ) -> Plan:
-    """Return what makes the parts, with who may send to them, and then tells how they are."""
+    """Return what makes the parts, with who may send to them, and then tells how they are.
+
+    ``annotations`` are those of single channels, by their names.
+    """
     flow, parts = observed.flow, observed.parts
     actions: tuple[Action, ...] = ()
     if not parts.problem:
-        made = [flow_channel(flow, each) for each in channels]
+        made = [flow_channel(flow, each, annotations.get(each, NO_MORE)) for each in channels]
         actions = _ensured_parts(flow, parts, made, subscriptions) + policies
     return Plan(actions, then=updates, requeue_after=observed.look_again)
 
@@ -174,11 +194,14 @@ def _ensured_subscription(desired: Object, existing: Object | None) -> list[Acti
     """One whose channel would change has to go first: that of a Subscription never does."""
     if existing is None:
         return [Create(SUBSCRIPTIONS, desired)]
-    if spec_of(existing) == desired["spec"] or meta.is_deleting(existing):
+    if meta.is_deleting(existing):
         return []
     if spec_of(existing).get("channel") != desired["spec"]["channel"]:
         return [Delete(SUBSCRIPTIONS, namespace(existing), name(existing))]
-    return [Update(SUBSCRIPTIONS, {**existing, "spec": desired["spec"]})]
+    actions = list(handed_on(SUBSCRIPTIONS, existing, wanted_by(desired)))
+    if spec_of(existing) != desired["spec"]:
+        actions.append(Update(SUBSCRIPTIONS, {**existing, "spec": desired["spec"]}))
+    return actions
 
 
 def _is_ours(flow: Object, part: Object) -> bool:

@@ -12,17 +12,20 @@ from collections.abc import Callable, Collection, Sequence, Set
 from functools import partial
 from time import monotonic
 
+from eventing.api.joins import JoinOptions
 from eventing.engines.event import RenderedEvent, StoredEvent
-from eventing.engines.seam import Appended, Begin, EventLog, Refused, StartTime
+from eventing.engines.seam import Appended, Begin, EventLog, Refused, Start, StartTime
 from eventing.filters import Filter, FilterIndex
 from eventing.runtime.duplicates import Duplicates, key_of
 from eventing.runtime.expectations import Expectations
+from eventing.runtime.joins.joiner import CONSUMER, Joiner, JoinServices
+from eventing.runtime.joins.parts import mark_event
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.places import Place
 from eventing.runtime.quota import Quota
 from eventing.runtime.replay import Replay
-from eventing.runtime.replies import LogReplies
+from eventing.runtime.replies import FindLog, LogReplies
 from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
@@ -42,7 +45,9 @@ class Addressable:
         services: Services,
         metrics: BrokerMetrics,
         observer: DeliveryObserver | None = None,
+        find_log: FindLog | None = None,
     ) -> None:
+        """``find_log`` finds the logs of other places: a branch tells what becomes of events."""
         self.place = place
         self._observer = observer
         self.quota: Quota | None = None
@@ -53,7 +58,10 @@ class Addressable:
         self._metrics = metrics
         self._subscriptions: dict[str, Subscription] = {}
         self._replays: dict[str, Replay] = {}
-        self._replies = LogReplies(events)
+        self._replies = LogReplies(events) if find_log is None else LogReplies(events, find_log)
+        self._joiner: Joiner | None = None
+        self.marks = False
+        """Whether each event is marked, to be known again in the join of a Parallel."""
         self._index: FilterIndex[Subscription] | None = None
         self.expectations = Expectations()
         """Who waits for an event of this log."""
@@ -70,18 +78,23 @@ class Addressable:
             if wait:
                 text = f"the namespace {self.place.namespace} sends more events than it may"
                 raise Refused(text, status=429, retry_after=math.ceil(wait))
+        if self.marks:
+            for event in events:
+                mark_event(event, secrets.token_hex(8))
         self._log.append(events, done)
 
     def _route(self, events: Sequence[StoredEvent]) -> None:
         if self.expectations:
             self.expectations.tell(events)
+        if self._joiner is not None:
+            self._joiner.route(events)
         index = self._index
         if index is None:
             index = self._index = FilterIndex(
                 (each.spec.filter, each) for each in self._subscriptions.values()
             )
         if self._observer is not None:
-            self._route_observed(events, index, self._observer)
+            self._route_observed(events, index, self._observer, self._joiner)
             return
         for event in events:
             for subscription in index.match(event.attributes):
@@ -92,10 +105,14 @@ class Addressable:
         events: Sequence[StoredEvent],
         index: FilterIndex[Subscription],
         observer: DeliveryObserver,
+        joiner: Joiner | None,
     ) -> None:
         for event in events:
             matched = index.match(event.attributes)
-            observer.routed(event, [each.spec for each in matched])
+            specs = [each.spec for each in matched]
+            if joiner is not None and joiner.wants(event):
+                specs.append(joiner.spec)
+            observer.routed(event, specs)
             for subscription in matched:
                 subscription.offer(event)
 
@@ -149,8 +166,36 @@ class Addressable:
     async def keep_only(self, uids: Set[str]) -> None:
         """Remove all other subscriptions, also those that only the log knows."""
         under_way = {each.consumer_id for each in self._replays.values() if each.running}
-        for uid in set(await self._log.consumers()) - uids - under_way:
+        for uid in set(await self._log.consumers()) - uids - under_way - {CONSUMER}:
             await self.unsubscribe(uid)
+
+    # -- the join of a Parallel --------------------------------------------------------------
+
+    async def join(self, options: JoinOptions | None) -> None:
+        """Gather the parts that come in here as asked; None gathers no more."""
+        async with self._changing:
+            joiner = self._joiner
+            if self._closed or (joiner.options if joiner else None) == options:
+                return
+            if joiner is not None:
+                self._joiner = None
+                joiner.close()
+            if options is None:
+                await self._log.forget(CONSUMER)
+                return
+            services = self._services
+            self._joiner = Joiner(
+                self.place,
+                options,
+                await self._log.consume(CONSUMER, Start.EARLIEST),
+                self._log,
+                services=JoinServices(
+                    services.budget, services.clock, self._metrics.joins(self.place)
+                ),
+                replies=self._replies,
+                observer=self._observer,
+            )
+            self._joiner.start()
 
     # -- replays -----------------------------------------------------------------------------
 
@@ -205,6 +250,8 @@ class Addressable:
     def observe(self, observer: DeliveryObserver | None) -> None:
         """Tell another observer from now on, or none."""
         self._observer = observer
+        if self._joiner is not None:
+            self._joiner.observer = observer
         for subscription in self._subscriptions.values():
             subscription.observe(observer)
 
@@ -242,6 +289,8 @@ class Addressable:
         self._closed = True
         self._stop_replays()
         self._replies.close()
+        if self._joiner is not None:
+            self._joiner.close()
         for subscription in self._subscriptions.values():
             subscription.close()
         self._subscriptions.clear()

@@ -72,6 +72,7 @@ class Aftermath:
             counters=counters,
             replies=replies,
             finish=self._finish,
+            end=self._end,
             failed=self.failed,
         )
 
@@ -131,6 +132,11 @@ class Aftermath:
         self._finish(item)
 
     def _finish(self, item: Delivery) -> None:
+        is_part = self.spec.branch is not None and not self.closed
+        if not is_part or not self._forwarding.tell_end(item):
+            self._end(item)
+
+    def _end(self, item: Delivery) -> None:
         if not self.closed:
             self._settled(item.event)
             if item.lane is not None:

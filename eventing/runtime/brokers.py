@@ -25,7 +25,7 @@ from eventing.runtime.addressable import Addressable
 from eventing.runtime.followers import FirstList, patch_status
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import BROKER, Place
-from eventing.runtime.target import Address
+from eventing.runtime.target import Reach
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, is_deleting, key, key_text, uid
@@ -44,11 +44,11 @@ class Brokers:
     A process that does not dispatch leaves Triggers, statuses and the removal of logs to another.
     """
 
-    def __init__(self, manager: Manager, logs: OpenLogs, *, gateway: Address | None) -> None:
+    def __init__(self, manager: Manager, logs: OpenLogs, *, reach: Reach) -> None:
         self.first_list = FirstList()
         self._manager = manager
         self._logs = logs
-        self._gateway = gateway
+        self._reach = reach
         manager.add_index(TRIGGERS_BY_BROKER)
         manager.add_controller("broker-log", self._sync_broker, source=BROKER_SOURCE)
         if logs.dispatches:
@@ -117,7 +117,7 @@ class Brokers:
         if not views.is_resolved(trigger) and addressable.subscription(uid(trigger)) is None:
             return  # nothing is kept for a Trigger that never had a subscriber
         try:
-            spec = views.subscription_spec(trigger, broker, self._gateway)
+            spec = views.subscription_spec(trigger, broker, self._reach)
         except ValueError as error:
             facts = {"trigger": key_text(key(trigger)), "error": str(error)}
             log.info("trigger not served", extra=facts)

@@ -15,13 +15,14 @@ from eventing.api.channelviews import (
     channel_log_key,
     subscribers_of,
 )
+from eventing.api.joins import JoinOptions
 from eventing.api.views import status_annotation, status_of
 from eventing.runtime import views
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.followers import FirstList, patch_status
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import CHANNEL, Place
-from eventing.runtime.target import Address
+from eventing.runtime.target import Reach
 from hearth.knative.resources import INMEMORYCHANNELS
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, is_deleting, key, key_text
@@ -35,11 +36,11 @@ ENGINE_CLASS = keys.BROKER_CLASS
 class Channels:
     """Follows InMemoryChannels. The manager runs it."""
 
-    def __init__(self, manager: Manager, logs: OpenLogs, *, gateway: Address | None) -> None:
+    def __init__(self, manager: Manager, logs: OpenLogs, *, reach: Reach) -> None:
         self.first_list = FirstList()
         self._manager = manager
         self._logs = logs
-        self._gateway = gateway
+        self._reach = reach
         manager.add_controller("channel-log", self._sync, source=INMEMORYCHANNEL_SOURCE)
 
     def is_opening(self, channel_key: Key) -> bool:
@@ -68,10 +69,16 @@ class Channels:
         if channel is None or is_deleting(channel):
             await self._logs.close_other(place, None)
             return
+
+        async def prepare(addressable: Addressable) -> None:
+            addressable.marks = views.marks_events(channel)
+
         addressable = await self._logs.open(
-            place, channel_log_key(channel), ENGINE_CLASS, prepare=_as_it_is
+            place, channel_log_key(channel), ENGINE_CLASS, prepare=prepare
         )
+        addressable.marks = views.marks_events(channel)
         if self._logs.dispatches:
+            await addressable.join(_join_of(channel))
             await self._subscribe(channel, addressable)
 
     async def _subscribe(self, channel: Object, addressable: Addressable) -> None:
@@ -91,7 +98,7 @@ class Channels:
         """Subscribe one, and return what is told of it."""
         told = {"uid": subscriber["uid"], "observedGeneration": subscriber.get("generation", 0)}
         try:
-            spec = views.channel_subscription(channel, subscriber, self._gateway)
+            spec = views.channel_subscription(channel, subscriber, self._reach)
         except ValueError as error:
             facts = {"channel": key_text(key(channel)), "error": str(error)}
             log.info("subscriber not served", extra=facts)
@@ -100,5 +107,9 @@ class Channels:
         return {**told, "ready": "True"}
 
 
-async def _as_it_is(addressable: Addressable) -> None:
-    """Nothing is to be done before a channel is found: its subscribers are in the object."""
+def _join_of(channel: Object) -> JoinOptions | None:
+    try:
+        return views.join_of(channel)
+    except (ValueError, TypeError) as error:
+        log.error("no join", extra={"channel": key_text(key(channel)), "error": str(error)})
+        return None

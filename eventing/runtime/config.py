@@ -87,6 +87,12 @@ class SubscriptionLimits:
     """Before a dead letter sink that does not answer is tried again."""
     parked_events: int = 10_000
     """How many events a subscription holds that nobody takes; further ones wait in its queue."""
+    joined_parts: int = 50_000
+    """How many parts of joins one Parallel waits with; further ones wait in the log."""
+    joined_bytes: int = 7 * MIB
+    """Data of a joined event, at most."""
+    join_memory_seconds: float = 600.0
+    """So long beyond its time limit it is known that a join is done, after a restart too."""
     drop_log_seconds: float = 10.0
     """Drops are logged this often at most, for each subscription."""
 

@@ -18,10 +18,18 @@ from eventing.runtime.deadjobs import DeadJobs
 from eventing.runtime.eventtransform import EventTransforms
 from eventing.runtime.jobsink import JobSinks
 from eventing.runtime.openlogs import OpenLogs
-from eventing.runtime.places import BROKER, CHANNEL, EVENT_TRANSFORM, JOB_SINK, REQUEST_REPLY, Place
+from eventing.runtime.places import (
+    BROKER,
+    CHANNEL,
+    EVENT_TRANSFORM,
+    JOB_SINK,
+    REQUEST_REPLY,
+    Place,
+    channel_of,
+)
 from eventing.runtime.requestreply import RequestReplies
 from eventing.runtime.served import Served
-from eventing.runtime.target import Address, BadTarget, Target, parse_target
+from eventing.runtime.target import Address, BadTarget, Reach, Target, parse_target
 from hearth.kube.manager import Manager
 
 
@@ -36,13 +44,16 @@ class DataPlane:
         gateway: Address | None,
         client: DeliveryClient,
         folder: Path,
+        listener: Address | None = None,
     ) -> None:
-        """``folder`` is for what is kept beside the logs."""
+        """``folder`` is for what is kept beside the logs; ``listener`` is where we listen."""
         self._logs = logs
         self._gateway = gateway
+        self._listener = listener
+        reach = Reach(gateway, self._own_address)
         self._followers: Mapping[str, Brokers | Channels] = {
-            BROKER: Brokers(manager, logs, gateway=gateway),
-            CHANNEL: Channels(manager, logs, gateway=gateway),
+            BROKER: Brokers(manager, logs, reach=reach),
+            CHANNEL: Channels(manager, logs, reach=reach),
         }
         self._served = Served(manager)
         self._dead = DeadJobs(folder / "jobsinks", manager, client, self._sinks_of)
@@ -76,6 +87,12 @@ class DataPlane:
             return address, parse_target(url, self._gateway) if url else None
         except BadTarget:
             return address, None
+
+    def _own_address(self, host: str) -> Address | None:
+        """Ours are the channels that we serve: from one to the next nothing lies between."""
+        place = channel_of(host.encode())
+        served = place is not None and self._followers[CHANNEL].is_opening(place[1:])
+        return self._listener if served else None
 
     def synced(self) -> None:
         """Note that the manager has its first lists."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from activator.http.fields import Field
+from eventing.api.joins import JoinBranch
 from eventing.codec import CodecError, Event
 from eventing.engines.event import RenderedEvent
 from eventing.runtime.causes import caused_by, loop_in
@@ -13,8 +14,10 @@ from eventing.runtime.client import Answer
 from eventing.runtime.config import SubscriptionLimits
 from eventing.runtime.delivery import Course, Delivery, Hop
 from eventing.runtime.intake import TooManyPasses, prepare, prepare_unstamped
+from eventing.runtime.joins import branch as joins
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.observer import Follows
+from eventing.runtime.places import CHANNEL, Place
 from eventing.runtime.replies import LogReplies
 from eventing.runtime.spec import Reply, SubscriptionSpec
 from eventing.runtime.telling import Telling
@@ -24,7 +27,10 @@ Failed = Callable[[Delivery, int, Answer], None]
 
 
 class Forwarding:
-    """``finish`` is called with events whose replies are durable, ``failed`` where none can be."""
+    """``finish`` is called with events whose replies are durable, ``failed`` where none can be.
+
+    ``end`` is called with those that the join of a Parallel was told of.
+    """
 
     def __init__(
         self,
@@ -37,6 +43,7 @@ class Forwarding:
         counters: EndpointCounters,
         replies: LogReplies,
         finish: Callable[[Delivery], None],
+        end: Callable[[Delivery], None],
         failed: Failed,
     ) -> None:
         self.spec = spec
@@ -47,11 +54,13 @@ class Forwarding:
         self._counters = counters
         self._replies = replies
         self._finish = finish
+        self._end = end
         self._failed = failed
 
     def forward(self, item: Delivery, replies: Sequence[Event], answer: Answer) -> None:
         """The event is settled only when its replies are durable, or have been taken."""
-        arrival_ns = int(self._clock() * 1e9)
+        arrival_ns, branch = int(self._clock() * 1e9), self.spec.branch
+        is_part = branch is not None and joins.mark(branch, item.event, replies)
         if self.spec.reply is Reply.OWN_LOG:
             self._append(item, replies, answer, arrival_ns)
             return
@@ -63,7 +72,29 @@ class Forwarding:
             for reply in replies
         ]
         self._telling.replies(item, rendered, answer)
-        self.send(item, rendered)
+        if is_part and branch is not None and branch.is_last:
+            self._append_parts(branch, rendered, item)
+        else:
+            self.send(item, rendered)
+
+    def tell_end(self, item: Delivery) -> bool:
+        """Tell the join of a Parallel that its branch has ended for an event, if it has.
+
+        Then the event is done with once that is durable; else nothing is done.
+        """
+        branch, now = self.spec.branch, int(self._clock() * 1e9)
+        source = f"/{self.spec.namespace}/{self.spec.name}"
+        part = joins.end_of(branch, item, source, now) if branch is not None else None
+        if branch is None or part is None:
+            return False
+        self._append_parts(branch, [part], item)
+        return True
+
+    def _append_parts(
+        self, branch: JoinBranch, parts: Sequence[RenderedEvent], item: Delivery
+    ) -> None:
+        place = Place(CHANNEL, self.spec.namespace, branch.channel)
+        self._replies.append(parts, partial(self._end, item), to=place)
 
     def send(self, item: Delivery, replies: Sequence[RenderedEvent]) -> None:
         """Send one reply after the other to where they go."""

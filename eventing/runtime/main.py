@@ -149,10 +149,12 @@ async def _run(
         dispatches = Role.DISPATCHER in role
         journeys = Journeys(config.engines.data_dir / "journeys", limits.journeys)
         stack.push_async_callback(journeys.close)
+        services = Services(deliveries, MemoryBudget(limits.subscriptions), tracer=tracer)
+        services.begin.clear()
         logs = OpenLogs(
             engines,
             journeys=journeys,
-            services=Services(deliveries, MemoryBudget(limits.subscriptions), tracer=tracer),
+            services=services,
             metrics=metrics,
             dispatches=dispatches,
             checkpoint_seconds=limits.checkpoint_seconds,
@@ -167,6 +169,7 @@ async def _run(
             gateway=config.gateway_address,
             client=deliveries,
             folder=config.engines.data_dir,
+            listener=_own_listener(config) if Role.INGRESS in role else None,
         )
         stack.push_async_callback(plane.close)
         async with asyncio.TaskGroup() as group:
@@ -178,6 +181,7 @@ async def _run(
                 group.create_task(_answer(config.admin, questions), name="admin")
             if Role.INGRESS in role:
                 await _listen(config, plane, gate, encryption, tracer, stack)
+            services.begin.set()
             ready()
 
 
@@ -229,6 +233,11 @@ async def _listen(
     await ingress.start(config.host, config.port)
     encryption.serve(partial(ingress.start_tls, config.host, config.tls.port))
     stack.push_async_callback(asyncio.sleep, config.drain_delay_seconds)
+
+
+def _own_listener(config: BrokerConfig) -> Address:
+    host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "") else config.host
+    return host, config.port
 
 
 def _check_processes(engines: Engines) -> None:

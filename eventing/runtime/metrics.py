@@ -46,6 +46,14 @@ class EndpointCounters:
         histogram.observe(seconds)
 
 
+class JoinCounters:
+    """What became of the joins of one Parallel."""
+
+    def __init__(self) -> None:
+        self.whole = self.partial = self.lost = self.unwanted = 0
+        self.waiting = 0
+
+
 class BrokerMetrics(Collector):
     """All counters of the process.
 
@@ -57,6 +65,7 @@ class BrokerMetrics(Collector):
         self._intakes: dict[Labels, EndpointCounters] = {}
         self._deliveries: dict[Labels, EndpointCounters] = {}
         self._logs: dict[Labels, tuple[int, int]] = {}
+        self._joins: dict[Labels, JoinCounters] = {}
 
     def intake(self, place: Place) -> EndpointCounters:
         """Return the counters of what is taken in somewhere."""
@@ -68,6 +77,10 @@ class BrokerMetrics(Collector):
         labels = (*_labels(place), f"{kind}:{name}.{place.namespace}")
         return self._deliveries.setdefault(labels, EndpointCounters())
 
+    def joins(self, place: Place) -> JoinCounters:
+        """Return the counters of the joins whose parts come in somewhere."""
+        return self._joins.setdefault(_labels(place), JoinCounters())
+
     def forget(self, place: Place, kind: str | None = None, name: str = "") -> None:
         """Drop the series of one Trigger or Subscription, or of a place and all of its own."""
         of_place = _labels(place)
@@ -75,6 +88,7 @@ class BrokerMetrics(Collector):
             self._deliveries.pop((*of_place, f"{kind}:{name}.{place.namespace}"), None)
             return
         self._logs.pop(of_place, None)
+        self._joins.pop(of_place, None)
         for endpoints in (self._intakes, self._deliveries):
             for labels in [each for each in endpoints if each[:2] == of_place]:
                 del endpoints[labels]
@@ -97,6 +111,29 @@ class BrokerMetrics(Collector):
             events.add_metric(labels, log_events)
         yield size
         yield events
+        yield from self._join_counters()
+
+    def _join_counters(self) -> Iterator[Metric]:
+        names = ("kn_broker_namespace", "kn_broker_name")
+        sent = CounterMetricFamily(
+            "hearth_joins",
+            "Joins of Parallels: sent on with all branches, with some, or given up",
+            labels=(*names, "result"),
+        )
+        unwanted = CounterMetricFamily(
+            "hearth_join_parts_unwanted",
+            "What branches told of a join that was sent on before, or told twice",
+            labels=names,
+        )
+        waiting = GaugeMetricFamily(
+            "hearth_joins_waiting", "Joins that wait for branches", labels=names
+        )
+        for labels, counters in self._joins.copy().items():
+            for result in ("whole", "partial", "lost"):
+                sent.add_metric((*labels, result), getattr(counters, result))
+            unwanted.add_metric(labels, counters.unwanted)
+            waiting.add_metric(labels, counters.waiting)
+        yield from (sent, unwanted, waiting)
 
     def _durations(self) -> Iterator[Metric]:
         dispatch = HistogramMetricFamily(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from eventing.engines.classes import Engines
-from eventing.engines.seam import Engine
+from eventing.engines.seam import Engine, EventLog
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.journeys.keeper import Journeys, LogJourneys
 from eventing.runtime.metrics import BrokerMetrics
@@ -70,6 +70,10 @@ class OpenLogs:
         if opened is None and place in self._by_host:
             opened = self._open.get(self._by_host[place])
         return opened.addressable if opened is not None else None
+
+    def _log_of(self, place: Place) -> EventLog | None:
+        found = self.find(place)
+        return found.log if found is not None else None
 
     def journeys(self, place: Place) -> LogJourneys | None:
         """Return the journeys of the events of what is open there."""
@@ -142,6 +146,7 @@ class OpenLogs:
             services=self._services,
             metrics=self._metrics,
             observer=journeys.recorder if self._observed else None,
+            find_log=self._log_of,
         )
         await prepare(addressable)
         addressable.quota = self._quota_of(place)

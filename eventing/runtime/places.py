@@ -69,7 +69,7 @@ def place_by_host(place: Place) -> Place:
 @lru_cache(maxsize=1024)
 def place_of(authority: bytes, target: bytes) -> Place:
     """Return what a request is for; a slash at the end of a path is allowed, a query ignored."""
-    channel = _channel_of(authority.partition(b":")[0])
+    channel = channel_of(authority.partition(b":")[0])
     if channel is not None:
         return channel
     path = target.partition(b"?")[0].removesuffix(b"/")
@@ -83,7 +83,8 @@ def place_of(authority: bytes, target: bytes) -> Place:
     return Place(BROKER, parts[1].decode("latin-1"), parts[2].decode("latin-1"))
 
 
-def _channel_of(host: bytes) -> Place | None:
+def channel_of(host: bytes) -> Place | None:
+    """Return the channel that a host names; None where it names none."""
     service, _, rest = host.lower().partition(b".")
     namespace, _, domain = rest.partition(b".")
     if not service.endswith(_SUFFIX) or not namespace or domain.partition(b".")[0] != b"svc":

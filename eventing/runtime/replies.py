@@ -9,6 +9,7 @@ from eventing.codec import CodecError, Event, decode_replies
 from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import EventLog, Refused
 from eventing.runtime.client import Answer
+from eventing.runtime.places import Place
 from hearth.kube.timers import Timer
 
 log = logging.getLogger(__name__)
@@ -29,37 +30,59 @@ def replies_of(answer: Answer) -> tuple[int, Sequence[Event]]:
     return (answer.status, replies) if replies is not None else (502, ())
 
 
+FindLog = Callable[[Place], EventLog | None]
+"""Returns the log of another place; None while it is not open."""
+
+
+def _no_other(place: Place) -> EventLog | None:
+    return None
+
+
 class LogReplies:
     """Appends replies to a log, again and again until they are durable."""
 
-    def __init__(self, events: EventLog) -> None:
+    def __init__(self, events: EventLog, find: FindLog = _no_other) -> None:
         self._log = events
+        self._find = find
         self._timers: set[Timer] = set()
         self._closed = False
 
-    def append(self, replies: Sequence[RenderedEvent], stored: Callable[[], None]) -> None:
-        """Call ``stored`` once all of the replies are durable."""
+    def append(
+        self,
+        replies: Sequence[RenderedEvent],
+        stored: Callable[[], None],
+        *,
+        to: Place | None = None,
+    ) -> None:
+        """Call ``stored`` once all of the replies are durable, here or in a log that is named."""
 
         def done(refusal: Refused | None) -> None:
             if refusal is None:
                 stored()
             else:
-                self._again(replies, stored, refusal)
+                self._again(replies, stored, to, refusal)
 
         try:
-            self._log.append(replies, done)
+            events = self._log if to is None else self._find(to)
+            if events is None:
+                raise Refused(f"{to} is not open")
+            events.append(replies, done)
         except Refused as refusal:
-            self._again(replies, stored, refusal)
+            self._again(replies, stored, to, refusal)
 
     def _again(
-        self, replies: Sequence[RenderedEvent], stored: Callable[[], None], refusal: Refused
+        self,
+        replies: Sequence[RenderedEvent],
+        stored: Callable[[], None],
+        to: Place | None,
+        refusal: Refused,
     ) -> None:
         if self._closed:
             return
 
         def retry() -> None:
             self._timers.discard(timer)
-            self.append(replies, stored)
+            self.append(replies, stored, to=to)
 
         timer = Timer(refusal.retry_after, retry)
         self._timers.add(timer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,12 @@ from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.client import DeliveryClient
 from hearth.kube.clock import Clock, wall_clock
 from hearth.observability.traces.tracer import Tracer
+
+
+def _begun() -> asyncio.Event:
+    begun = asyncio.Event()
+    begun.set()
+    return begun
 
 
 @dataclass(slots=True)
@@ -25,3 +32,5 @@ class Services:
     passing: Callable[[], float] = monotonic
     """Seconds on a clock that is never set."""
     tracer: Tracer = field(default_factory=lambda: Tracer("broker", keys.SYSTEM_NAMESPACE))
+    begin: asyncio.Event = field(default_factory=_begun)
+    """Set when deliveries may begin: an event may be on its way to what we serve ourselves."""

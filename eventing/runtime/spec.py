@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from eventing.api.deliveryoptions import NO_OPTIONS, DeliveryOptions
+from eventing.api.joins import JoinBranch
 from eventing.engines.seam import Start
 from eventing.filters import Filter
 from eventing.runtime.delivery import Hop
@@ -45,6 +46,8 @@ class SubscriptionSpec:
     wants: Mapping[str, Any] = field(default_factory=dict)
     """The filter as the Trigger's spec has it, to explain why an event does not match."""
     options: DeliveryOptions = NO_OPTIONS
+    branch: JoinBranch | None = None
+    """Which part of a Parallel's branch it is, where the branches are joined."""
     kind: str = "trigger"
     """What asks for it, as metrics say: a trigger or a subscription."""
     place: Place | None = None

@@ -36,6 +36,7 @@ class Subscription:
     ) -> None:
         self.spec = spec
         self._clock = services.clock
+        self._begin = services.begin
         self._remember = remember
         self._duplicates = _duplicates_of(spec)
         self._consumer = consumer
@@ -115,6 +116,7 @@ class Subscription:
 
     async def _look_back(self) -> None:
         """What came within the window before is known after a restart, too."""
+        await self._begin.wait()
         if self._duplicates is not None and self._remember is not None:
             window = self.spec.options.duplicate_window_seconds
             await self._remember(self._duplicates, self._clock() - window)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -57,8 +58,29 @@ class Target:
         object.__setattr__(self, "peer", peer)
 
 
-def parse_target(url: str, gateway: Address | None) -> Target:
+OwnAddress = Callable[[str], Address | None]
+"""Where we listen ourselves for what is sent to this host; None for others' hosts."""
+
+
+def _nothing_own(host: str) -> Address | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How in-cluster hosts are reached."""
+
+    gateway: Address | None = None
+    own: OwnAddress = _nothing_own
+
+
+DIRECT = Reach()
+
+
+def parse_target(url: str, gateway: Address | None, *, own: OwnAddress = _nothing_own) -> Target:
     """Read a URL; raise BadTarget where nothing can be delivered to it.
+
+    What we serve ourselves is reached where we listen, without anybody between.
 
     In-cluster hosts go through the gateway's internal listener where there is one: it holds a
     request for a Service at zero until a pod can take it. ``*.localhost`` is this machine, also
@@ -80,8 +102,8 @@ def parse_target(url: str, gateway: Address | None) -> Target:
     if port is not None and port != _DEFAULT_PORTS[scheme]:
         shown += f":{port}"
     address = (host, port or _DEFAULT_PORTS[scheme])
-    if scheme == "http" and gateway is not None and host.endswith(_CLUSTER_LOCAL):
-        address = gateway
+    if scheme == "http" and host.endswith(_CLUSTER_LOCAL):
+        address = own(host) or gateway or address
     elif host == "localhost" or host.endswith(".localhost"):
         address = ("127.0.0.1", address[1])
     tls_name = host if scheme == "https" else None

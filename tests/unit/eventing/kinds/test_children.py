@@ -4,6 +4,8 @@ So API servers need not ask about it: see ``Endpoint.trusted_user``.
 """
 
 import copy
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,12 +13,21 @@ import pytest
 from eventing.api import keys
 from eventing.api.admission import ADMISSION
 from eventing.api.deliveryoptions import ORDER, UNDELIVERABLE, given_options
+from eventing.api.joins import (
+    JOIN,
+    JOIN_BRANCH,
+    JOIN_MARKS,
+    JOIN_OF,
+    JOIN_TIMEOUT,
+    JoinBranch,
+    JoinOptions,
+)
 from eventing.api.settings import Settings
 from eventing.kinds import channel as channels
 from eventing.kinds import containersource as containersources
 from eventing.kinds import parallel as parallels
 from eventing.kinds import sequence as sequences
-from eventing.kinds.children import handed_on
+from eventing.kinds.children import handed_on, is_of_ours
 from eventing.kinds.flowparts import ObservedFlow, Parts
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.admission import decisions
@@ -99,6 +110,13 @@ CASES: list[Any] = [
 ]
 
 
+JOINED: Object = {
+    "channelTemplate": TEMPLATE,
+    "branches": [{"filter": SERVICE, "subscriber": SERVICE}, {"subscriber": SERVICE}],
+    "reply": {"uri": "http://end"},
+}
+
+
 def request(resource, obj):
     return AdmissionRequest(
         uid="u",
@@ -114,12 +132,12 @@ def request(resource, obj):
     )
 
 
-def admitted(resource, spec):
+def admitted(resource, spec, annotations: Mapping[str, str] | None = None):
     """An object of a user's as the server stores it."""
     given = {
         "apiVersion": resource.api_version,
         "kind": resource.kind,
-        "metadata": {"name": "it", "namespace": "ns"},
+        "metadata": {"name": "it", "namespace": "ns", "annotations": dict(annotations or {})},
         "spec": copy.deepcopy(spec),
     }
     answer = decisions.default(KINDS, request(resource, given), SETTINGS)
@@ -181,18 +199,63 @@ def test_a_channel_follows_what_is_asked_later():
 
 
 def test_channels_of_other_kinds_are_left_alone():
-    foreign = {**made_channel_with({}), "kind": "KafkaChannel"}
-    assert handed_on(INMEMORYCHANNELS, foreign, {ORDER: "ordered"}) == ()
+    assert is_of_ours(TEMPLATE) and not is_of_ours({**TEMPLATE, "kind": "KafkaChannel"})
     going = made_channel_with({})
     going["metadata"]["deletionTimestamp"] = "now"
     assert handed_on(INMEMORYCHANNELS, going, {ORDER: "ordered"}) == ()
 
 
-@pytest.mark.parametrize(("resource", "reconcile", "spec"), CASES)
-def test_nothing_is_added_to_what_controllers_make(resource, reconcile, spec):
-    made = [
-        each for each in reconcile(admitted(resource, spec)).actions if isinstance(each, Create)
+def created(plan):
+    return [each for each in plan.actions if isinstance(each, Create)]
+
+
+def test_a_join_adds_a_channel_and_what_leads_there_and_on():
+    obj = admitted(PARALLELS, JOINED, {JOIN: "events", JOIN_TIMEOUT: "PT5S"})
+    made = {(each.obj["kind"], name(each.obj)): each.obj for each in created(parallel(obj))}
+    assert made.keys() == {
+        *(("InMemoryChannel", f"it-kn-parallel{each}") for each in ("", "-0", "-1", "-join")),
+        *(("Subscription", f"it-kn-parallel-{each}") for each in ("0", "1", "join", "joined")),
+        *(("Subscription", f"it-kn-parallel-filter-{each}") for each in ("0", "1")),
+    }
+
+    def told(kind, title, annotation):
+        return made[kind, title]["metadata"].get("annotations", {}).get(annotation)
+
+    assert told("InMemoryChannel", "it-kn-parallel", JOIN_MARKS) == "true"
+    assert told("InMemoryChannel", "it-kn-parallel-0", JOIN_MARKS) is None
+    gathers = JoinOptions.from_json(told("InMemoryChannel", "it-kn-parallel-join", JOIN_OF))
+    source = "/apis/flows.knative.dev/v1/namespaces/ns/parallels/it"
+    assert gathers == JoinOptions("events", 5.0, 2, source)
+    roles = [
+        JoinBranch.from_json(told("Subscription", f"it-kn-parallel-{each}", JOIN_BRANCH))
+        for each in ("filter-0", "filter-1", "0", "1")
     ]
+    assert [(each.number, each.is_last, each.is_filter) for each in roles] == [
+        (0, False, True),
+        (1, False, False),
+        (0, True, False),
+        (1, True, False),
+    ]
+    gathering = {"ref": {**TEMPLATE, "name": "it-kn-parallel-join", "namespace": "ns"}}
+    assert made["Subscription", "it-kn-parallel-0"]["spec"]["reply"] == gathering
+    brings = made["Subscription", "it-kn-parallel-join"]["spec"]
+    assert brings["channel"]["name"] == "it-kn-parallel"
+    assert brings["subscriber"] == gathering
+    sends = made["Subscription", "it-kn-parallel-joined"]["spec"]
+    assert sends["channel"]["name"] == "it-kn-parallel-join"
+    assert sends["subscriber"] == {"uri": "http://end"}
+
+
+def test_without_the_annotation_nothing_is_joined():
+    for each in created(parallel(admitted(PARALLELS, JOINED))):
+        assert "-join" not in name(each.obj)
+        assert "hearth" not in json.dumps(each.obj["metadata"])
+
+
+@pytest.mark.parametrize(("resource", "reconcile", "spec"), [*CASES, (PARALLELS, parallel, JOINED)])
+def test_nothing_is_added_to_what_controllers_make(resource, reconcile, spec):
+    annotations = {JOIN: "data"} if spec is JOINED else {}
+    made = created(reconcile(admitted(resource, spec, annotations)))
     assert made
     for child in made:
         asked = request(child.resource, child.obj)

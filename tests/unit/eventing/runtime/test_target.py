@@ -58,3 +58,14 @@ def test_https():
 def test_bad_targets(url):
     with pytest.raises(BadTarget):
         parse_target(url, None)
+
+
+def test_what_is_served_here_is_reached_where_it_listens():
+    def own(host):
+        return ("127.0.0.1", 8082) if host == "c-kn-channel.ns.svc.cluster.local" else None
+
+    url = "http://c-kn-channel.ns.svc.cluster.local/"
+    assert parse_target(url, GATEWAY, own=own).address == ("127.0.0.1", 8082)
+    assert parse_target(url, GATEWAY, own=own).authority == b"c-kn-channel.ns.svc.cluster.local"
+    other = "http://s.ns.svc.cluster.local/"
+    assert parse_target(other, GATEWAY, own=own).address == GATEWAY
