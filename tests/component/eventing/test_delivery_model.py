@@ -75,9 +75,8 @@ class Client:
     def __init__(self):
         self.pending = []
 
-    def send(self, target, request, payload, answered, *, timeout_seconds):
-        head = b"".join(block.wire for block in request.blocks)
-        number = int(head.split(b"ce-id: ", 1)[1].split(b"\r\n", 1)[0])
+    def send(self, target, request, answered, *, timeout_seconds):
+        number = int(request.split(b"ce-id: ", 1)[1].split(b"\r\n", 1)[0])
         self.pending.append((target is SUBSCRIBER, number, answered))
 
 

@@ -35,7 +35,7 @@ class Client:
     def __init__(self, loop, *answers):
         self.loop, self.answers, self.asked = loop, list(answers), []
 
-    def send(self, target, request, payload, answered, *, timeout_seconds):
+    def send(self, target, request, answered, *, timeout_seconds):
         self.asked.append(self.loop.now)
         answer = Answer(self.answers.pop(0) if self.answers else ResponseHead.of(200))
         self.loop.call_soon(answered, answer)
