@@ -51,7 +51,7 @@ class Aftermath:
         self._counters = counters
         self._settled = settled
         self._keeps = keeps
-        self._tracing, self._tracer = tracing, tracing.tracer
+        self._tracing = tracing
         self._telling = Telling(spec, observer, tracing, pause_seconds=limits.drop_log_seconds)
         self._undeliverable = Undeliverable(
             spec,
@@ -128,6 +128,8 @@ class Aftermath:
         else:
             self._counters.duplicates += 1
         item.started = monotonic()
+        if self._tracing.tracer.is_on:
+            self._tracing.look(item)
         self._telling.attempt(item, 0, Answer(None, error=why), follows)
         self._finish(item)
 
@@ -144,7 +146,7 @@ class Aftermath:
             telling = self._telling
             if telling.observer is not None:
                 telling.observer.settled(telling.spec, item.event)
-            if self._tracer.is_on:
+            if item.root:
                 self._tracing.settled(item)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from time import monotonic
 
 from activator.http.events import ResponseHead
+from eventing.engines.event import RenderedEvent
 from eventing.runtime.client import Answer
 from eventing.runtime.delivery import Delivery, Hop
 from eventing.runtime.expiry import EXPIRY_LINE, is_expired
@@ -18,6 +19,7 @@ from eventing.runtime.services import Services
 from eventing.runtime.slots import Slots
 from eventing.runtime.spec import SubscriptionSpec, target_of
 from eventing.runtime.tracing.deliveries import DeliveryTracing
+from eventing.runtime.tracing.heads import MARK
 from eventing.runtime.webhooks import WebhookSender
 
 _NO_ADDRESS = Answer(ResponseHead.of(404), error="the subscriber has no address")
@@ -107,7 +109,7 @@ class Attempts:
             asyncio.get_running_loop().call_soon(self._answered, item, _NO_ADDRESS)
             return
         event = item.event if item.reply is None else item.reply
-        if self._tracer.is_on:
+        if self._tracer.is_on and event.head.startswith(MARK):
             event = self._tracing.attempt(item, event)
         request = make_request(
             target,
@@ -142,10 +144,9 @@ class Attempts:
         if spec.target is None:
             asyncio.get_running_loop().call_soon(answered, _NO_ADDRESS)
             return
-        events = [item.event for item in items]
+        events: list[RenderedEvent] = [item.event for item in items]
         if self._tracer.is_on:
-            for item in items:
-                self._tracing.attempt(item, item.event)
+            events = [self._tracing.attempt(item, item.event) for item in items]
         request = make_batch_request(spec.target, events, self._asking)
         timeout = spec.policy.timeout_seconds
         send = self._services.client.send if self._webhook is None else self._webhook.send

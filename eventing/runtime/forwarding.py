@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from activator.http.fields import Field
 from eventing.api.joins import JoinBranch
 from eventing.codec import CodecError, Event
 from eventing.engines.event import RenderedEvent
@@ -64,13 +63,14 @@ class Forwarding:
         if self.spec.reply is Reply.OWN_LOG:
             self._append(item, replies, answer, arrival_ns)
             return
-        fields: Sequence[Field] = answer.fields
-        if item.span:
-            fields = self._telling.tracing.continued(item, fields)
         rendered = [
-            prepare_unstamped(reply, arrival_ns=arrival_ns, answered=item.event, headers=fields)
+            prepare_unstamped(
+                reply, arrival_ns=arrival_ns, answered=item.event, headers=answer.fields
+            )
             for reply in replies
         ]
+        if item.span:
+            self._telling.tracing.send_on(item, answer.fields, rendered)
         self._telling.replies(item, rendered, answer)
         if is_part and branch is not None and branch.is_last:
             self._append_parts(branch, rendered, item)
@@ -105,17 +105,13 @@ class Forwarding:
         self, item: Delivery, replies: Sequence[Event], answer: Answer, arrival_ns: int
     ) -> None:
         causes, tracing = caused_by(item.event.causes, self.spec.name), self._telling.tracing
-        fields: Sequence[Field] = answer.fields
-        span = None
-        if item.span:
-            fields, span = tracing.reply(item, fields)
         try:
             rendered = [
                 prepare(
                     reply,
                     arrival_ns=arrival_ns,
                     answered=item.event,
-                    headers=fields,
+                    headers=answer.fields,
                     max_head_bytes=self._limits.attribute_bytes,
                     causes=causes,
                 )
@@ -132,13 +128,14 @@ class Forwarding:
             return
         if loop_in(causes):
             self._note_loop(item, answer, causes, "events go round in a loop")
+        span = tracing.reply(item, answer.fields, rendered) if item.span else None
         self._telling.replies(item, rendered, answer)
         if span is None:
             self._replies.append(rendered, partial(self._finish, item))
             return
 
         def stored() -> None:
-            tracing.ended(span, rendered[0])
+            tracing.ended(span)
             self._finish(item)
 
         self._replies.append(rendered, stored)

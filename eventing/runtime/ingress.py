@@ -37,7 +37,7 @@ from eventing.runtime.config import IngressLimits
 from eventing.runtime.intake import prepare, prepare_unstamped
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.places import BROKER, BadPath, Place, place_of
-from eventing.runtime.tracing.ingress import Request, TracedRequest, begin
+from eventing.runtime.tracing.ingress import IngressTracing, Request
 from eventing.runtime.wholerequests import ANSWERED, WholeRequest, server_of
 from hearth.kube.clock import Clock, wall_clock
 from hearth.observability.traces.tracer import Tracer
@@ -103,6 +103,7 @@ class Ingress:
         self._find = find
         self._guard = guard
         self._tracer = tracer or Tracer("broker", SYSTEM_NAMESPACE)
+        self._tracing = IngressTracing(self._tracer, clock)
         self._exchanges = exchanges
         self._questions = questions
         self._takes_plain = takes_plain
@@ -159,37 +160,36 @@ class Ingress:
 
     def receive(self, request: Request, body: bytes) -> None:
         """Take in the events of a whole POST; it is answered now or when they are durable."""
-        if self._tracer.is_on:
-            request = begin(self._tracer, request, self._clock)
         try:
             self._receive(request, body)
         except CodecError as error:
-            request.answer(answer(error.status, str(error)))
+            self._turn_away(request, answer(error.status, str(error)))
         except BadPath as error:
-            request.answer(answer(error.status, str(error)))
+            self._turn_away(request, answer(error.status, str(error)))
         except Denied as error:
-            request.answer(_denial(error))
+            self._turn_away(request, _denial(error))
         except Refused as refused:
-            request.answer(refusal(refused))
+            self._turn_away(request, refusal(refused))
         except Exception:
             # A fault of ours must neither pass for the producer's nor leave it without an answer.
             log.exception("a request failed")
-            request.answer(answer(500, "internal error", closes=True))
+            self._turn_away(request, answer(500, "internal error", closes=True))
 
     def _receive(self, request: Request, body: bytes) -> None:
         head = request.stream.head
         headers = head.fields
         events = decode(headers, body)
         place = place_of(head.authority, head.target)
-        if request.__class__ is TracedRequest:
-            request.about(place, events)
         if place.kind in self._exchanges:
             self._guard_against(place, headers, events)
+            if self._tracer.is_on:
+                request = self._tracing.exchanged(request, place, events)
+                headers = head.fields
             self._exchanges[place.kind].receive(place, headers, events, request.answer)
             return
         intake = self._find(place)
         if intake is None:
-            request.answer(answer(404, f"there is no {place}"))
+            self._turn_away(request, answer(404, f"there is no {place}"))
             return
         self._guard_against(intake.place, headers, events)
         arrival_ns = int(self._clock() * 1e9)
@@ -200,9 +200,16 @@ class Ingress:
             for event in events
         ]
         if prepared:
+            if self._tracer.is_on:
+                request = self._tracing.taken(request, place, prepared)
             _append(intake, prepared, request)
         else:
             request.answer(ACCEPTED)
+
+    def _turn_away(self, request: Request, head: ResponseHead) -> None:
+        if self._tracer.is_on:
+            request = self._tracing.refused(request)
+        request.answer(head)
 
     def _guard_against(
         self, place: Place, headers: Sequence[Header], events: Iterable[Event]

@@ -233,22 +233,30 @@ async def of_many_triggers(seconds: float, runs: int, dialect: str) -> tuple[lis
     return [one["per_second"] / other["per_second"] for one, other in found], cpu[0] / cpu[1]
 
 
-async def with_journeys(seconds: float, runs: int) -> tuple[list[float], float]:
-    """Rates while it is kept what becomes of events, as parts of the rate without.
+async def in_turns(
+    seconds: float, runs: int, on: tuple[str, ...], off: tuple[str, ...]
+) -> tuple[list[float], float]:
+    """Rates of a broker that was told one thing, as parts of the rate of one told another.
 
     Taken in turns, now this one first and now that; the second value is the same ratio of CPU per
     event, by medians.
     """
-    found: dict[str, list[dict[str, float]]] = {"on": [], "off": []}
+    found: dict[tuple[str, ...], list[dict[str, float]]] = {on: [], off: []}
     for number in range(runs):
-        for which in ("on", "off") if number % 2 else ("off", "on"):
-            found[which].append(await throughput(seconds, "1", "1", "exact", which))
+        for told in (on, off) if number % 2 else (off, on):
+            found[told].append(await throughput(seconds, "1", "1", "exact", *told))
     rates = [
         one["per_second"] / other["per_second"]
-        for one, other in zip(found["on"], found["off"], strict=True)
+        for one, other in zip(found[on], found[off], strict=True)
     ]
-    cpu = [statistics.median(each["cpu_us"] for each in found[which]) for which in ("on", "off")]
+    cpu = [statistics.median(each["cpu_us"] for each in found[told]) for told in (on, off)]
     return rates, cpu[0] / cpu[1]
+
+
+async def with_traces(seconds: float, runs: int) -> tuple[list[float], float]:
+    """While one event in a hundred is traced, against none."""
+    async with sink() as (collector, _):
+        return await in_turns(seconds, runs, ("on", "0.01", f"{collector}v1/traces"), ("on",))
 
 
 async def latency(seconds: float, rate: int) -> dict[str, float]:
@@ -319,7 +327,8 @@ def rows(*, seconds: float = 5.0, runs: int = 5, kills: int = 5) -> list[Row]:
     steady = [uvloop.run(latency(seconds, 1000)) for _ in range(runs)]
     losses = uvloop.run(kill_under_load(kills))
     exact, exact_cpu = uvloop.run(of_many_triggers(seconds, runs, "exact"))
-    journeys, journeys_cpu = uvloop.run(with_journeys(seconds, 2 * runs))
+    journeys, journeys_cpu = uvloop.run(in_turns(seconds, 2 * runs, ("on",), ("off",)))
+    traces, traces_cpu = uvloop.run(with_traces(seconds, 2 * runs))
     cesql, cesql_cpu = uvloop.run(of_many_triggers(seconds, runs, "cesql"))
     return [
         row(
@@ -366,6 +375,13 @@ def rows(*, seconds: float = 5.0, runs: int = 5, kills: int = 5) -> list[Row]:
             "x",
             at_least=0.9,
             peers={"CPU per event": journeys_cpu},
+        ),
+        row(
+            "rate with 1 % of events traced, by the rate without traces",
+            traces,
+            "x",
+            at_least=0.98,
+            peers={"CPU per event": traces_cpu},
         ),
         row("acknowledged events over these kills", [losses.acknowledged], ""),
         row("of them delivered more than once, broker", [losses.duplicates], ""),

@@ -14,9 +14,11 @@ from eventing.runtime.delivery import Delivery, Hop
 from eventing.runtime.observer import Follows
 from eventing.runtime.places import Place
 from eventing.runtime.spec import SubscriptionSpec
-from eventing.runtime.tracing.heads import at_span, sampled_context
+from eventing.runtime.tracing.heads import at_span, context_in, marked
 from eventing.runtime.tracing.words import (
     destination,
+    named,
+    of_addressable,
     of_destination,
     of_event,
     of_place,
@@ -24,7 +26,7 @@ from eventing.runtime.tracing.words import (
     without_secrets,
 )
 from hearth.kube.clock import Clock
-from hearth.observability.traces.context import TraceContext, context_of, with_context
+from hearth.observability.traces.context import TraceContext, context_of
 from hearth.observability.traces.sampling import new_span_id
 from hearth.observability.traces.spans import Span, SpanKind
 from hearth.observability.traces.tracer import Tracer
@@ -49,25 +51,36 @@ class DeliveryTracing:
         self._told = of_destination(self._name) | _of(spec.place)
 
     def attempt(self, item: Delivery, event: RenderedEvent) -> RenderedEvent:
-        """Begin an attempt; return the event as it is sent, whose receiver continues from it."""
-        context = sampled_context(event.head)
+        """Begin an attempt; return the event as it is sent, whose receiver continues from it.
+
+        Only what begins with the ``MARK`` is recorded.
+        """
+        context = context_in(event.head)
         if context is None:
             item.span = b""
             return event
+        if item.reply is None:
+            item.root = self._root(context)
         item.span = new_span_id()
         return at_span(event, context.child(item.span))
+
+    def look(self, item: Delivery) -> None:
+        """Find out whether an event is recorded that is not sent at all."""
+        context = context_in(item.event.head)
+        if context is not None:
+            item.root = self._root(context)
 
     def attempted(
         self, item: Delivery, url: str, status: int, error: str, follows: Follows
     ) -> None:
         """Note the attempt that has begun last; ``status`` is 0 where there was no answer."""
         sent = item.event if item.reply is None else item.reply
-        context, span_id = sampled_context(sent.head), item.span
+        context, span_id = context_in(sent.head), item.span
         item.span = b""
         if context is None:
             return
         # A reply is a child of what made it, all else of the subscription's own span.
-        parent = context.span_id if item.hop is Hop.REPLY else self._root(context)
+        parent = context.span_id if item.hop is Hop.REPLY else item.root
         told = self._told | of_event(sent.attributes) | _urls(url)
         told["hearth.delivery.hop"] = item.hop.value
         told["hearth.delivery.follows"] = follows.value
@@ -83,45 +96,51 @@ class DeliveryTracing:
         own = context.child(span_id)
         self.tracer.record(Span(name, SpanKind.CLIENT, own, parent, start, end, told, failed))
 
-    def reply(self, item: Delivery, fields: Sequence[Field]) -> tuple[Sequence[Field], Span | None]:
-        """Return the header fields of a reply to what is being attempted, and its span.
+    def reply(
+        self, item: Delivery, fields: Sequence[Field], replies: Sequence[RenderedEvent]
+    ) -> Span | None:
+        """Give replies that go into the log a span, which they continue from; return it."""
+        parent = self._parent_of_replies(item, fields)
+        if parent is None:
+            return None
+        own, continues = parent.child(new_span_id()), context_of(fields) is not None
+        place, now = self._place, int(self._clock() * 1e9)
+        name, told = self._name, self._told
+        if place is not None:
+            name, told = named(place), of_addressable(place)
+        for reply in replies:
+            reply.head = marked(reply.head, own, continues=True)
+        told = told | of_event(replies[0].attributes)
+        return Span(
+            name, SpanKind.PRODUCER, own, parent.span_id, now, now, told, is_remote=continues
+        )
 
-        The reply is a child of what the subscriber says, else of the attempt.
-        """
-        answered = sampled_context(item.event.head)
-        if answered is None:
-            return fields, None
-        given = context_of(fields)
-        if given is not None and not given.is_sampled:
-            return fields, None
-        parent = answered.child(item.span) if given is None else given
-        own = parent.child(new_span_id())
-        name, now = self._name, int(self._clock() * 1e9)
-        told = of_destination(name)
-        if self._place is not None:
-            kind, namespace, title = self._place
-            name = destination(kind, title, namespace)
-            told = of_destination(name) | of_place(self._place)
-        span = Span(name, SpanKind.PRODUCER, own, parent.span_id, now, now, told)
-        return with_context(fields, own, continues=given is not None), span
+    def send_on(
+        self, item: Delivery, fields: Sequence[Field], replies: Sequence[RenderedEvent]
+    ) -> None:
+        """Have replies that go elsewhere continue from where they came from."""
+        parent = self._parent_of_replies(item, fields)
+        if parent is None:
+            return
+        for reply in replies:
+            reply.head = marked(reply.head, parent, continues=True)
 
-    def continued(self, item: Delivery, fields: Sequence[Field]) -> Sequence[Field]:
-        """Return the header fields of a reply that is sent on, and not kept."""
-        answered = sampled_context(item.event.head)
-        if answered is None or context_of(fields) is not None:
-            return fields
-        return with_context(fields, answered.child(item.span), continues=False)
+    def _parent_of_replies(self, item: Delivery, fields: Sequence[Field]) -> TraceContext | None:
+        """What the subscriber says, else the attempt; None where replies are not recorded."""
+        given, answered = context_of(fields), context_in(item.event.head)
+        if given is not None:
+            return given if given.is_sampled else None
+        return answered.child(item.span) if answered is not None else None
 
-    def ended(self, span: Span, event: RenderedEvent) -> None:
-        """Note that a reply is durable."""
+    def ended(self, span: Span) -> None:
+        """Note that replies are durable."""
         span.end_ns = int(self._clock() * 1e9)
-        span.attributes = {**span.attributes, **of_event(event.attributes)}
         self.tracer.record(span)
 
     def settled(self, item: Delivery) -> None:
-        """Note that the subscription needs an event no more."""
+        """Note that the subscription needs an event no more that is recorded."""
         event = item.event
-        context = sampled_context(event.head)
+        context = context_in(event.head)
         if context is None:
             return
         failure, told = item.failure, self._told | of_event(event.attributes)
@@ -132,7 +151,7 @@ class DeliveryTracing:
         span = Span(
             self._name,
             SpanKind.CONSUMER,
-            context.child(self._root(context)),
+            context.child(item.root),
             context.span_id,
             event.arrival_ns,
             int(self._clock() * 1e9),

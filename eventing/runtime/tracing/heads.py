@@ -1,33 +1,54 @@
-"""The context in the header lines of an event. Pure."""
+"""The context in the header lines of an event that is recorded: the first line. Pure.
+
+Rendered lines begin with an attribute, so no producer can have put it there. It is known at a
+glance, and what is a sampled trace of others, not recorded here, goes on as it came.
+"""
 
 from __future__ import annotations
 
 import re
 
 from eventing.engines.event import RenderedEvent
-from hearth.observability.traces.context import TraceContext
+from eventing.runtime.intake import without_attributes
+from hearth.observability.traces.context import TraceContext, parse_traceparent
 
-_NAME = b"\r\ntraceparent: "
-_SAMPLED = re.compile(
-    rb"\r\ntraceparent: (00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f][13579bdf])\r\n"
-)
+MARK = b"traceparent: 00-"
+"""What the lines of an event begin with that is recorded."""
+
+_GIVEN = b"\r\ntraceparent: "
+_LINE = re.compile(rb"\r\ntraceparent: ([^\r]*)")
+_END = len(b"traceparent: ") + 55
 
 
-def sampled_context(head: bytes) -> TraceContext | None:
+def may_be_given(head: bytes) -> bool:
+    """Whether an event came with a context, perhaps not a valid one."""
+    return _GIVEN in head
+
+
+def given_context(head: bytes) -> TraceContext | None:
+    """Return the context that an event came with, if it is a valid one."""
+    values = _LINE.findall(head)
+    return parse_traceparent(values[0].strip(b" \t")) if len(values) == 1 else None
+
+
+def context_in(head: bytes) -> TraceContext | None:
     """Return the context of an event that is recorded; of most there is none."""
-    if _NAME not in head:
+    if not head.startswith(MARK):
         return None
-    found = _SAMPLED.search(head)
-    if found is None:
-        return None
-    whole, trace_id, span_id = found.groups()
-    return TraceContext(trace_id, span_id, int(whole[53:], 16))
+    return TraceContext(head[16:48], head[49:65], int(head[66:68], 16))
+
+
+def marked(head: bytes, context: TraceContext, *, continues: bool) -> bytes:
+    """Return header lines with this context; its ``tracestate`` stays where the trace goes on."""
+    kept = without_attributes(head, b"traceparent: ")
+    if not continues:
+        kept = without_attributes(kept, b"tracestate: ")
+    return b"traceparent: %b\r\n%b" % (context.header, kept)
 
 
 def at_span(event: RenderedEvent, context: TraceContext) -> RenderedEvent:
-    """Return a sampled event as it is sent on: what follows it is a child of that span."""
-    line = b"%b%b\r\n" % (_NAME, context.header)
-    head = _SAMPLED.sub(line, event.head, count=1)
+    """Return a recorded event as it is sent on: what follows it is a child of that span."""
+    head = b"traceparent: %b%b" % (context.header, event.head[_END:])
     return RenderedEvent(
         event.arrival_ns, event.ttl, head, event.types, event.data, event.known_attributes
     )

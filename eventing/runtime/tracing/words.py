@@ -8,6 +8,7 @@ out of what it shares with metrics, is what one looks for: here it is told.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from eventing.runtime.places import BROKER, CHANNEL, Place
@@ -50,6 +51,17 @@ def of_place(place: Place) -> Attributes:
         "kn.sink.name": place.name,
         "kn.sink.namespace": place.namespace,
     }
+
+
+@lru_cache(maxsize=1024)
+def named(place: Place) -> str:
+    """Return the name of spans about what is taken in somewhere."""
+    return destination(place.kind, place.name, place.namespace)
+
+
+def of_addressable(place: Place) -> Attributes:
+    """Return what those spans say of the place."""
+    return of_destination(named(place)) | of_place(place)
 
 
 def of_event(attributes: Mapping[str, object]) -> Attributes:

@@ -8,7 +8,6 @@ is taken by the trace id, so that others who look at the id decide alike.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import getrandbits
 
 from hearth.observability.traces.context import TraceContext
@@ -16,7 +15,7 @@ from hearth.observability.traces.context import TraceContext
 Bits = Callable[[int], int]
 """Returns a random number of so many bits."""
 
-_RANGE = 1 << 63
+_RANGE = 1 << 64
 
 
 def new_span_id(bits: Bits = getrandbits) -> bytes:
@@ -24,28 +23,31 @@ def new_span_id(bits: Bits = getrandbits) -> bytes:
     return b"%016x" % (bits(64) or 1)
 
 
-@dataclass(frozen=True, slots=True)
 class Sampler:
     """``rate`` is a share of traces, 0 to 1."""
 
-    rate: float = 0.0
+    __slots__ = ("_bound", "rate")
+
+    def __init__(self, rate: float = 0.0) -> None:
+        self.rate = rate
+        self._bound = int(rate * _RANGE)
 
     def parent_of(
         self, given: TraceContext | None, bits: Bits = getrandbits
     ) -> tuple[TraceContext, bool] | None:
         """Return the context whose child is to be recorded, and whether it was given.
 
-        Of a trace that begins here only the trace id counts. None where nothing is recorded.
+        None where nothing is recorded.
         """
-        rate = self.rate
-        if rate <= 0.0:
-            return None
-        if given is not None:
-            if given.flags & 1:
-                return given, True
-            return (given._replace(flags=given.flags | 1), True) if rate >= 1.0 else None
+        if given is None:
+            return self.begin(bits)
+        if given.flags & 1 and self.rate > 0.0:
+            return given, True
+        return (given._replace(flags=given.flags | 1), True) if self.rate >= 1.0 else None
+
+    def begin(self, bits: Bits = getrandbits) -> tuple[TraceContext, bool] | None:
+        """Begin a trace, of which only the id counts; None where it is not recorded."""
         low = bits(64)
-        if low >> 1 >= rate * _RANGE:
+        if low >= self._bound:
             return None
-        high = bits(64) or 1
-        return TraceContext(b"%016x%016x" % (high, low), b"", 1), False
+        return TraceContext(b"%016x%016x" % (bits(64) or 1, low), b"", 1), False

@@ -1,12 +1,14 @@
-"""Spans as OpenTelemetry's SDK has them, and its exporters. Imported when traces are switched on.
+"""OpenTelemetry's SDK, which speaks with collectors. Imported when traces are switched on.
 
 Needs the extra ``tracing``; for ``grpc`` the package opentelemetry-exporter-otlp-proto-grpc too.
+Over HTTP its exporter is given bytes of ours, for it has a client that takes bytes; an SDK that has
+none gets spans in its own form.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -18,10 +20,12 @@ from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from hearth.observability.traces.config import GRPC, HTTP, TracingConfig
+from hearth.observability.traces.otlp import encode, resource_of
 from hearth.observability.traces.spans import Span
 
 _SCOPE = InstrumentationScope("hearth")
 _KINDS = {kind.name: kind for kind in SpanKind}
+_REFUSED = "the collector did not take them"
 _UNSET = Status(StatusCode.UNSET)
 _SECONDS = 10.0
 """For one batch, attempts and pauses together."""
@@ -54,6 +58,11 @@ class SdkExporter:
     def __init__(self, exporter: SpanExporter, resource: Resource) -> None:
         self._exporter = exporter
         self._resource = resource
+        told = {key: text for key, text in resource.attributes.items() if isinstance(text, str)}
+        self._resource_bytes = resource_of(told)
+        client: Any = getattr(exporter, "_client", None)
+        self._send: Callable[[bytes], Any] | None = getattr(client, "export", None)
+        """Sends bytes, again where that is worth it; the answer says whether they were taken."""
         self._complaints = _Complaints()
         # It logs each attempt of each batch; what it says is told once for an outage.
         logger = logging.getLogger(type(exporter).__module__)
@@ -63,10 +72,13 @@ class SdkExporter:
     def export(self, spans: Sequence[Span]) -> str:
         """Give spans to the collector; return why it did not take them."""
         self._complaints.last = ""
+        if self._send is not None:
+            sent = self._send(encode(self._resource_bytes, spans))
+            return "" if sent.success else self._complaints.last or _REFUSED
         result = self._exporter.export([readable(span, self._resource) for span in spans])
         if result is SpanExportResult.SUCCESS:
             return ""
-        return self._complaints.last or "the collector did not take them"
+        return self._complaints.last or _REFUSED
 
     def close(self) -> None:
         """End an attempt under way, and connections."""
@@ -91,7 +103,7 @@ def readable(span: Span, resource: Resource) -> ReadableSpan:
     context, flags = span.context, TraceFlags(span.context.flags)
     trace_id = int(context.trace_id, 16)
     parent = (
-        SpanContext(trace_id, int(span.parent_id, 16), is_remote=True, trace_flags=flags)
+        SpanContext(trace_id, int(span.parent_id, 16), is_remote=span.is_remote, trace_flags=flags)
         if span.parent_id
         else None
     )

@@ -37,3 +37,5 @@ class Span:
     attributes: Mapping[str, Value] = field(default_factory=dict)
     error: str | None = None
     """Why what it is about has failed; None where it has not."""
+    is_remote: bool = False
+    """Whether its parent is a span of another process."""

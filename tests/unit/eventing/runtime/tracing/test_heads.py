@@ -1,50 +1,65 @@
 import pytest
 
 from eventing.engines.event import RenderedEvent
-from eventing.runtime.tracing.heads import at_span, sampled_context
+from eventing.runtime.tracing.heads import (
+    MARK,
+    at_span,
+    context_in,
+    given_context,
+    marked,
+    may_be_given,
+)
 from hearth.observability.traces.context import TraceContext
 
 TRACE, SPAN = b"0af7651916cd43dd8448eb211c80319c", b"b7ad6b7169203331"
-BEFORE, AFTER = b"ce-id: 1\r\nce-source: /s\r\n", b"tracestate: v=1\r\n"
+OWN = TraceContext(TRACE, b"00f067aa0ba902b7", 3)
+LINES = b"ce-id: 1\r\nce-source: /s\r\n"
+GIVEN = b"traceparent: 00-%b-%b-01\r\n" % (TRACE, SPAN)
+STATE = b"tracestate: v=1\r\n"
 
 
-def head(value, name=b"traceparent"):
-    return b"%b%b: %b\r\n%b" % (BEFORE, name, value, AFTER)
-
-
-def value(flags=b"01", trace_id=TRACE, span_id=SPAN):
-    return b"00-%b-%b-%b" % (trace_id, span_id, flags)
-
-
-@pytest.mark.parametrize("flags", [b"01", b"03"])
-def test_a_sampled_event_is_known_by_its_header(flags):
-    assert sampled_context(head(value(flags))) == TraceContext(TRACE, SPAN, int(flags, 16))
+def test_what_an_event_came_with():
+    head = LINES + GIVEN + STATE
+    assert may_be_given(head)
+    assert given_context(head) == TraceContext(TRACE, SPAN, 1)
 
 
 @pytest.mark.parametrize(
-    "lines",
+    "head",
     [
-        BEFORE,
-        head(value(b"00")),
-        head(value(b"02")),
-        head(value(trace_id=b"0" * 32)),
-        head(value(span_id=b"0" * 16)),
-        head(value(trace_id=TRACE.upper())),
-        head(value()[:-1]),
-        head(value() + b"0"),
-        head(b"garbage"),
-        head(value(), name=b"ce-traceparent"),
+        LINES,
+        LINES + b"ce-" + GIVEN,
+        LINES + GIVEN.upper(),
+        LINES + GIVEN + GIVEN,
+        LINES + GIVEN.replace(b"-01", b"-1"),
     ],
 )
-def test_all_else_is_not_recorded(lines):
-    assert sampled_context(lines) is None
+def test_what_is_no_valid_context(head):
+    assert given_context(head) is None
+
+
+def test_a_recorded_event_is_known_by_its_first_line():
+    head = marked(LINES + GIVEN + STATE, OWN, continues=True)
+    assert head == b"traceparent: %b\r\n%b%b" % (OWN.header, LINES, STATE)
+    assert head.startswith(MARK)
+    assert context_in(head) == OWN
+
+
+def test_a_trace_that_begins_here_has_no_state_of_others():
+    assert marked(LINES + STATE, OWN, continues=False) == b"traceparent: %b\r\n%b" % (
+        OWN.header,
+        LINES,
+    )
+
+
+def test_a_sampled_trace_of_others_is_not_recorded():
+    assert context_in(LINES + GIVEN) is None
 
 
 def test_an_event_is_sent_on_with_another_span_and_the_same_in_all_else():
-    event = RenderedEvent(1, 2, head(value(b"03")), b"{}", b"data", {"id": "1"})
-    context = sampled_context(event.head)
-    assert context is not None
-    sent = at_span(event, context.child(b"00f067aa0ba902b7"))
-    assert sent.head == head(value(b"03", span_id=b"00f067aa0ba902b7"))
+    event = RenderedEvent(1, 2, marked(LINES, OWN, continues=True), b"{}", b"data", {"id": "1"})
+    before = event.head
+    sent = at_span(event, OWN.child(SPAN))
+    assert sent.head == b"traceparent: 00-%b-%b-03\r\n%b" % (TRACE, SPAN, LINES)
     assert (sent.arrival_ns, sent.ttl, sent.types, sent.data) == (1, 2, b"{}", b"data")
-    assert event.head == head(value(b"03"))
+    assert event.head == before

@@ -35,8 +35,8 @@ def test_a_trace_that_begins_here_is_decided_as_opentelemetry_would_by_its_id(ra
     numbers = iter([low, high])
     found = Sampler(rate).parent_of(None, lambda count: next(numbers))
     decided = TraceIdRatioBased(rate).should_sample(None, (high or 1) << 64 | low, "x").decision
-    # Go's sampler, which Knative has, leaves the last bit out; Python's does not.
-    if low >> 1 != int(rate * 2**63):
+    # Samplers round the bound in their own ways.
+    if abs(low - rate * 2**64) > 2**12:
         assert (found is not None) == (decided is Decision.RECORD_AND_SAMPLE)
     if found is not None:
         assert int(found[0].trace_id, 16) == (high or 1) << 64 | low
