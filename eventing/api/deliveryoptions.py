@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.enrichment import Enrichment
 from eventing.api.joins import JOIN_BRANCH
 from hearth.knative.fielderrors import Errors, invalid, via
 from hearth.kube.durations import parse_iso8601_duration
@@ -22,6 +23,7 @@ BATCH_SIZE = _PREFIX + "batch-size"
 BATCH_WAIT = _PREFIX + "batch-wait"
 DELAY = _PREFIX + "delivery-delay"
 DEDUPLICATE = _PREFIX + "deduplicate"
+ENRICH = _PREFIX + "enrich"
 CIRCUIT_BREAKER = _PREFIX + "circuit-breaker"
 ORDER = _PREFIX + "delivery-order"
 ORDER_KEY = _PREFIX + "delivery-order-key"
@@ -66,6 +68,8 @@ class DeliveryOptions:
     """How long after its arrival an event is delivered."""
     duplicate_window_seconds: float = 0.0
     """An event that came within this time before is not delivered again; 0 looks for none."""
+    enrich: Enrichment | None = None
+    """What an event is given before it is delivered."""
     handshake: bool = False
     """The subscriber is a web hook: it is asked for permission before it is sent to."""
     handshake_required: bool = False
@@ -150,6 +154,7 @@ _KNOWN: Mapping[str, tuple[str, Callable[[str], object]]] = {
     BATCH_WAIT: ("batch_wait_seconds", _duration(60)),
     DELAY: ("delay_seconds", _duration(24 * 3600)),
     DEDUPLICATE: ("duplicate_window_seconds", _duration(24 * 3600)),
+    ENRICH: ("enrich", Enrichment.from_text),
     CIRCUIT_BREAKER: ("breaker", _one_of(disabled=False, enabled=True)),
     UNDELIVERABLE: ("hold", _one_of(drop=False, hold=True)),
     HANDSHAKE: (
@@ -202,6 +207,7 @@ def check_options(annotations: Mapping[str, str]) -> Errors:
     for name, value in given_options(annotations).items():
         try:
             _read(name, value, _KNOWN[name][1])
-        except ValueError:
-            errors += via([invalid(value, name)], "metadata", "annotations")
+        except ValueError as error:
+            text = str(error).removeprefix(f"annotation {name}: {value!r} ")
+            errors += via([invalid(value, name, text)], "metadata", "annotations")
     return errors

@@ -57,7 +57,7 @@ def prepare(
         raise TooManyPasses("the event went through too many brokers", attribute=TTL_ATTRIBUTE)
     head = render_head(event)
     if TTL_ATTRIBUTE in attributes or ARRIVAL_ATTRIBUTE in attributes:
-        head = _without(head, _OURS)
+        head = without_lines(head, _OURS)
     if len(head) > max_head_bytes:
         raise CodecError("the attributes are too large", status=413)
     arrival = _rfc3339_nanos(arrival_ns)
@@ -121,14 +121,15 @@ def _ttl_left(given: object) -> int:
     return ttl - 1 if ttl in _INT32 else DEFAULT_TTL
 
 
-def _without(head: bytes, prefixes: tuple[bytes, ...]) -> bytes:
+def without_lines(head: bytes, prefixes: tuple[bytes, ...]) -> bytes:
+    """Return header lines without those that begin so."""
     lines = head.split(b"\r\n")[:-1]
     return b"".join([line + b"\r\n" for line in lines if not line.startswith(prefixes)])
 
 
 def without_attributes(head: bytes, prefix: bytes) -> bytes:
     """Return header lines without those whose name begins so."""
-    return _without(head, (prefix,)) if prefix in head else head
+    return without_lines(head, (prefix,)) if prefix in head else head
 
 
 def _texts_and_types(event: Event, causes: Sequence[str] = ()) -> tuple[dict[str, str], bytes]:

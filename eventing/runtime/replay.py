@@ -16,6 +16,7 @@ from eventing.engines.event import StoredEvent
 from eventing.engines.seam import Begin, Consumer, EventLog
 from eventing.runtime.accounting import HeldEvents
 from eventing.runtime.dispatcher import Dispatcher
+from eventing.runtime.enriching import enriched
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.replies import LogReplies
@@ -156,6 +157,8 @@ class Replay:
                 break  # what was counted is damaged
             for event in found:
                 if left and self.spec.filter.matches(event.attributes):
+                    if self.spec.options.enrich is not None:
+                        event = enriched(event, self.spec.options.enrich)
                     self._memory.add(event)
                     self._dispatcher.add(event)
                 else:

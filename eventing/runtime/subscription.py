@@ -10,6 +10,7 @@ from eventing.engines.seam import Consumer
 from eventing.runtime.accounting import HeldEvents
 from eventing.runtime.dispatcher import Dispatcher
 from eventing.runtime.duplicates import Duplicates, key_of
+from eventing.runtime.enriching import enriched
 from eventing.runtime.holding import Held, Holding
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.notes import HeldNote, Progress, read_note
@@ -87,6 +88,8 @@ class Subscription:
     def _take(self, event: StoredEvent) -> None:
         if self._duplicates is not None and self._came_before(event, self._duplicates):
             return
+        if self.spec.options.enrich is not None:
+            event = enriched(event, self.spec.options.enrich)
         self._held.add(event)
         self._dispatcher.add(event)
 
@@ -98,6 +101,8 @@ class Subscription:
         self._resume(event, note if isinstance(note, Progress) else None)
 
     def _resume(self, event: StoredEvent, progress: Progress | None) -> None:
+        if self.spec.options.enrich is not None:
+            event = enriched(event, self.spec.options.enrich)
         self._held.add(event)
         if progress is None:
             self._dispatcher.add(event)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from eventing.api.deliveryoptions import BATCH_SIZE
+from eventing.api.deliveryoptions import BATCH_SIZE, ENRICH
 from hearth.knative.resources import (
     BROKERS,
     INMEMORYCHANNELS,
@@ -45,6 +45,25 @@ async def test_a_trigger_asks_and_else_its_broker(tmp_path):
         await until_sent_as("application/json")
         await annotate(found, BROKERS, "default", "10")
         await until_sent_as(BATCH)
+
+
+async def test_an_event_is_given_attributes_for_one_trigger(tmp_path):
+    text = "stage = 'second'\nshort = LEFT(type, 1)\nmissing = nothere"
+    async with cluster(tmp_path) as found, sink() as (target, got), sink() as (other, other_got):
+        await found.create_broker()
+        url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+        filters = [{"cesql": "NOT EXISTS stage"}]  # filters see the event as it came
+        await found.create_trigger("t", target, annotations={ENRICH: text}, filters=filters)
+        await found.create_trigger("other", other)
+        for name in ("t", "other"):
+            await found.until_ready(TRIGGERS, name)
+        assert await found.send(url, **{"ce-type": "order.created"}) == 202
+        event = await next_of(got)
+        assert (event["ce-stage"], event["ce-short"]) == ("second", "o")
+        assert "ce-missing" not in event
+        assert "ce-stage" not in await next_of(other_got)
+        with pytest.raises(ApiError, match=r"line 1: .* at character 9"):
+            await found.create_trigger("bad", target, annotations={ENRICH: "stage = "})
 
 
 async def test_a_subscription_asks_by_its_channel(tmp_path):
