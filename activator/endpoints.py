@@ -33,11 +33,16 @@ class Endpoint:
     address: Address
     state: State
     pod: str = ""
+    # Its port is for HTTP/2 without TLS.
+    speaks_http2: bool = False
 
 
 # When a pod is listed twice (an old and a new slice for a moment), the more careful word counts.
 _CAUTION = {State.READY: 0, State.NOT_READY: 1, State.TERMINATING: 2}
 _USUAL_PORT_NAMES = ("http", "http1", "h2c", "")
+# Kubernetes' name for it, and the port names that net-kourier goes by.
+_APP_PROTOCOL = "kubernetes.io/h2c"
+_HTTP2_PORT_NAMES = frozenset(("http2", "h2c"))
 
 
 def endpoints_of(
@@ -47,15 +52,19 @@ def endpoints_of(
 
     The Service may be empty: not seen yet.
     """
-    name = _port_name(service, port)
+    entry = _port_entry(service, port)
+    name = None if entry is None else str(entry.get("name") or "")
     endpoints: dict[Address, Endpoint] = {}
     for item in _of_first_family(slices, service):
-        number = _slice_port(item, name, port)
-        if number is None:
+        found = _slice_port(item, name, port)
+        number = None if found is None else found.get("port")
+        if found is None or number is None:
             continue
+        is_http2 = _is_http2(entry or found)
         for endpoint in item.get("endpoints") or ():
             for address in (endpoint.get("addresses") or ())[:1]:
-                _add(endpoints, Endpoint((address, number), _state(endpoint), _pod_name(endpoint)))
+                at, state = (address, number), _state(endpoint)
+                _add(endpoints, Endpoint(at, state, _pod_name(endpoint), is_http2))
     return endpoints
 
 
@@ -74,7 +83,7 @@ def endpoints_of_pods(
             ready = view.is_ready or bool(spec.get("publishNotReadyAddresses"))
             state = State.READY if ready else State.NOT_READY
             state = State.TERMINATING if is_deleting(pod) else state
-            _add(endpoints, Endpoint((view.ip, number), state, name(pod)))
+            _add(endpoints, Endpoint((view.ip, number), state, name(pod), _is_http2(entry)))
     return endpoints
 
 
@@ -127,14 +136,15 @@ def _port_entry(service: Object, port: int | str) -> Object | None:
     return None
 
 
-def _port_name(service: Object, port: int | str) -> str | None:
-    entry = _port_entry(service, port)
-    return None if entry is None else str(entry.get("name") or "")
+def _is_http2(port: Object) -> bool:
+    """Whether a port of a Service or of a slice is for HTTP/2 without TLS."""
+    said = port.get("appProtocol")
+    return said == _APP_PROTOCOL if said else port.get("name") in _HTTP2_PORT_NAMES
 
 
-def _slice_port(item: Object, name: str | None, port: int | str) -> int | None:
-    ports: dict[str, int | None] = {
-        str(entry.get("name") or ""): entry.get("port") for entry in item.get("ports") or ()
+def _slice_port(item: Object, name: str | None, port: int | str) -> Object | None:
+    ports: dict[str, Object] = {
+        str(entry.get("name") or ""): entry for entry in item.get("ports") or ()
     }
     if name is not None:
         return ports.get(name)

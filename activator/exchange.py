@@ -43,6 +43,7 @@ class Exchange:
         "_held",
         "_held_octets",
         "_idle_seconds",
+        "_is_again",
         "_is_answered",
         "_is_client_blocked",
         "_is_cold",
@@ -74,6 +75,8 @@ class Exchange:
         # The client takes no more for now.
         self._is_client_blocked = False
         self._is_cold = False
+        # It has been sent back unseen once.
+        self._is_again = False
         # Of a tunnel: the application has said all.
         self._is_answered = False
         self._status = 0
@@ -278,8 +281,31 @@ class Exchange:
         self._upstream = None
         if reset.cause is Lost.MALFORMED:
             self.fail(failures.BAD_RESPONSE)
+        elif reset.cause is Lost.REFUSED and self._is_repeatable():
+            self._send_again()
         else:
             self.fail(failures.UPSTREAM_RESET)
+
+    def _is_repeatable(self) -> bool:
+        """Whether all of the request is still here, and it is for the first time."""
+        head = self.stream.head
+        has_all = self.stream.is_whole and (not head.length or head.body != b"")
+        return has_all and self.state is State.SENT and not self._is_again
+
+    def _send_again(self) -> None:
+        """Nothing at the pod has looked at the request: another connection may carry it there."""
+        pod = self._pod
+        if pod is None:
+            self.fail(failures.UPSTREAM_RESET)
+            return
+        self.state = MOVES[Event.UNSEEN][self.state]
+        self._is_again = True
+        pools = self._gateway.pools
+        connection = pools.take(pod, self._gateway.clock())
+        if connection is None:
+            pools.dial(pod, self)
+        else:
+            self._send(connection)
 
     def _tell_capacity(self, head: ResponseHead) -> None:
         """Requests wait: tell who delivers events how many at once the pods take."""
@@ -379,7 +405,7 @@ class Exchange:
         self._cut(refusal.status)
         if self.backend is not None:
             self.backend.count_refusal(refusal.reason)
-        answer = self._gateway.refuse(refusal)
+        answer = self._gateway.refuse(refusal, self.stream.head)
         if has_begun:
             # The client must not take a part for the whole.
             self.stream.reset()

@@ -7,9 +7,12 @@ the server half refuses by itself is in ``activator.http.refusals``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from urllib.parse import quote
+
 from activator.http import refusals
-from activator.http.events import Refusal, ResponseHead
-from activator.http.fields import Field
+from activator.http.events import BodyForm, FieldsHead, Refusal, ResponseHead
+from activator.http.fields import Field, find_field
 
 UNKNOWN_HOST = Refusal("unknown-host", 404)
 NO_ROUTE = Refusal("no-route", 404)
@@ -42,6 +45,38 @@ def refusal_answer(refusal: Refusal) -> ResponseHead:
     return text_answer(
         refusal.status, refusal.text, (reason, *refusal.fields), closes=refusal.closes
     )
+
+
+# Status codes of gRPC by those of HTTP, as its clients map them and Envoy does; others are UNKNOWN.
+_GRPC_STATUS = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+_GRPC_UNKNOWN = 2
+_GRPC_TYPE = b"application/grpc"
+
+
+def is_grpc(fields: Iterable[Field]) -> bool:
+    """Whether a request with these fields is one of gRPC (not of gRPC-Web)."""
+    kind = find_field(fields, b"content-type") or b""
+    return kind.startswith(_GRPC_TYPE) and kind[len(_GRPC_TYPE) :][:1] in (b"", b"+", b";")
+
+
+def grpc_answer(refusal: Refusal) -> ResponseHead:
+    """The same for a gRPC client, which reads no status of HTTP: a response without messages."""
+    status = _GRPC_STATUS.get(refusal.status, _GRPC_UNKNOWN)
+    # Percent-encoded where it has to be; our texts are plain.
+    message = quote(refusal.text or refusal.reason, safe=" ,.:;'()").encode()
+    head = FieldsHead(
+        200,
+        [
+            (b"content-type", _GRPC_TYPE),
+            (b"grpc-status", b"%d" % status),
+            (b"grpc-message", message),
+            (b"x-hearth-error", refusal.reason.encode()),
+            *refusal.fields,
+        ],
+    )
+    head.form = BodyForm.OPEN
+    head.closes = refusal.closes
+    return head
 
 
 def text_answer(

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from activator.backends import Backend, Backends
-from activator.failures import refusal_answer
-from activator.http.events import Refusal, ResponseHead
+from activator.failures import grpc_answer, is_grpc, refusal_answer
+from activator.http.events import Refusal, RequestHead, ResponseHead
 from activator.ingress_status import GATEWAY_NAMESPACE, GATEWAY_SERVICES
 from activator.leftovers import Leftovers
 from activator.pools import Pools
@@ -79,7 +79,9 @@ class Gateway:
             return None
         return self.backends.resolve(BackendRef(namespace, name, port))
 
-    def refuse(self, refusal: Refusal) -> ResponseHead:
-        """The answer to a refusal, which is counted."""
+    def refuse(self, refusal: Refusal, head: RequestHead | None = None) -> ResponseHead:
+        """The answer to a refusal, which is counted; a gRPC request gets one of gRPC."""
         self.refusals[refusal.reason] = self.refusals.get(refusal.reason, 0) + 1
+        if head is not None and is_grpc(head.fields):
+            return grpc_answer(refusal)
         return refusal_answer(refusal)

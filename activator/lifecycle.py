@@ -6,7 +6,9 @@ Theory of operation:
   next is its ``State``. All moves are in ``TRANSITIONS`` and nowhere else; a move that is not there
   is a fault of ours and raises KeyError.
 * Until SENT nothing of the request has reached an application, so it may go elsewhere: a refused
-  connection leads back to WAITING. From SENT on it is never repeated.
+  connection leads back to WAITING. From SENT on it is never repeated, unless the peer says that
+  nothing there has looked at it (HTTP/2: a refused stream, or one that a GOAWAY leaves out): then
+  it goes once more to the same pod, by another connection.
 * From RESPONDING on the client has the beginning of a response, so a failure cannot be told any
   more: the response is cut. Until then it is an answer of ours.
 * TUNNEL is the one state in which both directions carry something else than HTTP. The response has
@@ -18,8 +20,8 @@ Theory of operation:
                    +---------------------+
                    v                     |
     NEW --QUEUED-> WAITING --ADMITTED-> CONNECTING --SENT-> SENT --RESPONDED-> RESPONDING
-     |                                   ^                    |
-     +------------ADMITTED---------------+                    +---SWITCHED---> TUNNEL
+     |                                   ^     ^              |
+     +------------ADMITTED---------------+     +---UNSEEN-----+---SWITCHED---> TUNNEL
 """
 
 from __future__ import annotations
@@ -64,6 +66,8 @@ class Event(IntEnum):
     """The application has answered 101."""
     END = 6
     """The end, whatever the cause."""
+    UNSEEN = 7
+    """The peer has sent it back without a look."""
 
 
 TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
@@ -81,6 +85,7 @@ TRANSITIONS: Mapping[State, Mapping[Event, State]] = {
     State.SENT: {
         Event.RESPONDED: State.RESPONDING,
         Event.SWITCHED: State.TUNNEL,
+        Event.UNSEEN: State.CONNECTING,
         Event.END: State.DONE,
     },
     State.RESPONDING: {Event.END: State.DONE},

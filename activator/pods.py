@@ -22,14 +22,24 @@ class Pod:
         "probed",
         "ready",
         "seen_at",
+        "speaks_http2",
         "suspect",
         "was_ready",
     )
 
-    def __init__(self, address: Address, *, name: str = "", seen_at: float = 0.0) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        name: str = "",
+        seen_at: float = 0.0,
+        speaks_http2: bool = False,
+    ) -> None:
         self.address = address
         self.name = name
         self.seen_at = seen_at
+        # By prior knowledge (h2c); else HTTP/1.1.
+        self.speaks_http2 = speaks_http2
         # Requests of ours, and slots that others have of it, which are told apart by ``lent``.
         self.in_flight = 0
         self.lent = 0

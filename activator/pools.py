@@ -8,23 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 from activator.http.events import Connection
 from activator.http.h1.client import ClientConnection
+from activator.multiplexing import Caller, SharedConnection, SharedPool
 from activator.pods import Pod
 from activator.tasks import TaskSet
 from hearth.observability.histogram import Histogram
-
-
-class Caller(Protocol):
-    """Who waits for a connection."""
-
-    def on_connected(self, pod: Pod, connection: Connection) -> bool:
-        """A connection is there; False when it is not needed any more."""
-
-    def on_refused(self, pod: Pod) -> None:
-        """The pod cannot be reached."""
 
 
 class Pool:
@@ -96,7 +86,7 @@ class Pools:
         self._tasks = tasks
         self._connect_seconds = connect_seconds
         self._idle_seconds = idle_seconds
-        self._pools: dict[Pod, Pool] = {}
+        self._pools: dict[Pod, Pool | SharedPool] = {}
         self._is_closed = False
         self.connect_durations = Histogram()
         self.connect_errors = 0
@@ -109,8 +99,17 @@ class Pools:
     def pool(self, pod: Pod) -> Pool:
         """A pod's pool; one that is over has a closed one."""
         pool = self._pools.get(pod)
-        if pool is None:
+        if not isinstance(pool, Pool):
             pool = Pool(is_closed=pod.gone or self._is_closed)
+            if not pool.is_closed:
+                self._pools[pod] = pool
+        return pool
+
+    def _shared_pool(self, pod: Pod) -> SharedPool:
+        """The same of a pod that speaks HTTP/2."""
+        pool = self._pools.get(pod)
+        if not isinstance(pool, SharedPool):
+            pool = SharedPool(is_closed=pod.gone or self._is_closed)
             if not pool.is_closed:
                 self._pools[pod] = pool
         return pool
@@ -118,7 +117,14 @@ class Pools:
     def dial(self, pod: Pod, caller: Caller) -> None:
         """Open a connection for somebody."""
         name = f"dial-{pod.address[0]}:{pod.address[1]}"
-        self._tasks.spawn(self._dial(pod, caller), name=name)
+        if not pod.speaks_http2:
+            self._tasks.spawn(self._dial(pod, caller), name=name)
+            return
+        pool = self._shared_pool(pod)
+        pool.waiters.append(caller)
+        if not pool.is_dialing:
+            pool.is_dialing = True
+            self._tasks.spawn(self._dial_shared(pod, pool), name=name)
 
     async def _dial(self, pod: Pod, caller: Caller) -> None:
         started = self._clock()
@@ -133,9 +139,30 @@ class Pools:
         if not caller.on_connected(pod, connection):
             self.pool(pod).keep(connection)
 
+    async def _dial_shared(self, pod: Pod, pool: SharedPool) -> None:
+        """Open connections one after the other, until nobody waits."""
+        try:
+            while pool.waiters:
+                started = self._clock()
+                try:
+                    connection = await self._connect_shared(pod, pool, self._connect_seconds)
+                except (OSError, TimeoutError):
+                    self.connect_errors += 1
+                    pool.refuse(pod)
+                    continue
+                self.connect_durations.observe(self._clock() - started)
+                pool.hand_out(pod, connection)
+                pool.keep(connection)
+        finally:
+            pool.is_dialing = False
+
     async def warm(self, pod: Pod, seconds: float) -> None:
         """Open a connection to be there for the next request. Raises OSError or TimeoutError."""
-        self.pool(pod).keep(await self._connect(pod, seconds))
+        if pod.speaks_http2:
+            pool = self._shared_pool(pod)
+            pool.keep(await self._connect_shared(pod, pool, seconds))
+        else:
+            self.pool(pod).keep(await self._connect(pod, seconds))
 
     async def _connect(self, pod: Pod, seconds: float) -> ClientConnection:
         pool = self.pool(pod)
@@ -144,6 +171,23 @@ class Pools:
                 lambda: ClientConnection(self._clock, on_idle=pool.keep, on_lost=pool.lose),
                 *pod.address,
             )
+        return connection
+
+    async def _connect_shared(self, pod: Pod, pool: SharedPool, seconds: float) -> SharedConnection:
+        # Imported here: who has no such pod does without.
+        from activator.http.h2.client import ClientConnection as Http2Connection
+
+        connection: Http2Connection | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Http2Connection(self._clock, on_lost=pool.lose), *pod.address
+                )
+                await connection.settled()
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            raise
         return connection
 
     def idle(self, pod: Pod) -> int:

@@ -276,7 +276,9 @@ class Throttler(Generic[T]):
     def _note(self, address: Address, endpoint: Endpoint, now: float) -> None:
         pod = self.pods.get(address)
         if pod is None:
-            pod = self.pods[address] = Pod(address, name=endpoint.pod, seen_at=now)
+            pod = self.pods[address] = Pod(
+                address, name=endpoint.pod, seen_at=now, speaks_http2=endpoint.speaks_http2
+            )
         if endpoint.state is State.READY:
             pod.was_ready = True
             pod.probed = True
@@ -329,6 +331,9 @@ class Throttler(Generic[T]):
 def _is_over(pod: Pod, endpoints: Mapping[Address, Endpoint]) -> bool:
     endpoint = endpoints.get(pod.address)
     if endpoint is None or endpoint.state is State.TERMINATING:
+        return True
+    if endpoint.speaks_http2 != pod.speaks_http2:
+        # Its connections are of no use any more.
         return True
     # The port of a pod that is gone may belong to another pod at once.
     return bool(pod.name) and bool(endpoint.pod) and endpoint.pod != pod.name

@@ -11,8 +11,9 @@ any number of body pieces, and an end (with trailers) or a reset.
 
 **Windows.** ``on_window(False)`` says that the other side takes no more for now,
 ``on_window(True)`` that it does again; what is sent meanwhile is kept. ``pause`` and ``resume`` on
-a stream stop and start what it delivers. **Deadlines** belong to streams too:
-``ServerStream.watch`` asks for a call of ``Handler.on_deadline``.
+a stream stop and start what it delivers, but ``resume`` delivers nothing before it returns.
+**Deadlines** belong to streams too: ``ServerStream.watch`` asks for a call of
+``Handler.on_deadline``.
 
 **Heads are lazy.** A head that came over HTTP/1 keeps its bytes (``wire``) and is read further only
 when somebody asks for its ``fields``; an HTTP/1 half writes a head that nobody changed as it came.
@@ -282,6 +283,8 @@ class Lost(Enum):
     """The connection ended."""
     MALFORMED = "malformed"
     """What came is no response to this request."""
+    REFUSED = "refused"
+    """The peer says that nothing there has looked at the request, which may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)

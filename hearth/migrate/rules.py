@@ -211,13 +211,6 @@ def _revisions(snapshot: Snapshot) -> Iterator[Finding]:
         if labels(obj).get(keys.ROUTING_STATE) != keys.STATE_ACTIVE:
             continue
         revision, where = Revision(obj), named(obj, "Revision")
-        if revision.protocol == keys.PROTOCOL_H2C:
-            yield Finding(
-                _STOPS,
-                where,
-                "its port is named h2c; Hearth speaks HTTP/1.1 to pods, and no gRPC yet",
-                "name the port http1 if the application takes it",
-            )
         unpinned = [c["image"] for c in revision.containers if "@" not in c.get("image", "@")]
         if unpinned:
             yield Finding(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from activator.http.h2 import codes, framing
 from activator.http.h2.budget import Budget
 from activator.http.h2.codes import MAX_WINDOW, Code, ConnectionFault, StreamFault
-from activator.http.h2.lanes import Lane
+from activator.http.h2.lanes import Lane, Later
 from activator.http.h2.limits import EngineLimits
 from activator.http.h2.peersettings import PeerSettings
 
@@ -29,9 +29,13 @@ class ControlFrames(PeerSettings):
     )
 
     def __init__(
-        self, write: Callable[[bytes], None], clock: Callable[[], float], limits: EngineLimits
+        self,
+        write: Callable[[bytes], None],
+        clock: Callable[[], float],
+        later: Later,
+        limits: EngineLimits,
     ) -> None:
-        super().__init__(write)
+        super().__init__(write, later)
         self.limits = limits
         self._clock = clock
         now = clock()
@@ -118,9 +122,14 @@ class ControlFrames(PeerSettings):
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "RST_STREAM of a stream not open")
             self.nuisance()
             return
+        code = int.from_bytes(payload, "big")
+        if lane.survives(code):
+            lane.is_local_closed = True
+            self.forget(lane)
+            return
         lane.drop()
         self.forget(lane)
-        lane.on_cut(int.from_bytes(payload, "big"), "the peer has cut it", is_fault=False)
+        lane.on_cut(code, "the peer has cut it", is_fault=False)
         self.count_peer_reset(lane)
 
     def count_peer_reset(self, lane: Lane) -> None:

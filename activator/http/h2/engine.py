@@ -25,7 +25,7 @@ from activator.http.h2.codes import (
 )
 from activator.http.h2.control import ControlFrames
 from activator.http.h2.decoder import BadBlock, Block, Decoder, TooMuch
-from activator.http.h2.lanes import Lane
+from activator.http.h2.lanes import Lane, Later
 from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
 
 
@@ -53,9 +53,10 @@ class Engine(ControlFrames):
         self,
         write: Callable[[bytes], None],
         clock: Callable[[], float],
+        later: Later,
         limits: EngineLimits = DEFAULT_LIMITS,
     ) -> None:
-        super().__init__(write, clock, limits)
+        super().__init__(write, clock, later, limits)
         self.decoder = Decoder(limits.list_octets)
         self.window = limits.stream_window
         self._receive_window = limits.connection_window

@@ -8,7 +8,7 @@ queued; inwards, octets that nobody wants yet are kept, and the peer is given no
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from activator.http.fields import Field, Trailers
@@ -16,6 +16,9 @@ from activator.http.h2.codes import DATA, END_STREAM, Code, StreamFault
 from activator.http.h2.decoder import Block
 from activator.http.h2.encoder import Encoder
 from activator.http.h2.framing import frame_head, headers, rst_stream, window_update
+
+Later = Callable[[Callable[[], None]], object]
+"""Does something when what is under way is done: an event loop's ``call_soon``."""
 
 
 class Carrier(Protocol):
@@ -26,6 +29,7 @@ class Carrier(Protocol):
     peer_frame: int
     is_blocked: bool
     window: int
+    later: Later
 
     def write(self, data: bytes) -> None:
         """Octets for the peer."""
@@ -51,6 +55,7 @@ class Lane:
         "_ends",
         "_inbox",
         "_inbox_end",
+        "_is_resuming",
         "_queue",
         "_trailers",
         "engine",
@@ -86,6 +91,7 @@ class Lane:
         # Octets held for an application that has paused, with what they took of the window.
         self._inbox: list[tuple[bytes, int]] | None = None
         self._inbox_end: Trailers | None = None
+        self._is_resuming = False
 
     # -- for the application's side -----------------------------------------------------------
 
@@ -116,6 +122,10 @@ class Lane:
     def on_cut(self, code: int, detail: str, *, is_fault: bool) -> None:
         """The peer has cut it, or what it sent is no message (``is_fault``)."""
         raise NotImplementedError
+
+    def survives(self, code: int) -> bool:
+        """Whether a reset by the peer with this code changes nothing in what has come."""
+        return False
 
     def on_local_end(self) -> None:
         """All has been sent, and the peer's message goes on."""
@@ -310,13 +320,29 @@ class Lane:
             self.receive_window += self._credit
             self._credit = 0
 
-    def hold(self) -> None:
+    def pause(self) -> None:
         """Deliver no more for now."""
+        self._is_resuming = False
         if self._inbox is None:
             self._inbox = []
 
-    def release(self) -> None:
-        """Go on delivering."""
+    def resume(self) -> None:
+        """Go on delivering, but nothing before this returns."""
+        if self._inbox is None or self._is_resuming:
+            return
+        if not self._inbox and self._inbox_end is None:
+            self._inbox = None
+            return
+        self._is_resuming = True
+        self.engine.later(self._resume)
+
+    def _resume(self) -> None:
+        if self._is_resuming:
+            self._is_resuming = False
+            self._release()
+
+    def _release(self) -> None:
+        """Deliver what was kept."""
         inbox, self._inbox = self._inbox, None
         end, self._inbox_end = self._inbox_end, None
         if inbox is None:

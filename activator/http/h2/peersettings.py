@@ -14,7 +14,7 @@ from activator.http.h2.codes import (
     Setting,
 )
 from activator.http.h2.encoder import Encoder
-from activator.http.h2.lanes import Lane
+from activator.http.h2.lanes import Lane, Later
 
 # Larger frames would only hold up the other streams.
 _LARGEST_SENT = 64 * 1024
@@ -30,6 +30,7 @@ class PeerSettings:
         "is_blocked",
         "lanes",
         "last_peer_stream",
+        "later",
         "peer_frame",
         "peer_streams",
         "peer_window",
@@ -37,8 +38,9 @@ class PeerSettings:
         "write",
     )
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, write: Callable[[bytes], None], later: Later) -> None:
         self.write = write
+        self.later = later
         self.encoder = Encoder()
         self.lanes: dict[int, Lane] = {}
         # Lanes with something queued, in the order of their turns.

@@ -16,7 +16,7 @@ from activator.http.h2.codes import (
 )
 from activator.http.h2.decoder import Block
 from activator.http.h2.engine import Engine
-from activator.http.h2.lanes import Lane
+from activator.http.h2.lanes import Lane, Later
 from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
 
 NewLane = Callable[[int], Lane]
@@ -32,13 +32,14 @@ class ServerEngine(Engine):
         self,
         write: Callable[[bytes], None],
         clock: Callable[[], float],
+        later: Later,
         new_lane: NewLane,
         limits: EngineLimits = DEFAULT_LIMITS,
         *,
         idle: Callable[[], None] = lambda: None,
     ) -> None:
         """``idle`` is called whenever the last open stream is over."""
-        super().__init__(write, clock, limits)
+        super().__init__(write, clock, later, limits)
         self._new_lane = new_lane
         self._idle = idle
         self._expected = PREFACE
@@ -125,15 +126,20 @@ class ServerEngine(Engine):
 class ClientEngine(Engine):
     """A connection to a server, seen from the client."""
 
-    __slots__ = ("_next", "is_going")
+    __slots__ = ("_idle", "_next", "is_going")
 
     def __init__(
         self,
         write: Callable[[bytes], None],
         clock: Callable[[], float],
+        later: Later,
         limits: EngineLimits = DEFAULT_LIMITS,
+        *,
+        idle: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(write, clock, limits)
+        """``idle`` is called whenever the last open stream is over."""
+        super().__init__(write, clock, later, limits)
+        self._idle = idle
         self._next = 1
         # The server takes no further stream.
         self.is_going = False
@@ -203,3 +209,7 @@ class ClientEngine(Engine):
             lane.drop()
             self.forget(lane)
             lane.on_cut(Code.REFUSED_STREAM, "the peer goes away", is_fault=False)
+
+    def on_idle(self) -> None:
+        """No stream is open any more."""
+        self._idle()

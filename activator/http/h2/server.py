@@ -42,6 +42,7 @@ class ServerConnection(asyncio.Protocol):
         self.engine = ServerEngine(
             transport.write,
             self._clock,
+            asyncio.get_running_loop().call_soon,
             self._new_stream,
             context.limits.http2,
             idle=self._on_idle,

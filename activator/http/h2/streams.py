@@ -190,15 +190,7 @@ class Stream(Lane):
         self.is_over = True
         self.handler = None
 
-    # -- flow ---------------------------------------------------------------------------------
-
-    def pause(self) -> None:
-        """Deliver no more of the request for now."""
-        self.hold()
-
-    def resume(self) -> None:
-        """Go on with the request."""
-        self.release()
+    # -- deadlines ----------------------------------------------------------------------------
 
     def watch(self, deadline: float) -> None:
         """Have ``on_deadline`` called; the connection looks at all its streams then."""

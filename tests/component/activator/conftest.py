@@ -214,12 +214,14 @@ class Lab:
         )
         self.gateway.publish(self.builder.snapshot())
 
-    def revision(self, name: str, *apps: App, host: str = "", **spec: Any) -> Backend:
+    def revision(
+        self, name: str, *apps: App, host: str = "", http2: bool = False, **spec: Any
+    ) -> Backend:
         """A revision behind ``host`` (NAME.test), ready on the apps' ports."""
         self.ingress(name, self.rule(host or f"{name}.test", {name: 100}))
         backend = self.backend(name)
         backend.configure(TargetSpec(NAMESPACE, name, **spec))
-        self.endpoints(backend, {app.port: State.READY for app in apps})
+        self.endpoints(backend, {app.port: State.READY for app in apps}, http2=http2)
         return backend
 
     def backend(self, name: str) -> Backend:
@@ -241,11 +243,11 @@ class Lab:
         ]
         return {"hosts": [host], "http": {"paths": [{"splits": splits, **path}]}}
 
-    def endpoints(self, backend: Backend, states: dict[int, State]) -> None:
+    def endpoints(self, backend: Backend, states: dict[int, State], *, http2: bool = False) -> None:
         """What an EndpointSlice would say."""
         backend.update_endpoints(
             {
-                ("127.0.0.1", port): Endpoint(("127.0.0.1", port), state, f"pod-{port}")
+                ("127.0.0.1", port): Endpoint(("127.0.0.1", port), state, f"pod-{port}", http2)
                 for port, state in states.items()
             }
         )

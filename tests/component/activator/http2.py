@@ -12,6 +12,7 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.exceptions
+import h2.settings
 
 from tests.component.activator.conftest import SECONDS, App, Lab
 
@@ -86,14 +87,16 @@ class Peer:
         self.writer.write(self.h2.data_to_send())
 
     async def read(self) -> None:
-        with contextlib.suppress(OSError, h2.exceptions.ProtocolError):
-            while data := await self.reader.read(65536):
-                for event in self.h2.receive_data(data):
-                    await self.take(event)
-                self.flush()
-        self.closed.set()
-        for answer in self.answers.values():
-            answer.changed.set()
+        try:
+            with contextlib.suppress(OSError, h2.exceptions.ProtocolError):
+                while data := await self.reader.read(65536):
+                    for event in self.h2.receive_data(data):
+                        await self.take(event)
+                    self.flush()
+        finally:
+            self.closed.set()
+            for answer in self.answers.values():
+                answer.changed.set()
 
     async def take(self, event: Any) -> None:
         if isinstance(event, h2.events.ConnectionTerminated):
@@ -244,7 +247,8 @@ async def an_app(
         peer.answering, peer.app = answering, app
         app.peers.append(peer)
         if settings:
-            peer.h2.local_settings.update(settings)
+            names = {h2.settings.SettingCodes(code): value for code, value in settings.items()}
+            peer.h2.local_settings = h2.settings.Settings(client=False, initial_values=names)
         peer.start()
         await peer.closed.wait()
         writer.close()

@@ -222,3 +222,28 @@ def test_every_address_of_a_headless_service_is_listed_ready_or_not() -> None:
     listed = addresses_of(slices, ("10.0.0.9", 8082))
     assert listed == {"10.0.0.1:8082", "10.0.0.2:8082", "10.0.0.3:8082"}
     assert addresses_of(slices, ("fd00::9", 8082)) == {"fd00::1:8082"}
+
+
+@pytest.mark.parametrize(
+    ("port", "speaks_http2"),
+    [
+        pytest.param({"name": "http"}, False, id="http"),
+        pytest.param({"name": "http2"}, True, id="revision-with-h2c"),
+        pytest.param({"name": "h2c"}, True, id="h2c"),
+        pytest.param({"name": "web", "appProtocol": "kubernetes.io/h2c"}, True, id="app-protocol"),
+        pytest.param({"name": "http2", "appProtocol": "http"}, False, id="app-protocol-first"),
+    ],
+)
+def test_ports_for_http2(port: dict[str, Any], speaks_http2: bool) -> None:
+    service = {"spec": {"ports": [{"port": 80, **port}], "selector": {"a": "b"}}}
+    item = {"endpoints": [an_endpoint()], "ports": [{"port": 41000, **port}]}
+    for known in (service, {}):
+        [found] = endpoints_of([item], known, 80).values()
+        assert found.speaks_http2 is speaks_http2
+    pod = {
+        "metadata": {"name": "p", "labels": {"a": "b"}},
+        "spec": {"containers": [{}]},
+        "status": {"podIP": "10.0.0.1"},
+    }
+    [found] = endpoints_of_pods([pod], service, 80).values()
+    assert found.speaks_http2 is speaks_http2

@@ -138,7 +138,6 @@ def test_a_cluster_may_be_too_old() -> None:
             "max-scale",
             id="a setting that cannot be read",
         ),
-        pytest.param(a_revision(port="h2c"), Outcome.STOPS, "HTTP/1.1", id="h2c"),
         pytest.param(a_revision("nginx:1.27"), Outcome.CHANGES, "nginx:1.27", id="no digest"),
         pytest.param(
             a_revision(**{"queue.sidecar.serving.knative.dev/cpu-resource-request": "1"}),
@@ -160,11 +159,12 @@ def test_one_thing(obj: Object, outcome: Outcome, words: str) -> None:
 
 
 def test_who_does_nothing_special_is_not_named() -> None:
+    assert found(a_revision(port="h2c")) == []
     assert found(OURS, a_revision(), a_trigger(filter={"attributes": {"type": "a"}})) == []
 
 
 def test_a_revision_that_gets_no_traffic_does_not_count() -> None:
-    retired = a_revision(port="h2c")
+    retired = a_revision("nginx:1.27")
     retired["metadata"]["labels"]["serving.knative.dev/routingState"] = "reserve"
     assert found(retired) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,10 @@ class Listening(Lane):
         self.heard.cut = (code, is_fault)
 
 
+def at_once(call: Callable[[], None]) -> None:
+    call()
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0
@@ -85,7 +90,7 @@ class Server:
         self.clock = Clock()
         self.drained = 0
         self.engine = ServerEngine(
-            self.written.extend, self.clock, self.new_lane, limits, idle=self.idle
+            self.written.extend, self.clock, at_once, self.new_lane, limits, idle=self.idle
         )
         self.engine.start()
 
@@ -110,7 +115,7 @@ class Client:
         self.written = bytearray()
         self.heard: dict[int, Heard] = {}
         self.clock = Clock()
-        self.engine = ClientEngine(self.written.extend, self.clock, limits)
+        self.engine = ClientEngine(self.written.extend, self.clock, at_once, limits)
         self.engine.start()
 
     def open(self, fields: list[Field], body: bytes, end: bool) -> Listening:

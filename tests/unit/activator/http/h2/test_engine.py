@@ -238,7 +238,7 @@ def test_whoever_sends_too_much_is_told_to_wait() -> None:
 def test_a_reader_that_pauses_stops_its_own_stream_only() -> None:
     talk = Talk(stream_window=65_535)
     slow, quick = talk.ask(b"a", end=False), talk.ask(b"a", end=False)
-    talk.lane(slow).hold()
+    talk.lane(slow).pause()
     for _ in range(80):
         for stream in (slow, quick):
             room = min(talk.client.local_flow_control_window(stream), 1000)
@@ -248,7 +248,7 @@ def test_a_reader_that_pauses_stops_its_own_stream_only() -> None:
     assert len(talk.server.heard[slow].body) == 1
     assert talk.client.local_flow_control_window(slow) == 0
     assert len(talk.server.heard[quick].body) == 80_001
-    talk.lane(slow).release()
+    talk.lane(slow).resume()
     talk.turn()
     assert len(talk.server.heard[slow].body) == 65_535
     assert talk.client.local_flow_control_window(slow) > 30_000
@@ -257,11 +257,11 @@ def test_a_reader_that_pauses_stops_its_own_stream_only() -> None:
 def test_the_end_of_a_paused_stream_waits_for_its_reader() -> None:
     talk = Talk()
     stream = talk.ask(b"a", end=False)
-    talk.lane(stream).hold()
+    talk.lane(stream).pause()
     talk.client.send_data(stream, b"b", end_stream=True)
     talk.turn()
     assert talk.server.heard[stream].trailers is None
-    talk.lane(stream).release()
+    talk.lane(stream).resume()
     assert talk.server.heard[stream].body == b"ab"
     assert talk.server.heard[stream].trailers == ()
 
