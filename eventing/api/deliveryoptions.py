@@ -28,6 +28,7 @@ CIRCUIT_BREAKER = _PREFIX + "circuit-breaker"
 ORDER = _PREFIX + "delivery-order"
 ORDER_KEY = _PREFIX + "delivery-order-key"
 CONCURRENCY = _PREFIX + "concurrency"
+WEIGHT = _PREFIX + "weight"
 HANDSHAKE = _PREFIX + "webhook-handshake"
 WEBHOOK_ORIGIN = _PREFIX + "webhook-origin"
 WEBHOOK_RATE = _PREFIX + "webhook-rate"
@@ -59,6 +60,8 @@ class DeliveryOptions:
     concurrency: int = 0
     """How many deliveries may be under way at once; 0 leaves that to what the subscriber takes."""
 
+    weight: int = 1
+    """Its share among those of one Broker or channel that are behind, in proportion."""
     batch_size: int = 0
     """Up to so many events are sent in one request; 0 sends each by itself."""
     batch_wait_seconds: float = 0.1
@@ -150,6 +153,7 @@ _KNOWN: Mapping[str, tuple[str, Callable[[str], object]]] = {
     ORDER_KEY: ("order_key", _attribute),
     RABBITMQ_PARALLELISM: _CONCURRENCY,
     CONCURRENCY: _CONCURRENCY,
+    WEIGHT: ("weight", _number(1, 100)),
     BATCH_SIZE: ("batch_size", _number(2, 1000)),
     BATCH_WAIT: ("batch_wait_seconds", _duration(60)),
     DELAY: ("delay_seconds", _duration(24 * 3600)),

@@ -1,6 +1,9 @@
 """What subscriptions hold in memory: each for itself, and all of a process together.
 
-An event held by several subscriptions counts for each.
+An event held by several subscriptions counts for each. While there is plenty of memory each may
+hold as much as its own limit; from then on only a part of what is free (dynamic thresholds, as
+switches share a buffer among queues): those that are stuck never take the last of it, so one that
+comes later finds room.
 """
 
 from __future__ import annotations
@@ -10,19 +13,33 @@ import asyncio
 from eventing.engines.event import StoredEvent
 from eventing.runtime.config import SubscriptionLimits
 
+_PART = 16
+"""Whoever wants more may hold this part of what is free."""
+
 
 class MemoryBudget:
     """What all subscriptions of a process hold together."""
 
-    __slots__ = ("held_bytes", "limits")
+    __slots__ = ("held_bytes", "limits", "plenty")
 
     def __init__(self, limits: SubscriptionLimits) -> None:
         self.limits = limits
         self.held_bytes = 0
+        self.plenty = limits.process_bytes - _PART * limits.held_bytes
+        """While less is held, nobody's limit is less than its own."""
+
+    @property
+    def most(self) -> int:
+        """How much one subscription may hold now."""
+        limits, held = self.limits, self.held_bytes
+        if held <= self.plenty:
+            return limits.held_bytes
+        part = (limits.process_bytes - held) // _PART
+        return min(max(part, limits.short_fetch_bytes), limits.held_bytes)
 
     @property
     def is_short(self) -> bool:
-        """Whether each subscription should hold little, and go on from its log."""
+        """Whether more is held than should be: who holds anything waits till that is settled."""
         return self.held_bytes > self.limits.process_bytes
 
 
@@ -63,26 +80,25 @@ class HeldEvents:
         """Whether further events of the tail are better read from the log later."""
         budget = self._budget
         limits = budget.limits
-        if budget.held_bytes > limits.process_bytes:
-            return self.bytes > limits.short_fetch_bytes
-        return self.bytes > limits.held_bytes or self.events > limits.held_events
+        most = limits.held_bytes if budget.held_bytes <= budget.plenty else budget.most
+        return self.bytes > most or self.events > limits.held_events
 
     @property
     def fetch_bytes(self) -> int:
         """How much to fetch at once."""
         limits = self._budget.limits
-        return limits.short_fetch_bytes if self._budget.is_short else limits.fetch_bytes
+        return min(max(self._budget.most // 2, limits.short_fetch_bytes), limits.fetch_bytes)
 
     async def wait_for_room(self) -> None:
         """Wait until half of the limits is free.
 
         Whoever holds nothing need not wait, so that memory held by others stops nobody.
         """
-        limits = self._budget.limits
+        budget, events = self._budget, self._budget.limits.held_events // 2
         while (
-            self.bytes > limits.held_bytes // 2
-            or self.events > limits.held_events // 2
-            or (self._budget.is_short and self.events)
+            self.bytes > budget.most // 2
+            or self.events > events
+            or (budget.is_short and self.events)
         ):
             self._room.clear()
             await self._room.wait()

@@ -84,6 +84,9 @@ class Dispatcher:
         )
         self._careful = Careful(
             self._queue,
+            self._attempts,
+            services.share,
+            spec=spec,
             limits=limits,
             counters=counters,
             after=self._after,
@@ -92,7 +95,6 @@ class Dispatcher:
         )
         self._turns = Turns(clock=services.clock, later=self.later)
         self._turns.configure(spec)
-        self._careful.configure(spec, None)
 
     def add(self, event: StoredEvent) -> None:
         """Deliver an event as soon as a slot is free."""
@@ -134,6 +136,10 @@ class Dispatcher:
         """Tell another observer from now on, or none."""
         self._after.observe(observer)
 
+    def behind(self, is_behind: bool) -> None:
+        """Take turns with others that have work without end, or do not any more."""
+        self._careful.behind(is_behind)
+
     def drain(self) -> None:
         """Begin no further attempt; those under way may still end."""
         self._careful.drain()
@@ -160,7 +166,7 @@ class Dispatcher:
         """Start as many attempts as there are free slots."""
         attempts = self._attempts
         if self._careful.is_needed:
-            self._careful.pump(attempts)
+            self._careful.pump()
             return
         while self._queue and attempts.under_way < attempts.slots.limit:
             attempts.one(self._queue.popleft())
@@ -188,7 +194,7 @@ class Dispatcher:
         self.pump()
 
     def _answered_together(self, items: Sequence[Delivery], answer: Answer) -> None:
-        self._careful.answered_together(self._attempts, items, answer)
+        self._careful.answered_together(items, answer)
 
     def _expired(self, item: Delivery) -> None:
         self._after.unsent(item, Follows.EXPIRED, "its expirytime is over")

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from eventing.engines.event import StoredEvent
 from eventing.engines.seam import Consumer
 from eventing.runtime.accounting import HeldEvents
+from eventing.runtime.sharing import Share
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ _PAUSE_SECONDS = 1.0
 class Reader:
     """``take`` gets what matches, in order; what does not is settled here.
 
-    ``before`` is awaited each time before reading begins.
+    ``before`` is awaited each time before reading begins. ``behind`` is told whether it reads.
     """
 
     def __init__(
@@ -35,6 +36,8 @@ class Reader:
         matches: Callable[[StoredEvent], bool],
         take: Callable[[StoredEvent], None],
         before: Callable[[], Awaitable[None]],
+        behind: Callable[[bool], None],
+        share: Share,
     ) -> None:
         self._consumer = consumer
         self._held = held
@@ -42,6 +45,8 @@ class Reader:
         self._matches = matches
         self._take = take
         self._before = before
+        self._behind = behind
+        self._share = share
         self._task: asyncio.Task[None] | None = None
         self.live = False
         """Whether events of the tail are to be offered."""
@@ -49,6 +54,7 @@ class Reader:
     def start(self) -> None:
         """Read until the consumer is at the tail."""
         self.live = False
+        self._behind(True)
         self._task = asyncio.create_task(self._run(), name=f"catch-up-{self._name}")
 
     def fall_back(self, event: StoredEvent) -> None:
@@ -70,12 +76,15 @@ class Reader:
         await self._before()
         while not consumer.attach():
             await self._held.wait_for_room()
-            for event in await consumer.fetch(self._held.fetch_bytes):
-                if self._matches(event):
-                    self._take(event)
-                else:
-                    consumer.settle(event)
+            found = await consumer.fetch(self._held.fetch_bytes)
+            async with self._share.portion():
+                for event in found:
+                    if self._matches(event):
+                        self._take(event)
+                    else:
+                        consumer.settle(event)
         self.live = True
+        self._behind(False)
 
     def close(self) -> None:
         """Stop; what is not settled is given again to the next reader."""

@@ -83,6 +83,7 @@ class Replay:
             settled=self._settle,
             observer=observer,
         )
+        self._dispatcher.behind(True)
         self.task: asyncio.Task[None] | None = None
 
     @property

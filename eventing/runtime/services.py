@@ -11,6 +11,7 @@ from time import monotonic
 from eventing.api import keys
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.client import DeliveryClient
+from eventing.runtime.sharing import Share
 from hearth.kube.clock import Clock, wall_clock
 from hearth.observability.traces.tracer import Tracer
 
@@ -34,3 +35,4 @@ class Services:
     tracer: Tracer = field(default_factory=lambda: Tracer("broker", keys.SYSTEM_NAMESPACE))
     begin: asyncio.Event = field(default_factory=_begun)
     """Set when deliveries may begin: an event may be on its way to what we serve ourselves."""
+    share: Share = field(default_factory=Share)

@@ -68,6 +68,8 @@ class Subscription:
             matches=lambda event: self.spec.filter.matches(event.attributes),
             take=self._take_again,
             before=self._look_back,
+            behind=self._dispatcher.behind,
+            share=services.share,
         )
 
     def start(self) -> None:
