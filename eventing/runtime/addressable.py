@@ -190,7 +190,10 @@ class Addressable:
                 await self._log.consume(CONSUMER, Start.EARLIEST),
                 self._log,
                 services=JoinServices(
-                    services.budget, services.clock, self._metrics.joins(self.place)
+                    services.budget,
+                    services.clock,
+                    self._metrics.joins(self.place),
+                    services.share,
                 ),
                 replies=self._replies,
                 observer=self._observer,

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eventing.api.joins import JoinOptions
 from eventing.codec import Event
@@ -32,8 +32,10 @@ from eventing.runtime.places import Place
 from eventing.runtime.policy import DeliveryPolicy
 from eventing.runtime.reader import Reader
 from eventing.runtime.replies import LogReplies
+from eventing.runtime.sharing import Share
 from eventing.runtime.spec import SubscriptionSpec
 from hearth.kube.clock import Clock
+from hearth.kube.timers import Timer
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,10 @@ def _nothing() -> None:
     """Nobody waits."""
 
 
+def _whether_behind(is_behind: bool) -> None:
+    """Parts are put together, and not sent to a subscriber."""
+
+
 @dataclass(frozen=True, slots=True)
 class JoinServices:
     """What a joiner needs of its process."""
@@ -52,6 +58,7 @@ class JoinServices:
     budget: MemoryBudget
     clock: Clock
     counters: JoinCounters
+    share: Share = field(default_factory=Share)
 
 
 class Joiner:
@@ -91,7 +98,7 @@ class Joiner:
         self._parts: dict[Position, StoredEvent] = {}
         self._recalling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._timer_at = 0.0
         self._closed = self._knows_done = False
         self._reader = Reader(
@@ -101,6 +108,8 @@ class Joiner:
             matches=self.wants,
             take=self._take,
             before=self._look_back,
+            behind=_whether_behind,
+            share=services.share,
         )
 
     @staticmethod
@@ -194,7 +203,7 @@ class Joiner:
             self._timer.cancel()
         self._timer_at = due
         wait = max(0.0, due - self._clock())
-        self._timer = asyncio.get_running_loop().call_later(wait, self.look)
+        self._timer = Timer(wait, self.look)
 
     def look(self) -> None:
         """Send on what is not waited for any longer. Called when a time limit is over."""

@@ -67,8 +67,8 @@ class Client:
     """Answers in the next turn, and counts for whom it sent what in which turn."""
 
     def __init__(self):
-        self.turns = collections.Counter()
-        self.sent = collections.Counter()
+        self.turns = collections.Counter[int]()
+        self.sent = collections.Counter[str]()
         self.turn = 0
         self.counting = True
         asyncio.get_running_loop().call_soon(self._next)
@@ -236,7 +236,12 @@ async def test_who_asks_again_while_it_has_its_turn_has_another():
 
 async def test_who_is_gone_has_no_turn():
     share, given = Share(), []
-    gone, other = (Flow(share, name, lambda most: given.append(most) or 0.0) for name in "ab")
+
+    def deliver(most):
+        given.append(most)
+        return 0.0
+
+    gone, other = (Flow(share, name, deliver) for name in "ab")
     gone.ask()
     other.ask()
     gone.close()
@@ -246,7 +251,8 @@ async def test_who_is_gone_has_no_turn():
 
 
 async def test_portions_of_logs_are_looked_at_in_different_turns_of_the_loop():
-    share, turns, turn = Share(), [], [0]
+    share, turn = Share(), [0]
+    turns: list[int] = []
 
     def tick():
         turn[0] += 1
