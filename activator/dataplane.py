@@ -17,7 +17,7 @@ from activator.backends import Backend, BackendContext, Backends, PodSharing, Wa
 from activator.dispatch import Dispatcher
 from activator.gateway import Gateway, GatewayLimits
 from activator.http.context import ServerContext, ServerLimits
-from activator.http.server import HttpServer
+from activator.http.server import Door, HttpServer
 from activator.http.timers import Timers
 from activator.leftovers import Leftovers
 from activator.pools import Pools
@@ -114,11 +114,13 @@ class DataPlane:
         )
         self.server = HttpServer(self.clients)
 
-    async def listen(self, host: str, port: int, *, internal: bool) -> tuple[str, int]:
+    async def listen(
+        self, host: str, port: int, *, internal: bool, door: Door | None = None
+    ) -> tuple[str, int]:
         """Open a listener, the gateway's or the in-cluster one; returns its address."""
         gateway = self.gateway
         return await self.server.listen(
-            host, port, lambda peer: Dispatcher(gateway, peer, internal=internal)
+            host, port, lambda peer: Dispatcher(gateway, peer, internal=internal), door=door
         )
 
     async def drain(self, *, delay_seconds: float, drain_seconds: float) -> int:

@@ -22,6 +22,7 @@ from activator.ingress_status import LoadBalancers
 from activator.metrics import ActivatorCollector
 from activator.peers import Peers, PeersConfig
 from activator.reporter import Reporter
+from activator.tunnels import Tunnels, way_to
 from activator.view import SYSTEM_NAMESPACE, KubernetesView, service_of
 from activator.watches import INGRESS_CLASS, Watches
 from hearth.knative.leaderelection import read_config
@@ -55,6 +56,8 @@ class ActivatorConfig:
     # None where this activator is the only one: all pods are its own, and nobody is asked.
     peers: PeersConfig | None = None
     ingress_class: str = INGRESS_CLASS
+    # Whether the in-cluster listener is the https_proxy of pods that have no resolver.
+    tunnels: bool = False
     # Time for load balancers to see that /healthz fails before connections are refused.
     drain_delay_seconds: float = 0.0
     drain_seconds: float = 30.0
@@ -104,7 +107,13 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             stack.push_async_callback(peers.close)
             await peers.start()
             _follow_peers(view, config.peers, peers)
-        await _serve(plane, config, watches, peers, ready=ready, background=tasks)
+        domain = config.cluster_domain.encode()
+        tunnels = Tunnels(
+            lambda authority: way_to(authority, view.address_of, cluster_domain=domain),
+            refused=plane.gateway.refuse,
+        )
+        stack.push_async_callback(tunnels.close)
+        await _serve(plane, config, watches, peers, tunnels, ready=ready, background=tasks)
 
 
 async def _serve(
@@ -112,6 +121,7 @@ async def _serve(
     config: ActivatorConfig,
     watches: Watches,
     peers: Peers | None,
+    tunnels: Tunnels,
     *,
     ready: Callable[[], None],
     background: list[asyncio.Task[None]],
@@ -122,7 +132,12 @@ async def _serve(
         if peers is not None:
             await peers.settled()
         outside = await plane.listen(config.host, config.port, internal=False)
-        inside = await plane.listen(config.internal_host, config.internal_port, internal=True)
+        inside = await plane.listen(
+            config.internal_host,
+            config.internal_port,
+            internal=True,
+            door=tunnels.door if config.tunnels else None,
+        )
         plane.gateway.is_ready = True
         ready()
         log.info("activator serves", extra={"gateway": _text(outside), "internal": _text(inside)})

@@ -8,14 +8,17 @@ part of every cold start, and a pod that ends is to get nothing more as soon as 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Iterator
 
+from activator import failures
 from activator.backends import Backend
-from activator.endpoints import Endpoint, endpoints_of, endpoints_of_pods, trimmed
+from activator.endpoints import Endpoint, State, endpoints_of, endpoints_of_pods, trimmed
 from activator.pods import Address
 from activator.routes import BackendRef
 from activator.settings import Settings
 from activator.targets import revision_target
+from activator.tunnels import Way
 from hearth.knative.resources import KINGRESSES, REVISIONS
 from hearth.knative.settings import LiveSettings
 from hearth.kube.cache import WatchCache
@@ -48,6 +51,14 @@ class KubernetesView:
     def has_service(self, namespace: str, name: str) -> bool:
         """Whether there is a Service of that name."""
         return self.services.get(namespace, name) is not None
+
+    def address_of(self, namespace: str, name: str, port: int) -> Way:
+        """A ready endpoint of a port of a Service."""
+        if not self.has_service(namespace, name):
+            return failures.UNKNOWN_HOST
+        endpoints = self._endpoints(BackendRef(namespace, name, port)).values()
+        ready = [each.address for each in endpoints if each.state is State.READY]
+        return random.choice(ready) if ready else failures.NO_ENDPOINTS
 
     def fill(self, backend: Backend) -> None:
         """Tell a new backend what is known of it; a bad object of its must not hurt its route."""

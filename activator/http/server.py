@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
 
 from activator.http.context import ServerContext
 from activator.http.events import NewSession
@@ -14,6 +15,9 @@ from activator.http.h1.server import ServerConnection
 # Connections that arrive faster than they are accepted wait here; a burst of 1,000 must not be
 # refused by the kernel. It caps the number at net.core.somaxconn (4096 by default).
 BACKLOG = 4096
+
+Door = Callable[[asyncio.Protocol], asyncio.Protocol]
+"""Makes the protocol of a connection out of one that speaks HTTP."""
 
 
 class HttpServer:
@@ -30,10 +34,11 @@ class HttpServer:
         new_session: NewSession,
         *,
         tls: ssl.SSLContext | None = None,
+        door: Door | None = None,
     ) -> tuple[str, int]:
         """Open a listener (port 0: a free one), with TLS by ``tls``; returns its address.
 
-        The address may be taken again at once after a restart.
+        The address may be taken again at once after a restart. A ``door`` sees what arrives first.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
@@ -43,8 +48,12 @@ class HttpServer:
         except OSError:
             sock.close()
             raise
+
+        def connection() -> asyncio.Protocol:
+            return ServerConnection(self._context, new_session)
+
         server = await asyncio.get_running_loop().create_server(
-            lambda: ServerConnection(self._context, new_session),
+            connection if door is None else lambda: door(connection()),
             sock=sock,
             backlog=BACKLOG,
             ssl=tls,

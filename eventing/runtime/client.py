@@ -19,6 +19,7 @@ from eventing.runtime.access.bearers import Bearers
 from eventing.runtime.config import ClientLimits
 from eventing.runtime.request import with_line
 from eventing.runtime.target import Target
+from eventing.runtime.tunnel import open_tunnel
 
 
 class Answer:
@@ -217,19 +218,27 @@ class DeliveryClient:
         target = attempt.target
         tls_name, peer = target.tls_name, target.peer
         limit = min(attempt.deadline - monotonic(), self.limits.connect_seconds)
+
+        def make() -> ClientConnection:
+            return ClientConnection(
+                monotonic,
+                on_idle=partial(self._release, peer),
+                on_lost=partial(self._forget, peer),
+            )
+
         try:
             tls = self._tls_context(target.ca_certs) if tls_name else None
             async with asyncio.timeout(limit):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: ClientConnection(
-                        monotonic,
-                        on_idle=partial(self._release, peer),
-                        on_lost=partial(self._forget, peer),
-                    ),
-                    *target.address,
-                    ssl=tls,
-                    server_hostname=tls_name,
-                )
+                loop = asyncio.get_running_loop()
+                if target.tunnel is None:
+                    _, connection = await loop.create_connection(
+                        make, *target.address, ssl=tls, server_hostname=tls_name
+                    )
+                else:
+                    sock = await open_tunnel(target.tunnel, target.address)
+                    _, connection = await loop.create_connection(
+                        make, sock=sock, ssl=tls, server_hostname=tls_name
+                    )
         except TimeoutError:
             self.ended(attempt, Answer(None, error="connecting timed out"))
         except (OSError, UnicodeError) as error:  # the latter: a name that cannot be one

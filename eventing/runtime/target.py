@@ -10,7 +10,8 @@ from urllib.parse import quote, urlsplit
 
 Address = tuple[str, int]
 
-_CLUSTER_LOCAL = (".svc.cluster.local", ".svc")
+CLUSTER_LOCAL = (".svc.cluster.local", ".svc")
+"""What in-cluster hosts end in."""
 _TARGET_SAFE = "/?&=%:@!$'()*+,;~-._[]"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _BAD = re.compile(r"[\x00-\x20\x7f]")
@@ -45,6 +46,8 @@ class Target:
     """Certificates (PEM) to trust, beside those of the system."""
     bearer: Bearer | None = None
     """Whose token is shown there."""
+    tunnel: Address | None = None
+    """The proxy that is asked (CONNECT) for the way to ``address``."""
     opening: bytes = field(init=False, repr=False, compare=False)
     """How each POST to it begins: the request line and the Host field."""
     peer: str = field(init=False, repr=False, compare=False)
@@ -54,7 +57,7 @@ class Target:
         """Make once what each request needs."""
         opening = b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (self.path, self.authority)
         object.__setattr__(self, "opening", opening)
-        peer = f"{self.address} {self.tls_name} {self.ca_certs}"
+        peer = f"{self.address} {self.tls_name} {self.tunnel} {self.ca_certs}"
         object.__setattr__(self, "peer", peer)
 
 
@@ -83,8 +86,8 @@ def parse_target(url: str, gateway: Address | None, *, own: OwnAddress = _nothin
     What we serve ourselves is reached where we listen, without anybody between.
 
     In-cluster hosts go through the gateway's internal listener where there is one: it holds a
-    request for a Service at zero until a pod can take it. ``*.localhost`` is this machine, also
-    where the resolver does not know that name.
+    request for a Service at zero until a pod can take it, and knows the way where TLS is spoken.
+    ``*.localhost`` is this machine, also where the resolver does not know that name.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
@@ -102,9 +105,11 @@ def parse_target(url: str, gateway: Address | None, *, own: OwnAddress = _nothin
     if port is not None and port != _DEFAULT_PORTS[scheme]:
         shown += f":{port}"
     address = (host, port or _DEFAULT_PORTS[scheme])
-    if scheme == "http" and host.endswith(_CLUSTER_LOCAL):
+    if scheme == "http" and host.endswith(CLUSTER_LOCAL):
         address = own(host) or gateway or address
     elif host == "localhost" or host.endswith(".localhost"):
         address = ("127.0.0.1", address[1])
     tls_name = host if scheme == "https" else None
-    return Target(url, address, tls_name, shown.encode("ascii"), path.encode("ascii"))
+    tunnel = gateway if tls_name is not None and host.endswith(CLUSTER_LOCAL) else None
+    authority = shown.encode("ascii")
+    return Target(url, address, tls_name, authority, path.encode("ascii"), tunnel=tunnel)

@@ -23,11 +23,15 @@ class Delivery:
     overrides: Mapping[str, str] = field(default_factory=dict)
     authorization: Authorization | None = None
     """What the sink is shown, where it asks for a token."""
+    namespace: str = ""
+    """Whose events they are."""
 
     async def send(self, event: Event) -> Sent:
         """Send an event, again where that helps."""
         shown = await self.authorization.header() if self.authorization is not None else None
-        return await self.sender.send(self.sink, event, authorization=shown)
+        return await self.sender.send(
+            self.sink, event, authorization=shown, namespace=self.namespace
+        )
 
 
 @contextlib.asynccontextmanager
@@ -38,4 +42,5 @@ async def delivering(environment: Mapping[str, str]) -> AsyncIterator[Delivery]:
         raise ValueError(f"{SINK} is not set: there is nowhere to send to")
     overrides = json.loads(environment.get(CE_OVERRIDES) or "{}").get("extensions") or {}
     async with Sender(ca_certs=environment.get(CA_CERTS)) as sender:
-        yield Delivery(sink, sender, overrides, mounted_token())
+        namespace = environment.get("POD_NAMESPACE", "")
+        yield Delivery(sink, sender, overrides, mounted_token(), namespace)

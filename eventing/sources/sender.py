@@ -30,7 +30,7 @@ from eventing.runtime.policy import (
     next_step,
     parse_retry_after,
 )
-from eventing.runtime.target import Address, Target, parse_target
+from eventing.runtime.target import CLUSTER_LOCAL, Address, Target, parse_target
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.timers import pause
 
@@ -91,9 +91,11 @@ class Sender:
         self._sleep = sleep
         self._roll = roll
         self._wall = wall
+        context = _context(ca_certs)
         self._client = httpx.AsyncClient(
             transport=transport,
-            verify=_context(ca_certs),
+            verify=context,
+            mounts=_tunnels(gateway, context),
             timeout=httpx.Timeout(policy.timeout_seconds, connect=_CONNECT_SECONDS),
             trust_env=transport is None,
         )
@@ -120,16 +122,20 @@ class Sender:
         *,
         structured: bool = False,
         authorization: str | None = None,
+        namespace: str = "",
     ) -> Sent:
         """Send with POST until it is taken, or until there is no point in it any more.
 
-        ``authorization`` is the value of that header. ``*.localhost`` is this machine, whatever the
+        ``authorization`` is the value of that header; ``namespace`` is whose event it is, told in
+        ``Kn-Namespace`` as Knative's adapters do. ``*.localhost`` is this machine, whatever the
         resolver says. Raises ValueError for a URL that nothing can be sent to.
         """
         target = parse_target(url, self._gateway)
         content, headers = _message(event, structured=structured or self._policy.structured)
         if authorization is not None:
             headers["Authorization"] = authorization
+        if namespace:
+            headers["Kn-Namespace"] = namespace
         attempts = 0
         while True:
             request = self._request(target, content, headers)
@@ -192,6 +198,20 @@ def _message(event: Event, *, structured: bool) -> tuple[bytes, dict[str, str]]:
         return encode_structured(event), {"content-type": CONTENT_TYPE.decode()}
     lines = render_head(event).decode("utf-8").split("\r\n")[:-1]
     return event.data or b"", dict(line.split(": ", 1) for line in lines)
+
+
+def _tunnels(
+    gateway: Address | None, context: ssl.SSLContext
+) -> dict[str, httpx.AsyncHTTPTransport]:
+    """Ways to in-cluster hosts for TLS, which cannot end at the gateway."""
+    if gateway is None:
+        return {}
+    host, port = gateway
+    proxy = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return {
+        f"https://*{suffix}": httpx.AsyncHTTPTransport(verify=context, proxy=proxy)
+        for suffix in CLUSTER_LOCAL
+    }
 
 
 def _context(ca_certs: str | None) -> ssl.SSLContext:

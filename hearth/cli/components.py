@@ -89,6 +89,7 @@ def activator(settings: Settings) -> Main:
             port=settings.gateway_port,
             internal_host=settings.host,
             internal_port=settings.internal_port,
+            tunnels=replica is None,
             stats_address="" if replica else f"{settings.control_host}:{settings.stats_port}",
             finds_autoscalers=replica is not None,
             stats_token=token,

@@ -226,7 +226,9 @@ class PingAdapter:
             try:
                 sender, event = self._sender(status.get("sinkCACerts")), event_of(ping, tick)
                 shown = await self._authorization(ping)
-                sent = await sender.send(status["sinkUri"], event, authorization=shown)
+                sent = await sender.send(
+                    status["sinkUri"], event, authorization=shown, namespace=namespace(ping)
+                )
             except ValueError as error:
                 sent = Sent(0, error=str(error))
             await self._tell_sent(running, sent)

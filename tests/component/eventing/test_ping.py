@@ -47,6 +47,7 @@ async def test_each_tick_is_an_event(tmp_path):
         async with adapter(found):
             first, second = await next_of(got), await next_of(got)
             assert first["ce-type"] == "dev.knative.sources.ping"
+            assert first["kn-namespace"] == "default"
             assert first["ce-source"] == "/apis/v1/namespaces/default/pingsources/p"
             assert (first["ce-team"], first["content-type"]) == ("one", "application/json")
             ticks = [parse_rfc3339(each["ce-time"]) for each in (first, second)]

@@ -182,12 +182,20 @@ def needs_service_account(pod: Object) -> bool:
     """Whether the process gets token files at the well-known path.
 
     Only where the pod says so, by ``automountServiceAccountToken: true`` or an account of its
-    own: a mount makes the start of a process slower, and hardly any program needs this one.
+    own, or mounts something else anyhow: the first mount makes the start of a process slower, and
+    hardly any program needs this one.
     """
     spec = pod["spec"]
     automount = spec.get("automountServiceAccountToken")
+    if automount is not None:
+        return bool(automount)
     own = (spec.get("serviceAccountName") or "default") != "default"
-    return bool(automount) or (own and automount is None)
+    return own or any(
+        not mount["name"].startswith(_INJECTED_PREFIX)
+        for field in ("initContainers", "containers")
+        for container in spec.get(field) or ()
+        for mount in container.get("volumeMounts") or ()
+    )
 
 
 def effective_pod(pod: Object) -> Object:

@@ -29,6 +29,7 @@ def make_base_environment(
     if http_proxy:
         direct = f"localhost,127.0.0.1,::1,.localhost,{api_host}"
         env |= {"http_proxy": http_proxy, "HTTP_PROXY": http_proxy}
+        env |= {"https_proxy": http_proxy, "HTTPS_PROXY": http_proxy}
         env |= {"no_proxy": direct, "NO_PROXY": direct}
     return env
 
