@@ -35,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--report", help="Markdown file for what became of each rule")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # A kubeconfig may say that the certificate is not to be looked at; that is its owner's choice.
+    config.addinivalue_line("filterwarnings", "ignore:Unverified HTTPS request is being made")
+
+
 @pytest.fixture(scope="session")
 def access(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
