@@ -13,10 +13,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from eventing.api.definitions import AGE, READY, Look, define
+from eventing.api.schemachecks import SCHEMA_ATTRIBUTE, is_inline
 from eventing.api.settings import Settings
 from hearth.knative.admission.kinds import Change
 from hearth.knative.duck import KReference, Status
-from hearth.knative.fielderrors import Errors, missing, via
+from hearth.knative.fielderrors import Errors, FieldError, missing, via
 from hearth.knative.resources import EVENTTYPES
 from hearth.kube.models import Kept, Model, Required
 
@@ -80,7 +81,20 @@ def _in_order(given: list[AttributeDefinition]) -> list[AttributeDefinition]:
 
 def _validate(change: Change[EventTypeSpec, Settings]) -> Errors:
     values = {each.name: each.value for each in change.new.spec.attributes}
-    return [] if values.get("type") else via([missing("type")], "spec")
+    errors = [] if values.get("type") else via([missing("type")], "spec")
+    text = values.get(SCHEMA_ATTRIBUTE, "")
+    return errors + _check_schema(text) if is_inline(text) else errors
+
+
+def _check_schema(text: str) -> Errors:
+    """Complain about a JSON Schema that no event would be checked by."""
+    from eventing.schemas.checker import problem_of_schema
+
+    problem = problem_of_schema(text)
+    if not problem:
+        return []
+    message = f"invalid JSON Schema: {problem}"
+    return [FieldError(message, (f"spec.attributes[{SCHEMA_ATTRIBUTE}].value",))]
 
 
 def _column(name: str, path: str) -> tuple[str, str, str]:

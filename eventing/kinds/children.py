@@ -95,11 +95,15 @@ def wanted_by(desired: Object) -> dict[str, str]:
 
 
 def handed_on(
-    resource: Resource, existing: Object, wanted: Mapping[str, str]
+    resource: Resource,
+    existing: Object,
+    wanted: Mapping[str, str],
+    spec: Mapping[str, Any] | None = None,
 ) -> tuple[Action, ...]:
     """Return what gives a part, made earlier, the annotations of what it was made for.
 
-    Those that it was given by somebody else stay, unless they are among the wanted.
+    Those that it was given by somebody else stay, unless they are among the wanted. Its ``spec``
+    becomes the one that is given.
     """
     if meta.is_deleting(existing):
         return ()
@@ -107,12 +111,14 @@ def handed_on(
     before = known.get(keys.HANDED_ON_ANNOTATION)
     ours = {*before.split(","), keys.HANDED_ON_ANNOTATION} if before else set()
     marks: dict[str, str] = marked(wanted).get("annotations", {})
-    changes: dict[str, str | None] = dict.fromkeys(ours - marks.keys())
-    changes |= {title: value for title, value in marks.items() if known.get(title) != value}
-    if not changes:
-        return ()
-    patch = {"metadata": {"annotations": changes}}
-    return (Patch(resource, name(existing), namespace(existing), patch),)
+    kept = {title: value for title, value in known.items() if title not in ours}
+    annotations = {**kept, **marks}
+    changed: Object = dict(existing)
+    if annotations != known:
+        changed["metadata"] = {**meta.metadata(existing), "annotations": annotations}
+    if spec is not None and spec != existing.get("spec"):
+        changed["spec"] = spec
+    return () if changed == existing else (Update(resource, changed),)
 
 
 def with_delivery(part: Mapping[str, Any], where: str) -> dict[str, Any]:

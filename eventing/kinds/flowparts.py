@@ -25,7 +25,7 @@ from hearth.kube import meta
 from hearth.kube.conditions import Conditions
 from hearth.kube.controllerspec import Lister
 from hearth.kube.meta import Object, name, namespace
-from hearth.kube.plan import Action, Create, Delete, Plan, Update
+from hearth.kube.plan import Action, Create, Delete, Plan
 
 CHANNELS_READY = "ChannelsReady"
 SUBSCRIPTIONS_READY = "SubscriptionsReady"
@@ -198,10 +198,7 @@ def _ensured_subscription(desired: Object, existing: Object | None) -> list[Acti
         return []
     if spec_of(existing).get("channel") != desired["spec"]["channel"]:
         return [Delete(SUBSCRIPTIONS, namespace(existing), name(existing))]
-    actions = list(handed_on(SUBSCRIPTIONS, existing, wanted_by(desired)))
-    if spec_of(existing) != desired["spec"]:
-        actions.append(Update(SUBSCRIPTIONS, {**existing, "spec": desired["spec"]}))
-    return actions
+    return list(handed_on(SUBSCRIPTIONS, existing, wanted_by(desired), desired["spec"]))
 
 
 def _is_ours(flow: Object, part: Object) -> bool:

@@ -26,6 +26,7 @@ from eventing.runtime.places import Place
 from eventing.runtime.quota import Quota
 from eventing.runtime.replay import Replay
 from eventing.runtime.replies import FindLog, LogReplies
+from eventing.runtime.schemachecks import SchemaCheck
 from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
@@ -53,12 +54,14 @@ class Addressable:
         self.quota: Quota | None = None
         """How many events may be sent here, together with other places; replies do not count."""
         self.counters = metrics.intake(place)
+        self.check: SchemaCheck | None = None
+        """Whether events satisfy the schemas of their types, where that is asked."""
         self._log = events
         self._services = services
         self._metrics = metrics
         self._subscriptions: dict[str, Subscription] = {}
         self._replays: dict[str, Replay] = {}
-        self._replies = LogReplies(events) if find_log is None else LogReplies(events, find_log)
+        self._replies = LogReplies(events, find_log, check=self._check_replies)
         self._joiner: Joiner | None = None
         self.marks = False
         """Whether each event is marked, to be known again in the join of a Parallel."""
@@ -72,16 +75,25 @@ class Addressable:
     # -- events ------------------------------------------------------------------------------
 
     def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
-        """Append all or none: raise Refused, or call ``done`` when they are durable."""
+        """Append all or none: raise Refused, or call ``done`` when they are durable.
+
+        Raises CodecError where an event does not satisfy the schema of its type.
+        """
         if self.quota is not None:
             wait = self.quota.take(len(events), monotonic())
             if wait:
                 text = f"the namespace {self.place.namespace} sends more events than it may"
                 raise Refused(text, status=429, retry_after=math.ceil(wait))
+        if self.check is not None:
+            self.check.sent(events)
         if self.marks:
             for event in events:
                 mark_event(event, secrets.token_hex(8))
         self._log.append(events, done)
+
+    def _check_replies(self, events: Sequence[RenderedEvent]) -> None:
+        if self.check is not None:
+            self.check.replied(events)
 
     def _route(self, events: Sequence[StoredEvent]) -> None:
         if self.expectations:

@@ -25,6 +25,7 @@ from eventing.runtime.addressable import Addressable
 from eventing.runtime.followers import FirstList, patch_status
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import BROKER, Place
+from eventing.runtime.schemachecks import SchemaChecks, mode_of
 from eventing.runtime.target import Reach
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.manager import Manager
@@ -49,6 +50,7 @@ class Brokers:
         self._manager = manager
         self._logs = logs
         self._reach = reach
+        self._schemas = SchemaChecks(manager)
         manager.add_index(TRIGGERS_BY_BROKER)
         manager.add_controller("broker-log", self._sync_broker, source=BROKER_SOURCE)
         if logs.dispatches:
@@ -88,12 +90,16 @@ class Brokers:
             return
 
         async def prepare(addressable: Addressable) -> None:
+            addressable.check = self._schemas.of(broker, addressable.counters)
             if self._logs.dispatches:
                 await self._unsubscribe_deleted(broker_key, addressable)
 
-        await self._logs.open(
+        addressable = await self._logs.open(
             _place(broker_key), log_key(broker), broker_class(broker) or "", prepare=prepare
         )
+        check = addressable.check
+        if (check.mode if check is not None else None) != mode_of(broker):
+            addressable.check = self._schemas.of(broker, addressable.counters)
         if self._logs.dispatches:
             # First the Triggers: a Broker made anew is not ready before its new log has them.
             for trigger in self._manager.by_index(TRIGGERS_BY_BROKER, key_text(broker_key)):

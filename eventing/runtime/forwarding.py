@@ -117,13 +117,14 @@ class Forwarding:
                 )
                 for reply in replies
             ]
+            self._replies.check(rendered)
         except TooManyPasses:
             self._note_loop(item, answer, causes, "reply dropped: events go round in a loop")
             self._counters.dropped += 1
             self._telling.attempt(item, answer.status, answer, Follows.DROPPED)
             self._finish(item)
             return
-        except CodecError as error:  # its attributes are too large: as a body that is no event
+        except CodecError as error:  # too large, or against its schema: as a body that is no event
             self._failed(item, 502, Answer(None, error=str(error)))
             return
         if loop_in(causes):

@@ -35,7 +35,7 @@ class EndpointCounters:
         self.dispatch: dict[int, Histogram] = {}
         self.process = Histogram()
         self.dead_lettered = self.dropped = self.retried = self.looped = 0
-        self.expired = self.duplicates = 0
+        self.expired = self.duplicates = self.unsound = 0
         self.held = self.breaker_open = 0
 
     def dispatched(self, status: int, seconds: float) -> None:
@@ -177,3 +177,11 @@ class BrokerMetrics(Collector):
             for labels, counters in self._deliveries.copy().items():
                 gauge.add_metric(labels, getattr(counters, field))
             yield gauge
+        unsound = CounterMetricFamily(
+            "hearth_events_unsound",
+            "Events that do not satisfy the schema of their EventType",
+            labels=_ENDPOINT,
+        )
+        for labels, counters in self._intakes.copy().items():
+            unsound.add_metric(labels, counters.unsound)
+        yield unsound

@@ -34,16 +34,19 @@ FindLog = Callable[[Place], EventLog | None]
 """Returns the log of another place; None while it is not open."""
 
 
-def _no_other(place: Place) -> EventLog | None:
-    return None
+Check = Callable[[Sequence[RenderedEvent]], None]
+"""Raises CodecError for events that are not taken."""
 
 
 class LogReplies:
     """Appends replies to a log, again and again until they are durable."""
 
-    def __init__(self, events: EventLog, find: FindLog = _no_other) -> None:
+    def __init__(
+        self, events: EventLog, find: FindLog | None = None, *, check: Check | None = None
+    ) -> None:
         self._log = events
         self._find = find
+        self._check = check
         self._timers: set[Timer] = set()
         self._closed = False
 
@@ -63,12 +66,17 @@ class LogReplies:
                 self._again(replies, stored, to, refusal)
 
         try:
-            events = self._log if to is None else self._find(to)
+            events = self._log if to is None else self._find(to) if self._find else None
             if events is None:
                 raise Refused(f"{to} is not open")
             events.append(replies, done)
         except Refused as refusal:
             self._again(replies, stored, to, refusal)
+
+    def check(self, replies: Sequence[RenderedEvent]) -> None:
+        """Raise CodecError where a reply may not go into the log."""
+        if self._check is not None:
+            self._check(replies)
 
     def _again(
         self,

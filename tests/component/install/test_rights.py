@@ -23,6 +23,8 @@ from typing import Any
 import httpx
 import yaml
 
+from eventing.api.deliveryoptions import CONCURRENCY
+from eventing.api.schemachecks import SCHEMA_CHECK
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.cluster.rest import http
 from hearth.install.bundle import Choice, objects_of
@@ -385,6 +387,12 @@ async def _subscribe(hearth: Hearth) -> None:
     attributes = [{"name": "type", "value": "t"}]
     await hearth.make(EVENTTYPES, "t", {"reference": channel, "attributes": attributes})
     await hearth.ready(EVENTTYPES, "t")
+    # From now on events of the Broker are checked by the schemas of EventTypes.
+    checked = {"metadata": {"annotations": {SCHEMA_CHECK: "enforce"}}}
+    await hearth.client.patch(BROKERS, "b", "default", checked)
+    asked = {"metadata": {"annotations": {CONCURRENCY: "1"}}}
+    await hearth.client.patch(CHANNELS, "c", "default", asked)
+    await hearth.until(partial(_is_handed, hearth))
     await hearth.client.delete(SUBSCRIPTIONS, "s", "default")
     await hearth.until(lambda: hearth.gone(SUBSCRIPTIONS, "s"))
     await hearth.make(PARALLELS, "p", {"branches": [{"subscriber": to}]})
@@ -395,6 +403,11 @@ async def _subscribe(hearth: Hearth) -> None:
     await hearth.change(SEQUENCES, "q", spec={"steps": [other]})
     await hearth.until(lambda: hearth.gone(INMEMORYCHANNELS, "q-kn-sequence-1"))
     await hearth.ready(SUBSCRIPTIONS, "q-kn-sequence-0")
+
+
+async def _is_handed(hearth: Hearth) -> bool:
+    found = await hearth.client.get(INMEMORYCHANNELS, "c", "default")
+    return CONCURRENCY in (found["metadata"].get("annotations") or {})
 
 
 async def _authenticate(hearth: Hearth) -> None:

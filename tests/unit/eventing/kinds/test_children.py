@@ -40,7 +40,7 @@ from hearth.knative.resources import (
 )
 from hearth.kube.admission import AdmissionRequest
 from hearth.kube.meta import Object, name, namespace
-from hearth.kube.plan import Create, Patch
+from hearth.kube.plan import Create, Update
 
 KINDS = ADMISSION.by_kind()
 SETTINGS = Settings()
@@ -182,9 +182,9 @@ def made_channel_with(annotations):
 
 
 def handed(known, wanted):
-    """The changes of a channel's annotations."""
+    """The annotations that a channel gets; none where nothing changes."""
     actions = handed_on(INMEMORYCHANNELS, made_channel_with(known), wanted)
-    return [each.patch["metadata"]["annotations"] for each in actions if isinstance(each, Patch)]
+    return [each.obj["metadata"]["annotations"] for each in actions if isinstance(each, Update)]
 
 
 def test_a_channel_follows_what_is_asked_later():
@@ -193,9 +193,9 @@ def test_a_channel_follows_what_is_asked_later():
     assert handed({}, {ORDER: "ordered"}) == [{ORDER: "ordered", mark: ORDER}]
     known = {ORDER: "ordered", mark: ORDER, UNDELIVERABLE: "hold"}
     assert handed(known, {ORDER: "ordered"}) == []
-    assert handed(known, {ORDER: "unordered"}) == [{ORDER: "unordered"}]
+    assert handed(known, {ORDER: "unordered"}) == [known | {ORDER: "unordered"}]
     # What somebody else has set stays.
-    assert handed(known, {}) == [{ORDER: None, mark: None}]
+    assert handed(known, {}) == [{UNDELIVERABLE: "hold"}]
 
 
 def test_channels_of_other_kinds_are_left_alone():
