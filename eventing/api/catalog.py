@@ -1,6 +1,6 @@
 """The one list of eventing's kinds that a controller acts on.
 
-Their CRDs are installed, and the webhooks are asked about them. ``awaited`` has the others.
+Their CRDs are installed, and the webhooks are asked about them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from eventing.api import (
     eventtransform,
     eventtype,
     inmemorychannel,
+    integrationsink,
     integrationsource,
     jobsink,
     parallel,
@@ -39,6 +40,7 @@ SERVED = (
     jobsink.DEFINITION,
     eventtransform.DEFINITION,
     integrationsource.DEFINITION,
+    integrationsink.DEFINITION,
     sinkbinding.DEFINITION,
     containersource.DEFINITION,
     pingsource.DEFINITION,

@@ -36,6 +36,11 @@ JOURNEYS_FLAG = "event-journeys"
 DEAD_LETTER_SINK_ANNOTATION = "eventing.hearth.dev/dead-letter-sink"
 """Of a JobSink: where events go whose Jobs fail, a destination as JSON. In its status: the URL."""
 
+POD_ADDRESS_ANNOTATION = "eventing.hearth.dev/pod-address"
+"""In an IntegrationSink's status: where the broker process hands its events on to."""
+POD_SENDER_ANNOTATION = "eventing.hearth.dev/pod-sender"
+"""In an IntegrationSink's status: the account that the broker shows its pod a token of."""
+
 ENCRYPTION_FLAG = "transport-encryption"
 """In config-features: whether addresses have https."""
 PERMISSIVE, STRICT = "permissive", "strict"

@@ -15,7 +15,8 @@ from eventing.kinds.binding import token_mount, token_volume
 from hearth.kube.meta import Object
 from hearth.kube.resources import DEPLOYMENTS
 
-METRICS_PORT, HEALTH_PORT = 9090, 9091
+METRICS_PORT, HEALTH_PORT, EVENTS_PORT = 9090, 9091, 8080
+EVENTS_PORT_NAME = "http"
 _FIELDS = {
     "POD_NAME": "metadata.name",
     "POD_NAMESPACE": "metadata.namespace",
@@ -47,13 +48,20 @@ def adapter_deployment(
     env: Sequence[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
     audience: str | None = None,
+    takes_events: bool = False,
 ) -> Object:
     """Return the Deployment of an adapter: ``hearth run COMPONENT`` with some variables.
 
     With an ``audience`` it finds a token of its account that is meant for it.
     """
     spec = adapter_pod(
-        adapters, component=component, account=account, env=env, pod=pod, audience=audience
+        adapters,
+        component=component,
+        account=account,
+        env=env,
+        pod=pod,
+        audience=audience,
+        takes_events=takes_events,
     )
     return {
         "apiVersion": DEPLOYMENTS.api_version,
@@ -75,6 +83,7 @@ def adapter_pod(
     env: Sequence[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
     audience: str | None = None,
+    takes_events: bool = False,
 ) -> dict[str, Any]:
     """Return the spec of an adapter's pod; what ``pod`` says counts before what is usual."""
     spec = {
@@ -87,7 +96,11 @@ def adapter_pod(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **(pod or {}),
-        "containers": [_container(adapters, component, env, shows=audience is not None)],
+        "containers": [
+            _container(
+                adapters, component, env, shows=audience is not None, takes_events=takes_events
+            )
+        ],
     }
     volumes = (
         [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}] if adapters.in_cluster else []
@@ -99,7 +112,12 @@ def adapter_pod(
 
 
 def _container(
-    adapters: Adapters, component: str, env: Sequence[Mapping[str, Any]], *, shows: bool
+    adapters: Adapters,
+    component: str,
+    env: Sequence[Mapping[str, Any]],
+    *,
+    shows: bool,
+    takes_events: bool,
 ) -> dict[str, Any]:
     where = [
         {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": field}}}
@@ -110,6 +128,7 @@ def _container(
         mounts.append({"name": "scratch", "mountPath": "/tmp"})
     if shows:
         mounts.append(token_mount())
+    events = [{"name": EVENTS_PORT_NAME, "containerPort": EVENTS_PORT}] if takes_events else []
     return {
         "name": component,
         "image": adapters.image,
@@ -119,6 +138,7 @@ def _container(
         "ports": [
             {"name": "metrics", "containerPort": METRICS_PORT},
             {"name": "health", "containerPort": HEALTH_PORT},
+            *events,
         ],
         # What it says when it cannot go on is for the condition of who asked for it.
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -40,6 +40,12 @@ class ControlSettings:
         """Whether who sends must say who he is."""
         return self.features.is_enabled(keys.OIDC_FLAG)
 
+    @property
+    def encrypts(self) -> bool:
+        """Whether addresses have https."""
+        mode = self.features.flags.get(keys.ENCRYPTION_FLAG, "").lower()
+        return mode in (keys.PERMISSIVE, keys.STRICT)
+
     def addresses(
         self, resource: Resource, obj: Object, url: str, path: str
     ) -> list[dict[str, Any]]:
@@ -49,7 +55,7 @@ class ControlSettings:
         """
         plain, found = {"name": "http", "url": url}, []
         mode = self.features.flags.get(keys.ENCRYPTION_FLAG, "").lower()
-        if mode in (keys.PERMISSIVE, keys.STRICT):
+        if self.encrypts:
             if not self.tls.url:
                 return []
             secure = {"name": "https", "url": f"{self.tls.url}{path}", "CACerts": self.tls.ca_certs}

@@ -16,12 +16,14 @@ from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.deadjobs import DeadJobs
 from eventing.runtime.eventtransform import EventTransforms
+from eventing.runtime.integrationsink import IntegrationSinks
 from eventing.runtime.jobsink import JobSinks
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import (
     BROKER,
     CHANNEL,
     EVENT_TRANSFORM,
+    INTEGRATION_SINK,
     JOB_SINK,
     REQUEST_REPLY,
     Place,
@@ -58,6 +60,7 @@ class DataPlane:
         self._served = Served(manager)
         self._dead = DeadJobs(folder / "jobsinks", manager, client, self._sinks_of)
         self._transforms = EventTransforms(self._served.find, client, gateway=gateway)
+        self._integrations = IntegrationSinks(self._served.find, client, gateway=gateway)
         self.job_sinks = JobSinks(manager.client, self._served.find, self._dead)
         if logs.dispatches:
             manager.add_runnable("orphans", self._drop_orphans)
@@ -76,6 +79,7 @@ class DataPlane:
             REQUEST_REPLY: RequestReplies(self._served.find, self._logs.find, limits=limits),
             JOB_SINK: self.job_sinks,
             EVENT_TRANSFORM: self._transforms,
+            INTEGRATION_SINK: self._integrations,
         }
 
     def _sinks_of(self, namespace: str, name: str) -> tuple[str, Target | None]:
@@ -110,6 +114,7 @@ class DataPlane:
         """End what was begun for places without a log."""
         await self.job_sinks.close()
         await self._transforms.close()
+        await self._integrations.close()
         await self._dead.close()
 
     async def _drop_orphans(self) -> None:

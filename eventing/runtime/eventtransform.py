@@ -28,26 +28,23 @@ from typing import Any
 import orjson
 
 from activator.http.events import ResponseHead
-from activator.http.fields import Field, field_lines
+from activator.http.fields import Field
 from eventing.api.views import spec_of, status_of
 from eventing.codec import CodecError, Event, decode_reply, encode_structured
 from eventing.codec.binary import Header
-from eventing.engines.seam import Refused
+from eventing.runtime.answering import Answering, ask
 from eventing.runtime.answers import Respond, answer, reason_field
 from eventing.runtime.client import Answer, DeliveryClient
 from eventing.runtime.intake import is_forwarded
 from eventing.runtime.places import Place
-from eventing.runtime.request import post
 from eventing.runtime.target import Address, BadTarget, Bearer, Target, parse_target
 from eventing.transforms.jsonata import Expression, TransformError, content_type_of
-from hearth.kube.guards import caught
 from hearth.kube.meta import Object, namespace
 
 _AT_ONCE = 1000
 _THREADS = 4
 _TIMEOUT_SECONDS = 60.0
 _PER_THREAD = threading.local()
-_FAULT = answer(500, "internal error")
 
 
 class EventTransforms:
@@ -64,7 +61,9 @@ class EventTransforms:
         self._client = client
         self._gateway = gateway
         self._threads: ThreadPoolExecutor | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._answering = Answering(
+            "eventtransform", _AT_ONCE, "too many events are being transformed"
+        )
 
     def receive(
         self, place: Place, headers: Sequence[Header], events: Sequence[Event], respond: Respond
@@ -76,24 +75,14 @@ class EventTransforms:
             return
         if len(events) != 1:
             raise CodecError("one event is transformed at a time")
-        if len(self._tasks) >= _AT_ONCE:
-            raise Refused("too many events are being transformed", status=429)
         forwarded = [header for header in headers if is_forwarded(header[0])]
-        task = asyncio.create_task(self._answered(obj, forwarded, events[0], respond))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._answering.begin(self._answered(obj, forwarded, events[0]), respond)
 
-    async def _answered(
-        self, obj: Object, forwarded: list[Field], event: Event, respond: Respond
-    ) -> None:
+    async def _answered(self, obj: Object, forwarded: list[Field], event: Event) -> ResponseHead:
         try:
-            head = await self._exchange(obj, forwarded, event)
+            return await self._exchange(obj, forwarded, event)
         except (TransformError, BadTarget) as error:
-            head = answer(500, str(error), (reason_field(str(error)),))
-        except Exception:
-            caught("eventtransform")
-            head = _FAULT
-        respond(head)
+            return answer(500, str(error), (reason_field(str(error)),))
 
     async def _exchange(self, obj: Object, forwarded: list[Field], event: Event) -> ResponseHead:
         spec = spec_of(obj)
@@ -101,7 +90,8 @@ class EventTransforms:
         if not spec.get("sink"):
             return ResponseHead.of(200, (content_type,), body)
         target = _sink_of(obj, self._gateway)
-        got = await self._send(target, (content_type, *forwarded), body)
+        fields = (content_type, *forwarded)
+        got = await ask(self._client, target, fields, body, timeout_seconds=_TIMEOUT_SECONDS)
         if not got.status:
             return answer(502, f"{target.url} does not answer: {got.error}")
         reply = spec.get("reply") or {}
@@ -120,22 +110,9 @@ class EventTransforms:
         content_type, body = await loop.run_in_executor(self._threads, _evaluate, text, value)
         return (b"content-type", content_type), body
 
-    async def _send(self, target: Target, fields: Sequence[Field], body: bytes) -> Answer:
-        request = post(target, (field_lines(fields),), body)
-        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def resolve(got: Answer) -> None:
-            if not answered.done():
-                answered.set_result(got)
-
-        self._client.send(target, request, resolve, timeout_seconds=_TIMEOUT_SECONDS)
-        return await answered
-
     async def close(self) -> None:
         """Transform no more."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._answering.close()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 

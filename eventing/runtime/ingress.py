@@ -31,7 +31,7 @@ from eventing.codec import CodecError, Event, decode
 from eventing.codec.binary import Header
 from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import Appended, Refused
-from eventing.runtime.access.gate import Denied
+from eventing.runtime.access.keys import Denied
 from eventing.runtime.answers import Exchange, LooksUp, answer, refusal
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.intake import prepare, prepare_unstamped

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 
 from activator.http.events import ResponseHead
 from activator.http.fields import Field
@@ -27,13 +27,13 @@ from eventing.api.views import status_annotation
 from eventing.codec import CodecError, Event, encode_structured
 from eventing.codec.binary import Header
 from eventing.engines.seam import Refused
+from eventing.runtime.answering import Answering
 from eventing.runtime.answers import Respond, answer, reason_field, refusal
 from eventing.runtime.deadjobs import DeadJobs
 from eventing.runtime.jobs import Started, make_job, make_secret, outcome
 from eventing.runtime.places import JOB_SINK, Place
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import AlreadyExists, ApiError, NotFound, TooManyRequests, Unavailable
-from hearth.kube.guards import caught
 from hearth.kube.meta import Object
 from hearth.kube.resources import JOBS, SECRETS
 
@@ -43,7 +43,6 @@ _AT_ONCE = 256
 """Events whose Jobs are being made."""
 _PAUSES = (0.1, 0.4, 1.6)
 """Seconds before the API server is asked again, where it is not there."""
-_FAULT = answer(500, "internal error")
 
 
 class JobSinks:
@@ -55,7 +54,7 @@ class JobSinks:
         self._client = client
         self._find = find
         self._dead = dead
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._answering = Answering("jobsink", _AT_ONCE, "too many Jobs are being made")
 
     # -- events --------------------------------------------------------------------------------
 
@@ -69,14 +68,7 @@ class JobSinks:
             return
         if len(events) != 1:
             raise CodecError("a Job is started by one event at a time")
-        if len(self._tasks) >= _AT_ONCE:
-            raise Refused("too many Jobs are being made", status=429)
-        self._spawn(self._take(place, sink, events[0]), respond)
-
-    def _spawn(self, work: Coroutine[None, None, ResponseHead], respond: Respond) -> None:
-        task = asyncio.create_task(_answered(work, respond), name="jobsink")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._answering.begin(self._take(place, sink, events[0]), respond)
 
     async def _take(self, place: Place, sink: Object, event: Event) -> ResponseHead:
         texts = event.texts()
@@ -126,7 +118,7 @@ class JobSinks:
         if started is None or self._find(place) is None:
             respond(answer(404, f"there is no {place}"))
         else:
-            self._spawn(self._state(started), respond)
+            self._answering.begin(self._state(started), respond)
 
     async def _state(self, started: Started) -> ResponseHead:
         try:
@@ -144,19 +136,8 @@ class JobSinks:
 
     async def close(self) -> None:
         """Let what is being made come to its end, or to nothing."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._answering.close()
 
 
 def _location(started: Started) -> Field:
     return b"location", started.location.encode("ascii")
-
-
-async def _answered(work: Coroutine[None, None, ResponseHead], respond: Respond) -> None:
-    try:
-        head = await work
-    except Exception:
-        caught("jobsink")
-        head = _FAULT
-    respond(head)

@@ -11,6 +11,7 @@ any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names i
 ``POST /requestreplies/NAMESPACE/NAME``            a RequestReply
 ``POST /jobsinks/NAMESPACE/NAME``                  a JobSink
 ``POST /eventtransforms/NAMESPACE/NAME``           an EventTransform
+``POST /integrationsinks/NAMESPACE/NAME``          an IntegrationSink, at the broker and at its pod
 =================================================  ==========================
 """
 
@@ -23,7 +24,7 @@ from eventing.api.channelviews import SERVICE_SUFFIX, service_name
 
 BROKER, CHANNEL = "broker", "channel"
 REQUEST_REPLY, JOB_SINK = "requestreply", "jobsink"
-EVENT_TRANSFORM = "eventtransform"
+EVENT_TRANSFORM, INTEGRATION_SINK = "eventtransform", "integrationsink"
 
 _SUFFIX = SERVICE_SUFFIX.encode()
 _KINDS = {
@@ -31,6 +32,7 @@ _KINDS = {
     b"requestreplies": REQUEST_REPLY,
     b"jobsinks": JOB_SINK,
     b"eventtransforms": EVENT_TRANSFORM,
+    b"integrationsinks": INTEGRATION_SINK,
 }
 """What a path of three parts begins with."""
 

@@ -8,10 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from eventing.api import keys
-from eventing.api.sinkviews import EVENTTRANSFORM_SOURCE, JOBSINK_SOURCE, REQUESTREPLY_SOURCE
+from eventing.api.sinkviews import (
+    EVENTTRANSFORM_SOURCE,
+    INTEGRATIONSINK_SOURCE,
+    JOBSINK_SOURCE,
+    REQUESTREPLY_SOURCE,
+)
 from eventing.api.views import status_annotation
 from eventing.runtime.followers import patch_status
-from eventing.runtime.places import EVENT_TRANSFORM, JOB_SINK, REQUEST_REPLY, Place
+from eventing.runtime.places import (
+    EVENT_TRANSFORM,
+    INTEGRATION_SINK,
+    JOB_SINK,
+    REQUEST_REPLY,
+    Place,
+)
 from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, is_deleting
@@ -20,6 +31,7 @@ SOURCES: Mapping[str, Source] = {
     REQUEST_REPLY: REQUESTREPLY_SOURCE,
     JOB_SINK: JOBSINK_SOURCE,
     EVENT_TRANSFORM: EVENTTRANSFORM_SOURCE,
+    INTEGRATION_SINK: INTEGRATIONSINK_SOURCE,
 }
 """By the kind of their places."""
 

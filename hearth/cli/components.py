@@ -171,6 +171,19 @@ def _integrationsource(_settings: Settings) -> Main:
     return run
 
 
+def _integrationsink(settings: Settings) -> Main:
+    """The adapter of one IntegrationSink."""
+    from eventing.sinks.main import SinkConfig, run
+
+    config = SinkConfig(
+        settings.kubeconfig,
+        settings.host,
+        settings.sink_port,
+        drain_delay_seconds=settings.drain_delay_seconds,
+    )
+    return lambda ready: run(config, ready)
+
+
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "control": control,
     "activator": activator,
@@ -180,6 +193,7 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "pingsource": _pingsource,
     "apiserversource": _apiserversource,
     "integrationsource": _integrationsource,
+    "integrationsink": _integrationsink,
 }
 """What runs on one machine and in clusters, by name."""
 

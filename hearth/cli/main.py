@@ -42,6 +42,7 @@ class Component(enum.StrEnum):
     PINGSOURCE = "pingsource"
     APISERVERSOURCE = "apiserversource"
     INTEGRATIONSOURCE = "integrationsource"
+    INTEGRATIONSINK = "integrationsink"
 
 
 @app.command()

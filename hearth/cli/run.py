@@ -35,6 +35,7 @@ _KIND_GROUPS = {
     "pingsource": ("sources.knative.dev",),
     "apiserversource": (),
     "integrationsource": (),
+    "integrationsink": (),
 }
 _OTHER_GROUPS = ("eventing.knative.dev",)
 _WITH_A_FOLDER = ("broker", "broker-ingress", "broker-dispatcher")

@@ -55,6 +55,8 @@ class Settings:
     """Where the broker takes events encrypted, where that is asked for; 0 takes a free one."""
     broker_admin_port: int = 9092
     """Where questions about events are answered (``hearth event trace``)."""
+    sink_port: int = 8080
+    """Where the adapter of an IntegrationSink takes events."""
     external_port: int = 80
     """The gateway's port as URLs show it."""
     stats_token: str = ""

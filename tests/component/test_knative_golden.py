@@ -12,13 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from eventing import install as eventing_install
 from eventing import main as eventing
-from eventing.api.admission import admission_of
-from eventing.api.awaited import AWAITED
-from eventing.api.catalog import SERVED
 from hearth.cluster.apiserver.testing import running_apiserver
 from serving import main as serving
 from tests.recordings import EVENTING_EXCHANGES, REPLAY, SERVING_EXCHANGES
@@ -96,12 +90,7 @@ async def test_serving(tmp_path: Path) -> None:
     assert {key: value for key, value in found.items() if key not in EXPECTED} == {}
 
 
-async def test_eventing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kinds without a controller yet answer as well: their rules are there."""
-    known = SERVED + AWAITED
-    monkeypatch.setattr(eventing_install, "CRDS", tuple(each.crd for each in known))
-    monkeypatch.setattr(eventing, "ADMISSION", admission_of(known))
-
+async def test_eventing(tmp_path: Path) -> None:
     def run(kubeconfig: Path) -> ServiceRun:
         config = eventing.EventingConfig(kubeconfig=kubeconfig, broker_url="http://127.0.0.1:9")
         return partial(eventing.run, config)

@@ -30,6 +30,8 @@ def test_samples_work_with_one_apply(hearth: Hearth) -> None:
     for each in (
         *(f"trigger/{t}" for t in ("orders", "big-orders", "confirmed", "packed", "ticks")),
         "trigger/changes",
+        "trigger/all-events",
+        "integrationsink/all-events",
         "sequence/prepare",
         "pingsource/each-ten-seconds",
         "apiserversource/config-maps",
@@ -43,6 +45,9 @@ def test_samples_work_with_one_apply(hearth: Hearth) -> None:
     tick = wait_until(lambda: received(hearth, "ticks"), what="a tick")[0]
     assert tick["type"] == "dev.knative.sources.ping"
     assert tick["time"].endswith("0Z")
+    # The IntegrationSink's pod has all of them in its log.
+    lines = hearth.kubectl("logs", "deployment/all-events-deployment").stdout
+    assert lines.count("type: order.created") == 2 and r"{\"id\": 7}" in lines
 
 
 def test_what_happens_in_the_cluster_is_told(hearth: Hearth) -> None:

@@ -11,10 +11,7 @@ keys to check it by are being fetched        503 with Retry-After
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Iterable, Mapping, Sequence
-from time import monotonic
 from typing import NamedTuple
 
 from eventing.api.channelviews import INMEMORYCHANNEL_SOURCE
@@ -22,21 +19,17 @@ from eventing.api.policyviews import EVENTPOLICY_SOURCE, applying, audience_of
 from eventing.api.views import BROKER_SOURCE
 from eventing.codec import Event
 from eventing.codec.binary import Header
-from eventing.codec.http import value_of
 from eventing.engines.seam import Refused
 from eventing.runtime import served
+from eventing.runtime.access.keys import Denied, TokenKeys
 from eventing.runtime.access.rules import Rule, is_allowed, rules_of
-from eventing.runtime.access.tokens import BadToken, Issuer, UnknownKey, Verifier
 from eventing.runtime.places import BROKER, CHANNEL, Place
 from eventing.runtime.settings import Flags
 from hearth.kube.cache import WatchCache
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controllerspec import Source
-from hearth.kube.errors import ApiError
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Object
-
-log = logging.getLogger(__name__)
 
 SOURCES: Mapping[str, Source] = {
     BROKER: BROKER_SOURCE,
@@ -44,16 +37,6 @@ SOURCES: Mapping[str, Source] = {
     **served.SOURCES,
 }
 """The objects behind places."""
-_AGAIN_SECONDS = 10.0
-"""After which keys are fetched anew, at the earliest, because a token names one we do not know."""
-
-
-class Denied(Exception):
-    """The producer may not; ``status`` is 401 or 403."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Subject(NamedTuple):
@@ -79,13 +62,10 @@ class Gate:
         self.is_shut = False
         """Whether producers must say who they are."""
         self._manager = manager
-        self._clock = clock
+        self._keys = TokenKeys(manager.client, clock=clock)
         self._default = ""
-        self._verifier: Verifier | None = None
         self._policies: WatchCache | None = None
         self._rules: dict[Place, Sequence[Rule]] = {}
-        self._fetching: asyncio.Task[None] | None = None
-        self._fetched_at = float("-inf")
 
     def configure(self, flags: Flags) -> None:
         """Go by settings from now on."""
@@ -93,7 +73,7 @@ class Gate:
         self.is_shut = flags.authenticates
         if self.is_shut and self._policies is None:
             self._follow()
-            self._fetch()
+            self._keys.fetch()
 
     def _follow(self) -> None:
         self._policies = self._manager.cache(EVENTPOLICY_SOURCE)
@@ -114,21 +94,10 @@ class Gate:
 
     def subject(self, place: Place, headers: Sequence[Header]) -> Subject:
         """Return who sends; raise Denied where nobody can be believed to."""
-        scheme, _, token = value_of(headers, b"authorization").decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Denied(401, "a token is needed to send events here: Authorization: Bearer TOKEN")
-        if self._verifier is None or self._policies is None or not self._policies.is_synced:
-            self._fetch()
-            raise Refused("what tokens are checked by has not been fetched yet")
         audience = audience_of(SOURCES[place.kind].resource, place[1:])
-        try:
-            name = self._verifier.subject(token.strip(), audience, now=self._clock())
-        except UnknownKey as error:
-            if self._fetch():
-                raise Refused("keys that tokens are checked by are being fetched") from error
-            raise Denied(401, str(error)) from error
-        except BadToken as error:
-            raise Denied(401, str(error)) from error
+        name = self._keys.subject(headers, audience)
+        if self._policies is None or not self._policies.is_synced:
+            raise Refused("what tokens are checked by has not been fetched yet")
         return Subject(name, self._rules_for(place), place.namespace, self._default)
 
     def _rules_for(self, place: Place) -> Sequence[Rule]:
@@ -143,28 +112,3 @@ class Gate:
         if obj is None or self._policies is None:
             return ()
         return applying(self._policies.list(place.namespace), source.resource, obj)
-
-    # -- keys ----------------------------------------------------------------------------------
-
-    def _fetch(self) -> bool:
-        """Fetch the keys, unless that is under way or was done a moment ago: whether it is."""
-        if self._fetching is not None:
-            return True
-        now = monotonic()
-        if now - self._fetched_at < _AGAIN_SECONDS:
-            return False
-        self._fetched_at = now
-        self._fetching = asyncio.create_task(self._fetch_keys(), name="token-keys")
-        return True
-
-    async def _fetch_keys(self) -> None:
-        client = self._manager.client
-        try:
-            discovery = await client.request("GET", "/.well-known/openid-configuration")
-            keys = await client.request("GET", "/openid/v1/jwks")
-            self._verifier = Verifier(Issuer.of(discovery, keys))
-        except (ApiError, KeyError, ValueError) as error:
-            self._fetched_at = float("-inf")
-            log.warning("keys of tokens cannot be fetched", extra={"error": str(error)})
-        finally:
-            self._fetching = None

@@ -5,7 +5,10 @@ What is slow to start (the API server, processes) is tested on uvloop alone.
 
 import asyncio
 
+import pytest
 import uvloop
+
+from tests.component.eventing.aws.awsserver import aws_server
 
 _UVLOOP_ALONE = {
     "test_access.py",
@@ -17,6 +20,7 @@ _UVLOOP_ALONE = {
     "test_encryption.py",
     "test_eventtransform.py",
     "test_flows.py",
+    "test_integrationsink.py",
     "test_jobsink.py",
     "test_kill.py",
     "test_requestreply.py",
@@ -32,3 +36,14 @@ def pytest_asyncio_loop_factories(config, item):
     if item.path.name in _UVLOOP_ALONE:
         return {"uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """The address of a server that answers as AWS does, and credentials for it."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    with aws_server() as url:
+        yield url

@@ -42,6 +42,7 @@ from hearth.knative.resources import (
     EVENTTRANSFORMS,
     EVENTTYPES,
     INMEMORYCHANNELS,
+    INTEGRATIONSINKS,
     INTEGRATIONSOURCES,
     JOBSINKS,
     KINGRESSES,
@@ -116,6 +117,7 @@ NOT_ASKED = {
     ("update", "flows.knative.dev", "parallels/finalizers"),
     ("update", "sources.knative.dev", "apiserversources/finalizers"),
     ("update", "sources.knative.dev", "integrationsources/finalizers"),
+    ("update", "sinks.knative.dev", "integrationsinks/finalizers"),
     ("update", "sources.knative.dev", "containersources/finalizers"),
     ("update", "sources.knative.dev", "pingsources/finalizers"),
     # Where two replicas reach for a Lease at the same moment, the second looks again.
@@ -498,6 +500,19 @@ async def _integrate(hearth: Hearth) -> None:
     await hearth.until(is_changed)
 
 
+async def _take_in(hearth: Hearth) -> None:
+    """A log, which is changed once."""
+    await hearth.make(INTEGRATIONSINKS, "i", {"log": {"level": "INFO"}})
+    await hearth.until(lambda: hearth.there(SERVICES, "i-deployment"))
+    await hearth.change(INTEGRATIONSINKS, "i", spec={"log": {"level": "WARN"}})
+
+    async def is_changed() -> bool:
+        found = await hearth.client.get(DEPLOYMENTS, "i-deployment", "default")
+        return "WARN" in str(found["spec"]["template"])
+
+    await hearth.until(is_changed)
+
+
 async def _encrypt(hearth: Hearth) -> None:
     """Addresses get https, and lose it again."""
     for mode, wanted in (("permissive", ["https", "http"]), ("disabled", [])):
@@ -657,6 +672,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _ask(hearth)
             await _start_jobs(hearth)
             await _integrate(hearth)
+            await _take_in(hearth)
             await _encrypt(hearth)
             await _authenticate(hearth)
             await _bind(hearth)

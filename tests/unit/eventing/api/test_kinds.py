@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from eventing.api.admission import admission_of
-from eventing.api.awaited import AWAITED
 from eventing.api.catalog import SERVED
 from eventing.api.settings import BrokerDefaults, ChannelDefaults, Features, PingDefaults, Settings
 from hearth.knative.admission import decisions
 from hearth.kube.admission import CREATE, UPDATE, AdmissionRequest
 from hearth.kube.crdgen import crd_object
 
-DEFINITIONS = {each.kind.resource.kind: each for each in (*SERVED, *AWAITED)}
+DEFINITIONS = {each.kind.resource.kind: each for each in SERVED}
 KINDS = admission_of(DEFINITIONS.values()).by_kind()
 SETTINGS = Settings()
 ALL_FLAGS = Settings(

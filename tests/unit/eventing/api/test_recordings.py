@@ -5,7 +5,6 @@ import copy
 import pytest
 
 from eventing.api.admission import admission_of
-from eventing.api.awaited import AWAITED
 from eventing.api.catalog import SERVED
 from eventing.api.settings import BrokerDefaults, Features, Settings
 from hearth.cluster.crd.shaping import prune
@@ -15,7 +14,7 @@ from hearth.kube.crdgen import crd_object
 from hearth.kube.patch import merge_patch
 from tests.recordings import EVENTING_EXCHANGES, exchanges
 
-DEFINITIONS = SERVED + AWAITED
+DEFINITIONS = SERVED
 KINDS = admission_of(DEFINITIONS).by_kind()
 SETTINGS = Settings(BrokerDefaults.from_data({}), Features.from_data({}))
 BY_PLURAL = {each.crd.plural: each for each in DEFINITIONS}
