@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, cast
 
 import kopf
 
 from eventing.api.apiserveradapter import AdapterConfig, Watched
 from eventing.filters import Filter, compile_filters
-from eventing.sources.apiserver.changes import Changes
+from eventing.sources.apiserver.changes import Change, Changes
 from eventing.sources.apiserver.events import event_of
 from eventing.sources.apiserver.watches import Watches
 from eventing.sources.delivery import Delivery
@@ -47,14 +47,25 @@ class Reporter:
         self._filter: Filter = compile_filters(config.filters)
         self._watches = watches
         self._changes = Changes()
+        self._tasks: set[asyncio.Task[None]] = set()
+        watches.on_list(watched, self._listed)
+
+    def _listed(self, uids: Set[str], where: str | None) -> None:
+        """What a list does not have any more went while the watch was interrupted."""
+        for obj in self._changes.gone(uids, where):
+            task = asyncio.create_task(self._report(Change.DELETE, obj), name="gone")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def take(self, told: str | None, obj: Object) -> None:
         """Take one word of the watch; an event that nobody takes is logged and lost."""
         wanted = self._watched.selects(obj) and self._config.is_owned(obj)
         since = self._watches.since
         change = self._changes.take(told, obj, selected=wanted, since=since)
-        if change is None:
-            return
+        if change is not None:
+            await self._report(change, obj)
+
+    async def _report(self, change: Change, obj: Object) -> None:
         config, delivery = self._config, self._delivery
         event = event_of(
             change,

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
+
+from aiohttp import ClientSession, TCPConnector, web
 
 from eventing.api.apiserveradapter import AdapterConfig, Watched
 from eventing.kinds import apiserversource, permissions
 from hearth.knative.resources import APISERVERSOURCES, EVENTTYPES
+from hearth.kube.kubeconfig import access_of
 from hearth.kube.meta import owner_reference
 from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, SERVICES
 from tests.component.eventing.cluster import cluster, condition, free_port, next_of, sink
@@ -110,6 +114,100 @@ async def test_all_namespaces_an_owner_and_filters(tmp_path):
                 "owned",
                 "later",
             )
+        assert got.empty()
+
+
+class Cut:
+    """Stands before an API server, and cuts watches off for a while: their places are forgotten."""
+
+    def __init__(self, access, session):
+        self.is_cut = False
+        self._server = access.server
+        self._session = session
+        self._open = set()
+
+    def cut(self):
+        self.is_cut = True
+        for each in list(self._open):
+            each.cancel()
+
+    async def answer(self, request):
+        if "watch" in request.query:
+            return await self._watch(request)
+        method, path = request.method, request.path_qs
+        async with self._session.request(method, f"{self._server}{path}") as answer:
+            body = await answer.read()
+            return web.Response(body=body, status=answer.status, content_type=answer.content_type)
+
+    async def _watch(self, request):
+        told = web.StreamResponse(headers={"content-type": "application/json"})
+        await told.prepare(request)
+        if self.is_cut:
+            # What the server says of a version that it does not know any more.
+            status = {"kind": "Status", "apiVersion": "v1", "code": 410, "reason": "Expired"}
+            await told.write(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
+            return told
+        task = asyncio.current_task()
+        self._open.add(task)
+        try:
+            async with self._session.get(f"{self._server}{request.path_qs}") as answer:
+                async for line in answer.content:
+                    await told.write(line)
+        except asyncio.CancelledError:
+            if not self.is_cut:
+                raise
+        finally:
+            self._open.discard(task)
+        return told
+
+
+@contextlib.asynccontextmanager
+async def cut_off(found):
+    """A kubeconfig of that, for the adapter alone."""
+    access, port = access_of(found.kubeconfig), free_port()
+    async with ClientSession(
+        connector=TCPConnector(ssl=access.ssl_context(), limit=0),
+        headers={"Authorization": f"Bearer {access.token}"},
+    ) as session:
+        cut = Cut(access, session)
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", cut.answer)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        kubeconfig = found.folder / "cut.kubeconfig"
+        cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}
+        context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+        user = {"name": "u", "user": {"token": "none"}}
+        config = {"clusters": [cluster], "users": [user], "contexts": [context]}
+        kubeconfig.write_text(json.dumps({**config, "current-context": "c"}))
+        try:
+            yield cut, kubeconfig
+        finally:
+            cut.cut()
+            await runner.cleanup()
+
+
+async def test_what_is_deleted_while_the_watch_is_cut_is_told(tmp_path):
+    async with cluster(tmp_path, with_broker=False) as found, sink() as (to, got):
+        client = found.client
+        await client.create(CONFIGMAPS, config_map("kept"))
+        await client.create(CONFIGMAPS, config_map("gone"))
+        config = AdapterConfig(
+            "https://api", [Watched("", "v1", "configmaps", "watch=yes")], ["default"], whole=True
+        )
+        async with (
+            cut_off(found) as (cut, kubeconfig),
+            adapter(found, to, config, KUBECONFIG=str(kubeconfig)),
+        ):
+            cut.cut()
+            await client.delete(CONFIGMAPS, "gone", "default")
+            told = [await next_of(got, 30)]
+            cut.is_cut = False
+            await client.delete(CONFIGMAPS, "kept", "default")
+            told.append(await next_of(got, 30))
+        kinds = {(each["ce-name"], each["ce-type"].rpartition(".")[2]) for each in told}
+        assert kinds == {("gone", "delete"), ("kept", "delete")}
         assert got.empty()
 
 

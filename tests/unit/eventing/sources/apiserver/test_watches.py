@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from eventing.api.apiserveradapter import AdapterConfig, Watched
@@ -50,3 +51,20 @@ def test_of_all_namespaces_there_is_one_watch() -> None:
 def test_a_list_is_no_watch() -> None:
     config = AdapterConfig("", [MAPS], ["one"])
     assert not complete(config, "/api/v1/namespaces/one/configmaps", limit="500")
+
+
+def test_lists_of_what_is_watched_are_told() -> None:
+    watches, told = Watches(AdapterConfig("", [MAPS], ["one"])), list[tuple[set[str], str | None]]()
+    watches.on_list(MAPS, lambda uids, where: told.append((set(uids), where)))
+    items = [{"metadata": {"uid": "1"}}]
+    first = orjson.dumps({"metadata": {"continue": "x"}, "items": items})
+    last = orjson.dumps({"metadata": {}, "items": [{"metadata": {"uid": "2"}}]})
+    path = "/api/v1/namespaces/one/configmaps"
+    watches.listed(path, WATCH, first)
+    watches.listed("/api/v1/namespaces/one/pods", {}, last)
+    watches.listed("/version", {}, b"{}")
+    watches.listed(path, {"limit": "1"}, first)
+    assert told == []
+    watches.listed(path, {"limit": "1", "continue": "x"}, last)
+    watches.listed("/api/v1/configmaps", {}, last)
+    assert told == [({"1", "2"}, "one"), ({"2"}, None)]
