@@ -132,6 +132,9 @@ class Consumer(Protocol):
     def settle(self, event: StoredEvent) -> None:
         """Say that a fetched or claimed event is not needed again. Takes effect soon."""
 
+    def needs(self, event: StoredEvent) -> bool:
+        """Whether an event is still to be settled: given or not yet, but not set aside."""
+
     def note(self, event: StoredEvent, text: str) -> None:
         """Keep a short text with an unsettled event, in the place of an earlier one; or none.
 
@@ -206,6 +209,18 @@ class EventLog(Protocol):
 
         On return a new one is durable: no event acknowledged later can pass it by.
         """
+
+    async def seek(self, consumer_id: str, begin: Begin) -> None:
+        """Have a consumer that is closed begin there when it is opened next.
+
+        Nothing before is given to it any more, all from there on is, whatever it had settled. What
+        is set aside before that stays so. On return that is durable; a crash meanwhile leaves the
+        consumer where it was, or there.
+        """
+
+    @property
+    def has_released(self) -> bool:
+        """Whether events have gone from it that nobody needed."""
 
     async def forget(self, consumer_id: str) -> None:
         """Remove a consumer and its state."""

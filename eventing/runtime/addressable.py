@@ -139,20 +139,39 @@ class Addressable:
             if subscription is None:
                 looks_back = spec.options.duplicate_window_seconds > 0
                 is_known = looks_back and spec.uid in await self._log.consumers()
-                consumer = await self._log.consume(spec.uid, spec.start)
-                subscription = self._subscriptions[spec.uid] = Subscription(
-                    spec,
-                    consumer,
-                    services=self._services,
-                    counters=self._metrics.deliveries(self.place, spec.kind, spec.name),
-                    replies=self._replies,
-                    observer=self._observer,
-                    remember=partial(self._remember, spec.filter) if is_known else None,
-                )
-                subscription.start()
+                await self._open(spec, looks_back=is_known)
             else:
                 subscription.update(spec)
             self._index = None
+
+    async def _open(self, spec: SubscriptionSpec, *, looks_back: bool) -> None:
+        consumer = await self._log.consume(spec.uid, spec.start)
+        subscription = self._subscriptions[spec.uid] = Subscription(
+            spec,
+            consumer,
+            services=self._services,
+            counters=self._metrics.deliveries(self.place, spec.kind, spec.name),
+            replies=self._replies,
+            observer=self._observer,
+            remember=partial(self._remember, spec.filter) if looks_back else None,
+        )
+        subscription.start()
+
+    async def seek(self, uid: str, begin: Begin) -> None:
+        """Have a subscription begin anew somewhere in the log; on disk on return.
+
+        What is under way to its subscriber is not waited for. Raises KeyError where it has gone.
+        """
+        async with self._changing:
+            subscription = self._subscriptions[uid]
+            spec = subscription.spec
+            subscription.close()
+            try:
+                await self._log.seek(uid, begin)
+            finally:
+                if not self._closed:
+                    await self._open(spec, looks_back=spec.options.duplicate_window_seconds > 0)
+                    self._index = None
 
     async def _remember(self, wanted: Filter, duplicates: Duplicates, since: float) -> None:
         """Have a subscription know the events since a moment that it was given earlier."""

@@ -158,6 +158,10 @@ class Subscription:
         """Give held events up; return how many were held."""
         return self._holding.discard(positions)
 
+    def needs(self, event: StoredEvent) -> bool:
+        """Whether it is not done with an event of the log, which is not held either."""
+        return self._consumer.needs(event)
+
     # -- state -------------------------------------------------------------------------------
 
     def update(self, spec: SubscriptionSpec) -> None:

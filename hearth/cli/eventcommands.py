@@ -167,6 +167,43 @@ def event_replay(
     raise typer.Exit(replay(asked, wanted, output))
 
 
+@event_app.command("seek")
+def event_seek(
+    trigger: Annotated[str, typer.Option(help="Move this Trigger: NAME or NAMESPACE/NAME.")],
+    begin: Annotated[
+        str | None,
+        typer.Option("--from", help="10m, a time, an offset, the ID of an event, or earliest."),
+    ] = None,
+    at: Annotated[str | None, typer.Option("--at", help="A time: 2026-11-20T17:00:00Z.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="The id of an event.")] = None,
+    offset: Annotated[
+        str | None, typer.Option("--offset", help="As `hearth event list` has it.")
+    ] = None,
+    earliest: Annotated[bool, typer.Option("--earliest", help="The oldest event kept.")] = False,
+    latest: Annotated[bool, typer.Option("--latest", help="Only what comes from now on.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count what would be repeated and skipped.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    namespace: Namespace = "default",
+    output: TextOrJson = "text",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Move a Trigger's own position in its Broker's log: back repeats events, on skips some.
+
+    Asks before it repeats or skips any. Exit code 0 when it was moved, 1 when you said no.
+    """
+    from hearth.cli.eventadmin import BrokerProcess
+    from hearth.cli.eventseek import Seek, beginning, seek
+
+    where = beginning(begin, at=at, id=id, offset=offset, earliest=earliest, latest=latest)
+    asked = BrokerProcess.of(kubeconfig, folder_of(data_dir, name))
+    wanted = Seek(str(named(trigger, namespace)), where, dry_run=dry_run, yes=yes)
+    raise typer.Exit(seek(asked, wanted, output))
+
+
 def named(name: str | None, namespace: str) -> str | None:
     """Return NAMESPACE/NAME."""
     return name if name is None or "/" in name else f"{namespace}/{name}"

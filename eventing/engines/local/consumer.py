@@ -130,6 +130,13 @@ class LocalConsumer:
         self.cursor.done(position)
         self._source.touch()
 
+    def needs(self, event: StoredEvent) -> bool:
+        """Whether an event is still to be settled."""
+        sequence = cast(int, event.position)
+        if self.cursor.is_open(sequence):
+            return True
+        return not self.attached and sequence >= self.cursor.next
+
     # -- notes and what is set aside ---------------------------------------------------------
 
     def note(self, event: StoredEvent, text: str) -> None:

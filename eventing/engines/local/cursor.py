@@ -35,6 +35,14 @@ class CursorState:
         """The oldest event still needed."""
         return min(self.first, min(self.notes, default=self.first))
 
+    def moved(self, to: int) -> CursorState:
+        """Return the state in which all from there on is given, and nothing else.
+
+        What is set aside below stays so.
+        """
+        aside = self.notes.keys() - set(self.open)
+        return CursorState(to, (), {at: self.notes[at] for at in aside if at < to})
+
 
 class Cursor:
     """A cursor in memory."""
@@ -69,6 +77,10 @@ class Cursor:
             self.changed = True
         if self._notes:
             self._forget_note(sequence)
+
+    def is_open(self, sequence: int) -> bool:
+        """Whether an event was given and is not settled."""
+        return sequence in self._open
 
     # -- notes -------------------------------------------------------------------------------
 

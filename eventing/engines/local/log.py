@@ -99,6 +99,8 @@ class LocalLog:
         checkpoint. They are not the same where events are set aside."""
         self._look_what_is_needed()
         self._touched = True
+        self._doubtful: set[str] = set()
+        """Consumers of which the file may get to know what is not so."""
         self._closed = False
 
     @property
@@ -265,6 +267,26 @@ class LocalLog:
                 if self._segments[0] is segments[0]:
                     raise  # else one was released meanwhile
 
+    async def seek(self, consumer_id: str, begin: Begin) -> None:
+        """Move a consumer that is closed; on disk on return."""
+        to = await self._sequence_of(begin)
+        earlier = self._consumers.pop(consumer_id, None)
+        before = earlier.cursor.state() if earlier else self._saved[consumer_id]
+        state = self._saved[consumer_id] = before.moved(max(to, self.start))
+        try:
+            change = {consumer_id: state}
+            await self._threads.write(lambda: self._files.cursors.save(change, durable=True))
+        except OSError:
+            self._saved[consumer_id] = before
+            self._doubtful.add(consumer_id)  # the next write would bring what this one could not
+            self._touched = True
+            raise
+
+    @property
+    def has_released(self) -> bool:
+        """Whether events have gone from it."""
+        return self.start > 0
+
     async def forget(self, consumer_id: str) -> None:
         """Remove a consumer, on disk too."""
         self._consumers.pop(consumer_id, None)
@@ -296,10 +318,11 @@ class LocalLog:
         for consumer_id, consumer in self._consumers.items():
             cursor = consumer.cursor
             stale = self._end - self._saved[consumer_id].next > self._limits.stale_events
-            if cursor.changed or everything or stale:
+            if cursor.changed or everything or stale or consumer_id in self._doubtful:
                 consumer.catch_up()
                 changes[consumer_id] = self._saved[consumer_id] = cursor.state()
                 cursor.changed = False
+                self._doubtful.discard(consumer_id)
         self._look_what_is_needed()
         self._release(self._low)
         if changes:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from eventing.engines.event import StoredEvent
-from eventing.engines.seam import Begin, EventLog, Start, StartAt, StartTime
+from eventing.engines.seam import Begin, EventLog, Start, StartTime
 from eventing.runtime.addressable import Addressable
-from eventing.runtime.admin.begin import AtPosition, OfEvent, parse_begin
+from eventing.runtime.admin.following import Since, is_seen, next_of
 from eventing.runtime.admin.graph import graph_of, own_places
+from eventing.runtime.admin.seeking import NotThere, begin_of, move_of
 from eventing.runtime.admin.shapes import (
     Json,
     event_json,
     failure_json,
     held_json,
     journey_json,
+    move_json,
     replay_json,
 )
 from eventing.runtime.journeys.failures import Failure, failures
@@ -33,6 +35,8 @@ from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
 from hearth.kube.clock import Clock, wall_clock
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 _PORTION_BYTES = 512 * 1024
@@ -43,19 +47,6 @@ _MOST_GENERATIONS = 16
 _POLL_SECONDS = 0.1
 _MOST_NAMED = 20
 """Names in an answer that says what there is."""
-
-
-class NotThere(Exception):
-    """What was asked about does not exist; the text says what does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Since:
-    """Where somebody who follows a log has come to."""
-
-    arrival_ns: int
-    seen: frozenset[str] = frozenset()
-    """Positions of events that arrived in that very nanosecond and are known already."""
 
 
 class Questions:
@@ -83,7 +74,7 @@ class Questions:
         told = await self._told(place, log, found)
         if not found:
             return {"events": told, "next": {"since": str(began_ns), "seen": []}}
-        return {"events": told, "next": _next(log, found)}
+        return {"events": told, "next": next_of(log, found)}
 
     async def since(self, place: Place, since: Since, limit: int, wait_seconds: float) -> Json:
         """Return events that came since; where there are none, wait so long for one."""
@@ -94,14 +85,14 @@ class Questions:
         while True:
             found: list[StoredEvent] = []
             while len(found) < limit and (events := await reading.fetch(_PORTION_BYTES)):
-                found += [each for each in events if not _is_seen(log, each, since)]
+                found += [each for each in events if not is_seen(log, each, since)]
             if found or loop.time() >= deadline:
                 break
             await asyncio.sleep(_POLL_SECONDS)
         found = found[:limit]
         told = [event_json(each, log.position_text(each.position)) for each in found]
         unmoved = {"since": str(since.arrival_ns), "seen": sorted(since.seen)}
-        return {"events": told, "next": _next(log, found, since) if found else unmoved}
+        return {"events": told, "next": next_of(log, found, since) if found else unmoved}
 
     async def _newest(self, log: EventLog, limit: int) -> list[StoredEvent]:
         begins: list[Begin] = [StartTime(self._now_ns() - int(w * 1e9)) for w in _WINDOWS]
@@ -128,22 +119,6 @@ class Questions:
 
     def _now_ns(self) -> int:
         return int(self._clock() * 1e9)
-
-    async def begin(self, log: EventLog, text: str) -> Begin:
-        """Return where a text says to begin; raise ValueError or NotThere."""
-        asked = parse_begin(text, now=self._clock())
-        match asked:
-            case AtPosition(text=position):
-                return StartAt(log.position_of(position))
-            case OfEvent(id=event_id):
-                reading = await log.look(Start.EARLIEST)
-                while events := await reading.fetch(_PORTION_BYTES):
-                    for event in events:
-                        if event.attributes.get("id") == event_id:
-                            return StartAt(event.position)
-                raise NotThere(f"no event with the id {event_id!r} is kept in this log any more")
-            case _:
-                return asked
 
     # -- journeys ----------------------------------------------------------------------------------
 
@@ -211,7 +186,7 @@ class Questions:
     async def replay(self, label: str, begin: str, *, most: int, dry_run: bool) -> Json:
         """Deliver events once more to a subscription, or only count them."""
         place, addressable, subscription = self._subscription(label)
-        spec, start = subscription.spec, await self.begin(addressable.log, begin)
+        spec, start = subscription.spec, await begin_of(addressable.log, begin, clock=self._clock)
         if dry_run:
             return replay_json(place, spec, await count(addressable.log, start, spec, most))
         journeys = self._logs.journeys(place)
@@ -220,6 +195,16 @@ class Questions:
         replay = addressable.replay(spec.uid, start, most=most, observing=observing)
         counted = await replay.counting()
         return replay_json(place, spec, counted, replay)
+
+    async def seek(self, label: str, begin: str, *, dry_run: bool) -> Json:
+        """Move a subscription's own position, or only count what that would do."""
+        place, addressable, subscription = self._subscription(label)
+        move = await move_of(addressable.log, subscription, begin, clock=self._clock)
+        told = move_json(place, subscription.spec, move, addressable.log)
+        if not dry_run:
+            await addressable.seek(subscription.spec.uid, move.begin)
+            log.info("a subscription was moved in its log", extra=told)
+        return told
 
     def replays(self, replay_id: str | None) -> Json:
         """Return replays under way and the last ones that have ended, or the one named."""
@@ -281,21 +266,6 @@ class Questions:
     def _lost(self, place: Place) -> int:
         journeys = self._logs.journeys(place)
         return journeys.recorder.lost if journeys is not None else 0
-
-
-def _is_seen(log: EventLog, event: StoredEvent, since: Since) -> bool:
-    if event.arrival_ns != since.arrival_ns:
-        return False
-    return log.position_text(event.position) in since.seen
-
-
-def _next(log: EventLog, events: list[StoredEvent], before: Since | None = None) -> Json:
-    """Where to go on: the last arrival, and what is known of that moment."""
-    last_ns = events[-1].arrival_ns
-    seen = {log.position_text(each.position) for each in events if each.arrival_ns == last_ns}
-    if before is not None and before.arrival_ns == last_ns:
-        seen |= before.seen
-    return {"since": str(last_ns), "seen": sorted(seen)}
 
 
 # -- questions that journeys are asked in a thread of their own -----------------------------------

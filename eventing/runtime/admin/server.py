@@ -10,6 +10,8 @@ request                     answer (JSON)
 ``GET /graph?since=10m``    what flowed where
 ``POST /replay``            delivers events once more to a ``trigger`` or ``subscription``, ``from``
                             somewhere on, ``most`` of them; ``dryRun`` counts only
+``POST /seek``              moves the position of a ``trigger`` or ``subscription`` itself, ``from``
+                            somewhere on (or ``latest``); ``dryRun`` counts only
 ``GET /replays``            how far replays are, or the one with this ``id``
 ``POST /redrive``           delivers held events anew (all, of a ``trigger``, with an ``id``), or
                             with ``discard`` gives them up
@@ -33,7 +35,9 @@ from activator.http.events import Handler, Peer, Refusal, ResponseHead, ServerSt
 from activator.http.timers import Timers
 from eventing.engines.seam import Refused
 from eventing.runtime.admin.begin import seconds_of
-from eventing.runtime.admin.questions import NotThere, Questions, Since
+from eventing.runtime.admin.following import Since
+from eventing.runtime.admin.questions import Questions
+from eventing.runtime.admin.seeking import NotThere
 from eventing.runtime.admin.shapes import Json
 from eventing.runtime.config import KIB, IngressLimits
 from eventing.runtime.places import BROKER, CHANNEL, Place
@@ -69,6 +73,7 @@ class Admin:
             (b"GET", "/replays"): self._replays,
             (b"POST", "/replay"): self._replay,
             (b"POST", "/redrive"): self._redrive,
+            (b"POST", "/seek"): self._seek,
         }
 
     async def start(self, host: str, port: int) -> int:
@@ -166,6 +171,13 @@ class Admin:
         most = _number(query, "most", _ALL, most=_ALL)
         dry_run = _flag(query, "dryRun")
         return await self._questions.replay(label, query["from"], most=most, dry_run=dry_run)
+
+    async def _seek(self, query: Query) -> Json:
+        label = _label(query)
+        if label is None or not query.get("from"):
+            raise ValueError("move what, and where to? give a trigger, and from")
+        dry_run = _flag(query, "dryRun")
+        return await self._questions.seek(label, query["from"], dry_run=dry_run)
 
     async def _redrive(self, query: Query) -> Json:
         gives_up = _flag(query, "discard")

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from eventing.engines.event import StoredEvent
+from eventing.engines.seam import EventLog
 from eventing.filters import explain
+from eventing.runtime.admin.seeking import Move
 from eventing.runtime.intake import ARRIVAL_ATTRIBUTE, TTL_ATTRIBUTE
 from eventing.runtime.journeys.failures import Failure
 from eventing.runtime.journeys.journey import Answer, Journey, Leg, Try
@@ -104,6 +106,25 @@ def replay_json(
         "deadLettered": replay.dead_lettered,
         "dropped": replay.dropped,
         "error": replay.error,
+    }
+
+
+def move_json(place: Place, spec: SubscriptionSpec, move: Move, log: EventLog) -> Json:
+    """Return what a move of a subscription does."""
+    first = move.first
+    return {
+        "place": str(place),
+        "subscription": spec.label,
+        "begin": move.text,
+        "first": None
+        if first is None
+        else {
+            "position": log.position_text(first.position),
+            "arrival": rfc3339_micro(first.arrival_ns / 1e9),
+        },
+        "again": move.again,
+        "ahead": move.ahead,
+        "skipped": move.skipped,
     }
 
 

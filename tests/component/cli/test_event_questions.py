@@ -144,6 +144,63 @@ async def test_a_replay_is_counted_run_and_waited_for(
     assert json.loads(as_json.output)["delivered"] == 2
 
 
+MOVE = {
+    "subscription": "trigger a/t",
+    "begin": "offset:7",
+    "first": {"position": "7", "arrival": "2026-11-20T17:00:00.000000Z"},
+    "again": 1,
+    "ahead": 2,
+    "skipped": 0,
+}
+
+
+@pytest.mark.parametrize("where", [here, there])
+async def test_a_trigger_is_moved_when_it_is_known_what_that_does(
+    where: Any, tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    process.answer = MOVE
+    asked = ("seek", "--trigger", "a/t", "--id", "x")
+    dry = {"trigger": "a/t", "from": "id:x", "dryRun": "true"}
+    result = await where(tmp_path, server, *asked, "--dry-run")
+    assert result.exit_code == 0, result
+    assert result.output == (
+        "trigger a/t would begin at offset 7, 2026-11-20T17:00:00.000000Z: 1 event delivered once "
+        "more, 0 events never delivered, 2 events to come as before\n"
+    )
+    result = await where(tmp_path, server, *asked)
+    assert "nobody is there to be asked" in str(result.exception)
+    assert process.asked == [("/seek", dry), ("/seek", dry)]
+    result = await where(tmp_path, server, *asked, "--yes")
+    assert result.output.endswith("trigger a/t was moved\n")
+    moved = {"trigger": "a/t", "from": "offset:7", "dryRun": "false"}
+    assert process.asked[2:] == [("/seek", dry), ("/seek", moved)]
+    process.answer = MOVE | {"again": 0, "first": None}
+    result = await where(tmp_path, server, "seek", "--trigger", "a/t", "--latest", "-o", "json")
+    assert json.loads(result.output)["again"] == 0, "where nothing is repeated nobody is asked"
+
+
+@pytest.mark.parametrize(("agrees", "code", "posts"), [(True, 0, 2), (False, 1, 1)])
+async def test_who_says_no_moves_nothing(
+    tmp_path: Path,
+    process: Process,
+    server: TestServer,
+    monkeypatch: pytest.MonkeyPatch,
+    agrees: bool,
+    code: int,
+    posts: int,
+) -> None:
+    monkeypatch.setattr("hearth.cli.eventseek._agrees", lambda: agrees)
+    process.answer = MOVE | {"skipped": 3}
+    result = await here(tmp_path, server, "seek", "--trigger", "t", "--from", "10m")
+    assert (result.exit_code, len(process.asked)) == (code, posts)
+
+
+@pytest.mark.parametrize("where", [[], ["--latest", "--id", "7"], ["--from", "1m", "--at", "x"]])
+async def test_a_trigger_is_moved_to_one_place(where: list[str]) -> None:
+    result = await run("seek", "--trigger", "t", *where)
+    assert "give one of --from, --at, --id, --offset, --earliest" in str(result.exception)
+
+
 @pytest.mark.parametrize("where", [here, there])
 async def test_held_events_are_redriven(
     where: Any, tmp_path: Path, process: Process, server: TestServer

@@ -295,7 +295,7 @@ async def test_what_cannot_be_replayed_is_said(tmp_path):
              "there is no trigger default/x that events are delivered to; there are: "
              "trigger default/t"),
             ({"trigger": "default/t", "from": "gone"}, 404,
-             "no event with the id 'gone' is kept in this log any more"),
+             "no event with the id 'gone' is kept in this log: it holds none"),
             ({"trigger": "default/t", "from": "offset:x"}, 400,
              "'x' is no position in this log: those are numbers from 0 on"),
         ):  # fmt: skip
@@ -303,6 +303,33 @@ async def test_what_cannot_be_replayed_is_said(tmp_path):
             assert (got, said["message"]) == (status, message)
         status, said = await found.ask("/replays", id="none")
         assert (status, said["message"][:27]) == (404, "there is no replay none: it")
+
+
+async def test_a_trigger_is_moved_in_its_log_after_it_was_counted(tmp_path):
+    async with sink() as (target, got), shop(tmp_path, {"t": (target, {})}) as found:
+        for event_id in ("a", "b", "c"):
+            await found.send(found.url, **{"ce-id": event_id})
+        assert {(await next_of(got))["ce-id"] for _ in range(3)} == {"a", "b", "c"}
+        asked = {"trigger": "default/t", "from": "id:b"}
+
+        async def done():
+            return (await found.do("/seek", **asked, dryRun="true"))[1]["again"] == 2
+
+        async with asyncio.timeout(10):
+            while not await done():  # answers are on their way back
+                await asyncio.sleep(0.01)
+        status, told = await found.do("/seek", **asked, dryRun="true")
+        assert status == 200
+        assert (told["again"], told["ahead"], told["skipped"]) == (2, 0, 0)
+        assert (told["begin"], told["first"]["position"]) == ("offset:1", "1")
+        assert got.empty(), "a dry run moves nothing"
+        status, moved = await found.do("/seek", **asked | {"from": told["begin"]})
+        assert (status, moved["again"]) == (200, 2)
+        assert {(await next_of(got))["ce-id"] for _ in range(2)} == {"b", "c"}
+        await found.send(found.url, **{"ce-id": "d"})
+        assert (await next_of(got))["ce-id"] == "d"
+        status, said = await found.do("/seek", trigger="default/t")
+        assert (status, said["message"][:10]) == (400, "move what,")
 
 
 async def test_held_events_are_listed_and_redriven(tmp_path):

@@ -153,6 +153,11 @@ class MemoryConsumer:
         self._group.unsettled.pop(cast(Offset, event.position), None)
         self._group.notes.pop(event.position, None)
 
+    def needs(self, event: StoredEvent) -> bool:
+        group, offset = self._group, cast(Offset, event.position)
+        is_known = offset in group.unsettled or offset in group.again
+        return is_known or offset.number >= group.following[offset.partition]
+
     def note(self, event: StoredEvent, text: str) -> None:
         self._group.notes[event.position] = text
 
@@ -264,6 +269,17 @@ class MemoryLog:
 
     def _parts(self) -> list[tuple[dict[int, StoredEvent], int]]:
         return list(zip(self.topic.partitions, self.topic.ends, strict=True))
+
+    async def seek(self, consumer_id: str, begin: Begin) -> None:
+        group, following = self.topic.groups[consumer_id], self._following(begin)
+        moved = self.topic.groups[consumer_id] = Group(following)
+        for offset, text in group.parked.items():
+            if offset.number < following[offset.partition]:
+                moved.parked[offset] = text
+
+    @property
+    def has_released(self) -> bool:
+        return any(end and 0 not in part for part, end in self._parts())
 
     async def forget(self, consumer_id: str) -> None:
         self.topic.groups.pop(consumer_id, None)

@@ -448,6 +448,96 @@ async def test_what_was_recalled_and_not_settled_is_given_again(case: Case) -> N
     await engine.close()
 
 
+# -- moving a consumer -------------------------------------------------------------------------
+
+
+async def ten_events(case: Case) -> tuple[Engine, EventLog, Consumer, list[StoredEvent]]:
+    """A second apart, all of them given; 0 to 4 are settled, 1 and 8 set aside."""
+    engine = case.start()
+    log = await engine.open("log")
+    consumer = await log.consume("c")
+    for number in range(10):
+        await append(log, an_event(number, after_ns=number * 10**9))
+    found = await take(consumer, 10)
+    for event in found:
+        number = int(event.attributes["id"])
+        if number in (1, 8):
+            consumer.park(event, f"why {number}")
+        elif number < 5:
+            consumer.settle(event)
+        else:
+            consumer.note(event, f"tried {number}")
+    return engine, log, consumer, found
+
+
+def at_second(number: int) -> StartTime:
+    return StartTime(ARRIVAL_NS + number * 10**9)
+
+
+@pytest.mark.parametrize("how", ["open", "closed", "killed"])
+@pytest.mark.parametrize("to", [0, 3, 7, 9, 11])
+async def test_a_consumer_is_given_all_from_where_it_was_moved_to(
+    case: Case, how: str, to: int
+) -> None:
+    engine, log, consumer, _ = await ten_events(case)
+    consumer.close()
+    await log.seek("c", at_second(to))
+    following = engine
+    if how == "closed":
+        await engine.close()
+        following = case.start()
+    elif how == "killed":
+        following = case.killed(engine)
+    async with started(following) as log:
+        consumer = await log.consume("c")
+        expected = [str(number) for number in range(to, 10)]
+        found = await take(consumer, len(expected))
+        assert sorted(ids(found)) == expected
+        assert await nothing_more(consumer)
+        assert all(not consumer.note_of(e).startswith("tried") for e in found)
+        aside = {text for number, text in ((1, "why 1"), (8, "why 8")) if number < to}
+        assert set(consumer.parked().values()) == aside
+        for event in found:
+            consumer.settle(event)
+        await append(log, an_event("after", after_ns=10**12))
+        assert ids(await take(consumer, 1)) == ["after"]
+    if how == "killed":
+        await engine.close()
+
+
+async def test_what_a_moved_consumer_needs_is_kept_from_then_on(case: Case) -> None:
+    engine, log, consumer, found = await ten_events(case)
+    for event in found:
+        consumer.settle(event)
+    consumer.close()
+    await log.seek("c", at_second(2))
+    await log.checkpoint()
+    consumer = await log.consume("c")
+    await log.checkpoint()
+    assert sorted(ids(await take(consumer, 8))) == [str(number) for number in range(2, 10)]
+    await engine.close()
+
+
+async def test_which_events_are_still_to_be_settled(case: Case) -> None:
+    engine, log, consumer, _ = await ten_events(case)
+    await append(log, an_event("more", after_ns=10**12))
+    needed = [e.attributes["id"] for e in await look(log, Start.EARLIEST) if consumer.needs(e)]
+    assert sorted(needed) == ["5", "6", "7", "9", "more"]
+    await engine.close()
+
+
+async def test_a_log_knows_whether_events_have_gone_from_it(case: Case) -> None:
+    async with started(case.start(room=300_000)) as log:
+        consumer = await log.consume("c")
+        assert not log.has_released
+        for number in range(200):
+            await append(log, an_event(number, size=2000))
+            [event] = await take(consumer, 1)
+            consumer.settle(event)
+            await log.checkpoint()
+        assert log.has_released
+
+
 # -- restarts ----------------------------------------------------------------------------------
 
 

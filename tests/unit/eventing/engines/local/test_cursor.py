@@ -13,6 +13,15 @@ from eventing.engines.local.cursor import Cursor, CursorState, decode_states, en
 from eventing.engines.local.cursorfile import CursorFile
 
 
+def test_a_moved_cursor_gives_all_from_there_on_and_nothing_else():
+    notes = {2: "aside", 3: "tried", 6: "aside", 8: "tried"}
+    state = CursorState(9, (3, 5, 8), notes)
+    assert state.moved(5) == CursorState(5, (), {2: "aside"})
+    assert state.moved(0) == CursorState(0, (), {})
+    assert state.moved(12) == CursorState(12, (), {2: "aside", 6: "aside"})
+    assert state.moved(5).low == 2
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), max_size=60))
 def test_low_is_the_oldest_event_still_needed(steps):
     cursor, position = Cursor(CursorState(0)), 0
