@@ -24,6 +24,9 @@ class SharedConnection(Connection, Protocol):
     def is_idle(self) -> bool:
         """Whether it carries nothing now."""
 
+    def check(self) -> None:
+        """See whether the peer is still there."""
+
 
 class Caller(Protocol):
     """Who waits for a connection."""
@@ -89,7 +92,9 @@ class SharedPool:
             self.connections.remove(connection)
 
     def trim(self, oldest: float) -> None:
-        """Close those that were not used since then."""
+        """Close those that were not used since then, and look after the others."""
+        for connection in self.connections:
+            connection.check()
         for connection in self.idle:
             if connection.idle_since() < oldest:
                 self.connections.remove(connection)

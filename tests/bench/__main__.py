@@ -25,6 +25,7 @@ BENCHMARKS = (
     "warm",
     "codec",
     "http2codec",
+    "http2",
     "events",
     "eventloads",
     "yardstick",

@@ -1,8 +1,9 @@
 """The activator's data plane as its own process, without Kubernetes, for benchmarks.
 
-Usage: python -m tests.bench.gateway_process APPLICATION_PORT [ROUTES]
+Usage: python -m tests.bench.gateway_process APPLICATION_PORT [ROUTES [http2]]
 
-One revision behind ``hello.default.example.com`` among many other hosts; prints the port.
+With ``http2`` the application speaks HTTP/2. One revision behind ``hello.default.example.com``
+among many other hosts; prints the port.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def an_ingress(number: int, host: str) -> dict[str, object]:
     }
 
 
-async def main(application_port: int, routes: int) -> None:
+async def main(application_port: int, routes: int, *, http2: bool) -> None:
     plane = DataPlane()
     builder = RouteTableBuilder(plane.backends.resolve)
     builder.put(an_ingress(0, HOST))
@@ -49,7 +50,7 @@ async def main(application_port: int, routes: int) -> None:
     backend = plane.backends.resolve(BackendRef("default", REVISION, 80, REVISION))
     backend.configure(TargetSpec("default", REVISION))
     address = ("127.0.0.1", application_port)
-    backend.update_endpoints({address: Endpoint(address, State.READY, "pod")})
+    backend.update_endpoints({address: Endpoint(address, State.READY, "pod", http2)})
     _, port = await plane.listen("127.0.0.1", 0, internal=False)
     # As every Hearth process does once it serves.
     gc.collect()
@@ -59,4 +60,5 @@ async def main(application_port: int, routes: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 10_000))
+    routes = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
+    uvloop.run(main(int(sys.argv[1]), routes, http2="http2" in sys.argv[3:]))

@@ -155,8 +155,10 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _gateway(app_port: int, routes: int = 10_000) -> contextlib.AbstractContextManager[Target]:
-    return _python("tests.bench.gateway_process", str(app_port), str(routes))
+def _gateway(
+    app_port: int, routes: int = 10_000, *more: str
+) -> contextlib.AbstractContextManager[Target]:
+    return _python("tests.bench.gateway_process", str(app_port), str(routes), *more)
 
 
 @contextlib.contextmanager
@@ -184,13 +186,13 @@ def _find_envoy() -> str | None:
 
 
 @contextlib.contextmanager
-def _envoy(binary: str, app_port: int) -> Iterator[Target]:
+def _envoy(binary: str, app_port: int, *, http2: bool = False) -> Iterator[Target]:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "envoy.json"
-        file.write_text(json.dumps(_envoy_config(port, app_port)))
+        file.write_text(json.dumps(_envoy_config(port, app_port, http2=http2)))
         process = subprocess.Popen(
             [binary, "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "-l", "error"],
             stdout=subprocess.DEVNULL,
@@ -203,7 +205,7 @@ def _envoy(binary: str, app_port: int) -> Iterator[Target]:
             _end(process)
 
 
-def _envoy_config(port: int, app_port: int) -> dict[str, object]:
+def _envoy_config(port: int, app_port: int, *, http2: bool = False) -> dict[str, object]:
     def address(number: int) -> dict[str, object]:
         return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
 
@@ -226,11 +228,17 @@ def _envoy_config(port: int, app_port: int) -> dict[str, object]:
     }
     chain = {"filters": [{"name": "hcm", "typed_config": manager}]}
     endpoint = {"endpoint": {"address": address(app_port)}}
-    cluster = {
+    cluster: dict[str, object] = {
         "name": "app",
         "type": "STATIC",
         "load_assignment": {"cluster_name": "app", "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
+    if http2:
+        options = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+        explicit = {"@type": options, "explicit_http_config": {"http2_protocol_options": {}}}
+        cluster["typed_extension_protocol_options"] = {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": explicit
+        }
     listener = {"name": "gateway", "address": address(port), "filter_chains": [chain]}
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 

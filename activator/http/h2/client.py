@@ -17,7 +17,8 @@ from activator.http.h2.codes import Code, StreamFault
 from activator.http.h2.decoder import Block
 from activator.http.h2.lanes import Carrier, Lane
 from activator.http.h2.limits import EngineLimits
-from activator.http.h2.requests import read_trailers, request_fields
+from activator.http.h2.outbox import Outbox
+from activator.http.h2.requests import read_trailers, request_block
 from activator.http.h2.responses import read_response, response_head
 from activator.http.h2.roles import ClientEngine
 
@@ -134,7 +135,7 @@ class Call(Lane):
         if self.is_cut:
             return
         if trailers:
-            self.send_trailers([(name.lower(), value) for name, value in trailers])
+            self.send_trailers(trailers)
         else:
             self.send_data(b"", True)
 
@@ -154,12 +155,15 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_clock",
+        "_has_heard",
         "_idle_since",
         "_is_closed",
         "_is_foreign",
         "_on_lost",
+        "_outbox",
         "_settled",
         "_transport",
+        "_was_asked",
         "engine",
     )
 
@@ -170,11 +174,15 @@ class ClientConnection(asyncio.Protocol):
         self._clock = clock
         self._on_lost = on_lost
         self._transport: asyncio.Transport
+        self._outbox: Outbox
         self.engine: ClientEngine
         self._idle_since = 0.0
         # What is there speaks something else.
         self._is_foreign = False
         self._is_closed = False
+        # Something has come since it was last looked at.
+        self._has_heard = True
+        self._was_asked = False
         self._settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # -- for the pool -------------------------------------------------------------------------
@@ -208,7 +216,7 @@ class ClientConnection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._reject, call)
             return call
         engine.add(call)
-        call.write_head(request_fields(head), body, end)
+        call.write_block(request_block(head, engine.encoder), body, end)
         return call
 
     def _reject(self, call: Call) -> None:
@@ -222,6 +230,20 @@ class ClientConnection(asyncio.Protocol):
             return True
         return not self._is_hung_up()
 
+    def check(self) -> None:
+        """See whether the peer is still there; to be called now and then.
+
+        A node that is gone says nothing, and its connections would get every further call.
+        """
+        if not self.engine.lanes or self._has_heard:
+            self._has_heard = False
+            self._was_asked = False
+        elif not self._was_asked:
+            self._was_asked = True
+            self.engine.ping()
+        else:
+            self._transport.abort()
+
     def idle_since(self) -> float:
         """When it carried its last request."""
         return self._idle_since
@@ -234,6 +256,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _close(self) -> None:
         self._is_closed = True
+        self._outbox.flush()
         self._transport.close()
 
     def _is_hung_up(self) -> bool:
@@ -251,9 +274,10 @@ class ClientConnection(asyncio.Protocol):
         """Say our preface and settings."""
         # uvloop's transports have the methods and not the base class.
         self._transport = cast(asyncio.Transport, transport)
+        self._outbox = Outbox(self._transport)
         self._idle_since = self._clock()
         self.engine = ClientEngine(
-            self._transport.write,
+            self._outbox.write,
             self._clock,
             asyncio.get_running_loop().call_soon,
             _LIMITS,
@@ -264,6 +288,7 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Frames, as a rule."""
         engine = self.engine
+        self._has_heard = True
         engine.receive(data)
         if engine.is_broken:
             self._is_foreign = not engine.has_settings

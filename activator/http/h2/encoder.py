@@ -7,7 +7,7 @@ would cost more time than the octets are worth, and fields that return are an in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from activator.http.fields import Field
 from activator.http.h2.tables import DEFAULT_TABLE_OCTETS, FIRST_DYNAMIC, STATIC, size_of
@@ -15,6 +15,7 @@ from activator.http.h2.tables import DEFAULT_TABLE_OCTETS, FIRST_DYNAMIC, STATIC
 # Not to be kept by anybody on the way, nor guessed at by what others send (section 7.1.3).
 _SECRET = frozenset((b"authorization", b"proxy-authorization", b"cookie", b"set-cookie"))
 _SEEN = 256
+_KEPT = 64
 # Larger fields would push out too many others.
 _LARGEST_SHARE = 4
 
@@ -47,7 +48,17 @@ def _string(text: bytes) -> bytes:
 class Encoder:
     """One direction's table."""
 
-    __slots__ = ("_announced", "_dynamic", "_inserted", "_octets", "_seen", "_size", "_where")
+    __slots__ = (
+        "_announced",
+        "_dynamic",
+        "_inserted",
+        "_kept",
+        "_literals",
+        "_octets",
+        "_seen",
+        "_size",
+        "_where",
+    )
 
     def __init__(self) -> None:
         # Fields in the table, oldest first, with the number that each was put in as.
@@ -59,6 +70,10 @@ class Encoder:
         # Sizes to be told before the next block.
         self._announced: list[int] = []
         self._seen: dict[Field, None] = {}
+        # Fields written out that are an index the next time, or the time after that.
+        self._literals = 0
+        # Blocks that stay as they are while the table does.
+        self._kept: dict[int, tuple[object, object, bytes]] = {}
 
     def resize(self, most: int) -> None:
         """The peer keeps a table of so many octets at most; we use no more than the default."""
@@ -68,12 +83,32 @@ class Encoder:
             self._shrink(size)
             # Section 4.2: the smallest size since the last block, then the present one.
             self._announced = [min([size, *self._announced]), size]
+            self._kept.clear()
+
+    def encode_again(
+        self, source: object, more: object, make: Callable[[], Iterable[Field]]
+    ) -> bytes:
+        """A block of the fields that ``make`` gives, which may be known from another time.
+
+        They follow from ``source``, an object that is not changed any more, and from ``more``.
+        """
+        found = self._kept.get(id(source))
+        if found is not None and found[0] is source and found[1] == more:
+            return found[2]
+        before = self._literals
+        block = self.encode(make())
+        if before == self._literals:
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[id(source)] = (source, more, block)
+        return block
 
     def encode(self, fields: Iterable[Field]) -> bytes:
         """A block of these fields, whose names are in lower case."""
         static, where, top = _STATIC_FIELDS, self._where, self._inserted
         out: list[bytes] = []
         if self._announced:
+            self._literals += 1
             out.extend(integer(size, 0x1F, 0x20) for size in sorted(set(self._announced)))
             self._announced = []
         for field in fields:
@@ -96,6 +131,7 @@ class Encoder:
         if name in _SECRET:
             return self._named(name, 0x0F, 0x10) + _string(value)
         seen = self._seen
+        self._literals += 1
         if field not in seen:
             if len(seen) >= _SEEN:
                 seen.clear()
@@ -105,6 +141,7 @@ class Encoder:
         if size > self._size // _LARGEST_SHARE:
             return self._named(name, 0x0F, 0x00) + _string(value)
         made = self._named(name, 0x3F, 0x40) + _string(value)
+        self._kept.clear()
         self._shrink(self._size - size)
         self._dynamic.append(field)
         self._octets += size

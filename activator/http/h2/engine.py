@@ -144,7 +144,7 @@ class Engine(ControlFrames):
         lane, self._fresh = self._fresh, None
         block, self._fresh_block = self._fresh_block, None
         if lane is not None and block is not None:
-            lane.begin(block, b"", 0, False)
+            self._begin(lane, block, b"", end=False)
 
     # -- faults -------------------------------------------------------------------------------
 
@@ -206,9 +206,7 @@ class Engine(ControlFrames):
         block = self._fresh_block
         if block is not None:
             self._fresh = self._fresh_block = None
-            if end:
-                lane.end_remote()
-            lane.begin(block, payload, flow, end)
+            self._begin(lane, block, payload, end=end, flow=flow)
         else:
             lane.take_data(payload, flow, end)
 
@@ -221,6 +219,12 @@ class Engine(ControlFrames):
             )
         self._credit += flow
         if self._credit >= self.limits.connection_window >> 1:
+            self.open_window()
+
+    def open_window(self) -> None:
+        """Give the connection's window back, unless too much is held already."""
+        limits = self.limits
+        if self._credit >= limits.connection_window >> 1 and self.held <= limits.held_octets:
             self.write(framing.window_update(0, self._credit))
             self._receive_window += self._credit
             self._credit = 0
@@ -285,10 +289,19 @@ class Engine(ControlFrames):
         """A lane's head has come."""
         self._nuisances.merit += 1
         if end:
-            lane.end_remote()
-            lane.begin(block, b"", 0, True)
+            self._begin(lane, block, b"", end=True)
         else:
             self._fresh, self._fresh_block = lane, block
+
+    def _begin(self, lane: Lane, block: Block, data: bytes, *, end: bool, flow: int = 0) -> None:
+        if end:
+            lane.end_remote()
+        try:
+            lane.begin(block, data, flow, end)
+        except StreamFault:
+            # It may be over by now, and still has to hear of its fault.
+            self.lanes[lane.id] = lane
+            raise
 
     def on_new_block(self, stream: int, block: Block, end: bool) -> None:
         """Fields for a stream without a lane."""

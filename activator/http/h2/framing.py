@@ -49,6 +49,11 @@ def settings(values: Iterable[tuple[int, int]]) -> bytes:
 SETTINGS_ACK = frame(SETTINGS, ACK, 0, b"")
 
 
+def ping(payload: bytes) -> bytes:
+    """A question of 8 octets that the peer has to answer."""
+    return frame(PING, 0, 0, payload)
+
+
 def ping_ack(payload: bytes) -> bytes:
     """The answer to a PING."""
     return frame(PING, ACK, 0, payload)

@@ -21,6 +21,11 @@ Later = Callable[[Callable[[], None]], object]
 """Does something when what is under way is done: an event loop's ``call_soon``."""
 
 
+def lowered(fields: Iterable[Field]) -> list[Field]:
+    """The same fields with names in lower case."""
+    return [(name.lower(), value) for name, value in fields]
+
+
 class Carrier(Protocol):
     """What a lane needs of its connection."""
 
@@ -30,6 +35,9 @@ class Carrier(Protocol):
     is_blocked: bool
     window: int
     later: Later
+    # Octets that lanes keep, of what has come and of what is to go.
+    held: int
+    queued: int
 
     def write(self, data: bytes) -> None:
         """Octets for the peer."""
@@ -46,6 +54,9 @@ class Carrier(Protocol):
     def count_data(self) -> None:
         """A frame of data has been sent."""
 
+    def open_window(self) -> None:
+        """Less may be held now, so that the connection's window can be given back."""
+
 
 class Lane:
     """What is the same on either side."""
@@ -57,6 +68,7 @@ class Lane:
         "_inbox_end",
         "_is_resuming",
         "_queue",
+        "_sent",
         "_trailers",
         "engine",
         "id",
@@ -86,6 +98,8 @@ class Lane:
         self.is_cut = False
         # What waits for a window; and what follows it.
         self._queue: deque[bytes] | None = None
+        # Of the first piece there.
+        self._sent = 0
         self._ends = False
         self._trailers: Trailers = ()
         # Octets held for an application that has paused, with what they took of the window.
@@ -134,8 +148,11 @@ class Lane:
 
     def write_head(self, fields: Iterable[Field], body: bytes, end: bool) -> None:
         """A head with the first piece of its body."""
+        self.write_block(self.engine.encoder.encode(fields), body, end)
+
+    def write_block(self, block: bytes, body: bytes, end: bool) -> None:
+        """The same of a head that is encoded, with the table as it is now."""
         engine = self.engine
-        block = engine.encoder.encode(fields)
         size = len(body)
         most = engine.peer_frame
         if not size:
@@ -172,7 +189,7 @@ class Lane:
             self._enqueue(data)
 
     def send_trailers(self, fields: Trailers) -> None:
-        """Fields behind the body, which end the message."""
+        """Fields behind the body, which end the message; not to be changed any more."""
         if self._queue is not None:
             self._ends = True
             self._trailers = fields
@@ -190,7 +207,13 @@ class Lane:
     def drop(self) -> None:
         """It is over: nothing is kept for it."""
         self.is_cut = True
+        engine = self.engine
+        if self._inbox:
+            engine.held -= sum(flow for _, flow in self._inbox)
+        if self._queue:
+            engine.queued -= self.queued_octets()
         self._queue = self._inbox = self._inbox_end = None
+        self._sent = 0
 
     def _fits(self, size: int) -> bool:
         engine = self.engine
@@ -204,11 +227,12 @@ class Lane:
 
     def _write_trailers(self, fields: Trailers) -> None:
         engine = self.engine
-        block = engine.encoder.encode(fields)
+        block = engine.encoder.encode_again(fields, None, lambda: lowered(fields))
         engine.write(headers(self.id, block, END_STREAM, engine.peer_frame))
         self._end_local()
 
     def _enqueue(self, data: bytes) -> None:
+        self.engine.queued += len(data)
         if self._queue is not None:
             self._queue.append(data)
             return
@@ -231,25 +255,27 @@ class Lane:
 
     def queued_octets(self) -> int:
         """How much is queued."""
-        return sum(map(len, self._queue or ()))
+        return sum(map(len, self._queue or ())) - self._sent
 
     def send_queued(self) -> bool:
         """Send one frame of what is queued; whether one was sent."""
         queue, engine = self._queue, self.engine
         if queue is None:
             return False
-        data = queue[0]
+        data, at = queue[0], self._sent
         room = min(self.send_window, engine.send_window, engine.peer_frame)
         if room <= 0 and data:
             return False
-        piece = data[:room] if len(data) > room else data
-        if len(piece) == len(data):
-            queue.popleft()
-        else:
-            queue[0] = data[len(piece) :]
+        piece = data[at : at + room] if at or len(data) > room else data
         size = len(piece)
+        if at + size == len(data):
+            queue.popleft()
+            self._sent = 0
+        else:
+            self._sent = at + size
         self.send_window -= size
         engine.send_window -= size
+        engine.queued -= size
         is_last = not queue
         if is_last:
             self._queue = None
@@ -273,6 +299,7 @@ class Lane:
             self.end_remote()
         if self._inbox is not None:
             self._inbox.append((data, flow))
+            self.engine.held += flow
             if end:
                 self._inbox_end = ()
             return
@@ -315,6 +342,7 @@ class Lane:
         """Octets have been passed on: the peer may send as many more."""
         self._credit += flow
         engine = self.engine
+        engine.open_window()
         if self._credit >= engine.window >> 1 and not self.is_remote_closed:
             engine.write(window_update(self.id, self._credit))
             self.receive_window += self._credit
@@ -347,15 +375,18 @@ class Lane:
         end, self._inbox_end = self._inbox_end, None
         if inbox is None:
             return
+        engine = self.engine
         for at, (data, flow) in enumerate(inbox):
             if self._is_held():
                 # Paused again meanwhile.
                 self._inbox = inbox[at:]
                 self._inbox_end = end
                 return
+            engine.held -= flow
             if data:
                 self.deliver(data)
             if self.is_cut:
+                engine.held -= sum(flow for _, flow in inbox[at + 1 :])
                 return
             self.give_back(flow)
         if end is None:

@@ -11,9 +11,14 @@ class EngineLimits:
 
     # Go's default; Envoy recommends 100 at an edge, nginx has 128.
     streams: int = 250
-    # Of each stream, and of all together: what is held for an application that does not read.
+    # Of each stream: what is held for an application that does not read. Of all together: what may
+    # come before it is looked at.
     stream_window: int = 128 * 1024
     connection_window: int = 1024 * 1024
+    # Of all streams together that have paused: beyond it the connection's window is given back only
+    # as they go on. And of what waits to be sent: beyond it no stream is taken.
+    held_octets: int = 4 * 1024 * 1024
+    queued_octets: int = 8 * 1024 * 1024
     # Of a field list, counted as section 6.5.2 does, and of the block that it comes in.
     list_octets: int = 64 * 1024
     # CONTINUATION frames of one block.

@@ -27,6 +27,7 @@ class PeerSettings:
         "_has_settings",
         "_waiting",
         "encoder",
+        "held",
         "is_blocked",
         "lanes",
         "last_peer_stream",
@@ -34,6 +35,7 @@ class PeerSettings:
         "peer_frame",
         "peer_streams",
         "peer_window",
+        "queued",
         "send_window",
         "write",
     )
@@ -46,6 +48,7 @@ class PeerSettings:
         # Lanes with something queued, in the order of their turns.
         self._waiting: dict[Lane, None] = {}
         self._has_settings = False
+        self.held = self.queued = 0
         self.is_blocked = False
         self.last_peer_stream = 0
         self.send_window = DEFAULT_WINDOW

@@ -13,6 +13,7 @@ from activator.http.fields import Field, Trailers, may_be_trailer
 from activator.http.h1.fieldtable import FieldTable
 from activator.http.h2.codes import Code, StreamFault
 from activator.http.h2.decoder import Block
+from activator.http.h2.encoder import Encoder
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -160,7 +161,10 @@ def _settle(pseudo: dict[bytes, bytes], reading: Reading) -> None:
 
 def read_trailers(stream: int, block: Block, refused: frozenset[bytes] = frozenset()) -> Trailers:
     """The fields behind a body. Raises StreamFault."""
-    trailers = []
+    made = block.made
+    if isinstance(made, list):
+        return made
+    trailers: list[Field] = []
     for name, value in block.fields:
         try:
             check_field(name, value)
@@ -170,7 +174,22 @@ def read_trailers(stream: int, block: Block, refused: frozenset[bytes] = frozens
             trailers.append((name, value))
     if block.is_too_large:
         raise StreamFault(stream, Code.ENHANCE_YOUR_CALM, "the trailers are too large")
+    block.made = trailers
     return trailers
+
+
+def request_block(head: RequestHead, encoder: Encoder) -> bytes:
+    """A request to be sent, as a block: one of a client's head that came again is known."""
+    more = (
+        head.target,
+        head.authority,
+        head.blocks,
+        head.length,
+        head.has_length,
+        head.method,
+        head.wants_trailers,
+    )
+    return encoder.encode_again(head.fields, more, lambda: request_fields(head))
 
 
 def request_fields(head: RequestHead) -> list[Field]:

@@ -8,6 +8,7 @@ from activator.http.events import BodyForm, FieldsHead, ResponseHead
 from activator.http.fields import Field
 from activator.http.h2.codes import Code, StreamFault
 from activator.http.h2.decoder import Block
+from activator.http.h2.encoder import Encoder
 from activator.http.h2.requests import Malformed, check_field
 
 _STATUS = re.compile(rb"[1-9][0-9]{2}")
@@ -65,6 +66,14 @@ def response_head(shape: Shape, body: bytes = b"") -> ResponseHead:
     if shape.length < 0 and shape.status >= 200 and shape.status not in _NO_BODY:
         head.form = BodyForm.OPEN
     return head
+
+
+def response_block(head: ResponseHead, encoder: Encoder) -> bytes:
+    """A response to be sent, as a block."""
+    if isinstance(head, FieldsHead):
+        return encoder.encode_again(head.fields, head.status, lambda: response_fields(head))
+    fields = response_fields(head)
+    return encoder.encode_again(fields, None, lambda: fields)
 
 
 # Heads of HTTP/1 by their octets: applications say the same for a second at least.

@@ -93,7 +93,9 @@ class ServerEngine(Engine):
                 return
             raise ConnectionFault(Code.STREAM_CLOSED, "HEADERS on a stream that is over")
         self.last_peer_stream = stream
-        if stream > self._goaway or len(self.lanes) >= self.limits.streams:
+        limits = self.limits
+        is_full = len(self.lanes) >= limits.streams or self.queued > limits.queued_octets
+        if is_full or stream > self._goaway:
             raise StreamFault(stream, Code.REFUSED_STREAM, "no further stream is taken")
         lane = self.lanes[stream] = self._new_lane(stream)
         self.begin_lane(lane, block, end)
@@ -170,6 +172,10 @@ class ClientEngine(Engine):
         """Open a stream, whose lane has the number ``next_stream``."""
         self.lanes[lane.id] = lane
         self._next = lane.id + 2
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self.write(framing.ping(b"hearth\x00\x00"))
 
     @property
     def next_stream(self) -> int:

@@ -11,6 +11,7 @@ import asyncio
 from activator.http.context import ServerContext
 from activator.http.events import Handler, RequestHead, Session
 from activator.http.h2.codes import ConnectionFault
+from activator.http.h2.outbox import Outbox
 from activator.http.h2.roles import ServerEngine
 from activator.http.h2.streams import Stream
 
@@ -25,6 +26,7 @@ class ServerConnection(asyncio.Protocol):
         "_idle_since",
         "_is_closed",
         "_is_lingering",
+        "_outbox",
         "_session",
         "_transport",
         "check_at",
@@ -39,8 +41,9 @@ class ServerConnection(asyncio.Protocol):
         self._clock = context.timers.clock
         self._session = session
         self._transport = transport
+        self._outbox = Outbox(transport)
         self.engine = ServerEngine(
-            transport.write,
+            self._outbox.write,
             self._clock,
             asyncio.get_running_loop().call_soon,
             self._new_stream,
@@ -155,6 +158,7 @@ class ServerConnection(asyncio.Protocol):
         """Close once everything written has left."""
         if not self._is_closed:
             self._is_closed = True
+            self._outbox.flush()
             self._transport.close()
 
     def _linger(self) -> None:
@@ -166,6 +170,7 @@ class ServerConnection(asyncio.Protocol):
         if not self._transport.can_write_eof():
             self._close()
             return
+        self._outbox.flush()
         self._transport.write_eof()
         self.check_later(self._clock() + self.context.limits.linger_silence_seconds)
 

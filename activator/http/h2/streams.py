@@ -15,7 +15,7 @@ from activator.http.h2.codes import Code
 from activator.http.h2.decoder import Block
 from activator.http.h2.lanes import Carrier, Lane
 from activator.http.h2.requests import read_request, read_trailers
-from activator.http.h2.responses import response_fields
+from activator.http.h2.responses import response_block
 
 _NO_BODY = frozenset((204, 304))
 
@@ -155,17 +155,17 @@ class Stream(Lane):
         if end:
             self._finish()
         body = b"" if self._is_bare else head.body
-        self.write_head(response_fields(head), body, end)
+        self.write_block(response_block(head, self.engine.encoder), body, end)
 
     def send_answer(self, head: ResponseHead) -> None:
         """An answer of the server's own, to what may have no head."""
         self.has_begun = True
         self._finish()
-        self.write_head(response_fields(head), head.body, True)
+        self.write_block(response_block(head, self.engine.encoder), head.body, True)
 
     def send_informational(self, head: ResponseHead) -> None:
         """A response before the response."""
-        self.write_head(response_fields(head), b"", False)
+        self.write_block(response_block(head, self.engine.encoder), b"", False)
 
     def send_body(self, data: bytes) -> None:
         """A piece of the response's body."""
@@ -176,7 +176,7 @@ class Stream(Lane):
         """The response's end."""
         self._finish()
         if trailers:
-            self.send_trailers([(name.lower(), value) for name, value in trailers])
+            self.send_trailers(trailers)
         else:
             self.send_data(b"", True)
 

@@ -361,3 +361,45 @@ async def test_other_ports_of_the_same_pod_have_their_own_protocol(lab: Any) -> 
     assert (await lab.get(HOST)).error == "bad-response"
     lab.endpoints(backend, {app.port: lab.State.READY})
     assert (await lab.get(HOST)).body == b"old"
+
+
+async def test_an_application_that_has_fallen_silent_gets_no_further_call(lab: Any) -> None:
+    """Its node is gone, say: nothing says so, and the connection would be used for ever."""
+
+    async def answer(server: Server, stream: int, request: Answer) -> None:
+        if server is app.peers[0]:
+            server.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        else:
+            await server.reply(stream, body=b"another")
+
+    app = await an_app(lab, answer)
+    lab.revision("hello", app, http2=True)
+    client = await connect(lab)
+    lost = client.ask(HOST)
+    await lab.until(lambda: bool(app.received))
+    for _ in range(3):
+        assert not lost.ended
+        lab.plane.pools.trim()
+    assert (await lost.done()).header("x-hearth-error") == "upstream-reset"
+    assert (await client.get(HOST)).body == b"another"
+
+
+async def test_one_that_is_only_slow_keeps_its_calls(lab: Any) -> None:
+    goes_on = asyncio.Event()
+
+    async def answer(server: Server, stream: int, request: Answer) -> None:
+        await goes_on.wait()
+        await server.reply(stream, body=b"slow")
+
+    app = await an_app(lab, answer)
+    lab.revision("hello", app, http2=True)
+    client = await connect(lab)
+    pending = client.ask(HOST)
+    await lab.until(lambda: bool(app.received))
+    (pool,) = lab.plane.pools._pools.values()
+    (connection,) = pool.connections
+    for _ in range(6):
+        lab.plane.pools.trim()
+        await lab.until(lambda: connection._has_heard or not connection._was_asked)
+    goes_on.set()
+    assert (await pending.done()).body == b"slow"

@@ -17,6 +17,7 @@ class Fake:
         self.since = since
         self.used = 0
         self.is_open = True
+        self.checked = 0
 
     @property
     def has_room(self) -> bool:
@@ -28,6 +29,9 @@ class Fake:
 
     def is_usable(self, now: float) -> bool:
         return self.has_room
+
+    def check(self) -> None:
+        self.checked += 1
 
     def idle_since(self) -> float:
         return self.since
@@ -113,6 +117,7 @@ def test_what_a_burst_has_left_behind_is_closed_in_time() -> None:
     pool.trim(10.0)
     assert [fake.is_open for fake in (old, busy, new)] == [False, True, True]
     assert pool.idle == [shared(new)]
+    assert busy.checked == 1
 
 
 def test_a_closed_pool_keeps_nothing() -> None:

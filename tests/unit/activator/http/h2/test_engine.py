@@ -254,6 +254,45 @@ def test_a_reader_that_pauses_stops_its_own_stream_only() -> None:
     assert talk.client.local_flow_control_window(slow) > 30_000
 
 
+def test_all_paused_streams_together_hold_no_more_than_their_share() -> None:
+    talk = Talk(stream_window=65_535, connection_window=200_000, held_octets=300_000)
+    streams = [talk.ask(b"a", end=False) for _ in range(20)]
+    for stream in streams:
+        talk.lane(stream).pause()
+    for stream in streams:
+        while room := min(talk.client.local_flow_control_window(stream), 16_384):
+            talk.client.send_data(stream, b"x" * room)
+            talk.turn()
+    held = talk.server.engine.held
+    assert 300_000 < held <= 500_000
+    assert talk.client.outbound_flow_control_window == 0
+    # One that goes on makes room for all.
+    talk.lane(streams[0]).resume()
+    talk.lane(streams[1]).resume()
+    talk.lane(streams[2]).cut(Code.CANCEL)
+    talk.lane(streams[3]).resume()
+    talk.turn()
+    assert talk.server.engine.held == held - 4 * 65_534
+    assert talk.client.outbound_flow_control_window > 0
+    for stream in streams[4:]:
+        talk.lane(stream).resume()
+    assert talk.server.engine.held == 0
+
+
+def test_a_client_that_takes_nothing_gets_no_further_stream() -> None:
+    talk = Talk(queued_octets=100_000)
+    first = talk.ask()
+    talk.lane(first).write_head([(b":status", b"200")], b"", False)
+    talk.lane(first).send_data(b"x" * 300_000)
+    assert talk.server.engine.queued > 200_000
+    second = talk.ask()
+    assert talk.got(h2.events.StreamReset, second)[0].error_code == Code.REFUSED_STREAM
+    talk.lane(first).cut(Code.CANCEL)
+    assert talk.server.engine.queued == 0
+    talk.turn()
+    assert talk.ask() in talk.server.lanes
+
+
 def test_the_end_of_a_paused_stream_waits_for_its_reader() -> None:
     talk = Talk()
     stream = talk.ask(b"a", end=False)

@@ -73,6 +73,36 @@ def test_any_octets_are_read_as_hpack_reads_them(blocks: list[bytes]) -> None:
             return
 
 
+@given(LISTS, st.lists(st.tuples(st.integers(0, 100), st.booleans()), max_size=40))
+def test_blocks_that_are_kept_stay_true(
+    lists: list[list[Field]], order: list[tuple[int, bool]]
+) -> None:
+    encoder, decoder = Encoder(), a_decoder()
+    for number, more in order if lists else ():
+        fields = lists[number % len(lists)]
+        said = [*fields, (b"x-more", b"%d" % more)]
+        data = encoder.encode_again(fields, more, lambda said=said: said)  # type: ignore[misc]
+        assert theirs(decoder, data) == said
+
+
+def test_a_block_is_kept_once_all_its_fields_are_an_index() -> None:
+    encoder, calls = Encoder(), 0
+    fields = [(b":status", b"200"), (b"x-a", b"1"), (b"set-cookie", b"secret")]
+
+    def make() -> list[Field]:
+        nonlocal calls
+        calls += 1
+        return fields
+
+    blocks = [encoder.encode_again(fields, None, make) for _ in range(5)]
+    assert calls == 3
+    assert blocks[2] == blocks[3] == blocks[4]
+    # Another field that goes into the table moves all indexes.
+    for _ in range(2):
+        encoder.encode([(b"x-b", b"2")])
+    assert encoder.encode_again(fields, None, make) != blocks[4]
+
+
 def test_a_block_that_changes_no_table_is_read_once() -> None:
     decoder, encoder = Decoder(LIMIT), Encoder()
     fields = [(b":method", b"POST"), (b"x-a", b"1")]
