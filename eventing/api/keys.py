@@ -61,6 +61,9 @@ OBSERVABILITY = "config-observability"
 EVENT_RATE_FLAG = "namespace-event-rate"
 """In config-features: how many events a second each namespace may send; 0 for no limit."""
 
+EVENT_DISK_FLAG = "namespace-event-disk"
+"""In config-features: how many bytes each namespace's events may take on disk; 0 for no limit."""
+
 READY = "Ready"
 ADDRESSABLE = "Addressable"
 INGRESS_READY = "IngressReady"

@@ -57,6 +57,7 @@ DEFAULT_FEATURES = {
     "requestreply-default-timeout": "PT30S",
     keys.JOURNEYS_FLAG: "enabled",
     keys.EVENT_RATE_FLAG: "0",
+    keys.EVENT_DISK_FLAG: "0",
 }
 
 

@@ -96,6 +96,8 @@ class LogStats:
 
     size_bytes: int
     """What it occupies."""
+    needed_bytes: int
+    """Of this, what is with events that some consumer has not settled; 0 where there are none."""
     events: int
     """Events that some consumer has not settled yet, but for those that are set aside."""
 
@@ -227,6 +229,9 @@ class EventLog(Protocol):
 
     async def checkpoint(self) -> None:
         """Save how far consumers are, and let go of events that none of them needs."""
+
+    def spare(self, *, kept: bool) -> None:
+        """Whether what no consumer needs may be kept, to be looked at. Takes effect soon."""
 
     def stats(self) -> LogStats:
         """Return the log's state, without asking anybody."""

@@ -31,6 +31,7 @@ from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
 
+_FULL_SECONDS = 5
 _REPLAYS_KNOWN = 20
 """Replays that are remembered after their end."""
 
@@ -54,6 +55,8 @@ class Addressable:
         self.quota: Quota | None = None
         """How many events may be sent here, together with other places; replies do not count."""
         self.counters = metrics.intake(place)
+        self.full = ""
+        """Why nothing may be sent here now, where the namespace takes too much of the disk."""
         self.check: SchemaCheck | None = None
         """Whether events satisfy the schemas of their types, where that is asked."""
         self._log = events
@@ -84,6 +87,8 @@ class Addressable:
             if wait:
                 text = f"the namespace {self.place.namespace} sends more events than it may"
                 raise Refused(text, status=429, retry_after=math.ceil(wait))
+        if self.full:
+            raise Refused(self.full, status=429, retry_after=_FULL_SECONDS)
         if self.check is not None:
             self.check.sent(events)
         if self.marks:

@@ -15,6 +15,7 @@ from eventing.runtime.channels import Channels
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.deadjobs import DeadJobs
+from eventing.runtime.diskwatch import DiskWatch
 from eventing.runtime.eventtransform import EventTransforms
 from eventing.runtime.integrationsink import IntegrationSinks
 from eventing.runtime.jobsink import JobSinks
@@ -61,10 +62,14 @@ class DataPlane:
         self._dead = DeadJobs(folder / "jobsinks", manager, client, self._sinks_of)
         self._transforms = EventTransforms(self._served.find, client, gateway=gateway)
         self._integrations = IntegrationSinks(self._served.find, client, gateway=gateway)
-        self.job_sinks = JobSinks(manager.client, self._served.find, self._dead)
+        self.disk = DiskWatch(logs, self._dead.sizes)
+        self.job_sinks = JobSinks(
+            manager.client, self._served.find, self._dead, full=self.disk.refusal
+        )
         if logs.dispatches:
             manager.add_runnable("orphans", self._drop_orphans)
             manager.add_runnable("checkpoints", logs.checkpoints)
+            manager.add_runnable("disk-quota", self.disk.run)
 
     def find(self, place: Place) -> Addressable | None:
         """Return what to append to; raise Refused where it exists but is not open yet."""

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 256
 """Events whose Jobs are being made."""
+_FULL_SECONDS = 5
 _PAUSES = (0.1, 0.4, 1.6)
 """Seconds before the API server is asked again, where it is not there."""
 
@@ -49,11 +50,18 @@ class JobSinks:
     """Makes Jobs; ``find`` reads a JobSink."""
 
     def __init__(
-        self, client: KubeClient, find: Callable[[Place], Object | None], dead: DeadJobs
+        self,
+        client: KubeClient,
+        find: Callable[[Place], Object | None],
+        dead: DeadJobs,
+        *,
+        full: Callable[[Place], str],
     ) -> None:
+        """``full`` tells why events of a namespace are not taken now; nothing where they are."""
         self._client = client
         self._find = find
         self._dead = dead
+        self._full = full
         self._answering = Answering("jobsink", _AT_ONCE, "too many Jobs are being made")
 
     # -- events --------------------------------------------------------------------------------
@@ -68,6 +76,8 @@ class JobSinks:
             return
         if len(events) != 1:
             raise CodecError("a Job is started by one event at a time")
+        if refused := self._full(place):
+            raise Refused(refused, status=429, retry_after=_FULL_SECONDS)
         self._answering.begin(self._take(place, sink, events[0]), respond)
 
     async def _take(self, place: Place, sink: Object, event: Event) -> ResponseHead:

@@ -29,6 +29,7 @@ from eventing.runtime.admin.server import Admin
 from eventing.runtime.client import DeliveryClient
 from eventing.runtime.config import RuntimeLimits
 from eventing.runtime.dataplane import DataPlane
+from eventing.runtime.diskwatch import DiskWatch
 from eventing.runtime.encryption import Encryption, TlsConfig
 from eventing.runtime.ingress import Ingress
 from eventing.runtime.journeys.keeper import Journeys
@@ -162,7 +163,6 @@ async def _run(
         stack.push_async_callback(logs.close, grace_seconds=limits.grace_seconds)
         gate = Gate(manager)
         encryption = Encryption(config.tls, config.engines.data_dir / "tls", manager)
-        _follow_settings(manager, logs, gate, encryption, tracer)
         plane = DataPlane(
             manager,
             logs,
@@ -171,6 +171,7 @@ async def _run(
             folder=config.engines.data_dir,
             listener=_own_listener(config) if Role.INGRESS in role else None,
         )
+        _follow_settings(manager, logs, plane.disk, gate, encryption, tracer)
         stack.push_async_callback(plane.close)
         async with asyncio.TaskGroup() as group:
             group.create_task(deliveries.run(), name="delivery-timeouts")
@@ -198,13 +199,19 @@ async def _answer(config: AdminConfig, questions: Questions) -> None:
 
 
 def _follow_settings(
-    manager: Manager, logs: OpenLogs, gate: Gate, encryption: Encryption, tracer: Tracer
+    manager: Manager,
+    logs: OpenLogs,
+    disk: DiskWatch,
+    gate: Gate,
+    encryption: Encryption,
+    tracer: Tracer,
 ) -> None:
     settings = LiveSettings(RuntimeSettings())
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
     settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
     settings.on_change(lambda value: logs.observe(observed=value.journeys))
     settings.on_change(lambda value: logs.limit(value.flags.event_rate))
+    settings.on_change(lambda value: disk.limit(value.flags.event_disk))
     settings.on_change(lambda value: gate.configure(value.flags))
     settings.on_change(lambda value: encryption.configure(value.flags))
     settings.on_change(lambda value: tracer.configure(value.observability.tracing))

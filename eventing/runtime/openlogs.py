@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from time import monotonic
@@ -16,6 +17,7 @@ from time import monotonic
 from eventing.engines.classes import Engines
 from eventing.engines.seam import Engine, EventLog
 from eventing.runtime.addressable import Addressable
+from eventing.runtime.diskquota import LogUse, Verdict, verdict_of
 from eventing.runtime.journeys.keeper import Journeys, LogJourneys
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.places import Place, place_by_host
@@ -102,6 +104,29 @@ class OpenLogs:
         if known is None:
             known = self._quotas[place.namespace] = Quota(self._event_rate, monotonic())
         return known
+
+    def use(self) -> list[LogUse]:
+        """Return what logs take on disk."""
+        found = []
+        for place, opened in self._open.items():
+            stats = opened.addressable.log.stats()
+            spare = stats.size_bytes - stats.needed_bytes
+            found.append(LogUse(place.namespace, stats.needed_bytes, spare))
+        return found
+
+    def journey_sizes(self) -> Counter[str]:
+        """Return what journeys take, by namespace. Blocking."""
+        found: Counter[str] = Counter()
+        for place, opened in list(self._open.items()):
+            found[place.namespace] += opened.journeys.size()
+        return found
+
+    def judge(self, verdicts: Mapping[str, Verdict]) -> None:
+        """Hold namespaces to what their events may take on disk."""
+        for place, opened in self._open.items():
+            verdict = verdict_of(verdicts, place.namespace)
+            opened.addressable.full = verdict.refusal
+            opened.addressable.log.spare(kept=not verdict.is_short)
 
     @property
     def observed(self) -> bool:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from eventing.api.keys import (
     AUTHORIZATION_FLAG,
     ENCRYPTION_FLAG,
+    EVENT_DISK_FLAG,
     EVENT_RATE_FLAG,
     JOURNEYS_FLAG,
     OBSERVABILITY,
     OIDC_FLAG,
 )
 from eventing.api.settings import Observability
+from eventing.runtime.diskquota import read_most
 from hearth.knative.settings import from_config_map
 
 
@@ -32,6 +34,8 @@ class Flags:
     """Whether addresses have https: permissive (that too) or strict (no other)."""
     event_rate: float = 0.0
     """How many events a second each namespace may send; 0 for no limit."""
+    event_disk: int = 0
+    """How many bytes each namespace's events may take on disk; 0 for no limit."""
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> Flags:
@@ -43,7 +47,15 @@ class Flags:
             given.get(AUTHORIZATION_FLAG) or cls().authorization,
             given.get(ENCRYPTION_FLAG) or cls().encryption,
             _rate(given.get(EVENT_RATE_FLAG) or "0"),
+            _disk(data.get(EVENT_DISK_FLAG, "").strip() or "0"),
         )
+
+
+def _disk(text: str) -> int:
+    try:
+        return read_most(text)
+    except ValueError as error:
+        raise ValueError(f"{EVENT_DISK_FLAG}: {error}") from error
 
 
 def _rate(text: str) -> float:

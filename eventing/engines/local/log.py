@@ -101,6 +101,7 @@ class LocalLog:
         self._touched = True
         self._doubtful: set[str] = set()
         """Consumers of which the file may get to know what is not so."""
+        self._keeps_spare = True
         self._closed = False
 
     @property
@@ -115,7 +116,24 @@ class LocalLog:
 
     def stats(self) -> LogStats:
         """Return bytes on disk and events that some consumer needs."""
-        return LogStats(self._size, self._end - self._first)
+        return LogStats(self._size, self._needed_bytes(), self._end - self._first)
+
+    def _needed_bytes(self) -> int:
+        """Of whole segments: what is not needed in the first of them cannot go before the rest."""
+        if self._low >= self._end:
+            return 0
+        needed = 0
+        for segment in reversed(self._segments):
+            needed += segment.size
+            if segment.base <= self._low:
+                break
+        return needed
+
+    def spare(self, *, kept: bool) -> None:
+        """Whether what no consumer needs may be kept."""
+        if kept != self._keeps_spare:
+            self._keeps_spare = kept
+            self._touched = True
 
     def listen(self, listener: Listener) -> None:
         """Name the one who is told of events that became durable."""
@@ -350,10 +368,11 @@ class LocalLog:
 
         The last one always stays.
         """
+        kept = self._limits.kept if self._keeps_spare else 0
         while (
             len(self._segments) > 1
             and self._segments[1].base <= position
-            and self._size - self._segments[0].size >= self._limits.kept
+            and self._size - self._segments[0].size >= kept
         ):
             released = self._segments.pop(0)
             self._size -= released.size

@@ -7,6 +7,7 @@ its file; the next one begins a file of its own.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -64,6 +65,14 @@ class JourneyFiles:
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob(f"*{_SUFFIX}"))
+
+    def size(self) -> int:
+        """Return the bytes that it takes."""
+        sizes = []
+        for path in self._files():
+            with contextlib.suppress(FileNotFoundError):  # made way meanwhile
+                sizes.append(path.stat().st_size)
+        return sum(sizes)
 
     def batches(self) -> Iterator[bytes]:
         """Yield the JSON of all batches, the oldest first, as far as they are whole."""

@@ -62,6 +62,10 @@ class LogJourneys:
         await loop.run_in_executor(self._threads, lambda: None)
         return await asyncio.to_thread(lambda: question(self._files.batches))
 
+    def size(self) -> int:
+        """Return the bytes that it takes. Blocking."""
+        return self._files.size()
+
     def close(self) -> None:
         """Write what was noted; nothing is noted afterwards."""
         self.flush()

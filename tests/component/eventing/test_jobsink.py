@@ -142,7 +142,7 @@ async def test_what_the_api_server_says_is_told(monkeypatch, answers, status, te
     server: Any = Server(*answers)
     released: list[object] = []
     dead: Any = SimpleNamespace(release=released.append)
-    sinks = jobsink.JobSinks(server, lambda _: made, dead)
+    sinks = jobsink.JobSinks(server, lambda _: made, dead, full=lambda _: "")
     answered = asyncio.get_running_loop().create_future()
     event = Event({"id": "1", "source": "/s", "type": "t", "specversion": "1.0"})
     sinks.receive(Place(JOB_SINK, "ns", "js"), (), [event], answered.set_result)

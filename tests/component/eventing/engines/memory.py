@@ -292,7 +292,11 @@ class MemoryLog:
             end - min([group.first(number) for group in self.topic.groups.values()] or [end])
             for number, end in enumerate(self.topic.ends)
         ]
-        return LogStats(self.topic.size, sum(needed))
+        size = self.topic.size
+        return LogStats(size, size if any(needed) else 0, sum(needed))
+
+    def spare(self, *, kept: bool) -> None:
+        return None
 
 
 class MemoryEngine:

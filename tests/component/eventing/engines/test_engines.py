@@ -736,3 +736,26 @@ def test_a_log_is_never_full_of_what_nobody_needs(log_bytes: int, kept: int) -> 
 
 def test_every_engine_is_under_test() -> None:
     assert set(ENGINES) <= set(CASES)
+
+
+async def test_what_nobody_needs_goes_where_it_may_not_be_kept(tmp_path: Path) -> None:
+    limits = LogLimits(segment_bytes=10_000, log_bytes=200_000, kept_bytes=100_000)
+    engine = LocalEngine(tmp_path, limits)
+    log = await engine.open("a")
+    consumer = await log.consume("c")
+    assert log.stats().needed_bytes == 0
+    for number in range(30):
+        await append(log, an_event(number, size=1000))
+    await log.checkpoint()
+    stats = log.stats()
+    assert stats.needed_bytes == stats.size_bytes > 30_000
+    for each in await take(consumer, 30):
+        consumer.settle(each)
+    await log.checkpoint()
+    stats = log.stats()
+    assert stats.needed_bytes == 0
+    assert stats.size_bytes > 30_000
+    log.spare(kept=False)
+    await log.checkpoint()
+    assert log.stats().size_bytes < 11_000
+    await engine.close()

@@ -50,3 +50,16 @@ def test_where_traces_go() -> None:
     assert settings.value.observability.tracing == expected
     settings.offer("config-observability", given | {"tracing-sampling-rate": "2"})
     assert settings.value.observability.tracing == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "most"),
+    [({}, 0), ({"namespace-event-disk": " 2Gi "}, 2 << 30), (DEFAULT_FEATURES, 0)],
+)
+def test_how_much_of_the_disk_a_namespace_may_take(given, most):
+    assert Flags.from_data(given).event_disk == most
+
+
+def test_a_share_of_the_disk_that_is_none_is_named():
+    with pytest.raises(ValueError, match="namespace-event-disk: "):
+        Flags.from_data({"namespace-event-disk": "some"})
