@@ -11,6 +11,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from eventing.api.settings import Features
+from hearth.knative.admission.kinds import Right
 from hearth.knative.duck import DeliverySpec, Destination, KReference
 from hearth.knative.fielderrors import Errors, FieldError, disallowed, invalid, missing, via
 from hearth.kube.durations import parse_iso8601_duration
@@ -49,6 +50,27 @@ def check_namespace(reference: KReference, features: Features) -> Errors:
         "feature.CrossNamespaceEventLinks is disabled"
     )
     return [FieldError(disallowed().message, ("namespace",), details)]
+
+
+def right_to_subscribe(
+    reference: KReference | None, namespace: str, features: Features
+) -> Right | None:
+    """Name the right to get the events of a Broker or a channel of another namespace.
+
+    That is the verb ``knsubscribe`` there, as in Knative.
+    """
+    if reference is None or not features.is_enabled(CROSS_NAMESPACE):
+        return None
+    if not reference.namespace or reference.namespace == namespace:
+        return None
+    return Right(
+        verb="knsubscribe",
+        group=reference.group or reference.api_version.partition("/")[0],
+        resource=f"{reference.kind.lower()}s",
+        namespace=reference.namespace,
+        name=reference.name,
+        field=f"spec.{reference.kind}Namespace",
+    )
 
 
 def validate_destination(

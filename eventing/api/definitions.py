@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from eventing.api import keys
 from eventing.api.settings import Settings
-from hearth.knative.admission.kinds import Change, Decoded, Kind, Trial
+from hearth.knative.admission.kinds import Change, Decoded, Kind, Right, Trial
 from hearth.knative.fielderrors import Errors
 from hearth.kube.crdgen import READY_COLUMNS, Crd, Version
 from hearth.kube.models import Model
@@ -62,6 +62,7 @@ def define(
     default: Callable[[Change[S, Settings]], None],
     validate: Callable[[Change[S, Settings]], Errors],
     trial: Callable[[Change[S, Settings]], Trial | None] | None = None,
+    right: Callable[[Change[S, Settings]], Right | None] | None = None,
     webhook: str = "webhook",
 ) -> Definition:
     """Define a kind, as strict about unknown members as Knative is with all of eventing's."""
@@ -72,6 +73,7 @@ def define(
         validate=validate,
         is_signed=_always,
         is_strict=True,
+        right=right,
         webhook=webhook,
         always_tries=trial is not None,
         **({} if trial is None else {"trial": trial}),

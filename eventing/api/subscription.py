@@ -11,6 +11,7 @@ from eventing.api.checks import (
     check_namespace,
     default_delivery,
     default_destination,
+    right_to_subscribe,
     validate_delivery,
     validate_destination,
     validate_reference,
@@ -122,4 +123,7 @@ DEFINITION = define(
     Look("Has events of a channel delivered.", categories=MESSAGING, short_names=("sub",)),
     default=_default,
     validate=_validate,
+    right=lambda change: right_to_subscribe(
+        change.new.spec.channel, change.new.namespace, change.settings.features
+    ),
 )

@@ -15,6 +15,7 @@ from eventing.api.checks import (
     check_namespace,
     default_delivery,
     default_destination,
+    right_to_subscribe,
     text_diff,
     validate_delivery,
     validate_destination,
@@ -204,4 +205,7 @@ DEFINITION = define(
     ),
     default=_default,
     validate=_validate,
+    right=lambda change: right_to_subscribe(
+        change.new.spec.broker_ref, change.new.namespace, change.settings.features
+    ),
 )

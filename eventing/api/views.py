@@ -38,8 +38,12 @@ def broker_class(broker: Object) -> str | None:
 
 
 def broker_key(trigger: Object) -> Key:
-    """Return the key of a Trigger's Broker."""
-    return namespace(trigger), str(spec_of(trigger).get("broker", ""))
+    """Return the key of a Trigger's Broker, which may be of another namespace."""
+    spec = spec_of(trigger)
+    reference = spec.get("brokerRef")
+    if reference:
+        return reference.get("namespace") or namespace(trigger), str(reference.get("name", ""))
+    return namespace(trigger), str(spec.get("broker", ""))
 
 
 def triggers_of(lister: Lister, broker: Object) -> Iterator[Key]:

@@ -82,14 +82,14 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
     if subscription is None:
         return None
     spec = spec_of(subscription)
-    sink = (spec.get("delivery") or {}).get("deadLetterSink")
+    channel, sink = spec.get("channel") or {}, (spec.get("delivery") or {}).get("deadLetterSink")
     subscriber, reply, dead_letter_sink = (
         lookup.resolve(given, key[0]) if given else None
         for given in (spec.get("subscriber"), spec.get("reply"), sink)
     )
     return Observed(
         subscription,
-        _channel(spec.get("channel") or {}, key[0], lookup),
+        _channel(channel, channel.get("namespace") or key[0], lookup),
         subscriber=subscriber,
         reply=reply,
         dead_letter_sink=dead_letter_sink,

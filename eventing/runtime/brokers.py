@@ -51,6 +51,8 @@ class Brokers:
         self._logs = logs
         self._reach = reach
         self._schemas = SchemaChecks(manager)
+        self._subscribed: dict[Key, Key] = {}
+        """The Brokers of the Triggers that are subscribed; perhaps of another namespace."""
         manager.add_index(TRIGGERS_BY_BROKER)
         manager.add_controller("broker-log", self._sync_broker, source=BROKER_SOURCE)
         if logs.dispatches:
@@ -112,7 +114,9 @@ class Brokers:
         trigger = self._manager.get(TRIGGER_SOURCE, *trigger_key)
         if trigger is None or is_deleting(trigger):
             await self._unsubscribe_in(trigger_key[0])
+            await self._leave(trigger_key, None)
             return
+        await self._leave(trigger_key, broker_key(trigger))
         addressable = self._logs.find(_place(broker_key(trigger)))
         broker = self._manager.get(BROKER_SOURCE, *broker_key(trigger))
         if addressable is None or broker is None:
@@ -129,6 +133,7 @@ class Brokers:
             log.info("trigger not served", extra=facts)
             return
         await addressable.subscribe(spec)
+        self._subscribed[key(trigger)] = broker_key(trigger)
         mark = subscribed_mark(trigger)
         await self._mark(TRIGGERS, trigger, keys.SUBSCRIBED_ANNOTATION, mark)
 
@@ -136,6 +141,16 @@ class Brokers:
         for place, addressable in self._logs.of(BROKER):
             if place.namespace == namespace_name:
                 await self._unsubscribe_deleted((place.namespace, place.name), addressable)
+
+    async def _leave(self, trigger_key: Key, broker: Key | None) -> None:
+        """End a Trigger's subscription to another Broker than this one."""
+        before = self._subscribed.get(trigger_key)
+        if before is None or before == broker:
+            return
+        del self._subscribed[trigger_key]
+        addressable = self._logs.find(_place(before))
+        if addressable is not None:
+            await self._unsubscribe_deleted(before, addressable)
 
     async def _unsubscribe_deleted(self, broker_key: Key, addressable: Addressable) -> None:
         """End the subscriptions of Triggers that are gone."""

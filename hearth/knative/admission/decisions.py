@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from hearth.knative import fielderrors as fe
-from hearth.knative.admission.kinds import Change, Decoded, Kind, Trial
+from hearth.knative.admission.kinds import Change, Decoded, Kind, Right, Trial
 from hearth.kube.admission import ALLOWED, CREATE, UPDATE, AdmissionRequest, AdmissionResponse
 from hearth.kube.meta import Object, is_deleting
 from hearth.kube.models import DecodeError, decode, dump, unknown_field
@@ -91,6 +91,14 @@ def validate(
         return deny(f"validation failed: {fe.text(refusals)}", warnings), None
     trial = kind.trial(change) if request.dry_run or kind.always_tries else None
     return AdmissionResponse(warnings=warnings), trial
+
+
+def right_needed(kinds: Kinds[T], request: AdmissionRequest, settings: T) -> Right | None:
+    """Name what the user of a write that is valid must be allowed to do besides, if anything."""
+    kind = kinds.get((request.group, request.version, request.kind))
+    if kind is None or kind.right is None or not is_asked(request):
+        return None
+    return kind.right(_change(kind, request, settings))
 
 
 def _change(kind: Kind[Any, T], request: AdmissionRequest, settings: T) -> Change[Any, T]:

@@ -86,6 +86,18 @@ class Trial:
     """What stands before the API server's own words where it would refuse it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What who writes must be allowed to do with another object, and the field that names it."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str
+    name: str
+    field: str
+
+
 def _no_defaults(change: Change[Any, Any]) -> None:
     """Default nothing."""
 
@@ -109,6 +121,7 @@ class Kind(Generic[S, T]):
     ``default`` completes ``change.new``. ``validate`` gives all complaints, those about the update
     included where ``change.old`` is there. ``is_signed`` says whether creator and last modifier
     are noted on the object. ``trial`` names the child that a dry run tries on the API server.
+    ``right`` names what the user has to be allowed beside the write itself.
     ``is_strict`` refuses members that the model does not know, as Knative does; it is not for a
     model that leaves out parts of Kubernetes' own types.
     """
@@ -119,6 +132,7 @@ class Kind(Generic[S, T]):
     validate: Callable[[Change[S, T]], Errors] = _no_errors
     is_signed: Callable[[Decoded[S]], bool] = _never
     trial: Callable[[Change[S, T]], Trial | None] = _no_trial
+    right: Callable[[Change[S, T]], Right | None] | None = None
     is_strict: bool = False
     always_tries: bool = False
     """Whether the trial is made at each write, not only at dry runs."""

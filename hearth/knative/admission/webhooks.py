@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from hearth.knative.admission import decisions
 from hearth.knative.admission.configmaps import validate_config_map
 from hearth.knative.admission.decisions import Kinds, deny
-from hearth.knative.admission.kinds import Kind, Trial
+from hearth.knative.admission.kinds import Kind, Right, Trial
 from hearth.knative.settings import Parse
 from hearth.kube.admission import AdmissionRequest, AdmissionResponse, Handler
 from hearth.kube.client import KubeClient
@@ -29,6 +29,7 @@ _NOT_EXCLUDED = {
     }
 }
 _UNSUPPORTED = "does not support dry run"
+_ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,9 @@ class Admission(Generic[T]):
 
         async def validate(request: AdmissionRequest) -> AdmissionResponse:
             answer, trial = decisions.validate(kinds, request, settings())
+            right = decisions.right_needed(kinds, request, settings()) if answer.allowed else None
+            if right is not None and (refusal := await _without(client, right, request)):
+                return deny(f"validation failed: {refusal}: {right.field}", answer.warnings)
             return answer if trial is None else await _tried(client, trial, answer)
 
         return {
@@ -134,3 +138,35 @@ async def _tried(client: KubeClient, trial: Trial, answer: AdmissionResponse) ->
         if _UNSUPPORTED not in error.message:
             return deny(f"{trial.refusal}{error.message}: {trial.field}", answer.warnings)
     return answer
+
+
+async def _without(client: KubeClient, right: Right, request: AdmissionRequest) -> str:
+    """Return what is said to a user who lacks a right, in Knative's words; nothing if he has it."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": request.username,
+            "groups": list(request.groups),
+            "resourceAttributes": {
+                "verb": right.verb,
+                "group": right.group,
+                "resource": right.resource,
+                "namespace": right.namespace,
+                "name": right.name,
+            },
+        },
+    }
+    try:
+        answer = await client.request("POST", _ACCESS_REVIEWS, body=review)
+    except ApiError as error:
+        return (
+            "failed to make authorization request to see if user can subscribe to resources in "
+            f"namespace: {error.message}"
+        )
+    if (answer.get("status") or {}).get("allowed"):
+        return ""
+    return (
+        f"user {request.username} is not authorized to get target resource in namespace: "
+        f"{right.namespace}"
+    )
