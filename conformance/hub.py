@@ -221,12 +221,24 @@ def answer_of(answer: dict[str, Any]) -> Message:
 def start(cluster: Cluster, image: str) -> Hub:
     """Run the hub as a pod with a Service."""
     labels = {"app": "eventshub"}
-    port = {"containerPort": PORT}
+    hub = {
+        "name": "hub",
+        "image": image,
+        "ports": [{"containerPort": PORT}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": PORT}},
+        # What namespaces with the strictest Pod Security Standard ask for.
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "eventshub", "labels": labels},
-        "spec": {"containers": [{"name": "hub", "image": image, "ports": [port]}]},
+        "spec": {"containers": [hub]},
     }
     service = {
         "apiVersion": "v1",
@@ -240,7 +252,9 @@ def start(cluster: Cluster, image: str) -> Hub:
     shown = f"[{host}]" if ":" in host else host
     inside = f"http://{shown}:{number}"
     # Timings are read off answers, so a hub that is reached by the API server is as good.
-    direct = httpx.Client(base_url=inside, timeout=60, trust_env=False)
+    # Seen from outside of a cluster an address of a pod may swallow what is sent there.
+    patience = httpx.Timeout(60, connect=2)
+    direct = httpx.Client(base_url=inside, timeout=patience, trust_env=False)
     try:
         until(lambda: _is_there(direct), seconds=5, what="the hub, straight")
         return Hub(direct, inside)
