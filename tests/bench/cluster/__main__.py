@@ -140,20 +140,28 @@ async def _ready(served: Served, bare: Bare, names: list[str], writes: Writes) -
 
 async def _cold(served: Served, bare: Bare, names: list[str]) -> list[Row]:
     """Request to answer at zero, beyond 0 to 1 of the bare Deployment until its pod answers."""
-    whole, own = [], []
+    ours, own = [], []
     for name in names:
         await asyncio.sleep(PAUSE_SECONDS)
         own.append(await bare.start(name))
         await bare.scale_to_zero(name)
         await asyncio.sleep(PAUSE_SECONDS)
-        whole.append(await served.ask(name))
-        _note(f"{name}: cold {whole[-1]:.0f} ms, bare {own[-1]:.0f} ms")
-    middle = statistics.median(own)
+        ours.append(await served.ask(name))
+        _note(f"{name}: cold {ours[-1].whole:.0f} ms, bare {own[-1].whole:.0f} ms")
+    beyond = [start.beyond_from_zero(twin) for start, twin in zip(ours, own, strict=True)]
+    whole, bare_whole = [start.whole for start in ours], [start.whole for start in own]
+    middle = statistics.median(bare_whole)
     return [
-        row("cold start beyond a bare Deployment", [w - middle for w in whole], "ms", at_most=20),
+        row("cold start beyond a bare Deployment", beyond, "ms", at_most=20),
+        row(
+            "of that, until the pod is made",
+            [s.made - t.made for s, t in zip(ours, own, strict=True)],
+            "ms",
+        ),
+        row("difference of the wholes", [each - middle for each in whole], "ms"),
         row("cold start, whole", whole, "ms", peers={"bare Deployment": middle}),
         row("cold start, whole, p95", [percentile(whole, 0.95)], "ms"),
-        row("bare Deployment, p95", [percentile(own, 0.95)], "ms"),
+        row("bare Deployment, p95", [percentile(bare_whole, 0.95)], "ms"),
     ]
 
 

@@ -53,8 +53,9 @@ class Bare:
         await self._until(lambda: any(pod.is_ready for pod in self._of(name)))
         return self._moments.start(name, began=began)
 
-    async def start(self, name: str) -> float:
-        """Milliseconds from scaling to 1 until the pod's IP answers a request."""
+    async def start(self, name: str) -> Start:
+        """From scaling to 1 until the pod's IP answers a request."""
+        self._moments.forget(name)
         began = time.perf_counter()
         await self._scale(name, 1)
         await self._until(lambda: any(pod.ip for pod in self._of(name)))
@@ -63,7 +64,7 @@ class Bare:
         async with asyncio.timeout(_LONGEST_SECONDS):
             while not await _answers(pod.ip, port):
                 await asyncio.sleep(_LOOK_SECONDS)
-        return (time.perf_counter() - began) * 1000
+        return self._moments.start(name, began=began)
 
     async def scale_to_zero(self, name: str) -> None:
         """Return once the pod is gone."""
