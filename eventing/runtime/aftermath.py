@@ -146,7 +146,7 @@ class Aftermath:
             telling = self._telling
             if telling.observer is not None:
                 telling.observer.settled(telling.spec, item.event)
-            if item.root:
+            if item.is_traced:
                 self._tracing.settled(item)
 
 

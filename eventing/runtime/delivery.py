@@ -46,8 +46,8 @@ class Delivery:
     """The key whose events it keeps back, where order is kept."""
     span: bytes = b""
     """The id of the attempt under way, where the event is traced."""
-    root: bytes = b""
-    """The id of the subscription's own span, there."""
+    is_traced: bool = False
+    """Whether the event is; known once it was sent."""
     timer: Timer | None = field(default=None, repr=False)
 
 

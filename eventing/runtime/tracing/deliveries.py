@@ -1,10 +1,13 @@
-"""Spans of the deliveries of one subscription: asked only of what is sampled, but for a look."""
+"""Spans of the deliveries of one subscription: asked only of what is recorded, but for a look.
+
+What is noted on the way is little; spans are made of it in the thread that exports them.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from hashlib import blake2b
 from time import monotonic
 
@@ -12,9 +15,9 @@ from activator.http.fields import Field
 from eventing.engines.event import RenderedEvent
 from eventing.runtime.delivery import Delivery, Hop
 from eventing.runtime.observer import Follows
-from eventing.runtime.places import Place
+from eventing.runtime.request import ErrorInfo
 from eventing.runtime.spec import SubscriptionSpec
-from eventing.runtime.tracing.heads import at_span, context_in, marked
+from eventing.runtime.tracing.heads import at_span, context_in, is_recorded, marked
 from eventing.runtime.tracing.words import (
     destination,
     named,
@@ -32,6 +35,7 @@ from hearth.observability.traces.spans import Span, SpanKind
 from hearth.observability.traces.tracer import Tracer
 
 _urls = lru_cache(maxsize=256)(of_url)
+Texts = Mapping[str, str]
 
 
 class DeliveryTracing:
@@ -48,53 +52,55 @@ class DeliveryTracing:
         self._key = (secrets.token_hex(8) if anew else spec.uid).encode()[:64]
         self._name = destination(spec.kind, spec.name, spec.namespace)
         self._place = spec.place
-        self._told = of_destination(self._name) | _of(spec.place)
+        self._told = of_destination(self._name)
+        if spec.place is not None:
+            self._told |= of_place(spec.place)
+
+    # -- on the way of an event --------------------------------------------------------------
 
     def attempt(self, item: Delivery, event: RenderedEvent) -> RenderedEvent:
-        """Begin an attempt; return the event as it is sent, whose receiver continues from it.
-
-        Only what begins with the ``MARK`` is recorded.
-        """
-        context = context_in(event.head)
-        if context is None:
-            item.span = b""
+        """Begin an attempt; return the event as it is sent, whose receiver continues from it."""
+        if not is_recorded(event):
             return event
-        if item.reply is None:
-            item.root = self._root(context)
-        item.span = new_span_id()
-        return at_span(event, context.child(item.span))
+        item.is_traced = True
+        item.span = span_id = new_span_id()
+        return at_span(event, span_id)
 
     def look(self, item: Delivery) -> None:
         """Find out whether an event is recorded that is not sent at all."""
-        context = context_in(item.event.head)
-        if context is not None:
-            item.root = self._root(context)
+        item.is_traced = is_recorded(item.event)
 
     def attempted(
         self, item: Delivery, url: str, status: int, error: str, follows: Follows
     ) -> None:
         """Note the attempt that has begun last; ``status`` is 0 where there was no answer."""
         sent = item.event if item.reply is None else item.reply
-        context, span_id = context_in(sent.head), item.span
-        item.span = b""
-        if context is None:
-            return
-        # A reply is a child of what made it, all else of the subscription's own span.
-        parent = context.span_id if item.hop is Hop.REPLY else item.root
-        told = self._told | of_event(sent.attributes) | _urls(url)
-        told["hearth.delivery.hop"] = item.hop.value
-        told["hearth.delivery.follows"] = follows.value
-        if status:
-            told["http.response.status_code"] = status
-        if item.attempts > 1:
-            told["http.request.resend_count"] = item.attempts - 1
-        failed = None if 200 <= status < 300 else error or f"the answer was {status}"
-        if failed is not None:
-            told["error.type"] = str(status) if status else "no answer"
-        end, name = int(self._clock() * 1e9), f"send {without_secrets(url)}"
-        start = end - int((monotonic() - item.started) * 1e9)
-        own = context.child(span_id)
-        self.tracer.record(Span(name, SpanKind.CLIENT, own, parent, start, end, told, failed))
+        span_id, item.span = item.span, b""
+        now = self._clock()
+        start = now - (monotonic() - item.started)
+        self.tracer.record(
+            partial(
+                self._attempt_span,
+                sent.head,
+                sent.attributes,
+                span_id,
+                item.hop,
+                item.attempts,
+                url,
+                status,
+                error,
+                follows,
+                start,
+                now,
+            )
+        )
+
+    def settled(self, item: Delivery) -> None:
+        """Note that the subscription needs an event no more that is recorded."""
+        event = item.event
+        if is_recorded(event):
+            noted = event.head, event.attributes, event.arrival_ns, self._clock(), item.failure
+            self.tracer.record(partial(self._own_span, *noted))
 
     def reply(
         self, item: Delivery, fields: Sequence[Field], replies: Sequence[RenderedEvent]
@@ -135,30 +141,52 @@ class DeliveryTracing:
     def ended(self, span: Span) -> None:
         """Note that replies are durable."""
         span.end_ns = int(self._clock() * 1e9)
-        self.tracer.record(span)
+        self.tracer.record(lambda: span)
 
-    def settled(self, item: Delivery) -> None:
-        """Note that the subscription needs an event no more that is recorded."""
-        event = item.event
-        context = context_in(event.head)
-        if context is None:
-            return
-        failure, told = item.failure, self._told | of_event(event.attributes)
-        error = None
+    # -- in the thread that exports ----------------------------------------------------------
+
+    def _attempt_span(
+        self,
+        head: bytes,
+        event: Texts,
+        span_id: bytes,
+        hop: Hop,
+        attempts: int,
+        url: str,
+        status: int,
+        error: str,
+        follows: Follows,
+        start: float,
+        end: float,
+    ) -> Span:
+        context = _context(head)
+        # A reply is a child of what made it, all else of the subscription's own span.
+        parent = context.span_id if hop is Hop.REPLY else self._root(context)
+        told = self._told | of_event(event) | _urls(url)
+        told["hearth.delivery.hop"] = hop.value
+        told["hearth.delivery.follows"] = follows.value
+        if status:
+            told["http.response.status_code"] = status
+        if attempts > 1:
+            told["http.request.resend_count"] = attempts - 1
+        failed = None if 200 <= status < 300 else error or f"the answer was {status}"
+        if failed is not None:
+            told["error.type"] = str(status) if status else "no answer"
+        own, name = context.child(span_id), f"send {without_secrets(url)}"
+        begun, over = int(start * 1e9), int(end * 1e9)
+        return Span(name, SpanKind.CLIENT, own, parent, begun, over, told, failed)
+
+    def _own_span(
+        self, head: bytes, event: Texts, arrival_ns: int, end: float, failure: ErrorInfo | None
+    ) -> Span:
+        context, told, error = _context(head), self._told | of_event(event), None
         if failure is not None:
             told["error.type"] = str(failure.code)
             error = f"{without_secrets(failure.destination)}: {failure.code}"
-        span = Span(
-            self._name,
-            SpanKind.CONSUMER,
-            context.child(item.root),
-            context.span_id,
-            event.arrival_ns,
-            int(self._clock() * 1e9),
-            told,
-            error,
+        own, over = context.child(self._root(context)), int(end * 1e9)
+        return Span(
+            self._name, SpanKind.CONSUMER, own, context.span_id, arrival_ns, over, told, error
         )
-        self.tracer.record(span)
 
     def _root(self, context: TraceContext) -> bytes:
         """The id of the subscription's own span, which a later process works out again."""
@@ -166,5 +194,7 @@ class DeliveryTracing:
         return made.hexdigest().encode()
 
 
-def _of(place: Place | None) -> dict[str, str | int | float | bool]:
-    return of_place(place) if place is not None else {}
+def _context(head: bytes) -> TraceContext:
+    found = context_in(head)
+    assert found is not None
+    return found

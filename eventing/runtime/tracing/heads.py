@@ -17,7 +17,6 @@ MARK = b"traceparent: 00-"
 
 _GIVEN = b"\r\ntraceparent: "
 _LINE = re.compile(rb"\r\ntraceparent: ([^\r]*)")
-_END = len(b"traceparent: ") + 55
 
 
 def may_be_given(head: bytes) -> bool:
@@ -29,6 +28,11 @@ def given_context(head: bytes) -> TraceContext | None:
     """Return the context that an event came with, if it is a valid one."""
     values = _LINE.findall(head)
     return parse_traceparent(values[0].strip(b" \t")) if len(values) == 1 else None
+
+
+def is_recorded(event: RenderedEvent) -> bool:
+    """Whether an event has a place in a trace that is recorded here."""
+    return event.head.startswith(MARK)
 
 
 def context_in(head: bytes) -> TraceContext | None:
@@ -46,9 +50,9 @@ def marked(head: bytes, context: TraceContext, *, continues: bool) -> bytes:
     return b"traceparent: %b\r\n%b" % (context.header, kept)
 
 
-def at_span(event: RenderedEvent, context: TraceContext) -> RenderedEvent:
+def at_span(event: RenderedEvent, span_id: bytes) -> RenderedEvent:
     """Return a recorded event as it is sent on: what follows it is a child of that span."""
-    head = b"traceparent: %b%b" % (context.header, event.head[_END:])
+    head = b"%b%b%b" % (event.head[:49], span_id, event.head[65:])
     return RenderedEvent(
         event.arrival_ns, event.ttl, head, event.types, event.data, event.known_attributes
     )

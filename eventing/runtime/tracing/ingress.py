@@ -7,6 +7,7 @@ have in any case: where nothing is recorded that costs a look and a random numbe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from activator.http.events import ResponseHead, ServerStream
@@ -14,12 +15,16 @@ from eventing.codec import Event
 from eventing.engines.event import RenderedEvent
 from eventing.runtime.places import Place
 from eventing.runtime.tracing.heads import given_context, marked, may_be_given
-from eventing.runtime.tracing.words import Attributes, named, of_addressable, of_event
+from eventing.runtime.tracing.words import named, of_addressable, of_event
 from hearth.kube.clock import Clock
 from hearth.observability.traces.context import TraceContext, context_of, with_context
 from hearth.observability.traces.sampling import new_span_id
 from hearth.observability.traces.spans import Span, SpanKind
 from hearth.observability.traces.tracer import Tracer
+
+Events = tuple[Mapping[str, object], ...]
+"""The attributes of each."""
+_Noted = tuple[TraceContext, bytes, float, Place | None, Events]
 
 
 class Request(Protocol):
@@ -54,19 +59,19 @@ class IngressTracing:
         own = parent.child(new_span_id())
         for event in events:
             event.head = marked(event.head, own, continues=continues)
-        told = _told(place, [event.attributes for event in events])
-        return self._traced(request, named(place), own, parent.span_id, told, events[0].arrival_ns)
+        noted = tuple(event.attributes for event in events)
+        began = events[0].arrival_ns / 1e9
+        return _Traced(self, request, own, parent.span_id, began, place, noted)
 
     def exchanged(self, request: Request, place: Place, events: Sequence[Event]) -> Request:
         """Return what to answer where events are exchanged for an answer; its headers change."""
-        told = _told(place, [event.attributes for event in events])
-        return self._by_headers(request, named(place), told)
+        return self._by_headers(request, place, tuple(event.attributes for event in events))
 
     def refused(self, request: Request) -> Request:
         """Return what to answer where nothing is taken in."""
-        return self._by_headers(request, f"POST {_path_of(request)}", {})
+        return self._by_headers(request, None, ())
 
-    def _by_headers(self, request: Request, name: str, told: Attributes) -> Request:
+    def _by_headers(self, request: Request, place: Place | None, noted: Events) -> Request:
         head = request.stream.head
         decided = self.tracer.sampler.parent_of(context_of(head.fields))
         if decided is None:
@@ -74,55 +79,31 @@ class IngressTracing:
         parent, continues = decided
         own = parent.child(new_span_id())
         head.fields = with_context(head.fields, own, continues=continues)
-        now = int(self._clock() * 1e9)
-        return self._traced(request, name, own, parent.span_id, told, now)
+        return _Traced(self, request, own, parent.span_id, self._clock(), place, noted)
 
-    def _traced(
-        self,
-        request: Request,
-        name: str,
-        own: TraceContext,
-        parent_id: bytes,
-        told: Attributes,
-        start_ns: int,
-    ) -> Request:
-        span = Span(name, SpanKind.SERVER, own, parent_id, start_ns, start_ns, told, is_remote=True)
-        return _Traced(self, request, span)
-
-    def ended(self, span: Span, request: Request, status: int) -> None:
-        """Note that a request was answered."""
-        told = dict(span.attributes)
-        told["http.request.method"] = "POST"
-        told["url.path"] = _path_of(request)
-        told["http.response.status_code"] = status
-        if status >= 500:
-            told["error.type"] = str(status)
-            span.error = f"the answer was {status}"
-        span.attributes, span.end_ns = told, int(self._clock() * 1e9)
-        self.tracer.record(span)
-
-
-def _path_of(request: Request) -> str:
-    return request.stream.head.target.partition(b"?")[0].decode("latin-1")
-
-
-def _told(place: Place, events: Sequence[Mapping[str, object]]) -> Attributes:
-    told = of_addressable(place)
-    if len(events) == 1:
-        return told | of_event(events[0])
-    told["messaging.batch.message_count"] = len(events)
-    return told
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._clock()
 
 
 class _Traced:
     """A request whose span ends with the answer."""
 
-    __slots__ = ("_request", "_span", "_tracing")
+    __slots__ = ("_noted", "_request", "_tracing")
 
-    def __init__(self, tracing: IngressTracing, request: Request, span: Span) -> None:
+    def __init__(
+        self,
+        tracing: IngressTracing,
+        request: Request,
+        own: TraceContext,
+        parent_id: bytes,
+        began: float,
+        place: Place | None,
+        events: Events,
+    ) -> None:
         self._tracing = tracing
         self._request = request
-        self._span: Span | None = span
+        self._noted: _Noted | None = (own, parent_id, began, place, events)
 
     @property
     def stream(self) -> ServerStream:
@@ -131,7 +112,32 @@ class _Traced:
 
     def answer(self, head: ResponseHead) -> None:
         """Answer, and end the span."""
+        path = self._request.stream.head.target.partition(b"?")[0]
         self._request.answer(head)
-        span, self._span = self._span, None
-        if span is not None:
-            self._tracing.ended(span, self._request, head.status)
+        noted, self._noted = self._noted, None
+        if noted is not None:
+            tracing = self._tracing
+            # Of the request itself nothing is kept.
+            tracing.tracer.record(partial(_span_of, noted, path, head.status, tracing.now()))
+
+
+def _span_of(noted: _Noted, path: bytes, status: int, end: float) -> Span:
+    """In the thread that exports."""
+    own, parent_id, began, place, events = noted
+    shown = path.decode("latin-1")
+    name, told = (f"POST {shown}", {}) if place is None else (named(place), of_addressable(place))
+    if len(events) == 1:
+        told |= of_event(events[0])
+    elif events:
+        told["messaging.batch.message_count"] = len(events)
+    told["http.request.method"] = "POST"
+    told["url.path"] = shown
+    told["http.response.status_code"] = status
+    error = None
+    if status >= 500:
+        told["error.type"] = str(status)
+        error = f"the answer was {status}"
+    start, over = int(began * 1e9), int(end * 1e9)
+    return Span(
+        name, SpanKind.SERVER, own, parent_id, start, over, told, error, is_remote=bool(parent_id)
+    )

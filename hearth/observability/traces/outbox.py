@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hearth.observability.metrics import SPANS
-from hearth.observability.traces.spans import Span
+from hearth.observability.traces.spans import Recorded, Span
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ class OutboxLimits:
     """Spans in memory, at most: about 1 KB each."""
     batch: int = 512
     """Spans exported at once; to encode as many takes 3 ms."""
-    interval_seconds: float = 1.0
-    """How long a span waits for others to go with, at most."""
+    interval_seconds: float = 5.0
+    """How long a span waits for others to go with, at most: an export costs as much as many."""
     close_seconds: float = 3.0
     """What the collector is given at the end of the process."""
 
@@ -59,7 +59,7 @@ class Outbox:
         self._endpoint = endpoint
         self._limits = limits or OutboxLimits()
         self._failed = failed
-        self._spans: deque[Span] = deque()
+        self._spans: deque[Recorded] = deque()
         self._woken = threading.Event()
         self._closing = False
         self._exporter: Exporter | None = None
@@ -73,7 +73,7 @@ class Outbox:
         """Begin to export."""
         self._thread.start()
 
-    def add(self, span: Span) -> None:
+    def add(self, span: Recorded) -> None:
         """Take a span, or drop it where there is no room. Never waits."""
         spans = self._spans
         if len(spans) >= self._limits.spans or self._closing:
@@ -111,16 +111,13 @@ class Outbox:
 
     def _empty(self, exporter: Exporter) -> None:
         while self._spans:
-            batch = [self._spans.popleft() for _ in range(min(len(self._spans), self._size))]
+            count = min(len(self._spans), self._limits.batch)
+            recorded = [self._spans.popleft() for _ in range(count)]
             try:
-                error = exporter.export(batch)
+                error = exporter.export([make() for make in recorded])
             except Exception as unexpected:
                 error = f"{type(unexpected).__name__}: {unexpected}"
-            self._note(len(batch), error)
-
-    @property
-    def _size(self) -> int:
-        return self._limits.batch
+            self._note(count, error)
 
     def _note(self, spans: int, error: str) -> None:
         (self._refused if error else self._exported).inc(spans)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -23,7 +23,7 @@ class SpanKind(Enum):
 
 @dataclass(slots=True)
 class Span:
-    """Made once, when it is over."""
+    """Made when it is over, out of what was noted meanwhile."""
 
     name: str
     kind: SpanKind
@@ -39,3 +39,9 @@ class Span:
     """Why what it is about has failed; None where it has not."""
     is_remote: bool = False
     """Whether its parent is a span of another process."""
+
+
+Recorded = Callable[[], Span]
+"""Makes a span of what was noted. Called once, later, in the thread that exports: what does not
+have to be done on the way of a request is done there, for many at once.
+"""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hearth.observability.traces.config import TracingConfig
 from hearth.observability.traces.outbox import Exporter, Outbox, OutboxLimits
 from hearth.observability.traces.sampling import Sampler
-from hearth.observability.traces.spans import Span
+from hearth.observability.traces.spans import Recorded
 
 MakeExporter = Callable[[TracingConfig], Exporter]
 
@@ -70,7 +70,7 @@ class Tracer:
             self._outbox = None
             self.is_on = False
 
-    def record(self, span: Span) -> None:
+    def record(self, span: Recorded) -> None:
         """Hand on a span that is over. Never waits."""
         if self._outbox is not None:
             self._outbox.add(span)

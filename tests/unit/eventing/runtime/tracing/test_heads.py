@@ -59,7 +59,7 @@ def test_a_sampled_trace_of_others_is_not_recorded():
 def test_an_event_is_sent_on_with_another_span_and_the_same_in_all_else():
     event = RenderedEvent(1, 2, marked(LINES, OWN, continues=True), b"{}", b"data", {"id": "1"})
     before = event.head
-    sent = at_span(event, OWN.child(SPAN))
+    sent = at_span(event, SPAN)
     assert sent.head == b"traceparent: 00-%b-%b-03\r\n%b" % (TRACE, SPAN, LINES)
     assert (sent.arrival_ns, sent.ttl, sent.types, sent.data) == (1, 2, b"{}", b"data")
     assert event.head == before
