@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eventing.api import trust
 from hearth.kube import meta
 from hearth.kube.meta import Object
 
@@ -34,6 +35,8 @@ class Bound:
     """The binding's ``ceOverrides`` as JSON."""
     audience: str | None = None
     """Whom a token must be meant for that the sink is shown; None where it asks for none."""
+    bundles: Sequence[str] = ()
+    """Names of the ConfigMaps with authorities to trust, which containers find in a folder."""
 
     def variables(self) -> list[dict[str, str]]:
         """Return the entries of ``env``; as stored, an empty value is none."""
@@ -71,26 +74,29 @@ def bind(obj: Object, bound: Bound | None) -> Object:
 def _bind_pod(pod: Mapping[str, Any], bound: Bound | None) -> dict[str, Any]:
     variables = [] if bound is None else bound.variables()
     audience = None if bound is None else bound.audience
+    bundles = () if bound is None else bound.bundles
+    mounts = ([] if audience is None else [token_mount()]) + ([trust.mount()] if bundles else [])
     changed = dict(pod)
     for field in _CONTAINERS:
         if pod.get(field):
-            changed[field] = [
-                _bind_container(each, variables, shows=audience is not None) for each in pod[field]
-            ]
+            changed[field] = [_bind_container(each, variables, mounts) for each in pod[field]]
     volumes = [] if audience is None else [token_volume(audience)]
-    return _replaced(
-        changed, "volumes", volumes, ours=lambda each: each.get("name") == TOKEN_VOLUME
-    )
+    if bundles:
+        volumes.append(trust.volume(bundles))
+    return _replaced(changed, "volumes", volumes, ours=_is_our_volume)
 
 
 def _bind_container(
-    container: Mapping[str, Any], variables: Sequence[Mapping[str, str]], *, shows: bool
+    container: Mapping[str, Any],
+    variables: Sequence[Mapping[str, str]],
+    mounts: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     told = _replaced(container, "env", variables, ours=lambda each: each.get("name") in _OURS)
-    mounts = [token_mount()] if shows else []
-    return _replaced(
-        told, "volumeMounts", mounts, ours=lambda each: each.get("name") == TOKEN_VOLUME
-    )
+    return _replaced(told, "volumeMounts", mounts, ours=_is_our_volume)
+
+
+def _is_our_volume(entry: Mapping[str, Any]) -> bool:
+    return entry.get("name") in (TOKEN_VOLUME, trust.VOLUME)
 
 
 def _replaced(

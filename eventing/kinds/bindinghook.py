@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.trust import TRUST_SOURCE
 from eventing.api.views import spec_of
 from eventing.kinds.binding import bind
 from eventing.kinds.sinkbinding import (
@@ -61,8 +62,16 @@ class _Entry:
 class Index:
     """SinkBindings by what they are about."""
 
-    def __init__(self, bindings: Iterable[Object]) -> None:
-        """Take what can be read; a binding that cannot concerns nobody."""
+    def __init__(
+        self,
+        bindings: Iterable[Object],
+        bundles: Callable[[str], Sequence[str]] = lambda _: (),
+    ) -> None:
+        """Take what can be read; a binding that cannot concerns nobody.
+
+        ``bundles`` returns the names of the trust bundles in a namespace.
+        """
+        self._bundles = bundles
         self._entries: dict[tuple[str, str, str], list[_Entry]] = {}
         self.kinds: set[tuple[str, str, str]] = set()
         """Group, version and plural of all subjects."""
@@ -82,15 +91,15 @@ class Index:
         """Return a workload as its bindings want it."""
         for entry in self._entries.get((group, kind, namespace), ()):
             if entry.is_about(obj):
-                obj = _bound(entry.binding, obj)
+                obj = _bound(entry.binding, obj, self._bundles(namespace))
         return obj
 
 
-def _bound(binding: Object, obj: Object) -> Object:
+def _bound(binding: Object, obj: Object, bundles: Sequence[str]) -> Object:
     """A binding whose sink is not known (yet) changes nothing."""
     if meta.is_deleting(binding):
         return bind(obj, None)
-    bound = known_bound(binding)
+    bound = known_bound(binding, bundles)
     return obj if bound is None else bind(obj, bound)
 
 
@@ -139,6 +148,7 @@ class BindingHook:
     def follow(self, manager: Manager) -> None:
         """Go by the SinkBindings that a manager's cache holds."""
         self._bindings = manager
+        manager.cache(TRUST_SOURCE)
         manager.on_change(SINKBINDING_SOURCE, self._changed)
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
@@ -150,8 +160,13 @@ class BindingHook:
             known: Sequence[Object] = ()
             if self._bindings is not None:
                 known = self._bindings.list(SINKBINDING_SOURCE)
-            self._index = Index(known)
+            self._index = Index(known, self._bundles_in)
         return self._index
+
+    def _bundles_in(self, namespace: str) -> Sequence[str]:
+        if self._bindings is None:
+            return ()
+        return tuple(sorted(map(meta.name, self._bindings.list(TRUST_SOURCE, namespace))))
 
     def admit(self, request: AdmissionRequest) -> AdmissionResponse:
         """Bind what is written."""

@@ -6,23 +6,25 @@ the webhook of ``bindinghook``, which a Job depends on: its template cannot be c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.trust import TRUST_SOURCE
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.binding import Bound, change_of, overrides_text, pod_of
 from eventing.kinds.children import with_finalizer, without_finalizer
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import OIDC_DISABLED, mark_sink, status_updates
+from eventing.kinds.trust import propagated
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved, not_found
 from hearth.knative.resources import SINKBINDINGS
 from hearth.kube import meta
-from hearth.kube.controllerspec import ControllerSpec, Lister, Source
+from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch
 from hearth.kube.meta import Key, Object, finalizers, name, namespace
 from hearth.kube.plan import Action, Patch, Plan
 from hearth.kube.resources import JOBS, NAMESPACES
@@ -59,6 +61,10 @@ class Observed:
     sink: Resolution
     namespace: Object | None = None
     """The namespace of the subjects."""
+    trusted: Sequence[Object] = ()
+    """The trust bundles that everybody trusts."""
+    bundles: Sequence[Object] = ()
+    """Those in the binding's namespace."""
     look_again: float | None = None
 
 
@@ -73,20 +79,22 @@ def subject_of(binding: Object) -> Reference:
     )
 
 
-def bound_of(binding: Object, sink: Resolved, *, authenticates: bool = False) -> Bound:
+def bound_of(
+    binding: Object, sink: Resolved, *, authenticates: bool = False, bundles: Sequence[str] = ()
+) -> Bound:
     """Return what the subjects of a binding are told."""
     audience = sink.audience if authenticates else None
-    return Bound(sink.url, sink.ca_certs, overrides_text(spec_of(binding)), audience)
+    return Bound(sink.url, sink.ca_certs, overrides_text(spec_of(binding)), audience, bundles)
 
 
-def known_bound(binding: Object) -> Bound | None:
+def known_bound(binding: Object, bundles: Sequence[str] = ()) -> Bound | None:
     """Return the same by a binding's status, if that is about its present spec."""
     status = status_of(binding)
     url = status.get("sinkUri")
     if not url or status.get("observedGeneration") != meta.generation(binding):
         return None
     sink = Resolved(url, status.get("sinkCACerts"), status.get("sinkAudience"))
-    return bound_of(binding, sink, authenticates="auth" in status)
+    return bound_of(binding, sink, authenticates="auth" in status, bundles=bundles)
 
 
 def observe(references: References, lister: Lister, key: Key) -> Observed | None:
@@ -101,6 +109,8 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
         _subjects(binding, lookup),
         sink=lookup.resolve(spec_of(binding).get("sink") or {}, key[0]),
         namespace=None if isinstance(where, Unresolved) else where,
+        trusted=lister.list(TRUST_SOURCE, keys.SYSTEM_NAMESPACE),
+        bundles=lister.list(TRUST_SOURCE, key[0]),
         look_again=lookup.look_again,
     )
 
@@ -131,7 +141,8 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     if FINALIZER not in finalizers(observed.binding):
         return Plan((with_finalizer(SINKBINDINGS, observed.binding, FINALIZER),))
     authenticates = settings.authenticates
-    problem = _problem(observed, authenticates=authenticates)
+    copied, bundles = propagated(observed.binding, observed.trusted, observed.bundles)
+    problem = _problem(observed, bundles, authenticates=authenticates)
     told = status_updates(
         SINKBINDINGS,
         observed.binding,
@@ -139,8 +150,8 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         partial(_decide, observed, problem, authenticates=authenticates),
         now=now,
     )
-    bound = _bind(observed, authenticates=authenticates)
-    return Plan(bound, then=told, requeue_after=observed.look_again)
+    bound = _bind(observed, bundles, authenticates=authenticates)
+    return Plan((*copied, *bound), then=told, requeue_after=observed.look_again)
 
 
 def refused(observed: Observed, error: str, /, *, now: float) -> Plan | None:
@@ -155,7 +166,9 @@ def refused(observed: Observed, error: str, /, *, now: float) -> Plan | None:
     return Plan(told, requeue_after=_AGAIN_SECONDS)
 
 
-def _problem(observed: Observed, *, authenticates: bool) -> tuple[str, str] | None:
+def _problem(
+    observed: Observed, bundles: Sequence[str], *, authenticates: bool
+) -> tuple[str, str] | None:
     """Reason and message of what keeps subjects from being bound."""
     match observed.subjects:
         case Missing(message=message):
@@ -167,7 +180,9 @@ def _problem(observed: Observed, *, authenticates: bool) -> tuple[str, str] | No
         if pod_of(each) is None:
             return "SubjectUnavailable", f"a {kind} has no pod template"
     if isinstance(observed.sink, Resolved) and subject_of(observed.binding).name:
-        bound = bound_of(observed.binding, observed.sink, authenticates=authenticates)
+        bound = bound_of(
+            observed.binding, observed.sink, authenticates=authenticates, bundles=bundles
+        )
         for each in _jobs(observed):
             if change_of(each, bound) is not None:
                 text = (
@@ -221,11 +236,11 @@ def _mark_identity(
 # -- the subjects ----------------------------------------------------------------------------------
 
 
-def _bind(observed: Observed, *, authenticates: bool) -> tuple[Action, ...]:
+def _bind(observed: Observed, bundles: Sequence[str], *, authenticates: bool) -> tuple[Action, ...]:
     """Nothing is taken from a subject because its sink cannot be found at the moment."""
     if isinstance(observed.subjects, Unresolved) or not isinstance(observed.sink, Resolved):
         return ()
-    bound = bound_of(observed.binding, observed.sink, authenticates=authenticates)
+    bound = bound_of(observed.binding, observed.sink, authenticates=authenticates, bundles=bundles)
     return (*_include(observed.namespace), *_patches(observed, bound))
 
 
@@ -264,8 +279,20 @@ def _release(observed: Observed) -> Plan:
     return Plan(tuple(_patches(observed, None)), then=(gone,))
 
 
+def _concerned(lister: Lister, bundle: Object) -> Iterator[Key]:
+    """Map a bundle to the bindings of its namespace; one that everybody trusts to all."""
+    where = namespace(bundle)
+    every = where == keys.SYSTEM_NAMESPACE
+    yield from map(meta.key, lister.list(SINKBINDING_SOURCE, None if every else where))
+
+
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
     """Declare the controller that keeps SinkBindings."""
     return ControllerSpec(
-        NAME, SINKBINDING_SOURCE, partial(observe, references), reconcile, refused=refused
+        NAME,
+        SINKBINDING_SOURCE,
+        partial(observe, references),
+        reconcile,
+        watches=(Watch(TRUST_SOURCE, _concerned),),
+        refused=refused,
     )

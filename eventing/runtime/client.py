@@ -158,6 +158,7 @@ class DeliveryClient:
         bearers: Bearers | None = None,
     ) -> None:
         self.limits = limits
+        self._trusted = ""
         self._tls: dict[str | None, ssl.SSLContext] = {} if tls is None else {None: tls}
         self._bearers = bearers
         self._idle: dict[str, list[ClientConnection]] = {}
@@ -263,11 +264,18 @@ class DeliveryClient:
         if connection in idle:
             idle.remove(connection)
 
+    def trust(self, pem: str) -> None:
+        """Trust these authorities, too, from the next connection on."""
+        self._trusted = pem
+        self._tls.clear()
+
     def _tls_context(self, ca_certs: str | None) -> ssl.SSLContext:
         """Trust what the system does, and what is given beside it."""
         context = self._tls.get(ca_certs)
         if context is None:
             context = ssl.create_default_context()
+            if self._trusted:
+                context.load_verify_locations(cadata=self._trusted)
             if ca_certs is not None:
                 context.load_verify_locations(cadata=ca_certs)
             self._tls[ca_certs] = context

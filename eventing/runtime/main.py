@@ -38,6 +38,7 @@ from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.services import Services
 from eventing.runtime.settings import RuntimeSettings
 from eventing.runtime.target import Address
+from eventing.runtime.trust import TrustBundles
 from eventing.runtime.tuning import tune_interpreter
 from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
@@ -161,7 +162,8 @@ async def _run(
             checkpoint_seconds=limits.checkpoint_seconds,
         )
         stack.push_async_callback(logs.close, grace_seconds=limits.grace_seconds)
-        gate = Gate(manager)
+        trust = TrustBundles(manager, deliveries.trust)
+        gate = Gate(manager, trusted=lambda: trust.pem)
         encryption = Encryption(config.tls, config.engines.data_dir / "tls", manager)
         plane = DataPlane(
             manager,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from eventing.api.keys import (
     AUTHORIZATION_FLAG,
+    DEFAULT_DISCOVERY,
+    DISCOVERY_FLAG,
     ENCRYPTION_FLAG,
     EVENT_DISK_FLAG,
     EVENT_RATE_FLAG,
@@ -32,6 +34,8 @@ class Flags:
     """Who may send where no EventPolicy says so."""
     encryption: str = "disabled"
     """Whether addresses have https: permissive (that too) or strict (no other)."""
+    discovery_url: str = ""
+    """Where the issuer of tokens tells of itself; empty for the API server, asked as always."""
     event_rate: float = 0.0
     """How many events a second each namespace may send; 0 for no limit."""
     event_disk: int = 0
@@ -46,9 +50,14 @@ class Flags:
             given.get(OIDC_FLAG, "") == "enabled",
             given.get(AUTHORIZATION_FLAG) or cls().authorization,
             given.get(ENCRYPTION_FLAG) or cls().encryption,
+            _issuer(data.get(DISCOVERY_FLAG, "").strip()),
             _rate(given.get(EVENT_RATE_FLAG) or "0"),
             _disk(data.get(EVENT_DISK_FLAG, "").strip() or "0"),
         )
+
+
+def _issuer(url: str) -> str:
+    return "" if url.rstrip("/") == DEFAULT_DISCOVERY else url
 
 
 def _disk(text: str) -> int:

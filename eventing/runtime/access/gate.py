@@ -21,7 +21,7 @@ from eventing.codec import Event
 from eventing.codec.binary import Header
 from eventing.engines.seam import Refused
 from eventing.runtime import served
-from eventing.runtime.access.keys import Denied, TokenKeys
+from eventing.runtime.access.keys import Denied, TokenKeys, Trusted, nobody
 from eventing.runtime.access.rules import Rule, is_allowed, rules_of
 from eventing.runtime.places import BROKER, CHANNEL, Place
 from eventing.runtime.settings import Flags
@@ -58,11 +58,14 @@ class Subject(NamedTuple):
 class Gate:
     """Asked by the ingress for each request, while it ``is_shut``."""
 
-    def __init__(self, manager: Manager, *, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self, manager: Manager, *, clock: Clock = wall_clock, trusted: Trusted = nobody
+    ) -> None:
+        """``trusted`` returns authorities that an issuer elsewhere may be known by."""
         self.is_shut = False
         """Whether producers must say who they are."""
         self._manager = manager
-        self._keys = TokenKeys(manager.client, clock=clock)
+        self._keys = TokenKeys(manager.client, clock=clock, trusted=trusted)
         self._default = ""
         self._policies: WatchCache | None = None
         self._rules: dict[Place, Sequence[Rule]] = {}
@@ -70,6 +73,7 @@ class Gate:
     def configure(self, flags: Flags) -> None:
         """Go by settings from now on."""
         self._default = flags.authorization
+        self._keys.ask_at(flags.discovery_url)
         self.is_shut = flags.authenticates
         if self.is_shut and self._policies is None:
             self._follow()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from eventing.codec.binary import Header
 from eventing.codec.http import value_of
 from eventing.engines.seam import Refused
+from eventing.runtime.access.discovery import FetchError, fetched
 from eventing.runtime.access.tokens import BadToken, Issuer, UnknownKey, Verifier
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
@@ -19,6 +20,15 @@ log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 10.0
 """After which keys are fetched anew, at the earliest, because a token names one we do not know."""
+
+
+Trusted = Callable[[], str]
+"""Returns authorities (PEM) to trust beside those of the system."""
+
+
+def nobody() -> str:
+    """Trust nobody else."""
+    return ""
 
 
 class Denied(Exception):
@@ -32,12 +42,22 @@ class Denied(Exception):
 class TokenKeys:
     """Tells who shows a token, by the keys that the API server shows everybody with an account."""
 
-    def __init__(self, client: KubeClient, *, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self, client: KubeClient, *, clock: Clock = wall_clock, trusted: Trusted = nobody
+    ) -> None:
         self._client = client
+        self._trusted = trusted
+        self._url = ""
         self._clock = clock
         self._verifier: Verifier | None = None
         self._fetching: asyncio.Task[None] | None = None
         self._fetched_at = float("-inf")
+
+    def ask_at(self, url: str) -> None:
+        """Fetch keys of the issuer with this URL from now on; empty for the API server."""
+        if url != self._url:
+            self._url, self._verifier = url, None
+            self._fetched_at = float("-inf")
 
     def subject(self, headers: Sequence[Header], audience: str) -> str:
         """Return who sends; raise Denied where nobody can be believed to, Refused while unknown."""
@@ -68,11 +88,17 @@ class TokenKeys:
         return True
 
     async def _fetch(self) -> None:
+        url = self._url
         try:
-            discovery = await self._client.request("GET", "/.well-known/openid-configuration")
-            keys = await self._client.request("GET", "/openid/v1/jwks")
-            self._verifier = Verifier(Issuer.of(discovery, keys))
-        except (ApiError, KeyError, ValueError) as error:
+            if url:
+                discovery, keys = await fetched(url, trusted=self._trusted())
+            else:
+                discovery = await self._client.request("GET", "/.well-known/openid-configuration")
+                keys = await self._client.request("GET", "/openid/v1/jwks")
+            found = Verifier(Issuer.of(discovery, keys))
+            if url == self._url:
+                self._verifier = found
+        except (ApiError, FetchError, KeyError, TypeError, ValueError) as error:
             self._fetched_at = float("-inf")
             log.warning("keys of tokens cannot be fetched", extra={"error": str(error)})
         finally:

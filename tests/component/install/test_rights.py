@@ -584,8 +584,32 @@ async def _bind(hearth: Hearth) -> None:
         return bool(source["status"]["sinkUri"] == "http://another.example.com")
 
     await hearth.until(is_elsewhere)
+    await _trust(hearth)
     await hearth.client.delete(SINKBINDINGS, "deployment", "default")
     await hearth.until(lambda: hearth.gone(SINKBINDINGS, "deployment"))
+
+
+async def _trust(hearth: Hearth) -> None:
+    """A trust bundle is copied to where workloads send from, changed, and taken back."""
+    labels = {"networking.knative.dev/trust-bundle": "true"}
+    bundle: Any = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "ours", "namespace": EVENTING, "labels": labels},
+        "data": {"ca.crt": "one"},
+    }
+    await hearth.client.create(CONFIGMAPS, bundle)
+    await hearth.until(lambda: hearth.there(CONFIGMAPS, "ourskne-bundle"))
+    change = {"data": {"ca.crt": "two"}}
+    await hearth.client.patch(CONFIGMAPS, "ours", EVENTING, change)
+
+    async def is_changed() -> bool:
+        found = await hearth.client.get(CONFIGMAPS, "ourskne-bundle", "default")
+        return bool(found["data"] == {"ca.crt": "two"})
+
+    await hearth.until(is_changed)
+    await hearth.client.delete(CONFIGMAPS, "ours", EVENTING)
+    await hearth.until(lambda: hearth.gone(CONFIGMAPS, "ourskne-bundle"))
 
 
 def _pods(restart: str) -> Any:

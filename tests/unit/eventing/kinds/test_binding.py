@@ -65,6 +65,22 @@ def test_a_sink_with_an_audience_is_shown_a_token_of_the_pods_own_account() -> N
     ]
 
 
+def test_trust_bundles_are_in_a_folder_of_each_container() -> None:
+    obj = workload(containers=[{"name": "a"}], initContainers=[{"name": "i"}])
+    pod = bind(obj, Bound("https://s", audience="it", bundles=("one", "two")))
+    spec = pod["spec"]["template"]["spec"]
+    assert [each["name"] for each in spec["volumes"]] == ["oidc-token", "kne-bundle-volume"]
+    sources = spec["volumes"][1]["projected"]["sources"]
+    assert sources == [{"configMap": {"name": "one"}}, {"configMap": {"name": "two"}}]
+    where = {"name": "kne-bundle-volume", "mountPath": "/knative-custom-certs", "readOnly": True}
+    for field in ("containers", "initContainers"):
+        assert where in spec[field][0]["volumeMounts"]
+    assert bind(pod, None) == obj
+    # A bundle that comes later changes the volume, not the mounts.
+    more = bind(pod, Bound("https://s", audience="it", bundles=("one", "three", "two")))
+    assert len(more["spec"]["template"]["spec"]["volumes"]) == 2
+
+
 @pytest.mark.parametrize(
     "obj", [{}, {"spec": None}, {"spec": {"template": 3}}, {"spec": {"template": {"spec": []}}}]
 )

@@ -63,3 +63,16 @@ def test_how_much_of_the_disk_a_namespace_may_take(given, most):
 def test_a_share_of_the_disk_that_is_none_is_named():
     with pytest.raises(ValueError, match="namespace-event-disk: "):
         Flags.from_data({"namespace-event-disk": "some"})
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, ""),
+        (DEFAULT_FEATURES, ""),
+        ({"oidc-discovery-base-url": "https://kubernetes.default.svc"}, ""),
+        ({"oidc-discovery-base-url": "https://oidc.example/ID/1"}, "https://oidc.example/ID/1"),
+    ],
+)
+def test_where_the_issuer_of_tokens_tells_of_itself(given, url):
+    assert Flags.from_data(given).discovery_url == url
