@@ -22,6 +22,7 @@ BACKOFF_JITTER = _PREFIX + "backoff-jitter"
 BATCH_SIZE = _PREFIX + "batch-size"
 BATCH_WAIT = _PREFIX + "batch-wait"
 DELAY = _PREFIX + "delivery-delay"
+DELIVERY_TIME = _PREFIX + "delivery-time"
 DEDUPLICATE = _PREFIX + "deduplicate"
 ENRICH = _PREFIX + "enrich"
 CIRCUIT_BREAKER = _PREFIX + "circuit-breaker"
@@ -69,6 +70,8 @@ class DeliveryOptions:
 
     delay_seconds: float = 0.0
     """How long after its arrival an event is delivered."""
+    time_attribute: str = ""
+    """The attribute by which an event says when it is to be delivered; none where empty."""
     duplicate_window_seconds: float = 0.0
     """An event that came within this time before is not delivered again; 0 looks for none."""
     enrich: Enrichment | None = None
@@ -157,6 +160,7 @@ _KNOWN: Mapping[str, tuple[str, Callable[[str], object]]] = {
     BATCH_SIZE: ("batch_size", _number(2, 1000)),
     BATCH_WAIT: ("batch_wait_seconds", _duration(60)),
     DELAY: ("delay_seconds", _duration(24 * 3600)),
+    DELIVERY_TIME: ("time_attribute", _attribute),
     DEDUPLICATE: ("duplicate_window_seconds", _duration(24 * 3600)),
     ENRICH: ("enrich", Enrichment.from_text),
     CIRCUIT_BREAKER: ("breaker", _one_of(disabled=False, enabled=True)),

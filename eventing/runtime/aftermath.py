@@ -133,6 +133,11 @@ class Aftermath:
         self._telling.attempt(item, 0, Answer(None, error=why), follows)
         self._finish(item)
 
+    def unmoved(self, item: Delivery, follows: Follows, why: str, due: float) -> None:
+        """Tell of an event that is not sent, and not done with."""
+        item.started = monotonic()
+        self._telling.attempt(item, 0, Answer(None, error=why), follows, due)
+
     def _finish(self, item: Delivery) -> None:
         is_part = self.spec.branch is not None and not self.closed
         if not is_part or not self._forwarding.tell_end(item):

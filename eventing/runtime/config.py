@@ -93,6 +93,8 @@ class SubscriptionLimits:
     """Data of a joined event, at most."""
     join_memory_seconds: float = 600.0
     """So long beyond its time limit it is known that a join is done, after a restart too."""
+    waiting_events: int = 10_000
+    """How many events of a subscription wait for their time in the log; others do in memory."""
     drop_log_seconds: float = 10.0
     """Drops are logged this often at most, for each subscription."""
 

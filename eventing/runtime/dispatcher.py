@@ -121,6 +121,10 @@ class Dispatcher:
         """Be done with an event that came before."""
         self._after.unsent(Delivery(event), Follows.DUPLICATE, "the event came before")
 
+    def tell(self, event: StoredEvent, follows: Follows, why: str, due: float = 0.0) -> None:
+        """Tell of an event that was not given yet, and when it will be (seconds since 1970)."""
+        self._after.unmoved(Delivery(event), follows, why, due)
+
     # -- state -------------------------------------------------------------------------------
 
     def update(self, spec: SubscriptionSpec) -> None:

@@ -17,7 +17,7 @@ from eventing.engines.seam import Consumer
 from eventing.runtime.accounting import HeldEvents
 from eventing.runtime.config import SubscriptionLimits
 from eventing.runtime.delivery import Hop
-from eventing.runtime.notes import HeldNote, Progress, read_note, write_note
+from eventing.runtime.notes import HeldNote, Progress, is_held, read_note, write_note
 from hearth.kube.clock import Clock
 from hearth.kube.timers import Timer
 
@@ -150,5 +150,5 @@ class Holding:
         self._resume(event, progress)
 
     def _recount(self) -> None:
-        self._count = len(self._consumer.parked())
+        self._count = sum(map(is_held, self._consumer.parked().values()))
         self._counted(self._count)

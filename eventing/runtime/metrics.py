@@ -36,7 +36,7 @@ class EndpointCounters:
         self.process = Histogram()
         self.dead_lettered = self.dropped = self.retried = self.looped = 0
         self.expired = self.duplicates = self.unsound = 0
-        self.held = self.breaker_open = 0
+        self.held = self.waiting = self.breaker_open = 0
 
     def dispatched(self, status: int, seconds: float) -> None:
         """Count one attempt, or one request taken in, by its HTTP status; 0 is no answer."""
@@ -171,6 +171,7 @@ class BrokerMetrics(Collector):
             yield family
         for name, field, text in (
             ("hearth_events_held", "held", "Events that nobody takes, kept in the log"),
+            ("hearth_events_waiting", "waiting", "Events that wait for a time of their own"),
             ("hearth_delivery_breaker_open", "breaker_open", "1 while a subscriber is left alone"),
         ):
             gauge = GaugeMetricFamily(name, text, labels=_ENDPOINT)

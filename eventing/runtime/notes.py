@@ -1,11 +1,12 @@
 """What is kept with an event that is not delivered yet, as text for the log. Pure.
 
-Two kinds: how far the attempts are (so that a restart goes on with them), and why an event is held
-(so that somebody can be told, without reading the event).
+Three kinds: how far the attempts are (so that a restart goes on with them), why an event is held
+(so that somebody can be told, without reading the event), and until when one waits.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,8 @@ from eventing.runtime.request import ErrorInfo
 
 _TEXT = 256
 """No more characters are kept of an attribute or an error than this."""
-_TRYING, _HELD = "t", "h"
+_TRYING, _HELD, _WAITING = "t", "h", "w"
+_HELD_BEGINS = '["h",'
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,22 @@ class HeldNote:
     type: str
 
 
-Note = Progress | HeldNote
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Until when an event is not to be tried."""
+
+    due: float
+    """Seconds since 1970."""
+
+
+Note = Progress | HeldNote | Waiting
 
 
 def write_note(note: Note) -> str:
     """Return the note as text."""
-    if isinstance(note, Progress):
+    if isinstance(note, Waiting):
+        row: list[Any] = [_WAITING, math.ceil(note.due * 1000)]
+    elif isinstance(note, Progress):
         due = round(note.due * 1000)
         row = [_TRYING, note.hop.value, note.attempts, due, _failure(note.failure)]
     else:
@@ -87,9 +99,16 @@ def read_note(text: str) -> Note | None:
         return None
     try:
         kind, *row = orjson.loads(text)
+        if kind == _WAITING:
+            return Waiting(row[0] / 1000)
         return _progress(*row) if kind == _TRYING else _held(*row)
     except (ValueError, TypeError):
         return None
+
+
+def is_held(text: str) -> bool:
+    """Whether a note is of an event that is held; without reading all of it."""
+    return text.startswith(_HELD_BEGINS)
 
 
 def _progress(hop: str, attempts: int, due: int, failure: list[Any] | None) -> Progress:

@@ -33,6 +33,10 @@ class Follows(enum.Enum):
     """The event was not sent any more: it says that it is of no use after a time that is over."""
     DUPLICATE = "duplicate"
     """The event was not sent: it came before."""
+    WAITING = "waiting"
+    """The event was not sent yet: it asks to be delivered at a later time."""
+    AT_ONCE = "at once"
+    """The event is delivered like any other: what it asks for cannot be had."""
     DROPPED = "dropped"
     """The event is given up: nobody takes it."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eventing.engines.event import StoredEvent
 from eventing.engines.seam import Begin, Consumer, EventLog
@@ -64,6 +64,8 @@ class Replay:
         replies: LogReplies,
         observer: DeliveryObserver | None,
     ) -> None:
+        # Whatever its events asked to wait for: they are asked for now.
+        spec = replace(spec, options=replace(spec.options, time_attribute=""))
         self.id = replay_id
         self.spec = spec
         self.counted = Counted(0, 0)

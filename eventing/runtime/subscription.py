@@ -8,17 +8,22 @@ from functools import partial
 from eventing.engines.event import Position, StoredEvent
 from eventing.engines.seam import Consumer
 from eventing.runtime.accounting import HeldEvents
+from eventing.runtime.deliverytime import due_at
 from eventing.runtime.dispatcher import Dispatcher
 from eventing.runtime.duplicates import Duplicates, key_of
 from eventing.runtime.enriching import enriched
 from eventing.runtime.holding import Held, Holding
 from eventing.runtime.metrics import EndpointCounters
 from eventing.runtime.notes import HeldNote, Progress, read_note
-from eventing.runtime.observer import DeliveryObserver
+from eventing.runtime.observer import DeliveryObserver, Follows
 from eventing.runtime.reader import Reader
 from eventing.runtime.replies import LogReplies
+from eventing.runtime.scheduled import Scheduled
 from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
+
+_SHORT_SECONDS = 1.0
+"""So little is waited for in memory."""
 
 
 class Subscription:
@@ -61,6 +66,18 @@ class Subscription:
             resume=self._resume,
             counted=partial(setattr, counters, "held"),
         )
+        self._time_attribute = spec.options.time_attribute
+        self._scheduled = Scheduled(
+            consumer,
+            name=f"{spec.namespace}/{spec.name}",
+            limits=services.budget.limits,
+            memory=self._held,
+            clock=services.clock,
+            passing=services.passing,
+            resume=self._readmit,
+            counted=partial(setattr, counters, "waiting"),
+        )
+        self._has_begun = False
         self._reader = Reader(
             consumer,
             self._held,
@@ -90,6 +107,8 @@ class Subscription:
     def _take(self, event: StoredEvent) -> None:
         if self._duplicates is not None and self._came_before(event, self._duplicates):
             return
+        if self._time_attribute and self._is_put_off(event):
+            return
         if self.spec.options.enrich is not None:
             event = enriched(event, self.spec.options.enrich)
         self._held.add(event)
@@ -100,7 +119,31 @@ class Subscription:
         if self._duplicates is not None and self._came_before(event, self._duplicates):
             return
         note = read_note(self._consumer.note_of(event))
-        self._resume(event, note if isinstance(note, Progress) else None)
+        if isinstance(note, Progress):
+            self._resume(event, note)
+        else:
+            self._readmit(event)
+
+    def _readmit(self, event: StoredEvent) -> None:
+        if not (self._time_attribute and self._is_put_off(event)):
+            self._resume(event, None)
+
+    def _is_put_off(self, event: StoredEvent) -> bool:
+        """Whether an event waits in the log for its time; it is given again then."""
+        name = self._time_attribute
+        given, now = event.attributes.get(name), self._clock()
+        if given is None:
+            return False
+        try:
+            due = due_at(given, now=now)
+        except ValueError as error:
+            self._dispatcher.tell(event, Follows.AT_ONCE, f"{name} {error}")
+            return False
+        if due - now <= _SHORT_SECONDS:
+            return False
+        is_aside = self._scheduled.wait(event, due)
+        self._dispatcher.tell(event, Follows.WAITING, f"its {name} has not come", due)
+        return is_aside
 
     def _resume(self, event: StoredEvent, progress: Progress | None) -> None:
         if self.spec.options.enrich is not None:
@@ -124,6 +167,11 @@ class Subscription:
     async def _look_back(self) -> None:
         """What came within the window before is known after a restart, too."""
         await self._begin.wait()
+        if not self._has_begun:
+            self._has_begun = True
+            self._scheduled.start()
+            if not self._time_attribute:
+                self._scheduled.let_go()
         if self._duplicates is not None and self._remember is not None:
             window = self.spec.options.duplicate_window_seconds
             await self._remember(self._duplicates, self._clock() - window)
@@ -160,6 +208,10 @@ class Subscription:
 
     def needs(self, event: StoredEvent) -> bool:
         """Whether it is not done with an event of the log, which is not held either."""
+        return self.goes_on_with(event) or self._scheduled.waits(event.position)
+
+    def goes_on_with(self, event: StoredEvent) -> bool:
+        """Whether an event is still to come, and not set aside till it is called for."""
         return self._consumer.needs(event)
 
     # -- state -------------------------------------------------------------------------------
@@ -171,6 +223,9 @@ class Subscription:
             self._duplicates = _duplicates_of(spec)
         self.spec = spec
         self._dispatcher.update(spec)
+        if spec.options.time_attribute != self._time_attribute:
+            self._time_attribute = spec.options.time_attribute
+            self._scheduled.let_go()
 
     def observe(self, observer: DeliveryObserver | None) -> None:
         """Tell another observer from now on, or none."""
@@ -184,7 +239,7 @@ class Subscription:
     @property
     def idle(self) -> bool:
         """Whether it is at the tail with nothing left to deliver."""
-        return self._reader.live and not self._held.events
+        return self._reader.live and not self._held.events and not self._scheduled
 
     @property
     def busy(self) -> bool:
@@ -199,6 +254,7 @@ class Subscription:
         """Stop; what is not settled is delivered by whoever opens the consumer next."""
         self._dispatcher.close()
         self._holding.close()
+        self._scheduled.close()
         self._reader.close()
         self._held.clear()
 

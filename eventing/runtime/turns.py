@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from eventing.runtime.delivery import Delivery
+from eventing.runtime.deliverytime import wait_of
 from eventing.runtime.lanes import Lanes
 from eventing.runtime.spec import SubscriptionSpec
 from hearth.kube.clock import Clock
@@ -15,12 +16,13 @@ class Turns:
 
     def __init__(self, *, clock: Clock, later: Callable[[Delivery, float], None]) -> None:
         self.is_needed = False
-        """Whether events have an order, or a delay."""
+        """Whether events have an order, a delay, or a time of their own."""
         self._clock = clock
         self._later = later
         self._lanes: Lanes[Delivery] | None = None
         self._key: str | None = None
         self._delay_seconds = 0.0
+        self._time_attribute = ""
 
     def configure(self, spec: SubscriptionSpec) -> list[Delivery]:
         """Go by a spec; return what need not wait for others any more."""
@@ -30,7 +32,9 @@ class Turns:
             self._key = options.lane_key
             self._lanes = Lanes() if self._key is not None else None
         self._delay_seconds = options.delay_seconds
-        self.is_needed = self._lanes is not None or options.delay_seconds > 0
+        self._time_attribute = options.time_attribute
+        waits = options.delay_seconds > 0 or self._time_attribute != ""
+        self.is_needed = self._lanes is not None or waits
         return freed
 
     def may_go(self, item: Delivery) -> bool:
@@ -53,10 +57,13 @@ class Turns:
 
     def _is_early(self, item: Delivery) -> bool:
         """Whether an event that was not tried yet is to wait; it is tried then."""
-        delay = self._delay_seconds
-        if not delay or item.attempts:
+        if item.attempts:
             return False
-        wait = item.event.arrival_ns / 1e9 + delay - self._clock()
+        event, delay, now, wait = item.event, self._delay_seconds, self._clock(), 0.0
+        if delay:
+            wait = min(event.arrival_ns / 1e9 + delay - now, delay)
+        if self._time_attribute:
+            wait = max(wait, wait_of(event.attributes.get(self._time_attribute), now=now))
         if wait > 0:
-            self._later(item, min(wait, delay))
+            self._later(item, wait)
         return wait > 0

@@ -25,7 +25,7 @@ _FOLLOWS = {
     "dropped": "given up",
     "held": "given up, and kept",
 }
-_NOT_SENT = ("expired", "duplicate")
+_NOT_SENT = ("expired", "duplicate", "waiting")
 
 
 def trace_text(told: Json) -> str:
@@ -98,13 +98,17 @@ def _attempt(attempt: Json, arrived: datetime.datetime) -> str:
     text = f"{hop}attempt {attempt['number']}: {status} after {took}"
     if follows in _NOT_SENT:
         text = f"{hop}not sent"
+    elif follows == "at once":
+        text = "delivered at once"
     elif attempt["url"]:
         text += f" from {attempt['url']}"
     if attempt["error"]:
         text += f" ({attempt['error']})"
-    if follows == "retry":
+    if follows == "waiting":
+        text += f"; at {attempt['retryAt']}"
+    elif follows == "retry":
         text += f"; again {_after(attempt['retryAt'], arrived).strip()}"
-    elif follows not in ("done", *_NOT_SENT):
+    elif follows not in ("done", "at once", *_NOT_SENT):
         text += f"; {_FOLLOWS.get(follows, follows)}"
     return f"{_after(attempt['at'], arrived)}  {text}{_replayed(attempt)}"
 

@@ -61,16 +61,17 @@ async def move_of(log: EventLog, subscription: Subscription, text: str, *, clock
         begin = await begin_of(log, text, clock=clock)
     first = await _first(log, begin)
     await _check_is_kept(log, begin, first)
-    wants, needs = subscription.spec.filter.matches, subscription.needs
+    wants = subscription.spec.filter.matches
     again = ahead = left = 0
     async for event in _events(log, begin):
         if wants(event.attributes):
-            is_needed = needs(event)
+            is_needed = subscription.needs(event)
             ahead += is_needed
             again += not is_needed
+            left -= subscription.goes_on_with(event)
     async for event in _events(log, Start.EARLIEST):
-        left += wants(event.attributes) and needs(event)
-    return Move(begin, _words(log, begin), first, again, ahead, max(left - ahead, 0))
+        left += wants(event.attributes) and subscription.goes_on_with(event)
+    return Move(begin, _words(log, begin), first, again, ahead, max(left, 0))
 
 
 async def _events(log: EventLog, begin: Begin) -> AsyncIterator[StoredEvent]:

@@ -32,6 +32,7 @@ from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
 from eventing.runtime.target import parse_target
+from hearth.kube.clock import parse_rfc3339, rfc3339_micro
 from tests.virtualtime import VirtualLoop
 
 RETRIES = 2
@@ -72,17 +73,24 @@ class Log:
 class Client:
     """Attempts under way, to be answered."""
 
-    def __init__(self):
+    def __init__(self, check):
         self.pending = []
+        self.check = check
 
     def send(self, target, request, answered, *, timeout_seconds):
         number = int(request.split(b"ce-id: ", 1)[1].split(b"\r\n", 1)[0])
+        self.check(number)
         self.pending.append((target is SUBSCRIBER, number, answered))
 
 
 class Model(RuleBasedStateMachine):
-    @initialize(ordered=st.booleans(), mode=st.sampled_from(["hold", "sink", "drop"]))
-    def begin(self, ordered, mode):
+    @initialize(
+        way=st.sampled_from(["any", "ordered", "timed"]),
+        mode=st.sampled_from(["hold", "sink", "drop"]),
+    )
+    def begin(self, way, mode):
+        ordered = way == "ordered"
+        self.timed = way == "timed"
         self.loop = VirtualLoop()
         self.log = Log()
         self.ordered = ordered
@@ -95,7 +103,11 @@ class Model(RuleBasedStateMachine):
             policy=POLICY,
             target=SUBSCRIBER,
             dead_letter=SINK if mode == "sink" else None,
-            options=DeliveryOptions(ordered=ordered, hold=mode == "hold"),
+            options=DeliveryOptions(
+                ordered=ordered,
+                hold=mode == "hold",
+                time_attribute="deliverytime" if self.timed else "",
+            ),
         )
         self.taken: set[int] = set()
         """Events that the subscriber took."""
@@ -109,8 +121,8 @@ class Model(RuleBasedStateMachine):
     def open(self):
         self.last: dict[str, int] = {}
         """The newest event that was taken in this life, by key."""
-        self.client = Client()
-        limits = SubscriptionLimits(dead_letter_pause_seconds=1000)
+        self.client = Client(self.check_time)
+        limits = SubscriptionLimits(dead_letter_pause_seconds=1000, waiting_events=5)
         services = Services(
             cast(DeliveryClient, self.client),
             MemoryBudget(limits),
@@ -146,19 +158,25 @@ class Model(RuleBasedStateMachine):
 
         self.loop.run_until_complete(rest())
 
-    @rule(key=st.sampled_from("ab"))
-    def append(self, key):
+    def check_time(self, number):
+        """No event is sent before its time."""
+        given = self.log.events[number].attributes.get("deliverytime")
+        if self.timed and given is not None:
+            assert parse_rfc3339(given) <= START + self.loop.now
+
+    @rule(key=st.sampled_from("ab"), later=st.sampled_from([None, 0.0, 0.5, 20.0, 3000.0]))
+    def append(self, key, later):
         number = len(self.log.events)
-        event = Event(
-            {
-                "specversion": "1.0",
-                "id": str(number),
-                "source": "/s",
-                "type": "t",
-                "partitionkey": key,
-            },
-            b"x",
-        )
+        attributes: dict[str, str | int | bool] = {
+            "specversion": "1.0",
+            "id": str(number),
+            "source": "/s",
+            "type": "t",
+            "partitionkey": key,
+        }
+        if later is not None:
+            attributes["deliverytime"] = rfc3339_micro(START + self.loop.now + later)
+        event = Event(attributes, b"x")
         made = prepare(event, arrival_ns=int((START + self.loop.now) * 1e9))
         stored = StoredEvent(
             made.arrival_ns, made.ttl, made.head, made.types, made.data, None, number

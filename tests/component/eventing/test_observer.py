@@ -19,7 +19,7 @@ class Observer:
 
     def attempted(self, attempt):
         assert attempt.seconds >= 0
-        assert (attempt.retry_at > 0) == (attempt.follows is Follows.RETRY)
+        assert (attempt.retry_at > 0) == (attempt.follows in (Follows.RETRY, Follows.WAITING))
         self.told.append(
             (
                 attempt.subscription.name,

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventing.runtime.delivery import Hop
-from eventing.runtime.notes import HeldNote, Progress, read_note, wait_of, write_note
+from eventing.runtime.notes import (
+    HeldNote,
+    Progress,
+    Waiting,
+    is_held,
+    read_note,
+    wait_of,
+    write_note,
+)
 from eventing.runtime.request import ErrorInfo
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -19,9 +27,22 @@ HELD = st.builds(
 )
 
 
-@given(PROGRESS | HELD)
+WAITING = st.builds(Waiting, MOMENTS)
+
+
+@given(PROGRESS | HELD | WAITING)
 def test_notes_are_read_as_written(note):
     assert read_note(write_note(note)) == note
+
+
+@given(PROGRESS | HELD | WAITING)
+def test_what_is_held_is_known_by_its_beginning(note):
+    assert is_held(write_note(note)) == isinstance(note, HeldNote)
+
+
+def test_no_event_is_due_earlier_for_having_been_written_down():
+    read = read_note(write_note(Waiting(1.23456)))
+    assert isinstance(read, Waiting) and read.due >= 1.23456
 
 
 def test_no_note_grows_with_the_event():
