@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import time
+from bisect import bisect_right
+from collections import Counter
 from pathlib import Path
 
 import aiohttp
@@ -119,8 +121,10 @@ async def _measure(hearth: RunningHearth) -> list[Row]:
         load = _Load(client, http, broker["status"]["address"]["url"])
         tasks = [asyncio.create_task(load.write(n)) for n in range(4)]
         tasks += [asyncio.create_task(load.send(n)) for n in range(4)]
+        marks: list[int] = []
         for component in COMPONENTS:
             for _ in range(KILLS):
+                marks.append(record.read_text().count("\n"))
                 pid = hearth.pids().get(component)
                 if pid:
                     with contextlib.suppress(ProcessLookupError):
@@ -129,10 +133,21 @@ async def _measure(hearth: RunningHearth) -> list[Row]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        return await _count(client, load, record)
+        return await _count(client, load, record, marks)
 
 
-async def _count(client: KubeClient, load: _Load, record: Path) -> list[Row]:
+def most_repeated(received: list[str], marks: list[int]) -> int:
+    """The most deliveries of events that had come before, from one mark to the next one."""
+    seen: set[str] = set()
+    repeated: Counter[int] = Counter()
+    for number, event in enumerate(received):
+        if event in seen:
+            repeated[bisect_right(marks, number)] += 1
+        seen.add(event)
+    return max(repeated.values(), default=0)
+
+
+async def _count(client: KubeClient, load: _Load, record: Path, marks: list[int]) -> list[Row]:
     await retry_until_available(client, seconds=30)
     items, _ = await client.list(CONFIGMAPS, "default", limit=1000)
     lost_writes = load.written - {name(item) for item in items}
@@ -150,6 +165,7 @@ async def _count(client: KubeClient, load: _Load, record: Path) -> list[Row]:
         row(f"acknowledged events lost {title}", [len(missing)], "", at_most=0),
         row(f"acknowledged events {title}", [len(load.sent)], ""),
         row("of them delivered more than once", [len(received) - len(set(received))], ""),
+        row("delivered once more after one kill, at most", [most_repeated(received, marks)], ""),
     ]
 
 
