@@ -202,6 +202,11 @@ class LocalConsumer:
             self.cursor.advance(self._source.end)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether it is at the tail and needs nothing before that."""
+        return self.attached and not self.cursor.is_needed
+
+    @property
     def first(self) -> int:
         """The oldest event that it was not done with, nor set aside."""
         idle = self.attached and not self.cursor.pending
@@ -210,5 +215,4 @@ class LocalConsumer:
     @property
     def low(self) -> int:
         """The oldest event it still needs."""
-        idle = self.attached and not self.cursor.is_needed
-        return self._source.end if idle else self.cursor.low
+        return self._source.end if self.is_idle else self.cursor.low

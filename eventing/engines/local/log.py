@@ -359,7 +359,10 @@ class LocalLog:
         """By all consumers, open or not."""
         low = first = self._end
         for consumer_id, state in self._saved.items():
-            needs = self._consumers.get(consumer_id) or state
+            consumer = self._consumers.get(consumer_id)
+            if consumer is not None and consumer.is_idle:
+                continue  # as most are of thousands
+            needs = consumer or state
             low, first = min(low, needs.low), min(first, needs.first)
         self._low, self._first = low, first
 
