@@ -473,3 +473,17 @@ async def test_curl(lab: Any, way: str) -> None:
     )
     out, _ = await asyncio.wait_for(process.communicate(), 10)
     assert out.decode().splitlines() == ["got /path", "2 200"] * len(urls)
+
+
+async def test_h2load(lab: Any) -> None:
+    h2load = shutil.which("h2load")
+    if h2load is None:
+        pytest.skip("there is no h2load (Debian: nghttp2-client)")
+    lab.revision("hello", await lab.app())
+    url = f"http://127.0.0.1:{lab.port}/"
+    process = await asyncio.create_subprocess_exec(
+        *(h2load, "-n", "2000", "-c", "4", "-m", "20", "-H", f":authority: {HOST}", url),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert b"status codes: 2000 2xx" in out

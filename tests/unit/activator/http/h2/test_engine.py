@@ -336,6 +336,21 @@ def test_a_transport_that_is_full_stops_everything_until_it_is_not() -> None:
     assert talk.server.heard[stream].windows == [False, True]
 
 
+def test_a_peer_that_asks_and_does_not_read_is_sent_away() -> None:
+    """However useful what it sends beside that: answers would pile up."""
+    talk = Talk(unread_answers=500)
+    talk.ask(b"a", end=False)
+    talk.server.engine.set_blocked(True)
+    head = b"\x00\x00\x08\x06\x00\x00\x00\x00\x00"
+    useful = b"\x00\x00\x01\x00\x00\x00\x00\x00\x01x"
+    for _ in range(500):
+        talk.server.engine.receive(useful + head + b"12345678")
+    assert not talk.server.engine.is_broken
+    talk.server.engine.receive(useful + head + b"12345678")
+    assert talk.server.engine.is_broken
+    assert error_code(talk.server.take()) is Code.ENHANCE_YOUR_CALM
+
+
 def test_a_drain_lets_open_streams_end() -> None:
     talk = Talk()
     first = talk.ask(b"a", end=False)
