@@ -33,8 +33,8 @@ class Endpoint:
     address: Address
     state: State
     pod: str = ""
-    # Its port is for HTTP/2 without TLS.
-    speaks_http2: bool = False
+    # Its port is for HTTP/2 without TLS; None: to be found out.
+    speaks_http2: bool | None = False
 
 
 # When a pod is listed twice (an old and a new slice for a moment), the more careful word counts.

@@ -24,6 +24,10 @@ class SharedConnection(Connection, Protocol):
     def is_idle(self) -> bool:
         """Whether it carries nothing now."""
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its peer speaks something else."""
+
     def check(self) -> None:
         """See whether the peer is still there."""
 

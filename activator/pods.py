@@ -16,11 +16,13 @@ class Pod:
         "address",
         "gone",
         "in_flight",
+        "is_known",
         "lent",
         "name",
         "own",
         "probed",
         "ready",
+        "said_http2",
         "seen_at",
         "speaks_http2",
         "suspect",
@@ -33,13 +35,16 @@ class Pod:
         *,
         name: str = "",
         seen_at: float = 0.0,
-        speaks_http2: bool = False,
+        speaks_http2: bool | None = False,
     ) -> None:
         self.address = address
         self.name = name
         self.seen_at = seen_at
-        # By prior knowledge (h2c); else HTTP/1.1.
-        self.speaks_http2 = speaks_http2
+        # What is said of its port; None: it is to be found out.
+        self.said_http2 = speaks_http2
+        # HTTP/2 by prior knowledge, else HTTP/1.1; and whether that is sure.
+        self.speaks_http2 = bool(speaks_http2)
+        self.is_known = speaks_http2 is not None
         # Requests of ours, and slots that others have of it, which are told apart by ``lent``.
         self.in_flight = 0
         self.lent = 0

@@ -7,6 +7,7 @@ streams; a version that carries many streams on one connection hands the same on
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from activator.http.events import Connection
@@ -15,6 +16,9 @@ from activator.multiplexing import Caller, SharedConnection, SharedPool
 from activator.pods import Pod
 from activator.tasks import TaskSet
 from hearth.observability.histogram import Histogram
+
+# Knative's time for a probe.
+DETECTION_SECONDS = 0.3
 
 
 class Pool:
@@ -117,7 +121,7 @@ class Pools:
     def dial(self, pod: Pod, caller: Caller) -> None:
         """Open a connection for somebody."""
         name = f"dial-{pod.address[0]}:{pod.address[1]}"
-        if not pod.speaks_http2:
+        if pod.is_known and not pod.speaks_http2:
             self._tasks.spawn(self._dial(pod, caller), name=name)
             return
         pool = self._shared_pool(pod)
@@ -132,7 +136,7 @@ class Pools:
             connection = await self._connect(pod, self._connect_seconds)
         except (OSError, TimeoutError, ValueError):
             # ValueError: a host of the forward proxy that no resolver can be asked for.
-            self.connect_errors += 1
+            self._note_refusal(pod)
             caller.on_refused(pod)
             return
         self.connect_durations.observe(self._clock() - started)
@@ -147,22 +151,58 @@ class Pools:
                 try:
                     connection = await self._connect_shared(pod, pool, self._connect_seconds)
                 except (OSError, TimeoutError):
-                    self.connect_errors += 1
+                    self._note_refusal(pod)
                     pool.refuse(pod)
                     continue
                 self.connect_durations.observe(self._clock() - started)
+                if connection is None:
+                    self._dial_each(pod, pool)
+                    return
                 pool.hand_out(pod, connection)
                 pool.keep(connection)
         finally:
             pool.is_dialing = False
 
+    async def _connect_shared(
+        self, pod: Pod, pool: SharedPool, seconds: float
+    ) -> SharedConnection | None:
+        """A connection of HTTP/2; None where nothing is said of the pod, and it has none.
+
+        A preface is a malformed request to who speaks HTTP/1.1 only: he answers so, or closes, or
+        waits for more. Raises OSError or TimeoutError.
+        """
+        if pod.said_http2 is not None:
+            return await self._connect_http2(pod, pool, seconds)
+        found: SharedConnection | None
+        try:
+            found = await self._connect_http2(pod, pool, DETECTION_SECONDS)
+        except (ConnectionResetError, TimeoutError):
+            found = None
+        if found is not None and found.is_foreign:
+            found = None
+        pod.is_known, pod.speaks_http2 = True, found is not None
+        return found
+
+    def _dial_each(self, pod: Pod, pool: SharedPool) -> None:
+        """Everybody who waits gets a connection of his own: one of HTTP/1.1."""
+        waiters, pool.waiters = pool.waiters, deque()
+        for caller in waiters:
+            self.dial(pod, caller)
+
+    def _note_refusal(self, pod: Pod) -> None:
+        self.connect_errors += 1
+        # Whoever listens there next may speak something else.
+        pod.is_known = pod.said_http2 is not None
+
     async def warm(self, pod: Pod, seconds: float) -> None:
         """Open a connection to be there for the next request. Raises OSError or TimeoutError."""
-        if pod.speaks_http2:
+        if pod.speaks_http2 or not pod.is_known:
             pool = self._shared_pool(pod)
-            pool.keep(await self._connect_shared(pod, pool, seconds))
-        else:
-            self.pool(pod).keep(await self._connect(pod, seconds))
+            connection = await self._connect_shared(pod, pool, seconds)
+            if connection is not None:
+                pool.keep(connection)
+                return
+        self.pool(pod).keep(await self._connect(pod, seconds))
 
     async def _connect(self, pod: Pod, seconds: float) -> ClientConnection:
         pool = self.pool(pod)
@@ -173,7 +213,7 @@ class Pools:
             )
         return connection
 
-    async def _connect_shared(self, pod: Pod, pool: SharedPool, seconds: float) -> SharedConnection:
+    async def _connect_http2(self, pod: Pod, pool: SharedPool, seconds: float) -> SharedConnection:
         # Imported here: who has no such pod does without.
         from activator.http.h2.client import ClientConnection as Http2Connection
 

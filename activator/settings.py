@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hearth.knative.settings import from_config_map
 from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.config.features import FeaturesConfig
 from serving.api.config.gateway import GatewayConfig
 
 
@@ -14,4 +15,5 @@ class Settings:
     """Only what changes how requests are treated, so that little is imported for it."""
 
     autoscaler: AutoscalerConfig = from_config_map("config-autoscaler", AutoscalerConfig.from_data)
+    features: FeaturesConfig = from_config_map("config-features", FeaturesConfig.from_data)
     gateway: GatewayConfig = from_config_map("config-network", GatewayConfig.from_data)

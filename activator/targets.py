@@ -37,6 +37,8 @@ class TargetSpec:
     response_start_timeout_seconds: float = 0.0
     idle_timeout_seconds: float = 0.0
     probe: ProbeSpec = field(default=TCP_PROBE)
+    # Its port has no name, which would say what is spoken there.
+    has_unnamed_port: bool = False
     # Whether there is more to watch than the time for the whole request; asked for every one.
     has_phase_timeouts: bool = field(init=False)
 
@@ -61,6 +63,11 @@ def revision_target(revision: Object, config: AutoscalerConfig) -> TargetSpec:
         response_start_timeout_seconds=float(spec.get("responseStartTimeoutSeconds") or 0),
         idle_timeout_seconds=float(spec.get("idleTimeoutSeconds") or 0),
         probe=probe_of(list(spec.get("containers") or ())),
+        has_unnamed_port=not any(
+            port.get("name")
+            for container in spec.get("containers") or ()
+            for port in container.get("ports") or ()
+        ),
     )
 
 

@@ -332,7 +332,7 @@ def _is_over(pod: Pod, endpoints: Mapping[Address, Endpoint]) -> bool:
     endpoint = endpoints.get(pod.address)
     if endpoint is None or endpoint.state is State.TERMINATING:
         return True
-    if endpoint.speaks_http2 != pod.speaks_http2:
+    if endpoint.speaks_http2 != pod.said_http2:
         # Its connections are of no use any more.
         return True
     # The port of a pod that is gone may belong to another pod at once.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 from activator import failures
 from activator.backends import Backend
@@ -27,6 +28,7 @@ from hearth.kube.guards import caught
 from hearth.kube.meta import Key, Object, key, labels, namespace
 from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, PODS, SERVICES
 from serving.api import keys
+from serving.api.config.features import ENABLED
 
 SYSTEM_NAMESPACE = "knative-serving"
 _SERVICE_LABEL = "kubernetes.io/service-name"
@@ -77,7 +79,16 @@ class KubernetesView:
 
     def refresh(self, backend: Backend) -> None:
         """Bring a backend's pods in line with the cluster."""
-        backend.update_endpoints(self._endpoints(backend.ref))
+        endpoints = self._endpoints(backend.ref)
+        if backend.spec.has_unnamed_port and self._detects_http2():
+            endpoints = {
+                address: replace(endpoint, speaks_http2=None)
+                for address, endpoint in endpoints.items()
+            }
+        backend.update_endpoints(endpoints)
+
+    def _detects_http2(self) -> bool:
+        return self.settings.value.features.autodetect_http2 == ENABLED
 
     def _endpoints(self, ref: BackendRef) -> dict[Address, Endpoint]:
         service = self.services.get(ref.namespace, ref.service) or {}

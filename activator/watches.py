@@ -114,6 +114,7 @@ class Watches:
                 backend.retire()
             else:
                 self._view.configure(backend)
+                self._view.refresh(backend)
 
     def _settings_changed(self, settings: Settings) -> None:
         self._gateway.settings = GatewaySettings(
@@ -121,6 +122,7 @@ class Watches:
         )
         for backend in self._backends.all():
             self._view.configure(backend)
+            self._view.refresh(backend)
 
     # -- routes -------------------------------------------------------------------------------
 

@@ -158,13 +158,13 @@ class ClientConnection(asyncio.Protocol):
         "_has_heard",
         "_idle_since",
         "_is_closed",
-        "_is_foreign",
         "_on_lost",
         "_outbox",
         "_settled",
         "_transport",
         "_was_asked",
         "engine",
+        "is_foreign",
     )
 
     def __init__(
@@ -178,7 +178,7 @@ class ClientConnection(asyncio.Protocol):
         self.engine: ClientEngine
         self._idle_since = 0.0
         # What is there speaks something else.
-        self._is_foreign = False
+        self.is_foreign = False
         self._is_closed = False
         # Something has come since it was last looked at.
         self._has_heard = True
@@ -220,7 +220,7 @@ class ClientConnection(asyncio.Protocol):
         return call
 
     def _reject(self, call: Call) -> None:
-        call.on_cut(Code.NO_ERROR, "the peer takes no request", is_fault=self._is_foreign)
+        call.on_cut(Code.NO_ERROR, "the peer takes no request", is_fault=self.is_foreign)
 
     def is_usable(self, now: float) -> bool:
         """Whether another request may be sent here."""
@@ -291,7 +291,7 @@ class ClientConnection(asyncio.Protocol):
         self._has_heard = True
         engine.receive(data)
         if engine.is_broken:
-            self._is_foreign = not engine.has_settings
+            self.is_foreign = not engine.has_settings
             self._close()
         elif engine.is_going and not engine.lanes:
             self._close()

@@ -215,7 +215,7 @@ class Lab:
         self.gateway.publish(self.builder.snapshot())
 
     def revision(
-        self, name: str, *apps: App, host: str = "", http2: bool = False, **spec: Any
+        self, name: str, *apps: App, host: str = "", http2: bool | None = False, **spec: Any
     ) -> Backend:
         """A revision behind ``host`` (NAME.test), ready on the apps' ports."""
         self.ingress(name, self.rule(host or f"{name}.test", {name: 100}))
@@ -243,7 +243,9 @@ class Lab:
         ]
         return {"hosts": [host], "http": {"paths": [{"splits": splits, **path}]}}
 
-    def endpoints(self, backend: Backend, states: dict[int, State], *, http2: bool = False) -> None:
+    def endpoints(
+        self, backend: Backend, states: dict[int, State], *, http2: bool | None = False
+    ) -> None:
         """What an EndpointSlice would say."""
         backend.update_endpoints(
             {

@@ -403,3 +403,72 @@ async def test_one_that_is_only_slow_keeps_its_calls(lab: Any) -> None:
         await lab.until(lambda: connection._has_heard or not connection._was_asked)
     goes_on.set()
     assert (await pending.done()).body == b"slow"
+
+
+# -- what a pod speaks is found out (autodetect-http2) ----------------------------------------
+
+
+async def test_a_pod_that_speaks_http2_is_found_out(lab: Any) -> None:
+    app = await an_app(lab, echo)
+    lab.revision("hello", app, http2=None)
+    client = await connect(lab)
+    answers = [client.ask(HOST, method="POST", body=b"x") for _ in range(20)]
+    for answer in answers:
+        assert (await answer.done()).body == b"x"
+    assert app.connections == 1
+
+
+async def test_a_pod_that_speaks_http1_is_found_out(lab: Any) -> None:
+    """By a malformed request, and no more than that one."""
+    prefaces = 0
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal prefaces
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if head.startswith(b"PRI"):
+                prefaces += 1
+                writer.write(lab.text("what?", status="400 Bad Request"))
+                return
+            writer.write(lab.text("hello"))
+
+    lab.revision("hello", await lab.raw_app(handler), http2=None)
+    answers = await asyncio.gather(*(lab.get(HOST) for _ in range(5)))
+    assert [answer.body for answer in answers] == [b"hello"] * 5
+    assert (await (await connect(lab)).get(HOST)).body == b"hello"
+    assert prefaces == 1
+
+
+@pytest.mark.parametrize("closes", [True, False])
+async def test_one_that_does_not_answer_a_preface_speaks_http1(lab: Any, closes: bool) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"PRI"):
+            writer.write(lab.text("hello"))
+            await writer.drain()
+        elif not closes:
+            await reader.read()
+
+    lab.revision("hello", await lab.raw_app(handler), http2=None)
+    assert (await lab.get(HOST)).body == b"hello"
+    assert (await lab.get(HOST)).body == b"hello"
+
+
+async def test_what_a_pod_speaks_is_found_out_at_a_cold_start(lab: Any) -> None:
+    app = await an_app(lab, echo)
+    port = app.port
+    await app.stop()
+    backend = lab.revision("hello")
+    client = await connect(lab)
+    pending = client.ask(HOST, method="POST", body=b"x")
+    await lab.until(lambda: backend.throttler.waiting == 1)
+    lab.endpoints(backend, {port: lab.State.NOT_READY}, http2=None)
+    started = await an_app(lab, echo, port=port)
+    assert (await pending.done()).body == b"x"
+    # The probe's connection carries the first request.
+    assert started.connections == 1
+    # A new process at the same place may speak something else.
+    await started.stop()
+    lab.endpoints(backend, {port: lab.State.READY}, http2=None)
+    await lab.app(lambda request: lab.text("old"), port=port)
+    assert (await client.get(HOST)).body == b"old"

@@ -18,8 +18,9 @@ from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.knative.resources import KINGRESSES, REVISIONS
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
-from hearth.kube.resources import CRDS, ENDPOINTSLICES, SERVICES
+from hearth.kube.resources import CONFIGMAPS, CRDS, ENDPOINTSLICES, NAMESPACES, SERVICES
 from hearth.observability.metrics import REGISTRY
+from tests.component.activator.http2 import an_app, echo
 
 CRD_FILES = (
     "networking.internal.knative.dev_ingresses.yaml",
@@ -209,6 +210,27 @@ async def test_from_objects_to_answers_to_status(tmp_path: Path, lab: Any) -> No
         await client.delete(KINGRESSES, "hello", "default")
         await whole.until_status("hello.test", 404)
     assert "kn_serving_invocation_duration" not in generate_latest(REGISTRY).decode()
+
+
+async def test_http2_is_found_out_where_config_features_asks_for_it(
+    tmp_path: Path, lab: Any
+) -> None:
+    app = await an_app(lab, echo)
+    name = {"namespace": "knative-serving", "name": "config-features"}
+    flags = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name}
+    async with running_whole(tmp_path) as whole:
+        client = whole.client
+        await client.create(SERVICES, a_service("hello-00001"))
+        await client.create(REVISIONS, a_revision("hello-00001"))
+        await client.create(ENDPOINTSLICES, a_slice("hello-00001", {app.port: True}))
+        await client.create(KINGRESSES, an_ingress("hello", "hello.test", {"hello-00001": 100}))
+        await whole.ingress_when("hello", "Ready", "True")
+        assert (await whole.get("hello.test"))[0] == 502
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "knative-serving"}}
+        await client.create(NAMESPACES, space)
+        await client.create(CONFIGMAPS, flags | {"data": {"autodetect-http2": "enabled"}})
+        await whole.until_status("hello.test", 200)
+        assert dict(app.received[-1].fields)[b":authority"] == b"hello.test"
 
 
 async def test_a_request_waits_for_a_pod_that_the_cluster_starts(tmp_path: Path, lab: Any) -> None:

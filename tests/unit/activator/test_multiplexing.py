@@ -18,6 +18,7 @@ class Fake:
         self.used = 0
         self.is_open = True
         self.checked = 0
+        self.is_foreign = False
 
     @property
     def has_room(self) -> bool:

@@ -72,3 +72,17 @@ def test_the_operators_default_holds_for_the_cold_burst_too() -> None:
         container_concurrency_target_fraction=0.5,
     )
     assert spec.spread_target == 10
+
+
+@pytest.mark.parametrize(
+    ("ports", "expected"),
+    [
+        pytest.param([], True, id="none"),
+        pytest.param([{"containerPort": 8080}], True, id="no-name"),
+        pytest.param([{"containerPort": 8080, "name": "http1"}], False, id="http1"),
+        pytest.param([{"name": "h2c"}], False, id="h2c"),
+    ],
+)
+def test_ports_without_a_name(ports: list[dict[str, Any]], expected: bool) -> None:
+    spec = revision_spec({"spec": {"containers": [{"ports": ports}]}})
+    assert spec.has_unnamed_port is expected
