@@ -24,6 +24,7 @@ from eventing.engines.classes import ENGINES, EngineFactory, Engines, EnginesCon
 from eventing.runtime.access.bearers import Bearers
 from eventing.runtime.access.gate import Gate
 from eventing.runtime.accounting import MemoryBudget
+from eventing.runtime.admin.askers import Askers
 from eventing.runtime.admin.questions import Questions
 from eventing.runtime.admin.server import Admin
 from eventing.runtime.client import DeliveryClient
@@ -58,6 +59,8 @@ class AdminConfig:
     port: int
     token: Callable[[], Awaitable[str]]
     """Returns what those show who may ask; nobody is answered before."""
+    reviews: bool = False
+    """Whether others may show a token of the API server, and ask about what they may see there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +184,17 @@ async def _run(
             await plane.opened()
             if config.admin is not None and dispatches:
                 questions = Questions(logs, address=f"{config.host}:{config.port}")
-                group.create_task(_answer(config.admin, questions), name="admin")
+                group.create_task(_answer(config.admin, questions, client), name="admin")
             if Role.INGRESS in role:
                 await _listen(config, plane, gate, encryption, tracer, stack)
             services.begin.set()
             ready()
 
 
-async def _answer(config: AdminConfig, questions: Questions) -> None:
+async def _answer(config: AdminConfig, questions: Questions, client: KubeClient) -> None:
     """Answer questions, until cancelled. Deliveries wait for nothing of this."""
-    admin = Admin(questions, token=await config.token())
+    askers = Askers(client) if config.reviews else None
+    admin = Admin(questions, token=await config.token(), askers=askers)
     try:
         await admin.start(config.host, config.port)
         await asyncio.Event().wait()

@@ -125,7 +125,12 @@ def _broker(settings: Settings, name: str) -> Main:
         host=settings.host,
         port=settings.broker_port,
         tls=_tls(settings),
-        admin=main.AdminConfig(settings.control_host, settings.broker_admin_port, token),
+        admin=main.AdminConfig(
+            settings.control_host,
+            settings.broker_admin_port,
+            token,
+            reviews=settings.replica is not None,
+        ),
         # Pods resolve in-cluster names by DNS; a machine has none, and asks the gateway itself.
         gateway_address=None if settings.replica else (settings.host, settings.internal_port),
         drain_delay_seconds=settings.drain_delay_seconds,

@@ -1,7 +1,7 @@
 """How commands reach the broker process to ask it about events.
 
 On one machine at its own port, with the token that ``hearth up`` has noted; in a cluster through
-the API server, which hands requests on to the pod, with the token that a Secret holds.
+the API server, which hands requests on to the pod, with the token that a Secret holds, or our own.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ Json = dict[str, Any]
 
 _TOKEN_FIELD = "X-Hearth-Token"
 _SECONDS = 60.0
+READER_ROLE = "hearth-event-reader"
 _POD = "hearth-broker-0"
 _PORT = 9092
 
@@ -96,7 +97,7 @@ class _There(BrokerProcess):
     async def _asked_there(self, method: str, target: str, body: Json | None) -> Json:
         path = f"/api/v1/namespaces/{EVENTING}/pods/{_POD}:{_PORT}/proxy{target}"
         async with KubeClient(self._api, user_agent="hearth-event") as client:
-            fields = {_TOKEN_FIELD: await _token(client)}
+            fields = {_TOKEN_FIELD: await _token(client, self._api)}
             try:
                 return await client.request(method, path, body=body, fields=fields)
             except Forbidden as error:
@@ -105,7 +106,8 @@ class _There(BrokerProcess):
                 raise UserError(error.message) from error
 
 
-async def _token(client: KubeClient) -> str:
+async def _token(client: KubeClient, api: Access) -> str:
+    """The admin's token where it may be read; else our own, by which the broker knows who asks."""
     try:
         secret = await client.get(SECRETS, ADMIN_SECRET, EVENTING)
     except NotFound as error:
@@ -114,7 +116,10 @@ async def _token(client: KubeClient) -> str:
             "(`hearth status --kubeconfig FILE`), and of this version?"
         ) from error
     except Forbidden as error:
-        raise _not_allowed(error) from error
+        own = await _own_token(api)
+        if own is None:
+            raise _not_allowed(error) from error
+        return own
     except ApiError as error:
         raise UserError(error.message) from error
     token = (secret.get("data") or {}).get("token")
@@ -123,8 +128,18 @@ async def _token(client: KubeClient) -> str:
     return base64.b64decode(token).decode()
 
 
+async def _own_token(api: Access) -> str | None:
+    header = f"Bearer {api.token}" if api.token else None
+    if header is None and api.authorization is not None:
+        header = await api.authorization.header()
+    scheme, _, token = (header or "").partition(" ")
+    return token if scheme == "Bearer" and token else None
+
+
 def _not_allowed(error: Forbidden) -> UserError:
     return UserError(
-        f"{error.message}. Questions about events take the Role {ADMIN_SECRET} of the namespace "
-        f"{EVENTING}: kubectl create rolebinding --namespace {EVENTING} --role {ADMIN_SECRET} ..."
+        f"{error.message}. Questions about events of all namespaces take the Role {ADMIN_SECRET} "
+        f"of the namespace {EVENTING}; those about namespaces that you may see take the Role "
+        f"{READER_ROLE} there and a kubeconfig with a token: "
+        f"kubectl create rolebinding --namespace {EVENTING} --role {ADMIN_SECRET} ..."
     )

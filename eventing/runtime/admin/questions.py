@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -24,11 +24,11 @@ from eventing.runtime.admin.shapes import (
     move_json,
     replay_json,
 )
+from eventing.runtime.admin.visible import Logs, Visible
 from eventing.runtime.journeys.failures import Failure, failures
 from eventing.runtime.journeys.flows import Flows, flows_since
 from eventing.runtime.journeys.journey import EventName, Journey, journeys_at, journeys_of
 from eventing.runtime.journeys.keeper import Batches, Question
-from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import Place
 from eventing.runtime.replay import count
 from eventing.runtime.spec import SubscriptionSpec
@@ -52,10 +52,19 @@ _MOST_NAMED = 20
 class Questions:
     """``address`` is where the process takes events in."""
 
-    def __init__(self, logs: OpenLogs, *, address: str, clock: Clock = wall_clock) -> None:
+    def __init__(self, logs: Logs, *, address: str, clock: Clock = wall_clock) -> None:
         self._logs = logs
         self._address = address
         self._clock = clock
+
+    def places(self) -> list[Place]:
+        """Return all that there is to ask about."""
+        return self._logs.places()
+
+    def limited(self, may: Callable[[Place], bool]) -> Questions:
+        """Return what there is to ask for somebody who may not ask about all places."""
+        visible = Visible(self._logs, may)
+        return Questions(visible, address=self._address, clock=self._clock)
 
     def addressable(self, place: Place) -> Addressable:
         """Return what is open at a place; raise NotThere."""

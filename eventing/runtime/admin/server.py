@@ -18,7 +18,9 @@ request                     answer (JSON)
 ==========================  ========================================================================
 
 Whoever asks shows the token in ``X-Hearth-Token``: the API server, which passes requests on to a
-pod, keeps ``Authorization`` for itself. What is wrong is told as Kubernetes tells it, by a Status.
+pod, keeps ``Authorization`` for itself. In a cluster others show their own token of the API server,
+and are answered about what they may see there (``askers``). What is wrong is told as Kubernetes
+tells it, by a Status.
 """
 
 from __future__ import annotations
@@ -31,9 +33,10 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from activator.http.events import Handler, Peer, Refusal, ResponseHead, ServerStream
+from activator.http.events import Handler, Peer, Refusal, RequestHead, ResponseHead, ServerStream
 from activator.http.timers import Timers
 from eventing.engines.seam import Refused
+from eventing.runtime.admin.askers import Askers, Unknown
 from eventing.runtime.admin.begin import seconds_of
 from eventing.runtime.admin.following import Since
 from eventing.runtime.admin.questions import Questions
@@ -42,6 +45,7 @@ from eventing.runtime.admin.shapes import Json
 from eventing.runtime.config import KIB, IngressLimits
 from eventing.runtime.places import BROKER, CHANNEL, Place
 from eventing.runtime.wholerequests import ANSWERED, WholeRequest, server_of
+from hearth.kube.errors import ApiError
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +56,19 @@ _ALL = 2**40
 _LONGEST_WAIT_SECONDS = 30.0
 
 Query = Mapping[str, str]
-Ask = Callable[[Query], Awaitable[Json]]
+Ask = Callable[[Questions, Query], Awaitable[Json]]
 
 
 class Admin:
-    """Answers those who know the token."""
+    """Answers those who know the token all, and others what they may know."""
 
-    def __init__(self, questions: Questions, *, token: str) -> None:
+    def __init__(self, questions: Questions, *, token: str, askers: Askers | None = None) -> None:
+        """``askers`` tells what those may ask who show a token of their own; None answers none."""
         self.limits = _LIMITS
         self.timers = Timers()
         self._questions = questions
         self._token = token.encode()
+        self._askers = askers
         self._tasks: set[asyncio.Task[None]] = set()
         self._server = server_of(self.timers, _LIMITS, refuse=_refuse)
         self._routes: Mapping[tuple[bytes, str], Ask] = {
@@ -94,12 +100,24 @@ class Admin:
 
     def request(self, stream: ServerStream) -> Handler:
         """Take a request whose head has come."""
-        given = dict(stream.head.fields).get(TOKEN_FIELD, b"")
-        if not hmac.compare_digest(given, self._token):
-            # Not 401: a client of the API server would think of its own credentials.
-            stream.send_head(failed(403, "only those who show its token are answered"), True)
-            return ANSWERED
-        return WholeRequest(self, stream)
+        given = _token_of(stream.head)
+        if self._is_ours(given) or (given and self._askers is not None):
+            return WholeRequest(self, stream)
+        # Not 401: a client of the API server would think of its own credentials.
+        stream.send_head(failed(403, "only those who show its token are answered"), True)
+        return ANSWERED
+
+    def _is_ours(self, given: bytes) -> bool:
+        return hmac.compare_digest(given, self._token)
+
+    async def _questions_of(self, head: RequestHead) -> Questions:
+        """Return all there is to ask, or what may be asked by whoever shows another token."""
+        given = _token_of(head)
+        if self._askers is None or self._is_ours(given):
+            return self._questions
+        changes = head.method != b"GET"
+        token, places = given.decode("latin-1"), self._questions.places()
+        return self._questions.limited(await self._askers.may(token, places, changes=changes))
 
     def receive(self, request: WholeRequest, body: bytes) -> None:
         """Answer a whole request in a task."""
@@ -124,7 +142,12 @@ class Admin:
             return
         try:
             given = dict(parse_qsl(query, keep_blank_values=True)) | _fields_of(body)
-            found = await ask(given)
+            found = await ask(await self._questions_of(head), given)
+        except Unknown as error:
+            request.answer(failed(403, str(error)))
+        except ApiError as error:
+            log.warning("nobody can tell who may ask", extra={"error": error.message})
+            request.answer(failed(503, f"nobody can tell who may ask: {error.message}"))
         except NotThere as error:
             request.answer(failed(404, str(error)))
         except Refused as error:
@@ -139,49 +162,53 @@ class Admin:
 
     # -- what there is to ask ----------------------------------------------------------------------
 
-    async def _events(self, query: Query) -> Json:
+    async def _events(self, questions: Questions, query: Query) -> Json:
         place, limit = _place(query), _number(query, "limit", 20, most=_MOST_EVENTS)
         if "since" not in query:
-            return await self._questions.newest(place, limit)
+            return await questions.newest(place, limit)
         seen = frozenset(filter(None, query.get("seen", "").split(",")))
         since = Since(_number(query, "since", 0, most=2**63), seen)
         wait = min(float(_number(query, "wait", 0, most=3600)), _LONGEST_WAIT_SECONDS)
-        return await self._questions.since(place, since, limit, wait)
+        return await questions.since(place, since, limit, wait)
 
-    async def _trace(self, query: Query) -> Json:
+    async def _trace(self, questions: Questions, query: Query) -> Json:
         if not query.get("id"):
             raise ValueError("which event? give its id")
-        return await self._questions.trace(query["id"])
+        return await questions.trace(query["id"])
 
-    async def _failures(self, query: Query) -> Json:
+    async def _failures(self, questions: Questions, query: Query) -> Json:
         limit = _number(query, "limit", 20, most=_MOST_EVENTS)
         named = "broker" in query or "channel" in query
-        return await self._questions.failures([_place(query)] if named else None, limit)
+        return await questions.failures([_place(query)] if named else None, limit)
 
-    async def _graph(self, query: Query) -> Json:
-        return await self._questions.graph(seconds_of(query.get("since", "10m")))
+    async def _graph(self, questions: Questions, query: Query) -> Json:
+        return await questions.graph(seconds_of(query.get("since", "10m")))
 
-    async def _replays(self, query: Query) -> Json:
-        return self._questions.replays(query.get("id"))
+    async def _replays(self, questions: Questions, query: Query) -> Json:
+        return questions.replays(query.get("id"))
 
-    async def _replay(self, query: Query) -> Json:
+    async def _replay(self, questions: Questions, query: Query) -> Json:
         label = _label(query)
         if label is None or not query.get("from"):
             raise ValueError("replay to whom, and from where? give a trigger, and from")
         most = _number(query, "most", _ALL, most=_ALL)
         dry_run = _flag(query, "dryRun")
-        return await self._questions.replay(label, query["from"], most=most, dry_run=dry_run)
+        return await questions.replay(label, query["from"], most=most, dry_run=dry_run)
 
-    async def _seek(self, query: Query) -> Json:
+    async def _seek(self, questions: Questions, query: Query) -> Json:
         label = _label(query)
         if label is None or not query.get("from"):
             raise ValueError("move what, and where to? give a trigger, and from")
         dry_run = _flag(query, "dryRun")
-        return await self._questions.seek(label, query["from"], dry_run=dry_run)
+        return await questions.seek(label, query["from"], dry_run=dry_run)
 
-    async def _redrive(self, query: Query) -> Json:
+    async def _redrive(self, questions: Questions, query: Query) -> Json:
         gives_up = _flag(query, "discard")
-        return await self._questions.redrive(_label(query), query.get("id"), gives_up=gives_up)
+        return await questions.redrive(_label(query), query.get("id"), gives_up=gives_up)
+
+
+def _token_of(head: RequestHead) -> bytes:
+    return dict(head.fields).get(TOKEN_FIELD, b"")
 
 
 def answer(status: int, told: Json, *, closes: bool = False) -> ResponseHead:

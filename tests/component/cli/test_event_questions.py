@@ -39,7 +39,7 @@ class Process:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
     async def take(self, request: web.Request) -> web.Response:
-        assert request.headers["X-Hearth-Token"] == TOKEN
+        assert request.headers["X-Hearth-Token"] == self.token
         body = await request.json() if request.can_read_body else {}
         self.asked.append((request.path.removeprefix(POD), dict(request.query) | body))
         if self.answers is None:
@@ -48,7 +48,17 @@ class Process:
             return web.json_response(self.answers.pop(0))
         return web.json_response({"message": "no more answers"}, status=500)
 
+    token: str = TOKEN
+    """What is shown."""
+    forbids: bool = False
+    """Whether the Secret may not be read."""
+
     async def give_secret(self, _: web.Request) -> web.Response:
+        if self.forbids:
+            return web.json_response(
+                {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "you may not"},
+                status=403,
+            )
         if self.secret is None:
             return web.json_response({"kind": "Status", "code": 404}, status=404)
         return web.json_response({"data": self.secret})
@@ -89,11 +99,13 @@ async def here(folder: Path, server: TestServer, *arguments: str) -> Result:
     return await run(*arguments, "--data-dir", str(folder))
 
 
-async def there(folder: Path, server: TestServer, *arguments: str) -> Result:
+async def there(
+    folder: Path, server: TestServer, *arguments: str, user: dict[str, str] | None = None
+) -> Result:
     named = {"name": "x"}
     config = {
         "clusters": [{**named, "cluster": {"server": str(server.make_url("")).rstrip("/")}}],
-        "users": [{**named, "user": {}}],
+        "users": [{**named, "user": user or {}}],
         "contexts": [{**named, "context": {"cluster": "x", "user": "x"}}],
         "current-context": "x",
     }
@@ -308,3 +320,17 @@ async def test_a_missing_right_says_which_role_to_bind(
     process.answer = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no"}
     result = await there(tmp_path, server, "graph")
     assert "--role hearth-event-admin" in str(result.exception)
+
+
+async def test_who_may_not_read_the_secret_shows_his_own_token(
+    tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    process.answer = {"events": [], "kept": True}
+    process.forbids, process.token = True, "his own"
+    result = await there(tmp_path, server, "list", user={"token": "his own"})
+    assert result.exit_code == 0, result
+    assert len(process.asked) == 1
+    result = await there(tmp_path, server, "list")
+    assert "you may not. Questions about events of all namespaces take the Role" in str(
+        result.exception
+    )
