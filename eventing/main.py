@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from eventing.kinds import bindinghook
 from eventing.kinds.adapters import Adapters
 from eventing.kinds.bindinghook import BindingHook, SelectionMode
 from eventing.kinds.controllers import CONTROLLERS
+from eventing.kinds.placement import Placement, placement_of
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.leaderelection import Candidacy, stand
@@ -23,12 +25,15 @@ from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.controllerspec import Source
+from hearth.kube.errors import ApiError
 from hearth.kube.guards import keep_running
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.manager import Manager
 from hearth.kube.registration import Registration
-from hearth.kube.resources import CONFIGMAPS
+from hearth.kube.resources import CONFIGMAPS, PODS
 from hearth.kube.webhooks import Endpoint
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,24 @@ async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
                 await install(client, ingress_url=config.broker_url)
             manager = Manager(client, name=MANAGER, leadership=leadership)
             hook.follow(manager)
+            placed = await _placed(config, client)
             await _control(
-                config, manager, settings, hook=hook, registration=registration, ready=ready
+                placed, manager, settings, hook=hook, registration=registration, ready=ready
             )
+
+
+async def _placed(config: EventingConfig, client: KubeClient) -> EventingConfig:
+    """Have adapters run where this pod does, if it is one."""
+    me = config.election
+    if me is None or not me.namespace:
+        return config
+    try:
+        found, _ = await client.list(PODS, me.namespace, field_selector=f"metadata.name={me.pod}")
+    except ApiError as error:
+        log.warning("where adapters are to run is not known", extra=error.facts)
+        return config
+    placement = placement_of(found[0]) if found else Placement()
+    return replace(config, adapters=replace(config.adapters, placement=placement))
 
 
 async def _control(

@@ -8,10 +8,11 @@ asks for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from eventing.kinds.binding import token_mount, token_volume
+from eventing.kinds.placement import Placement
 from hearth.kube.meta import Object
 from hearth.kube.resources import DEPLOYMENTS
 
@@ -36,6 +37,8 @@ class Adapters:
     """The address they listen on for metrics and health."""
     in_cluster: bool = True
     """Whether they have service accounts of their own, and folders to write to."""
+    placement: Placement = field(default_factory=Placement)
+    """Where their pods run."""
 
 
 def adapter_deployment(
@@ -95,6 +98,7 @@ def adapter_pod(
             "runAsGroup": _USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **adapters.placement.pod,
         **(pod or {}),
         "containers": [
             _container(
@@ -132,7 +136,7 @@ def _container(
     return {
         "name": component,
         "image": adapters.image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": adapters.placement.pull_policy,
         "args": ["run", component],
         "env": [*where, {"name": "HEARTH_HOST", "value": adapters.host}, *map(dict, env)],
         "ports": [

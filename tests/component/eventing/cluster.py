@@ -170,8 +170,15 @@ def condition(obj, kind="Ready"):
 
 @contextlib.asynccontextmanager
 async def cluster(
-    folder, *, with_broker=True, factories=ENGINES, make_config=lambda found: found.broker_config()
+    folder,
+    *,
+    with_broker=True,
+    factories=ENGINES,
+    make_config=lambda found: found.broker_config(),
+    before=None,
+    **control_settings,
 ):
+    """``before`` is called with a client before control starts, which gets ``control_settings``."""
     port, admin_port = free_ports(2)
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(running_apiserver(folder / "api"))
@@ -182,7 +189,10 @@ async def cluster(
             server.kubeconfig,
             broker_url=f"http://127.0.0.1:{port}",
             broker_classes=frozenset(factories),
+            **control_settings,
         )
+        if before is not None:
+            await before(client)
         await stack.enter_async_context(running(lambda ready: control.run(config, ready)))
         if with_broker:
             await stack.enter_async_context(

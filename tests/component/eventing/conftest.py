@@ -12,6 +12,7 @@ from tests.component.eventing.aws.awsserver import aws_server
 
 _UVLOOP_ALONE = {
     "test_access.py",
+    "test_adapters.py",
     "test_admin.py",
     "test_apiserver_adapter.py",
     "test_channels.py",

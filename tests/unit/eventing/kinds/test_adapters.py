@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eventing.kinds.adapters import Adapters, adapter_deployment
+from eventing.kinds.placement import Placement
 
 
 def made(adapters: Adapters) -> dict[str, Any]:
@@ -52,3 +53,12 @@ def test_on_one_machine_they_listen_to_it_alone() -> None:
     assert "serviceAccountName" not in pod["spec"]
     assert "volumes" not in pod["spec"] and "volumeMounts" not in container
     assert container["args"] == ["run", "pingsource"]
+
+
+def test_they_run_where_control_does_but_for_what_a_template_says() -> None:
+    own = {"nodeSelector": {"disk": "slow"}, "priorityClassName": "hearth"}
+    adapters = Adapters("i", placement=Placement(own, "Always"))
+    pod = made(adapters)["spec"]["template"]["spec"]
+    assert pod["priorityClassName"] == "hearth"
+    assert pod["nodeSelector"] == {"disk": "fast"}, "its own"
+    assert pod["containers"][0]["imagePullPolicy"] == "Always"
