@@ -247,7 +247,11 @@ class Manager(Lister):
 
     def _start_cache(self, cache: WatchCache) -> None:
         if self._group is not None:
-            self._group.create_task(cache.run(), name=f"watch-{cache.resource.plural}")
+            work = cache.run()
+            try:
+                self._group.create_task(work, name=f"watch-{cache.resource.plural}")
+            except RuntimeError:  # the group is ending: nobody is left to be told
+                work.close()
 
     async def _resync(self) -> None:
         while True:

@@ -239,6 +239,16 @@ async def test_a_background_task_that_fails_is_run_again_and_ends_nothing() -> N
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_cache_that_is_asked_for_at_the_end_is_not_begun() -> None:
+    manager, ready = Manager(FakeClient(), name="tests"), asyncio.Event()
+    task = asyncio.create_task(manager.run(ready.set))
+    await ready.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    cache = manager.cache(Source(resources.CONFIGMAPS))
+    assert not cache.is_synced
+
+
 # -- refused writes ----------------------------------------------------------------------------
 
 
