@@ -245,6 +245,15 @@ def subscription_state(parts: Parts, desired: Object) -> dict[str, Any]:
     }
 
 
+def mark_accounts(parts: Parts, subscriptions: Iterable[Object], status: dict[str, Any]) -> None:
+    """Tell whom a flow sends as: the service accounts of its Subscriptions."""
+    told = (status_of(parts.subscription(name(each))).get("auth") or {} for each in subscriptions)
+    accounts = [auth["serviceAccountName"] for auth in told if auth.get("serviceAccountName")]
+    status.pop("auth", None)
+    if accounts:
+        status["auth"] = {"serviceAccountNames": accounts}
+
+
 def address_of(channel: Object) -> dict[str, Any] | None:
     """Return where events are sent to."""
     address: dict[str, Any] | None = status_of(channel).get("address")

@@ -34,6 +34,7 @@ from eventing.kinds.flowparts import (
     channel_ref,
     flow_plan,
     made_subscription,
+    mark_accounts,
     subscription_state,
     template_of,
 )
@@ -148,9 +149,9 @@ def reconcile(observed: ObservedFlow, /, *, settings: ControlSettings, now: floa
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
         _mark(parallel, parts, status, conditions)
+        mark_accounts(parts, subscriptions, status)
         mark_policies(observed.policies, status, conditions, settings)
 
-    updates = status_updates(PARALLELS, parallel, CONDITIONS, decide, now=now)
     numbers = range(len(_branches(parallel)))
     names = [_outer(parallel), *(_inner(parallel, number) for number in numbers)]
     join = join_of(parallel)
@@ -165,6 +166,7 @@ def reconcile(observed: ObservedFlow, /, *, settings: ControlSettings, now: floa
             _outer(parallel): {JOIN_MARKS: "true"},
             _gathering(parallel): {JOIN_OF: join.to_json()},
         }
+    updates = status_updates(PARALLELS, parallel, CONDITIONS, decide, now=now)
     policies = _policies(observed) if settings.authenticates else ()
     return flow_plan(
         observed,

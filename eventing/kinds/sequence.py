@@ -22,6 +22,7 @@ from eventing.kinds.flowparts import (
     flow_plan,
     is_ready,
     made_subscription,
+    mark_accounts,
     ready_of,
     subscription_state,
 )
@@ -87,6 +88,7 @@ def reconcile(observed: ObservedFlow, /, *, settings: ControlSettings, now: floa
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
         _mark_channels(sequence, parts, names, status, conditions)
         _mark_subscriptions(parts, subscriptions, status, conditions)
+        mark_accounts(parts, subscriptions, status)
         mark_policies(observed.policies, status, conditions, settings)
 
     updates = status_updates(SEQUENCES, sequence, CONDITIONS, decide, now=now)

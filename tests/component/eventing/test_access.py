@@ -218,7 +218,10 @@ async def test_steps_of_a_sequence_are_let_in_by_the_one_before(tmp_path):
         await switch(found, authentication_oidc="enabled")
         steps = [{"uri": "http://127.0.0.1:9/"}] * 2
         await found.create(SEQUENCES, "q", steps=steps)
-        await found.until_ready(SEQUENCES, "q")
+        told = await found.until_ready(SEQUENCES, "q")
+        senders = told["status"]["auth"]["serviceAccountNames"]
+        ending = "oidc-messaging.knative.dev-subscription"
+        assert senders == [f"q-kn-sequence-{number}-{ending}" for number in range(2)]
         policy = await found.until_ready(EVENTPOLICIES, "q-q-kn-sequence-1")
         account = "q-kn-sequence-0-oidc-messaging.knative.dev-subscription"
         assert policy["status"]["from"] == [f"system:serviceaccount:default:{account}"]

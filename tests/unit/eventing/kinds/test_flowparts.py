@@ -4,7 +4,12 @@ import copy
 
 import pytest
 
-from eventing.kinds.flowparts import Parts, made_subscription, subscription_state
+from eventing.kinds.flowparts import (
+    Parts,
+    made_subscription,
+    mark_accounts,
+    subscription_state,
+)
 
 FLOW = {
     "apiVersion": "flows.knative.dev/v1",
@@ -47,3 +52,14 @@ def test_what_it_says_of_before_a_change_does_not_count(found):
 
 def test_one_that_is_not_there_is_not_ready():
     assert state(None) == ("Unknown", "NoReady")
+
+
+def test_a_flow_sends_as_its_subscriptions_do():
+    desired = [made_subscription(FLOW, f"q-{each}", "q-0") for each in range(4)]
+    sends = [{"auth": {"serviceAccountName": "a"}}, {}, {"auth": {"serviceAccountName": "b"}}]
+    there = {f"q-{number}": {"status": status} for number, status in enumerate(sends)}
+    status = {"auth": {"serviceAccountNames": ["before"]}}
+    mark_accounts(Parts({}, there), desired, status)
+    assert status == {"auth": {"serviceAccountNames": ["a", "b"]}}
+    mark_accounts(Parts({}, {}), desired, status)
+    assert status == {}
