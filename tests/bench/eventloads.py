@@ -17,7 +17,16 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench.events import Got, Load, SinkConnection, broker, generate, request, sink
+from tests.bench.events import (
+    Got,
+    Load,
+    SinkConnection,
+    broker,
+    cpu_seconds,
+    generate,
+    request,
+    sink,
+)
 from tests.bench.rows import Row, markdown, percentile, row
 
 BACKLOG = 1_000_000
@@ -63,24 +72,27 @@ def nobody() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-async def taken_in(seconds: float) -> float:
-    """Events acknowledged per second where nobody wants them, over 64 connections."""
+async def taken_in(seconds: float) -> tuple[float, float]:
+    """Where nobody wants any, 64 connections: events a second, the broker's us of CPU for one."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        async with broker(Path(folder), "http://127.0.0.1:9/", "1", "0", "exact") as (_, port):
+        quiet = ("http://127.0.0.1:9/", "1", "0", "exact")
+        async with broker(Path(folder), *quiet) as (process, port):
+            before = cpu_seconds(process.pid)
             load = Load(b"x" * 1024, "i", time.perf_counter() + seconds)
             transports = await generate(port, load, 64)
             await asyncio.sleep(seconds)
             for transport in transports:
                 transport.close()
-            return len(load.acknowledged) / seconds
+            spent, events = cpu_seconds(process.pid) - before, len(load.acknowledged)
+            return events / seconds, 1e6 * spent / events
 
 
-async def fanned_out(seconds: float) -> float:
-    """Deliveries per second with ten Triggers that all match."""
+async def fanned_out(seconds: float) -> tuple[float, float]:
+    """With ten Triggers that match: deliveries a second, the broker's us of CPU for one."""
     triggers = (str(RECEIVERS), str(RECEIVERS), "exact")
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        async with sink() as (url, got), broker(Path(folder), url, *triggers) as (_, port):
-            started = time.perf_counter()
+        async with sink() as (url, got), broker(Path(folder), url, *triggers) as (process, port):
+            before, started = cpu_seconds(process.pid), time.perf_counter()
             load = Load(b"x" * 1024, "f", started + seconds)
             transports = await generate(port, load, 16)
             await asyncio.sleep(seconds)
@@ -88,9 +100,10 @@ async def fanned_out(seconds: float) -> float:
                 while got.counts.total() < RECEIVERS * len(load.acknowledged):
                     await asyncio.sleep(0.02)
             took = time.perf_counter() - started
+            spent = cpu_seconds(process.pid) - before
             for transport in transports:
                 transport.close()
-            return got.counts.total() / took
+            return got.counts.total() / took, 1e6 * spent / got.counts.total()
 
 
 class SteadyProducer(asyncio.Protocol):
@@ -212,6 +225,29 @@ async def backlog(events: int) -> Backlog:
             return Backlog(memory, restarted, len(load.acknowledged) / took)
 
 
+def rates(seconds: float, runs: int) -> list[Row]:
+    """The rows of rates, with the broker's CPU for one beside them."""
+    alone = [uvloop.run(taken_in(seconds)) for _ in range(runs)]
+    fanned = [uvloop.run(fanned_out(seconds)) for _ in range(runs)]
+    cost = "broker's CPU for one, us"
+    return [
+        row(
+            "events taken in, on disk, 64 connections",
+            [rate for rate, _ in alone],
+            "1/s",
+            at_least=40_000,
+            peers={cost: percentile([us for _, us in alone], 0.5)},
+        ),
+        row(
+            f"deliveries in all with {RECEIVERS} triggers that match",
+            [rate for rate, _ in fanned],
+            "1/s",
+            at_least=60_000,
+            peers={cost: percentile([us for _, us in fanned], 0.5)},
+        ),
+    ]
+
+
 def rows(*, seconds: float = 5.0, runs: int = 3, events: int = BACKLOG) -> list[Row]:
     """The benchmark's rows."""
     waits = [uvloop.run(steady(2 * seconds)) for _ in range(runs)]
@@ -224,18 +260,7 @@ def rows(*, seconds: float = 5.0, runs: int = 3, events: int = BACKLOG) -> list[
     ]
     long = uvloop.run(backlog(events))
     return [
-        row(
-            "events taken in, on disk, 64 connections",
-            [uvloop.run(taken_in(seconds)) for _ in range(runs)],
-            "1/s",
-            at_least=40_000,
-        ),
-        row(
-            f"deliveries in all with {RECEIVERS} triggers that match",
-            [uvloop.run(fanned_out(seconds)) for _ in range(runs)],
-            "1/s",
-            at_least=60_000,
-        ),
+        *rates(seconds, runs),
         row(
             "202 at 1,000 events/s, p99",
             [percentile(taken, 0.99) for taken, _ in waits],
