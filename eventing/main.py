@@ -118,7 +118,8 @@ async def _control(
 
     def control() -> ControlSettings:
         now = settings.value
-        return replace(fixed, features=now.features, tls=now.tls)
+        tracing = now.observability.tracing
+        return replace(fixed, features=now.features, tls=now.tls, tracing=tracing)
 
     settings.on_change(lambda _: manager.resync())
     for make in CONTROLLERS:

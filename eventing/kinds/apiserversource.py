@@ -14,6 +14,7 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.api.apiserveradapter import CONFIG, AdapterConfig, Watched
+from eventing.api.observability import told
 from eventing.api.views import spec_of
 from eventing.kinds.adapters import adapter_deployment
 from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK, overrides_text
@@ -224,6 +225,7 @@ def make_adapter(observed: Observed, sink: Resolved, settings: ControlSettings) 
         env.append({"name": CA_CERTS, "value": sink.ca_certs})
     if overrides := overrides_text(spec_of(source)):
         env.append({"name": CE_OVERRIDES, "value": overrides})
+    env += told(settings.tracing)
     audience = sink.audience if settings.authenticates else None
     return adapter_deployment(
         settings.adapters,

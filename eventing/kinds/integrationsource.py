@@ -10,6 +10,7 @@ from typing import Any
 from eventing.api import keys
 from eventing.api.apiserveradapter import CONFIG
 from eventing.api.integrationevents import connector_of
+from eventing.api.observability import told
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.adapters import adapter_pod
 from eventing.kinds.awspods import account_of, credentials, service_config
@@ -89,7 +90,7 @@ def make_child(source: Object, settings: ControlSettings) -> Object:
         settings.adapters,
         component=COMPONENT,
         account=account_of(aws),
-        env=({"name": CONFIG, "value": config}, *credentials(aws)),
+        env=({"name": CONFIG, "value": config}, *credentials(aws), *told(settings.tracing)),
         pod={k: v for k, v in (template.get("spec") or {}).items() if k != "containers"},
     )
     metadata: Mapping[str, Any] = template.get("metadata") or {}

@@ -14,6 +14,7 @@ from eventing.kinds.adapters import Adapters
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.meta import Object, key
 from hearth.kube.resources import Resource
+from hearth.observability.traces.config import TracingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class ControlSettings:
     """The flags of config-features."""
     tls: BrokerTls = field(default_factory=BrokerTls)
     """Where events are taken in encrypted."""
+    tracing: TracingConfig = field(default_factory=TracingConfig)
+    """Where adapters send their traces."""
 
     @property
     def authenticates(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -11,7 +12,9 @@ from eventing.codec import Event
 from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK
 from eventing.sources.sender import Sender, Sent
 from eventing.sources.tokens import mounted_token
+from eventing.sources.tracing import SendTracing, told_config
 from hearth.kube.access import Authorization
+from hearth.observability.traces.tracer import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,21 @@ class Delivery:
 
 
 @contextlib.asynccontextmanager
-async def delivering(environment: Mapping[str, str]) -> AsyncIterator[Delivery]:
-    """Read ``K_SINK`` and its like; raise ValueError where they say nothing."""
+async def delivering(environment: Mapping[str, str], component: str) -> AsyncIterator[Delivery]:
+    """Read ``K_SINK`` and its like; raise ValueError where they say nothing.
+
+    ``component`` is what traces call the adapter.
+    """
     sink = environment.get(SINK, "")
     if not sink:
         raise ValueError(f"{SINK} is not set: there is nowhere to send to")
     overrides = json.loads(environment.get(CE_OVERRIDES) or "{}").get("extensions") or {}
-    async with Sender(ca_certs=environment.get(CA_CERTS)) as sender:
-        namespace = environment.get("POD_NAMESPACE", "")
-        yield Delivery(sink, sender, overrides, mounted_token(), namespace)
+    namespace = environment.get("POD_NAMESPACE", "")
+    tracer = Tracer(component, namespace)
+    tracer.configure(told_config(environment))
+    tracing = SendTracing(tracer)
+    try:
+        async with Sender(ca_certs=environment.get(CA_CERTS), tracing=tracing) as sender:
+            yield Delivery(sink, sender, overrides, mounted_token(), namespace)
+    finally:
+        await asyncio.to_thread(tracer.close)

@@ -31,6 +31,8 @@ from eventing.runtime.policy import (
     parse_retry_after,
 )
 from eventing.runtime.target import CLUSTER_LOCAL, Address, Target, parse_target
+from eventing.runtime.tracing.words import Attributes
+from eventing.sources.tracing import SendTracing
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.timers import pause
 
@@ -42,6 +44,7 @@ SOURCE_POLICY = DeliveryPolicy(
 # It tells of each request, with its URL, which may hold a secret.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
+_TRACEPARENT = "traceparent"
 _ANSWER_BYTES = 64 * 1024
 _CONNECT_SECONDS = 10.0
 
@@ -81,6 +84,7 @@ class Sender:
         sleep: Callable[[float], Awaitable[None]] = pause,
         roll: Callable[[], float] = random.random,
         wall: Clock = wall_clock,
+        tracing: SendTracing | None = None,
     ) -> None:
         """``gateway`` takes what is for in-cluster hosts; ``ca_certs`` (PEM) are trusted too.
 
@@ -91,6 +95,7 @@ class Sender:
         self._sleep = sleep
         self._roll = roll
         self._wall = wall
+        self._tracing = tracing
         context = _context(ca_certs)
         self._client = httpx.AsyncClient(
             transport=transport,
@@ -123,12 +128,14 @@ class Sender:
         structured: bool = False,
         authorization: str | None = None,
         namespace: str = "",
+        source: Attributes | None = None,
     ) -> Sent:
         """Send with POST until it is taken, or until there is no point in it any more.
 
         ``authorization`` is the value of that header; ``namespace`` is whose event it is, told in
         ``Kn-Namespace`` as Knative's adapters do. ``*.localhost`` is this machine, whatever the
-        resolver says. Raises ValueError for a URL that nothing can be sent to.
+        resolver says. ``source`` is what its span says of it. Raises ValueError for a URL that
+        nothing can be sent to.
         """
         target = parse_target(url, self._gateway)
         content, headers = _message(event, structured=structured or self._policy.structured)
@@ -136,6 +143,22 @@ class Sender:
             headers["Authorization"] = authorization
         if namespace:
             headers["Kn-Namespace"] = namespace
+        sending = self._tracing.begin() if self._tracing is not None else None
+        if sending is None:
+            return await self._send(target, content, headers)
+        headers[_TRACEPARENT] = sending.header
+        sent = await self._send(target, content, headers)
+        sending.ended(
+            url,
+            event.attributes,
+            source or {},
+            status=sent.status,
+            error=sent.error,
+            attempts=sent.attempts,
+        )
+        return sent
+
+    async def _send(self, target: Target, content: bytes, headers: dict[str, str]) -> Sent:
         attempts = 0
         while True:
             request = self._request(target, content, headers)

@@ -30,5 +30,5 @@ async def run(
             f"{error}: ApiServerSources take kopf, of the extra `sources` of Hearth's package"
         ) from error
     config = AdapterConfig.from_json(environment.get(CONFIG, ""))
-    async with delivering(environment) as delivery:
+    async with delivering(environment, "apiserversource") as delivery:
         await watch(config, delivery, access_of(kubeconfig), ready)

@@ -20,7 +20,7 @@ async def run(ready: Callable[[], None], environment: Mapping[str, str] = os.env
     """Send events, until cancelled; raise ValueError for what the user has to mend."""
     config = _config(environment.get(CONFIG, ""))
     timer = None if config.get("aws") else Timer.of(config.get("timer"))
-    async with delivering(environment) as delivery:
+    async with delivering(environment, "integrationsource") as delivery:
         if timer is not None:
             await send_ticks(timer, delivery, ready)
             return

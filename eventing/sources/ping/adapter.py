@@ -24,6 +24,7 @@ from eventing.sources.ping.schedule import Schedule
 from eventing.sources.ping.ticker import NOTE_SECONDS, Note, Ticker, missed_since
 from eventing.sources.sender import Sender, Sent
 from eventing.sources.tokens import Tokens
+from eventing.sources.tracing import of_source
 from hearth.knative.resources import PINGSOURCES
 from hearth.kube import meta
 from hearth.kube.clock import Clock, rfc3339, wall_clock
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 PINGSOURCE_SOURCE = Source(PINGSOURCES)
 LAST_TICK_ANNOTATION = "eventing.hearth.dev/last-tick"
 """In a PingSource's status: generation and time of the last tick that was fired."""
+_RESOURCE_GROUP = f"{PINGSOURCES.plural}.{PINGSOURCES.group}"
 MISSED, NOT_DELIVERED = "MissSchedule", "EventNotDelivered"
 _LOOK_SECONDS = 10.0
 """The clock is looked at at least so often: it may be set, and the machine may sleep."""
@@ -227,7 +229,11 @@ class PingAdapter:
                 sender, event = self._sender(status.get("sinkCACerts")), event_of(ping, tick)
                 shown = await self._authorization(ping)
                 sent = await sender.send(
-                    status["sinkUri"], event, authorization=shown, namespace=namespace(ping)
+                    status["sinkUri"],
+                    event,
+                    authorization=shown,
+                    namespace=namespace(ping),
+                    source=of_source(_RESOURCE_GROUP, *key(ping)),
                 )
             except ValueError as error:
                 sent = Sent(0, error=str(error))

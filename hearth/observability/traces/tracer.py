@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hearth.observability.traces.config import TracingConfig
-from hearth.observability.traces.outbox import Exporter, Outbox, OutboxLimits
 from hearth.observability.traces.sampling import Sampler
 from hearth.observability.traces.spans import Recorded
 
-MakeExporter = Callable[[TracingConfig], Exporter]
+if TYPE_CHECKING:
+    from hearth.observability.traces.outbox import Exporter, Outbox, OutboxLimits
 
 
 class Tracer:
@@ -25,7 +26,7 @@ class Tracer:
         namespace: str,
         *,
         limits: OutboxLimits | None = None,
-        make_exporter: MakeExporter | None = None,
+        make_exporter: Callable[[TracingConfig], Exporter] | None = None,
     ) -> None:
         self.is_on = False
         self.sampler = Sampler()
@@ -50,6 +51,9 @@ class Tracer:
             self._closing.append(thread)
         if config.rate <= 0:
             return
+        # With metrics: not for commands that only may send an event.
+        from hearth.observability.traces.outbox import Outbox
+
         outbox = self._outbox = Outbox(
             lambda: self._make(config),
             endpoint=config.endpoint or config.protocol,

@@ -10,17 +10,19 @@ from time import monotonic
 import pytest
 from aiohttp import ClientSession, web
 
-from hearth.knative.resources import TRIGGERS
+from eventing.sources.ping.main import PingConfig
+from eventing.sources.ping.main import run as ping
+from hearth.knative.resources import PINGSOURCES, TRIGGERS
 from hearth.kube.errors import ApiError
 from hearth.kube.resources import CONFIGMAPS
 from hearth.observability.metrics import SPANS
 from hearth.observability.traces.config import HTTP, TracingConfig
 from hearth.observability.traces.outbox import OutboxLimits
 from hearth.observability.traces.tracer import Tracer
-from tests.component.eventing.cluster import cluster
+from tests.component.eventing.cluster import cluster, next_of, running
 from tests.component.eventing.cluster import sink as cluster_sink
 from tests.component.eventing.test_broker import FAST, headers, plane, sink
-from tests.otlp import collecting
+from tests.otlp import Received, collecting
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -403,6 +405,42 @@ async def test_a_config_map_switches_traces_on_and_bad_values_are_refused(tmp_pa
         span.name for span in collector.spans
     }
     assert collector.spans[0].resource["k8s.namespace.name"] == "knative-eventing"
+
+
+async def test_a_source_begins_the_trace(tmp_path):
+    seen: list[Received] = []
+    async with collecting() as collector, contextlib.AsyncExitStack() as others:
+        target, got = await others.enter_async_context(cluster_sink())
+        found = await others.enter_async_context(cluster(tmp_path))
+        await set_observability(
+            found,
+            tracing_protocol="http/protobuf",
+            tracing_endpoint=collector.url,
+            tracing_sampling_rate="1",
+        )
+        await found.create_broker()
+        await found.create_trigger("t", target)
+        await found.until_ready(TRIGGERS, "t")
+        to = {"uri": f"http://127.0.0.1:{found.port}/default/default"}
+        await found.create(PINGSOURCES, "p", schedule="* * * * * *", sink=to)
+        config = PingConfig(found.kubeconfig)
+        async with running(lambda ready: ping(config, ready)):
+            while not seen:
+                await next_of(got)
+                seen = [each for each in collector.spans if "kn.source.name" in each.attributes]
+        await others.aclose()  # then both processes have told all that they had to tell
+    begun = {each.trace_id: each for each in seen}
+    whole = [each for each in collector.spans if each.trace_id in begun]
+    first = begun[whole[0].trace_id]
+    chain = {each.name: each for each in whole if each.trace_id == first.trace_id}
+    assert (first.kind, first.parent_id) == ("PRODUCER", "")
+    assert first.attributes["kn.source.name"] == "p"
+    assert first.attributes["kn.source.namespace"] == "default"
+    assert first.attributes["kn.source.resourcegroup"] == "pingsources.sources.knative.dev"
+    assert first.resource["service.name"] == "pingsource-mt-adapter"
+    taken = chain["broker:default.default"]
+    assert taken.parent_id == first.span_id
+    assert chain["trigger:t.default"].parent_id == taken.span_id
 
 
 # -- across processes --------------------------------------------------------------------------
