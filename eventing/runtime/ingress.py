@@ -94,6 +94,7 @@ class Ingress:
         clock: Clock = wall_clock,
         guard: Guard | None = None,
         tracer: Tracer | None = None,
+        turned_away: Callable[[int], None] = lambda status: None,
         exchanges: Mapping[str, Exchange] = _NO_EXCHANGES,
         questions: LooksUp | None = None,
         takes_plain: Callable[[], bool] = lambda: True,
@@ -103,6 +104,7 @@ class Ingress:
         self._find = find
         self._guard = guard
         self._tracer = tracer or Tracer("broker", SYSTEM_NAMESPACE)
+        self._count_turned_away = turned_away
         self._tracing = IngressTracing(self._tracer, clock)
         self._exchanges = exchanges
         self._questions = questions
@@ -207,6 +209,7 @@ class Ingress:
             request.answer(ACCEPTED)
 
     def _turn_away(self, request: Request, head: ResponseHead) -> None:
+        self._count_turned_away(head.status)
         if self._tracer.is_on:
             request = self._tracing.refused(request)
         request.answer(head)

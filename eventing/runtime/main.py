@@ -186,7 +186,7 @@ async def _run(
                 questions = Questions(logs, address=f"{config.host}:{config.port}")
                 group.create_task(_answer(config.admin, questions, client), name="admin")
             if Role.INGRESS in role:
-                await _listen(config, plane, gate, encryption, tracer, stack)
+                await _listen(config, plane, gate, encryption, tracer, metrics, stack)
             services.begin.set()
             ready()
 
@@ -229,6 +229,7 @@ async def _listen(
     gate: Gate,
     encryption: Encryption,
     tracer: Tracer,
+    metrics: BrokerMetrics,
     stack: AsyncExitStack,
 ) -> None:
     limits = config.limits.ingress
@@ -237,6 +238,7 @@ async def _listen(
         limits=limits,
         guard=gate,
         tracer=tracer,
+        turned_away=metrics.turned_away,
         exchanges=plane.exchanges(limits),
         questions=plane.job_sinks,
         takes_plain=lambda: not encryption.is_strict,

@@ -1,6 +1,8 @@
 """Counters of the broker: plain numbers on the hot path, read when Prometheus asks.
 
-Names as Knative's: ``kn.eventing.dispatch.duration`` and ``kn.eventing.process.duration``.
+Names and labels as Knative's, as OpenTelemetry's exporter for Prometheus writes them:
+``kn.eventing.dispatch.duration``, ``kn.eventing.process.duration`` and
+``http.server.request.duration``.
 """
 
 from __future__ import annotations
@@ -15,11 +17,25 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from eventing.runtime.places import BROKER, Place
+from eventing.runtime.places import BROKER, CHANNEL, Place
 from hearth.observability.histogram import Histogram
 
 Labels = tuple[str, ...]
 _ENDPOINT = ("kn_broker_namespace", "kn_broker_name", "messaging_destination_name")
+
+
+_CHANNEL = ("kn_channel_namespace", "kn_channel_name")
+_MESSAGING = ("messaging_operation_name", "messaging_system")
+_SENT = ("send", "knative")
+_CHANNEL_SUFFIX = f"-kn-{CHANNEL}"
+
+
+def _channel_labels(labels: Labels) -> Labels:
+    """Which channel a series is of by Knative's labels; Prometheus takes an empty one for none."""
+    namespace, name = labels[:2]
+    if not name.endswith(_CHANNEL_SUFFIX):
+        return "", ""
+    return namespace, name.removesuffix(_CHANNEL_SUFFIX)
 
 
 def _labels(place: Place) -> Labels:
@@ -66,6 +82,11 @@ class BrokerMetrics(Collector):
         self._deliveries: dict[Labels, EndpointCounters] = {}
         self._logs: dict[Labels, tuple[int, int]] = {}
         self._joins: dict[Labels, JoinCounters] = {}
+        self._turned_away: dict[int, int] = {}
+
+    def turned_away(self, status: int) -> None:
+        """Count a request of which nothing was taken in, answered as soon as it was whole."""
+        self._turned_away[status] = self._turned_away.get(status, 0) + 1
 
     def intake(self, place: Place) -> EndpointCounters:
         """Return the counters of what is taken in somewhere."""
@@ -139,22 +160,41 @@ class BrokerMetrics(Collector):
         dispatch = HistogramMetricFamily(
             "kn_eventing_dispatch_duration_seconds",
             "The duration to dispatch the event",
-            labels=(*_ENDPOINT, "http_response_status_code"),
+            labels=(*_ENDPOINT, "http_response_status_code", *_CHANNEL, *_MESSAGING),
         )
         process = HistogramMetricFamily(
             "kn_eventing_process_duration_seconds",
             "The time from an event's arrival to its first dispatch",
-            labels=_ENDPOINT,
+            labels=(*_ENDPOINT, *_CHANNEL, *_MESSAGING),
         )
         deliveries = self._deliveries.copy()
         for labels, counters in (self._intakes.copy() | deliveries).items():
             for status, histogram in counters.dispatch.copy().items():
-                dispatch.add_metric((*labels, str(status)), histogram.buckets(), histogram.total)
+                told = (*labels, str(status), *_channel_labels(labels), *_SENT)
+                dispatch.add_metric(told, histogram.buckets(), histogram.total)
         for labels, counters in deliveries.items():
-            histogram = counters.process
-            process.add_metric(labels, histogram.buckets(), histogram.total)
+            histogram, told = counters.process, (*labels, *_channel_labels(labels), *_SENT)
+            process.add_metric(told, histogram.buckets(), histogram.total)
         yield dispatch
         yield process
+        yield self._requests()
+
+    def _requests(self) -> Metric:
+        """Requests with events: those that were taken in, and the others, of no place."""
+        family = HistogramMetricFamily(
+            "http_server_request_duration_seconds",
+            "The time from a whole request with events to its answer",
+            labels=(*_ENDPOINT[:2], *_CHANNEL, "http_request_method", "http_response_status_code"),
+        )
+        for labels, counters in self._intakes.copy().items():
+            for status, histogram in counters.dispatch.copy().items():
+                told = (*labels[:2], *_channel_labels(labels), "POST", str(status))
+                family.add_metric(told, histogram.buckets(), histogram.total)
+        for status, count in self._turned_away.copy().items():
+            at_once = Histogram()
+            at_once.counts[0] = count
+            family.add_metric(("", "", "", "", "POST", str(status)), at_once.buckets(), 0.0)
+        return family
 
     def _counters(self) -> Iterator[Metric]:
         for field, text in (

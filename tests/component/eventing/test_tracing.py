@@ -15,7 +15,7 @@ from eventing.sources.ping.main import run as ping
 from hearth.knative.resources import PINGSOURCES, TRIGGERS
 from hearth.kube.errors import ApiError
 from hearth.kube.resources import CONFIGMAPS
-from hearth.observability.metrics import SPANS
+from hearth.observability.metrics import REGISTRY, SPANS
 from hearth.observability.traces.config import HTTP, TracingConfig
 from hearth.observability.traces.outbox import OutboxLimits
 from hearth.observability.traces.tracer import Tracer
@@ -401,6 +401,17 @@ async def test_a_config_map_switches_traces_on_and_bad_values_are_refused(tmp_pa
             assert await found.send(broker) == 202
             sent = await got.get()
         assert len(await collector.until(3)) >= 3
+        assert await found.send(broker, **{"ce-specversion": "7"}) == 400
+        told = {"http_request_method": "POST", "http_response_status_code": "400"}
+        places = (
+            "kn_broker_namespace",
+            "kn_broker_name",
+            "kn_channel_namespace",
+            "kn_channel_name",
+        )
+        labels = told | dict.fromkeys(places, "")
+        metric = "http_server_request_duration_seconds_count"
+        assert REGISTRY.get_sample_value(metric, labels) == 1
     assert {"broker:default.default", "trigger:t.default", f"send {target['uri']}"} <= {
         span.name for span in collector.spans
     }

@@ -23,10 +23,13 @@ def test_knatives_names_and_labels():
     metrics.intake(B).dispatched(202, 0.001)
     text = text_of(metrics)
     labels = (
-        'http_response_status_code="202",kn_broker_name="b",kn_broker_namespace="ns",'
-        'messaging_destination_name="trigger:t.ns"'
+        'kn_broker_name="b",kn_broker_namespace="ns",kn_channel_name="",kn_channel_namespace="",'
+        'messaging_destination_name="trigger:t.ns",messaging_operation_name="send",'
+        'messaging_system="knative"'
     )
-    assert f"kn_eventing_dispatch_duration_seconds_count{{{labels}}} 1.0" in text
+    dispatch = f'http_response_status_code="202",{labels}'
+    assert f"kn_eventing_dispatch_duration_seconds_count{{{dispatch}}} 1.0" in text
+    assert f"kn_eventing_process_duration_seconds_count{{{labels}}} 1.0" in text
     assert 'messaging_destination_name="broker:b.ns"' in text
     assert "kn_eventing_process_duration_seconds_sum" in text
 
@@ -58,6 +61,34 @@ def test_a_channel_is_no_broker_of_its_name():
     assert 'hearth_event_log_bytes{kn_broker_name="b-kn-channel",kn_broker_namespace="ns"}' in text
     assert 'messaging_destination_name="channel:b.ns"' in text
     assert 'messaging_destination_name="subscription:s.ns"' in text
+
+
+def test_a_channel_is_known_by_knatives_labels_too():
+    metrics = BrokerMetrics()
+    channel = Place(CHANNEL, "ns", "c")
+    metrics.deliveries(channel, "subscription", "s").dispatched(200, 0.001)
+    metrics.intake(channel).dispatched(202, 0.001)
+    lines = [
+        line
+        for line in text_of(metrics).splitlines()
+        if line.startswith(("kn_eventing_dispatch_duration_seconds_count", "http_server"))
+    ]
+    assert lines
+    assert all('kn_channel_name="c",kn_channel_namespace="ns"' in line for line in lines)
+
+
+def test_requests_that_are_taken_in_and_others():
+    metrics = BrokerMetrics()
+    metrics.intake(B).dispatched(202, 0.02)
+    metrics.intake(B).dispatched(429, 0.0)
+    for _ in range(3):
+        metrics.turned_away(400)
+    found = {
+        line.partition('http_response_status_code="')[2][:3]: line.rpartition(" ")[2]
+        for line in text_of(metrics).splitlines()
+        if line.startswith("http_server_request_duration_seconds_count")
+    }
+    assert found == {"202": "1.0", "429": "1.0", "400": "3.0"}
 
 
 def test_held_events_are_counted():
