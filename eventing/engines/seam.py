@@ -182,9 +182,11 @@ class Reading(Protocol):
 class EventLog(Protocol):
     """The log of one addressable."""
 
-    def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
+    def append(self, events: Sequence[RenderedEvent], done: Appended, *, own: bool = False) -> None:
         """Append all of the events or none; raise Refused at once where there is no room.
 
+        ``own`` events settle others once they are durable, as replies do: some are taken though
+        the log is full for producers, else it might stay so for ever.
         ``done`` is called later, never from here.
         """
 

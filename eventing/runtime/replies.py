@@ -69,7 +69,7 @@ class LogReplies:
             events = self._log if to is None else self._find(to) if self._find else None
             if events is None:
                 raise Refused(f"{to} is not open")
-            events.append(replies, done)
+            events.append(replies, done, own=True)
         except Refused as refusal:
             self._again(replies, stored, to, refusal)
 

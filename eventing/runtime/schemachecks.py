@@ -106,10 +106,6 @@ class SchemaCheck:
 
         Where the check only warns it is counted and logged.
         """
-        if self._seen != self._checks.changes:
-            self._schemas = self._checks.about(self._broker)
-            self._ready.clear()
-            self._seen = self._checks.changes
         for event in events:
             problem = self.problem_of(event)
             if problem:
@@ -120,6 +116,10 @@ class SchemaCheck:
 
     def problem_of(self, event: RenderedEvent) -> str:
         """Return what is wrong with an event's data, and by which EventType."""
+        if self._seen != self._checks.changes:
+            self._schemas = self._checks.about(self._broker)
+            self._ready.clear()
+            self._seen = self._checks.changes
         attributes = event.attributes
         for each in self._schemas.get(attributes.get("type", ""), ()):
             if each.source and each.source != attributes.get("source"):

@@ -44,6 +44,8 @@ def _journey(journey: Json, others: Sequence[Json]) -> Iterator[str]:
     yield f"  {journey['place']}, offset {journey['position']}, {journey['arrivedAt']}"
     for parent, label in _answered(journey, others):
         yield f"  the answer of {label} to event {parent['attributes'].get('id')}"
+    if journey.get("schema"):
+        yield f"  its data does not satisfy {journey['schema']}"
     if not journey["subscriptions"]:
         yield "  nobody is subscribed"
     arrived = _moment(journey["arrivedAt"])

@@ -23,6 +23,11 @@ class LogLimits:
     """An idle consumer's saved cursor this far behind is saved anew: a restart reads little."""
 
     @property
+    def own_bytes(self) -> int:
+        """What of the broker's own events a log takes beyond ``log_bytes``."""
+        return self.log_bytes // 8
+
+    @property
     def kept(self) -> int:
         """``kept_bytes``, but never so much that a log is full of what nobody needs."""
         return min(self.kept_bytes, self.log_bytes // 4)

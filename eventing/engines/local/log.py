@@ -141,9 +141,9 @@ class LocalLog:
 
     # -- appending ---------------------------------------------------------------------------
 
-    def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
+    def append(self, events: Sequence[RenderedEvent], done: Appended, *, own: bool = False) -> None:
         """Write all of the events in one group, or raise Refused."""
-        self._check_room()
+        self._check_room(own=own)
         data = encode(events[0]) if len(events) == 1 else b"".join(map(encode, events))
         if len(data) > MAX_EVENT_BYTES:
             _check_sizes(events)
@@ -153,10 +153,11 @@ class LocalLog:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._write)
 
-    def _check_room(self) -> None:
+    def _check_room(self, *, own: bool) -> None:
         if self._closed:
             raise Refused("the log is being closed")
-        if self._size + self._pending_bytes > self._limits.log_bytes:
+        most = self._limits.log_bytes + (self._limits.own_bytes if own else 0)
+        if self._size + self._pending_bytes > most:
             raise Refused(
                 "the broker's log is full until its slowest Trigger has caught up",
                 status=429,

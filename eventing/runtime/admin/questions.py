@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from eventing.engines.event import StoredEvent
-from eventing.engines.seam import Begin, EventLog, Start, StartTime
+from eventing.engines.seam import Begin, EventLog, Start, StartAt, StartTime
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.admin.following import Since, is_seen, next_of
 from eventing.runtime.admin.graph import graph_of, own_places
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_ONE_EVENT_BYTES = 4096
 _PORTION_BYTES = 512 * 1024
 _WINDOWS = (10.0, 60.0, 600.0, 3600.0, 86400.0)
 """How far back is looked for the newest events, in seconds, before the whole log is read."""
@@ -148,11 +149,28 @@ class Questions:
         told = sorted(found.values(), key=lambda each: each[1].arrival_ns)
         return {
             "journeys": [
-                journey_json(place, journey, self._specs(place)) for place, journey in told
+                journey_json(place, journey, self._specs(place))
+                | await self._unsound(place, journey)
+                for place, journey in told
             ],
             "kept": self._logs.observed,
             "lost": sum(self._lost(place) for place in self._logs.places()),
         }
+
+    async def _unsound(self, place: Place, journey: Journey) -> Json:
+        """What the schema of its type has against an event, where its Broker asks and it is kept.
+
+        It is worked out here, by the schemas of now: to note it would cost each event something.
+        """
+        found = self._logs.find(place)
+        if found is None or found.check is None:
+            return {}
+        position = found.log.position_of(str(journey.position))
+        reading = await found.log.look(StartAt(position))
+        for event in await reading.fetch(_ONE_EVENT_BYTES):
+            if event.position == position and (problem := found.check.problem_of(event)):
+                return {"schema": problem}
+        return {}
 
     async def failures(self, places: Iterable[Place] | None, limit: int) -> Json:
         """Return events that subscribers did not take in the end, the oldest first.

@@ -89,8 +89,15 @@ async def test_a_warning_is_counted_and_the_event_delivered(tmp_path):
         await ask(found, "enforce")
         await until(found, url, BAD, (400, NAMED))
         await ask(found, "warn")
-        await until(found, url, BAD, (202, ""))
+        await until(found, url, BAD, (202, ""), **{"ce-id": "bad"})
         assert (await next_of(got))["ce-type"] == "order"
+        assert await send(found, url, b'{"id": 1}', **{"ce-id": "good"}) == (202, "")
+        # Its journey tells of it.
+        for event, schema in (("bad", NAMED), ("good", None)):
+            async with asyncio.timeout(10):
+                while not (told := (await found.told("/trace", id=event))["journeys"]):
+                    await asyncio.sleep(0.01)
+            assert told[0].get("schema") == schema
 
 
 async def test_a_reply_that_does_not_satisfy_its_schema_is_no_reply(tmp_path):

@@ -215,10 +215,11 @@ class MemoryLog:
         self.topic = topic
         self.opened: list[MemoryConsumer] = []
 
-    def append(self, events: Sequence[RenderedEvent], done: Appended) -> None:
+    def append(self, events: Sequence[RenderedEvent], done: Appended, *, own: bool = False) -> None:
         if any(len(event.head) + len(event.data) > MAX_EVENT_BYTES for event in events):
             raise Refused("the event is too large", status=413)
-        if self.topic.size + sum(event.size for event in events) > self.topic.capacity:
+        most = self.topic.capacity * (1.125 if own else 1)
+        if self.topic.size + sum(event.size for event in events) > most:
             raise Refused("the server is full", status=429)
         asyncio.get_running_loop().call_soon(self._add, events, done)
 

@@ -237,6 +237,23 @@ async def test_a_full_log_refuses_and_has_room_again(case: Case) -> None:
         assert ids(await take(consumer, 1)) == ["again"]
 
 
+async def test_a_full_log_takes_what_settles_others(case: Case) -> None:
+    """Else one whose events all wait for their replies to be stored would stay full."""
+    async with started(case.start()) as log:
+        consumer = await log.consume("c")
+        with pytest.raises(Refused):
+            for number in range(ROOM):
+                await append(log, an_event(number, size=5000))
+        done: asyncio.Future[Refused | None] = asyncio.get_running_loop().create_future()
+        log.append([an_event("reply")], done.set_result, own=True)
+        assert await done is None
+        with pytest.raises(Refused):
+            for number in range(ROOM):
+                log.append([an_event(number, size=5000)], lambda _: None, own=True)
+                await asyncio.sleep(0)
+        consumer.close()
+
+
 async def test_settled_events_are_released(case: Case) -> None:
     async with started(case.start()) as log:
         consumer, slow = await log.consume("c"), await log.consume("slow")
