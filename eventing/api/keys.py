@@ -36,6 +36,9 @@ JOURNEYS_FLAG = "event-journeys"
 DEAD_LETTER_SINK_ANNOTATION = "eventing.hearth.dev/dead-letter-sink"
 """Of a JobSink: where events go whose Jobs fail, a destination as JSON. In its status: the URL."""
 
+ADAPTER_PROBLEM_ANNOTATION = "eventing.hearth.dev/adapter-problem"
+"""In a PingSource's status: the generation that the adapter cannot read, and why."""
+
 POD_ADDRESS_ANNOTATION = "eventing.hearth.dev/pod-address"
 """In an IntegrationSink's status: where the broker process hands its events on to."""
 POD_SENDER_ANNOTATION = "eventing.hearth.dev/pod-sender"

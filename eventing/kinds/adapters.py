@@ -24,6 +24,8 @@ _FIELDS = {
     "POD_IP": "status.podIP",
 }
 _USER = 65532
+ADAPTER_LABEL = "eventing.hearth.dev/adapter"
+"""On pods whose last words are asked for, with the component they run."""
 _PART_OF = {"app.kubernetes.io/part-of": "hearth"}
 """What is monitored together with Hearth (``config/monitoring``)."""
 
@@ -73,7 +75,10 @@ def adapter_deployment(
         "spec": {
             "replicas": 1,
             "selector": {"matchLabels": dict(labels)},
-            "template": {"metadata": {"labels": {**labels, **_PART_OF}}, "spec": spec},
+            "template": {
+                "metadata": {"labels": {**labels, **_PART_OF, ADAPTER_LABEL: component}},
+                "spec": spec,
+            },
         },
     }
 

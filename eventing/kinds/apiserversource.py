@@ -20,6 +20,7 @@ from eventing.kinds.adapters import adapter_deployment
 from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK, overrides_text
 from eventing.kinds.eventtype import EVENTTYPE_SOURCE
 from eventing.kinds.eventtypes import kept_event_types, registered
+from eventing.kinds.lastwords import ADAPTER_PODS, pods_of
 from eventing.kinds.permissions import Access, Question
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
@@ -30,7 +31,7 @@ from hearth.knative.destinations import Reference, Resolution, Resolved, Unresol
 from hearth.knative.names import child_name
 from hearth.knative.resources import APISERVERSOURCES
 from hearth.kube import meta
-from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
+from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, label_key, owner_key
 from hearth.kube.meta import Key, Object, name, namespace, uid
 from hearth.kube.plan import Action, Plan
 from hearth.kube.resources import DEPLOYMENTS
@@ -65,6 +66,8 @@ class Observed:
     missing: Sequence[Access] | None = ()
     """What its service account may not do; None while that is not known."""
     deployment: Object | None = None
+    pods: Sequence[Object] = ()
+    """Of its adapter."""
     event_types: Sequence[Object] = ()
     look_again: float | None = None
 
@@ -90,6 +93,7 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
         namespaces,
         missing=missing,
         deployment=None if isinstance(deployment, Unresolved) else deployment,
+        pods=pods_of(lister, key[0], _labels(source)),
         event_types=registered(lister, source),
         look_again=lookup.look_again,
     )
@@ -192,7 +196,8 @@ def _decide(
         return
     conditions.mark_true(SUFFICIENT_PERMISSIONS)
     if not mark_foreign(DEPLOYED, observed.deployment, source, conditions):
-        mark_deployment(DEPLOYED, observed.deployment, deployment_name(source), conditions)
+        title = deployment_name(source)
+        mark_deployment(DEPLOYED, observed.deployment, title, conditions, pods=observed.pods)
     status["ceAttributes"] = [dict(each) for each in attributes]
 
 
@@ -210,13 +215,19 @@ def missing_text(missing: Sequence[Access]) -> str:
 # -- the adapter -----------------------------------------------------------------------------------
 
 
+_NAME_LABEL = "eventing.knative.dev/sourceName"
+
+
+def _labels(source: Object) -> dict[str, str]:
+    return {
+        "eventing.knative.dev/source": "apiserver-source-controller",
+        _NAME_LABEL: name(source),
+    }
+
+
 def make_adapter(observed: Observed, sink: Resolved, settings: ControlSettings) -> Object:
     """Return the adapter's Deployment."""
     source = observed.source
-    labels = {
-        "eventing.knative.dev/source": "apiserver-source-controller",
-        "eventing.knative.dev/sourceName": name(source),
-    }
     env = [
         {"name": SINK, "value": sink.url},
         {"name": CONFIG, "value": _config(observed, settings)},
@@ -235,7 +246,7 @@ def make_adapter(observed: Observed, sink: Resolved, settings: ControlSettings) 
             "ownerReferences": [meta.owner_reference(source)],
         },
         component=COMPONENT,
-        labels=labels,
+        labels=_labels(source),
         account=_account(source),
         env=env,
         audience=audience,
@@ -271,5 +282,8 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         APISERVERSOURCE_SOURCE,
         partial(observe, references),
         reconcile,
-        watches=(Watch(EVENTTYPE_SOURCE, owner_key(APISERVERSOURCES)),),
+        watches=(
+            Watch(EVENTTYPE_SOURCE, owner_key(APISERVERSOURCES)),
+            Watch(ADAPTER_PODS, label_key(_NAME_LABEL)),
+        ),
     )

@@ -17,12 +17,12 @@ from eventing.api import keys
 from eventing.api.policyviews import account_name, audience_of
 from eventing.api.sinkviews import INTEGRATIONSINK_SOURCE, path_of
 from eventing.api.views import spec_of, status_annotation
-from eventing.kinds.adapters import EVENTS_PORT_NAME, adapter_deployment
+from eventing.kinds.adapters import ADAPTER_LABEL, EVENTS_PORT_NAME, adapter_deployment
 from eventing.kinds.awspods import account_of as aws_account
 from eventing.kinds.awspods import credentials, service_config
 from eventing.kinds.children import ensured, head
 from eventing.kinds.identity import account_of, accounts_watch, ensured_account
-from eventing.kinds.lastwords import ADAPTER_FAILED, ADAPTER_LABEL, ADAPTER_PODS, last_words
+from eventing.kinds.lastwords import ADAPTER_PODS, pods_of
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
@@ -74,13 +74,11 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
         return None
     made = Reference(DEPLOYMENTS.api_version, DEPLOYMENTS.kind, key[0], deployment_name(key))
     deployment = lookup.get(made)
-    wanted = labels_of(key).items()
-    pods = lister.list(ADAPTER_PODS, key[0])
     return Observed(
         sink,
         None if isinstance(deployment, Unresolved) else deployment,
         lister.get(SERVICE_SOURCE, key[0], deployment_name(key)),
-        [pod for pod in pods if wanted <= meta.labels(pod).items()],
+        pods_of(lister, key[0], labels_of(key)),
         account_of(lister, INTEGRATIONSINKS, sink),
         policies_of(lister, INTEGRATIONSINKS, sink),
     )
@@ -195,11 +193,8 @@ def _mark_deployment(
     if mark_foreign(DEPLOYMENT_READY, deployment, sink, conditions):
         return
     title = deployment_name(meta.key(sink))
-    mark_deployment(DEPLOYMENT_READY, deployment, title, conditions)
-    if not conditions.is_true(DEPLOYMENT_READY):
-        if words := last_words(observed.pods):
-            conditions.mark_false(DEPLOYMENT_READY, ADAPTER_FAILED, words)
-    elif settings.encrypts:
+    mark_deployment(DEPLOYMENT_READY, deployment, title, conditions, pods=observed.pods)
+    if settings.encrypts and conditions.is_true(DEPLOYMENT_READY):
         conditions.mark_true(DEPLOYMENT_READY, "PlainInside", _PLAIN_INSIDE)
 
 

@@ -12,11 +12,11 @@ from eventing.api.apiserveradapter import CONFIG
 from eventing.api.integrationevents import connector_of
 from eventing.api.observability import told
 from eventing.api.views import spec_of, status_of
-from eventing.kinds.adapters import adapter_pod
+from eventing.kinds.adapters import ADAPTER_LABEL, adapter_pod
 from eventing.kinds.awspods import account_of, credentials, service_config
 from eventing.kinds.children import head
 from eventing.kinds.containersource import CONTAINERSOURCE_SOURCE
-from eventing.kinds.lastwords import ADAPTER_FAILED, ADAPTER_LABEL, ADAPTER_PODS, last_words
+from eventing.kinds.lastwords import ADAPTER_FAILED, ADAPTER_PODS, last_words, pods_of
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import SOURCE_FIELDS, status_updates
@@ -56,11 +56,7 @@ def observe(lister: Lister, key: Key) -> Observed | None:
     if source is None or meta.is_deleting(source):
         return None
     child = child_of(key)
-    pods = [
-        pod
-        for pod in lister.list(ADAPTER_PODS, key[0])
-        if meta.labels(pod).get(_OF_CONTAINER_SOURCE) == child
-    ]
+    pods = pods_of(lister, key[0], {_OF_CONTAINER_SOURCE: child})
     return Observed(source, lister.get(CONTAINERSOURCE_SOURCE, key[0], child), pods)
 
 

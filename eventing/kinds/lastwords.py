@@ -7,19 +7,24 @@ its pod (``terminationMessagePolicy``). So its account needs no right to tell an
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventing.api.views import status_of
+from eventing.kinds.adapters import ADAPTER_LABEL
 from hearth.kube import meta
-from hearth.kube.controllerspec import Source
+from hearth.kube.controllerspec import Lister, Source
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
 
-ADAPTER_LABEL = "eventing.hearth.dev/adapter"
-"""On pods whose last words are asked for, with the component they run."""
 ADAPTER_FAILED = "AdapterFailed"
 ADAPTER_PODS = Source(PODS, label_selector=ADAPTER_LABEL)
+
+
+def pods_of(lister: Lister, where: str, labels: Mapping[str, str]) -> Sequence[Object]:
+    """Return the pods of an adapter."""
+    found = lister.list(ADAPTER_PODS, where)
+    return [pod for pod in found if labels.items() <= meta.labels(pod).items()]
 
 
 def last_words(pods: Sequence[Object]) -> str:

@@ -7,18 +7,19 @@ that is the operator's to say.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from eventing.api import keys
-from eventing.api.views import spec_of
-from eventing.kinds.adapters import adapter_deployment
+from eventing.api.views import spec_of, status_of
+from eventing.kinds.adapters import ADAPTER_LABEL, adapter_deployment
 from eventing.kinds.children import with_finalizer, without_finalizer
 from eventing.kinds.eventtype import EVENTTYPE_SOURCE
 from eventing.kinds.eventtypes import kept_event_types, registered
 from eventing.kinds.identity import account_of, accounts_watch, ensured_account, mark_identity
+from eventing.kinds.lastwords import ADAPTER_PODS, pods_of
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import mark_sink, status_updates
@@ -57,6 +58,8 @@ class Observed:
     adapter: Object | None
     account: Object | None = None
     """The adapter's service account, whose end is that of the adapter."""
+    pods: Sequence[Object] = ()
+    """Of the adapter."""
     identity: Object | None = None
     """The service account that the PingSource sends as, where senders must say who they are."""
     is_last: bool = False
@@ -81,6 +84,7 @@ def observe(references: References, lister: Lister, item: Key) -> Observed | Non
         lookup.resolve(spec_of(ping).get("sink") or {}, item[0]),
         None if isinstance(adapter, Unresolved) else adapter,
         account=None if isinstance(account, Unresolved) else account,
+        pods=pods_of(lister, keys.SYSTEM_NAMESPACE, _LABELS),
         identity=account_of(lister, PINGSOURCES, ping),
         is_last=all(key(each) == item for each in others),
         event_types=registered(lister, ping),
@@ -131,7 +135,29 @@ def _decide(
     if problem:
         conditions.mark_false(DEPLOYED, "InvalidSchedule", problem)
     else:
-        mark_deployment(DEPLOYED, observed.adapter, ADAPTER, conditions)
+        mark_deployment(DEPLOYED, observed.adapter, ADAPTER, conditions, pods=observed.pods)
+    if conditions.is_true(DEPLOYED) and (problem := _adapter_problem(observed.ping)):
+        text = f"the adapter {ADAPTER} cannot read the schedule: {problem}. {_MEND}"
+        conditions.mark_false(DEPLOYED, "AdapterCannotRead", text)
+
+
+_MEND = (
+    "Do its pods run the image of this installation, and does that have the time zones "
+    "(the package tzdata)?"
+)
+
+
+def _adapter_problem(ping: Object) -> str:
+    """What the adapter says that it cannot read of the object as it is now."""
+    marks = status_of(ping).get("annotations") or {}
+    generation, _, problem = str(marks.get(keys.ADAPTER_PROBLEM_ANNOTATION, "")).partition(" ")
+    return problem if generation == str(meta.generation(ping)) else ""
+
+
+def _all(lister: Lister, pod: Object) -> Iterator[Key]:
+    """The adapter is everybody's."""
+    if meta.labels(pod).get(ADAPTER_LABEL) == COMPONENT:
+        yield from map(key, lister.list(PINGSOURCE_SOURCE))
 
 
 def _schedule_problem(ping: Object) -> str:
@@ -193,5 +219,9 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         PINGSOURCE_SOURCE,
         partial(observe, references),
         reconcile,
-        watches=(Watch(EVENTTYPE_SOURCE, owner_key(PINGSOURCES)), accounts_watch(PINGSOURCES)),
+        watches=(
+            Watch(EVENTTYPE_SOURCE, owner_key(PINGSOURCES)),
+            Watch(ADAPTER_PODS, _all),
+            accounts_watch(PINGSOURCES),
+        ),
     )

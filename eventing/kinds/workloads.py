@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventing.api.views import status_of
+from eventing.kinds.lastwords import ADAPTER_FAILED, last_words
 from hearth.knative.conditions import ConditionManager
 from hearth.kube import meta
 from hearth.kube.conditions import Conditions
@@ -60,21 +61,26 @@ def mark_deployment(
     conditions: ConditionManager,
     *,
     whole: bool = True,
+    pods: Sequence[Object] = (),
 ) -> None:
-    """Tell of a Deployment's availability; ``whole`` also waits for the last of its pods."""
+    """Tell of a Deployment's availability; ``whole`` also waits for the last of its pods.
+
+    Why none is available its ``pods`` may say.
+    """
     available = Conditions.of(deployment).get("Available") if deployment is not None else None
-    if available is None:
+    words = last_words(pods)
+    if words and (available is None or available["status"] != "True"):
+        conditions.mark_false(condition, ADAPTER_FAILED, words)
+    elif available is None:
         text = f"The Deployment '{title}' is unavailable."
         conditions.mark_unknown(condition, "DeploymentUnavailable", text)
-        return
-    missing = status_of(deployment or {}).get("unavailableReplicas", 0)
-    if available["status"] == "True" and whole and missing:
+    elif available["status"] != "True":
+        conditions.propagate(condition, available)
+    elif whole and (missing := status_of(deployment or {}).get("unavailableReplicas", 0)):
         text = f"Deployment has {missing} unavailable replica(s)."
         conditions.mark_unknown(condition, "DeploymentUpdating", text)
-    elif available["status"] == "True":
-        conditions.mark_true(condition)
     else:
-        conditions.propagate(condition, available)
+        conditions.mark_true(condition)
 
 
 def mark_foreign(

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+from eventing.api.keys import ADAPTER_PROBLEM_ANNOTATION
 from eventing.api.views import spec_of, status_of
 from eventing.runtime.target import Bearer
 from eventing.sources.ping.events import event_of
@@ -134,10 +135,20 @@ class PingAdapter:
         except ValueError as error:
             facts = {"key": key_text(key(new)), "error": str(error)}
             log.warning("a schedule cannot be read", extra=facts)
+            self._note_problem(new, f"{meta.generation(new)} {error}")
             return
+        self._note_problem(new, None)
         self._sources[key(new)] = running
         self._lead(running, now)
         self._await(running)
+
+    def _note_problem(self, ping: Object, problem: str | None) -> None:
+        """Say in its status that it is not read here, for its condition, or no more."""
+        marks = status_of(ping).get("annotations") or {}
+        item, is_told = key(ping), marks.get(ADAPTER_PROBLEM_ANNOTATION) == problem
+        if not is_told and self._manager.leadership.leads(item):
+            noted = self._annotate(ping, ADAPTER_PROBLEM_ANNOTATION, problem)
+            self._manager.spawn(f"problem-{key_text(item)}", noted)
 
     def _await(self, running: _Running) -> None:
         if running.ticker.next is not None:
@@ -280,7 +291,10 @@ class PingAdapter:
 
     async def _note(self, ping: Object, tick: float) -> None:
         note = str(Note(meta.generation(ping), tick))
-        status: dict[str, Any] = {"annotations": {LAST_TICK_ANNOTATION: note}}
+        await self._annotate(ping, LAST_TICK_ANNOTATION, note)
+
+    async def _annotate(self, ping: Object, mark: str, value: str | None) -> None:
+        status: dict[str, Any] = {"annotations": {mark: value}}
         change = Patch(
             PINGSOURCES, name(ping), namespace(ping), {"status": status}, subresource="status"
         )

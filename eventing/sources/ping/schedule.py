@@ -33,7 +33,10 @@ class Schedule:
         if isinstance(parsed, Interval):
             raise ValueError("unsupported descriptor @every")
         zone = parsed.zone if parsed.zone not in ("", "Local") else "UTC"
-        self._zone = zoneinfo.ZoneInfo(zone)
+        try:
+            self._zone = zoneinfo.ZoneInfo(zone)
+        except zoneinfo.ZoneInfoNotFoundError as error:
+            raise ValueError(f"unknown time zone {zone}") from error
         fields = [
             _numbers(parsed.seconds),
             _numbers(parsed.minutes),

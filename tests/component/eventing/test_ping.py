@@ -12,7 +12,14 @@ from hearth.knative.leaderelection import Candidacy
 from hearth.knative.resources import BROKERS, EVENTTYPES, PINGSOURCES
 from hearth.kube.clock import parse_rfc3339, wall_clock
 from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, EVENTS, LEASES, SERVICES
-from tests.component.eventing.cluster import cluster, free_port, next_of, running, sink
+from tests.component.eventing.cluster import (
+    cluster,
+    condition,
+    free_port,
+    next_of,
+    running,
+    sink,
+)
 
 EACH_SECOND = "* * * * * *"
 
@@ -190,3 +197,29 @@ async def test_no_tick_is_fired_twice_when_the_one_that_fires_is_killed(tmp_path
             {"a": a, "b": b}[lease["spec"]["holderIdentity"].partition("_")[0]].kill()
             times += [(await next_of(got, 20))["ce-time"] for _ in range(4)]
         assert times == sorted(set(times)), "each once, in order"
+
+
+async def test_what_the_adapter_cannot_read_is_told_and_taken_back(tmp_path, monkeypatch):
+    def unknown(text, zone=""):
+        raise ValueError(f"unknown time zone {zone}")
+
+    async with cluster(tmp_path, with_broker=False) as found, sink() as (to, got):
+        zone = "Europe/Berlin"
+        await found.create(PINGSOURCES, "p", schedule=EACH_SECOND, timezone=zone, sink=to)
+        made = await found.until_there(DEPLOYMENTS, "pingsource-mt-adapter", "knative-eventing")
+        ready = {"type": "Available", "status": "True", "reason": "R", "message": "m"}
+        await found.client.update_status(DEPLOYMENTS, {**made, "status": {"conditions": [ready]}})
+        await found.until_ready(PINGSOURCES, "p")
+        with monkeypatch.context() as patched:
+            # An image without that zone, which control has.
+            patched.setattr("eventing.sources.ping.adapter.Schedule", unknown)
+            async with adapter(found):
+                obj = await found.until(
+                    PINGSOURCES, "p", lambda obj: condition(obj, "Deployed")[0] == "False"
+                )
+        _, reason, message = condition(obj, "Deployed")
+        assert reason == "AdapterCannotRead"
+        assert "unknown time zone Europe/Berlin" in message and "tzdata" in message
+        async with adapter(found):
+            await found.until_ready(PINGSOURCES, "p")
+            await next_of(got)

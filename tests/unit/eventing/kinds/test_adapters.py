@@ -25,7 +25,8 @@ def test_in_a_cluster_they_are_restricted_and_have_an_account() -> None:
     assert deployment["metadata"] == {"name": "a", "namespace": "ns", "labels": {"l": "m"}}
     assert deployment["spec"]["selector"]["matchLabels"] == {"l": "m"}
     template = deployment["spec"]["template"]
-    assert template["metadata"]["labels"] == {"l": "m", "app.kubernetes.io/part-of": "hearth"}
+    own = {"app.kubernetes.io/part-of": "hearth", "eventing.hearth.dev/adapter": "pingsource"}
+    assert template["metadata"]["labels"] == {"l": "m", **own}
     pod = template["spec"]
     assert pod["serviceAccountName"] == "who"
     assert pod["nodeSelector"] == {"disk": "fast"}

@@ -91,3 +91,19 @@ def test_availability_is_told_in_knatives_words(status: Any, whole: bool, told: 
     found = conditions.get("Deployed")
     assert found is not None
     assert (found["status"], found.get("reason"), found.get("message")) == told
+
+
+@pytest.mark.parametrize("status", [None, {"type": "Available", "status": "False"}])
+def test_why_none_is_available_its_pods_may_say(status: Any) -> None:
+    ended = {"terminated": {"exitCode": 78, "message": '{"message": "kopf is not installed"}'}}
+    pod = {"metadata": {"name": "p"}, "status": {"containerStatuses": [{"state": ended}]}}
+    conditions = ConditionSet("Ready", ("D",)).manage([], now=0)
+    obj = None if status is None else {"status": {"conditions": [status]}}
+    mark_deployment("D", obj, "d", conditions, pods=[pod])
+    found = conditions.get("D")
+    assert found is not None
+    told = found["status"], found["reason"], found["message"]
+    assert told == ("False", "AdapterFailed", "kopf is not installed")
+    available = {"status": {"conditions": [{"type": "Available", "status": "True"}]}}
+    mark_deployment("D", available, "d", conditions, pods=[pod])
+    assert conditions.is_true("D")
