@@ -83,7 +83,10 @@ def test_no_pause_at_all_lets_others_run(loop):
 
 
 LOOKS_AT_ITS_CLOCK = {"activator/http/timers.py": "what is due is told by the wheel's own clock"}
-NOBODY_WAITS = {"activator/reporter.py": "how often autoscalers are told, not when"}
+NOBODY_WAITS = {
+    "activator/reporter.py": "how often autoscalers are told, not when",
+    "activator/tunnels.py": "how long a head may take: whom it ends has promised, not we",
+}
 
 
 def test_the_data_planes_wind_no_timer_of_their_own():
