@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 from eventing.api import keys
-from eventing.api.views import spec_of
+from eventing.api.views import file_key, spec_of
 from hearth.knative.names import child_name
 from hearth.knative.resources import CHANNELS, INMEMORYCHANNELS, SUBSCRIPTIONS
 from hearth.kube import meta
 from hearth.kube.controllerspec import Source
-from hearth.kube.meta import Key, Object, name, namespace, uid
+from hearth.kube.meta import Key, Object, name, namespace
 
 INMEMORYCHANNEL_SOURCE = Source(INMEMORYCHANNELS)
 CHANNEL_SOURCE = Source(CHANNELS)
@@ -23,7 +23,7 @@ SERVICE_SUFFIX = "-kn-channel"
 
 def channel_log_key(channel: Object) -> str:
     """Return the key of a channel's log; one made anew under the same name gets a new log."""
-    return f"channel_{namespace(channel)}_{name(channel)}_{uid(channel)}"
+    return file_key(f"channel_{namespace(channel)}_{name(channel)}", channel)
 
 
 def service_name(channel: Key) -> str:

@@ -13,6 +13,7 @@ from hearth.kube.meta import Key, Object, key_text, name, namespace, uid
 
 BROKER_SOURCE = Source(BROKERS)
 TRIGGER_SOURCE = Source(TRIGGERS)
+_LONGEST_FILE_NAME = 255
 TRIGGERS_BY_BROKER = Index(TRIGGER_SOURCE, lambda trigger: (key_text(broker_key(trigger)),))
 
 
@@ -54,7 +55,16 @@ def triggers_of(lister: Lister, broker: Object) -> Iterator[Key]:
 
 def log_key(broker: Object) -> str:
     """Return the key of a Broker's log; one made anew under the same name gets a new log."""
-    return f"{namespace(broker)}_{name(broker)}_{uid(broker)}"
+    return file_key(f"{namespace(broker)}_{name(broker)}", broker)
+
+
+def file_key(title: str, obj: Object) -> str:
+    """Return a key for what is kept of an object, told apart by its uid.
+
+    It is the name of a folder, so it has 255 characters at most, and a title may be cut: names of
+    objects alone may have 253.
+    """
+    return f"{title[: _LONGEST_FILE_NAME - 1 - len(uid(obj))]}_{uid(obj)}"
 
 
 def subscribed_mark(trigger: Object) -> str:

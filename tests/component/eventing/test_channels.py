@@ -4,7 +4,12 @@ import asyncio
 
 from eventing.api import keys
 from eventing.api.deliveryoptions import BATCH_SIZE, BATCH_WAIT, given_options
-from hearth.knative.resources import CHANNELS, INMEMORYCHANNELS, SUBSCRIPTIONS
+from hearth.knative.resources import (
+    BROKERS,
+    CHANNELS,
+    INMEMORYCHANNELS,
+    SUBSCRIPTIONS,
+)
 from hearth.kube.errors import NotFound
 from hearth.kube.resources import ENDPOINTSLICES, SERVICES
 from tests.component.eventing.cluster import HEADERS, cluster, condition, next_of, sink
@@ -199,3 +204,18 @@ async def test_a_deleted_channel_goes_with_its_log(tmp_path):
                 await asyncio.sleep(0.01)
             while list(logs.glob("channel_default_c_*")):
                 await asyncio.sleep(0.01)
+
+
+async def test_the_longest_names_of_kubernetes_get_a_log(tmp_path):
+    title = "c" * 253
+    async with cluster(tmp_path) as found, sink() as (subscriber, got):
+        await found.create(BROKERS, title)
+        url = (await found.until_ready(BROKERS, title))["status"]["address"]["url"]
+        assert await found.send(url) == 202
+        await found.create(INMEMORYCHANNELS, title)
+        channel = await found.until_ready(INMEMORYCHANNELS, title)
+        of = C | {"kind": "InMemoryChannel", "name": title}
+        await found.create(SUBSCRIPTIONS, "s", channel=of, subscriber=subscriber)
+        await found.until_ready(SUBSCRIPTIONS, "s")
+        assert await found.send_to(channel) == 202
+        assert (await next_of(got))["ce-id"] == "1"

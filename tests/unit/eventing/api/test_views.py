@@ -1,6 +1,9 @@
 """What is read off stored Brokers and Triggers."""
 
+import pytest
+
 from eventing.api import keys, views
+from eventing.api.channelviews import channel_log_key
 
 BROKER = {
     "metadata": {
@@ -33,3 +36,12 @@ def test_marks_of_the_data_plane() -> None:
     assert views.status_annotation(TRIGGER, keys.SUBSCRIBED_ANNOTATION) == "3"
     assert views.status_annotation(BROKER, keys.OPENED_ANNOTATION) is None
     assert views.subscribed_mark(TRIGGER) == "3"
+
+
+@pytest.mark.parametrize("length", [1, 253])
+def test_the_key_of_a_log_is_the_name_of_a_folder(length: int) -> None:
+    uid = "12345678-1234-1234-1234-123456789abc"
+    broker = {"metadata": {"namespace": "n" * 63, "name": "b" * length, "uid": uid}}
+    for key in (views.log_key(broker), channel_log_key(broker)):
+        assert len(key) <= 255
+        assert key.endswith(f"_{uid}")
