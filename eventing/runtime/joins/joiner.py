@@ -34,6 +34,7 @@ from eventing.runtime.reader import Reader
 from eventing.runtime.replies import LogReplies
 from eventing.runtime.sharing import Share
 from eventing.runtime.spec import SubscriptionSpec
+from eventing.runtime.tracing.heads import continue_from
 from hearth.kube.clock import Clock
 from hearth.kube.timers import Timer
 
@@ -287,7 +288,10 @@ class Joiner:
 
     def _rendered(self, joined: Event, original: StoredEvent | None) -> RenderedEvent:
         arrival_ns = int(self._clock() * 1e9)
-        return prepare_unstamped(joined, arrival_ns=arrival_ns, headers=(), answered=original)
+        made = prepare_unstamped(joined, arrival_ns=arrival_ns, headers=(), answered=original)
+        if original is not None:
+            continue_from(original, made)
+        return made
 
     def _settle(self, gathered: Gathered) -> None:
         """Its event is durable: the parts are not needed any more."""

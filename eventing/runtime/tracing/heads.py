@@ -50,6 +50,13 @@ def marked(head: bytes, context: TraceContext, *, continues: bool) -> bytes:
     return b"traceparent: %b\r\n%b" % (context.header, kept)
 
 
+def continue_from(event: RenderedEvent, made: RenderedEvent) -> None:
+    """Have what was made of an event be recorded where that is, as its child."""
+    context = context_in(event.head)
+    if context is not None:
+        made.head = marked(made.head, context, continues=True)
+
+
 def at_span(event: RenderedEvent, span_id: bytes) -> RenderedEvent:
     """Return a recorded event as it is sent on: what follows it is a child of that span."""
     head = b"%b%b%b" % (event.head[:49], span_id, event.head[65:])

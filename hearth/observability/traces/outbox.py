@@ -36,7 +36,7 @@ class OutboxLimits:
     spans: int = 4096
     """Spans in memory, at most: about 1 KB each."""
     batch: int = 512
-    """Spans exported at once; to encode as many takes 3 ms."""
+    """Spans exported at once: 300 KB. What stands before a collector may take no more than 1 MB."""
     interval_seconds: float = 5.0
     """How long a span waits for others to go with, at most: an export costs as much as many."""
     close_seconds: float = 3.0

@@ -9,10 +9,11 @@ from time import monotonic
 
 import pytest
 from aiohttp import ClientSession, web
+from multidict import CIMultiDict
 
 from eventing.sources.ping.main import PingConfig
 from eventing.sources.ping.main import run as ping
-from hearth.knative.resources import PINGSOURCES, TRIGGERS
+from hearth.knative.resources import PARALLELS, PINGSOURCES, TRIGGERS
 from hearth.kube.errors import ApiError
 from hearth.kube.resources import CONFIGMAPS
 from hearth.observability.metrics import REGISTRY, SPANS
@@ -22,6 +23,8 @@ from hearth.observability.traces.tracer import Tracer
 from tests.component.eventing.cluster import cluster, next_of, running
 from tests.component.eventing.cluster import sink as cluster_sink
 from tests.component.eventing.test_broker import FAST, headers, plane, sink
+from tests.component.eventing.test_flows import loops_back, reply
+from tests.component.eventing.test_joins import gatherer, joins
 from tests.otlp import Received, collecting
 from tests.waiting import until
 
@@ -452,6 +455,34 @@ async def test_a_source_begins_the_trace(tmp_path):
     taken = chain["broker:default.default"]
     assert taken.parent_id == first.span_id
     assert chain["trigger:t.default"].parent_id == taken.span_id
+
+
+async def test_a_trace_goes_through_channels_and_flows_and_is_whole(tmp_path):
+    """Two branches, joined: through four channels and back into one event."""
+    async with collecting() as collector, contextlib.AsyncExitStack() as others:
+        one, _ = await others.enter_async_context(cluster_sink(answer=reply("one")))
+        end, got = await others.enter_async_context(gatherer())
+        found = await others.enter_async_context(cluster(tmp_path, make_config=loops_back))
+        await set_observability(
+            found,
+            tracing_protocol="http/protobuf",
+            tracing_endpoint=collector.url,
+            tracing_sampling_rate="1",
+        )
+        branches = [{"subscriber": one}, {"subscriber": one}]
+        await found.create(PARALLELS, "p", annotations=joins(), branches=branches, reply=end)
+        parallel = await found.until_ready(PARALLELS, "p")
+        sent: dict[str, str] = {}
+        while PARENT in sent.get("traceparent", PARENT):  # till the broker has heard of it
+            assert await found.send_to(parallel, **GIVEN) == 202
+            sent, _ = await next_of(got)
+        await others.aclose()
+    spans = [each for each in collector.spans if each.trace_id == TRACE]
+    ids = {each.span_id for each in spans}
+    assert {each.parent_id for each in spans} - ids == {PARENT}
+    assert context(CIMultiDict(sent))[1] in ids
+    kinds = {each.name.partition(":")[0].partition(" ")[0] for each in spans}
+    assert kinds == {"channel", "subscription", "send"}
 
 
 # -- across processes --------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from eventing.runtime.tracing.heads import (
     MARK,
     at_span,
     context_in,
+    continue_from,
     given_context,
     marked,
     may_be_given,
@@ -54,6 +55,16 @@ def test_a_trace_that_begins_here_has_no_state_of_others():
 
 def test_a_sampled_trace_of_others_is_not_recorded():
     assert context_in(LINES + GIVEN) is None
+
+
+def test_what_is_made_of_a_recorded_event_is_recorded_too():
+    event = RenderedEvent(1, 2, marked(LINES, OWN, continues=True), b"", b"")
+    made = RenderedEvent(1, 2, LINES + GIVEN + STATE, b"", b"")
+    continue_from(event, made)
+    assert made.head == b"traceparent: %b\r\n%b%b" % (OWN.header, LINES, STATE)
+    before = RenderedEvent(1, 2, LINES + GIVEN, b"", b"")
+    continue_from(before, made := RenderedEvent(1, 2, LINES, b"", b""))
+    assert made.head == LINES
 
 
 def test_an_event_is_sent_on_with_another_span_and_the_same_in_all_else():
