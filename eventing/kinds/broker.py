@@ -17,6 +17,7 @@ from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import (
+    going_by,
     mark_address,
     mark_dead_letter_sink,
     mark_policies,
@@ -88,9 +89,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     if not settings.serves(broker):
         return Plan()
 
-    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions, settings)
-
+    decide = going_by(_decide, observed, settings)
     updates = status_updates(BROKERS, broker, CONDITIONS, decide, now=now)
     return Plan(updates, requeue_after=observed.look_again)
 

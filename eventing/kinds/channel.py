@@ -21,7 +21,7 @@ from eventing.kinds.policies import (
 )
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import SINK_FIELDS, mark_policies, status_updates
+from eventing.kinds.statuses import SINK_FIELDS, going_by, mark_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Unresolved
 from hearth.knative.names import child_name
@@ -87,9 +87,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     """Make the channel that does the work, and tell of it."""
     channel = observed.channel
 
-    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions, settings)
-
+    decide = going_by(_decide, observed, settings)
     updates = status_updates(CHANNELS, channel, CONDITIONS, decide, now=now)
     resource, backing = backing_reference(channel).resource, observed.backing
     made: tuple[Action, ...] = ()

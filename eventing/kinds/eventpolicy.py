@@ -12,7 +12,7 @@ from eventing.api.policyviews import EVENTPOLICY_SOURCE
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import status_updates
+from eventing.kinds.statuses import going_by, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Unresolved, not_found
 from hearth.knative.resources import EVENTPOLICIES
@@ -79,10 +79,7 @@ def _subjects_of(ref: Mapping[str, Any], home: str, lookup: Lookup) -> list[str]
 
 def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
     """Tell whom the policy lets send, or why that cannot be told."""
-
-    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions, settings)
-
+    decide = going_by(_decide, observed, settings)
     updates = status_updates(EVENTPOLICIES, observed.policy, CONDITIONS, decide, now=now)
     return Plan(updates, requeue_after=observed.look_again)
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.api.policyviews import account_name
-from eventing.api.sinkviews import EVENTTRANSFORM_SOURCE, path_of
-from eventing.api.views import spec_of, status_annotation
+from eventing.api.sinkviews import EVENTTRANSFORM_SOURCE
+from eventing.api.views import spec_of
 from eventing.kinds.identity import account_of, accounts_watch, ensured_account
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_address, mark_policies, status_updates
+from eventing.kinds.statuses import going_by, mark_policies, mark_served, status_updates
 from eventing.transforms.jsonata import problem_of
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Resolution, Resolved, Unresolved
@@ -80,9 +80,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     """Tell where events are sent to, or what keeps them from being transformed."""
     transform = observed.transform
 
-    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions, settings)
-
+    decide = going_by(_decide, observed, settings)
     updates = status_updates(EVENTTRANSFORMS, transform, CONDITIONS, decide, now=now)
     made = ensured_account(EVENTTRANSFORMS, transform, observed.account, settings)
     return Plan((*made, *updates), requeue_after=observed.look_again)
@@ -112,12 +110,7 @@ def _decide(
         conditions.mark_false(TRANSFORMATION_READY, "SinkNotResolved", sink.message)
         return
     conditions.mark_true(TRANSFORMATION_READY)
-    if status_annotation({"status": status}, keys.OPENED_ANNOTATION) != "true":
-        text = "The broker process does not take events for it yet."
-        conditions.mark_unknown(keys.ADDRESSABLE, "NotServed", text)
-        return
-    path = path_of(EVENTTRANSFORMS, transform)
-    mark_address(EVENTTRANSFORMS, transform, status, conditions, settings, path=path)
+    mark_served(EVENTTRANSFORMS, transform, status, conditions, settings)
 
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:

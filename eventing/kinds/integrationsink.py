@@ -16,7 +16,7 @@ from typing import Any
 from eventing.api import keys
 from eventing.api.policyviews import account_name, audience_of
 from eventing.api.sinkviews import INTEGRATIONSINK_SOURCE, path_of
-from eventing.api.views import spec_of, status_annotation
+from eventing.api.views import spec_of
 from eventing.kinds.adapters import ADAPTER_LABEL, EVENTS_PORT_NAME, adapter_deployment
 from eventing.kinds.awspods import account_of as aws_account
 from eventing.kinds.awspods import credentials, service_config
@@ -26,7 +26,7 @@ from eventing.kinds.lastwords import ADAPTER_PODS, pods_of
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_address, mark_policies, status_updates
+from eventing.kinds.statuses import going_by, mark_policies, mark_served, status_updates
 from eventing.kinds.workloads import kept_deployment, mark_deployment, mark_foreign
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Unresolved
@@ -98,9 +98,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     """Keep the pod and its Service, and tell where events are sent to."""
     sink = observed.sink
 
-    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions, settings)
-
+    decide = going_by(_decide, observed, settings)
     kept = (
         *ensured_account(INTEGRATIONSINKS, sink, observed.account, settings),
         *kept_deployment(sink, make_deployment(sink, settings), observed.deployment, kind=KIND),
@@ -169,12 +167,7 @@ def _decide(
     conditions.mark_true(TRUST_BUNDLE_PROPAGATED)
     mark_policies(observed.policies, status, conditions, settings)
     _mark_deployment(observed, conditions, settings)
-    if status_annotation({"status": status}, keys.OPENED_ANNOTATION) != "true":
-        text = "The broker process does not take events for it yet."
-        conditions.mark_unknown(keys.ADDRESSABLE, "NotServed", text)
-        return
-    path = path_of(INTEGRATIONSINKS, sink)
-    mark_address(INTEGRATIONSINKS, sink, status, conditions, settings, path=path)
+    mark_served(INTEGRATIONSINKS, sink, status, conditions, settings)
 
 
 def _tell_broker(sink: Object, status: dict[str, Any], settings: ControlSettings) -> None:

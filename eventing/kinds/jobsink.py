@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from eventing.api import keys
-from eventing.api.sinkviews import JOBSINK_SOURCE, path_of
-from eventing.api.views import spec_of, status_annotation
+from eventing.api.sinkviews import JOBSINK_SOURCE
+from eventing.api.views import spec_of
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_address, mark_policies, status_updates
+from eventing.kinds.statuses import going_by, mark_policies, mark_served, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Resolution, Resolved, Unresolved
 from hearth.knative.resources import JOBSINKS
@@ -53,10 +53,7 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
 
 def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
     """Tell where events are sent to."""
-
-    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions, settings)
-
+    decide = going_by(_decide, observed, settings)
     updates = status_updates(JOBSINKS, observed.sink, CONDITIONS, decide, now=now)
     return Plan(updates, requeue_after=observed.look_again)
 
@@ -72,12 +69,7 @@ def _decide(
         status["job"] = {"selector": f"sinks.knative.dev/job-sink-name={name(sink)}"}
     _mark_dead_letter_sink(observed.dead_letter_sink, status, conditions)
     mark_policies(observed.policies, status, conditions, settings)
-    if status_annotation({"status": status}, keys.OPENED_ANNOTATION) != "true":
-        text = "The broker process does not take events for it yet."
-        conditions.mark_unknown(keys.ADDRESSABLE, "NotServed", text)
-        return
-    path = path_of(JOBSINKS, sink)
-    mark_address(JOBSINKS, sink, status, conditions, settings, path=path)
+    mark_served(JOBSINKS, sink, status, conditions, settings)
 
 
 def _mark_dead_letter_sink(

@@ -16,7 +16,7 @@ from eventing.api.views import BROKER_SOURCE, spec_of, status_annotation, status
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import mark_address, mark_policies, status_updates
+from eventing.kinds.statuses import going_by, mark_address, mark_policies, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.resources import REQUESTREPLIES
 from hearth.kube import meta
@@ -61,10 +61,7 @@ def observe(lister: Lister, key: Key) -> Observed | None:
 
 def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
     """Tell whether requests get through."""
-
-    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions, settings)
-
+    decide = going_by(_decide, observed, settings)
     obj = observed.request_reply
     return Plan(status_updates(REQUESTREPLIES, obj, CONDITIONS, decide, now=now))
 

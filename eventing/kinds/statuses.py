@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from eventing.api import keys
-from eventing.api.views import status_of
+from eventing.api.sinkviews import path_of
+from eventing.api.views import status_annotation, status_of
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Resolution, Resolved, Unresolved
@@ -22,8 +23,18 @@ from hearth.kube.resources import Resource
 SINK_FIELDS = ("deadLetterSinkUri", "deadLetterSinkCACerts", "deadLetterSinkAudience")
 OIDC_DISABLED = "authentication-oidc feature disabled"
 
+Seen = TypeVar("Seen")
 Decide = Callable[[dict[str, Any], ConditionManager], None]
 """Completes a status and its conditions."""
+
+
+def going_by(
+    decide: Callable[[Seen, dict[str, Any], ConditionManager, ControlSettings], None],
+    observed: Seen,
+    settings: ControlSettings,
+) -> Decide:
+    """Return a decision that goes by what was observed, and by settings."""
+    return lambda status, conditions: decide(observed, status, conditions, settings)
 
 
 def status_updates(
@@ -118,6 +129,22 @@ def mark_address(
     if found[0]["name"] == "https":
         status["addresses"] = found
     conditions.mark_true(keys.ADDRESSABLE)
+
+
+def mark_served(
+    resource: Resource,
+    obj: Object,
+    status: dict[str, Any],
+    conditions: ConditionManager,
+    settings: ControlSettings,
+) -> None:
+    """Tell the address of what the broker process serves without a log, once it says it does."""
+    if status_annotation({"status": status}, keys.OPENED_ANNOTATION) != "true":
+        text = "The broker process does not take events for it yet."
+        conditions.mark_unknown(keys.ADDRESSABLE, "NotServed", text)
+        return
+    path = path_of(resource, obj)
+    mark_address(resource, obj, status, conditions, settings, path=path)
 
 
 _SOURCE_SINK = ("sinkUri", "sinkCACerts", "sinkAudience")

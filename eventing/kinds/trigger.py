@@ -24,7 +24,7 @@ from eventing.kinds.broker import UNRESOLVED_SINK
 from eventing.kinds.identity import account_of, accounts_watch, ensured_account, mark_identity
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
-from eventing.kinds.statuses import SINK_FIELDS, delivery_status, status_updates
+from eventing.kinds.statuses import SINK_FIELDS, delivery_status, going_by, status_updates
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import (
     Reference,
@@ -127,9 +127,7 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     if observed.broker is not None and not settings.serves(observed.broker):
         return Plan()
 
-    def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _decide(observed, status, conditions, settings)
-
+    decide = going_by(_decide, observed, settings)
     updates = status_updates(TRIGGERS, trigger, CONDITIONS, decide, now=now)
     made = ensured_account(TRIGGERS, trigger, observed.account, settings)
     return Plan((*made, *updates), requeue_after=observed.look_again)
