@@ -83,6 +83,15 @@ async def test_what_is_not_deleted_is_sent_once_and_again_when_it_changes(aws):
         assert await keys(s3) == ["a", "b", "c"]
 
 
+async def test_one_that_is_too_large_stays_and_holds_up_no_other(aws, monkeypatch):
+    monkeypatch.setattr("eventing.sources.integration.aws.s3.MOST_BYTES", 3)
+    async with client(aws, "s3") as s3, sink() as to:
+        await put(s3, "a", "large", "z")
+        async with adapter(to, **bucket(aws)):
+            await until_left(s3, "large")
+        assert to.bodies() == [b"a", b"z"]
+
+
 async def test_objects_are_moved(aws):
     async with client(aws, "s3") as s3, sink() as to:
         await put(s3, "a")
