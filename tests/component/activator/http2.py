@@ -88,7 +88,7 @@ class Peer:
 
     async def read(self) -> None:
         try:
-            with contextlib.suppress(OSError, h2.exceptions.ProtocolError):
+            with contextlib.suppress(OSError, RuntimeError, h2.exceptions.ProtocolError):
                 while data := await self.reader.read(65536):
                     for event in self.h2.receive_data(data):
                         await self.take(event)
@@ -210,7 +210,7 @@ class Server(Peer):
 
     async def serve(self, stream: int, request: Answer) -> None:
         self.app.received.append(request)
-        with contextlib.suppress(h2.exceptions.ProtocolError, OSError):
+        with contextlib.suppress(h2.exceptions.ProtocolError, OSError, RuntimeError):
             await self.answering(self, stream, request)
 
     async def reply(

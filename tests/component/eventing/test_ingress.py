@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 
+import httpx
 import pytest
 
 from eventing.engines.seam import Refused
@@ -166,6 +167,27 @@ async def test_answers(request_bytes, code, text):
         answer = await exchange(port, request_bytes)
         assert status(answer) == code
         assert text in answer
+
+
+async def test_http2():
+    broker = Broker()
+    fields = {"ce-specversion": "1.0", "ce-source": "/s", "ce-type": "t", "content-type": "a/b"}
+    async with (
+        ingress(broker) as port,
+        httpx.AsyncClient(http1=False, http2=True, base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        sent = (
+            client.post("/ns/b", headers=fields | {"ce-id": f"{n}"}, content=b"%d" % n)
+            for n in range(20)
+        )
+        answers = await asyncio.gather(*sent)
+        refused = await client.post("/ns/b", headers=fields, content=b"no id")
+        large = await client.post("/ns/b", headers=fields | {"ce-id": "x"}, content=b"x" * 3000)
+    assert [answer.status_code for answer in answers] == [202] * 20
+    assert {answer.http_version for answer in answers} == {"HTTP/2"}
+    assert len(broker.got) == 20
+    assert refused.status_code == 400
+    assert large.status_code == 413
 
 
 async def test_deep_json_is_refused_in_our_words():
