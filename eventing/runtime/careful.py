@@ -110,6 +110,12 @@ class Careful:
             self._queue.extendleft(reversed(guard.release()))
         self._consider()
 
+    def crowded(self) -> None:
+        """Take turns till nothing is queued."""
+        if not self._takes_turns:
+            self._takes_turns = True
+            self._consider()
+
     def pump(self) -> None:
         """Attempt what may be attempted, now or when it is its turn."""
         if self._takes_turns:

@@ -31,6 +31,8 @@ from eventing.runtime.turns import Turns
 from hearth.kube.timers import Timer
 
 _OVERLOADED = frozenset({0, 429, 503})
+_CROWD = 500
+"""Whoever has more than so many events queued takes turns, as those do that read their log."""
 _SUBSCRIBER = Hop.SUBSCRIBER  # looked up for each event
 
 
@@ -104,6 +106,9 @@ class Dispatcher:
         is_careful = self._careful.is_needed
         if self._queue or is_careful or attempts.under_way >= attempts.slots.limit:
             self._queue.append(item)
+            if len(self._queue) > _CROWD and not is_careful:
+                self._careful.crowded()
+                is_careful = True
             if is_careful:
                 self.pump()
         else:
@@ -227,4 +232,6 @@ class Dispatcher:
         self._waiting.discard(item)
         item.timer = None
         self._queue.appendleft(item)
+        if len(self._queue) > _CROWD:
+            self._careful.crowded()
         self.pump()

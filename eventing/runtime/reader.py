@@ -77,12 +77,12 @@ class Reader:
         while not consumer.attach():
             await self._held.wait_for_room()
             found = await consumer.fetch(self._held.fetch_bytes)
-            async with self._share.portion():
-                for event in found:
-                    if self._matches(event):
-                        self._take(event)
-                    else:
-                        consumer.settle(event)
+            await self._share.may_look(len(found))
+            for event in found:
+                if self._matches(event):
+                    self._take(event)
+                else:
+                    consumer.settle(event)
         self.live = True
         self._behind(False)
 

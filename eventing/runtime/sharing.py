@@ -9,8 +9,7 @@ turn of the loop a piece of it all is done, by ``fairness``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Hashable
 
 from eventing.runtime.fairness import Rounds
 
@@ -20,6 +19,8 @@ _QUANTUM = 8 * EVENT_COST
 _TURN_COST = 32 * EVENT_COST
 """What is delivered in one turn of the loop by all that are behind: about two milliseconds."""
 _LOOK_COST = EVENT_COST / 16
+_TURN_LOOKS = 500
+"""Events that are looked at in one turn of the loop, whether somebody wants them: a millisecond."""
 
 Deliver = Callable[[float], float]
 """Deliver about so much; return what it cost, or less than asked for where there is no more."""
@@ -53,6 +54,7 @@ class Share:
         self._rounds: Rounds[Flow] = Rounds(_QUANTUM)
         self._is_waiting = False
         self._reading = asyncio.Lock()
+        self._looks_left = _TURN_LOOKS
 
     def ask(self, flow: Flow) -> None:
         """Have a flow take its turn, in a later turn of the loop."""
@@ -81,9 +83,14 @@ class Share:
             self._is_waiting = True
             asyncio.get_running_loop().call_soon(self._go_round)
 
-    @asynccontextmanager
-    async def portion(self) -> AsyncIterator[None]:
-        """Look at a portion of a log: one of them all in one turn of the loop."""
+    async def may_look(self, events: int) -> None:
+        """Return when so many events of a log may be looked at, all at once.
+
+        All that read look at no more than one large portion in one turn of the loop, or at several
+        small ones.
+        """
         async with self._reading:
-            yield
-            await asyncio.sleep(0)
+            if self._looks_left <= 0:
+                await asyncio.sleep(0)
+                self._looks_left = _TURN_LOOKS
+            self._looks_left -= events + 1

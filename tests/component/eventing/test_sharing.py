@@ -6,6 +6,7 @@ loop, and what is counted is how much is begun in one turn.
 
 import asyncio
 import collections
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -71,6 +72,7 @@ class Client:
         self.sent = collections.Counter[str]()
         self.turn = 0
         self.counting = True
+        self.held: list[Callable[[Answer], None]] | None = None
         asyncio.get_running_loop().call_soon(self._next)
 
     def _next(self):
@@ -81,7 +83,16 @@ class Client:
     def send(self, target, request, answered, *, timeout_seconds):
         self.turns[self.turn] += 1
         self.sent[target.path.decode()] += 1
-        asyncio.get_running_loop().call_soon(answered, OK)
+        if self.held is None:
+            asyncio.get_running_loop().call_soon(answered, OK)
+        else:
+            self.held.append(answered)
+
+    def let_go(self):
+        """Answer all that was held."""
+        held, self.held = self.held, None
+        for answered in held or ():
+            asyncio.get_running_loop().call_soon(answered, OK)
 
 
 class Process:
@@ -160,6 +171,23 @@ async def test_an_event_that_just_comes_does_not_wait_for_those_that_are_behind(
     await process.until(lambda: live.idle)
     assert process.client.turn - before <= 2
     assert min(process.of(f"t{number}") for number in range(20)) < 5000, "they still are behind"
+
+
+async def test_those_with_much_in_memory_take_turns_as_those_do_that_read(process):
+    """As when subscribers were away for a moment."""
+    log = Log()
+    crowd = [process.subscribe(f"t{number}", log) for number in range(30)]
+    await process.until(lambda: all(each.live for each in crowd))
+    process.client.held = []
+    for number in range(1000):
+        for each in crowd:
+            each.offer(an_event(number))
+    process.client.turns.clear()
+    process.client.let_go()
+    await process.until(lambda: sum(process.client.sent.values()) > 20_000)
+    assert max(process.client.turns.values()) <= TURN_EVENTS
+    await process.until(lambda: all(each.idle for each in crowd))
+    assert [process.of(f"t{number}") for number in range(30)] == [1000] * 30
 
 
 async def test_the_one_that_is_behind_alone_gets_all_there_is(process):
@@ -250,20 +278,23 @@ async def test_who_is_gone_has_no_turn():
     assert len(given) == 1
 
 
-async def test_portions_of_logs_are_looked_at_in_different_turns_of_the_loop():
+@pytest.mark.parametrize(("events", "together"), [(1000, 1), (400, 2), (100, 5), (0, 60)])
+async def test_in_one_turn_of_the_loop_one_large_portion_is_looked_at_or_several_small_ones(
+    events, together
+):
     share, turn = Share(), [0]
     turns: list[int] = []
 
     def tick():
         turn[0] += 1
-        if len(turns) < 6:
+        if len(turns) < 60:
             asyncio.get_running_loop().call_soon(tick)
 
     async def read():
-        for _ in range(2):
-            async with share.portion():
-                turns.append(turn[0])
+        for _ in range(3):
+            await share.may_look(events)
+            turns.append(turn[0])
 
     asyncio.get_running_loop().call_soon(tick)
-    await asyncio.gather(read(), read(), read())
-    assert len(set(turns)) == len(turns) == 6
+    await asyncio.gather(*(read() for _ in range(20)))
+    assert max(collections.Counter(turns).values()) <= together
