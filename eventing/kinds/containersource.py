@@ -6,11 +6,13 @@ it too; Knative makes it at once, and its pods a second time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.trust import TRUST_SOURCE
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.binding import bind
 from eventing.kinds.children import head
@@ -45,6 +47,8 @@ class Observed:
     source: Object
     binding: Object | None
     deployment: Object | None
+    bundles: Sequence[str] = ()
+    """The trust bundles in its namespace, which its SinkBinding lets its pods find."""
 
 
 def deployment_name(source: Key) -> str:
@@ -69,6 +73,7 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
         source,
         lister.get(SINKBINDING_SOURCE, key[0], binding_name(key)),
         None if isinstance(deployment, Unresolved) else deployment,
+        sorted(map(name, lister.list(TRUST_SOURCE, key[0]))),
     )
 
 
@@ -142,7 +147,7 @@ def _kept_binding(observed: Observed) -> tuple[Action, ...]:
 
 def _kept_deployment(observed: Observed) -> tuple[Action, ...]:
     binding = observed.binding
-    bound = known_bound(binding) if binding is not None else None
+    bound = known_bound(binding, observed.bundles) if binding is not None else None
     if bound is None:
         return ()
     desired = bind(make_deployment(observed.source), bound)
@@ -183,5 +188,13 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         CONTAINERSOURCE_SOURCE,
         partial(observe, references),
         reconcile,
-        watches=(Watch(SINKBINDING_SOURCE, owner_key(CONTAINERSOURCES)),),
+        watches=(
+            Watch(SINKBINDING_SOURCE, owner_key(CONTAINERSOURCES)),
+            Watch(TRUST_SOURCE, _concerned),
+        ),
     )
+
+
+def _concerned(lister: Lister, bundle: Object) -> Iterator[Key]:
+    """Map a trust bundle to the sources of its namespace."""
+    yield from map(meta.key, lister.list(CONTAINERSOURCE_SOURCE, meta.namespace(bundle)))

@@ -13,7 +13,7 @@ from eventing.api import keys
 from eventing.api.trust import LABEL
 from eventing.engines.seam import Refused
 from eventing.runtime.access.keys import Denied, TokenKeys
-from hearth.knative.resources import BROKERS, SINKBINDINGS, TRIGGERS
+from hearth.knative.resources import BROKERS, CONTAINERSOURCES, SINKBINDINGS, TRIGGERS
 from hearth.kube.certificates import renewed
 from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS
 from tests.component.eventing.cluster import cluster
@@ -97,8 +97,22 @@ async def test_workloads_of_a_binding_find_the_bundles(tmp_path):
             copy = await found.client.get(CONFIGMAPS, name, "default")
             assert list(copy["data"].values()) == [pem]
         await found.until_ready(SINKBINDINGS, "b")
+        # So do those of a ContainerSource, which nobody takes from them again.
+        pods = {"spec": {"containers": [{"name": "c", "image": "it"}]}}
+        await found.create(CONTAINERSOURCES, "s", sink=SINK, template=pods)
+        await found.until(DEPLOYMENTS, "s-deployment", lambda obj: len(sources_of(obj)) == 2)
+        bound = await found.client.get(DEPLOYMENTS, "s-deployment", "default")
+        for text in ("one", "two", "three"):
+            change = {"data": {"ca.crt": f"{pem}{text}"}}
+            await found.client.patch(CONFIGMAPS, "ours", keys.SYSTEM_NAMESPACE, change)
+            await found.until(
+                CONFIGMAPS, "ourskne-bundle", lambda obj, text=text: text in obj["data"]["ca.crt"]
+            )
+        after = await found.client.get(DEPLOYMENTS, "s-deployment", "default")
+        assert after["metadata"]["generation"] == bound["metadata"]["generation"]
         await found.client.delete(CONFIGMAPS, "ours", keys.SYSTEM_NAMESPACE)
-        await found.until(DEPLOYMENTS, "d", lambda obj: not sources_of(obj))
+        for name in ("d", "s-deployment"):
+            await found.until(DEPLOYMENTS, name, lambda obj: not sources_of(obj))
 
 
 async def test_tokens_are_checked_by_the_issuer_that_is_named(tmp_path):
