@@ -95,9 +95,13 @@ def names_in(bundles: Iterable[Object], made: Iterable[Object]) -> tuple[str, ..
     return tuple(sorted({name(each) for each in (*bundles, *made)}))
 
 
-def volume(names: Sequence[str]) -> dict[str, Any]:
-    """Return the volume with all bundles of a namespace, as the API server completes it."""
-    sources = [{"configMap": {"name": each}} for each in names]
+def volume(names: Sequence[str], *, optional: bool = False) -> dict[str, Any]:
+    """Return the volume with all bundles of a namespace, as the API server completes it.
+
+    With ``optional`` pods start also where one of them is not there any more.
+    """
+    more = {"optional": True} if optional else {}
+    sources = [{"configMap": {"name": each, **more}} for each in names]
     return {"name": VOLUME, "projected": {"sources": sources, "defaultMode": 0o644}}
 
 

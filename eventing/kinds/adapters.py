@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from eventing.api import trust
 from eventing.kinds.binding import token_mount, token_volume
 from eventing.kinds.placement import Placement
 from hearth.kube.meta import Object
@@ -53,11 +54,13 @@ def adapter_deployment(
     env: Sequence[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
     audience: str | None = None,
+    bundles: Sequence[str] = (),
     takes_events: bool = False,
 ) -> Object:
     """Return the Deployment of an adapter: ``hearth run COMPONENT`` with some variables.
 
-    With an ``audience`` it finds a token of its account that is meant for it.
+    With an ``audience`` it finds a token of its account that is meant for it, and with ``bundles``
+    (names of ConfigMaps) authorities to trust.
     """
     spec = adapter_pod(
         adapters,
@@ -66,6 +69,7 @@ def adapter_deployment(
         env=env,
         pod=pod,
         audience=audience,
+        bundles=bundles,
         takes_events=takes_events,
     )
     return {
@@ -91,6 +95,7 @@ def adapter_pod(
     env: Sequence[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
     audience: str | None = None,
+    bundles: Sequence[str] = (),
     takes_events: bool = False,
 ) -> dict[str, Any]:
     """Return the spec of an adapter's pod; what ``pod`` says counts before what is usual."""
@@ -107,7 +112,14 @@ def adapter_pod(
         **(pod or {}),
         "containers": [
             _container(
-                adapters, component, env, shows=audience is not None, takes_events=takes_events
+                adapters,
+                component,
+                env,
+                mounts=[
+                    *([] if audience is None else [token_mount()]),
+                    *([trust.mount()] if bundles else []),
+                ],
+                takes_events=takes_events,
             )
         ],
     }
@@ -115,6 +127,7 @@ def adapter_pod(
         [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}] if adapters.in_cluster else []
     )
     volumes += [] if audience is None else [token_volume(audience)]
+    volumes += [trust.volume(bundles, optional=True)] if bundles else []
     if volumes:
         spec["volumes"] = volumes
     return spec
@@ -125,18 +138,15 @@ def _container(
     component: str,
     env: Sequence[Mapping[str, Any]],
     *,
-    shows: bool,
+    mounts: Sequence[Mapping[str, Any]],
     takes_events: bool,
 ) -> dict[str, Any]:
     where = [
         {"name": variable, "valueFrom": {"fieldRef": {"fieldPath": field}}}
         for variable, field in _FIELDS.items()
     ]
-    mounts: list[dict[str, Any]] = []
     if adapters.in_cluster:
-        mounts.append({"name": "scratch", "mountPath": "/tmp"})
-    if shows:
-        mounts.append(token_mount())
+        mounts = [{"name": "scratch", "mountPath": "/tmp"}, *mounts]
     events = [{"name": EVENTS_PORT_NAME, "containerPort": EVENTS_PORT}] if takes_events else []
     return {
         "name": component,

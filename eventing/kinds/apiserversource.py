@@ -15,6 +15,7 @@ from typing import Any
 from eventing.api import keys
 from eventing.api.apiserveradapter import CONFIG, AdapterConfig, Watched
 from eventing.api.observability import told
+from eventing.api.trust import TRUST_SOURCE
 from eventing.api.views import spec_of
 from eventing.kinds.adapters import adapter_deployment
 from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK, overrides_text
@@ -25,6 +26,7 @@ from eventing.kinds.permissions import Access, Question
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import OIDC_DISABLED, mark_sink, status_updates
+from eventing.kinds.trust import concerned, propagated
 from eventing.kinds.workloads import kept_deployment, mark_deployment, mark_foreign
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved
@@ -69,6 +71,10 @@ class Observed:
     pods: Sequence[Object] = ()
     """Of its adapter."""
     event_types: Sequence[Object] = ()
+    trusted: Sequence[Object] = ()
+    """The trust bundles that everybody trusts."""
+    bundles: Sequence[Object] = ()
+    """Those in its namespace."""
     look_again: float | None = None
 
 
@@ -95,6 +101,8 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
         deployment=None if isinstance(deployment, Unresolved) else deployment,
         pods=pods_of(lister, key[0], _labels(source)),
         event_types=registered(lister, source),
+        trusted=lister.list(TRUST_SOURCE, keys.SYSTEM_NAMESPACE),
+        bundles=lister.list(TRUST_SOURCE, key[0]),
         look_again=lookup.look_again,
     )
 
@@ -156,8 +164,9 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     kept: tuple[Action, ...] = ()
     may_see = observed.missing is not None and not observed.missing
     if isinstance(observed.sink, Resolved) and may_see:
-        desired = make_adapter(observed, observed.sink, settings)
-        kept = kept_deployment(source, desired, observed.deployment, kind=KIND)
+        copied, bundles = propagated(source, observed.trusted, observed.bundles)
+        desired = make_adapter(observed, observed.sink, settings, bundles)
+        kept = (*copied, *kept_deployment(source, desired, observed.deployment, kind=KIND))
         kept += kept_event_types(source, attributes, observed.event_types)
     again = _AGAIN_SECONDS if observed.missing else observed.look_again
     return Plan(kept, then=told, requeue_after=again)
@@ -225,7 +234,9 @@ def _labels(source: Object) -> dict[str, str]:
     }
 
 
-def make_adapter(observed: Observed, sink: Resolved, settings: ControlSettings) -> Object:
+def make_adapter(
+    observed: Observed, sink: Resolved, settings: ControlSettings, bundles: Sequence[str] = ()
+) -> Object:
     """Return the adapter's Deployment."""
     source = observed.source
     env = [
@@ -250,6 +261,7 @@ def make_adapter(observed: Observed, sink: Resolved, settings: ControlSettings) 
         account=_account(source),
         env=env,
         audience=audience,
+        bundles=bundles,
     )
 
 
@@ -285,5 +297,6 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         watches=(
             Watch(EVENTTYPE_SOURCE, owner_key(APISERVERSOURCES)),
             Watch(ADAPTER_PODS, label_key(_NAME_LABEL)),
+            Watch(TRUST_SOURCE, concerned(APISERVERSOURCE_SOURCE)),
         ),
     )

@@ -6,7 +6,7 @@ it too; Knative makes it at once, and its pods a second time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.sinkbinding import SINKBINDING_SOURCE, known_bound
 from eventing.kinds.statuses import SOURCE_FIELDS, status_updates
+from eventing.kinds.trust import concerned
 from eventing.kinds.workloads import kept_deployment, mark_deployment, mark_foreign
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Unresolved
@@ -190,11 +191,6 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         reconcile,
         watches=(
             Watch(SINKBINDING_SOURCE, owner_key(CONTAINERSOURCES)),
-            Watch(TRUST_SOURCE, _concerned),
+            Watch(TRUST_SOURCE, concerned(CONTAINERSOURCE_SOURCE)),
         ),
     )
-
-
-def _concerned(lister: Lister, bundle: Object) -> Iterator[Key]:
-    """Map a trust bundle to the sources of its namespace."""
-    yield from map(meta.key, lister.list(CONTAINERSOURCE_SOURCE, meta.namespace(bundle)))

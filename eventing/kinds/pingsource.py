@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.trust import TRUST_SOURCE
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.adapters import ADAPTER_LABEL, adapter_deployment
 from eventing.kinds.children import with_finalizer, without_finalizer
@@ -23,6 +24,7 @@ from eventing.kinds.lastwords import ADAPTER_PODS, pods_of
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import mark_sink, status_updates
+from eventing.kinds.trust import concerned
 from eventing.kinds.workloads import covers, mark_deployment
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved
@@ -65,6 +67,8 @@ class Observed:
     is_last: bool = False
     """Whether no other PingSource needs the adapter."""
     event_types: Sequence[Object] = ()
+    bundles: Sequence[str] = ()
+    """The trust bundles beside the adapter, which everybody trusts."""
     look_again: float | None = None
 
 
@@ -88,6 +92,7 @@ def observe(references: References, lister: Lister, item: Key) -> Observed | Non
         identity=account_of(lister, PINGSOURCES, ping),
         is_last=all(key(each) == item for each in others),
         event_types=registered(lister, ping),
+        bundles=sorted(map(meta.name, lister.list(TRUST_SOURCE, keys.SYSTEM_NAMESPACE))),
         look_again=lookup.look_again,
     )
 
@@ -174,19 +179,27 @@ def _schedule_problem(ping: Object) -> str:
 # -- the adapter -----------------------------------------------------------------------------------
 
 
-def make_adapter(settings: ControlSettings, account: Object | None) -> Object:
+def make_adapter(
+    settings: ControlSettings, account: Object | None, bundles: Sequence[str] = ()
+) -> Object:
     """Return the adapter's Deployment; it goes with its service account, where it has one."""
     metadata: dict[str, Any] = {"name": ADAPTER, "namespace": keys.SYSTEM_NAMESPACE}
     if account is not None:
         owner = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account["metadata"]}
         metadata["ownerReferences"] = [meta.owner_reference(owner, controller=False)]
     return adapter_deployment(
-        settings.adapters, metadata=metadata, component=COMPONENT, labels=_LABELS, account=ADAPTER
+        settings.adapters,
+        metadata=metadata,
+        component=COMPONENT,
+        labels=_LABELS,
+        account=ADAPTER,
+        bundles=bundles,
     )
 
 
 def _kept_adapter(observed: Observed, settings: ControlSettings) -> tuple[Action, ...]:
-    desired, existing = make_adapter(settings, observed.account), observed.adapter
+    existing = observed.adapter
+    desired = make_adapter(settings, observed.account, observed.bundles)
     if existing is None:
         return (Create(DEPLOYMENTS, desired),)
     spec, template = existing["spec"], desired["spec"]["template"]
@@ -222,6 +235,7 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         watches=(
             Watch(EVENTTYPE_SOURCE, owner_key(PINGSOURCES)),
             Watch(ADAPTER_PODS, _all),
+            Watch(TRUST_SOURCE, concerned(PINGSOURCE_SOURCE)),
             accounts_watch(PINGSOURCES),
         ),
     )

@@ -6,7 +6,7 @@ the webhook of ``bindinghook``, which a Job depends on: its template cannot be c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from eventing.kinds.children import with_finalizer, without_finalizer
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import OIDC_DISABLED, mark_sink, status_updates
-from eventing.kinds.trust import propagated
+from eventing.kinds.trust import concerned, propagated
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved, not_found
 from hearth.knative.resources import SINKBINDINGS
@@ -279,13 +279,6 @@ def _release(observed: Observed) -> Plan:
     return Plan(tuple(_patches(observed, None)), then=(gone,))
 
 
-def _concerned(lister: Lister, bundle: Object) -> Iterator[Key]:
-    """Map a bundle to the bindings of its namespace; one that everybody trusts to all."""
-    where = namespace(bundle)
-    every = where == keys.SYSTEM_NAMESPACE
-    yield from map(meta.key, lister.list(SINKBINDING_SOURCE, None if every else where))
-
-
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
     """Declare the controller that keeps SinkBindings."""
     return ControllerSpec(
@@ -293,6 +286,6 @@ def controller(references: References) -> ControllerSpec[Observed, ControlSettin
         SINKBINDING_SOURCE,
         partial(observe, references),
         reconcile,
-        watches=(Watch(TRUST_SOURCE, _concerned),),
+        watches=(Watch(TRUST_SOURCE, concerned(SINKBINDING_SOURCE)),),
         refused=refused,
     )

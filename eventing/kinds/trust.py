@@ -6,12 +6,14 @@ takes it along. A copy whose original is gone goes with the next look of an owne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from eventing.api import keys
 from eventing.api.trust import copies
 from hearth.kube import meta
-from hearth.kube.meta import Object, name, namespace, owner_reference, uid
+from hearth.kube.controllerspec import Lister, Mapper, Source
+from hearth.kube.meta import Key, Object, name, namespace, owner_reference, uid
 from hearth.kube.plan import Action, Create, Delete, Update
 from hearth.kube.resources import CONFIGMAPS
 
@@ -57,3 +59,14 @@ def _as_wanted(existing: Object, copy: Object, mine: dict[str, Any]) -> Object:
     contents: dict[str, Any] = {f: copy[f] for f in ("data", "binaryData") if f in copy}
     others = {field: v for field, v in existing.items() if field not in ("data", "binaryData")}
     return {**others, "metadata": metadata, **contents}
+
+
+def concerned(source: Source) -> Mapper:
+    """Map a bundle to the objects of its namespace; one that everybody trusts to all of them."""
+
+    def to_keys(lister: Lister, bundle: Object) -> Iterator[Key]:
+        where = namespace(bundle)
+        everywhere = where == keys.SYSTEM_NAMESPACE
+        yield from map(meta.key, lister.list(source, None if everywhere else where))
+
+    return to_keys

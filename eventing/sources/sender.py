@@ -9,16 +9,19 @@ are reached that way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from eventing.api.trust import FOLDER
 from eventing.codec import Event, encode_structured, render_head
 from eventing.codec.structured import CONTENT_TYPE
 from eventing.runtime.policy import (
@@ -238,7 +241,11 @@ def _tunnels(
 
 
 def _context(ca_certs: str | None) -> ssl.SSLContext:
+    """Trust the system, trust bundles that are mounted, and what is given."""
     context = ssl.create_default_context()
+    for path in sorted(Path(FOLDER).glob("*")):
+        with contextlib.suppress(OSError, ssl.SSLError):  # one that cannot be read is no reason
+            context.load_verify_locations(path)
     if ca_certs:
         try:
             context.load_verify_locations(cadata=ca_certs)

@@ -178,3 +178,19 @@ def test_where_senders_must_say_who_they_are_it_sends_as_it_watches() -> None:
     assert projected["serviceAccountToken"]["audience"] == "it"
     assert "oidc-token" in {each["name"] for each in pod["containers"][0]["volumeMounts"]}
     assert status(found)["auth"] == {"serviceAccountName": "who"}
+
+
+def test_the_adapter_finds_copies_of_the_trust_bundles() -> None:
+    labels = {"networking.knative.dev/trust-bundle": "true"}
+    metadata = {"name": "ours", "namespace": "knative-eventing", "labels": labels}
+    found = writes(plan(source(), trusted=[{"metadata": metadata, "data": {"ca.crt": "x"}}]))
+    copy, deployment, *_ = [each.obj for each in found if isinstance(each, Create)]
+    assert (copy["kind"], copy["metadata"]["name"]) == ("ConfigMap", "ourskne-bundle")
+    [volume] = [
+        each
+        for each in deployment["spec"]["template"]["spec"]["volumes"]
+        if each["name"] == "kne-bundle-volume"
+    ]
+    assert volume["projected"]["sources"] == [
+        {"configMap": {"name": "ourskne-bundle", "optional": True}}
+    ]

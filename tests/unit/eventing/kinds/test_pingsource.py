@@ -148,3 +148,20 @@ def test_a_schedule_that_came_past_admission_is_told(spec: Any, told: str) -> No
     [ready] = [each for each in update.obj["status"]["conditions"] if each["type"] == "Ready"]
     assert (ready["status"], ready["reason"]) == ("False", "InvalidSchedule")
     assert told in ready["message"]
+
+
+def test_the_adapter_finds_the_trust_bundles_beside_it() -> None:
+    [made] = writes(plan(ping(), SINK, None, bundles=("ours",)))
+    spec = made.obj["spec"]["template"]["spec"]
+    assert spec["volumes"][-1] == {
+        "name": "kne-bundle-volume",
+        "projected": {
+            "sources": [{"configMap": {"name": "ours", "optional": True}}],
+            "defaultMode": 0o644,
+        },
+    }
+    [container] = spec["containers"]
+    assert container["volumeMounts"][-1]["mountPath"] == "/knative-custom-certs"
+    # One more bundle is a change of the adapter.
+    [update] = writes(plan(ping(), SINK, made.obj, bundles=("ours", "yours")))
+    assert isinstance(update, Update)

@@ -8,7 +8,9 @@ import pytest
 
 from eventing.codec import Event
 from eventing.runtime.policy import Backoff, DeliveryPolicy
+from eventing.sources import sender
 from eventing.sources.sender import SOURCE_POLICY, Sender, Sent
+from hearth.kube.certificates import renewed
 
 EVENT = Event({"specversion": "1.0", "id": "a b", "source": "/s", "type": "t"}, b"{}")
 NOW = 1_700_000_000.0
@@ -143,3 +145,13 @@ async def test_what_cannot_be_sent_to_is_refused():
 
 def test_several_attempts_are_told():
     assert str(Sent(500, "Oops", "why", attempts=2)) == "500 Oops why (after 2 attempts)"
+
+
+def test_mounted_trust_bundles_are_trusted(tmp_path, monkeypatch):
+    files = renewed({}, ["localhost"], datetime.datetime.now(datetime.UTC))
+    assert files is not None
+    monkeypatch.setattr(sender, "FOLDER", str(tmp_path))
+    before = sender._context(None).cert_store_stats()["x509_ca"]
+    (tmp_path / "ours.pem").write_bytes(files["ca-cert.pem"])
+    (tmp_path / "broken.pem").write_text("no certificate")
+    assert sender._context(None).cert_store_stats()["x509_ca"] == before + 1
