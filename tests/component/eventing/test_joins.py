@@ -91,6 +91,11 @@ async def test_the_replies_of_all_branches_become_one_event(tmp_path):
         assert [event["type"] for event in data[0]["events"] + data[1]["events"]] == ["one", "one"]
         assert data[4]["error"]["destination"] == NOBODY["uri"]
         assert not any(MARK in event for each in data for event in each["events"])
+        # The way of the event can be followed through the join.
+        async with asyncio.timeout(10):
+            while not (joined := await joined_journeys(found)):
+                await asyncio.sleep(0.02)
+        assert [each["place"] for each in joined] == ["channel default/p-kn-parallel-join"]
         types = {(await next_of(one_got))["ce-type"] for _ in range(2)}
         assert types == {"t", "passed"}
         # What is not joined any more goes on as it comes, and the join's parts go.
@@ -110,6 +115,12 @@ async def test_the_replies_of_all_branches_become_one_event(tmp_path):
                 for each in (await found.client.list(INMEMORYCHANNELS, "default"))[0]
             ]:
                 await asyncio.sleep(0.02)
+
+
+async def joined_journeys(found):
+    """The journeys of joined events that the one with the ID 1 led to."""
+    told = (await found.told("/trace", id="1"))["journeys"]
+    return [each for each in told if each["attributes"]["type"] == "dev.hearth.parallel.joined"]
 
 
 async def test_a_branch_that_takes_too_long_is_not_waited_for(tmp_path):
