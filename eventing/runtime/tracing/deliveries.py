@@ -17,9 +17,10 @@ from eventing.runtime.delivery import Delivery, Hop
 from eventing.runtime.observer import Follows
 from eventing.runtime.request import ErrorInfo
 from eventing.runtime.spec import SubscriptionSpec
-from eventing.runtime.tracing.heads import at_span, context_in, is_recorded, marked
+from eventing.runtime.tracing.heads import MARKED_BYTES, at_span, context_in, is_recorded, marked
 from eventing.runtime.tracing.words import (
     destination,
+    kept_of,
     named,
     of_addressable,
     of_destination,
@@ -81,8 +82,8 @@ class DeliveryTracing:
         self.tracer.record(
             partial(
                 self._attempt_span,
-                sent.head,
-                sent.attributes,
+                sent.head[:MARKED_BYTES],
+                kept_of(sent),
                 span_id,
                 item.hop,
                 item.attempts,
@@ -99,7 +100,8 @@ class DeliveryTracing:
         """Note that the subscription needs an event no more that is recorded."""
         event = item.event
         if is_recorded(event):
-            noted = event.head, event.attributes, event.arrival_ns, self._clock(), item.failure
+            head, now = event.head[:MARKED_BYTES], self._clock()
+            noted = head, kept_of(event), event.arrival_ns, now, item.failure
             self.tracer.record(partial(self._own_span, *noted))
 
     def reply(

@@ -15,6 +15,9 @@ from hearth.observability.traces.context import TraceContext, parse_traceparent
 MARK = b"traceparent: 00-"
 """What the lines of an event begin with that is recorded."""
 
+MARKED_BYTES = 70
+"""The length of that line."""
+
 _GIVEN = b"\r\ntraceparent: "
 _LINE = re.compile(rb"\r\ntraceparent: ([^\r]*)")
 

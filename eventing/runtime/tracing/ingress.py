@@ -15,15 +15,15 @@ from eventing.codec import Event
 from eventing.engines.event import RenderedEvent
 from eventing.runtime.places import Place
 from eventing.runtime.tracing.heads import given_context, marked, may_be_given
-from eventing.runtime.tracing.words import named, of_addressable, of_event
+from eventing.runtime.tracing.words import kept_of, main_of, named, of_addressable, of_event
 from hearth.kube.clock import Clock
 from hearth.observability.traces.context import TraceContext, context_of, with_context
 from hearth.observability.traces.sampling import new_span_id
 from hearth.observability.traces.spans import Span, SpanKind
 from hearth.observability.traces.tracer import Tracer
 
-Events = tuple[Mapping[str, object], ...]
-"""The attributes of each."""
+Events = Mapping[str, object] | int
+"""The attributes of the one event, or how many there are."""
 _Noted = tuple[TraceContext, bytes, float, Place | None, Events]
 
 
@@ -59,17 +59,17 @@ class IngressTracing:
         own = parent.child(new_span_id())
         for event in events:
             event.head = marked(event.head, own, continues=continues)
-        noted = tuple(event.attributes for event in events)
+        noted = kept_of(events[0]) if len(events) == 1 else len(events)
         began = events[0].arrival_ns / 1e9
         return _Traced(self, request, own, parent.span_id, began, place, noted)
 
     def exchanged(self, request: Request, place: Place, events: Sequence[Event]) -> Request:
         """Return what to answer where events are exchanged for an answer; its headers change."""
-        return self._by_headers(request, place, tuple(event.attributes for event in events))
+        return self._by_headers(request, place, main_of(events[0].attributes) if events else 0)
 
     def refused(self, request: Request) -> Request:
         """Return what to answer where nothing is taken in."""
-        return self._by_headers(request, None, ())
+        return self._by_headers(request, None, 0)
 
     def _by_headers(self, request: Request, place: Place | None, noted: Events) -> Request:
         head = request.stream.head
@@ -126,10 +126,10 @@ def _span_of(noted: _Noted, path: bytes, status: int, end: float) -> Span:
     own, parent_id, began, place, events = noted
     shown = path.decode("latin-1")
     name, told = (f"POST {shown}", {}) if place is None else (named(place), of_addressable(place))
-    if len(events) == 1:
-        told |= of_event(events[0])
+    if not isinstance(events, int):
+        told |= of_event(events)
     elif events:
-        told["messaging.batch.message_count"] = len(events)
+        told["messaging.batch.message_count"] = events
     told["http.request.method"] = "POST"
     told["url.path"] = shown
     told["http.response.status_code"] = status

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from eventing.engines.event import RenderedEvent
 from eventing.runtime.places import BROKER, CHANNEL, Place
 from hearth.observability.traces.spans import Value
 
@@ -24,6 +25,8 @@ _OF_EVENTS = (
     ("datacontenttype", "cloudevents.datacontenttype"),
     ("id", "messaging.message.id"),
 )
+_LONG_HEAD_BYTES = 4096
+"""Of an event with longer attributes only those are kept that its spans tell."""
 _LONGEST = 1024
 """Characters of a value: attributes of events may have 64 KiB."""
 
@@ -68,6 +71,19 @@ def of_event(attributes: Mapping[str, object]) -> Attributes:
     """Return which event it is about."""
     told = {name: str(attributes[key]) for key, name in _OF_EVENTS if key in attributes}
     return {name: value[:_LONGEST] for name, value in told.items()}
+
+
+def kept_of(event: RenderedEvent) -> Mapping[str, str]:
+    """Return what is kept of an event until its spans are made: never much."""
+    attributes = event.attributes
+    if len(event.head) <= _LONG_HEAD_BYTES:
+        return attributes
+    return main_of(attributes)
+
+
+def main_of(attributes: Mapping[str, object]) -> dict[str, str]:
+    """Return the attributes that spans tell, none of them long."""
+    return {key: str(attributes[key])[:_LONGEST] for key, _ in _OF_EVENTS if key in attributes}
 
 
 def without_secrets(url: str) -> str:

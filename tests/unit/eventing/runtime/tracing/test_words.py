@@ -1,7 +1,8 @@
 import pytest
 
+from eventing.engines.event import RenderedEvent
 from eventing.runtime.places import BROKER, CHANNEL, JOB_SINK, Place
-from eventing.runtime.tracing.words import of_event, of_place, of_url, without_secrets
+from eventing.runtime.tracing.words import kept_of, of_event, of_place, of_url, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,13 @@ def test_places_have_knatives_names():
         "kn.channel.namespace": "ns",
     }
     assert of_place(Place(JOB_SINK, "ns", "j"))["kn.sink.kind"] == JOB_SINK
+
+
+def test_of_a_large_event_only_what_is_told_is_kept_and_not_all_of_that():
+    small = RenderedEvent(1, 2, b"x" * 4096, b"", b"", {"type": "t", "ext": "x"})
+    assert kept_of(small) == {"type": "t", "ext": "x"}
+    large = RenderedEvent(1, 2, b"x" * 4097, b"", b"", {"type": "t" * 9000, "ext": "x" * 9000})
+    assert kept_of(large) == {"type": "t" * 1024}
 
 
 def test_values_of_events_are_cut_where_they_are_long():
