@@ -24,8 +24,10 @@ def enriched(event: StoredEvent, enrichment: Enrichment) -> StoredEvent:
     size = len(event.head)
     for name, value in enrichment.values(event.attributes).items():
         text = text_of(value)
+        if not _is_sound(name, text):
+            continue  # some texts cannot even be written
         line = b"ce-%b: %b\r\n" % (name.encode(), encode_value(text))
-        if not _is_sound(name, text) or size + len(line) > MAX_ATTRIBUTE_BYTES:
+        if size + len(line) > MAX_ATTRIBUTE_BYTES:
             continue
         size += len(line)
         attributes[name] = text

@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventing.api.enrichment import Enrichment
@@ -51,6 +51,7 @@ def test_values_that_are_too_large_together_are_left_out():
     assert found.attributes["two"] == "short"
 
 
+@example("\ud800")
 @given(st.text(alphabet=st.characters(exclude_characters="'\\\r\n"), max_size=20))
 def test_whatever_a_constant_says_the_head_stays_sound(value):
     lines = value.splitlines()
