@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,15 +62,22 @@ class Image:
     root: Path
 
 
-EXTRAS = ("sources", "transform", "tracing", "aws")
-"""Those that the Dockerfile asks for."""
+def _extras() -> list[str]:
+    """Those that the Dockerfile asks for."""
+    named = re.search(r"for extra in \(([^)]*)\)", (ROOT / "Dockerfile").read_text())
+    assert named is not None
+    return re.findall(r"\w+", named[1])
 
 
 def _download_wheels(folder: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     needed = (
         *project["project"]["dependencies"],
-        *(each for extra in EXTRAS for each in project["project"]["optional-dependencies"][extra]),
+        *(
+            each
+            for extra in _extras()
+            for each in project["project"]["optional-dependencies"][extra]
+        ),
         *project["build-system"]["requires"],
     )
     options = ("--quiet", "--only-binary", ":all:", "-c", str(ROOT / "requirements-dev.lock"))
