@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import socket
 import threading
 from pathlib import Path
@@ -51,6 +52,9 @@ def test_files_are_replaced_as_one(tmp_path: Path) -> None:
     assert (tmp_path / "d/b").stat().st_mode & 0o777 == 0o400
     assert not write_files(tmp_path, {"a": File(b"1"), "d/b": File(b"2", 0o400)})
     held = (tmp_path / "a").resolve()
+    [dated] = [each.name for each in tmp_path.iterdir() if each.is_dir() and not each.is_symlink()]
+    assert re.fullmatch(r"\.\.\d{4}(_\d\d){5}\..+", dated)
+    assert sorted(each.name for each in tmp_path.iterdir())[:2] == [dated, "..data"]
     assert write_files(tmp_path, {"a": File(b"3"), "c": File(b"4")})
     assert shown(tmp_path) == {"a": b"3", "c": b"4"}
     assert not held.exists()

@@ -2,6 +2,8 @@
 
 The layout is kubelet's, because programs know it: files live in a dated folder, ``..data`` is a
 symlink to it that is swapped in one rename, and the visible names are symlinks through ``..data``.
+The date comes before ``..data`` in any order, and a program that walks the folder and ends at the
+first thing that it cannot read, as Knative's do at that symlink, has read all files by then.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +30,8 @@ def write_files(folder: Path, files: Mapping[str, File]) -> bool:
     if current.is_dir() and _holds(current, files):
         return False
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix="..", dir=folder))
+    dated = time.strftime("..%Y_%m_%d_%H_%M_%S.", time.gmtime())
+    fresh = Path(tempfile.mkdtemp(prefix=dated, dir=folder))
     fresh.chmod(0o755)
     for path, file in files.items():
         target = fresh / path
