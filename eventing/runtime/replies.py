@@ -14,6 +14,9 @@ from hearth.kube.timers import Timer
 
 log = logging.getLogger(__name__)
 
+_AGAIN_SECONDS = 1
+"""Replies make room, so they do not wait as long as producers are asked to."""
+
 
 def replies_of(answer: Answer) -> tuple[int, Sequence[Event]]:
     """Return the status that counts and the events of a successful answer.
@@ -92,7 +95,7 @@ class LogReplies:
             self._timers.discard(timer)
             self.append(replies, stored, to=to)
 
-        timer = Timer(refusal.retry_after, retry)
+        timer = Timer(min(refusal.retry_after, _AGAIN_SECONDS), retry)
         self._timers.add(timer)
 
     def close(self) -> None:

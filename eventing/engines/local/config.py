@@ -24,8 +24,12 @@ class LogLimits:
 
     @property
     def own_bytes(self) -> int:
-        """What of the broker's own events a log takes beyond ``log_bytes``."""
-        return self.log_bytes // 8
+        """What of the broker's own events a log takes beyond ``log_bytes``.
+
+        A file goes once all in it is settled and as much as is kept is settled after it: with two
+        files more than is kept there is always one that goes.
+        """
+        return self.kept + 2 * self.segment_bytes
 
     @property
     def kept(self) -> int:

@@ -642,6 +642,33 @@ async def test_a_full_log_asks_producers_to_wait_and_loses_nothing(tmp_path):
         assert await broker.send("again") == 202
 
 
+async def test_a_log_that_is_full_of_events_with_replies_is_emptied_by_them(tmp_path):
+    held = asyncio.Event()
+
+    async def answer(request, number):
+        await held.wait()
+        if request.headers["ce-type"] == "reply":
+            return web.Response(status=202)
+        fields = {**headers(f"reply-{number}", type="reply")}
+        return web.Response(body=b"x" * 1000, headers=fields)
+
+    limits = LogLimits(segment_bytes=2000, log_bytes=20_000)
+    async with sink(answer) as target, plane(tmp_path, limits=limits) as broker:
+        await broker.subscribe("t", target)
+        accepted = 0
+        while await broker.send(accepted, b"x" * 1000) == 202:
+            accepted += 1
+        assert accepted > 10
+        held.set()
+        async with asyncio.timeout(40):
+            while len(target.got) < 2 * accepted:
+                await broker.runtime.checkpoint()  # lets go of files, as a process does
+                await asyncio.sleep(0.05)
+        await broker.idle("t")
+        await broker.runtime.checkpoint()
+        assert await broker.send("again") == 202
+
+
 async def test_disk_errors_are_answered_and_passed(tmp_path, monkeypatch):
     async with sink() as target, plane(tmp_path) as broker:
         await broker.subscribe("t", target)

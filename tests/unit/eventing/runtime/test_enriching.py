@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -42,6 +43,12 @@ def test_where_nothing_is_set_the_event_stays_what_it_is():
     assert given_to(event, "a = nothere") is event
     assert given_to(event, "subject = ''") is event  # may not be empty
     assert given_to(event, "empty = ''").attributes["empty"] == ""
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a\udfff", "\ufffe", "\x07"])
+def test_values_that_no_attribute_may_have_are_left_out(value):
+    found = given_to(stored(), f"a = '{value}'\nb = 'b'")
+    assert "a" not in found.attributes and found.attributes["b"] == "b"
 
 
 def test_values_that_are_too_large_together_are_left_out():
