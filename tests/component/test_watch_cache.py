@@ -151,9 +151,10 @@ async def test_errors_have_their_own_types(client: KubeClient) -> None:
         await client.update(CONFIGMAPS, made | {"data": {"a": "2"}})
 
 
-async def test_an_unreachable_server_is_unavailable(server: RunningServer) -> None:
-    async with KubeClient.from_kubeconfig(server.kubeconfig) as client:
-        client._server = "https://127.0.0.1:1"
+@pytest.mark.parametrize("by", ["address", "socket"])
+async def test_an_unreachable_server_is_unavailable(tmp_path: Path, by: str) -> None:
+    nobody = tmp_path / "nobody.sock" if by == "socket" else None
+    async with KubeClient(Access("https://127.0.0.1:1", socket=nobody)) as client:
         with pytest.raises(Unavailable, match="cannot be reached"):
             await client.get(CONFIGMAPS, "x", "default")
 

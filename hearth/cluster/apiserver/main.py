@@ -189,6 +189,10 @@ async def _http(
     try:
         for server, task in zip(servers, tasks, strict=True):
             await _started(server, task)
+        if credentials.socket_path is not None:
+            credentials.socket_path.chmod(
+                0o600
+            )  # uvicorn opens it to all; its folder is ours alone
         yield
     finally:
         api.stopping = True

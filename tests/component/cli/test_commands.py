@@ -47,7 +47,8 @@ def refusal(*arguments: str, data_dir: Path | None = None) -> str:
 COMMANDS = [
     *(["up"], ["down"], ["reset"], ["status"], ["logs"], ["build"], ["demo"], ["version"]),
     *(["image", "add"], ["image", "list"], ["image", "rm"], ["event", "send"]),
-    *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "graph")),
+    *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "seek")),
+    ["event", "graph"],
     *(["install"], ["uninstall"], ["migrate", "check"], ["run"]),
 ]
 
