@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import socket
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from hearth.cli.state import read_state
 COMPONENTS = ("api", "cluster", "control", "activator", "broker")
 HEARTH_IMAGE = "hearth.dev/hearth"
 """What pods of adapters run on one machine: the program itself, with the rights of its owner."""
+_CHOSEN = range(10_000, 20_000)
 _OPTIONS = {"gateway": "--port", "api": "--api-port"}
 _INTERNAL = (
     "internal",
@@ -125,6 +127,14 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _any_free(host: str) -> int:
-    with socket.socket() as probe:
+    """Not one of those that the system gives to connections, nor of pods.
+
+    While a component that died is away, a connection to its port could get the very port as its own
+    and be connected with itself: the component could not listen again.
+    """
+    for port in random.sample(_CHOSEN, 100):
+        if _is_free(host, port):
+            return port
+    with socket.socket() as probe:  # any at all, or the system's reason why there can be none
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

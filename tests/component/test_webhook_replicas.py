@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from hearth.kube.resources import (
     VALIDATING_WEBHOOKS,
 )
 from hearth.kube.webhooks import Endpoint, Service, Webhook, writes_rule
+from tests.ports import free_port
 
 NAMESPACE, SECRET = "default", "certs"
 WAIT_SECONDS = 20
@@ -133,9 +133,7 @@ def a_slice(port: int, number: int) -> dict[str, Any]:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     async with (
         running_apiserver(tmp_path) as server,
         KubeClient.from_kubeconfig(server.kubeconfig) as client,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -16,16 +15,11 @@ import pytest
 import yaml
 
 from tests.e2e.support import ROOT, Hearth, a_service, prometheus_binary, wait_until
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kubectl
 
 MONITORING = ROOT / "config" / "monitoring"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Prometheus:
@@ -52,7 +46,7 @@ class Prometheus:
 def prometheus(hearth: Hearth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Prometheus with the project's rules, every process of Hearth a target of its own."""
     binary = prometheus_binary("prometheus")
-    folder, port = tmp_path_factory.mktemp("prometheus"), _free_port()
+    folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     targets = [
         {
             "targets": [urllib.parse.urlsplit(process["metrics"]).netloc],

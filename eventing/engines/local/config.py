@@ -26,10 +26,10 @@ class LogLimits:
     def own_bytes(self) -> int:
         """What of the broker's own events a log takes beyond ``log_bytes``.
 
-        A file goes once all in it is settled and as much as is kept is settled after it: with two
-        files more than is kept there is always one that goes.
+        A file goes once all in it is settled, and as much as is kept after it. Which of the answers
+        that wait come first is chance: there is room for one to each event, and for what is kept.
         """
-        return self.kept + 2 * self.segment_bytes
+        return self.log_bytes + self.kept
 
     @property
     def kept(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from hearth.kube.errors import ApiError
 from hearth.kube.resources import CONFIGMAPS, CRDS, ENDPOINTSLICES, NAMESPACES, SERVICES
 from hearth.observability.metrics import REGISTRY
 from tests.component.activator.http2 import an_app, echo
+from tests.ports import free_port
 
 CRD_FILES = (
     "networking.internal.knative.dev_ingresses.yaml",
@@ -143,12 +143,6 @@ class Whole:
                 if found.get(condition, {}).get("status") == status:
                     return dict(ingress)
                 await asyncio.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @contextlib.asynccontextmanager

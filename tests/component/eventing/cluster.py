@@ -17,6 +17,7 @@ from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import NotFound
+from tests.ports import free_ports
 
 HEADERS = {
     "ce-specversion": "1.0",
@@ -50,20 +51,6 @@ async def running(make):
         for each in (task, waiting):
             each.cancel()
         await asyncio.wait({task, waiting})
-
-
-def free_port():
-    [port] = free_ports(1)
-    return port
-
-
-def free_ports(count):
-    """Ports that are free, each another one."""
-    import socket
-
-    with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in taken]
 
 
 @dataclass

@@ -19,7 +19,8 @@ from hearth.knative.leaderelection import Candidacy
 from hearth.knative.resources import CONTAINERSOURCES, INTEGRATIONSINKS, INTEGRATIONSOURCES
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.resources import DEPLOYMENTS, NAMESPACES, PODS
-from tests.component.eventing.cluster import cluster, free_ports, sink
+from tests.component.eventing.cluster import cluster, sink
+from tests.ports import free_ports
 from tests.waiting import is_ready
 
 ROOT = Path(__file__).parents[3]

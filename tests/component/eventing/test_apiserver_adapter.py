@@ -14,7 +14,8 @@ from hearth.knative.resources import APISERVERSOURCES, EVENTTYPES
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.meta import owner_reference
 from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, SERVICES
-from tests.component.eventing.cluster import cluster, condition, free_port, next_of, sink
+from tests.component.eventing.cluster import cluster, condition, next_of, sink
+from tests.ports import free_port
 from tests.waiting import is_ready
 
 LABELS = {"watch": "yes"}

@@ -14,12 +14,12 @@ from hearth.kube.resources import CONFIGMAPS, NAMESPACES, SERVICES
 from tests.component.eventing.cluster import (
     cluster,
     condition,
-    free_port,
     next_of,
     running,
     sink,
 )
 from tests.component.eventing.engines.memory import MemoryServer, factory
+from tests.ports import free_port
 from tests.waiting import until
 
 

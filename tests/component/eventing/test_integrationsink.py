@@ -17,7 +17,6 @@ from tests.component.eventing.cluster import (
     HEADERS,
     cluster,
     condition,
-    free_port,
     running,
 )
 from tests.component.eventing.test_access import (
@@ -27,6 +26,7 @@ from tests.component.eventing.test_access import (
     token,
     until_answered,
 )
+from tests.ports import free_port
 
 LOG = {"loggerName": "mine", "level": "INFO"}
 

@@ -15,11 +15,11 @@ from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, EVENTS, LEASES, SERVI
 from tests.component.eventing.cluster import (
     cluster,
     condition,
-    free_port,
     next_of,
     running,
     sink,
 )
+from tests.ports import free_port
 
 EACH_SECOND = "* * * * * *"
 

@@ -36,17 +36,12 @@ from hearth.kube.resources import CONFIGMAPS, PODS
 from hearth.kube.views import Pod
 from serving.main import ServingConfig
 from serving.main import run as run_serving
+from tests.ports import free_port
 
 WAIT_SECONDS = 20.0
 PRE_STOP_SECONDS = 1
 _MOMENT = "2026-11-20T16:40:00Z"
 _addresses = itertools.count(256)
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _own_address(port: int) -> socket.socket:
@@ -273,7 +268,7 @@ async def foreign(tmp_path: Path) -> AsyncIterator[Foreign]:
         kubeconfig = await api.start()
         stack.push_async_callback(api.stop)
         client = await stack.enter_async_context(KubeClient.from_kubeconfig(kubeconfig))
-        kubelet, gateway, stats = Kubelet(client), _free_port(), _free_port()
+        kubelet, gateway, stats = Kubelet(client), free_port(), free_port()
         serving = ServingConfig(
             kubeconfig,
             stats_port=stats,
@@ -283,7 +278,7 @@ async def foreign(tmp_path: Path) -> AsyncIterator[Foreign]:
         activator = ActivatorConfig(
             kubeconfig,
             port=gateway,
-            internal_port=_free_port(),
+            internal_port=free_port(),
             stats_address=f"127.0.0.1:{stats}",
             drain_seconds=1.0,
         )

@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 
 from tests.component.image.rootfs import make_rootfs
-from tests.component.test_run import cluster, free_port
+from tests.component.test_run import cluster
+from tests.ports import free_port
 from tests.waiting import is_ready
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -84,6 +83,7 @@ from hearth.kube.views import DELETION_COST
 from serving.api.keys import DEPLOYMENT_HASH
 from tests.component.foreign.conftest import Kubelet, kubernetes_controllers
 from tests.component.install.rbac import ACCOUNT, Call, Grant, Recorder, grants_of
+from tests.ports import free_port
 from tests.waiting import is_ready
 
 WAIT_SECONDS = 60.0
@@ -138,7 +138,7 @@ class Hearth:
         self.client = client
         self.recorder = recorder
         self.folder = folder
-        self.ports = {each: _free_port() for each in PORTS}
+        self.ports = {each: free_port() for each in PORTS}
         self._server = server
 
     async def start(
@@ -147,7 +147,7 @@ class Hearth:
         """Run ``hearth run COMPONENT`` until the stack is left; return once it is ready."""
         kubeconfig = await self._kubeconfig(account or f"hearth-{component}", where)
         ports = {f"HEARTH_{each}_PORT": str(port) for each, port in self.ports.items()}
-        own = {f"HEARTH_{each}_PORT": str(_free_port()) for each in ("METRICS", "HEALTH")}
+        own = {f"HEARTH_{each}_PORT": str(free_port()) for each in ("METRICS", "HEALTH")}
         log = (self.folder / f"{component}.log").open("wb")
         stack.callback(log.close)
         process = await asyncio.create_subprocess_exec(
@@ -253,12 +253,6 @@ def template(value: str = "1", **annotations: str) -> Object:
     env = [{"name": "VALUE", "value": value}]
     spec = {"containers": [{"image": "elsewhere/app:1", "env": env}], "timeoutSeconds": 20}
     return {"metadata": {"annotations": annotations}, "spec": spec}
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _logs(folder: Path) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from hearth.cluster.node.images.build import build, tree_digest
 from hearth.cluster.node.images.detect import BuildError, detect
 from hearth.cluster.node.images.store import ImageSpec, ImageStore
+from tests.ports import free_port
 
 
 def folder(tmp_path: Path, **files: str) -> Path:
@@ -100,11 +100,6 @@ def test_requirements_get_a_venv_of_their_own(tmp_path: Path) -> None:
     assert venv.parent == tmp_path / "builds"
     assert made(place, tmp_path).entrypoint == image.entrypoint
     assert len(list((tmp_path / "builds").iterdir())) == 1
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 async def ask(port: int, request: bytes) -> bytes:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,12 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
+
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Service:

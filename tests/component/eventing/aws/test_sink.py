@@ -15,7 +15,8 @@ from eventing.aws.faults import AwsFault
 from eventing.sinks.main import SinkConfig, run
 from hearth.kube.client import KubeClient
 from tests.component.eventing.aws.awsserver import at, client
-from tests.component.eventing.cluster import HEADERS, free_port
+from tests.component.eventing.cluster import HEADERS
+from tests.ports import free_port
 
 PATH = "/integrationsinks/ns/s"
 
