@@ -54,6 +54,15 @@ class _Call(Lane):
             self.write_head(RESPONSE, MESSAGE, False)
             self.send_trailers(TRAILERS)
 
+    def deliver(self, data: bytes) -> None:
+        raise AssertionError("a message comes with its head here")
+
+    def deliver_window(self, is_open: bool) -> None:
+        raise AssertionError("nothing here is as large as a window")
+
+    def on_cut(self, code: int, detail: str, *, is_fault: bool) -> None:
+        raise AssertionError(f"{code}: {detail}")
+
     def deliver_end(self, trailers: Trailers) -> None:
         self.log.append(self.id)
 

@@ -10,6 +10,7 @@ one call for whoever gets it.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 from activator.http.h2 import codes, framing
@@ -303,9 +304,9 @@ class Engine(ControlFrames):
             self.lanes[lane.id] = lane
             raise
 
+    @abstractmethod
     def on_new_block(self, stream: int, block: Block, end: bool) -> None:
         """Fields for a stream without a lane."""
-        raise NotImplementedError
 
     def on_more_block(self, lane: Lane, block: Block, end: bool) -> None:
         """Further fields for a lane: trailers, as a rule."""

@@ -7,6 +7,7 @@ queued; inwards, octets that nobody wants yet are kept, and the peer is given no
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -58,7 +59,7 @@ class Carrier(Protocol):
         """Less may be held now, so that the connection's window can be given back."""
 
 
-class Lane:
+class Lane(ABC):
     """What is the same on either side."""
 
     __slots__ = (
@@ -109,40 +110,41 @@ class Lane:
 
     # -- for the application's side -----------------------------------------------------------
 
+    @abstractmethod
     def begin(self, block: Block, data: bytes, flow: int, end: bool) -> None:
         """A head has come, with what followed it at once. Raises StreamFault."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deliver(self, data: bytes) -> None:
         """A piece of the body."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deliver_end(self, trailers: Trailers) -> None:
         """The end of the peer's message."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deliver_window(self, is_open: bool) -> None:
         """Whether more should be sent now."""
-        raise NotImplementedError
 
     def take_interim(self, block: Block, end: bool) -> bool:
         """Whether this is a response before the response, and dealt with. Raises StreamFault."""
         return False
 
+    @abstractmethod
     def read_trailers(self, block: Block) -> Trailers:
         """What a block behind a body says. Raises StreamFault."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_cut(self, code: int, detail: str, *, is_fault: bool) -> None:
         """The peer has cut it, or what it sent is no message (``is_fault``)."""
-        raise NotImplementedError
 
     def survives(self, code: int) -> bool:
         """Whether a reset by the peer with this code changes nothing in what has come."""
         return False
 
     def on_local_end(self) -> None:
-        """All has been sent, and the peer's message goes on."""
+        """All has been sent, and the peer's message goes on: nothing need be done about it."""
+        return
 
     # -- sending ------------------------------------------------------------------------------
 

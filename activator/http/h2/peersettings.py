@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from activator.http.h2.codes import (
@@ -20,7 +21,7 @@ from activator.http.h2.lanes import Lane, Later
 _LARGEST_SENT = 64 * 1024
 
 
-class PeerSettings:
+class PeerSettings(ABC):
     """The sending half of a connection."""
 
     __slots__ = (
@@ -62,9 +63,9 @@ class PeerSettings:
         """Whether the peer has shown that it speaks HTTP/2."""
         return self._has_settings
 
+    @abstractmethod
     def is_idle(self, stream: int) -> bool:
         """Whether a stream has never been open."""
-        raise NotImplementedError
 
     def take_settings(self, payload: bytes) -> None:
         """Take over settings, in their order. Raises ConnectionFault."""
