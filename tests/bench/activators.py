@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import random
-import socket
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from tests.bench.gateway_process import HOST
 from tests.bench.rows import Row, row
+from tests.ports import free_port
 
 ACTIVATORS, PODS, LIMIT = 3, 4, 5
 WORK_MILLISECONDS = 10
@@ -98,12 +98,6 @@ class Cluster:
 
     def most_in_a_pod(self) -> int:
         return max(int(path.read_text()) for path in self._folder.iterdir())
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 async def _spawned(module: str, *arguments: object) -> Process:

@@ -24,6 +24,7 @@ from hearth.kube.resources import PODS
 from tests.bench.hearth import RunningHearth
 from tests.bench.rows import Row, percentile, row
 from tests.bench.services import a_service
+from tests.ports import free_port
 
 SERVICES = 30
 _SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "hello" / "server.py"
@@ -31,9 +32,7 @@ _SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "hello" / "server.py
 
 def start_to_listen() -> float:
     """Seconds from spawning the sample's process until it accepts a connection."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-S", "-E", str(_SAMPLE)],

@@ -30,6 +30,7 @@ from tests.bench.warm import (
     _gateway,
     _python,
 )
+from tests.ports import free_port
 
 RUNS, REQUESTS, STREAMS = 5, 60_000, 50
 MESSAGE = b"\x00\x00\x00\x00\x07\n\x05world"
@@ -128,9 +129,7 @@ def _h2load(target: Target, more: list[str]) -> Load:
 
 @contextlib.contextmanager
 def _nghttpd(folder: Path) -> Iterator[Target]:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         ["nghttpd", "--no-tls", "--trailer", "grpc-status: 0", "-d", str(folder), str(port)],
         stdout=subprocess.DEVNULL,

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.rows import Row, row
+from tests.ports import free_port
 
 RUNS = 5
 SECONDS = 3
@@ -187,9 +188,7 @@ def _find_envoy() -> str | None:
 
 @contextlib.contextmanager
 def _envoy(binary: str, app_port: int, *, http2: bool = False) -> Iterator[Target]:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "envoy.json"
         file.write_text(json.dumps(_envoy_config(port, app_port, http2=http2)))

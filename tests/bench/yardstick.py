@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import socket
 import statistics
 import sys
 import tempfile
@@ -23,14 +22,9 @@ import uvloop
 
 from tests.bench.events import CONNECTIONS, Load, cpu_seconds, delivered, generate, sink, throughput
 from tests.bench.rows import Row, markdown, row
+from tests.ports import free_port
 
 BARE = Path(__file__).with_name("bare_log.py")
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 async def until_listening(port: int) -> None:

@@ -121,7 +121,7 @@ def wildcard_subdomain_problems(value: str) -> list[str]:
 
 
 def path_segment_problems(value: str) -> list[str]:
-    """Names of RBAC objects: whatever can be one part of a URL path."""
+    """What no name may be, whatever its kind: it is one part of a URL path."""
     if value in (".", ".."):
         return [f"may not be '{value}'"]
     return [f"may not contain '{part}'" for part in ("/", "%") if part in value]

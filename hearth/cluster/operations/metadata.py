@@ -60,10 +60,3 @@ def counts_as_change(new: Object, old: Object, *, ignore_status: bool) -> bool:
     skipped = {"metadata", "status"} if ignore_status else {"metadata"}
     fields = (new.keys() | old.keys()) - skipped
     return any(new.get(field) != old.get(field) for field in fields)
-
-
-def any_name(name: str) -> list[str]:
-    """What no name may be, whatever its kind: it is a part of a path."""
-    if name in (".", ".."):
-        return [f"may not be '{name}'"]
-    return [f"may not contain '{part}'" for part in "/%" if part in name]

@@ -16,6 +16,7 @@ from hearth.cluster.admission.attempt import Attempt
 from hearth.cluster.codec import decode
 from hearth.cluster.fields import updates as managed
 from hearth.cluster.model import objects, status
+from hearth.cluster.model.checks import path_segment_problems
 from hearth.cluster.model.fielderrors import FieldError, invalid
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.objectmeta import (
@@ -394,7 +395,7 @@ def _finish(write: Write, new: Object, old: Object) -> None:
 def _update_errors(write: Write, new: Object, old: Object) -> list[FieldError]:
     """The common rules first; the kind's own look at metadata changes once more, as upstream."""
     kind = write.kind
-    errors = validate_object_meta(new, namespaced=kind.namespaced, name_fn=metadata.any_name)
+    errors = validate_object_meta(new, namespaced=kind.namespaced, name_fn=path_segment_problems)
     errors += validate_object_meta_update(new, old) * (2 if kind.custom else 1)
     if write.subresource == "status":
         return errors + kind.strategy.validate_status(new, old)

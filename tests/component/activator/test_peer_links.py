@@ -15,7 +15,7 @@ from activator.members import HAUNTED_SECONDS, UNKNOWN_SECONDS
 from activator.peers import Peers, PeersConfig
 from activator.places import pod_id
 from activator.throttler import Throttler
-from tests.bench.activators import free_port
+from tests.ports import free_port
 from tests.waiting import until
 
 SECONDS = 20.0

@@ -18,7 +18,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.meta import Object
 from hearth.kube.resources import ENDPOINTSLICES
 from serving.install import install
-from tests.bench.activators import free_port
+from tests.ports import free_port
 
 SECONDS = 20.0
 PROGRAM = """

@@ -7,7 +7,6 @@ import pytest
 from hearth.cluster.kinds.catalog import KINDS
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.operations.metadata import (
-    any_name,
     counts_as_change,
     fill_for_create,
     keep_for_update,
@@ -81,16 +80,3 @@ def test_what_counts_as_a_new_generation(
 ) -> None:
     old = {"spec": 1, "status": 1, "metadata": {}}
     assert counts_as_change(new, old, ignore_status=ignore_status) is expected
-
-
-@pytest.mark.parametrize(
-    ("name", "problems"),
-    [
-        ("a.b", []),
-        (".", ["may not be '.'"]),
-        ("a/b", ["may not contain '/'"]),
-        ("%/", ["may not contain '/'", "may not contain '%'"]),
-    ],
-)
-def test_no_name_leaves_its_path(name: str, problems: list[str]) -> None:
-    assert any_name(name) == problems
