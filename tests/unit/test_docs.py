@@ -77,11 +77,30 @@ def test_every_command_is_documented(command: str, options: list[str], operation
     assert missing == []
 
 
+PACKAGES = ("hearth", "serving", "activator", "eventing")
+
+
+def _readmes() -> list[Path]:
+    return sorted(readme for name in PACKAGES for readme in (ROOT / name).rglob("README.md"))
+
+
 def _documents() -> list[Path]:
-    return [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+    return [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")), *_readmes()]
 
 
-@pytest.mark.parametrize("document", _documents(), ids=lambda path: path.name)
+def test_the_architecture_leads_to_the_readme_of_every_package() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    assert len(_readmes()) > 8
+    assert [path for path in _readmes() if f"(../{path.relative_to(ROOT)})" not in text] == []
+
+
+def test_the_places_that_the_architecture_names_exist() -> None:
+    named = re.findall(r"`([a-z0-9_/]+/[a-z0-9_./]+)`", (DOCS / "architecture.md").read_text())
+    assert len(named) > 5
+    assert [place for place in named if not (ROOT / place).exists()] == []
+
+
+@pytest.mark.parametrize("document", _documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_documents_a_document_names_exist(document: Path) -> None:
     named = [part.split(")")[0].partition("#")[0] for part in document.read_text().split("](")[1:]]
     local = [name for name in named if name and not name.startswith("http")]
