@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from activator.autoscalers import Autoscalers
 from activator.backends import Backend
@@ -121,17 +122,20 @@ class Reporter:
         writer: asyncio.StreamWriter,
         backends: Callable[[], list[Backend]],
     ) -> None:
+        since = self._clock()
         try:
             while True:
                 await asyncio.sleep(FRAME_SECONDS)
                 busy = [backend for backend in backends() if backend.stats.has_traffic()]
-                self._send(address, self._decided_at(address, busy), self._frame)
+                make = partial(self._frame, since=since)
+                since = self._clock()
+                self._send(address, self._decided_at(address, busy), make)
                 await writer.drain()
         except OSError:
             writer.close()  # Who reads learns of it.
 
-    def _frame(self, backend: Backend) -> Stat:
-        frame = backend.stats.take(self._clock(), backend.throttler.waiting)
+    def _frame(self, backend: Backend, since: float) -> Stat:
+        frame = backend.stats.take(self._clock(), backend.throttler.waiting, since)
         return Stat(
             backend.spec.namespace,
             backend.spec.name,

@@ -6,6 +6,7 @@ the metrics collector reads totals on scrape.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hearth.observability.histogram import Histogram
@@ -28,6 +29,7 @@ class RequestStats:
 
     __slots__ = (
         "_active_when_taken",
+        "_began_at",
         "_changed_at",
         "_integral",
         "_requests",
@@ -43,12 +45,16 @@ class RequestStats:
         self._integral = 0.0
         self._changed_at = now
         self._taken_at = now
+        # When traffic began after there was none to be taken.
+        self._began_at = now
         # By response code class: 0 for requests that got no answer, 1 to 5, and those that no
         # standard names.
         self.durations: list[Histogram | None] = [None] * 10
 
     def enter(self, now: float) -> None:
         """A request has come."""
+        if not self.active and not self.has_traffic():
+            self._began_at = now
         self._integral += (now - self._changed_at) * self.active
         self._changed_at = now
         self.active += 1
@@ -71,10 +77,14 @@ class RequestStats:
         """
         return bool(self.active or self._requests or self._active_when_taken)
 
-    def take(self, now: float, queued: int) -> Frame:
-        """The frame since the last one; begins the next."""
+    def take(self, now: float, queued: int, since: float = -math.inf) -> Frame:
+        """The frame since the last one; begins the next.
+
+        ``since`` is when a frame was last due. Whoever had no traffic then has it since: an average
+        over all the time in which no frame was taken would hide a burst after a pause.
+        """
         integral = self._integral + (now - self._changed_at) * self.active
-        elapsed = now - self._taken_at
+        elapsed = now - max(self._taken_at, min(self._began_at, since))
         average = integral / elapsed if elapsed > 0 else float(self.active)
         frame = Frame(average, self._requests, queued)
         self._active_when_taken = self.active

@@ -25,6 +25,7 @@ from serving.autoscaler.decide import TICK_SECONDS
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.spec import class_of, decider_spec
 from serving.autoscaler.wakeup import Wakeups
+from serving.explaining import Explaining
 from serving.kinds import pods, sources
 from serving.kinds.catalog import controllers
 from serving.kinds.podautoscaler import kind as podautoscaler
@@ -61,6 +62,15 @@ class ControlPlane:
             urgent=self.wakeups.wake,
             failed=partial(caught, "autoscaler"),
         )
+        self._tick_at = 0.0
+        self.explaining = Explaining(
+            self.manager,
+            self.multiscaler,
+            settings=lambda: self.settings,
+            leads=leadership.leads,
+            next_tick_in=lambda: max(0.0, self._tick_at - asyncio.get_running_loop().time()),
+            clock=clock,
+        )
         added = {
             spec.name: self.manager.add(spec, lambda: self.settings)
             for spec in controllers(lambda: self.settings, self)
@@ -77,6 +87,7 @@ class ControlPlane:
 
     async def _tick(self) -> None:
         while True:
+            self._tick_at = asyncio.get_running_loop().time() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
             self.multiscaler.tick(self._clock())
 

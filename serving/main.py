@@ -91,7 +91,7 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
 @asynccontextmanager
 async def _measured(config: ServingConfig, plane: ControlPlane) -> AsyncIterator[None]:
     """Take statistics from activators and show metrics, for as long as the context lasts."""
-    stats = StatsServer(plane.multiscaler, token=config.stats_token)
+    stats = StatsServer(plane.multiscaler, token=config.stats_token, explain=plane.explaining.of)
     metrics = AutoscalerMetrics(
         plane.multiscaler,
         podautoscaler=lambda key: plane.manager.get(sources.PODAUTOSCALERS, *key),

@@ -13,13 +13,13 @@ from typing import Any
 from hearth.cli.settings import Settings
 from hearth.process import Main, Ready
 
-_SERVING, EVENTING = "knative-serving", "knative-eventing"
+SERVING, EVENTING = "knative-serving", "knative-eventing"
 _WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
 _BROKER_HOST = "broker-ingress.knative-eventing.svc"
-_STATS_SECRET = "hearth-stats"
+STATS_SECRET = "hearth-stats"
 ADMIN_SECRET = "hearth-event-admin"
 """In the namespace of eventing: the token of those who ask the broker about events."""
-CONTROL_USER = f"system:serviceaccount:{_SERVING}:hearth-control"
+CONTROL_USER = f"system:serviceaccount:{SERVING}:hearth-control"
 """By which name API servers know the component that makes objects of our own kinds."""
 
 
@@ -35,7 +35,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
     replica = settings.replica
 
     def endpoint(port: int, service_port: int) -> Endpoint:
-        service = Service(_SERVING, _WEBHOOK_SERVICE, _WEBHOOK_SECRET, service_port)
+        service = Service(SERVING, _WEBHOOK_SERVICE, _WEBHOOK_SECRET, service_port)
         return Endpoint(
             host=settings.control_host,
             port=port,
@@ -44,7 +44,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
             trusted_user="" if replica is None else CONTROL_USER,
         )
 
-    election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip, _SERVING)
+    election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip, SERVING)
     eventing_config = eventing.EventingConfig(
         kubeconfig=settings.kubeconfig,
         broker_url=settings.broker_url or f"http://{_BROKER_HOST}.{settings.cluster_domain}",
@@ -206,7 +206,7 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
 async def _stats_token(settings: Settings, *, makes: bool) -> str:
     if settings.replica is None or settings.stats_token:
         return settings.stats_token
-    return await _secret_token(settings, (_SERVING, _STATS_SECRET), makes=makes)
+    return await _secret_token(settings, (SERVING, STATS_SECRET), makes=makes)
 
 
 async def _secret_token(settings: Settings, secret: tuple[str, str], *, makes: bool) -> str:

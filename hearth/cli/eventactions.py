@@ -7,8 +7,9 @@ import sys
 import time
 from dataclasses import dataclass
 
+from hearth.cli.asking import Json
 from hearth.cli.errors import UserError
-from hearth.cli.eventadmin import BrokerProcess, Json
+from hearth.cli.eventadmin import BrokerProcess
 from hearth.cli.eventqueries import check_output
 
 _LOOK_SECONDS = 0.2

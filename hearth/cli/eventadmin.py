@@ -7,9 +7,6 @@ the API server, which hands requests on to the pod, with the token that a Secret
 from __future__ import annotations
 
 import asyncio
-import base64
-import http.client
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,18 +14,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hearth.cli.access import access
+from hearth.cli.asking import TOKEN_FIELD, Json, ask_here, secret_token
 from hearth.cli.components import ADMIN_SECRET, EVENTING
 from hearth.cli.errors import UserError
 from hearth.cli.state import running_state
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError, Forbidden, NotFound
-from hearth.kube.resources import SECRETS
+from hearth.kube.errors import ApiError, Forbidden
 
-Json = dict[str, Any]
-
-_TOKEN_FIELD = "X-Hearth-Token"
-_SECONDS = 60.0
 READER_ROLE = "hearth-event-reader"
 _POD = "hearth-broker-0"
 _PORT = 9092
@@ -70,21 +63,7 @@ class _Here(BrokerProcess):
         self._port, self._token = int(port), str(token)
 
     def _asked(self, method: str, target: str, body: Json | None) -> Json:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_SECONDS)
-        content = None if body is None else json.dumps(body)
-        try:
-            connection.request(method, target, content, {_TOKEN_FIELD: self._token})
-            answer = connection.getresponse()
-            told: Json = json.loads(answer.read())
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise UserError(
-                f"the broker process gives no answer ({error}): `hearth status` says how it is"
-            ) from error
-        finally:
-            connection.close()
-        if answer.status != 200:
-            raise UserError(str(told.get("message") or f"the broker answered {answer.status}"))
-        return told
+        return ask_here("broker", self._port, self._token, method, target, body)
 
 
 class _There(BrokerProcess):
@@ -97,7 +76,7 @@ class _There(BrokerProcess):
     async def _asked_there(self, method: str, target: str, body: Json | None) -> Json:
         path = f"/api/v1/namespaces/{EVENTING}/pods/{_POD}:{_PORT}/proxy{target}"
         async with KubeClient(self._api, user_agent="hearth-event") as client:
-            fields = {_TOKEN_FIELD: await _token(client, self._api)}
+            fields = {TOKEN_FIELD: await _token(client, self._api)}
             try:
                 return await client.request(method, path, body=body, fields=fields)
             except Forbidden as error:
@@ -109,23 +88,12 @@ class _There(BrokerProcess):
 async def _token(client: KubeClient, api: Access) -> str:
     """The admin's token where it may be read; else our own, by which the broker knows who asks."""
     try:
-        secret = await client.get(SECRETS, ADMIN_SECRET, EVENTING)
-    except NotFound as error:
-        raise UserError(
-            f"there is no Secret {EVENTING}/{ADMIN_SECRET} in this cluster: is Hearth installed "
-            "(`hearth status --kubeconfig FILE`), and of this version?"
-        ) from error
+        return await secret_token(client, (EVENTING, ADMIN_SECRET), "the broker")
     except Forbidden as error:
         own = await _own_token(api)
         if own is None:
             raise _not_allowed(error) from error
         return own
-    except ApiError as error:
-        raise UserError(error.message) from error
-    token = (secret.get("data") or {}).get("token")
-    if not token:
-        raise UserError("the broker has not started yet: kubectl get pods -n knative-eventing")
-    return base64.b64decode(token).decode()
 
 
 async def _own_token(api: Access) -> str | None:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hearth.cli import eventgraph
+from hearth.cli.asking import Json
 from hearth.cli.errors import UserError
-from hearth.cli.eventadmin import BrokerProcess, Json
+from hearth.cli.eventadmin import BrokerProcess
 from hearth.cli.eventtext import trace_text
 from hearth.cli.statusparts import table
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import typer
 
+from hearth.cli.asking import Json
 from hearth.cli.errors import UserError
-from hearth.cli.eventadmin import BrokerProcess, Json
+from hearth.cli.eventadmin import BrokerProcess
 from hearth.cli.eventqueries import check_output
 
 

@@ -177,6 +177,7 @@ def _state(
         "api": f"https://{layout.host}:{layout.api_port}",
         "ports": layout.ports,
         "brokerAdminToken": layout.broker_admin_token,
+        "statsToken": layout.stats_token,
         "components": {name: state.pid for name, state in components.items() if state.pid},
         "health": {name: asdict(state) for name, state in components.items()},
     }

@@ -66,6 +66,11 @@ class Collector:
         """A second in which pods were there and nobody reported a request."""
         self.record(now, concurrency=0.0, requests=0.0)
 
+    def record_silence(self, until: float, step: float) -> None:
+        """Do as if ``record_nothing`` had been called every ``step`` seconds up to ``until``."""
+        self._stable.record_silence(until, step)
+        self._panic.record_silence(until, step)
+
     def set_queued(
         self, activator: str, queued: int, *, now: float, concurrency: float = 0.0
     ) -> None:
@@ -106,6 +111,11 @@ class Collector:
     def has_data(self, now: float) -> bool:
         """Whether anything was recorded within the stable window."""
         return not self._stable.is_empty(now)
+
+    @property
+    def empty_at(self) -> float:
+        """When there is no data any more, if nothing more is recorded."""
+        return self._stable.empty_at
 
     def observed_seconds(self, now: float) -> float:
         """For how long the series has been watched, at most about a window."""

@@ -36,6 +36,7 @@ RATE_LIMITED_UP = "ScaleUpRateLimited"
 RATE_LIMITED_DOWN = "ScaleDownRateLimited"
 ACTIVATION_SCALE = "ActivationScale"
 SCALE_DOWN_DELAYED = "ScaleDownDelayed"
+WINDOW_NOT_SEEN = "WindowNotSeen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def decide(
         return state, replace(
             initial_decision(spec), excess_burst_capacity=_excess(spec, observation)
         )
-    asked = _asked(spec, observation)
+    asked = ask(spec, observation)
     state, panic_reasons = _panic(spec, state, over=asked.over_panic_threshold, now=now)
     desired, reasons = asked.stable, [*panic_reasons, *asked.reasons]
     if state.panic_since is not None:
@@ -140,16 +141,24 @@ def decide(
     )
 
 
-class _Asked(NamedTuple):
-    """The pods that each window asks for, before anything holds them back."""
+class Asked(NamedTuple):
+    """The pods that each window asks for, before panic or delay holds them."""
 
     stable: int
     panic: int
+    for_stable: int
+    """By the stable average alone, before rates and the activation scale."""
+    for_panic: int
+    lowest: int
+    """What the rate of scaling down allows."""
+    highest: int
+    """What the rate of scaling up allows."""
     over_panic_threshold: bool
     reasons: tuple[str, ...]
 
 
-def _asked(spec: DeciderSpec, observation: Observation) -> _Asked:
+def ask(spec: DeciderSpec, observation: Observation) -> Asked:
+    """Return what the averages ask for, within the rates of change."""
     ready = max(1, observation.ready_pods)
     # Rounded outwards, or a conservative rate would keep a revision at its number for ever.
     highest = math.ceil(min(spec.max_scale_up_rate * ready, MAX_INT32))
@@ -168,7 +177,16 @@ def _asked(spec: DeciderSpec, observation: Observation) -> _Asked:
         if raised != (stable, panic):
             stable, panic = raised
             reasons.append(ACTIVATION_SCALE)
-    return _Asked(stable, panic, for_panic / ready >= spec.panic_threshold, tuple(reasons))
+    return Asked(
+        stable=stable,
+        panic=panic,
+        for_stable=for_stable,
+        for_panic=for_panic,
+        lowest=lowest,
+        highest=highest,
+        over_panic_threshold=for_panic / ready >= spec.panic_threshold,
+        reasons=tuple(reasons),
+    )
 
 
 def _activated(spec: DeciderSpec, desired: int, pods: int) -> int:

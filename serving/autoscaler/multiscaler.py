@@ -7,13 +7,14 @@ zero without traffic cost nothing: only those with pods or recent reports are lo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hearth.kube.meta import Key
 from serving.api import keys
 from serving.api.stats import Frame, Stat
 from serving.autoscaler.collector import Collector
 from serving.autoscaler.decide import (
+    WINDOW_NOT_SEEN,
     DeciderSpec,
     DeciderState,
     Decision,
@@ -55,6 +56,21 @@ class Decider:
             self.collector = None
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is seen of one revision now, and what would be decided on that."""
+
+    observation: Observation
+    decision: Decision
+    state: DeciderState
+    """As it would be after the decision."""
+    waiting: int
+    """Requests that wait for a pod, in all activators."""
+    observed_seconds: float
+    is_watched: bool
+    """Whether it is looked at on each tick; else only once a request comes."""
+
+
 class Multiscaler:
     """Tells ``changed`` of each new decision, ``urgent`` of a revision that must wake up now.
 
@@ -91,6 +107,23 @@ class Multiscaler:
         decider = self._deciders.get(key)
         collector = None if decider is None else decider.collector
         return {} if collector is None else collector.busy(now)
+
+    def outlook(self, key: Key, now: float) -> Outlook | None:
+        """Return what would be decided on a revision now; nothing changes by being asked."""
+        decider = self._deciders.get(key)
+        if decider is None:
+            return None
+        observation = self._observation(key, decider, now)
+        state, decision = decide(decider.spec, decider.state, observation=observation, now=now)
+        collector = decider.collector
+        return Outlook(
+            observation,
+            self._not_blindly_to_zero(decider, decision, now),
+            state,
+            waiting=0 if collector is None else collector.queued(now),
+            observed_seconds=0.0 if collector is None else collector.observed_seconds(now),
+            is_watched=key in self._watched,
+        )
 
     # -- who there is --------------------------------------------------------------------------
 
@@ -228,8 +261,8 @@ class Multiscaler:
     def _not_blindly_to_zero(self, decider: Decider, decision: Decision, now: float) -> Decision:
         """After a start the last pod stays until a whole window has been seen without traffic."""
         collector = decider.collector
-        if decision.desired > 0 or collector is None:
+        if decision.desired != 0 or collector is None:
             return decision
         if collector.observed_seconds(now) + 1 < decider.spec.stable_window:
-            return replace(decision, desired=1)
+            return replace(decision, desired=1, reasons=(*decision.reasons, WINDOW_NOT_SEEN))
         return decision

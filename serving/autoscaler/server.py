@@ -1,4 +1,7 @@
-"""Takes the activators' reports: a TCP server around ``StatsReader``, one protocol per peer."""
+"""Takes the activators' reports: a TCP server around ``StatsReader``, one protocol per peer.
+
+On the same port it answers questions about what is decided (``serving.autoscaler.questions``).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import cast
 from hearth.kube.clock import Clock, wall_clock
 from serving.api.stats import Frame, Hello, StatsError, StatsReader
 from serving.autoscaler.multiscaler import Multiscaler
+from serving.autoscaler.questions import LONGEST_HEAD, Explain, is_question, respond
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +24,17 @@ _HELLO_SECONDS = 5.0
 class StatsServer:
     """Listens until closed; what comes in goes to the multiscaler within the same loop turn."""
 
-    def __init__(self, multiscaler: Multiscaler, *, token: str, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self,
+        multiscaler: Multiscaler,
+        *,
+        token: str,
+        clock: Clock = wall_clock,
+        explain: Explain | None = None,
+    ) -> None:
+        """``explain`` answers questions; without it there are none to ask."""
         self._multiscaler = multiscaler
+        self._explain = explain
         self._token = token
         self._clock = clock
         self._peers: set[_Peer] = set()
@@ -48,7 +61,11 @@ class StatsServer:
         await self._server.wait_closed()
 
     def _peer(self) -> _Peer:
-        return _Peer(StatsReader(self._token), self._receive, self._joined, self._left)
+        reader = StatsReader(self._token)
+        return _Peer(reader, self._receive, self._joined, self._left, self._respond)
+
+    def _respond(self, head: bytes) -> bytes:
+        return respond(head, token=self._token, explain=self._explain)
 
     def _receive(self, activator: str, frame: Frame) -> None:
         self._multiscaler.receive(activator, frame, self._clock())
@@ -71,8 +88,12 @@ class _Peer(asyncio.Protocol):
         receive: Callable[[str, Frame], None],
         joined: Callable[[_Peer], None],
         left: Callable[[_Peer], None],
+        respond: Callable[[bytes], bytes],
     ) -> None:
         self.activator = ""
+        self._head = b""
+        self._asks: bool | None = None
+        self._respond = respond
         self._reader = reader
         self._receive = receive
         self._joined = joined
@@ -86,6 +107,11 @@ class _Peer(asyncio.Protocol):
         self._joined(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._asks is None:
+            self._asks = is_question(data)
+        if self._asks:
+            self._asked(data)
+            return
         try:
             events = self._reader.receive(data)
         except StatsError as error:
@@ -99,6 +125,15 @@ class _Peer(asyncio.Protocol):
                     self._greeted()
                 case Frame():
                     self._receive(self.activator, event)
+
+    def _asked(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._head += data
+        if len(self._head) > LONGEST_HEAD:
+            self.abort()
+        elif b"\r\n\r\n" in self._head:
+            self._transport.write(self._respond(self._head.partition(b"\r\n\r\n")[0]))
+            self._transport.close()
 
     def _greeted(self) -> None:
         if self._deadline is not None:

@@ -23,7 +23,7 @@ class TimedBuckets:
 
     def __init__(self, window_seconds: float) -> None:
         self.window = window_seconds
-        self._buckets = [0.0] * _bucket_count(window_seconds)
+        self._buckets = [0.0] * bucket_count(window_seconds)
         self._total = 0.0
         self._first: int | None = None
         self._last: int | None = None
@@ -32,6 +32,11 @@ class TimedBuckets:
     def first_write(self) -> int | None:
         """The second since when the series has been observed without a gap of a window."""
         return self._first
+
+    @property
+    def empty_at(self) -> float:
+        """The first second at which nothing is within the window, if nothing more is recorded."""
+        return -math.inf if self._last is None else math.floor(self._last + self.window) + 1
 
     def is_empty(self, now: float) -> bool:
         """Whether nothing was recorded within the window."""
@@ -45,6 +50,21 @@ class TimedBuckets:
         self._advance(second)
         self._buckets[second % len(self._buckets)] += value
         self._total += value
+
+    def record_silence(self, until: float, step: float) -> None:
+        """Do as if 0 had been recorded every ``step`` seconds, the last time at ``until``.
+
+        For who skips moments in which nothing happens; there was a record before.
+        """
+        second = math.floor(until)
+        if self._last is None or step >= self.window:
+            self._advance(second)
+            return
+        for skipped in range(self._last + 1, min(second, self._last + len(self._buckets)) + 1):
+            position = skipped % len(self._buckets)
+            self._total -= self._buckets[position]
+            self._buckets[position] = 0.0
+        self._last = max(self._last, second)
 
     def _advance(self, second: int) -> None:
         if self._last is None or second - self._last >= self.window:
@@ -84,7 +104,7 @@ class TimedBuckets:
         kept_first = self._first
         empty = self.is_empty(now)
         self.window = window_seconds
-        self._buckets = [0.0] * _bucket_count(window_seconds)
+        self._buckets = [0.0] * bucket_count(window_seconds)
         self._total, self._first, self._last = 0.0, None, None
         if empty or last is None or kept_first is None:
             return
@@ -113,7 +133,8 @@ class WeightedBuckets(TimedBuckets):
         return total
 
 
-def _bucket_count(window_seconds: float) -> int:
+def bucket_count(window_seconds: float) -> int:
+    """Return how many seconds a window holds."""
     return max(1, math.ceil(window_seconds))
 
 

@@ -33,6 +33,25 @@ def test_an_end_is_traffic_until_it_is_reported() -> None:
     assert not stats.has_traffic()
 
 
+def test_a_burst_after_a_pause_is_averaged_over_its_own_second() -> None:
+    stats = RequestStats(0.0)
+    for _ in range(100):
+        stats.enter(60.25)
+    for _ in range(100):
+        stats.leave(60.75, 200, 0.5)
+    frame = stats.take(61.0, 0, since=60.0)
+    assert (frame.average_concurrency, frame.requests) == (50.0, 100)
+    assert stats.take(62.0, 0, since=61.0).average_concurrency == 0.0
+
+
+def test_a_pause_of_the_reporter_loses_nothing_and_adds_nothing() -> None:
+    """Nobody was told for ten seconds: the average is that of all of them, not of the last one."""
+    stats = RequestStats(0.0)
+    stats.enter(5.0)
+    assert stats.take(15.0, 0, since=14.0).average_concurrency == 1.0
+    assert stats.take(25.0, 0, since=24.0).average_concurrency == 1.0
+
+
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.001, 1)), max_size=30))
 def test_frames_lose_nothing(steps: list[tuple[bool, float]]) -> None:
     """However often frames are taken, integral and count are the same in the end."""

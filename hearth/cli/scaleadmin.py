@@ -1,0 +1,81 @@
+"""How ``hearth scale`` reaches the process that decides on scale: the component control.
+
+On one machine at the port of statistics; in a cluster at that of each replica, through the API
+server, because each revision is decided on by one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlencode
+
+from hearth.cli.access import access
+from hearth.cli.asking import TOKEN_FIELD, Json, ask_here, secret_token
+from hearth.cli.components import SERVING, STATS_SECRET
+from hearth.cli.errors import UserError
+from hearth.cli.state import running_state
+from hearth.kube.access import Access
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import ApiError, Forbidden, NotFound
+from hearth.kube.meta import name
+from hearth.kube.resources import PODS
+
+_PODS = "app.kubernetes.io/name=hearth-control"
+_PORT = 8088
+ROLE = "hearth-scale-reader"
+
+
+def explanations(
+    kubeconfig: Path | None, data_dir: Path, *, namespace: str, service: str
+) -> list[Json]:
+    """Return what is said of a Service's revisions, or of one revision; raise UserError."""
+    target = f"/scale?{urlencode({'namespace': namespace, 'name': service})}"
+    if kubeconfig is not None:
+        return asyncio.run(_there(access(kubeconfig), target))
+    state = running_state(data_dir)
+    port, token = state["ports"].get("stats"), state.get("statsToken")
+    if not port or not token:
+        raise UserError(
+            "this Hearth was started by an older version: `hearth down`, then `hearth up`"
+        )
+    told = ask_here("control", int(port), str(token), "GET", target, None)
+    return list(told["explanations"])
+
+
+async def _there(api: Access, target: str) -> list[Json]:
+    async with KubeClient(api, user_agent="hearth-scale") as client:
+        try:
+            return await _of_replicas(client, target)
+        except Forbidden as error:
+            raise UserError(
+                f"{error.message}. Questions about scale take the Role {ROLE} of the namespace "
+                f"{SERVING}: kubectl create rolebinding --namespace {SERVING} --role {ROLE} ..."
+            ) from error
+        except ApiError as error:
+            raise UserError(error.message) from error
+
+
+async def _of_replicas(client: KubeClient, target: str) -> list[Json]:
+    fields = {TOKEN_FIELD: await secret_token(client, (SERVING, STATS_SECRET), "control")}
+    found: list[Json] = []
+    elsewhere: set[str] = set()
+    unknown: NotFound | None = None
+    for pod in (await client.list(PODS, SERVING, label_selector=_PODS))[0]:
+        path = f"/api/v1/namespaces/{SERVING}/pods/{name(pod)}:{_PORT}/proxy{target}"
+        try:
+            told = await client.request("GET", path, fields=fields)
+        except NotFound as error:
+            unknown = error
+            continue
+        found += told["explanations"]
+        elsewhere |= set(told["elsewhere"])
+    missing = elsewhere - {each["name"] for each in found}
+    if missing:
+        raise UserError(
+            f"no replica of control decides on {', '.join(sorted(missing))} at the moment: "
+            "try again, or see `hearth status`"
+        )
+    if not found:
+        raise unknown or UserError(f"no pod of hearth-control in {SERVING}: see `hearth status`")
+    return sorted(found, key=lambda each: str(each["name"]))

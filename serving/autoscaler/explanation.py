@@ -1,0 +1,285 @@
+"""Why a revision has the pods it has: each rule in its order, with its numbers. Pure.
+
+Said by ``hearth scale explain``. An ``Explanation`` is what any autoscaler can tell of what it
+scales: steps, each a rule, the pods after it and a sentence. The KPA's are made here, by asking the
+same functions that decide (``decide.ask``, ``Multiscaler.outlook``, ``scale.settle``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from hearth.kube.durations import format_go_duration
+from serving.api import keys
+from serving.autoscaler.decide import (
+    ACTIVATION_SCALE,
+    PANIC_HELD,
+    RATE_LIMITED_DOWN,
+    RATE_LIMITED_UP,
+    SCALE_DOWN_DELAYED,
+    WINDOW_NOT_SEEN,
+    Asked,
+    DeciderSpec,
+    ask,
+)
+from serving.autoscaler.multiscaler import Outlook
+from serving.autoscaler.scale import INITIAL_HOLD_SECONDS, Active, Bounds, Phase, Scale, settle
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule: what the number of pods is after it, and why."""
+
+    rule: str
+    pods: int
+    text: str
+    decides: bool = False
+    """Whether the number came about by this rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What an autoscaler says of one thing that it scales."""
+
+    namespace: str
+    name: str
+    scaled_by: str
+    """The class of the PodAutoscaler, or what else scales it."""
+    wish: int
+    """The pods there should be; -1 while there is nothing to decide on."""
+    steps: tuple[Step, ...] = ()
+    looks_again: str = ""
+    facts: Json = field(default_factory=dict)
+    """All that went in, by what it is called in annotations, settings and metrics."""
+
+    @property
+    def decided_by(self) -> str:
+        """The last rule that made the number what it is."""
+        return next((step.rule for step in reversed(self.steps) if step.decides), "")
+
+    def json(self) -> Json:
+        """Return it as the command prints it."""
+        return {
+            "namespace": self.namespace,
+            "name": self.name,
+            "scaledBy": self.scaled_by,
+            "wish": self.wish,
+            "decidedBy": self.decided_by,
+            "steps": [asdict(step) for step in self.steps],
+            "looksAgain": self.looks_again,
+            **self.facts,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """All that the KPA goes by for one revision, at one moment."""
+
+    spec: DeciderSpec
+    outlook: Outlook
+    bounds: Bounds
+    phase: Phase
+    now: float
+    """Unix seconds."""
+    next_tick_in: float
+    """Seconds until the revisions that are watched are looked at."""
+    last: int = -1
+    """What was decided last, which stays while there is nothing to decide on."""
+
+    @property
+    def desired(self) -> int:
+        """The decision that would be in force."""
+        decision = self.outlook.decision
+        return decision.desired if decision.is_valid else self.last
+
+
+def explain(namespace: str, name: str, subject: Subject) -> Explanation:
+    """Return what the KPA would do with a revision now, and by which rules."""
+    scale = settle(subject.desired, subject.phase, bounds=subject.bounds, now=subject.now)
+    return Explanation(
+        namespace,
+        name,
+        keys.KPA_CLASS,
+        wish=scale.desired,
+        steps=tuple(_steps(subject, scale)),
+        looks_again=_looks_again(subject, scale),
+        facts=_facts(subject, scale),
+    )
+
+
+# -- the rules, in the order in which they apply ---------------------------------------------------
+
+
+def _steps(subject: Subject, scale: Scale) -> Iterator[Step]:
+    decision = subject.outlook.decision
+    if decision.is_valid:
+        asked = ask(subject.spec, subject.outlook.observation)
+        yield from _asked(subject, asked)
+        yield from _held(subject, asked)
+    else:
+        text = "nothing was reported within the window: what was decided last stays"
+        yield Step("no data", subject.last, text, decides=True)
+    yield from _bounded(subject, scale)
+
+
+def _asked(subject: Subject, asked: Asked) -> Iterator[Step]:
+    spec, seen, reasons = subject.spec, subject.outlook.observation, asked.reasons
+    yield Step(
+        "stable window",
+        asked.for_stable,
+        f"ceil({seen.stable:.6g} / {spec.target:.6g}) = {asked.for_stable}, "
+        f"over {format_go_duration(spec.stable_window)}",
+        decides=True,
+    )
+    yield Step(
+        "panic window",
+        asked.for_panic,
+        f"ceil({seen.panic:.6g} / {spec.target:.6g}) = {asked.for_panic}, "
+        f"over {format_go_duration(spec.panic_window)}; {asked.for_panic} / "
+        f"{max(1, seen.ready_pods)} ready is {_above(asked)} {spec.panic_threshold:.6g}",
+    )
+    lowest = "0, as no route leads here" if not spec.reachable else str(asked.lowest)
+    yield Step(
+        "rate limits",
+        min(max(asked.for_stable, asked.lowest), asked.highest),
+        f"from {lowest} (ready / {spec.max_scale_down_rate:.6g}) to {asked.highest} "
+        f"(ready x {spec.max_scale_up_rate:.6g})",
+        decides=RATE_LIMITED_UP in reasons or RATE_LIMITED_DOWN in reasons,
+    )
+    if spec.activation_scale > 1:
+        text = f"where any pod is wanted, {spec.activation_scale} are"
+        yield Step(
+            "activation scale", asked.stable, text, decides=ACTIVATION_SCALE in asked.reasons
+        )
+
+
+def _above(asked: Asked) -> str:
+    return "at or above the threshold of" if asked.over_panic_threshold else "below"
+
+
+def _held(subject: Subject, asked: Asked) -> Iterator[Step]:
+    spec, state = subject.spec, subject.outlook.state
+    decision, pods = subject.outlook.decision, asked.stable
+    if state.panic_since is not None:
+        pods = state.max_panic_pods
+        left = max(0.0, state.panic_since + spec.stable_window - subject.now)
+        held = PANIC_HELD in decision.reasons
+        yield Step(
+            "panic",
+            pods,
+            ("the most that were wanted since it began stay" if held else "both windows count")
+            + f"; it ends {format_go_duration(round(left))} from now unless it is exceeded again",
+            decides=True,
+        )
+    if spec.scale_down_delay > 0 and spec.reachable:
+        delayed = SCALE_DOWN_DELAYED in decision.reasons
+        pods = state.delay.current if state.delay is not None else pods
+        text = f"the most of the last {format_go_duration(spec.scale_down_delay)}"
+        yield Step("scale-down delay", pods, text, decides=delayed)
+    if WINDOW_NOT_SEEN in decision.reasons:
+        seen = format_go_duration(round(subject.outlook.observed_seconds))
+        text = f"seen for {seen} only: the last pod stays for a whole window"
+        yield Step("window not seen", 1, text, decides=True)
+
+
+def _bounded(subject: Subject, scale: Scale) -> Iterator[Step]:
+    bounds, phase, wish = subject.bounds, subject.phase, subject.desired
+    if wish < 0 and phase.active is not Active.UNKNOWN:
+        return
+    low, before = bounds.min_scale, max(wish, 0)
+    since = phase.initialized_at
+    if bounds.initial > 1 and bounds.reachable and _is_new(subject):
+        low = max(low, bounds.initial)
+        until = "until it was reached" if since is None else "for 6 s after it was reached"
+        text = f"at least {bounds.initial}, {until}"
+        yield Step("initial scale", max(wish, low), text, decides=wish < bounds.initial)
+        before = max(wish, bounds.initial)
+    high = bounds.max_scale
+    limits = f"min {bounds.min_scale}, max {high or 'none'}"
+    if not bounds.reachable:
+        limits += "; no route leads here, so min does not count"
+    bounded = max(wish, low)
+    bounded = min(bounded, high) if high and wish >= low else bounded
+    yield Step("bounds", bounded, limits, decides=bounded != before)
+    if bounded <= 0:
+        yield Step("scale to zero", scale.desired, _to_zero(subject), decides=True)
+
+
+def _is_new(subject: Subject) -> bool:
+    since = subject.phase.initialized_at
+    return since is None or since + INITIAL_HOLD_SECONDS > subject.now
+
+
+def _to_zero(subject: Subject) -> str:
+    """Why the last pod goes or stays: the cases of ``scale.settle``."""
+    bounds, phase = subject.bounds, subject.phase
+    spent = subject.now - phase.since
+    ago = format_go_duration(max(0, round(spent)))
+    if not bounds.scale_to_zero:
+        return "enable-scale-to-zero is false: one pod stays"
+    if phase.active is Active.UNKNOWN:
+        deadline = format_go_duration(bounds.progress_deadline)
+        return f"activating for {ago}; given up 30s after the progress deadline of {deadline}"
+    if phase.active is Active.TRUE and spent < bounds.stable_window:
+        window = format_go_duration(bounds.stable_window)
+        return f"active for {ago}: one pod stays for the stable window of {window}"
+    retention = format_go_duration(bounds.retention)
+    if bounds.retention > 0 and (phase.active is Active.TRUE or spent < bounds.retention):
+        return f"idle; the last pod stays for the retention period of {retention}"
+    return "idle for a window; the activator is always in the path, so no grace period is waited"
+
+
+# -- when it looks again, and what it saw ----------------------------------------------------------
+
+
+def _looks_again(subject: Subject, scale: Scale) -> str:
+    if subject.outlook.is_watched:
+        text = f"in {subject.next_tick_in:.1f} s (each 2 s while there are pods or reports)"
+    else:
+        text = "when a request comes or a pod changes"
+    if scale.look_again_after is not None:
+        text += f", and in {format_go_duration(round(scale.look_again_after, 1))} for its bounds"
+    return text
+
+
+def _facts(subject: Subject, scale: Scale) -> Json:
+    spec, bounds, seen = subject.spec, subject.bounds, subject.outlook
+    return {
+        "metric": spec.metric,
+        "reachable": spec.reachable,
+        "active": subject.phase.active.value,
+        "applies": scale.apply,
+        "sees": {
+            "readyPods": seen.observation.ready_pods,
+            "stable": round(seen.observation.stable, 6),
+            "panic": round(seen.observation.panic, 6),
+            "waiting": seen.waiting,
+            "observedSeconds": round(seen.observed_seconds, 3),
+            "panicMode": seen.decision.panicking,
+            "excessBurstCapacity": seen.decision.excess_burst_capacity,
+        },
+        "settings": {
+            "target": spec.target,
+            "total": spec.total,
+            "targetBurstCapacity": spec.target_burst_capacity,
+            "stableWindow": spec.stable_window,
+            "panicWindow": spec.panic_window,
+            "panicThreshold": spec.panic_threshold,
+            "maxScaleUpRate": spec.max_scale_up_rate,
+            "maxScaleDownRate": spec.max_scale_down_rate,
+            "scaleDownDelay": spec.scale_down_delay,
+            "activationScale": spec.activation_scale,
+            "initialScale": bounds.initial,
+            "minScale": bounds.min_scale,
+            "maxScale": bounds.max_scale,
+            "scaleToZero": bounds.scale_to_zero,
+            "podRetentionPeriod": bounds.retention,
+            "progressDeadline": bounds.progress_deadline,
+            "aggregation": "weightedExponential" if spec.weighted else "linear",
+        },
+        "reasons": list(seen.decision.reasons),
+    }
