@@ -31,6 +31,8 @@ from hearth.kube.client import KubeClient
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.meta import Object
 from hearth.kube.resources import LEASES
+from hearth.kube.sharedtokens import TokenSource, kept_tokens
+from hearth.kube.tokens import Tokens
 from hearth.observability.metrics import REGISTRY
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,8 @@ class ActivatorConfig:
     stats_address: str = ""
     # Where there are several autoscalers: each one's address is in the Lease that it holds.
     finds_autoscalers: bool = False
-    stats_token: str = ""
+    # What lets it in to autoscalers, and activators to each other.
+    stats_token: TokenSource = ""
     name: str = "activator"
     # None where this activator is the only one: all pods are its own, and nobody is asked.
     peers: PeersConfig | None = None
@@ -72,10 +75,11 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         client = await stack.enter_async_context(
             KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-activator")
         )
+        tokens = await stack.enter_async_context(kept_tokens(client, config.stats_token))
         view = KubernetesView(client)
         leases = WatchCache(client, LEASES, namespace=SYSTEM_NAMESPACE)
-        reporter = _make_reporter(config, await _autoscalers(config, client, leases))
-        peers = Peers(config.peers, time.monotonic) if config.peers is not None else None
+        reporter = _make_reporter(config, tokens, await _autoscalers(config, client, leases))
+        peers = None if config.peers is None else Peers(config.peers, tokens, time.monotonic)
         wakers: list[Waker] = [waker for waker in (peers, reporter) if waker is not None]
         plane = DataPlane(
             limits=config.limits,
@@ -185,7 +189,9 @@ async def _autoscalers(
     return OneAutoscaler((host, int(port))) if port else None
 
 
-def _make_reporter(config: ActivatorConfig, autoscalers: Autoscalers | None) -> Reporter | None:
+def _make_reporter(
+    config: ActivatorConfig, tokens: Tokens, autoscalers: Autoscalers | None
+) -> Reporter | None:
     if autoscalers is None:
         return None
-    return Reporter(autoscalers, token=config.stats_token, name=config.name, clock=time.monotonic)
+    return Reporter(autoscalers, tokens=tokens, name=config.name, clock=time.monotonic)

@@ -13,7 +13,6 @@ is gone, and they are what load balancers go by. A connection tells sooner that 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import secrets
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from activator.members import HAUNTED_SECONDS
 from activator.sharing import Message, Sharing
 from activator.tasks import TaskSet
 from hearth.kube.timers import Timer, pause
+from hearth.kube.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,6 @@ class PeersConfig:
     host: str
     """This pod's own address, as the others see it."""
     port: int
-    token: str
     service: str = "hearth-activator-peers"
     """The Service, in the system namespace, whose endpoints are the activators."""
 
@@ -69,8 +68,10 @@ class _Link:
 class Peers:
     """All connections with other activators; also hears of waiting requests and changed pods."""
 
-    def __init__(self, config: PeersConfig, clock: Callable[[], float]) -> None:
+    def __init__(self, config: PeersConfig, tokens: Tokens, clock: Callable[[], float]) -> None:
+        """``tokens`` are what activators know each other by."""
         self._config = config
+        self._tokens = tokens
         self._clock = clock
         self._tasks = TaskSet()
         self._links: dict[str, _Link] = {}
@@ -250,7 +251,7 @@ class Peers:
         link.outgoing = writer
         waiting, link.waiting = link.waiting, []
         greeting = self.sharing.members.greeting(self._clock())
-        hello = ["hello", self._config.token, self.me, self._incarnation, greeting]
+        hello = ["hello", self._tokens.shown, self.me, self._incarnation, greeting]
         for message in (hello, *waiting):
             self._send(peer, message)
         self._tasks.spawn(self._watch(peer, link, reader), name=f"peer-end-{peer}")
@@ -325,7 +326,7 @@ class Peers:
     def _greeted(self, line: bytes) -> tuple[str, str, list[str]]:
         match orjson.loads(line):
             case ["hello", str(token), str(peer), str(incarnation), list(greeting)]:
-                if hmac.compare_digest(token.encode(), self._config.token.encode()):
+                if self._tokens.accepts(token.encode()):
                     return peer, incarnation, greeting
         raise ValueError("no hello, or a wrong token")
 

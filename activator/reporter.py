@@ -17,6 +17,7 @@ from activator.autoscalers import Autoscalers
 from activator.backends import Backend
 from activator.pods import Address
 from hearth.kube.clock import Clock, wall_clock
+from hearth.kube.tokens import Tokens
 from serving.api.stats import Stat, encode_frame, encode_hello
 
 log = logging.getLogger(__name__)
@@ -34,15 +35,16 @@ class Reporter:
         self,
         autoscalers: Autoscalers,
         *,
-        token: str,
+        tokens: Tokens,
         name: str,
         clock: Callable[[], float],
         wall: Clock = wall_clock,
     ) -> None:
-        """``token`` lets it in, ``name`` says which activator reports."""
+        """What ``tokens`` shows lets it in, ``name`` says which activator reports."""
         self._autoscalers = autoscalers
         self._clock = clock
-        self._hello = encode_hello(token, name)
+        self._tokens = tokens
+        self._name = name
         self._wall = wall
         self._writers: dict[Address, asyncio.StreamWriter] = {}
         self._moved = asyncio.Event()
@@ -104,7 +106,7 @@ class Reporter:
     async def _connected(self, address: Address, backends: Callable[[], list[Backend]]) -> None:
         reader, writer = await asyncio.open_connection(*address)
         self._writers[address] = writer
-        writer.write(self._hello)
+        writer.write(encode_hello(self._tokens.shown, self._name))
         # Whoever waits since before the connection was there has not been heard yet.
         waiting = [backend for backend in backends() if backend.throttler.waiting]
         self._send(address, self._decided_at(address, waiting), _poke)

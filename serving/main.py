@@ -15,6 +15,8 @@ from hearth.kube.client import KubeClient
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.registration import Registration
 from hearth.kube.resources import CONFIGMAPS
+from hearth.kube.sharedtokens import TokenSource, kept_tokens
+from hearth.kube.tokens import Tokens
 from hearth.kube.webhooks import Endpoint
 from hearth.observability.metrics import REGISTRY
 from serving.api import keys
@@ -40,7 +42,7 @@ class ServingConfig:
     webhooks: Endpoint = field(default_factory=Endpoint)
     stats_host: str = "127.0.0.1"
     stats_port: int = 0
-    stats_token: str = ""
+    stats_token: TokenSource = ""
     external_port: int = 80
     cluster_domain: str = CLUSTER_DOMAIN
     domain: str | None = "localhost"
@@ -81,7 +83,10 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
         settings.on_change(plane.change_settings)
         config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SERVING_NAMESPACE)
         settings.follow(config_maps, system_namespace=keys.SERVING_NAMESPACE)
-        async with _measured(config, plane), asyncio.TaskGroup() as group:
+        tokens = await stack.enter_async_context(
+            kept_tokens(client, config.stats_token, leadership=leadership)
+        )
+        async with _measured(config, plane, tokens), asyncio.TaskGroup() as group:
             group.create_task(config_maps.run(), name="watch-configmaps")
             await config_maps.synced()
             await registration.register(ADMISSION.kind_webhooks())
@@ -89,9 +94,11 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
 
 
 @asynccontextmanager
-async def _measured(config: ServingConfig, plane: ControlPlane) -> AsyncIterator[None]:
+async def _measured(
+    config: ServingConfig, plane: ControlPlane, tokens: Tokens
+) -> AsyncIterator[None]:
     """Take statistics from activators and show metrics, for as long as the context lasts."""
-    stats = StatsServer(plane.multiscaler, token=config.stats_token, explain=plane.explaining.of)
+    stats = StatsServer(plane.multiscaler, tokens=tokens, explain=plane.explaining.of)
     metrics = AutoscalerMetrics(
         plane.multiscaler,
         podautoscaler=lambda key: plane.manager.get(sources.PODAUTOSCALERS, *key),

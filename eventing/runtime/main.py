@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,8 +44,10 @@ from eventing.runtime.tuning import tune_interpreter
 from hearth.knative.settings import LiveSettings
 from hearth.kube.client import KubeClient
 from hearth.kube.controllerspec import Source
+from hearth.kube.leadership import ALONE
 from hearth.kube.manager import Manager
 from hearth.kube.resources import CONFIGMAPS
+from hearth.kube.sharedtokens import TokenSource, kept_tokens
 from hearth.observability.traces.tracer import Tracer
 
 log = logging.getLogger(__name__)
@@ -57,8 +59,8 @@ class AdminConfig:
 
     host: str
     port: int
-    token: Callable[[], Awaitable[str]]
-    """Returns what those show who may ask; nobody is answered before."""
+    token: TokenSource
+    """What those show who may ask all."""
     reviews: bool = False
     """Whether others may show a token of the API server, and ask about what they may see there."""
 
@@ -194,14 +196,15 @@ async def _run(
 async def _answer(config: AdminConfig, questions: Questions, client: KubeClient) -> None:
     """Answer questions, until cancelled. Deliveries wait for nothing of this."""
     askers = Askers(client) if config.reviews else None
-    admin = Admin(questions, token=await config.token(), askers=askers)
-    try:
-        await admin.start(config.host, config.port)
-        await asyncio.Event().wait()
-    except OSError as error:
-        log.error("questions about events are not answered", extra={"error": str(error)})
-    finally:
-        await admin.stop()
+    async with kept_tokens(client, config.token, leadership=ALONE) as tokens:
+        admin = Admin(questions, tokens=tokens, askers=askers)
+        try:
+            await admin.start(config.host, config.port)
+            await asyncio.Event().wait()
+        except OSError as error:
+            log.error("questions about events are not answered", extra={"error": str(error)})
+        finally:
+            await admin.stop()
 
 
 def _follow_settings(

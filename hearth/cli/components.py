@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hearth.cli.settings import Settings
 from hearth.process import Main, Ready
+
+if TYPE_CHECKING:
+    from hearth.kube.sharedtokens import TokenSource
 
 SERVING, EVENTING = "knative-serving", "knative-eventing"
 _WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
@@ -62,7 +65,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
             webhooks=endpoint(settings.webhook_port, 443),
             stats_host=settings.control_host,
             stats_port=settings.stats_port,
-            stats_token=await _stats_token(settings, makes=True),
+            stats_token=_stats_token(settings),
             external_port=settings.external_port,
             cluster_domain=settings.cluster_domain,
             installs=replica is None,
@@ -82,7 +85,6 @@ def activator(settings: Settings) -> Main:
     replica = settings.replica
 
     async def main(ready: Ready) -> None:
-        token = await _stats_token(settings, makes=False)
         config = ActivatorConfig(
             kubeconfig=settings.kubeconfig,
             host=settings.host,
@@ -92,8 +94,8 @@ def activator(settings: Settings) -> Main:
             tunnels=replica is None,
             stats_address="" if replica else f"{settings.control_host}:{settings.stats_port}",
             finds_autoscalers=replica is not None,
-            stats_token=token,
-            peers=PeersConfig(replica.pod_ip, settings.peers_port, token) if replica else None,
+            stats_token=_stats_token(settings),
+            peers=PeersConfig(replica.pod_ip, settings.peers_port) if replica else None,
             name=replica.pod_name if replica else "activator",
             cluster_domain=settings.cluster_domain,
             drain_delay_seconds=settings.drain_delay_seconds,
@@ -114,11 +116,9 @@ def _broker(settings: Settings, name: str) -> Main:
         "broker-dispatcher": main.run_dispatcher,
     }
 
-    async def token() -> str:
-        if settings.replica is None or settings.broker_admin_token:
-            return settings.broker_admin_token
-        return await _secret_token(settings, (EVENTING, ADMIN_SECRET), makes=True)
-
+    token: TokenSource = settings.broker_admin_token
+    if settings.replica is not None and not token:
+        token = EVENTING, ADMIN_SECRET
     config = main.BrokerConfig(
         kubeconfig=settings.kubeconfig,
         engines=EnginesConfig(settings.data_dir / "broker"),
@@ -203,18 +203,10 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
 """What runs on one machine and in clusters, by name."""
 
 
-async def _stats_token(settings: Settings, *, makes: bool) -> str:
+def _stats_token(settings: Settings) -> TokenSource:
     if settings.replica is None or settings.stats_token:
         return settings.stats_token
-    return await _secret_token(settings, (SERVING, STATS_SECRET), makes=makes)
-
-
-async def _secret_token(settings: Settings, secret: tuple[str, str], *, makes: bool) -> str:
-    from hearth.kube.client import KubeClient
-    from hearth.kube.keptfiles import shared_token
-
-    async with KubeClient.from_kubeconfig(settings.kubeconfig) as client:
-        return await shared_token(client, secret, makes=makes)
+    return SERVING, STATS_SECRET
 
 
 def together(*mains: Main) -> Main:

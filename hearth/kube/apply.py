@@ -9,8 +9,16 @@ from functools import partial
 from typing import Any
 
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import AlreadyExists, Conflict, NotFound, Retryable
-from hearth.kube.meta import Object
+from hearth.kube.errors import (
+    AlreadyExists,
+    Conflict,
+    Forbidden,
+    NamespaceEnding,
+    NotFound,
+    Retryable,
+    is_terminating,
+)
+from hearth.kube.meta import Object, namespace
 from hearth.kube.plan import Create, Delete, Event, Patch, Plan, Update, UpdateStatus, Write
 from hearth.kube.resources import Resource
 
@@ -73,6 +81,10 @@ async def _act(
                 seen(write.resource, await _write(client, write, manager=manager))
     except (Conflict, AlreadyExists) as error:
         raise Retryable(error.message) from error
+    except Forbidden as error:
+        if isinstance(write, Create) and is_terminating(error):
+            raise NamespaceEnding(error.status, namespace(write.obj)) from error
+        raise
 
 
 async def _write(

@@ -3,7 +3,7 @@
 ::
 
     ApiError                   an answer of the server (or none at all)
-      BadRequest 400  Unauthorized 401  Forbidden 403  NotFound 404
+      BadRequest 400  Unauthorized 401  Forbidden 403 (NamespaceEnding)  NotFound 404
       AlreadyExists 409  Conflict 409  Gone 410  Invalid 422
       TooManyRequests 429  Unavailable 5xx, no answer
     Retryable                  a reconciler wants to be called again, with back-off
@@ -81,6 +81,14 @@ class Forbidden(ApiError):
         return {"error": self.message} | ({"rule": self.rule} if self.rule else {})
 
 
+class NamespaceEnding(Forbidden):
+    """Nothing can be made in a namespace any more: it is being deleted."""
+
+    def __init__(self, status: dict[str, Any], namespace: str) -> None:
+        super().__init__(status)
+        self.namespace = namespace
+
+
 class NotFound(ApiError):
     """There is no such object, or no such resource."""
 
@@ -138,6 +146,12 @@ def error_for(status: dict[str, Any]) -> ApiError:
     if code >= 500 or code == 0:
         return Unavailable(status)
     return _BY_CODE.get(code, ApiError)(status)
+
+
+def is_terminating(error: ApiError) -> bool:
+    """Whether a write was refused because its namespace is being deleted."""
+    causes = error.details.get("causes") or ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
 
 
 def unreachable(server: str, cause: BaseException) -> Unavailable:

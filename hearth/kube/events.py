@@ -8,7 +8,7 @@ import logging
 
 from hearth.kube import clock
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError, NotFound
+from hearth.kube.errors import ApiError, NotFound, is_terminating
 from hearth.kube.meta import Object, name, namespace, uid
 from hearth.kube.plan import Event
 from hearth.kube.resources import EVENTS
@@ -55,6 +55,8 @@ class EventRecorder:
         except NotFound:
             return  # the namespace went away together with the object
         except ApiError as error:
+            if is_terminating(error):
+                return
             log.warning("event not recorded", extra={"error": error.message})
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -30,7 +29,6 @@ Renew = Callable[[Files], Files | None]
 _LOOK_SECONDS = 3600.0
 """How often is asked whether something is due: far more often than anything is renewed."""
 _RETRY_SECONDS = 2.0
-_TOKEN = "token"
 
 
 class KeptFiles(Protocol):
@@ -155,27 +153,3 @@ async def woken(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         return
-
-
-async def shared_token(client: KubeClient, secret: Key, *, makes: bool) -> str:
-    """Return the token that a Secret holds; make it where there is none, or wait for who does."""
-    namespace, name = secret
-    is_told = False
-    while True:
-        try:
-            found = await client.get(SECRETS, name, namespace)
-            if token := (found.get("data") or {}).get(_TOKEN):
-                return base64.b64decode(token).decode()
-            if makes:
-                token = base64.b64encode(secrets.token_urlsafe(32).encode()).decode()
-                await client.update(SECRETS, {**found, "data": {_TOKEN: token}})
-                continue
-        except Conflict:
-            continue  # another replica was first
-        except ApiError as error:
-            log.warning("token not read yet", extra={"secret": key_text(secret)} | error.facts)
-        else:
-            if not is_told:
-                log.info("waiting for a token", extra={"secret": key_text(secret)})
-            is_told = True
-        await asyncio.sleep(_RETRY_SECONDS)

@@ -11,6 +11,7 @@ are as warm as its own.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -29,10 +30,11 @@ from hearth.kube.controllerspec import (
     Source,
     Watch,
 )
+from hearth.kube.endings import Endings
 from hearth.kube.events import EventRecorder
 from hearth.kube.guards import caught, keep_running
 from hearth.kube.leadership import ALONE, Leadership
-from hearth.kube.meta import Key, Object, key
+from hearth.kube.meta import Key, Object, key, namespace
 from hearth.kube.plan import Patch, Plan, UpdateStatus, Write
 from hearth.kube.reconciler import Reconciler
 from hearth.kube.resources import Resource
@@ -68,6 +70,7 @@ class Manager(Lister):
         self._runnables: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._group: asyncio.TaskGroup | None = None
         self._turns = Turns()
+        self._endings = Endings(time.monotonic)
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -124,6 +127,7 @@ class Manager(Lister):
             settings=settings,
             apply=self.apply,
             clock=self._clock,
+            endings=self._endings,
             manager=self.name,
         )
         for source in spec.reads:
@@ -160,6 +164,8 @@ class Manager(Lister):
     def _enqueue(
         self, controller: Controller, watch: Watch, old: Object | None, new: Object | None
     ) -> None:
+        if old is None and new is not None:
+            self._endings.appeared(namespace(new))
         for obj in (old, new):
             if obj is not None:
                 for each in watch.keys(self, obj):

@@ -13,7 +13,16 @@ from typing import Generic
 
 from hearth.kube.clock import Clock
 from hearth.kube.controllerspec import ControllerSpec, Lister, Observed, Settings
-from hearth.kube.errors import ApiError, BadRequest, Forbidden, Invalid, NotFound, Retryable
+from hearth.kube.endings import BELIEVED_SECONDS, Endings
+from hearth.kube.errors import (
+    ApiError,
+    BadRequest,
+    Forbidden,
+    Invalid,
+    NamespaceEnding,
+    NotFound,
+    Retryable,
+)
 from hearth.kube.meta import Key
 from hearth.kube.plan import Plan
 from hearth.kube.postponement import Postponement
@@ -33,6 +42,7 @@ class Reconciler(Generic[Observed, Settings]):
         settings: Callable[[], Settings],
         apply: Apply,
         clock: Clock,
+        endings: Endings,
         manager: str,
     ) -> None:
         self._spec = spec
@@ -40,6 +50,7 @@ class Reconciler(Generic[Observed, Settings]):
         self._settings = settings
         self._apply = apply
         self._clock = clock
+        self._endings = endings
         self._manager = spec.field_manager or manager
         self._postponement = (
             None if spec.can_wait is None else Postponement(spec.can_wait, spec.delay_seconds)
@@ -57,12 +68,13 @@ class Reconciler(Generic[Observed, Settings]):
                 key, stored, plan, now=asyncio.get_running_loop().time()
             )
         try:
-            return await self._carry_out(plan)
+            return await self._carry_out(self._endings.without_refusals(plan))
         except NotFound as error:
             raise Retryable(error.message) from error  # it went while we looked
+        except NamespaceEnding as error:
+            self._endings.learn(error.namespace)
+            return BELIEVED_SECONDS  # the namespace takes everything with it
         except (BadRequest, Forbidden, Invalid) as error:
-            if is_terminating(error):
-                return None  # the namespace takes everything with it
             return await self._refused(key, error)
 
     async def _refused(self, key: Key, error: ApiError) -> float | None:
@@ -83,9 +95,3 @@ class Reconciler(Generic[Observed, Settings]):
         if plan.retry:
             raise Retryable("the plan asks for another look")
         return plan.requeue_after
-
-
-def is_terminating(error: ApiError) -> bool:
-    """Whether a write was refused because its namespace is being deleted."""
-    causes = error.details.get("causes") or ()
-    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

@@ -7,7 +7,6 @@ is told as Kubernetes tells it, by a Status.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -27,11 +26,14 @@ def is_question(start: bytes) -> bool:
     return start[:1] == b"G"
 
 
-def respond(head: bytes, *, token: str, explain: Explain | None) -> bytes:
-    """Return the answer to a request's head; the connection ends with it."""
+def respond(head: bytes, *, accepts: Callable[[bytes], bool], explain: Explain | None) -> bytes:
+    """Return the answer to a request's head; the connection ends with it.
+
+    ``accepts`` tells whether who shows a token may ask.
+    """
     request, *lines = head.decode("latin-1").split("\r\n")
     fields = {name.strip().lower(): value.strip() for name, _, value in _split(lines)}
-    if not hmac.compare_digest(fields.get(_TOKEN_FIELD, "").encode("latin-1"), token.encode()):
+    if not accepts(fields.get(_TOKEN_FIELD, "").encode("latin-1")):
         # Not 401: a client of the API server would think of its own credentials.
         return _failed(403, "only those who show its token are answered")
     method, _, rest = request.partition(" ")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import cast
 
 from hearth.kube.clock import Clock, wall_clock
+from hearth.kube.tokens import Tokens
 from serving.api.stats import Frame, Hello, StatsError, StatsReader
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.questions import LONGEST_HEAD, Explain, is_question, respond
@@ -28,14 +29,14 @@ class StatsServer:
         self,
         multiscaler: Multiscaler,
         *,
-        token: str,
+        tokens: Tokens,
         clock: Clock = wall_clock,
         explain: Explain | None = None,
     ) -> None:
         """``explain`` answers questions; without it there are none to ask."""
         self._multiscaler = multiscaler
         self._explain = explain
-        self._token = token
+        self._tokens = tokens
         self._clock = clock
         self._peers: set[_Peer] = set()
         self._server: asyncio.Server | None = None
@@ -61,11 +62,11 @@ class StatsServer:
         await self._server.wait_closed()
 
     def _peer(self) -> _Peer:
-        reader = StatsReader(self._token)
+        reader = StatsReader(self._tokens.accepts)
         return _Peer(reader, self._receive, self._joined, self._left, self._respond)
 
     def _respond(self, head: bytes) -> bytes:
-        return respond(head, token=self._token, explain=self._explain)
+        return respond(head, accepts=self._tokens.accepts, explain=self._explain)
 
     def _receive(self, activator: str, frame: Frame) -> None:
         self._multiscaler.receive(activator, frame, self._clock())

@@ -21,11 +21,12 @@ from activator.endpoints import Endpoint, State
 from activator.peers import Peers, PeersConfig
 from activator.routes import BackendRef, RouteTableBuilder
 from activator.targets import TargetSpec
+from hearth.kube.tokens import Tokens
 from tests.bench.gateway_process import HOST, REVISION, an_ingress
 
 
 async def main(gateway_port: int, peers_port: int, limit: int) -> None:
-    peers = Peers(PeersConfig("127.0.0.1", peers_port, "token"), time.monotonic)
+    peers = Peers(PeersConfig("127.0.0.1", peers_port), Tokens("token"), time.monotonic)
     plane = DataPlane(wakers=[peers], sharing=peers)
     builder = RouteTableBuilder(plane.backends.resolve)
     builder.put(an_ingress(0, HOST))

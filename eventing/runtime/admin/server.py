@@ -26,7 +26,6 @@ tells it, by a Status.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl
@@ -46,6 +45,7 @@ from eventing.runtime.config import KIB, IngressLimits
 from eventing.runtime.places import BROKER, CHANNEL, Place
 from eventing.runtime.wholerequests import ANSWERED, WholeRequest, server_of
 from hearth.kube.errors import ApiError
+from hearth.kube.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +62,14 @@ Ask = Callable[[Questions, Query], Awaitable[Json]]
 class Admin:
     """Answers those who know the token all, and others what they may know."""
 
-    def __init__(self, questions: Questions, *, token: str, askers: Askers | None = None) -> None:
-        """``askers`` tells what those may ask who show a token of their own; None answers none."""
+    def __init__(
+        self, questions: Questions, *, tokens: Tokens, askers: Askers | None = None
+    ) -> None:
+        """``askers`` tells what those may ask who show another token; None answers none of them."""
         self.limits = _LIMITS
         self.timers = Timers()
         self._questions = questions
-        self._token = token.encode()
+        self._tokens = tokens
         self._askers = askers
         self._tasks: set[asyncio.Task[None]] = set()
         self._server = server_of(self.timers, _LIMITS, refuse=_refuse)
@@ -108,7 +110,7 @@ class Admin:
         return ANSWERED
 
     def _is_ours(self, given: bytes) -> bool:
-        return hmac.compare_digest(given, self._token)
+        return self._tokens.accepts(given)
 
     async def _questions_of(self, head: RequestHead) -> Questions:
         """Return all there is to ask, or what may be asked by whoever shows another token."""

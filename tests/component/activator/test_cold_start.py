@@ -15,6 +15,7 @@ from activator.http.context import ServerLimits
 from activator.probing import ProbeKind, ProbeSpec
 from activator.reporter import Reporter
 from activator.throttler import BacklogLimits
+from hearth.kube.tokens import Tokens
 from serving.api.stats import Frame, Hello, StatsReader
 
 
@@ -297,7 +298,7 @@ class Autoscaler:
     """The other side of the stats connection: starts a pod when it hears of a request."""
 
     def __init__(self, token: str) -> None:
-        self.reader = StatsReader(token)
+        self.reader = StatsReader(Tokens(token).accepts)
         self.events: list[Hello | Frame] = []
         self.wake: Any = None
 
@@ -318,7 +319,10 @@ async def test_the_autoscaler_hears_of_a_waiting_request_at_once(running_lab: An
     server = await asyncio.start_server(autoscaler.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     reporter = Reporter(
-        OneAutoscaler(("127.0.0.1", port)), token="secret", name="activator-1", clock=time.monotonic
+        OneAutoscaler(("127.0.0.1", port)),
+        tokens=Tokens("secret"),
+        name="activator-1",
+        clock=time.monotonic,
     )
     async with running_lab(wakers=[reporter]) as lab:
         await _asks_through(lab, autoscaler, reporter)

@@ -15,6 +15,7 @@ from activator.members import HAUNTED_SECONDS, UNKNOWN_SECONDS
 from activator.peers import Peers, PeersConfig
 from activator.places import pod_id
 from activator.throttler import Throttler
+from hearth.kube.tokens import Tokens
 from tests.ports import free_port
 from tests.waiting import until
 
@@ -51,7 +52,7 @@ class Target:
 
 @contextlib.asynccontextmanager
 async def running(clock: Clock, port: int = 0) -> AsyncIterator[Peers]:
-    peers = Peers(PeersConfig("127.0.0.1", port or free_port(), "token"), clock)
+    peers = Peers(PeersConfig("127.0.0.1", port or free_port()), Tokens("token"), clock)
     await peers.start()
     try:
         yield peers

@@ -31,7 +31,7 @@ from hearth.process import ProcessConfig, run_process
 kubeconfig, metrics, peers = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 config = ActivatorConfig(
     kubeconfig=kubeconfig, port=0, internal_port=0, name=f"activator-{peers}", drain_seconds=1.0,
-    peers=PeersConfig("127.0.0.1", peers, "token"),
+    stats_token="token", peers=PeersConfig("127.0.0.1", peers),
 )
 told = lambda: print("ready", flush=True)
 process = ProcessConfig("activator", metrics_port=metrics)

@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 from hearth.cli import main
 from hearth.cli.errors import UserError
 from hearth.cli.state import process_start, write_state
+from hearth.kube.tokens import Tokens
 from serving.api.stats import encode_hello
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.server import StatsServer
@@ -136,7 +137,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     for index in range(2):
         server = StatsServer(
             nobody(),
-            token=TOKEN,
+            tokens=Tokens(TOKEN),
             explain=partial(made.explain, index),
         )
         await server.start("127.0.0.1", 0)

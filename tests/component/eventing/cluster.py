@@ -31,10 +31,6 @@ HEADERS = {
 TOKEN = "those who know it may ask"
 
 
-async def _token():
-    return TOKEN
-
-
 @contextlib.asynccontextmanager
 async def running(make):
     """A main module's ``run`` as a task, ready when the context is entered."""
@@ -67,7 +63,7 @@ class Cluster:
             self.kubeconfig,
             EnginesConfig(self.folder / "broker"),
             port=self.port,
-            admin=broker.AdminConfig("127.0.0.1", self.admin_port, _token),
+            admin=broker.AdminConfig("127.0.0.1", self.admin_port, TOKEN),
         )
 
     async def ask(self, path, *, token=TOKEN, **query):

@@ -12,6 +12,7 @@ from eventing.runtime.places import BROKER, CHANNEL, Place
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
+from hearth.kube.tokens import Tokens
 
 A, B = Place(BROKER, "a", "default"), Place(BROKER, "b", "default")
 C = Place(CHANNEL, "b", "c")
@@ -141,7 +142,7 @@ class Known:
 
 @contextlib.asynccontextmanager
 async def admin(askers):
-    server = Admin(Known(), token="the admin's", askers=askers)  # type: ignore[arg-type]
+    server = Admin(Known(), tokens=Tokens("the admin's"), askers=askers)  # type: ignore[arg-type]
     port = await server.start("127.0.0.1", 0)
     async with ClientSession() as session:
 

@@ -16,6 +16,7 @@ from hearth.knative import resources as knative
 from hearth.kube import resources as kinds
 from hearth.kube.client import KubeClient
 from hearth.kube.meta import Object, annotations, labels, name
+from hearth.kube.tokens import Tokens
 from hearth.observability.metrics import REGISTRY
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.settings import Settings
@@ -80,7 +81,7 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
     ):
         await install(client)
         plane = ControlPlane(client, settings=Settings(), clock=lambda: made.now)
-        stats = StatsServer(plane.multiscaler, token="secret", clock=lambda: made.now)
+        stats = StatsServer(plane.multiscaler, tokens=Tokens("secret"), clock=lambda: made.now)
         made = Cluster(client, plane, stats)
         await stats.start("127.0.0.1", 0)
         synced = asyncio.Event()

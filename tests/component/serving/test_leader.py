@@ -26,6 +26,7 @@ from hearth.kube import resources as kinds
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.leadership import Elected
+from hearth.kube.tokens import Tokens
 from serving.api import keys
 from serving.api.settings import Settings
 from serving.autoscaler.server import StatsServer
@@ -85,7 +86,7 @@ async def a_replica(client: KubeClient, name: str) -> Replica:
         timing=CONFIG.timing,
     )
     plane = ControlPlane(client, settings=Settings(), leadership=leadership)
-    stats = StatsServer(plane.multiscaler, token="secret")
+    stats = StatsServer(plane.multiscaler, tokens=Tokens("secret"))
     await stats.start("127.0.0.1", port)
     return Replica(plane, stats, leadership, asyncio.create_task(plane.run(lambda: None)))
 
@@ -111,7 +112,7 @@ async def an_activator(client: KubeClient, name: str) -> AsyncIterator[Activator
     autoscalers = ElectedAutoscalers(CONFIG)
     leases = WatchCache(client, kinds.LEASES, namespace=keys.SERVING_NAMESPACE)
     leases.on_change(autoscalers.lease_changed)
-    reporter = Reporter(autoscalers, token="secret", name=name, clock=time.monotonic)
+    reporter = Reporter(autoscalers, tokens=Tokens("secret"), name=name, clock=time.monotonic)
     ref = BackendRef(NAMESPACE, REVISION, 80, REVISION)
     backend = Backend(ref, BackendContext(time.monotonic, lambda: 0.5))
     backend.configure(TargetSpec(NAMESPACE, REVISION))

@@ -281,6 +281,13 @@ async def test_a_namespace_that_goes_takes_everything_with_it() -> None:
         stage.client.put(resources.CONFIGMAPS, an_object("a"))
         await until(lambda: done._value.get() == before + 1)
         assert stage.events() == []
+        # Others of the namespace are not tried, until something shows that it is a new one.
+        del stage.client.refusals["a-child"]
+        stage.client.put(resources.CONFIGMAPS, an_object("a", data="changed"))
+        await until(lambda: done._value.get() == before + 2)
+        assert stage.child("a") is None
+        stage.client.put(resources.CONFIGMAPS, an_object("b"))
+        await until(lambda: stage.child("b"))
 
 
 # -- the parts ---------------------------------------------------------------------------------

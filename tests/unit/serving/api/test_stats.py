@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hearth.kube.tokens import Tokens
 from serving.api.stats import (
     LONGEST_LINE,
     Frame,
@@ -15,6 +16,7 @@ from serving.api.stats import (
     encode_hello,
 )
 
+SECRET = Tokens("secret")
 HELLO = encode_hello("secret", "a-1")
 STATS = (
     Stat("ns", "rev-1", 1.5, 10.0),
@@ -24,25 +26,25 @@ STATS = (
 
 
 def test_hello_then_frames() -> None:
-    events = StatsReader("secret").receive(HELLO + encode_frame(12.5, STATS))
+    events = StatsReader(SECRET.accepts).receive(HELLO + encode_frame(12.5, STATS))
     assert events == [Hello("a-1"), Frame(12.5, STATS)]
 
 
 def test_a_poke_says_so() -> None:
-    events = StatsReader("secret").receive(HELLO + encode_frame(1.0, STATS, is_poke=True))
+    events = StatsReader(SECRET.accepts).receive(HELLO + encode_frame(1.0, STATS, is_poke=True))
     assert events[1] == Frame(1.0, STATS, is_poke=True)
 
 
 def test_what_a_later_version_adds_to_a_row_is_left_alone() -> None:
     row = b'{"at": 1, "stats": [["ns", "r", 1, 2, 3, {"p": 4}, "more", []]]}\n'
-    [_, frame] = StatsReader("secret").receive(HELLO + row)
+    [_, frame] = StatsReader(SECRET.accepts).receive(HELLO + row)
     assert frame == Frame(1.0, (Stat("ns", "r", 1.0, 2.0, 3, {"p": 4}),))
 
 
 @given(st.lists(st.integers(min_value=1, max_value=40), max_size=20))
 def test_chunking_does_not_matter(sizes: list[int]) -> None:
     wire = HELLO + encode_frame(1.0, STATS) + encode_frame(2.0, ())
-    reader, events, at = StatsReader("secret"), [], 0
+    reader, events, at = StatsReader(SECRET.accepts), [], 0
     for size in sizes:
         events += reader.receive(wire[at : at + size])
         at += size
@@ -66,7 +68,7 @@ def test_chunking_does_not_matter(sizes: list[int]) -> None:
     ],
 )
 def test_a_broken_peer_is_refused_for_good(wire: bytes) -> None:
-    reader = StatsReader("secret")
+    reader = StatsReader(SECRET.accepts)
     with pytest.raises(StatsError):
         reader.receive(wire)
     with pytest.raises(StatsError):
@@ -74,7 +76,7 @@ def test_a_broken_peer_is_refused_for_good(wire: bytes) -> None:
 
 
 def test_an_endless_line_is_refused() -> None:
-    reader = StatsReader("secret")
+    reader = StatsReader(SECRET.accepts)
     with pytest.raises(StatsError):
         reader.receive(b"x" * (LONGEST_LINE + 1))
 
@@ -92,4 +94,4 @@ def test_an_endless_line_is_refused() -> None:
 )
 def test_amounts_are_finite(frame: bytes, amount: bytes) -> None:
     with pytest.raises(StatsError):
-        StatsReader("secret").receive(HELLO + frame % amount + b"\n")
+        StatsReader(SECRET.accepts).receive(HELLO + frame % amount + b"\n")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hearth.kube.tokens import Tokens
 from serving.autoscaler.questions import is_question, respond
 
 
@@ -14,7 +15,7 @@ def explain(namespace: str, name: str) -> dict[str, Any] | None:
 
 def asked(target: str, *fields: str, method: str = "GET") -> tuple[int, dict[str, Any]]:
     lines = [f"{method} {target} HTTP/1.1", "Host: x", *fields]
-    answer = respond("\r\n".join(lines).encode(), token="secret", explain=explain)
+    answer = respond("\r\n".join(lines).encode(), accepts=Tokens("secret").accepts, explain=explain)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert f"Content-Length: {len(body)}".encode() in head
     return int(head.split(b" ")[1]), json.loads(body)
