@@ -7,6 +7,7 @@ Components know nothing of signals or of each other: they are cancelled, after r
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import resource
@@ -23,6 +24,9 @@ from hearth.observability.metrics import serve_metrics
 
 Ready = Callable[[], None]
 Main = Callable[[Ready], Awaitable[None]]
+
+SETTLED_AFTER = 5.0
+"""Seconds after readiness in which a component has done what only a start needs."""
 
 _NAME_LIMIT = 15  # of a thread name in Linux, without the terminator
 
@@ -64,6 +68,7 @@ async def _supervised(main: Main, config: ProcessConfig) -> int:
     def ready() -> None:
         _announce(config.ready_fd)
         health.started()
+        loop.call_later(SETTLED_AFTER, _give_back_memory)
 
     def end() -> None:
         health.state = DRAINING
@@ -90,6 +95,13 @@ def _announce(ready_fd: int | None) -> None:
     gc.freeze()  # what start-up made lives on: the collector need not look at it again
     if ready_fd is not None:
         os.write(ready_fd, b"1")
+
+
+def _give_back_memory() -> None:
+    """Hands what a start took and let go of to the system; glibc would keep it for later blocks."""
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:  # musl has none, and keeps less
+        malloc_trim(0)
 
 
 def _raise_file_limit() -> None:

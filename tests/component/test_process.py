@@ -104,3 +104,32 @@ def test_metrics_and_the_name_are_there_before_readiness() -> None:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as answer:
             text = answer.read().decode()
         assert 'hearth_reconcile_total{controller="test",result="success"} 1.0' in text
+
+
+def test_a_start_gives_back_what_it_took() -> None:
+    with component(
+        """
+        import hearth.process as shell
+
+        shell.SETTLED_AFTER = 0.01
+
+        def resident():
+            return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+        async def start(ready):
+            kept, taken = [], []
+            for _ in range(100_000):  # what a start keeps lies between what it lets go of
+                taken.append(bytes(1000))
+                if len(taken) % 1000 == 0:
+                    kept.append(bytes(1000))
+            full = resident()
+            taken.clear()
+            ready()
+            while full - resident() < 50_000_000:
+                await asyncio.sleep(0.01)
+            print(len(kept), flush=True)
+
+        sys.exit(run_process(start, ProcessConfig("test")))
+        """
+    ) as process:
+        assert process.communicate(timeout=20)[0] == "100\n"
