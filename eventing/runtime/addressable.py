@@ -1,4 +1,4 @@
-"""One addressable in the data plane: its log, its subscriptions, and the routing between them.
+"""One addressable in the data plane: its log, and its subscriptions.
 
 A Broker with its Triggers, and nothing here that is a Broker's alone.
 """
@@ -13,9 +13,9 @@ from functools import partial
 from time import monotonic
 
 from eventing.api.joins import JoinOptions
-from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import Appended, Begin, EventLog, Refused, Start, StartTime
-from eventing.filters import Filter, FilterIndex
+from eventing.filters import Filter
 from eventing.runtime.duplicates import Duplicates, key_of
 from eventing.runtime.expectations import Expectations
 from eventing.runtime.joins.joiner import CONSUMER, Joiner, JoinServices
@@ -25,15 +25,15 @@ from eventing.runtime.observer import DeliveryObserver
 from eventing.runtime.places import Place
 from eventing.runtime.quota import Quota
 from eventing.runtime.replay import Replay
+from eventing.runtime.replays import Replays
 from eventing.runtime.replies import FindLog, LogReplies
+from eventing.runtime.routing import Routing
 from eventing.runtime.schemachecks import SchemaCheck
 from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
 
 _FULL_SECONDS = 5
-_REPLAYS_KNOWN = 20
-"""Replays that are remembered after their end."""
 
 
 class Addressable:
@@ -51,7 +51,6 @@ class Addressable:
     ) -> None:
         """``find_log`` finds the logs of other places: a branch tells what becomes of events."""
         self.place = place
-        self._observer = observer
         self.quota: Quota | None = None
         """How many events may be sent here, together with other places; replies do not count."""
         self.counters = metrics.intake(place)
@@ -63,17 +62,14 @@ class Addressable:
         self._services = services
         self._metrics = metrics
         self._subscriptions: dict[str, Subscription] = {}
-        self._replays: dict[str, Replay] = {}
+        self._routing = Routing(place, self._subscriptions, services, observer)
         self._replies = LogReplies(events, find_log, check=self._check_replies)
-        self._joiner: Joiner | None = None
+        self._replays = Replays(events, services, self._replies)
         self.marks = False
         """Whether each event is marked, to be known again in the join of a Parallel."""
-        self._index: FilterIndex[Subscription] | None = None
-        self.expectations = Expectations()
-        """Who waits for an event of this log."""
         self._changing = asyncio.Lock()
         self._closed = False
-        events.listen(self._route)
+        events.listen(self._routing.route)
 
     # -- events ------------------------------------------------------------------------------
 
@@ -100,38 +96,10 @@ class Addressable:
         if self.check is not None:
             self.check.replied(events)
 
-    def _route(self, events: Sequence[StoredEvent]) -> None:
-        if self.expectations:
-            self.expectations.tell(events)
-        if self._joiner is not None:
-            self._joiner.route(events)
-        index = self._index
-        if index is None:
-            index = self._index = FilterIndex(
-                (each.spec.filter, each) for each in self._subscriptions.values()
-            )
-        if self._observer is not None:
-            self._route_observed(events, index, self._observer, self._joiner)
-            return
-        for event in events:
-            for subscription in index.match(event.attributes):
-                subscription.offer(event)
-
-    @staticmethod
-    def _route_observed(
-        events: Sequence[StoredEvent],
-        index: FilterIndex[Subscription],
-        observer: DeliveryObserver,
-        joiner: Joiner | None,
-    ) -> None:
-        for event in events:
-            matched = index.match(event.attributes)
-            specs = [each.spec for each in matched]
-            if joiner is not None and joiner.wants(event):
-                specs.append(joiner.spec)
-            observer.routed(event, specs)
-            for subscription in matched:
-                subscription.offer(event)
+    @property
+    def expectations(self) -> Expectations:
+        """Who waits for an event of this log."""
+        return self._routing.expectations
 
     # -- subscriptions -----------------------------------------------------------------------
 
@@ -147,7 +115,7 @@ class Addressable:
                 await self._open(spec, looks_back=is_known)
             else:
                 subscription.update(spec)
-            self._index = None
+            self._routing.changed()
 
     async def _open(self, spec: SubscriptionSpec, *, looks_back: bool) -> None:
         consumer = await self._log.consume(spec.uid, spec.start)
@@ -157,7 +125,7 @@ class Addressable:
             services=self._services,
             counters=self._metrics.deliveries(self.place, spec.kind, spec.name),
             replies=self._replies,
-            observer=self._observer,
+            observer=self._routing.observer,
             remember=partial(self._remember, spec.filter) if looks_back else None,
         )
         subscription.start()
@@ -176,7 +144,7 @@ class Addressable:
             finally:
                 if not self._closed:
                     await self._open(spec, looks_back=spec.options.duplicate_window_seconds > 0)
-                    self._index = None
+                    self._routing.changed()
 
     async def _remember(self, wanted: Filter, duplicates: Duplicates, since: float) -> None:
         """Have a subscription know the events since a moment that it was given earlier."""
@@ -190,10 +158,10 @@ class Addressable:
         """Remove a subscription, and what the log knows of it."""
         async with self._changing:
             subscription = self._subscriptions.pop(uid, None)
-            self._index = None
+            self._routing.changed()
             if subscription is not None:
                 subscription.close()
-                self._stop_replays(uid)
+                self._replays.stop(uid)
                 spec = subscription.spec
                 self._metrics.forget(self.place, spec.kind, spec.name)
             if not self._closed:
@@ -201,8 +169,8 @@ class Addressable:
 
     async def keep_only(self, uids: Set[str]) -> None:
         """Remove all other subscriptions, also those that only the log knows."""
-        under_way = {each.consumer_id for each in self._replays.values() if each.running}
-        for uid in set(await self._log.consumers()) - uids - under_way - {CONSUMER}:
+        known = uids | self._replays.consumers() | {CONSUMER}
+        for uid in set(await self._log.consumers()) - known:
             await self.unsubscribe(uid)
 
     # -- the join of a Parallel --------------------------------------------------------------
@@ -210,17 +178,17 @@ class Addressable:
     async def join(self, options: JoinOptions | None) -> None:
         """Gather the parts that come in here as asked; None gathers no more."""
         async with self._changing:
-            joiner = self._joiner
+            joiner = self._routing.joiner
             if self._closed or (joiner.options if joiner else None) == options:
                 return
             if joiner is not None:
-                self._joiner = None
+                self._routing.joiner = None
                 joiner.close()
             if options is None:
                 await self._log.forget(CONSUMER)
                 return
             services = self._services
-            self._joiner = Joiner(
+            joiner = self._routing.joiner = Joiner(
                 self.place,
                 options,
                 await self._log.consume(CONSUMER, Start.EARLIEST),
@@ -232,9 +200,9 @@ class Addressable:
                     services.share,
                 ),
                 replies=self._replies,
-                observer=self._observer,
+                observer=self._routing.observer,
             )
-            self._joiner.start()
+            joiner.start()
 
     # -- replays -----------------------------------------------------------------------------
 
@@ -246,41 +214,14 @@ class Addressable:
         most: int,
         observing: Callable[[str], DeliveryObserver] | None,
     ) -> Replay:
-        """Deliver events of the log once more to one subscription.
-
-        ``observing`` makes of the replay's id who is told of it. Raises Refused while another
-        replay of the subscription is under way.
-        """
-        subscription = self._subscriptions[uid]
-        for other in self._replays.values():
-            if other.running and other.spec.uid == uid:
-                raise Refused(f"replay {other.id} of {other.spec.label} is under way", status=409)
-        replay_id = secrets.token_hex(4)
-        replay = Replay(
-            replay_id,
-            subscription.spec,
-            services=self._services,
-            replies=self._replies,
-            observer=observing(replay_id) if observing is not None else None,
-        )
-        self._replays[replay.id] = replay
-        while len(self._replays) > _REPLAYS_KNOWN:
-            ended = [each.id for each in self._replays.values() if not each.running]
-            if not ended:
-                break
-            del self._replays[ended[0]]
-        replay.start(self._log, begin, most)
-        return replay
+        """Deliver events of the log once more to one subscription; as ``Replays.begin``."""
+        spec = self._subscriptions[uid].spec
+        return self._replays.begin(spec, begin, most=most, observing=observing)
 
     @property
     def replays(self) -> Collection[Replay]:
         """Those under way, and the last ones that have ended."""
-        return self._replays.values()
-
-    def _stop_replays(self, uid: str | None = None) -> None:
-        for replay in self._replays.values():
-            if uid is None or replay.spec.uid == uid:
-                replay.stop()
+        return self._replays.known()
 
     def subscription(self, uid: str) -> Subscription | None:
         """Return an open subscription."""
@@ -288,9 +229,9 @@ class Addressable:
 
     def observe(self, observer: DeliveryObserver | None) -> None:
         """Tell another observer from now on, or none."""
-        self._observer = observer
-        if self._joiner is not None:
-            self._joiner.observer = observer
+        self._routing.observer = observer
+        if self._routing.joiner is not None:
+            self._routing.joiner.observer = observer
         for subscription in self._subscriptions.values():
             subscription.observe(observer)
 
@@ -326,11 +267,11 @@ class Addressable:
     def close(self) -> None:
         """Stop deliveries. Positions are saved when the log is closed."""
         self._closed = True
-        self._stop_replays()
+        self._replays.stop()
         self._replies.close()
-        if self._joiner is not None:
-            self._joiner.close()
+        if self._routing.joiner is not None:
+            self._routing.joiner.close()
         for subscription in self._subscriptions.values():
             subscription.close()
         self._subscriptions.clear()
-        self._index = None
+        self._routing.changed()

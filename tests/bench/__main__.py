@@ -28,6 +28,7 @@ BENCHMARKS = (
     "http2",
     "events",
     "eventloads",
+    "tracing",
     "backlogs",
     "yardstick",
     "kills",

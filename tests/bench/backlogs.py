@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import statistics
 import tempfile
 import time
@@ -59,51 +60,67 @@ class LiveProducer(asyncio.Protocol):
         self._transport.write(wire)  # type: ignore[attr-defined]
 
 
-async def beside(behind: int, events: int) -> Beside:
+async def beside(behind: int, events: int, *, restarted: bool = False) -> Beside:
     """Let subscribers be away while events come, and come back; one of others gets live events.
 
-    Of the broker's triggers one wants these, which have a type that it is named after.
+    Of the broker's triggers one wants these, which have a type that it is named after. Where the
+    broker is ``restarted`` meanwhile, all of them begin by reading.
     """
     got, loop = Got(), asyncio.get_running_loop()
     with nobody() as closed:
         pass
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        async with sink() as (live, live_got):
-            urls = [f"http://127.0.0.1:{closed}/"] * behind + [live]
-            asked = ",".join(urls), str(behind + 1), str(behind), "exact", "off"
-            async with broker(Path(folder), *asked) as (_, port):
-                load = Load(b"x" * 1024, "b", float("inf"))
-                transports = await generate(port, load, 8)
-                while len(load.acknowledged) < max(events // behind, _LEAST):
-                    await asyncio.sleep(0.01)
-                load.until = 0.0
-                for transport in transports:
-                    transport.close()
-                server = await loop.create_server(lambda: SinkConnection(got), "127.0.0.1", closed)
-                began = time.perf_counter()
-                _, producer = await loop.create_connection(
-                    lambda: LiveProducer(f"t{behind}"), "127.0.0.1", port
-                )
-                wanted = behind * len(load.acknowledged)
-                async with asyncio.timeout(120):
-                    while sum(got.counts.values()) < wanted:
-                        producer.send()
-                        await asyncio.sleep(_PAUSE_SECONDS)
-                    took = time.perf_counter() - began
-                    while not producer.sent.keys() <= live_got.first.keys():
-                        await asyncio.sleep(0.01)
-                server.close()
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=Path.cwd())))
+        live, live_got = await stack.enter_async_context(sink())
+        urls = [f"http://127.0.0.1:{closed}/"] * behind + [live]
+        asked = ",".join(urls), str(behind + 1), str(behind), "exact", "off"
+        running = contextlib.AsyncExitStack()
+        await stack.enter_async_context(running)
+        _, port = await running.enter_async_context(broker(folder, *asked))
+        waiting = len(await backlog(port, max(events // behind, _LEAST)))
+        if restarted:
+            await running.aclose()
+            _, port = await running.enter_async_context(broker(folder, *asked))
+        server = await loop.create_server(lambda: SinkConnection(got), "127.0.0.1", closed)
+        began = time.perf_counter()
+        _, producer = await loop.create_connection(
+            lambda: LiveProducer(f"t{behind}"), "127.0.0.1", port
+        )
+        async with asyncio.timeout(120):
+            while sum(got.counts.values()) < behind * waiting:
+                producer.send()
+                await asyncio.sleep(_PAUSE_SECONDS)
+            took = time.perf_counter() - began
+            while not producer.sent.keys() <= live_got.first.keys():
+                await asyncio.sleep(0.01)
+        server.close()
     waits = [live_got.first[event_id] - sent for event_id, sent in producer.sent.items()]
     return Beside(
-        [1000 * each for each in waits], [1000 * each for each in producer.waits], wanted / took
+        [1000 * each for each in waits],
+        [1000 * each for each in producer.waits],
+        behind * waiting / took,
     )
+
+
+async def backlog(port: int, events: int) -> set[str]:
+    """Send so many events that nobody takes yet; return what was acknowledged."""
+    load = Load(b"x" * 1024, "b", float("inf"))
+    transports = await generate(port, load, 8)
+    while len(load.acknowledged) < events:
+        await asyncio.sleep(0.01)
+    load.until = 0.0
+    for transport in transports:
+        transport.close()
+    return load.acknowledged
 
 
 def rows(*, runs: int = 2, events: int = EVENTS) -> list[Row]:
     """The benchmark's rows."""
     found = []
-    for behind in BEHIND:
-        measured = [uvloop.run(beside(behind, events)) for _ in range(runs)]
+    cases = [(behind, False) for behind in BEHIND] + [(BEHIND[-1], True)]
+    for behind, restarted in cases:
+        measured = [uvloop.run(beside(behind, events, restarted=restarted)) for _ in range(runs)]
+        when = " after a restart" if restarted else ""
         peers = {
             "p99": statistics.median(percentile(each.delivered, 0.99) for each in measured),
             "202, p50": statistics.median(percentile(each.accepted, 0.5) for each in measured),
@@ -111,7 +128,7 @@ def rows(*, runs: int = 2, events: int = EVENTS) -> list[Row]:
         }
         found.append(
             row(
-                f"a live event while {behind} with backlogs catch up, p50",
+                f"a live event while {behind} with backlogs catch up{when}, p50",
                 [percentile(each.delivered, 0.5) for each in measured],
                 "ms",
                 peers=peers,

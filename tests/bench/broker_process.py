@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import uvloop
@@ -38,6 +39,14 @@ from hearth.observability.traces.tracer import Tracer
 
 KEY = Place(BROKER, "ns", "default")
 POLICY = DeliveryPolicy(retries=1000, backoff=Backoff.LINEAR, delay_seconds=0.01)
+
+
+Beside = Callable[[Addressable, Tracer], Coroutine[None, None, None]]
+"""What goes on beside the broker, in its event loop, until it is stopped."""
+
+
+async def nothing_beside(runtime: Addressable, tracer: Tracer) -> None:
+    """Only the broker."""
 
 
 def filter_of(dialect: str, wanted: str) -> Filter:
@@ -68,6 +77,7 @@ async def main(
     dialect: str,
     journeys: str,
     tracing: TracingConfig,
+    beside: Beside = nothing_beside,
 ) -> None:
     tune_interpreter()
     keeper = Journeys(folder / "journeys")
@@ -95,6 +105,7 @@ async def main(
     print(await server.start("127.0.0.1", port), flush=True)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(client.run()), group.create_task(save(runtime, kept))]
+        tasks.append(group.create_task(beside(runtime, tracer)))
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -126,10 +137,12 @@ def run(
     journeys: str = "on",
     rate: str = "0",
     collector: str = "",
+    *,
+    beside: Beside = nothing_beside,
 ) -> None:
     numbers = int(port), urls.split(","), int(triggers), int(matching)
     tracing = TracingConfig(HTTP, collector, float(rate)) if collector else TracingConfig()
-    uvloop.run(main(Path(folder), *numbers, dialect, journeys, tracing))
+    uvloop.run(main(Path(folder), *numbers, dialect, journeys, tracing, beside))
 
 
 if __name__ == "__main__":

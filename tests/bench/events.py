@@ -150,18 +150,23 @@ async def sink() -> AsyncIterator[tuple[str, Got]]:
 
 @contextlib.asynccontextmanager
 async def broker(
-    folder: Path, url: str, *triggers: str
+    folder: Path,
+    url: str,
+    *triggers: str,
+    program: str = "broker_process.py",
+    stderr: int | None = None,
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
     """``triggers``: how many, how many match, their filters' dialect; journeys on or off."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # this folder holds a module named hearth
-        str(HERE / "broker_process.py"),
+        str(HERE / program),
         str(folder),
         "0",
         url,
         *triggers,
         stdout=asyncio.subprocess.PIPE,
+        stderr=stderr,
     )
     assert process.stdout is not None
     try:

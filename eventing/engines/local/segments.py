@@ -243,7 +243,7 @@ def _seek(fd: int, base: int, sequence: int) -> Place:
 
 
 def _read_at(fd: int, place: Place, *, limit: int, max_bytes: int) -> tuple[list[StoredEvent], int]:
-    chunk = os.pread(fd, max_bytes, place.offset)
+    chunk = os.pread(fd, max(max_bytes, FRAME_BYTES), place.offset)
     needed = frame_length(chunk[:FRAME_BYTES])
     if needed > len(chunk):
         chunk = os.pread(fd, needed, place.offset)

@@ -21,7 +21,6 @@ from eventing.api.views import spec_of, status_of
 from eventing.runtime.target import Bearer
 from eventing.sources.ping.events import event_of
 from eventing.sources.ping.metrics import TICKS
-from eventing.sources.ping.schedule import Schedule
 from eventing.sources.ping.ticker import NOTE_SECONDS, Note, Ticker, missed_since
 from eventing.sources.sender import Sender, Sent
 from eventing.sources.tokens import Tokens
@@ -30,6 +29,7 @@ from hearth.knative.resources import PINGSOURCES
 from hearth.kube import meta
 from hearth.kube.clock import Clock, rfc3339, wall_clock
 from hearth.kube.controllerspec import Source
+from hearth.kube.cronticks import Schedule
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key, key_text, name, namespace
 from hearth.kube.plan import Event, Patch, Plan
@@ -77,7 +77,10 @@ class _Running:
 
 def _schedule(ping: Object) -> Schedule:
     spec = spec_of(ping)
-    return Schedule(spec.get("schedule") or "* * * * *", spec.get("timezone") or "")
+    found = Schedule(spec.get("schedule") or "* * * * *", spec.get("timezone") or "")
+    if found.interval is not None:
+        raise ValueError("unsupported descriptor @every")  # as Knative's admission has it
+    return found
 
 
 class PingAdapter:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eventing.sources.ping.schedule import Schedule
+from hearth.kube.cronticks import Schedule
 
 LATE_SECONDS = 10.0
 MOST_COUNTED = 1000

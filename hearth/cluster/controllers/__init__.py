@@ -1,4 +1,4 @@
-"""The controllers pods need: Deployment, ReplicaSet, EndpointSlice, Job.
+"""The controllers pods need: Deployment, ReplicaSet, EndpointSlice, Job, CronJob.
 
 Each module holds one pure ``reconcile``; ``main`` wires them to caches and queues.
 """

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hearth.cluster.controllers import claims, deployment, endpointslice, job, replicaset
+from hearth.cluster.controllers import (
+    claims,
+    cronjob,
+    deployment,
+    endpointslice,
+    job,
+    replicaset,
+)
 from hearth.kube.client import KubeClient
 from hearth.kube.controllerspec import ControllerSpec
 from hearth.kube.manager import Manager
@@ -17,6 +24,7 @@ CONTROLLERS: tuple[ControllerSpec[Any, object], ...] = (
     deployment.CONTROLLER,
     replicaset.CONTROLLER,
     job.CONTROLLER,
+    cronjob.CONTROLLER,
     endpointslice.CONTROLLER,
     claims.CONTROLLER,
     claims.VOLUME_CONTROLLER,

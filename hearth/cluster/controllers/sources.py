@@ -11,6 +11,7 @@ from hearth.kube.meta import Object, controller_of
 DEPLOYMENTS = Source(resources.DEPLOYMENTS)
 REPLICASETS = Source(resources.REPLICASETS)
 JOBS = Source(resources.JOBS)
+CRONJOBS = Source(resources.CRONJOBS)
 PODS = Source(resources.PODS)
 SERVICES = Source(resources.SERVICES)
 ENDPOINTSLICES = Source(resources.ENDPOINTSLICES)
@@ -23,4 +24,5 @@ def _controller_uid(obj: Object) -> Iterator[str]:
 
 
 REPLICASETS_BY_CONTROLLER = Index(REPLICASETS, _controller_uid)
+JOBS_BY_CONTROLLER = Index(JOBS, _controller_uid)
 PODS_BY_CONTROLLER = Index(PODS, _controller_uid)

@@ -8,6 +8,7 @@ is taken by the trace id, so that others who look at the id decide alike.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf, log, log1p
 from random import getrandbits
 
 from hearth.observability.traces.context import TraceContext
@@ -16,6 +17,7 @@ Bits = Callable[[int], int]
 """Returns a random number of so many bits."""
 
 _RANGE = 1 << 64
+_MOST_LEFT = 1 << 62
 
 
 def new_span_id(bits: Bits = getrandbits) -> bytes:
@@ -24,13 +26,20 @@ def new_span_id(bits: Bits = getrandbits) -> bytes:
 
 
 class Sampler:
-    """``rate`` is a share of traces, 0 to 1."""
+    """``rate`` is a share of traces, 0 to 1.
 
-    __slots__ = ("_bound", "rate")
+    How many traces are passed over until the next one is recorded is drawn once for all of them
+    (it has a geometric distribution), so a trace that is not recorded costs a subtraction.
+    """
+
+    __slots__ = ("_bound", "_left", "_per_miss", "rate")
 
     def __init__(self, rate: float = 0.0) -> None:
         self.rate = rate
         self._bound = int(rate * _RANGE)
+        self._per_miss = log1p(-rate) if rate < 1.0 else -inf
+        self._left = -1
+        """Traces that are passed over before the next one that is recorded; -1: not drawn yet."""
 
     def parent_of(
         self, given: TraceContext | None, bits: Bits = getrandbits
@@ -47,7 +56,21 @@ class Sampler:
 
     def begin(self, bits: Bits = getrandbits) -> tuple[TraceContext, bool] | None:
         """Begin a trace, of which only the id counts; None where it is not recorded."""
-        low = bits(64)
-        if low >= self._bound:
+        if self._left > 0:
+            self._left -= 1
             return None
+        return self._drawn(bits)
+
+    def _drawn(self, bits: Bits) -> tuple[TraceContext, bool] | None:
+        if not self._bound:
+            return None
+        if self._left < 0:
+            self._draw(bits)
+            return self.begin(bits)
+        self._draw(bits)
+        low = bits(64) * self._bound >> 64  # of the ids that are recorded, any
         return TraceContext(b"%016x%016x" % (bits(64) or 1, low), b"", 1), False
+
+    def _draw(self, bits: Bits) -> None:
+        chance = (bits(53) + 1) / (1 << 53)  # above 0, up to 1
+        self._left = int(min(log(chance) / self._per_miss, _MOST_LEFT))

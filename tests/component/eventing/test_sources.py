@@ -2,10 +2,19 @@
 
 import asyncio
 
+from hearth.cluster.controllers.main import ControllersConfig
+from hearth.cluster.controllers.main import run as run_controllers
 from hearth.knative.resources import CONTAINERSOURCES, SINKBINDINGS
 from hearth.kube.errors import NotFound
-from hearth.kube.resources import DEPLOYMENTS, JOBS, MUTATING_WEBHOOKS, NAMESPACES, SERVICES
-from tests.component.eventing.cluster import cluster, condition
+from hearth.kube.resources import (
+    CRONJOBS,
+    DEPLOYMENTS,
+    JOBS,
+    MUTATING_WEBHOOKS,
+    NAMESPACES,
+    SERVICES,
+)
+from tests.component.eventing.cluster import cluster, condition, running
 
 SINK = {"ref": {"apiVersion": "v1", "kind": "Service", "name": "sink"}}
 URL = {"name": "K_SINK", "value": "http://sink.default.svc.cluster.local"}
@@ -120,6 +129,33 @@ async def test_what_comes_is_bound_as_it_is_written(tmp_path):
         await until_asked_about(found, [["deployments"], ["jobs"]])
         await found.until_ready(SINKBINDINGS, "all")
         assert is_bound(await found.create(DEPLOYMENTS, "d", **deployment_spec()))
+
+
+async def test_jobs_of_a_cron_job_are_bound(tmp_path):
+    """Knative's sample of a SinkBinding: heartbeats that a CronJob makes."""
+    async with cluster(tmp_path, with_broker=False) as found:
+        controllers = ControllersConfig(found.kubeconfig)
+        async with running(lambda ready: run_controllers(controllers, ready)):
+            await make_sink(found)
+            await bind(found, **subject(JOBS, selector={"matchLabels": {"app": "beat"}}))
+            await found.until_ready(SINKBINDINGS, "b")
+            await until_asked_about(found, [["jobs"]])
+            pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "it"}]}
+            template = {
+                "metadata": {"labels": {"app": "beat"}},
+                "spec": {"template": {"spec": pod}},
+            }
+            await found.create(CRONJOBS, "beat", schedule="@every 1s", jobTemplate=template)
+            beat = await found.until(
+                CRONJOBS, "beat", lambda each: (each.get("status") or {}).get("active")
+            )
+            [running_job, *_] = beat["status"]["active"]
+            job = await found.client.get(JOBS, running_job["name"], "default")
+            assert is_bound(job)
+            assert job["metadata"]["uid"] == running_job["uid"]
+            assert beat["status"]["lastScheduleTime"]
+            await found.client.delete(CRONJOBS, "beat", "default")
+            await until_gone(found, JOBS, running_job["name"])
 
 
 async def test_a_subject_that_is_not_there_is_told_until_it_comes(tmp_path):

@@ -25,6 +25,7 @@ from tests.component.eventing.cluster import sink as cluster_sink
 from tests.component.eventing.test_broker import FAST, headers, plane, sink
 from tests.component.eventing.test_flows import loops_back, reply
 from tests.component.eventing.test_joins import gatherer, joins
+from tests.component.eventing.test_observer import Observer
 from tests.otlp import Received, collecting
 from tests.waiting import until
 
@@ -148,6 +149,32 @@ async def test_what_spans_say(tmp_path):
     }
     assert one.attributes["messaging.destination.name"] == "trigger:a.ns"
     assert [span.error for span in spans] == [None, None, None]
+
+
+@pytest.mark.parametrize("observer", [None, Observer()])
+async def test_an_event_that_no_filter_lets_pass_ends_in_a_span_that_says_so(tmp_path, observer):
+    wanted = [{"exact": {"type": "wanted"}}]
+    async with (
+        collecting() as collector,
+        sink() as target,
+        traced(tmp_path, collector.url, rate=0.5) as broker,
+    ):
+        broker.runtime.observe(observer)
+        await broker.subscribe("a", target, filters=[{"exact": {"type": "other"}}])
+        await broker.subscribe("b", target, filters=wanted)
+        await send(broker, 1, UNSAMPLED)
+        await send(broker, 2, GIVEN)
+        await send(broker, 3, GIVEN | {"ce-type": "wanted"})
+        await collector.until(5)
+    [discarded] = collector.named("discard ")
+    [taken, _] = collector.named("broker:default.ns")
+    assert discarded.name == "discard broker:default.ns"
+    assert (discarded.kind, discarded.trace_id) == ("INTERNAL", TRACE)
+    assert (discarded.parent_id, discarded.error) == (taken.span_id, None)
+    told = discarded.attributes
+    assert (told["messaging.operation.name"], told["messaging.message.id"]) == ("discard", "2")
+    assert (told["hearth.subscriptions.asked"], told["kn.broker.name"]) == (2, "default")
+    assert taken.start_ns <= discarded.start_ns <= discarded.end_ns
 
 
 async def test_attempts_and_dead_letters(tmp_path):

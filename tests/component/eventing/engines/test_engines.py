@@ -185,6 +185,19 @@ async def test_order_is_kept_as_promised(case: Case) -> None:
             assert ids([e for e in found if e.attributes["partitionkey"] == key]) == ids(of_key)
 
 
+@pytest.mark.parametrize("max_bytes", [1, 7])
+async def test_a_fetch_gives_an_event_however_little_is_asked_for(
+    case: Case, max_bytes: int
+) -> None:
+    async with started(case.start()) as log:
+        consumer = await log.consume("c")
+        await append(log, *[an_event(number) for number in range(3)])
+        events = await take(consumer, 3, max_bytes=max_bytes)
+        assert sorted(ids(events)) == ["0", "1", "2"]
+        reading = await log.look(Start.EARLIEST)
+        assert len(await reading.fetch(max_bytes)) >= 1
+
+
 async def test_a_batch_is_appended_whole(case: Case) -> None:
     async with started(case.start()) as log:
         consumer = await log.consume("c")

@@ -67,6 +67,24 @@ def test_a_crash_at_any_byte_keeps_the_events_before_it(sizes, draw):
         assert len(survivors) <= len(sizes)
 
 
+@given(st.lists(st.integers(0, 80), min_size=1, max_size=8), st.integers(0, 200), st.data())
+@settings(max_examples=60)
+def test_a_read_gives_an_event_however_little_is_asked_for(sizes, max_bytes, draw):
+    """Also where less is asked for than the head of a frame; none of it counts as damaged."""
+    with tempfile.TemporaryDirectory() as name:
+        groups = [[event(number, size)] for number, size in enumerate(sizes)]
+        found, end = write(Path(name), groups, segment_bytes=draw.draw(st.integers(50, 400)))
+        start = draw.draw(st.integers(0, end - 1))
+        place, numbers = Place(start), []
+        while place.sequence < end:
+            portion = read(found, place, end=end, max_bytes=max_bytes)
+            assert portion.skipped == 0
+            assert 1 <= len(portion.events) <= max(1, max_bytes // len(event(0, 0)))
+            numbers += [one.arrival_ns for one in portion.events]
+            place = portion.following
+        assert numbers == list(range(start, end))
+
+
 def test_writing_goes_on_after_a_torn_tail(folder):
     found, _ = write(folder, [[event(0)], [event(1)]])
     with found[-1].path.open("ab") as file:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventing.sources.ping.schedule import Schedule
 from eventing.sources.ping.ticker import LATE_SECONDS, Due, Note, Ticker, missed_since
+from hearth.kube.cronticks import Schedule
 
 SECONDLY, MINUTELY = Schedule("* * * * * *"), Schedule("* * * * *")
 

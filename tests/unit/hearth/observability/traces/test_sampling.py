@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -30,23 +31,63 @@ def test_whoever_began_a_trace_has_decided():
     assert Sampler(0.999).parent_of(UNSAMPLED) is None
 
 
-@given(st.floats(0.001, 0.999), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
-def test_a_trace_that_begins_here_is_decided_as_opentelemetry_would_by_its_id(rate, low, high):
-    numbers = iter([low, high])
-    found = Sampler(rate).parent_of(None, lambda count: next(numbers))
-    decided = TraceIdRatioBased(rate).should_sample(None, (high or 1) << 64 | low, "x").decision
+@given(st.floats(2**-40, 1.0), st.integers(0, 2**32))
+def test_a_trace_that_begins_here_is_recorded_by_all_who_look_at_its_id(rate, seed):
+    sampler, made = Sampler(rate), random.Random(seed)
+    context, continues = next_of(sampler, made)
+    assert (context.span_id, context.is_sampled, continues) == (b"", True, False)
+    assert len(context.trace_id) == 32
+    low = int(context.trace_id[16:], 16)
     # Samplers round the bound in their own ways.
     if abs(low - rate * 2**64) > 2**12:
-        assert (found is not None) == (decided is Decision.RECORD_AND_SAMPLE)
-    if found is not None:
-        assert int(found[0].trace_id, 16) == (high or 1) << 64 | low
-        assert len(found[0].trace_id) == 32
+        number = int(context.trace_id, 16)
+        decided = TraceIdRatioBased(rate).should_sample(None, number, "x").decision
+        assert decided is Decision.RECORD_AND_SAMPLE
 
 
-def test_the_share_is_the_rate():
-    made = random.Random(1)
-    sampled = sum(Sampler(0.1).parent_of(None, made.getrandbits) is not None for _ in range(20_000))
-    assert 1800 < sampled < 2200
+def next_of(sampler, made):
+    """The next trace that is recorded, without asking for each that is not."""
+    found = sampler.begin(made.getrandbits)
+    while found is None:
+        sampler._left = min(sampler._left, 0)
+        found = sampler.begin(made.getrandbits)
+    return found
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1, 0.5, 0.9])
+def test_the_share_is_the_rate_and_every_trace_has_the_same_chance(rate):
+    made, sampler, count = random.Random(1), Sampler(rate), 50_000
+    kept = [sampler.parent_of(None, made.getrandbits) is not None for _ in range(count)]
+    deviation = (rate * (1 - rate) * count) ** 0.5
+    assert abs(sum(kept) - rate * count) < 4 * deviation
+    # Whether one is recorded says nothing about the one after it.
+    pairs = sum(one and other for one, other in pairwise(kept))
+    assert abs(pairs - rate * rate * count) < 6 * rate * count**0.5
+
+
+def test_the_first_trace_is_recorded_as_often_as_any():
+    made = random.Random(2)
+    first = sum(Sampler(0.1).parent_of(None, made.getrandbits) is not None for _ in range(20_000))
+    assert 1800 < first < 2200
+
+
+def test_ids_are_of_the_whole_range_that_is_recorded():
+    made, sampler = random.Random(3), Sampler(0.25)
+    lows = [int(next_of(sampler, made)[0].trace_id[16:], 16) / 2**64 for _ in range(2000)]
+    assert max(lows) < 0.25
+    assert [sum(at <= low < at + 0.05 for low in lows) > 300 for at in (0, 0.1, 0.2)] == [True] * 3
+
+
+@pytest.mark.parametrize("rate", [5e-324, 1e-300, 1e-19])
+def test_a_rate_next_to_nothing_records_nothing(rate):
+    assert Sampler(rate).begin() is None
+    assert Sampler(rate).begin(lambda count: 0) is None
+
+
+@pytest.mark.parametrize(("number", "is_recorded"), [(0, False), (2**53 - 1, True)])
+def test_the_least_and_the_greatest_chance(number, is_recorded):
+    begun = Sampler(1e-15).begin(lambda count: number)
+    assert (begun is not None) == is_recorded
 
 
 def test_span_ids_are_not_zero():

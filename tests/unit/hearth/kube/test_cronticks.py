@@ -1,4 +1,4 @@
-"""When PingSources tick, in the calendar of robfig/cron."""
+"""When schedules tick, in the calendar of robfig/cron."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventing.sources.ping.schedule import Schedule
 from hearth.kube.cronschedule import CronSchedule, parse_schedule
+from hearth.kube.cronticks import Schedule
 
 
 def at(text: str, zone: str = "UTC") -> float:
@@ -58,12 +58,49 @@ def test_what_never_comes() -> None:
     assert Schedule("0 0 30 2 *").after(0) is None
 
 
-@pytest.mark.parametrize("text", ["", "x", "* * * *", "61 * * * *", "@every 5s"])
+@pytest.mark.parametrize("text", ["", "x", "* * * *", "61 * * * *", "@every x"])
 def test_what_is_no_schedule_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         Schedule(text)
     with pytest.raises(ValueError, match="unknown time zone"):
         Schedule("* * * * *", "Mars/Base")
+
+
+def test_seconds_are_a_matter_of_who_asks() -> None:
+    with pytest.raises(ValueError, match="expected exactly 5 fields, found 6"):
+        Schedule("0 * * * * *", with_seconds=False)
+
+
+def test_an_interval_is_counted_from_where_one_begins() -> None:
+    every = Schedule("@every 90s")
+    assert list(itertools.islice(every.ticks(10.7), 2)) == [100.0, 190.0]
+    assert every.latest(99.0, since=10.7) is None
+    assert every.latest(300.0, since=10.0) == 280.0
+    assert Schedule("@every 10ms").interval == 1.0
+
+
+@given(
+    minutes=st.sampled_from(["*", "*/7", "30", "0,59"]),
+    hours=st.sampled_from(["*", "2", "9-17"]),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"]),
+    moment=st.floats(1_700_000_000, 1_900_000_000),
+    back=st.floats(1, 200_000),
+)
+def test_the_latest_tick_is_the_last_one_that_came(
+    minutes: str, hours: str, zone: str, moment: float, back: float
+) -> None:
+    schedule = Schedule(f"{minutes} {hours} * * *", zone)
+    since = moment - back
+    ticks = itertools.takewhile(lambda at: at <= moment, schedule.ticks(since))
+    expected = max(ticks, default=None)
+    assert schedule.latest(moment, since=since) == expected
+
+
+def test_a_tick_of_now_is_the_latest_one_and_none_that_is_looked_from() -> None:
+    schedule = Schedule("* * * * *")
+    assert schedule.latest(120.0, since=119.0) == 120.0
+    assert schedule.latest(120.0, since=120.0) is None
+    assert Schedule("0 0 30 2 *").latest(1e9, since=0) is None
 
 
 BERLIN = "Europe/Berlin"
