@@ -7,6 +7,7 @@ it as it is.
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -115,12 +116,34 @@ class DataPlane:
         self.server = HttpServer(self.clients)
 
     async def listen(
-        self, host: str, port: int, *, internal: bool, door: Door | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        internal: bool,
+        door: Door | None = None,
+        held: socket.socket | None = None,
     ) -> tuple[str, int]:
-        """Open a listener, the gateway's or the in-cluster one; returns its address."""
+        """Open a listener, the gateway's or the in-cluster one; returns its address.
+
+        With ``held`` it is that listening socket.
+        """
         gateway = self.gateway
         return await self.server.listen(
-            host, port, lambda peer: Dispatcher(gateway, peer, internal=internal), door=door
+            host,
+            port,
+            lambda peer: Dispatcher(gateway, peer, internal=internal),
+            door=door,
+            held=held,
+        )
+
+    def uses_slots(self) -> bool:
+        """Whether requests here count against a limit of their pods, or still may."""
+        limited = [each for each in self.backends.all() if each.throttler.container_concurrency]
+        return bool(limited) and (
+            self.server.is_listening
+            or any(backend.stats.active for backend in limited)
+            or any(pod.in_flight for backend in limited for pod in backend.throttler.pods.values())
         )
 
     async def drain(self, *, delay_seconds: float, drain_seconds: float) -> int:

@@ -2,14 +2,20 @@
 
 Called by ``hearth.process`` with a configuration; runs until cancelled, then stops accepting, lets
 requests in flight finish within ``drain_seconds`` and closes.
+
+Of one machine, the supervisor holds the listening sockets, and there may be several activators
+(``workers``), which share pods with a limit as replicas in a cluster do (``activator.sharing``).
+One that is told to end says so: new connections are dealt to the others. Where it is the only one,
+its successor is started beside it, as soon as requests of this one count against no limit any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +44,18 @@ from hearth.observability.metrics import REGISTRY
 log = logging.getLogger(__name__)
 
 _TRIM_SECONDS = 30.0
+_HANDOVER_SECONDS = 1.0
+"""How long one that is followed goes on: so that clients hear in a response that they are to come
+anew, instead of meeting a connection that ends."""
+_LOOK_SECONDS = 0.02
+
+
+def _followed_by_nobody() -> bool:
+    return False
+
+
+async def _let_go_of_nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,14 @@ class ActivatorConfig:
     name: str = "activator"
     # None where this activator is the only one: all pods are its own, and nobody is asked.
     peers: PeersConfig | None = None
+    # host:port of all of them, where they are workers of one machine; else the cluster lists them.
+    workers: frozenset[str] = frozenset()
+    # Listening sockets of the supervisor, by ``gateway`` and ``internal``; else it opens its own.
+    held: Mapping[str, socket.socket] = field(default_factory=dict)
+    # Says that this one takes nothing new; whether somebody does.
+    leaving: Callable[[], bool] = _followed_by_nobody
+    # Says that its successor may start; where others are there, it waits for the end of this one.
+    let_go: Callable[[], Awaitable[None]] = _let_go_of_nothing
     ingress_class: str = INGRESS_CLASS
     # Whether the in-cluster listener is the https_proxy of pods that have no resolver.
     tunnels: bool = False
@@ -110,7 +136,10 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         if peers is not None and config.peers is not None:
             stack.push_async_callback(peers.close)
             await peers.start()
-            _follow_peers(view, config.peers, peers)
+            if config.workers:
+                peers.listed(config.workers)
+            else:
+                _follow_peers(view, config.peers, peers)
         domain = config.cluster_domain.encode()
         tunnels = Tunnels(
             lambda authority: way_to(authority, view.address_of, cluster_domain=domain),
@@ -135,12 +164,15 @@ async def _serve(
         await watches.synced()
         if peers is not None:
             await peers.settled()
-        outside = await plane.listen(config.host, config.port, internal=False)
+        outside = await plane.listen(
+            config.host, config.port, internal=False, held=config.held.get("gateway")
+        )
         inside = await plane.listen(
             config.internal_host,
             config.internal_port,
             internal=True,
             door=tunnels.door if config.tunnels else None,
+            held=config.held.get("internal"),
         )
         plane.gateway.is_ready = True
         ready()
@@ -149,13 +181,28 @@ async def _serve(
     finally:
         if peers is not None:
             peers.leave()
-        cut = await plane.drain(
-            delay_seconds=config.drain_delay_seconds, drain_seconds=config.drain_seconds
-        )
-        if cut:
-            log.warning("connections cut at shutdown", extra={"connections": cut})
+        await _end(plane, config)
         for task in background:
             task.cancel()
+
+
+async def _end(plane: DataPlane, config: ActivatorConfig) -> None:
+    """Take nothing new and finish what there is; a successor may be there before that is over."""
+    is_followed = config.leaving()
+    delay = config.drain_delay_seconds or (_HANDOVER_SECONDS if is_followed else 0.0)
+    letting_go = asyncio.create_task(_let_go(plane, config), name="let-go") if is_followed else None
+    cut = await plane.drain(delay_seconds=delay, drain_seconds=config.drain_seconds)
+    if cut:
+        log.warning("connections cut at shutdown", extra={"connections": cut})
+    if letting_go is not None:
+        letting_go.cancel()
+
+
+async def _let_go(plane: DataPlane, config: ActivatorConfig) -> None:
+    """The successor counts slots of pods from none on: there must be nothing in them of ours."""
+    while plane.uses_slots():  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_SECONDS)
+    await config.let_go()
 
 
 def _text(address: tuple[str, int]) -> str:

@@ -20,15 +20,21 @@ import uvloop
 
 from hearth.observability.health import DRAINING, Health, serve_health
 from hearth.observability.logs import configure_logging
-from hearth.observability.metrics import serve_metrics
+from hearth.observability.metrics import release_metrics, serve_metrics
 
 Ready = Callable[[], None]
 Main = Callable[[Ready], Awaitable[None]]
 
 SETTLED_AFTER = 5.0
 """Seconds after readiness in which a component has done what only a start needs."""
+READY, LEAVING, GONE = b"1", b"2", b"3"
+"""Words of a component to its supervisor: it serves; it takes nothing new; it may be replaced,
+though it still finishes what it has."""
 
 _NAME_LIMIT = 15  # of a thread name in Linux, without the terminator
+
+
+_ready_fd: int | None = None  # a process has one supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +49,15 @@ class ProcessConfig:
     log_level: str = "INFO"
     log_json: bool = False
     ready_fd: int | None = None
-    """Written to once the component serves."""
+    """Where words for the supervisor go (``READY`` and those after it)."""
     lifeline_fd: int | None = None
     """Becomes readable (end of file) when the supervisor is gone: then the process ends too."""
 
 
 def run_process(main: Main, config: ProcessConfig) -> int:
     """Runs a component until SIGTERM, SIGINT or the loss of its lifeline. Returns an exit code."""
+    global _ready_fd
+    _ready_fd = config.ready_fd
     configure_logging(level=config.log_level, as_json=config.log_json)
     _name_process(config.name)
     _raise_file_limit()
@@ -66,7 +74,9 @@ async def _supervised(main: Main, config: ProcessConfig) -> int:
         await serve_health(health, config.health_host, config.health_port)
 
     def ready() -> None:
-        _announce(config.ready_fd)
+        gc.collect()
+        gc.freeze()  # what start-up made lives on: the collector need not look at it again
+        say(READY)
         health.started()
         loop.call_later(SETTLED_AFTER, _give_back_memory)
 
@@ -90,11 +100,21 @@ async def _supervised(main: Main, config: ProcessConfig) -> int:
     return 0
 
 
-def _announce(ready_fd: int | None) -> None:
-    gc.collect()
-    gc.freeze()  # what start-up made lives on: the collector need not look at it again
-    if ready_fd is not None:
-        os.write(ready_fd, b"1")
+def say(word: bytes) -> bool:
+    """Tell the supervisor something; whether there is one, and it listens."""
+    if _ready_fd is None:
+        return False
+    try:
+        os.write(_ready_fd, word)
+    except BrokenPipeError:
+        return False
+    return True
+
+
+async def let_go() -> None:
+    """Give up what a successor needs for itself, and say that it may start."""
+    await asyncio.to_thread(release_metrics)
+    say(GONE)
 
 
 def _give_back_memory() -> None:

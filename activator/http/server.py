@@ -11,10 +11,7 @@ from collections.abc import Callable
 from activator.http.context import ServerContext
 from activator.http.events import NewSession
 from activator.http.h1.server import ServerConnection
-
-# Connections that arrive faster than they are accepted wait here; a burst of 1,000 must not be
-# refused by the kernel. It caps the number at net.core.somaxconn (4096 by default).
-BACKLOG = 4096
+from hearth.listening import BACKLOG, HANDSHAKE_SECONDS, bind, stop_new
 
 Door = Callable[[asyncio.Protocol], asyncio.Protocol]
 """Makes the protocol of a connection out of one that speaks HTTP."""
@@ -25,7 +22,8 @@ class HttpServer:
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[tuple[asyncio.Server, bool]] = []
+        """And whether others have its socket open, too."""
 
     async def listen(
         self,
@@ -35,19 +33,15 @@ class HttpServer:
         *,
         tls: ssl.SSLContext | None = None,
         door: Door | None = None,
+        held: socket.socket | None = None,
     ) -> tuple[str, int]:
         """Open a listener (port 0: a free one), with TLS by ``tls``; returns its address.
 
         The address may be taken again at once after a restart. A ``door`` sees what arrives first.
+        ``held`` is a listening socket that others have open, too: it is used instead of an address,
+        and what is in its queue is not lost with this process.
         """
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((host, port))
-        except OSError:
-            sock.close()
-            raise
+        sock = held or bind(host, port)
 
         def connection() -> asyncio.Protocol:
             return ServerConnection(self._context, new_session)
@@ -58,13 +52,18 @@ class HttpServer:
             backlog=BACKLOG,
             ssl=tls,
         )
-        self._servers.append(server)
+        self._servers.append((server, held is not None))
         name = server.sockets[0].getsockname()
         return str(name[0]), int(name[1])
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether it takes connections."""
+        return bool(self._servers)
+
     def sockets(self) -> list[socket.socket]:
         """The listening sockets."""
-        return [sock for server in self._servers for sock in server.sockets]
+        return [sock for server, _ in self._servers for sock in server.sockets]
 
     async def drain(self, seconds: float, *, delay_seconds: float = 0.0) -> int:
         """Accept no more and let responses under way end; returns how many connections were cut.
@@ -78,8 +77,7 @@ class HttpServer:
             connection.end_with_response()
         if delay_seconds:
             await asyncio.sleep(delay_seconds)
-        for server in self._servers:
-            server.close()
+        await self._stop_listening()
         for connection in list(context.connections):
             connection.drain()
         with contextlib.suppress(TimeoutError):
@@ -90,3 +88,15 @@ class HttpServer:
             connection.abort()
         await context.empty()
         return len(cut)
+
+    async def _stop_listening(self) -> None:
+        """Accept what has come, and no more: closing a queue resets whom it holds."""
+        servers, self._servers = self._servers, []
+        own = [server for server, is_held in servers if not is_held]
+        for server in own:
+            for sock in server.sockets:
+                stop_new(sock)
+        if own:
+            await asyncio.sleep(HANDSHAKE_SECONDS)
+        for server, _ in servers:
+            server.close()

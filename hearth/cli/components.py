@@ -6,14 +6,17 @@ Started by the supervisor of one machine and by ``hearth run`` in a cluster, wit
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hearth.cli.settings import Settings
-from hearth.process import Main, Ready
+from hearth.process import LEAVING, Main, Ready, let_go, say
 
 if TYPE_CHECKING:
+    from activator.main import ActivatorConfig
     from hearth.kube.sharedtokens import TokenSource
 
 SERVING, EVENTING = "knative-serving", "knative-eventing"
@@ -77,7 +80,19 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
     return together(run_serving, lambda ready: eventing.run(eventing_config, ready))
 
 
-def activator(settings: Settings) -> Main:
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One of the activators of one machine, and what it has from the supervisor."""
+
+    name: str
+    held: Mapping[str, socket.socket]
+    """Listening sockets, by purpose."""
+    peers_port: int
+    all_ports: frozenset[int]
+    """Those of all of them; one, where it is the only one."""
+
+
+def activator(settings: Settings, worker: Worker | None = None) -> Main:
     """The gateway: router, cold-start buffer, limiter and meter."""
     from activator.main import ActivatorConfig, run
     from activator.peers import PeersConfig
@@ -101,9 +116,25 @@ def activator(settings: Settings) -> Main:
             drain_delay_seconds=settings.drain_delay_seconds,
             drain_seconds=settings.drain_seconds,
         )
+        if worker is not None:
+            config = _as_worker(config, settings.control_host, worker)
         await run(config, ready)
 
     return main
+
+
+def _as_worker(config: ActivatorConfig, host: str, worker: Worker) -> ActivatorConfig:
+    from activator.peers import PeersConfig
+
+    config = replace(config, name=worker.name, held=worker.held, leaving=partial(say, LEAVING))
+    if len(worker.all_ports) == 1:
+        return replace(config, let_go=let_go)
+    # Others are there until this one has ended, and its successor is to have its port for peers.
+    return replace(
+        config,
+        peers=PeersConfig(host, worker.peers_port),
+        workers=frozenset(f"{host}:{port}" for port in worker.all_ports),
+    )
 
 
 def _broker(settings: Settings, name: str) -> Main:

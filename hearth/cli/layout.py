@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hearth.cli.errors import UserError
 from hearth.cli.state import read_state
 
-COMPONENTS = ("api", "cluster", "control", "activator", "broker")
+ACTIVATOR = "activator"
 HEARTH_IMAGE = "hearth.dev/hearth"
 """What pods of adapters run on one machine: the program itself, with the rights of its owner."""
 _CHOSEN = range(10_000, 20_000)
 _OPTIONS = {"gateway": "--port", "api": "--api-port"}
-_INTERNAL = (
-    "internal",
-    "webhook",
-    "stats",
-    "broker",
-    "broker-admin",
-    *(f"metrics-{c}" for c in COMPONENTS),
-)
+_INTERNAL = ("internal", "webhook", "stats", "broker", "broker-admin")
+MOST_WORKERS = 64
+
+
+def activators(workers: int) -> tuple[str, ...]:
+    """What the activators are called as components: by number where there are several."""
+    if workers == 1:
+        return (ACTIVATOR,)
+    return tuple(f"{ACTIVATOR}-{number}" for number in range(1, workers + 1))
+
+
+def components(workers: int) -> tuple[str, ...]:
+    """All components in their order of start."""
+    return ("api", "cluster", "control", *activators(workers), "broker")
+
+
+def purposes(workers: int) -> tuple[str, ...]:
+    """What ports are needed for, besides those that can be asked for."""
+    metrics = (f"metrics-{name}" for name in components(workers))
+    peers = (f"peers-{name}" for name in activators(workers)) if workers > 1 else ()
+    return (*_INTERNAL, *metrics, *peers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,8 @@ class Layout:
     """By purpose: ``gateway``, ``api``, internal listeners, ``metrics-COMPONENT`` for each."""
     stats_token: str
     broker_admin_token: str
+    workers: int = 1
+    """How many activators share the ports of the gateway."""
 
     @property
     def port(self) -> int:
@@ -64,7 +80,9 @@ class Layout:
         return self.data_dir / "hearth.log"
 
 
-def prepare_layout(data_dir: Path, *, host: str, port: int, api_port: int) -> Layout:
+def prepare_layout(
+    data_dir: Path, *, host: str, port: int, api_port: int, workers: int = 1
+) -> Layout:
     """Makes the state folder and chooses ports; 0 asks for any free one.
 
     Raises UserError where the folder cannot be made or a port that was asked for is taken.
@@ -78,6 +96,7 @@ def prepare_layout(data_dir: Path, *, host: str, port: int, api_port: int) -> La
         remembered=read_state(data_dir).get("ports", {}),
         is_free=lambda number: _is_free(host, number),
         any_free=lambda: _any_free(host),
+        internal=purposes(workers),
     )
     return Layout(
         data_dir,
@@ -85,7 +104,17 @@ def prepare_layout(data_dir: Path, *, host: str, port: int, api_port: int) -> La
         ports,
         stats_token=secrets.token_urlsafe(24),
         broker_admin_token=secrets.token_urlsafe(24),
+        workers=workers,
     )
+
+
+def count_of_workers(text: str) -> int:
+    """Reads ``--workers``: a number, or ``auto`` for one on each core that there is for us."""
+    if text == "auto":
+        return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    if text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_WORKERS:
+        return int(text)
+    raise UserError(f"--workers {text}: give a number from 1 to {MOST_WORKERS}, or auto")
 
 
 def choose_ports(
@@ -94,6 +123,7 @@ def choose_ports(
     remembered: Mapping[str, int],
     is_free: Callable[[int], bool],
     any_free: Callable[[], int],
+    internal: Iterable[str] = purposes(1),
 ) -> dict[str, int]:
     """Gives each purpose a port: the one asked for, else that of the last time, so that URLs last.
 
@@ -101,7 +131,7 @@ def choose_ports(
     taken there is a UserError that names the option.
     """
     chosen: dict[str, int] = {}
-    for purpose in (*asked, *_INTERNAL):
+    for purpose in (*asked, *internal):
         number = asked.get(purpose, 0)
         if number and not is_free(number):
             raise UserError(

@@ -54,12 +54,17 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the gateway; 0 takes a free one.")] = 8080,
     api_port: Annotated[int, typer.Option(help="Port of the Kubernetes API; 0: a free one.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    workers: Annotated[
+        str,
+        typer.Option(help="Processes that share the gateway's port; auto: one for each core."),
+    ] = "1",
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return once ready and go on in the background.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens.")] = False,
 ) -> None:
     """Start the embedded Kubernetes API, the node, the controllers and the gateway."""
+    from hearth.cli.layout import count_of_workers
     from hearth.cli.up import UpOptions, up
 
     options = UpOptions(
@@ -70,6 +75,7 @@ def up(
         api_port=api_port,
         detach=detach,
         verbose=verbose,
+        workers=count_of_workers(workers),
     )
     raise typer.Exit(up(options))
 

@@ -84,6 +84,18 @@ class Roster:
         self._was_complete = True
         return True
 
+    def leaving(self, name: str) -> None:
+        """A component takes nothing new any more, though its process is still there."""
+        self._entries[name].is_ready = False
+
+    def replaced(self, name: str, now: float) -> None:
+        """Its process finishes what it has; another one may start beside it, at once."""
+        entry = self._entries[name]
+        entry.pid, entry.is_ready = 0, False
+        entry.restarts, entry.ended_at = entry.restarts + 1, now
+        entry.exit_code, entry.last_words = 0, ""
+        entry.start_at = now
+
     def ended(self, name: str, now: float, *, exit_code: int = 0, last_words: str = "") -> None:
         """A component's process ended by itself: it starts again after a pause.
 

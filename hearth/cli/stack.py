@@ -10,8 +10,9 @@ import asyncio
 import importlib
 from functools import partial
 
-from hearth.cli.components import COMPONENTS, control, together
-from hearth.cli.layout import HEARTH_IMAGE, Layout
+from hearth.cli.components import COMPONENTS, Worker, activator, control, together
+from hearth.cli.layout import HEARTH_IMAGE, Layout, activators
+from hearth.cli.listeners import Listeners
 from hearth.cli.settings import Settings
 from hearth.cli.supervisor import Component
 from hearth.process import Main
@@ -56,7 +57,7 @@ def preload_rest() -> None:
         importlib.import_module(module)
 
 
-def components(layout: Layout) -> list[Component]:
+def components(layout: Layout, listeners: Listeners) -> list[Component]:
     """Lists what runs, in order of start; everything talks to the API server, the first."""
 
     def metrics(name: str) -> int:
@@ -67,9 +68,30 @@ def components(layout: Layout) -> list[Component]:
         Component("cluster", lambda: _cluster(layout), ("api",), metrics("cluster")),
         Component("control", lambda: _control(layout), ("api",), metrics("control")),
         *(
-            Component(name, partial(COMPONENTS[name], settings_of(layout)), ("api",), metrics(name))
-            for name in ("activator", "broker")
+            Component(
+                worker.name,
+                partial(activator, settings_of(layout), worker),
+                ("api",),
+                metrics(worker.name),
+                tuple(worker.held.values()),
+            )
+            for worker in _workers(layout, listeners)
         ),
+        Component(
+            "broker",
+            partial(COMPONENTS["broker"], settings_of(layout)),
+            ("api",),
+            metrics("broker"),
+        ),
+    ]
+
+
+def _workers(layout: Layout, listeners: Listeners) -> list[Worker]:
+    names = activators(layout.workers)
+    ports = [layout.ports[f"peers-{name}"] for name in names] if len(names) > 1 else [0]
+    return [
+        Worker(name, listeners.held_for(name), port, frozenset(ports))
+        for name, port in zip(names, ports, strict=True)
     ]
 
 

@@ -4,6 +4,10 @@ The supervisor imports what the components need once, then forks: children share
 and start in milliseconds, also when one has died and is started again. It runs no event loop and
 no thread, because those do not survive a fork; it waits in ``select`` for words of readiness,
 for the end of a child and for signals. What it decides is in ``roster``.
+
+It holds listening sockets of components, so that what comes while one of them is away waits in the
+kernel for the next (``hearth.listening``). A component that is told to end says when it takes
+nothing new any more, and when its successor may start: then both are there for a while.
 """
 
 from __future__ import annotations
@@ -14,12 +18,13 @@ import logging
 import os
 import select
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hearth.cli.roster import ComponentState, Roster
-from hearth.process import Main, ProcessConfig, run_process
+from hearth.process import GONE, LEAVING, READY, Main, ProcessConfig, run_process
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,8 @@ class Component:
     after: tuple[str, ...] = ()
     """Components that must have been ready once before this one starts."""
     metrics_port: int | None = None
+    sockets: tuple[socket.socket, ...] = ()
+    """Listening sockets that it accepts from; they outlive it."""
 
 
 @dataclass(slots=True)
@@ -59,6 +66,8 @@ class Supervisor:
     """Where a child that fails leaves its last words, read after its end."""
     _wakeup: tuple[int, int] = (-1, -1)
     _lifeline: tuple[int, int] = (-1, -1)
+    _replaced: set[int] = field(default_factory=set)
+    """Processes that finish what they have, beside their successors."""
     _is_stopping: bool = False
     _is_report_due: bool = False
 
@@ -110,16 +119,38 @@ class Supervisor:
             os.read(self._wakeup[0], 4096)
 
     def _hear(self, name: str) -> None:
-        """Reads a child's word of readiness; one that ended instead leaves an end of file."""
-        fd = self._ready_fds.pop(name)
-        said = os.read(fd, 16)
-        os.close(fd)
-        if not said:
+        """Reads a child's words; one that has ended leaves an end of file."""
+        fd = self._ready_fds[name]
+        try:
+            said = os.read(fd, 16)
+        except BlockingIOError:
             return
+        if not said:
+            self._stop_hearing(name)
+        for word in (bytes((number,)) for number in said):
+            if word == READY:
+                self._became_ready(name)
+            elif word == LEAVING:
+                self._roster.leaving(name)
+                self._report()
+            elif word == GONE:
+                self._replace(name)
+
+    def _stop_hearing(self, name: str) -> None:
+        os.close(self._ready_fds.pop(name))
+
+    def _became_ready(self, name: str) -> None:
         is_complete = self._roster.became_ready(name)
         self._report()
         if is_complete:
             self.on_ready()
+
+    def _replace(self, name: str) -> None:
+        """From here on the process is no more than one that is to be waited for."""
+        self._replaced.add(self._roster.pids[name])
+        self._stop_hearing(name)
+        self._take_last_words(name)
+        self._roster.replaced(name, time.monotonic())
 
     # -- starting ----------------------------------------------------------------------------------
 
@@ -135,7 +166,8 @@ class Supervisor:
     def _fork(self, component: Component, now: float) -> None:
         read_end, write_end = os.pipe()
         words_end, last_words_end = os.pipe()
-        os.set_blocking(words_end, False)
+        for fd in (read_end, words_end):
+            os.set_blocking(fd, False)
         # What arrives before the child has handlers of its own must not run ours in it: it would
         # be lost, and the child would be waited for until it is killed.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
@@ -160,6 +192,7 @@ class Supervisor:
         read_ends = (*self._ready_fds.values(), *self._words_fds.values())
         for fd in (*self._wakeup, self._lifeline[1], *read_ends):
             os.close(fd)
+        self._close_sockets(but=component.sockets)
         try:
             return run_process(
                 component.make(),
@@ -178,6 +211,11 @@ class Supervisor:
         finally:
             logging.shutdown()
 
+    def _close_sockets(self, *, but: tuple[socket.socket, ...] = ()) -> None:
+        for sock in {sock for component in self.components for sock in component.sockets}:
+            if sock not in but:
+                sock.close()
+
     # -- ending ------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
@@ -186,12 +224,17 @@ class Supervisor:
             if (status := _exit_status(pid)) is not None:
                 self._ended(name, pid, status)
                 ended = True
+        self._replaced = {pid for pid in self._replaced if _exit_status(pid) is None}
         if ended and not self._is_stopping:
             self._report()
 
     def _ended(self, name: str, pid: int, status: int) -> None:
         if name in self._ready_fds:
             self._hear(name)
+        if pid in self._replaced:
+            return
+        if name in self._ready_fds:
+            self._stop_hearing(name)
         last_words = self._take_last_words(name)
         if self._is_stopping:
             self._roster.stopped(name)
@@ -227,15 +270,23 @@ class Supervisor:
         """Stops the children in reverse order of start; each is given time, then killed."""
         self._is_stopping = True
         deadline = time.monotonic() + self.stop_seconds
+        self._close_sockets()
+        for name in list(self._ready_fds):  # a component that leaves is followed by nobody
+            self._stop_hearing(name)
         for name, pid in reversed(self._roster.pids.items()):
             _send(pid, signal.SIGTERM)
-            while _exit_status(pid) is None:
-                if time.monotonic() > deadline:
-                    _send(pid, signal.SIGKILL)
-                select.select([self._wakeup[0]], [], [], 0.05)
-                self._drain_wakeup()
+            self._wait_for_end(pid, deadline)
             self._roster.stopped(name)
+        for pid in self._replaced:  # told already
+            self._wait_for_end(pid, deadline)
         self._report()
+
+    def _wait_for_end(self, pid: int, deadline: float) -> None:
+        while _exit_status(pid) is None:
+            if time.monotonic() > deadline:
+                _send(pid, signal.SIGKILL)
+            select.select([self._wakeup[0]], [], [], 0.05)
+            self._drain_wakeup()
 
 
 def describe_failure(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from hearth.cli import names, samples, stack
 from hearth.cli.banner import banner, naming_options
 from hearth.cli.errors import UserError
 from hearth.cli.layout import Layout, prepare_layout
+from hearth.cli.listeners import Listeners
 from hearth.cli.roster import ComponentState, StartFailed
 from hearth.cli.state import is_running, process_start, read_state, write_state
 from hearth.cli.supervisor import Supervisor
@@ -34,6 +35,7 @@ class UpOptions:
     api_port: int
     detach: bool
     verbose: bool
+    workers: int = 1
 
 
 def up(options: UpOptions) -> int:
@@ -116,7 +118,11 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
     os.umask(0o077)  # events, logs and environments may hold secrets
     with _lock(options.data_dir):
         layout = prepare_layout(
-            options.data_dir, host=options.host, port=options.port, api_port=options.api_port
+            options.data_dir,
+            host=options.host,
+            port=options.port,
+            api_port=options.api_port,
+            workers=options.workers,
         )
         names.note(options.name, options.data_dir)
         write_state(layout.data_dir, _state(options, layout, {}))  # `down` finds us from here on
@@ -127,7 +133,10 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
 
 
 def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) -> int:
+    listeners = Listeners.of(layout)
+
     def changed(components: dict[str, ComponentState]) -> None:
+        listeners.follow(components)
         write_state(layout.data_dir, _state(options, layout, components))
 
     def ready() -> None:
@@ -137,7 +146,7 @@ def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) ->
             out.close()
 
     supervisor = Supervisor(
-        components=stack.components(layout),
+        components=stack.components(layout, listeners),
         on_ready=ready,
         on_change=changed,
         while_starting=stack.preload_rest,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http.server import HTTPServer
+
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
 
 RECONCILES = Counter(
@@ -29,10 +31,22 @@ SPANS = Counter(
 )
 
 
+_serving: list[HTTPServer] = []
+
+
 def serve_metrics(host: str, port: int) -> int:
     """Serves ``/metrics`` from a thread of its own; port 0 takes a free one, which is returned."""
     server, _ = start_http_server(port, addr=host, registry=REGISTRY)
+    _serving.append(server)
     return int(server.server_port)
+
+
+def release_metrics() -> None:
+    """Serves them no more: another process may have the port. Takes up to half a second."""
+    while _serving:
+        server = _serving.pop()
+        server.shutdown()
+        server.server_close()
 
 
 __all__ = [
@@ -43,5 +57,6 @@ __all__ = [
     "RECONCILE_SECONDS",
     "REGISTRY",
     "SPANS",
+    "release_metrics",
     "serve_metrics",
 ]

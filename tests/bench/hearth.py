@@ -17,7 +17,8 @@ from typing import Any, Self
 class RunningHearth:
     """Starts ``hearth up --detach`` in a temporary folder, and ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self.data_dir = Path(tempfile.mkdtemp(prefix="hearth-bench-"))
         self.started_in = 0.0
         self.state: dict[str, Any] = {}
@@ -34,7 +35,7 @@ class RunningHearth:
 
     def __enter__(self) -> Self:
         began = time.monotonic()
-        self.command("up", "--detach", "--port", "0")
+        self.command("up", "--detach", "--port", "0", *self._options)
         self.started_in = time.monotonic() - began
         self.state = json.loads((self.data_dir / "state.json").read_text())
         return self

@@ -1,8 +1,12 @@
-"""The fastest small application that fits in a screen: answers at once, prints its port."""
+"""The fastest small application that fits in a screen: answers at once, prints its port.
+
+That is $PORT, else a free one.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import cast
 
 import uvloop
@@ -22,7 +26,8 @@ class Answer(asyncio.Protocol):
 
 
 async def main() -> None:
-    server = await asyncio.get_running_loop().create_server(Answer, "127.0.0.1", 0)
+    port = int(os.environ.get("PORT", "0"))
+    server = await asyncio.get_running_loop().create_server(Answer, "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

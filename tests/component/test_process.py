@@ -81,6 +81,67 @@ def test_the_loss_of_the_lifeline_ends_a_component() -> None:
     os.close(read_end)
 
 
+def test_a_successor_may_take_over_while_a_component_ends() -> None:
+    read_end, write_end = os.pipe()
+    with component(
+        """
+        import urllib.request
+        from hearth.process import GONE, LEAVING, let_go, say
+        from tests.ports import free_port
+
+        port = free_port()
+
+        async def hands_over(ready):
+            ready()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                print(say(LEAVING), flush=True)
+                await let_go()
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20)
+                except OSError as error:
+                    print(error, flush=True)
+
+        config = ProcessConfig("test", ready_fd=int(sys.argv[1]), metrics_port=port)
+        sys.exit(run_process(hands_over, config))
+        """,
+        write_end,
+    ) as process:
+        os.close(write_end)
+        assert os.read(read_end, 1) == b"1"
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=20)[0].splitlines()
+        assert said[0] == "True"
+        assert "refused" in said[1]
+        assert os.read(read_end, 8) == b"23"
+    os.close(read_end)
+
+
+def test_a_component_that_ends_with_all_others_is_told_that_nobody_follows() -> None:
+    read_end, write_end = os.pipe()
+    with component(
+        """
+        from hearth.process import LEAVING, say
+
+        async def asks(ready):
+            ready()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                print(say(LEAVING), flush=True)
+
+        sys.exit(run_process(asks, ProcessConfig("test", ready_fd=int(sys.argv[1]))))
+        """,
+        write_end,
+    ) as process:
+        os.close(write_end)
+        assert os.read(read_end, 1) == b"1"
+        os.close(read_end)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20)[0] == "False\n"
+
+
 def test_metrics_and_the_name_are_there_before_readiness() -> None:
     with component(
         """

@@ -10,7 +10,7 @@ import textwrap
 from hearth.cli.up import say
 
 _HEAD = """
-import asyncio, os, resource, signal, sys, time
+import asyncio, os, resource, signal, socket, sys, tempfile, time
 from hearth.cli.supervisor import Component, Supervisor
 
 async def serve(ready):
@@ -150,3 +150,114 @@ def test_a_reader_that_has_gone_does_not_end_what_runs() -> None:
     with os.fdopen(write_end, "w") as out:
         say(out, "Hearth is ready")
         say(out, "READY")
+
+
+_ACCEPTING = """
+        from hearth.listening import bind
+        from hearth.process import GONE, LEAVING, say
+
+        sock = bind("127.0.0.1", 0)
+        address = sock.getsockname()
+
+        def ask():
+            with socket.create_connection(address, timeout=20) as client:
+                return int(client.recv(16) or 0)
+
+        async def accepts(ready):
+            async def tell(reader, writer):
+                writer.write(str(os.getpid()).encode())
+                writer.close()
+
+            server = await asyncio.start_server(tell, sock=sock)
+            ready()
+            await server.serve_forever()
+"""
+
+
+def test_what_comes_while_a_component_is_away_waits_for_the_next() -> None:
+    found = run(
+        _ACCEPTING
+        + """
+        answers, pids = [], []
+
+        async def counts(ready):
+            await asyncio.sleep(0.2)  # nobody but the supervisor has the socket open
+            await accepts(ready)
+
+        def changed(states):
+            pid = states["one"].pid
+            if pid and pid not in pids:
+                pids.append(pid)
+                if len(pids) == 2:
+                    answers.append(ask())  # before it is ready
+                    os.kill(os.getpid(), signal.SIGTERM)
+            elif states["one"].is_ready and len(pids) == 1:
+                answers.append(ask())
+                os.kill(pid, signal.SIGKILL)
+
+        component = Component("one", lambda: counts, sockets=(sock,))
+        Supervisor([component], lambda: None, changed).run()
+        print(answers == pids, sock.fileno())
+    """
+    )
+    assert found == "True -1\n"
+
+
+def test_others_do_not_keep_the_sockets_of_a_component() -> None:
+    found = run(
+        _ACCEPTING
+        + """
+        async def looks(ready):
+            links = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")[:-1]]
+            print(inode in links, flush=True)
+            await serve(ready)
+
+        inode = os.readlink(f"/proc/self/fd/{sock.fileno()}")
+        stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
+        components = [
+            Component("one", lambda: accepts, sockets=(sock,)), Component("two", lambda: looks),
+        ]
+        Supervisor(components, stop, lambda states: None).run()
+    """
+    )
+    assert found == "False\n"
+
+
+def test_a_successor_starts_while_its_predecessor_finishes_what_it_has() -> None:
+    found = run(
+        _ACCEPTING
+        + """
+        seen = []
+
+        async def hands_over(ready):
+            try:
+                await accepts(ready)
+            finally:
+                say(LEAVING)
+                say(GONE)
+                print("waits", flush=True)
+                while not os.path.exists(mark):
+                    await asyncio.sleep(0.01)
+                print("ends", flush=True)
+
+        mark = tempfile.mktemp()
+
+        def changed(states):
+            state = states["one"]
+            seen.append((state.pid, state.is_ready))
+            ready = [pid for pid, is_ready in dict.fromkeys(seen) if is_ready]
+            if state.is_ready and len(ready) == 1:
+                os.kill(state.pid, signal.SIGTERM)
+            elif state.is_ready and len(ready) == 2 and not os.path.exists(mark):
+                first, second = ready
+                print(os.path.exists(f"/proc/{first}"), ask() == second, state.restarts, flush=True)
+                open(mark, "w").close()
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        component = Component("one", lambda: hands_over, sockets=(sock,))
+        Supervisor([component], lambda: None, changed).run()
+        os.remove(mark)
+    """
+    )
+    assert found.splitlines() == ["waits", "True True 1", *found.splitlines()[2:]]
+    assert found.splitlines()[2:].count("ends") == 2

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import Any
 
 import pytest
+
+from hearth.listening import bind
 
 
 async def test_the_whole_request_has_a_limit(lab: Any) -> None:
@@ -112,6 +115,56 @@ async def test_drain_finishes_what_is_in_flight_and_takes_nothing_new(lab: Any) 
     await asyncio.wait_for(draining, 5)
     assert lab.clients == []
     await streaming.close()
+
+
+async def test_who_has_come_and_was_not_accepted_yet_is_answered_at_the_end(lab: Any) -> None:
+    lab.revision("hello", await lab.app(lambda _: lab.text("still")))
+    clients = [socket.create_connection(("127.0.0.1", lab.port)) for _ in range(20)]
+    for client in clients:
+        client.sendall(lab.get_bytes("hello.test"))
+    # The loop has had no turn since: all of them are in the queue of the listener.
+    assert await lab.plane.drain(delay_seconds=0, drain_seconds=5) == 0
+    for client in clients:
+        with client, client.makefile("rb") as answer:
+            assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_a_listener_that_others_have_open_too_is_left_as_it_is(lab: Any) -> None:
+    lab.revision("hello", await lab.app(lambda _: lab.text("here")))
+    with bind("127.0.0.1", 0) as held:
+        await lab.plane.listen("ignored", 1, internal=False, held=held.dup())
+        with socket.create_connection(held.getsockname()) as early:
+            early.sendall(lab.get_bytes("hello.test"))
+            assert (await asyncio.to_thread(early.recv, 1024)).startswith(b"HTTP/1.1 200 ")
+        await lab.plane.drain(delay_seconds=0, drain_seconds=5)
+        with socket.create_connection(held.getsockname()) as late:
+            late.sendall(b"for the next")
+            accepted, _ = held.accept()
+            with accepted:
+                assert accepted.recv(64) == b"for the next"
+
+
+async def test_slots_are_in_use_while_a_limited_request_is_under_way_or_may_come(lab: Any) -> None:
+    assert not lab.plane.uses_slots()  # nothing is limited
+    go_on = asyncio.Event()
+
+    async def answer(_: Any) -> bytes:
+        await go_on.wait()
+        return bytes(lab.text("finished"))
+
+    app = await lab.app(answer)
+    lab.revision("hello", app, container_concurrency=1)
+    assert lab.plane.uses_slots()
+    client = await lab.connect()
+    await client.send(lab.get_bytes("hello.test"))
+    await lab.until(lambda: len(app.requests) == 1)
+    draining = asyncio.create_task(lab.plane.drain(delay_seconds=0, drain_seconds=5))
+    await lab.until(lambda: not lab.plane.server.is_listening)
+    assert lab.plane.uses_slots()
+    go_on.set()
+    await client.response()
+    await lab.until(lambda: not lab.plane.uses_slots())
+    await draining
 
 
 async def test_before_listeners_close_answers_send_clients_elsewhere(lab: Any) -> None:

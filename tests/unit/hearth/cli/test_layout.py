@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hearth.cli.errors import UserError
-from hearth.cli.layout import choose_ports
+from hearth.cli.layout import (
+    MOST_WORKERS,
+    activators,
+    choose_ports,
+    components,
+    count_of_workers,
+    purposes,
+)
 
 PORTS = st.integers(1, 40)
 
@@ -60,3 +67,30 @@ def test_no_port_is_given_twice_beyond_what_was_asked_for(
     ports = chosen(gateway, api, remembered=remembered)
     own = [number for purpose, number in ports.items() if purpose not in ("gateway", "api")]
     assert len({*own, gateway, api}) == len(own) + len({gateway, api})
+
+
+def test_one_activator_has_no_number_and_nobody_to_share_with() -> None:
+    assert activators(1) == ("activator",)
+    assert components(1) == ("api", "cluster", "control", "activator", "broker")
+    assert not any(purpose.startswith("peers") for purpose in purposes(1))
+
+
+def test_several_have_numbers_and_a_port_each_for_the_others() -> None:
+    assert activators(2) == ("activator-1", "activator-2")
+    wanted = {"metrics-activator-1", "metrics-activator-2", "peers-activator-1"}
+    assert wanted < set(purposes(2))
+    assert len(set(purposes(2))) == len(purposes(2))
+
+
+def test_workers_are_counted_or_as_many_as_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)))
+    assert count_of_workers("auto") == 6
+    assert count_of_workers("3") == 3
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(600)))
+    assert count_of_workers("auto") == MOST_WORKERS
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "65", "two", "", "\u0662", "1.5"])
+def test_other_counts_of_workers_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="from 1 to 64, or auto"):
+        count_of_workers(text)

@@ -94,6 +94,28 @@ def test_the_needed_one_may_be_away_once_it_was_ready() -> None:
     assert set(roster.due(100 + FIRST_PAUSE)) == {"api", "control"}
 
 
+def test_one_that_leaves_serves_no_more_and_is_not_replaced_by_that() -> None:
+    roster = a_roster()
+    started(roster)
+    pid = roster.pids["gateway"]
+    roster.leaving("gateway")
+    assert roster.states["gateway"] == ComponentState(pid=pid, is_ready=False)
+    assert roster.due(100) == []
+
+
+def test_a_successor_may_start_at_once_beside_one_that_ends_in_order() -> None:
+    roster = a_roster()
+    started(roster)
+    roster.ended("gateway", 0, exit_code=-9, last_words="x")
+    roster.started("gateway", 8, 1)
+    roster.became_ready("gateway")
+    roster.replaced("gateway", 2)
+    assert roster.due(2) == ["gateway"]
+    assert roster.states["gateway"] == ComponentState(
+        pid=0, is_ready=False, restarts=2, exit_code=0, ended_at=2
+    )
+
+
 def test_the_pause_doubles_and_is_bounded() -> None:
     roster = a_roster()
     started(roster)

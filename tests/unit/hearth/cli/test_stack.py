@@ -6,27 +6,38 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hearth.cli.layout import COMPONENTS, Layout, choose_ports
+import pytest
+
+from hearth.cli.layout import Layout, activators, choose_ports, purposes
+from hearth.cli.layout import components as names
+from hearth.cli.listeners import Listeners
 from hearth.cli.stack import components
 
 
-def a_layout() -> Layout:
+def a_layout(workers: int = 1) -> Layout:
     free = iter(range(1000, 2000))
     ports = choose_ports(
         {"gateway": 0, "api": 0},
         remembered={},
         is_free=lambda _: True,
         any_free=lambda: next(free),
+        internal=purposes(workers),
     )
     return Layout(
-        Path("/nowhere"), "127.0.0.1", ports, stats_token="token", broker_admin_token="other"
+        Path("/nowhere"),
+        "127.0.0.1",
+        ports,
+        stats_token="token",
+        broker_admin_token="other",
+        workers=workers,
     )
 
 
-def test_every_component_has_metrics_and_starts_after_the_api() -> None:
-    listed = components(a_layout())
-    assert tuple(component.name for component in listed) == COMPONENTS
-    assert len({component.metrics_port for component in listed}) == len(COMPONENTS)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_component_has_metrics_and_starts_after_the_api(workers: int) -> None:
+    listed = components(a_layout(workers), Listeners(activators(workers)))
+    assert tuple(component.name for component in listed) == names(workers)
+    assert len({component.metrics_port for component in listed}) == len(listed)
     assert [component.after for component in listed] == [(), *[("api",)] * (len(listed) - 1)]
 
 
@@ -46,12 +57,13 @@ def test_who_waits_for_the_api_imports_nothing_of_its_own() -> None:
     """A module that is imported in a child is not shared, and is waited for."""
     program = """
 import sys
+from hearth.cli.listeners import Listeners
 from tests.unit.hearth.cli.test_stack import a_layout
 from hearth.cli import stack
 stack.preload()
 stack.preload_rest()
 before = set(sys.modules)
-for component in stack.components(a_layout())[1:]:
+for component in stack.components(a_layout(), Listeners(("activator",)))[1:]:
     component.make()
 print(*sorted(set(sys.modules) - before))
 """

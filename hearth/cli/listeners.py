@@ -1,0 +1,55 @@
+"""The listening sockets of the activators of one machine: held here, given to each of them.
+
+They are opened before anything is started and stay open until everything is told to stop, so that
+whoever ends, and however, refuses nobody (``hearth.listening``).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+
+from hearth.cli.layout import Layout, activators
+from hearth.cli.roster import ComponentState
+from hearth.listening import bind, steer
+
+PURPOSES = ("gateway", "internal")
+"""The ports of the layout that activators share."""
+
+
+class Listeners:
+    """A socket for each port and each activator."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._by_purpose: dict[str, list[socket.socket]] = {}
+        self._live: list[int] = []
+
+    @classmethod
+    def of(cls, layout: Layout, purposes: Sequence[str] = PURPOSES) -> Listeners:
+        """Open all; raises OSError when a port has been taken meanwhile."""
+        listeners = cls(activators(layout.workers))
+        for purpose in purposes:
+            listeners.open(purpose, layout.host, layout.ports[purpose])
+        return listeners
+
+    def open(self, purpose: str, host: str, port: int) -> None:
+        """Open one port."""
+        is_shared = len(self._names) > 1
+        sockets = self._by_purpose.setdefault(purpose, [])
+        for _ in self._names:
+            sockets.append(bind(host, port, is_shared=is_shared))
+
+    def held_for(self, name: str) -> dict[str, socket.socket]:
+        """The sockets of one activator, by purpose."""
+        number = self._names.index(name)
+        return {purpose: sockets[number] for purpose, sockets in self._by_purpose.items()}
+
+    def follow(self, states: Mapping[str, ComponentState]) -> None:
+        """Have new connections dealt to those that serve, as far as any does."""
+        live = [number for number, name in enumerate(self._names) if states[name].is_ready]
+        if len(self._names) == 1 or live == self._live:
+            return
+        self._live = live
+        for sockets in self._by_purpose.values():
+            steer(sockets, live)
