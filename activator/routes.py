@@ -113,9 +113,12 @@ class HostMap(Generic[T]):
 
     def find(self, host: bytes) -> HostRoutes[T] | None:
         """By a Host field as it came: any case, perhaps with a port or a final dot."""
+        if not is_host(host):
+            # What is behind the last colon may be no port.
+            return None
         name = normalize_host(host)
         routes = self._exact.get(name)
-        if routes is not None or not self._wildcards or not is_host(host):
+        if routes is not None or not self._wildcards:
             return routes
         while name:
             _, _, name = name.partition(b".")

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from activator.http.events import Refusal, ResponseHead
 from activator.http.h1.fieldtable import FieldTable
-from activator.http.h1.requests import DEFAULT_LIMITS, FramingLimits
+from activator.http.h1.framing import DEFAULT_LIMITS, FramingLimits
 from activator.http.h2.limits import DEFAULT_LIMITS as DEFAULT_HTTP2_LIMITS
 from activator.http.h2.limits import EngineLimits
 from activator.http.refusals import plain_answer

@@ -8,6 +8,8 @@ from activator.http.events import Refusal, ResponseHead
 BAD_REQUEST = Refusal("bad-request", 400, "Bad Request", closes=True)
 HEAD_TOO_LARGE = Refusal("head-too-large", 431, "Request Header Fields Too Large", closes=True)
 HEAD_TIMEOUT = Refusal("head-timeout", 408, "Request Timeout", closes=True)
+# Go's server answers so, and closes: nobody knows whether the body follows.
+EXPECTATION_FAILED = Refusal("expectation-failed", 417, "Expectation Failed", closes=True)
 UNSUPPORTED_VERSION = Refusal("unsupported-version", 505, "HTTP Version Not Supported", closes=True)
 UNSUPPORTED_CODING = Refusal("unsupported-transfer-coding", 501, "Not Implemented", closes=True)
 CONNECT_REFUSED = Refusal("connect-refused", 405, "Method Not Allowed", closes=True)

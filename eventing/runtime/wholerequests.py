@@ -8,7 +8,7 @@ from typing import Protocol
 from activator.http.context import ServerContext, ServerLimits
 from activator.http.events import CONTINUE, Refusal, ResponseHead, ServerStream
 from activator.http.fields import Trailers
-from activator.http.h1.requests import FramingLimits
+from activator.http.h1.framing import FramingLimits
 from activator.http.server import HttpServer
 from activator.http.timers import Timers
 from eventing.runtime.config import IngressLimits

@@ -22,7 +22,8 @@ from activator.http.events import (
     ResponseHead,
 )
 from activator.http.fields import Trailers
-from activator.http.h1.responses import BadResponse, ResponseReader
+from activator.http.h1.responses import ResponseReader
+from activator.http.h1.watching import BadResponse
 from activator.http.h1.writing import chunk, last_chunk, request_head
 
 # A connection unused for longer is looked at before it is used again: its application may have
@@ -31,6 +32,8 @@ FRESH_SECONDS = 0.2
 # After a head that announces a body and must have none (HEAD, 304): how long a careless application
 # gets to send it. What comes in that time is seen, and the connection not used again.
 DOUBTFUL_SECONDS = 0.02
+# How long what has been written to a tunnel that is cut may take to leave.
+_TUNNEL_SECONDS = 1.0
 
 
 class ClientConnection(asyncio.Protocol):
@@ -157,10 +160,15 @@ class ClientConnection(asyncio.Protocol):
             self._transport.write_eof()
 
     def reset(self) -> None:
-        """Give up the request, and the connection with it."""
+        """Give up the request, and the connection with it; a tunnel behind what is written."""
         self._handler = None
         self.is_open = False
-        self._transport.abort()
+        if self._is_tunnel and not self._transport.is_closing():
+            self._transport.close()
+            # Where the peer reads no more, that would never be.
+            asyncio.get_running_loop().call_later(_TUNNEL_SECONDS, self._transport.abort)
+        else:
+            self._transport.abort()
 
     def abandon(self, handler: ClientHandler) -> None:
         """Close this half: an application that reads sees it, one that writes may go on."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from activator.http import refusals
 from activator.http.events import RequestHead
 from activator.http.fields import tokens
+from activator.http.refusals import FramingError
 
 _SEEN_NAMES, _SEEN_OCTETS = 1000, 64
+_OF_THE_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 
 
 class Reading(Protocol):
@@ -18,6 +21,7 @@ class Reading(Protocol):
     hosts: int
     """How many Host fields it has."""
     connection: bytes
+    expect: bytes | None
     http2_settings: list[bytes]
     offered: bytes
     """What it offers to upgrade to."""
@@ -57,6 +61,8 @@ class FieldTable:
         """What is done with a field that was not seen before, or the name under which it passes."""
         lowered = name.lower()
         action = self._actions.get(lowered) or (lowered if self.lowers else name)
+        if lowered.replace(b"_", b"-") in _OF_THE_FRAMING and b"_" in lowered:
+            action = _refuse
         # Clients choose the names, so there is a bound to how many are kept.
         if len(self.seen) < _SEEN_NAMES and len(name) <= _SEEN_OCTETS:
             self.seen[name] = action
@@ -72,6 +78,11 @@ def _take_aside(name: bytes) -> TakeField:
             taken[name] = b"%b, %b" % (taken[name], value) if taken.get(name) else value
 
     return take
+
+
+def _refuse(reading: Reading, value: bytes) -> None:
+    """CGI and its heirs (WSGI, PHP) read it as if its underscore were a hyphen."""
+    raise FramingError(refusals.BAD_REQUEST)
 
 
 def _drop(reading: Reading, value: bytes) -> None:
@@ -90,7 +101,8 @@ def _on_length(reading: Reading, value: bytes) -> None:
 
 
 def _on_transfer_encoding(reading: Reading, value: bytes) -> None:
-    reading.transfer_encoding += value
+    so_far = reading.transfer_encoding
+    reading.transfer_encoding = so_far + b"," + value if so_far else value
 
 
 def _on_connection(reading: Reading, value: bytes) -> None:
@@ -110,7 +122,8 @@ def _on_http2_settings(reading: Reading, value: bytes) -> None:
 
 
 def _on_expect(reading: Reading, value: bytes) -> None:
-    reading.head.expects_continue = value.strip(b" \t").lower() == b"100-continue"
+    so_far = reading.expect
+    reading.expect = value if so_far is None else so_far + b"," + value
 
 
 def _on_te(reading: Reading, value: bytes) -> None:

@@ -2,99 +2,47 @@
 
 Called by the client half for each piece that arrives. llhttp (through httptools) watches the
 framing; the bytes themselves are handed on as they came wherever the receiver can take them so, and
-the usual response costs no copy.
+the usual response costs no copy. Octets of a body with a length are only counted.
 
 Read more kindly than requests, for an application must not fail by what does no harm: equal
-Content-Length lines are one (RFC 9110, section 8.6), and a body where none is allowed is left out,
-with its connection. Refused is what cannot be told apart from something else: line ends that are a
-bare LF, two framings, codings other than chunked.
+Content-Length lines are one (RFC 9110, section 8.6), a body where none is allowed is left out with
+its connection, and so are fields that a head of its kind must not have. Refused is what cannot be
+told apart from something else: line ends that are a bare LF, two framings, codings other than
+chunked.
 """
 
 from __future__ import annotations
 
 import re
 
-import httptools
-
 from activator.http.events import SWITCHING, BodyForm, RequestHead, ResponseHead
-from activator.http.fields import Field, may_be_trailer, tokens
+from activator.http.fields import Field
+from activator.http.h1.statuslines import interim_status, usual_status
+from activator.http.h1.watching import ERRORS, BadResponse, Collect, Watch, only_chunked
 
 MAX_HEAD_OCTETS = 64 * 1024
 
 _SIZED, _OPEN, _CHUNKED = BodyForm.SIZED, BodyForm.OPEN, BodyForm.CHUNKED
 _PLAIN_OCTETS = 1024
 _END_OF_HEAD = b"\r\n\r\n"
+_LINE_END = b"\r\n"
+# No message ends so: its last chunk or trailer and the empty line are two.
+_THREE_LINE_ENDS = b"\r\n\r\n\r\n"
 _PROTOCOL = b"HTTP/1."
 _NO_BODY = frozenset((b"204", b"304"))
-# How nearly every response with a body begins: protocol and status in one look.
-_USUAL = {
-    b"HTTP/1.1 %d" % status: status for status in range(200, 600) if b"%d" % status not in _NO_BODY
-}
 # In a head in lower case: fields that keep it from being handed on as it came.
 _SPECIAL = re.compile(rb"\n(?:connection:|keep-alive:|upgrade:|proxy-|transfer-encoding:)")
 _CODING = b"\ntransfer-encoding:"
 _LENGTH = re.compile(rb"\n(?:content-length|transfer-encoding):")
+_LENGTH_VALUE = re.compile(rb"\ncontent-length:[ \t]*([0-9]+)")
 _LENGTH_LINE = re.compile(rb"\r\ncontent-length:([^\r]*)", re.IGNORECASE)
+_FRAMING_LINES = re.compile(rb"\r\n(?:content-length|transfer-encoding):[^\r]*", re.IGNORECASE)
+# What an interim head says about the connection would be about the last one's as well.
+_HOP_LINES = re.compile(
+    rb"\r\n(?:connection|keep-alive|upgrade|proxy-[a-z]+):[^\r]*", re.IGNORECASE
+)
 _ANNOUNCED_BODY = re.compile(rb"\n(?:content-length:[ \t]*0*[1-9]|transfer-encoding:)")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
-
-
-# An upgrade that nobody asked for is no response either.
-_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
-
-
-class BadResponse(Exception):
-    """What came is no response to this request."""
-
-
-class _Watch:
-    """llhttp's view of one response. Without ``on_body``, so that bodies are not copied."""
-
-    __slots__ = ("begun", "complete", "keep_alive", "parser")
-
-    def __init__(self) -> None:
-        self.parser = httptools.HttpResponseParser(self)
-        self.begun = 0
-        self.complete = False
-        self.keep_alive = False
-
-    def on_message_begin(self) -> None:
-        self.begun += 1
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-        # llhttp forgets it when the message is over.
-        self.keep_alive = self.parser.should_keep_alive()
-
-    def may_keep_alive(self) -> bool:
-        """Whether the connection goes on, as far as the head tells."""
-        return self.keep_alive if self.complete else self.parser.should_keep_alive()
-
-
-class _Collect(_Watch):
-    """The same with the body's own bytes, for receivers that cannot take chunks."""
-
-    __slots__ = ("body", "headed", "trailers")
-
-    def __init__(self) -> None:
-        self.headed = False
-        self.body: list[bytes] = []
-        self.trailers: list[Field] = []
-        super().__init__()
-
-    def on_headers_complete(self) -> None:
-        self.headed = True
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.headed and may_be_trailer(name):
-            self.trailers.append((name, value))
-
-    def on_body(self, data: bytes) -> None:
-        self.body.append(data)
-
-    def take(self) -> bytes:
-        body, self.body = b"".join(self.body), []
-        return body
 
 
 class ResponseReader:
@@ -102,11 +50,13 @@ class ResponseReader:
 
     __slots__ = (
         "_collects",
+        "_left",
         "_partial",
         "_plain",
         "_plain_at",
         "_plain_status",
         "_request",
+        "_tail",
         "_takes_chunks",
         "_watch",
         "complete",
@@ -118,11 +68,15 @@ class ResponseReader:
     )
 
     def __init__(self) -> None:
-        self._watch = _Watch()
+        self._watch = Watch()
         self._partial = b""
         self._request = RequestHead()
         self._takes_chunks = False
         self._collects = False
+        # Octets to come of a body with a length.
+        self._left = 0
+        # The last octets of a chunked body, as far as its end could be among them.
+        self._tail = b""
         # The last response that was small, whole, plain and not the end of its connection: one
         # that is the same byte for byte means the same, and is not parsed again.
         self._plain = b""
@@ -146,7 +100,7 @@ class ResponseReader:
         self.in_body = self.complete = self.is_doubtful = False
         if self._collects:
             self._collects = False
-            self._watch = _Watch()
+            self._watch = Watch()
         else:
             watch = self._watch
             watch.begun = 0
@@ -173,24 +127,31 @@ class ResponseReader:
             return None
         if end > MAX_HEAD_OCTETS:
             raise BadResponse("the head is too large")
-        usual = _USUAL.get(data[:12], 0)
-        # Status 1xx: not the final response yet.
-        if not usual and data[9:10] == b"1":
+        if data[9:10] == b"1":
+            # Status 1xx: not the final response yet.
             return self._interim(data, end)
-        return self._final(data, end, usual)
+        return self._final(data, end)
 
     def body(self, data: bytes) -> bytes:
         """A further piece: the bytes for the receiver. Raises BadResponse."""
+        if self._left:
+            self._left -= len(data)
+            if self._left <= 0:
+                self._end_sized()
+            return data
         if self.is_open:
             return data
         if self.complete:
             raise BadResponse("bytes after the end of the response")
         watch = self._watch
         self._parse(data)
+        self._tail = data[-6:] if len(data) >= 6 else (self._tail + data)[-6:]
         if watch.complete:
+            if self._tail == _THREE_LINE_ENDS:
+                raise BadResponse("bytes after the end of the response")
             self.complete = True
-            self.reusable = watch.keep_alive
-        return watch.take() if isinstance(watch, _Collect) else data
+            self.reusable = self.reusable and watch.keep_alive
+        return watch.take() if isinstance(watch, Collect) else data
 
     def end(self) -> None:
         """The connection has ended. Raises BadResponse unless that ends the body."""
@@ -201,7 +162,7 @@ class ResponseReader:
     def take_trailers(self) -> list[Field]:
         """The trailers of a response whose chunks were undone."""
         watch = self._watch
-        if not isinstance(watch, _Collect):
+        if not isinstance(watch, Collect):
             return []
         trailers, watch.trailers = watch.trailers, []
         return trailers
@@ -217,21 +178,24 @@ class ResponseReader:
         self._partial = data
 
     def _interim(self, data: bytes, end: int) -> ResponseHead:
-        if data[9:12] == b"101":
-            if not self._request.upgrade:
+        status = interim_status(data)
+        wire, rest = _FRAMING_LINES.sub(b"", data[:end]) + _END_OF_HEAD, data[end + 4 :]
+        bare = _HOP_LINES.sub(b"", wire)
+        try:
+            Watch().parser.feed_data(b"HTTP/1.1 204 -" + bare[bare.index(_LINE_END) :])
+        except ERRORS as error:
+            raise BadResponse("the head of an interim response is malformed") from error
+        if status == SWITCHING:
+            if not self._request.upgrade or data[7:8] == b"0":
                 raise BadResponse("an upgrade that nobody asked for")
             self.in_body = self.is_open = True
             self.reusable = False
-            return ResponseHead(SWITCHING, data, end + 4, True)
-        head, self.rest = data[: end + 4], data[end + 4 :]
-        self._parse(head)
-        watch = self._watch
-        status = watch.parser.get_status_code()
-        watch.begun = 0
-        watch.complete = False
-        return ResponseHead(status, head, end + 4, head.startswith(b"HTTP/1.1 "))
+            return ResponseHead(SWITCHING, wire + rest, len(wire), True)
+        self.rest = rest
+        return ResponseHead(status, bare, len(bare), bare.startswith(b"HTTP/1.1 "))
 
-    def _final(self, data: bytes, end: int, usual: int) -> ResponseHead | None:
+    def _final(self, data: bytes, end: int) -> ResponseHead | None:
+        usual = usual_status(data)
         fields = data[:end].lower()
         special = _SPECIAL.search(fields)
         form = _SIZED if special is None else self._settle_coding(fields)
@@ -239,52 +203,84 @@ class ResponseReader:
         watch = self._watch
         try:
             watch.parser.feed_data(data[: end + 4] if is_bare else data)
-        except _ERRORS:
+        except ERRORS:
             return self._folded(data, end)
-        status = usual or watch.parser.get_status_code()
-        if watch.begun != 1 or not 200 <= status <= 999:
+        if watch.begun != 1:
             raise BadResponse("the head is malformed, or bytes came after the response")
         is_verbatim = special is None or (form is _CHUNKED and _is_coding_all(fields, special))
         is_verbatim = is_verbatim and (usual != 0 or data.startswith(b"HTTP/1.1 "))
-        head = ResponseHead(status, data, end + 4, is_verbatim)
+        head = ResponseHead(usual or watch.parser.get_status_code(), data, end + 4, is_verbatim)
         if is_bare:
             self._end_bare(head, fields)
             return head
         self.in_body = True
         if watch.complete:
-            self.complete = True
-            self.reusable = watch.keep_alive
+            self._end_at_once(head, fields)
             if usual and special is None and self.reusable and len(data) <= _PLAIN_OCTETS:
-                self._plain, self._plain_at, self._plain_status = data, end + 4, status
-        elif not watch.parser.should_keep_alive() and _LENGTH.search(fields) is None:
-            # Only the end of the connection can end this body.
-            self.is_open = True
-            self.reusable = False
-            form = BodyForm.OPEN
+                self._plain, self._plain_at, self._plain_status = data, end + 4, usual
+        elif form is _SIZED:
+            form = self._settle_rest(head, fields)
+        else:
+            self._begin_chunks(data)
         if form:
             self._settle_form(head, form)
         return head
 
+    def _end_at_once(self, head: ResponseHead, fields: bytes) -> None:
+        """All of it has come in one piece. llhttp takes an empty line behind it for nothing."""
+        self.complete = True
+        self.reusable = self._watch.keep_alive
+        wire = head.wire
+        if len(wire) > head.body_at and wire.endswith(_LINE_END):
+            length = _LENGTH_VALUE.search(fields)
+            is_more = (
+                wire.endswith(_THREE_LINE_ENDS)
+                if length is None
+                else int(length[1]) != len(wire) - head.body_at
+            )
+            if is_more:
+                raise BadResponse("bytes after the end of the response")
+        if _CODING in fields and wire[7:8] == b"0":
+            self.reusable = False
+
+    def _settle_rest(self, head: ResponseHead, fields: bytes) -> BodyForm:
+        """More is to come of a body that is not chunked."""
+        length = _LENGTH_VALUE.search(fields)
+        if length is not None:
+            self.reusable = self._watch.parser.should_keep_alive()
+            self._left = int(length[1]) - (len(head.wire) - head.body_at)
+            return _SIZED
+        # Only the end of the connection can end this body.
+        self.is_open = True
+        self.reusable = False
+        return _OPEN
+
+    def _begin_chunks(self, data: bytes) -> None:
+        self._tail = data[-6:]
+        # RFC 9112, section 6.1: in HTTP/1.0 its framing is faulty, so nothing may follow it.
+        self.reusable = data[7:8] == b"1"
+
+    def _end_sized(self) -> None:
+        if self._left < 0:
+            raise BadResponse("bytes after the end of the response")
+        self.complete = True
+        # llhttp has not seen the end.
+        self._watch = Watch()
+
     def _settle_form(self, head: ResponseHead, form: BodyForm) -> None:
         head.form = form
-        if isinstance(self._watch, _Collect):
+        if isinstance(self._watch, Collect):
             head.wire = head.wire[: head.body_at] + self._watch.take()
 
     def _settle_coding(self, fields: bytes) -> BodyForm:
         if _CODING not in fields:
             return _SIZED
-        values = [
-            line.partition(b":")[2]
-            for line in fields.split(b"\r\n")
-            if line.startswith(b"transfer-encoding:")
-        ]
-        if tokens(b",".join(values)) != [b"chunked"]:
-            raise BadResponse("an unknown transfer coding")
+        only_chunked(fields)
         if self._takes_chunks:
-            return BodyForm.CHUNKED
-        self._watch = _Collect()
+            return _CHUNKED
+        self._watch = Collect()
         self._collects = True
-        return BodyForm.OPEN
+        return _OPEN
 
     def _folded(self, data: bytes, end: int) -> ResponseHead | None:
         """Once more with equal Content-Length lines made one."""
@@ -296,7 +292,7 @@ class ResponseReader:
         if len(values) < 2 or len(set(values)) > 1:
             raise BadResponse("the response is malformed")
         rest = _LENGTH_LINE.sub(b"", data[:end])
-        self._watch = _Watch()
+        self._watch = Watch()
         folded = b"%b\r\nContent-Length: %b" % (rest, values[0])
         return self.head(folded + data[end:])
 
@@ -309,14 +305,17 @@ class ResponseReader:
         has_body = len(head.wire) > head.body_at
         announces = _ANNOUNCED_BODY.search(fields) is not None
         self.reusable = self._watch.may_keep_alive() and not has_body
-        if announces:
-            # Of a 204 a length is wrong in itself, of the others it may be another request's.
-            self.reusable = self.reusable and head.status != 204
-            self.is_doubtful = True
         if has_body:
             head.wire = head.wire[: head.body_at]
+        if announces:
+            # Of a 204 a length is wrong in itself, of the others it may be another request's.
+            self.is_doubtful = True
+            if head.status == 204:
+                self.reusable = False
+                head.wire = _FRAMING_LINES.sub(b"", head.wire)
+                head.body_at = len(head.wire)
         self.complete = True
-        self._watch = _Watch()
+        self._watch = Watch()
 
     # -- llhttp -------------------------------------------------------------------------------
 
@@ -324,7 +323,7 @@ class ResponseReader:
         watch = self._watch
         try:
             watch.parser.feed_data(data)
-        except _ERRORS as error:
+        except ERRORS as error:
             raise BadResponse("the response is malformed") from error
         if watch.begun > 1:
             raise BadResponse("bytes after the end of the response")

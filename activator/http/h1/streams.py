@@ -18,7 +18,7 @@ from activator.http.events import (
     ResponseHead,
 )
 from activator.http.fields import Trailers
-from activator.http.h1.requests import Hop
+from activator.http.h1.framing import Hop
 from activator.http.h1.writing import chunk, last_chunk, response_head
 
 _NO_BODY = frozenset((204, 304))

@@ -11,6 +11,7 @@ import re
 from activator.http.events import UNKNOWN, RequestHead
 from activator.http.fields import Field, Trailers, may_be_trailer
 from activator.http.h1.fieldtable import FieldTable
+from activator.http.h1.framing import settle_expectation
 from activator.http.h2.codes import Code, StreamFault
 from activator.http.h2.decoder import Block
 from activator.http.h2.encoder import Encoder
@@ -33,12 +34,21 @@ _SCHEMES = frozenset((b"http", b"https"))
 class Reading:
     """A request that is being read, as far as its fields have a say (see ``fieldtable``)."""
 
-    __slots__ = ("connection", "head", "hosts", "http2_settings", "offered", "transfer_encoding")
+    __slots__ = (
+        "connection",
+        "expect",
+        "head",
+        "hosts",
+        "http2_settings",
+        "offered",
+        "transfer_encoding",
+    )
 
     def __init__(self) -> None:
         self.head = RequestHead()
         self.hosts = 0
         self.connection = self.offered = self.transfer_encoding = b""
+        self.expect: bytes | None = None
         self.http2_settings: list[bytes] = []
 
 
@@ -47,7 +57,10 @@ class Malformed(Exception):
 
 
 def read_request(stream: int, block: Block, table: FieldTable, end: bool) -> RequestHead:
-    """A request's head of its own. Raises StreamFault (section 8.1.1)."""
+    """A request's head of its own. Raises StreamFault (section 8.1.1).
+
+    FramingError where it is a request, and is to be refused.
+    """
     made = block.made
     if not isinstance(made, RequestHead):
         try:
@@ -112,6 +125,8 @@ def _read(fields: list[Field], table: FieldTable) -> RequestHead:
         # Section 8.2.3: other versions know one line of them.
         head.fields.append((b"cookie", b"; ".join(cookies)))
     _settle(pseudo, reading)
+    if reading.expect is not None:
+        settle_expectation(head, reading.expect, is_11=True)
     return head
 
 

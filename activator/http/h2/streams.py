@@ -16,6 +16,7 @@ from activator.http.h2.decoder import Block
 from activator.http.h2.lanes import Carrier, Lane
 from activator.http.h2.requests import read_request, read_trailers
 from activator.http.h2.responses import response_block
+from activator.http.refusals import FramingError
 
 _NO_BODY = frozenset((204, 304))
 
@@ -74,7 +75,11 @@ class Stream(Lane):
             self.refuse(refusals.HEAD_TOO_LARGE)
             return
         context = self._connection.context
-        head = self.head = read_request(self.id, block, context.table, end and not data)
+        try:
+            head = self.head = read_request(self.id, block, context.table, end and not data)
+        except FramingError as error:
+            self.refuse(error.refusal)
+            return
         if len(block.fields) > context.limits.framing.fields:
             self.refuse(refusals.HEAD_TOO_LARGE)
             return

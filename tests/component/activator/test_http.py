@@ -541,3 +541,95 @@ async def test_too_many_connections_are_refused(running_lab: Any) -> None:
         assert (await second.response()).error == "too-many-connections"
         assert await second.rest() == b""
         assert (await first.get("nobody.test")).status == 404
+
+
+async def test_every_interim_response_is_passed_on_and_says_nothing_of_the_hop(lab: Any) -> None:
+    interim = b"".join(
+        b"HTTP/1.1 %d X\r\nX-Number: %d\r\nConnection: close\r\nContent-Length: 5\r\n\r\n" % (n, n)
+        for n in (100, 102, 103, 103, 150, 199)
+    )
+    app = await lab.app(lambda request: interim + lab.text("done"))
+    lab.revision("hello", app)
+    client = await lab.connect()
+    for _ in range(2):
+        await client.send(lab.get_bytes("hello.test"))
+        for number in (100, 102, 103, 103, 150, 199):
+            head = await client.head()
+            assert (head.status, head.headers) == (number, [("X-Number", str(number))])
+        assert (await client.response()).body == b"done"
+    assert app.connections == 1
+
+
+async def test_an_interim_response_is_for_nobody_who_speaks_http_1_0(lab: Any) -> None:
+    app = await lab.app(
+        lambda request: b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + lab.text("done")
+    )
+    lab.revision("hello", app)
+    client = await lab.connect()
+    await client.send(b"GET / HTTP/1.0\r\nHost: hello.test\r\n\r\n")
+    response = await client.response()
+    assert (response.status, response.body) == (200, b"done")
+
+
+async def test_an_application_refuses_a_body_before_it_is_sent(lab: Any) -> None:
+    """RFC 9110, section 10.1.1: the final answer instead of 100, and the connection ends."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"expect: 100-continue\r\n" in head
+        writer.write(lab.text("too large", status="413 Content Too Large"))
+        await writer.drain()
+        assert await reader.read() == b"", "a body that nobody asked for"
+
+    backend = lab.revision("hello", await lab.raw_app(handler))
+    client = await lab.connect()
+    await client.send(
+        b"POST / HTTP/1.1\r\nHost: hello.test\r\nContent-Length: 9000000\r\n"
+        b"Expect: 100-continue\r\n\r\n"
+    )
+    response = await client.response()
+    assert (response.status, response.body) == (413, b"too large")
+    assert response.header("connection") == "close"
+    assert await client.rest() == b""
+    assert backend.stats.active == 0
+
+
+@pytest.mark.parametrize("method", ["PURGE", "BREW", "get", "FLUSH", "PRI", "VERSION-CONTROL", "!"])
+async def test_any_token_is_a_method(lab: Any, method: str) -> None:
+    app = await lab.app()
+    lab.revision("hello", app)
+    client = await lab.connect()
+    for target in ("/1", "/2"):
+        await client.send(
+            f"{method} {target} HTTP/1.1\r\nHost: hello.test\r\nContent-Length: 3\r\n\r\n"
+            "abcGET /after HTTP/1.1\r\nHost: hello.test\r\n\r\n".encode()
+        )
+        assert (await client.response()).body == b"hello"
+        assert (await client.response()).body == b"hello"
+    assert [(request.method, request.target, request.body) for request in app.requests] == [
+        (method, "/1", b"abc"),
+        ("GET", "/after", b""),
+        (method, "/2", b"abc"),
+        ("GET", "/after", b""),
+    ]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_a_reset_content_has_none(lab: Any, version: str) -> None:
+    app = await lab.app(lambda request: b"HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n")
+    lab.revision("hello", app)
+    client = await lab.connect()
+    ask = f"POST / HTTP/{version}\r\nHost: hello.test\r\nConnection: keep-alive\r\n\r\n".encode()
+    for _ in range(2):
+        await client.send(ask)
+        response = await client.response()
+        assert (response.status, response.body) == (205, b"")
+
+
+async def test_what_a_204_says_of_a_body_is_not_passed_on(lab: Any) -> None:
+    answer = b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\nX: 1\r\n\r\n"
+    lab.revision("hello", await lab.app(lambda request: answer))
+    client = await lab.connect()
+    for _ in range(2):
+        response = await client.get("hello.test")
+        assert (response.status, response.headers) == (204, [("X", "1")])

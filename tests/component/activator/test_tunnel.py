@@ -143,3 +143,48 @@ async def test_silence_ends_a_tunnel_and_a_byte_either_way_keeps_it(lab: Any) ->
     except ConnectionError:
         pass
     await lab.until(lambda: backend.stats.active == 0)
+
+
+async def test_a_tunnel_is_one_request_in_flight_and_ends_in_order_at_the_drain(lab: Any) -> None:
+    """Any protocol. What was said before the end still arrives, both ways."""
+    heard: list[bytes] = []
+    ended = asyncio.Event()
+
+    async def talker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"upgrade: foo/2\r\n" in head
+        writer.write(b"HTTP/1.1 101 Whatever\r\nConnection: upgrade\r\nUpgrade: foo/2\r\n\r\n")
+        while data := await reader.read(65536):
+            heard.append(data)
+            writer.write(data * 2)
+        ended.set()
+
+    backend = lab.revision("foo", await lab.raw_app(talker), container_concurrency=1)
+    client = await lab.connect()
+    offer = ("Connection: Upgrade", "Upgrade: foo/2")
+    await client.send(lab.get_bytes("foo.test", "/", *offer))
+    assert (await client.head()).status == 101
+    assert backend.stats.active == 1
+    await client.send(b"one")
+    assert await client.reader.readexactly(6) == b"oneone"
+    draining = asyncio.create_task(lab.plane.drain(delay_seconds=0, drain_seconds=0.1))
+    await lab.until(lambda: lab.plane.clients.is_draining)
+    await client.send(b"two")
+    # Not a reset: an end, behind all that was said.
+    assert await client.rest() == b"twotwo"
+    await client.close()
+    await asyncio.wait_for(ended.wait(), 5)
+    assert b"".join(heard) == b"onetwo"
+    assert await draining == 1
+    assert backend.stats.active == 0
+
+
+async def test_a_client_that_does_not_see_the_end_of_its_tunnel_is_cut(lab: Any) -> None:
+    lab.revision("ws", await lab.raw_app(echo))
+    client = await lab.connect()
+    await client.send(lab.get_bytes("ws.test", "/", *UPGRADE))
+    await client.head()
+    began = asyncio.get_running_loop().time()
+    await lab.plane.drain(delay_seconds=0, drain_seconds=0)
+    assert asyncio.get_running_loop().time() - began < 4
+    assert lab.clients == []

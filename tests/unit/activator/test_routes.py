@@ -353,3 +353,10 @@ def test_any_history_leads_to_the_same_table(history: list[tuple[str, list[str] 
         assert find(kept, host) == find(fresh, host)
     assert kept.snapshot().external.hosts() == fresh.snapshot().external.hosts()
     assert kept.references() == fresh.references()
+
+
+@pytest.mark.parametrize("host", [b"a.test:x", b"a.test:-1", b"a.test:80:80", b"a.test ", b"a/b"])
+def test_what_is_no_host_has_no_routes(host: bytes) -> None:
+    table = builder(an_ingress(a_rule("a.test"))).snapshot()
+    assert table.external.find(b"a.test:80") is not None
+    assert table.external.find(host) is None

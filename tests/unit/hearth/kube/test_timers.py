@@ -84,6 +84,7 @@ def test_no_pause_at_all_lets_others_run(loop):
 
 LOOKS_AT_ITS_CLOCK = {"activator/http/timers.py": "what is due is told by the wheel's own clock"}
 NOBODY_WAITS = {
+    "activator/http/h1/client.py": "when the last bytes of a tunnel that was cut are given up",
     "activator/reporter.py": "how often autoscalers are told, not when",
     "activator/tunnels.py": "how long a head may take: whom it ends has promised, not we",
 }

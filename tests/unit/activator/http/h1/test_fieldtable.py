@@ -12,6 +12,7 @@ class Read:
     def __init__(self) -> None:
         self.head = RequestHead()
         self.hosts = 0
+        self.expect: bytes | None = None
         self.http2_settings: list[bytes] = []
         self.connection = self.offered = self.transfer_encoding = b""
 

@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from activator.http.events import UNKNOWN, RequestHead
 from activator.http.fields import Trailers
 from activator.http.h1.fieldtable import FieldTable
-from activator.http.h1.requests import FramingLimits, Hop, RequestReader
+from activator.http.h1.framing import FramingLimits, Hop
+from activator.http.h1.requests import RequestReader
 from activator.http.refusals import FramingError
+from tests.unit.activator.http.h1.malformed import HEADS, Case
+from tests.unit.activator.http.h1.malformed_bodies import BODIES
+from tests.unit.activator.http.h1.readings import READINGS, Reading
 
+MALFORMED = [*HEADS, *BODIES]
 TABLE = FieldTable(taken=(b"x-taken",), dropped=(b"x-dropped",))
 
 
@@ -64,120 +69,53 @@ def post(*lines: str, body: str = "") -> bytes:
     return ("\r\n".join(["POST / HTTP/1.1", "Host: a", *lines, "", ""]) + body).encode("latin-1")
 
 
-# RFC 9112 and the known ways of hiding one request in another: (bytes, reason of the refusal).
-REFUSED = [
-    pytest.param(
-        post("Content-Length: 3", "Transfer-Encoding: chunked"), "bad-request", id="cl-te"
-    ),
-    pytest.param(
-        post("Transfer-Encoding: chunked", "Content-Length: 3"), "bad-request", id="te-cl"
-    ),
-    pytest.param(
-        post("Content-Length: 3", "Content-Length: 4", body="abcd"), "bad-request", id="cl-differs"
-    ),
-    pytest.param(
-        post("Content-Length: 3", "Content-Length: 3", body="abc"), "bad-request", id="cl-twice"
-    ),
-    pytest.param(post("Content-Length: 3, 3", body="abc"), "bad-request", id="cl-list"),
-    pytest.param(post("Content-Length: +3", body="abc"), "bad-request", id="cl-plus"),
-    pytest.param(post("Content-Length: -3", body="abc"), "bad-request", id="cl-minus"),
-    pytest.param(post("Content-Length: 0x3", body="abc"), "bad-request", id="cl-hex"),
-    pytest.param(post("Content-Length: 3 3", body="abc"), "bad-request", id="cl-space"),
-    pytest.param(post("Content-Length: ", body="abc"), "bad-request", id="cl-empty"),
-    pytest.param(post("Content-Length: " + "9" * 40), "bad-request", id="cl-overflow"),
-    pytest.param(post("Transfer-Encoding: xchunked"), "bad-request", id="te-unknown"),
-    pytest.param(post("Transfer-Encoding: identity"), "bad-request", id="te-identity"),
-    pytest.param(post("Transfer-Encoding: chunked, identity"), "bad-request", id="te-not-last"),
-    pytest.param(post("Transfer-Encoding: chunked, chunked"), "bad-request", id="te-list"),
-    pytest.param(
-        post("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
-        "bad-request",
-        id="te2",
-    ),
-    pytest.param(
-        post("Transfer-Encoding: chunked", "Transfer-Encoding: identity"), "bad-request", id="te-te"
-    ),
-    pytest.param(post("Transfer-Encoding: \x0bchunked"), "bad-request", id="te-vertical-tab"),
-    pytest.param(post('Transfer-Encoding: "chunked"'), "bad-request", id="te-quoted"),
-    pytest.param(post("Transfer-Encoding: "), "bad-request", id="te-empty"),
-    pytest.param(
-        post("Transfer-Encoding: gzip, chunked"), "unsupported-transfer-coding", id="te-gzip"
-    ),
-    pytest.param(post("Transfer-Encoding : chunked"), "bad-request", id="space-before-colon"),
-    pytest.param(post("Transfer-Encoding\t: chunked"), "bad-request", id="tab-before-colon"),
-    pytest.param(post("X: a", " Transfer-Encoding: chunked"), "bad-request", id="folded"),
-    pytest.param(post("X: a", "\tfolded"), "bad-request", id="folded-by-tab"),
-    pytest.param(b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", "bad-request", id="space-before-first"),
-    pytest.param(post("X: a\nTransfer-Encoding: chunked"), "bad-request", id="bare-lf"),
-    pytest.param(post("X: a\rTransfer-Encoding: chunked"), "bad-request", id="bare-cr"),
-    pytest.param(b"GET / HTTP/1.1\nHost: a\n\n", "bad-request", id="lf-line-ends"),
-    pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\n\n", "bad-request", id="lf-at-the-end"),
-    pytest.param(b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="lf-before"),
-    pytest.param(post("X: a\x00b"), "bad-request", id="nul"),
-    pytest.param(post("X: a\x01b"), "bad-request", id="control"),
-    pytest.param(post("X\xff: b"), "bad-request", id="obs-text-in-name"),
-    pytest.param(post(": b"), "bad-request", id="no-name"),
-    pytest.param(post("no colon"), "bad-request", id="no-colon"),
-    pytest.param(b"GET / HTTP/1.1\r\n\r\n", "bad-request", id="no-host"),
-    pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "bad-request", id="two-hosts"),
-    pytest.param(b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", "bad-request", id="hosts-1.0"),
-    pytest.param(
-        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "bad-request",
-        id="te-1.0",
-    ),
-    pytest.param(b"GET / HTTP/0.9\r\nHost: a\r\n\r\n", "bad-request", id="version-0.9"),
-    pytest.param(b"GET /\r\n\r\n", "bad-request", id="no-version"),
-    pytest.param(b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", "unsupported-version", id="version-2"),
-    pytest.param(b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", "unsupported-version", id="version-1.2"),
-    pytest.param(b"GET / HTTP/3.0\r\nHost: a\r\n\r\n", "unsupported-version", id="version-3"),
-    pytest.param(b"GET / HTTP/1.11\r\nHost: a\r\n\r\n", "bad-request", id="version-1.11"),
-    pytest.param(b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="two-spaces"),
-    pytest.param(b"GET /  HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="two-spaces-after"),
-    pytest.param(b" GET / HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="space-first"),
-    pytest.param(b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="tab-for-space"),
-    pytest.param(b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", "bad-request", id="space-last"),
-    pytest.param(b"GET / http/1.1\r\nHost: a\r\n\r\n", "bad-request", id="version-in-small"),
-    pytest.param(b"get / HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="method-in-small"),
-    pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "unsupported-version", id="http2-preface"),
-    pytest.param(b"GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="target"),
-    pytest.param(b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="fragment"),
-    pytest.param(b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="star-without-options"),
-    pytest.param(b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="raw-byte-in-target"),
-    pytest.param(b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="scheme"),
-    pytest.param(b"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", "bad-request", id="userinfo"),
-    pytest.param(b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "connect-refused", id="connect"),
-]
+def outcome(data: bytes, cuts: list[int]) -> tuple[int, int, int]:
+    """Status of the refusal (0 without one), requests begun, requests that are whole."""
+    events, status = Recorder(), 0
+    reader = RequestReader(events, TABLE)
+    try:
+        for start, end in pairwise([0, *cuts, len(data)]):
+            reader.feed(data[start:end])
+    except FramingError as error:
+        status = error.refusal.status
+    names = [event[0] for event in events.events]
+    return status, names.count("head"), names.count("end")
 
 
-@pytest.mark.parametrize(("data", "reason"), REFUSED)
-def test_refused_as_a_whole_and_byte_by_byte(data: bytes, reason: str) -> None:
-    for cuts in ([], list(range(1, len(data)))):
-        assert read(data, cuts).events[-1] == ("error", reason)
+@pytest.mark.parametrize("case", MALFORMED, ids=lambda case: case.name)
+def test_what_is_no_request_is_refused_however_it_is_cut(case: Case) -> None:
+    size = len(case.data)
+    wanted = case.status, case.heads, case.whole
+    for step in (1, 2, 3, 7) if size < 1000 else (997, 4096):
+        assert outcome(case.data, list(range(step, size, step))) == wanted
+    assert outcome(case.data, []) == wanted
+    # Behind another request it is the same, and in one piece with it.
+    first = b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+    assert outcome(first + case.data, []) == (case.status, case.heads + 1, case.whole + 1)
 
 
-CHUNKS = [
-    pytest.param("zz\r\nabc\r\n0\r\n\r\n", id="size-no-number"),
-    pytest.param("0x3\r\nabc\r\n0\r\n\r\n", id="size-0x"),
-    pytest.param("-3\r\nabc\r\n0\r\n\r\n", id="size-negative"),
-    pytest.param(" 3\r\nabc\r\n0\r\n\r\n", id="size-space-before"),
-    pytest.param("3 \r\nabc\r\n0\r\n\r\n", id="size-space-after"),
-    pytest.param("3\nabc\r\n0\r\n\r\n", id="size-lf"),
-    pytest.param("3\r\nabc\n0\r\n\r\n", id="data-lf"),
-    pytest.param("3\r\nabcd\r\n0\r\n\r\n", id="data-too-long"),
-    pytest.param("3;a\nb\r\nabc\r\n0\r\n\r\n", id="extension-lf"),
-    pytest.param("3;a\rb\r\nabc\r\n0\r\n\r\n", id="extension-cr"),
-    pytest.param("f" * 17 + "\r\nabc", id="size-overflow"),
-    pytest.param("0\r\nT: x\n\r\n", id="trailer-lf"),
-    pytest.param("0\r\nT : x\r\n\r\n", id="trailer-space"),
-]
+def test_there_are_many_of_them() -> None:
+    """The table does not shrink."""
+    assert len(MALFORMED) >= 350
+    assert len({case.name for case in MALFORMED}) == len(MALFORMED)
+    assert len({case.data for case in MALFORMED}) == len(MALFORMED)
 
 
-@pytest.mark.parametrize("body", CHUNKS)
-def test_malformed_chunks_are_refused(body: str) -> None:
-    data = post("Transfer-Encoding: chunked", body=body)
-    for cuts in ([], list(range(1, len(data)))):
-        assert read(data, cuts).events[-1] == ("error", "bad-request")
+@pytest.mark.parametrize("reading", READINGS, ids=lambda reading: reading.name)
+def test_what_is_allowed_is_read_in_one_way_however_it_is_cut(reading: Reading) -> None:
+    size = len(reading.data)
+    for step in (0, 1, 2, 3, 7):
+        recorder = read(reading.data, list(range(step, size, step)) if step else [])
+        found: list[list[Any]] = []
+        for event in recorder.events:
+            if event[0] == "head":
+                found.append([*event[1:4], b"", None])
+            elif event[0] == "body":
+                found[-1][3] += event[1]
+            else:
+                assert event[0] == "end", "it is refused"
+                found[-1][4] = event[1]
+        assert [tuple(each) for each in found] == list(reading.requests)
 
 
 @pytest.mark.parametrize(

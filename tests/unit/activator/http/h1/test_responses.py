@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from activator.http.events import BodyForm, RequestHead, ResponseHead
 from activator.http.fields import Field
-from activator.http.h1.responses import BadResponse, ResponseReader
+from activator.http.h1.responses import ResponseReader
+from activator.http.h1.watching import BadResponse
+from tests.unit.activator.http.h1.malformed_responses import RESPONSES, Bad
 
 
 class Seen:
@@ -165,49 +167,67 @@ def test_the_end_within_a_response_is_an_error() -> None:
             seen.reader.end()
 
 
-BAD = [
-    pytest.param(b"garbage\r\n\r\n", id="garbage"),
-    pytest.param(b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n", id="status-99"),
-    pytest.param(b"HTTP/1.1 200 OK\nContent-Length: 0\n\r\n\r\n", id="bare-lf"),
-    pytest.param(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", id="lengths"
-    ),
-    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n", id="length-list"),
-    pytest.param(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n", id="te-cl"
-    ),
-    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nx", id="gzip"),
-    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", id="gzip-chunked"),
-    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", id="chunk-size"),
-    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", id="one-too-many"),
-    pytest.param(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", id="two-responses"
-    ),
-    pytest.param(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", id="unasked-101"),
-    pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000, id="endless-head"),
-]
-
-
-@pytest.mark.parametrize("data", BAD)
-def test_what_is_no_response(data: bytes) -> None:
-    for cuts in ([], list(range(1, min(len(data), 100)))):
+@pytest.mark.parametrize("bad", RESPONSES, ids=lambda bad: bad.name)
+@pytest.mark.parametrize("takes_chunks", [True, False])
+def test_what_is_no_response_is_refused_however_it_is_cut(bad: Bad, takes_chunks: bool) -> None:
+    size = len(bad.data)
+    for step in (0, 1, 2, 3, 7) if size < 1000 else (0, 997):
+        cuts = list(range(step, size, step)) if step else []
         with pytest.raises(BadResponse):
-            read(data, cuts)
+            read(bad.data, cuts, takes_chunks=takes_chunks)
+
+
+def test_there_are_many_of_them() -> None:
+    """The table does not shrink."""
+    assert len(RESPONSES) >= 135
+    assert len({bad.name for bad in RESPONSES}) == len(RESPONSES)
+    assert len({bad.data for bad in RESPONSES}) == len(RESPONSES)
 
 
 @pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="ssh"),
-        pytest.param(b"{", id="json"),
-        pytest.param(b"HTTP/2", id="other-protocol"),
-        pytest.param(b"HTTP/1.1 200 OK\n", id="bare-lf-in-the-status-line"),
-        pytest.param(b"HTTP/1.1 200 OK\r\nX: 1\n", id="bare-lf-in-a-field"),
-    ],
+    "lines", [b"", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n"]
 )
-def test_what_can_be_no_response_is_seen_before_a_head_is_whole(data: bytes) -> None:
-    with pytest.raises(BadResponse):
-        read(data)
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_an_interim_head_says_nothing_of_a_body_or_of_the_connection(
+    status: int, lines: bytes
+) -> None:
+    start = b"HTTP/1.1 %d X\r\nLink: x\r\n" % status
+    data = start + lines + b"Connection: close\r\nKeep-Alive: timeout=5\r\n\r\n"
+    reader = ResponseReader()
+    reader.begin(RequestHead.of(b"GET", b"/", b"a"), True)
+    head = reader.head(data + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert head is not None and head.is_verbatim
+    assert (head.status, head.wire) == (status, start + b"\r\n")
+    final = reader.head(reader.rest)
+    assert final is not None and final.status == 200
+    assert reader.complete and reader.reusable
+
+
+def test_a_phrase_of_an_applications_own_is_passed_on_and_there_may_be_any_number() -> None:
+    for number in range(1200):
+        seen = read(b"HTTP/1.1 299 Phrase %d\xe4\r\nContent-Length: 0\r\n\r\n" % number)
+        assert (seen.status, seen.reader.complete) == (299, True)
+        assert seen.head is not None and seen.head.reason == b"Phrase %d\xe4" % number
+
+
+def test_chunks_in_http_1_0_are_understood_and_their_connection_is_not_used_again() -> None:
+    start = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+    data = start + b"3\r\nabc\r\n0\r\n\r\n"
+    for cuts in everywhere(data):
+        seen = read(data, cuts, takes_chunks=False)
+        assert (seen.body, seen.reader.complete, seen.reader.reusable) == (b"abc", True, False)
+
+
+@pytest.mark.parametrize("takes_chunks", [True, False])
+@pytest.mark.parametrize(
+    "framing", [b"Content-Length: 0\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"]
+)
+def test_a_205_is_framed_as_any_other(framing: bytes, takes_chunks: bool) -> None:
+    """RFC 9110, section 15.3.6: it has no content, and says so."""
+    data = b"HTTP/1.1 205 Reset Content\r\n" + framing
+    for cuts in everywhere(data):
+        seen = read(data, cuts, takes_chunks=takes_chunks)
+        assert (seen.status, seen.reader.complete, seen.reader.reusable) == (205, True, True)
 
 
 @pytest.mark.parametrize("length", ["3, 3", "3\r\nContent-Length: 3", "3\r\ncontent-length:3, 3"])
@@ -225,7 +245,9 @@ def test_equal_lengths_are_one(length: str) -> None:
 def test_a_body_where_none_is_allowed_is_left_out_with_its_connection(status: bytes) -> None:
     data = b"HTTP/1.1 %b\r\nX: 1\r\nContent-Length: 4\r\n\r\n" % status
     seen = read(data + b"body", is_to_head=status.startswith(b"200"))
-    assert seen.head is not None and seen.head.wire == data
+    # That of a 204 is always wrong (RFC 9110, section 8.6).
+    passed = data.replace(b"Content-Length: 4\r\n", b"") if status.startswith(b"204") else data
+    assert seen.head is not None and seen.head.wire == passed
     assert seen.body == b""
     assert seen.reader.complete and not seen.reader.reusable
 

@@ -9,6 +9,7 @@ from activator.http.h1.fieldtable import FieldTable
 from activator.http.h2.codes import Code, StreamFault
 from activator.http.h2.decoder import Block
 from activator.http.h2.requests import read_request, read_trailers, request_fields
+from activator.http.refusals import FramingError
 
 TABLE = FieldTable(taken=(b"x-taken",), dropped=(b"x-dropped",))
 HEAD = [
@@ -91,3 +92,11 @@ def test_a_head_to_be_sent() -> None:
 def test_what_was_read_is_sent_as_it_came() -> None:
     fields = [(b"x-a", b"1"), (b"content-type", b"application/grpc"), (b"te", b"trailers")]
     assert sorted(request_fields(read(*fields))) == sorted([*HEAD, *fields])
+
+
+def test_an_expectation_that_is_not_known_is_refused_and_the_known_one_passed_on() -> None:
+    known = read((b"expect", b"100-Continue"))
+    assert known.expects_continue
+    with pytest.raises(FramingError) as error:
+        read((b"expect", b"y 100-continue"))
+    assert error.value.refusal.status == 417
