@@ -7,20 +7,22 @@ leads there or a request is under way. The hot path reaches a backend by a point
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from activator import failures
+from activator.backlog import Room
 from activator.balancing import Random
 from activator.endpoints import Endpoint
 from activator.http.events import Refusal
 from activator.phases import PHASES
 from activator.pods import Address, Pod
 from activator.probing import WAIT_FOR_READY, ProbeKind
+from activator.retries import RetryBudget
 from activator.routes import BackendRef
 from activator.stats import RequestStats
 from activator.targets import TargetSpec
-from activator.throttler import DEFAULT_LIMITS, BacklogLimits, Throttler
+from activator.throttler import Throttler
 from hearth.kube.timers import Timer
 from hearth.observability.histogram import Histogram
 
@@ -51,7 +53,10 @@ class Waker(Protocol):
     """Who is told that requests wait for a pod: the autoscaler's reporter, the prober."""
 
     def wake(self, backend: Backend) -> None:
-        """Requests wait here. Called often; what is done about it is the waker's to bound."""
+        """Requests wait here, or a pod has refused one.
+
+        Called often: what is done about it is the waker's to bound.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,14 @@ class BackendContext:
 
     clock: Callable[[], float]
     random: Random
-    limits: BacklogLimits = DEFAULT_LIMITS
+    room: Room = field(default_factory=Room)
     wakers: Sequence[Waker] = ()
     # A pod gets no more requests.
     dropped: Callable[[Pod], None] = lambda pod: None
     # None where this activator is the only one.
     sharing: PodSharing | None = None
+    # Calls from the loop when so many seconds have passed.
+    later: Callable[[float, Callable[[], None]], object] = Timer
 
 
 class Backend:
@@ -83,6 +90,7 @@ class Backend:
         "ready_at",
         "ref",
         "refusals",
+        "retries",
         "spec",
         "stats",
         "throttler",
@@ -95,8 +103,9 @@ class Backend:
         self.can_wake = bool(ref.revision)
         # What made pods has been deleted: none will come any more.
         self.is_gone = False
-        self.throttler: Throttler[Waiting] = Throttler(context.random, context.limits)
+        self.throttler: Throttler[Waiting] = Throttler(context.random, context.room)
         self.stats = RequestStats(now)
+        self.retries = RetryBudget(now)
         # Until more is known, only the kubelet's word counts.
         self.spec = TargetSpec(ref.namespace, ref.revision or ref.service, probe=WAIT_FOR_READY)
         # The first pod with an address and the first ready one since there was none.
@@ -164,7 +173,7 @@ class Backend:
     # -- who waits ----------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Requests wait: tell who can do something about it."""
+        """Requests wait, or a pod is left out: tell who can do something about it."""
         for waker in self._context.wakers:
             waker.wake(self)
 
@@ -182,11 +191,13 @@ class Backend:
             self.admit()
             self._fail_waiting()
             self.wake()
+        elif any(pod.is_left_out for pod in self.throttler.pods.values()):
+            self.wake()
 
     def _fail_waiting(self) -> None:
         """What made pods is deleted and the last pod gone: who still waits is told so."""
         if self.is_gone and not self.throttler.ready:
-            for waiting in self.throttler.waiters():
+            for waiting in self.throttler.backlog.owners():
                 waiting.fail(failures.REVISION_GONE)
 
     def _watch_spread(self, now: float) -> None:
@@ -195,11 +206,15 @@ class Backend:
         if ends_in is None or self._is_spread_watched:
             return
         self._is_spread_watched = True
-        Timer(ends_in, self._end_spread)
+        self._context.later(ends_in, self._end_spread)
 
     def _end_spread(self) -> None:
         self._is_spread_watched = False
         self.admit()
+
+    def may_retry(self, now: float) -> bool:
+        """Whether a request may be tried again, which is then counted."""
+        return self.retries.spend(self.stats.entered, now)
 
     # -- counters -----------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from activator import forwarding
 from activator.backends import Backend, BackendContext, Backends, PodSharing, Waker
+from activator.backlog import DEFAULT_LIMITS, Room
 from activator.dispatch import Dispatcher
 from activator.gateway import Gateway, GatewayLimits
 from activator.http.context import ServerContext, ServerLimits
@@ -24,8 +25,8 @@ from activator.leftovers import Leftovers
 from activator.pools import Pools
 from activator.prober import Prober
 from activator.tasks import TaskSet
-from activator.throttler import DEFAULT_LIMITS, BacklogLimits
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
+from serving.api.config.gateway import BacklogLimits
 
 
 class ClusterView(Protocol):
@@ -86,11 +87,12 @@ class DataPlane:
             connect_seconds=limits.connect_seconds,
             idle_seconds=limits.pod_idle_seconds,
         )
+        self.room = Room(limits.backlog)
         prober = Prober(self.pools, self.tasks, clock)
         context = BackendContext(
             clock,
             roll,
-            limits.backlog,
+            self.room,
             wakers=(prober, *wakers),
             dropped=self.pools.drop,
             sharing=sharing,

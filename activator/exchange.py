@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from activator import failures, phases
 from activator.backends import Backend, Waiting
+from activator.backlog import Ticket
 from activator.gateway import Gateway
 from activator.http.events import (
     SWITCHING,
@@ -25,7 +26,7 @@ from activator.http.events import (
 from activator.http.fields import Trailers
 from activator.lifecycle import MOVES, Event, State
 from activator.pods import Pod
-from activator.throttler import Ticket
+from activator.retries import may_repeat
 
 # Of the hot path: a member of an enum takes ten times as long to look up as a module's name.
 _NEW, _CONNECTING, _DONE, _TUNNEL = State.NEW, State.CONNECTING, State.DONE, State.TUNNEL
@@ -55,6 +56,7 @@ class Exchange:
         "_ticket",
         "_trailers",
         "_upstream",
+        "_was_refused",
         "backend",
         "state",
         "stream",
@@ -75,8 +77,10 @@ class Exchange:
         # The client takes no more for now.
         self._is_client_blocked = False
         self._is_cold = False
-        # It has been sent back unseen once.
+        # It is not to be sent once more.
         self._is_again = False
+        # A pod has refused it a connection.
+        self._was_refused = False
         # Of a tunnel: the application has said all.
         self._is_answered = False
         self._status = 0
@@ -133,17 +137,22 @@ class Exchange:
         if backend is None:
             self.fail(failures.CONNECT_FAILED)
             return
+        now = self._gateway.clock()
         self._pod = None
         backend.throttler.release(pod)
-        backend.throttler.mark_refused(pod, self._gateway.clock())
-        if not backend.is_awaited:
+        backend.throttler.mark_refused(pod, now)
+        # The first time costs nobody anything.
+        if backend.is_awaited and (not self._was_refused or backend.may_retry(now)):
+            self._was_refused = True
+            self.state = MOVES[Event.REFUSED][self.state]
+            throttler = backend.throttler
+            self._is_cold = self._is_cold or not throttler.ready
+            self._ticket = throttler.put_back(self, self._size(), self._started)
+            backend.admit()
+        else:
             self.fail(failures.CONNECT_FAILED)
-            return
-        self.state = MOVES[Event.REFUSED][self.state]
-        self._enqueue(backend, first=True)
-        backend.admit()
-        if self.state is State.WAITING:
-            backend.wake()
+        # Also where nobody waits: the pod is to be used again once somebody listens there.
+        backend.wake()
 
     def _wait(self, backend: Backend) -> None:
         if not backend.is_awaited:
@@ -156,13 +165,16 @@ class Exchange:
             self.stream.watch(self._deadline)
             backend.wake()
 
-    def _enqueue(self, backend: Backend, *, first: bool = False) -> None:
+    def _enqueue(self, backend: Backend) -> None:
         throttler = backend.throttler
-        size = self.stream.head.octets() + self._held_octets
         self._is_cold = self._is_cold or not throttler.ready
-        self._ticket = throttler.enqueue(self, size, first=first)
+        self._ticket = throttler.enqueue(self, self._size(), self._started)
         if self._ticket is None:
             self.fail(failures.QUEUE_FULL)
+
+    def _size(self) -> int:
+        """About how much of the request is held here, in octets."""
+        return self.stream.head.octets() + self._held_octets
 
     # -- the request --------------------------------------------------------------------------
 
@@ -227,14 +239,15 @@ class Exchange:
         if (
             self._ticket is not None
             and self.backend is not None
-            and not self.backend.throttler.grow(self._ticket, len(data))
+            and not self.backend.throttler.backlog.grow(self._ticket, len(data))
         ):
             self.fail(failures.QUEUE_FULL)
 
     # -- the response -------------------------------------------------------------------------
 
     def on_informational(self, head: ResponseHead) -> None:
-        """A response before the response."""
+        """A response before the response: an application has looked at the request."""
+        self._is_again = True
         self._note_byte()
         self.stream.send_informational(head)
 
@@ -281,19 +294,30 @@ class Exchange:
         self._upstream = None
         if reset.cause is Lost.MALFORMED:
             self.fail(failures.BAD_RESPONSE)
-        elif reset.cause is Lost.REFUSED and self._is_repeatable():
-            self._send_again()
+        elif self._is_repeatable(reset):
+            self._send_again(anew=reset.cause is not Lost.REFUSED)
         else:
             self.fail(failures.UPSTREAM_RESET)
 
-    def _is_repeatable(self) -> bool:
-        """Whether all of the request is still here, and it is for the first time."""
-        head = self.stream.head
-        has_all = self.stream.is_whole and (not head.length or head.body != b"")
-        return has_all and self.state is State.SENT and not self._is_again
+    def _is_repeatable(self, reset: Reset) -> bool:
+        """Whether all of the request is still here, for the first time, and may be sent again.
 
-    def _send_again(self) -> None:
-        """Nothing at the pod has looked at the request: another connection may carry it there."""
+        That is so where its peer says that nothing has looked at it, and where the connection ended
+        without a byte of an answer (a pod has died, or taken it for idle): then within bounds, and
+        if the request may reach an application twice.
+        """
+        head, backend = self.stream.head, self.backend
+        has_all = self.stream.is_whole and (not head.length or head.body != b"")
+        if not has_all or self.state is not State.SENT or self._is_again or backend is None:
+            return False
+        if reset.cause is Lost.REFUSED:
+            return True
+        if reset.has_begun or not may_repeat(head):
+            return False
+        return backend.may_retry(self._gateway.clock())
+
+    def _send_again(self, *, anew: bool) -> None:
+        """Another connection may carry the request to the same pod; ``anew``: one of its own."""
         pod = self._pod
         if pod is None:
             self.fail(failures.UPSTREAM_RESET)
@@ -301,7 +325,7 @@ class Exchange:
         self.state = MOVES[Event.UNSEEN][self.state]
         self._is_again = True
         pools = self._gateway.pools
-        connection = pools.take(pod, self._gateway.clock())
+        connection = None if anew else pools.take(pod, self._gateway.clock())
         if connection is None:
             pools.dial(pod, self)
         else:

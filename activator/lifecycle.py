@@ -6,9 +6,10 @@ Theory of operation:
   next is its ``State``. All moves are in ``TRANSITIONS`` and nowhere else; a move that is not there
   is a fault of ours and raises KeyError.
 * Until SENT nothing of the request has reached an application, so it may go elsewhere: a refused
-  connection leads back to WAITING. From SENT on it is never repeated, unless the peer says that
-  nothing there has looked at it (HTTP/2: a refused stream, or one that a GOAWAY leaves out): then
-  it goes once more to the same pod, by another connection.
+  connection leads back to WAITING. From SENT on it goes once more to the same pod, by another
+  connection, where the peer says that nothing there has looked at it (HTTP/2: a refused stream, or
+  one that a GOAWAY leaves out), or where the connection ended without a byte of an answer and the
+  request may reach an application twice (``retries``). Else it is never repeated.
 * From RESPONDING on the client has the beginning of a response, so a failure cannot be told any
   more: the response is cut. Until then it is an answer of ours.
 * TUNNEL is the one state in which both directions carry something else than HTTP. The response has
@@ -67,7 +68,7 @@ class Event(IntEnum):
     END = 6
     """The end, whatever the cause."""
     UNSEEN = 7
-    """The peer has sent it back without a look."""
+    """The peer has sent it back without a look, or that is taken to be so."""
 
 
 TRANSITIONS: Mapping[State, Mapping[Event, State]] = {

@@ -44,6 +44,7 @@ class ActivatorCollector(Collector):
         """All metrics of the activator."""
         backends = self._plane.backends.all()
         yield from _request_metrics(backends)
+        yield from _retry_metrics(backends)
         yield from _cold_start_metrics(backends)
         yield from self._gateway_metrics()
         yield from self._peer_metrics()
@@ -115,15 +116,47 @@ def _request_metrics(backends: list[Backend]) -> Iterator[Metric]:
     active = GaugeMetricFamily(
         "kn_revision_request_active", "Requests in flight at pods.", labels=_REVISION_LABELS
     )
+    held = GaugeMetricFamily(
+        "hearth_activator_queue_bytes",
+        "Bytes held of requests that wait for a pod.",
+        labels=_REVISION_LABELS,
+    )
+    refused = CounterMetricFamily(
+        "hearth_activator_queue_refused",
+        "Requests that found no room to wait.",
+        labels=(*_REVISION_LABELS, "limit"),
+    )
     for backend in backends:
         labels = _labels(backend)
-        waiting = backend.throttler.waiting
+        backlog = backend.throttler.backlog
+        waiting = len(backlog)
+        held.add_metric(labels, backlog.octets)
+        for limit, count in (
+            ("revision", backlog.refused_here),
+            ("activator", backlog.refused_together),
+        ):
+            if count:
+                refused.add_metric((*labels, limit), count)
         queued.add_metric(labels, waiting)
         active.add_metric(labels, backend.stats.active - waiting)
         for index, histogram in enumerate(backend.stats.durations.copy()):
             if histogram is not None:
                 _add(duration, (*labels, f"{index}xx" if index else "none"), histogram)
-    yield from (duration, queued, active)
+    yield from (duration, queued, active, held, refused)
+
+
+def _retry_metrics(backends: list[Backend]) -> Iterator[Metric]:
+    retries = CounterMetricFamily(
+        "hearth_activator_retries",
+        "Requests tried again beyond what is free, and those that were not for want of budget.",
+        labels=(*_REVISION_LABELS, "result"),
+    )
+    for backend in backends:
+        budget = backend.retries
+        for result, count in (("sent", budget.spent), ("over-budget", budget.wanting)):
+            if count:
+                retries.add_metric((*_labels(backend), result), count)
+    yield retries
 
 
 def _cold_start_metrics(backends: list[Backend]) -> Iterator[Metric]:

@@ -60,6 +60,11 @@ class Pod:
         # Terminating or no longer listed: no new request, those in flight finish.
         self.gone = False
 
+    @property
+    def is_left_out(self) -> bool:
+        """Whether only a refused connection keeps it from being used."""
+        return self.suspect and self.probed
+
     @classmethod
     def once(cls, address: Address) -> Pod:
         """An address outside, for one request: its connection is not kept."""

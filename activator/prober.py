@@ -1,7 +1,9 @@
 """Looks at starting pods for as long as somebody waits for them. Thin: ``probing`` decides.
 
 A pod that answers is ready at once for this activator, before any kubelet has said so. A pod whose
-connection was refused is looked at in the same way until it answers again.
+connection was refused is looked at in the same way until it answers again, whether or not anybody
+waits: nobody would wait for the second pod while the first takes everything, and nobody may wait
+for pods that nobody makes.
 """
 
 from __future__ import annotations
@@ -25,10 +27,10 @@ class Prober:
         self._clock = clock
 
     def wake(self, backend: Backend) -> None:
-        """Requests wait: look at every pod that might take them."""
-        if not backend.throttler.demand:
-            return
+        """Requests wait, or were refused: look at every pod that might take them."""
         for pod in backend.throttler.unreached():
+            if not _is_looked_for(backend, pod):
+                continue
             spec = _spec_for(backend, pod)
             if spec is not None and pod.address not in backend.probing:
                 backend.probing.add(pod.address)
@@ -38,7 +40,7 @@ class Prober:
         started = self._clock()
         successes = 0
         try:
-            while backend.throttler.demand and not (pod.ready or pod.gone):
+            while _is_looked_for(backend, pod) and not (pod.ready or pod.gone):
                 successes = successes + 1 if await self._answers(pod, spec) else 0
                 if successes >= spec.successes:
                     backend.mark_reached(pod)
@@ -60,11 +62,15 @@ class Prober:
             return False
 
 
+def _is_looked_for(backend: Backend, pod: Pod) -> bool:
+    return bool(backend.throttler.demand) or pod.is_left_out
+
+
 def _spec_for(backend: Backend, pod: Pod) -> ProbeSpec | None:
     if backend.can_probe:
         return backend.spec.probe
     # Ready by the kubelet's word, but a connection failed: see whether anybody listens again.
-    return TCP_PROBE if pod.suspect else None
+    return TCP_PROBE if pod.is_left_out else None
 
 
 async def _ask(pod: Pod, spec: ProbeSpec) -> bool:

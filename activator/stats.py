@@ -33,6 +33,7 @@ class RequestStats:
         "_changed_at",
         "_integral",
         "_requests",
+        "_requests_before",
         "_taken_at",
         "active",
         "durations",
@@ -41,7 +42,7 @@ class RequestStats:
     def __init__(self, now: float) -> None:
         self.active = 0
         self._active_when_taken = 0
-        self._requests = 0
+        self._requests = self._requests_before = 0
         self._integral = 0.0
         self._changed_at = now
         self._taken_at = now
@@ -70,6 +71,11 @@ class RequestStats:
             histogram = self.durations[status // 100] = Histogram()
         histogram.observe(seconds)
 
+    @property
+    def entered(self) -> int:
+        """How many requests have ever come."""
+        return self._requests_before + self._requests
+
     def has_traffic(self) -> bool:
         """Whether requests are in flight or not yet reported, their end included.
 
@@ -89,6 +95,7 @@ class RequestStats:
         frame = Frame(average, self._requests, queued)
         self._active_when_taken = self.active
         self._integral = 0.0
+        self._requests_before += self._requests
         self._requests = 0
         self._changed_at = self._taken_at = now
         return frame

@@ -6,18 +6,17 @@ when pods change. Time and randomness come in as arguments.
     capacity    ready pods x containerConcurrency; 0 means no limit
     cold start  with no limit, the backlog is spread: each ready pod takes at most the autoscaler's
                 target, so a burst does not land on the first pod that answers
-    backlog     first come first served, bounded by count and by bytes held
+    backlog     first come first served, bounded by count and by bytes held (``backlog``)
     sharing     with a limit and other activators (``sharing``), slots are given of own pods only;
                 those who borrow them take turns with the backlog
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from activator.backlog import Backlog, Room, Ticket
 from activator.balancing import Random, make_policy
 from activator.endpoints import Endpoint, State
 from activator.pods import Address, Pod
@@ -25,65 +24,41 @@ from activator.pods import Address, Pod
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class BacklogLimits:
-    """Bounds of one target's backlog."""
-
-    # Knative's breakerQueueDepth.
-    requests: int = 10_000
-    # Heads and the first part of bodies; the rest stays with the client.
-    octets: int = 256 * 1024 * 1024
-
-
-DEFAULT_LIMITS = BacklogLimits()
-
 # How long a backlog is held back for pods that are still to come, counted from the first ready pod.
 # It is the autoscaler's panic window (10 % of 60 s): by then it has seen the burst and acted, so
 # whoever still waits, waits for pods that will not come (max-scale, a full machine).
 SPREAD_SECONDS = 6.0
 
 
-class Ticket(Generic[T]):
-    """A place in the backlog."""
-
-    __slots__ = ("live", "owner", "size")
-
-    def __init__(self, owner: T, size: int) -> None:
-        self.owner = owner
-        self.size = size
-        self.live = True
-
-
 class Throttler(Generic[T]):
     """The state of one target's pods and backlog. T is whoever waits."""
 
     __slots__ = (
-        "_backlog",
-        "_busy",
-        "_limits",
         "_may_give",
         "_pick",
         "_random",
         "_returned",
         "_spread_until",
+        "_taken",
         "_turns",
         "_wants",
+        "backlog",
         "container_concurrency",
         "demand",
-        "held_octets",
         "own",
         "pods",
         "ready",
         "spread_target",
-        "waiting",
     )
 
-    def __init__(self, random: Random, limits: BacklogLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, random: Random, room: Room | None = None) -> None:
+        """``room`` is shared with the other targets of an activator."""
         self._random = random
-        self._limits = limits
-        self._backlog: deque[Ticket[T]] = deque()
+        self.backlog: Backlog[T] = Backlog(room or Room())
         self._pick = make_policy(0, random)
-        self._busy = 0
+        # Slots of own pods that are taken, where there is a limit. A pod with more requests than it
+        # may have (its limit was another, or its owner is new) counts as full, and no more.
+        self._taken = 0
         self._spread_until: float | None = None
         self._may_give: Callable[[Pod], bool] | None = None
         self._returned: Callable[[Pod], None] = lambda pod: None
@@ -96,10 +71,8 @@ class Throttler(Generic[T]):
         self.ready: list[Pod] = []
         # Ready pods whose slots are given here: all of them, unless they are shared.
         self.own = self.ready
-        self.waiting = 0
         # All that wait for a slot of own pods, those of others too.
         self.demand = 0
-        self.held_octets = 0
 
     def configure(self, container_concurrency: int, spread_target: int) -> None:
         """Take over a revision's limits; cheap when nothing changed."""
@@ -107,6 +80,12 @@ class Throttler(Generic[T]):
         if container_concurrency != self.container_concurrency:
             self.container_concurrency = container_concurrency
             self._pick = make_policy(container_concurrency, self._random)
+            self._count_taken()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests of ours wait."""
+        return len(self.backlog)
 
     @property
     def capacity(self) -> int:
@@ -124,50 +103,33 @@ class Throttler(Generic[T]):
             return self._take(limit)
         pod = own[0]
         pod.in_flight += 1
-        self._busy += 1
         return pod
 
     def release(self, pod: Pod) -> None:
         """A request on this pod is over. The caller then calls ``admit`` if there is demand."""
         pod.in_flight -= 1
-        if pod.own:
-            self._busy -= 1
-        else:
+        if not pod.own:
             self._returned(pod)
+        elif pod.in_flight < self.container_concurrency:
+            self._taken -= 1
 
-    def enqueue(self, owner: T, size: int, *, first: bool = False) -> Ticket[T] | None:
-        """A place in the backlog, or None when it is full.
-
-        ``first`` is for one that already had a pod and lost it before anything was sent.
-        """
-        if self.waiting >= self._limits.requests or (
-            self.held_octets + size > self._limits.octets and not first
-        ):
-            return None
-        ticket = Ticket(owner, size)
-        if first:
-            self._backlog.appendleft(ticket)
-        else:
-            self._backlog.append(ticket)
-        self.waiting += 1
-        self.demand += 1
-        self.held_octets += size
+    def enqueue(self, owner: T, size: int, since: float) -> Ticket[T] | None:
+        """A place in the backlog for one that came at ``since``, or None when it is full."""
+        ticket = self.backlog.add(owner, size, since)
+        if ticket is not None:
+            self.demand += 1
         return ticket
 
-    def grow(self, ticket: Ticket[T], size: int) -> bool:
-        """More bytes of a waiting request; False when the backlog holds too much already."""
-        if not ticket.live:
-            return True
-        if self.held_octets + size > self._limits.octets:
-            return False
-        ticket.size += size
-        self.held_octets += size
-        return True
+    def put_back(self, owner: T, size: int, since: float) -> Ticket[T]:
+        """The same for one that had a pod and lost it before anything was sent; never None."""
+        self.demand += 1
+        return self.backlog.put_back(owner, size, since)
 
     def cancel(self, ticket: Ticket[T]) -> None:
-        """Leave the backlog (client gone, timeout). The dead place is passed over later."""
+        """Leave the backlog (client gone, timeout)."""
         if ticket.live:
-            self._forget(ticket)
+            self.backlog.remove(ticket)
+            self.demand -= 1
 
     def admit(self, now: float) -> list[tuple[T, Pod]]:
         """Everybody who may go now, in order of arrival, each with its pod."""
@@ -178,10 +140,6 @@ class Throttler(Generic[T]):
                 break
             admitted.append((self._next(), pod))
         return admitted
-
-    def waiters(self) -> list[T]:
-        """Everybody in the backlog, in order of arrival; they stay in it."""
-        return [ticket.owner for ticket in self._backlog if ticket.live]
 
     def spread_ends_in(self, now: float) -> float | None:
         """Seconds until a backlog held back is let go; None when none is held for pods to come."""
@@ -201,26 +159,18 @@ class Throttler(Generic[T]):
 
     def _pop(self) -> T:
         """The first in the backlog, which is not empty."""
-        while not (ticket := self._backlog.popleft()).live:
-            pass
-        self._forget(ticket)
-        return ticket.owner
-
-    def _forget(self, ticket: Ticket[T]) -> None:
-        ticket.live = False
-        self.waiting -= 1
         self.demand -= 1
-        self.held_octets -= ticket.size
+        return self.backlog.pop()
 
     def _take(self, limit: int) -> Pod | None:
-        own = self.own
-        if limit and self._busy >= limit * len(own):
+        own, slots = self.own, self.container_concurrency
+        if slots and self._taken >= slots * len(own):
             return None
-        pod = own[0] if len(own) == 1 else self._pick(own, limit)
+        pod = self._pick(own, limit)
         if pod is None:
             return None
         pod.in_flight += 1
-        self._busy += 1
+        self._taken += 1
         return pod
 
     def _backlog_limit(self, now: float) -> int:
@@ -255,9 +205,10 @@ class Throttler(Generic[T]):
 
     def count(self, pod: Pod, slots: int) -> None:
         """So many more slots of a pod are taken by others, or fewer."""
-        pod.in_flight += slots
         if pod.own:
-            self._busy += slots
+            limit = self.container_concurrency
+            self._taken += min(pod.in_flight + slots, limit) - min(pod.in_flight, limit)
+        pod.in_flight += slots
 
     # -- pods ---------------------------------------------------------------------------------
 
@@ -321,11 +272,15 @@ class Throttler(Generic[T]):
             self.own = [pod for pod in self.ready if self._may_give(pod)]
         for pod in self.own:
             pod.own = True
-        self._busy = sum(pod.in_flight for pod in self.own)
+        self._count_taken()
         if not self.ready:
             self._spread_until = None
         elif not had:
             self._spread_until = now + SPREAD_SECONDS
+
+    def _count_taken(self) -> None:
+        limit = self.container_concurrency
+        self._taken = sum(min(pod.in_flight, limit) for pod in self.own)
 
 
 def _is_over(pod: Pod, endpoints: Mapping[Address, Endpoint]) -> bool:

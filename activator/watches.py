@@ -54,6 +54,7 @@ class Watches:
     ) -> None:
         """``addresses`` are what a KIngress' status says of the two listeners."""
         self._gateway = plane.gateway
+        self._room = plane.room
         self._backends = plane.backends
         self._view = view
         self._client = client
@@ -120,6 +121,7 @@ class Watches:
         self._gateway.settings = GatewaySettings(
             trusts_forwarded=settings.gateway.trust_forwarded_headers
         )
+        self._room.limits = settings.gateway.backlog
         for backend in self._backends.all():
             self._view.configure(backend)
             self._view.refresh(backend)

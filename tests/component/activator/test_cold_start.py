@@ -14,8 +14,8 @@ from activator.dataplane import Limits
 from activator.http.context import ServerLimits
 from activator.probing import ProbeKind, ProbeSpec
 from activator.reporter import Reporter
-from activator.throttler import BacklogLimits
 from hearth.kube.tokens import Tokens
+from serving.api.config.gateway import BacklogLimits
 from serving.api.stats import Frame, Hello, StatsReader
 
 
@@ -212,9 +212,9 @@ async def test_a_large_body_waits_with_the_client(lab: Any) -> None:
             sent += 65536
 
     sending = asyncio.create_task(send())
-    await lab.until(lambda: backend.throttler.held_octets > lab.limits.gateway.held_octets)
+    await lab.until(lambda: backend.throttler.backlog.octets > lab.limits.gateway.held_octets)
     app = await lab.app(lambda request: lab.text(str(len(request.body))))
-    assert backend.throttler.held_octets < 1024 * 1024
+    assert backend.throttler.backlog.octets < 1024 * 1024
     lab.endpoints(backend, {app.port: lab.State.READY})
     assert (await client.response()).body == str(size).encode()
     await sending

@@ -446,7 +446,9 @@ async def test_a_connection_lost_before_the_response_is_502(lab: Any) -> None:
 
     app = await lab.raw_app(handler)
     lab.revision("bad", app)
-    response = await lab.get("bad.test")
+    client = await lab.connect()
+    await client.send(b"POST / HTTP/1.1\r\nHost: bad.test\r\nContent-Length: 0\r\n\r\n")
+    response = await client.response()
     assert (response.status, response.error) == (502, "upstream-reset")
     # Sent once and never again: the application may have acted on it.
     assert app.connections == 1

@@ -12,7 +12,7 @@ from typing import Any
 from activator.backends import Backend
 from activator.dataplane import Limits
 from activator.targets import TargetSpec
-from activator.throttler import BacklogLimits
+from serving.api.config.gateway import BacklogLimits
 
 NAME = "worker"
 

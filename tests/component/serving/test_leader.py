@@ -103,7 +103,7 @@ class Activator:
         now = time.monotonic()
         for _ in range(requests):
             self.backend.stats.enter(now)
-            self.backend.throttler.enqueue(self, 1)  # type: ignore[arg-type]
+            self.backend.throttler.enqueue(self, 1, 0.0)  # type: ignore[arg-type]
         self.reporter.wake(self.backend)
 
 

@@ -11,12 +11,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from activator.backlog import Ticket
 from activator.endpoints import Endpoint, State
 from activator.members import HAUNTED_SECONDS, owner_of
 from activator.places import pod_id
 from activator.pods import Address, Pod
 from activator.sharing import Message, Sharing
-from activator.throttler import Throttler, Ticket
+from activator.throttler import Throttler
 
 # -- a world of activators ---------------------------------------------------------------------
 
@@ -31,7 +32,8 @@ class Activator:
         self.world = world
         self.name = name
         self.throttler: Throttler[Any] = Throttler(random.Random(1).random)
-        self.throttler.configure(LIMIT, LIMIT)
+        self.limit = world.limit
+        self.throttler.configure(self.limit, self.limit)
         self.sharing = Sharing(name, self._send, lambda: None)
         self.flying: list[Pod] = []
         self.tickets: list[Ticket[Any]] = []
@@ -64,7 +66,7 @@ class Activator:
             self._enqueue()
 
     def _enqueue(self) -> None:
-        ticket = self.throttler.enqueue(self, 1)
+        ticket = self.throttler.enqueue(self, 1, self.world.now)
         assert ticket is not None
         self.tickets.append(ticket)
         self.sharing.ask(TARGET)
@@ -95,8 +97,16 @@ class Activator:
 
     def probe(self) -> None:
         for pod in self.throttler.unreached():
-            self.throttler.mark_reached(pod, self.world.now)
-            self.sharing.look(TARGET, self, self.world.now)
+            if self.world.state(number_of(pod.address)) is State.READY:
+                self.throttler.mark_reached(pod, self.world.now)
+                self.sharing.look(TARGET, self, self.world.now)
+        self.admit()
+
+    def learn(self) -> None:
+        """The revision was made anew with another limit."""
+        self.limit = self.world.limit
+        self.throttler.configure(self.limit, self.limit)
+        self.sharing.look(TARGET, self, self.world.now)
         self.admit()
 
     def see(self, pods: frozenset[int]) -> None:
@@ -104,7 +114,9 @@ class Activator:
         busy = {number_of(pod.address) for pod in self.flying}
         known = {number_of(address) for address in self.throttler.pods}
         listed = pods - (busy - known)
-        endpoints = {address(n): Endpoint(address(n), State.READY, f"pod-{n}") for n in listed}
+        endpoints = {
+            address(n): Endpoint(address(n), self.world.state(n), f"pod-{n}") for n in listed
+        }
         self.throttler.update(endpoints, self.world.now)
         self.sharing.look(TARGET, self, self.world.now)
         self.admit()
@@ -116,7 +128,7 @@ class Activator:
         ):
             self.sharing.forget(TARGET)
             self.throttler = Throttler(random.Random(1).random)
-            self.throttler.configure(LIMIT, LIMIT)
+            self.throttler.configure(self.limit, self.limit)
 
 
 def address(number: int) -> Address:
@@ -138,6 +150,8 @@ class World:
     def __init__(self) -> None:
         self.now = 100.0
         self.pods: frozenset[int] = frozenset({1, 2})
+        self.unready: frozenset[int] = frozenset()
+        self.limit = self.highest_limit = LIMIT
         self.activators: dict[str, Activator] = {}
         self.channels: dict[tuple[str, str], deque[Message]] = {}
         self.cut: set[tuple[str, str]] = set()
@@ -146,6 +160,14 @@ class World:
         """Requests of killed activators: until when the application works on them, and where."""
         self.numbers = iter(range(10_000))
         self.messages: Counter[str] = Counter()
+
+    def state(self, number: int) -> State:
+        return State.NOT_READY if number in self.unready else State.READY
+
+    def change_limit(self, limit: int) -> None:
+        """Activators learn of it one by one, so the higher one holds."""
+        self.limit = limit
+        self.highest_limit = max(limit, self.highest_limit)
 
     def start(self, name: str = "") -> Activator:
         """A new one knows whom the cluster lists before it does anything."""
@@ -367,6 +389,38 @@ class SharingMachine(RuleBasedStateMachine):
     def pods_come_and_go(self, pods: frozenset[int]) -> None:
         self.world.pods = pods
 
+    @rule(unready=st.frozensets(st.integers(1, 5), max_size=3))
+    def pods_become_unready_or_ready(self, unready: frozenset[int]) -> None:
+        self.world.unready = unready
+
+    @rule(limit=st.integers(1, 3))
+    def the_limit_changes(self, limit: int) -> None:
+        self.world.change_limit(limit)
+
+    @rule(who=WHO)
+    def an_activator_learns_the_limit(self, who: int) -> None:
+        self.one(who).learn()
+
+    @rule()
+    def everything_settles(self) -> None:
+        """What is left behind is over and everybody knows everything: no capacity is unused."""
+        world = self.world
+        for _ in range(3):
+            for activator in world.activators.values():
+                activator.learn()
+                activator.see(world.pods)
+                activator.probe()
+                activator.sharing.remind()
+            world.deliver_all()
+            world.pass_time(HAUNTED_SECONDS)
+        world.deliver_all()
+        waiting = {name: each.throttler.waiting for name, each in world.activators.items()}
+        if any(waiting.values()):
+            busy = world.busy()
+            ready = {pod_id(p) for a in world.activators.values() for p in a.throttler.ready}
+            free = {pod for pod in ready if busy[pod] < world.limit}
+            assert not free, f"{waiting} wait beside {free}: {world.describe()}"
+
     @rule(who=WHO)
     def an_activator_sees_the_pods(self, who: int) -> None:
         self.one(who).see(self.world.pods)
@@ -388,7 +442,8 @@ class SharingMachine(RuleBasedStateMachine):
     @invariant()
     def the_limit_holds_in_every_pod(self) -> None:
         if hasattr(self, "world"):
-            assert all(count <= LIMIT for count in self.world.busy().values())
+            most = self.world.highest_limit
+            assert all(count <= most for count in self.world.busy().values())
 
     @invariant()
     def nothing_is_counted_below_zero(self) -> None:
@@ -402,6 +457,9 @@ class SharingMachine(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         world = self.world
+        world.unready = frozenset()
+        for activator in world.activators.values():
+            activator.learn()
         rounds = 20 + sum(activator.arrived for activator in world.activators.values())
         for _ in range(rounds):
             for activator in world.activators.values():

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from activator.backlog import Room
 from activator.endpoints import Endpoint, State
 from activator.pods import Address, Pod
-from activator.throttler import SPREAD_SECONDS, BacklogLimits, Throttler
+from activator.throttler import SPREAD_SECONDS, Throttler
+from serving.api.config.gateway import BacklogLimits
 
 A, B, C = (("10.0.0.1", 80), ("10.0.0.2", 80), ("10.0.0.3", 80))
 
@@ -23,7 +25,7 @@ def endpoints(**states: State) -> dict[Address, Endpoint]:
 def a_throttler(
     concurrency: int = 0, *, target: int = 2, limits: BacklogLimits | None = None, **states: State
 ) -> Throttler[str]:
-    made: Throttler[str] = Throttler(random.Random(7).random, limits or BacklogLimits())
+    made: Throttler[str] = Throttler(random.Random(7).random, Room(limits or BacklogLimits()))
     made.configure(concurrency, target)
     made.update(endpoints(**states), 0.0)
     return made
@@ -63,7 +65,7 @@ def test_the_backlog_is_first_come_first_served() -> None:
     pod = made.acquire()
     assert pod is not None
     for name in ("x", "y", "z"):
-        assert made.enqueue(name, 1) is not None
+        assert made.enqueue(name, 1, 0.0) is not None
     order = []
     for _ in range(3):
         made.release(pod)
@@ -76,37 +78,24 @@ def test_a_newcomer_does_not_overtake_the_backlog() -> None:
     made = a_throttler(1, a=State.READY)
     pod = made.acquire()
     assert pod is not None
-    made.enqueue("x", 1)
+    made.enqueue("x", 1, 0.0)
     made.release(pod)
     assert made.acquire() is None
     assert [owner for owner, _ in made.admit(0.0)] == ["x"]
 
 
-def test_one_that_lost_its_pod_goes_first() -> None:
-    made = a_throttler(1)
-    made.enqueue("x", 1)
-    made.enqueue("lost", 1, first=True)
-    made.update(endpoints(a=State.READY), 0.0)
-    assert [owner for owner, _ in made.admit(0.0)] == ["lost"]
-
-
-def test_the_backlog_is_bounded_by_count_and_by_bytes() -> None:
-    made = a_throttler(limits=BacklogLimits(requests=2, octets=100))
-    first = made.enqueue("x", 60)
-    assert first is not None
-    assert made.enqueue("y", 60) is None
-    assert made.enqueue("y", 30) is not None
-    assert made.enqueue("z", 1) is None
-    assert not made.grow(first, 20)
-    assert made.grow(first, 10)
-    assert made.held_octets == 100
-    made.cancel(first)
-    assert (made.waiting, made.held_octets) == (1, 30)
+def test_those_that_lost_their_pods_go_first_in_order_of_arrival() -> None:
+    made = a_throttler(2)
+    made.enqueue("x", 1, 4.0)
+    for name, since in (("second", 2.0), ("third", 3.0), ("first", 1.0)):
+        made.put_back(name, 1, since)
+    made.update(endpoints(a=State.READY, b=State.READY), 0.0)
+    assert [owner for owner, _ in made.admit(0.0)] == ["first", "second", "third", "x"]
 
 
 def test_who_left_the_backlog_is_passed_over() -> None:
     made = a_throttler(1)
-    tickets = [made.enqueue(name, 1) for name in "xyz"]
+    tickets = [made.enqueue(name, 1, 0.0) for name in "xyz"]
     assert tickets[0] is not None and tickets[1] is not None
     made.cancel(tickets[1])
     made.cancel(tickets[1])
@@ -119,7 +108,7 @@ def test_who_left_the_backlog_is_passed_over() -> None:
 def test_a_cold_burst_is_spread_over_the_pods_to_come() -> None:
     made = a_throttler(target=2)
     for number in range(10):
-        made.enqueue(str(number), 1)
+        made.enqueue(str(number), 1, 0.0)
     made.update(endpoints(a=State.READY), 100.0)
     assert [owner for owner, _ in made.admit(100.0)] == ["0", "1"]
     made.update(endpoints(a=State.READY, b=State.READY), 101.0)
@@ -134,7 +123,7 @@ def test_a_cold_burst_is_spread_over_the_pods_to_come() -> None:
 def test_a_hard_limit_is_never_let_go() -> None:
     made = a_throttler(1, a=State.READY)
     for number in range(5):
-        made.enqueue(str(number), 1)
+        made.enqueue(str(number), 1, 0.0)
     assert len(made.admit(1000.0)) == 1
     assert made.spread_ends_in(0.0) is None
 
@@ -198,7 +187,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
     def begin(self, concurrency: int) -> None:
         self.concurrency = concurrency
         self.throttler: Throttler[int] = Throttler(
-            random.Random(1).random, BacklogLimits(requests=8)
+            random.Random(1).random, Room(BacklogLimits(requests=8))
         )
         self.throttler.configure(concurrency, 3)
         self.now = 0.0
@@ -214,7 +203,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
             assert pod.ready
             self.flying.append(pod)
             return
-        ticket = self.throttler.enqueue(self.serial, 1)
+        ticket = self.throttler.enqueue(self.serial, 1, self.now)
         assert (ticket is None) == (len(self.backlog) >= 8)
         if ticket is not None:
             self.backlog[self.serial] = ticket
@@ -259,7 +248,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
     @invariant()
     def counts_agree(self) -> None:
         throttler = self.throttler
-        assert throttler.waiting == len(self.backlog) == throttler.held_octets
+        assert throttler.waiting == len(self.backlog) == throttler.backlog.octets
         for pod in {id(pod): pod for pod in self.flying}.values():
             assert pod.in_flight == self.flying.count(pod)
         assert all(pod.in_flight >= 0 for pod in throttler.pods.values())

@@ -11,6 +11,7 @@ from serving.api.config.defaults import DefaultsConfig, container_name
 from serving.api.config.deployment import DeploymentConfig
 from serving.api.config.domain import DomainConfig
 from serving.api.config.features import FeaturesConfig, key_of
+from serving.api.config.gateway import BacklogLimits
 from serving.api.config.gc import GcConfig
 from serving.api.config.network import NetworkConfig
 from serving.api.config.observability import ObservabilityConfig
@@ -142,6 +143,22 @@ BAD = [
         "network",
         {"http-protocol": "gopher"},
         "httpProtocol gopher in config-network ConfigMap is not supported",
+    ),
+    (
+        "network",
+        {"revision-queue-requests": "0"},
+        'failed to parse "revision-queue-requests": 0 is less than 1',
+    ),
+    (
+        "network",
+        {"activator-queue-requests": "many"},
+        'failed to parse "activator-queue-requests": strconv.ParseInt: parsing "many": '
+        "invalid syntax",
+    ),
+    (
+        "network",
+        {"activator-queue-bytes": "-1Mi"},
+        'failed to parse "activator-queue-bytes": -1Mi is less than 1',
     ),
     (
         "gc",
@@ -338,3 +355,17 @@ def test_durations_that_go_cannot_hold_are_refused(name: str, key: str, text: st
 def test_what_would_exhaust_a_parser_is_refused(name: str, data: dict[str, str]) -> None:
     with pytest.raises(ValueError):
         ALL[name](data)
+
+
+def test_the_gateway_is_told_how_much_may_wait() -> None:
+    data = {
+        "revision-queue-requests": "5",
+        "revision-queue-bytes": "1Ki",
+        "activator-queue-requests": " 7 ",
+        "activator-queue-bytes": "2Mi",
+    }
+    read = NetworkConfig.from_data(data).gateway.backlog
+    assert read == BacklogLimits(
+        requests=5, octets=1024, all_requests=7, all_octets=2 * 1024 * 1024
+    )
+    assert NetworkConfig.from_data({}).gateway.backlog == BacklogLimits()
