@@ -143,7 +143,7 @@ class DataPlane:
         """Whether requests here count against a limit of their pods, or still may."""
         limited = [each for each in self.backends.all() if each.throttler.container_concurrency]
         return bool(limited) and (
-            self.server.is_listening
+            self.server.takes_requests
             or any(backend.stats.active for backend in limited)
             or any(pod.in_flight for backend in limited for pod in backend.throttler.pods.values())
         )

@@ -13,6 +13,9 @@ from activator.http.events import NewSession
 from activator.http.h1.server import ServerConnection
 from hearth.listening import BACKLOG, HANDSHAKE_SECONDS, bind, stop_new
 
+_FIRST_REQUEST_SECONDS = 0.5
+"""What a client takes from connecting to its request, on a busy machine."""
+
 Door = Callable[[asyncio.Protocol], asyncio.Protocol]
 """Makes the protocol of a connection out of one that speaks HTTP."""
 
@@ -24,6 +27,7 @@ class HttpServer:
         self._context = context
         self._servers: list[tuple[asyncio.Server, bool]] = []
         """And whether others have its socket open, too."""
+        self._takes_requests = False
 
     async def listen(
         self,
@@ -53,13 +57,14 @@ class HttpServer:
             ssl=tls,
         )
         self._servers.append((server, held is not None))
+        self._takes_requests = True
         name = server.sockets[0].getsockname()
         return str(name[0]), int(name[1])
 
     @property
-    def is_listening(self) -> bool:
-        """Whether it takes connections."""
-        return bool(self._servers)
+    def takes_requests(self) -> bool:
+        """Whether requests may still come: by new connections, or those that are open."""
+        return self._takes_requests
 
     def sockets(self) -> list[socket.socket]:
         """The listening sockets."""
@@ -69,7 +74,8 @@ class HttpServer:
         """Accept no more and let responses under way end; returns how many connections were cut.
 
         In the delay before that every response says that it is the last of its connection, so that
-        clients come back elsewhere instead of meeting a connection that ends.
+        clients come back elsewhere instead of meeting a connection that ends. Who came last gets a
+        moment to say what for.
         """
         context = self._context
         context.is_draining = True
@@ -78,16 +84,22 @@ class HttpServer:
         if delay_seconds:
             await asyncio.sleep(delay_seconds)
         await self._stop_listening()
+        if delay_seconds:
+            await self._emptied(_FIRST_REQUEST_SECONDS)
+        self._takes_requests = False
         for connection in list(context.connections):
             connection.drain()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await context.empty()
+        await self._emptied(seconds)
         cut = list(context.connections)
         for connection in cut:
             connection.abort()
         await context.empty()
         return len(cut)
+
+    async def _emptied(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._context.empty()
 
     async def _stop_listening(self) -> None:
         """Accept what has come, and no more: closing a queue resets whom it holds."""

@@ -33,6 +33,8 @@ BENCHMARKS = (
     "yardstick",
     "kills",
     "activators",
+    "workers",
+    "nothinglost",
 )
 
 

@@ -129,6 +129,18 @@ async def test_who_has_come_and_was_not_accepted_yet_is_answered_at_the_end(lab:
             assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
 
 
+async def test_who_connected_last_is_answered_too(lab: Any) -> None:
+    lab.revision("hello", await lab.app(lambda _: lab.text("here")))
+    client = await lab.connect()
+    await lab.until(lambda: len(lab.clients) == 1)
+    draining = asyncio.create_task(lab.plane.drain(delay_seconds=0.001, drain_seconds=5))
+    await lab.until(lambda: not lab.plane.server.sockets())
+    response = await client.get("hello.test")
+    assert (response.body, response.header("connection")) == (b"here", "close")
+    assert await draining == 0
+    await client.close()
+
+
 async def test_a_listener_that_others_have_open_too_is_left_as_it_is(lab: Any) -> None:
     lab.revision("hello", await lab.app(lambda _: lab.text("here")))
     with bind("127.0.0.1", 0) as held:
@@ -159,7 +171,7 @@ async def test_slots_are_in_use_while_a_limited_request_is_under_way_or_may_come
     await client.send(lab.get_bytes("hello.test"))
     await lab.until(lambda: len(app.requests) == 1)
     draining = asyncio.create_task(lab.plane.drain(delay_seconds=0, drain_seconds=5))
-    await lab.until(lambda: not lab.plane.server.is_listening)
+    await lab.until(lambda: not lab.plane.server.takes_requests)
     assert lab.plane.uses_slots()
     go_on.set()
     await client.response()
