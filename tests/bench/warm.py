@@ -222,6 +222,7 @@ def _envoy_config(port: int, app_port: int, *, http2: bool = False) -> dict[str,
         "http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "use_remote_address": True,
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
         "route_config": {"virtual_hosts": hosts},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
     }

@@ -16,6 +16,7 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") [!-~\x80-\xff]+ HTTP/1\.[01]\r\n")
 _OTHER_VERSION = re.compile(_TOKEN + rb" [!-~\x80-\xff]+ HTTP/(?!0|1\.[01])[0-9]\.[0-9]\r\n")
 PART_OF_LINE = re.compile(_TOKEN + rb"(?: (?:[!-~\x80-\xff]+(?: [HTP/0-9.]{0,8}\r?)?)?)?")
+_LARGE_OCTETS, _MOST_TRIES = 4096, 100
 _HTTP2_LINE = b"PRI * HTTP/2.0\r\n"
 
 # Those that llhttp takes in a request of HTTP.
@@ -32,6 +33,20 @@ class Http2Preface(FramingError):
     def __init__(self, data: bytes) -> None:
         super().__init__(refusals.UNSUPPORTED_VERSION)
         self.data = data
+
+
+def find_empty_line(data: bytes, at: int) -> int:
+    """Where an empty line and the line end before it begin; -1 where there is none.
+
+    In a large piece of a body one octet is found ten times as fast as four, where it is rare.
+    """
+    if len(data) - at > _LARGE_OCTETS:
+        for _ in range(_MOST_TRIES):
+            at = data.find(b"\r", at)
+            if at < 0 or data.startswith(END_OF_HEAD, at):
+                return at
+            at += 1
+    return data.find(END_OF_HEAD, at)
 
 
 def is_of_another_version(data: bytes) -> bool:

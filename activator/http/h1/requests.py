@@ -29,6 +29,7 @@ from activator.http.h1.lines import (
     REQUEST_LINE,
     USUAL_METHODS,
     behind_empty_lines,
+    find_empty_line,
     is_of_another_version,
     odd_method,
     refused_line,
@@ -60,8 +61,12 @@ class RequestReader(RequestParser):
 
     def feed(self, data: bytes) -> None:
         """Take in what has been received. Raises FramingError once the stream is broken."""
+        if not self._is_ready:
+            # Not before anything is looked for in it: it may be a large piece of a body.
+            self._feed(data)
+            return
         end = data.find(END_OF_HEAD) + 4
-        if not self._is_ready or not 4 < end <= self._limits.head_octets:
+        if not 4 < end <= self._limits.head_octets:
             self._feed(data)
             return
         self._whole = data
@@ -93,7 +98,7 @@ class RequestReader(RequestParser):
             self._parse(view[at:end])
             self._behind = 0
             at, stop = end, end + self._left
-            if self.in_message and at < stop <= size:
+            if self._delayed is not None:
                 self._left = 0
                 self._parse(view[at:stop])
                 at = stop
@@ -134,6 +139,9 @@ class RequestReader(RequestParser):
             if self.held is not None:
                 self.held += data[at:]
                 return
+            if self._left > 0:
+                at = self._take_body(data, at)
+                continue
             if not self.in_message:
                 if self._is_closing:
                     return
@@ -145,6 +153,25 @@ class RequestReader(RequestParser):
             parse = self._parse_chunks if is_chunked else self._parse
             parse(view[at:stop] if at or stop < size else data)
             at = stop
+
+    def _take_body(self, data: bytes, at: int) -> int:
+        """Pass on what there is of a body whose length is known; where its octets end.
+
+        They are counted and not parsed: llhttp starts afresh behind them.
+        """
+        size = len(data) - at
+        if size < self._left:
+            self._left -= size
+            self._sink.on_request_body(data[at:])
+            return len(data)
+        stop = at + self._left
+        self._left = 0
+        self._parser = httptools.HttpRequestParser(self)
+        self.in_message = False
+        self._is_ready = not self._is_closing
+        self._sink.on_request_body(data[at:stop])
+        self._sink.on_request_end(())
+        return stop
 
     def _begin(self, data: bytes, at: int) -> int:
         """Where a request goes on whose line is whole; the end of the data when there is none yet.
@@ -184,11 +211,7 @@ class RequestReader(RequestParser):
         self._is_ready = False
 
     def _find_stop(self, data: bytes, at: int) -> int:
-        """Up to where one call of llhttp may go: a head's end, a body's end or the data's."""
-        if self.in_message and not self.in_head and self.head.length != UNKNOWN:
-            stop = min(len(data), at + self._left)
-            self._left -= stop - at
-            return stop
+        """Up to where one call of llhttp may go: the end of a head, of chunks or of the data."""
         stop = self._find_head_end(data, at)
         if self.in_head or not self.in_message:
             self._octets += stop - at
@@ -205,7 +228,7 @@ class RequestReader(RequestParser):
                 stop = at + end + 4 - len(self._tail)
                 self._tail = b""
                 return stop
-        end = data.find(END_OF_HEAD, at)
+        end = find_empty_line(data, at)
         if end >= 0:
             self._tail = b""
             return end + 4
@@ -256,7 +279,8 @@ class RequestReader(RequestParser):
         self._parser = httptools.HttpRequestParser(self)
         if self._is_premature:
             self._is_premature = False
-            self._prime()
+            if self.head.length == UNKNOWN:
+                self._prime()
 
     def _prime(self) -> None:
         """Bring a fresh parser to where this request's body begins, its offer left out."""

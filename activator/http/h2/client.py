@@ -15,6 +15,7 @@ from activator.http.events import ClientHandler, Lost, RequestHead, Reset
 from activator.http.fields import Trailers
 from activator.http.h2.codes import Code, StreamFault
 from activator.http.h2.decoder import Block
+from activator.http.h2.framing import Octets
 from activator.http.h2.lanes import Carrier, Lane
 from activator.http.h2.limits import EngineLimits
 from activator.http.h2.outbox import Outbox
@@ -323,5 +324,5 @@ class ClientConnection(asyncio.Protocol):
             self._close()
 
 
-def _into_nothing(data: bytes) -> None:
+def _into_nothing(data: Octets) -> None:
     """There is no connection any more."""

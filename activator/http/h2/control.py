@@ -7,6 +7,7 @@ from collections.abc import Callable
 from activator.http.h2 import codes, framing
 from activator.http.h2.budget import Budget
 from activator.http.h2.codes import MAX_WINDOW, Code, ConnectionFault, StreamFault
+from activator.http.h2.framing import Octets
 from activator.http.h2.lanes import Lane, Later
 from activator.http.h2.limits import EngineLimits
 from activator.http.h2.peersettings import PeerSettings
@@ -30,7 +31,7 @@ class ControlFrames(PeerSettings):
 
     def __init__(
         self,
-        write: Callable[[bytes], None],
+        write: Callable[[Octets], None],
         clock: Callable[[], float],
         later: Later,
         limits: EngineLimits,
@@ -90,6 +91,7 @@ class ControlFrames(PeerSettings):
         self.is_blocked = is_blocked
         if not is_blocked:
             self._unread = 0
+            self._pump_ends()
             self.pump()
 
     def wait(self, lane: Lane) -> None:

@@ -26,8 +26,14 @@ from activator.http.h2.codes import (
 )
 from activator.http.h2.control import ControlFrames
 from activator.http.h2.decoder import BadBlock, Block, Decoder, TooMuch
+from activator.http.h2.framing import Octets
 from activator.http.h2.lanes import Lane, Later
 from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
+
+# From here on a frame of data is looked at together with those behind it.
+_LARGE_FRAME = 2048
+# And from here on a piece is not copied.
+_LARGE_PIECE = 4096
 
 
 class Engine(ControlFrames):
@@ -52,7 +58,7 @@ class Engine(ControlFrames):
 
     def __init__(
         self,
-        write: Callable[[bytes], None],
+        write: Callable[[Octets], None],
         clock: Callable[[], float],
         later: Later,
         limits: EngineLimits = DEFAULT_LIMITS,
@@ -90,18 +96,37 @@ class Engine(ControlFrames):
         """Take in what has been received; faults are dealt with here."""
         if self.is_broken:
             return
-        self._buffer = self._rest + data if self._rest else data
-        self._at = 0
+        rest, at = self._rest, 0
         try:
+            if rest and len(data) < _LARGE_PIECE:
+                data = rest + data
+            elif rest:
+                at = self._complete(rest, data)
+                if at == len(data) or self.is_broken:
+                    return
+            self._buffer, self._at = data, at
             self._receive()
         except ConnectionFault as fault:
             self.fail(fault.code, str(fault))
 
-    def _receive(self) -> None:
+    def _complete(self, rest: bytes, data: bytes) -> int:
+        """Take in the frame that began in an earlier piece; where it ends in this one.
+
+        So that a large piece is not copied for the few octets before it.
+        """
+        at = max(0, FRAME_HEAD - len(rest))
+        head = rest + data[:at]
+        missing = (head[0] << 16 | head[1] << 8 | head[2]) + FRAME_HEAD - len(head)
+        end = min(at + missing, len(data))
+        self._buffer, self._at = head + data[at:end], 0
+        self._receive(is_all=end == len(data))
+        return end
+
+    def _receive(self, *, is_all: bool = True) -> None:
         while True:
             try:
                 self._read_frames()
-                if self._fresh is not None:
+                if is_all and self._fresh is not None:
                     self._announce()
                 return
             except StreamFault as fault:
@@ -131,7 +156,16 @@ class Engine(ControlFrames):
             if not self._has_settings and kind != codes.SETTINGS:
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "the first frame is no SETTINGS")
             if kind < 10:
-                self._handlers[kind](flags, stream, data[start:end])
+                payload = data[start:end]
+                if (
+                    length >= _LARGE_FRAME
+                    and kind == DATA
+                    and not flags
+                    and data[at + 5 : at + 9] == data[start - 4 : start]
+                ):
+                    payload, flags, at = self._gathered(payload, start, end)
+                    self._at = at
+                self._handlers[kind](flags, stream, payload)
             else:
                 # Section 5.5: what is not known is passed over.
                 self.nuisance()
@@ -139,6 +173,30 @@ class Engine(ControlFrames):
                 return
         self._rest = data[at:] if at < size else b""
         self._buffer = b""
+
+    def _gathered(self, payload: bytes, start: int, end: int) -> tuple[bytes, int, int]:
+        """A frame of data with those behind it: payload, flags, and where they end.
+
+        Of the same stream, without padding, and none empty, as a large body comes.
+        """
+        data = self._buffer
+        size, stream = len(data), data[start - 4 : start]
+        pieces, flags = [payload], 0
+        while not flags and size - end >= FRAME_HEAD:
+            begin = end + FRAME_HEAD
+            length = data[end] << 16 | data[end + 1] << 8 | data[end + 2]
+            more = data[end + 4]
+            if (
+                not 0 < length <= min(DEFAULT_FRAME, size - begin)
+                or data[end + 3] != DATA
+                or more & ~END_STREAM
+                or data[begin - 4 : begin] != stream
+            ):
+                break
+            end, flags = begin + length, more
+            pieces.append(data[begin:end])
+            self._nuisances.merit += 1
+        return (payload if len(pieces) == 1 else b"".join(pieces)), flags, end
 
     def _announce(self) -> None:
         """Tell of a head behind which nothing has come yet."""
@@ -186,9 +244,25 @@ class Engine(ControlFrames):
     # -- frames -------------------------------------------------------------------------------
 
     def _on_data(self, flags: int, stream: int, payload: bytes) -> None:
+        lane = self.lanes.get(stream)
+        flow = len(payload)
+        if (
+            not flags
+            and lane is not None
+            and self._fresh_block is None
+            and not lane.is_remote_closed
+            and 0 < flow <= lane.receive_window
+            and flow <= self._receive_window
+        ):
+            # A piece of a body, as nearly all of them are.
+            self._receive_window -= flow
+            lane.receive_window -= flow
+            self._credit += flow
+            self._nuisances.merit += 1
+            lane.take_data(payload, flow, False)
+            return
         if not stream:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "DATA without a stream")
-        flow = len(payload)
         self._take_window(flow)
         if flags & PADDED:
             payload = _unpadded(payload)
@@ -197,7 +271,6 @@ class Engine(ControlFrames):
             self._nuisances.merit += 1
         elif not end:
             self.nuisance()
-        lane = self.lanes.get(stream)
         if lane is None or lane.is_remote_closed:
             self._on_late(stream, lane)
             return

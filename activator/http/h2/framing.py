@@ -17,6 +17,9 @@ from activator.http.h2.codes import (
     WINDOW_UPDATE,
 )
 
+Octets = bytes | memoryview
+"""What is written: a view of a body, where that is not to be copied."""
+
 # Length and type in one number, flags, stream.
 frame_head = struct.Struct(">IBI").pack
 _TWO = struct.Struct(">II").pack

@@ -16,7 +16,12 @@ from activator.http.fields import Field, Trailers
 from activator.http.h2.codes import DATA, END_STREAM, Code, StreamFault
 from activator.http.h2.decoder import Block
 from activator.http.h2.encoder import Encoder
-from activator.http.h2.framing import frame_head, headers, rst_stream, window_update
+from activator.http.h2.framing import Octets, frame_head, headers, rst_stream, window_update
+
+# What a stream sends at a time where no other one waits.
+TURN_OCTETS = 64 * 1024
+# Up to here a piece is put behind its frame's head; a larger one is written by itself.
+_COPIED_OCTETS = 1024
 
 Later = Callable[[Callable[[], None]], object]
 """Does something when what is under way is done: an event loop's ``call_soon``."""
@@ -40,7 +45,7 @@ class Carrier(Protocol):
     held: int
     queued: int
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Octets) -> None:
         """Octets for the peer."""
 
     def wait(self, lane: Lane) -> None:
@@ -182,13 +187,46 @@ class Lane(ABC):
             self.send_window -= size
             engine.send_window -= size
             engine.count_data()
-            flag = END_STREAM if end else 0
-            engine.write(frame_head(size << 8 | DATA, flag, self.id) + data)
+            head = frame_head(size << 8 | DATA, END_STREAM if end else 0, self.id)
+            if size < _COPIED_OCTETS:
+                engine.write(head + data)
+            else:
+                engine.write(head)
+                engine.write(data)
             if end:
+                self._end_local()
+        elif self._queue is None and size and not self.engine.is_blocked:
+            sent = self._send_frames(data, 0, size, end)
+            if sent < size:
+                self._ends = end
+                self._enqueue(data, sent)
+            elif end:
                 self._end_local()
         elif size or end:
             self._ends = self._ends or end
-            self._enqueue(data)
+            if size or self._queue is None:
+                self._enqueue(data, 0)
+
+    def _send_frames(self, data: bytes, at: int, most: int, end: bool) -> int:
+        """Send of a piece what the windows have room for, at most so much; up to where it is sent.
+
+        Nothing of it is copied.
+        """
+        engine = self.engine
+        largest = engine.peer_frame
+        began, size = at, len(data)
+        upto = min(size, at + min(self.send_window, engine.send_window, most))
+        view = memoryview(data)
+        while at < upto:
+            stop = min(at + largest, upto)
+            flag = END_STREAM if end and stop == size else 0
+            engine.write(frame_head((stop - at) << 8 | DATA, flag, self.id))
+            engine.write(view[at:stop])
+            engine.count_data()
+            at = stop
+        self.send_window -= at - began
+        engine.send_window -= at - began
+        return at
 
     def send_trailers(self, fields: Trailers) -> None:
         """Fields behind the body, which end the message; not to be changed any more."""
@@ -233,12 +271,13 @@ class Lane(ABC):
         engine.write(headers(self.id, block, END_STREAM, engine.peer_frame))
         self._end_local()
 
-    def _enqueue(self, data: bytes) -> None:
-        self.engine.queued += len(data)
+    def _enqueue(self, data: bytes, sent: int) -> None:
+        self.engine.queued += len(data) - sent
         if self._queue is not None:
             self._queue.append(data)
             return
         self._queue = deque((data,))
+        self._sent = sent
         self.engine.wait(self)
         if self.is_waiting:
             self.deliver_window(False)
@@ -255,40 +294,41 @@ class Lane(ABC):
         """Whether something is queued."""
         return self._queue is not None
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether what is queued is an end without octets, which needs no window."""
+        return self._queue is not None and not self._queue[0]
+
     def queued_octets(self) -> int:
         """How much is queued."""
         return sum(map(len, self._queue or ())) - self._sent
 
-    def send_queued(self) -> bool:
-        """Send one frame of what is queued; whether one was sent."""
+    def send_queued(self, most: int = TURN_OCTETS) -> bool:
+        """Send some of what is queued, at most so many octets; whether anything was sent."""
         queue, engine = self._queue, self.engine
         if queue is None:
             return False
         data, at = queue[0], self._sent
-        room = min(self.send_window, engine.send_window, engine.peer_frame)
-        if room <= 0 and data:
-            return False
-        piece = data[at : at + room] if at or len(data) > room else data
-        size = len(piece)
-        if at + size == len(data):
-            queue.popleft()
-            self._sent = 0
-        else:
-            self._sent = at + size
-        self.send_window -= size
-        engine.send_window -= size
-        engine.queued -= size
-        is_last = not queue
-        if is_last:
-            self._queue = None
-        ends = is_last and self._ends and not self._trailers
-        if size or ends:
+        ends = self._ends and not self._trailers and len(queue) == 1
+        if data:
+            stop = self._send_frames(data, at, most, ends)
+            if stop == at:
+                return False
+            engine.queued -= stop - at
+            if stop < len(data):
+                self._sent = stop
+                return True
+        elif ends:
             engine.count_data()
-            flag = END_STREAM if ends else 0
-            engine.write(frame_head(size << 8 | DATA, flag, self.id) + piece)
+            engine.write(frame_head(DATA, END_STREAM, self.id))
+        queue.popleft()
+        self._sent = 0
+        if queue:
+            return True
+        self._queue = None
         if ends:
             self._end_local()
-        elif is_last and self._ends:
+        elif self._ends:
             self._write_trailers(self._trailers)
         return True
 
@@ -296,24 +336,23 @@ class Lane(ABC):
 
     def take_data(self, data: bytes, flow: int, end: bool) -> None:
         """A piece of the body, which took ``flow`` octets of the window. Raises StreamFault."""
-        self.count_left(len(data), end)
+        if self.left >= 0:
+            self.count_left(len(data), end)
         if end:
             self.end_remote()
         if self._inbox is not None:
             self._inbox.append((data, flow))
             self.engine.held += flow
+            self.engine.open_window()
             if end:
                 self._inbox_end = ()
             return
+        if data:
+            self.deliver(data)
         if end:
-            if data:
-                self.deliver(data)
             self.deliver_end(())
-        else:
-            if data:
-                self.deliver(data)
-            if not self.is_cut:
-                self.give_back(flow)
+        elif not self.is_cut:
+            self.give_back(flow)
 
     def take_trailers(self, block: Block) -> None:
         """A block behind the body, which ends the message. Raises StreamFault."""

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 
+from activator.http.h2.framing import Octets
+
 # More is written at once, so that a transport that is full is noticed.
-_MOST_OCTETS = 64 * 1024
+_MOST_OCTETS = 256 * 1024
+# From here on pieces are written as they are: joining them would copy a body.
+_JOINED_OCTETS = 16 * 1024
 
 
 class Outbox:
@@ -20,10 +24,10 @@ class Outbox:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._call_soon = asyncio.get_running_loop().call_soon
-        self._pieces: list[bytes] = []
+        self._pieces: list[Octets] = []
         self._octets = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Octets) -> None:
         """Octets to be sent."""
         pieces = self._pieces
         if not pieces:
@@ -38,8 +42,13 @@ class Outbox:
         pieces = self._pieces
         if not pieces:
             return
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._octets = 0
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        octets, self._octets = self._octets, 0
+        self._pieces = []
+        if self._transport.is_closing():
+            return
+        if len(pieces) == 1:
+            self._transport.write(pieces[0])
+        elif octets < _JOINED_OCTETS:
+            self._transport.write(b"".join(pieces))
+        else:
+            self._transport.writelines(pieces)

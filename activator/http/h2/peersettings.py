@@ -15,7 +15,8 @@ from activator.http.h2.codes import (
     Setting,
 )
 from activator.http.h2.encoder import Encoder
-from activator.http.h2.lanes import Lane, Later
+from activator.http.h2.framing import Octets
+from activator.http.h2.lanes import TURN_OCTETS, Lane, Later
 
 # Larger frames would only hold up the other streams.
 _LARGEST_SENT = 64 * 1024
@@ -41,7 +42,7 @@ class PeerSettings(ABC):
         "write",
     )
 
-    def __init__(self, write: Callable[[bytes], None], later: Later) -> None:
+    def __init__(self, write: Callable[[Octets], None], later: Later) -> None:
         self.write = write
         self.later = later
         self.encoder = Encoder()
@@ -109,19 +110,27 @@ class PeerSettings(ABC):
         return self.is_blocked
 
     def pump(self) -> None:
-        """Send what is queued, a frame of each stream in turn, as far as the windows go."""
+        """Send what is queued, a little of each stream in turn, as far as the windows go."""
         waiting = self._waiting
-        has_sent = bool(waiting)
-        while has_sent:
-            has_sent = False
-            for lane in list(waiting):
-                if self.is_full():
-                    return
-                # One that was cut meanwhile has nothing queued.
-                if lane.send_queued():
-                    has_sent = True
-                if not lane.is_waiting:
-                    self._is_drained(lane)
+        stuck = 0
+        while stuck < len(waiting) and self.send_window > 0 and not self.is_full():
+            lane = next(iter(waiting))
+            most = max(DEFAULT_FRAME, TURN_OCTETS // len(waiting))
+            if lane.send_queued(most):
+                stuck = 0
+            else:
+                stuck += 1
+            if not lane.is_waiting:
+                self._is_drained(lane)
+            elif lane in waiting:
+                # To the end of the line.
+                del waiting[lane]
+                waiting[lane] = None
+
+    def _pump_ends(self) -> None:
+        """Send what needs no window."""
+        for lane in [lane for lane in self._waiting if lane.is_bare]:
+            self.pump_lane(lane)
 
     def pump_lane(self, lane: Lane) -> None:
         """The same for one whose own window has grown."""

@@ -16,6 +16,7 @@ from activator.http.h2.codes import (
 )
 from activator.http.h2.decoder import Block
 from activator.http.h2.engine import Engine
+from activator.http.h2.framing import Octets
 from activator.http.h2.lanes import Lane, Later
 from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
 
@@ -30,7 +31,7 @@ class ServerEngine(Engine):
 
     def __init__(
         self,
-        write: Callable[[bytes], None],
+        write: Callable[[Octets], None],
         clock: Callable[[], float],
         later: Later,
         new_lane: NewLane,
@@ -132,7 +133,7 @@ class ClientEngine(Engine):
 
     def __init__(
         self,
-        write: Callable[[bytes], None],
+        write: Callable[[Octets], None],
         clock: Callable[[], float],
         later: Later,
         limits: EngineLimits = DEFAULT_LIMITS,

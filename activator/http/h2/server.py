@@ -11,6 +11,7 @@ import asyncio
 from activator.http.context import ServerContext
 from activator.http.events import Handler, RequestHead, Session
 from activator.http.h2.codes import ConnectionFault
+from activator.http.h2.framing import Octets
 from activator.http.h2.outbox import Outbox
 from activator.http.h2.roles import ServerEngine
 from activator.http.h2.streams import Stream
@@ -218,5 +219,5 @@ class ServerConnection(asyncio.Protocol):
         return not self.engine.has_settings and now >= self._idle_since + seconds
 
 
-def _into_nothing(data: bytes) -> None:
+def _into_nothing(data: Octets) -> None:
     """There is no connection any more."""

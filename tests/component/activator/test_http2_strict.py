@@ -274,7 +274,7 @@ STREAM = [
     case("6.9.1-window-too-large", OPEN + window(2**31 - 1, 1), FLOW, on=1),
     case(
         "flow-control-of-a-stream",
-        head([*POST, (b"x-slow", b"1")], end=False) + data(b"x" * 16_384) * 13,
+        head([*POST, (b"x-slow", b"1")], end=False) + data(b"x" * 16_384) * 20,
         FLOW,
         on=1,
     ),

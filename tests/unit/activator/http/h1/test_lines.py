@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import httptools
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from activator.http.h1.lines import (
     USUAL_METHODS,
     Http2Preface,
     behind_empty_lines,
+    find_empty_line,
     odd_method,
     refused_line,
 )
@@ -54,3 +57,13 @@ def test_empty_lines_are_passed_over() -> None:
     assert behind_empty_lines(b"\r\n\r\nGET", 0) == 4
     assert behind_empty_lines(b"xx\r\nGET", 2) == 4
     assert behind_empty_lines(b"\n\nGET", 0) == 0
+
+
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"a" * 50, b"\0" * 900])),
+    st.integers(0, 20),
+)
+def test_an_empty_line_is_found_where_it_is(pieces: list[bytes], at: int) -> None:
+    data = b"".join(pieces)
+    for large in (data, data + b"b" * 5000, b"\rc" * 4000 + data + b"b" * 5000):
+        assert find_empty_line(large, at) == large.find(b"\r\n\r\n", at)

@@ -328,3 +328,37 @@ def test_names_that_are_not_remembered_are_known_all_the_same() -> None:
     RequestReader(recorder, table).feed(post("x-TAKEN: 1", "X-Name-1199: 1"))
     assert recorder.heads[0].taken == {b"x-taken": b"1"}
     assert recorder.heads[0].fields == [(b"X-Name-1199", b"1")]
+
+
+@pytest.mark.parametrize("step", [1000, 65_536, 262_144])
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("fill", [b"\0", b"\r", b"\r\n", b"\r\n\r\nGET / HTTP/1.1\r\n"])
+def test_a_large_body_between_two_requests(step: int, is_chunked: bool, fill: bytes) -> None:
+    body = fill * (400_000 // len(fill))
+    get = b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
+    if is_chunked:
+        pieces = [body[at : at + 70_000] for at in range(0, len(body), 70_000)]
+        raw = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        data = post("Transfer-Encoding: chunked") + raw + get
+    else:
+        data = post(f"Content-Length: {len(body)}") + body + get
+    # The line behind it is looked at: two spaces.
+    data += b"GET  /3 HTTP/1.1\r\nHost: a\r\n\r\n"
+    events = read(data, list(range(step, len(data), step))).events
+    assert [event[0] for event in events] == ["head", "body", "end", "head", "end", "error"]
+    assert events[1] == ("body", body)
+
+
+def test_a_piece_of_a_body_is_passed_on_without_a_copy() -> None:
+    passed: list[bytes] = []
+
+    class Sink(Recorder):
+        def on_request_body(self, data: bytes) -> None:
+            passed.append(data)
+
+    reader = RequestReader(Sink(), TABLE)
+    reader.feed(post("Content-Length: 300000"))
+    piece = bytes(150_000)
+    reader.feed(piece)
+    reader.feed(piece)
+    assert passed[0] is piece and passed[1] is piece

@@ -425,3 +425,76 @@ def test_the_largest_frame(size: int) -> None:
     talk.server.engine.receive(head + b"x" * size)
     expected = None if size == 16_384 else Code.FRAME_SIZE_ERROR
     assert error_code(talk.server.take()) is expected
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    sizes=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 30_000), st.integers(0, 20)), max_size=7
+    ),
+    cuts=st.lists(st.integers(0, 2**20), max_size=6),
+)
+def test_large_bodies_are_the_same_however_frames_and_pieces_lie(
+    sizes: list[tuple[int, int, int]], cuts: list[int]
+) -> None:
+    """Frames of a stream behind each other are one piece; one that is cut is put together."""
+    client = their_client()
+    said, expected = bytearray(), dict.fromkeys((1, 3, 5), b"")
+    for stream in expected:
+        client.send_headers(stream, HEAD)
+    said += client.data_to_send()
+    server = Server(EngineLimits(stream_window=2**20, connection_window=2**22))
+    server.engine.receive(bytes(said))
+    client.receive_data(server.take())
+    said.clear()
+    for number, size, fill in sizes:
+        stream = 1 + 2 * number
+        data = bytes([fill]) * size
+        expected[stream] += data
+        for at in range(0, max(1, size), 16_384):
+            client.send_data(stream, data[at : at + 16_384])
+        said += client.data_to_send()
+    feed(server, bytes(said), cuts)
+    assert {stream: server.heard[stream].body for stream in expected} == expected
+    for stream in expected:
+        client.end_stream(stream)
+    feed(server, client.data_to_send(), cuts)
+    assert [server.heard[stream].trailers for stream in expected] == [(), (), ()]
+    assert not server.engine.is_broken and server.engine.held == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    sizes=st.lists(st.integers(0, 90_000), min_size=1, max_size=5),
+    windows=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 70_000)), max_size=12),
+    blocked=st.booleans(),
+)
+def test_what_is_sent_keeps_to_every_window_and_all_of_it_arrives(
+    sizes: list[int], windows: list[tuple[int, int]], blocked: bool
+) -> None:
+    talk = Talk()
+    streams = [talk.ask() for _ in range(3)]
+    talk.server.engine.set_blocked(blocked)
+    for stream in streams:
+        talk.lane(stream).write_head([(b":status", b"200")], b"", False)
+        for number, size in enumerate(sizes):
+            talk.lane(stream).send_data(bytes([number]) * size)
+        talk.lane(stream).send_data(b"", True)
+    talk.turn()
+    talk.server.engine.set_blocked(False)
+    talk.turn()
+    # The package h2 raises where a window is not kept to.
+    for number, octets in windows:
+        stream = None if number == 3 else streams[number]
+        if stream is None or not talk.got(h2.events.StreamEnded, stream):
+            talk.client.increment_flow_control_window(octets, stream)
+            talk.turn()
+    for stream in (None, *streams):
+        if stream is None or not talk.got(h2.events.StreamEnded, stream):
+            talk.client.increment_flow_control_window(10**6, stream)
+            talk.turn()
+    whole = b"".join(bytes([number]) * size for number, size in enumerate(sizes))
+    for stream in streams:
+        assert talk.body(stream) == whole
+        assert len(talk.got(h2.events.StreamEnded, stream)) == 1
+    assert talk.server.engine.queued == 0
