@@ -9,7 +9,7 @@ ONLY ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint format typecheck bench conformance crds chart docs build lock clean
+.PHONY: help demo test unit fuzz lint format typecheck bench conformance crds chart docs build lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test: $(STAMP) ## Run the whole test suite (ARGS="-k name" for a part)
 
 unit: $(STAMP) ## Run the unit tests only
 	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile $(ARGS)
+
+fuzz: $(STAMP) ## Compare our parsers with others for long (ARGS="-k requests" for a part)
+	@$(BIN)/python -m pytest tests -m fuzz --hypothesis-profile=long -p no:cacheprovider $(ARGS)
 
 lint: $(STAMP) ## Check style and the direction of dependencies
 	@$(BIN)/ruff check .

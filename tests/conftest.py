@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "hearth", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60
 )
+# By ``make fuzz``: as long as one likes.
+settings.register_profile("long", settings.get_profile("hearth"), max_examples=20_000)
 settings.load_profile("hearth")
 
 # As every process of Hearth does: with the usual 1,024 files a thousand clients are too many.

@@ -76,10 +76,14 @@ class RequestReader(RequestParser):
         if end == size:
             try:
                 self._parser.feed_data(data)
+                return
             except httptools.HttpParserUpgrade:
                 self._after_upgrade()
+                return
             except httptools.HttpParserError as error:
-                self._refuse(error)
+                head = self._refused(error)
+            # Not within the handler: llhttp's binding tells of an error of ours by its context.
+            self._feed(head)
             return
         at = self._feed_whole(data, end)
         if at < size:
@@ -240,10 +244,13 @@ class RequestReader(RequestParser):
     def _parse(self, piece: bytes | memoryview) -> None:
         try:
             self._parser.feed_data(piece)
+            return
         except httptools.HttpParserUpgrade:
             self._after_upgrade()
+            return
         except httptools.HttpParserError as error:
-            self._refuse(error)
+            head = self._refused(error)
+        self._feed(head)
 
     def _parse_chunks(self, piece: bytes | memoryview) -> None:
         """The same within a chunked body: what is between its pieces has a bound."""
@@ -253,7 +260,11 @@ class RequestReader(RequestParser):
             self._excess = 0
         self._check_excess()
 
-    def _refuse(self, error: httptools.HttpParserError) -> None:
+    def _refused(self, error: httptools.HttpParserError) -> bytes:
+        """A head of which only the method is unknown to llhttp, to be read with a look at its line.
+
+        Raises FramingError for all others.
+        """
         if isinstance(error, httptools.HttpParserCallbackError):
             cause = error.__context__
             raise (cause if isinstance(cause, FramingError) else error) from None
@@ -263,10 +274,9 @@ class RequestReader(RequestParser):
         at = behind_empty_lines(whole, self._whole_at)
         if not odd_method(whole, at):
             raise refused_line(whole[at:]) from error
-        # Only its method is unknown to llhttp: once more, with a look at the line before.
         self._parser = httptools.HttpRequestParser(self)
         self.in_head = self.in_message = False
-        self._feed(whole[at : whole.index(END_OF_HEAD, at) + 4])
+        return whole[at : whole.index(END_OF_HEAD, at) + 4]
 
     def _after_upgrade(self) -> None:
         if self.head.method == b"CONNECT":

@@ -158,6 +158,11 @@ TARGETS = [
 
 FIELDS = [
     head("X : a", "field: a space before the colon"),
+    raw(f"BREW / HTTP/1.1\r\nHost: {HOST}\r\nX : a\r\n\r\n", "field: the same, method unknown"),
+    raw(
+        f"BREW / HTTP/1.1\r\nHost: {HOST}\r\nContent_Length: 3\r\n\r\nabc",
+        "field: an underscore, method unknown",
+    ),
     head("X\t: a", "field: a tab before the colon"),
     head("X\x0b: a", "field: a vertical tab before the colon"),
     head("X\r: a", "field: CR before the colon"),
@@ -233,6 +238,8 @@ HOSTS = [
     hosts("Host: a.test\r\n Host: b.test\r\n", "one and one with a space before it"),
     hosts("Host: a.test\r\nHost: b.test\r\n", "two in HTTP/1.0", first="GET / HTTP/1.0"),
     hosts("Host: a.test\r\nHost: b.test\r\n", "two beside one", first="GET http://c/ HTTP/1.1"),
+    hosts("Host: a.test\r\nHost: b.test\r\n", "two, method unknown", first="BREW / HTTP/1.1"),
+    hosts("X: a\r\n", "none, method unknown", first="BREW / HTTP/1.1"),
     hosts("", "none beside an absolute target", first="GET http://a.test/ HTTP/1.1"),
     hosts("Host: a.test\x00\r\n", "NUL"),
     hosts("Host:\r\n a.test\r\n", "folded"),

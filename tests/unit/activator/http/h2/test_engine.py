@@ -484,14 +484,11 @@ def test_what_is_sent_keeps_to_every_window_and_all_of_it_arrives(
     talk.server.engine.set_blocked(False)
     talk.turn()
     # The package h2 raises where a window is not kept to.
-    for number, octets in windows:
-        stream = None if number == 3 else streams[number]
-        if stream is None or not talk.got(h2.events.StreamEnded, stream):
-            talk.client.increment_flow_control_window(octets, stream)
-            talk.turn()
-    for stream in (None, *streams):
-        if stream is None or not talk.got(h2.events.StreamEnded, stream):
-            talk.client.increment_flow_control_window(10**6, stream)
+    every = [(number, 10**6) for number in (3, 0, 1, 2)]
+    for number, octets in (*windows, *every):
+        grown = None if number == 3 else streams[number]
+        if grown is None or not talk.got(h2.events.StreamEnded, grown):
+            talk.client.increment_flow_control_window(octets, grown)
             talk.turn()
     whole = b"".join(bytes([number]) * size for number, size in enumerate(sizes))
     for stream in streams:
