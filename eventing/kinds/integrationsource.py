@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from eventing.api import keys
@@ -17,7 +18,13 @@ from eventing.kinds.awspods import account_of, credentials, service_config
 from eventing.kinds.children import head
 from eventing.kinds.containersource import CONTAINERSOURCE_SOURCE
 from eventing.kinds.lastwords import ADAPTER_FAILED, ADAPTER_PODS, last_words, pods_of
-from eventing.kinds.references import References
+from eventing.kinds.positions import (
+    Kept,
+    ensured_position,
+    kept_of,
+    position_name,
+)
+from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import SOURCE_FIELDS, status_updates
 from eventing.kinds.workloads import covers
@@ -48,16 +55,20 @@ class Observed:
     container_source: Object | None
     pods: Sequence[Object] = ()
     """Of its adapter."""
+    position: Kept = field(default_factory=Kept)
+    """Where the adapter keeps how far it has read a stream."""
 
 
-def observe(lister: Lister, key: Key) -> Observed | None:
+def observe(references: References, lister: Lister, key: Key) -> Observed | None:
     """Read an IntegrationSource and what was made for it."""
     source = lister.get(INTEGRATIONSOURCE_SOURCE, *key)
     if source is None or meta.is_deleting(source):
         return None
     child = child_of(key)
     pods = pods_of(lister, key[0], {_OF_CONTAINER_SOURCE: child})
-    return Observed(source, lister.get(CONTAINERSOURCE_SOURCE, key[0], child), pods)
+    made = lister.get(CONTAINERSOURCE_SOURCE, key[0], child)
+    kept = kept_of(references.lookup(Referrer(NAME, key)), key) if _has_stream(source) else Kept()
+    return Observed(source, made, pods, kept)
 
 
 def child_of(source: Key) -> str:
@@ -73,7 +84,19 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
         _take_over(observed, status, conditions)
 
     updates = status_updates(INTEGRATIONSOURCES, source, CONDITIONS, decide, now=now)
-    return Plan(_kept(observed, make_child(source, settings)), then=updates)
+    kept = (*_position(observed), *_kept(observed, make_child(source, settings)))
+    return Plan(kept, then=updates)
+
+
+def _position(observed: Observed) -> tuple[Action, ...]:
+    if not _has_stream(observed.source):
+        return ()
+    aws: Mapping[str, Any] = spec_of(observed.source)["aws"]
+    return ensured_position(observed.source, observed.position, account_of(aws))
+
+
+def _has_stream(source: Object) -> bool:
+    return (spec_of(source).get("aws") or {}).get("ddbStreams") is not None
 
 
 def make_child(source: Object, settings: ControlSettings) -> Object:
@@ -122,6 +145,7 @@ def _config(source: Object) -> dict[str, Any]:
     told = service_config(spec["aws"])
     if told.get("ddbStreams") is not None:
         told["made"] = parse_rfc3339(meta.creation_timestamp(source))
+        told["position"] = position_name(meta.key(source))
     return {"aws": told}
 
 
@@ -146,10 +170,10 @@ def _take_over(observed: Observed, status: dict[str, Any], conditions: Condition
         conditions.mark_false(CONTAINER_SOURCE_READY, "NotOwned", text)
         return
     told = status_of(child or {})
-    for field in SOURCE_FIELDS:
-        status.pop(field, None)
-        if field in told:
-            status[field] = told[field]
+    for each in SOURCE_FIELDS:
+        status.pop(each, None)
+        if each in told:
+            status[each] = told[each]
     connector = connector_of(spec_of(source))
     if connector is not None:
         status["ceAttributes"] = [{"type": connector.type, "source": connector.source}]
@@ -170,12 +194,12 @@ def _of_pod(_lister: Lister, pod: Object) -> Iterator[Key]:
         yield meta.namespace(pod), title
 
 
-def controller(_references: References) -> ControllerSpec[Observed, ControlSettings]:
+def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
     """Declare the controller that keeps IntegrationSources."""
     return ControllerSpec(
         NAME,
         INTEGRATIONSOURCE_SOURCE,
-        observe,
+        partial(observe, references),
         reconcile,
         watches=(
             Watch(CONTAINERSOURCE_SOURCE, owner_key(INTEGRATIONSOURCES)),

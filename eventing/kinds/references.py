@@ -17,7 +17,7 @@ from hearth.kube.controllerspec import Source
 from hearth.kube.errors import Forbidden, NotFound, Retryable
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key, labels, name, namespace
-from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, SERVICEACCOUNTS
+from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, ROLEBINDINGS, ROLES, SERVICEACCOUNTS
 from hearth.kube.selectors import LabelSelector
 
 LOOK_AGAIN_SECONDS = 10.0
@@ -112,13 +112,16 @@ class References:
                     self._manager.enqueue(referrer.controller, referrer.key)
 
 
+_NEAR = (CONFIGMAPS, SERVICEACCOUNTS, ROLES, ROLEBINDINGS)
+
+
 def _source(reference: Reference) -> Source:
     """Where to follow it: a ConfigMap, and what adapters are made of, in its namespace alone.
 
     All of a cluster's would be much to hold, and more than we need to be allowed to read.
     """
     is_own = reference.resource == DEPLOYMENTS and reference.namespace == keys.SYSTEM_NAMESPACE
-    is_near = is_own or reference.resource in (CONFIGMAPS, SERVICEACCOUNTS)
+    is_near = is_own or reference.resource in _NEAR
     of_one = reference.namespace if is_near else None
     return Source(reference.resource, namespace=of_one)
 

@@ -86,17 +86,23 @@ class HeldEvents:
     @property
     def fetch_bytes(self) -> int:
         """How much to fetch at once."""
-        limits = self._budget.limits
-        return min(max(self._budget.most // 2, limits.short_fetch_bytes), limits.fetch_bytes)
+        return self.fetched_within(self._budget.limits.held_bytes)
 
-    async def wait_for_room(self) -> None:
-        """Wait until half of the limits is free.
+    def fetched_within(self, ahead: int) -> int:
+        """How much to fetch at once by who holds no more than so many bytes."""
+        limits = self._budget.limits
+        half = min(self._budget.most, ahead) // 2
+        return min(max(half, limits.short_fetch_bytes), limits.fetch_bytes)
+
+    async def wait_for_room(self, ahead: int | None = None) -> None:
+        """Wait until half of the limits, and of ``ahead`` in bytes, is free.
 
         Whoever holds nothing need not wait, so that memory held by others stops nobody.
         """
         budget, events = self._budget, self._budget.limits.held_events // 2
+        ahead = budget.limits.held_bytes if ahead is None else ahead
         while (
-            self.bytes > budget.most // 2
+            self.bytes > min(budget.most, ahead) // 2
             or self.events > events
             or (budget.is_short and self.events)
         ):

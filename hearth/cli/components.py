@@ -200,11 +200,11 @@ def _apiserversource(settings: Settings) -> Main:
     return partial(run, settings.kubeconfig)
 
 
-def _integrationsource(_settings: Settings) -> Main:
+def _integrationsource(settings: Settings) -> Main:
     """The adapter of one IntegrationSource."""
     from eventing.sources.integration.main import run
 
-    return run
+    return partial(run, kubeconfig=settings.kubeconfig)
 
 
 def _integrationsink(settings: Settings) -> Main:

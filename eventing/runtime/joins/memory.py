@@ -28,7 +28,7 @@ class PartsMemory(HeldEvents):
         self.sending -= parts
         self._room.set()
 
-    async def wait_for_room(self) -> None:
+    async def wait_for_room(self, ahead: int | None = None) -> None:
         """Wait until further parts may be taken."""
         while self._table.size + self.sending > self._most // 2:
             self._room.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from eventing.api.apiserveradapter import CONFIG
@@ -16,8 +17,16 @@ from eventing.sources.delivery import delivering
 from eventing.sources.integration.timer import Timer, send_ticks
 
 
-async def run(ready: Callable[[], None], environment: Mapping[str, str] = os.environ) -> None:
-    """Send events, until cancelled; raise ValueError for what the user has to mend."""
+async def run(
+    ready: Callable[[], None],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    kubeconfig: Path | None = None,
+) -> None:
+    """Send events, until cancelled; raise ValueError for what the user has to mend.
+
+    What an adapter that begins anew has to know is kept by the API server of ``kubeconfig``.
+    """
     config = _config(environment.get(CONFIG, ""))
     timer = None if config.get("aws") else Timer.of(config.get("timer"))
     async with delivering(environment, "integrationsource") as delivery:
@@ -27,7 +36,7 @@ async def run(ready: Callable[[], None], environment: Mapping[str, str] = os.env
         # boto's modules are large: they come with the first source that needs them.
         from eventing.sources.integration.aws.run import run_aws
 
-        await run_aws(config["aws"], delivery, ready)
+        await run_aws(config["aws"], delivery, ready, kubeconfig=kubeconfig)
 
 
 def _config(text: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Changes of a table: the position in its stream moves once the sink has taken a record.
 
-Where a stream was read to is remembered while the adapter lives. One that begins anew reads the
-stream from its beginning (AWS keeps 24 hours) and, with ``FROM_LATEST``, leaves out what is older
-than the IntegrationSource: nothing is lost, and what was sent before comes again with the same ids.
+Where a stream was read to is kept in a ConfigMap (``position``), about a second behind. An adapter
+that finds nothing there reads the stream from its beginning (AWS keeps 24 hours) and, with
+``FROM_LATEST``, leaves out what is older than the IntegrationSource: nothing is lost, and what was
+sent before comes again with the same ids.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from eventing.aws.faults import Asked, AwsFault
 from eventing.sources.delivery import Delivery
 from eventing.sources.integration.aws.outlet import is_taken
 from eventing.sources.integration.aws.polling import Polled
+from eventing.sources.integration.aws.position import KeptPosition, Position
 from eventing.sources.integration.aws.records import created, record_event
 from eventing.sources.integration.aws.shards import Shard, Shards
 
@@ -54,8 +56,10 @@ class DdbStreamsPoller:
         asked: Asked,
         *,
         made: float,
+        kept: KeptPosition,
     ) -> None:
         """``tables`` and ``streams`` are clients of DynamoDB and of its streams."""
+        self._kept = kept
         self.asked = asked
         self._spec = spec
         self._tables = tables
@@ -77,7 +81,8 @@ class DdbStreamsPoller:
                 "StreamViewType=NEW_AND_OLD_IMAGES)"
             )
         if table["LatestStreamArn"] != self._arn:
-            self._arn, self._shards = table["LatestStreamArn"], Shards()
+            self._arn = table["LatestStreamArn"]
+            self._shards = Shards((await self._kept.load()).lasts_of(self._arn))
         await self._update()
 
     async def _update(self) -> None:
@@ -111,6 +116,7 @@ class DdbStreamsPoller:
                 shard.last = record["dynamodb"]["SequenceNumber"]
             if shard.is_done:
                 self._asked_at = float("-inf")
+        await self._kept.note(Position(self._arn, self._shards.lasts()))
         return Polled(found, failed)
 
     async def _is_sent(self, record: Mapping[str, Any]) -> bool:

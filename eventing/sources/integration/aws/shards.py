@@ -32,7 +32,9 @@ class Shard:
 class Shards:
     """The shards of a stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, lasts: Mapping[str, str] | None = None) -> None:
+        """``lasts`` has how far an earlier adapter read each."""
+        self._lasts = dict(lasts or {})
         self._known: dict[str, Shard] = {}
 
     def update(self, described: Iterable[Mapping[str, Any]]) -> None:
@@ -41,7 +43,12 @@ class Shards:
         for gone in self._known.keys() - now.keys():
             del self._known[gone]
         for shard_id, parent in now.items():
-            self._known.setdefault(shard_id, Shard(shard_id, parent))
+            last = self._lasts.pop(shard_id, None)
+            self._known.setdefault(shard_id, Shard(shard_id, parent, last))
+
+    def lasts(self) -> dict[str, str]:
+        """Return how far each was read, as one that begins anew is to know it."""
+        return {each.shard_id: each.last for each in self._known.values() if each.last is not None}
 
     def readable(self) -> list[Shard]:
         """Return those to read from, in order of age."""

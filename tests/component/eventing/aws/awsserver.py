@@ -101,14 +101,17 @@ async def sink() -> AsyncIterator[Sink]:
 
 
 def environment(to: Sink, **aws: Any) -> dict[str, str]:
-    return {"K_SINK": to.url, "K_SOURCE_CONFIG": json.dumps({"aws": aws})}
+    config = json.dumps({"aws": aws})
+    return {"K_SINK": to.url, "K_SOURCE_CONFIG": config, "POD_NAMESPACE": "default"}
 
 
 @contextlib.asynccontextmanager
-async def adapter(to: Sink, **aws: Any) -> AsyncIterator[asyncio.Task[None]]:
+async def adapter(
+    to: Sink, *, kubeconfig: Path | None = None, **aws: Any
+) -> AsyncIterator[asyncio.Task[None]]:
     """The adapter of an IntegrationSource, once it is ready."""
     ready = asyncio.Event()
-    task = asyncio.create_task(run(ready.set, environment(to, **aws)))
+    task = asyncio.create_task(run(ready.set, environment(to, **aws), kubeconfig=kubeconfig))
     try:
         waiting = asyncio.create_task(ready.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
@@ -122,18 +125,25 @@ async def adapter(to: Sink, **aws: Any) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.wait({task})
 
 
-_PROGRAM = "import asyncio; from eventing.sources.integration.main import run; " + (
-    "asyncio.run(run(lambda: None))"
-)
+_PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from eventing.sources.integration.main import run
+kubeconfig = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+asyncio.run(run(lambda: None, kubeconfig=kubeconfig))
+"""
 
 
 @contextlib.asynccontextmanager
-async def process(to: Sink, **aws: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+async def process(
+    to: Sink, *, kubeconfig: Path | None = None, **aws: Any
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The adapter as a process, which is killed at the end."""
     made = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         _PROGRAM,
+        *([] if kubeconfig is None else [str(kubeconfig)]),
         env={**os.environ, **environment(to, **aws)},
         cwd=Path(__file__).parents[4],
     )

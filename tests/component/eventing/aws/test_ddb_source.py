@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import time
 from typing import Any
@@ -9,6 +11,9 @@ from typing import Any
 import pytest
 
 from eventing.aws.faults import AwsFault
+from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.kube.client import KubeClient
+from hearth.kube.resources import CONFIGMAPS
 from tests.component.eventing.aws.awsserver import adapter, at, client, process, sink
 from tests.waiting import until
 
@@ -122,3 +127,95 @@ async def test_nothing_is_lost_when_it_is_killed_in_the_middle(aws):
             await until(lambda: len(set(ids_of(to))) == 20)
         # What was sent before comes again with the same ids.
         assert len(set(to.ids())) == 20
+
+
+# -- where a stream was read to ------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def kept(folder):
+    """An API server with the ConfigMap that control makes."""
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(running_apiserver(folder))
+        api = await stack.enter_async_context(KubeClient.from_kubeconfig(server.kubeconfig))
+        metadata = {"name": "o-position", "namespace": "default"}
+        made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        await api.create(CONFIGMAPS, made)
+
+        async def text():
+            found = await api.get(CONFIGMAPS, "o-position", "default")
+            return (found.get("data") or {}).get("position", "")
+
+        yield server.kubeconfig, text, api
+
+
+async def test_an_adapter_that_begins_anew_goes_on_where_the_last_one_was(aws, tmp_path):
+    async with (
+        client(aws, "dynamodb") as ddb,
+        sink() as to,
+        kept(tmp_path) as (kubeconfig, text, _),
+    ):
+        await make(ddb, StreamSpecification=STREAM)
+        place = {**table(aws), "position": "o-position"}
+        async with adapter(to, kubeconfig=kubeconfig, **place):
+            await put(ddb, 1, 2)
+            await to.until(2)
+        assert '"stream": "arn:aws:dynamodb:' in await text()
+        await put(ddb, 3)
+        async with adapter(to, kubeconfig=kubeconfig, **place):
+            await put(ddb, 4)
+            await to.until(4)
+        assert ids_of(to) == ["1", "2", "3", "4"]
+
+
+async def test_a_kill_repeats_no_more_than_was_not_kept_yet(aws, tmp_path):
+    async with (
+        client(aws, "dynamodb") as ddb,
+        sink() as to,
+        kept(tmp_path) as (kubeconfig, text, _),
+    ):
+        await make(ddb, StreamSpecification=STREAM)
+        place = {**table(aws, made=time.time() - 10), "position": "o-position"}
+        await put(ddb, *range(10))
+        async with process(to, kubeconfig=kubeconfig, **place):
+            await to.until(10)
+            before = await text()
+            await put(ddb, *range(10, 20))
+            await to.until(20)
+            async with asyncio.timeout(10):
+                while await text() == before:
+                    await asyncio.sleep(0.05)
+        async with adapter(to, kubeconfig=kubeconfig, **place):
+            await put(ddb, 20)
+            await until(lambda: "20" in ids_of(to))
+        assert ids_of(to).count("0") == 1
+        assert set(ids_of(to)) == {f"{number}" for number in range(21)}
+
+
+async def test_the_position_of_another_stream_counts_for_nothing(aws, tmp_path):
+    async with (
+        client(aws, "dynamodb") as ddb,
+        sink() as to,
+        kept(tmp_path) as (kubeconfig, text, api),
+    ):
+        await make(ddb, StreamSpecification=STREAM)
+        await put(ddb, 1)
+        bad = {"data": {"position": '{"stream": "arn:other", "shards": {"s": "9"}}'}}
+        await api.patch(CONFIGMAPS, "o-position", "default", bad)
+        place = {**table(aws), "position": "o-position"}
+        async with adapter(to, kubeconfig=kubeconfig, **place):
+            await to.until(1)
+        assert "arn:other" not in await text()
+
+
+async def test_without_a_place_for_it_events_come_again(aws, tmp_path, caplog):
+    async with client(aws, "dynamodb") as ddb, sink() as to, kept(tmp_path) as (kubeconfig, _, _):
+        await make(ddb, StreamSpecification=STREAM)
+        await put(ddb, 1)
+        place = {**table(aws), "position": "nobody-made-it"}
+        for count in (1, 2):
+            async with adapter(to, kubeconfig=kubeconfig, **place):
+                await to.until(count)
+        assert ids_of(to) == ["1", "1"]
+    told = [each for each in caplog.records if "cannot be kept" in each.message]
+    assert len(told) == 2  # once by each

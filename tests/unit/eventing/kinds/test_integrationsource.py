@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from eventing.kinds import integrationsource
+from eventing.kinds.positions import Kept
 from eventing.kinds.settings import ControlSettings
 from hearth.kube.plan import Create, Update, UpdateStatus
 
@@ -89,7 +90,7 @@ def test_a_stream_is_told_when_its_source_was_made() -> None:
     aws = {"ddbStreams": {"table": "t"}, "auth": {"serviceAccountName": "me"}}
     source = a_source(sink=SINK, aws=aws)
     source["metadata"]["creationTimestamp"] = "1970-01-01T00:01:00Z"
-    [made, _] = plan(source).actions
+    [*_, made, _] = plan(source).actions
     env = {
         each["name"]: each.get("value")
         for each in made.obj["spec"]["template"]["spec"]["containers"][0]["env"]
@@ -122,3 +123,54 @@ def test_a_template_counts_but_for_its_containers() -> None:
     assert labels == {"c": "d", **own}
     assert template["spec"]["nodeSelector"] == {"a": "b"}
     assert [each["name"] for each in template["spec"]["containers"]] == ["integrationsource"]
+
+
+def a_stream(**auth: Any) -> Any:
+    source = a_source(sink=SINK, aws={"ddbStreams": {"table": "t", "region": "r"}, "auth": auth})
+    source["metadata"]["creationTimestamp"] = "2026-11-29T10:00:00Z"
+    return source
+
+
+def test_a_stream_has_a_place_for_its_position_that_its_account_alone_may_change() -> None:
+    config_map, role, binding, child, _ = plan(a_stream(serviceAccountName="me")).actions
+    assert [each.obj["kind"] for each in (config_map, role, binding)] == [
+        "ConfigMap",
+        "Role",
+        "RoleBinding",
+    ]
+    assert {each.obj["metadata"]["name"] for each in (config_map, role, binding)} == {"i-position"}
+    [owner] = role.obj["metadata"]["ownerReferences"]
+    assert owner["uid"] == "u"
+    assert role.obj["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": ["i-position"],
+            "verbs": ["get", "patch"],
+        }
+    ]
+    assert binding.obj["roleRef"]["name"] == "i-position"
+    [subject] = binding.obj["subjects"]
+    assert (subject["name"], subject["namespace"]) == ("me", "ns")
+    [container] = child.obj["spec"]["template"]["spec"]["containers"]
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    assert json.loads(env["K_SOURCE_CONFIG"])["aws"]["position"] == "i-position"
+
+
+def test_what_is_kept_there_is_left_alone_and_the_rights_are_put_right() -> None:
+    source = a_stream()
+    config_map, role, binding, child, _ = (each.obj for each in plan(source).actions)
+    assert binding["subjects"][0]["name"] == "default"
+    config_map["data"] = {"position": "far"}
+    kept = Kept(config_map, role, binding)
+    observed = integrationsource.Observed(source, child, (), kept)
+    assert integrationsource.reconcile(observed, settings=SETTINGS, now=0).actions == ()
+    wrong = Kept(config_map, role, {**binding, "subjects": []})
+    observed = integrationsource.Observed(source, child, (), wrong)
+    [update] = integrationsource.reconcile(observed, settings=SETTINGS, now=0).actions
+    assert isinstance(update, Update) and update.obj["subjects"] == binding["subjects"]
+
+
+def test_others_have_no_position() -> None:
+    kinds = {each.obj["kind"] for each in plan(TIMER).actions}
+    assert kinds == {"ContainerSource", "IntegrationSource"}

@@ -51,3 +51,17 @@ def test_all_shards_are_read_and_none_before_its_parent(parents: list[int]) -> N
         done.append(readable[0].shard_id)
     assert sorted(done) == sorted(name for name, _ in pairs)
     assert all(parent is None or done.index(parent) < done.index(name) for name, parent in pairs)
+
+
+def test_one_that_begins_anew_goes_on_where_the_last_one_was() -> None:
+    shards = Shards({"a": "7", "gone": "9"})
+    shards.update([{"ShardId": "a"}, {"ShardId": "b", "ParentShardId": "a"}])
+    [first] = shards.readable()
+    assert first.where()["SequenceNumber"] == "7"
+    first.is_done = True
+    [second] = shards.readable()
+    assert second.where() == {"ShardIteratorType": "TRIM_HORIZON"}
+    second.last = "8"
+    assert shards.lasts() == {"a": "7", "b": "8"}
+    shards.update([{"ShardId": "b", "ParentShardId": "a"}])
+    assert shards.lasts() == {"b": "8"}
