@@ -11,7 +11,14 @@ from activator import failures
 from activator.backends import Backend
 from activator.exchange import Exchange
 from activator.failures import text_answer
-from activator.forwarding import PROBE, PROBE_HASH, extended_block, forwarded_block
+from activator.forwarding import (
+    PROBE,
+    PROBE_HASH,
+    PROXY_AUTHORIZATION,
+    asking_namespace,
+    extended_block,
+    forwarded_block,
+)
 from activator.gateway import Gateway
 from activator.http.events import FieldBlock, Peer, RequestHead, ServerStream
 from activator.http.fields import find_field, without_fields
@@ -24,6 +31,7 @@ from activator.routes import (
     Split,
     is_cluster_local,
     is_host,
+    near_host,
     service_host,
 )
 from activator.targets import DEFAULT_TIMEOUT_SECONDS
@@ -158,6 +166,8 @@ class Dispatcher:
         """To a plain Service, or, as a proxy for pods, to a host outside."""
         head = exchange.stream.head
         named = service_host(host, self._gateway.cluster_domain)
+        if named is None and head.taken is not None and PROXY_AUTHORIZATION in head.taken:
+            named = near_host(host, asking_namespace(head.taken[PROXY_AUTHORIZATION]))
         backend = self._gateway.plain_service(*named, port=_port(host)) if named else None
         if backend is not None:
             head.blocks = self._forwarding(head)

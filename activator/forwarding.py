@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 
 from activator.http.events import FieldBlock, Peer
@@ -13,7 +14,17 @@ FORWARDED_PROTO = b"x-forwarded-proto"
 FORWARDED_HOST = b"x-forwarded-host"
 FORWARDED = b"forwarded"
 
-TAKEN = (PROBE, PROBE_HASH, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED)
+PROXY_AUTHORIZATION = b"proxy-authorization"
+
+TAKEN = (
+    PROBE,
+    PROBE_HASH,
+    FORWARDED_FOR,
+    FORWARDED_PROTO,
+    FORWARDED_HOST,
+    FORWARDED,
+    PROXY_AUTHORIZATION,
+)
 """What a client says in these fields is the gateway's to read; it writes its own."""
 
 DROPPED = (
@@ -24,6 +35,22 @@ DROPPED = (
     b"k-original-host",
 )
 """Knative's routing fields are the gateway's to set: no client's copy reaches an application."""
+
+
+def asking_namespace(credentials: bytes) -> str:
+    """Return the namespace of the pod that asks a proxy; nothing where it does not say so.
+
+    On one machine the user in a pod's ``http_proxy`` is its namespace, which is no secret and gives
+    no rights: it says where a name without one is looked up, as a resolver's search list does.
+    """
+    scheme, _, value = credentials.partition(b" ")
+    if scheme.lower() != b"basic":
+        return ""
+    try:
+        user, _, _ = b64decode(value.strip(), validate=True).partition(b":")
+        return user.decode("ascii")
+    except ValueError:
+        return ""
 
 
 def forwarded_node(address: str) -> bytes:

@@ -142,7 +142,9 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
                 _follow_peers(view, config.peers, peers)
         domain = config.cluster_domain.encode()
         tunnels = Tunnels(
-            lambda authority: way_to(authority, view.address_of, cluster_domain=domain),
+            lambda authority, asking: way_to(
+                authority, view.address_of, cluster_domain=domain, namespace=asking
+            ),
             refused=plane.gateway.refuse,
         )
         stack.push_async_callback(tunnels.close)

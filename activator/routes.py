@@ -180,6 +180,14 @@ def service_host(host: bytes, cluster_domain: bytes) -> tuple[str, str] | None:
         return None
 
 
+def near_host(host: bytes, namespace: str) -> tuple[str, str] | None:
+    """(namespace, name) of a host that is a name alone, as it is seen from a namespace."""
+    name = normalize_host(host)
+    if not namespace or not name or not name.isascii() or b"." in name or b":" in name:
+        return None
+    return namespace, name.decode("ascii")
+
+
 def is_cluster_local(host: bytes, cluster_domain: bytes) -> bool:
     """Whether a host can only be meant for this cluster, known or not."""
     name = normalize_host(host)

@@ -14,10 +14,11 @@ from http import HTTPStatus
 from typing import cast
 
 from activator import failures
+from activator.forwarding import PROXY_AUTHORIZATION, asking_namespace
 from activator.http import refusals
 from activator.http.events import Refusal
 from activator.pods import Address
-from activator.routes import is_cluster_local, is_host, service_host
+from activator.routes import is_cluster_local, is_host, near_host, service_host
 
 _METHOD = b"CONNECT "
 _END = b"\r\n\r\n"
@@ -31,12 +32,14 @@ AddressOf = Callable[[str, str, int], Way]
 """Of a port of a Service, by namespace and name."""
 
 
-def way_to(authority: bytes, address_of: AddressOf, *, cluster_domain: bytes) -> Way:
-    """Return where a tunnel leads, or why there is none."""
+def way_to(
+    authority: bytes, address_of: AddressOf, *, cluster_domain: bytes, namespace: str = ""
+) -> Way:
+    """Return where a tunnel leads, or why there is none; ``namespace`` is where one looks from."""
     name, _, digits = authority.rpartition(b":")
     if not is_host(authority) or not name or not digits.isdigit() or int(digits) > 65535:
         return refusals.BAD_REQUEST
-    port, named = int(digits), service_host(name, cluster_domain)
+    port, named = int(digits), service_host(name, cluster_domain) or near_host(name, namespace)
     way = address_of(*named, port) if named is not None else failures.UNKNOWN_HOST
     if way is not failures.UNKNOWN_HOST or is_cluster_local(name, cluster_domain):
         return way
@@ -48,11 +51,14 @@ class Tunnels:
 
     def __init__(
         self,
-        way: Callable[[bytes], Way],
+        way: Callable[[bytes, str], Way],
         *,
         refused: Callable[[Refusal], object] = lambda refusal: None,
     ) -> None:
-        """``way`` says where an authority leads; ``refused`` is told why there is no tunnel."""
+        """``way`` says where an authority leads, from a namespace (or nowhere that is known).
+
+        ``refused`` is told why there is no tunnel.
+        """
         self._way = way
         self._refused = refused
         self._open: set[asyncio.BaseTransport] = set()
@@ -69,16 +75,18 @@ class Tunnels:
         client.set_protocol(entrance)
         entrance.data_received(sent)
 
-    def connect(self, entrance: _Entrance, target: bytes, rest: bytes) -> None:
+    def connect(self, entrance: _Entrance, target: bytes, namespace: str, rest: bytes) -> None:
         """Open the other half."""
         task = asyncio.get_running_loop().create_task(
-            self._connected(entrance, target, rest), name="tunnel"
+            self._connected(entrance, target, namespace, rest), name="tunnel"
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _connected(self, entrance: _Entrance, target: bytes, rest: bytes) -> None:
-        way = self._way(target)
+    async def _connected(
+        self, entrance: _Entrance, target: bytes, namespace: str, rest: bytes
+    ) -> None:
+        way = self._way(target, namespace)
         if isinstance(way, Refusal):
             self.refuse(entrance.client, way)
             return
@@ -182,9 +190,10 @@ class _Entrance(asyncio.Protocol):
         elif end:
             self._late.cancel()
             self.client.pause_reading()
-            words = head.split(b"\r\n", 1)[0].split(b" ")
+            opening, *lines = head.split(b"\r\n")
+            words = opening.split(b" ")
             target = words[1] if len(words) == 3 and words[2].startswith(b"HTTP/1.") else b""
-            self._tunnels.connect(self, target, rest)
+            self._tunnels.connect(self, target, _namespace_in(lines), rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._late.cancel()
@@ -192,6 +201,14 @@ class _Entrance(asyncio.Protocol):
 
     def _is_late(self) -> None:
         self._tunnels.refuse(self.client, refusals.HEAD_TIMEOUT)
+
+
+def _namespace_in(lines: list[bytes]) -> str:
+    for line in lines:
+        name, _, value = line.partition(b":")
+        if name.lower() == PROXY_AUTHORIZATION:
+            return asking_namespace(value.strip())
+    return ""
 
 
 class _Half(asyncio.Protocol):

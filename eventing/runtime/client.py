@@ -7,6 +7,7 @@ before any answer is sent once more on a new one, as the event contract (at leas
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -147,6 +148,14 @@ class _Attempt:
         """Requests are written whole."""
 
 
+def why_none(error: Exception, target: Target) -> str:
+    """Return why there is no connection. Pure."""
+    host = target.address[0]
+    if isinstance(error, socket.gaierror) and "." not in host and ":" not in host:
+        return f"{error}: a Service is NAME.NAMESPACE.svc.cluster.local, {host} is a name alone"
+    return str(error)
+
+
 class DeliveryClient:
     """Sends requests; use on one event loop. ``run`` must be running for time-outs to count."""
 
@@ -243,7 +252,7 @@ class DeliveryClient:
         except TimeoutError:
             self.ended(attempt, Answer(None, error="connecting timed out"))
         except (OSError, UnicodeError) as error:  # the latter: a name that cannot be one
-            self.ended(attempt, Answer(None, error=str(error)))
+            self.ended(attempt, Answer(None, error=why_none(error, target)))
         else:
             if attempt in self._attempts:
                 attempt.connection = connection

@@ -61,6 +61,14 @@ class Target:
         object.__setattr__(self, "peer", peer)
 
 
+_NEAR = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?\.[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+def _may_be_service(host: str) -> bool:
+    """Whether it is a name and a namespace; ``localhost`` is none, and no number ends a name."""
+    return _NEAR.fullmatch(host) is not None and not host.endswith(".localhost")
+
+
 OwnAddress = Callable[[str], Address | None]
 """Where we listen ourselves for what is sent to this host; None for others' hosts."""
 
@@ -87,7 +95,8 @@ def parse_target(url: str, gateway: Address | None, *, own: OwnAddress = _nothin
 
     In-cluster hosts go through the gateway's internal listener where there is one: it holds a
     request for a Service at zero until a pod can take it, and knows the way where TLS is spoken.
-    ``*.localhost`` is this machine, also where the resolver does not know that name.
+    ``NAME.NAMESPACE`` may be a Service or a host elsewhere: the gateway knows, and is asked as a
+    proxy. ``*.localhost`` is this machine, also where the resolver does not know that name.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
@@ -109,7 +118,14 @@ def parse_target(url: str, gateway: Address | None, *, own: OwnAddress = _nothin
         address = own(host) or gateway or address
     elif host == "localhost" or host.endswith(".localhost"):
         address = ("127.0.0.1", address[1])
+    elif scheme == "http" and gateway is not None and _may_be_service(host):
+        served = own(host + CLUSTER_LOCAL[0])
+        if served is not None:
+            address, shown = served, shown.replace(host, host + CLUSTER_LOCAL[0], 1)
+        else:
+            address, path = gateway, f"http://{shown}{path}"
     tls_name = host if scheme == "https" else None
-    tunnel = gateway if tls_name is not None and host.endswith(CLUSTER_LOCAL) else None
+    is_inside = host.endswith(CLUSTER_LOCAL) or _may_be_service(host)
+    tunnel = gateway if tls_name is not None and is_inside else None
     authority = shown.encode("ascii")
     return Target(url, address, tls_name, authority, path.encode("ascii"), tunnel=tunnel)

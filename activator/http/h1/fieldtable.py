@@ -54,7 +54,7 @@ class FieldTable:
         own: dict[bytes, TakeField] = {name: _take_aside(name) for name in taken}
         own |= dict.fromkeys(dropped, _drop)
         self.names = frozenset(own)
-        self._actions: Mapping[bytes, TakeField] = {**own, **_FRAMING_FIELDS}
+        self._actions: Mapping[bytes, TakeField] = {**_FOR_US, **own, **_FRAMING_FIELDS}
         self.seen: dict[bytes, TakeField | bytes] = {}
 
     def learn(self, name: bytes) -> TakeField | bytes:
@@ -130,6 +130,9 @@ def _on_te(reading: Reading, value: bytes) -> None:
     reading.head.wants_trailers = b"trailers" in tokens(value)
 
 
+_FOR_US: dict[bytes, TakeField] = {b"proxy-authorization": _drop}
+"""Meant for the next proxy, which we are: not passed on, whether anybody takes it or not."""
+
 _FRAMING_FIELDS: dict[bytes, TakeField] = {
     b"host": _on_host,
     b"content-length": _on_length,
@@ -142,6 +145,5 @@ _FRAMING_FIELDS: dict[bytes, TakeField] = {
     b"keep-alive": _drop,
     b"proxy-connection": _drop,
     b"proxy-authenticate": _drop,
-    b"proxy-authorization": _drop,
     b"http2-settings": _on_http2_settings,
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -36,7 +37,9 @@ async def tunnelled(lab: Any) -> Any:
     """The in-cluster listener of a lab, with tunnels."""
     services = Services()
     tunnels = Tunnels(
-        lambda authority: way_to(authority, services.address_of, cluster_domain=DOMAIN),
+        lambda authority, asking: way_to(
+            authority, services.address_of, cluster_domain=DOMAIN, namespace=asking
+        ),
         refused=services.refuse,
     )
     where = await lab.plane.listen("127.0.0.1", 0, internal=True, door=tunnels.door)
@@ -73,6 +76,18 @@ async def test_bytes_go_both_ways_to_an_endpoint(lab: Any) -> None:
         client.writer.write_eof()
         assert await client.rest() == b""
         assert services.refused == []
+
+
+async def test_a_name_alone_is_a_service_of_the_namespace_that_asks(lab: Any) -> None:
+    app = await lab.raw_app(echo)
+    async with tunnelled(lab) as services:
+        services.ports[443] = app.port
+        client = await lab.connect(internal=True)
+        asks = b"proxy-authorization: basic " + b64encode(b"default:pod")
+        await client.send(b"CONNECT plain:443 HTTP/1.1\r\nHost: plain\r\n%b\r\n\r\n" % asks)
+        assert (await client.head()).status == 200
+        await client.send(b"hello")
+        assert await client.reader.readexactly(5) == b"hello"
 
 
 async def test_more_passes_than_anybody_holds(lab: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections import Counter
 from typing import Any
 
@@ -147,6 +148,32 @@ async def test_the_internal_listener_is_a_proxy_for_plain_http(lab: Any) -> None
     await client.send(b"GET http://hello.default.svc.cluster.local/in HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await client.response()).status == 200
     assert inside.requests[0].target == "/in"
+
+
+def asks(namespace: str) -> bytes:
+    """As a client does whose ``http_proxy`` has a user."""
+    return b"Proxy-Authorization: Basic " + b64encode(f"{namespace}:pod".encode())
+
+
+async def test_a_name_alone_is_a_service_of_the_namespace_that_asks(running_lab: Any) -> None:
+    async with running_lab(cluster=SomeServices()) as lab:
+        app = await lab.app()
+        backend = lab.plane.backends.resolve(BackendRef("default", "plain", 8080))
+        lab.endpoints(backend, {app.port: lab.State.READY})
+        client = await lab.connect(internal=True)
+        line = b"GET http://plain:8080/x HTTP/1.1\r\nHost: plain:8080\r\n"
+        await client.send(line + asks("default") + b"\r\n\r\n")
+        assert (await client.response()).status == 200
+        request = app.requests[0]
+        assert request.header("host") == "plain:8080"
+        assert request.header("proxy-authorization") is None
+        for told in (asks("other"), b"Proxy-Authorization: Bearer x", b"X-Nothing: here"):
+            await client.send(line + told + b"\r\n\r\n")
+            assert (await client.response()).status == 502, told
+        # The gateway looks at nothing of the kind.
+        outer = await lab.connect()
+        await outer.send(b"GET / HTTP/1.1\r\nHost: plain:8080\r\n" + asks("default") + b"\r\n\r\n")
+        assert (await outer.response()).error == "unknown-host"
 
 
 async def test_the_proxy_answers_for_hosts_it_cannot_reach(lab: Any) -> None:

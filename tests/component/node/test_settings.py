@@ -67,7 +67,7 @@ async def test_environment(cluster: Cluster, look: Look, monkeypatch: pytest.Mon
     assert int(env["CPUS"]) >= 1
     assert env["HOSTNAME"] == "env"
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
-        assert env[name] == "http://127.0.0.1:9"
+        assert env[name] == "http://default:pod@127.0.0.1:9"
     assert "127.0.0.1" in env["no_proxy"] and ".localhost" in env["no_proxy"]
     assert "HEARTH_OWN_SECRET" not in env
     # The program may have printed before the node has written a word about the pod.

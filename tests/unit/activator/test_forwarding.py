@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from activator.forwarding import extended_block, forwarded_block
+import pytest
+
+from activator.forwarding import asking_namespace, extended_block, forwarded_block
 from activator.http.events import Peer
 
 
@@ -24,3 +26,18 @@ def test_what_a_proxy_before_us_said_is_kept() -> None:
         b"x-forwarded-host: outer\r\n"
         b"forwarded: for=10.0.0.1, for=10.0.0.2;host=h;proto=http\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("credentials", "namespace"),
+    [
+        (b"Basic ZGVmYXVsdDpwb2Q=", "default"),
+        (b"basic  ZGVmYXVsdA==", "default"),
+        (b"Bearer ZGVmYXVsdDpwb2Q=", ""),
+        (b"Basic !!!", ""),
+        (b"Basic /w==", ""),
+        (b"", ""),
+    ],
+)
+def test_the_namespace_of_who_asks_a_proxy(credentials: bytes, namespace: str) -> None:
+    assert asking_namespace(credentials) == namespace

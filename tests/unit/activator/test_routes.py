@@ -16,6 +16,7 @@ from activator.routes import (
     InvalidIngress,
     RouteTableBuilder,
     is_cluster_local,
+    near_host,
     normalize_host,
     service_host,
 )
@@ -360,3 +361,21 @@ def test_what_is_no_host_has_no_routes(host: bytes) -> None:
     table = builder(an_ingress(a_rule("a.test"))).snapshot()
     assert table.external.find(b"a.test:80") is not None
     assert table.external.find(host) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "namespace", "found"),
+    [
+        (b"shop", "ns", ("ns", "shop")),
+        (b"Shop:80", "ns", ("ns", "shop")),
+        (b"shop", "", None),
+        (b"shop.other", "ns", None),
+        (b"[::1]:80", "ns", None),
+        (b"", "ns", None),
+        (b"\xff", "ns", None),
+    ],
+)
+def test_a_name_alone_is_looked_up_where_one_is(
+    host: bytes, namespace: str, found: tuple[str, str] | None
+) -> None:
+    assert near_host(host, namespace) == found

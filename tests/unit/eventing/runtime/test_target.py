@@ -10,8 +10,14 @@ GATEWAY = ("127.0.0.1", 9)
 @pytest.mark.parametrize(
     ("url", "address", "path", "authority"),
     [
-        ("http://a.example/x?y=1", ("a.example", 80), b"/x?y=1", b"a.example"),
-        ("http://a.example", ("a.example", 80), b"/", b"a.example"),
+        ("http://a.b.example/x?y=1", ("a.b.example", 80), b"/x?y=1", b"a.b.example"),
+        ("http://a.b.example", ("a.b.example", 80), b"/", b"a.b.example"),
+        # A Service and its namespace, or a host elsewhere: the gateway knows.
+        ("http://s.ns/p?q", GATEWAY, b"http://s.ns/p?q", b"s.ns"),
+        ("http://s.ns:81", GATEWAY, b"http://s.ns:81/", b"s.ns:81"),
+        ("http://1.2", ("1.2", 80), b"/", b"1.2"),
+        ("http://a.localhost", ("127.0.0.1", 80), b"/", b"a.localhost"),
+        ("http://name:81/", ("name", 81), b"/", b"name:81"),
         ("http://10.0.0.1:81", ("10.0.0.1", 81), b"/", b"10.0.0.1:81"),
         ("http://[::1]:81/", ("::1", 81), b"/", b"[::1]:81"),
         (
@@ -47,11 +53,15 @@ def test_without_a_gateway_cluster_names_are_resolved_by_the_cluster():
         "s.ns.svc.cluster.local",
         80,
     )
+    assert parse_target("http://s.ns/", None).address == ("s.ns", 80)
+    assert parse_target("http://s.ns/", None).path == b"/"
 
 
 def test_https():
     target = parse_target("https://a.example", GATEWAY)
     assert (target.address, target.tls_name) == (("a.example", 443), "a.example")
+    assert target.tunnel == GATEWAY
+    assert parse_target("https://a.b.example", GATEWAY).tunnel is None
 
 
 @pytest.mark.parametrize("url", ["", "/x", "ftp://a", "http://", "http://a:99999", "http://a\r\nb"])
@@ -67,5 +77,8 @@ def test_what_is_served_here_is_reached_where_it_listens():
     url = "http://c-kn-channel.ns.svc.cluster.local/"
     assert parse_target(url, GATEWAY, own=own).address == ("127.0.0.1", 8082)
     assert parse_target(url, GATEWAY, own=own).authority == b"c-kn-channel.ns.svc.cluster.local"
+    short = parse_target("http://c-kn-channel.ns/x", GATEWAY, own=own)
+    assert (short.address, short.path) == (("127.0.0.1", 8082), b"/x")
+    assert short.authority == b"c-kn-channel.ns.svc.cluster.local"
     other = "http://s.ns.svc.cluster.local/"
     assert parse_target(other, GATEWAY, own=own).address == GATEWAY

@@ -34,6 +34,24 @@ def make_base_environment(
     return env
 
 
+_PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY")
+
+
+def seen_from(base: Mapping[str, str], namespace: str) -> dict[str, str]:
+    """Return a base environment as the pods of a namespace have it.
+
+    The proxy is told the namespace, as the user that asks: names without one are looked up there,
+    as by the search list of a cluster's resolver. A password is there for those who send no user
+    without one; nobody looks at it.
+    """
+    told = {
+        name: base[name].replace("://", f"://{namespace}:pod@", 1)
+        for name in _PROXIES
+        if name in base
+    }
+    return {**base, **told}
+
+
 def volume_environment(pod: Object, folders: VolumeFolders) -> dict[str, str]:
     """``HEARTH_VOLUME_<NAME>`` for each volume, dashes as underscores: its folder."""
     volumes: list[Mapping[str, Any]] = pod["spec"].get("volumes") or []

@@ -29,6 +29,7 @@ from hearth.cluster.node.runtime.processes.environment import (
     CONTAINER_MARK,
     NODE_MARK,
     POD_MARK,
+    seen_from,
 )
 from hearth.cluster.node.runtime.processes.instance import SCHEME, ProcessInstance
 from hearth.cluster.node.runtime.processes.kernel import OutOfMemoryWatch, usage_by_session
@@ -133,7 +134,7 @@ class ProcessRuntime:
             POD_MARK: pod_uid,
             CONTAINER_MARK: mark,
         }
-        base = self._settings.base_environment
+        base = seen_from(self._settings.base_environment, meta.namespace(request.facts.pod))
         command = await make_command(request, image, self._mounter, base=base, marks=marks)
         pump = _make_pump(request.files)
         process = _launch(command, pump)
