@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from eventing.api.trust import TRUST_SOURCE
 from eventing.kinds import containersource
-from eventing.kinds.containersource import Observed, make_binding, make_deployment
+from eventing.kinds.containersource import (
+    CONTAINERSOURCE_SOURCE,
+    Observed,
+    make_binding,
+    make_deployment,
+)
 from eventing.kinds.settings import ControlSettings
 from hearth.kube.meta import Object
 from hearth.kube.plan import Create, Event, Plan, Update, UpdateStatus
+from hearth.kube.testing import FakeLister
 
 SETTINGS = ControlSettings("http://h", frozenset())
 
@@ -106,3 +113,49 @@ def test_reconciling_the_outcome_does_nothing() -> None:
     assert isinstance(update, UpdateStatus)
     assert update.obj["status"]["sinkUri"] == "http://sink"
     assert not plan(update.obj, binding, deployment)
+
+
+BUNDLES = ["ours-kne-bundle", "theirs-kne-bundle"]
+
+
+def bundles_in(deployment: Object) -> list[str]:
+    """The trust bundles that the pods of a Deployment find."""
+    pod = deployment["spec"]["template"]["spec"]
+    return [
+        projected["configMap"]["name"]
+        for volume in pod.get("volumes") or ()
+        for projected in (volume.get("projected") or {}).get("sources") or ()
+        if "configMap" in projected
+    ]
+
+
+def test_pods_have_the_trust_bundles_from_the_first_on() -> None:
+    of = source()
+    [made] = writes(plan(of, bound(of), None, BUNDLES))
+    assert isinstance(made, Create)
+    assert bundles_in(made.obj) == BUNDLES
+    [container] = made.obj["spec"]["template"]["spec"]["containers"]
+    assert [each["mountPath"] for each in container["volumeMounts"]] == ["/knative-custom-certs"]
+    # What its SinkBinding would do is done already: no second rollout.
+    assert not writes(plan(of, bound(of), made.obj, BUNDLES))
+
+
+def test_a_changed_template_keeps_the_trust_bundles_and_a_changed_bundle_is_rolled_out() -> None:
+    of = source()
+    [made] = [each.obj for each in writes(plan(of, bound(of), None, BUNDLES))]
+    of["spec"]["template"]["spec"]["containers"][0]["image"] = "other"
+    [update] = writes(plan(of, bound(of), made, BUNDLES))
+    assert isinstance(update, Update)
+    assert bundles_in(update.obj) == BUNDLES
+    assert not writes(plan(of, bound(of), update.obj, BUNDLES))
+    [more] = writes(plan(of, bound(of), update.obj, [*BUNDLES, "z-kne-bundle"]))
+    assert bundles_in(more.obj) == [*BUNDLES, "z-kne-bundle"]
+
+
+def test_a_trust_bundle_concerns_the_sources_of_its_namespace() -> None:
+    sources = [source(), source(name="d"), source(name="e", namespace="other")]
+    lister = FakeLister({CONTAINERSOURCE_SOURCE: sources})
+    spec = containersource.controller(cast(Any, None))
+    [watch] = [each for each in spec.watches if each.source == TRUST_SOURCE]
+    bundle = {"metadata": {"name": "ours-kne-bundle", "namespace": "ns"}}
+    assert sorted(watch.keys(lister, bundle)) == [("ns", "c"), ("ns", "d")]
