@@ -43,6 +43,9 @@ POD_ADDRESS_ANNOTATION = "eventing.hearth.dev/pod-address"
 """In an IntegrationSink's status: where the broker process hands its events on to."""
 POD_SENDER_ANNOTATION = "eventing.hearth.dev/pod-sender"
 """In an IntegrationSink's status: the account that the broker shows its pod a token of."""
+POD_CERTIFICATE_ANNOTATION = "eventing.hearth.dev/pod-certificate"
+"""In an IntegrationSink's status: the Secret with the certificate that its pod is to show, which
+the broker process makes."""
 
 ENCRYPTION_FLAG = "transport-encryption"
 """In config-features: whether addresses have https."""

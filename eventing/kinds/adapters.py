@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventing.api import trust
+from eventing.kinds import podcertificates
 from eventing.kinds.binding import token_mount, token_volume
 from eventing.kinds.placement import Placement
 from hearth.kube.meta import Object
@@ -56,11 +57,12 @@ def adapter_deployment(
     audience: str | None = None,
     bundles: Sequence[str] = (),
     takes_events: bool = False,
+    certificate: str = "",
 ) -> Object:
     """Return the Deployment of an adapter: ``hearth run COMPONENT`` with some variables.
 
-    With an ``audience`` it finds a token of its account that is meant for it, and with ``bundles``
-    (names of ConfigMaps) authorities to trust.
+    With an ``audience`` it finds a token of its account that is meant for it, with ``bundles``
+    (names of ConfigMaps) authorities to trust, and with ``certificate`` (a Secret) its own.
     """
     spec = adapter_pod(
         adapters,
@@ -71,6 +73,7 @@ def adapter_deployment(
         audience=audience,
         bundles=bundles,
         takes_events=takes_events,
+        certificate=certificate,
     )
     return {
         "apiVersion": DEPLOYMENTS.api_version,
@@ -97,6 +100,7 @@ def adapter_pod(
     audience: str | None = None,
     bundles: Sequence[str] = (),
     takes_events: bool = False,
+    certificate: str = "",
 ) -> dict[str, Any]:
     """Return the spec of an adapter's pod; what ``pod`` says counts before what is usual."""
     spec = {
@@ -118,6 +122,7 @@ def adapter_pod(
                 mounts=[
                     *([] if audience is None else [token_mount()]),
                     *([trust.mount()] if bundles else []),
+                    *([podcertificates.mount()] if certificate else []),
                 ],
                 takes_events=takes_events,
             )
@@ -128,6 +133,7 @@ def adapter_pod(
     )
     volumes += [] if audience is None else [token_volume(audience)]
     volumes += [trust.volume(bundles, optional=True)] if bundles else []
+    volumes += [podcertificates.volume(certificate)] if certificate else []
     if volumes:
         spec["volumes"] = volumes
     return spec

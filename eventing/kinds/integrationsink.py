@@ -23,6 +23,7 @@ from eventing.kinds.awspods import credentials, service_config
 from eventing.kinds.children import ensured, head
 from eventing.kinds.identity import account_of, accounts_watch, ensured_account
 from eventing.kinds.lastwords import ADAPTER_PODS, pods_of
+from eventing.kinds.podcertificates import certificate_name, seconds_left
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
@@ -49,7 +50,6 @@ COMPONENT = "integrationsink"
 CONFIG = "K_SINK_CONFIG"
 _NAME_LABEL = "app.kubernetes.io/name"
 SERVICE_SOURCE = Source(SERVICES, label_selector=f"{ADAPTER_LABEL}={COMPONENT}")
-_PLAIN_INSIDE = "the broker hands events on to its pod by plain HTTP, within the cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +98,38 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
     """Keep the pod and its Service, and tell where events are sent to."""
     sink = observed.sink
 
-    decide = going_by(_decide, observed, settings)
-    kept = (
-        *ensured_account(INTEGRATIONSINKS, sink, observed.account, settings),
-        *kept_deployment(sink, make_deployment(sink, settings), observed.deployment, kind=KIND),
-        *ensured(SERVICES, make_service(sink), observed.service),
-    )
+    certificate = certificate_of(sink, settings, now)
+    decide = going_by(partial(_decide, certificate), observed, settings)
+    kept = ensured_account(INTEGRATIONSINKS, sink, observed.account, settings)
+    # While it is not known who vouches for certificates, there is no address either.
+    if certificate or not settings.encrypts:
+        deployment = make_deployment(sink, settings, certificate)
+        kept = (
+            *kept,
+            *kept_deployment(sink, deployment, observed.deployment, kind=KIND),
+            *ensured(SERVICES, make_service(sink, encrypted=bool(certificate)), observed.service),
+        )
     updates = status_updates(INTEGRATIONSINKS, sink, CONDITIONS, decide, now=now)
-    return Plan(kept, then=updates)
+    again = seconds_left(meta.uid(sink), now) if certificate else None
+    return Plan(kept, then=updates, requeue_after=again)
+
+
+def certificate_of(sink: Object, settings: ControlSettings, now: float) -> str:
+    """Return the Secret with the certificate of its pod; nothing where that listens in plain."""
+    if not settings.encrypts or not settings.tls.ca_certs:
+        return ""
+    title = deployment_name(meta.key(sink))
+    return certificate_name(title, meta.uid(sink), settings.tls.ca_certs, now)
 
 
 # -- what is made ------------------------------------------------------------------------------
 
 
-def make_deployment(sink: Object, settings: ControlSettings) -> Object:
+def make_deployment(sink: Object, settings: ControlSettings, certificate: str = "") -> Object:
     """Return the Deployment of a sink's adapter."""
     aws: Mapping[str, Any] = spec_of(sink).get("aws") or {}
-    value = json.dumps(_config(sink, settings), separators=(",", ":"))
+    told = _config(sink, settings) | ({"tls": True} if certificate else {})
+    value = json.dumps(told, separators=(",", ":"))
     return adapter_deployment(
         settings.adapters,
         metadata=head(sink, deployment_name(meta.key(sink))),
@@ -123,6 +138,7 @@ def make_deployment(sink: Object, settings: ControlSettings) -> Object:
         account=aws_account(aws),
         env=[{"name": CONFIG, "value": value}, *credentials(aws)],
         takes_events=True,
+        certificate=certificate,
     )
 
 
@@ -141,10 +157,11 @@ def _config(sink: Object, settings: ControlSettings) -> dict[str, Any]:
     return told
 
 
-def make_service(sink: Object) -> Object:
+def make_service(sink: Object, *, encrypted: bool = False) -> Object:
     """Return the Service in front of the pod."""
     labels = labels_of(meta.key(sink))
-    port = {"name": "http", "port": 80, "protocol": "TCP", "targetPort": EVENTS_PORT_NAME}
+    scheme, number = ("https", 443) if encrypted else ("http", 80)
+    port = {"name": scheme, "port": number, "protocol": "TCP", "targetPort": EVENTS_PORT_NAME}
     return {
         "apiVersion": SERVICES.api_version,
         "kind": SERVICES.kind,
@@ -157,38 +174,41 @@ def make_service(sink: Object) -> Object:
 
 
 def _decide(
+    certificate: str,
     observed: Observed,
     status: dict[str, Any],
     conditions: ConditionManager,
     settings: ControlSettings,
 ) -> None:
     sink = observed.sink
-    _tell_broker(sink, status, settings)
+    _tell_broker(sink, status, settings, certificate)
     conditions.mark_true(TRUST_BUNDLE_PROPAGATED)
     mark_policies(observed.policies, status, conditions, settings)
-    _mark_deployment(observed, conditions, settings)
+    _mark_deployment(observed, conditions)
     mark_served(INTEGRATIONSINKS, sink, status, conditions, settings)
 
 
-def _tell_broker(sink: Object, status: dict[str, Any], settings: ControlSettings) -> None:
+def _tell_broker(
+    sink: Object, status: dict[str, Any], settings: ControlSettings, certificate: str
+) -> None:
     marks = status.setdefault("annotations", {})
     host = f"{deployment_name(meta.key(sink))}.{namespace(sink)}.svc.{settings.cluster_domain}"
-    marks[keys.POD_ADDRESS_ANNOTATION] = f"http://{host}{path_of(INTEGRATIONSINKS, sink)}"
+    scheme = "https" if certificate else "http"
+    marks[keys.POD_ADDRESS_ANNOTATION] = f"{scheme}://{host}{path_of(INTEGRATIONSINKS, sink)}"
+    marks.pop(keys.POD_CERTIFICATE_ANNOTATION, None)
+    if certificate:
+        marks[keys.POD_CERTIFICATE_ANNOTATION] = certificate
     marks.pop(keys.POD_SENDER_ANNOTATION, None)
     if settings.authenticates:
         marks[keys.POD_SENDER_ANNOTATION] = account_name(INTEGRATIONSINKS, name(sink))
 
 
-def _mark_deployment(
-    observed: Observed, conditions: ConditionManager, settings: ControlSettings
-) -> None:
+def _mark_deployment(observed: Observed, conditions: ConditionManager) -> None:
     sink, deployment = observed.sink, observed.deployment
     if mark_foreign(DEPLOYMENT_READY, deployment, sink, conditions):
         return
     title = deployment_name(meta.key(sink))
     mark_deployment(DEPLOYMENT_READY, deployment, title, conditions, pods=observed.pods)
-    if settings.encrypts and conditions.is_true(DEPLOYMENT_READY):
-        conditions.mark_true(DEPLOYMENT_READY, "PlainInside", _PLAIN_INSIDE)
 
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from eventing.api.keys import DEAD_LETTER_SINK_ANNOTATION
@@ -48,8 +48,12 @@ class DataPlane:
         client: DeliveryClient,
         folder: Path,
         listener: Address | None = None,
+        authorities: Callable[[], str] = str,
     ) -> None:
-        """``folder`` is for what is kept beside the logs; ``listener`` is where we listen."""
+        """``folder`` is for what is kept beside the logs; ``listener`` is where we listen.
+
+        ``authorities`` tells whom to trust (PEM) where events are handed on to pods of ours.
+        """
         self._logs = logs
         self._gateway = gateway
         self._listener = listener
@@ -61,7 +65,9 @@ class DataPlane:
         self._served = Served(manager)
         self._dead = DeadJobs(folder / "jobsinks", manager, client, self._sinks_of)
         self._transforms = EventTransforms(self._served.find, client, gateway=gateway)
-        self._integrations = IntegrationSinks(self._served.find, client, gateway=gateway)
+        self._integrations = IntegrationSinks(
+            self._served.find, client, gateway=gateway, authorities=authorities
+        )
         self.disk = DiskWatch(logs, self._dead.sizes)
         self.job_sinks = JobSinks(
             manager.client, self._served.find, self._dead, full=self.disk.refusal

@@ -60,6 +60,9 @@ class Encryption:
         self._clock = clock
         self._listen: Listen | None = None
         self._wanted = self._runs = False
+        self._files: dict[str, bytes] = {}
+        self.authorities = ""
+        """Who vouches for what is encrypted here (PEM); nothing as long as nothing is."""
         self._port = 0
 
     def configure(self, flags: Flags) -> None:
@@ -99,11 +102,24 @@ class Encryption:
             while (changed := renewed(files, self._config.names, now)) is not None:
                 files = changed
                 await asyncio.to_thread(self._store, files)
+            self._files, self.authorities = files, files[AUTHORITIES].decode()
             context.load_cert_chain(self._folder / CERTIFICATE, self._folder / KEY)
             if not self._port:
                 self._port = await self._listen(context)
             told = await self._publish(files[AUTHORITIES].decode())
             await asyncio.sleep(_LOOK_SECONDS if told else _AGAIN_SECONDS)
+
+    def vouch(self, names: Sequence[str]) -> tuple[bytes, bytes] | None:
+        """Return a certificate for these names, and its key (PEM); None where that is not yet."""
+        from hearth.kube.certificates import AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, KEY, renewed
+
+        if not self._files:
+            return None
+        now = datetime.datetime.fromtimestamp(self._clock(), tz=datetime.UTC)
+        authority = {name: self._files[name] for name in (AUTHORITIES, AUTHORITY_KEY)}
+        made = renewed(authority, names, now) or {}
+        # Without one the authority itself is due, which is renewed within the hour.
+        return (made[CERTIFICATE], made[KEY]) if CERTIFICATE in made else None
 
     def _load(self, names: Sequence[str]) -> dict[str, bytes]:
         found = {each: self._folder / each for each in names}

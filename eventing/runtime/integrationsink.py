@@ -42,7 +42,10 @@ class IntegrationSinks:
         client: DeliveryClient,
         *,
         gateway: Address | None,
+        authorities: Callable[[], str] = str,
     ) -> None:
+        """``authorities`` tells who vouches for the certificates of pods (PEM)."""
+        self._authorities = authorities
         self._find = find
         self._client = client
         self._gateway = gateway
@@ -60,6 +63,8 @@ class IntegrationSinks:
             target = pod_of(obj, self._gateway)
         except BadTarget as error:
             raise Refused(f"{place} has no pod yet") from error
+        if target.tls_name is not None:
+            target = replace(target, ca_certs=self._authorities() or None)
         forwarded = [header for header in headers if is_forwarded(header[0])]
         self._answering.begin(self._handed_on(target, forwarded, events), respond)
 

@@ -36,6 +36,7 @@ from eventing.runtime.ingress import Ingress
 from eventing.runtime.journeys.keeper import Journeys
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.openlogs import OpenLogs
+from eventing.runtime.podcertificates import PodCertificates
 from eventing.runtime.services import Services
 from eventing.runtime.settings import RuntimeSettings
 from eventing.runtime.target import Address
@@ -177,7 +178,10 @@ async def _run(
             client=deliveries,
             folder=config.engines.data_dir,
             listener=_own_listener(config) if Role.INGRESS in role else None,
+            authorities=lambda: encryption.authorities,
         )
+        if Role.INGRESS in role:
+            PodCertificates(manager, encryption.vouch)
         _follow_settings(manager, logs, plane.disk, gate, encryption, tracer)
         stack.push_async_callback(plane.close)
         async with asyncio.TaskGroup() as group:

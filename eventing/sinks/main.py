@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from eventing.aws.clients import client_of
 from eventing.aws.faults import Asked, AwsFault, problem_of
 from eventing.aws.names import parse_name
 from eventing.kinds.integrationsink import CONFIG
+from eventing.kinds.podcertificates import FOLDER, VOLUME_VARIABLE
 from eventing.runtime.access.keys import TokenKeys
 from eventing.runtime.config import IngressLimits
 from eventing.runtime.ingress import Ingress
@@ -64,10 +66,24 @@ async def run(
             exchanges={INTEGRATION_SINK: exchange},
         )
         stack.push_async_callback(ingress.stop, grace_seconds=_GRACE_SECONDS)
-        await ingress.start(config.host, config.port)
+        if given.get("tls"):
+            await ingress.start_tls(config.host, config.port, _certificate(environment))
+        else:
+            await ingress.start(config.host, config.port)
         stack.push_async_callback(asyncio.sleep, config.drain_delay_seconds)
         ready()
         await exchange.broken
+
+
+def _certificate(environment: Mapping[str, str]) -> ssl.SSLContext:
+    folder = Path(environment.get(VOLUME_VARIABLE) or FOLDER)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"the certificate in {folder} cannot be used: {error}") from error
+    return context
 
 
 def _given(text: str) -> dict[str, Any]:

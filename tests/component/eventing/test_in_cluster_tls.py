@@ -58,7 +58,9 @@ async def gateway_to(sink):
             return failures.UNKNOWN_HOST
         return there if port == 443 else failures.NO_ENDPOINTS
 
-    tunnels = Tunnels(lambda host: way_to(host, address_of, cluster_domain=b"cluster.local"))
+    tunnels = Tunnels(
+        lambda host, asking: way_to(host, address_of, cluster_domain=b"cluster.local")
+    )
     plane = DataPlane()
     try:
         yield await plane.listen("127.0.0.1", 0, internal=True, door=tunnels.door)

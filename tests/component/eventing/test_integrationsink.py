@@ -5,13 +5,21 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import sys
+from base64 import b64decode
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+from aiohttp import ClientError
+
+from activator.tunnels import Tunnels
 from eventing.sinks.main import SinkConfig, run
 from hearth.knative.resources import INTEGRATIONSINKS, TRIGGERS
-from hearth.kube.resources import DEPLOYMENTS, PODS, SERVICES
+from hearth.kube.certificates import renewed
+from hearth.kube.resources import DEPLOYMENTS, PODS, SECRETS, SERVICES
 from tests.component.eventing.aws.awsserver import at, client
 from tests.component.eventing.cluster import (
     HEADERS,
@@ -33,6 +41,19 @@ LOG = {"loggerName": "mine", "level": "INFO"}
 
 def with_gateway(port):
     return lambda found: replace(found.broker_config(), gateway_address=("127.0.0.1", port))
+
+
+@contextlib.asynccontextmanager
+async def tunnelling(port):
+    """The in-cluster listener of one machine: in-cluster names with TLS lead to this port."""
+    tunnels = Tunnels(lambda authority, asking: ("127.0.0.1", port))
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: tunnels.door(asyncio.Protocol()), "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await tunnels.close()
 
 
 async def environment_of(found, name="s"):
@@ -113,6 +134,61 @@ async def test_who_may_send_and_that_nobody_gets_past_the_broker(tmp_path):
             nobody = {"from": [{"sub": "system:serviceaccount:default:other"}]}
             await create_policy(found, "p", **nobody)
             await until_answered(403, answered)
+
+
+async def test_the_pod_is_reached_by_tls_where_addresses_are_encrypted(tmp_path):
+    port = free_port()
+    async with contextlib.AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(tunnelling(port))
+        config = with_gateway(gateway)
+        found = await stack.enter_async_context(cluster(tmp_path, make_config=config))
+        await switch(found, transport_encryption="strict")
+        await found.create(INTEGRATIONSINKS, "s", log=LOG)
+        sink = await available(found)
+        marks = sink["status"]["annotations"]
+        assert marks["eventing.hearth.dev/pod-address"].startswith("https://s-deployment.")
+        title = marks["eventing.hearth.dev/pod-certificate"]
+        secret = await found.until_there(SECRETS, title, "default")
+        assert secret["type"] == "kubernetes.io/tls"
+        assert secret["metadata"]["ownerReferences"][0]["name"] == "s"
+        folder = tmp_path / "certificate"
+        folder.mkdir()
+        for name, value in secret["data"].items():
+            (folder / name).write_bytes(b64decode(value))
+        url = sink["status"]["address"]["url"]
+        assert url.startswith("https://")
+        trusted = ssl.create_default_context(cadata=sink["status"]["address"]["CACerts"])
+
+        async def send():
+            post = found.session.post(url, data=b"{}", headers=HEADERS, ssl=trusted)
+            async with post as answer:
+                return answer.status
+
+        adapter = SinkConfig(found.kubeconfig, "127.0.0.1", port)
+        environment = await environment_of(found)
+        environment["HEARTH_VOLUME_CERTIFICATE"] = str(folder)
+        assert json.loads(environment["K_SINK_CONFIG"])["tls"] is True
+        async with running(lambda ready: run(adapter, ready, environment)):
+            assert await send() == 204
+            # Nobody gets past that: in plain there is nothing.
+            with pytest.raises(ClientError):
+                await found.send(f"http://127.0.0.1:{port}/integrationsinks/default/s")
+        # A pod that shows what somebody else vouches for gets nothing.
+        other = renewed({}, ["s-deployment.default.svc.cluster.local"], datetime.now(UTC))
+        assert other is not None
+        (folder / "tls.crt").write_bytes(other["server-cert.pem"])
+        (folder / "tls.key").write_bytes(other["server-key.pem"])
+        async with running(lambda ready: run(adapter, ready, environment)):
+            assert await send() == 503
+
+
+async def test_a_certificate_that_cannot_be_used_is_told(tmp_path):
+    environment = {"K_SINK_CONFIG": json.dumps({"log": LOG, "tls": True})}
+    environment["HEARTH_VOLUME_CERTIFICATE"] = str(tmp_path)
+    async with cluster(tmp_path / "c", with_broker=False) as found:
+        adapter = SinkConfig(found.kubeconfig, "127.0.0.1", free_port())
+        with pytest.raises(ValueError, match=r"the certificate in .* cannot be used"):
+            await run(adapter, lambda: None, environment)
 
 
 async def test_why_its_pod_does_not_run_is_told(tmp_path):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from eventing.api.settings import Features
+from eventing.api.settings import BrokerTls, Features
 from eventing.kinds import integrationsink
-from eventing.kinds.integrationsink import Observed, make_deployment, make_service
+from eventing.kinds.integrationsink import (
+    Observed,
+    certificate_of,
+    make_deployment,
+    make_service,
+)
 from eventing.kinds.settings import ControlSettings
 from hearth.kube.plan import Create, Update, UpdateStatus
 
@@ -98,8 +104,59 @@ def test_its_pod_lets_in_the_broker_alone_while_senders_say_who_they_are() -> No
     assert status["address"]["audience"] == sender["audience"]
 
 
-def test_that_its_pod_is_reached_in_plain_is_told_where_addresses_are_encrypted() -> None:
+STRICT = replace(
+    with_flags(transport_encryption="strict"), tls=BrokerTls("https://broker", "an authority")
+)
+
+
+def test_its_pod_speaks_tls_with_a_certificate_that_the_broker_makes() -> None:
     sink = a_sink(OPENED, log={})
-    settings = with_flags(transport_encryption="strict")
-    _, shown = told(plan(Observed(sink, made(sink)), settings))
-    assert shown["DeploymentReady"] == ("True", "PlainInside")
+    found = plan(Observed(sink), STRICT)
+    deployment, service = (each.obj for each in found.actions if isinstance(each, Create))
+    status, _ = told(found)
+    secret = status["annotations"]["eventing.hearth.dev/pod-certificate"]
+    assert secret.startswith("s-deployment-tls-")
+    pod = deployment["spec"]["template"]["spec"]
+    [volume] = [each for each in pod["volumes"] if "secret" in each]
+    assert volume["secret"]["secretName"] == secret
+    [container] = pod["containers"]
+    [mount] = [each for each in container["volumeMounts"] if each["name"] == volume["name"]]
+    assert mount["mountPath"] == "/etc/hearth/certificate" and mount["readOnly"] is True
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    assert json.loads(env["K_SINK_CONFIG"] or "")["tls"] is True
+    [port] = service["spec"]["ports"]
+    assert (port["name"], port["port"], port["targetPort"]) == ("https", 443, "http")
+    address = status["annotations"]["eventing.hearth.dev/pod-address"]
+    assert address == "https://s-deployment.ns.svc.cluster.local/integrationsinks/ns/s"
+    # Nothing more to do, and then in time another certificate.
+    again = plan(Observed(sink, {**deployment, "status": READY}, service), STRICT)
+    assert again.actions == () and 0 < (again.requeue_after or 0) <= 30 * 86400
+
+
+def test_another_authority_and_another_month_have_another_certificate() -> None:
+    sink = a_sink(log={})
+    names = {
+        certificate_of(sink, settings, now)
+        for settings in (STRICT, replace(STRICT, tls=BrokerTls("https://broker", "another")))
+        for now in (0.0, 31 * 86400.0)
+    }
+    assert len(names) == 4
+
+
+def test_nothing_is_made_before_it_is_known_who_vouches_for_certificates() -> None:
+    found = plan(Observed(a_sink(log={})), with_flags(transport_encryption="permissive"))
+    assert not [each for each in found.actions if isinstance(each, Create)]
+
+
+def test_a_pod_that_was_encrypted_is_plain_again_when_that_is_switched_off() -> None:
+    sink = a_sink(OPENED, log={})
+    found = plan(Observed(sink), STRICT)
+    deployment, service = (each.obj for each in found.actions if isinstance(each, Create))
+    sink["status"] = told(found)[0]
+    after = plan(Observed(sink, {**deployment, "status": READY}, service))
+    changed = [each.obj for each in after.actions if isinstance(each, Update)]
+    assert [each["kind"] for each in changed] == ["Deployment", "Service"]
+    assert changed[1]["spec"]["ports"][0]["port"] == 80
+    marks = told(after)[0]["annotations"]
+    assert "eventing.hearth.dev/pod-certificate" not in marks
+    assert marks["eventing.hearth.dev/pod-address"].startswith("http://")
