@@ -75,6 +75,6 @@ def ensured_position(source: Object, kept: Kept, account: str) -> tuple[Action, 
     }
     return (
         *(() if kept.config_map is not None else (Create(CONFIGMAPS, config_map),)),
-        *ensured(ROLES, role, kept.role),
+        *(() if kept.role is not None else (Create(ROLES, role),)),
         *ensured(ROLEBINDINGS, binding, kept.binding),
     )

@@ -74,6 +74,7 @@ from hearth.kube.resources import (
     MUTATING_WEBHOOKS,
     PODS,
     REPLICASETS,
+    ROLEBINDINGS,
     SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
@@ -123,6 +124,9 @@ NOT_ASKED = {
     # The one-machine API server reviews nobody: there is one user, and his token is the admin's.
     ("create", "authentication.k8s.io", "tokenreviews"),
     ("create", "authorization.k8s.io", "subjectaccessreviews"),
+    # A Role gives no more than who makes it may do: those of streams' positions.
+    ("get", "", "configmaps"),
+    ("patch", "", "configmaps"),
     # Where two replicas reach for a Lease at the same moment, the second looks again.
     ("get", "coordination.k8s.io", "leases"),
 }
@@ -484,7 +488,7 @@ async def _ask(hearth: Hearth) -> None:
 
 
 async def _integrate(hearth: Hearth) -> None:
-    """A timer, which is changed once."""
+    """A timer, which is changed once, and a stream, whose account is."""
     sink = {"uri": "http://sink.example.com"}
     await hearth.make(INTEGRATIONSOURCES, "i", {"sink": sink, "timer": {"message": "one"}})
     await hearth.until(lambda: hearth.there(CONTAINERSOURCES, "i-containersource"))
@@ -495,6 +499,18 @@ async def _integrate(hearth: Hearth) -> None:
         return "two" in str(found["spec"]["template"])
 
     await hearth.until(is_changed)
+    stream = {"ddbStreams": {"table": "t", "region": "r"}, "auth": {"serviceAccountName": "one"}}
+    await hearth.make(INTEGRATIONSOURCES, "d", {"sink": sink, "aws": stream})
+    await hearth.until(lambda: hearth.there(ROLEBINDINGS, "d-position"))
+    await hearth.until(lambda: hearth.there(CONFIGMAPS, "d-position"))
+    auth = {"auth": {"serviceAccountName": "two"}}
+    await hearth.change(INTEGRATIONSOURCES, "d", spec={"aws": auth})
+
+    async def is_given() -> bool:
+        found = await hearth.client.get(ROLEBINDINGS, "d-position", "default")
+        return bool(found["subjects"][0]["name"] == "two")
+
+    await hearth.until(is_given)
 
 
 async def _take_in(hearth: Hearth) -> None:
