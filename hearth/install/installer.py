@@ -196,11 +196,12 @@ class Installer:
                 raise NotReady("\n".join(await self._reasons(lacking)))
             if now >= tell_at:
                 is_early = now < began + _PATIENCE_SECONDS
-                lines = await self._reasons(lacking, of_pods=not is_early)
-                if lines != told or now >= repeat_at:
-                    for line in lines:
-                        tell(line if line.startswith(" ") else f"waiting for {line}")
-                    told, repeat_at = lines, now + _REPEAT_SECONDS
+                reasons = await self._reasons(lacking, of_pods=not is_early)
+                if now >= repeat_at:
+                    told, repeat_at = [], now + _REPEAT_SECONDS
+                for reason in (each for each in reasons if each not in told):
+                    tell(f"waiting for {reason}")
+                told = reasons
                 tell_at = now + _TELL_SECONDS
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -217,14 +218,16 @@ class Installer:
     async def _reasons(
         self, lacking: Sequence[tuple[Object, str]], *, of_pods: bool = True
     ) -> list[str]:
-        lines = []
+        """One text for each object, of a line and others below it."""
+        reasons = []
         for obj, lacks in lacking:
-            lines.append(f"{describe(obj)}: {lacks}")
+            lines = [f"{describe(obj)}: {lacks}"]
             if of_pods and obj["kind"] in ("Deployment", "StatefulSet"):
                 pods = await self._cluster.pods_of(obj)
                 claims = await self._cluster.claims_of(obj)
                 lines += [f"  {text}" for text in troubles(pods, claims)]
-        return lines
+            reasons.append("\n".join(lines))
+        return reasons
 
 
 async def remove(cluster: Cluster, obj: Object) -> None:

@@ -51,7 +51,9 @@ def _missing_pods(obj: Object) -> str | None:
     if serving < wanted:
         return f"{serving} of {wanted} pods ready"
     if obj["kind"] == "Deployment" and int(status.get("replicas", 0)) > wanted:
-        return f"{int(status['replicas']) - wanted} pods of the last version are ending"
+        ending = int(status["replicas"]) - wanted
+        pods = "pod of the last version is" if ending == 1 else "pods of the last version are"
+        return f"{ending} {pods} ending"
     return None
 
 

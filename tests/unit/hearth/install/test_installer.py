@@ -61,3 +61,25 @@ async def test_pods_that_an_autoscaler_asks_for_later_are_waited_for(
     assert told == [
         "waiting for horizontalpodautoscaler activator: has asked for 1 of at least 3 pods"
     ]
+
+
+async def test_what_still_lacks_is_told_once_while_something_else_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(installer, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(installer, "_TELL_SECONDS", 0)
+    looks = Looks(
+        {"Deployment": a_deployment(1, 0), "HorizontalPodAutoscaler": an_autoscaler(1)},
+        {"Deployment": a_deployment(1, 0), "HorizontalPodAutoscaler": an_autoscaler(2)},
+        {"Deployment": a_deployment(1, 0), "HorizontalPodAutoscaler": an_autoscaler(3)},
+        {"Deployment": a_deployment(1, 1), "HorizontalPodAutoscaler": an_autoscaler(3)},
+    )
+    told: list[str] = []
+    objects = list(looks.looks[0].values())
+    waiting = Installer(cast(Cluster, looks), objects, say=told.append, chosen={})
+    await waiting.wait(seconds=10)
+    assert told == [
+        "waiting for deployment activator: 0 of 1 pods ready",
+        "waiting for horizontalpodautoscaler activator: has asked for 1 of at least 3 pods",
+        "waiting for horizontalpodautoscaler activator: has asked for 2 of at least 3 pods",
+    ]

@@ -34,7 +34,7 @@ def an_autoscaler(least: int, **status: Any) -> dict[str, Any]:
         (deployment(availableReplicas=2, updatedReplicas=1), "1 of 2 pods ready"),
         (
             deployment(availableReplicas=2, updatedReplicas=2, replicas=3),
-            "1 pods of the last version are ending",
+            "1 pod of the last version is ending",
         ),
         (deployment(availableReplicas=2, updatedReplicas=2, replicas=2), None),
         ({"kind": "CustomResourceDefinition"}, "not established"),
