@@ -71,10 +71,16 @@ class Dispatcher:
 
     def request(self, stream: ServerStream) -> Exchange:
         """Send the request to its backend, or answer it."""
-        exchange = Exchange(self._gateway, stream)
+        gateway = self._gateway
+        observer = gateway.observer
+        if observer is None:
+            exchange = Exchange(gateway, stream)
+        else:
+            note = observer.begin(stream, self._peer, gateway.clock())
+            exchange = Exchange(gateway, stream, note)
         head = stream.head
         host = head.authority
-        if host != self._host or self._gateway.table is not self._table:
+        if host != self._host or gateway.table is not self._table:
             self._find_routes(host)
         only = self._only
         if only is not None and head.taken is None:

@@ -25,6 +25,7 @@ from activator.http.events import (
 )
 from activator.http.fields import Trailers
 from activator.lifecycle import MOVES, Event, State
+from activator.notes import Note
 from activator.pods import Pod
 from activator.retries import may_repeat
 
@@ -49,6 +50,7 @@ class Exchange:
         "_is_client_blocked",
         "_is_cold",
         "_last_byte_at",
+        "_note",
         "_pod",
         "_sent_at",
         "_started",
@@ -62,8 +64,10 @@ class Exchange:
         "stream",
     )
 
-    def __init__(self, gateway: Gateway, stream: ServerStream) -> None:
+    def __init__(self, gateway: Gateway, stream: ServerStream, note: Note | None = None) -> None:
+        """``note`` is there where somebody watches this request."""
         self._gateway = gateway
+        self._note = note
         self.stream = stream
         self.state = _NEW
         self.backend: Backend | None = None
@@ -182,6 +186,9 @@ class Exchange:
         """Give what there is of the request to a connection."""
         self.state = _SENT[self.state]
         stream = self.stream
+        note = self._note
+        if note is not None:
+            note.sent_at, note.pod = self._gateway.clock(), self._pod
         if self._held is None and not self._is_client_blocked:
             self._upstream = connection.open(
                 self, stream.head, stream.head.body, stream.is_whole, stream.takes_chunks
@@ -255,6 +262,10 @@ class Exchange:
         """The response has begun, and perhaps ended."""
         if self._is_cold:
             self._tell_phases(head)
+        note = self._note
+        if note is not None:
+            note.answered_at = self._gateway.clock()
+            note.size = len(head.body)
         if end:
             self._upstream = None
             backend = self.backend
@@ -276,6 +287,8 @@ class Exchange:
         """A piece of the response's body."""
         if self._idle_seconds:
             self._last_byte_at = self._gateway.clock()
+        if self._note is not None:
+            self._note.size += len(data)
         self.stream.send_body(data)
 
     def on_response_end(self, trailers: Trailers) -> None:
@@ -355,6 +368,8 @@ class Exchange:
                 answered=self._gateway.clock(),
             )
         )
+        if self._note is not None:
+            self._note.pod_seen_at, self._note.pod_ready_at = backend.pod_seen_at, backend.ready_at
         head.add(*phases.server_timing(seconds))
         backend.count_cold_start(seconds)
 
@@ -426,10 +441,13 @@ class Exchange:
             self.stream.reset()
             return
         has_begun = self.state is State.RESPONDING
+        answer = self._gateway.refuse(refusal, self.stream.head)
+        if self._note is not None:
+            self._note.reason = refusal.reason
+            self._note.size += 0 if has_begun else len(answer.body)
         self._cut(refusal.status)
         if self.backend is not None:
             self.backend.count_refusal(refusal.reason)
-        answer = self._gateway.refuse(refusal, self.stream.head)
         if has_begun:
             # The client must not take a part for the whole.
             self.stream.reset()
@@ -449,6 +467,8 @@ class Exchange:
 
     def answer(self, head: ResponseHead) -> None:
         """End with an answer of ours that is no failure."""
+        if self._note is not None:
+            self._note.size = len(head.body)
         self._end(head.status)
         self.stream.send_head(head, True)
 
@@ -481,6 +501,14 @@ class Exchange:
                 backend.throttler.release(pod)
             now = self._gateway.clock()
             backend.stats.leave(now, status, now - self._started)
+        if self._note is not None:
+            self._end_note(self._note, status)
+
+    def _end_note(self, note: Note, status: int) -> None:
+        self._note = None
+        note.status, note.backend = status, self.backend
+        note.admitted_at, note.ended_at = self._admitted_at, self._gateway.clock()
+        note.observer.ended(note)
 
     def _admit_next(self) -> None:
         """Who waits may have what has become free."""

@@ -14,6 +14,7 @@ from activator.failures import grpc_answer, is_grpc, refusal_answer
 from activator.http.events import Refusal, RequestHead, ResponseHead
 from activator.ingress_status import GATEWAY_NAMESPACE, GATEWAY_SERVICES
 from activator.leftovers import Leftovers
+from activator.notes import RequestObserver
 from activator.pools import Pools
 from activator.routes import BackendRef, HostMap, RouteTable
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
@@ -64,6 +65,8 @@ class Gateway:
         self.limits = limits or GatewayLimits()
         self.settings = GatewaySettings()
         self.table: RouteTable[Backend] = RouteTable(HostMap({}, {}), HostMap({}, {}), {})
+        # Who watches requests; nobody, most of the time.
+        self.observer: RequestObserver | None = None
         self.is_ready = False
         self.refusals: dict[str, int] = {}
         self.forwarded_requests = 0
@@ -72,6 +75,10 @@ class Gateway:
     def publish(self, table: RouteTable[Backend]) -> None:
         """From here on every request sees this table."""
         self.table = table
+
+    def observe(self, observer: RequestObserver | None) -> None:
+        """From here on somebody else watches requests, or nobody."""
+        self.observer = observer
 
     def plain_service(self, namespace: str, name: str, port: int) -> Backend | None:
         """The backend of a Service that no route needs to name (internal listener)."""

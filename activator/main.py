@@ -26,6 +26,7 @@ from activator.dataplane import DataPlane, Limits
 from activator.endpoints import addresses_of
 from activator.ingress_status import LoadBalancers
 from activator.metrics import ActivatorCollector
+from activator.observing.observer import Observation
 from activator.peers import Peers, PeersConfig
 from activator.reporter import Reporter
 from activator.tunnels import Tunnels, way_to
@@ -40,6 +41,7 @@ from hearth.kube.resources import LEASES
 from hearth.kube.sharedtokens import TokenSource, kept_tokens
 from hearth.kube.tokens import Tokens
 from hearth.observability.metrics import REGISTRY
+from hearth.observability.traces.tracer import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +119,9 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         collector = ActivatorCollector(plane, reporter, peers)
         REGISTRY.register(collector)
         stack.callback(REGISTRY.unregister, collector)
+        observation = Observation(Tracer("activator", SYSTEM_NAMESPACE), plane.gateway.observe)
+        view.settings.on_change(lambda settings: observation.configure(settings.observability))
+        stack.push_async_callback(asyncio.to_thread, observation.close)
         watches = Watches(
             plane,
             view,

@@ -7,6 +7,7 @@ writes them. Labels are bounded: revisions that have a route, status classes, ou
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -15,12 +16,13 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar as Shown
 
 from activator.backends import Backend
 from activator.dataplane import DataPlane
 from activator.peers import Peers
 from activator.reporter import Reporter
-from hearth.observability.histogram import Histogram
+from hearth.observability.histogram import Exemplar, Histogram
 
 _REVISION_LABELS = (
     "kn_service_name",
@@ -185,7 +187,16 @@ def _labels(backend: Backend) -> tuple[str, ...]:
 
 
 def _add(family: HistogramMetricFamily, labels: tuple[str, ...], histogram: Histogram) -> None:
-    family.add_metric(labels, buckets=histogram.buckets(), sum_value=histogram.total)
+    exemplars = (histogram.exemplars or {}).copy()
+    buckets: list[Any] = [
+        (*bucket, _exemplar(exemplars[place])) if place in exemplars else bucket
+        for place, bucket in enumerate(histogram.buckets())
+    ]
+    family.add_metric(labels, buckets=buckets, sum_value=histogram.total)
+
+
+def _exemplar(exemplar: Exemplar) -> Shown:
+    return Shown({"trace_id": exemplar.trace_id.decode()}, exemplar.seconds, exemplar.at)
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

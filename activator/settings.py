@@ -8,6 +8,7 @@ from hearth.knative.settings import from_config_map
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.config.features import FeaturesConfig
 from serving.api.config.gateway import GatewayConfig
+from serving.api.config.observability import ObservabilityConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,6 @@ class Settings:
     autoscaler: AutoscalerConfig = from_config_map("config-autoscaler", AutoscalerConfig.from_data)
     features: FeaturesConfig = from_config_map("config-features", FeaturesConfig.from_data)
     gateway: GatewayConfig = from_config_map("config-network", GatewayConfig.from_data)
+    observability: ObservabilityConfig = from_config_map(
+        "config-observability", ObservabilityConfig.from_data
+    )

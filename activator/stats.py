@@ -76,6 +76,12 @@ class RequestStats:
         """How many requests have ever come."""
         return self._requests_before + self._requests
 
+    def exemplify(self, status: int, seconds: float, trace_id: bytes, at: float) -> None:
+        """Say in which trace a request was that is over."""
+        histogram = self.durations[status // 100]
+        if histogram is not None:
+            histogram.exemplify(seconds, trace_id, at)
+
     def has_traffic(self) -> bool:
         """Whether requests are in flight or not yet reported, their end included.
 

@@ -350,6 +350,10 @@ class ServerStream(Protocol):
     """Whether the response may be given in chunks."""
 
     @property
+    def protocol(self) -> str:
+        """What the client speaks, as a request line has it: ``HTTP/1.1``."""
+
+    @property
     def head(self) -> RequestHead:
         """The request."""
 

@@ -144,9 +144,8 @@ def _network(settings: Settings) -> Iterator[Finding]:
 def _observability(settings: Settings) -> Iterator[Finding]:
     where = "config-observability in knative-serving"
     if settings.observability.enable_request_log:
-        yield Finding(_CHANGES, where, "logging.enable-request-log: no request logs are written")
-    if settings.observability.tracing.protocol != "none":
-        yield Finding(_CHANGES, where, "traces are passed on and none are begun")
+        text = "logging.enable-request-log: request logs are the activator's, not beside each pod"
+        yield Finding(_CHANGES, where, text, "collect the output of deployment/hearth-activator")
 
 
 # -- kinds -----------------------------------------------------------------------------------------

@@ -29,6 +29,11 @@ SPANS = Counter(
     "Spans by what became of them: exported, failed (the collector took none), dropped (no room)",
     ["result"],
 )
+REQUEST_LOGS = Counter(
+    "hearth_request_logs",
+    "Requests of the request log by what became of them: written, dropped (no room)",
+    ["result"],
+)
 
 
 _serving: list[HTTPServer] = []
@@ -56,6 +61,7 @@ __all__ = [
     "RECONCILES",
     "RECONCILE_SECONDS",
     "REGISTRY",
+    "REQUEST_LOGS",
     "SPANS",
     "release_metrics",
     "serve_metrics",

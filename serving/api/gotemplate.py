@@ -32,6 +32,11 @@ class Struct:
 
     type_name: str
     fields: Mapping[str, Any]
+    """A field that can be called is a method."""
+    items: Mapping[str, Any] | None = None
+    """Of a map with methods: what ``index`` finds and ``len`` counts."""
+    text: str | None = None
+    """What is printed of it, where Go's type has a String method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,15 +338,24 @@ class _Run:
 
     def _call(self, call: _Call, dot: Any, piped: tuple[Any, ...]) -> Any:
         arguments = tuple(self._value(argument, dot) for argument in call.arguments)
-        if not call.function:
-            if len(arguments) > 1 or piped:
-                first = call.arguments[0]
-                raise self._fail(first, f"can't give argument to non-function {first}")
-            return arguments[0]
+        if call.function:
+            return self._apply(call, call.function, FUNCTIONS[call.function], (*arguments, *piped))
+        first, others = arguments[0], (*arguments[1:], *piped)
+        if callable(first):
+            node = call.arguments[0]
+            return self._apply(node, node.path[-1], first, others)
+        if others:
+            node = call.arguments[0]
+            raise self._fail(node, f"can't give argument to non-function {node}")
+        return first
+
+    def _apply(
+        self, node: Any, name: str, function: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> Any:
         try:
-            return FUNCTIONS[call.function](*arguments, *piped)
-        except (TypeError, ValueError) as error:
-            raise self._fail(call, f"error calling {call.function}: {error}") from None
+            return function(*arguments)
+        except (TypeError, ValueError, LookupError) as error:
+            raise self._fail(node, f"error calling {name}: {error}") from None
 
     def _field(self, node: _Field, dot: Any) -> Any:
         value = dot
@@ -371,13 +385,19 @@ def _print(value: Any) -> str:
         return "<no value>"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Struct):
+        return _print(value.items or {}) if value.text is None else value.text
     if isinstance(value, Mapping):
         return "map[" + " ".join(f"{k}:{_print(v)}" for k, v in sorted(value.items())) + "]"
+    if isinstance(value, list | tuple):
+        return "[" + " ".join(map(_print, value)) + "]"
     return str(value)
 
 
 def _index(container: Any, *at: Any) -> Any:
     for key in at:
+        if isinstance(container, Struct) and container.items is not None:
+            container = container.items
         if isinstance(container, Mapping):
             container = container.get(key, "")
         elif isinstance(container, str | list | tuple):
@@ -387,6 +407,10 @@ def _index(container: Any, *at: Any) -> Any:
         else:
             raise ValueError(f"can't index item of type {_go_type(container)}")
     return container
+
+
+def _len(value: Any) -> int:
+    return len(value.items or {}) if isinstance(value, Struct) else len(value)
 
 
 def _printf(form: str, *arguments: Any) -> str:
@@ -433,7 +457,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "le": lambda one, other: one <= other,
     "gt": lambda one, other: one > other,
     "ge": lambda one, other: one >= other,
-    "len": len,
+    "len": _len,
     "index": _index,
     "print": lambda *values: "".join(map(_print, values)),
     "printf": _printf,

@@ -133,6 +133,11 @@ class Stream:
 
     # -- the response -------------------------------------------------------------------------
 
+    @property
+    def protocol(self) -> str:
+        """What the request line said."""
+        return "HTTP/1.1" if self.takes_chunks else "HTTP/1.0"
+
     def send_head(self, head: ResponseHead, end: bool) -> None:
         """The response's head and the first piece of its body."""
         if end and self.is_plain and head.is_verbatim and not head.closes:

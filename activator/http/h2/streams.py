@@ -50,6 +50,8 @@ class Stream(Lane):
         "takes_chunks",
     )
 
+    protocol = "HTTP/2.0"
+
     def __init__(self, connection: Connection, engine: Carrier, stream: int, window: int) -> None:
         super().__init__(engine, stream, window)
         self._connection = connection

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 TRACEPARENT, TRACESTATE = b"traceparent", b"tracestate"
+_LENGTH = len(TRACEPARENT)
 
 _SAMPLED = 0x01
 _KNOWN_FLAGS = 0x03
@@ -57,11 +58,11 @@ def parse_traceparent(value: bytes) -> TraceContext | None:
 
 
 def context_of(fields: Iterable[tuple[bytes, bytes]]) -> TraceContext | None:
-    """Return the context that header fields carry; several of that name are none (section 3.2).
-
-    Names are in lower case.
-    """
-    values = [value for name, value in fields if name == TRACEPARENT]
+    """Return the context that header fields carry; several of that name are none (section 3.2)."""
+    # Most names are of another length, and need no lower case.
+    values = [
+        value for name, value in fields if len(name) == _LENGTH and name.lower() == TRACEPARENT
+    ]
     return parse_traceparent(values[0].strip(b" \t")) if len(values) == 1 else None
 
 
@@ -73,6 +74,6 @@ def with_context(
     ``tracestate`` stays only where the trace ``continues``: it belongs to a ``traceparent``.
     """
     dropped = (TRACEPARENT,) if continues else (TRACEPARENT, TRACESTATE)
-    kept = [field for field in fields if field[0] not in dropped]
+    kept = [field for field in fields if field[0].lower() not in dropped]
     kept.append((TRACEPARENT, context.header))
     return kept

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from prometheus_client import generate_latest
 
@@ -20,6 +21,7 @@ from hearth.kube.errors import ApiError
 from hearth.kube.resources import CONFIGMAPS, CRDS, ENDPOINTSLICES, NAMESPACES, SERVICES
 from hearth.observability.metrics import REGISTRY
 from tests.component.activator.http2 import an_app, echo
+from tests.otlp import collecting
 from tests.ports import free_port
 
 CRD_FILES = (
@@ -225,6 +227,39 @@ async def test_http2_is_found_out_where_config_features_asks_for_it(
         await client.create(CONFIGMAPS, flags | {"data": {"autodetect-http2": "enabled"}})
         await whole.until_status("hello.test", 200)
         assert dict(app.received[-1].fields)[b":authority"] == b"hello.test"
+
+
+async def test_request_logs_and_traces_begin_when_config_observability_asks_for_them(
+    tmp_path: Path, lab: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = await lab.app()
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "knative-serving"}}
+    name = {"namespace": "knative-serving", "name": "config-observability"}
+    async with collecting() as collector, running_whole(tmp_path) as whole:
+        client = whole.client
+        await client.create(SERVICES, a_service("hello-00001"))
+        await client.create(REVISIONS, a_revision("hello-00001"))
+        await client.create(ENDPOINTSLICES, a_slice("hello-00001", {app.port: True}))
+        await client.create(KINGRESSES, an_ingress("hello", "hello.test", {"hello-00001": 100}))
+        await whole.ingress_when("hello", "Ready", "True")
+        await whole.until_status("hello.test", 200)
+        assert app.requests[-1].header("traceparent") is None
+        await client.create(NAMESPACES, space)
+        asked = {
+            "logging.enable-request-log": "true",
+            "logging.request-log-template": "{{.Revision.Service}} answered {{.Response.Code}}",
+            "tracing-protocol": "http/protobuf",
+            "tracing-endpoint": collector.url,
+            "tracing-sampling-rate": "1",
+        }
+        flags = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name, "data": asked}
+        await client.create(CONFIGMAPS, flags)
+        async with asyncio.timeout(20):
+            while not collector.spans:  # as many as go out at once, or those of five seconds
+                await whole.get("hello.test")
+        assert app.requests[-1].header("traceparent") is not None
+    assert {span.attributes["kn.service.name"] for span in collector.named("handle")} == {"hello"}
+    assert "hello answered 200\n" in capfd.readouterr().out
 
 
 async def test_a_request_waits_for_a_pod_that_the_cluster_starts(tmp_path: Path, lab: Any) -> None:

@@ -12,6 +12,8 @@ DATA = Struct(
         "Domain": "baz.com",
         "Annotations": {"sub": "x"},
         "Labels": {},
+        "Header": Struct("http.Header", {"Get": {"a": "b"}.__getitem__}, items={"A": ["b", "c"]}),
+        "URL": Struct("*url.URL", {"Path": "/p"}, text="/p?q"),
     },
 )
 
@@ -31,6 +33,10 @@ DATA = Struct(
         ("{{if and .Name (not .Labels)}}{{len .Name}}{{end}}", "3"),
         ("{{/* a note */}}{{.Name}}", "foo"),
         ('{{"a}}b"}}', "a}}b"),
+        ('{{.Header.Get "a"}}', "b"),
+        ('{{"a" | .Header.Get}}', "b"),
+        ('{{index .Header "A"}} {{index .Header "A" 1}} {{len .Header}}', "[b c] c 1"),
+        ("{{.Header}} {{.URL}} {{.URL.Path}}", "map[A:[b c]] /p?q /p"),
     ],
 )
 def test_values(text: str, result: str) -> None:
@@ -49,6 +55,14 @@ def test_values(text: str, result: str) -> None:
             "a{{.Nope}}",
             'template: t:1:3: executing "t" at <.Nope>: '
             "can't evaluate field Nope in type config.DomainTemplateValues",
+        ),
+        (
+            '{{.Name "x"}}',
+            'template: t:1:2: executing "t" at <.Name>: can\'t give argument to non-function .Name',
+        ),
+        (
+            '{{.Header.Get "none"}}',
+            "template: t:1:9: executing \"t\" at <.Header.Get>: error calling Get: 'none'",
         ),
         (
             "{{.Name.X}}",
