@@ -76,7 +76,7 @@ class Dispatcher:
         if observer is None:
             exchange = Exchange(gateway, stream)
         else:
-            note = observer.begin(stream, self._peer, gateway.clock())
+            note = observer.begin(stream, self._peer)
             exchange = Exchange(gateway, stream, note)
         head = stream.head
         host = head.authority

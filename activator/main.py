@@ -119,7 +119,7 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         collector = ActivatorCollector(plane, reporter, peers)
         REGISTRY.register(collector)
         stack.callback(REGISTRY.unregister, collector)
-        observation = Observation(Tracer("activator", SYSTEM_NAMESPACE), plane.gateway.observe)
+        observation = Observation(Tracer("activator", SYSTEM_NAMESPACE), plane.gateway)
         view.settings.on_change(lambda settings: observation.configure(settings.observability))
         stack.push_async_callback(asyncio.to_thread, observation.close)
         watches = Watches(

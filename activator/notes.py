@@ -86,7 +86,7 @@ class Note:
 class RequestObserver(Protocol):
     """Who watches requests, all of them or some."""
 
-    def begin(self, stream: ServerStream, peer: Peer, now: float) -> Note | None:
+    def begin(self, stream: ServerStream, peer: Peer) -> Note | None:
         """Return what to note a request in, None for one that is not watched.
 
         Its head may be changed: what is traced goes on in the trace.

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 
 from activator.forwarding import PROBE
+from activator.gateway import Gateway
 from activator.http.events import Peer, ServerStream
 from activator.http.fields import Field, find_field
-from activator.notes import Note, RequestObserver
+from activator.notes import Note
 from activator.observing.requestlog import RequestLog
 from activator.observing.spans import spans_of
 from hearth.observability.traces.context import context_of, with_context
@@ -30,13 +31,12 @@ class Observation:
     def __init__(
         self,
         tracer: Tracer,
-        publish: Callable[[RequestObserver | None], None],
+        gateway: Gateway,
         *,
         make_log: Callable[[gotemplate.Template], RequestLog] = RequestLog,
     ) -> None:
-        """``publish`` is told who observes from now on, None while nothing is asked for."""
         self._tracer = tracer
-        self._publish = publish
+        self._gateway = gateway
         self._make_log = make_log
         self._log: RequestLog | None = None
         self._template = ""
@@ -52,12 +52,16 @@ class Observation:
             if template:
                 self._log = self._make_log(gotemplate.parse("requestLog", template))
                 self._log.start()
-        is_asked = self._tracer.is_on or self._log is not None
-        self._publish(
-            Observer(self._tracer, self._log, logs_probes=config.enable_probe_request_log)
-            if is_asked
-            else None
+        if not self._tracer.is_on and self._log is None:
+            self._gateway.observe(None)
+            return
+        observer = Observer(
+            self._tracer,
+            self._log,
+            clock=self._gateway.clock,
+            logs_probes=config.enable_probe_request_log,
         )
+        self._gateway.observe(observer)
 
     def _end_log(self) -> None:
         log, self._log = self._log, None
@@ -69,7 +73,7 @@ class Observation:
 
     def close(self) -> None:
         """Tell what there is to tell. Blocks; call it off the event loop."""
-        self._publish(None)
+        self._gateway.observe(None)
         self._end_log()
         self._tracer.close()
         for thread in self._ending:
@@ -84,15 +88,17 @@ class Observer:
         tracer: Tracer,
         log: RequestLog | None,
         *,
+        clock: Callable[[], float],
         logs_probes: bool,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._wall_ns = wall_ns
+        """``clock`` is the gateway's."""
+        self._clock, self._wall_ns = clock, wall_ns
         self._tracer = tracer
         self._log = log
         self._logs_probes = logs_probes
 
-    def begin(self, stream: ServerStream, peer: Peer, now: float) -> Note | None:
+    def begin(self, stream: ServerStream, peer: Peer) -> Note | None:
         """Note a request that is logged, or in a trace that is recorded."""
         head = stream.head
         decided = None
@@ -107,7 +113,7 @@ class Observer:
             if self._log is None or not self._logs_probes:
                 return None
             decided = None  # as Knative: probes are not traced
-        note = Note(self, stream, peer, now, self._wall_ns())
+        note = Note(self, stream, peer, self._clock(), self._wall_ns())
         if decided is not None:
             parent, note.is_remote = decided
             note.parent_id = parent.span_id

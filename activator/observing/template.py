@@ -38,6 +38,9 @@ class _Lazy(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         return self._getters[name](self._note)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._getters
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._getters)
 
@@ -46,7 +49,13 @@ class _Lazy(Mapping[str, Any]):
 
 
 def _input(note: Note) -> Struct:
-    return Struct("*http.RequestLogTemplateInput", _Lazy(note, _INPUT))
+    parts = {
+        "Request": Struct("*http.Request", _Lazy(note, _REQUEST)),
+        "Response": Struct("*http.RequestLogResponse", _Lazy(note, _RESPONSE)),
+        "Revision": Struct("*http.RequestLogRevision", _Lazy(note, _REVISION)),
+        "TraceID": _trace_id(note),
+    }
+    return Struct("*http.RequestLogTemplateInput", parts)
 
 
 def _field(name: bytes) -> Callable[[Note], str]:
@@ -121,10 +130,4 @@ _REVISION: Mapping[str, Callable[[Note], Any]] = {
     "Configuration": _revision("configuration"),
     "PodName": lambda note: "" if note.pod is None else note.pod.name,
     "PodIP": lambda note: "" if note.pod is None else note.pod.address[0],
-}
-_INPUT: Mapping[str, Callable[[Note], Any]] = {
-    "Request": lambda note: Struct("*http.Request", _Lazy(note, _REQUEST)),
-    "Response": lambda note: Struct("*http.RequestLogResponse", _Lazy(note, _RESPONSE)),
-    "Revision": lambda note: Struct("*http.RequestLogRevision", _Lazy(note, _REVISION)),
-    "TraceID": _trace_id,
 }

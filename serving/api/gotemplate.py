@@ -337,7 +337,11 @@ class _Run:
         return piped[0]
 
     def _call(self, call: _Call, dot: Any, piped: tuple[Any, ...]) -> Any:
-        arguments = tuple(self._value(argument, dot) for argument in call.arguments)
+        if not call.function and not piped and len(call.arguments) == 1:
+            only = self._value(call.arguments[0], dot)
+            if not callable(only):
+                return only
+        arguments = tuple([self._value(argument, dot) for argument in call.arguments])
         if call.function:
             return self._apply(call, call.function, FUNCTIONS[call.function], (*arguments, *piped))
         first, others = arguments[0], (*arguments[1:], *piped)
@@ -381,6 +385,8 @@ def _truth(value: Any) -> bool:
 
 
 def _print(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if value is None:
         return "<no value>"
     if isinstance(value, bool):
@@ -441,10 +447,13 @@ def _or(*values: Any) -> Any:
     return next((value for value in values if _truth(value)), values[-1])
 
 
+_JS = str.maketrans(
+    {"\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026"}
+)
+
+
 def _js(*values: Any) -> str:
-    text = "".join(map(_print, values))
-    table = {"\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026"}
-    return "".join(table.get(c, c) for c in text)
+    return "".join(map(_print, values)).translate(_JS)
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {

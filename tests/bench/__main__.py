@@ -29,6 +29,7 @@ BENCHMARKS = (
     "bodies",
     "idle",
     "websockets",
+    "observing",
     "events",
     "eventloads",
     "tracing",
