@@ -43,6 +43,7 @@ _AT_A_POD = (Progress.CONNECTING, Progress.SENT, Progress.RESPONDING, Progress.T
 class Client:
     """A request's stream: it may be answered once."""
 
+    protocol = "HTTP/1.1"
     takes_chunks = False
 
     def __init__(self, world: World, backend: Backend, head: RequestHead, *, whole: bool) -> None:
