@@ -18,7 +18,7 @@ def admission_of(definitions: Iterable[Definition]) -> Admission[Settings]:
     return Admission(
         group=keys.GROUP,
         system_namespace=keys.SYSTEM_NAMESPACE,
-        kinds=tuple(each.kind for each in definitions),
+        kinds=tuple(kind for each in definitions for kind in each.kinds),
         config_maps={**parsers(Settings), CONFIG_MAP: LeaderElectionConfig.from_data},
     )
 

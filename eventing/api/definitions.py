@@ -51,6 +51,13 @@ class Definition:
 
     kind: Kind[Any, Settings]
     crd: Crd
+    older: Sequence[Kind[Any, Settings]] = ()
+    """The same kind in versions that are served besides, of which its CRD knows, too."""
+
+    @property
+    def kinds(self) -> Sequence[Kind[Any, Settings]]:
+        """The kind in all its versions."""
+        return self.kind, *self.older
 
 
 def define(

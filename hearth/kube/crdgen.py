@@ -49,6 +49,8 @@ class Version:
     storage: bool = True
     description: str = ""
     bare_status: bool = False
+    deprecation: str = ""
+    """What every use of the version is warned with; nothing where it is not deprecated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def _version(version: Version) -> dict[str, Any]:
     if version.description:
         schema["description"] = version.description
     out: dict[str, Any] = {"name": version.name, "served": True, "storage": version.storage}
+    if version.deprecation:
+        out |= {"deprecated": True, "deprecationWarning": version.deprecation}
     out["schema"] = {"openAPIV3Schema": schema}
     if subresources:
         out["subresources"] = subresources

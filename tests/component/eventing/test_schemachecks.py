@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,29 @@ async def until(found, url, data, wanted, **more):
 
 BAD = b'{"id": "x"}'
 NAMED = 'EventType orders: data.id: "x" is not of type "integer"'
+
+
+@pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
+async def test_event_types_are_written_in_older_versions_too(tmp_path, version):
+    older = replace(EVENTTYPES, version=version)
+    async with cluster(tmp_path) as found, sink() as (target, _):
+        await found.create_broker()
+        url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+        await ask(found, "enforce")
+        await found.create_trigger("t", target)
+        await found.until_ready(TRIGGERS, "t")
+        spec = {"type": "order", "schemaData": json.dumps(SCHEMA), "broker": "default"}
+        await found.create(older, "orders", **spec)
+        await until(found, url, BAD, (400, NAMED))
+        newest = await found.until_ready(EVENTTYPES, "orders")
+        told = {each["name"]: each.get("value", "") for each in newest["spec"]["attributes"]}
+        assert told["type"] == "order" and json.loads(told["schemadata"]) == SCHEMA
+        assert newest["spec"]["reference"]["name"] == "default"
+        again = await found.client.get(older, "orders", "default")
+        assert again["apiVersion"] == f"eventing.knative.dev/{version}"
+        assert again["spec"]["type"] == "order"
+        with pytest.raises(ApiError, match=r"missing field.*spec.type"):
+            await found.create(older, "nothing", source="/s")
 
 
 async def test_what_does_not_satisfy_its_schema_is_refused_with_the_place(tmp_path):
