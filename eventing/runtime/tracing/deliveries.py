@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from hashlib import blake2b
 from time import monotonic
 
@@ -19,6 +19,7 @@ from eventing.runtime.request import ErrorInfo
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.tracing.heads import MARKED_BYTES, at_span, context_in, is_recorded, marked
 from eventing.runtime.tracing.words import (
+    Attributes,
     destination,
     kept_of,
     named,
@@ -26,16 +27,16 @@ from eventing.runtime.tracing.words import (
     of_destination,
     of_event,
     of_place,
-    of_url,
+    shared_of_event,
+    shared_of_url,
     without_secrets,
 )
 from hearth.kube.clock import Clock
 from hearth.observability.traces.context import TraceContext, context_of
 from hearth.observability.traces.sampling import new_span_id
-from hearth.observability.traces.spans import Span, SpanKind
+from hearth.observability.traces.spans import Shared, Span, SpanKind
 from hearth.observability.traces.tracer import Tracer
 
-_urls = lru_cache(maxsize=256)(of_url)
 Texts = Mapping[str, str]
 
 
@@ -56,6 +57,7 @@ class DeliveryTracing:
         self._told = of_destination(self._name)
         if spec.place is not None:
             self._told |= of_place(spec.place)
+        self._shared = Shared(self._told)
 
     # -- on the way of an event --------------------------------------------------------------
 
@@ -164,9 +166,11 @@ class DeliveryTracing:
         context = _context(head)
         # A reply is a child of what made it, all else of the subscription's own span.
         parent = context.span_id if hop is Hop.REPLY else self._root(context)
-        told = self._told | of_event(event) | _urls(url)
-        told["hearth.delivery.hop"] = hop.value
-        told["hearth.delivery.follows"] = follows.value
+        told: Attributes = {
+            "hearth.delivery.hop": hop.value,
+            "hearth.delivery.follows": follows.value,
+        }
+        shared = self._shared, shared_of_event(event), shared_of_url(url)
         if status:
             told["http.response.status_code"] = status
         if attempts > 1:
@@ -176,18 +180,27 @@ class DeliveryTracing:
             told["error.type"] = str(status) if status else "no answer"
         own, name = context.child(span_id), f"send {without_secrets(url)}"
         begun, over = int(start * 1e9), int(end * 1e9)
-        return Span(name, SpanKind.CLIENT, own, parent, begun, over, told, failed)
+        return Span(name, SpanKind.CLIENT, own, parent, begun, over, told, failed, shared=shared)
 
     def _own_span(
         self, head: bytes, event: Texts, arrival_ns: int, end: float, failure: ErrorInfo | None
     ) -> Span:
-        context, told, error = _context(head), self._told | of_event(event), None
+        context, error = _context(head), None
+        told: Attributes = {}
         if failure is not None:
             told["error.type"] = str(failure.code)
             error = f"{without_secrets(failure.destination)}: {failure.code}"
         own, over = context.child(self._root(context)), int(end * 1e9)
         return Span(
-            self._name, SpanKind.CONSUMER, own, context.span_id, arrival_ns, over, told, error
+            self._name,
+            SpanKind.CONSUMER,
+            own,
+            context.span_id,
+            arrival_ns,
+            over,
+            told,
+            error,
+            shared=(self._shared, shared_of_event(event)),
         )
 
     def _root(self, context: TraceContext) -> bytes:

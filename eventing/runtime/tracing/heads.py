@@ -18,13 +18,9 @@ MARK = b"traceparent: 00-"
 MARKED_BYTES = 70
 """The length of that line."""
 
-_GIVEN = b"\r\ntraceparent: "
+GIVEN = b"\r\ntraceparent: "
+"""Among the lines of an event that came with a context, perhaps not a valid one."""
 _LINE = re.compile(rb"\r\ntraceparent: ([^\r]*)")
-
-
-def may_be_given(head: bytes) -> bool:
-    """Whether an event came with a context, perhaps not a valid one."""
-    return _GIVEN in head
 
 
 def given_context(head: bytes) -> TraceContext | None:

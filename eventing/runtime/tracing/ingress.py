@@ -14,8 +14,15 @@ from activator.http.events import ResponseHead, ServerStream
 from eventing.codec import Event
 from eventing.engines.event import RenderedEvent
 from eventing.runtime.places import Place
-from eventing.runtime.tracing.heads import given_context, marked, may_be_given
-from eventing.runtime.tracing.words import kept_of, main_of, named, of_addressable, of_event
+from eventing.runtime.tracing.heads import GIVEN, given_context, marked
+from eventing.runtime.tracing.words import (
+    Attributes,
+    kept_of,
+    main_of,
+    named,
+    shared_of_addressable,
+    shared_of_event,
+)
 from hearth.kube.clock import Clock
 from hearth.observability.traces.context import TraceContext, context_of, with_context
 from hearth.observability.traces.sampling import new_span_id
@@ -51,8 +58,13 @@ class IngressTracing:
         All events have the headers of the request.
         """
         head, sampler = events[0].head, self.tracer.sampler
-        given = given_context(head) if may_be_given(head) else None
-        decided = sampler.begin() if given is None else sampler.parent_of(given)
+        if GIVEN in head:
+            decided = sampler.parent_of(given_context(head))
+        elif sampler.left > 0:  # as it mostly is: not even a call
+            sampler.left -= 1
+            return request
+        else:
+            decided = sampler.begin()
         if decided is None:
             return request
         parent, continues = decided
@@ -125,9 +137,11 @@ def _span_of(noted: _Noted, path: bytes, status: int, end: float) -> Span:
     """In the thread that exports."""
     own, parent_id, began, place, events = noted
     shown = path.decode("latin-1")
-    name, told = (f"POST {shown}", {}) if place is None else (named(place), of_addressable(place))
+    name = f"POST {shown}" if place is None else named(place)
+    shared = () if place is None else (shared_of_addressable(place),)
+    told: Attributes = {}
     if not isinstance(events, int):
-        told |= of_event(events)
+        shared = (*shared, shared_of_event(events))
     elif events:
         told["messaging.batch.message_count"] = events
     told["http.request.method"] = "POST"
@@ -139,5 +153,14 @@ def _span_of(noted: _Noted, path: bytes, status: int, end: float) -> Span:
         error = f"the answer was {status}"
     start, over = int(began * 1e9), int(end * 1e9)
     return Span(
-        name, SpanKind.SERVER, own, parent_id, start, over, told, error, is_remote=bool(parent_id)
+        name,
+        SpanKind.SERVER,
+        own,
+        parent_id,
+        start,
+        over,
+        told,
+        error,
+        is_remote=bool(parent_id),
+        shared=shared,
     )

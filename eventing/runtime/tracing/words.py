@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from eventing.engines.event import RenderedEvent
 from eventing.runtime.places import BROKER, CHANNEL, Place
-from hearth.observability.traces.spans import Value
+from hearth.observability.traces.spans import Shared, Value
 
 Attributes = dict[str, Value]
 
@@ -73,6 +73,23 @@ def of_event(attributes: Mapping[str, object]) -> Attributes:
     return {name: value[:_LONGEST] for name, value in told.items()}
 
 
+_recent: dict[int, tuple[Mapping[str, object], Shared]] = {}
+_RECENT = 128
+"""Events that are remembered: spans of one follow each other closely."""
+
+
+def shared_of_event(attributes: Mapping[str, object]) -> Shared:
+    """Return which event it is about, for all spans that are about these same attributes."""
+    found = _recent.get(id(attributes))
+    if found is not None and found[0] is attributes:
+        return found[1]
+    if len(_recent) >= _RECENT:
+        _recent.clear()
+    made = Shared(of_event(attributes))
+    _recent[id(attributes)] = attributes, made
+    return made
+
+
 def kept_of(event: RenderedEvent) -> Mapping[str, str]:
     """Return what is kept of an event until its spans are made: never much."""
     attributes = event.attributes
@@ -93,6 +110,18 @@ def without_secrets(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return parts._replace(netloc=host, query="", fragment="").geturl()
+
+
+@lru_cache(maxsize=256)
+def shared_of_url(url: str) -> Shared:
+    """Return where a request went, for all spans of requests to it."""
+    return Shared(of_url(url))
+
+
+@lru_cache(maxsize=1024)
+def shared_of_addressable(place: Place) -> Shared:
+    """Return what spans say of a place where events are taken in."""
+    return Shared(of_addressable(place))
 
 
 def of_url(url: str) -> Attributes:

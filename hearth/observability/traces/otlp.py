@@ -55,6 +55,12 @@ def _span(span: Span) -> bytes:
     ]
     if span.parent_id:
         parts += (b"\x22\x08", bytes.fromhex(span.parent_id.decode()))
+    for shared in span.shared:
+        if not shared.encoded:
+            shared.encoded = b"".join(
+                [_attribute(key, value) for key, value in shared.attributes.items()]
+            )
+        parts.append(shared.encoded)
     parts += [_attribute(key, value) for key, value in span.attributes.items()]
     if span.error is not None:
         text = span.error.encode("utf-8", "replace")

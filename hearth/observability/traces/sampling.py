@@ -32,14 +32,17 @@ class Sampler:
     (it has a geometric distribution), so a trace that is not recorded costs a subtraction.
     """
 
-    __slots__ = ("_bound", "_left", "_per_miss", "rate")
+    __slots__ = ("_bound", "_per_miss", "left", "rate")
 
     def __init__(self, rate: float = 0.0) -> None:
         self.rate = rate
         self._bound = int(rate * _RANGE)
         self._per_miss = log1p(-rate) if rate < 1.0 else -inf
-        self._left = -1
-        """Traces that are passed over before the next one that is recorded; -1: not drawn yet."""
+        self.left = -1
+        """Traces that are passed over before the next one that is recorded; -1: not drawn yet.
+
+        Who takes one off himself while there are some need not call ``begin``.
+        """
 
     def parent_of(
         self, given: TraceContext | None, bits: Bits = getrandbits
@@ -56,15 +59,15 @@ class Sampler:
 
     def begin(self, bits: Bits = getrandbits) -> tuple[TraceContext, bool] | None:
         """Begin a trace, of which only the id counts; None where it is not recorded."""
-        if self._left > 0:
-            self._left -= 1
+        if self.left > 0:
+            self.left -= 1
             return None
         return self._drawn(bits)
 
     def _drawn(self, bits: Bits) -> tuple[TraceContext, bool] | None:
         if not self._bound:
             return None
-        if self._left < 0:
+        if self.left < 0:
             self._draw(bits)
             return self.begin(bits)
         self._draw(bits)
@@ -73,4 +76,4 @@ class Sampler:
 
     def _draw(self, bits: Bits) -> None:
         chance = (bits(53) + 1) / (1 << 53)  # above 0, up to 1
-        self._left = int(min(log(chance) / self._per_miss, _MOST_LEFT))
+        self.left = int(min(log(chance) / self._per_miss, _MOST_LEFT))

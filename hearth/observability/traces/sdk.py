@@ -112,7 +112,7 @@ def readable(span: Span, resource: Resource) -> ReadableSpan:
         context=SpanContext(trace_id, int(context.span_id, 16), is_remote=False, trace_flags=flags),
         parent=parent,
         resource=resource,
-        attributes=span.attributes,
+        attributes=span.all_attributes,
         kind=_KINDS[span.kind.value],
         status=_UNSET if span.error is None else Status(StatusCode.ERROR, span.error),
         start_time=span.start_ns,

@@ -21,6 +21,17 @@ class SpanKind(Enum):
     CONSUMER = "CONSUMER"
 
 
+class Shared:
+    """Attributes that several spans have, written in a protocol's form once for all of them."""
+
+    __slots__ = ("attributes", "encoded")
+
+    def __init__(self, attributes: Mapping[str, Value]) -> None:
+        self.attributes = attributes
+        self.encoded = b""
+        """By who writes them; empty where nobody has yet."""
+
+
 @dataclass(slots=True)
 class Span:
     """Made when it is over, out of what was noted meanwhile."""
@@ -39,6 +50,17 @@ class Span:
     """Why what it is about has failed; None where it has not."""
     is_remote: bool = False
     """Whether its parent is a span of another process."""
+    shared: tuple[Shared, ...] = ()
+    """Further attributes, of other names."""
+
+    @property
+    def all_attributes(self) -> dict[str, Value]:
+        """Its attributes, and those that it shares."""
+        told: dict[str, Value] = {}
+        for each in self.shared:
+            told.update(each.attributes)
+        told.update(self.attributes)
+        return told
 
 
 Recorded = Callable[[], Span]

@@ -2,7 +2,14 @@ import pytest
 
 from eventing.engines.event import RenderedEvent
 from eventing.runtime.places import BROKER, CHANNEL, JOB_SINK, Place
-from eventing.runtime.tracing.words import kept_of, of_event, of_place, of_url, without_secrets
+from eventing.runtime.tracing.words import (
+    kept_of,
+    of_event,
+    of_place,
+    of_url,
+    shared_of_event,
+    without_secrets,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +54,16 @@ def test_of_a_large_event_only_what_is_told_is_kept_and_not_all_of_that():
 
 def test_values_of_events_are_cut_where_they_are_long():
     assert of_event({"type": "t" * 5000, "ext": "x"}) == {"cloudevents.type": "t" * 1024}
+
+
+def test_what_several_spans_tell_of_an_event_is_made_once():
+    attributes = {"type": "t", "id": "1"}
+    shared = shared_of_event(attributes)
+    assert shared_of_event(attributes) is shared
+    assert shared.attributes == of_event(attributes)
+    # Equal ones are not the same: nothing is compared.
+    assert shared_of_event(dict(attributes)) is not shared
+    for number in range(1000):
+        assert shared_of_event({"id": f"{number}"}).attributes == {
+            "messaging.message.id": f"{number}"
+        }

@@ -9,7 +9,7 @@ from opentelemetry.sdk.resources import Resource
 from hearth.observability.traces.context import TraceContext
 from hearth.observability.traces.otlp import encode, resource_of
 from hearth.observability.traces.sdk import readable
-from hearth.observability.traces.spans import Span, SpanKind
+from hearth.observability.traces.spans import Shared, Span, SpanKind
 
 moments = st.integers(0, 2**63 - 1)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
@@ -65,3 +65,19 @@ def test_a_text_that_is_no_unicode_harms_no_batch():
     span = Span("\ud800", SpanKind.SERVER, context, b"", 1, 2, {"a": "\udfff"}, "\ud800")
     [found] = read(encode(resource_of({}), [span])).resource_spans[0].scope_spans[0].spans
     assert (found.name, found.attributes[0].value.string_value) == ("?", "?")
+
+
+def test_what_spans_share_is_written_as_their_own():
+    context = TraceContext(b"1" * 32, b"2" * 16)
+    shared = Shared({"a": "b", "n": 7})
+    made = [
+        Span(f"s{n}", SpanKind.SERVER, context, b"", 1, 2, {"own": n}, shared=(shared,))
+        for n in range(2)
+    ]
+    spans = read(encode(resource_of({}), made)).resource_spans[0].scope_spans[0].spans
+    for number, span in enumerate(spans):
+        told = {each.key: each.value for each in span.attributes}
+        assert told["a"].string_value == "b" and told["n"].int_value == 7
+        assert told["own"].int_value == number
+    assert made[0].all_attributes == {"a": "b", "n": 7, "own": 0}
+    assert readable(made[0], Resource({})).attributes == made[0].all_attributes

@@ -49,7 +49,7 @@ def next_of(sampler, made):
     """The next trace that is recorded, without asking for each that is not."""
     found = sampler.begin(made.getrandbits)
     while found is None:
-        sampler._left = min(sampler._left, 0)
+        sampler.left = min(sampler.left, 0)
         found = sampler.begin(made.getrandbits)
     return found
 
