@@ -14,10 +14,12 @@ from hearth.install.kustomize import render
 from hearth.install.preflight import OLDEST_MINOR
 from hearth.kube.meta import Object, labels, name, namespace
 from hearth.kube.resources import CRDS
+from hearth.kube.selectors import selector_from_object
 from hearth.kube.webhooks import Webhook
 from serving.webhook import admission as serving
 
 OBJECTS = render(Path(__file__).parents[4] / "config" / "base")
+_SERVINGS = ("serving", "networking", "autoscaling", "caching")
 WORKLOADS = [obj for obj in OBJECTS if obj["kind"] in ("Deployment", "StatefulSet")]
 
 
@@ -166,3 +168,55 @@ def test_nothing_is_newer_than_the_oldest_kubernetes_that_is_taken(obj: Object) 
     known = {"restartPolicyRules", *schema_of_pods} if obj["kind"] == CRDS.kind else set()
     newer = {field for field in fields_of(obj) & SINCE_MINOR.keys() - known}
     assert [field for field in newer if SINCE_MINOR[field] > OLDEST_MINOR] == []
+
+
+def _gathered(role: str) -> list[dict[str, Any]]:
+    """The rules that Kubernetes puts into a role which gathers others."""
+    [found] = [obj for obj in of("ClusterRole") if name(obj) == role]
+    [selector] = found["aggregationRule"]["clusterRoleSelectors"]
+    chosen = selector_from_object(selector)
+    others = [obj for obj in of("ClusterRole") if chosen.matches(labels(obj))]
+    return [rule for obj in others for rule in obj["rules"]]
+
+
+@pytest.mark.parametrize(
+    ("role", "label", "verbs"),
+    [
+        ("addressable-resolver", "duck.knative.dev/addressable", {"get", "list", "watch"}),
+        (
+            "channelable-manipulator",
+            "messaging.knative.dev/subscribable",
+            {"create", "get", "list", "watch", "update", "patch", "delete"},
+        ),
+        ("source-observer", "duck.knative.dev/source", {"get", "list", "watch"}),
+    ],
+)
+def test_other_projects_may_do_with_our_kinds_what_knative_lets_them(
+    role: str, label: str, verbs: set[str]
+) -> None:
+    kinds = {
+        (crd["spec"]["group"], crd["spec"]["names"]["plural"])
+        for crd in of("CustomResourceDefinition")
+        if labels(crd).get(label) == "true"
+    }
+    allowed = {
+        (group, resource)
+        for rule in _gathered(role)
+        if verbs <= set(rule["verbs"])
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert len(kinds) > 1
+    assert kinds - allowed == set()
+
+
+def test_what_others_may_do_is_nothing_that_control_may_do() -> None:
+    assert all("get" not in rule["verbs"] for rule in _gathered("hearth-addressable-resolver"))
+
+
+@pytest.mark.parametrize("role", ["admin", "edit", "view"])
+def test_users_of_a_namespace_may_use_all_kinds_of_events(role: str) -> None:
+    groups = {crd["spec"]["group"] for crd in of("CustomResourceDefinition")}
+    mine = {group for group in groups if group.partition(".")[0] not in _SERVINGS}
+    [found] = [o for o in of("ClusterRole") if name(o) == f"knative-eventing-namespaced-{role}"]
+    assert set(found["rules"][0]["apiGroups"]) == mine
