@@ -27,7 +27,7 @@ from activator.http.fields import Trailers
 from activator.lifecycle import MOVES, Event, State
 from activator.notes import Note
 from activator.pods import Pod
-from activator.retries import may_repeat
+from activator.retries import MOST_REPEATS, may_repeat
 
 # Of the hot path: a member of an enum takes ten times as long to look up as a module's name.
 _NEW, _CONNECTING, _DONE, _TUNNEL = State.NEW, State.CONNECTING, State.DONE, State.TUNNEL
@@ -45,13 +45,13 @@ class Exchange:
         "_held",
         "_held_octets",
         "_idle_seconds",
-        "_is_again",
         "_is_answered",
         "_is_client_blocked",
         "_is_cold",
         "_last_byte_at",
         "_note",
         "_pod",
+        "_repeats",
         "_sent_at",
         "_started",
         "_status",
@@ -81,8 +81,8 @@ class Exchange:
         # The client takes no more for now.
         self._is_client_blocked = False
         self._is_cold = False
-        # It is not to be sent once more.
-        self._is_again = False
+        # How often it may still be sent again.
+        self._repeats = MOST_REPEATS
         # A pod has refused it a connection.
         self._was_refused = False
         # Of a tunnel: the application has said all.
@@ -254,7 +254,7 @@ class Exchange:
 
     def on_informational(self, head: ResponseHead) -> None:
         """A response before the response: an application has looked at the request."""
-        self._is_again = True
+        self._repeats = 0
         self._note_byte()
         self.stream.send_informational(head)
 
@@ -313,7 +313,7 @@ class Exchange:
             self.fail(failures.UPSTREAM_RESET)
 
     def _is_repeatable(self, reset: Reset) -> bool:
-        """Whether all of the request is still here, for the first time, and may be sent again.
+        """Whether all of the request is still here, and may be sent again.
 
         That is so where its peer says that nothing has looked at it, and where the connection ended
         without a byte of an answer (a pod has died, or taken it for idle): then within bounds, and
@@ -321,10 +321,10 @@ class Exchange:
         """
         head, backend = self.stream.head, self.backend
         has_all = self.stream.is_whole and (not head.length or head.body != b"")
-        if not has_all or self.state is not State.SENT or self._is_again or backend is None:
+        if not has_all or self.state is not State.SENT or not self._repeats or backend is None:
             return False
         if reset.cause is Lost.REFUSED:
-            return True
+            return self._repeats == MOST_REPEATS
         if reset.has_begun or not may_repeat(head):
             return False
         return backend.may_retry(self._gateway.clock())
@@ -336,7 +336,7 @@ class Exchange:
             self.fail(failures.UPSTREAM_RESET)
             return
         self.state = MOVES[Event.UNSEEN][self.state]
-        self._is_again = True
+        self._repeats -= 1
         pools = self._gateway.pools
         connection = None if anew else pools.take(pod, self._gateway.clock())
         if connection is None:

@@ -6,7 +6,7 @@ Theory of operation:
   next is its ``State``. All moves are in ``TRANSITIONS`` and nowhere else; a move that is not there
   is a fault of ours and raises KeyError.
 * Until SENT nothing of the request has reached an application, so it may go elsewhere: a refused
-  connection leads back to WAITING. From SENT on it goes once more to the same pod, by another
+  connection leads back to WAITING. From SENT on it goes to the same pod again, by another
   connection, where the peer says that nothing there has looked at it (HTTP/2: a refused stream, or
   one that a GOAWAY leaves out), or where the connection ended without a byte of an answer and the
   request may reach an application twice (``retries``). Else it is never repeated.

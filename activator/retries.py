@@ -2,8 +2,10 @@
 
 A request that a pod refused before anything was sent goes to another pod; that costs nobody
 anything, since the pod that refused gets nothing until a probe has reached it. One whose connection
-ended without an answer is sent once more, if it may reach an application twice: to the same pod,
-which refuses the connection if it is gone. That, and a second refusal of the same request, is
+ended without an answer is sent again, if it may reach an application twice: to the same pod, which
+refuses the connection if it is gone. It may not do so at once: of a process that dies the kernel
+closes connections before it closes the listening socket, and so a new connection may come between
+and be lost as well. Hence twice, and no oftener. That, and a second refusal of the same request, is
 bounded by a **budget** for each target, as Finagle and Linkerd have it: a fifth of its requests of
 the last ten seconds, and ten a second in any case. So when an application fails as a whole its load
 grows by a fifth and not by a multiple.
@@ -16,6 +18,8 @@ from math import exp
 from activator.http.events import RequestHead
 from activator.http.fields import find_field
 
+MOST_REPEATS = 2
+"""How often one request is sent again at most."""
 SHARE = 0.2
 LEAST_PER_SECOND = 10.0
 WINDOW_SECONDS = 10.0

@@ -133,7 +133,13 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
 
 
 def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) -> int:
-    listeners = Listeners.of(layout)
+    try:
+        listeners = Listeners.of(layout)
+    except OSError as error:
+        raise UserError(
+            f"another program has taken a port of the gateway while Hearth started "
+            f"({error.strerror}): start it again"
+        ) from error
 
     def changed(components: dict[str, ComponentState]) -> None:
         listeners.follow(components)

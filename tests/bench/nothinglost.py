@@ -75,6 +75,14 @@ class Stage:
         pids = (int(path.name) for path in self.record.iterdir())
         return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
+    def process_of(self, pod: str) -> int:
+        """The process of a pod, by the name that it was given."""
+        name = f"HOSTNAME={pod}".encode()
+        environments = {
+            pid: Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") for pid in self.processes()
+        }
+        return next(pid for pid, environment in environments.items() if name in environment)
+
     async def change(self, change: Object) -> None:
         """Patch the Service, and wait until that has come about."""
         patched = await self.client.patch(KSERVICES, _NAME, "default", change)
@@ -158,8 +166,9 @@ async def pods_deleted(stage: Stage) -> None:
 
 
 async def pods_killed(stage: Stage) -> None:
-    for _ in range(stage.times):
-        victim = stage.processes()[0]
+    for number in range(stage.times):
+        pods = sorted(await stage.pods())
+        victim = stage.process_of(pods[number % len(pods)])  # in turns: they back off
         os.kill(victim, signal.SIGKILL)
 
         async def is_anew(victim: int = victim) -> bool:

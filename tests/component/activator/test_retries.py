@@ -78,7 +78,7 @@ async def test_other_methods_go_again_only_where_the_client_says_so(
     assert closing.seen.count("POST /2") == (2 if status == 200 else 1)
 
 
-async def test_a_request_is_repeated_once_and_not_for_ever(lab: Any) -> None:
+async def test_a_request_is_repeated_twice_and_not_for_ever(lab: Any) -> None:
     """An application may die of it."""
 
     class Dying(Closing):
@@ -91,7 +91,16 @@ async def test_a_request_is_repeated_once_and_not_for_ever(lab: Any) -> None:
     lab.revision("hello", await lab.raw_app(dying))
     response = await lab.get("hello.test")
     assert (response.status, response.error) == (502, "upstream-reset")
-    assert dying.seen == ["/", "/"]
+    assert dying.seen == ["/", "/", "/"]
+
+
+async def test_a_connection_that_a_dying_process_has_not_taken_is_lost_as_well(lab: Any) -> None:
+    """Its kernel closes connections before the socket that listens."""
+    dying = Closing(lab, forgetful=2)
+    backend = lab.revision("hello", await lab.raw_app(dying))
+    response = await lab.get("hello.test", "/2")
+    assert response.status == 200
+    assert backend.retries.spent == 2
 
 
 async def test_without_budget_nothing_is_repeated(lab: Any) -> None:
