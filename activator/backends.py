@@ -20,6 +20,7 @@ from activator.pods import Address, Pod
 from activator.probing import WAIT_FOR_READY, ProbeKind
 from activator.retries import RetryBudget
 from activator.routes import BackendRef
+from activator.sessions import Sessions
 from activator.stats import RequestStats
 from activator.targets import TargetSpec
 from activator.throttler import Throttler
@@ -69,6 +70,8 @@ class BackendContext:
     wakers: Sequence[Waker] = ()
     # A pod gets no more requests.
     dropped: Callable[[Pod], None] = lambda pod: None
+    # Requests of a backend are to be treated otherwise: nobody is to go by what he has looked up.
+    rerouted: Callable[[], None] = lambda: None
     # None where this activator is the only one.
     sharing: PodSharing | None = None
     # Calls from the loop when so many seconds have passed.
@@ -91,6 +94,7 @@ class Backend:
         "ref",
         "refusals",
         "retries",
+        "sessions",
         "spec",
         "stats",
         "throttler",
@@ -106,6 +110,8 @@ class Backend:
         self.throttler: Throttler[Waiting] = Throttler(context.random, context.room)
         self.stats = RequestStats(now)
         self.retries = RetryBudget(now)
+        # Where its requests belong together.
+        self.sessions: Sessions | None = None
         # Until more is known, only the kubelet's word counts.
         self.spec = TargetSpec(ref.namespace, ref.revision or ref.service, probe=WAIT_FOR_READY)
         # The first pod with an address and the first ready one since there was none.
@@ -128,7 +134,16 @@ class Backend:
         self.can_wake = True
         self.is_gone = False
         self.throttler.configure(spec.container_concurrency, spec.spread_target)
+        self._keep_sessions()
         self._go_on()
+
+    def _keep_sessions(self) -> None:
+        before = self.sessions.affinity if self.sessions is not None else None
+        affinity = self.spec.affinity
+        if affinity != before:
+            self.sessions = None if affinity is None else Sessions(affinity, self.throttler)
+            self.throttler.has_wishes = affinity is not None
+            self._context.rerouted()
 
     def retire(self) -> None:
         """Nobody makes pods for it any more; those that are there go on."""

@@ -10,8 +10,9 @@ parts as requests come and go, and as much as one of them has stays free for who
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+from activator.pods import Pod
 from serving.api.config.gateway import BacklogLimits
 
 T = TypeVar("T")
@@ -38,15 +39,23 @@ class Room:
         )
 
 
+class Wish(Protocol):
+    """A request that would rather go to one pod than to others."""
+
+    def near(self) -> Pod | None:
+        """That pod, as things are now."""
+
+
 class Ticket(Generic[T]):
     """A place in a backlog; ``since`` is when its owner came, in seconds on some clock."""
 
-    __slots__ = ("live", "owner", "since", "size")
+    __slots__ = ("live", "owner", "since", "size", "wish")
 
-    def __init__(self, owner: T, size: int, since: float) -> None:
+    def __init__(self, owner: T, size: int, since: float, wish: Wish | None) -> None:
         self.owner = owner
         self.size = size
         self.since = since
+        self.wish = wish
         self.live = True
 
 
@@ -73,21 +82,21 @@ class Backlog(Generic[T]):
     def __len__(self) -> int:
         return len(self._tickets) + len(self._again)
 
-    def add(self, owner: T, size: int, since: float) -> Ticket[T] | None:
+    def add(self, owner: T, size: int, since: float, wish: Wish | None = None) -> Ticket[T] | None:
         """A place at the end, or None where there is none."""
         if not self._has_room(1, size):
             return None
-        ticket = Ticket(owner, size, since)
+        ticket = Ticket(owner, size, since, wish)
         self._tickets[ticket] = None
         self._count(1, size)
         return ticket
 
-    def put_back(self, owner: T, size: int, since: float) -> Ticket[T]:
+    def put_back(self, owner: T, size: int, since: float, wish: Wish | None = None) -> Ticket[T]:
         """A place for one that had a pod and lost it unused: before all who came after it.
 
         There is one however full the backlog is: it has been let in already.
         """
-        ticket = Ticket(owner, size, since)
+        ticket = Ticket(owner, size, since, wish)
         again = self._again
         is_last = not again or next(reversed(again)).since <= since
         again[ticket] = None
@@ -117,6 +126,10 @@ class Backlog(Generic[T]):
         ticket, _ = (self._again or self._tickets).popitem(last=False)
         self._leave(ticket)
         return ticket.owner
+
+    def wish(self) -> Wish | None:
+        """What the first would rather have; there is a first."""
+        return next(iter(self._again or self._tickets)).wish
 
     def owners(self) -> list[T]:
         """Everybody, in order."""

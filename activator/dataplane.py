@@ -95,6 +95,7 @@ class DataPlane:
             self.room,
             wakers=(prober, *wakers),
             dropped=self.pools.drop,
+            rerouted=lambda: self.gateway.reroute(),
             sharing=sharing,
         )
         self.backends = Backends(context, cluster.fill)

@@ -12,6 +12,7 @@ from activator.backends import Backend
 from activator.exchange import Exchange
 from activator.failures import text_answer
 from activator.forwarding import (
+    FORWARDED_PROTO,
     PROBE,
     PROBE_HASH,
     PROXY_AUTHORIZATION,
@@ -97,7 +98,7 @@ class Dispatcher:
         self._table = self._gateway.table
         self._routes = (self._table.internal if self._internal else self._table.external).find(host)
         split = self._routes.only if self._routes is not None else None
-        self._only = split.target if split is not None and split.block is None else None
+        self._only = split.target if split is not None and _is_usual(split) else None
 
     def _dispatch(self, exchange: Exchange, host: bytes) -> None:
         """What is not the usual request for the usual host."""
@@ -122,7 +123,19 @@ class Dispatcher:
             _apply_split(head, split)
             head.blocks = (*head.blocks, split.block)
         head.authority = host
-        exchange.send_to(split.target)
+        sessions = split.target.sessions
+        if sessions is None:
+            exchange.send_to(split.target)
+        else:
+            session = sessions.of(head, is_secure=self._is_secure(head))
+            exchange.send_to(split.target, session)
+
+    def _is_secure(self, head: RequestHead) -> bool:
+        """Whether the client speaks TLS, to us or to a proxy in front of us."""
+        scheme = self._peer.scheme
+        if head.taken is not None and self._gateway.settings.trusts_forwarded:
+            scheme = head.taken.get(FORWARDED_PROTO, scheme)
+        return scheme == b"https"
 
     def _forwarding(self, head: RequestHead) -> tuple[FieldBlock, ...]:
         """The fields that tell who has asked for what; before its host is rewritten."""
@@ -137,7 +150,7 @@ class Dispatcher:
             return
         gateway, head = self._gateway, exchange.stream.head
         host = head.authority
-        split = route.choose(gateway.roll())
+        split = self._choose(route, head)
         shown = split.original_host
         for _ in range(_MAX_REWRITES):
             if not route.rewrite_host:
@@ -149,9 +162,24 @@ class Dispatcher:
                 # The rewritten host is the Service's own business.
                 break
             _apply_split(head, split)
-            route, split = inner, inner.choose(gateway.roll())
+            route, split = inner, self._choose(inner, head)
         # As Knative's queue-proxy does: a rewrite on the way to a revision is hidden from it.
         self._send(exchange, split, shown if shown and split.target.can_wake else host)
+
+    def _choose(self, route: Route[Backend], head: RequestHead) -> Split[Backend]:
+        """By chance; a session stays with its revision while that gets any requests at all."""
+        gateway = self._gateway
+        if not gateway.has_sessions:
+            return route.choose(gateway.roll())
+        before, roll = 0.0, None
+        for split in route.splits:
+            sessions = split.target.sessions
+            if sessions is not None and split.upto > before:
+                if sessions.has(head):
+                    return split
+                roll = sessions.roll(head) if roll is None else roll
+            before = split.upto
+        return route.choose(gateway.roll() if roll is None else roll)
 
     # -- hosts without a route ----------------------------------------------------------------
 
@@ -218,6 +246,10 @@ class Dispatcher:
             exchange.fail(failures.UNKNOWN_HOST)
         else:
             exchange.answer(text_answer(200, "", ((PROBE_HASH, self._routes.hash),)))
+
+
+def _is_usual(split: Split[Backend]) -> bool:
+    return split.block is None and split.target.sessions is None
 
 
 def _apply_split(head: RequestHead, split: Split[Backend]) -> None:

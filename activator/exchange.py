@@ -28,6 +28,7 @@ from activator.lifecycle import MOVES, Event, State
 from activator.notes import Note
 from activator.pods import Pod
 from activator.retries import MOST_REPEATS, may_repeat
+from activator.sessions import Session
 
 # Of the hot path: a member of an enum takes ten times as long to look up as a module's name.
 _NEW, _CONNECTING, _DONE, _TUNNEL = State.NEW, State.CONNECTING, State.DONE, State.TUNNEL
@@ -48,11 +49,13 @@ class Exchange:
         "_is_answered",
         "_is_client_blocked",
         "_is_cold",
+        "_is_noted",
         "_last_byte_at",
         "_note",
         "_pod",
         "_repeats",
         "_sent_at",
+        "_session",
         "_started",
         "_status",
         "_ticket",
@@ -83,6 +86,9 @@ class Exchange:
         self._is_cold = False
         # How often it may still be sent again.
         self._repeats = MOST_REPEATS
+        # Its response is to say something of ours.
+        self._is_noted = False
+        self._session: Session | None = None
         # A pod has refused it a connection.
         self._was_refused = False
         # Of a tunnel: the application has said all.
@@ -94,13 +100,17 @@ class Exchange:
 
     # -- admission ----------------------------------------------------------------------------
 
-    def send_to(self, backend: Backend) -> None:
+    def send_to(self, backend: Backend, session: Session | None = None) -> None:
         """The route is known, and the stream's head as the application is to get it."""
         self._started = now = self._gateway.clock()
         self.backend = backend
         self._deadline = now + backend.spec.timeout_seconds
         backend.stats.enter(now)
-        pod = backend.throttler.acquire()
+        if session is None:
+            pod = backend.throttler.acquire()
+        else:
+            self._session, self._is_noted = session, True
+            pod = backend.throttler.acquire_near(session)
         if pod is None:
             self._wait(backend)
         else:
@@ -149,9 +159,9 @@ class Exchange:
         if backend.is_awaited and (not self._was_refused or backend.may_retry(now)):
             self._was_refused = True
             self.state = MOVES[Event.REFUSED][self.state]
-            throttler = backend.throttler
-            self._is_cold = self._is_cold or not throttler.ready
-            self._ticket = throttler.put_back(self, self._size(), self._started)
+            self._note_cold(backend)
+            size, since = self._size(), self._started
+            self._ticket = backend.throttler.put_back(self, size, since, self._session)
             backend.admit()
         else:
             self.fail(failures.CONNECT_FAILED)
@@ -170,11 +180,15 @@ class Exchange:
             backend.wake()
 
     def _enqueue(self, backend: Backend) -> None:
-        throttler = backend.throttler
-        self._is_cold = self._is_cold or not throttler.ready
-        self._ticket = throttler.enqueue(self, self._size(), self._started)
+        self._note_cold(backend)
+        size, since = self._size(), self._started
+        self._ticket = backend.throttler.enqueue(self, size, since, self._session)
         if self._ticket is None:
             self.fail(failures.QUEUE_FULL)
+
+    def _note_cold(self, backend: Backend) -> None:
+        if not backend.throttler.ready:
+            self._is_cold = self._is_noted = True
 
     def _size(self) -> int:
         """About how much of the request is held here, in octets."""
@@ -260,8 +274,8 @@ class Exchange:
 
     def on_response(self, head: ResponseHead, end: bool) -> None:
         """The response has begun, and perhaps ended."""
-        if self._is_cold:
-            self._tell_phases(head)
+        if self._is_noted:
+            self._tell_notes(head)
         note = self._note
         if note is not None:
             note.answered_at = self._gateway.clock()
@@ -351,6 +365,12 @@ class Exchange:
             return
         if any(name.lower() == b"kn-namespace" for name, _ in self.stream.head.fields):
             head.add(b"x-hearth-capacity", b"%d" % backend.throttler.capacity)
+
+    def _tell_notes(self, head: ResponseHead) -> None:
+        if self._session is not None and self._pod is not None:
+            self._session.answer(self._pod, head)
+        if self._is_cold:
+            self._tell_phases(head)
 
     def _tell_phases(self, head: ResponseHead) -> None:
         """Say where the time of a cold request went, in its response and in the metrics."""

@@ -7,7 +7,7 @@ Holds no decision of its own: routing is ``routes``, admission is ``throttler``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from activator.backends import Backend, Backends
 from activator.failures import grpc_answer, is_grpc, refusal_answer
@@ -70,6 +70,8 @@ class Gateway:
         self.is_ready = False
         self.refusals: dict[str, int] = {}
         self.forwarded_requests = 0
+        # Whether any target keeps sessions; nobody looks further where none does.
+        self.has_sessions = False
         self._has_service = has_service
 
     def publish(self, table: RouteTable[Backend]) -> None:
@@ -79,6 +81,11 @@ class Gateway:
     def observe(self, observer: RequestObserver | None) -> None:
         """From here on somebody else watches requests, or nobody."""
         self.observer = observer
+
+    def reroute(self) -> None:
+        """Backends have changed: what was looked up in the table is to be looked up again."""
+        self.has_sessions = any(backend.sessions for backend in self.backends.all())
+        self.publish(replace(self.table))
 
     def plain_service(self, namespace: str, name: str, port: int) -> Backend | None:
         """The backend of a Service that no route needs to name (internal listener)."""

@@ -47,6 +47,7 @@ class ActivatorCollector(Collector):
         backends = self._plane.backends.all()
         yield from _request_metrics(backends)
         yield from _retry_metrics(backends)
+        yield from _session_metrics(backends)
         yield from _cold_start_metrics(backends)
         yield from self._gateway_metrics()
         yield from self._peer_metrics()
@@ -159,6 +160,19 @@ def _retry_metrics(backends: list[Backend]) -> Iterator[Metric]:
             if count:
                 retries.add_metric((*_labels(backend), result), count)
     yield retries
+
+
+def _session_metrics(backends: list[Backend]) -> Iterator[Metric]:
+    sessions = CounterMetricFamily(
+        "hearth_activator_session_requests",
+        "Answers to requests of sessions, by whether they came from the session's pod.",
+        labels=(*_REVISION_LABELS, "result"),
+    )
+    for backend in backends:
+        if backend.sessions is not None:
+            for result, count in backend.sessions.counts.items():
+                sessions.add_metric((*_labels(backend), result), count)
+    yield sessions
 
 
 def _cold_start_metrics(backends: list[Backend]) -> Iterator[Metric]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from activator.probing import TCP_PROBE, ProbeSpec, probe_of
 from serving.api import keys
+from serving.api.affinity import Affinity, affinity_of
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.targets import metric_target
 
@@ -37,6 +38,7 @@ class TargetSpec:
     response_start_timeout_seconds: float = 0.0
     idle_timeout_seconds: float = 0.0
     probe: ProbeSpec = field(default=TCP_PROBE)
+    affinity: Affinity | None = None
     # Its port has no name, which would say what is spoken there.
     has_unnamed_port: bool = False
     # Whether there is more to watch than the time for the whole request; asked for every one.
@@ -62,6 +64,7 @@ def revision_target(revision: Object, config: AutoscalerConfig) -> TargetSpec:
         timeout_seconds=float(spec.get("timeoutSeconds") or DEFAULT_TIMEOUT_SECONDS),
         response_start_timeout_seconds=float(spec.get("responseStartTimeoutSeconds") or 0),
         idle_timeout_seconds=float(spec.get("idleTimeoutSeconds") or 0),
+        affinity=affinity_of(metadata.get("annotations") or {}),
         probe=probe_of(list(spec.get("containers") or ())),
         has_unnamed_port=not any(
             port.get("name")

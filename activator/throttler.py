@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
-from activator.backlog import Backlog, Room, Ticket
+from activator.backlog import Backlog, Room, Ticket, Wish
 from activator.balancing import Random, make_policy
 from activator.endpoints import Endpoint, State
 from activator.pods import Address, Pod
@@ -45,6 +45,7 @@ class Throttler(Generic[T]):
         "backlog",
         "container_concurrency",
         "demand",
+        "has_wishes",
         "own",
         "pods",
         "ready",
@@ -67,6 +68,8 @@ class Throttler(Generic[T]):
         self._turns = 0
         self.container_concurrency = 0
         self.spread_target = 100
+        # Whether requests may rather have one pod than another (``sessions``).
+        self.has_wishes = False
         self.pods: dict[Address, Pod] = {}
         self.ready: list[Pod] = []
         # Ready pods whose slots are given here: all of them, unless they are shared.
@@ -105,6 +108,12 @@ class Throttler(Generic[T]):
         pod.in_flight += 1
         return pod
 
+    def acquire_near(self, wish: Wish) -> Pod | None:
+        """The same for one that would rather have one pod; it gets another if that is full."""
+        if self.demand:
+            return None
+        return self._take_near(wish, self.container_concurrency)
+
     def release(self, pod: Pod) -> None:
         """A request on this pod is over. The caller then calls ``admit`` if there is demand."""
         pod.in_flight -= 1
@@ -113,17 +122,19 @@ class Throttler(Generic[T]):
         elif pod.in_flight < self.container_concurrency:
             self._taken -= 1
 
-    def enqueue(self, owner: T, size: int, since: float) -> Ticket[T] | None:
+    def enqueue(
+        self, owner: T, size: int, since: float, wish: Wish | None = None
+    ) -> Ticket[T] | None:
         """A place in the backlog for one that came at ``since``, or None when it is full."""
-        ticket = self.backlog.add(owner, size, since)
+        ticket = self.backlog.add(owner, size, since, wish)
         if ticket is not None:
             self.demand += 1
         return ticket
 
-    def put_back(self, owner: T, size: int, since: float) -> Ticket[T]:
+    def put_back(self, owner: T, size: int, since: float, wish: Wish | None = None) -> Ticket[T]:
         """The same for one that had a pod and lost it before anything was sent; never None."""
         self.demand += 1
-        return self.backlog.put_back(owner, size, since)
+        return self.backlog.put_back(owner, size, since, wish)
 
     def cancel(self, ticket: Ticket[T]) -> None:
         """Leave the backlog (client gone, timeout)."""
@@ -135,7 +146,10 @@ class Throttler(Generic[T]):
         """Everybody who may go now, in order of arrival, each with its pod."""
         admitted: list[tuple[T, Pod]] = []
         while self.demand:
-            pod = self._take(self._backlog_limit(now))
+            limit = self._backlog_limit(now)
+            # Where others borrow, who is next is not known before there is a pod.
+            wish = self.backlog.wish() if self.has_wishes and not self._wants else None
+            pod = self._take(limit) if wish is None else self._take_near(wish, limit)
             if pod is None:
                 break
             admitted.append((self._next(), pod))
@@ -169,6 +183,14 @@ class Throttler(Generic[T]):
         pod = self._pick(own, limit)
         if pod is None:
             return None
+        pod.in_flight += 1
+        self._taken += 1
+        return pod
+
+    def _take_near(self, wish: Wish, limit: int) -> Pod | None:
+        pod = wish.near()
+        if pod is None or not pod.own or (limit and pod.in_flight >= limit):
+            return self._take(limit)
         pod.in_flight += 1
         self._taken += 1
         return pod

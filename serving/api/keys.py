@@ -96,6 +96,8 @@ SIDECAR_RESOURCES = tuple(
 )
 FULL_DUPLEX = f"{FEATURES_GROUP}/http-full-duplex"
 POD_INFO = f"{FEATURES_GROUP}/queueproxy-podinfo"
+SESSION_AFFINITY = "serving.hearth.dev/session-affinity"
+"""Hearth's own: see ``serving.api.affinity``."""
 
 # -- autoscaling annotations of a Revision template --------------------------------------------
 CLASS = _aliases(f"{AUTOSCALING_GROUP}/class")

@@ -11,6 +11,7 @@ from hearth.kube.gotext import format_float, format_list, parse_finite, quote
 from hearth.kube.names import dns1035_label_problems
 from hearth.kube.quantity import parse_quantity
 from serving.api import keys
+from serving.api.affinity import parse_affinity
 from serving.api.config.defaults import DefaultsConfig
 from serving.api.revision import RevisionSpec, RevisionTemplateSpec
 from serving.api.settings import Context
@@ -29,6 +30,7 @@ def validate_template(template: RevisionTemplateSpec, context: Context) -> Error
         + networking_annotations(annotations)
         + _sidecar_annotations(annotations)
         + whole_positive_duration(annotations, keys.PROGRESS_DEADLINE, called="progress-deadline")
+        + _session_affinity(annotations)
     )
     errors += fe.via(about_annotations, "metadata", "annotations")
     return errors + _template_name(template, context)
@@ -70,6 +72,17 @@ def _template_name(template: RevisionTemplateSpec, context: Context) -> Errors:
     if not name.startswith(f"{parent}-"):
         text = f"{quote(name)} must have prefix {quote(f'{parent}-')}"
         return [fe.invalid(text, "metadata.name")]
+    return []
+
+
+def _session_affinity(annotations: Mapping[str, str]) -> Errors:
+    text = annotations.get(keys.SESSION_AFFINITY)
+    if text is None:
+        return []
+    try:
+        parse_affinity(text)
+    except ValueError as error:
+        return [fe.invalid(text, f"[{keys.SESSION_AFFINITY}]", str(error))]
     return []
 
 

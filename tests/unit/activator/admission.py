@@ -33,6 +33,7 @@ from activator.pods import Address, Pod
 from activator.pools import Pools
 from activator.routes import BackendRef
 from activator.targets import TargetSpec
+from serving.api.affinity import Affinity
 from serving.api.config.gateway import BacklogLimits
 
 TIMEOUT_SECONDS = 30.0
@@ -230,6 +231,7 @@ class World:
         self.looking: dict[tuple[Backend, Pod], None] = {}
         self.admitting: Client | None = None
         self.highest_limit: dict[Backend, float] = {}
+        self.affinities: dict[Backend, Affinity | None] = {}
         self._due: list[tuple[float, Callable[[], None]]] = []
         self._expiring: list[tuple[float, Any]] = []
         self.pools = FakePools(self)
@@ -256,10 +258,18 @@ class World:
     def clock(self) -> float:
         return self.now
 
-    def add(self, name: str, concurrency: int, *, is_revision: bool = True) -> Backend:
+    def add(
+        self,
+        name: str,
+        concurrency: int = 0,
+        *,
+        is_revision: bool = True,
+        affinity: Affinity | None = None,
+    ) -> Backend:
         ref = BackendRef("default", name, 80, name if is_revision else "")
         backend = self.backends.resolve(ref)
         self.highest_limit[backend] = 0 if is_revision else float("inf")
+        self.affinities[backend] = affinity
         if is_revision:
             self.configure(backend, concurrency)
         return backend
@@ -274,16 +284,22 @@ class World:
                 container_concurrency=concurrency,
                 spread_target=concurrency or SPREAD_TARGET,
                 timeout_seconds=TIMEOUT_SECONDS,
+                affinity=self.affinities[backend],
             )
         )
 
-    def arrive(self, backend: Backend, method: bytes = b"GET", length: int = 0) -> Client:
+    def arrive(
+        self, backend: Backend, method: bytes = b"GET", length: int = 0, *, user: int = 0
+    ) -> Client:
         # No two at the same moment, so that the order of arrival is plain.
         self.now += 1e-6
         head = RequestHead.of(method, b"/", b"a.test", length=length)
+        head.fields.append((b"x-user", b"%d" % user))
         client = Client(self, backend, head, whole=not length)
         self.clients.append(client)
-        client.exchange.send_to(backend)
+        sessions = backend.sessions
+        session = None if sessions is None else sessions.of(head, is_secure=False)
+        client.exchange.send_to(backend, session)
         return client
 
     def send_rest(self, client: Client) -> None:

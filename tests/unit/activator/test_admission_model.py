@@ -1,8 +1,9 @@
 """One activator, whatever happens to it in whatever order.
 
-Requests of two revisions and a plain Service come, wait, are sent, answered, lost, given up and
-timed out, while pods come, go, refuse connections, crash and are limited otherwise. The world
-(``admission``) checks at every admission that the pod is ready, that it gets no more than
+Requests of two revisions (one perhaps with sticky sessions) and a plain Service come, wait, are
+sent, answered, lost, given up and timed out, while pods come, go, refuse connections, crash and are
+limited otherwise. The world (``admission``) checks at every admission that the pod is ready, that
+it gets no more than
 ``containerConcurrency`` and that nobody who came earlier waits; at every answer that it is the
 first. Between steps nobody waits beside free capacity, every count is what counting anew gives, and
 bounds hold. In the end everything is healed: all are answered, nothing is counted anywhere, and a
@@ -22,6 +23,7 @@ from activator.endpoints import State
 from activator.http.events import Lost
 from activator.http.refusals import BAD_REQUEST
 from activator.pods import Pod
+from serving.api.affinity import Affinity
 from serving.api.config.gateway import BacklogLimits
 from tests.unit.activator.admission import SPREAD_TARGET, TIMEOUT_SECONDS, Client, World
 
@@ -29,6 +31,7 @@ LIMITS = BacklogLimits(requests=6, octets=600, all_requests=10, all_octets=1000)
 BODY = 90
 NUMBER = st.integers(0, 30)
 CONCURRENCY = st.sampled_from([0, 1, 2, 4])
+AFFINITIES = st.sampled_from([None, Affinity(header="x-user"), Affinity(cookie="c")])
 STATES = st.dictionaries(st.integers(1, 3), st.sampled_from(list(State)))
 
 
@@ -36,11 +39,14 @@ STATES = st.dictionaries(st.integers(1, 3), st.sampled_from(list(State)))
 class AdmissionMachine(RuleBasedStateMachine):
     world: World
 
-    @initialize(one=CONCURRENCY, other=CONCURRENCY, states=STATES)
-    def begin(self, one: int, other: int, states: dict[int, State]) -> None:
+    @initialize(one=CONCURRENCY, other=CONCURRENCY, states=STATES, affinity=AFFINITIES)
+    def begin(
+        self, one: int, other: int, states: dict[int, State], affinity: Affinity | None
+    ) -> None:
         self.world = World(LIMITS)
-        self.revisions = [self.world.add("one", one), self.world.add("other", other)]
-        self.plain = self.world.add("plain", 0, is_revision=False)
+        other_revision = self.world.add("other", other, affinity=affinity)
+        self.revisions = [self.world.add("one", one), other_revision]
+        self.plain = self.world.add("plain", is_revision=False)
         self.backends = [*self.revisions, self.plain]
         self.listed: dict[Backend, dict[int, State]] = {}
         for backend in self.backends:
@@ -58,10 +64,10 @@ class AdmissionMachine(RuleBasedStateMachine):
 
     # -- requests --------------------------------------------------------------------------------
 
-    @rule(which=NUMBER, count=st.integers(1, 4))
-    def requests_come(self, which: int, count: int) -> None:
+    @rule(which=NUMBER, count=st.integers(1, 4), user=st.integers(0, 2))
+    def requests_come(self, which: int, count: int, user: int) -> None:
         for _ in range(count):
-            self.world.arrive(self.chosen(self.backends, which))
+            self.world.arrive(self.chosen(self.backends, which), user=user)
 
     @rule(which=NUMBER)
     def a_request_comes_whose_body_does_not(self, which: int) -> None:

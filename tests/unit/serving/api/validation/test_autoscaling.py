@@ -125,6 +125,12 @@ def template(**annotations: str) -> RevisionTemplateSpec:
             "expected 0.1 <= 0.05 <= 100: "
             "metadata.annotations.[queue.sidecar.serving.knative.dev/resource-percentage]",
         ),
+        (
+            "serving.hearth.dev/session-affinity",
+            "ip",
+            "invalid value: ip: metadata.annotations.[serving.hearth.dev/session-affinity]\n"
+            "expected cookie, cookie:NAME or header:NAME",
+        ),
     ],
 )
 def test_other_annotations_of_a_template(key: str, value: str, message: str) -> None:
