@@ -22,7 +22,7 @@ from activator.http.context import ServerContext, ServerLimits
 from activator.http.server import Door, HttpServer
 from activator.http.timers import Timers
 from activator.leftovers import Leftovers
-from activator.pools import Pools
+from activator.pools import DIALS, Pools
 from activator.prober import Prober
 from activator.tasks import TaskSet
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
@@ -58,6 +58,8 @@ class Limits:
     server: ServerLimits = field(default_factory=ServerLimits)
     gateway: GatewayLimits = field(default_factory=GatewayLimits)
     connect_seconds: float = 10.0
+    # Connections to pods that are opened at a time; one pod alone gets half of them.
+    dials: int = DIALS
     # Of a connection to a pod that nobody uses (Go's transport: 90 s).
     pod_idle_seconds: float = 90.0
 
@@ -86,6 +88,7 @@ class DataPlane:
             self.tasks,
             connect_seconds=limits.connect_seconds,
             idle_seconds=limits.pod_idle_seconds,
+            dials=limits.dials,
         )
         self.room = Room(limits.backlog)
         prober = Prober(self.pools, self.tasks, clock)

@@ -75,6 +75,11 @@ class ActivatorCollector(Collector):
             "Connections to pods that failed.",
             pools.connect_errors,
         )
+        yield _gauge(
+            "hearth_activator_connecting",
+            "Connections to pods that are being opened for requests.",
+            pools.dialing,
+        )
         errors = CounterMetricFamily(
             "hearth_activator_errors", "Responses of the activator itself.", labels=("reason",)
         )

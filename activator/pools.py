@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from activator.dialing import DialTurns, is_shortage
 from activator.http.events import Connection
 from activator.http.h1.client import ClientConnection
 from activator.multiplexing import Caller, SharedConnection, SharedPool
@@ -19,16 +20,25 @@ from hearth.observability.histogram import Histogram
 
 # Knative's time for a probe.
 DETECTION_SECONDS = 0.3
+# Connections that are opened at a time, to all pods together.
+DIALS = 512
+# After which opening is tried again where this machine is out of descriptors, ports or memory.
+_SHORTAGE_SECONDS = 0.05
 
 
 class Pool:
-    """The idle connections of one pod, the last used one at the end."""
+    """The idle connections of one pod, the last used one at the end, and who waits for one."""
 
-    __slots__ = ("idle", "is_closed")
+    __slots__ = ("_wanted", "callers", "dials", "idle", "is_closed")
 
-    def __init__(self, *, is_closed: bool) -> None:
+    def __init__(self, *, is_closed: bool, wanted: Callable[[Pool], None] | None = None) -> None:
+        """``wanted``: one has become idle, and somebody waits for it."""
         self.idle: list[ClientConnection] = []
+        self.callers: deque[Caller] = deque()
+        # How many are being opened.
+        self.dials = 0
         self.is_closed = is_closed
+        self._wanted = wanted
 
     def keep(self, connection: ClientConnection) -> None:
         """Keep a connection for the next request, unless there will be none."""
@@ -36,6 +46,22 @@ class Pool:
             connection.close()
         else:
             self.idle.append(connection)
+            if self.callers and self._wanted is not None:
+                self._wanted(self)
+
+    def hand_out(self, pod: Pod, connection: Connection) -> bool:
+        """Give a connection to the first who still waits for one; False when nobody does."""
+        callers = self.callers
+        while callers:
+            if callers.popleft().on_connected(pod, connection):
+                return True
+        return False
+
+    def refuse(self, pod: Pod) -> None:
+        """The pod cannot be reached; who is told so may come back at once."""
+        callers, self.callers = self.callers, deque()
+        for caller in callers:
+            caller.on_refused(pod)
 
     def lose(self, connection: ClientConnection) -> None:
         """A connection has ended."""
@@ -84,16 +110,26 @@ class Pools:
         *,
         connect_seconds: float = 10.0,
         idle_seconds: float = 90.0,
+        dials: int = DIALS,
     ) -> None:
-        """``connect_seconds`` bounds opening a connection, ``idle_seconds`` its unused life."""
+        """``connect_seconds`` bounds opening a connection, ``idle_seconds`` its unused life.
+
+        ``dials`` bounds how many are opened at a time.
+        """
         self._clock = clock
         self._tasks = tasks
         self._connect_seconds = connect_seconds
         self._idle_seconds = idle_seconds
         self._pools: dict[Pod, Pool | SharedPool] = {}
+        self._turns: DialTurns[tuple[Pod, Pool]] = DialTurns(dials)
         self._is_closed = False
         self.connect_durations = Histogram()
         self.connect_errors = 0
+
+    @property
+    def dialing(self) -> int:
+        """How many connections are being opened for requests."""
+        return self._turns.under_way
 
     def take(self, pod: Pod, now: float) -> Connection | None:
         """The most recently used idle connection that is good for a request."""
@@ -104,7 +140,10 @@ class Pools:
         """A pod's pool; one that is over has a closed one."""
         pool = self._pools.get(pod)
         if not isinstance(pool, Pool):
-            pool = Pool(is_closed=pod.gone or self._is_closed)
+            pool = Pool(
+                is_closed=pod.gone or self._is_closed,
+                wanted=lambda pool: self._serve_soon(pod, pool),
+            )
             if not pool.is_closed:
                 self._pools[pod] = pool
         return pool
@@ -119,29 +158,60 @@ class Pools:
         return pool
 
     def dial(self, pod: Pod, caller: Caller) -> None:
-        """Open a connection for somebody."""
-        name = f"dial-{pod.address[0]}:{pod.address[1]}"
+        """Open a connection for somebody, who may get one that becomes idle meanwhile."""
         if pod.is_known and not pod.speaks_http2:
-            self._tasks.spawn(self._dial(pod, caller), name=name)
+            known = self.pool(pod)
+            known.callers.append(caller)
+            self._dial_more(pod, known)
             return
         pool = self._shared_pool(pod)
         pool.waiters.append(caller)
         if not pool.is_dialing:
             pool.is_dialing = True
-            self._tasks.spawn(self._dial_shared(pod, pool), name=name)
+            self._tasks.spawn(self._dial_shared(pod, pool), name=_dial_name(pod))
 
-    async def _dial(self, pod: Pod, caller: Caller) -> None:
+    def _dial_more(self, pod: Pod, pool: Pool) -> None:
+        """A dial for each who waits, as far as it is this pod's turn."""
+        who = (pod, pool)
+        while pool.dials < len(pool.callers) and self._turns.take(who):
+            pool.dials += 1
+            self._tasks.spawn(self._dial(pod, pool), name=_dial_name(pod))
+
+    async def _dial(self, pod: Pod, pool: Pool) -> None:
         started = self._clock()
         try:
             connection = await self._connect(pod, self._connect_seconds)
-        except (OSError, TimeoutError, ValueError):
+        except (OSError, TimeoutError, ValueError) as error:
             # ValueError: a host of the forward proxy that no resolver can be asked for.
-            self._note_refusal(pod)
-            caller.on_refused(pod)
-            return
-        self.connect_durations.observe(self._clock() - started)
-        if not caller.on_connected(pod, connection):
-            self.pool(pod).keep(connection)
+            if is_shortage(error):
+                self.connect_errors += 1
+                await asyncio.sleep(_SHORTAGE_SECONDS)
+            else:
+                self._note_refusal(pod)
+                pool.refuse(pod)
+        else:
+            self.connect_durations.observe(self._clock() - started)
+            if not pool.hand_out(pod, connection):
+                pool.keep(connection)
+        finally:
+            pool.dials -= 1
+            self._give_back_turn(pod, pool)
+
+    def _give_back_turn(self, pod: Pod, pool: Pool) -> None:
+        others = self._turns.give_back((pod, pool))
+        if not self._is_closed:
+            for who in ((pod, pool), *others):
+                self._dial_more(*who)
+
+    def _serve_soon(self, pod: Pod, pool: Pool) -> None:
+        """Not at once: the connection's last response is still being handed over."""
+        asyncio.get_running_loop().call_soon(self._serve, pod, pool)
+
+    def _serve(self, pod: Pod, pool: Pool) -> None:
+        now = self._clock()
+        while pool.callers and (connection := pool.take(now)) is not None:
+            if not pool.hand_out(pod, connection):
+                pool.keep(connection)
 
     async def _dial_shared(self, pod: Pod, pool: SharedPool) -> None:
         """Open connections one after the other, until nobody waits."""
@@ -252,3 +322,7 @@ class Pools:
         self._is_closed = True
         for pod in list(self._pools):
             self.drop(pod)
+
+
+def _dial_name(pod: Pod) -> str:
+    return f"dial-{pod.address[0]}:{pod.address[1]}"

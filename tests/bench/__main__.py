@@ -21,6 +21,7 @@ BENCHMARKS = (
     "startup",
     "services",
     "coldstart",
+    "bursts",
     "apiserver",
     "warm",
     "codec",

@@ -1,13 +1,15 @@
 """An application that says how many requests it had at once, also after it was killed.
 
-Usage: python -m tests.bench.counting_app PORT FILE MILLISECONDS
+Usage: counting_app.py [PORT FILE MILLISECONDS]
 
-Every request takes so long. The file holds the most there were at once.
+Every request takes so long. The file holds the most there were at once. Without arguments, as the
+container of a Service: $PORT, a file of its own in the folder $RECORD, $MILLISECONDS.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -48,5 +50,13 @@ async def main(port: int, file: Path, seconds: float) -> None:
     await server.serve_forever()
 
 
+def arguments() -> tuple[int, Path, float]:
+    if len(sys.argv) > 1:
+        return int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]) / 1000
+    env = os.environ
+    record = Path(env["RECORD"]) / str(os.getpid())
+    return int(env["PORT"]), record, float(env["MILLISECONDS"]) / 1000
+
+
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]) / 1000))
+    uvloop.run(main(*arguments()))

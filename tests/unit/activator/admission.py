@@ -37,7 +37,7 @@ from serving.api.affinity import Affinity
 from serving.api.config.gateway import BacklogLimits
 
 TIMEOUT_SECONDS = 30.0
-SPREAD_TARGET = 2
+SPREAD_TARGET = 1
 _AT_A_POD = (Progress.CONNECTING, Progress.SENT, Progress.RESPONDING, Progress.TUNNEL)
 
 
@@ -59,6 +59,8 @@ class Client:
         self.status = 0
         self.error = b""
         self.is_over = self.has_begun = self.is_gone = False
+        self.sent = 0
+        self.is_unseen = False
 
     @property
     def head(self) -> RequestHead:
@@ -122,6 +124,7 @@ class Upstream:
         assert not self.is_busy, "two requests on one connection"
         self.handler, self.is_busy, self.has_begun = handler, True, False
         self._world.opened(self)
+        self._world.sent_by(handler)
         return self
 
     def is_usable(self, now: float) -> bool:
@@ -168,6 +171,7 @@ class Upstream:
 
     def lose(self, cause: Lost = Lost.CLOSED) -> None:
         handler, has_begun = self._handler, self.has_begun
+        self._world.lost(handler, cause)
         self._end()
         handler.on_lost(Reset(cause, "lost", has_begun))
 
@@ -340,6 +344,20 @@ class World:
         for backend, limit in self.highest_limit.items():
             if self.owns(backend, upstream):
                 assert there <= limit, "an application has more than containerConcurrency"
+
+    def sent_by(self, handler: ClientHandler) -> None:
+        """Once, and once more where that is allowed."""
+        client = self.client_of(handler)
+        client.sent += 1
+        may_be_sent = 2 if client.head.method == b"GET" or client.is_unseen else 1
+        assert client.sent <= may_be_sent, "sent too often"
+
+    def lost(self, handler: ClientHandler, cause: Lost) -> None:
+        if isinstance(handler, Exchange):
+            self.client_of(handler).is_unseen = cause is Lost.REFUSED
+
+    def client_of(self, handler: ClientHandler) -> Client:
+        return next(client for client in self.clients if client.exchange is handler)
 
     def owns(self, backend: Backend, upstream: Upstream) -> bool:
         return backend.throttler.pods.get(upstream.pod.address) is upstream.pod

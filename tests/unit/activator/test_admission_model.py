@@ -23,6 +23,7 @@ from activator.endpoints import State
 from activator.http.events import Lost
 from activator.http.refusals import BAD_REQUEST
 from activator.pods import Pod
+from activator.throttler import SPREAD_SECONDS
 from serving.api.affinity import Affinity
 from serving.api.config.gateway import BacklogLimits
 from tests.unit.activator.admission import SPREAD_TARGET, TIMEOUT_SECONDS, Client, World
@@ -35,7 +36,7 @@ AFFINITIES = st.sampled_from([None, Affinity(header="x-user"), Affinity(cookie="
 STATES = st.dictionaries(st.integers(1, 3), st.sampled_from(list(State)))
 
 
-@settings(max_examples=60, stateful_step_count=40, deadline=None)
+@settings(max_examples=120, stateful_step_count=50, deadline=None)
 class AdmissionMachine(RuleBasedStateMachine):
     world: World
 
@@ -59,12 +60,16 @@ class AdmissionMachine(RuleBasedStateMachine):
     def pods(self) -> list[tuple[Backend, Pod]]:
         return [(each, pod) for each in self.backends for pod in each.throttler.pods.values()]
 
+    def rotated(self, among: list[Any], number: int) -> list[Any]:
+        start = number % len(among)
+        return among[start:] + among[:start]
+
     def chosen(self, among: list[Any], number: int) -> Any:
         return among[number % len(among)]
 
     # -- requests --------------------------------------------------------------------------------
 
-    @rule(which=NUMBER, count=st.integers(1, 4), user=st.integers(0, 2))
+    @rule(which=NUMBER, count=st.integers(1, 5), user=st.integers(0, 2))
     def requests_come(self, which: int, count: int, user: int) -> None:
         for _ in range(count):
             self.world.arrive(self.chosen(self.backends, which), user=user)
@@ -94,14 +99,18 @@ class AdmissionMachine(RuleBasedStateMachine):
     # -- connections and applications ------------------------------------------------------------
 
     @precondition(lambda self: self.world.pools.dials)
-    @rule(which=NUMBER)
-    def a_dial_is_over(self, which: int) -> None:
-        self.world.pools.finish(self.chosen(self.world.pools.dials, which))
+    @rule(which=NUMBER, count=st.integers(1, 4))
+    def dials_are_over(self, which: int, count: int) -> None:
+        for dial in self.rotated(self.world.pools.dials, which)[:count]:
+            self.world.pools.finish(dial)
+            self.nobody_waits_beside_free_capacity()
 
     @precondition(lambda self: self.world.upstreams)
-    @rule(which=NUMBER)
-    def an_application_answers(self, which: int) -> None:
-        self.chosen(self.world.upstreams, which).answer()
+    @rule(which=NUMBER, count=st.integers(1, 4))
+    def applications_answer(self, which: int, count: int) -> None:
+        for upstream in self.rotated(self.world.upstreams, which)[:count]:
+            upstream.answer()
+            self.nobody_waits_beside_free_capacity()
 
     @precondition(lambda self: self.world.upstreams)
     @rule(which=NUMBER)
@@ -111,11 +120,11 @@ class AdmissionMachine(RuleBasedStateMachine):
             upstream.begin()
 
     @precondition(lambda self: self.world.upstreams)
-    @rule(which=NUMBER, cause=st.sampled_from(list(Lost)))
-    def a_request_is_lost(self, which: int, cause: Lost) -> None:
-        upstream = self.chosen(self.world.upstreams, which)
-        if not (upstream.has_begun and cause is Lost.REFUSED):
-            upstream.lose(cause)
+    @rule(which=NUMBER, cause=st.sampled_from(list(Lost)), count=st.integers(1, 4))
+    def requests_are_lost(self, which: int, cause: Lost, count: int) -> None:
+        for upstream in self.rotated(self.world.upstreams, which)[:count]:
+            if not (upstream.has_begun and cause is Lost.REFUSED):
+                upstream.lose(cause)
 
     # -- pods ------------------------------------------------------------------------------------
 
@@ -158,10 +167,12 @@ class AdmissionMachine(RuleBasedStateMachine):
     def nobody_waits_beside_free_capacity(self) -> None:
         for backend in getattr(self, "backends", ()):
             throttler = backend.throttler
+            ends_in = throttler.spread_ends_in(self.world.now)
+            assert ends_in is None or ends_in <= SPREAD_SECONDS
             if throttler.waiting:
                 # Without a limit a burst is spread for a while, and then it goes.
                 limit = throttler.container_concurrency
-                if not limit and throttler.spread_ends_in(self.world.now):
+                if not limit and ends_in:
                     limit = SPREAD_TARGET
                 free = [pod for pod in throttler.ready if not limit or pod.in_flight < limit]
                 assert not free, f"{throttler.waiting} wait beside {free}"
@@ -191,6 +202,17 @@ class AdmissionMachine(RuleBasedStateMachine):
             returned = sum(client.pod is not None and client.waits for client in self.alive())
             assert room.requests - returned <= LIMITS.all_requests
             assert all(len(each) - returned <= LIMITS.requests for each in backlogs)
+
+    @invariant()
+    def a_pod_that_refused_is_looked_for(self) -> None:
+        """Whether or not anybody waits: it would be lost to all who come later."""
+        for backend, pod in self.pods() if hasattr(self, "backends") else ():
+            assert not pod.is_left_out or (backend, pod) in self.world.looking
+
+    @invariant()
+    def no_connection_is_kept_to_a_pod_that_is_over(self) -> None:
+        if hasattr(self, "backends"):
+            assert self.world.pools.idle.keys() <= {pod for _, pod in self.pods()}
 
     @invariant()
     def nobody_is_there_after_its_time(self) -> None:

@@ -121,6 +121,15 @@ class Activator:
         self.sharing.look(TARGET, self, self.world.now)
         self.admit()
 
+    @property
+    def is_up_to_date(self) -> bool:
+        return {number_of(address) for address in self.throttler.pods} == self.world.pods
+
+    def catch_up(self) -> None:
+        """See the pods, if not done: nothing else is to depend on a look at all of them."""
+        if not self.is_up_to_date:
+            self.see(self.world.pods)
+
     def forget(self) -> None:
         """No route leads to the target for a moment, and nothing was counted there."""
         if not any(pod.in_flight for pod in self.throttler.pods.values()) and not (
@@ -304,6 +313,12 @@ class SharingMachine(RuleBasedStateMachine):
         for _ in range(count):
             self.one(who).arrive()
 
+    @rule(count=st.integers(1, 4))
+    def requests_come_everywhere(self, count: int) -> None:
+        for activator in self.world.activators.values():
+            for _ in range(count):
+                activator.arrive()
+
     @rule(who=WHO, is_refused=st.booleans())
     def a_request_ends(self, who: int, is_refused: bool) -> None:
         if self.one(who).flying:
@@ -354,12 +369,16 @@ class SharingMachine(RuleBasedStateMachine):
         lingers=st.floats(0.0, HAUNTED_SECONDS, exclude_max=True),
         arriving=st.integers(0, 4),
         returns=st.booleans(),
+        noticed=st.booleans(),
     )
     def an_activator_is_killed(
-        self, who: int, lingers: float, arriving: int, returns: bool
+        self, who: int, lingers: float, arriving: int, returns: bool, noticed: bool = False
     ) -> None:
         name = self.one(who).name
         self.world.kill(name, lingers, arriving)
+        if noticed:
+            self.world.deliver_all()
+            self.world.deliver_all()
         if returns:
             self.killed.append(name)
 
@@ -405,17 +424,19 @@ class SharingMachine(RuleBasedStateMachine):
     def everything_settles(self) -> None:
         """What is left behind is over and everybody knows everything: no capacity is unused."""
         world = self.world
+        for activator in world.activators.values():
+            activator.learn()
+            activator.see(world.pods)
         for _ in range(3):
             for activator in world.activators.values():
-                activator.learn()
-                activator.see(world.pods)
+                activator.catch_up()
                 activator.probe()
                 activator.sharing.remind()
             world.deliver_all()
             world.pass_time(HAUNTED_SECONDS)
         world.deliver_all()
         waiting = {name: each.throttler.waiting for name, each in world.activators.items()}
-        if any(waiting.values()):
+        if any(waiting.values()) and all(a.is_up_to_date for a in world.activators.values()):
             busy = world.busy()
             ready = {pod_id(p) for a in world.activators.values() for p in a.throttler.ready}
             free = {pod for pod in ready if busy[pod] < world.limit}
@@ -461,9 +482,11 @@ class SharingMachine(RuleBasedStateMachine):
         for activator in world.activators.values():
             activator.learn()
         rounds = 20 + sum(activator.arrived for activator in world.activators.values())
+        for activator in world.activators.values():
+            activator.see(world.pods)
         for _ in range(rounds):
             for activator in world.activators.values():
-                activator.see(world.pods)
+                activator.catch_up()
                 activator.probe()
             world.deliver_all()
             if all(activator.is_at_rest for activator in world.activators.values()):
@@ -692,6 +715,39 @@ def test_an_owner_is_told_of_ends_though_another_was_taken_for_it_in_between() -
     for _ in range(LIMIT):
         owner.arrive()
     assert len(owner.flying) == LIMIT
+
+
+def test_a_slot_of_one_that_owns_the_pod_no_more_is_not_used() -> None:
+    """It is under way while another becomes the owner, who is told of nothing and gives all."""
+    world = World()
+    names = [f"activator-{number}" for number in range(3)]
+    world.pods = frozenset(pods_that_move(*names)[:1])
+    borrower, owner = world.start(), world.start()
+    world.deliver_all()
+    borrower.arrive()
+    world.flush()
+    while world.channels[borrower.name, owner.name]:
+        world.deliver((borrower.name, owner.name))
+    world.flush()
+    assert world.messages["grant"] == 1
+    late = (owner.name, borrower.name)
+    heir = world.start()
+    for each in (borrower, heir, heir):
+        each.arrive()
+    for _ in range(MESSAGES):
+        world.flush()
+        waiting = [channel for channel in world.waiting() if channel != late]
+        if not waiting:
+            break
+        world.deliver(waiting[0])
+    # They take turns, and one of each waits when the first owner's slot arrives.
+    assert (len(borrower.flying), len(heir.flying)) == (1, 1)
+    world.deliver_all()
+    assert sum(world.busy().values()) == LIMIT
+    for each in (borrower, heir):
+        each.finish()
+    world.deliver_all()
+    assert (len(borrower.flying), len(heir.flying)) == (1, 1)
 
 
 def test_a_slot_that_cannot_be_used_is_not_asked_for_again_at_once() -> None:
