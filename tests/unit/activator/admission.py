@@ -31,6 +31,7 @@ from activator.lifecycle import State as Progress
 from activator.multiplexing import Caller
 from activator.pods import Address, Pod
 from activator.pools import Pools
+from activator.retries import MOST_REPEATS, may_repeat
 from activator.routes import BackendRef
 from activator.targets import TargetSpec
 from serving.api.affinity import Affinity
@@ -346,11 +347,11 @@ class World:
                 assert there <= limit, "an application has more than containerConcurrency"
 
     def sent_by(self, handler: ClientHandler) -> None:
-        """Once, and once more where that is allowed."""
+        """Once, and again where that is allowed."""
         client = self.client_of(handler)
         client.sent += 1
-        may_be_sent = 2 if client.head.method == b"GET" or client.is_unseen else 1
-        assert client.sent <= may_be_sent, "sent too often"
+        may_be_sent_again = MOST_REPEATS if may_repeat(client.head) else int(client.is_unseen)
+        assert client.sent <= 1 + may_be_sent_again, "sent too often"
 
     def lost(self, handler: ClientHandler, cause: Lost) -> None:
         if isinstance(handler, Exchange):

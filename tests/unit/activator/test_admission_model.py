@@ -8,6 +8,27 @@ it gets no more than
 first. Between steps nobody waits beside free capacity, every count is what counting anew gives, and
 bounds hold. In the end everything is healed: all are answered, nothing is counted anywhere, and a
 new request reaches every revision.
+
+It was made sure that the model can fail: each of these changes to the code, one at a time, made it
+fail within 500 runs.
+
+* ``throttler``: a newcomer may pass those who wait; the limit is not asked for; slots are not
+  counted anew when the limit changes; who leaves stays in the demand; a pod that refused is used
+  on; a pod that is over is not marked; a burst is held back for ever.
+* ``backlog``: last come, first served; those that were refused together turn their order; who was
+  refused goes last; octets are not given back, those that came late neither; the bound of all is
+  each one's.
+* ``exchange``: a refused request keeps its slot; no slot comes back; what is left behind counts no
+  more; nobody is let go after an answer, a failure, or when a client goes; who was refused looks
+  for no other pod; nobody looks for a pod that refused; who is gone keeps its place; a request is
+  sent again without end.
+* ``leftovers``: a slot is kept; is given back twice; is given on to nobody.
+* ``backends``: new pods let nobody go; a pod that is ready again is not looked at.
+* ``balancing``: one too many in a pod; one pod is not asked.
+
+Three changes it passes, for they change nothing that can be seen: ``Throttler._taken`` counted too
+low (it only spares a look at pods that are full), and either of the two questions of a callback of
+a dial, of which one implies the other.
 """
 
 from __future__ import annotations
@@ -125,6 +146,15 @@ class AdmissionMachine(RuleBasedStateMachine):
         for upstream in self.rotated(self.world.upstreams, which)[:count]:
             if not (upstream.has_begun and cause is Lost.REFUSED):
                 upstream.lose(cause)
+
+    @rule(times=st.integers(2, 4))
+    def connections_end_again_and_again(self, times: int) -> None:
+        for _ in range(times):
+            for upstream in list(self.world.upstreams):
+                if not upstream.has_begun:
+                    upstream.lose()
+            for dial in list(self.world.pools.dials):
+                self.world.pools.finish(dial)
 
     # -- pods ------------------------------------------------------------------------------------
 

@@ -1,4 +1,23 @@
-"""Pods shared by activators that come, go, are late and die: a limit is a limit."""
+"""Pods shared by activators that come, go, are late and die: a limit is a limit.
+
+The machine draws arrivals, ends, cancellations, refusals, late and lost messages, links that break,
+activators that start, end, are killed and come back under their name, pods that come, go and become
+unready, and limits that change. It was made sure that these tests can fail: each of these changes
+to the code, one at a time, made them fail within 250 runs of the machine, or in a single step (*).
+
+* ``claims``: slots are given before all were heard; slots under way are forgotten; slots of the
+  dead stay lent; one that comes back is not asked; an answer to an earlier question counts (*).
+* ``sharing``: of a dead one that was never heard nothing stays taken; the dead keep their slots for
+  ever; slots of others are kept by a former owner; a slot that is of no use is not given back; a
+  slot of a former owner is used (*); what the dead had in pods that are new here is given away (*).
+* ``members``: the dead haunt nobody (*).
+* ``places``: who asks again is not told what it was told before; ends are not told.
+* ``shares``: one that is gone still waits.
+* ``throttler``: who borrows never gets a turn (*).
+
+One change they pass: ``Share.want`` counting slots that are under way as wanted. It costs messages,
+and slots that come back at once, but no limit.
+"""
 
 from __future__ import annotations
 
@@ -438,8 +457,9 @@ class SharingMachine(RuleBasedStateMachine):
         waiting = {name: each.throttler.waiting for name, each in world.activators.items()}
         if any(waiting.values()) and all(a.is_up_to_date for a in world.activators.values()):
             busy = world.busy()
-            ready = {pod_id(p) for a in world.activators.values() for p in a.throttler.ready}
-            free = {pod for pod in ready if busy[pod] < world.limit}
+            # One that only some have reached may be of no use to its owner.
+            views = [set(map(pod_id, a.throttler.ready)) for a in world.activators.values()]
+            free = {pod for pod in set.intersection(*views) if busy[pod] < world.limit}
             assert not free, f"{waiting} wait beside {free}: {world.describe()}"
 
     @rule(who=WHO)
@@ -715,6 +735,67 @@ def test_an_owner_is_told_of_ends_though_another_was_taken_for_it_in_between() -
     for _ in range(LIMIT):
         owner.arrive()
     assert len(owner.flying) == LIMIT
+
+
+def test_what_a_killed_one_had_in_a_pod_that_is_new_here_stays_taken() -> None:
+    """One pod was known to the dead alone."""
+    world = World()
+    first, second = world.start(), world.start()
+    moving = pods_that_move(first.name, second.name)
+    new = next(number for number in moving if number not in world.pods)
+    second.see(world.pods | {new})
+    world.deliver_all()
+    while second.throttler.pods[address(new)].in_flight < LIMIT:
+        second.arrive()
+        world.deliver_all()
+    world.kill(second.name, HAUNTED_SECONDS * 0.9)
+    world.deliver_all()
+    world.pods |= {new}
+    first.see(world.pods)
+    for _ in range(20):
+        first.arrive()
+    assert world.busy()[f"pod-{new}@10.0.0.{new}:8080"] == LIMIT
+    world.pass_time(HAUNTED_SECONDS)
+    assert sum(pod.address == address(new) for pod in first.flying) == LIMIT
+
+
+def test_an_answer_to_an_earlier_question_opens_nothing() -> None:
+    """The pod goes to another owner and comes back while a slot is under way."""
+    world = World()
+    names = [f"activator-{number}" for number in range(3)]
+    world.pods = frozenset(pods_that_move(*names)[:1])
+    borrower, owner = world.start(), world.start()
+    world.deliver_all()
+    back, forth = (borrower.name, owner.name), (owner.name, borrower.name)
+    borrower.arrive()
+    world.deliver_all()
+    borrower.finish()
+    borrower.arrive()
+    world.flush()
+    # It wants another slot, which it gets while it tells of the end of the last one.
+    told = [message for message in world.channels[back] if message[0] == "held"]
+    world.channels[back] = deque(m for m in world.channels[back] if m[0] != "held")
+    while world.channels[back]:
+        world.deliver(back)
+    world.flush()
+    assert world.channels[forth][-1][0] == "grant"
+    world.channels[back].extend(told)
+    passing = world.start()
+    world.deliver((passing.name, owner.name))
+    assert owner.throttler.own == []
+    world.kill(passing.name, 0.0, arriving=0)
+    while world.channels.get((passing.name, owner.name)):
+        world.deliver((passing.name, owner.name))
+    world.dial(owner)
+    world.pass_time(HAUNTED_SECONDS)
+    for _ in range(LIMIT):
+        owner.arrive()
+    world.flush()
+    while world.channels[back]:
+        world.deliver(back)
+    assert owner.flying == []
+    world.deliver_all()
+    assert sum(world.busy().values()) == LIMIT
 
 
 def test_a_slot_of_one_that_owns_the_pod_no_more_is_not_used() -> None:
