@@ -32,6 +32,9 @@ from activator.sessions import Session
 
 # Of the hot path: a member of an enum takes ten times as long to look up as a module's name.
 _NEW, _CONNECTING, _DONE, _TUNNEL = State.NEW, State.CONNECTING, State.DONE, State.TUNNEL
+# Marks, in one number: each would have to be set for every request, and asked for in its response.
+# It found no ready pod; it has a session; a pod has refused it a connection.
+_COLD, _IN_SESSION, _REFUSED = 1, 2, 4
 _ADMITTED, _SENT, _END = MOVES[Event.ADMITTED], MOVES[Event.SENT], MOVES[Event.END]
 
 
@@ -48,9 +51,8 @@ class Exchange:
         "_idle_seconds",
         "_is_answered",
         "_is_client_blocked",
-        "_is_cold",
-        "_is_noted",
         "_last_byte_at",
+        "_marks",
         "_note",
         "_pod",
         "_repeats",
@@ -61,7 +63,6 @@ class Exchange:
         "_ticket",
         "_trailers",
         "_upstream",
-        "_was_refused",
         "backend",
         "state",
         "stream",
@@ -83,14 +84,11 @@ class Exchange:
         self._trailers: Trailers = ()
         # The client takes no more for now.
         self._is_client_blocked = False
-        self._is_cold = False
         # How often it may still be sent again.
         self._repeats = MOST_REPEATS
-        # Its response is to say something of ours.
-        self._is_noted = False
+        # What is out of the ordinary about it.
+        self._marks = 0
         self._session: Session | None = None
-        # A pod has refused it a connection.
-        self._was_refused = False
         # Of a tunnel: the application has said all.
         self._is_answered = False
         self._status = 0
@@ -109,7 +107,8 @@ class Exchange:
         if session is None:
             pod = backend.throttler.acquire()
         else:
-            self._session, self._is_noted = session, True
+            self._session = session
+            self._marks = _IN_SESSION
             pod = backend.throttler.acquire_near(session)
         if pod is None:
             self._wait(backend)
@@ -156,8 +155,8 @@ class Exchange:
         backend.throttler.release(pod)
         backend.throttler.mark_refused(pod, now)
         # The first time costs nobody anything.
-        if backend.is_awaited and (not self._was_refused or backend.may_retry(now)):
-            self._was_refused = True
+        if backend.is_awaited and (not self._marks & _REFUSED or backend.may_retry(now)):
+            self._marks |= _REFUSED
             self.state = MOVES[Event.REFUSED][self.state]
             self._note_cold(backend)
             size, since = self._size(), self._started
@@ -188,7 +187,7 @@ class Exchange:
 
     def _note_cold(self, backend: Backend) -> None:
         if not backend.throttler.ready:
-            self._is_cold = self._is_noted = True
+            self._marks |= _COLD
 
     def _size(self) -> int:
         """About how much of the request is held here, in octets."""
@@ -210,7 +209,7 @@ class Exchange:
         else:
             self._send_held(connection)
         backend = self.backend
-        if backend is not None and (self._is_cold or backend.spec.has_phase_timeouts):
+        if backend is not None and (self._marks & _COLD or backend.spec.has_phase_timeouts):
             # The application's own limits begin to count.
             self._sent_at = self._last_byte_at = self._gateway.clock()
             self._idle_seconds = backend.spec.idle_timeout_seconds
@@ -274,8 +273,8 @@ class Exchange:
 
     def on_response(self, head: ResponseHead, end: bool) -> None:
         """The response has begun, and perhaps ended."""
-        if self._is_noted:
-            self._tell_notes(head)
+        if self._marks:
+            self._tell_marks(head)
         note = self._note
         if note is not None:
             note.answered_at = self._gateway.clock()
@@ -366,15 +365,15 @@ class Exchange:
         if any(name.lower() == b"kn-namespace" for name, _ in self.stream.head.fields):
             head.add(b"x-hearth-capacity", b"%d" % backend.throttler.capacity)
 
-    def _tell_notes(self, head: ResponseHead) -> None:
+    def _tell_marks(self, head: ResponseHead) -> None:
+        """Say in the response what is of interest there."""
         if self._session is not None and self._pod is not None:
             self._session.answer(self._pod, head)
-        if self._is_cold:
+        if self._marks & _COLD:
             self._tell_phases(head)
 
     def _tell_phases(self, head: ResponseHead) -> None:
         """Say where the time of a cold request went, in its response and in the metrics."""
-        self._is_cold = False
         backend = self.backend
         if backend is None:
             return

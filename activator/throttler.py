@@ -14,6 +14,7 @@ when pods change. Time and randomness come in as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from sys import maxsize
 from typing import Generic, TypeVar
 
 from activator.backlog import Backlog, Room, Ticket, Wish
@@ -38,6 +39,7 @@ class Throttler(Generic[T]):
         "_pick",
         "_random",
         "_returned",
+        "_slots",
         "_spread_until",
         "_taken",
         "_turns",
@@ -57,9 +59,11 @@ class Throttler(Generic[T]):
         self._random = random
         self.backlog: Backlog[T] = Backlog(room or Room())
         self._pick = make_policy(0, random)
-        # Slots of own pods that are taken, where there is a limit. A pod with more requests than it
-        # may have (its limit was another, or its owner is new) counts as full, and no more.
+        # Slots of own pods that are taken, and that there are, where there is a limit. A pod with
+        # more requests than it may have (its limit was another, or its owner is new) counts as
+        # full, and no more.
         self._taken = 0
+        self._slots = maxsize
         self._spread_until: float | None = None
         self._may_give: Callable[[Pod], bool] | None = None
         self._returned: Callable[[Pod], None] = lambda pod: None
@@ -116,10 +120,10 @@ class Throttler(Generic[T]):
 
     def release(self, pod: Pod) -> None:
         """A request on this pod is over. The caller then calls ``admit`` if there is demand."""
-        pod.in_flight -= 1
+        in_flight = pod.in_flight = pod.in_flight - 1
         if not pod.own:
             self._returned(pod)
-        elif pod.in_flight < self.container_concurrency:
+        elif in_flight < self.container_concurrency:
             self._taken -= 1
 
     def enqueue(
@@ -177,10 +181,9 @@ class Throttler(Generic[T]):
         return self.backlog.pop()
 
     def _take(self, limit: int) -> Pod | None:
-        own, slots = self.own, self.container_concurrency
-        if slots and self._taken >= slots * len(own):
+        if self._taken >= self._slots:
             return None
-        pod = self._pick(own, limit)
+        pod = self._pick(self.own, limit)
         if pod is None:
             return None
         pod.in_flight += 1
@@ -302,6 +305,7 @@ class Throttler(Generic[T]):
 
     def _count_taken(self) -> None:
         limit = self.container_concurrency
+        self._slots = limit * len(self.own) if limit else maxsize
         self._taken = sum(min(pod.in_flight, limit) for pod in self.own)
 
 
