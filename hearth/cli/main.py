@@ -15,6 +15,7 @@ from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
 from hearth.cli.options import ClusterOrHere, DataDir, Kubeconfig, Name, Namespace, folder_of
 from hearth.cli.scalecommands import scale_app
+from hearth.cli.simulatecommand import simulate
 
 app = typer.Typer(
     name="hearth",
@@ -29,6 +30,7 @@ image_app = typer.Typer(help="What image names mean on this machine.", no_args_i
 app.add_typer(image_app, name="image")
 app.add_typer(event_app, name="event")
 app.add_typer(scale_app, name="scale")
+app.command()(simulate)
 migrate_app = typer.Typer(help="Come over from Knative.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")
 

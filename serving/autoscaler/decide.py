@@ -214,7 +214,7 @@ def _delay(
     spec: DeciderSpec, state: DeciderState, *, desired: int, now: float
 ) -> tuple[DeciderState, int, list[str]]:
     if spec.scale_down_delay <= 0 or not spec.reachable:
-        return replace(state, delay=None), desired, []
+        return (state if state.delay is None else replace(state, delay=None)), desired, []
     size = max(1, math.ceil(spec.scale_down_delay / TICK_SECONDS))
     entries = state.delay.entries if state.delay is not None else ()
     window = MaxWindow(size, entries).record(int(now // TICK_SECONDS), desired)

@@ -45,9 +45,10 @@ class TimedBuckets:
     def record(self, now: float, value: float) -> None:
         """Add a value to the bucket of its second."""
         second = math.floor(now)
-        if self._last is not None and second + self.window <= self._last:
-            return  # a whole window late
-        self._advance(second)
+        if second != self._last:
+            if self._last is not None and second + self.window <= self._last:
+                return  # a whole window late
+            self._advance(second)
         self._buckets[second % len(self._buckets)] += value
         self._total += value
 

@@ -48,7 +48,7 @@ COMMANDS = [
     *(["up"], ["down"], ["reset"], ["status"], ["logs"], ["build"], ["demo"], ["version"]),
     *(["image", "add"], ["image", "list"], ["image", "rm"], ["event", "send"]),
     *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "seek")),
-    *(["event", "graph"], ["scale", "explain"]),
+    *(["event", "graph"], ["scale", "explain"], ["simulate"]),
     *(["install"], ["uninstall"], ["migrate", "check"], ["run"]),
 ]
 

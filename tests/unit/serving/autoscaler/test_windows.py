@@ -125,3 +125,31 @@ def test_max_window_is_the_maximum_of_a_plain_list(size: int, steps: list[tuple[
         window = window.record(tick, value)
         assert window.current == max(v for t, v in seen if tick - t < size)
     assert len(window.entries) <= size
+
+
+@given(
+    window=st.sampled_from([1.0, 2.0, 5.0, 60.0]),
+    records=st.lists(st.tuples(st.integers(0, 130), values), min_size=1, max_size=20),
+    ticks=st.integers(1, 90),
+    weighted=st.booleans(),
+)
+def test_recording_silence_at_once_is_recording_it_step_by_step(
+    window: float, records: list[tuple[int, float]], ticks: int, weighted: bool
+) -> None:
+    kind = WeightedBuckets if weighted else TimedBuckets
+    at_once, by_steps = kind(window), kind(window)
+    begin = 0
+    for second, value in sorted(records):
+        begin = 1000 + second + second % 2
+        for buckets in (at_once, by_steps):
+            buckets.record(1000 + second, value)
+    for tick in range(1, ticks + 1):
+        by_steps.record(begin + 2 * tick, 0.0)
+    end = begin + 2 * ticks
+    at_once.record_silence(end, 2)
+    assert at_once.first_write == by_steps.first_write
+    assert at_once.empty_at == by_steps.empty_at
+    for later in range(end, end + 70, 3):
+        assert at_once.average(later) == by_steps.average(later)
+        assert at_once.is_empty(later) == by_steps.is_empty(later)
+        assert at_once.is_empty(later) == (later >= at_once.empty_at)
