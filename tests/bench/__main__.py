@@ -40,6 +40,7 @@ BENCHMARKS = (
     "activators",
     "workers",
     "nothinglost",
+    "simulation",
 )
 
 
