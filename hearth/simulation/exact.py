@@ -20,6 +20,7 @@ from activator.stats import RequestStats
 from activator.throttler import Throttler
 from hearth.simulation.rest import extends, rests_until
 from hearth.simulation.revision import Revision
+from hearth.simulation.solo import Cycle, Solos
 from hearth.simulation.tally import Outcome, Tally, outcome_of
 from hearth.simulation.target import Target
 from serving.api import keys
@@ -27,6 +28,22 @@ from serving.autoscaler.decide import TICK_SECONDS
 from serving.autoscaler.windows import bucket_count
 
 Draw = Callable[[Random], float]
+_ENDLESS = 1e7
+"""Seconds: longer than any window."""
+
+
+class Ahead:
+    """Draws numbers, of which the next is known."""
+
+    def __init__(self, draw: Draw, random: Random) -> None:
+        self._draw = draw
+        self._random = random
+        self.ahead = draw(random)
+
+    def take(self) -> float:
+        """Return the next one."""
+        taken, self.ahead = self.ahead, self._draw(self._random)
+        return taken
 
 
 class Exact:
@@ -45,8 +62,8 @@ class Exact:
     ) -> None:
         """``arrivals`` are seconds in order; without ``skips`` every tick is decided on."""
         self._arrivals = arrivals
-        self._service_time = service_time
-        self._random = random
+        self._services = Ahead(service_time, Random(random.random()))
+        self._starts = Ahead(pod_start, Random(random.random()))
         self._tally = tally
         self._skips = skips
         self._timeout = target.timeout_seconds
@@ -55,7 +72,7 @@ class Exact:
         self._throttler.configure(target.container_concurrency, target.spread_target)
         self._stats = RequestStats(0.0)
         self._revision = Revision(
-            target, pod_start=lambda: pod_start(random), came=self._came, went=self._went
+            target, pod_start=self._starts.take, came=self._came, went=self._went
         )
         self._endpoints: dict[Address, Endpoint] = {}
         self._made = 0
@@ -64,6 +81,7 @@ class Exact:
         self._frame_at = self._tick_at = self._poke_at = self._spread_at = math.inf
         self._poked_at = -math.inf
         self._target = target
+        self._solos = Solos(target, self._alone)
         self._stable_seconds = bucket_count(target.spec.stable_window)
         self._last_busy, self._last_value, self._last_high = 0, 0.0, 0
         self._ticked_at = 0.0
@@ -84,7 +102,9 @@ class Exact:
             if now >= end:
                 break
             if not self._happen(now):
-                self._arrive(index, now)
+                following = arrivals[index + 1] if index + 1 < count else math.inf
+                if not self._come_and_go(now, min(following, end)):
+                    self._arrive(index, now)
                 index += 1
             self._watch(now)
         for arrived, ticket in self._waiting:
@@ -133,6 +153,53 @@ class Exact:
             return False
         return True
 
+    def _come_and_go(self, now: float, until: float) -> bool:
+        """Have a request at zero come and go, if no other comes before that is forgotten."""
+        if not self._skips or not self._solos.are_alike or not self._is_forgotten:
+            return False
+        start, service = self._starts.ahead, self._services.ahead
+        cycle = self._solos.cycle(now, start, service, until=until)
+        if cycle is None:
+            return False
+        self._starts.take()
+        self._services.take()
+        self._tally.waited(now, start)
+        self._tally.queued(now, 1)
+        ready = now + start
+        window = self._target.bounds.stable_window
+        went = ready + window if cycle.goes is None else float(int(now) + cycle.goes)
+        self._revision.come_and_go(now, ready, went, decided=cycle.decided)
+        self._poked_at = now
+        return True
+
+    @property
+    def _is_forgotten(self) -> bool:
+        """Whether the service is at zero, and nothing is known of the requests it had."""
+        revision = self._revision
+        return (
+            self._frame_at == math.inf
+            and not revision.asked
+            and revision.multiscaler.is_idle
+            and revision.next_at == math.inf
+            and not self._stats.has_traffic()
+        )
+
+    def _alone(self, at: float, start: float, service: float) -> Cycle:
+        """Simulate such a request, from zero to the moment at which all is forgotten."""
+        alone = Exact(
+            self._target,
+            [at],
+            service_time=lambda random: service,
+            pod_start=lambda random: start,
+            random=Random(0),
+            tally=Tally(_ENDLESS, 1),
+        )
+        alone._solos.are_alike = False
+        alone.run()
+        went = alone._revision.changes[-1].at
+        goes = int(went) - int(at) if went == int(went) else None
+        return Cycle(goes, int(alone._ticked_at) - int(at), alone._revision.decided)
+
     # -- requests ----------------------------------------------------------------------------------
 
     def _arrive(self, index: int, now: float) -> None:
@@ -156,7 +223,7 @@ class Exact:
 
     def _begin(self, pod: Pod, now: float) -> None:
         self._made += 1
-        heapq.heappush(self._ends, (now + self._service_time(self._random), self._made, pod))
+        heapq.heappush(self._ends, (now + self._services.take(), self._made, pod))
 
     def _end(self, now: float) -> None:
         _, _, pod = heapq.heappop(self._ends)

@@ -100,6 +100,12 @@ class Revision:
         """When something happens by itself: a pod is ready, or its bounds are looked at again."""
         return min(self._starting[0], self._look_at) if self._starting else self._look_at
 
+    def come_and_go(self, came: float, ready: float, went: float, *, decided: int) -> None:
+        """Note a pod that was asked for, was ready and went: all of it is over and forgotten."""
+        self.changes += (Change(came, 0, 1), Change(ready, 1, 1), Change(went, 0, 0))
+        self.wakes += 1
+        self.decided += decided
+
     def advance(self, now: float) -> None:
         """Let happen what is due."""
         self._now = now

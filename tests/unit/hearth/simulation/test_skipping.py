@@ -41,7 +41,7 @@ def targets(draw: st.DrawFn) -> Target:
 @st.composite
 def traces(draw: st.DrawFn) -> Drawn | Timer:
     name = f"seed-{draw(st.integers(0, 10_000))}"
-    seconds = draw(st.sampled_from([150, 500]))
+    seconds = draw(st.sampled_from([150, 500, 2000]))
     if draw(st.integers(0, 4)) == 0:
         return Timer(name, draw(st.sampled_from([1.0, 7.0, 61.0, 90.0])), seconds)
     shape = draw(st.sampled_from(["constant", "step", "spike", "bursts"]))

@@ -19,17 +19,17 @@ def test_pods_and_waiting_are_those_of_single_requests(
     shape: str, rate: float, concurrency: int
 ) -> None:
     trace = Drawn("compared", shape, rate, 600)
-    plan = a_plan(
-        a_target(concurrency), service_time="exponential:200ms", seconds=720, exact_requests=1e9
-    )
+    # Room enough that chance makes nobody wait, which would mean panic for a minute.
+    target = a_target(concurrency, target=5.0) if concurrency else a_target()
+    plan = a_plan(target, service_time="exponential:200ms", seconds=720, exact_requests=1e9)
     exact = outcome(trace, plan)
     stepped = outcome(trace, replace(plan, exact_requests=0))
     assert (exact.exact, stepped.exact) == (1, 0)
     assert stepped.cold_starts == exact.cold_starts
-    assert stepped.pod_seconds == pytest.approx(exact.pod_seconds, rel=0.35)
-    assert stepped.most_pods == pytest.approx(exact.most_pods, rel=0.5, abs=1)
+    assert stepped.pod_seconds == pytest.approx(exact.pod_seconds, rel=0.2)
+    assert stepped.most_pods == pytest.approx(exact.most_pods, rel=1.0, abs=1)
     slow, fast = (percentile(found.waits.sum(axis=0), 0.99) for found in (exact, stepped))
-    assert fast == pytest.approx(slow, abs=0.15)
+    assert fast == pytest.approx(slow, abs=0.2)
 
 
 def test_an_overload_queues_until_it_is_refused_or_times_out() -> None:
