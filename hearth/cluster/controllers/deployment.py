@@ -240,7 +240,9 @@ def _scale_all(
             changed = deepcopy(replica_set)
             changed["spec"]["replicas"] = size
             changed["metadata"].setdefault("annotations", {}).update(marks)
-            actions.append(Update(REPLICASETS, changed))
+            # A larger set makes its pods while it is being written: somebody waits for them.
+            is_foretold = size > Workload(replica_set).replicas
+            actions.append(Update(REPLICASETS, changed, is_foretold))
         if resized:
             actions.append(_scaled_event(deployment, replica_set, size))
     return actions
