@@ -95,13 +95,30 @@ def names_in(bundles: Iterable[Object], made: Iterable[Object]) -> tuple[str, ..
     return tuple(sorted({name(each) for each in (*bundles, *made)}))
 
 
-def volume(names: Sequence[str], *, optional: bool = False) -> dict[str, Any]:
+Names = Sequence[str] | Mapping[str, Sequence[str]]
+"""Of bundles, perhaps with the keys of each."""
+
+
+def names_with_keys(bundles: Iterable[Object]) -> dict[str, Sequence[str]]:
+    """Return the names of bundles, in order, and the keys of each."""
+    return {name(each): sorted(each.get("data") or {}) for each in sorted(bundles, key=name)}
+
+
+def volume(names: Names, *, optional: bool = False) -> dict[str, Any]:
     """Return the volume with all bundles of a namespace, as the API server completes it.
 
-    With ``optional`` pods start also where one of them is not there any more.
+    With ``optional`` pods start also where one of them is not there any more. With its keys each
+    has files of its own: of several under one key a volume shows the last one alone, which does no
+    harm where all are in one bundle (``COMBINED``) besides.
     """
     more = {"optional": True} if optional else {}
-    sources = [{"configMap": {"name": each, **more}} for each in names]
+    sources: list[dict[str, Any]] = [{"configMap": {"name": each, **more}} for each in names]
+    if isinstance(names, Mapping):
+        for source in sources:
+            title = source["configMap"]["name"]
+            source["configMap"]["items"] = [
+                {"key": each, "path": f"{title}.{each}"} for each in names[title]
+            ]
     return {"name": VOLUME, "projected": {"sources": sources, "defaultMode": 0o644}}
 
 

@@ -55,7 +55,7 @@ def adapter_deployment(
     env: Sequence[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
     audience: str | None = None,
-    bundles: Sequence[str] = (),
+    bundles: trust.Names = (),
     takes_events: bool = False,
     certificate: str = "",
 ) -> Object:
@@ -98,7 +98,7 @@ def adapter_pod(
     env: Sequence[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
     audience: str | None = None,
-    bundles: Sequence[str] = (),
+    bundles: trust.Names = (),
     takes_events: bool = False,
     certificate: str = "",
 ) -> dict[str, Any]:

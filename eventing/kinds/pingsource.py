@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from eventing.api import keys
+from eventing.api import keys, trust
 from eventing.api.trust import TRUST_SOURCE
 from eventing.api.views import spec_of, status_of
 from eventing.kinds.adapters import ADAPTER_LABEL, adapter_deployment
@@ -67,8 +67,8 @@ class Observed:
     is_last: bool = False
     """Whether no other PingSource needs the adapter."""
     event_types: Sequence[Object] = ()
-    bundles: Sequence[str] = ()
-    """The trust bundles beside the adapter, which everybody trusts."""
+    bundles: trust.Names = ()
+    """The trust bundles beside the adapter, which everybody trusts, with their keys."""
     look_again: float | None = None
 
 
@@ -92,7 +92,7 @@ def observe(references: References, lister: Lister, item: Key) -> Observed | Non
         identity=account_of(lister, PINGSOURCES, ping),
         is_last=all(key(each) == item for each in others),
         event_types=registered(lister, ping),
-        bundles=sorted(map(meta.name, lister.list(TRUST_SOURCE, keys.SYSTEM_NAMESPACE))),
+        bundles=trust.names_with_keys(lister.list(TRUST_SOURCE, keys.SYSTEM_NAMESPACE)),
         look_again=lookup.look_again,
     )
 
@@ -180,7 +180,7 @@ def _schedule_problem(ping: Object) -> str:
 
 
 def make_adapter(
-    settings: ControlSettings, account: Object | None, bundles: Sequence[str] = ()
+    settings: ControlSettings, account: Object | None, bundles: trust.Names = ()
 ) -> Object:
     """Return the adapter's Deployment; it goes with its service account, where it has one."""
     metadata: dict[str, Any] = {"name": ADAPTER, "namespace": keys.SYSTEM_NAMESPACE}

@@ -151,17 +151,32 @@ def test_a_schedule_that_came_past_admission_is_told(spec: Any, told: str) -> No
 
 
 def test_the_adapter_finds_the_trust_bundles_beside_it() -> None:
-    [made] = writes(plan(ping(), SINK, None, bundles=("ours",)))
+    ours = {"ours": ["ca.crt"]}
+    [made] = writes(plan(ping(), SINK, None, bundles=ours))
     spec = made.obj["spec"]["template"]["spec"]
     assert spec["volumes"][-1] == {
         "name": "kne-bundle-volume",
         "projected": {
-            "sources": [{"configMap": {"name": "ours", "optional": True}}],
+            "sources": [
+                {
+                    "configMap": {
+                        "name": "ours",
+                        "optional": True,
+                        "items": [{"key": "ca.crt", "path": "ours.ca.crt"}],
+                    }
+                }
+            ],
             "defaultMode": 0o644,
         },
     }
     [container] = spec["containers"]
     assert container["volumeMounts"][-1]["mountPath"] == "/knative-custom-certs"
     # One more bundle is a change of the adapter.
-    [update] = writes(plan(ping(), SINK, made.obj, bundles=("ours", "yours")))
+    both = ours | {"yours": ["ca.crt"]}
+    [update] = writes(plan(ping(), SINK, made.obj, bundles=both))
     assert isinstance(update, Update)
+    [*_, volume] = update.obj["spec"]["template"]["spec"]["volumes"]
+    # Under one key in each, and still each a file of its own.
+    paths = [source["configMap"]["items"][0]["path"] for source in volume["projected"]["sources"]]
+    assert paths == ["ours.ca.crt", "yours.ca.crt"]
+    assert not writes(plan(ping(), SINK, update.obj, bundles=both))
