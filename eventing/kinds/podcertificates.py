@@ -23,7 +23,8 @@ _TURN_SECONDS = 30 * 86400.0
 def certificate_name(title: str, uid: str, authorities: str, now: float) -> str:
     """Return the name of the Secret that a Deployment's pods are to use now."""
     turn = int((now + _offset(uid)) // _TURN_SECONDS)
-    mark = sha256(f"{authorities}/{turn}".encode()).hexdigest()[:10]
+    # With the uid: what was made for another of this name may be on its way out.
+    mark = sha256(f"{uid}/{authorities}/{turn}".encode()).hexdigest()[:10]
     return child_name(title, f"-tls-{mark}")
 
 

@@ -16,7 +16,7 @@ from eventing.api.sinkviews import INTEGRATIONSINK_SOURCE
 from eventing.api.views import status_annotation
 from hearth.kube.errors import AlreadyExists, Retryable
 from hearth.kube.manager import Manager
-from hearth.kube.meta import Key, Object, is_deleting, namespace, owner_reference, uid
+from hearth.kube.meta import Key, Object, is_deleting, namespace, owner_reference
 from hearth.kube.resources import SECRETS
 
 Vouch = Callable[[Sequence[str]], tuple[bytes, bytes] | None]
@@ -29,8 +29,8 @@ class PodCertificates:
     def __init__(self, manager: Manager, vouch: Vouch) -> None:
         self._manager = manager
         self._vouch = vouch
-        self._made: dict[str, str] = {}
-        """By uid, the Secret that was made last."""
+        self._made: dict[Key, str] = {}
+        """The Secret that was made last for each."""
         manager.add_controller(
             "integrationsink-certificates", self.sync, source=INTEGRATIONSINK_SOURCE
         )
@@ -39,9 +39,10 @@ class PodCertificates:
         """Make the Secret that control has named."""
         found = self._manager.get(INTEGRATIONSINK_SOURCE, *key)
         if found is None or is_deleting(found):
+            self._made.pop(key, None)
             return
         title = status_annotation(found, keys.POD_CERTIFICATE_ANNOTATION)
-        if not title or self._made.get(uid(found)) == title:
+        if not title or self._made.get(key) == title:
             return
         certificate = self._vouch(names_of(found))
         if certificate is None:
@@ -50,7 +51,7 @@ class PodCertificates:
             await self._manager.client.create(SECRETS, make_secret(found, title, certificate))
         except AlreadyExists:
             pass  # made before a restart
-        self._made[uid(found)] = title
+        self._made[key] = title
 
 
 def names_of(sink: Object) -> tuple[str, ...]:

@@ -141,6 +141,10 @@ def test_another_authority_and_another_month_have_another_certificate() -> None:
         for now in (0.0, 31 * 86400.0)
     }
     assert len(names) == 4
+    # And so has another object of the same name: the Secret of the last one may be going.
+    other = a_sink(log={})
+    other["metadata"]["uid"] = "v"
+    assert certificate_of(other, STRICT, 0.0) not in names
 
 
 def test_nothing_is_made_before_it_is_known_who_vouches_for_certificates() -> None:

@@ -80,6 +80,17 @@ def test_one_that_is_there_is_left_alone() -> None:
     assert len(asked) == 2
 
 
+def test_one_that_is_made_anew_gets_its_own() -> None:
+    manager, asked = Manager(), [()]
+    follower, sink = certificates(manager, asked), manager.sink
+    asyncio.run(follower.sync(("ns", "s")))
+    manager.sink = None
+    asyncio.run(follower.sync(("ns", "s")))
+    manager.sink = sink
+    asyncio.run(follower.sync(("ns", "s")))
+    assert len(manager.made) == 2
+
+
 def test_a_pod_without_a_certificate_gets_none() -> None:
     manager, asked = Manager(), [()]
     manager.sink = a_sink("")
