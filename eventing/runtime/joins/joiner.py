@@ -16,13 +16,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from eventing.api.joins import JoinOptions
-from eventing.codec import Event
 from eventing.engines.event import Position, RenderedEvent, StoredEvent
 from eventing.engines.seam import Consumer, EventLog, StartTime
 from eventing.filters import EVERYTHING
 from eventing.runtime.accounting import MemoryBudget
-from eventing.runtime.intake import prepare_unstamped
-from eventing.runtime.joins.composing import TYPE, BranchResult, compose
+from eventing.runtime.joins.composing import TYPE
+from eventing.runtime.joins.joined import joined_of
 from eventing.runtime.joins.memory import PartsMemory
 from eventing.runtime.joins.parts import MARK, read_part, token_of
 from eventing.runtime.joins.table import Gathered, JoinTable, Verdict
@@ -34,7 +33,6 @@ from eventing.runtime.reader import Reader
 from eventing.runtime.replies import LogReplies
 from eventing.runtime.sharing import Share
 from eventing.runtime.spec import SubscriptionSpec
-from eventing.runtime.tracing.heads import continue_from
 from hearth.kube.clock import Clock
 from hearth.kube.timers import Timer
 
@@ -257,19 +255,13 @@ class Joiner:
         def read(position: Position) -> StoredEvent | None:
             return self._parts.get(position) or recalled.get(position)
 
-        original = read(gathered.event) if gathered.event is not None else None
-        results = []
-        for told in gathered.branches:
-            events = [found.to_event() for each in told.positions if (found := read(each))]
-            results.append(BranchResult(told.outcome, events))
-        joined = compose(
-            gathered.token,
+        original, rendered = joined_of(
+            gathered,
             self.options,
-            original.to_event() if original is not None else None,
-            results,
+            read,
+            arrival_ns=int(self._clock() * 1e9),
             most_bytes=self._limits.joined_bytes,
         )
-        rendered = self._rendered(joined, original)
         if self.observer is not None and original is not None:
             self.observer.replied(self.spec, original, rendered, "")
         for position, event in recalled.items():
@@ -285,13 +277,6 @@ class Joiner:
             sent()
 
         self._replies.append([rendered], stored)
-
-    def _rendered(self, joined: Event, original: StoredEvent | None) -> RenderedEvent:
-        arrival_ns = int(self._clock() * 1e9)
-        made = prepare_unstamped(joined, arrival_ns=arrival_ns, headers=(), answered=original)
-        if original is not None:
-            continue_from(original, made)
-        return made
 
     def _settle(self, gathered: Gathered) -> None:
         """Its event is durable: the parts are not needed any more."""
