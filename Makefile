@@ -58,7 +58,7 @@ format: $(STAMP) ## Format the code
 typecheck: $(STAMP) ## Check types (mypy, strict), of the tests too
 	@$(BIN)/mypy
 
-bench: $(BENCH_STAMP) ## Measure everything (ONLY=warm,coldstart for some)
+bench: $(BENCH_STAMP) ## Measure everything (ONLY=coldstart,warm:pinned for some)
 	@$(BIN)/python -m tests.bench --only "$(ONLY)"
 
 conformance: $(STAMP) ## Run the black-box suite; ARGS="--kubeconfig FILE" for any cluster

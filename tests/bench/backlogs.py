@@ -18,7 +18,7 @@ import uvloop
 
 from tests.bench.eventloads import nobody
 from tests.bench.events import Got, Load, SinkConnection, broker, generate, request, sink
-from tests.bench.rows import Row, markdown, percentile, row
+from tests.bench.rows import Row, percentile, row, show
 
 BEHIND = (1, 10, 100)
 EVENTS = 30_000
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--events", type=int, default=EVENTS)
     given = parser.parse_args()
-    print(markdown(rows(runs=given.runs, events=given.events)))
+    show(rows(runs=given.runs, events=given.events))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import random
 import signal
 import statistics
@@ -18,17 +17,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httptools
 import uvloop
 
-from tests.bench.rows import Row, markdown, row
+from tests.bench.rows import Row, row, show
+from tests.bench.targets import cpu_seconds
 
 HERE = Path(__file__).parent
 GOAL_PER_SECOND = 5000
+SECONDS, RUNS, KILLS = 5.0, 5, 5
 CONNECTIONS = 32
 PIPELINED = 4
 MANY_TRIGGERS = 5000
@@ -218,12 +219,6 @@ async def throughput(seconds: float, *triggers: str) -> dict[str, float]:
             }
 
 
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 async def of_many_triggers(seconds: float, runs: int, dialect: str) -> tuple[list[float], float]:
     """Rates with 5,000 Triggers of which 3 match, as parts of the rate with these 3 alone.
 
@@ -325,83 +320,97 @@ async def kill_under_load(kills: int, *, seconds: float = 1.0) -> Losses:
     return found
 
 
-def rows(*, seconds: float = 5.0, runs: int = 5, kills: int = 5) -> list[Row]:
-    """The benchmark's rows: throughput, end-to-end latency, losses."""
+def of_throughput(seconds: float = SECONDS, runs: int = RUNS) -> Iterator[Row]:
     rates = [uvloop.run(throughput(seconds)) for _ in range(runs)]
+    yield row(
+        "events of 1 KB on disk and delivered",
+        [found["per_second"] for found in rates],
+        "1/s",
+        at_least=GOAL_PER_SECOND,
+        peers={
+            "broker's CPU for one, us": statistics.median(each["cpu_us"] for each in rates),
+            "Knative, in memory": 1910,
+        },
+    )
+
+
+def of_latency(seconds: float = SECONDS, runs: int = RUNS) -> Iterator[Row]:
     steady = [uvloop.run(latency(seconds, 1000)) for _ in range(runs)]
+    name = "event sent to delivered at 1,000/s"
+    yield row(f"{name}, p50", [found["p50_ms"] for found in steady], "ms")
+    yield row(f"{name}, p99", [found["p99_ms"] for found in steady], "ms", at_most=25)
+
+
+def of_kills(kills: int = KILLS) -> Iterator[Row]:
     losses = uvloop.run(kill_under_load(kills))
+    yield row(
+        f"acknowledged events lost over {losses.kills} kills of a broker under full load",
+        [losses.lost],
+        "",
+        at_most=0,
+    )
+    yield row("acknowledged events over these kills", [losses.acknowledged], "")
+    yield row("of them delivered more than once, broker", [losses.duplicates], "")
+
+
+def of_triggers(seconds: float = SECONDS, runs: int = RUNS) -> Iterator[Row]:
     exact, exact_cpu = uvloop.run(of_many_triggers(seconds, runs, "exact"))
-    journeys, journeys_cpu = uvloop.run(in_turns(seconds, 2 * runs, ("on",), ("off",)))
-    traces, traces_cpu = uvloop.run(with_traces(seconds, 2 * runs))
+    yield row(
+        f"rate with {MANY_TRIGGERS} triggers of which 3 match, by the rate with 3",
+        exact,
+        "x",
+        at_least=0.8,
+        peers={"CPU per event": exact_cpu},
+    )
     cesql, cesql_cpu = uvloop.run(of_many_triggers(seconds, runs, "cesql"))
-    return [
-        row(
-            "events of 1 KB on disk and delivered",
-            [found["per_second"] for found in rates],
-            "1/s",
-            at_least=GOAL_PER_SECOND,
-            peers={
-                "broker's CPU for one, us": statistics.median(each["cpu_us"] for each in rates),
-                "Knative, in memory": 1910,
-            },
-        ),
-        row(
-            "event sent to delivered at 1,000/s, p50",
-            [found["p50_ms"] for found in steady],
-            "ms",
-        ),
-        row(
-            "event sent to delivered at 1,000/s, p99",
-            [found["p99_ms"] for found in steady],
-            "ms",
-            at_most=25,
-        ),
-        row(
-            f"acknowledged events lost over {losses.kills} kills of a broker under full load",
-            [losses.lost],
-            "",
-            at_most=0,
-        ),
-        row(
-            f"rate with {MANY_TRIGGERS} triggers of which 3 match, by the rate with 3",
-            exact,
-            "x",
-            at_least=0.8,
-            peers={"CPU per event": exact_cpu},
-        ),
-        row(
-            f"the same with CESQL, {MANY_TRIGGERS} expressions",
-            cesql,
-            "x",
-            at_least=0.5,
-            peers={"CPU per event": cesql_cpu},
-        ),
-        row(
-            "rate with journeys kept, by the rate without",
-            journeys,
-            "x",
-            at_least=0.9,
-            peers={"CPU per event": journeys_cpu},
-        ),
-        row(
-            "rate with 1 % of events traced, by the rate without traces",
-            traces,
-            "x",
-            at_least=0.98,
-            peers={"CPU per event": traces_cpu},
-        ),
-        row("acknowledged events over these kills", [losses.acknowledged], ""),
-        row("of them delivered more than once, broker", [losses.duplicates], ""),
-    ]
+    yield row(
+        f"the same with CESQL, {MANY_TRIGGERS} expressions",
+        cesql,
+        "x",
+        at_least=0.5,
+        peers={"CPU per event": cesql_cpu},
+    )
+
+
+def of_journeys(seconds: float = SECONDS, runs: int = RUNS) -> Iterator[Row]:
+    rates, cpu = uvloop.run(in_turns(seconds, 2 * runs, ("on",), ("off",)))
+    name = "rate with journeys kept, by the rate without"
+    yield row(name, rates, "x", at_least=0.9, peers={"CPU per event": cpu})
+
+
+def of_traces(seconds: float = SECONDS, runs: int = RUNS) -> Iterator[Row]:
+    rates, cpu = uvloop.run(with_traces(seconds, 2 * runs))
+    name = "rate with 1 % of events traced, by the rate without traces"
+    yield row(name, rates, "x", at_least=0.98, peers={"CPU per event": cpu})
+
+
+PARTS = {
+    "throughput": of_throughput,
+    "latency": of_latency,
+    "kills": of_kills,
+    "triggers": of_triggers,
+    "journeys": of_journeys,
+    "traces": of_traces,
+}
+
+
+def rows(*, seconds: float = SECONDS, runs: int = RUNS, kills: int = KILLS) -> Iterator[Row]:
+    """The benchmark's rows: throughput, end-to-end latency, losses, what options cost."""
+    yield from of_throughput(seconds, runs)
+    yield from of_latency(seconds, runs)
+    yield from of_kills(kills)
+    yield from of_triggers(seconds, runs)
+    yield from of_journeys(seconds, runs)
+    yield from of_traces(seconds, runs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--kills", type=int, default=KILLS)
     given = parser.parse_args()
-    print(markdown(rows(seconds=given.seconds, runs=given.runs, kills=given.kills)))
+    show(rows(seconds=given.seconds, runs=given.runs, kills=given.kills))
 
 
 if __name__ == "__main__":

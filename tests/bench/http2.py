@@ -19,17 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.peers import HOST, envoy, find_envoy
 from tests.bench.rows import Row, row
-from tests.bench.warm import (
-    HOST,
-    Target,
-    _cpu_seconds,
-    _end,
-    _envoy,
-    _find_envoy,
-    _gateway,
-    _python,
-)
+from tests.bench.targets import Target, cpu_seconds, end, gateway, python
 from tests.ports import free_port
 
 RUNS, REQUESTS, STREAMS = 5, 60_000, 50
@@ -56,15 +48,15 @@ def rows() -> list[Row]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (folder / "index.html").write_bytes(MESSAGE)
-        old = stack.enter_context(_python("tests.bench.warm_app")).port
+        old = stack.enter_context(python("tests.bench.warm_app")).port
         new = stack.enter_context(_nghttpd(folder)).port
-        binary = _find_envoy()
+        binary = find_envoy()
 
         def both(port: int, *, http2: bool) -> dict[str, Target]:
             more = ("http2",) if http2 else ()
-            found = {"hearth": stack.enter_context(_gateway(port, 1000, *more))}
+            found = {"hearth": stack.enter_context(gateway(port, 1000, *more))}
             if binary is not None:
-                found["envoy"] = stack.enter_context(_envoy(binary, port, http2=http2))
+                found["envoy"] = stack.enter_context(envoy(binary, port, http2=http2))
             return found
 
         gets = _runs(both(old, http2=False), [])
@@ -107,7 +99,7 @@ def _rows(what: str, loads: dict[str, list[Load]]) -> Iterator[Row]:
 
 
 def _h2load(target: Target, more: list[str]) -> Load:
-    before = _cpu_seconds(target.pid)
+    before = cpu_seconds(target.pid)
     command = ["h2load", "-n", str(REQUESTS), "-c", "1", "-m", str(STREAMS), "-t", "1"]
     done = subprocess.run(
         [
@@ -121,7 +113,7 @@ def _h2load(target: Target, more: list[str]) -> Load:
         text=True,
         check=True,
     )
-    spent = _cpu_seconds(target.pid) - before
+    spent = cpu_seconds(target.pid) - before
     rate = float(re.search(r"finished in \S+, ([\d.]+) req/s", done.stdout)[1])  # type: ignore[index]
     good = int(re.search(r"status codes: (\d+) 2xx", done.stdout)[1])  # type: ignore[index]
     return Load(rate, spent / REQUESTS * 1e6, REQUESTS - good)
@@ -143,4 +135,4 @@ def _nghttpd(folder: Path) -> Iterator[Target]:
             time.sleep(0.02)
         yield Target(port, process.pid)
     finally:
-        _end(process)
+        end(process)

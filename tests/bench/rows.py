@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
 
@@ -58,15 +58,28 @@ def text(value: float) -> str:
     return f"{value:.3g}"
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    lines = ["| what | median | goal | reached | min to max | peers |", "|---|---|---|---|---|---|"]
+HEADER = """\
+| what | median | goal | reached | min to max | peers |
+|---|---|---|---|---|---|"""
+
+
+def line(found: Row) -> str:
+    """A row as a line of the table."""
+    reached = {True: "yes", False: "**no**", None: ""}[found["met"]]
+    peers = ", ".join(f"{name} {text(value)}" for name, value in found["peers"].items())
+    spread = f"{text(min(found['runs']))} to {text(max(found['runs']))}"
+    return (
+        f"| {found['name']} | {text(found['value'])} {found['unit']} | {found['goal']} | {reached} "
+        f"| {spread} | {peers} |"
+    )
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    return "\n".join([HEADER, *map(line, rows)])
+
+
+def show(rows: Iterable[Row]) -> None:
+    """Print the table, each line as soon as it is there."""
+    print(HEADER, flush=True)
     for found in rows:
-        reached = {True: "yes", False: "**no**", None: ""}[found["met"]]
-        peers = ", ".join(f"{name} {text(value)}" for name, value in found["peers"].items())
-        spread = f"{text(min(found['runs']))} to {text(max(found['runs']))}"
-        unit = found["unit"]
-        lines.append(
-            f"| {found['name']} | {text(found['value'])} {unit} | {found['goal']} | {reached} "
-            f"| {spread} | {peers} |"
-        )
-    return "\n".join(lines)
+        print(line(found), flush=True)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
 from hearth.cli.status import memory_bytes
 from tests.bench.hearth import RunningHearth
 from tests.bench.rows import Row, row
+from tests.bench.targets import cpu_seconds
 
 RUNS = 5
 _IDLE_SECONDS = 10.0
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def rows() -> list[Row]:
@@ -27,9 +21,9 @@ def rows() -> list[Row]:
             time.sleep(2.0)  # let what start-up left over settle: this is the idle state
             pids = hearth.pids().values()
             memory.append(sum(memory_bytes(pid) for pid in pids) / 2**20)
-            before, began = sum(map(_cpu_seconds, pids)), time.monotonic()
+            before, began = sum(map(cpu_seconds, pids)), time.monotonic()
             time.sleep(_IDLE_SECONDS)
-            spent = sum(map(_cpu_seconds, pids)) - before
+            spent = sum(map(cpu_seconds, pids)) - before
             cpu.append(100 * spent / (time.monotonic() - began))
     return [
         row("`hearth up` to ready", starts, "s", at_most=2.5),

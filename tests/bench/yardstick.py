@@ -20,8 +20,9 @@ from pathlib import Path
 
 import uvloop
 
-from tests.bench.events import CONNECTIONS, Load, cpu_seconds, delivered, generate, sink, throughput
-from tests.bench.rows import Row, markdown, row
+from tests.bench.events import CONNECTIONS, Load, delivered, generate, sink, throughput
+from tests.bench.rows import Row, row, show
+from tests.bench.targets import cpu_seconds
 from tests.ports import free_port
 
 BARE = Path(__file__).with_name("bare_log.py")
@@ -98,7 +99,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--prototype", type=Path, default=BARE)
     given = parser.parse_args()
-    print(markdown(rows(seconds=given.seconds, runs=given.runs, prototype=given.prototype)))
+    show(rows(seconds=given.seconds, runs=given.runs, prototype=given.prototype))
 
 
 if __name__ == "__main__":
