@@ -146,6 +146,14 @@ class RequestHead:
         head.has_length = length > 0
         return head
 
+    def again(self, target: bytes) -> RequestHead:
+        """Another request that says the same, for this target. What it shares nobody changes."""
+        head = RequestHead()
+        head.method, head.target, head.authority = self.method, target, self.authority
+        head.fields, head.taken = self.fields, self.taken
+        head.wants_trailers = self.wants_trailers
+        return head
+
     def octets(self) -> int:
         """About how much this head holds in memory; not for hot paths."""
         fields = sum(len(name) + len(value) + 4 for name, value in self.fields)

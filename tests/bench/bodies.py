@@ -20,8 +20,9 @@ from pathlib import Path
 from tests.bench import carrying
 from tests.bench.http2 import _nghttpd
 from tests.bench.memory import forget_peak, peak
+from tests.bench.peers import HOST, envoy, find_envoy
 from tests.bench.rows import Row, row
-from tests.bench.warm import HOST, Target, _cpu_seconds, _envoy, _find_envoy, _gateway, _python
+from tests.bench.targets import Target, cpu_seconds, gateway, python
 
 RUNS, SECONDS = 5, 2
 SIZES = {"64 KB": 64 * 1024, "1 MB": 1024 * 1024}
@@ -64,12 +65,12 @@ def rows() -> list[Row]:
         for size in SIZES.values():
             (folder / str(size)).write_bytes(bytes(size))
             (folder / f"{size}.lua").write_text(_UPLOAD % (folder / str(size)))
-        old = stack.enter_context(_python("tests.bench.bodies_app")).port
+        old = stack.enter_context(python("tests.bench.bodies_app")).port
         new = stack.enter_context(_nghttpd(folder)).port
         found = list(_against_envoy(stack, folder, old, is_h2_app=False))
         found += _against_envoy(stack, folder, new, is_h2_app=True)
-        gateway = stack.enter_context(_gateway(old, 1))
-        found += [_memory(gateway, is_upload=False), _memory(gateway, is_upload=True)]
+        target = stack.enter_context(gateway(old, 1))
+        found += [_memory(target, is_upload=False), _memory(target, is_upload=True)]
     return found
 
 
@@ -87,10 +88,10 @@ def _against_envoy(
     stack: contextlib.ExitStack, folder: Path, app_port: int, *, is_h2_app: bool
 ) -> Iterator[Row]:
     more = ("http2",) if is_h2_app else ()
-    targets = {"hearth": stack.enter_context(_gateway(app_port, 1000, *more))}
-    binary = _find_envoy()
+    targets = {"hearth": stack.enter_context(gateway(app_port, 1000, *more))}
+    binary = find_envoy()
     if binary is not None:
-        targets["envoy"] = stack.enter_context(_envoy(binary, app_port, http2=is_h2_app))
+        targets["envoy"] = stack.enter_context(envoy(binary, app_port, http2=is_h2_app))
     for kind in kinds(is_h2_app=is_h2_app):
         loads: dict[str, list[Load]] = {name: [] for name in targets}
         for _ in range(RUNS):
@@ -117,9 +118,9 @@ def _median(loads: list[Load], field: str) -> float:
 
 def measured(target: Target, folder: Path, kind: Kind) -> Load:
     """One run of the load generator."""
-    before = _cpu_seconds(target.pid)
+    before = cpu_seconds(target.pid)
     done = (_h2load if kind.by_h2 else _wrk)(target, folder, kind)
-    spent = _cpu_seconds(target.pid) - before
+    spent = cpu_seconds(target.pid) - before
     rate, count, errors = done
     return Load(rate, spent / count * 1e6, errors)
 

@@ -12,8 +12,9 @@ import socket
 import sys
 
 from tests.bench.memory import resident
+from tests.bench.peers import HOST, envoy, find_envoy
 from tests.bench.rows import Row, row
-from tests.bench.warm import HOST, Target, _envoy, _find_envoy, _gateway, _python
+from tests.bench.targets import Target, gateway, python
 
 CONNECTIONS = 10_000
 _REQUEST = f"GET / HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: idle\r\n\r\n".encode()
@@ -29,12 +30,12 @@ def rows() -> list[Row]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         with contextlib.ExitStack() as stack:
-            app = stack.enter_context(_python("tests.bench.warm_app"))
-            ours = [each(stack.enter_context(_gateway(app.port, 1))) for _ in range(3)]
+            app = stack.enter_context(python("tests.bench.warm_app"))
+            ours = [each(stack.enter_context(gateway(app.port, 1))) for _ in range(3)]
             peers = {}
-            binary = _find_envoy()
+            binary = find_envoy()
             if binary is not None:
-                peers["envoy"] = each(stack.enter_context(_envoy(binary, app.port)))
+                peers["envoy"] = each(stack.enter_context(envoy(binary, app.port)))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     name = f"memory of each of {CONNECTIONS:,} idle keep-alive connections"

@@ -6,17 +6,9 @@ import contextlib
 import subprocess
 import sys
 
+from tests.bench.peers import HOST, envoy, find_envoy
 from tests.bench.rows import Row, row
-from tests.bench.warm import (
-    _ROOT,
-    HOST,
-    Target,
-    _cpu_seconds,
-    _envoy,
-    _find_envoy,
-    _gateway,
-    _python,
-)
+from tests.bench.targets import ROOT, Target, cpu_seconds, gateway, python
 
 RUNS, SECONDS, CONNECTIONS, OCTETS = 5, 3, 32, 64
 
@@ -24,11 +16,11 @@ RUNS, SECONDS, CONNECTIONS, OCTETS = 5, 3, 32, 64
 def rows() -> list[Row]:
     """The table's rows."""
     with contextlib.ExitStack() as stack:
-        app = stack.enter_context(_python("tests.bench.bodies_app"))
-        targets = {"hearth": stack.enter_context(_gateway(app.port, 1000))}
-        binary = _find_envoy()
+        app = stack.enter_context(python("tests.bench.bodies_app"))
+        targets = {"hearth": stack.enter_context(gateway(app.port, 1000))}
+        binary = find_envoy()
         if binary is not None:
-            targets["envoy"] = stack.enter_context(_envoy(binary, app.port))
+            targets["envoy"] = stack.enter_context(envoy(binary, app.port))
         runs = [{name: _run(target) for name, target in targets.items()} for _ in range(RUNS)]
     ours = [run["hearth"] for run in runs]
     theirs = [run["envoy"] for run in runs if "envoy" in run]
@@ -48,15 +40,15 @@ def rows() -> list[Row]:
 
 def _run(target: Target) -> tuple[float, float]:
     """Messages a second, and microseconds of CPU for each."""
-    before = _cpu_seconds(target.pid)
+    before = cpu_seconds(target.pid)
     arguments = [target.port, HOST, CONNECTIONS, SECONDS, OCTETS]
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.echo_load", *map(str, arguments)],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        cwd=_ROOT,
+        cwd=ROOT,
     )
-    spent = _cpu_seconds(target.pid) - before
+    spent = cpu_seconds(target.pid) - before
     count, seconds = done.stdout.split()
     return int(count) / float(seconds), spent / int(count) * 1e6

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from hearth.knative.resources import KSERVICES
 from hearth.kube.client import KubeClient
-from tests.bench.events import cpu_seconds
 from tests.bench.hearth import RunningHearth
 from tests.bench.rows import Row, row
+from tests.bench.targets import cpu_seconds
 
 RUNS, SECONDS = 5, 4
 CONNECTIONS = 64

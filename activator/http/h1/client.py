@@ -12,6 +12,7 @@ import select
 from collections.abc import Callable
 from typing import cast
 
+from activator.http.departures import Departures, departures, descriptor_of, send_now
 from activator.http.events import (
     SWITCHING,
     UNKNOWN,
@@ -41,6 +42,8 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_clock",
+        "_departures",
+        "_descriptor",
         "_handler",
         "_idle_since",
         "_is_chunking",
@@ -51,6 +54,7 @@ class ClientConnection(asyncio.Protocol):
         "_on_lost",
         "_reader",
         "_transport",
+        "_unsent",
         "is_open",
     )
 
@@ -65,6 +69,10 @@ class ClientConnection(asyncio.Protocol):
         self._clock = clock
         self._on_idle = on_idle
         self._on_lost = on_lost
+        self._departures: Departures
+        self._descriptor = -1
+        # A request that is written when the turn of the loop is over.
+        self._unsent = b""
         self._reader = ResponseReader()
         self._handler: ClientHandler | None = None
         self._transport: asyncio.Transport
@@ -85,9 +93,9 @@ class ClientConnection(asyncio.Protocol):
         self._is_request_done = end
         self._reader.begin(head, takes_chunks)
         if head.length == UNKNOWN or self._is_chunking:
-            self._transport.write(self._with_chunks(head, body, end))
+            self._send(self._with_chunks(head, body, end))
         else:
-            self._transport.write(request_head(head) + body)
+            self._send(request_head(head) + body)
         return self
 
     def send(self, handler: ClientHandler, head: RequestHead, wire: bytes) -> None:
@@ -95,7 +103,22 @@ class ClientConnection(asyncio.Protocol):
         self._handler = handler
         self._is_request_done = True
         self._reader.begin(head, False)
-        self._transport.write(wire)
+        self._send(wire)
+
+    def _send(self, wire: bytes) -> None:
+        if self._descriptor < 0:
+            self._transport.write(wire)
+        else:
+            self._unsent = wire
+            self._departures.request(self)
+
+    def depart(self) -> None:
+        """Write the request that waits for the end of this turn of the loop."""
+        wire = self._unsent
+        if wire:
+            self._unsent = b""
+            if self.is_open:
+                send_now(self._transport, self._descriptor, wire)
 
     def _with_chunks(self, head: RequestHead, body: bytes, end: bool) -> bytes:
         self._is_chunking = head.length == UNKNOWN
@@ -122,6 +145,7 @@ class ClientConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """End it once everything written has left."""
+        self.depart()
         self.is_open = False
         self._transport.close()
 
@@ -138,6 +162,7 @@ class ClientConnection(asyncio.Protocol):
 
     def send_body(self, data: bytes) -> None:
         """A piece of the request's body."""
+        self.depart()
         # One that is closing has its end reported in this turn of the loop.
         if not self._transport.is_closing():
             self._transport.write(chunk(data) if self._is_chunking else data)
@@ -145,6 +170,7 @@ class ClientConnection(asyncio.Protocol):
     def send_end(self, trailers: Trailers = ()) -> None:
         """The end of the request, or of this direction of a tunnel."""
         self._is_request_done = True
+        self.depart()
         if self._transport.is_closing():
             return
         if self._is_tunnel:
@@ -173,6 +199,7 @@ class ClientConnection(asyncio.Protocol):
     def abandon(self, handler: ClientHandler) -> None:
         """Close this half: an application that reads sees it, one that writes may go on."""
         self._handler = handler
+        self.depart()
         # Not to be used again, whatever the response says.
         self._is_request_done = False
         self.resume()
@@ -200,6 +227,7 @@ class ClientConnection(asyncio.Protocol):
         """Ready for a first request."""
         # uvloop's transports have the methods and not the base class.
         self._transport = cast(asyncio.Transport, transport)
+        self._departures, self._descriptor = departures(), descriptor_of(transport)
         self.is_open = True
         self._idle_since = self._clock()
 

@@ -14,6 +14,7 @@ from enum import IntEnum
 
 from activator.http import refusals
 from activator.http.context import ServerContext
+from activator.http.departures import Departures, send_now
 from activator.http.events import NewSession, ResponseHead, Session
 from activator.http.h1.requests import RequestReader
 from activator.http.h1.streams import Stream
@@ -48,6 +49,8 @@ class EndingConnection(asyncio.Protocol):
         "_came_at",
         "_clock",
         "_context",
+        "_departures",
+        "_descriptor",
         "_discarded",
         "_gathered",
         "_has_written",
@@ -71,6 +74,9 @@ class EndingConnection(asyncio.Protocol):
     def __init__(self, context: ServerContext, new_session: NewSession) -> None:
         self._context = context
         self._clock = context.timers.clock
+        self._departures: Departures
+        # Of a socket that whole answers may be written to.
+        self._descriptor = -1
         self._new_session = new_session
         self._session: Session
         self._reader: RequestReader
@@ -85,7 +91,7 @@ class EndingConnection(asyncio.Protocol):
         self.is_blocked = False
         self.is_half_closed = False
         self._has_written = False
-        # Responses that are written together with the next one.
+        # Whole responses that are written when the turn of the loop is over, or before another.
         self._gathered: list[bytes] = []
         self._pauses = 0
         self._discarded = 0
@@ -100,13 +106,21 @@ class EndingConnection(asyncio.Protocol):
         if self._mode is not CLOSED:
             self._has_written = True
             if self._gathered:
-                self._write_gathered()
+                self.depart()
             self.transport.write(data)
 
-    def _write_gathered(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        if gathered and self._mode is not CLOSED:
-            self.transport.write(b"".join(gathered))
+    def depart(self) -> None:
+        """Write the responses that wait for the end of this turn of the loop."""
+        gathered = self._gathered
+        if not gathered:
+            return
+        self._gathered = []
+        if self._mode is not CLOSED:
+            data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+            if self._descriptor < 0:
+                self.transport.write(data)
+            else:
+                send_now(self.transport, self._descriptor, data)
 
     def pause(self, reason: int) -> None:
         """Stop reading for one of several reasons."""
@@ -231,7 +245,7 @@ class EndingConnection(asyncio.Protocol):
         """Send the end, then read and forget until the client has seen it."""
         if self._mode > BROKEN:
             return
-        self._write_gathered()
+        self.depart()
         self._mode = Mode.LINGERING
         if self._pauses:
             self._pauses = 0
@@ -247,7 +261,7 @@ class EndingConnection(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close once everything written has left."""
-        self._write_gathered()
+        self.depart()
         self._mode = CLOSED
         self.transport.close()
 

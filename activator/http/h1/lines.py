@@ -14,6 +14,8 @@ END_OF_HEAD = b"\r\n\r\n"
 # RFC 9112, section 3: exactly one space between the words. llhttp would take several.
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") [!-~\x80-\xff]+ HTTP/1\.[01]\r\n")
+# One whose target needs no second look.
+PLAIN_LINE = re.compile(rb"(" + _TOKEN + rb") (/[!\"$-~\x80-\xff]*) HTTP/1\.1\r\n")
 _OTHER_VERSION = re.compile(_TOKEN + rb" [!-~\x80-\xff]+ HTTP/(?!0|1\.[01])[0-9]\.[0-9]\r\n")
 PART_OF_LINE = re.compile(_TOKEN + rb"(?: (?:[!-~\x80-\xff]+(?: [HTP/0-9.]{0,8}\r?)?)?)?")
 _LARGE_OCTETS, _MOST_TRIES = 4096, 100

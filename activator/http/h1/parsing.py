@@ -5,7 +5,7 @@ llhttp (through httptools) does the grammar; what it leaves open is decided here
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import httptools
 
@@ -59,7 +59,7 @@ class OddMethod:
 
     __slots__ = ("_parser", "feed_data", "method")
 
-    SHOWN = b"POST"
+    SHOWN: Final = b"POST"
 
     def __init__(self, parser: Parser, method: bytes) -> None:
         self._parser = parser
@@ -95,6 +95,8 @@ class RequestParser:
         "_is_closing",
         "_is_premature",
         "_is_ready",
+        "_known",
+        "_learns",
         "_left",
         "_limits",
         "_parser",
@@ -152,6 +154,10 @@ class RequestParser:
         self._is_ready = True
         self.in_head = False
         self.in_message = False
+        # What the field lines say that came in the last two requests, if they are plain; and that
+        # they have come for the second time.
+        self._known: RequestHead | None = None
+        self._learns = False
 
     # -- llhttp's callbacks -------------------------------------------------------------------
 
@@ -184,12 +190,12 @@ class RequestParser:
         self.in_head = False
         head.method = method = parser.get_method()
         head.target = target = self._target
-        whole = self._whole
-        if whole is not None:
-            self._whole = None
-            # One space before the target, and one before the version: llhttp would take several.
-            if not whole.startswith(target + b" H", self._whole_at + len(method) + 1):
-                self._look_at_line(whole)
+        whole, self._whole = self._whole, None
+        # One space before the target, and one before the version: llhttp would take several.
+        if whole is not None and not whole.startswith(
+            target + b" H", self._whole_at + len(method) + 1
+        ):
+            self._look_at_line(whole)
         if len(head.fields) > self._limits.fields:
             raise FramingError(refusals.HEAD_TOO_LARGE)
         hop = PLAIN
@@ -208,6 +214,8 @@ class RequestParser:
         if self.expect is not None:
             expect, self.expect = self.expect, None
             settle_expectation(head, expect, is_11=hop.http11)
+        if self._learns:
+            self._learn(head, hop)
         length = head.length
         if length:
             self._left = length
@@ -236,6 +244,12 @@ class RequestParser:
             self._sink.on_request(self.head, hop)
         elif self.head.length:
             self._end_body()
+
+    def _learn(self, head: RequestHead, hop: Hop) -> None:
+        """Remember what its field lines say, unless they are about a body or about this target."""
+        self._learns = False
+        if hop is PLAIN and not (head.has_length or head.expects_continue or head.is_absolute):
+            self._known = head.again(head.target)
 
     # -- what a plain request does not need ---------------------------------------------------
 

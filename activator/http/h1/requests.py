@@ -7,6 +7,9 @@ or doubled Host.
 
 However the stream is cut into pieces, the events are the same. The stream is given to llhttp
 message by message, so that each request line is seen before llhttp, which is lenient about it.
+
+A connection's requests often differ in nothing but their targets. Field lines that come for the
+third time, byte for byte, mean what they meant before, and are not parsed again.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from activator.http.events import UNKNOWN
 from activator.http.h1.fieldtable import FieldTable
 from activator.http.h1.framing import (
     DEFAULT_LIMITS,
+    PLAIN,
     FramingLimits,
     NoSink,
     RequestSink,
@@ -26,6 +30,7 @@ from activator.http.h1.framing import (
 from activator.http.h1.lines import (
     END_OF_HEAD,
     PART_OF_LINE,
+    PLAIN_LINE,
     REQUEST_LINE,
     USUAL_METHODS,
     behind_empty_lines,
@@ -39,12 +44,14 @@ from activator.http.refusals import FramingError
 
 _SPACE = b" "[0]
 _SMALL_OCTETS = 8 * 1024
+# Of field lines that are kept, for each connection.
+_REPEATED_OCTETS = 1024
 
 
 class RequestReader(RequestParser):
     """One connection's requests, one after the other."""
 
-    __slots__ = ("_octets", "_start", "_tail", "held")
+    __slots__ = ("_lines", "_octets", "_start", "_tail", "held")
 
     def __init__(
         self, sink: RequestSink, table: FieldTable, limits: FramingLimits = DEFAULT_LIMITS
@@ -54,6 +61,8 @@ class RequestReader(RequestParser):
         self._start = b""
         # The last bytes of a piece in which a head's end may have begun.
         self._tail = b""
+        # The field lines of the last head that came whole and alone.
+        self._lines = b""
         # Of the head that comes in several pieces.
         self._octets = 0
         # Bytes after a head that asks for an upgrade; None while there is no such question.
@@ -69,11 +78,13 @@ class RequestReader(RequestParser):
         if not 4 < end <= self._limits.head_octets:
             self._feed(data)
             return
-        self._whole = data
-        self._whole_at = 0
         # A whole head, which is by far the most usual; nearly as often nothing is behind it.
         size = len(data)
         if end == size:
+            if self._is_repeated(data):
+                return
+            self._whole = data
+            self._whole_at = 0
             try:
                 self._parser.feed_data(data)
                 return
@@ -85,9 +96,28 @@ class RequestReader(RequestParser):
             # Not within the handler: llhttp's binding tells of an error of ours by its context.
             self._feed(head)
             return
+        self._whole = data
+        self._whole_at = 0
         at = self._feed_whole(data, end)
         if at < size:
             self._feed(data[at:])
+
+    def _is_repeated(self, data: bytes) -> bool:
+        """Whether its field lines came twice before, and its line is usual; then it is told of."""
+        lines = data[data.find(b"\n") + 1 :]
+        if lines != self._lines:
+            self._lines = lines if len(lines) <= _REPEATED_OCTETS else b""
+            self._known = None
+            return False
+        known = self._known
+        if known is None:
+            self._learns = True
+            return False
+        line = PLAIN_LINE.match(data)
+        if line is None or line[1] != known.method:
+            return False
+        self._sink.on_request(known.again(line[2]), PLAIN)
+        return True
 
     def _feed_whole(self, data: bytes, end: int) -> int:
         """Take in requests that are whole, one behind the other; return where another thing begins.

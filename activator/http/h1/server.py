@@ -14,6 +14,7 @@ from typing import cast
 
 from activator.http import refusals
 from activator.http.context import ServerContext
+from activator.http.departures import departures, descriptor_of
 from activator.http.events import NewSession, Peer, Refusal, RequestHead
 from activator.http.fields import Trailers
 from activator.http.h1.endings import BROKEN, CLOSED, HTTP, Mode
@@ -44,6 +45,7 @@ class ServerConnection(SwitchingConnection):
         self.transport = cast(asyncio.Transport, transport)
         context = self._context
         context.connections.add(self)
+        self._departures, self._descriptor = departures(), descriptor_of(transport)
         peer = transport.get_extra_info("peername")
         is_secure = transport.get_extra_info("ssl_object") is not None
         address = peer[0] if isinstance(peer, tuple) else ""
@@ -79,6 +81,8 @@ class ServerConnection(SwitchingConnection):
 
     def eof_received(self) -> bool:
         """The client sends no more. It may be gone, or wait for its answer."""
+        # What is not written when the transport closes by itself is lost.
+        self.depart()
         active = self._active
         if self._mode is Mode.TUNNEL:
             return active is not None and self._end_of_tunnel(active)
@@ -191,16 +195,11 @@ class ServerConnection(SwitchingConnection):
             handler.on_window(False)
 
     def answer(self, stream: Stream, response: bytes) -> None:
-        """Write a whole response; those of pipelined requests that are made together in one go."""
-        if self._waiting:
-            if not self._gathered:
-                asyncio.get_running_loop().call_soon(self._write_gathered)
-            self._gathered.append(response)
-        elif self._gathered:
-            self._gathered.append(response)
-            self._write_gathered()
-        else:
-            self.transport.write(response)
+        """Write a whole response, together with others that are made in this turn of the loop."""
+        gathered = self._gathered
+        if not gathered:
+            self._departures.answer(self)
+        gathered.append(response)
         self.finish(stream)
 
     def finish(self, stream: Stream) -> None:

@@ -77,9 +77,9 @@ async def test_answers_made_in_one_turn_leave_together() -> None:
     app, transport = requested(GET, GET, GET)
     for stream in app.streams:
         stream.send_head(ANSWER, True)
-    assert transport.writes == [ANSWER.wire * 3]
+    assert transport.writes == []
     await asyncio.sleep(0)
-    assert len(transport.writes) == 1
+    assert transport.writes == [ANSWER.wire * 3]
 
 
 async def test_an_answer_waits_for_the_next_one_a_turn_of_the_loop_at_most() -> None:
@@ -88,7 +88,16 @@ async def test_an_answer_waits_for_the_next_one_a_turn_of_the_loop_at_most() -> 
     await asyncio.sleep(0)
     assert transport.writes == [ANSWER.wire]
     app.streams[1].send_head(ANSWER, True)
+    await asyncio.sleep(0)
     assert transport.writes == [ANSWER.wire] * 2
+
+
+async def test_an_answer_leaves_when_its_client_sends_no_more() -> None:
+    app, transport = requested(GET)
+    app.streams[0].send_head(ANSWER, True)
+    connection = cast(Any, app.streams[0])._connection
+    assert connection.eof_received() is False
+    assert transport.writes == [ANSWER.wire]
 
 
 async def test_an_answer_in_pieces_comes_behind_those_before_it() -> None:
