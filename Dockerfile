@@ -18,6 +18,10 @@ COPY pyproject.toml requirements-dev.lock /src/
 # services that nobody here speaks with; no process reads them that has nothing to do with AWS.
 RUN python3 -c "import tomllib; p = tomllib.load(open('/src/pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *(d for extra in ('sources', 'transform', 'tracing', 'schema', 'aws') for d in p['optional-dependencies'][extra]), sep='\n')" > /src/requirements.txt \
  && python3 -m pip --python /opt/hearth/bin/python install --only-binary :all: -r /src/requirements.txt -c /src/requirements-dev.lock
+# A compiler for what is compiled (hatch_build.py); without one the image is pure Python.
+RUN if command -v apt-get >/dev/null; then \
+      apt-get update -qq && apt-get install -qq --no-install-recommends gcc libc6-dev >/dev/null \
+      || echo "no compiler to be had: pure Python"; fi
 COPY . /src
 RUN python3 -m pip --python /opt/hearth/bin/python install --no-deps /src
 

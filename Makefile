@@ -8,8 +8,11 @@ BENCH_STAMP := $(VENV)/.installed-bench
 ONLY ?=
 ARGS ?=
 
+OVER_COMPILED := tests/unit/test_compiled.py tests/unit/activator tests/component/activator/test_http.py \
+  tests/component/activator/test_halves.py tests/component/activator/test_streaming.py
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz lint format typecheck bench conformance crds chart docs build lock clean
+.PHONY: help demo test unit fuzz lint format typecheck bench conformance crds chart docs build compiled lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,9 +77,17 @@ chart: $(STAMP) ## Generate the Helm chart from config/
 docs: $(STAMP) ## Check that docs/ names every command, setting and metric
 	@$(BIN)/python -m pytest tests/unit/test_docs.py
 
-build: $(STAMP) ## Build the wheel
+build: $(STAMP) ## Build the wheel, compiled where a C compiler is there
+	@rm -rf dist
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
 	@ls dist
+
+compiled: $(STAMP) ## Build a compiled wheel and run the tests of what is compiled over it
+	@rm -rf build/compiled && mkdir -p build/compiled
+	@HEARTH_COMPILE=1 $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w build/compiled .
+	@cd build/compiled && ../../$(BIN)/python -m zipfile -e *.whl . && ln -s ../../tests ../../samples ../../pyproject.toml .
+	@cd build/compiled && HEARTH_REQUIRE_COMPILED=1 PYTHONPATH="$$PWD" ../../$(BIN)/python -m pytest \
+	  -n 2 --dist loadfile $(OVER_COMPILED) $(ARGS)
 
 lock: $(BIN)/python ## Renew the locked dependencies
 	@$(BIN)/python -m pip install --quiet uv

@@ -14,12 +14,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
+from tests.bench import wrk
+from tests.bench.peers import HOST
 from tests.bench.rows import Row, row
-from tests.bench.warm import CONNECTIONS, Load, Target, _end, _python, _wrk
+from tests.bench.targets import ROOT, Target, end, python
+from tests.bench.warm import CONNECTIONS, SECONDS
+from tests.bench.wrk import Load
 
-_ROOT = Path(__file__).resolve().parents[2]
 _Configure = Callable[[Mapping[str, str]], None]
 
 RUNS = 7
@@ -40,7 +42,7 @@ def rows() -> list[Row]:
     """Rates and CPU times by those of the same gateway while nobody watches."""
     with (
         _collector() as url,
-        _python("tests.bench.warm_app") as app,
+        python("tests.bench.warm_app") as app,
         _gateway(app.port) as (target, configure),
     ):
         traced = {"tracing-protocol": "http/protobuf", "tracing-endpoint": url}
@@ -55,7 +57,7 @@ def rows() -> list[Row]:
         for _ in range(RUNS):
             for mode, config in modes.items():
                 configure(config)
-                found[mode].append(_wrk(target, CONNECTIONS))
+                found[mode].append(wrk.run(target, CONNECTIONS, SECONDS, HOST))
     before = found.pop("nothing")
     return [_row(mode, loads, before) for mode, loads in found.items()]
 
@@ -93,7 +95,7 @@ def _gateway(app_port: int) -> Iterator[tuple[Target, _Configure]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=_ROOT,
+        cwd=ROOT,
     )
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     told, taken, lines = process.stdin, process.stderr, process.stdout
@@ -108,7 +110,7 @@ def _gateway(app_port: int) -> Iterator[tuple[Target, _Configure]]:
         drain.start()
         yield Target(port, process.pid), configure
     finally:
-        _end(process)
+        end(process)
         drain.join()
         told.close()
         taken.close()

@@ -196,14 +196,15 @@ class RequestReader(RequestParser):
         size = len(data) - at
         if size < self._left:
             self._left -= size
-            self._sink.on_request_body(data[at:])
+            self._sink.on_request_body(data[at:] if at else data)
             return len(data)
         stop = at + self._left
         self._left = 0
         self._parser = httptools.HttpRequestParser(self)
         self.in_message = False
         self._is_ready = not self._is_closing
-        self._sink.on_request_body(data[at:stop])
+        # Compiled, a slice of the whole is a copy.
+        self._sink.on_request_body(data[at:stop] if at or stop < len(data) else data)
         self._sink.on_request_end(())
         return stop
 

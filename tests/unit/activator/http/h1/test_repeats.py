@@ -17,6 +17,11 @@ from activator.http.h1.framing import Hop
 from activator.http.h1.requests import RequestReader
 from activator.http.refusals import FramingError
 
+SAID = (
+    *("method", "target", "authority", "fields", "taken", "length", "has_length", "body"),
+    *("blocks", "is_absolute", "upgrade", "expects_continue", "wants_trailers"),
+)
+
 
 @dataclass
 class Sink:
@@ -27,7 +32,7 @@ class Sink:
 
     def on_request(self, head: RequestHead, hop: Hop) -> None:
         self.heads.append(head)
-        said = {name: getattr(head, name) for name in RequestHead.__slots__}
+        said = {name: getattr(head, name) for name in SAID}
         # What an application does with a head is nothing to the next one.
         head.fields = [(b"changed", b"1")]
         head.authority = b"changed"

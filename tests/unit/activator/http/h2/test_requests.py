@@ -61,7 +61,11 @@ def test_a_block_is_read_once_and_every_head_is_its_own() -> None:
 
 def test_every_slot_of_a_head_is_copied() -> None:
     head = read()
-    for slot in RequestHead.__slots__:
+    # Compiled, a class does not tell its slots.
+    names = [name for name in dir(RequestHead) if not name.startswith("__")]
+    slots = [name for name in names if not callable(getattr(RequestHead, name))]
+    assert "method" in slots
+    for slot in slots:
         assert hasattr(head, slot), slot
 
 
