@@ -102,7 +102,9 @@ class Peers:
         """Divide the pods of a backend anew, if it has a limit."""
         if backend.throttler.container_concurrency:
             self.sharing.look(_target(backend), backend, self._clock())
-            self._wind()
+        else:
+            self.sharing.unshare(_target(backend), self._clock())
+        self._wind()
 
     def forgotten(self, backend: Backend) -> None:
         """A backend is no more."""

@@ -150,6 +150,18 @@ class Sharing:
             self._lay([ghosts for ghosts in self._ghosts if ghosts.share is share])
             self._tell(target, share.places.update({}))
 
+    def unshare(self, target: Target, now: float) -> None:
+        """A target has no limit any more: everybody gives all of its pods."""
+        share = self._shares.get(target)
+        if share is not None:
+            self.forget(target)
+            for claim in share.claims.values():
+                share.throttler.count(claim.pod, -claim.end())
+            for borrower in share.borrowers.values():
+                share.throttler.want(borrower, 0)
+            share.throttler.unshare(now)
+            share.target.admit()
+
     def _look(self, share: Share, now: float) -> None:
         """Own what is ours, ask who has to be asked, and let go who may go."""
         pods = {pod_id(pod): pod for pod in share.throttler.pods.values()}

@@ -211,6 +211,12 @@ class Throttler(Generic[T]):
         self._may_give = may_give
         self._returned = returned
 
+    def unshare(self, now: float) -> None:
+        """All ready pods are our own again."""
+        self._may_give = None
+        self._returned = lambda pod: None
+        self._recount(now)
+
     def reshare(self, now: float) -> None:
         """Other pods may be our own."""
         self._recount(now)

@@ -128,6 +128,10 @@ class Activator:
         self.sharing.look(TARGET, self, self.world.now)
         self.admit()
 
+    def learn_that_there_is_no_limit(self) -> None:
+        self.throttler.configure(0, 100)
+        self.sharing.unshare(TARGET, self.world.now)
+
     def see(self, pods: frozenset[int]) -> None:
         # A pod whose requests are not over is not listed anew under the same name.
         busy = {number_of(pod.address) for pod in self.flying}
@@ -883,6 +887,36 @@ def test_slots_of_one_that_cannot_be_heard_stay_taken_until_it_is_heard_again() 
     borrower.finish()
     world.deliver_all()
     assert (len(owner.flying), len(borrower.flying)) == (1, LIMIT - 1)
+
+
+def test_without_a_limit_any_more_nothing_is_shared_and_nothing_is_counted_twice() -> None:
+    world = World()
+    two = [world.start(), world.start()]
+    world.deliver_all()
+    for each in two:
+        for _ in range(4 * LIMIT):
+            each.arrive()
+    world.deliver_all()
+    assert sum(world.busy().values()) == 2 * LIMIT
+    for each in two:
+        each.learn_that_there_is_no_limit()
+        assert each.throttler.own == each.throttler.ready
+        assert each.throttler.demand == 0 and len(each.flying) == 4 * LIMIT
+        # One learns of it before the other.
+        world.deliver_all()
+    for each in two:
+        while each.flying:
+            each.finish()
+        assert all(pod.in_flight == pod.lent == 0 for pod in each.throttler.pods.values())
+    # And back again.
+    for each in two:
+        each.learn()
+    world.deliver_all()
+    for each in two:
+        for _ in range(2 * LIMIT):
+            each.arrive()
+    world.deliver_all()
+    assert sum(world.busy().values()) == 2 * LIMIT
 
 
 def test_a_lent_slot_counts_for_the_limit_but_not_as_load_of_the_owner() -> None:
