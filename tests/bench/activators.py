@@ -27,7 +27,7 @@ WORK_MILLISECONDS = 10
 RATE, SECONDS = 500, 60
 KILL_EVERY_SECONDS = 2.0
 PATIENCE_SECONDS = 10.0
-_REQUEST = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+REQUEST = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -174,7 +174,7 @@ class Client:
         connection = self._connections.pop(port, None)
         reader, writer = connection or await asyncio.open_connection("127.0.0.1", port)
         try:
-            writer.write(_REQUEST)
+            writer.write(REQUEST)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
             await reader.readexactly(length)
