@@ -77,6 +77,7 @@ class DataPlane:
         clock: Callable[[], float] = time.monotonic,
         roll: Callable[[], float] = random.random,
         cluster_domain: str = CLUSTER_DOMAIN,
+        secure_port: int = 443,
     ) -> None:
         """``wakers`` hear of requests that wait, after the prober of this activator."""
         limits = limits or Limits()
@@ -111,6 +112,7 @@ class DataPlane:
             roll=roll,
             limits=limits.gateway,
             cluster_domain=cluster_domain,
+            secure_port=secure_port,
         )
         self.clients = ServerContext(
             self.timers,

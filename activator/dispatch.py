@@ -38,6 +38,7 @@ from activator.routes import (
 from activator.targets import DEFAULT_TIMEOUT_SECONDS
 
 HTTP_PORT = 80
+HTTPS_PORT = 443
 HEALTH_PATH = b"/healthz"
 # Rewrites lead from one internal host to another; a circle must end.
 _MAX_REWRITES = 4
@@ -96,7 +97,10 @@ class Dispatcher:
             self._host = host
             self._blocks = (forwarded_block(self._peer, host),)
         self._table = self._gateway.table
-        self._routes = (self._table.internal if self._internal else self._table.external).find(host)
+        routes = (self._table.internal if self._internal else self._table.external).find(host)
+        if routes is not None and routes.secure is not None and self._peer.scheme == b"https":
+            routes = routes.secure
+        self._routes = routes
         split = self._routes.only if self._routes is not None else None
         self._only = split.target if split is not None and _is_usual(split) else None
 
@@ -145,10 +149,10 @@ class Dispatcher:
 
     def _follow(self, exchange: Exchange, route: Route[Backend]) -> None:
         """A route with conditions, several splits, a rewrite or a redirect."""
-        if route.redirect:
-            _redirect(exchange)
-            return
         gateway, head = self._gateway, exchange.stream.head
+        if route.redirect and not self._has_come_by_tls(head):
+            _redirect(exchange, gateway.secure_port)
+            return
         host = head.authority
         split = self._choose(route, head)
         shown = split.original_host
@@ -180,6 +184,12 @@ class Dispatcher:
                 roll = sessions.roll(head) if roll is None else roll
             before = split.upto
         return route.choose(gateway.roll() if roll is None else roll)
+
+    def _has_come_by_tls(self, head: RequestHead) -> bool:
+        """Whether a proxy in front, whose word is taken, has ended TLS."""
+        if head.taken is None or not self._gateway.settings.trusts_forwarded:
+            return False
+        return head.taken.get(FORWARDED_PROTO, b"").lower() == b"https"
 
     # -- hosts without a route ----------------------------------------------------------------
 
@@ -258,10 +268,12 @@ def _apply_split(head: RequestHead, split: Split[Backend]) -> None:
         head.fields = without_fields(head.fields, split.names)
 
 
-def _redirect(exchange: Exchange) -> None:
+def _redirect(exchange: Exchange, port: int) -> None:
     """To the same address over HTTPS. A 301 would turn other methods into GET, a 308 does not."""
     head = exchange.stream.head
     host = head.authority.partition(b":")[0]
+    if port != HTTPS_PORT:
+        host = b"%b:%d" % (host, port)
     status = 301 if head.method in (b"GET", b"HEAD") else 308
     exchange.answer(text_answer(status, "", ((b"location", b"https://" + host + head.target),)))
 

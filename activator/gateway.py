@@ -54,8 +54,13 @@ class Gateway:
         roll: Callable[[], float],
         limits: GatewayLimits | None = None,
         cluster_domain: str = CLUSTER_DOMAIN,
+        secure_port: int = 443,
     ) -> None:
-        """``has_service`` knows plain Services; ``roll`` gives numbers in [0, 1)."""
+        """``has_service`` knows plain Services; ``roll`` gives numbers in [0, 1).
+
+        ``secure_port`` is where clients reach us by TLS, as redirects have it.
+        """
+        self.secure_port = secure_port
         self.cluster_domain = cluster_domain.encode("ascii")
         self.backends = backends
         self.pools = pools

@@ -12,6 +12,7 @@ Object = dict[str, Any]
 CONDITIONS = ConditionSet("Ready", ("LoadBalancerReady", "NetworkConfigured"))
 INVALID_REASON = "InvalidIngress"
 CONFLICT_REASON = "DomainConflict"
+CERTIFICATE_REASON = "CertificateNotServed"
 
 
 GATEWAY_NAMESPACE = "knative-serving"
@@ -54,6 +55,21 @@ def refused_status(
     conditions = CONDITIONS.manage(status.get("conditions"), now=now)
     conditions.initialize()
     conditions.mark_false("NetworkConfigured", reason, message)
+    status["conditions"] = conditions.list()
+    status["observedGeneration"] = _generation(ingress)
+    return status
+
+
+def uncertified_status(ingress: Object, message: str, *, now: float, may_come: bool) -> Object:
+    """The status of one that is routed, and whose certificates are not shown.
+
+    ``may_come``: what is missing is waited for; else somebody has to mend it.
+    """
+    status: Object = dict(ingress.get("status") or {})
+    conditions = CONDITIONS.manage(status.get("conditions"), now=now)
+    conditions.initialize()
+    mark = conditions.mark_unknown if may_come else conditions.mark_false
+    mark("NetworkConfigured", CERTIFICATE_REASON, message)
     status["conditions"] = conditions.list()
     status["observedGeneration"] = _generation(ingress)
     return status

@@ -18,12 +18,14 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from activator.autoscalers import Autoscalers, ElectedAutoscalers, OneAutoscaler
 from activator.backends import Waker
 from activator.dataplane import DataPlane, Limits
 from activator.endpoints import addresses_of
+from activator.http.server import Door
 from activator.ingress_status import LoadBalancers
 from activator.metrics import ActivatorCollector
 from activator.observing.observer import Observation
@@ -40,6 +42,7 @@ from hearth.kube.meta import Object
 from hearth.kube.resources import LEASES
 from hearth.kube.sharedtokens import TokenSource, kept_tokens
 from hearth.kube.tokens import Tokens
+from hearth.listening import bind
 from hearth.observability.metrics import REGISTRY
 from hearth.observability.traces.tracer import Tracer
 
@@ -80,12 +83,17 @@ class ActivatorConfig:
     peers: PeersConfig | None = None
     # host:port of all of them, where they are workers of one machine; else the cluster lists them.
     workers: frozenset[str] = frozenset()
-    # Listening sockets of the supervisor, by ``gateway`` and ``internal``; else it opens its own.
+    # Listening sockets of the supervisor, by purpose (``gateway``, ``internal``, the same with
+    # ``-tls``); else it opens its own.
     held: Mapping[str, socket.socket] = field(default_factory=dict)
     # Says that this one takes nothing new; whether somebody does.
     leaving: Callable[[], bool] = _followed_by_nobody
     # Says that its successor may start; where others are there, it waits for the end of this one.
     let_go: Callable[[], Awaitable[None]] = _let_go_of_nothing
+    # Where TLS is listened for once it is asked for; and the gateway's as clients reach it.
+    tls_port: int = 0
+    internal_tls_port: int = 0
+    secure_port: int = 443
     ingress_class: str = INGRESS_CLASS
     # Whether the in-cluster listener is the https_proxy of pods that have no resolver.
     tunnels: bool = False
@@ -115,10 +123,8 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             wakers=wakers,
             sharing=peers,
             cluster_domain=config.cluster_domain,
+            secure_port=config.secure_port,
         )
-        collector = ActivatorCollector(plane, reporter, peers)
-        REGISTRY.register(collector)
-        stack.callback(REGISTRY.unregister, collector)
         observation = Observation(Tracer("activator", SYSTEM_NAMESPACE), plane.gateway)
         view.settings.on_change(lambda settings: observation.configure(settings.observability))
         stack.push_async_callback(asyncio.to_thread, observation.close)
@@ -129,10 +135,16 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             ingress_class=config.ingress_class,
             addresses=LoadBalancers.within(config.cluster_domain),
         )
+        collector = ActivatorCollector(plane, reporter, peers, watches.encryption)
+        REGISTRY.register(collector)
+        stack.callback(REGISTRY.unregister, collector)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         tasks = [
             group.create_task(watches.run(), name="watches"),
             group.create_task(_trim_regularly(plane), name="trim"),
+            group.create_task(
+                watches.encryption.run(partial(_listen_for_tls, plane, config)), name="encryption"
+            ),
         ]
         if config.finds_autoscalers:
             tasks.append(group.create_task(leases.run(), name="watch-leases"))
@@ -181,6 +193,7 @@ async def _serve(
             door=tunnels.door if config.tunnels else None,
             held=config.held.get("internal"),
         )
+        await watches.encryption.settled()
         plane.gateway.is_ready = True
         ready()
         log.info("activator serves", extra={"gateway": _text(outside), "internal": _text(inside)})
@@ -210,6 +223,18 @@ async def _let_go(plane: DataPlane, config: ActivatorConfig) -> None:
     while plane.uses_slots():  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_SECONDS)
     await config.let_go()
+
+
+async def _listen_for_tls(plane: DataPlane, config: ActivatorConfig, door: Door) -> None:
+    for purpose, host, port, internal in (
+        ("gateway-tls", config.host, config.tls_port, False),
+        ("internal-tls", config.internal_host, config.internal_tls_port, True),
+    ):
+        held = config.held.get(purpose)
+        if held is None and config.workers:
+            held = bind(host, port, is_shared=True)
+        address = await plane.listen(host, port, internal=internal, door=door, held=held)
+        log.info("TLS is served", extra={"address": _text(address), "internal": internal})
 
 
 def _text(address: tuple[str, int]) -> str:

@@ -20,6 +20,7 @@ from prometheus_client.samples import Exemplar as Shown
 
 from activator.backends import Backend
 from activator.dataplane import DataPlane
+from activator.encryption import Encryption
 from activator.peers import Peers
 from activator.reporter import Reporter
 from hearth.observability.histogram import Exemplar, Histogram
@@ -36,11 +37,16 @@ class ActivatorCollector(Collector):
     """Reads the counters of a data plane. Runs in the thread of a scrape, so it copies dicts."""
 
     def __init__(
-        self, plane: DataPlane, reporter: Reporter | None = None, peers: Peers | None = None
+        self,
+        plane: DataPlane,
+        reporter: Reporter | None = None,
+        peers: Peers | None = None,
+        encryption: Encryption | None = None,
     ) -> None:
         self._plane = plane
         self._reporter = reporter
         self._peers = peers
+        self._encryption = encryption
 
     def collect(self) -> Iterable[Metric]:
         """All metrics of the activator."""
@@ -50,6 +56,7 @@ class ActivatorCollector(Collector):
         yield from _session_metrics(backends)
         yield from _cold_start_metrics(backends)
         yield from self._gateway_metrics()
+        yield from self._handshake_metrics()
         yield from self._peer_metrics()
         yield from self._autoscaler_metrics()
 
@@ -91,6 +98,22 @@ class ActivatorCollector(Collector):
         )
         _add(connect, (), pools.connect_durations)
         yield connect
+
+    def _handshake_metrics(self) -> Iterator[Metric]:
+        terminator = self._encryption.terminator if self._encryption is not None else None
+        if terminator is None:
+            return
+        ended = CounterMetricFamily(
+            "hearth_activator_tls_handshakes", "TLS handshakes that have ended.", labels=("result",)
+        )
+        for result, count in sorted(terminator.results.copy().items()):
+            ended.add_metric((result,), count)
+        yield ended
+        yield _gauge(
+            "hearth_activator_tls_handshakes_pending",
+            "TLS handshakes under way.",
+            terminator.pending,
+        )
 
     def _peer_metrics(self) -> Iterator[Metric]:
         if self._peers is not None:

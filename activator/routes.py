@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
@@ -91,6 +91,8 @@ class HostRoutes(Generic[T]):
     only: Split[T] | None = None
     # Of the KIngress, for who probes whether this version of it is routed.
     hash: bytes = b""
+    # For who has come by TLS, where plain HTTP is redirected.
+    secure: HostRoutes[T] | None = None
 
     def find(self, path: bytes, fields: list[Field]) -> Route[T] | None:
         """The first route that matches."""
@@ -162,6 +164,7 @@ def normalize_host(host: bytes) -> bytes:
     return name[:-1] if name.endswith(b".") else name
 
 
+_ACME = b"/.well-known/acme-challenge/"
 # A registered name, an IPv4 or a bracketed IPv6 address, perhaps a port (RFC 3986, section 3.2.2).
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 # A field's name (RFC 9110, section 5.6.2).
@@ -313,10 +316,14 @@ def _compile(
         for host in _hosts(rule):
             by_host.setdefault((True, host), []).extend(routes)
             if is_public:
-                outside = [_redirect(route) for route in routes] if redirected else routes
-                by_host.setdefault((False, host), []).extend(outside)
+                by_host.setdefault((False, host), []).extend(routes)
     spec_hash = ingress_hash(ingress)
-    return {key: _host_routes(routes, spec_hash) for key, routes in by_host.items()}
+    return {
+        key: _redirected(routes, spec_hash)
+        if redirected and not key[0]
+        else _host_routes(routes, spec_hash)
+        for key, routes in by_host.items()
+    }
 
 
 def _hosts(rule: Object) -> Iterable[bytes]:
@@ -350,7 +357,15 @@ def _host_routes(routes: list[Route[T]], spec_hash: bytes) -> HostRoutes[T]:
     return HostRoutes(ordered, first.splits[0] if is_plain else None, spec_hash)
 
 
+def _redirected(routes: list[Route[T]], spec_hash: bytes) -> HostRoutes[T]:
+    secure = _host_routes(routes, spec_hash)
+    return replace(_host_routes([_redirect(route) for route in routes], spec_hash), secure=secure)
+
+
 def _redirect(route: Route[T]) -> Route[T]:
+    if route.prefix.startswith(_ACME):
+        # Who is asked for a proof by plain HTTP answers by plain HTTP (RFC 8555, section 8.3).
+        return route
     return Route(route.prefix, route.conditions, route.splits, route.rewrite_host, redirect=True)
 
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from activator.backends import Backend
 from activator.dataplane import DataPlane
+from activator.encryption import Encryption
 from activator.gateway import GatewaySettings
 from activator.ingress_status import (
     CONFLICT_REASON,
     LoadBalancers,
     refused_status,
     routed_status,
+    uncertified_status,
 )
 from activator.routes import InvalidIngress, RouteTableBuilder
 from activator.settings import Settings
@@ -65,6 +68,7 @@ class Watches:
         self._invalid: dict[Key, str] = {}
         self._changed: set[Key] = set()
         self._is_scheduled = False
+        self.encryption = Encryption(client, plane.timers, self._certificates_changed)
         self._status = Controller("ingress-status", self._write_status, workers=_STATUS_WORKERS)
         view.settings.on_change(self._settings_changed)
         view.revisions.on_change(self._revision_changed)
@@ -122,6 +126,7 @@ class Watches:
             trusts_forwarded=settings.gateway.trust_forwarded_headers
         )
         self._room.limits = settings.gateway.backlog
+        self.encryption.set_default(settings.gateway.default_certificate)
         for backend in self._backends.all():
             self._view.configure(backend)
             self._view.refresh(backend)
@@ -137,7 +142,7 @@ class Watches:
             return
         key = key_of(obj)
         if new is None or not self._is_ours(new):
-            self._changed |= self._builder.remove(*key)
+            self._changed |= self._builder.remove(*key) | self.encryption.remove(*key)
             self._invalid.pop(key, None)
         else:
             self._take_over(key, new)
@@ -146,7 +151,7 @@ class Watches:
 
     def _take_over(self, key: Key, ingress: Object) -> None:
         try:
-            self._changed |= self._builder.put(ingress)
+            self._changed |= self._builder.put(ingress) | self.encryption.put(ingress)
             self._invalid.pop(key, None)
         except InvalidIngress as error:
             self._invalid[key] = str(error)
@@ -157,6 +162,10 @@ class Watches:
 
     def _is_ours(self, ingress: Object) -> bool:
         return meta.annotations(ingress).get(_CLASS_ANNOTATION) == self._class
+
+    def _certificates_changed(self, keys: Iterable[Key]) -> None:
+        self._changed.update(keys)
+        self._publish_soon()
 
     def _publish_soon(self) -> None:
         if not self._is_scheduled:
@@ -169,6 +178,7 @@ class Watches:
             return
         self._is_scheduled = False
         self._gateway.publish(self._builder.snapshot())
+        self.encryption.publish()
         changed, self._changed = self._changed, set()
         for key in changed:
             self._status.queue.add(key)
@@ -201,6 +211,11 @@ class Watches:
             host, owner = conflict
             text = f"host {host!r} is routed by {key_text(owner)}"
             return refused_status(ingress, text, now=self._wall(), reason=CONFLICT_REASON)
+        problem = self.encryption.problem(key)
+        if problem is not None:
+            return uncertified_status(
+                ingress, problem.text, now=self._wall(), may_come=problem.may_come
+            )
         return routed_status(ingress, self._addresses, now=self._wall())
 
     async def _update(self, ingress: Object, status: Object) -> None:

@@ -31,7 +31,7 @@ from serving.webhook.admission import ADMISSION
 
 @dataclass(frozen=True, slots=True)
 class ServingConfig:
-    """``external_port`` is the gateway's: URLs show it unless it is 80.
+    """``external_port`` is the gateway's: URLs show it unless it is 80, or 443 with TLS.
 
     ``domain`` is the one routes get when nobody has set another; None leaves that to the operator.
     ``installs`` is whether kinds and ConfigMaps are put in here, at each start.
@@ -44,6 +44,7 @@ class ServingConfig:
     stats_port: int = 0
     stats_token: TokenSource = ""
     external_port: int = 80
+    external_tls_port: int = 443
     cluster_domain: str = CLUSTER_DOMAIN
     domain: str | None = "localhost"
     installs: bool = True
@@ -57,6 +58,7 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
     settings = LiveSettings(
         Settings(
             external_port=config.external_port,
+            external_tls_port=config.external_tls_port,
             cluster_domain=config.cluster_domain,
             pre_stop_seconds=config.pre_stop_seconds,
         )

@@ -25,15 +25,19 @@ log = logging.getLogger(__name__)
 NAMESPACE = "knative-serving"
 _MANAGER = "hearth"
 _RETRY_SECONDS = 1.0
+_PORTS = (("http", 80), ("https", 443))
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaysConfig:
-    """Where the API is, and where the gateway's listeners are: ports by the Service's name."""
+    """Where the API is, and where the gateway's listeners are.
+
+    ``ports`` are those of http and https by the Service's name.
+    """
 
     kubeconfig: Path
     host: str
-    ports: Mapping[str, int]
+    ports: Mapping[str, tuple[int, int]]
 
 
 async def run(config: GatewaysConfig, ready: Ready, *, installed: asyncio.Event) -> None:
@@ -42,8 +46,8 @@ async def run(config: GatewaysConfig, ready: Ready, *, installed: asyncio.Event)
     loop = asyncio.get_running_loop()
     [(_, _, _, _, (host, *_)), *_] = await loop.getaddrinfo(config.host, None)
     async with KubeClient.from_kubeconfig(config.kubeconfig) as client:
-        for name, port in config.ports.items():
-            service, endpoints = gateway_objects(name, str(host), port)
+        for name, ports in config.ports.items():
+            service, endpoints = gateway_objects(name, str(host), ports)
             await _apply(client, SERVICES, service)
             await _apply(client, ENDPOINTSLICES, endpoints)
     ready()
@@ -61,8 +65,8 @@ async def _apply(client: KubeClient, resource: Resource, obj: Object) -> None:
             return
 
 
-def gateway_objects(name: str, host: str, port: int) -> tuple[Object, Object]:
-    """The Service of this name on port 80, and the EndpointSlice that leads to the listener."""
+def gateway_objects(name: str, host: str, ports: tuple[int, int]) -> tuple[Object, Object]:
+    """The Service of this name on 80 and 443, and the EndpointSlice that leads to the listeners."""
     address = ipaddress.ip_address(host)
     if address.is_unspecified:  # every address of the machine is listened on: name one of them
         address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
@@ -70,7 +74,12 @@ def gateway_objects(name: str, host: str, port: int) -> tuple[Object, Object]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"ports": [{"name": "http", "port": 80, "targetPort": port}]},
+        "spec": {
+            "ports": [
+                {"name": title, "port": usual, "targetPort": port}
+                for (title, usual), port in zip(_PORTS, ports, strict=True)
+            ]
+        },
     }
     labels = {"kubernetes.io/service-name": name}
     endpoints = {
@@ -79,6 +88,9 @@ def gateway_objects(name: str, host: str, port: int) -> tuple[Object, Object]:
         "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
         "addressType": f"IPv{address.version}",
         "endpoints": [{"addresses": [str(address)], "conditions": {"ready": True}}],
-        "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
+        "ports": [
+            {"name": title, "port": port, "protocol": "TCP"}
+            for (title, _), port in zip(_PORTS, ports, strict=True)
+        ],
     }
     return service, endpoints

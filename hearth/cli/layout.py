@@ -17,8 +17,8 @@ ACTIVATOR = "activator"
 HEARTH_IMAGE = "hearth.dev/hearth"
 """What pods of adapters run on one machine: the program itself, with the rights of its owner."""
 _CHOSEN = range(10_000, 20_000)
-_OPTIONS = {"gateway": "--port", "api": "--api-port"}
-_INTERNAL = ("internal", "webhook", "stats", "broker", "broker-admin")
+_OPTIONS = {"gateway": "--port", "api": "--api-port", "gateway-tls": "--tls-port"}
+_INTERNAL = ("internal", "internal-tls", "webhook", "stats", "broker", "broker-admin")
 MOST_WORKERS = 64
 
 
@@ -60,6 +60,11 @@ class Layout:
         return self.ports["gateway"]
 
     @property
+    def tls_port(self) -> int:
+        """The gateway's port for TLS."""
+        return self.ports["gateway-tls"]
+
+    @property
     def api_port(self) -> int:
         """The port of the Kubernetes API."""
         return self.ports["api"]
@@ -81,7 +86,7 @@ class Layout:
 
 
 def prepare_layout(
-    data_dir: Path, *, host: str, port: int, api_port: int, workers: int = 1
+    data_dir: Path, *, host: str, port: int, api_port: int, tls_port: int = 0, workers: int = 1
 ) -> Layout:
     """Makes the state folder and chooses ports; 0 asks for any free one.
 
@@ -92,7 +97,7 @@ def prepare_layout(
     except OSError as error:
         raise UserError(f"cannot make the state folder {data_dir}: {error.strerror}") from error
     ports = choose_ports(
-        {"gateway": port, "api": api_port},
+        {"gateway": port, "api": api_port, "gateway-tls": tls_port},
         remembered=read_state(data_dir).get("ports", {}),
         is_free=lambda number: _is_free(host, number),
         any_free=lambda: _any_free(host),

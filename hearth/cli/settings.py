@@ -46,6 +46,10 @@ class Settings:
     health_port: int = 9091
     gateway_port: int = 8080
     internal_port: int = 8081
+    gateway_tls_port: int = 8443
+    """Where the gateway listens for TLS, once a certificate is asked for."""
+    internal_tls_port: int = 8444
+    """The same for names of the cluster."""
     peers_port: int = 8082
     webhook_port: int = 8443
     eventing_webhook_port: int = 8444
@@ -59,6 +63,8 @@ class Settings:
     """Where the adapter of an IntegrationSink takes events."""
     external_port: int = 80
     """The gateway's port as URLs show it."""
+    external_tls_port: int = 443
+    """The same of URLs that begin with https."""
     stats_token: str = ""
     """What lets activators in to the autoscaler; empty: the one that the Secret holds."""
     broker_admin_token: str = ""

@@ -126,8 +126,11 @@ def _control(layout: Layout) -> Main:
         kubeconfig=layout.kubeconfig,
         host=layout.host,
         ports={
-            "hearth-gateway": layout.port,
-            "hearth-internal-gateway": layout.ports["internal"],
+            "hearth-gateway": (layout.port, layout.tls_port),
+            "hearth-internal-gateway": (
+                layout.ports["internal"],
+                layout.ports["internal-tls"],
+            ),
         },
     )
     installed = asyncio.Event()
@@ -145,6 +148,8 @@ def settings_of(layout: Layout) -> Settings:
         control_host="127.0.0.1",
         gateway_port=layout.port,
         internal_port=layout.ports["internal"],
+        gateway_tls_port=layout.tls_port,
+        internal_tls_port=layout.ports["internal-tls"],
         webhook_port=layout.ports["webhook"],
         eventing_webhook_port=0,
         stats_port=layout.ports["stats"],
@@ -153,6 +158,7 @@ def settings_of(layout: Layout) -> Settings:
         broker_admin_port=layout.ports["broker-admin"],
         broker_admin_token=layout.broker_admin_token,
         external_port=layout.port,
+        external_tls_port=layout.tls_port,
         stats_token=layout.stats_token,
         image=HEARTH_IMAGE,
         broker_url=f"http://{layout.host}:{layout.ports['broker']}",

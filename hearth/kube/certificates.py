@@ -1,8 +1,9 @@
-"""The certificates of admission webhooks: an authority, and what it vouches for. No I/O.
+"""Certificates: those of admission webhooks, and authorities that vouch for names. No I/O.
 
-They are kept as the data of a Secret, under the names that Knative has for them. ``renewed`` says
-what has to change, and that is one thing at a time: a new authority is added to the bundle long
-before anything is signed by it, so that API servers trust whatever any replica shows.
+Those of webhooks are kept as the data of a Secret, under the names that Knative has for them;
+``renewed`` says what has to change, and that is one thing at a time: a new authority is added to
+the bundle long before anything is signed by it, so that API servers trust whatever any replica
+shows.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -23,6 +26,15 @@ CERTIFICATE = "server-cert.pem"
 KEY = "server-key.pem"
 
 Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate with what vouches for it behind it, and its private key; both in PEM."""
+
+    chain: bytes
+    key: bytes = field(repr=False)
+
 
 _DAY = datetime.timedelta(days=1)
 _SKEW = datetime.timedelta(hours=1)
@@ -54,6 +66,56 @@ def renewed(files: Files, names: Sequence[str], now: datetime.datetime) -> dict[
     return {**files, AUTHORITIES: _pem(*trusted), **signed}
 
 
+def new_authority(title: str, domains: Sequence[str], now: datetime.datetime) -> Pair:
+    """Make an authority that is believed about these domains, names below them and this machine.
+
+    Whoever trusts it trusts it in nothing else (RFC 5280, section 4.2.1.10), stolen or not.
+    """
+    local = [x509.IPAddress(ipaddress.ip_network(net)) for net in ("127.0.0.0/8", "::1/128")]
+    names = [x509.DNSName(domain) for domain in domains]
+    constraints = x509.NameConstraints([*names, *local], excluded_subtrees=None)
+    key, authority = _make_authority(now, title, constraints)
+    return Pair(_pem(authority), _key_pem(key))
+
+
+def authority_holds(authority: Pair, now: datetime.datetime) -> bool:
+    """Whether an authority can be read and goes on for longer than what it signs now."""
+    try:
+        certificate = x509.load_pem_x509_certificate(authority.chain)
+        key = _load_key(authority.key)
+    except ValueError:
+        return False
+    spare = certificate.not_valid_after_utc - now
+    return certificate.public_key() == key.public_key() and spare > _SERVER_VALID
+
+
+def issued(authority: Pair, names: Sequence[str], now: datetime.datetime) -> Pair:
+    """Make a certificate for these names, good for 90 days."""
+    certificate, key = (
+        x509.load_pem_x509_certificate(authority.chain),
+        _load_key(authority.key),
+    )
+    files = _signed(certificate, key, names, now, title="hearth")
+    return Pair(files[CERTIFICATE], files[KEY])
+
+
+def good_until(
+    pair: Pair, names: Sequence[str], authority: bytes, now: datetime.datetime
+) -> datetime.datetime | None:
+    """Return until when a pair is good for these names; None where it is to be made anew.
+
+    That is 30 days before its end, and when another authority than ``authority`` has signed it.
+    """
+    if not _is_good({CERTIFICATE: pair.chain, KEY: pair.key}, names, now):
+        return None
+    certificate = x509.load_pem_x509_certificate(pair.chain)
+    try:
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+    except (ValueError, TypeError, InvalidSignature):
+        return None
+    return certificate.not_valid_after_utc
+
+
 def _all_new(names: Sequence[str], now: datetime.datetime) -> dict[str, bytes]:
     key, authority = _make_authority(now)
     return {
@@ -79,10 +141,12 @@ def _is_good(files: Files, names: Sequence[str], now: datetime.datetime) -> bool
 
 def _make_authority(
     now: datetime.datetime,
+    title: str = "hearth webhooks",
+    constraints: x509.NameConstraints | None = None,
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     key = ec.generate_private_key(ec.SECP256R1())
     # A name of its own: OpenSSL looks issuers up by their names.
-    name = _name(f"hearth webhooks {x509.random_serial_number():x}"[:40])
+    name = _name(f"{title} {x509.random_serial_number():x}"[:40])
     usage = x509.KeyUsage(
         digital_signature=True,
         key_cert_sign=True,
@@ -99,6 +163,8 @@ def _make_authority(
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
     )
+    if constraints is not None:
+        built = built.add_extension(constraints, critical=True)
     return key, built.sign(key, hashes.SHA256())
 
 
@@ -107,12 +173,14 @@ def _signed(
     authority_key: ec.EllipticCurvePrivateKey,
     names: Sequence[str],
     now: datetime.datetime,
+    *,
+    title: str = "hearth webhooks",
 ) -> dict[str, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
     alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
     serves = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     certificate = (
-        _builder(_name("hearth webhooks"), authority.subject, key, now, _SERVER_VALID)
+        _builder(_name(title), authority.subject, key, now, _SERVER_VALID)
         .add_extension(alternatives, critical=False)
         .add_extension(serves, critical=False)
         .sign(authority_key, hashes.SHA256())

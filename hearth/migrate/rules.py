@@ -27,9 +27,8 @@ from hearth.kube.meta import Object, controller_of, labels, name, namespace
 from hearth.migrate.findings import Finding, Outcome, named
 from hearth.migrate.snapshot import Snapshot
 from serving.api import keys
-from serving.api.config.network import HTTP_ENABLED
 from serving.api.settings import Settings
-from serving.api.views import DomainMapping, Revision
+from serving.api.views import Revision
 from serving.webhook.admission import ADMISSION as SERVING_ADMISSION
 
 _STOPS, _CHANGES = Outcome.STOPS, Outcome.CHANGES
@@ -59,7 +58,6 @@ def check(snapshot: Snapshot) -> list[Finding]:
         *_refused(snapshot, SERVING_ADMISSION, serving),
         *_refused(snapshot, EVENTING_ADMISSION, eventing),
         *_revisions(snapshot),
-        *_domain_mappings(snapshot),
         *_brokers(snapshot),
         *_triggers(snapshot),
     ]
@@ -122,22 +120,21 @@ def _network(settings: Settings) -> Iterator[Finding]:
     asked = {
         "external-domain-tls": network.external_domain_tls,
         "cluster-local-domain-tls": network.cluster_local_domain_tls,
-        "system-internal-tls": network.system_internal_tls,
     }
     for setting in [setting for setting, is_asked in asked.items() if is_asked]:
         yield Finding(
             _STOPS,
             where,
-            f"{setting} is on; Hearth's gateway has no TLS of its own yet",
-            "end TLS in front of hearth-gateway, and turn it off",
+            f"{setting} is on; Hearth asks nobody for certificates yet",
+            "bring certificates by DomainMappings or default-certificate-secret, and turn it off",
         )
-    if network.http_protocol != HTTP_ENABLED:
+    if network.system_internal_tls:
         yield Finding(
             _CHANGES,
             where,
-            f"http-protocol is {network.http_protocol}: plain requests are led to https, which "
-            "something in front of Hearth's gateway has to serve",
-            "end TLS in front of hearth-gateway",
+            "system-internal-tls is on; Hearth has no sidecar that could end TLS in a pod, so "
+            "requests reach pods by plain HTTP",
+            "a mesh or the network's own encryption can take its place",
         )
 
 
@@ -220,17 +217,6 @@ def _revisions(snapshot: Snapshot) -> Iterator[Finding]:
             )
         if any(key.startswith(_SIDECAR_PREFIX) for key in meta.annotations(obj)):
             yield Finding(_CHANGES, where, "resources of the sidecar are asked for; there is none")
-
-
-def _domain_mappings(snapshot: Snapshot) -> Iterator[Finding]:
-    for obj in snapshot.of(keys.SERVING_GROUP, "DomainMapping"):
-        if DomainMapping(obj).spec.get("tls"):
-            yield Finding(
-                _STOPS,
-                named(obj, "DomainMapping"),
-                "it brings a certificate; Hearth's gateway has no TLS of its own yet",
-                "end TLS in front of hearth-gateway",
-            )
 
 
 # -- eventing --------------------------------------------------------------------------------------

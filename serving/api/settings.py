@@ -23,7 +23,7 @@ from serving.api.config.observability import ObservabilityConfig
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``external_port`` is the gateway's: URLs show it when it is not the scheme's own.
+    """The external ports are the gateway's: URLs show them when they are not their scheme's own.
 
     ``cluster_domain`` is what names of the cluster's own Services end in.
 
@@ -42,6 +42,7 @@ class Settings:
         "config-observability", ObservabilityConfig.from_data
     )
     external_port: int = 80
+    external_tls_port: int = 443
     cluster_domain: str = CLUSTER_DOMAIN
     pre_stop_seconds: int = 0
 

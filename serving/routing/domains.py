@@ -30,18 +30,23 @@ class DomainError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """Where names come from; ``external_port`` is the gateway's port, shown in URLs."""
+    """Where names come from; the ports are the gateway's, by http and by https, shown in URLs."""
 
     network: NetworkConfig
     domains: DomainConfig
     external_port: int = 80
+    external_tls_port: int = 443
     cluster_domain: str = CLUSTER_DOMAIN
 
     @classmethod
     def of(cls, settings: Settings) -> Naming:
         """Return the naming that the settings ask for."""
         return cls(
-            settings.network, settings.domain, settings.external_port, settings.cluster_domain
+            settings.network,
+            settings.domain,
+            settings.external_port,
+            settings.external_tls_port,
+            settings.cluster_domain,
         )
 
     def hostname(self, route: Object, tag: str) -> str:
@@ -121,10 +126,14 @@ class Naming:
 
     def external_url(self, host: str, scheme: str = "") -> str:
         """Return the URL of a host outside the cluster, with the port where it shows."""
-        scheme = scheme or self.network.default_external_scheme
-        if scheme != "http" or self.external_port == _DEFAULT_PORTS["http"]:
-            return f"{scheme}://{host}"
-        return f"{scheme}://{host}:{self.external_port}"
+        if scheme == "https":
+            # Where this gateway ends TLS; somebody in front of it has the usual port.
+            port = self.external_tls_port
+        else:
+            scheme = scheme or self.network.default_external_scheme
+            port = self.external_port if scheme == "http" else _DEFAULT_PORTS.get(scheme, 0)
+        is_usual = port == _DEFAULT_PORTS.get(scheme, 0)
+        return f"{scheme}://{host}" if is_usual else f"{scheme}://{host}:{port}"
 
     def visibility(
         self, route: Object, tags: Iterable[str], local_services: frozenset[str]

@@ -40,16 +40,25 @@ class BacklogLimits:
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """``trust_forwarded_headers``: what clients say in X-Forwarded-* and Forwarded is kept."""
+    """``trust_forwarded_headers``: what clients say in X-Forwarded-* and Forwarded is kept.
+
+    ``default_certificate`` is the Secret, by namespace and name, whose certificate is shown to
+    clients that name no host, or one without a certificate of its own.
+    """
 
     trust_forwarded_headers: bool = True
     backlog: BacklogLimits = field(default_factory=BacklogLimits)
+    default_certificate: tuple[str, str] | None = None
 
     @classmethod
     def from_data(cls, data: Mapping[str, str]) -> GatewayConfig:
         """Read the ConfigMap's data. Raises ValueError."""
-        trusts = Reader(data).boolean("trust-forwarded-headers", default=True)
-        return cls(trust_forwarded_headers=trusts, backlog=BacklogLimits.from_data(data))
+        reader = Reader(data)
+        return cls(
+            trust_forwarded_headers=reader.boolean("trust-forwarded-headers", default=True),
+            backlog=BacklogLimits.from_data(data),
+            default_certificate=_secret(reader.text("default-certificate-secret", default="")),
+        )
 
 
 def _count(text: str) -> int:
@@ -64,3 +73,12 @@ def _positive(number: int, text: str) -> int:
     if number < 1:
         raise ValueError(f"{text.strip()} is less than 1")
     return number
+
+
+def _secret(text: str) -> tuple[str, str] | None:
+    if not text:
+        return None
+    namespace, _, name = text.partition("/")
+    if not namespace or not name or "/" in name:
+        raise ValueError(f'default-certificate-secret must be NAMESPACE/NAME, but was "{text}"')
+    return namespace, name

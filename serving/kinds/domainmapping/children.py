@@ -54,7 +54,7 @@ def make_mapping_ingress(mapping: Object, settings: Settings, *, host: str, serv
         ],
     }
     secret = views.DomainMapping(mapping).secret_name
-    if secret and ingress_class(mapping, settings) != keys.HEARTH_INGRESS_CLASS:
+    if secret:
         entry = {
             "hosts": [name(mapping)],
             "secretName": secret,

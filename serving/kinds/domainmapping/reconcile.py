@@ -25,7 +25,6 @@ from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds.domainmapping.children import make_domain_claim, make_mapping_ingress
 from serving.kinds.drift import exact_drift
-from serving.kinds.ingress import ingress_class
 from serving.kinds.status import Draft
 from serving.routing.domains import Naming
 from serving.routing.hosts import REASON, Holders, grant
@@ -40,10 +39,6 @@ CONDITIONS = ConditionSet(
     ),
 )
 _NOT_CONFIGURED = ("IngressNotConfigured", "Ingress has not yet been reconciled.")
-_TLS_NOT_SERVED = (
-    "TLSNotServed",
-    "spec.tls asks for https, which the gateway does not serve; the name is reached by http.",
-)
 _CLAIMED_BY_ANOTHER = (
     "DomainAlreadyClaimed",
     "The domain name is already in use by another DomainMapping",
@@ -73,14 +68,12 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     if draft.is_new_generation:
         draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
     is_secured = views.DomainMapping(mapping).has_tls
-    is_served = ingress_class(mapping, settings) != keys.HEARTH_INGRESS_CLASS
-    scheme = "https" if is_secured and is_served else ""
-    url = Naming.of(settings).external_url(name(mapping), scheme)
+    url = Naming.of(settings).external_url(name(mapping), "https" if is_secured else "")
     draft.put("url", url)
     draft.put("address", {"url": url})
     actions: list[Action] = []
     if _claim(observed, mapping, draft=draft, actions=actions, settings=settings):
-        _certify(draft, is_secured=is_secured, is_served=is_served)
+        _certify(draft, is_secured=is_secured)
         domain = f"svc.{settings.cluster_domain}"
         target = _resolve(observed, mapping, draft=draft, domain=domain)
         if target is not None:
@@ -117,11 +110,8 @@ def _claim(
     return True
 
 
-def _certify(draft: Draft, *, is_secured: bool, is_served: bool) -> None:
-    """Say how the name is secured. ``is_served``: the ingress of this class serves TLS."""
-    if is_secured and not is_served:
-        draft.conditions.mark_false(keys.CERTIFICATE_PROVISIONED, *_TLS_NOT_SERVED)
-        return
+def _certify(draft: Draft, *, is_secured: bool) -> None:
+    """Say how the name is secured. Whether its certificate is good is for the ingress to say."""
     if is_secured:
         reason = "CertificateExternallyProvided"
         message = "TLS certificate was provided externally"

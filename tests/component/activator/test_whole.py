@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from hearth.kube.resources import CONFIGMAPS, CRDS, ENDPOINTSLICES, NAMESPACES, 
 from hearth.observability.metrics import REGISTRY
 from tests.component.activator.http2 import an_app, echo
 from tests.otlp import collecting
-from tests.ports import free_port
+from tests.ports import free_port, free_ports
 
 CRD_FILES = (
     "networking.internal.knative.dev_ingresses.yaml",
@@ -119,6 +119,7 @@ def a_slice(service: str, pods: dict[int, bool]) -> dict[str, Any]:
 class Whole:
     client: KubeClient
     port: int
+    tls_port: int
 
     async def get(self, host: str, path: str = "/") -> tuple[int, bytes]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -148,7 +149,10 @@ class Whole:
 
 
 @contextlib.asynccontextmanager
-async def running_whole(folder: Path) -> AsyncIterator[Whole]:
+async def running_whole(
+    folder: Path, prepare: Callable[[KubeClient], Awaitable[None]] | None = None
+) -> AsyncIterator[Whole]:
+    """An activator over an API server; ``prepare`` makes what is there before it starts."""
     async with (
         running_apiserver(folder) as server,
         KubeClient.from_kubeconfig(server.kubeconfig) as client,
@@ -157,14 +161,21 @@ async def running_whole(folder: Path) -> AsyncIterator[Whole]:
             await client.create(CRDS, yaml.safe_load((CRD_DIR / file).read_text()))
         for resource in (KINGRESSES, REVISIONS):
             await _served(client, resource)
-        port, serves = free_port(), asyncio.Event()
+        if prepare is not None:
+            await prepare(client)
+        (port, tls_port), serves = free_ports(2), asyncio.Event()
         config = ActivatorConfig(
-            kubeconfig=server.kubeconfig, port=port, internal_port=free_port(), drain_seconds=1
+            kubeconfig=server.kubeconfig,
+            port=port,
+            internal_port=free_port(),
+            tls_port=tls_port,
+            internal_tls_port=free_port(),
+            drain_seconds=1,
         )
         task = asyncio.create_task(run(config, serves.set))
         try:
             await asyncio.wait_for(serves.wait(), 10)
-            yield Whole(client, port)
+            yield Whole(client, port, tls_port)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

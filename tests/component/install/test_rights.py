@@ -9,7 +9,9 @@ that nothing needed is one too many.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import datetime
 import os
 import signal
 import sys
@@ -58,6 +60,7 @@ from hearth.knative.resources import (
     TRIGGERS,
 )
 from hearth.kube import meta
+from hearth.kube.certificates import issued, new_authority
 from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
 from hearth.kube.errors import NotFound
@@ -75,6 +78,7 @@ from hearth.kube.resources import (
     PODS,
     REPLICASETS,
     ROLEBINDINGS,
+    SECRETS,
     SERVICEACCOUNTS,
     SERVICES,
     STATEFULSETS,
@@ -88,6 +92,7 @@ from tests.ports import free_port
 from tests.waiting import is_ready
 
 WAIT_SECONDS = 60.0
+_NOW = datetime.datetime.now(datetime.UTC)
 SERVING, EVENTING = "knative-serving", "knative-eventing"
 PING_ADAPTER = "pingsource-mt-adapter"
 PORTS = (
@@ -95,6 +100,8 @@ PORTS = (
     "HEALTH",
     "GATEWAY",
     "INTERNAL",
+    "GATEWAY_TLS",
+    "INTERNAL_TLS",
     "PEERS",
     "WEBHOOK",
     "EVENTING_WEBHOOK",
@@ -366,6 +373,19 @@ async def _map(hearth: Hearth) -> None:
     await hearth.until(lambda: hearth.gone(KINGRESSES, domain))
     await hearth.client.delete(DOMAINMAPPINGS, domain, "default")
     await hearth.until(lambda: hearth.gone(CLUSTERDOMAINCLAIMS, domain))
+    # One with a certificate of the user's own, which the gateway reads.
+    pair = issued(new_authority("test", ["test"], _NOW), ["one.test"], _NOW)
+    data = {"tls.crt": pair.chain, "tls.key": pair.key}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "mine", "namespace": "default"},
+        "type": "kubernetes.io/tls",
+        "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+    }
+    await hearth.client.create(SECRETS, secret)
+    await hearth.make(DOMAINMAPPINGS, "one.test", {"ref": reference, "tls": {"secretName": "mine"}})
+    await hearth.ready(DOMAINMAPPINGS, "one.test")
 
 
 async def _send(hearth: Hearth) -> None:

@@ -8,13 +8,19 @@ from hearth.cli.gateways import gateway_objects
 
 
 def test_a_service_leads_to_its_listener() -> None:
-    service, endpoints = gateway_objects("hearth-gateway", "127.0.0.1", 8080)
+    service, endpoints = gateway_objects("hearth-gateway", "127.0.0.1", (8080, 8443))
     assert service["metadata"] == {"name": "hearth-gateway", "namespace": "knative-serving"}
-    assert service["spec"] == {"ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
+    assert service["spec"]["ports"] == [
+        {"name": "http", "port": 80, "targetPort": 8080},
+        {"name": "https", "port": 443, "targetPort": 8443},
+    ]
     labels = endpoints["metadata"]["labels"]
     assert labels == {"kubernetes.io/service-name": "hearth-gateway"}
     assert endpoints["endpoints"][0]["addresses"] == ["127.0.0.1"]
-    assert endpoints["ports"] == [{"name": "http", "port": 8080, "protocol": "TCP"}]
+    assert endpoints["ports"] == [
+        {"name": "http", "port": 8080, "protocol": "TCP"},
+        {"name": "https", "port": 8443, "protocol": "TCP"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,6 @@ def test_a_service_leads_to_its_listener() -> None:
 def test_an_address_that_is_every_address_is_reached_through_loopback(
     host: str, kind: str, address: str
 ) -> None:
-    _, endpoints = gateway_objects("g", host, 80)
+    _, endpoints = gateway_objects("g", host, (80, 443))
     assert endpoints["addressType"] == kind
     assert endpoints["endpoints"][0]["addresses"] == [address]

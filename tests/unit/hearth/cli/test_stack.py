@@ -17,7 +17,7 @@ from hearth.cli.stack import components
 def a_layout(workers: int = 1) -> Layout:
     free = iter(range(1000, 2000))
     ports = choose_ports(
-        {"gateway": 0, "api": 0},
+        {"gateway": 0, "api": 0, "gateway-tls": 0},
         remembered={},
         is_free=lambda _: True,
         any_free=lambda: next(free),

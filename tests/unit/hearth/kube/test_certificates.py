@@ -10,7 +10,19 @@ import pytest
 from cryptography import x509
 
 from hearth.kube.access import load_chain
-from hearth.kube.certificates import AUTHORITIES, AUTHORITY_KEY, CERTIFICATE, KEY, renewed
+from hearth.kube.certificates import (
+    AUTHORITIES,
+    AUTHORITY_KEY,
+    CERTIFICATE,
+    KEY,
+    Pair,
+    authority_holds,
+    good_until,
+    issued,
+    new_authority,
+    renewed,
+)
+from hearth.kube.clock import wall_clock
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -97,3 +109,68 @@ def test_over_twenty_years_every_replica_is_trusted_by_an_older_or_newer_bundle(
         assert is_trusted(before, after)
         assert is_trusted(after, before)
     assert len(authorities(history[-1])) <= 2
+
+
+# -- authorities that vouch for names ----------------------------------------------------------
+
+
+def test_an_authority_vouches_for_names() -> None:
+    authority = new_authority("local", ["localhost"], NOW)
+    assert authority_holds(authority, NOW)
+    pair = issued(authority, ["hello.default.localhost", "127.0.0.1"], NOW)
+    until = good_until(pair, ["hello.default.localhost"], authority.chain, NOW)
+    assert until == NOW + datetime.timedelta(days=90)
+    assert b"PRIVATE" not in repr(pair).encode()
+    context = ssl.create_default_context(cadata=authority.chain.decode())
+    assert context.cert_store_stats()["x509_ca"] == 1
+
+
+def test_what_it_has_signed_is_made_anew_in_time() -> None:
+    authority = new_authority("local", ["localhost"], NOW)
+    pair, day = issued(authority, ["a.localhost"], NOW), datetime.timedelta(days=1)
+    assert good_until(pair, ["a.localhost"], authority.chain, NOW + 60 * day) is not None
+    assert good_until(pair, ["a.localhost"], authority.chain, NOW + 61 * day) is None
+    assert good_until(pair, ["b.localhost"], authority.chain, NOW) is None
+    other = new_authority("local", ["localhost"], NOW)
+    assert good_until(pair, ["a.localhost"], other.chain, NOW) is None
+    assert good_until(Pair(b"", b""), ["a.localhost"], authority.chain, NOW) is None
+
+
+def test_an_authority_that_ends_or_is_damaged_is_none() -> None:
+    authority = new_authority("local", ["localhost"], NOW)
+    assert not authority_holds(authority, NOW + datetime.timedelta(days=3650))
+    assert not authority_holds(Pair(authority.chain, b"nonsense"), NOW)
+    other = new_authority("local", ["localhost"], NOW)
+    assert not authority_holds(Pair(authority.chain, other.key), NOW)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_believed"), [("a.b.localhost", True), ("localhost", True), ("example.com", False)]
+)
+def test_it_is_believed_about_its_domains_alone(name: str, is_believed: bool) -> None:
+    now = datetime.datetime.fromtimestamp(wall_clock(), tz=datetime.UTC)
+    authority = new_authority("local", ["localhost"], now)
+    pair = issued(authority, [name], now)
+    assert handshakes(pair, authority.chain, name) is is_believed
+    assert handshakes(issued(authority, ["127.0.0.1"], now), authority.chain, "127.0.0.1")
+
+
+def handshakes(pair: Pair, authority: bytes, name: str) -> bool:
+    """Whether a client that trusts the authority believes the certificate; all in memory."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    load_chain(server, pair.chain, pair.key)
+    client = ssl.create_default_context(cadata=authority.decode())
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for _ in range(4):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLCertVerificationError:
+                return False
+    return ends[0].version() == "TLSv1.3"

@@ -120,10 +120,10 @@ def test_a_cluster_may_be_too_old() -> None:
             id="TLS",
         ),
         pytest.param(
-            config("config-network", {**OURS["data"], "http-protocol": "Redirected"}),
+            config("config-network", {**OURS["data"], "system-internal-tls": "Enabled"}),
             Outcome.CHANGES,
-            "https",
-            id="redirected",
+            "sidecar",
+            id="TLS to pods",
         ),
         pytest.param(
             config("config-observability", {"logging.enable-request-log": "true"}),

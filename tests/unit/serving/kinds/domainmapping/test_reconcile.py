@@ -100,33 +100,33 @@ def test_references_that_do_not_resolve(world: Any, url: str | None, message: st
     assert world.message(DOMAINMAPPINGS, NAME, "ReferenceResolved") == message
 
 
-def test_a_certificate_of_the_user_where_the_ingress_serves_tls(world: Any) -> None:
-    world.settings = replace(
-        world.settings,
-        network=NetworkConfig(autocreate_cluster_domain_claims=True, ingress_class="kourier"),
-    )
+def test_a_certificate_of_the_user(world: Any) -> None:
     world.edit(DOMAINMAPPINGS, NAME, lambda o: o["spec"].update(tls={"secretName": "mine"}))
     world.settle(world.reconcile)
     assert world.the(DOMAINMAPPINGS, NAME)["status"]["url"] == f"https://{NAME}"
     assert world.the(KINGRESSES, NAME)["spec"]["tls"][0]["secretName"] == "mine"
     certificate = world.conditions(DOMAINMAPPINGS, NAME)["CertificateProvisioned"]
     assert certificate == ("True", "CertificateExternallyProvided")
-
-
-def test_https_is_not_promised_where_nobody_serves_it(world: Any) -> None:
-    world.edit(DOMAINMAPPINGS, NAME, lambda o: o["spec"].update(tls={"secretName": "mine"}))
-    world.settle(world.reconcile)
-    world.ready(KINGRESSES, NAME)
-    world.settle(world.reconcile)
-    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("False", "TLSNotServed")
-    status = world.the(DOMAINMAPPINGS, NAME)["status"]
-    assert status["url"] == status["address"]["url"] == f"http://{NAME}:8080"
-    assert "tls" not in world.the(KINGRESSES, NAME)["spec"]
-    world.edit(DOMAINMAPPINGS, NAME, lambda o: o["spec"].pop("tls"))
-    world.settle(world.reconcile)
     world.ready(KINGRESSES, NAME)
     world.settle(world.reconcile)
     assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("True", "")
+    world.edit(DOMAINMAPPINGS, NAME, lambda o: o["spec"].pop("tls"))
+    world.settle(world.reconcile)
+    assert world.the(DOMAINMAPPINGS, NAME)["status"]["url"] == f"http://{NAME}:8080"
+    assert "tls" not in world.the(KINGRESSES, NAME)["spec"]
+
+
+def test_a_certificate_that_the_gateway_cannot_show(world: Any) -> None:
+    world.settings = replace(world.settings, external_tls_port=8443)
+    world.edit(DOMAINMAPPINGS, NAME, lambda o: o["spec"].update(tls={"secretName": "mine"}))
+    world.settle(world.reconcile)
+    text = "Secret ns/mine: has no tls.key"
+    world.ready(KINGRESSES, NAME, "False", reason="CertificateNotServed", message=text)
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("False", "CertificateNotServed")
+    assert world.message(DOMAINMAPPINGS, NAME, "IngressReady") == text
+    status = world.the(DOMAINMAPPINGS, NAME)["status"]
+    assert status["url"] == status["address"]["url"] == f"https://{NAME}:8443"
 
 
 def test_a_name_that_is_the_host_of_an_older_route(world: Any) -> None:
