@@ -56,18 +56,22 @@ class Encryption:
 
     # -- what is asked for --------------------------------------------------------------------
 
+    def want(self) -> None:
+        """Serve TLS though nobody has asked yet: who is early is told so, and not refused."""
+        self._wanted.set()
+
     def put(self, ingress: Object) -> set[Key]:
         """Take over what a KIngress asks for; returns all whose certificates this concerns."""
         concerned = self.certificates.put(ingress)
         if self.certificates.is_wanted:
-            self._wanted.set()
+            self.want()
         return concerned
 
     def set_default(self, secret: Key | None) -> None:
         """Show this Secret's certificate to clients that name no host, or none that has its own."""
         self.certificates.set_default(secret)
         if self.certificates.is_wanted:
-            self._wanted.set()
+            self.want()
         self.publish()
 
     def remove(self, namespace: str, name: str) -> set[Key]:

@@ -94,6 +94,8 @@ class ActivatorConfig:
     tls_port: int = 0
     internal_tls_port: int = 0
     secure_port: int = 443
+    # Whether that is so before anybody asks.
+    has_tls: bool = False
     ingress_class: str = INGRESS_CLASS
     # Whether the in-cluster listener is the https_proxy of pods that have no resolver.
     tunnels: bool = False
@@ -135,6 +137,8 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             ingress_class=config.ingress_class,
             addresses=LoadBalancers.within(config.cluster_domain),
         )
+        if config.has_tls:
+            watches.encryption.want()
         collector = ActivatorCollector(plane, reporter, peers, watches.encryption)
         REGISTRY.register(collector)
         stack.callback(REGISTRY.unregister, collector)

@@ -26,6 +26,7 @@ from serving.autoscaler.server import StatsServer
 from serving.controlplane import ControlPlane
 from serving.install import install
 from serving.kinds import pods, sources
+from serving.localauthority import LocalAuthority
 from serving.webhook.admission import ADMISSION
 
 
@@ -45,6 +46,8 @@ class ServingConfig:
     stats_token: TokenSource = ""
     external_port: int = 80
     external_tls_port: int = 443
+    authority: Path | None = None
+    """The folder of the authority that signs certificates here; None: others are asked."""
     cluster_domain: str = CLUSTER_DOMAIN
     domain: str | None = "localhost"
     installs: bool = True
@@ -59,6 +62,7 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
         Settings(
             external_port=config.external_port,
             external_tls_port=config.external_tls_port,
+            signs_certificates=config.authority is not None,
             cluster_domain=config.cluster_domain,
             pre_stop_seconds=config.pre_stop_seconds,
         )
@@ -81,7 +85,10 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
         await registration.register([ADMISSION.config_webhook()])
         if config.installs:
             await install(client, domain=config.domain)
-        plane = ControlPlane(client, settings=settings.value, leadership=leadership)
+        authority = None if config.authority is None else LocalAuthority(config.authority)
+        plane = ControlPlane(
+            client, settings=settings.value, leadership=leadership, authority=authority
+        )
         settings.on_change(plane.change_settings)
         config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SERVING_NAMESPACE)
         settings.follow(config_maps, system_namespace=keys.SERVING_NAMESPACE)

@@ -11,13 +11,19 @@ from hearth.cli.names import DEFAULT
 
 def banner(layout: Layout, *, seconds: float, sample: Path, options: str, is_detached: bool) -> str:
     """Says where things are and how to go on; ``options`` name this Hearth to other commands."""
-    port = f":{layout.port}" if layout.port != 80 else ""
+    folder = shlex.quote(str(layout.authority))
+    curl = "curl http://hello.default.localhost" + _port(layout.port, 80)
+    https = ""
+    if layout.has_tls:
+        https = f"\n  https        {layout.gateway_by_tls}\n  authority    {layout.authority}"
+        host = f"hello.default.localhost{_port(layout.tls_port, 443)}"
+        curl = f"curl --cacert {folder} https://{host}"
     end = f"Stop it with `hearth down{options}`." if is_detached else "Stop it with Ctrl-C."
     return f"""\
 Hearth is ready ({seconds:.1f} s).
 
   kubeconfig   {layout.kubeconfig}
-  gateway      {layout.gateway}
+  gateway      {layout.gateway}{https}
   API          https://{layout.host}:{layout.api_port}
 
 How to go on:
@@ -25,9 +31,20 @@ How to go on:
   export KUBECONFIG={shlex.quote(str(layout.kubeconfig))}
   kubectl apply -f {shlex.quote(str(sample))}
   kubectl get ksvc
-  curl http://hello.default.localhost{port}
+  {curl}
 
-{end}"""
+{_TRUST if https else ""}{end}"""
+
+
+_TRUST = """\
+Clients have to trust the authority, which vouches for names of `localhost` alone: `--cacert` of
+curl, SSL_CERT_FILE for many programs, the settings of a browser.
+
+"""
+
+
+def _port(port: int, usual: int) -> str:
+    return f":{port}" if port != usual else ""
 
 
 def naming_options(name: str, data_dir: Path, *, is_found: bool) -> str:

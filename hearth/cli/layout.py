@@ -17,6 +17,7 @@ ACTIVATOR = "activator"
 HEARTH_IMAGE = "hearth.dev/hearth"
 """What pods of adapters run on one machine: the program itself, with the rights of its owner."""
 _CHOSEN = range(10_000, 20_000)
+_TLS_PORT = 8443
 _OPTIONS = {"gateway": "--port", "api": "--api-port", "gateway-tls": "--tls-port"}
 _INTERNAL = ("internal", "internal-tls", "webhook", "stats", "broker", "broker-admin")
 MOST_WORKERS = 64
@@ -53,11 +54,28 @@ class Layout:
     broker_admin_token: str
     workers: int = 1
     """How many activators share the ports of the gateway."""
+    has_tls: bool = False
+    """Whether an authority of this machine signs certificates."""
 
     @property
     def port(self) -> int:
         """The gateway's port."""
         return self.ports["gateway"]
+
+    @property
+    def gateway_by_tls(self) -> str:
+        """The same by TLS."""
+        return f"https://localhost:{self.tls_port}"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that clients have to trust."""
+        return self.tls_folder / "ca.crt"
+
+    @property
+    def tls_folder(self) -> Path:
+        """Where the authority that signs certificates is kept."""
+        return self.data_dir / "tls"
 
     @property
     def tls_port(self) -> int:
@@ -86,9 +104,18 @@ class Layout:
 
 
 def prepare_layout(
-    data_dir: Path, *, host: str, port: int, api_port: int, tls_port: int = 0, workers: int = 1
+    data_dir: Path,
+    *,
+    host: str,
+    port: int,
+    api_port: int,
+    tls_port: int | None = None,
+    has_tls: bool = False,
+    workers: int = 1,
 ) -> Layout:
     """Makes the state folder and chooses ports; 0 asks for any free one.
+
+    Without a ``tls_port`` it is the usual one where TLS is served from the start.
 
     Raises UserError where the folder cannot be made or a port that was asked for is taken.
     """
@@ -96,6 +123,8 @@ def prepare_layout(
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise UserError(f"cannot make the state folder {data_dir}: {error.strerror}") from error
+    if tls_port is None:
+        tls_port = _TLS_PORT if has_tls else 0
     ports = choose_ports(
         {"gateway": port, "api": api_port, "gateway-tls": tls_port},
         remembered=read_state(data_dir).get("ports", {}),
@@ -110,6 +139,7 @@ def prepare_layout(
         stats_token=secrets.token_urlsafe(24),
         broker_admin_token=secrets.token_urlsafe(24),
         workers=workers,
+        has_tls=has_tls,
     )
 
 

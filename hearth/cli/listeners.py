@@ -15,6 +15,15 @@ from hearth.listening import bind, steer
 
 PURPOSES = ("gateway", "internal")
 """The ports of the layout that activators share."""
+_WITH_TLS = ("gateway-tls", "internal-tls")
+
+
+def shared_ports(layout: Layout) -> tuple[str, ...]:
+    """Return those of a layout that are opened before anything is started.
+
+    Without an authority nobody may ever ask for TLS: who does so first opens the port.
+    """
+    return (*PURPOSES, *_WITH_TLS) if layout.has_tls else PURPOSES
 
 
 class Listeners:

@@ -55,6 +55,13 @@ def up(
     data_dir: DataDir = None,
     port: Annotated[int, typer.Option(help="Port of the gateway; 0 takes a free one.")] = 8080,
     api_port: Annotated[int, typer.Option(help="Port of the Kubernetes API; 0: a free one.")] = 0,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Serve https, by an authority of this machine.")
+    ] = False,
+    tls_port: Annotated[
+        int | None,
+        typer.Option(help="Port for https: 8443 with --tls, else a free one when it is needed."),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     workers: Annotated[
         str,
@@ -75,6 +82,8 @@ def up(
         host=host,
         port=port,
         api_port=api_port,
+        has_tls=tls,
+        tls_port=tls_port,
         detach=detach,
         verbose=verbose,
         workers=count_of_workers(workers),

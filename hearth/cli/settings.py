@@ -30,11 +30,13 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Each field but the first two is ``HEARTH_`` and its name in the environment."""
+    """Each field but the first three is ``HEARTH_`` and its name in the environment."""
 
     kubeconfig: Path
     replica: Replica | None = None
     """None where each component is there once and on this machine."""
+    authority: Path | None = None
+    """The folder of the authority of this machine, where it signs certificates."""
     log_level: str = "INFO"
     log_format: str = "json"
     """``json`` or ``text``."""
@@ -88,7 +90,7 @@ class Settings:
     """How long the activator waits for requests in flight."""
 
 
-_NOT_SET = ("kubeconfig", "replica")
+_NOT_SET = ("kubeconfig", "replica", "authority")
 NAMES = {PREFIX + each.name.upper(): each for each in fields(Settings) if each.name not in _NOT_SET}
 """The settings by their names in the environment."""
 _FILE = "_FILE"

@@ -7,6 +7,7 @@ they need, and share its memory: no module is imported twice.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import importlib
 from functools import partial
 
@@ -15,6 +16,7 @@ from hearth.cli.layout import HEARTH_IMAGE, Layout, activators
 from hearth.cli.listeners import Listeners
 from hearth.cli.settings import Settings
 from hearth.cli.supervisor import Component
+from hearth.kube.clock import wall_clock
 from hearth.process import Main
 
 _SHARED_WITH_API = (
@@ -144,6 +146,7 @@ def settings_of(layout: Layout) -> Settings:
     """Tells the components where things are on this machine."""
     return Settings(
         kubeconfig=layout.kubeconfig,
+        authority=layout.tls_folder if layout.has_tls else None,
         host=layout.host,
         control_host="127.0.0.1",
         gateway_port=layout.port,
@@ -174,3 +177,8 @@ def prepare_credentials(layout: Layout) -> None:
     from hearth.cluster.apiserver.credentials import ensure_credentials
 
     ensure_credentials(layout.data_dir, layout.host, layout.api_port)
+    if layout.has_tls:
+        from serving.localauthority import ensure_authority
+
+        now = datetime.datetime.fromtimestamp(wall_clock(), tz=datetime.UTC)
+        ensure_authority(layout.tls_folder, now)

@@ -55,6 +55,8 @@ async def _report(data_dir: Path, state: dict[str, Any]) -> dict[str, Any]:
         "kubeconfig": state["kubeconfig"],
         "gateway": state["gateway"],
         "api": state["api"],
+        "https": state.get("https"),
+        "authority": state.get("authority"),
         "processes": processes,
         "memoryMiB": round(sum(p["memoryMiB"] for p in processes), 1),
         "services": [],
@@ -116,8 +118,9 @@ def _print_tables(report: dict[str, Any]) -> None:
 
     console = Console()
     facts = Table.grid(padding=(0, 3))
-    for label, field in (("kubeconfig", "kubeconfig"), ("gateway", "gateway"), ("API", "api")):
-        facts.add_row(label, str(report[field]))
+    for field in ("kubeconfig", "gateway", "https", "authority", "api"):
+        if report[field]:
+            facts.add_row("API" if field == "api" else field, str(report[field]))
     console.print(facts)
     console.print()
     console.print(_process_table(report))

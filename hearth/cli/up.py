@@ -15,7 +15,7 @@ from hearth.cli import names, samples, stack
 from hearth.cli.banner import banner, naming_options
 from hearth.cli.errors import UserError
 from hearth.cli.layout import Layout, prepare_layout
-from hearth.cli.listeners import Listeners
+from hearth.cli.listeners import Listeners, shared_ports
 from hearth.cli.roster import ComponentState, StartFailed
 from hearth.cli.state import is_running, process_start, read_state, write_state
 from hearth.cli.supervisor import Supervisor
@@ -33,6 +33,9 @@ class UpOptions:
     host: str
     port: int
     api_port: int
+    has_tls: bool
+    tls_port: int | None
+    """None: the usual one with TLS, any free one without."""
     detach: bool
     verbose: bool
     workers: int = 1
@@ -122,6 +125,8 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
             host=options.host,
             port=options.port,
             api_port=options.api_port,
+            tls_port=options.tls_port,
+            has_tls=options.has_tls,
             workers=options.workers,
         )
         names.note(options.name, options.data_dir)
@@ -134,7 +139,7 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
 
 def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) -> int:
     try:
-        listeners = Listeners.of(layout)
+        listeners = Listeners.of(layout, shared_ports(layout))
     except OSError as error:
         raise UserError(
             f"another program has taken a port of the gateway while Hearth started "
@@ -190,6 +195,8 @@ def _state(
         "gateway": layout.gateway,
         "host": layout.host,
         "api": f"https://{layout.host}:{layout.api_port}",
+        "https": layout.gateway_by_tls if layout.has_tls else None,
+        "authority": str(layout.authority) if layout.has_tls else None,
         "ports": layout.ports,
         "brokerAdminToken": layout.broker_admin_token,
         "statsToken": layout.stats_token,

@@ -27,6 +27,7 @@ from hearth.kube.meta import Object, controller_of, labels, name, namespace
 from hearth.migrate.findings import Finding, Outcome, named
 from hearth.migrate.snapshot import Snapshot
 from serving.api import keys
+from serving.api.config.certmanager import CertManagerConfig
 from serving.api.settings import Settings
 from serving.api.views import Revision
 from serving.webhook.admission import ADMISSION as SERVING_ADMISSION
@@ -118,15 +119,27 @@ def _network(settings: Settings) -> Iterator[Finding]:
             "put the gateway you have in front of it",
         )
     asked = {
-        "external-domain-tls": network.external_domain_tls,
-        "cluster-local-domain-tls": network.cluster_local_domain_tls,
+        "external-domain-tls": (network.external_domain_tls, settings.certmanager.issuer),
+        "cluster-local-domain-tls": (
+            network.cluster_local_domain_tls,
+            settings.certmanager.cluster_local_issuer,
+        ),
     }
-    for setting in [setting for setting, is_asked in asked.items() if is_asked]:
+    for setting, (is_asked, issuer) in asked.items():
+        if is_asked and issuer == CertManagerConfig().issuer:
+            yield Finding(
+                _STOPS,
+                where,
+                f"{setting} is on, and certificates come of {issuer['name']}, an issuer that "
+                "Knative's installation brings and Hearth's does not",
+                "keep its ClusterIssuer, or name one of yours in config-certmanager",
+            )
+    if network.namespace_wildcard_cert_selector is not None:
         yield Finding(
-            _STOPS,
+            _CHANGES,
             where,
-            f"{setting} is on; Hearth asks nobody for certificates yet",
-            "bring certificates by DomainMappings or default-certificate-secret, and turn it off",
+            "namespace-wildcard-cert-selector is set; Hearth makes no wildcard certificates and "
+            "goes on using those that are there",
         )
     if network.system_internal_tls:
         yield Finding(

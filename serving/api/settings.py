@@ -11,7 +11,9 @@ from typing import Any
 
 from hearth.knative.settings import from_config_map
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
+from serving.api import keys
 from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.config.certmanager import CertManagerConfig
 from serving.api.config.defaults import DefaultsConfig
 from serving.api.config.deployment import DeploymentConfig
 from serving.api.config.domain import DomainConfig
@@ -29,9 +31,14 @@ class Settings:
 
     ``pre_stop_seconds`` is how long a pod that is to end waits before it is told: those who send
     requests hear of its end meanwhile. 0 leaves that to the node.
+
+    ``signs_certificates`` is where an authority of this machine does.
     """
 
     autoscaler: AutoscalerConfig = from_config_map("config-autoscaler", AutoscalerConfig.from_data)
+    certmanager: CertManagerConfig = from_config_map(
+        "config-certmanager", CertManagerConfig.from_data
+    )
     defaults: DefaultsConfig = from_config_map("config-defaults", DefaultsConfig.from_data)
     deployment: DeploymentConfig = from_config_map("config-deployment", DeploymentConfig.from_data)
     domain: DomainConfig = from_config_map("config-domain", DomainConfig.from_data)
@@ -45,6 +52,19 @@ class Settings:
     external_tls_port: int = 443
     cluster_domain: str = CLUSTER_DOMAIN
     pre_stop_seconds: int = 0
+    signs_certificates: bool = False
+
+    @property
+    def asks_for_certificates(self) -> bool:
+        """Whether names outside the cluster get certificates, where nothing else is said."""
+        return self.network.external_domain_tls or self.signs_certificates
+
+    @property
+    def certificate_class(self) -> str:
+        """Who is asked for certificates, where nothing else is said."""
+        if self.signs_certificates:
+            return keys.HEARTH_CERTIFICATE_CLASS
+        return self.network.certificate_class
 
 
 @dataclass(frozen=True, slots=True)

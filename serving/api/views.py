@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hearth.knative.views import KnativeView
-from hearth.kube.meta import Object, labels
+from hearth.kube.meta import Object, annotations, labels
 from serving.api import keys
 
 Fields = Mapping[str, Any]
@@ -240,6 +240,42 @@ class DomainMapping(KnativeView):
     def secret_name(self) -> str:
         """The Secret of its certificate; "" without one."""
         return (self.spec.get("tls") or {}).get("secretName") or ""
+
+
+class Certificate(KnativeView):
+    """A Certificate that somebody is asked for."""
+
+    __slots__ = ()
+
+    @property
+    def certificate_class(self) -> str:
+        """Who is asked."""
+        return keys.CERTIFICATE_CLASS.value(annotations(self.object))
+
+    @property
+    def dns_names(self) -> list[str]:
+        """The names that it is for."""
+        return list(self.spec.get("dnsNames") or ())
+
+    @property
+    def secret_name(self) -> str:
+        """The Secret that gets it."""
+        return self.spec.get("secretName") or ""
+
+    @property
+    def reason(self) -> str:
+        """Why it is not ready; "" while nobody has said."""
+        return str((self.conditions.get(keys.READY) or {}).get("reason") or "")
+
+    @property
+    def is_renewed(self) -> bool:
+        """Whether its time is up, and a new one is asked for."""
+        return self.conditions.is_true("Renewing")
+
+    @property
+    def challenges(self) -> tuple[Fields, ...]:
+        """What an ACME server wants to see at the names by plain http."""
+        return tuple(self.status.get("http01Challenges") or ())
 
 
 class DomainClaim(KnativeView):

@@ -8,6 +8,8 @@ from typing import Any
 from hearth.kube.controllerspec import ControllerSpec
 from serving.api.settings import Settings
 from serving.kinds import gc, labeler
+from serving.kinds.certificate import kind as certificate
+from serving.kinds.certificate.local import Authority
 from serving.kinds.configuration import kind as configuration
 from serving.kinds.domainmapping import kind as domainmapping
 from serving.kinds.podautoscaler import kind as podautoscaler
@@ -17,10 +19,17 @@ from serving.kinds.service import kind as service
 
 
 def controllers(
-    settings: Callable[[], Settings], autoscaling: podautoscaler.Autoscaling
+    settings: Callable[[], Settings],
+    autoscaling: podautoscaler.Autoscaling,
+    authority: Authority | None = None,
 ) -> tuple[ControllerSpec[Any, Settings], ...]:
-    """Return the controllers, given where settings and the autoscaler's decisions come from."""
+    """Return the controllers, given where settings and the autoscaler's decisions come from.
+
+    ``authority`` signs certificates, where there is one.
+    """
+    signing = () if authority is None else (certificate.local_controller(authority),)
     return (
+        *signing,
         service.CONTROLLER,
         configuration.CONTROLLER,
         revision.controller(autoscaling.quiet_seconds),

@@ -19,6 +19,7 @@ ROUTES = Source(knative.ROUTES)
 PODAUTOSCALERS = Source(knative.PODAUTOSCALERS)
 INGRESSES = Source(knative.KINGRESSES)
 DOMAINMAPPINGS = Source(knative.DOMAINMAPPINGS)
+CERTIFICATES = Source(knative.CERTIFICATES)
 CLAIMS = Source(knative.CLUSTERDOMAINCLAIMS)
 DEPLOYMENTS = Source(resources.DEPLOYMENTS, label_selector=keys.REVISION_UID)
 PODS = Source(resources.PODS, label_selector=keys.REVISION)
@@ -43,6 +44,9 @@ def by_label(label: str) -> Callable[[Object], Iterator[str]]:
 REVISIONS_BY_CONFIGURATION = Index(REVISIONS, by_label(keys.CONFIGURATION))
 PODS_BY_REVISION = Index(PODS, by_label(keys.REVISION))
 K8S_SERVICES_BY_ROUTE = Index(K8S_SERVICES, by_label(keys.ROUTE))
+CERTIFICATES_BY_ROUTE = Index(CERTIFICATES, by_label(keys.ROUTE))
+WILDCARDS = Index(CERTIFICATES, by_label(keys.WILDCARD_DOMAIN))
+"""Certificates for all names of a domain in a namespace."""
 
 
 # -- hosts -------------------------------------------------------------------------------------

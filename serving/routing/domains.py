@@ -7,7 +7,7 @@ reconciler and the builders of its children.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from hearth.kube import meta
@@ -113,16 +113,22 @@ class Naming:
                 f"domain name error: error executing the DomainTemplate: {error}"
             ) from error
 
-    def url(self, route: Object, tag: str, *, local: bool) -> str:
-        """Return the URL of the route or of one of its tags."""
+    def url(self, route: Object, tag: str, *, local: bool, secured: Container[str] = ()) -> str:
+        """Return the URL of the route or of one of its tags; ``secured`` hosts are for https."""
         host = self.domain(route, tag, local=local)
+        scheme = "https" if host in secured else ""
         if local:
-            return f"http://{host}"
-        return self.external_url(host)
+            return f"{scheme or 'http'}://{host}"
+        return self.external_url(host, scheme)
 
-    def local_address(self, route: Object) -> str:
+    def local_address(self, route: Object, secured: Container[str] = ()) -> str:
         """Return the URL by which pods reach the route."""
-        return f"http://{name(route)}.{namespace(route)}.svc.{self.cluster_domain}"
+        host = f"{name(route)}.{namespace(route)}.svc.{self.cluster_domain}"
+        return f"https://{host}" if host in secured else f"http://{host}"
+
+    def is_local(self, host: str) -> bool:
+        """Whether a host is of the cluster, and of no use outside."""
+        return host.endswith(f".svc.{self.cluster_domain}")
 
     def external_url(self, host: str, scheme: str = "") -> str:
         """Return the URL of a host outside the cluster, with the port where it shows."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hearth.knative.names import child_name
 from hearth.knative.resources import CLUSTERDOMAINCLAIMS, KINGRESSES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
-from serving.api import keys, views
+from serving.api import keys
 from serving.api.settings import Settings
+from serving.kinds.certificates import challenge_paths
 from serving.kinds.ingress import NOT_FOR_INGRESSES, http_option, ingress_class
 from serving.kinds.metadata import without
 
@@ -34,8 +36,22 @@ def ingress_name(mapping: Object) -> str:
     return child_name(name(mapping), "")
 
 
-def make_mapping_ingress(mapping: Object, settings: Settings, *, host: str, service: str) -> Object:
+def certificate_name(mapping: Object) -> str:
+    """Return the name of the Certificate that a mapping asks for."""
+    return child_name(name(mapping), "")
+
+
+def make_mapping_ingress(
+    mapping: Object,
+    settings: Settings,
+    *,
+    host: str,
+    service: str,
+    tls: Sequence[Mapping[str, Any]] = (),
+    challenges: Sequence[Mapping[str, Any]] = (),
+) -> Object:
     """Requests for the mapped name go on under the target's cluster-local host."""
+    solvers = challenge_paths(challenges)
     split = {
         "serviceName": service,
         "serviceNamespace": namespace(mapping),
@@ -49,18 +65,22 @@ def make_mapping_ingress(mapping: Object, settings: Settings, *, host: str, serv
             {
                 "hosts": [name(mapping)],
                 "visibility": keys.EXTERNAL_IP,
-                "http": {"paths": [{"rewriteHost": host, "splits": [split]}]},
-            }
+                "http": {
+                    "paths": [
+                        *solvers.pop(name(mapping), ()),
+                        {"rewriteHost": host, "splits": [split]},
+                    ]
+                },
+            },
+            # A name that is too long for a certificate has a short one beside it.
+            *(
+                {"hosts": [other], "visibility": keys.EXTERNAL_IP, "http": {"paths": paths}}
+                for other, paths in solvers.items()
+            ),
         ],
     }
-    secret = views.DomainMapping(mapping).secret_name
-    if secret:
-        entry = {
-            "hosts": [name(mapping)],
-            "secretName": secret,
-            "secretNamespace": namespace(mapping),
-        }
-        spec["tls"] = [entry]
+    if tls:
+        spec["tls"] = list(tls)
     return {
         "apiVersion": KINGRESSES.api_version,
         "kind": KINGRESSES.kind,

@@ -20,7 +20,7 @@ from hearth.kube.resources import Resource
 from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds import sources
-from serving.kinds.domainmapping.children import ingress_name
+from serving.kinds.domainmapping.children import certificate_name, ingress_name
 from serving.kinds.domainmapping.reconcile import Observed, reconcile
 from serving.routing.hosts import hosts_of
 
@@ -44,6 +44,7 @@ def observe(lister: Lister, key: Key) -> Observed:
         _target(lister, views.DomainMapping(mapping).reference, key[0]),
         lister.get(sources.INGRESSES, key[0], ingress_name(mapping)),
         sources.holders(lister, [key[1]], mapping),
+        lister.get(sources.CERTIFICATES, key[0], certificate_name(mapping)),
     )
 
 
@@ -100,6 +101,7 @@ CONTROLLER: ControllerSpec[Observed, Settings] = ControllerSpec(
     watches=(
         Watch(sources.CLAIMS, _mappings_of_claim),
         Watch(sources.INGRESSES, owner_key(DOMAINMAPPINGS)),
+        Watch(sources.CERTIFICATES, owner_key(DOMAINMAPPINGS)),
         Watch(sources.INGRESSES, _mappings_of_hosts),
         *map(_watch_target, _TARGETS),
     ),

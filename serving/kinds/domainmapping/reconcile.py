@@ -23,7 +23,13 @@ from hearth.kube.meta import (
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
 from serving.api import keys, views
 from serving.api.settings import Settings
-from serving.kinds.domainmapping.children import make_domain_claim, make_mapping_ingress
+from serving.kinds import certificates
+from serving.kinds.certificates import Outcome, Provision
+from serving.kinds.domainmapping.children import (
+    certificate_name,
+    make_domain_claim,
+    make_mapping_ingress,
+)
 from serving.kinds.drift import exact_drift
 from serving.kinds.status import Draft
 from serving.routing.domains import Naming
@@ -57,6 +63,8 @@ class Observed:
     ingress: Object | None = None
     holders: Holders = field(default_factory=dict)
     """Under the mapping's name: other objects whose KIngress has it as a host."""
+    certificate: Object | None = None
+    """The Certificate that the mapping asks for, or another of its name."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -67,17 +75,22 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     draft = Draft(mapping, CONDITIONS, now=now)
     if draft.is_new_generation:
         draft.conditions.mark_unknown(keys.INGRESS_READY, *_NOT_CONFIGURED)
-    is_secured = views.DomainMapping(mapping).has_tls
-    url = Naming.of(settings).external_url(name(mapping), "https" if is_secured else "")
-    draft.put("url", url)
-    draft.put("address", {"url": url})
     actions: list[Action] = []
+    _put_url(draft, mapping, settings, is_secured=views.DomainMapping(mapping).has_tls)
     if _claim(observed, mapping, draft=draft, actions=actions, settings=settings):
-        _certify(draft, is_secured=is_secured)
+        secured = _certify(observed, mapping, draft=draft, actions=actions, settings=settings)
+        _put_url(draft, mapping, settings, is_secured=secured.is_shown)
         domain = f"svc.{settings.cluster_domain}"
         target = _resolve(observed, mapping, draft=draft, domain=domain)
         if target is not None:
-            desired = make_mapping_ingress(mapping, settings, host=target[0], service=target[1])
+            desired = make_mapping_ingress(
+                mapping,
+                settings,
+                host=target[0],
+                service=target[1],
+                tls=secured.tls,
+                challenges=secured.challenges,
+            )
             _program(observed, mapping, desired, draft=draft, actions=actions)
     return Plan((*actions, *draft.writes(DOMAINMAPPINGS)))
 
@@ -110,14 +123,79 @@ def _claim(
     return True
 
 
-def _certify(draft: Draft, *, is_secured: bool) -> None:
-    """Say how the name is secured. Whether its certificate is good is for the ingress to say."""
-    if is_secured:
+def _put_url(draft: Draft, mapping: Object, settings: Settings, *, is_secured: bool) -> None:
+    url = Naming.of(settings).external_url(name(mapping), "https" if is_secured else "")
+    draft.put("url", url)
+    draft.put("address", {"url": url})
+
+
+@dataclass(frozen=True, slots=True)
+class _Secured:
+    """What the KIngress is told of the name's certificate, and whether URLs say https."""
+
+    tls: tuple[Mapping[str, Any], ...] = ()
+    challenges: tuple[Mapping[str, Any], ...] = ()
+    is_shown: bool = False
+
+
+def _certify(
+    observed: Observed,
+    mapping: Object,
+    *,
+    draft: Draft,
+    actions: list[Action],
+    settings: Settings,
+) -> _Secured:
+    """Say how the name is secured. Whether a Secret is good is for the ingress to say."""
+    view, conditions = views.DomainMapping(mapping), draft.conditions
+    if view.has_tls:
         reason = "CertificateExternallyProvided"
         message = "TLS certificate was provided externally"
-    else:
-        reason, message = "TLSNotEnabled", "external-domain-tls is not enabled"
-    draft.conditions.mark_true(keys.CERTIFICATE_PROVISIONED, reason, message)
+        conditions.mark_true(keys.CERTIFICATE_PROVISIONED, reason, message)
+        entry = {
+            "hosts": [name(mapping)],
+            "secretName": view.secret_name,
+            "secretNamespace": namespace(mapping),
+        }
+        return _Secured((entry,), is_shown=True)
+    if not certificates.is_asked_for(mapping, settings):
+        message = "external-domain-tls is not enabled"
+        conditions.mark_true(keys.CERTIFICATE_PROVISIONED, "TLSNotEnabled", message)
+        return _Secured()
+    hosts = [name(mapping)]
+    desired = certificates.requested(
+        mapping,
+        keys.DOMAIN_MAPPING_UID,
+        certificate_name(mapping),
+        hosts,
+        domain=name(mapping),
+        settings=settings,
+    )
+    provided = certificates.provide(desired, observed.certificate, mapping)
+    actions += provided.actions
+    provided = certificates.downgraded(provided, settings)
+    _mark(draft, provided)
+    challenges = certificates.challenges_of(provided.certificate)
+    if provided.outcome is Outcome.READY:
+        entry = certificates.shown(provided.certificate, hosts)
+        return _Secured((entry,), challenges, is_shown=True)
+    return _Secured((), challenges, is_shown=provided.outcome is Outcome.NOT_READY)
+
+
+def _mark(draft: Draft, provided: Provision) -> None:
+    conditions, kind, title = draft.conditions, keys.CERTIFICATE_PROVISIONED, provided.name
+    match provided.outcome:
+        case Outcome.READY:
+            conditions.mark_true(kind)
+        case Outcome.DOWNGRADED:
+            message = f"Certificate {title} is not ready downgrade HTTP."
+            conditions.mark_true(kind, "HTTPDowngrade", message)
+        case Outcome.NOT_OWNED:
+            message = f"There is an existing certificate {title} that we don't own."
+            conditions.mark_false(kind, "CertificateNotOwned", message)
+        case _:
+            message = f"Certificate {title} is not ready."
+            conditions.mark_unknown(kind, "CertificateNotReady", message)
 
 
 def _resolve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from hearth.kube.meta import Object, labels, name, namespace, owner_reference
 from serving.api import keys
 from serving.api.config.features import ENABLED
 from serving.api.settings import Settings
+from serving.kinds.certificates import challenge_paths
 from serving.kinds.ingress import NOT_FOR_INGRESSES, http_option, ingress_class
 from serving.kinds.metadata import without
 from serving.kinds.ports import service_port
@@ -27,9 +29,14 @@ def make_ingress(
     rollout: Rollout,
     visibility: dict[str, str],
     settings: Settings,
+    tls: Sequence[Mapping[str, Any]] = (),
+    challenges: Sequence[Mapping[str, Any]] = (),
 ) -> Object:
-    """Make the KIngress that leads each host of the route to its revisions."""
-    hosts = _Hosts(route, visibility, settings)
+    """Make the KIngress that leads each host of the route to its revisions.
+
+    ``tls`` says which certificates hosts show, ``challenges`` what is asked before there are some.
+    """
+    hosts, solvers = _Hosts(route, visibility, settings), challenge_paths(challenges)
     own = {
         keys.INGRESS_CLASS.key: ingress_class(route, settings),
         keys.ROLLOUT: serialize(rollout),
@@ -54,7 +61,11 @@ def make_ingress(
         },
         "spec": {
             "httpOption": http_option(route, settings),
-            "rules": _rules(route, traffic, rollout, hosts=hosts, settings=settings),
+            "rules": [
+                _with_solvers(rule, solvers)
+                for rule in _rules(route, traffic, rollout, hosts=hosts, settings=settings)
+            ],
+            **({"tls": list(tls)} if tls else {}),
         },
     }
 
@@ -93,6 +104,16 @@ def _rules(
                 paths = _with_tag_headers(route, traffic, rollout, tag=tag, path=path)
             rules.append({"hosts": names, "visibility": visibility, "http": {"paths": paths}})
     return rules
+
+
+def _with_solvers(
+    rule: dict[str, Any], solvers: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Let challenges for a public host go to their solvers."""
+    paths = solvers.get(rule["hosts"][0]) if rule["visibility"] == keys.EXTERNAL_IP else None
+    if not paths:
+        return rule
+    return {**rule, "http": {"paths": [*paths, *rule["http"]["paths"]]}}
 
 
 def _with_tag_headers(

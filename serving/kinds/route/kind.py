@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from hearth.knative.resources import ROUTES
@@ -12,6 +12,8 @@ from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
 from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds import sources
+from serving.kinds.certificates import is_asked_for
+from serving.kinds.route.certificates import certificate_names
 from serving.kinds.route.reconcile import (
     Observed,
     placeholder_names,
@@ -42,7 +44,25 @@ def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
         lister.get(sources.INGRESSES, *key),
         by_name,
         sources.holders(lister, wanted_hosts(route, settings), route),
+        _certificates(lister, route, settings),
+        _wildcards(lister, route, settings),
     )
+
+
+def _certificates(lister: Lister, route: Object, settings: Settings) -> dict[str, Object]:
+    own = lister.by_index(sources.CERTIFICATES_BY_ROUTE, key_text(meta.key(route)))
+    by_name = {name(certificate): certificate for certificate in own}
+    if is_asked_for(route, settings) or settings.network.cluster_local_domain_tls:
+        for title in certificate_names(route, settings):
+            found = lister.get(sources.CERTIFICATES, namespace(route), title)
+            if found is not None:
+                by_name[title] = found
+    return by_name
+
+
+def _wildcards(lister: Lister, route: Object, settings: Settings) -> Sequence[Object]:
+    domain = settings.domain.lookup(labels(route))
+    return lister.by_index(sources.WILDCARDS, f"{namespace(route)}/{domain}")
 
 
 def _targets(
@@ -103,6 +123,7 @@ def controller(settings: Callable[[], Settings]) -> ControllerSpec[Observed, Set
             Watch(sources.CONFIGURATIONS, sources.routes_of_configuration),
             Watch(sources.REVISIONS, sources.routes_of_revision),
             Watch(sources.INGRESSES, owner_key(ROUTES)),
+            Watch(sources.CERTIFICATES, owner_key(ROUTES)),
             Watch(sources.INGRESSES, _routes_of_hosts),
             Watch(sources.K8S_SERVICES, _routes_of_service),
         ),
@@ -110,6 +131,8 @@ def controller(settings: Callable[[], Settings]) -> ControllerSpec[Observed, Set
             sources.ROUTES_BY_CONFIGURATION,
             sources.ROUTES_BY_REVISION,
             sources.K8S_SERVICES_BY_ROUTE,
+            sources.CERTIFICATES_BY_ROUTE,
+            sources.WILDCARDS,
             sources.INGRESSES_BY_HOST,
             _BY_HOST,
         ),

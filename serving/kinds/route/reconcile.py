@@ -5,7 +5,7 @@ No traffic is assigned while any target is missing or not ready: what was progra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,8 @@ from serving.api import keys, views
 from serving.api.annotations import READ_DURATION, stored
 from serving.api.settings import Settings
 from serving.kinds.drift import exact_drift, merged_drift
-from serving.kinds.ingress import http_option, ingress_class
+from serving.kinds.ingress import ingress_class
+from serving.kinds.route.certificates import Secured, mark, secure
 from serving.kinds.route.children import make_ingress
 from serving.kinds.route.placeholder import GATEWAY_HOST, make_placeholder
 from serving.kinds.status import Draft
@@ -60,6 +61,10 @@ class Observed:
     """Kubernetes Services with the route's label or with the name of one of its hosts."""
     holders: Holders = field(default_factory=dict)
     """By host: other objects whose KIngress has a host that the route may have."""
+    certificates: Mapping[str, Object] = field(default_factory=dict)
+    """Certificates with the route's label or with the name of one that it asks for."""
+    wildcards: Sequence[Object] = ()
+    """Certificates for all names of the route's domain in its namespace."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -103,6 +108,7 @@ class _Work:
         self.draft = Draft(route, CONDITIONS, now=now)
         self.actions: list[Action] = []
         self.requeue_after: float | None = None
+        self.https: frozenset[str] = frozenset()
 
     def run(self) -> None:
         if self.draft.is_new_generation:
@@ -115,8 +121,7 @@ class _Work:
         if not self._reserve_names(traffic):
             self.requeue_after = _NAME_TAKEN_SECONDS
             return
-        self._certify()
-        self._program(traffic, visibility)
+        self._program(traffic, visibility, self._certify(traffic, visibility))
 
     def _assign_traffic(self) -> tuple[Traffic, dict[str, str]]:
         route, naming = self.route, Naming.of(self.settings)
@@ -172,7 +177,9 @@ class _Work:
         if target.tag:
             is_local = visibility.get(target.tag) == keys.CLUSTER_LOCAL
             entry["tag"] = target.tag
-            entry["url"] = Naming.of(self.settings).url(self.route, target.tag, local=is_local)
+            entry["url"] = Naming.of(self.settings).url(
+                self.route, target.tag, local=is_local, secured=self.https
+            )
         return entry
 
     def _reserve_names(self, traffic: Traffic) -> bool:
@@ -211,29 +218,39 @@ class _Work:
                 deletion = Delete(SERVICES, meta.namespace(service), hostname, uid=uid(service))
                 self.actions.append(deletion)
 
-    def _certify(self) -> None:
-        network = self.settings.network
-        disabled = keys.DISABLE_EXTERNAL_TLS.value(meta.annotations(self.route)).lower()
-        if not network.external_domain_tls or disabled in ("true", "t", "1"):
-            message = "external-domain-tls is not enabled"
-            self.draft.conditions.mark_true(keys.CERTIFICATE_PROVISIONED, "TLSNotEnabled", message)
-            return
-        # Certificates are asked for, but nothing here provisions them.
-        certificate = f"route-{uid(self.route)}"
-        if http_option(self.route, self.settings) == keys.HTTP_ENABLED:
-            message = f"Certificate {certificate} is not ready downgrade HTTP."
-            self.draft.conditions.mark_true(keys.CERTIFICATE_PROVISIONED, "HTTPDowngrade", message)
-        else:
-            message = f"Certificate {certificate} is not ready: "
-            self.draft.conditions.mark_unknown(
-                keys.CERTIFICATE_PROVISIONED, "CertificateNotReady", message
-            )
+    def _certify(self, traffic: Traffic, visibility: dict[str, str]) -> Secured:
+        """Ask for certificates, and let URLs say what they can."""
+        secured = secure(
+            self.route,
+            traffic.tags,
+            visibility,
+            self.observed.certificates,
+            self.observed.wildcards,
+            settings=self.settings,
+        )
+        self.actions += secured.actions
+        mark(self.draft.conditions, secured)
+        if secured.https:
+            self.https = secured.https
+            naming = Naming.of(self.settings)
+            is_local = visibility[DEFAULT] == keys.CLUSTER_LOCAL
+            url = naming.url(self.route, DEFAULT, local=is_local, secured=self.https)
+            self.draft.put("url", url)
+            self.draft.put("address", {"url": naming.local_address(self.route, self.https)})
+            self.draft.put("traffic", self._listed(traffic, Rollout(), visibility))
+        return secured
 
-    def _program(self, traffic: Traffic, visibility: dict[str, str]) -> None:
+    def _program(self, traffic: Traffic, visibility: dict[str, str], secured: Secured) -> None:
         existing = self.observed.ingress
         rollout = self._rollout(traffic)
         desired = make_ingress(
-            self.route, traffic, rollout=rollout, visibility=visibility, settings=self.settings
+            self.route,
+            traffic,
+            rollout=rollout,
+            visibility=visibility,
+            settings=self.settings,
+            tls=secured.tls,
+            challenges=secured.challenges,
         )
         granted = grant(desired, self.route, self.observed.holders)
         changed = self._bring_about(granted.ingress)

@@ -34,6 +34,7 @@ from hearth.install.installer import Installer
 from hearth.knative.resources import (
     APISERVERSOURCES,
     BROKERS,
+    CERTIFICATES,
     CHANNELS,
     CLUSTERDOMAINCLAIMS,
     CONFIGURATIONS,
@@ -68,6 +69,7 @@ from hearth.kube.install import config_folder
 from hearth.kube.meta import Object, name
 from hearth.kube.resources import (
     CONFIGMAPS,
+    CRDS,
     DAEMONSETS,
     DEPLOYMENTS,
     ENDPOINTSLICES,
@@ -119,6 +121,7 @@ NOT_ASKED = {
     ("update", "serving.knative.dev", "routes/finalizers"),
     ("update", "serving.knative.dev", "domainmappings/finalizers"),
     ("update", "autoscaling.internal.knative.dev", "podautoscalers/finalizers"),
+    ("update", "networking.internal.knative.dev", "certificates/finalizers"),
     ("update", "messaging.knative.dev", "channels/finalizers"),
     ("update", "messaging.knative.dev", "inmemorychannels/finalizers"),
     ("update", "flows.knative.dev", "sequences/finalizers"),
@@ -386,6 +389,57 @@ async def _map(hearth: Hearth) -> None:
     await hearth.client.create(SECRETS, secret)
     await hearth.make(DOMAINMAPPINGS, "one.test", {"ref": reference, "tls": {"secretName": "mine"}})
     await hearth.ready(DOMAINMAPPINGS, "one.test")
+
+
+async def _certify(hearth: Hearth) -> None:
+    """Certificates are asked for, of cert-manager as well; changed, and given up."""
+    for group, plural, kind in (
+        ("cert-manager.io", "certificates", "Certificate"),
+        ("acme.cert-manager.io", "challenges", "Challenge"),
+    ):
+        await hearth.client.create(CRDS, _any_kind(group, plural, kind))
+    await hearth.settings("config-network", external_domain_tls="Enabled")
+    requests = Resource("cert-manager.io", "v1", "certificates", "Certificate")
+    await hearth.until(lambda: _some(hearth, requests, lambda o: True))
+    issuer = "name: other"
+    await hearth.settings("config-certmanager", issuerRef=issuer)
+    await hearth.until(
+        lambda: _some(hearth, requests, lambda o: o["spec"]["issuerRef"]["name"] == "other")
+    )
+    latest = {"latestRevision": True, "percent": 100}
+    await hearth.change(KSERVICES, "one", spec={"traffic": [{**latest, "tag": "t"}]})
+    tagged = "t-one.default.example.org"
+    await hearth.until(lambda: _some(hearth, CERTIFICATES, lambda o: _is_for(o, tagged)))
+    await hearth.change(KSERVICES, "one", spec={"traffic": [latest]})
+    await hearth.until(lambda: _none(hearth, CERTIFICATES, lambda o: _is_for(o, tagged)))
+    await hearth.settings("config-domain", **{"example.org": None, "example.net": ""})
+    other = "one.default.example.net"
+    await hearth.until(lambda: _some(hearth, CERTIFICATES, lambda o: _is_for(o, other)))
+    await hearth.settings("config-network", external_domain_tls=None)
+
+
+def _is_for(certificate: Object, host: str) -> bool:
+    return host in certificate["spec"]["dnsNames"]
+
+
+async def _some(hearth: Hearth, resource: Resource, fits: Callable[[Object], bool]) -> bool:
+    return any(map(fits, (await hearth.client.list(resource, "default"))[0]))
+
+
+async def _none(hearth: Hearth, resource: Resource, fits: Callable[[Object], bool]) -> bool:
+    return not await _some(hearth, resource, fits)
+
+
+def _any_kind(group: str, plural: str, kind: str) -> Object:
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+    return {
+        "apiVersion": CRDS.api_version,
+        "kind": CRDS.kind,
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
 
 
 async def _send(hearth: Hearth) -> None:
@@ -724,6 +778,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _serve(hearth)
             await _scale(hearth)
             await _map(hearth)
+            await _certify(hearth)
             await _send(hearth)
             await _subscribe(hearth)
             await _ask(hearth)

@@ -33,6 +33,18 @@ def test_port_80_needs_no_mention() -> None:
     assert "  curl http://hello.default.localhost" in told(80).splitlines()
 
 
+def test_with_tls_it_tells_whom_to_trust() -> None:
+    ports = {"gateway": 8080, "api": 6443, "gateway-tls": 8443}
+    layout = Layout(Path("/s p/h"), "127.0.0.1", ports, "token", "other", has_tls=True)
+    text = banner(layout, seconds=1, sample=Path("hello.yaml"), options="", is_detached=True)
+    lines = text.splitlines()
+    assert "  https        https://localhost:8443" in lines
+    assert "  authority    /s p/h/tls/ca.crt" in lines
+    assert "  curl --cacert '/s p/h/tls/ca.crt' https://hello.default.localhost:8443" in lines
+    assert "Clients have to trust the authority" in text
+    assert "https://hello" not in told()
+
+
 def test_the_way_to_stop_it() -> None:
     assert told(options=" --name x").endswith("Stop it with `hearth down --name x`.")
     assert told(is_detached=False).endswith("Stop it with Ctrl-C.")

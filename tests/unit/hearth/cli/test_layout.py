@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,12 +13,14 @@ from hypothesis import strategies as st
 from hearth.cli.errors import UserError
 from hearth.cli.layout import (
     MOST_WORKERS,
+    Layout,
     activators,
     choose_ports,
     components,
     count_of_workers,
     purposes,
 )
+from hearth.cli.listeners import shared_ports
 
 PORTS = st.integers(1, 40)
 
@@ -94,3 +98,13 @@ def test_workers_are_counted_or_as_many_as_cores(monkeypatch: pytest.MonkeyPatch
 def test_other_counts_of_workers_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="from 1 to 64, or auto"):
         count_of_workers(text)
+
+
+def test_what_is_shared_where_tls_is_served_from_the_start() -> None:
+    ports = {"gateway": 1, "api": 2, "gateway-tls": 8443, "internal": 3, "internal-tls": 4}
+    layout = Layout(Path("/folder"), "127.0.0.1", ports, "token", "other")
+    assert shared_ports(layout) == ("gateway", "internal")
+    secured = replace(layout, has_tls=True)
+    assert shared_ports(secured) == ("gateway", "internal", "gateway-tls", "internal-tls")
+    assert secured.gateway_by_tls == "https://localhost:8443"
+    assert secured.authority == Path("/folder/tls/ca.crt")

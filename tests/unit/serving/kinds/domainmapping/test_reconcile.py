@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KINGRESSES, KSERVICES
+from hearth.knative.resources import (
+    CERTIFICATES,
+    CLUSTERDOMAINCLAIMS,
+    DOMAINMAPPINGS,
+    KINGRESSES,
+    KSERVICES,
+)
 from hearth.kube.meta import Object
 from hearth.kube.plan import Plan
 from serving.api.config.network import NetworkConfig
@@ -34,6 +40,7 @@ def world(stage: Any) -> Any:
             stage.get(KSERVICES, "hello"),
             stage.get(KINGRESSES, NAME),
             stage.holders,
+            stage.get(CERTIFICATES, NAME),
         )
         return domainmapping.reconcile(observed, settings=stage.settings, now=stage.now)
 
@@ -127,6 +134,60 @@ def test_a_certificate_that_the_gateway_cannot_show(world: Any) -> None:
     assert world.message(DOMAINMAPPINGS, NAME, "IngressReady") == text
     status = world.the(DOMAINMAPPINGS, NAME)["status"]
     assert status["url"] == status["address"]["url"] == f"https://{NAME}:8443"
+
+
+def asks_for_certificates(world: Any, **network: Any) -> None:
+    asked = NetworkConfig(
+        autocreate_cluster_domain_claims=True, external_domain_tls=True, **network
+    )
+    world.settings = replace(world.settings, network=asked)
+
+
+def provisioned(world: Any) -> tuple[str, str]:
+    found: tuple[str, str] = world.conditions(DOMAINMAPPINGS, NAME)["CertificateProvisioned"]
+    return found
+
+
+def test_a_certificate_is_asked_for(world: Any) -> None:
+    asks_for_certificates(world)
+    world.settle(world.reconcile)
+    certificate = world.the(CERTIFICATES, NAME)
+    assert certificate["spec"] == {"dnsNames": [NAME], "domain": NAME, "secretName": NAME}
+    assert certificate["metadata"]["labels"] == {
+        "serving.knative.dev/domainMappingUID": NAME,
+        "networking.knative.dev/certificate-type": "external-domain",
+    }
+    assert provisioned(world) == ("True", "HTTPDowngrade")
+    assert world.the(DOMAINMAPPINGS, NAME)["status"]["url"] == f"http://{NAME}:8080"
+    world.ready(CERTIFICATES, NAME)
+    world.settle(world.reconcile)
+    assert provisioned(world) == ("True", "")
+    assert world.the(DOMAINMAPPINGS, NAME)["status"]["url"] == f"https://{NAME}"
+    [entry] = world.the(KINGRESSES, NAME)["spec"]["tls"]
+    assert entry == {"hosts": [NAME], "secretName": NAME, "secretNamespace": "ns"}
+
+
+def test_https_alone_waits_for_a_certificate_and_lets_challenges_in(world: Any) -> None:
+    asks_for_certificates(world, http_protocol="redirected")
+    world.settle(world.reconcile)
+    assert provisioned(world) == ("Unknown", "CertificateNotReady")
+    assert world.the(DOMAINMAPPINGS, NAME)["status"]["url"] == f"https://{NAME}"
+    solver = {"serviceName": "solver", "serviceNamespace": "ns", "servicePort": 8089}
+    path = "/.well-known/acme-challenge/token"
+    challenges = [{"url": f"http://{host}{path}", **solver} for host in (NAME, f"k.{NAME}")]
+    world.status(CERTIFICATES, NAME, http01Challenges=challenges)
+    world.settle(world.reconcile)
+    first, second = world.the(KINGRESSES, NAME)["spec"]["rules"]
+    assert [each.get("path") for each in first["http"]["paths"]] == [path, None]
+    assert second["hosts"] == [f"k.{NAME}"]
+    assert [each.get("path") for each in second["http"]["paths"]] == [path]
+
+
+def test_a_certificate_of_somebody_else(world: Any) -> None:
+    asks_for_certificates(world)
+    world.put(CERTIFICATES, {"metadata": {"name": NAME, "namespace": "ns"}, "spec": {}})
+    world.settle(world.reconcile)
+    assert provisioned(world) == ("False", "CertificateNotOwned")
 
 
 def test_a_name_that_is_the_host_of_an_older_route(world: Any) -> None:

@@ -200,14 +200,6 @@ def test_tags_by_header(world: Any) -> None:
     assert rules[3]["http"]["paths"][0]["appendHeaders"] == {keys.HEADER_TAG: "next"}
 
 
-def test_certificates_are_asked_for_and_nobody_makes_them(world: Any) -> None:
-    world.settings = replace(world.settings, network=NetworkConfig(external_domain_tls=True))
-    world.put(ROUTES, a_route())
-    world.settle(world.reconcile)
-    condition = world.conditions(ROUTES, "hello")["CertificateProvisioned"]
-    assert condition == ("True", "HTTPDowngrade")
-
-
 def test_a_gradual_rollout_from_start_to_end(world: Any) -> None:
     world.put(ROUTES, a_route(annotations={keys.ROLLOUT_DURATION.key: "20s"}))
     world.settle(world.reconcile)

@@ -1,0 +1,1 @@
+"""The kind Certificate: who makes it come true, by its class."""
