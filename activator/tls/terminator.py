@@ -35,8 +35,9 @@ class Terminator:
         self.limits = limits or TlsLimits()
         self.results: Counter[str] = Counter()
         """Handshakes by how they ended: ``ok``, or why not."""
-        # In the order in which they began.
-        self._pending: dict[Handshake, None] = {}
+        # When each began, the oldest first.
+        self._pending: dict[Handshake, float] = {}
+        self._is_watching = False
         self._names: NameMap[ssl.SSLContext] = NameMap({})
         self.context = server_context()
         self.context.sni_callback = self._choose
@@ -56,18 +57,33 @@ class Terminator:
 
     def admit(self, handshake: Handshake) -> bool:
         """Whether another handshake may begin."""
+        now = self.timers.clock()
         if len(self._pending) >= self.limits.handshakes:
-            oldest = next(iter(self._pending))
-            if self.timers.clock() - oldest.began < self.limits.patience_seconds:
+            oldest, began = next(iter(self._pending.items()))
+            if now - began < self.limits.patience_seconds:
                 self.results["too many"] += 1
                 return False
             oldest.give_up("too many")
-        self._pending[handshake] = None
+        self._pending[handshake] = now
+        if not self._is_watching:
+            self._is_watching = True
+            self.timers.watch(self, now + self.limits.handshake_seconds)
         return True
+
+    def expire(self, now: float) -> None:
+        """End the handshakes whose time is over; one timer is enough, for all have the same."""
+        self._is_watching = False
+        for handshake, began in list(self._pending.items()):
+            due = began + self.limits.handshake_seconds
+            if due > now:
+                self._is_watching = True
+                self.timers.watch(self, due)
+                return
+            handshake.give_up("timeout")
 
     def ended(self, handshake: Handshake, result: str) -> None:
         """A handshake is over."""
-        if self._pending.pop(handshake, self) is None:
+        if self._pending.pop(handshake, None) is not None:
             self.results[result] += 1
 
     def _choose(

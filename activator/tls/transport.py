@@ -13,10 +13,8 @@ import ssl
 from collections.abc import Iterable
 from typing import Any, Protocol, cast
 
-from activator.http.timers import Timers
-
 _RECORD_OCTETS = 16 * 1024
-"""The most plain bytes of one record (RFC 8446, section 5.1)."""
+"""The most plain bytes of one record (RFC 8446, section 5.1): a read of so many takes all of it."""
 _PLAIN_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 48\r\nconnection: close\r\n\r\n"
@@ -24,23 +22,13 @@ _PLAIN_HTTP = (
 )
 
 
-class Limits(Protocol):
-    """Of handshakes."""
-
-    @property
-    def handshake_seconds(self) -> float:
-        """How long one may take."""
+_UNUSED = ssl.MemoryBIO()
 
 
 class Owner(Protocol):
-    """Who counts handshakes."""
+    """Who counts handshakes, and ends those that take too long."""
 
-    timers: Timers
     context: ssl.SSLContext
-
-    @property
-    def limits(self) -> Limits:
-        """What bounds them."""
 
     def admit(self, handshake: Handshake) -> bool:
         """Whether another one may begin."""
@@ -60,7 +48,6 @@ class Handshake(asyncio.Protocol):
         "_raw",
         "_ssl",
         "_transport",
-        "began",
     )
 
     def __init__(self, owner: Owner, inner: asyncio.Protocol) -> None:
@@ -69,37 +56,40 @@ class Handshake(asyncio.Protocol):
         self._raw: asyncio.Transport
         # Made with the first bytes: who only connects costs nothing.
         self._ssl: ssl.SSLObject | None = None
-        self._incoming: ssl.MemoryBIO
-        self._outgoing: ssl.MemoryBIO
+        self._incoming = self._outgoing = _UNUSED
         # Set when the handshake is over.
         self._transport: TlsTransport | None = None
-        self.began = 0.0
 
     # -- the socket's transport ---------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
         self._raw = cast(asyncio.Transport, transport)
-        self.began = self._owner.timers.clock()
-        if self._owner.admit(self):
-            deadline = self.began + self._owner.limits.handshake_seconds
-            self._owner.timers.watch(self, deadline)
-        else:
+        if not self._owner.admit(self):
             self._raw.abort()
 
     def data_received(self, data: bytes) -> None:
         """Records, or a part of one."""
-        if self._transport is not None:
-            self._incoming.write(data)
-            self._deliver(self._transport)
+        ssl_object, incoming = self._ssl, self._incoming
+        if self._transport is not None and ssl_object is not None:
+            incoming.write(data)
+            try:
+                plain = ssl_object.read(_RECORD_OCTETS)
+            except ssl.SSLError as error:
+                self._deliver(self._transport, b"", error)
+                return
+            if plain and not incoming.pending and not self._outgoing.pending:
+                self._inner.data_received(plain)
+            else:
+                self._deliver(self._transport, plain)
             return
-        ssl_object = self._ssl
         if ssl_object is None:
-            self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            incoming = self._incoming = ssl.MemoryBIO()
+            self._outgoing = ssl.MemoryBIO()
             ssl_object = self._ssl = self._owner.context.wrap_bio(
-                self._incoming, self._outgoing, server_side=True
+                incoming, self._outgoing, server_side=True
             )
-        self._incoming.write(data)
+        incoming.write(data)
         try:
             ssl_object.do_handshake()
         except ssl.SSLWantReadError:
@@ -118,10 +108,15 @@ class Handshake(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
-        if self._transport is None:
+        transport = self._transport
+        if transport is None:
             self._owner.ended(self, "gone")
         else:
             self._inner.connection_lost(exc)
+            transport.release()
+        # Nothing of OpenSSL's has to wait until somebody collects circles of references.
+        self._ssl = None
+        self._inner = _NOBODY
 
     def pause_writing(self) -> None:
         """The client reads slowly."""
@@ -135,11 +130,6 @@ class Handshake(asyncio.Protocol):
 
     # -- the handshake ------------------------------------------------------------------------
 
-    def expire(self, now: float) -> None:
-        """The handshake should be over by now."""
-        if self._transport is None and not self._raw.is_closing():
-            self.give_up("timeout")
-
     def give_up(self, result: str) -> None:
         """End a handshake that is under way."""
         self._owner.ended(self, result)
@@ -151,7 +141,7 @@ class Handshake(asyncio.Protocol):
         transport = self._transport = TlsTransport(self, self._raw, ssl_object, self._outgoing)
         self._inner.connection_made(transport)
         if self._incoming.pending:
-            self._deliver(transport)
+            self._deliver(transport, b"")
 
     def _refuse(self, error: ssl.SSLError) -> None:
         """Say what OpenSSL has to say about it, which is an alert, and close."""
@@ -170,21 +160,23 @@ class Handshake(asyncio.Protocol):
 
     # -- afterwards ---------------------------------------------------------------------------
 
-    def _deliver(self, transport: TlsTransport) -> None:
-        """Give on what has come, in one piece."""
+    def _deliver(
+        self, transport: TlsTransport, plain: bytes, error: ssl.SSLError | None = None
+    ) -> None:
+        """Give on what has come in one piece, of which the first read gave ``plain``."""
         ssl_object, incoming = transport.ssl_object, self._incoming
-        pieces: list[bytes] = []
-        is_over = False
+        pieces = [plain] if plain else []
+        # Nothing read and nothing wrong: the client has said that it sends no more.
+        is_over = not plain and error is None and not incoming.pending
         try:
-            while True:
+            if error is not None:
+                raise error
+            while incoming.pending:
                 piece = ssl_object.read(_RECORD_OCTETS)
                 if not piece:
                     is_over = True
                     break
                 pieces.append(piece)
-                # Asking once more where nothing is left costs an exception.
-                if not incoming.pending and not ssl_object.pending():
-                    break
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
@@ -194,9 +186,8 @@ class Handshake(asyncio.Protocol):
             self._flush()
             self._raw.abort()
             return
-        if self._outgoing.pending:
-            # An answer to new keys.
-            self._flush()
+        # An answer to new keys.
+        self._flush()
         if pieces:
             self._inner.data_received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if is_over and not transport.is_closing() and not self._inner.eof_received():
@@ -212,6 +203,10 @@ class Handshake(asyncio.Protocol):
     @inner.setter
     def inner(self, inner: asyncio.Protocol) -> None:
         self._inner = inner
+
+
+_NOBODY = asyncio.Protocol()
+"""Gets what comes when the connection is over, which is nothing."""
 
 
 class TlsTransport(asyncio.Transport):
@@ -232,10 +227,15 @@ class TlsTransport(asyncio.Transport):
         self._outgoing = outgoing
         self._has_ended = False
 
+    def release(self) -> None:
+        """The connection is gone: nothing is kept for it."""
+        self._has_ended = True
+        del self.ssl_object
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return what the socket's transport knows, and the TLS object."""
         if name == "ssl_object":
-            return self.ssl_object
+            return getattr(self, "ssl_object", default)
         return self._raw.get_extra_info(name, default)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:

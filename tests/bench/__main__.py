@@ -34,6 +34,7 @@ BENCHMARKS = (
     "idle",
     "websockets",
     "observing",
+    "tls",
     "events",
     "eventloads",
     "tracing",

@@ -1,11 +1,12 @@
 """The activator's data plane as its own process, without Kubernetes, for benchmarks.
 
-Usage: python -m tests.bench.gateway_process APPLICATION_PORT [ROUTES [http2] [observing]]
+Usage: python -m tests.bench.gateway_process APPLICATION_PORT [ROUTES [KIND [FOLDER]]]
 
-With ``http2`` the application speaks HTTP/2. With ``observing`` each line of standard input is a
-``config-observability`` as JSON, to go on by, answered by an empty line. One
-revision behind ``hello.default.example.com``
-among many other hosts; prints the port.
+With the kind ``http2`` the application speaks HTTP/2. With ``observing`` each line of standard
+input is a ``config-observability`` as JSON, to go on by, answered by an empty line. With ``tls``
+the gateway speaks TLS, with ``tls-of-loop`` by the event loop's own wrapping of it; the folder
+holds its certificate. One revision behind ``hello.default.example.com`` among many other hosts;
+prints the port.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ import asyncio
 import gc
 import json
 import sys
+from pathlib import Path
 
 import uvloop
 
 from activator.dataplane import DataPlane
+from activator.dispatch import Dispatcher
 from activator.endpoints import Endpoint, State
 from activator.observing.observer import Observation
 from activator.routes import BackendRef, RouteTableBuilder
 from activator.targets import TargetSpec
+from activator.tls.contexts import certified_context
+from activator.tls.names import ANY, NameMap
+from activator.tls.terminator import Terminator
 from hearth.observability.traces.tracer import Tracer
 from serving.api.config.observability import ObservabilityConfig
 
@@ -46,7 +52,7 @@ def an_ingress(number: int, host: str) -> dict[str, object]:
     }
 
 
-async def main(application_port: int, routes: int, *, http2: bool, observing: bool) -> None:
+async def main(application_port: int, routes: int, kind: str, folder: Path) -> None:
     plane = DataPlane()
     builder = RouteTableBuilder(plane.backends.resolve)
     builder.put(an_ingress(0, HOST))
@@ -56,13 +62,13 @@ async def main(application_port: int, routes: int, *, http2: bool, observing: bo
     backend = plane.backends.resolve(BackendRef("default", REVISION, 80, REVISION))
     backend.configure(TargetSpec("default", REVISION))
     address = ("127.0.0.1", application_port)
-    backend.update_endpoints({address: Endpoint(address, State.READY, "pod", http2)})
-    _, port = await plane.listen("127.0.0.1", 0, internal=False)
+    backend.update_endpoints({address: Endpoint(address, State.READY, "pod", kind == "http2")})
+    port = await _listen(plane, kind, folder)
     # As every Hearth process does once it serves.
     gc.collect()
     gc.freeze()
     print(port, flush=True)
-    if observing:
+    if kind == "observing":
         await observe(plane)
     await asyncio.Event().wait()
 
@@ -74,9 +80,23 @@ async def observe(plane: DataPlane) -> None:
         print(file=sys.stderr, flush=True)
 
 
+async def _listen(plane: DataPlane, kind: str, folder: Path) -> int:
+    if not kind.startswith("tls"):
+        return (await plane.listen("127.0.0.1", 0, internal=False))[1]
+    chain, key = ((folder / name).read_bytes() for name in ("chain.pem", "key.pem"))
+    context = certified_context(chain, key)
+    if kind == "tls-of-loop":
+        gateway = plane.gateway
+        listening = plane.server.listen(
+            "127.0.0.1", 0, lambda peer: Dispatcher(gateway, peer, internal=False), tls=context
+        )
+        return (await listening)[1]
+    terminator = Terminator(plane.timers)
+    terminator.show(NameMap({ANY: context}))
+    return (await plane.listen("127.0.0.1", 0, internal=False, door=terminator.wrap))[1]
+
+
 if __name__ == "__main__":
-    routes = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
-    modes = sys.argv[3:]
-    uvloop.run(
-        main(int(sys.argv[1]), routes, http2="http2" in modes, observing="observing" in modes)
-    )
+    _, port, *more = sys.argv
+    routes, kind, folder = (*more, *("10000", "", "")[len(more) :])
+    uvloop.run(main(int(port), int(routes), kind, Path(folder)))

@@ -52,15 +52,23 @@ def run(
     *,
     core: int | None = None,
     script: str = "",
+    scheme: str = "http",
+    field: str = "",
 ) -> Load:
-    """Ask for ``/`` as fast as one thread can, on this core if one is named, or by a script."""
+    """Ask for ``/`` as fast as one thread can, on this core if one is named, or by a script.
+
+    ``field`` is one more of each request's.
+    """
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    if field:
+        command += ["-H", field]
+    url = f"{scheme}://127.0.0.1:{target.port}/"
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
         before = cpu_seconds(target.pid)
         done = subprocess.run(
-            [*command, "-s", file.name, "-H", f"Host: {host}", f"http://127.0.0.1:{target.port}/"],
+            [*command, "-s", file.name, "-H", f"Host: {host}", url],
             capture_output=True,
             text=True,
             check=True,
