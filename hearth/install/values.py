@@ -167,6 +167,21 @@ SETTINGS: tuple[Setting, ...] = (
         [Place(*_WORKLOADS["control"], (*_CONTAINER, "env", 5, "value"))],
     ),
     Setting(
+        "gateway.tlsNodePort",
+        "The port of every node for https; the cluster chooses one where there is none.",
+        {"type": "integer", "minimum": 1},
+        [Place(*_GATEWAY, ("spec", "ports", 1, "nodePort"))],
+    ),
+    Setting(
+        "gateway.externalTlsPort",
+        "The gateway's port in URLs with https, and in redirects to them.",
+        _STRING,
+        [
+            Place(*_WORKLOADS["control"], (*_CONTAINER, "env", 7, "value")),
+            Place(*_WORKLOADS["activator"], (*_CONTAINER, "env", 5, "value")),
+        ],
+    ),
+    Setting(
         "gateway.annotations",
         "What a cloud's load balancer is told.",
         _MAPPING,

@@ -30,7 +30,12 @@ GIVEN: list[dict[str, Any]] = [
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "k", "operator": "Exists"}],
         "control": {"replicas": 3, "resources": {"limits": {"memory": "2Gi", "cpu": "1"}}},
-        "gateway": {"type": "NodePort", "nodePort": 30080, "annotations": {"a/b": 'x: "{{y}}"'}},
+        "gateway": {
+            "type": "NodePort",
+            "nodePort": 30080,
+            "tlsNodePort": 30443,
+            "annotations": {"a/b": 'x: "{{y}}"'},
+        },
         "broker": {"storage": {"className": "fast", "size": "20Gi"}},
         "config": {
             "serving": {

@@ -55,11 +55,16 @@ def test_every_setting_is_set_and_taken_away(objects: list[Object], setting: Any
 
 
 def test_settings_of_the_environment_are_where_their_variables_are(objects: list[Object]) -> None:
-    changed = apply_values(objects, {"logLevel": "DEBUG", "gateway": {"externalPort": "30080"}})
+    ports = {"externalPort": "30080", "externalTlsPort": "30443"}
+    changed = apply_values(objects, {"logLevel": "DEBUG", "gateway": ports})
     control = one(changed, "Deployment", "hearth-control")["spec"]["template"]["spec"]
     found = {each["name"]: each.get("value") for each in control["containers"][0]["env"]}
     assert found["HEARTH_LOG_LEVEL"] == "DEBUG"
     assert found["HEARTH_EXTERNAL_PORT"] == "30080"
+    assert found["HEARTH_EXTERNAL_TLS_PORT"] == "30443"
+    activator = one(changed, "Deployment", "hearth-activator")["spec"]["template"]["spec"]
+    found = {each["name"]: each.get("value") for each in activator["containers"][0]["env"]}
+    assert found["HEARTH_EXTERNAL_TLS_PORT"] == "30443"
 
 
 def test_config_maps_keep_what_values_do_not_name(objects: list[Object]) -> None:
