@@ -6,12 +6,13 @@ so where the pods of a Service are watched, they have the word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from activator.pods import Address
-from hearth.kube.meta import Object, is_deleting, labels, metadata, name
+from hearth.kube.meta import Object, is_deleting, labels, metadata, name, namespace
 from hearth.kube.serviceports import PORTS_ANNOTATION, port_behind
 from hearth.kube.views import Pod
 
@@ -35,6 +36,8 @@ class Endpoint:
     pod: str = ""
     # Its port is for HTTP/2 without TLS; None: to be found out.
     speaks_http2: bool | None = False
+    # It speaks TLS, and has to show that this is its name.
+    tls_name: str = ""
 
 
 # When a pod is listed twice (an old and a new slice for a moment), the more careful word counts.
@@ -43,6 +46,8 @@ _USUAL_PORT_NAMES = ("http", "http1", "h2c", "")
 # Kubernetes' name for it, and the port names that net-kourier goes by.
 _APP_PROTOCOL = "kubernetes.io/h2c"
 _HTTP2_PORT_NAMES = frozenset(("http2", "h2c"))
+# The standard name for HTTP over TLS, as other gateways take it.
+_TLS_APP_PROTOCOL = "https"
 
 
 def endpoints_of(
@@ -60,11 +65,11 @@ def endpoints_of(
         number = None if found is None else found.get("port")
         if found is None or number is None:
             continue
-        is_http2 = _is_http2(entry or found)
+        is_http2, tls_name = _is_http2(entry or found), _tls_name(entry or found, service)
         for endpoint in item.get("endpoints") or ():
             for address in (endpoint.get("addresses") or ())[:1]:
                 at, state = (address, number), _state(endpoint)
-                _add(endpoints, Endpoint(at, state, _pod_name(endpoint), is_http2))
+                _add(endpoints, Endpoint(at, state, _pod_name(endpoint), is_http2, tls_name))
     return endpoints
 
 
@@ -140,6 +145,13 @@ def _is_http2(port: Object) -> bool:
     """Whether a port of a Service or of a slice is for HTTP/2 without TLS."""
     said = port.get("appProtocol")
     return said == _APP_PROTOCOL if said else port.get("name") in _HTTP2_PORT_NAMES
+
+
+def _tls_name(port: Mapping[str, Any], service: Object) -> str:
+    """The name that an application has to show where its port is for TLS; "" where it is not."""
+    if port.get("appProtocol") != _TLS_APP_PROTOCOL or not service:
+        return ""
+    return f"{name(service)}.{namespace(service)}.svc"
 
 
 def _slice_port(item: Object, name: str | None, port: int | str) -> Object | None:

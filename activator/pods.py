@@ -26,6 +26,7 @@ class Pod:
         "seen_at",
         "speaks_http2",
         "suspect",
+        "tls_name",
         "was_ready",
     )
 
@@ -36,10 +37,13 @@ class Pod:
         name: str = "",
         seen_at: float = 0.0,
         speaks_http2: bool | None = False,
+        tls_name: str = "",
     ) -> None:
         self.address = address
         self.name = name
         self.seen_at = seen_at
+        # It speaks TLS, by this name.
+        self.tls_name = tls_name
         # What is said of its port; None: it is to be found out.
         self.said_http2 = speaks_http2
         # HTTP/2 by prior knowledge, else HTTP/1.1; and whether that is sure.

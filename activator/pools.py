@@ -16,6 +16,7 @@ from activator.http.h1.client import ClientConnection
 from activator.multiplexing import Caller, SharedConnection, SharedPool
 from activator.pods import Pod
 from activator.tasks import TaskSet
+from activator.tls.trust import Trust
 from hearth.observability.histogram import Histogram
 
 # Knative's time for a probe.
@@ -122,6 +123,7 @@ class Pools:
         self._idle_seconds = idle_seconds
         self._pools: dict[Pod, Pool | SharedPool] = {}
         self._turns: DialTurns[tuple[Pod, Pool]] = DialTurns(dials)
+        self.trust = Trust()
         self._is_closed = False
         self.connect_durations = Histogram()
         self.connect_errors = 0
@@ -276,11 +278,15 @@ class Pools:
 
     async def _connect(self, pod: Pod, seconds: float) -> ClientConnection:
         pool = self.pool(pod)
+        connection = ClientConnection(self._clock, on_idle=pool.keep, on_lost=pool.lose)
         async with asyncio.timeout(seconds):
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: ClientConnection(self._clock, on_idle=pool.keep, on_lost=pool.lose),
-                *pod.address,
-            )
+            if pod.tls_name:
+                # Imported here: who has no such pod does without.
+                from activator.tls.client import connect
+
+                await connect(pod.address, connection, self.trust.context, pod.tls_name)
+            else:
+                await asyncio.get_running_loop().create_connection(lambda: connection, *pod.address)
         return connection
 
     async def _connect_http2(self, pod: Pod, pool: SharedPool, seconds: float) -> SharedConnection:

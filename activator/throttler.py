@@ -259,7 +259,11 @@ class Throttler(Generic[T]):
         pod = self.pods.get(address)
         if pod is None:
             pod = self.pods[address] = Pod(
-                address, name=endpoint.pod, seen_at=now, speaks_http2=endpoint.speaks_http2
+                address,
+                name=endpoint.pod,
+                seen_at=now,
+                speaks_http2=endpoint.speaks_http2,
+                tls_name=endpoint.tls_name,
             )
         if endpoint.state is State.READY:
             pod.was_ready = True
@@ -319,7 +323,7 @@ def _is_over(pod: Pod, endpoints: Mapping[Address, Endpoint]) -> bool:
     endpoint = endpoints.get(pod.address)
     if endpoint is None or endpoint.state is State.TERMINATING:
         return True
-    if endpoint.speaks_http2 != pod.said_http2:
+    if (endpoint.speaks_http2, endpoint.tls_name) != (pod.said_http2, pod.tls_name):
         # Its connections are of no use any more.
         return True
     # The port of a pod that is gone may belong to another pod at once.

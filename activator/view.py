@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from activator import failures
@@ -49,6 +49,24 @@ class KubernetesView:
         self.pods.add_index("revision", _revision_of_pod)
         self.services.add_index("revision", _revision_selected)
         self.settings.follow(self._config_maps, system_namespace=SYSTEM_NAMESPACE)
+
+    def trust_bundles(self) -> list[str]:
+        """Authorities that the cluster believes, each text some certificates in PEM."""
+        bundles = (
+            (config.get("data") or {}).values()
+            for config in self._config_maps.list()
+            if labels(config).get(keys.TRUST_BUNDLE) == "true"
+        )
+        return [text for data in bundles for text in data]
+
+    def on_trust_change(self, callback: Callable[[], None]) -> None:
+        """Call back when there may be other bundles."""
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            if any(keys.TRUST_BUNDLE in labels(obj) for obj in (old, new) if obj is not None):
+                callback()
+
+        self._config_maps.on_change(changed)
 
     def has_service(self, namespace: str, name: str) -> bool:
         """Whether there is a Service of that name."""

@@ -71,6 +71,7 @@ class Watches:
         self.encryption = Encryption(client, plane.timers, self._certificates_changed)
         self._status = Controller("ingress-status", self._write_status, workers=_STATUS_WORKERS)
         view.settings.on_change(self._settings_changed)
+        view.on_trust_change(lambda: plane.pools.trust.set(view.trust_bundles()))
         view.revisions.on_change(self._revision_changed)
         view.services.on_change(self._service_changed)
         view.slices.on_change(self._slice_changed)

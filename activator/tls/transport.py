@@ -86,9 +86,7 @@ class Handshake(asyncio.Protocol):
         if ssl_object is None:
             incoming = self._incoming = ssl.MemoryBIO()
             self._outgoing = ssl.MemoryBIO()
-            ssl_object = self._ssl = self._owner.context.wrap_bio(
-                incoming, self._outgoing, server_side=True
-            )
+            ssl_object = self._ssl = self._wrapped(incoming, self._outgoing)
         incoming.write(data)
         try:
             ssl_object.do_handshake()
@@ -129,6 +127,9 @@ class Handshake(asyncio.Protocol):
             self._inner.resume_writing()
 
     # -- the handshake ------------------------------------------------------------------------
+
+    def _wrapped(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject:
+        return self._owner.context.wrap_bio(incoming, outgoing, server_side=True)
 
     def give_up(self, result: str) -> None:
         """End a handshake that is under way."""

@@ -247,3 +247,22 @@ def test_ports_for_http2(port: dict[str, Any], speaks_http2: bool) -> None:
     }
     [found] = endpoints_of_pods([pod], service, 80).values()
     assert found.speaks_http2 is speaks_http2
+
+
+def test_a_port_for_https_is_one_whose_name_has_to_be_shown() -> None:
+    service = {
+        "metadata": {"namespace": "ns", "name": "app"},
+        "spec": {"ports": [{"name": "web", "port": 443, "appProtocol": "https"}]},
+    }
+    slices = [
+        {
+            "addressType": "IPv4",
+            "ports": [{"name": "web", "port": 8443}],
+            "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}],
+        }
+    ]
+    [endpoint] = endpoints_of(slices, service, 443).values()
+    assert endpoint.tls_name == "app.ns.svc"
+    plain = {**service, "spec": {"ports": [{"name": "web", "port": 443}]}}
+    [endpoint] = endpoints_of(slices, plain, 443).values()
+    assert endpoint.tls_name == ""
