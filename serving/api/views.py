@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hearth.knative.views import KnativeView
-from hearth.kube.meta import Object, annotations, labels
+from hearth.kube import meta
+from hearth.kube.meta import Object, labels
 from serving.api import keys
 
 Fields = Mapping[str, Any]
@@ -250,7 +251,7 @@ class Certificate(KnativeView):
     @property
     def certificate_class(self) -> str:
         """Who is asked."""
-        return keys.CERTIFICATE_CLASS.value(annotations(self.object))
+        return keys.CERTIFICATE_CLASS.value(meta.annotations(self.object))
 
     @property
     def dns_names(self) -> list[str]:

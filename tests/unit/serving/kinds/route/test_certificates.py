@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from hearth.knative.resources import CERTIFICATES, CONFIGURATIONS, KINGRESSES, REVISIONS, ROUTES
-from hearth.kube.meta import Object, annotations, labels
+from hearth.kube import meta
+from hearth.kube.meta import Object, labels
 from hearth.kube.plan import Plan
 from hearth.kube.resources import SERVICES
 from serving.api import keys
@@ -80,7 +81,7 @@ def test_one_is_asked_for_and_http_goes_on_meanwhile(world: Any) -> None:
         "secretName": title,
     }
     assert labels(certificate) == {keys.ROUTE: "hello", keys.CERTIFICATE_TYPE: "external-domain"}
-    assert annotations(certificate) == {
+    assert meta.annotations(certificate) == {
         keys.CERTIFICATE_CLASS.key: "cert-manager.certificate.networking.knative.dev"
     }
     message = f"Certificate {title} is not ready downgrade HTTP."
