@@ -19,6 +19,8 @@ OVERLAYS = ("none", "ha", "nodeport", "loadbalancer", "small", "internal")
 RECORDED = sorted(read(Path(__file__).with_name("flows.txt")))
 KUBELET_ONLY = {"health"}
 """Ports that the node of a pod asks alone; policies let a pod's own node in always."""
+NOT_TRIED = {("hearth-activator", "https"), ("hearth-activator", "internal-tls")}
+"""Nobody asked for a certificate while flows were recorded, so nobody listened there."""
 USERS_POD = PodEnd("somewhere", {"app": "anything"}, {})
 FAR = Outside("192.0.2.7")
 
@@ -61,13 +63,30 @@ def test_every_recorded_connection_is_let_through(installed: Installed) -> None:
 def test_every_port_was_used_by_somebody() -> None:
     """A port that nobody has used is one too many, or was not tried while flows were recorded."""
     installed = Installed("none")
-    declared = {(app, port) for app, pod in installed.pods.items() for port in pod.ports.values()}
+    declared = {
+        (app, port)
+        for app, pod in installed.pods.items()
+        for name, port in pod.ports.items()
+        if (app, name) not in NOT_TRIED
+    }
     assert declared - {(flow.app, flow.port) for flow in RECORDED} == set()
+
+
+def test_https_is_let_through_where_http_is(installed: Installed) -> None:
+    for source in (OUTSIDE, POD):
+        for plain, secured in (("http", "https"), ("internal", "internal-tls")):
+            ports = installed.pods["hearth-activator"].ports
+            answers = {
+                installed.allow(Flow(source, "hearth-activator", ports[name]))
+                for name in (plain, secured)
+            }
+            assert len(answers) == 1
 
 
 @pytest.mark.parametrize(
     ("source", "app", "port"),
     [
+        (OUTSIDE, "hearth-activator", "internal-tls"),
         (POD, "hearth-activator", "peers"),
         (POD, "hearth-control", "health"),
         (POD, "hearth-activator", "health"),
