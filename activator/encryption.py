@@ -91,13 +91,14 @@ class Encryption:
 
     def publish(self) -> None:
         """From here on handshakes see the certificates of the moment."""
-        if self.terminator is not None:
+        if self.terminator is not None and self.certificates.has_news:
             self.terminator.show(self.certificates.names())
 
     def _secret_changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old
         users = self.certificates.secret_changed(key(obj)) if obj is not None else ()
-        if users:
+        if users or self.certificates.has_news:
+            # Nobody's status tells of the default certificate, and it is shown all the same.
             self._changed(users)
 
     # -- life ---------------------------------------------------------------------------------

@@ -86,6 +86,8 @@ class Certificates(Generic[T]):
         """Of each Secret: the KIngresses that name it."""
         self._loaded: dict[Key, _Loaded[T]] = {}
         self._shown: dict[str, T] = {}
+        self.has_news = True
+        """Whether ``names`` would be others than it gave last."""
 
     @property
     def is_wanted(self) -> bool:
@@ -166,15 +168,16 @@ class Certificates(Generic[T]):
 
     def names(self) -> NameMap[T]:
         """What is shown by name, as it is now; later changes leave it alone."""
+        self.has_news = False
         return NameMap(self._shown)
 
     def _elect(self, host: str) -> None:
         claims = self._claims.get(host)
         if not claims:
             self._claims.pop(host, None)
-            self._shown.pop(host, None)
-            return
-        made = self._load(_oldest(claims).secret).made
+        made = self._load(_oldest(claims).secret).made if claims else None
+        if made is not self._shown.get(host):
+            self.has_news = True
         if made is not None:
             self._shown[host] = made
         else:

@@ -148,6 +148,8 @@ async def test_a_default_certificate(tmp_path: Path, lab: Any) -> None:
         await until(lambda: is_listened_on(whole.tls_port))
         await _until_shown(whole, {HOST})
         assert (await get(whole, HOST))[0] == b"HTTP/1.1 200 OK"
+        await client.update(SECRETS, a_secret("all", pair_for(HOST, "new.test")))
+        await _until_shown(whole, {HOST, "new.test"})
 
 
 async def test_tls_is_served_from_the_start_where_it_was_asked_for(

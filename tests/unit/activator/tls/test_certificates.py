@@ -192,11 +192,30 @@ def test_a_default(world: World) -> None:
     assert world.certificates.is_wanted
     assert world.shown(None) == world.shown("anything") == b"chain"
     assert world.certificates.owners() == []
+    assert not world.certificates.has_news
     assert world.store(a_secret(crt=b"new")) == frozenset()
+    assert world.certificates.has_news
     assert world.shown(None) == b"new"
     world.certificates.set_default(None)
     assert world.shown(None) is None
     assert not world.certificates.is_wanted
+
+
+def test_news_are_what_others_are_shown(world: World) -> None:
+    certificates = world.certificates
+    assert certificates.has_news
+    certificates.names()
+    world.store(a_secret())
+    certificates.put(an_ingress("other", shows("missing", "b.test")))
+    assert not certificates.has_news
+    certificates.put(an_ingress("i", shows("s", "a.test")))
+    assert certificates.has_news
+    certificates.names()
+    world.store(a_secret())
+    world.store(a_secret(crt=b"bad"))
+    assert not certificates.has_news
+    certificates.remove("ns", "i")
+    assert certificates.has_news
 
 
 def test_no_more_is_kept_of_a_secret_than_is_read() -> None:
