@@ -401,6 +401,7 @@ async def _certify(hearth: Hearth) -> None:
     await hearth.settings("config-network", external_domain_tls="Enabled")
     requests = Resource("cert-manager.io", "v1", "certificates", "Certificate")
     await hearth.until(lambda: _some(hearth, requests, lambda o: True))
+    await hearth.until(lambda: _some(hearth, CERTIFICATES, lambda o: bool(o.get("status"))))
     issuer = "name: other"
     await hearth.settings("config-certmanager", issuerRef=issuer)
     await hearth.until(
