@@ -27,6 +27,7 @@ class LogOptions:
     namespace: str
     follow: bool
     tail: int | None
+    of_a_cluster: bool = False
 
 
 def print_logs(api: Access, options: LogOptions) -> int:
@@ -46,9 +47,10 @@ async def _print(api: Access, options: LogOptions) -> None:
         try:
             await client.get(KSERVICES, options.service, options.namespace)
         except NotFound as error:
+            where = " --kubeconfig FILE" if options.of_a_cluster else ""
             raise UserError(
                 f"there is no service {options.service!r} in namespace {options.namespace!r}; "
-                f"`hearth status` lists the services"
+                f"`hearth status{where}` lists the services"
             ) from error
         if options.follow:
             await _follow(client, selector, options)

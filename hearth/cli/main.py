@@ -147,7 +147,7 @@ def logs(
     from hearth.cli.access import access_of_either
     from hearth.cli.logs import LogOptions, print_logs
 
-    options = LogOptions(service=service, namespace=namespace, follow=follow, tail=tail)
+    options = LogOptions(service, namespace, follow, tail, of_a_cluster=kubeconfig is not None)
     raise typer.Exit(print_logs(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
 
 

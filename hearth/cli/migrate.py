@@ -11,7 +11,8 @@ from typing import Any
 from hearth.cli.access import access
 from hearth.cli.errors import UserError
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError
+from hearth.kube.errors import ApiError, Forbidden, NotFound
+from hearth.kube.resources import DEPLOYMENTS
 from hearth.migrate.findings import Finding, Outcome
 from hearth.migrate.reading import NotAllowed, read
 from hearth.migrate.rules import check
@@ -36,7 +37,17 @@ def run_check(kubeconfig: Path | None, output: str) -> int:
 
 async def _read(kubeconfig: Path | None) -> Snapshot:
     async with KubeClient(access(kubeconfig), user_agent="hearth-migrate") as client:
+        await _is_of_another(client)
         return await read(client)
+
+
+async def _is_of_another(client: KubeClient) -> None:
+    """Raise UserError where the cluster runs Hearth itself."""
+    try:
+        await client.get(DEPLOYMENTS, "hearth-control", "knative-serving")
+    except (Forbidden, NotFound):
+        return
+    raise UserError("this cluster runs Hearth already: there is nothing to come over")
 
 
 def _counts(snapshot: Snapshot) -> dict[str, int]:

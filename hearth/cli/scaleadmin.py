@@ -74,8 +74,10 @@ async def _of_replicas(client: KubeClient, target: str) -> list[Json]:
     if missing:
         raise UserError(
             f"no replica of control decides on {', '.join(sorted(missing))} at the moment: "
-            "try again, or see `hearth status`"
+            "try again, or see `hearth status --kubeconfig FILE`"
         )
     if not found:
-        raise unknown or UserError(f"no pod of hearth-control in {SERVING}: see `hearth status`")
+        raise unknown or UserError(
+            f"no pod of hearth-control in {SERVING}: see `hearth status --kubeconfig FILE`"
+        )
     return sorted(found, key=lambda each: str(each["name"]))

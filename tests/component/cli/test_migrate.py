@@ -17,7 +17,7 @@ from hearth.cli.errors import UserError
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.knative.resources import BROKERS, KSERVICES
 from hearth.kube.client import KubeClient
-from hearth.kube.resources import CONFIGMAPS, CRDS
+from hearth.kube.resources import CONFIGMAPS, CRDS, DEPLOYMENTS, NAMESPACES
 from serving import install as serving
 
 OTHERS = "githubsources.sources.knative.dev"
@@ -58,6 +58,22 @@ async def test_a_cluster_without_knative(server: RunningServer) -> None:
         0,
         "There is nothing of Knative in this cluster.",
     )
+
+
+async def test_a_cluster_that_runs_hearth(server: RunningServer) -> None:
+    labels = {"app": "hearth-control"}
+    container = {"name": "control", "image": "hearth"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    control = {
+        "metadata": {"namespace": "knative-serving", "name": "hearth-control"},
+        "spec": {"selector": {"matchLabels": labels}, "template": template},
+    }
+    async with KubeClient.from_kubeconfig(server.kubeconfig) as client:
+        await client.create(NAMESPACES, {"metadata": {"name": "knative-serving"}})
+        await client.create(DEPLOYMENTS, control)
+    result = await check(server.kubeconfig)
+    assert isinstance(result.exception, UserError)
+    assert "runs Hearth already" in str(result.exception)
 
 
 async def test_what_would_not_work_is_named(server: RunningServer) -> None:
