@@ -33,8 +33,9 @@ from activator.sessions import Session
 # Of the hot path: a member of an enum takes ten times as long to look up as a module's name.
 _NEW, _CONNECTING, _DONE, _TUNNEL = State.NEW, State.CONNECTING, State.DONE, State.TUNNEL
 # Marks, in one number: each would have to be set for every request, and asked for in its response.
-# It found no ready pod; it has a session; a pod has refused it a connection.
-_COLD, _IN_SESSION, _REFUSED = 1, 2, 4
+# It found no ready pod; it has a session; a pod has refused it a connection; the rest of its body
+# is waited for, and no slot taken yet.
+_COLD, _IN_SESSION, _REFUSED, _AWAITING = 1, 2, 4, 8
 _ADMITTED, _SENT, _END = MOVES[Event.ADMITTED], MOVES[Event.SENT], MOVES[Event.END]
 
 
@@ -104,16 +105,56 @@ class Exchange:
         self.backend = backend
         self._deadline = now + backend.spec.timeout_seconds
         backend.stats.enter(now)
-        if session is None:
-            pod = backend.throttler.acquire()
-        else:
+        if session is not None:
             self._session = session
             self._marks = _IN_SESSION
-            pod = backend.throttler.acquire_near(session)
+        if not self.stream.is_whole and self._awaits_body(backend):
+            return
+        throttler = backend.throttler
+        pod = throttler.acquire() if session is None else throttler.acquire_near(session)
         if pod is None:
             self._wait(backend)
         else:
             self.run_on(pod, now)
+
+    def _awaits_body(self, backend: Backend) -> bool:
+        """Whether it waits for the rest of its body before it takes a slot at a pod.
+
+        A client that sends slowly must not hold one: where there are few, a body that says it is
+        short is here before its request goes on. Who waits for 100 gets its application's answer.
+        """
+        head, gateway = self.stream.head, self._gateway
+        is_awaiting = (
+            backend.throttler.container_concurrency > 0
+            and 0 < head.length <= gateway.limits.held_octets
+            and not head.expects_continue
+            and gateway.awaited_octets < gateway.limits.awaited_octets
+        )
+        if is_awaiting:
+            self._marks |= _AWAITING
+            self._held = []
+            self.stream.watch(self._deadline)
+            if backend.is_awaited and not backend.throttler.ready:
+                # A pod may come to be meanwhile.
+                backend.wake()
+        return is_awaiting
+
+    def _go_on(self) -> None:
+        """The body that was awaited is here, or is so no longer."""
+        self._marks &= ~_AWAITING
+        gateway, backend = self._gateway, self.backend
+        gateway.awaited_octets -= self._held_octets
+        if self.stream.is_whole:
+            self.stream.head.body, self._held = b"".join(self._held or ()), None
+            self._held_octets = 0
+        if backend is None:
+            return
+        throttler, session = backend.throttler, self._session
+        pod = throttler.acquire() if session is None else throttler.acquire_near(session)
+        if pod is None:
+            self._wait(backend)
+        else:
+            self.run_on(pod, gateway.clock())
 
     def send_direct(self, pod: Pod, timeout_seconds: float) -> None:
         """To a host outside: no backlog, no capacity, one connection for this request."""
@@ -245,6 +286,8 @@ class Exchange:
                 upstream.send_end()
         elif self._upstream is not None:
             self._upstream.send_end(trailers)
+        elif self._marks & _AWAITING:
+            self._go_on()
         elif trailers:
             self._trailers = trailers
             self._held = self._held or []
@@ -254,6 +297,12 @@ class Exchange:
             self._held = []
         self._held.append(data)
         self._held_octets += len(data)
+        if self._marks & _AWAITING:
+            gateway = self._gateway
+            gateway.awaited_octets += len(data)
+            if gateway.awaited_octets > gateway.limits.awaited_octets:
+                self._go_on()
+            return
         if self._held_octets > self._gateway.limits.held_octets:
             self.stream.pause()
         if (
@@ -430,6 +479,8 @@ class Exchange:
 
     def _expired(self, now: float) -> Refusal | None:
         is_sent = self.state >= State.SENT
+        if now >= self._deadline and self._marks & _AWAITING:
+            return failures.BODY_TIMEOUT
         if now >= self._deadline:
             return failures.REQUEST_TIMEOUT if is_sent else failures.QUEUE_TIMEOUT
         if now >= self._response_start_limit():
@@ -509,6 +560,9 @@ class Exchange:
     def _end(self, status: int) -> None:
         """The one end of every exchange: the pod is free again, and the request counted."""
         self.state = _END[self.state]
+        if self._marks & _AWAITING:
+            self._marks &= ~_AWAITING
+            self._gateway.awaited_octets -= self._held_octets
         backend = self.backend
         if backend is not None:
             if self._ticket is not None:

@@ -26,6 +26,7 @@ CONNECT_FAILED = Refusal("connect-failed", 502, "cannot connect to the applicati
 UPSTREAM_RESET = Refusal("upstream-reset", 502, "the application closed the connection")
 BAD_RESPONSE = Refusal("bad-response", 502, "the application sent a malformed response")
 
+BODY_TIMEOUT = Refusal("body-timeout", 408, "the request's body did not come", closes=True)
 # Knative's activator answers the first text while a request waits, its queue-proxy the second.
 QUEUE_TIMEOUT = Refusal("queue-timeout", 504, "activator request timeout")
 REQUEST_TIMEOUT = Refusal("request-timeout", 504, "request timeout")

@@ -38,6 +38,8 @@ class GatewayLimits:
 
     # Of a request that waits for a pod; the rest stays in the client's socket.
     held_octets: int = 64 * 1024
+    # Of all bodies together that are waited for before their requests take a slot.
+    awaited_octets: int = 64 * 1024 * 1024
 
 
 class Gateway:
@@ -77,6 +79,7 @@ class Gateway:
         self.forwarded_requests = 0
         # Whether any target keeps sessions; nobody looks further where none does.
         self.has_sessions = False
+        self.awaited_octets = 0
         self._has_service = has_service
 
     def publish(self, table: RouteTable[Backend]) -> None:

@@ -41,6 +41,10 @@ class ServerLimits:
     # A client that has closed its half may wait for its answer or be gone, and nothing tells which
     # before something is written: it is given so long after the last byte of the response.
     half_closed_seconds: float = 5.0
+    # Of a response to a client that reads slowly, over HTTP/1.1: so much is kept for it before its
+    # application has to wait, and by all such clients together. So an application is soon done.
+    slow_octets: int = 1024 * 1024
+    slow_clients: int = 64
     # Of connections that speak HTTP/2.
     http2: EngineLimits = DEFAULT_HTTP2_LIMITS
 
@@ -77,6 +81,7 @@ class ServerContext:
         self.refuse = refuse
         self.table = FieldTable(taken, dropped, lowers=lowers)
         self.connections: set[OpenConnection] = set()
+        self.slow_clients = 0
         self.is_draining = False
         self._is_empty: asyncio.Event | None = None
 

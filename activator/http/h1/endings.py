@@ -17,7 +17,7 @@ from activator.http.context import ServerContext
 from activator.http.departures import Departures, send_now
 from activator.http.events import NewSession, ResponseHead, Session
 from activator.http.h1.requests import RequestReader
-from activator.http.h1.streams import Stream
+from activator.http.h1.streams import Pause, Stream
 from activator.http.h1.writing import response_head
 
 # The end of a tunnel that is cut: how long its client gets to see it.
@@ -57,6 +57,7 @@ class EndingConnection(asyncio.Protocol):
         "_head_since",
         "_idle_since",
         "_is_advancing",
+        "_is_slow",
         "_linger_until",
         "_mode",
         "_new_session",
@@ -89,6 +90,8 @@ class EndingConnection(asyncio.Protocol):
         self._is_advancing = False
         self._broken: ResponseHead | None = None
         self.is_blocked = False
+        # The client reads slowly, and more is kept for it than for others.
+        self._is_slow = False
         self.is_half_closed = False
         self._has_written = False
         # Whole responses that are written when the turn of the loop is over, or before another.
@@ -108,6 +111,8 @@ class EndingConnection(asyncio.Protocol):
             if self._gathered:
                 self.depart()
             self.transport.write(data)
+            if self._is_slow:
+                self._look_at_slow()
 
     def depart(self) -> None:
         """Write the responses that wait for the end of this turn of the loop."""
@@ -135,6 +140,43 @@ class EndingConnection(asyncio.Protocol):
         self._pauses &= ~reason
         if not self._pauses and self._mode is not CLOSED:
             self.transport.resume_reading()
+
+    # -- slow clients -------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """The client reads slowly: for some more is kept, then whoever writes has to wait."""
+        context = self._context
+        if context.slow_clients < context.limits.slow_clients and self._mode is HTTP:
+            context.slow_clients += 1
+            self._is_slow = True
+            self._look_at_slow()
+        else:
+            self._block()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._be_fast()
+        if not self.is_blocked:
+            return
+        self.is_blocked = False
+        self.resume(Pause.BLOCKED)
+        if self._active is not None and self._active.handler is not None:
+            self._active.handler.on_window(True)
+
+    def _look_at_slow(self) -> None:
+        is_full = self.transport.get_write_buffer_size() > self._context.limits.slow_octets
+        if is_full and not self.is_blocked:
+            self._block()
+
+    def _block(self) -> None:
+        self.is_blocked = True
+        if self._active is not None and self._active.handler is not None:
+            self._active.handler.on_window(False)
+
+    def _be_fast(self) -> None:
+        if self._is_slow:
+            self._is_slow = False
+            self._context.slow_clients -= 1
 
     # -- endings ------------------------------------------------------------------------------
 

@@ -97,21 +97,9 @@ class ServerConnection(SwitchingConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._mode = CLOSED
+        self._be_fast()
         self._context.forget(self)
         self._abandon()
-
-    def pause_writing(self) -> None:
-        """The client reads slowly, so whoever writes has to wait."""
-        self.is_blocked = True
-        if self._active is not None and self._active.handler is not None:
-            self._active.handler.on_window(False)
-
-    def resume_writing(self) -> None:
-        """The client has caught up."""
-        self.is_blocked = False
-        self.resume(Pause.BLOCKED)
-        if self._active is not None and self._active.handler is not None:
-            self._active.handler.on_window(True)
 
     # -- the reader's events ------------------------------------------------------------------
 

@@ -6,6 +6,9 @@ import asyncio
 import socket
 from typing import Any
 
+from activator.dataplane import Limits
+from activator.http.context import ServerLimits
+
 # What sockets and transports of both hops may hold; far below what is sent.
 HELD = 24 * 1024 * 1024
 WHOLE = 96 * 1024 * 1024
@@ -40,8 +43,13 @@ async def test_a_slow_client_slows_the_application_down(lab: Any) -> None:
     assert received == WHOLE
 
 
-async def test_a_connection_held_back_for_one_client_serves_the_next(lab: Any) -> None:
+async def test_a_connection_held_back_for_one_client_serves_the_next(running_lab: Any) -> None:
     """The last piece of a response may be what fills the client's buffer (64 KiB)."""
+    async with running_lab(Limits(server=ServerLimits(slow_clients=0))) as lab:
+        await _hold_back(lab)
+
+
+async def _hold_back(lab: Any) -> None:
     lab.plane.server.sockets()[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     first, last = 60_000, 40_000
     first_is_through = asyncio.Event()

@@ -55,6 +55,8 @@ class Client:
         self.is_whole = whole
         self.exchange = Exchange(world.gateway, self)
         self.arrived_at = world.now
+        # One whose body is awaited comes into the line when that is here.
+        self.lined_up_at = world.now
         self.deadline = 0.0
         self.pod: Pod | None = None
         self.status = 0
@@ -309,6 +311,9 @@ class World:
 
     def send_rest(self, client: Client) -> None:
         client.is_whole = True
+        if client.exchange.state is Progress.NEW:
+            self.now += 1e-6
+            client.lined_up_at = self.now
         client.exchange.on_body(bytes(client.head.length))
         if not client.is_over:
             client.exchange.on_end(())
@@ -334,7 +339,7 @@ class World:
             for other in self.clients
             if other.backend is client.backend
             and other.waits
-            and other.arrived_at < client.arrived_at
+            and other.lined_up_at < client.lined_up_at
         ]
         assert not earlier, "not first come, first served"
 
