@@ -34,6 +34,7 @@ from activator.reporter import Reporter
 from activator.tunnels import Tunnels, way_to
 from activator.view import SYSTEM_NAMESPACE, KubernetesView, service_of
 from activator.watches import INGRESS_CLASS, Watches
+from hearth.allocator import map_large_blocks
 from hearth.knative.leaderelection import read_config
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -109,6 +110,7 @@ class ActivatorConfig:
 
 async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
     """Serve until cancelled."""
+    map_large_blocks()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(
             KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-activator")

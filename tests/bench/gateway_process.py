@@ -28,6 +28,7 @@ from activator.targets import TargetSpec
 from activator.tls.contexts import certified_context
 from activator.tls.names import ANY, NameMap
 from activator.tls.terminator import Terminator
+from hearth.allocator import map_large_blocks
 from hearth.observability.traces.tracer import Tracer
 from serving.api.config.observability import ObservabilityConfig
 
@@ -53,6 +54,7 @@ def an_ingress(number: int, host: str) -> dict[str, object]:
 
 
 async def main(application_port: int, routes: int, kind: str, folder: Path) -> None:
+    map_large_blocks()
     plane = DataPlane()
     builder = RouteTableBuilder(plane.backends.resolve)
     builder.put(an_ingress(0, HOST))

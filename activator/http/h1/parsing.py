@@ -100,6 +100,7 @@ class RequestParser:
         "_left",
         "_limits",
         "_parser",
+        "_pieces",
         "_seen",
         "_sink",
         "_table",
@@ -146,6 +147,8 @@ class RequestParser:
         self._left = 0
         # Octets of a chunked body that are no content, less what its chunks have a right to.
         self._excess = 0
+        # The content of chunks that is still to be passed on.
+        self._pieces: list[bytes] = []
         # llhttp takes a body behind an offer to upgrade for the new protocol's bytes.
         self._is_premature = False
         # The last request asked to close: whatever follows it is not looked at.
@@ -231,7 +234,7 @@ class RequestParser:
             self.head.body = data
             return
         self._excess -= len(data) + _CHUNK_OVERHEAD
-        self._sink.on_request_body(data)
+        self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -253,7 +256,15 @@ class RequestParser:
 
     # -- what a plain request does not need ---------------------------------------------------
 
+    def _deliver_pieces(self) -> None:
+        """Pass on what chunks have brought in this turn, as one piece."""
+        pieces = self._pieces
+        if pieces:
+            self._pieces = []
+            self._sink.on_request_body(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
     def _end_body(self) -> None:
+        self._deliver_pieces()
         self._check_excess()
         trailers = self._trailers
         if trailers:

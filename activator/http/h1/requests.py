@@ -287,6 +287,7 @@ class RequestReader(RequestParser):
         """The same within a chunked body: what is between its pieces has a bound."""
         self._excess += len(piece)
         self._parse(piece)
+        self._deliver_pieces()
         if self._excess < 0:
             self._excess = 0
         self._check_excess()

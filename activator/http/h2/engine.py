@@ -30,9 +30,7 @@ from activator.http.h2.framing import Octets
 from activator.http.h2.lanes import Lane, Later
 from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
 
-# From here on a frame of data is looked at together with those behind it.
-_LARGE_FRAME = 2048
-# And from here on a piece is not copied.
+# From here on a piece is not copied for what came before it.
 _LARGE_PIECE = 4096
 
 
@@ -42,6 +40,7 @@ class Engine(ControlFrames):
     __slots__ = (
         "_at",
         "_buffer",
+        "_coming",
         "_continuations",
         "_credit",
         "_fresh",
@@ -71,6 +70,8 @@ class Engine(ControlFrames):
         self._rest = b""
         self._buffer = b""
         self._at = 0
+        # Lanes of which pieces have come in this turn.
+        self._coming: list[Lane] = []
         # A lane whose head has come, and is still to be told of.
         self._fresh: Lane | None = None
         self._fresh_block: Block | None = None
@@ -126,6 +127,8 @@ class Engine(ControlFrames):
         while True:
             try:
                 self._read_frames()
+                if self._coming:
+                    self._deliver_coming()
                 if is_all and self._fresh is not None:
                     self._announce()
                 return
@@ -156,16 +159,9 @@ class Engine(ControlFrames):
             if not self._has_settings and kind != codes.SETTINGS:
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "the first frame is no SETTINGS")
             if kind < 10:
-                payload = data[start:end]
-                if (
-                    length >= _LARGE_FRAME
-                    and kind == DATA
-                    and not flags
-                    and data[at + 5 : at + 9] == data[start - 4 : start]
-                ):
-                    payload, flags, at = self._gathered(payload, start, end)
-                    self._at = at
-                self._handlers[kind](flags, stream, payload)
+                if self._coming and (kind != DATA or flags):
+                    self._deliver_coming()
+                self._handlers[kind](flags, stream, data[start:end])
             else:
                 # Section 5.5: what is not known is passed over.
                 self.nuisance()
@@ -174,29 +170,11 @@ class Engine(ControlFrames):
         self._rest = data[at:] if at < size else b""
         self._buffer = b""
 
-    def _gathered(self, payload: bytes, start: int, end: int) -> tuple[bytes, int, int]:
-        """A frame of data with those behind it: payload, flags, and where they end.
-
-        Of the same stream, without padding, and none empty, as a large body comes.
-        """
-        data = self._buffer
-        size, stream = len(data), data[start - 4 : start]
-        pieces, flags = [payload], 0
-        while not flags and size - end >= FRAME_HEAD:
-            begin = end + FRAME_HEAD
-            length = data[end] << 16 | data[end + 1] << 8 | data[end + 2]
-            more = data[end + 4]
-            if (
-                not 0 < length <= min(DEFAULT_FRAME, size - begin)
-                or data[end + 3] != DATA
-                or more & ~END_STREAM
-                or data[begin - 4 : begin] != stream
-            ):
-                break
-            end, flags = begin + length, more
-            pieces.append(data[begin:end])
-            self._nuisances.merit += 1
-        return (payload if len(pieces) == 1 else b"".join(pieces)), flags, end
+    def _deliver_coming(self) -> None:
+        """Pass on what has come of bodies in this turn, as one piece for each stream."""
+        lanes, self._coming = self._coming, []
+        for lane in lanes:
+            lane.take_coming()
 
     def _announce(self) -> None:
         """Tell of a head behind which nothing has come yet."""
@@ -259,8 +237,20 @@ class Engine(ControlFrames):
             lane.receive_window -= flow
             self._credit += flow
             self._nuisances.merit += 1
-            lane.take_data(payload, flow, False)
-            return
+            if lane.left >= 0:
+                lane.count_left(flow, False)
+            # Kept until all that has come is looked at: one write is cheaper than many.
+            if lane.coming is None:
+                lane.coming = [payload]
+                self._coming.append(lane)
+            else:
+                lane.coming.append(payload)
+        else:
+            self._on_other_data(flags, stream, payload, lane)
+
+    def _on_other_data(self, flags: int, stream: int, payload: bytes, lane: Lane | None) -> None:
+        """What is the beginning of a body or its end, or not right."""
+        flow = len(payload)
         if not stream:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "DATA without a stream")
         self._take_window(flow)

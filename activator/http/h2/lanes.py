@@ -76,6 +76,7 @@ class Lane(ABC):
         "_queue",
         "_sent",
         "_trailers",
+        "coming",
         "engine",
         "id",
         "is_cut",
@@ -108,6 +109,8 @@ class Lane(ABC):
         self._sent = 0
         self._ends = False
         self._trailers: Trailers = ()
+        # Pieces of its body that have come in this turn, and are still to be passed on.
+        self.coming: list[bytes] | None = None
         # Octets held for an application that has paused, with what they took of the window.
         self._inbox: list[tuple[bytes, int]] | None = None
         self._inbox_end: Trailers | None = None
@@ -252,7 +255,7 @@ class Lane(ABC):
             engine.held -= sum(flow for _, flow in self._inbox)
         if self._queue:
             engine.queued -= self.queued_octets()
-        self._queue = self._inbox = self._inbox_end = None
+        self._queue = self._inbox = self._inbox_end = self.coming = None
         self._sent = 0
 
     def _fits(self, size: int) -> bool:
@@ -334,12 +337,22 @@ class Lane(ABC):
 
     # -- receiving ----------------------------------------------------------------------------
 
+    def take_coming(self) -> None:
+        """Pass on what has come of the body in this turn, and is counted."""
+        pieces, self.coming = self.coming, None
+        if pieces is not None:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._take(data, len(data), False)
+
     def take_data(self, data: bytes, flow: int, end: bool) -> None:
         """A piece of the body, which took ``flow`` octets of the window. Raises StreamFault."""
         if self.left >= 0:
             self.count_left(len(data), end)
         if end:
             self.end_remote()
+        self._take(data, flow, end)
+
+    def _take(self, data: bytes, flow: int, end: bool) -> None:
         if self._inbox is not None:
             self._inbox.append((data, flow))
             self.engine.held += flow

@@ -14,9 +14,9 @@ from typing import Any
 
 import uvicorn
 
+from hearth.allocator import map_large_blocks
 from hearth.cluster.admission.following import following
 from hearth.cluster.apiserver.credentials import Credentials, ensure_credentials, load_key
-from hearth.cluster.apiserver.memory import map_large_blocks
 from hearth.cluster.kinds.catalog import KINDS
 from hearth.cluster.lifecycle.admit import ServerAdmission
 from hearth.cluster.lifecycle.customresources import DefinitionController

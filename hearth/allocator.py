@@ -4,7 +4,8 @@ By default glibc learns from the first large block that is freed to take blocks 
 the heap, up to 32 MiB. Objects of 1 MB that come and go then leave holes that are never given back.
 With a fixed threshold larger blocks are mapped apart, and unmapped when they are freed: 24 updates
 of two Secrets of 1 MB leave 15 MB and not 60 to 75, at the same CPU time. Smaller blocks live on
-the heap as ever.
+the heap as ever: pieces of bodies that the activator reads (256 KiB) among them, for which the heap
+would otherwise shrink and grow, page by page, four times a megabyte.
 """
 
 from __future__ import annotations
