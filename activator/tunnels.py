@@ -9,6 +9,7 @@ clusters, where pods have a resolver.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
@@ -22,6 +23,13 @@ from activator.routes import is_cluster_local, is_host, near_host, service_host
 
 _METHOD = b"CONNECT "
 _END = b"\r\n\r\n"
+_LINE = re.compile(rb"CONNECT ([!-~]+) HTTP/1\.[01]")
+# No line about framing: what follows the head belongs to the tunnel (RFC 9110, section 9.3.6), and
+# somebody before us may have read it as a body.
+_FIELD = re.compile(
+    rb"(?!(?:content[-_]length|transfer[-_]encoding):)[!#$%&'*+\-.^_`|~0-9a-z]+:[\t -~\x80-\xff]*",
+    re.IGNORECASE,
+)
 _MOST_OCTETS = 8 * 1024
 _SECONDS = 10.0
 """For the head of a request, and then for the connection to where it leads."""
@@ -191,8 +199,9 @@ class _Entrance(asyncio.Protocol):
             self._late.cancel()
             self.client.pause_reading()
             opening, *lines = head.split(b"\r\n")
-            words = opening.split(b" ")
-            target = words[1] if len(words) == 3 and words[2].startswith(b"HTTP/1.") else b""
+            found = _LINE.fullmatch(opening)
+            is_good = found is not None and all(map(_FIELD.fullmatch, lines))
+            target = found[1] if found is not None and is_good else b""
             self._tunnels.connect(self, target, _namespace_in(lines), rest)
 
     def connection_lost(self, exc: Exception | None) -> None:

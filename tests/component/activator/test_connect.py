@@ -190,3 +190,35 @@ async def test_the_end_of_either_side_is_the_end_of_both(lab: Any) -> None:
         client.writer.transport.abort()
         async with asyncio.timeout(5):
             await ended.wait()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"CONNECT  %b HTTP/1.1\r\nHost: x", id="two-spaces"),
+        pytest.param(b"CONNECT %b  HTTP/1.1\r\nHost: x", id="two-spaces-behind"),
+        pytest.param(b"CONNECT %b HTTP/1.1 \r\nHost: x", id="space-last"),
+        pytest.param(b"CONNECT %b HTTP/1.2\r\nHost: x", id="version"),
+        pytest.param(b"CONNECT %b\r\nHost: x", id="no-version"),
+        pytest.param(b"CONNECT %b HTTP/1.1\nHost: x", id="lf-behind-the-line"),
+        pytest.param(b"CONNECT %b HTTP/1.1\r\nHost: x\nY: z", id="lf-in-a-field"),
+        pytest.param(b"CONNECT %b HTTP/1.1\r\nHost: x\rY: z", id="cr-in-a-field"),
+        pytest.param(b"CONNECT %b HTTP/1.1\r\nHost: x\0", id="nul"),
+        pytest.param(b"CONNECT %b HTTP/1.1\r\nHost : x", id="space-before-the-colon"),
+        pytest.param(b"CONNECT %b HTTP/1.1\r\nHost: x\r\n y", id="folded"),
+        pytest.param(b"CONNECT %b HTTP/1.1\r\nno colon", id="no-colon"),
+        pytest.param(b"CONNECT %b HTTP/1.1\r\nHost: x\r\nContent-Length: 5", id="length"),
+        pytest.param(b"CONNECT %b HTTP/1.1\r\nHost: x\r\ntransfer-Encoding: x", id="coding"),
+        pytest.param(b"CONNECT %b HTTP/1.1\r\nHost: x\r\nContent_Length: 5", id="underscore"),
+    ],
+)
+async def test_a_malformed_request_for_a_tunnel_gets_none(lab: Any, head: bytes) -> None:
+    app = await lab.raw_app(echo)
+    async with tunnelled(lab) as services:
+        services.ports[443] = app.port
+        client = await lab.connect(internal=True)
+        await client.send(head % (HOST + b":443") + b"\r\n\r\n")
+        answer = await client.response()
+        assert (answer.status, answer.error) == (400, "bad-request")
+        assert await client.rest() == b""
+        assert app.connections == 0

@@ -6,8 +6,11 @@ import asyncio
 import socket
 from typing import Any
 
+import pytest
+
 from activator.dataplane import Limits
 from activator.http.context import ServerLimits
+from tests.component.activator import http2
 
 # What sockets and transports of both hops may hold; far below what is sent.
 HELD = 24 * 1024 * 1024
@@ -133,6 +136,64 @@ async def test_pieces_arrive_as_they_are_sent(lab: Any) -> None:
         assert piece == b"3\r\n=%d=\r\n" % number
         more.set()
     assert await asyncio.wait_for(client.reader.readexactly(5), 5) == b"0\r\n\r\n"
+
+
+EVENTS = [f"id: {number}\\ndata: {'x' * number}\\n\\n".encode() for number in range(1, 6)]
+
+
+async def _told(lab: Any, framing: bytes) -> asyncio.Event:
+    """An application that tells events, the next one when it is asked to."""
+    more = asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + framing + b"\r\n")
+        for event in EVENTS:
+            writer.write(b"%x\r\n%b\r\n" % (len(event), event) if framing else event)
+            await writer.drain()
+            await more.wait()
+            more.clear()
+        writer.write(b"0\r\n\r\n" if framing else b"")
+        await writer.drain()
+
+    lab.revision("events", await lab.raw_app(handler))
+    return more
+
+
+@pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked\r\n", b""], ids=["chunks", "end"])
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_server_sent_events_are_never_held_back(
+    lab: Any, framing: bytes, version: bytes
+) -> None:
+    more = await _told(lab, framing)
+    client = await lab.connect()
+    await client.send(b"GET / HTTP/%b\r\nHost: events.test\r\n\r\n" % version)
+    await client.head()
+    is_chunked = version == b"1.1"
+    for event in EVENTS:
+        wire = b"%x\r\n%b\r\n" % (len(event), event) if is_chunked else event
+        assert await asyncio.wait_for(client.reader.readexactly(len(wire)), 5) == wire
+        more.set()
+    if is_chunked:
+        assert await asyncio.wait_for(client.reader.readexactly(5), 5) == b"0\r\n\r\n"
+    else:
+        assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked\r\n", b""], ids=["chunks", "end"])
+async def test_nor_are_they_over_http2(lab: Any, framing: bytes) -> None:
+    more = await _told(lab, framing)
+    client = await http2.connect(lab)
+    answer = client.ask("events.test")
+    so_far = b""
+    for event in EVENTS:
+        so_far += event
+        wanted = len(so_far)
+        await answer.until(lambda got, wanted=wanted: len(got.body) >= wanted)  # type: ignore[misc]
+        assert answer.body == so_far
+        more.set()
+    await answer.done()
+    assert answer.ended
 
 
 async def test_full_duplex(lab: Any) -> None:
