@@ -17,7 +17,7 @@ import re
 
 from activator.http.events import SWITCHING, BodyForm, RequestHead, ResponseHead
 from activator.http.fields import Field
-from activator.http.h1.statuslines import interim_status, usual_status
+from activator.http.h1.statuslines import USUAL, final_status, interim_status
 from activator.http.h1.watching import ERRORS, BadResponse, Collect, Watch, only_chunked
 
 MAX_HEAD_OCTETS = 64 * 1024
@@ -127,10 +127,14 @@ class ResponseReader:
             return None
         if end > MAX_HEAD_OCTETS:
             raise BadResponse("the head is too large")
-        if data[9:10] == b"1":
-            # Status 1xx: not the final response yet.
-            return self._interim(data, end)
-        return self._final(data, end)
+        line = data[: data.find(b"\r")]
+        usual = USUAL.get(line, 0)
+        if not usual:
+            if data[9:10] == b"1":
+                # Status 1xx: not the final response yet.
+                return self._interim(line, data, end)
+            usual = final_status(line)
+        return self._final(data, end, usual)
 
     def body(self, data: bytes) -> bytes:
         """A further piece: the bytes for the receiver. Raises BadResponse."""
@@ -177,8 +181,8 @@ class ResponseReader:
             raise BadResponse("the head is too large")
         self._partial = data
 
-    def _interim(self, data: bytes, end: int) -> ResponseHead:
-        status = interim_status(data)
+    def _interim(self, line: bytes, data: bytes, end: int) -> ResponseHead:
+        status = interim_status(line)
         wire, rest = _FRAMING_LINES.sub(b"", data[:end]) + _END_OF_HEAD, data[end + 4 :]
         bare = _HOP_LINES.sub(b"", wire)
         try:
@@ -194,8 +198,7 @@ class ResponseReader:
         self.rest = rest
         return ResponseHead(status, bare, len(bare), bare.startswith(b"HTTP/1.1 "))
 
-    def _final(self, data: bytes, end: int) -> ResponseHead | None:
-        usual = usual_status(data)
+    def _final(self, data: bytes, end: int, usual: int) -> ResponseHead | None:
         fields = data[:end].lower()
         special = _SPECIAL.search(fields)
         form = _SIZED if special is None else self._settle_coding(fields)
@@ -215,7 +218,10 @@ class ResponseReader:
             return head
         self.in_body = True
         if watch.complete:
-            self._end_at_once(head, fields)
+            self.complete = True
+            self.reusable = watch.keep_alive
+            if special is not None or (len(data) > end + 4 and data.endswith(_LINE_END)):
+                self._look_at_end(head, fields)
             if usual and special is None and self.reusable and len(data) <= _PLAIN_OCTETS:
                 self._plain, self._plain_at, self._plain_status = data, end + 4, usual
         elif form is _SIZED:
@@ -226,10 +232,8 @@ class ResponseReader:
             self._settle_form(head, form)
         return head
 
-    def _end_at_once(self, head: ResponseHead, fields: bytes) -> None:
-        """All of it has come in one piece. llhttp takes an empty line behind it for nothing."""
-        self.complete = True
-        self.reusable = self._watch.keep_alive
+    def _look_at_end(self, head: ResponseHead, fields: bytes) -> None:
+        """All of it has come in one piece; llhttp takes an empty line behind it for nothing."""
         wire = head.wire
         if len(wire) > head.body_at and wire.endswith(_LINE_END):
             length = _LENGTH_VALUE.search(fields)
