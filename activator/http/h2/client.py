@@ -143,7 +143,10 @@ class Call(Lane):
     def reset(self) -> None:
         """Give the request up."""
         self._handler = None
-        if not self.is_cut and not (self.is_local_closed and self.is_remote_closed):
+        if self.is_local_closed and self.is_remote_closed:
+            # A whole response that its client was too slow for.
+            self.drop()
+        elif not self.is_cut:
             self.cut(Code.CANCEL)
 
     def abandon(self, handler: ClientHandler) -> None:

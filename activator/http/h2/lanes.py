@@ -250,12 +250,10 @@ class Lane(ABC):
     def drop(self) -> None:
         """It is over: nothing is kept for it."""
         self.is_cut = True
-        engine = self.engine
-        if self._inbox:
-            engine.held -= sum(flow for _, flow in self._inbox)
+        self.discard()
         if self._queue:
-            engine.queued -= self.queued_octets()
-        self._queue = self._inbox = self._inbox_end = self.coming = None
+            self.engine.queued -= self.queued_octets()
+        self._queue = None
         self._sent = 0
 
     def _fits(self, size: int) -> bool:
@@ -334,6 +332,12 @@ class Lane(ABC):
         elif self._ends:
             self._write_trailers(self._trailers)
         return True
+
+    def discard(self) -> None:
+        """Nobody wants what has come and was kept."""
+        if self._inbox:
+            self.engine.held -= sum(flow for _, flow in self._inbox)
+        self._inbox = self._inbox_end = self.coming = None
 
     # -- receiving ----------------------------------------------------------------------------
 

@@ -196,6 +196,8 @@ class Stream(Lane):
     def _finish(self) -> None:
         self.is_over = True
         self.handler = None
+        if self._inbox is not None:
+            self.discard()
 
     # -- deadlines ----------------------------------------------------------------------------
 

@@ -487,3 +487,16 @@ async def test_h2load(lab: Any) -> None:
     )
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     assert b"status codes: 2000 2xx" in out
+
+
+async def test_a_request_that_is_answered_before_it_is_taken_leaves_nothing(lab: Any) -> None:
+    """What was kept of it is forgotten: the next requests need the connection's window."""
+    lab.revision("hello", timeout_seconds=0.1)
+    client = await connect(lab)
+    for _ in range(2):
+        asked = client.ask(HOST, method="POST", body=None, end=False)
+        await client.send(asked.stream, bytes(120_000), end=True)
+        answer = await asked.done()
+        assert (answer.status, answer.header("x-hearth-error")) == (504, "queue-timeout")
+        [connection] = lab.clients
+        assert (connection.engine.lanes, connection.engine.held) == ({}, 0)

@@ -161,3 +161,20 @@ def test_who_gives_up_hears_no_more() -> None:
     calling.call.abandon(Handler())
     assert calling.sent() == [(3, b"\0\0\0\x08")]
     assert calling.get(calling.head(200), data(b"late", end=True)) == []
+
+
+def test_a_whole_response_that_nobody_wants_any_more_leaves_nothing_behind() -> None:
+    """Its client was too slow for it, and went; the connection serves others."""
+    calling = Calling()
+    calling.handler.pauses = calling.call
+    calling.get(calling.head(200), data(b"head"), data(b"kept"), data(b"more", end=True))
+    engine = calling.client.engine
+    assert engine.held > 0
+    assert engine.lanes == {}
+    calling.sent()
+    calling.call.reset()
+    assert engine.held == 0
+    # There is no stream any more that could be reset.
+    assert calling.sent() == []
+    calling.call.resume()
+    assert calling.handler.log == [(200, b"head", False)]
