@@ -16,12 +16,13 @@ from activator.http.fields import Trailers
 from activator.http.h2.codes import Code, StreamFault
 from activator.http.h2.decoder import Block
 from activator.http.h2.framing import Octets
-from activator.http.h2.lanes import Carrier, Lane
+from activator.http.h2.lanes import Lane
 from activator.http.h2.limits import EngineLimits
 from activator.http.h2.outbox import Outbox
 from activator.http.h2.requests import read_trailers, request_block
 from activator.http.h2.responses import read_response, response_head
 from activator.http.h2.roles import ClientEngine
+from activator.http.h2.sending import Carrier
 
 # An application's own pings and settings are its affair, but not without any bound.
 _LIMITS = EngineLimits(nuisances=100_000, nuisances_a_second=10_000.0)

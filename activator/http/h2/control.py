@@ -8,9 +8,10 @@ from activator.http.h2 import codes, framing
 from activator.http.h2.budget import Budget
 from activator.http.h2.codes import MAX_WINDOW, Code, ConnectionFault, StreamFault
 from activator.http.h2.framing import Octets
-from activator.http.h2.lanes import Lane, Later
+from activator.http.h2.lanes import Lane
 from activator.http.h2.limits import EngineLimits
 from activator.http.h2.peersettings import PeerSettings
+from activator.http.h2.sending import Later, SendingLane
 
 _REMEMBERED = 1000
 
@@ -70,7 +71,7 @@ class ControlFrames(PeerSettings):
 
     # -- lanes --------------------------------------------------------------------------------
 
-    def forget(self, lane: Lane) -> None:
+    def forget(self, lane: SendingLane) -> None:
         """A lane is over."""
         self.lanes.pop(lane.id, None)
         self._waiting.pop(lane, None)
@@ -94,7 +95,7 @@ class ControlFrames(PeerSettings):
             self._pump_ends()
             self.pump()
 
-    def wait(self, lane: Lane) -> None:
+    def wait(self, lane: SendingLane) -> None:
         """A lane has something queued."""
         while not self.is_full() and lane.send_queued():
             pass

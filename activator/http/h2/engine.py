@@ -27,8 +27,9 @@ from activator.http.h2.codes import (
 from activator.http.h2.control import ControlFrames
 from activator.http.h2.decoder import BadBlock, Block, Decoder, TooMuch
 from activator.http.h2.framing import Octets
-from activator.http.h2.lanes import Lane, Later
+from activator.http.h2.lanes import Lane
 from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
+from activator.http.h2.sending import Later
 
 # From here on a piece is not copied for what came before it.
 _LARGE_PIECE = 4096

@@ -16,7 +16,8 @@ from activator.http.h2.codes import (
 )
 from activator.http.h2.encoder import Encoder
 from activator.http.h2.framing import Octets
-from activator.http.h2.lanes import TURN_OCTETS, Lane, Later
+from activator.http.h2.lanes import Lane
+from activator.http.h2.sending import TURN_OCTETS, Later, SendingLane
 
 # Larger frames would only hold up the other streams.
 _LARGEST_SENT = 64 * 1024
@@ -48,7 +49,7 @@ class PeerSettings(ABC):
         self.encoder = Encoder()
         self.lanes: dict[int, Lane] = {}
         # Lanes with something queued, in the order of their turns.
-        self._waiting: dict[Lane, None] = {}
+        self._waiting: dict[SendingLane, None] = {}
         self._has_settings = False
         self.held = self.queued = 0
         self.is_blocked = False
@@ -132,14 +133,14 @@ class PeerSettings(ABC):
         for lane in [lane for lane in self._waiting if lane.is_bare]:
             self.pump_lane(lane)
 
-    def pump_lane(self, lane: Lane) -> None:
+    def pump_lane(self, lane: SendingLane) -> None:
         """The same for one whose own window has grown."""
         while not self.is_full() and lane.send_queued():
             pass
         if lane in self._waiting and not lane.is_waiting:
             self._is_drained(lane)
 
-    def _is_drained(self, lane: Lane) -> None:
+    def _is_drained(self, lane: SendingLane) -> None:
         self._waiting.pop(lane, None)
         if not lane.is_local_closed and not lane.is_cut:
             lane.deliver_window(True)

@@ -17,8 +17,9 @@ from activator.http.h2.codes import (
 from activator.http.h2.decoder import Block
 from activator.http.h2.engine import Engine
 from activator.http.h2.framing import Octets
-from activator.http.h2.lanes import Lane, Later
+from activator.http.h2.lanes import Lane
 from activator.http.h2.limits import DEFAULT_LIMITS, EngineLimits
+from activator.http.h2.sending import Later
 
 NewLane = Callable[[int], Lane]
 """Makes the lane of a stream that a client has opened."""

@@ -13,9 +13,10 @@ from activator.http.events import Handler, Refusal, RequestHead, ResponseHead
 from activator.http.fields import Trailers
 from activator.http.h2.codes import Code
 from activator.http.h2.decoder import Block
-from activator.http.h2.lanes import Carrier, Lane
+from activator.http.h2.lanes import Lane
 from activator.http.h2.requests import read_request, read_trailers
 from activator.http.h2.responses import response_block
+from activator.http.h2.sending import Carrier
 from activator.http.refusals import FramingError
 
 _NO_BODY = frozenset((204, 304))
