@@ -111,7 +111,12 @@ def test_a_trace_comes_out_as_it_was_predicted(hearth: Hearth, tmp_path: Path) -
     program = tmp_path / "app.py"
     program.write_text(APP)
     hearth.run("image", "add", "test/planned:1", "--", sys.executable, str(program))
-    service = a_service("planned", image="test/planned:1", containerConcurrency=2)
+    # As many as the load needs. How many more a burst asks for turns on a few milliseconds: one
+    # more or one less in the line when the autoscaler is told.
+    at_most = {"autoscaling.knative.dev/max-scale": "3"}
+    service = a_service(
+        "planned", image="test/planned:1", containerConcurrency=2, annotations=at_most
+    )
     hearth.apply(service)
     hearth.kubectl("wait", "--for=condition=Ready", "ksvc/planned", "--timeout=30s")
     wait_until(lambda: ready_pods(hearth) == 0, what="asleep")
