@@ -7,6 +7,6 @@ is what all connections share. Who has no certificate has no listener, and impor
 
 TLS is Python's ``ssl`` over memory (``SSLObject``), as in asyncio and uvloop, and not their
 wrapping of it: theirs tells nobody how many handshakes are under way, cannot end one direction
-alone (an early answer to a long body would be lost with the connection), and asks OpenSSL once more
-after each piece, which costs an exception.
+alone (an early answer to a long body would be lost with the connection). It costs what theirs does
+(``make bench ONLY=tls`` has both).
 """
