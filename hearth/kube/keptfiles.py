@@ -15,7 +15,7 @@ from typing import Protocol
 
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError, Conflict
+from hearth.kube.errors import AlreadyExists, ApiError, Conflict
 from hearth.kube.guards import keep_running
 from hearth.kube.leadership import Leadership
 from hearth.kube.meta import Key, Object, key_text
@@ -137,7 +137,7 @@ async def tried(write: Callable[[], Awaitable[object]], facts: dict[str, str]) -
     while True:
         try:
             await write()
-        except Conflict:
+        except (AlreadyExists, Conflict):
             return False
         except ApiError as error:
             log.warning("not written yet", extra=facts | error.facts)
