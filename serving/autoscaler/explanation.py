@@ -183,7 +183,7 @@ def _held(subject: Subject, asked: Asked) -> Iterator[Step]:
     if WINDOW_NOT_SEEN in decision.reasons:
         seen = format_go_duration(round(subject.outlook.observed_seconds))
         text = f"seen for {seen} only: the last pod stays for a whole window"
-        yield Step("window not seen", 1, text, decides=True)
+        yield Step("first window", 1, text, decides=True)
 
 
 def _bounded(subject: Subject, scale: Scale) -> Iterator[Step]:

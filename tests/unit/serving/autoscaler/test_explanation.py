@@ -119,7 +119,7 @@ def test_why_the_last_pod_stays_or_goes() -> None:
     told = explained(loads=idle, bounds=Bounds(retention=90.0))
     assert "retention period of 1m30s" in text(told, "scale to zero")
     told = explained(loads=[0.0] * 10)
-    assert (told.wish, told.decided_by) == (1, "window not seen")
+    assert (told.wish, told.decided_by) == (1, "first window")
 
 
 def test_without_reports_what_was_decided_last_stays() -> None:
