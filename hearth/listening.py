@@ -13,7 +13,8 @@ Theory of operation:
   (``SO_ATTACH_REUSEPORT_CBPF``; ``net.ipv4.tcp_migrate_req`` does that only for sockets that are
   closed, and is off where nobody has turned it on).
 * Who closes the last descriptor of a socket resets what is in its queue. ``stop_new`` lets in no
-  first packet any more, so that what has come can be accepted before.
+  first packet any more, so that what has come can be accepted before. Newer kernels (6.18 does, 6.1
+  does not) let only CAP_NET_ADMIN say so; without it who comes in that last moment is reset.
 """
 
 from __future__ import annotations
@@ -70,10 +71,16 @@ def steer(sockets: Sequence[socket.socket], live: Sequence[int]) -> None:
         _attach(sockets[0], _SO_ATTACH_REUSEPORT_CBPF, dealing(live or range(len(sockets))))
 
 
-def stop_new(sock: socket.socket) -> None:
-    """Let no connection begin any more; those that have begun can still be accepted."""
-    with contextlib.suppress(OSError):
+def stop_new(sock: socket.socket) -> bool:
+    """Let no connection begin any more; those that have begun can still be accepted.
+
+    False where the kernel does not let this process say so: then all is as before.
+    """
+    try:
         _attach(sock, _SO_ATTACH_FILTER, _NO_SYN)
+    except OSError:
+        return False
+    return True
 
 
 def dealing(live: Sequence[int]) -> list[_Instruction]:

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 
 from tests.bench import activators
+from tests.component.test_listening import needs_the_kernels_leave
 
 
 async def test_every_connection_that_was_made_is_answered() -> None:
     """Also those that come to the last moment, and from load balancers that have not noticed."""
+    needs_the_kernels_leave()
     answered, lost = 0, []
     async with activators.running(activators=1, pods=2, limit=50, work=5.0) as cluster:
         [(port, (process, _))] = cluster.activators.items()

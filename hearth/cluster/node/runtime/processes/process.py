@@ -22,6 +22,7 @@ from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError
 _SESSION, _FLAGS, _START_TICKS, _ENV_START, _ENV_END = 3, 6, 19, 47, 48  # in ``stat_fields``
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 _EXEC_READS, _EXEC_SECONDS = 1000, 0.001
+_LOOKS_WITHOUT = 3
 _UMASK = 0o022  # as in a container, whatever the node's own is
 _SIGNAL_GROUP_FLAG = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 and later
 
@@ -164,27 +165,41 @@ def _environ(pid: int) -> bytes:
     """The initial environment of a process; empty where there is none, or none to be read.
 
     In the middle of an exec it reads as empty and is waited for: a process must not escape because
-    it was looked at just then.
+    it was looked at just then. Before its new environment is in place there is a moment in which it
+    looks like one that has none, so that is believed only when it is seen again.
     """
+    seen_without = 0
     for _ in range(_EXEC_READS):
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:
                 environ = file.read()
         except OSError:
             return b""
-        if environ or not may_be_in_exec(pid):
+        if environ or not _runs_a_program(pid):
+            return environ
+        seen_without = 0 if may_be_in_exec(pid) else seen_without + 1
+        if seen_without == _LOOKS_WITHOUT:
             return environ
         time.sleep(_EXEC_SECONDS)
     return b""
 
 
+def _runs_a_program(pid: int) -> bool:
+    """Whether there could be an environment: not of a kernel thread, nor of what has ended."""
+    fields = stat_fields(pid)
+    if fields is None or fields[0] in (b"Z", b"X"):
+        return False
+    return not int(fields[_FLAGS]) & _KERNEL_THREAD
+
+
 def may_be_in_exec(pid: int) -> bool:
     """Whether an environment that reads as empty may be one that is not there yet.
 
-    A process that has none has a place for it all the same.
+    A process that has none has a place for it all the same. So has one, for a moment, whose place
+    is known and not yet how much goes there.
     """
     fields = stat_fields(pid)
-    if fields is None or fields[0] in (b"Z", b"X") or int(fields[_FLAGS]) & _KERNEL_THREAD:
+    if fields is None:
         return False
     start, end = int(fields[_ENV_START]), int(fields[_ENV_END])
     return start == 0 or start != end
