@@ -25,7 +25,6 @@ class Prober:
         self._pools = pools
         self._tasks = tasks
         self._clock = clock
-        self._looked_at = 0
 
     def wake(self, backend: Backend) -> None:
         """Requests wait, or were refused: look at every pod that might take them."""
@@ -40,16 +39,14 @@ class Prober:
     async def _probe(self, backend: Backend, pod: Pod, spec: ProbeSpec) -> None:
         started = self._clock()
         successes = 0
-        self._looked_at += 1
         try:
             while _is_looked_for(backend, pod) and not (pod.ready or pod.gone):
                 successes = successes + 1 if await self._answers(pod, spec) else 0
                 if successes >= spec.successes:
                     backend.mark_reached(pod)
                     break
-                await asyncio.sleep(next_delay(self._clock() - started, self._looked_at))
+                await asyncio.sleep(next_delay(self._clock() - started))
         finally:
-            self._looked_at -= 1
             backend.probing.discard(pod.address)
         backend.admit()
 

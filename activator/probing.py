@@ -6,7 +6,6 @@ every few milliseconds, with the user's own readiness probe where it can be run 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -37,28 +36,13 @@ class ProbeSpec:
 TCP_PROBE = ProbeSpec()
 WAIT_FOR_READY = ProbeSpec(kind=ProbeKind.WAIT)
 
-# (until this many seconds, look every ...): most processes listen within a second, and what is
-# small within a tenth of one.
-_SCHEDULE = (
-    (0.15, 0.001),
-    (0.5, 0.002),
-    (1.0, 0.005),
-    (5.0, 0.010),
-    (60.0, 0.025),
-    (math.inf, 0.25),
-)
-_SECONDS_EACH = 0.0005
-"""Of looking at one pod, with room to spare: looks at many must not keep them from starting."""
-_LONGEST_OF_MANY = 0.025
+# (until this many seconds, look every ...): most processes listen within a second.
+_SCHEDULE = ((1.0, 0.005), (5.0, 0.010), (60.0, 0.025), (float("inf"), 0.25))
 
 
-def next_delay(elapsed: float, looked_at: int = 1) -> float:
-    """Seconds until the next look, ``elapsed`` seconds after the first one.
-
-    ``looked_at`` is how many pods are being looked at.
-    """
-    delay = next(delay for until, delay in _SCHEDULE if elapsed < until)
-    return max(delay, min(looked_at * _SECONDS_EACH, _LONGEST_OF_MANY))
+def next_delay(elapsed: float) -> float:
+    """Seconds until the next look, ``elapsed`` seconds after the first one."""
+    return next(delay for until, delay in _SCHEDULE if elapsed < until)
 
 
 def is_success(status_line: bytes) -> bool:

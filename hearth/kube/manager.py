@@ -35,7 +35,7 @@ from hearth.kube.events import EventRecorder
 from hearth.kube.guards import caught, keep_running
 from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.meta import Key, Object, key, namespace
-from hearth.kube.plan import Patch, Plan, Update, UpdateStatus, Write
+from hearth.kube.plan import Patch, Plan, UpdateStatus, Write
 from hearth.kube.reconciler import Reconciler
 from hearth.kube.resources import Resource
 from hearth.kube.turns import Turns
@@ -200,7 +200,7 @@ class Manager(Lister):
     async def _around(self, write: Write) -> AsyncIterator[None]:
         """Show what is foretold; keep patches in order, which no version of the object does."""
         async with AsyncExitStack() as around:
-            if isinstance(write, Update | UpdateStatus) and write.is_foretold:
+            if isinstance(write, UpdateStatus) and write.is_foretold:
                 for cache in self._caches_of(write.resource):
                     around.enter_context(cache.expecting(write.obj))
             elif isinstance(write, Patch):

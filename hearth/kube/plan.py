@@ -24,8 +24,6 @@ class Update:
 
     resource: Resource
     obj: Object
-    is_foretold: bool = False
-    """As of a status (``UpdateStatus``). Should the write fail, others go back to what there is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,9 +240,7 @@ def _scale_all(
             changed = deepcopy(replica_set)
             changed["spec"]["replicas"] = size
             changed["metadata"].setdefault("annotations", {}).update(marks)
-            # A larger set makes its pods while it is being written: somebody waits for them.
-            is_foretold = size > Workload(replica_set).replicas
-            actions.append(Update(REPLICASETS, changed, is_foretold))
+            actions.append(Update(REPLICASETS, changed))
         if resized:
             actions.append(_scaled_event(deployment, replica_set, size))
     return actions

@@ -18,24 +18,10 @@ from activator.probing import (
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "delay"),
-    [
-        (0.0, 0.001),
-        (0.2, 0.002),
-        (0.9, 0.005),
-        (3.0, 0.01),
-        (30.0, 0.025),
-        (90.0, 0.25),
-    ],
+    ("elapsed", "delay"), [(0.0, 0.005), (0.9, 0.005), (3.0, 0.01), (30.0, 0.025), (90.0, 0.25)]
 )
 def test_schedule(elapsed: float, delay: float) -> None:
     assert next_delay(elapsed) == delay
-
-
-def test_looking_at_many_pods_leaves_them_room_to_start() -> None:
-    assert next_delay(0.0, 10) == 0.005
-    assert next_delay(0.0, 1000) == 0.025
-    assert next_delay(90.0, 1000) == 0.25
 
 
 @pytest.mark.parametrize(

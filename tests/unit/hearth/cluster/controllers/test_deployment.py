@@ -155,16 +155,6 @@ def test_a_resize_goes_straight_to_the_replica_set(size: int) -> None:
     assert world.sizes() == {"app:1": size}
 
 
-@pytest.mark.parametrize(("size", "is_foretold"), [(0, False), (1, False), (7, True)])
-def test_only_a_larger_set_is_foretold(size: int, is_foretold: bool) -> None:
-    """Its pods are made while it is written; a smaller one takes pods away, which waits."""
-    world = World(a_deployment())
-    world.run()
-    world.deployment["spec"]["replicas"] = size
-    [write] = [each for each in world.reconcile().actions if isinstance(each, Update)]
-    assert write.is_foretold is is_foretold
-
-
 def test_no_progress_before_the_deadline_is_reported() -> None:
     world = World(a_deployment())
     world.reconcile()
