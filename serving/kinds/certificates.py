@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+from hearth.knative.conditions import ConditionManager
 from hearth.knative.resources import CERTIFICATES
 from hearth.kube import meta
 from hearth.kube.meta import Object, is_controlled_by, name, namespace, owner_reference, uid
@@ -169,3 +170,23 @@ def challenge_paths(challenges: Iterable[Mapping[str, Any]]) -> dict[str, list[d
         }
         paths.setdefault(url.hostname or "", []).append({"path": url.path, "splits": [split]})
     return paths
+
+
+def mark(conditions: ConditionManager, provided: Provision) -> bool:
+    """Say in Knative's words how far a certificate has come, where all say it alike.
+
+    False while it is not ready, or fails: a Route says why, a DomainMapping does not.
+    """
+    kind, title = keys.CERTIFICATE_PROVISIONED, provided.name
+    match provided.outcome:
+        case Outcome.READY:
+            conditions.mark_true(kind)
+        case Outcome.DOWNGRADED:
+            message = f"Certificate {title} is not ready downgrade HTTP."
+            conditions.mark_true(kind, "HTTPDowngrade", message)
+        case Outcome.NOT_OWNED:
+            message = f"There is an existing certificate {title} that we don't own."
+            conditions.mark_false(kind, "CertificateNotOwned", message)
+        case _:
+            return False
+    return True

@@ -183,19 +183,10 @@ def _certify(
 
 
 def _mark(draft: Draft, provided: Provision) -> None:
-    conditions, kind, title = draft.conditions, keys.CERTIFICATE_PROVISIONED, provided.name
-    match provided.outcome:
-        case Outcome.READY:
-            conditions.mark_true(kind)
-        case Outcome.DOWNGRADED:
-            message = f"Certificate {title} is not ready downgrade HTTP."
-            conditions.mark_true(kind, "HTTPDowngrade", message)
-        case Outcome.NOT_OWNED:
-            message = f"There is an existing certificate {title} that we don't own."
-            conditions.mark_false(kind, "CertificateNotOwned", message)
-        case _:
-            message = f"Certificate {title} is not ready."
-            conditions.mark_unknown(kind, "CertificateNotReady", message)
+    if not certificates.mark(draft.conditions, provided):
+        message = f"Certificate {provided.name} is not ready."
+        kind = keys.CERTIFICATE_PROVISIONED
+        draft.conditions.mark_unknown(kind, "CertificateNotReady", message)
 
 
 def _resolve(

@@ -184,19 +184,11 @@ def mark(conditions: ConditionManager, secured: Secured) -> None:
     if worst is None:
         conditions.mark_true(kind, "TLSNotEnabled", secured.why_none)
         return
-    title = worst.name
-    match worst.outcome:
-        case Outcome.READY:
-            conditions.mark_true(kind)
-        case Outcome.DOWNGRADED:
-            message = f"Certificate {title} is not ready downgrade HTTP."
-            conditions.mark_true(kind, "HTTPDowngrade", message)
-        case Outcome.NOT_READY:
-            message = f"Certificate {title} is not ready: {worst.reason}"
-            conditions.mark_unknown(kind, "CertificateNotReady", message)
-        case Outcome.FAILED:
-            message = f"Certificate {title} fails to be provisioned: {worst.reason}"
-            conditions.mark_false(kind, "CertificateProvisionFailed", message)
-        case Outcome.NOT_OWNED:
-            message = f"There is an existing certificate {title} that we don't own."
-            conditions.mark_false(kind, "CertificateNotOwned", message)
+    if certificates.mark(conditions, worst):
+        return
+    if worst.outcome is Outcome.FAILED:
+        message = f"Certificate {worst.name} fails to be provisioned: {worst.reason}"
+        conditions.mark_false(kind, "CertificateProvisionFailed", message)
+    else:
+        message = f"Certificate {worst.name} is not ready: {worst.reason}"
+        conditions.mark_unknown(kind, "CertificateNotReady", message)

@@ -68,6 +68,7 @@ async def test_a_client_that_is_gone_is_the_transports_to_tell() -> None:
     send_now(transport, descriptor_of(transport), b"hello")
     async with asyncio.timeout(5):
         await lost
+    assert transport.is_closing()
 
 
 @pytest.mark.parametrize("name", ["ssl_object", "socket"])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from hearth.simulation.durations import parse_durations
 from hearth.simulation.fleet import Plan, simulate_one
-from hearth.simulation.tally import Outcome, Series
+from hearth.simulation.tally import Outcome
 from hearth.simulation.target import Target, target_of
+from hearth.simulation.traces import Moments
 from serving.api.settings import Settings
 
 USUAL = target_of(None, Settings())
@@ -38,23 +39,9 @@ def a_plan(target: Target = USUAL, **changes: Any) -> Plan:
     return Plan(target, service_time, pod_start, **others)
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+def given(at: Sequence[float], seconds: int = 600) -> Moments:
     """A trace of these moments."""
-
-    at: Sequence[float]
-    seconds: int = 600
-    name: str = "given"
-
-    @property
-    def expected(self) -> float:
-        return float(len(self.at))
-
-    def moments(self, chance: np.random.Generator) -> list[float]:
-        return list(self.at)
-
-    def per_second(self, chance: np.random.Generator) -> Series:
-        return np.bincount(np.array(self.at, dtype=np.int64), minlength=self.seconds).astype(float)
+    return Moments("given", tuple(at), seconds)
 
 
 def same(one: Outcome, other: Outcome) -> bool:
