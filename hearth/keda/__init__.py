@@ -1,0 +1,1 @@
+"""KEDA's kinds: what scales workloads by what happens elsewhere."""

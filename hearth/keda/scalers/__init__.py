@@ -1,0 +1,1 @@
+"""What triggers look at: one module for each type, behind ``seam``."""
