@@ -70,6 +70,7 @@ conformance: $(STAMP) ## Run the black-box suite; ARGS="--kubeconfig FILE" for a
 crds: $(STAMP) ## Generate crds/ from the models
 	@$(BIN)/python -m serving.api.crds crds
 	@$(BIN)/python -m eventing.api.crds crds
+	@$(BIN)/python -m hearth.keda.api.crds crds/keda
 
 chart: $(STAMP) ## Generate the Helm chart from config/
 	@$(BIN)/python -m hearth.install.chart config

@@ -29,6 +29,8 @@ _ROOT_MEMBERS = {
     "kind": {"type": "string", "description": "The kind of this object."},
     "metadata": {"type": "object"},
 }
+Column = tuple[str, str, str]
+"""Name, type, JSON path."""
 READY_COLUMNS = (
     ("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
     ("Reason", "string", ".status.conditions[?(@.type=='Ready')].reason"),
@@ -45,7 +47,11 @@ class Version:
     name: str
     spec: type[Model] | None
     status: type[Model] | None = None
-    columns: Sequence[tuple[str, str, str]] = ()  # name, type, JSON path
+    columns: Sequence[Column] = ()
+    wide_columns: Sequence[Column] = ()
+    """Those that are shown only when somebody asks for all (``kubectl get -o wide``)."""
+    required: Sequence[str] = ()
+    """Which of metadata, spec and status an object has to have."""
     storage: bool = True
     description: str = ""
     bare_status: bool = False
@@ -109,17 +115,24 @@ def _version(version: Version) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "object", "properties": members}
     if version.description:
         schema["description"] = version.description
+    if version.required:
+        schema["required"] = list(version.required)
     out: dict[str, Any] = {"name": version.name, "served": True, "storage": version.storage}
     if version.deprecation:
         out |= {"deprecated": True, "deprecationWarning": version.deprecation}
     out["schema"] = {"openAPIV3Schema": schema}
     if subresources:
         out["subresources"] = subresources
-    if version.columns:
-        out["additionalPrinterColumns"] = [
-            {"name": name, "type": kind, "jsonPath": path} for name, kind, path in version.columns
-        ]
+    columns = [_column(each) for each in version.columns]
+    columns += [_column(each) | {"priority": 1} for each in version.wide_columns]
+    if columns:
+        out["additionalPrinterColumns"] = columns
     return out
+
+
+def _column(column: Column) -> dict[str, Any]:
+    name, kind, path = column
+    return {"name": name, "type": kind, "jsonPath": path}
 
 
 def schema_of(annotation: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""KEDA's kinds: models, keys, CRDs."""
