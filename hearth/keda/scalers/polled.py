@@ -31,6 +31,8 @@ _R = TypeVar("_R")
 _SECRET = re.compile("pass|token|key|secret|connection|cert|credential|customauth", re.IGNORECASE)
 _SHORTEST_SECRET = 3
 _LONGEST_MESSAGE = 500
+_FAREWELL = 1.0
+"""Seconds that saying goodbye to a server may take."""
 
 
 @contextlib.contextmanager
@@ -123,11 +125,13 @@ class Kept(Generic[_T]):
             raise
 
     async def close(self) -> None:
-        """Drop the connection, at once."""
+        """Drop the connection."""
         held, self._held = self._held, None
         if held is not None:
             with contextlib.suppress(Exception):
-                self._drop(held)
+                closing = self._drop(held)
+                if isinstance(closing, Awaitable):
+                    await asyncio.wait_for(closing, _FAREWELL)
 
 
 @dataclass(slots=True)
@@ -136,7 +140,8 @@ class Polled:
 
     spec: MetricSpec
     activation: float
-    fetch: Callable[[], Awaitable[float]]
+    fetch: Callable[[], Awaitable[float | Reading]]
+    """Returns a value, or a Reading where activity is something else than a value above another."""
     doing: str
     """What KEDA says before a failure: ``error inspecting MySQL``."""
     timeout: float
@@ -149,7 +154,10 @@ class Polled:
         """Fetch the value; raises ScalerError for all that keeps one from knowing it."""
         try:
             async with asyncio.timeout(self.timeout):
-                value = checked(await self.fetch())
+                found = await self.fetch()
+                if isinstance(found, Reading):
+                    return Reading(checked(found.value), found.is_active)
+                value = checked(found)
         except Exception as error:  # whatever a client library has for a server's faults
             raise self.failure(error) from None
         active = value >= self.activation if self.inclusive else value > self.activation
@@ -176,7 +184,7 @@ def polled(
     *,
     target: float,
     activation: float,
-    fetch: Callable[[], Awaitable[float]],
+    fetch: Callable[[], Awaitable[float | Reading]],
     doing: str,
     closing: Callable[[], Awaitable[None]] = _nothing,
     secrets: Iterable[str] = (),

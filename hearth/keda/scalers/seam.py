@@ -28,9 +28,13 @@ class MetricSpec:
     """The metric of one trigger, as the HorizontalPodAutoscaler asks for it."""
 
     name: str
-    """KEDA's: ``s<index>-<what is measured>``."""
+    """KEDA's: ``s<index>-<what is measured>``; empty for a resource metric."""
     target: float
     type: MetricType = MetricType.AVERAGE_VALUE
+    resource: str = ""
+    """``cpu`` or ``memory``, which a HorizontalPodAutoscaler reads by itself."""
+    container: str = ""
+    """The one container whose resource counts; empty for the whole pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,23 @@ class Scaler(Protocol):
 
 
 @runtime_checkable
+class DescribedScaler(Scaler, Protocol):
+    """A scaler of which only its server knows what it measures."""
+
+    async def describe(self) -> MetricSpec:
+        """Ask for the metric; ``spec`` is this answer from then on. Raises ScalerError."""
+        ...
+
+
+@runtime_checkable
 class PushScaler(Scaler, Protocol):
     """A scaler that also hears of changes, without being asked."""
 
     def activity(self) -> AsyncIterator[bool]:
-        """Yield whether there is work, each time it is told; raises ScalerError when cut off."""
+        """Yield whether there is work, each time it is told, until nobody listens any more.
+
+        A server that is away is asked again after a while: that raises nothing.
+        """
         ...
 
 

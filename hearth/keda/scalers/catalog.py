@@ -1,0 +1,70 @@
+"""The types of triggers: each one's module is imported when the first trigger asks for it."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import cast
+
+from hearth.keda.scalers.seam import ConfigError, Scaler, TriggerConfig
+from hearth.kube.client import KubeClient
+from hearth.kube.clock import Clock, wall_clock
+
+TYPES: dict[str, str] = {
+    "cpu": "resource",
+    "cron": "cron",
+    "kubernetes-resource": "kubernetes_resource",
+    "kubernetes-workload": "kubernetes_workload",
+    "memory": "resource",
+    "metrics-api": "metrics_api",
+    "prometheus": "prometheus",
+    "redis": "redis",
+    "redis-cluster": "redis",
+    "redis-cluster-streams": "redis_streams",
+    "redis-sentinel": "redis",
+    "redis-sentinel-streams": "redis_streams",
+    "redis-streams": "redis_streams",
+}
+"""Module, and function where it is not ``make``, of each of KEDA's type names."""
+
+_SHARING = frozenset(
+    {"cron", "kubernetes-resource", "kubernetes-workload", "metrics-api", "prometheus"}
+)
+_OWN = "hearth"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What scalers of one process have in common."""
+
+    client: KubeClient | None = None
+    """For triggers that look at Kubernetes itself."""
+    clock: Clock = wall_clock
+
+
+def needed(shared: Shared) -> KubeClient:
+    """Return the client of what looks at Kubernetes; ConfigError where there is none."""
+    if shared.client is None:
+        raise ConfigError("this trigger looks at a Kubernetes API, and none is known here")
+    return shared.client
+
+
+def make(config: TriggerConfig, shared: Shared | None = None) -> Scaler:
+    """Return the scaler of a trigger, not yet connected. Raises ConfigError in KEDA's words."""
+    if config.type not in TYPES:
+        known = ", ".join(sorted(TYPES))
+        raise ConfigError(f"no scaler found for type: {config.type}; there are: {known}")
+    module, _, function = TYPES[config.type].partition(":")
+    try:
+        maker = getattr(
+            importlib.import_module(f"hearth.keda.scalers.{module}"), function or "make"
+        )
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == _OWN:
+            raise
+        raise ConfigError(
+            f"triggers of type {config.type} need the Python package of {error.name}, which is not "
+            "installed: pip install 'hearth-serving[scalers]'"
+        ) from error
+    given = (config, shared or Shared()) if config.type in _SHARING else (config,)
+    return cast(Scaler, maker(*given))

@@ -1,0 +1,213 @@
+"""What scalers ask by HTTP: a pooled client for each, its TLS and authentication, bounded answers.
+
+What is shown of a failure is host, path and status: a query, a user in the URL and a body may be
+secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import urllib.parse
+from collections.abc import AsyncGenerator, Container, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+
+from hearth.keda.scalers.authentication import Authentication
+from hearth.keda.scalers.seam import ScalerError, TriggerConfig
+from hearth.keda.scalers.tls import client_context
+
+_LARGEST_ANSWER = 2**24
+"""Bytes; an application's metrics page is some 100 KB."""
+_SUCCESS = range(200, 300)
+_EARLY = 10.0
+"""Seconds before its end from which a token is not used any more, as in Go's oauth2."""
+_API_KEY_NAMES = {"header": "X-API-KEY", "query": "api_key"}
+
+
+def client(
+    config: TriggerConfig,
+    *,
+    unsafe_ssl: bool = False,
+    timeout: float | None = None,
+    auth: Authentication | None = None,
+    ca: str = "",
+    cert: str = "",
+    key: str = "",
+    key_password: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> httpx.AsyncClient:
+    """Return a client, not yet connected; ``timeout`` is the trigger's own. Raises ConfigError."""
+    sent, params, credentials = dict(headers or {}), dict[str, str](), None
+    if auth is not None:
+        ca = auth.ca
+        if "tls" in auth.modes:
+            cert, key = auth.cert, auth.key
+        credentials = _credentials(auth)
+        if "custom" in auth.modes:
+            sent[auth.custom_header] = auth.custom_value
+        if "apiKey" in auth.modes:
+            place = params if auth.api_key_method == "query" else sent
+            place[auth.api_key_name or _API_KEY_NAMES[auth.api_key_method]] = auth.api_key
+    return httpx.AsyncClient(
+        verify=client_context(
+            ca=ca, cert=cert, key=key, key_password=key_password, unsafe=unsafe_ssl
+        ),
+        timeout=timeout or config.timeout,
+        headers=sent,
+        params=params,
+        auth=credentials,
+        follow_redirects=True,
+        max_redirects=10,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered, read to its end."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    place: str
+    """Who answered, as it may be shown."""
+
+    def json(self) -> Any:
+        """Return the body's document. Raises ScalerError."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise ScalerError(f"{self.place} answered with what is no JSON") from None
+
+
+async def answer(
+    client: httpx.AsyncClient,
+    url: str,
+    *,
+    method: str = "GET",
+    params: Mapping[str, str] | None = None,
+    json: object = None,
+    content: bytes | str | None = None,
+    headers: Mapping[str, str] | None = None,
+    ok: Container[int] = _SUCCESS,
+) -> Answer:
+    """Return an answer whose status is one of ``ok``. Raises ScalerError, for no answer as well."""
+    place = _place(url)
+    try:
+        asked = client.stream(
+            method, url, params=params, json=json, content=content, headers=headers
+        )
+        async with asked as response:
+            if response.status_code not in ok:
+                raise ScalerError(f"{place} answered with status {response.status_code}")
+            body = await _body(response, place)
+            return Answer(response.status_code, response.headers, body, place)
+    except httpx.TimeoutException:
+        raise ScalerError(f"{place} did not answer in time") from None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise ScalerError(f"{place}: {_why(error)}") from None
+
+
+async def fetch(client: httpx.AsyncClient, url: str, **how: Any) -> bytes:
+    """Return the body of an answer; arguments and errors are those of ``answer``."""
+    return (await answer(client, url, **how)).body
+
+
+async def get_json(client: httpx.AsyncClient, url: str, **how: Any) -> Any:
+    """Return what an answer says as JSON; arguments and errors are those of ``answer``."""
+    return (await answer(client, url, **how)).json()
+
+
+async def _body(response: httpx.Response, place: str) -> bytes:
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > _LARGEST_ANSWER:
+            raise ScalerError(f"{place} answered with more than {_LARGEST_ANSWER} bytes")
+    return bytes(body)
+
+
+def _place(url: str) -> str:
+    """Host and path of a URL, without the rest."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the URL"
+    return f"{parts.hostname or ''}{port}{parts.path}"
+
+
+def _why(error: Exception) -> str:
+    """An error's own words, but for those that name a whole URL."""
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return "this is no URL of http or https"
+    return str(error) or type(error).__name__
+
+
+def _credentials(auth: Authentication) -> httpx.Auth | None:
+    if "basic" in auth.modes:
+        return httpx.BasicAuth(auth.username, auth.password)
+    if "bearer" in auth.modes:
+        return _Bearer(auth.bearer_token)
+    return ClientCredentials(auth) if "oauth" in auth.modes else None
+
+
+class _Bearer(httpx.Auth):
+    def __init__(self, token: str) -> None:
+        self._value = f"Bearer {token}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = self._value
+        yield request
+
+
+class ClientCredentials(httpx.Auth):
+    """OAuth 2 for machines (RFC 6749, 4.4): a token is asked for, kept, and renewed at its end.
+
+    The client shows its secret by basic authentication, or in the form where that is refused.
+    """
+
+    def __init__(self, auth: Authentication) -> None:
+        self._auth, self._token, self._end = auth, "", 0.0
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Send the request with a token that is valid. Raises ScalerError where none is given."""
+        now = asyncio.get_running_loop().time()
+        if not self._token or now >= self._end:
+            for asked in self._requests():
+                answer = yield asked
+                await answer.aread()
+                if answer.status_code == httpx.codes.OK:
+                    break
+            self._take(answer, now)
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+    def _requests(self) -> list[httpx.Request]:
+        auth = self._auth
+        quoted = map(urllib.parse.quote_plus, (auth.client_id, auth.client_secret))
+        header = f"Basic {base64.b64encode(':'.join(quoted).encode()).decode()}"
+        secret = {"client_id": auth.client_id, "client_secret": auth.client_secret}
+        form = auth.token_request
+        return [
+            httpx.Request(
+                "POST", auth.oauth_token_uri, data=form, headers={"Authorization": header}
+            ),
+            httpx.Request("POST", auth.oauth_token_uri, data={**form, **secret}),
+        ]
+
+    def _take(self, answer: httpx.Response, now: float) -> None:
+        place = _place(self._auth.oauth_token_uri)
+        if answer.status_code != httpx.codes.OK:
+            raise ScalerError(f"{place} gave no token: status {answer.status_code}")
+        try:
+            said = answer.json()
+            self._token, seconds = str(said["access_token"]), float(said.get("expires_in") or 3600)
+        except (ValueError, KeyError, TypeError):
+            raise ScalerError(f"{place} answered with what is no token") from None
+        self._end = now + seconds - _EARLY

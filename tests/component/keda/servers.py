@@ -1,0 +1,173 @@
+"""Real servers for tests of scalers: started on free ports of this machine, stopped by their pid.
+
+Where a server's program is not installed, a test that asks for it is skipped and says so; with
+``HEARTH_REQUIRE_SERVERS=1``, as in ``.ci/run``, it fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tests.ports import free_port, free_ports
+
+_SECONDS = 60.0
+"""More than any of them takes to start on a busy machine."""
+
+
+def program(name: str, *folders: str | Path) -> str:
+    """Where a program is: on the path, in this environment, or in one of the folders."""
+    places = [os.environ.get("PATH", ""), str(Path(sys.executable).parent), *map(str, folders)]
+    found = shutil.which(name, path=os.pathsep.join(places))
+    if found is None:
+        missing(f"there is no {name} here: what speaks with it was not tested")
+    return found
+
+
+def missing(why: str) -> NoReturn:
+    """Skip the test, or fail where all servers have to be there."""
+    if os.environ.get("HEARTH_REQUIRE_SERVERS"):
+        pytest.fail(f"{why}, and HEARTH_REQUIRE_SERVERS is set")
+    pytest.skip(why)
+
+
+def listening(*ports: int) -> Callable[[], bool]:
+    """A question: whether somebody accepts connections on all ports."""
+
+    def asked() -> bool:
+        for port in ports:
+            with socket.socket() as probe:
+                probe.settimeout(1)
+                if probe.connect_ex(("127.0.0.1", port)):
+                    return False
+        return True
+
+    return asked
+
+
+@contextlib.contextmanager
+def process(
+    *command: object,
+    ready: Callable[[], bool],
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    seconds: float = _SECONDS,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that runs while the context does; entered once it is ready.
+
+    What it says is in the folder's ``output`` file, and shown when it does not get ready.
+    """
+    log = folder / f"{Path(str(command[0])).name}-{free_port()}.output"
+    with log.open("wb") as output:
+        started = subprocess.Popen(
+            list(map(str, command)),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**os.environ, **(env or {})},
+        )
+    try:
+        wait_until(
+            lambda: ready() or started.poll() is not None,
+            lambda: log.read_text(errors="replace"),
+            seconds=seconds,
+        )
+        if started.poll() is not None:
+            raise AssertionError(f"{command[0]} ended: {log.read_text(errors='replace')[-2000:]}")
+        yield started
+    finally:
+        started.terminate()
+        try:
+            started.wait(20)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+def wait_until(
+    ready: Callable[[], object], told: Callable[[], str] = str, *, seconds: float = _SECONDS
+) -> None:
+    """Return once something holds, for fixtures that have no event loop."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            raise AssertionError(f"not ready after {seconds:g} s: {told()[-2000:]}")
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def redis(folder: Path, *options: str | int, tls_port: int = 0) -> Iterator[int]:
+    """A Redis; its port."""
+    port = free_port()
+    command = [program("redis-server"), "--port", port, "--save", "", "--dir", folder]
+    ports = [port, tls_port] if tls_port else [port]
+    with process(*command, *options, ready=listening(*ports), folder=folder):
+        yield port
+
+
+@contextlib.contextmanager
+def redis_cluster(folder: Path) -> Iterator[int]:
+    """A Redis cluster of one node with all slots; its port."""
+    name = folder / f"nodes-{free_port()}.conf"
+    options = ("--cluster-enabled", "yes", "--cluster-config-file", name, "--cluster-port")
+    with redis(folder, *map(str, options), str(free_port())) as port:
+        cli = program("redis-cli")
+        ask = [cli, "-p", str(port), "cluster"]
+        subprocess.run([*ask, "addslotsrange", "0", "16383"], check=True, capture_output=True)
+        wait_until(lambda: b"cluster_state:ok" in subprocess.check_output([*ask, "info"]))
+        yield port
+
+
+@contextlib.contextmanager
+def redis_sentinel(folder: Path, master_port: int, name: str = "mymaster") -> Iterator[int]:
+    """A sentinel that watches a master; its port."""
+    port = free_port()
+    settings = folder / f"sentinel-{port}.conf"
+    settings.write_text(
+        f"port {port}\ndir {folder}\nsentinel monitor {name} 127.0.0.1 {master_port} 1\n"
+    )
+    command = [program("redis-server"), settings, "--sentinel"]
+    with process(*command, ready=listening(port), folder=folder):
+        yield port
+
+
+@contextlib.contextmanager
+def prometheus(folder: Path, scraped: str, *options: str) -> Iterator[int]:
+    """A Prometheus that reads a page of metrics each 100 ms; its port."""
+    port = free_port()
+    settings = folder / "prometheus.yml"
+    settings.write_text(
+        "scrape_configs:\n- job_name: tested\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n"
+        f'  static_configs:\n  - targets: ["{scraped}"]\n'
+    )
+    command = [
+        program("prometheus"),
+        f"--config.file={settings}",
+        f"--storage.tsdb.path={folder / 'prometheus'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        *options,
+    ]
+    with process(*command, ready=listening(port), folder=folder):
+        yield port
+
+
+@contextlib.contextmanager
+def nats(folder: Path) -> Iterator[tuple[int, int]]:
+    """A NATS with JetStream; its port for clients and that of its monitoring."""
+    port, monitoring = free_ports(2)
+    command = [program("nats-server"), "-js", "-a", "127.0.0.1", "-p", port, "-m", monitoring]
+    with process(
+        *command, "-sd", folder / "jetstream", ready=listening(port, monitoring), folder=folder
+    ):
+        yield port, monitoring
