@@ -17,6 +17,7 @@ from activator.endpoints import Endpoint
 from activator.http.events import Refusal
 from activator.phases import PHASES
 from activator.pods import Address, Pod
+from activator.policies import Policy
 from activator.probing import WAIT_FOR_READY, ProbeKind
 from activator.retries import RetryBudget
 from activator.routes import BackendRef
@@ -27,7 +28,7 @@ from activator.throttler import Throttler
 from hearth.kube.timers import Timer
 from hearth.observability.histogram import Histogram
 
-BackendKey = tuple[str, str, str]
+BackendKey = tuple[str, str, str, str, bool]
 
 
 class Waiting(Protocol):
@@ -89,6 +90,7 @@ class Backend:
         "cold_starts",
         "is_gone",
         "pod_seen_at",
+        "policy",
         "probing",
         "ready_at",
         "ref",
@@ -112,6 +114,8 @@ class Backend:
         self.retries = RetryBudget(now)
         # Where its requests belong together.
         self.sessions: Sessions | None = None
+        # Of a route of KEDA's HTTP add-on.
+        self.policy: Policy | None = None
         # Until more is known, only the kubelet's word counts.
         self.spec = TargetSpec(ref.namespace, ref.revision or ref.service, probe=WAIT_FOR_READY)
         # The first pod with an address and the first ready one since there was none.
@@ -180,6 +184,11 @@ class Backend:
         """Whether waiting makes sense: there are pods, or somebody makes them."""
         return bool(self.throttler.ready) or (self.can_wake and not self.is_gone)
 
+    @property
+    def gone(self) -> Refusal:
+        """What those are told who miss its pods, once nobody makes any."""
+        return failures.ROUTE_GONE if self.ref.route else failures.REVISION_GONE
+
     def _note_ready(self, now: float) -> None:
         """The first ready pod ends the start phase of a cold start."""
         if self.ready_at < self.pod_seen_at:
@@ -213,7 +222,7 @@ class Backend:
         """What made pods is deleted and the last pod gone: who still waits is told so."""
         if self.is_gone and not self.throttler.ready:
             for waiting in self.throttler.backlog.owners():
-                waiting.fail(failures.REVISION_GONE)
+                waiting.fail(self.gone)
 
     def _watch_spread(self, now: float) -> None:
         """A backlog held back for pods to come is let go when that time is over."""
@@ -256,7 +265,7 @@ class Backends:
 
     def resolve(self, ref: BackendRef) -> Backend:
         """The backend of a reference, made when it is asked for the first time."""
-        key = (ref.namespace, ref.service, str(ref.port))
+        key = _key(ref)
         backend = self._backends.get(key)
         if backend is None:
             backend = Backend(ref, self._context)
@@ -278,7 +287,7 @@ class Backends:
 
     def sweep(self, referenced: frozenset[BackendRef]) -> None:
         """Forget backends that no route leads to and no request uses."""
-        kept = {(ref.namespace, ref.service, str(ref.port)) for ref in referenced}
+        kept = {_key(ref) for ref in referenced}
         for key, backend in list(self._backends.items()):
             if key not in kept and not backend.stats.has_traffic():
                 self._forget(key)
@@ -293,3 +302,7 @@ class Backends:
         keys.discard(key)
         if not keys:
             del self._by_service[key[:2]]
+
+
+def _key(ref: BackendRef) -> BackendKey:
+    return ref.namespace, ref.service, str(ref.port), ref.route, ref.is_counted

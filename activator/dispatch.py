@@ -25,6 +25,7 @@ from activator.http.events import FieldBlock, Peer, RequestHead, ServerStream
 from activator.http.fields import find_field, without_fields
 from activator.http.refusals import BAD_REQUEST
 from activator.pods import Pod
+from activator.routed import RoutedExchange
 from activator.routes import (
     HostRoutes,
     Route,
@@ -35,6 +36,7 @@ from activator.routes import (
     near_host,
     service_host,
 )
+from activator.rules import fields_of
 from activator.targets import DEFAULT_TIMEOUT_SECONDS
 
 HTTP_PORT = 80
@@ -54,6 +56,7 @@ class Dispatcher:
         "_gateway",
         "_host",
         "_internal",
+        "_is_ruled",
         "_only",
         "_peer",
         "_routes",
@@ -69,28 +72,29 @@ class Dispatcher:
         self._table: RouteTable[Backend] | None = None
         self._routes: HostRoutes[Backend] | None = None
         self._only: Backend | None = None
+        # It has routes of KEDA's HTTP add-on, or may have.
+        self._is_ruled = False
         self._blocks: tuple[FieldBlock, ...] = ()
 
     def request(self, stream: ServerStream) -> Exchange:
         """Send the request to its backend, or answer it."""
         gateway = self._gateway
         observer = gateway.observer
-        if observer is None:
-            exchange = Exchange(gateway, stream)
-        else:
-            note = observer.begin(stream, self._peer)
-            exchange = Exchange(gateway, stream, note)
+        note = None if observer is None else observer.begin(stream, self._peer)
         head = stream.head
         host = head.authority
         if host != self._host or gateway.table is not self._table:
             self._find_routes(host)
         only = self._only
         if only is not None and head.taken is None:
+            exchange = Exchange(gateway, stream, note)
             head.blocks = self._blocks
             exchange.send_to(only)
-        else:
-            self._dispatch(exchange, host)
-        return exchange
+            return exchange
+        make = RoutedExchange if self._is_ruled else Exchange
+        unusual = make(gateway, stream, note)
+        self._dispatch(unusual, host)
+        return unusual
 
     def _find_routes(self, host: bytes) -> None:
         if host != self._host:
@@ -101,6 +105,7 @@ class Dispatcher:
         if routes is not None and routes.secure is not None and self._peer.scheme == b"https":
             routes = routes.secure
         self._routes = routes
+        self._is_ruled = routes.is_ruled if routes is not None else self._table.has_any_host
         split = self._routes.only if self._routes is not None else None
         self._only = split.target if split is not None and _is_usual(split) else None
 
@@ -111,6 +116,8 @@ class Dispatcher:
             self._answer_probe(exchange, head.taken[PROBE], head.taken.get(PROBE_HASH, b""))
         elif routes is None:
             self._dispatch_unrouted(exchange, host)
+        elif isinstance(exchange, RoutedExchange):
+            self._visit(exchange, self._find_further(head, routes))
         elif routes.only is not None:
             self._send(exchange, routes.only, host)
         else:
@@ -133,6 +140,36 @@ class Dispatcher:
         else:
             session = sessions.of(head, is_secure=self._is_secure(head))
             exchange.send_to(split.target, session)
+
+    def _find_further(
+        self, head: RequestHead, routes: HostRoutes[Backend] | None
+    ) -> Route[Backend] | None:
+        """The route of a request whose host is of the add-on, or any."""
+        fields = head.fields if head.taken is None else fields_of(head)
+        route = routes.find(head.target, fields) if routes is not None else None
+        if route is None:
+            table = self._gateway.table
+            for each in (table.internal if self._internal else table.external).further(
+                head.authority
+            ):
+                route = each.find(head.target, fields)
+                if route is not None:
+                    break
+        return route
+
+    def _visit(self, exchange: RoutedExchange, route: Route[Backend] | None) -> None:
+        """A route of the add-on, or one that stands behind its routes."""
+        if route is None:
+            exchange.fail(failures.NO_ROUTE)
+            return
+        backend = route.splits[0].target
+        policy = backend.policy
+        if policy is None:
+            self._follow(exchange, route)
+        else:
+            head = exchange.stream.head
+            head.blocks = self._forwarding(head)
+            exchange.visit(backend, policy)
 
     def _is_secure(self, head: RequestHead) -> bool:
         """Whether the client speaks TLS, to us or to a proxy in front of us."""
@@ -203,6 +240,9 @@ class Dispatcher:
         if head.target == HEALTH_PATH and head.method in (b"GET", b"HEAD"):
             is_ready = self._gateway.is_ready
             exchange.answer(text_answer(200, "ok") if is_ready else text_answer(503, "not ready"))
+            return
+        if isinstance(exchange, RoutedExchange):
+            self._visit(exchange, self._find_further(head, None))
             return
         exchange.fail(failures.UNKNOWN_HOST)
 

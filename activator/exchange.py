@@ -210,8 +210,7 @@ class Exchange:
 
     def _wait(self, backend: Backend) -> None:
         if not backend.is_awaited:
-            gone = failures.REVISION_GONE if backend.is_gone else failures.NO_ENDPOINTS
-            self.fail(gone)
+            self.fail(backend.gone if backend.is_gone else failures.NO_ENDPOINTS)
             return
         self.state = MOVES[Event.QUEUED][self.state]
         self._enqueue(backend)

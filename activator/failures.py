@@ -18,9 +18,12 @@ UNKNOWN_HOST = Refusal("unknown-host", 404)
 NO_ROUTE = Refusal("no-route", 404)
 NO_ENDPOINTS = Refusal("no-endpoints", 503, "no endpoints available")
 REVISION_GONE = Refusal("revision-gone", 503, "the revision has been deleted")
+ROUTE_GONE = Refusal("route-gone", 503, "the route has been deleted")
 QUEUE_FULL = Refusal(
     "queue-full", 503, "pending request queue full", fields=((b"retry-after", b"1"),)
 )
+
+PENDING_FULL = Refusal("pending-full", 503, "Service Unavailable")
 
 CONNECT_FAILED = Refusal("connect-failed", 502, "cannot connect to the application")
 UPSTREAM_RESET = Refusal("upstream-reset", 502, "the application closed the connection")
@@ -29,6 +32,7 @@ BAD_RESPONSE = Refusal("bad-response", 502, "the application sent a malformed re
 BODY_TIMEOUT = Refusal("body-timeout", 408, "the request's body did not come", closes=True)
 # Knative's activator answers the first text while a request waits, its queue-proxy the second.
 QUEUE_TIMEOUT = Refusal("queue-timeout", 504, "activator request timeout")
+READINESS_TIMEOUT = Refusal("readiness-timeout", 504, "Gateway Timeout")
 REQUEST_TIMEOUT = Refusal("request-timeout", 504, "request timeout")
 RESPONSE_START_TIMEOUT = Refusal("response-start-timeout", 504, "request timeout")
 IDLE_TIMEOUT = Refusal("idle-timeout", 504, "request timeout")

@@ -30,6 +30,7 @@ from activator.ingress_status import LoadBalancers
 from activator.metrics import ActivatorCollector
 from activator.observing.observer import Observation
 from activator.peers import Peers, PeersConfig
+from activator.policies import USUAL, AddonSettings
 from activator.reporter import Reporter
 from activator.tunnels import Tunnels, way_to
 from activator.view import SYSTEM_NAMESPACE, KubernetesView, service_of
@@ -106,6 +107,8 @@ class ActivatorConfig:
     limits: Limits = field(default_factory=Limits)
     # What names of the cluster's Services end in.
     cluster_domain: str = CLUSTER_DOMAIN
+    # What holds for all routes of KEDA's HTTP add-on.
+    addon: AddonSettings = USUAL
 
 
 async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
@@ -138,6 +141,7 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             client,
             ingress_class=config.ingress_class,
             addresses=LoadBalancers.within(config.cluster_domain),
+            addon=config.addon,
         )
         if config.has_tls:
             watches.encryption.want()

@@ -16,7 +16,7 @@ the KIngress is compiled, so that the hot path follows a pointer.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
@@ -42,6 +42,10 @@ class BackendRef:
     service: str
     port: int | str = 80
     revision: str = ""
+    # The route of KEDA's HTTP add-on by which requests come: each has counters and limits.
+    route: str = ""
+    # Whether they count for what is scaled.
+    is_counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class HostRoutes(Generic[T]):
     hash: bytes = b""
     # For who has come by TLS, where plain HTTP is redirected.
     secure: HostRoutes[T] | None = None
+    # They are of KEDA's HTTP add-on: what they do not match, routes of other hosts may.
+    is_ruled: bool = False
 
     def find(self, path: bytes, fields: list[Field]) -> Route[T] | None:
         """The first route that matches."""
@@ -122,12 +128,25 @@ class HostMap(Generic[T]):
         routes = self._exact.get(name)
         if routes is not None or not self._wildcards:
             return routes
+        return next(self._under_wildcards(name), None)
+
+    def further(self, host: bytes) -> Iterator[HostRoutes[T]]:
+        """What else a host may mean: less and less exact wildcards, then any host at all."""
+        if not is_host(host):
+            return
+        yield from self._under_wildcards(normalize_host(host))
+        if (routes := self._exact.get(ANY_HOST)) is not None:
+            yield routes
+
+    def beside(self, others: Mapping[bytes, HostRoutes[T]]) -> HostMap[T]:
+        """This map with hosts of others, where it has none itself."""
+        return _host_map({**others, **self._exact})
+
+    def _under_wildcards(self, name: bytes) -> Iterator[HostRoutes[T]]:
         while name:
             _, _, name = name.partition(b".")
-            routes = self._wildcards.get(name)
-            if routes is not None:
-                return routes
-        return None
+            if (routes := self._wildcards.get(name)) is not None:
+                yield routes
 
     def __len__(self) -> int:
         return len(self._exact) + len(self._wildcards)
@@ -145,6 +164,19 @@ class RouteTable(Generic[T]):
     internal: HostMap[T]
     # KIngress by (namespace, name): the generation that this table holds.
     generations: Mapping[tuple[str, str], int]
+    # Whether there are routes for hosts that nobody names.
+    has_any_host: bool = False
+
+    def beside(self, hosts: Mapping[bytes, HostRoutes[T]]) -> RouteTable[T]:
+        """This table with these hosts for both listeners, where it has none itself."""
+        if not hosts:
+            return self
+        return RouteTable(
+            self.external.beside(hosts),
+            self.internal.beside(hosts),
+            self.generations,
+            has_any_host=ANY_HOST in hosts,
+        )
 
 
 class InvalidIngress(ValueError):
@@ -164,6 +196,7 @@ def normalize_host(host: bytes) -> bytes:
     return name[:-1] if name.endswith(b".") else name
 
 
+ANY_HOST = b"*"
 _ACME = b"/.well-known/acme-challenge/"
 # A registered name, an IPv4 or a bracketed IPv6 address, perhaps a port (RFC 3986, section 3.2.2).
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
@@ -262,6 +295,11 @@ class RouteTableBuilder(Generic[T]):
                 return key[1].decode(), winner
         return None
 
+    def holder(self, host: bytes) -> _Owner | None:
+        """The KIngress that has a host, for who would have it as well."""
+        claims = self._claims.get((True, host))
+        return _oldest(claims) if claims else None
+
     def references(self) -> frozenset[BackendRef]:
         """Everything that the table leads to."""
         return frozenset[BackendRef]().union(*self._references.values())
@@ -330,10 +368,11 @@ def _hosts(rule: Object) -> Iterable[bytes]:
     hosts = rule.get("hosts") or ()
     if not hosts:
         raise InvalidIngress("a rule names no host")
-    return [_host(str(host)) for host in hosts]
+    return [read_host(str(host)) for host in hosts]
 
 
-def _host(host: str) -> bytes:
+def read_host(host: str) -> bytes:
+    """A host of a rule as the table knows it; raises InvalidIngress."""
     try:
         name = host.encode("ascii" if host.isascii() else "idna")
     except UnicodeError as error:

@@ -39,6 +39,8 @@ class KubernetesView:
 
     def __init__(self, client: KubeClient) -> None:
         self.settings = LiveSettings(Settings())
+        # Knows the routes of KEDA's HTTP add-on.
+        self.configure_routed: Callable[[Backend], None] = lambda backend: None
         self.ingresses = WatchCache(client, KINGRESSES)
         self.services = WatchCache(client, SERVICES)
         self.slices = WatchCache(client, ENDPOINTSLICES, label_selector=_SERVICE_LABEL)
@@ -89,8 +91,11 @@ class KubernetesView:
             caught("activator-backend", (backend.ref.namespace, backend.ref.service))
 
     def configure(self, backend: Backend) -> None:
-        """Give a backend the limits of its revision, where there is one."""
+        """Give a backend the limits of its revision or its route, where there is one."""
         ref = backend.ref
+        if ref.route:
+            self.configure_routed(backend)
+            return
         revision = self.revisions.get(ref.namespace, ref.revision or ref.service)
         if revision is not None:
             backend.configure(revision_target(revision, self.settings.value.autoscaler))

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
+from activator.addon import Addon
 from activator.backends import Backend
 from activator.dataplane import DataPlane
 from activator.encryption import Encryption
@@ -23,6 +24,7 @@ from activator.ingress_status import (
     routed_status,
     uncertified_status,
 )
+from activator.policies import USUAL, AddonSettings
 from activator.routes import InvalidIngress, RouteTableBuilder
 from activator.settings import Settings
 from activator.view import KubernetesView, service_of
@@ -53,6 +55,7 @@ class Watches:
         *,
         ingress_class: str = INGRESS_CLASS,
         addresses: LoadBalancers,
+        addon: AddonSettings = USUAL,
         wall: Clock = wall_clock,
     ) -> None:
         """``addresses`` are what a KIngress' status says of the two listeners."""
@@ -69,6 +72,15 @@ class Watches:
         self._changed: set[Key] = set()
         self._is_scheduled = False
         self.encryption = Encryption(client, plane.timers, self._certificates_changed)
+        self.addon = Addon(
+            client,
+            plane.backends,
+            addon,
+            self._publish_soon,
+            holder=self._builder.holder,
+            wall=wall,
+        )
+        view.configure_routed = self.addon.configure
         self._status = Controller("ingress-status", self._write_status, workers=_STATUS_WORKERS)
         view.settings.on_change(self._settings_changed)
         view.on_trust_change(lambda: plane.pools.trust.set(view.trust_bundles()))
@@ -83,10 +95,12 @@ class Watches:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._view.run(), name="watch-caches")
             group.create_task(self._status.run(), name="ingress-status")
+            group.create_task(self.addon.run(), name="addon")
 
     async def synced(self) -> None:
         """Until everything has been listed and is routed."""
         await self._view.synced()
+        await self.addon.synced()
         if self._is_scheduled:
             self._publish()
 
@@ -178,15 +192,16 @@ class Watches:
         if not self._is_scheduled:
             return
         self._is_scheduled = False
-        self._gateway.publish(self._builder.snapshot())
+        self._gateway.publish(self._builder.snapshot().beside(self.addon.hosts))
         self.encryption.publish()
+        self.addon.published()
         changed, self._changed = self._changed, set()
         for key in changed:
             self._status.queue.add(key)
         self._sweep()
 
     def _sweep(self) -> None:
-        self._backends.sweep(self._builder.references())
+        self._backends.sweep(self._builder.references() | self.addon.references())
 
     # -- status -------------------------------------------------------------------------------
 

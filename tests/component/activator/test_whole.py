@@ -150,7 +150,9 @@ class Whole:
 
 @contextlib.asynccontextmanager
 async def running_whole(
-    folder: Path, prepare: Callable[[KubeClient], Awaitable[None]] | None = None
+    folder: Path,
+    prepare: Callable[[KubeClient], Awaitable[None]] | None = None,
+    **more: Any,
 ) -> AsyncIterator[Whole]:
     """An activator over an API server; ``prepare`` makes what is there before it starts."""
     async with (
@@ -171,6 +173,7 @@ async def running_whole(
             tls_port=tls_port,
             internal_tls_port=free_port(),
             drain_seconds=1,
+            **more,
         )
         task = asyncio.create_task(run(config, serves.set))
         try:
