@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from hearth.knative.explanation import Explanation
 from hearth.kube.clock import Clock
 from hearth.kube.controllerspec import Lister
 from hearth.kube.meta import Key, Object, key, labels
 from serving.api import keys
 from serving.api.settings import Settings
-from serving.autoscaler.explanation import Explanation, Subject, explain
+from serving.autoscaler.explanation import Subject, explain
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.spec import bounds_of, class_of, is_reachable
 from serving.kinds import pods, sources

@@ -1,16 +1,15 @@
 """Why a revision has the pods it has: each rule in its order, with its numbers. Pure.
 
-Said by ``hearth scale explain``. An ``Explanation`` is what any autoscaler can tell of what it
-scales: steps, each a rule, the pods after it and a sentence. The KPA's are made here, by asking the
-same functions that decide (``decide.ask``, ``Multiscaler.outlook``, ``scale.settle``).
+Said by ``hearth scale explain``. The KPA's explanation is made by asking the same functions that
+decide (``decide.ask``, ``Multiscaler.outlook``, ``scale.settle``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from hearth.knative.explanation import Explanation, Json, Step
 from hearth.kube.durations import format_go_duration
 from serving.api import keys
 from serving.autoscaler.decide import (
@@ -26,53 +25,6 @@ from serving.autoscaler.decide import (
 )
 from serving.autoscaler.multiscaler import Outlook
 from serving.autoscaler.scale import INITIAL_HOLD_SECONDS, Active, Bounds, Phase, Scale, settle
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One rule: what the number of pods is after it, and why."""
-
-    rule: str
-    pods: int
-    text: str
-    decides: bool = False
-    """Whether the number came about by this rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What an autoscaler says of one thing that it scales."""
-
-    namespace: str
-    name: str
-    scaled_by: str
-    """The class of the PodAutoscaler, or what else scales it."""
-    wish: int
-    """The pods there should be; -1 while there is nothing to decide on."""
-    steps: tuple[Step, ...] = ()
-    looks_again: str = ""
-    facts: Json = field(default_factory=dict)
-    """All that went in, by what it is called in annotations, settings and metrics."""
-
-    @property
-    def decided_by(self) -> str:
-        """The last rule that made the number what it is."""
-        return next((step.rule for step in reversed(self.steps) if step.decides), "")
-
-    def json(self) -> Json:
-        """Return it as the command prints it."""
-        return {
-            "namespace": self.namespace,
-            "name": self.name,
-            "scaledBy": self.scaled_by,
-            "wish": self.wish,
-            "decidedBy": self.decided_by,
-            "steps": [asdict(step) for step in self.steps],
-            "looksAgain": self.looks_again,
-            **self.facts,
-        }
 
 
 @dataclass(frozen=True, slots=True)

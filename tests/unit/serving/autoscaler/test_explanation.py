@@ -7,10 +7,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hearth.knative.explanation import Explanation
 from hearth.kube.meta import Key
 from serving.api.stats import Frame, Stat
 from serving.autoscaler.decide import DeciderSpec
-from serving.autoscaler.explanation import Explanation, Subject, explain
+from serving.autoscaler.explanation import Subject, explain
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.scale import Active, Bounds, Phase, settle
 

@@ -1,0 +1,1 @@
+"""How many replicas or Jobs there are to be: decisions alone, with time as an argument."""
