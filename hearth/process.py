@@ -27,9 +27,11 @@ Main = Callable[[Ready], Awaitable[None]]
 
 SETTLED_AFTER = 5.0
 """Seconds after readiness in which a component has done what only a start needs."""
-READY, LEAVING, GONE = b"1", b"2", b"3"
+READY, LEAVING, GONE = "ready", "leaving", "gone"
 """Words of a component to its supervisor: it serves; it takes nothing new; it may be replaced,
 though it still finishes what it has."""
+WANTED = "wanted "
+"""With a component's name behind it: that one is needed from now on."""
 
 _NAME_LIMIT = 15  # of a thread name in Linux, without the terminator
 
@@ -100,12 +102,12 @@ async def _supervised(main: Main, config: ProcessConfig) -> int:
     return 0
 
 
-def say(word: bytes) -> bool:
+def say(word: str) -> bool:
     """Tell the supervisor something; whether there is one, and it listens."""
     if _ready_fd is None:
         return False
     try:
-        os.write(_ready_fd, word)
+        os.write(_ready_fd, f"{word}\n".encode())  # shorter than a pipe ever cuts
     except BrokenPipeError:
         return False
     return True

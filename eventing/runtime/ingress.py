@@ -18,6 +18,7 @@ other methods               405
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
@@ -113,9 +114,9 @@ class Ingress:
         self._too_large = answer(413, f"events of more than {limits.event_bytes} bytes are refused")
         self._server = server_of(self.timers, limits, refuse=_refuse)
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; return the port."""
-        _, port = await self._server.listen(host, port, self._session)
+    async def start(self, host: str, port: int, *, held: socket.socket | None = None) -> int:
+        """Listen, by a socket that others hold where there is one; return the port."""
+        _, port = await self._server.listen(host, port, self._session, held=held)
         return port
 
     async def start_tls(self, host: str, port: int, context: ssl.SSLContext) -> int:

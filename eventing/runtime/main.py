@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -82,6 +83,8 @@ class BrokerConfig:
     """Where questions about events are answered; nowhere where it is None."""
     drain_delay_seconds: float = 0.0
     """How long events are taken in at the end, till no producer is sent here any more."""
+    held: socket.socket | None = None
+    """A listening socket that others have open, too, instead of host and port."""
 
 
 class Role(enum.Flag):
@@ -252,7 +255,7 @@ async def _listen(
     )
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
-    await ingress.start(config.host, config.port)
+    await ingress.start(config.host, config.port, held=config.held)
     encryption.serve(partial(ingress.start_tls, config.host, config.tls.port))
     stack.push_async_callback(asyncio.sleep, config.drain_delay_seconds)
 

@@ -143,7 +143,8 @@ def _as_worker(config: ActivatorConfig, host: str, worker: Worker) -> ActivatorC
     )
 
 
-def _broker(settings: Settings, name: str) -> Main:
+def broker(settings: Settings, held: socket.socket | None = None, *, name: str = "broker") -> Main:
+    """Takes events in and delivers them; ``held`` is a listening socket from the supervisor."""
     from eventing.engines.classes import EnginesConfig
     from eventing.runtime import main
 
@@ -170,6 +171,7 @@ def _broker(settings: Settings, name: str) -> Main:
         ),
         # Pods resolve in-cluster names by DNS; a machine has none, and asks the gateway itself.
         gateway_address=None if settings.replica else (settings.host, settings.internal_port),
+        held=held,
         drain_delay_seconds=settings.drain_delay_seconds,
     )
 
@@ -229,9 +231,9 @@ def _integrationsink(settings: Settings) -> Main:
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "control": control,
     "activator": activator,
-    "broker": lambda settings: _broker(settings, "broker"),
-    "broker-ingress": lambda settings: _broker(settings, "broker-ingress"),
-    "broker-dispatcher": lambda settings: _broker(settings, "broker-dispatcher"),
+    "broker": broker,
+    "broker-ingress": partial(broker, name="broker-ingress"),
+    "broker-dispatcher": partial(broker, name="broker-dispatcher"),
     "pingsource": _pingsource,
     "apiserversource": _apiserversource,
     "integrationsource": _integrationsource,

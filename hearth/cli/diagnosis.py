@@ -15,6 +15,8 @@ RECENT_SECONDS = 60.0
 """A component that ended by itself within this time is not trusted yet."""
 LOOP_SECONDS = 600.0
 """A container that was restarted within this time counts as one that keeps ending."""
+NOT_NEEDED = "not needed yet"
+"""The state of a component that is started when the first object asks for it."""
 _USUAL_WAITS = ("ContainerCreating", "PodInitializing")
 
 
@@ -28,6 +30,8 @@ def describe_component(health: Mapping[str, Any], now: float) -> dict[str, Any]:
     """
     restarts = health.get("restarts", 0)
     since = now - health.get("ended_at", 0.0)
+    if not health.get("is_wanted", True):
+        return {"state": NOT_NEEDED, "restarts": 0, "lastWords": "", "trouble": False}
     state = "running"
     if health.get("pid", -1) == 0:
         state = "down"

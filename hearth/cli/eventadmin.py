@@ -60,6 +60,10 @@ class _Here(BrokerProcess):
             raise UserError(
                 "this Hearth was started by an older version: `hearth down`, then `hearth up`"
             )
+        if not state.get("health", {}).get("broker", {}).get("is_wanted", True):
+            raise UserError(
+                "no events here yet: their process starts with the first Broker or channel"
+            )
         self._port, self._token = int(port), str(token)
 
     def _asked(self, method: str, target: str, body: Json | None) -> Json:

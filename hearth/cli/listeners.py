@@ -1,4 +1,4 @@
-"""The listening sockets of the activators of one machine: held here, given to each of them.
+"""The listening sockets of one machine's activators and broker: held here, given to them.
 
 They are opened before anything is started and stay open until everything is told to stop, so that
 whoever ends, and however, refuses nobody (``hearth.listening``).
@@ -27,10 +27,11 @@ def shared_ports(layout: Layout) -> tuple[str, ...]:
 
 
 class Listeners:
-    """A socket for each port and each activator."""
+    """A socket for each port and each activator, and those that others have for themselves."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
+        self._own: dict[str, dict[str, socket.socket]] = {}
         self._by_purpose: dict[str, list[socket.socket]] = {}
         self._live: list[int] = []
 
@@ -38,6 +39,7 @@ class Listeners:
     def of(cls, layout: Layout, purposes: Sequence[str] = PURPOSES) -> Listeners:
         """Open all; raises OSError when a port has been taken meanwhile."""
         listeners = cls(activators(layout.workers))
+        listeners.open_for("broker", "broker", layout.host, layout.ports["broker"])
         for purpose in purposes:
             listeners.open(purpose, layout.host, layout.ports[purpose])
         return listeners
@@ -49,8 +51,14 @@ class Listeners:
         for _ in self._names:
             sockets.append(bind(host, port, is_shared=is_shared))
 
+    def open_for(self, name: str, purpose: str, host: str, port: int) -> None:
+        """Open one port for one component, which need not have been started yet."""
+        self._own.setdefault(name, {})[purpose] = bind(host, port)
+
     def held_for(self, name: str) -> dict[str, socket.socket]:
-        """The sockets of one activator, by purpose."""
+        """The sockets of one component, by purpose."""
+        if name not in self._names:
+            return self._own.get(name, {})
         number = self._names.index(name)
         return {purpose: sockets[number] for purpose, sockets in self._by_purpose.items()}
 

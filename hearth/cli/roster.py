@@ -6,7 +6,7 @@ of a monotonic clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
@@ -29,11 +29,14 @@ class ComponentState:
     """Of its last end; a signal's is negative."""
     ended_at: float = 0.0
     last_words: str = ""
+    is_wanted: bool = True
+    """Whether anything needs it; what nothing does is not started."""
 
 
 @dataclass(slots=True)
 class _Entry:
     after: tuple[str, ...]
+    is_wanted: bool = True
     pid: int = 0
     is_ready: bool = False
     was_ready: bool = False
@@ -49,10 +52,29 @@ class _Entry:
 class Roster:
     """The components of one Hearth in their order of start, and what is known of each."""
 
-    def __init__(self, components: Mapping[str, Iterable[str]]) -> None:
-        """Takes names with those that must have been ready once before each may start."""
-        self._entries = {name: _Entry(tuple(after)) for name, after in components.items()}
+    def __init__(
+        self, components: Mapping[str, Iterable[str]], *, on_demand: Container[str] = ()
+    ) -> None:
+        """Takes names with those that must have been ready once before each may start.
+
+        Those ``on_demand`` wait besides until somebody wants them.
+        """
+        self._entries = {
+            name: _Entry(tuple(after), is_wanted=name not in on_demand)
+            for name, after in components.items()
+        }
         self._was_complete = False
+
+    def wanted(self, name: str) -> bool:
+        """Something needs a component from now on; whether that is news.
+
+        Other programs say so: a name that is none of ours is nobody.
+        """
+        entry = self._entries.get(name)
+        if entry is None or entry.is_wanted:
+            return False
+        entry.is_wanted = True
+        return True
 
     def due(self, now: float) -> list[str]:
         """Names the components to start at this moment."""
@@ -68,7 +90,8 @@ class Roster:
         return max(0.0, min(pending) - now) if pending else None
 
     def _may_start(self, entry: _Entry) -> bool:
-        return not entry.pid and all(self._entries[name].was_ready for name in entry.after)
+        ready = entry.is_wanted and not entry.pid
+        return ready and all(self._entries[name].was_ready for name in entry.after)
 
     def started(self, name: str, pid: int, now: float) -> None:
         """A component was started as a process."""
@@ -79,7 +102,8 @@ class Roster:
         """A component said that it serves; True when thereby all do for the first time."""
         entry = self._entries[name]
         entry.is_ready = entry.was_ready = True
-        if self._was_complete or not all(each.is_ready for each in self._entries.values()):
+        wanted = (each for each in self._entries.values() if each.is_wanted)
+        if self._was_complete or not all(each.is_ready for each in wanted):
             return False
         self._was_complete = True
         return True
@@ -99,11 +123,12 @@ class Roster:
     def ended(self, name: str, now: float, *, exit_code: int = 0, last_words: str = "") -> None:
         """A component's process ended by itself: it starts again after a pause.
 
-        The pause doubles while the component keeps dying. StartFailed when it was never ready.
+        The pause doubles while the component keeps dying. StartFailed when it was never ready and
+        the others wait for it; what is started later, on demand, ends nobody else.
         """
         entry = self._entries[name]
         entry.pid, entry.is_ready = 0, False
-        if not entry.was_ready:
+        if not entry.was_ready and not self._was_complete:
             raise StartFailed(name)
         if now - entry.started_at >= STEADY_SECONDS:
             entry.pause = FIRST_PAUSE
@@ -127,6 +152,7 @@ class Roster:
                 exit_code=entry.exit_code,
                 ended_at=entry.ended_at,
                 last_words=entry.last_words,
+                is_wanted=entry.is_wanted,
             )
             for name, entry in self._entries.items()
         }

@@ -9,15 +9,25 @@ from __future__ import annotations
 import asyncio
 import datetime
 import importlib
+from collections.abc import Mapping
 from functools import partial
 
-from hearth.cli.components import COMPONENTS, Worker, activator, control, together
+from hearth.cli.components import Worker, activator, broker, control, together
 from hearth.cli.layout import HEARTH_IMAGE, Layout, activators
 from hearth.cli.listeners import Listeners
 from hearth.cli.settings import Settings
 from hearth.cli.supervisor import Component
+from hearth.knative.resources import (
+    BROKERS,
+    EVENTTRANSFORMS,
+    INMEMORYCHANNELS,
+    INTEGRATIONSINKS,
+    JOBSINKS,
+    REQUESTREPLIES,
+)
 from hearth.kube.clock import wall_clock
-from hearth.process import Main
+from hearth.kube.resources import Resource
+from hearth.process import WANTED, Main, say
 
 _SHARED_WITH_API = (
     "ssl",
@@ -39,10 +49,20 @@ _AFTER_API = (
     "eventing.main",
     "hearth.cli.gateways",
     "activator.main",
-    "eventing.runtime.main",
-    "eventing.engines.local.engine",
 )
-"""What the others run."""
+"""What the others run, but for those that are started on demand."""
+
+ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
+    "broker": (
+        BROKERS,
+        EVENTTRANSFORMS,
+        INMEMORYCHANNELS,
+        INTEGRATIONSINKS,
+        JOBSINKS,
+        REQUESTREPLIES,
+    ),
+}
+"""Components that are started when there is an object of one of these kinds."""
 
 NODE_NAME = "hearth"
 
@@ -65,6 +85,7 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
     def metrics(name: str) -> int:
         return layout.ports[f"metrics-{name}"]
 
+    held = listeners.held_for("broker")
     return [
         Component("api", lambda: _api(layout), metrics_port=metrics("api")),
         Component("cluster", lambda: _cluster(layout), ("api",), metrics("cluster")),
@@ -81,9 +102,11 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
         ),
         Component(
             "broker",
-            partial(COMPONENTS["broker"], settings_of(layout)),
+            partial(broker, settings_of(layout), held.get("broker")),
             ("api",),
             metrics("broker"),
+            tuple(held.values()),
+            on_demand=True,
         ),
     ]
 
@@ -100,8 +123,19 @@ def _workers(layout: Layout, listeners: Listeners) -> list[Worker]:
 def _api(layout: Layout) -> Main:
     from hearth.cluster.apiserver.main import ApiServerConfig, run
 
-    config = ApiServerConfig(data_dir=layout.data_dir, host=layout.host, port=layout.api_port)
+    first = {
+        f"{resource.plural}.{resource.group}": partial(_want, component)
+        for component, resources in ON_DEMAND.items()
+        for resource in resources
+    }
+    config = ApiServerConfig(
+        data_dir=layout.data_dir, host=layout.host, port=layout.api_port, first=first
+    )
     return lambda ready: run(config, ready)
+
+
+def _want(component: str) -> None:
+    say(f"{WANTED}{component}")
 
 
 def _cluster(layout: Layout) -> Main:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hearth.cli.diagnosis import describe_component, describe_service
+from hearth.cli.diagnosis import NOT_NEEDED, describe_component, describe_service
 from hearth.cli.state import is_running, read_state
 from hearth.cli.statusparts import containers_in_trouble, print_objects, table
 from hearth.knative.resources import KSERVICES
@@ -91,7 +91,8 @@ def _processes(state: dict[str, Any]) -> list[dict[str, Any]]:
     for name, entry in health.items():
         found.append({"name": name, "pid": entry["pid"], **describe_component(entry, now)})
     for process in found:
-        port = state["ports"].get(f"metrics-{process['name']}")
+        runs = process["state"] != NOT_NEEDED
+        port = runs and state["ports"].get(f"metrics-{process['name']}")
         process["metrics"] = f"http://{state['host']}:{port}/metrics" if port else None
         process["memoryMiB"] = round(memory_bytes(process["pid"]) / 2**20, 1)
     return found

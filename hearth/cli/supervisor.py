@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hearth.cli.roster import ComponentState, Roster
-from hearth.process import GONE, LEAVING, READY, Main, ProcessConfig, run_process
+from hearth.process import GONE, LEAVING, READY, WANTED, Main, ProcessConfig, run_process
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,8 @@ class Component:
     metrics_port: int | None = None
     sockets: tuple[socket.socket, ...] = ()
     """Listening sockets that it accepts from; they outlive it."""
+    on_demand: bool = False
+    """Whether it is started only when another component says that it is wanted."""
 
 
 @dataclass(slots=True)
@@ -76,7 +78,8 @@ class Supervisor:
 
         Raises StartFailed, after stopping the others, when a component ends before it served.
         """
-        self._roster = Roster({c.name: c.after for c in self.components})
+        on_demand = {c.name for c in self.components if c.on_demand}
+        self._roster = Roster({c.name: c.after for c in self.components}, on_demand=on_demand)
         self._wakeup, self._lifeline = os.pipe(), os.pipe()
         for fd in self._wakeup:
             os.set_blocking(fd, False)
@@ -122,19 +125,24 @@ class Supervisor:
         """Reads a child's words; one that has ended leaves an end of file."""
         fd = self._ready_fds[name]
         try:
-            said = os.read(fd, 16)
+            said = os.read(fd, select.PIPE_BUF)
         except BlockingIOError:
             return
         if not said:
             self._stop_hearing(name)
-        for word in (bytes((number,)) for number in said):
-            if word == READY:
-                self._became_ready(name)
-            elif word == LEAVING:
-                self._roster.leaving(name)
-                self._report()
-            elif word == GONE:
-                self._replace(name)
+        for word in said.decode(errors="replace").splitlines():
+            self._heard(name, word)
+
+    def _heard(self, name: str, word: str) -> None:
+        if word == READY:
+            self._became_ready(name)
+        elif word == LEAVING:
+            self._roster.leaving(name)
+            self._report()
+        elif word == GONE:
+            self._replace(name)
+        elif word.startswith(WANTED) and self._roster.wanted(word.removeprefix(WANTED)):
+            self._report()
 
     def _stop_hearing(self, name: str) -> None:
         os.close(self._ready_fds.pop(name))

@@ -261,3 +261,33 @@ def test_a_successor_starts_while_its_predecessor_finishes_what_it_has() -> None
     )
     assert found.splitlines() == ["waits", "True True 1", *found.splitlines()[2:]]
     assert found.splitlines()[2:].count("ends") == 2
+
+
+def test_a_component_on_demand_starts_when_another_one_asks_for_it() -> None:
+    found = run("""
+        from hearth.process import WANTED, say
+
+        async def asks(ready):
+            ready()
+            await asyncio.to_thread(sys.stdin.readline)
+            say(f"{WANTED}late")
+            say(f"{WANTED}nobody")
+            await asyncio.Event().wait()
+
+        asking, told = os.pipe()
+        os.dup2(asking, 0)
+        started = []
+
+        def ready():
+            print("ready without it")
+            os.write(told, b"go\\n")
+
+        def changed(states):
+            if states["late"].is_ready and not started:
+                started.append(print("started"))
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        late = Component("late", lambda: serve, ("one",), on_demand=True)
+        Supervisor([Component("one", lambda: asks), late], ready, changed).run()
+    """)
+    assert found.splitlines() == ["ready without it", "started"]

@@ -160,6 +160,23 @@ def test_a_second_hearth_on_the_same_folder_is_told_so(hearth: Hearth) -> None:
     assert "runs already" in refused.stdout + refused.stderr
 
 
+def a_broker(hearth: Hearth) -> str:
+    """The URL of a Broker that is ready."""
+    broker = {"apiVersion": "eventing.knative.dev/v1", "kind": "Broker"}
+    hearth.apply({**broker, "metadata": {"name": "faults"}})
+    hearth.kubectl("wait", "--for=condition=Ready", "broker/faults", "--timeout=30s")
+    return str(hearth.get_json("broker", "faults")["status"]["address"]["url"])
+
+
+def test_what_is_sent_while_the_broker_is_away_waits_for_its_successor(hearth: Hearth) -> None:
+    url = a_broker(hearth)
+    killed = hearth.pids()["broker"]
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{killed}/environ").exists(), what="its end")
+    sent = hearth.run("event", "send", "--to", url, "--type", "during", "--id", "waited")
+    assert "202" in sent.stdout
+
+
 def test_broken_framing_is_answered_400_and_closed(hearth: Hearth) -> None:
     head = f"POST / HTTP/1.1\r\nHost: neighbour.default.localhost:{hearth.port}\r\n"
     broken = head + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -173,6 +190,8 @@ def test_broken_framing_is_answered_400_and_closed(hearth: Hearth) -> None:
 
 @pytest.mark.parametrize("component", ["api", "cluster", "control", "activator", "broker"])
 def test_a_killed_component_comes_back(hearth: Hearth, component: str) -> None:
+    if component == "broker":
+        a_broker(hearth)
     pid = hearth.pids()[component]
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: hearth.pids().get(component, pid) != pid, seconds=15, what="a new process")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.support import ROOT, Hearth, a_service, prometheus_binary, wait_until
+from tests.e2e.support import ROOT, SAMPLES, Hearth, a_service, prometheus_binary, wait_until
 from tests.ports import free_port
 
 pytestmark = pytest.mark.kubectl
@@ -46,6 +46,8 @@ class Prometheus:
 def prometheus(hearth: Hearth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Prometheus with the project's rules, every process of Hearth a target of its own."""
     binary = prometheus_binary("prometheus")
+    hearth.kubectl("apply", "-f", str(SAMPLES / "events.yaml"))  # its broker is a process, too
+    hearth.kubectl("wait", "--for=condition=Ready", "trigger/mailer", "--timeout=30s")
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     targets = [
         {

@@ -7,8 +7,8 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from hearth.cluster.apiserver.credentials import Credentials, ensure_credentials
 from hearth.cluster.kinds.catalog import KINDS
 from hearth.cluster.lifecycle.admit import ServerAdmission
 from hearth.cluster.lifecycle.customresources import DefinitionController
+from hearth.cluster.lifecycle.firsts import telling
 from hearth.cluster.lifecycle.gc import GarbageCollector
 from hearth.cluster.lifecycle.housekeeping import compact_regularly, expire_events
 from hearth.cluster.lifecycle.namespaces import NamespaceController
@@ -57,6 +58,8 @@ class ApiServerConfig:
     event_lifetime_seconds: float = 3600.0
     kinds: Sequence[Kind] = KINDS
     """The built-in kinds that are served, besides the reviews."""
+    first: Mapping[str, Callable[[], None]] = field(default_factory=dict)
+    """What is called once there is an object of a resource (``PLURAL.GROUP``)."""
 
 
 async def run(config: ApiServerConfig, ready: Callable[[], None]) -> None:
@@ -81,6 +84,7 @@ async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> Asyn
         api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
         webhooks = await stack.enter_async_context(following(store, api.kinds, api.new_uid))
         api.admission = ServerAdmission(api, webhooks)
+        stack.enter_context(telling(store, config.first))
         await stack.enter_async_context(controllers(api, config))
         await stack.enter_async_context(_http(api, config, credentials, listener=listener))
         yield api

@@ -31,6 +31,13 @@ def health(**fields: Any) -> dict[str, Any]:
         pytest.param({}, "running", "", False, id="the-supervisor"),
         pytest.param(health(is_ready=False), "starting", "", True, id="starting"),
         pytest.param(
+            health(pid=0, is_ready=False, is_wanted=False),
+            "not needed yet",
+            "",
+            False,
+            id="not needed",
+        ),
+        pytest.param(
             health(pid=0, is_ready=False, restarts=4, ended_at=998.0, last_words="KeyError: 'x'"),
             "down, ended 2s ago",
             "KeyError: 'x'",

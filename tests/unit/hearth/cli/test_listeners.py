@@ -23,7 +23,7 @@ class Sockets:
         monkeypatch.setattr(listeners, "bind", self.bind)
         monkeypatch.setattr(listeners, "steer", self.steer)
 
-    def bind(self, host: str, port: int, *, is_shared: bool) -> socket.socket:
+    def bind(self, host: str, port: int, *, is_shared: bool = False) -> socket.socket:
         self.opened.append((host, port, is_shared))
         return object()  # type: ignore[return-value]
 
@@ -60,3 +60,14 @@ def test_connections_follow_those_that_serve(monkeypatch: pytest.MonkeyPatch) ->
     for first, second in ((DOWN, DOWN), (UP, DOWN), (UP, UP), (UP, UP), (DOWN, UP), (DOWN, DOWN)):
         two.follow({"api": UP, "activator-1": first, "activator-2": second})
     assert sockets.steered == [[0], [0, 1], [1], []]
+
+
+def test_a_component_may_have_a_socket_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets = Sockets(monkeypatch)
+    two = Listeners(("activator-1", "activator-2"))
+    two.open("gateway", "127.0.0.1", 80)
+    two.open_for("broker", "broker", "127.0.0.1", 82)
+    assert sockets.opened[-1] == ("127.0.0.1", 82, False)
+    assert two.held_for("broker").keys() == {"broker"}
+    assert two.held_for("activator-1").keys() == {"gateway"}
+    assert two.held_for("control") == {}

@@ -116,6 +116,43 @@ def test_a_successor_may_start_at_once_beside_one_that_ends_in_order() -> None:
     )
 
 
+def test_what_nobody_wants_is_neither_started_nor_waited_for() -> None:
+    roster = Roster({"api": (), "broker": ("api",)}, on_demand={"broker"})
+    roster.started("api", 1, 0)
+    assert roster.became_ready("api")
+    assert roster.due(100) == []
+    assert roster.seconds_until_due(100) is None
+    assert roster.states["broker"] == ComponentState(pid=0, is_ready=False, is_wanted=False)
+
+
+def test_what_is_wanted_starts_at_once() -> None:
+    roster = Roster({"api": (), "broker": ("api",)}, on_demand={"broker"})
+    started(roster)
+    assert roster.wanted("broker")
+    assert not roster.wanted("broker")
+    assert not roster.wanted("nobody")
+    assert roster.due(100) == ["broker"]
+
+
+def test_what_was_wanted_before_the_others_are_ready_belongs_to_the_start() -> None:
+    roster = Roster({"api": (), "broker": ("api",)}, on_demand={"broker"})
+    roster.started("api", 1, 0)
+    roster.wanted("broker")
+    assert not roster.became_ready("api")
+    roster.started("broker", 2, 0)
+    with pytest.raises(StartFailed):
+        roster.ended("broker", 1)
+
+
+def test_what_fails_when_it_is_wanted_later_ends_nobody_else() -> None:
+    roster = Roster({"api": (), "broker": ("api",)}, on_demand={"broker"})
+    started(roster)
+    roster.wanted("broker")
+    roster.started("broker", 2, 50)
+    roster.ended("broker", 51, exit_code=1)
+    assert roster.seconds_until_due(51) == pytest.approx(FIRST_PAUSE)
+
+
 def test_the_pause_doubles_and_is_bounded() -> None:
     roster = a_roster()
     started(roster)
