@@ -32,7 +32,17 @@ def config_folder() -> Path:
 
 def shipped(folder: str) -> list[Object]:
     """Return the objects of ``config/FOLDER``."""
-    paths = sorted((config_folder() / folder).glob("*.yaml"))
+    return loaded(config_folder() / folder)
+
+
+def shipped_definitions(folder: str) -> list[Object]:
+    """Return the definitions of ``crds/FOLDER``, for who need not import models to install them."""
+    return loaded(config_folder().parent / "crds" / folder)
+
+
+def loaded(folder: Path) -> list[Object]:
+    """Return the objects of a folder, a file for each."""
+    paths = sorted(folder.glob("*.yaml"))
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return [
         yaml.load(path.read_bytes(), Loader=loader)

@@ -18,10 +18,15 @@ RESOURCE_TYPES = ("cpu", "memory")
 """Triggers whose metric Kubernetes has itself."""
 _NEVER_CACHED = (*RESOURCE_TYPES, "cron")
 _LABEL_LENGTH = 63
+_TRIGGERS = "incorrect-triggers"
 
 
 class CheckError(ValueError):
-    """The object cannot be acted on; the text says why."""
+    """The object cannot be acted on; the text says why, ``reason`` (of metrics) in a word."""
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 def check_name(obj: ScaledObject) -> None:
@@ -30,14 +35,16 @@ def check_name(obj: ScaledObject) -> None:
         raise CheckError(
             f"scaledobject name {quote(obj.name)} is {len(obj.name)} characters long; must be no "
             f"more than {_LABEL_LENGTH} characters because it is used as the "
-            f"{quote(keys.OWNER_LABEL)} label value"
+            f"{quote(keys.OWNER_LABEL)} label value",
+            "name-too-long",
         )
     if len(obj.hpa_name) > _LABEL_LENGTH:
         raise CheckError(
             f"HPA name {quote(obj.hpa_name)} derived from scaledobject is {len(obj.hpa_name)} "
             f"characters long; must be no more than {_LABEL_LENGTH} characters; set "
             "spec.advanced.horizontalPodAutoscalerConfig.name to a shorter name or shorten the "
-            "scaledobject name"
+            "scaledobject name",
+            "hpa-name-too-long",
         )
 
 
@@ -46,11 +53,15 @@ def check_bounds(obj: ScaledObject) -> None:
     least = 0 if obj.spec.min_replica_count is None else obj.hpa_min_replicas
     if least > obj.max_replicas:
         raise CheckError(
-            f"MinReplicaCount={least} must be less than MaxReplicaCount={obj.max_replicas}"
+            f"MinReplicaCount={least} must be less than MaxReplicaCount={obj.max_replicas}",
+            "incorrect-replicas",
         )
     idle = obj.spec.idle_replica_count
     if idle is not None and idle >= least:
-        raise CheckError(f"IdleReplicaCount={idle} must be less than MinReplicaCount={least}")
+        raise CheckError(
+            f"IdleReplicaCount={idle} must be less than MinReplicaCount={least}",
+            "incorrect-replicas",
+        )
 
 
 def check_fallback(obj: ScaledObject) -> None:
@@ -61,28 +72,32 @@ def check_fallback(obj: ScaledObject) -> None:
     if fallback.failure_threshold < 0 or fallback.replicas < 0:
         raise CheckError(
             f"FailureThreshold={fallback.failure_threshold} & Replicas={fallback.replicas} must "
-            "both be greater than or equal to 0"
+            "both be greater than or equal to 0",
+            "incorrect-fallback",
         )
     if obj.modifiers is None and all(each.type in RESOURCE_TYPES for each in obj.spec.triggers):
         raise CheckError(
             "at least one trigger (that is not cpu or memory) has to have the `AverageValue` type "
-            "for the fallback to be enabled"
+            "for the fallback to be enabled",
+            "incorrect-fallback",
         )
 
 
 def check_triggers(triggers: Sequence[JobTrigger]) -> None:
     """There are triggers, their names differ, and what cannot be cached is not asked for so."""
     if not triggers:
-        raise CheckError("no triggers defined in the ScaledObject/ScaledJob")
+        raise CheckError("no triggers defined in the ScaledObject/ScaledJob", _TRIGGERS)
     names: set[str] = set()
     for trigger in triggers:
         if trigger.use_cached_metrics and trigger.type in _NEVER_CACHED:
             raise CheckError(
-                f'property "useCachedMetrics" is not supported for {quote(trigger.type)} scaler'
+                f'property "useCachedMetrics" is not supported for {quote(trigger.type)} scaler',
+                _TRIGGERS,
             )
         if trigger.name in names:
             raise CheckError(
                 f"triggerName {quote(trigger.name)} is defined multiple times in the "
-                "ScaledObject/ScaledJob, but it must be unique"
+                "ScaledObject/ScaledJob, but it must be unique",
+                _TRIGGERS,
             )
         names |= {trigger.name} if trigger.name else set()
