@@ -14,6 +14,24 @@ from hearth.keda.scalers.seam import ConfigError
 _BOTH = (METADATA, AUTH)
 
 
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """A server of OAuth 2 and the client that it knows."""
+
+    uri: str
+    client_id: str
+    client_secret: str
+    scopes: tuple[str, ...] = ()
+    more: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def form(self) -> dict[str, str]:
+        """What asks for a token (RFC 6749, 4.4), but for the client's secret."""
+        form = {"grant_type": "client_credentials", **dict(self.more)}
+        scopes = " ".join(scope.strip() for scope in self.scopes if scope.strip())
+        return {**form, "scope": scopes} if scopes else form
+
+
 @dataclass(frozen=True)
 class Authentication:
     """Settings that a trigger's own inherit; ``check`` of theirs calls this one's."""
@@ -66,11 +84,15 @@ class Authentication:
             raise ConfigError("apiKey is required when apiKey auth is enabled")
 
     @property
-    def token_request(self) -> dict[str, str]:
-        """The form that asks for an OAuth 2 token (RFC 6749, 4.4), without the client's secret."""
-        form = {"grant_type": "client_credentials", **dict(_pairs(self.endpoint_params))}
-        scopes = " ".join(scope for scope in self.scopes if scope.strip())
-        return {**form, "scope": scopes} if scopes else form
+    def token_source(self) -> TokenSource:
+        """Where tokens of OAuth 2 come from."""
+        return TokenSource(
+            self.oauth_token_uri,
+            self.client_id,
+            self.client_secret,
+            tuple(self.scopes),
+            tuple(urllib.parse.parse_qsl(self.endpoint_params, keep_blank_values=True)),
+        )
 
 
 _WORDS = {"oauth": "oauth is", "custom": "custom auth is"}
@@ -82,7 +104,3 @@ def _lacking(*pairs: str) -> str:
         return ""
     said = (f"{name}={'<present>' if value else '<empty>'}" for name, value in named.items())
     return " and ".join(said) + (" is" if len(named) == 1 else " are")
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    return urllib.parse.parse_qsl(text, keep_blank_values=True)

@@ -11,13 +11,17 @@ from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
 
 TYPES: dict[str, str] = {
+    "apache-kafka": "kafka:make_apache",
     "cpu": "resource",
     "cron": "cron",
+    "kafka": "kafka",
     "kubernetes-resource": "kubernetes_resource",
     "kubernetes-workload": "kubernetes_workload",
     "memory": "resource",
     "metrics-api": "metrics_api",
+    "nats-jetstream": "nats_jetstream",
     "prometheus": "prometheus",
+    "rabbitmq": "rabbitmq",
     "redis": "redis",
     "redis-cluster": "redis",
     "redis-cluster-streams": "redis_streams",

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import orjson
 
-from hearth.keda.scalers.authentication import Authentication
+from hearth.keda.scalers.authentication import Authentication, TokenSource
 from hearth.keda.scalers.seam import ScalerError, TriggerConfig
 from hearth.keda.scalers.tls import client_context
 
@@ -152,7 +152,7 @@ def _credentials(auth: Authentication) -> httpx.Auth | None:
         return httpx.BasicAuth(auth.username, auth.password)
     if "bearer" in auth.modes:
         return _Bearer(auth.bearer_token)
-    return ClientCredentials(auth) if "oauth" in auth.modes else None
+    return ClientCredentials(auth.token_source) if "oauth" in auth.modes else None
 
 
 class _Bearer(httpx.Auth):
@@ -170,44 +170,53 @@ class ClientCredentials(httpx.Auth):
     The client shows its secret by basic authentication, or in the form where that is refused.
     """
 
-    def __init__(self, auth: Authentication) -> None:
-        self._auth, self._token, self._end = auth, "", 0.0
+    def __init__(self, source: TokenSource) -> None:
+        self._source, self._token, self._end = source, "", 0.0
 
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Send the request with a token that is valid. Raises ScalerError where none is given."""
-        now = asyncio.get_running_loop().time()
-        if not self._token or now >= self._end:
+        if asyncio.get_running_loop().time() >= self._end:
             for asked in self._requests():
-                answer = yield asked
-                await answer.aread()
-                if answer.status_code == httpx.codes.OK:
+                answered = yield asked
+                await answered.aread()
+                if answered.is_success:
                     break
-            self._take(answer, now)
+            self._take(answered)
         request.headers["Authorization"] = f"Bearer {self._token}"
         yield request
 
+    async def token(self, client: httpx.AsyncClient) -> str:
+        """Return a new token, for other protocols than HTTP. Raises ScalerError."""
+        try:
+            for asked in self._requests():
+                answered = await client.send(asked)
+                if answered.is_success:
+                    break
+        except httpx.HTTPError as error:
+            raise ScalerError(f"{_place(self._source.uri)}: {_why(error)}") from None
+        self._take(answered)
+        return self._token
+
     def _requests(self) -> list[httpx.Request]:
-        auth = self._auth
-        quoted = map(urllib.parse.quote_plus, (auth.client_id, auth.client_secret))
-        header = f"Basic {base64.b64encode(':'.join(quoted).encode()).decode()}"
-        secret = {"client_id": auth.client_id, "client_secret": auth.client_secret}
-        form = auth.token_request
+        source, form = self._source, self._source.form
+        known = (source.client_id, source.client_secret)
+        basic = base64.b64encode(":".join(map(urllib.parse.quote_plus, known)).encode()).decode()
+        shown = dict(zip(("client_id", "client_secret"), known, strict=True))
+        headers = {"Authorization": f"Basic {basic}"}
         return [
-            httpx.Request(
-                "POST", auth.oauth_token_uri, data=form, headers={"Authorization": header}
-            ),
-            httpx.Request("POST", auth.oauth_token_uri, data={**form, **secret}),
+            httpx.Request("POST", source.uri, data=form, headers=headers),
+            httpx.Request("POST", source.uri, data={**form, **shown}),
         ]
 
-    def _take(self, answer: httpx.Response, now: float) -> None:
-        place = _place(self._auth.oauth_token_uri)
-        if answer.status_code != httpx.codes.OK:
-            raise ScalerError(f"{place} gave no token: status {answer.status_code}")
+    def _take(self, answered: httpx.Response) -> None:
+        place = _place(self._source.uri)
+        if not answered.is_success:
+            raise ScalerError(f"{place} gave no token: status {answered.status_code}")
         try:
-            said = answer.json()
+            said = answered.json()
             self._token, seconds = str(said["access_token"]), float(said.get("expires_in") or 3600)
         except (ValueError, KeyError, TypeError):
             raise ScalerError(f"{place} answered with what is no token") from None
-        self._end = now + seconds - _EARLY
+        self._end = asyncio.get_running_loop().time() + seconds - _EARLY

