@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from activator.addonroutes import AddonRoutes
 from activator.backends import Backend, Backends
@@ -42,6 +43,15 @@ Holder = Callable[[bytes], Key | None]
 """The KIngress that has a host."""
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A route that is followed."""
+
+    route: HttpRoute
+    policy: Policy
+    target: Backend
+
+
 class Addon:
     """``run`` follows the add-on's kinds until cancelled."""
 
@@ -69,7 +79,7 @@ class Addon:
             client, CONFIGMAPS, namespace=namespace, label_selector=f"{RESPONSE_BODY_LABEL}=true"
         )
         self._table: AddonRoutes[Backend] = AddonRoutes()
-        self._read: dict[Key, tuple[HttpRoute, Policy]] = {}
+        self._followed: dict[Key, Followed] = {}
         self._invalid: dict[Key, str] = {}
         self._unpublished: set[Key] = set()
         # Routes one of whose hosts a KIngress has.
@@ -89,29 +99,28 @@ class Addon:
         """The routes as they are now."""
         return self._table.hosts
 
-    def policies(self) -> list[tuple[Policy, Backend]]:
-        """Every route with its target."""
-        return [
-            (policy, self._backends.resolve(target_ref(route)))
-            for route, policy in list(self._read.values())
-        ]
+    def followed(self) -> list[Followed]:
+        """All routes; may be asked by any thread."""
+        return list(self._followed.values())
 
     def references(self) -> frozenset[BackendRef]:
         """Everything that the routes lead to."""
         return frozenset[BackendRef]().union(
-            *({target_ref(route), *policy.references()} for route, policy in self._read.values())
+            *({each.target.ref, *each.policy.references()} for each in self._followed.values())
         )
 
     def configure(self, backend: Backend) -> None:
         """Give a backend the limits of its route."""
         ref = backend.ref
-        route, policy = self._read.get((ref.namespace, ref.route), (None, None))
-        if route is None or not ref.is_counted:
-            if route is not None:
-                backend.spec = target_spec(route, self._settings)
+        followed = self._followed.get((ref.namespace, ref.route))
+        if followed is None:
             return
-        backend.policy = policy
-        backend.configure(target_spec(route, self._settings))
+        spec = target_spec(followed.route, self._settings)
+        if ref.is_counted:
+            backend.policy = followed.policy
+            backend.configure(spec)
+        else:
+            backend.spec = spec
 
     # -- changes ------------------------------------------------------------------------------
 
@@ -131,33 +140,33 @@ class Addon:
         self._publish()
 
     def _take_over(self, item: Key, obj: Object) -> None:
-        known = self._read.get(item)
+        known = self._followed.get(item)
         try:
             route = read_route(obj)
-            counts = known[1].counts if known is not None else RouteCounts()
+            counts = known.policy.counts if known is not None else RouteCounts()
             policy = policy_of(route, self._settings, self._data, counts)
-            backend = self._backends.resolve(target_ref(route))
-            self._table.put(route, backend)
+            target = self._backends.resolve(target_ref(route))
+            self._table.put(route, target)
         except ValueError as error:
             self._invalid[item] = str(error)
             log.warning(
                 "route cannot be followed", extra={"key": key_text(item), "error": str(error)}
             )
             return
-        self._read[item] = route, policy
-        if known is not None and target_ref(known[0]) != backend.ref:
-            self._backends.resolve(target_ref(known[0])).retire()
-        for ref in (backend.ref, policy.uncounted):
-            if ref is not None:
-                self.configure(self._backends.resolve(ref))
+        self._followed[item] = Followed(route, policy, target)
+        if known is not None and known.target is not target:
+            known.target.retire()
+        self.configure(target)
+        if policy.uncounted is not None:
+            self.configure(self._backends.resolve(policy.uncounted))
         if any(answer.config_map for answer in policy.answers()):
             self._wants_bodies.set()
 
     def _forget(self, item: Key) -> None:
         self._table.remove(*item)
-        known = self._read.pop(item, None)
+        known = self._followed.pop(item, None)
         if known is not None:
-            self._backends.resolve(target_ref(known[0])).retire()
+            known.target.retire()
 
     def _data(self, namespace: str, name: str) -> Mapping[str, str] | None:
         found = self._bodies.get(namespace, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from activator.pods import Address
@@ -15,8 +15,8 @@ from serving.api import keys
 class Autoscalers(Protocol):
     """Whom to report to."""
 
-    def address(self, namespace: str, revision: str) -> Address | None:
-        """Return where the one is that decides on a revision; None while there is none."""
+    def decides(self, address: Address, namespace: str, revision: str) -> bool:
+        """Whether the one at an address is to be told of a revision."""
         ...
 
     def addresses(self) -> set[Address]:
@@ -34,9 +34,9 @@ class OneAutoscaler(Autoscalers):
     def __init__(self, address: Address) -> None:
         self._address = address
 
-    def address(self, namespace: str, revision: str) -> Address | None:
+    def decides(self, address: Address, namespace: str, revision: str) -> bool:
         """It decides on everything."""
-        return self._address
+        return address == self._address
 
     def addresses(self) -> set[Address]:
         """Return its address."""
@@ -65,9 +65,9 @@ class ElectedAutoscalers(Autoscalers):
             for callback in self._callbacks:
                 callback()
 
-    def address(self, namespace: str, revision: str) -> Address | None:
-        """Return where the holder of the revision's bucket is."""
-        return self._holders.get(self._buckets.owner(f"{namespace}/{revision}"))
+    def decides(self, address: Address, namespace: str, revision: str) -> bool:
+        """Whether the holder of the revision's bucket is there."""
+        return self._holders.get(self._buckets.owner(f"{namespace}/{revision}")) == address
 
     def addresses(self) -> set[Address]:
         """Return where the holders are; one may hold several buckets."""
@@ -75,4 +75,34 @@ class ElectedAutoscalers(Autoscalers):
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back whenever a bucket has another holder."""
+        self._callbacks.append(callback)
+
+
+class EveryAutoscaler(Autoscalers):
+    """All replicas of who scales by routes: each is told of everything, one of them acts."""
+
+    def __init__(self) -> None:
+        self._addresses: set[Address] = set()
+        self._callbacks: list[Callable[[], None]] = []
+
+    def listed(self, addresses: Iterable[str]) -> None:
+        """These are there, each ``host:port``."""
+        found = {
+            (host, int(port)) for host, _, port in (each.rpartition(":") for each in addresses)
+        }
+        if found != self._addresses:
+            self._addresses = found
+            for callback in self._callbacks:
+                callback()
+
+    def decides(self, address: Address, namespace: str, revision: str) -> bool:
+        """Each may."""
+        return True
+
+    def addresses(self) -> set[Address]:
+        """Return where all of them are."""
+        return self._addresses
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back whenever there are others."""
         self._callbacks.append(callback)

@@ -289,7 +289,9 @@ class Backends:
         """Forget backends that no route leads to and no request uses."""
         kept = {_key(ref) for ref in referenced}
         for key, backend in list(self._backends.items()):
-            if key not in kept and not backend.stats.has_traffic():
+            # Of what nobody reports on, nothing is taken.
+            is_used = backend.stats.has_traffic() if backend.can_wake else backend.stats.active
+            if key not in kept and not is_used:
                 self._forget(key)
                 for pod in backend.throttler.pods.values():
                     self._context.dropped(pod)

@@ -21,7 +21,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from activator.autoscalers import Autoscalers, ElectedAutoscalers, OneAutoscaler
+from activator.addonadmin import AddonAdmin
+from activator.autoscalers import (
+    Autoscalers,
+    ElectedAutoscalers,
+    EveryAutoscaler,
+    OneAutoscaler,
+)
 from activator.backends import Waker
 from activator.dataplane import DataPlane, Limits
 from activator.endpoints import addresses_of
@@ -30,6 +36,7 @@ from activator.ingress_status import LoadBalancers
 from activator.metrics import ActivatorCollector
 from activator.observing.observer import Observation
 from activator.peers import Peers, PeersConfig
+from activator.pods import Address
 from activator.policies import USUAL, AddonSettings
 from activator.reporter import Reporter
 from activator.tunnels import Tunnels, way_to
@@ -45,6 +52,7 @@ from hearth.kube.resources import LEASES
 from hearth.kube.sharedtokens import TokenSource, kept_tokens
 from hearth.kube.tokens import Tokens
 from hearth.listening import bind
+from hearth.observability.health import serve_health
 from hearth.observability.metrics import REGISTRY
 from hearth.observability.traces.tracer import Tracer
 
@@ -109,6 +117,11 @@ class ActivatorConfig:
     cluster_domain: str = CLUSTER_DOMAIN
     # What holds for all routes of KEDA's HTTP add-on.
     addon: AddonSettings = USUAL
+    # Where its interceptor would be asked for counts of requests; 0: nowhere.
+    addon_admin_port: int = 0
+    # host:port of who scales by its routes; or its Service, all endpoints of which are told.
+    routes_address: str = ""
+    routes_service: str = ""
 
 
 async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
@@ -123,7 +136,8 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         leases = WatchCache(client, LEASES, namespace=SYSTEM_NAMESPACE)
         reporter = _make_reporter(config, tokens, await _autoscalers(config, client, leases))
         peers = None if config.peers is None else Peers(config.peers, tokens, time.monotonic)
-        wakers: list[Waker] = [waker for waker in (peers, reporter) if waker is not None]
+        of_routes = _make_reporter(config, tokens, _of_routes(config, view), of_routes=True)
+        wakers: list[Waker] = [each for each in (peers, reporter, of_routes) if each is not None]
         plane = DataPlane(
             limits=config.limits,
             cluster=view,
@@ -145,7 +159,9 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
         )
         if config.has_tls:
             watches.encryption.want()
-        collector = ActivatorCollector(plane, reporter, peers, watches.encryption)
+        collector = ActivatorCollector(
+            plane, reporter, peers, watches.encryption, watches.addon.followed
+        )
         REGISTRY.register(collector)
         stack.callback(REGISTRY.unregister, collector)
         group = await stack.enter_async_context(asyncio.TaskGroup())
@@ -160,13 +176,15 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
             tasks.append(group.create_task(leases.run(), name="watch-leases"))
         if reporter is not None:
             tasks.append(group.create_task(reporter.run(plane.backends.all), name="reporter"))
+        tasks.append(group.create_task(_follow_routes(config, plane, watches, of_routes)))
         if peers is not None and config.peers is not None:
             stack.push_async_callback(peers.close)
             await peers.start()
             if config.workers:
                 peers.listed(config.workers)
             else:
-                _follow_peers(view, config.peers, peers)
+                like = (config.peers.host, config.peers.port)
+                _follow_service(view, config.peers.service, like, peers.listed)
         domain = config.cluster_domain.encode()
         tunnels = Tunnels(
             lambda authority, asking: way_to(
@@ -257,12 +275,15 @@ async def _trim_regularly(plane: DataPlane) -> None:
         plane.pools.trim()
 
 
-def _follow_peers(view: KubernetesView, config: PeersConfig, peers: Peers) -> None:
+def _follow_service(
+    view: KubernetesView, name: str, like: Address, listed: Callable[[frozenset[str]], None]
+) -> None:
+    """Tell of the endpoints of one of our own Services, whenever they are others."""
+    service = (SYSTEM_NAMESPACE, name)
+
     def changed(old: Object | None, new: Object | None) -> None:
-        service = (SYSTEM_NAMESPACE, config.service)
         if service in {service_of(obj) for obj in (old, new) if obj is not None}:
-            slices = view.slices.by_index("service", "/".join(service))
-            peers.listed(addresses_of(slices, (config.host, config.port)))
+            listed(addresses_of(view.slices.by_index("service", "/".join(service)), like))
 
     view.slices.on_change(changed)
 
@@ -274,13 +295,52 @@ async def _autoscalers(
         found = ElectedAutoscalers(await read_config(client, SYSTEM_NAMESPACE))
         leases.on_change(found.lease_changed)
         return found
-    host, _, port = config.stats_address.rpartition(":")
+    return _one(config.stats_address)
+
+
+def _of_routes(config: ActivatorConfig, view: KubernetesView) -> Autoscalers | None:
+    if not config.routes_service:
+        return _one(config.routes_address)
+    every = EveryAutoscaler()
+    _follow_service(view, config.routes_service, (config.host, 0), every.listed)
+    return every
+
+
+def _one(text: str) -> Autoscalers | None:
+    host, _, port = text.rpartition(":")
     return OneAutoscaler((host, int(port))) if port else None
 
 
 def _make_reporter(
-    config: ActivatorConfig, tokens: Tokens, autoscalers: Autoscalers | None
+    config: ActivatorConfig,
+    tokens: Tokens,
+    autoscalers: Autoscalers | None,
+    *,
+    of_routes: bool = False,
 ) -> Reporter | None:
     if autoscalers is None:
         return None
-    return Reporter(autoscalers, tokens=tokens, name=config.name, clock=time.monotonic)
+    return Reporter(
+        autoscalers, tokens=tokens, name=config.name, clock=time.monotonic, of_routes=of_routes
+    )
+
+
+async def _follow_routes(
+    config: ActivatorConfig, plane: DataPlane, watches: Watches, reporter: Reporter | None
+) -> None:
+    """Report on routes and answer about them, once there are some."""
+    addon = watches.addon
+    await addon.is_used.wait()
+    admin = None
+    if config.addon_admin_port:
+        answers = AddonAdmin(
+            lambda: [each.target for each in addon.followed()], lambda: plane.gateway.is_ready
+        )
+        admin = await serve_health(answers, config.host, config.addon_admin_port)
+    try:
+        if reporter is not None:
+            await reporter.run(plane.backends.all)
+        await asyncio.Event().wait()
+    finally:
+        if admin is not None:
+            admin.close()

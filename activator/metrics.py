@@ -6,7 +6,8 @@ writes them. Labels are bounded: revisions that have a route, status classes, ou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client.core import (
@@ -18,10 +19,12 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as Shown
 
+from activator.addon import Followed
 from activator.backends import Backend
 from activator.dataplane import DataPlane
 from activator.encryption import Encryption
 from activator.peers import Peers
+from activator.policies import BOUNDS
 from activator.reporter import Reporter
 from hearth.observability.histogram import Exemplar, Histogram
 
@@ -33,6 +36,9 @@ _REVISION_LABELS = (
 )
 
 
+_ROUTE_EDGES = (*(str(bound) for bound in BOUNDS), "+Inf")
+
+
 class ActivatorCollector(Collector):
     """Reads the counters of a data plane. Runs in the thread of a scrape, so it copies dicts."""
 
@@ -42,11 +48,14 @@ class ActivatorCollector(Collector):
         reporter: Reporter | None = None,
         peers: Peers | None = None,
         encryption: Encryption | None = None,
+        followed: Callable[[], list[Followed]] = list,
     ) -> None:
+        """``followed`` lists the routes of KEDA's HTTP add-on."""
         self._plane = plane
         self._reporter = reporter
         self._peers = peers
         self._encryption = encryption
+        self._followed = followed
 
     def collect(self) -> Iterable[Metric]:
         """All metrics of the activator."""
@@ -59,6 +68,7 @@ class ActivatorCollector(Collector):
         yield from self._handshake_metrics()
         yield from self._peer_metrics()
         yield from self._autoscaler_metrics()
+        yield from _route_metrics(self._followed())
 
     def _gateway_metrics(self) -> Iterator[Metric]:
         gateway, pools = self._plane.gateway, self._plane.pools
@@ -221,6 +231,47 @@ def _cold_start_metrics(backends: list[Backend]) -> Iterator[Metric]:
             for phase, histogram in backend.cold_phases.copy().items():
                 _add(phases, (*labels, phase), histogram)
     yield from (starts, phases)
+
+
+def _route_metrics(followed: list[Followed]) -> Iterator[Metric]:
+    """By the names that the add-on's interceptor has for them."""
+    labels = ("route_name", "route_namespace")
+    count = CounterMetricFamily(
+        "interceptor_request_count",
+        "Total requests processed by the interceptor proxy",
+        labels=("code", "method", *labels),
+    )
+    duration = HistogramMetricFamily(
+        "interceptor_request_duration_seconds",
+        "Time from request received to response written",
+        labels=("code", "method", *labels),
+    )
+    active = GaugeMetricFamily(
+        "interceptor_request_concurrency",
+        "Concurrent requests at the interceptor proxy",
+        labels=labels,
+    )
+    rejected = CounterMetricFamily(
+        "interceptor_cold_start_rejections",
+        "Requests rejected because the cold-start pending request limit was reached",
+        labels=labels,
+    )
+    for each in followed:
+        policy = each.policy
+        route = (policy.name, policy.namespace)
+        active.add_metric(route, each.target.stats.active)
+        rejected.add_metric(route, policy.counts.rejected)
+        for (method, code), counts in sorted(policy.counts.by_kind.copy().items()):
+            found = (str(code), method.decode(), *route)
+            buckets = list(accumulate(counts[:-1]))
+            count.add_metric(found, buckets[-1])
+            duration.add_metric(
+                found,
+                buckets=list(zip(_ROUTE_EDGES, buckets, strict=True)),
+                sum_value=counts[-1],
+            )
+    if followed:
+        yield from (count, active, duration, rejected)
 
 
 def _labels(backend: Backend) -> tuple[str, ...]:

@@ -39,8 +39,13 @@ class Reporter:
         name: str,
         clock: Callable[[], float],
         wall: Clock = wall_clock,
+        of_routes: bool = False,
     ) -> None:
-        """What ``tokens`` shows lets it in, ``name`` says which activator reports."""
+        """What ``tokens`` shows lets it in, ``name`` says which activator reports.
+
+        ``of_routes``: it tells of routes of KEDA's HTTP add-on, else of revisions.
+        """
+        self._of_routes = of_routes
         self._autoscalers = autoscalers
         self._clock = clock
         self._tokens = tokens
@@ -62,7 +67,7 @@ class Reporter:
 
     def wake(self, backend: Backend) -> None:
         """A request waits, for the first pod or for more: the autoscaler has to know now."""
-        if not backend.can_wake:
+        if not self._tells_of(backend):
             return
         self._poked[backend] = None
         if self._poke_timer is None:
@@ -150,19 +155,24 @@ class Reporter:
     def _poke(self) -> None:
         self._poke_timer = None
         self._poke_at = asyncio.get_running_loop().time()
-        backends = [backend for backend in self._poked if backend.throttler.waiting]
+        # Who came by a route may have been answered by a placeholder, and is wanted all the same.
+        backends = [each for each in self._poked if each.throttler.waiting or self._of_routes]
         self._poked.clear()
         for address in self._writers:
             self._send(address, self._decided_at(address, backends), _poke)
 
     def _decided_at(self, address: Address, backends: Iterable[Backend]) -> list[Backend]:
         """Those on which the autoscaler at this address decides."""
-        where = self._autoscalers.address
+        decides = self._autoscalers.decides
         return [
             backend
             for backend in backends
-            if backend.can_wake and where(backend.spec.namespace, backend.spec.name) == address
+            if self._tells_of(backend)
+            and decides(address, backend.spec.namespace, backend.spec.name)
         ]
+
+    def _tells_of(self, backend: Backend) -> bool:
+        return backend.can_wake and bool(backend.ref.route) is self._of_routes
 
     def _send(
         self, address: Address, backends: list[Backend], make: Callable[[Backend], Stat]
@@ -184,7 +194,7 @@ def _poke(backend: Backend) -> Stat:
     return Stat(
         backend.spec.namespace,
         backend.spec.name,
-        float(stats.active),
+        float(stats.active or 1),
         0,
         backend.throttler.waiting,
     )

@@ -16,13 +16,18 @@ from hearth.cli.settings import Settings
 from hearth.process import LEAVING, Main, Ready, let_go, say
 
 if TYPE_CHECKING:
+    from activator.dataplane import Limits
     from activator.main import ActivatorConfig
+    from activator.policies import AddonSettings
+    from hearth.cli.interceptor import Interceptor
     from hearth.kube.sharedtokens import TokenSource
 
 SERVING, EVENTING = "knative-serving", "knative-eventing"
 _WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
 _BROKER_HOST = "broker-ingress.knative-eventing.svc"
 STATS_SECRET = "hearth-stats"
+KEDA_SERVICE = "hearth-keda"
+"""In the namespace of serving: whose endpoints are told of routes of KEDA's HTTP add-on."""
 ADMIN_SECRET = "hearth-event-admin"
 """In the namespace of eventing: the token of those who ask the broker about events."""
 CONTROL_USER = f"system:serviceaccount:{SERVING}:hearth-control"
@@ -116,6 +121,11 @@ def activator(settings: Settings, worker: Worker | None = None) -> Main:
             stats_address="" if replica else f"{settings.control_host}:{settings.stats_port}",
             finds_autoscalers=replica is not None,
             stats_token=_stats_token(settings),
+            routes_address="" if replica else f"{settings.control_host}:{settings.keda_stats_port}",
+            routes_service=KEDA_SERVICE if replica else "",
+            addon=_addon(settings.interceptor),
+            addon_admin_port=settings.interceptor.admin_port,
+            limits=_limits(settings.interceptor),
             peers=PeersConfig(replica.pod_ip, settings.peers_port) if replica else None,
             name=replica.pod_name if replica else "activator",
             cluster_domain=settings.cluster_domain,
@@ -127,6 +137,26 @@ def activator(settings: Settings, worker: Worker | None = None) -> Main:
         await run(config, ready)
 
     return main
+
+
+def _addon(said: Interceptor) -> AddonSettings:
+    from activator.policies import AddonSettings
+
+    return AddonSettings(
+        said.request_timeout,
+        said.response_header_timeout,
+        said.readiness_timeout,
+        said.enable_cold_start_header,
+        said.cold_start_max_pending_requests,
+        said.watch_namespace,
+    )
+
+
+def _limits(said: Interceptor) -> Limits:
+    from activator.dataplane import Limits
+
+    connect = said.connect_timeout
+    return Limits(connect_seconds=connect) if connect else Limits()
 
 
 def _as_worker(config: ActivatorConfig, host: str, worker: Worker) -> ActivatorConfig:

@@ -19,7 +19,15 @@ HEARTH_IMAGE = "hearth.dev/hearth"
 _CHOSEN = range(10_000, 20_000)
 _TLS_PORT = 8443
 _OPTIONS = {"gateway": "--port", "api": "--api-port", "gateway-tls": "--tls-port"}
-_INTERNAL = ("internal", "internal-tls", "webhook", "stats", "broker", "broker-admin")
+_INTERNAL = (
+    "internal",
+    "internal-tls",
+    "webhook",
+    "stats",
+    "keda-stats",
+    "broker",
+    "broker-admin",
+)
 MOST_WORKERS = 64
 
 

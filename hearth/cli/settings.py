@@ -7,10 +7,11 @@ components with them (``hearth.cli.components``). Defaults are those of a pod in
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from hearth.cli.interceptor import Interceptor, read_interceptor
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN, domain_of_resolver
 
 PREFIX = "HEARTH_"
@@ -30,13 +31,15 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Each field but the first three is ``HEARTH_`` and its name in the environment."""
+    """Each field but the first four is ``HEARTH_`` and its name in the environment."""
 
     kubeconfig: Path
     replica: Replica | None = None
     """None where each component is there once and on this machine."""
     authority: Path | None = None
     """The folder of the authority of this machine, where it signs certificates."""
+    interceptor: Interceptor = field(default_factory=Interceptor)
+    """What the variables of KEDA's HTTP add-on say."""
     log_level: str = "INFO"
     log_format: str = "json"
     """``json`` or ``text``."""
@@ -56,6 +59,8 @@ class Settings:
     webhook_port: int = 8443
     eventing_webhook_port: int = 8444
     stats_port: int = 8088
+    keda_stats_port: int = 8089
+    """Where activators report on routes of KEDA's HTTP add-on."""
     broker_port: int = 8080
     broker_tls_port: int = 8443
     """Where the broker takes events encrypted, where that is asked for; 0 takes a free one."""
@@ -90,7 +95,7 @@ class Settings:
     """How long the activator waits for requests in flight."""
 
 
-_NOT_SET = ("kubeconfig", "replica", "authority")
+_NOT_SET = ("kubeconfig", "replica", "authority", "interceptor")
 NAMES = {PREFIX + each.name.upper(): each for each in fields(Settings) if each.name not in _NOT_SET}
 """The settings by their names in the environment."""
 _FILE = "_FILE"
@@ -101,7 +106,7 @@ def from_environment(
     environment: Mapping[str, str], kubeconfig: Path, resolv_conf: str = ""
 ) -> Settings:
     """Return the settings of a pod; raise InvalidSetting, which says what to mend."""
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = _of_interceptor(environment)
     if domain := domain_of_resolver(resolv_conf):
         given["cluster_domain"] = domain
     for name, each in NAMES.items():
@@ -118,6 +123,20 @@ def from_environment(
         if not value:
             raise InvalidSetting(f"{name} is not set: give it the pod's {path} by the downward API")
     return Settings(kubeconfig, replica, **given)
+
+
+def _of_interceptor(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the add-on's variables say, of settings that have other names here as well."""
+    try:
+        said = read_interceptor(environment)
+    except ValueError as error:
+        raise InvalidSetting(str(error)) from error
+    named = {
+        "gateway_port": said.proxy_port,
+        "drain_delay_seconds": said.shutdown_delay,
+        "drain_seconds": said.drain_timeout,
+    }
+    return {"interceptor": said} | {k: value for k, value in named.items() if value is not None}
 
 
 def _real_ports(environment: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, int]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import datetime
 import importlib
+import os
 from collections.abc import Mapping
 from functools import partial
 
 from hearth.cli.components import Worker, activator, broker, control, together
+from hearth.cli.interceptor import read_interceptor
 from hearth.cli.layout import HEARTH_IMAGE, Layout, activators
 from hearth.cli.listeners import Listeners
 from hearth.cli.settings import Settings
@@ -190,6 +192,8 @@ def settings_of(layout: Layout) -> Settings:
         webhook_port=layout.ports["webhook"],
         eventing_webhook_port=0,
         stats_port=layout.ports["stats"],
+        keda_stats_port=layout.ports["keda-stats"],
+        interceptor=read_interceptor(os.environ),
         broker_port=layout.ports["broker"],
         broker_tls_port=0,
         broker_admin_port=layout.ports["broker-admin"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 STARTING, READY, DRAINING = "starting", "ready", "draining"
 
@@ -35,7 +35,15 @@ class Health:
         return 404, "/healthz and /readyz are what there is"
 
 
-async def serve_health(health: Health, host: str, port: int) -> asyncio.Server:
+class Answers(Protocol):
+    """Who answers by path."""
+
+    def answer(self, target: str) -> tuple[int, str]:
+        """Return status and body for a path; a body in braces is JSON."""
+        ...
+
+
+async def serve_health(health: Answers, host: str, port: int) -> asyncio.Server:
     """Listen on the running loop; port 0 takes a free one."""
     loop = asyncio.get_running_loop()
     return await loop.create_server(lambda: _Peer(health), host, port)
@@ -44,7 +52,7 @@ async def serve_health(health: Health, host: str, port: int) -> asyncio.Server:
 class _Peer(asyncio.Protocol):
     """One connection: one question, one answer."""
 
-    def __init__(self, health: Health) -> None:
+    def __init__(self, health: Answers) -> None:
         self._health = health
         self._head = b""
         self._transport: asyncio.Transport | None = None
@@ -62,15 +70,15 @@ class _Peer(asyncio.Protocol):
             self._transport.close()
 
 
-def respond(health: Health, head: bytes) -> bytes:
+def respond(health: Answers, head: bytes) -> bytes:
     """Return the answer to a request's head; the connection ends with it."""
     method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
     target = rest.partition(" ")[0].partition("?")[0]
     status, body = health.answer(target) if method in ("GET", "HEAD") else (405, "GET")
     lines = (
         f"HTTP/1.1 {status} {_REASONS[status]}",
-        "Content-Type: text/plain; charset=utf-8",
-        f"Content-Length: {len(body)}",
+        f"Content-Type: {'application/json' if body[:1] == '{' else 'text/plain; charset=utf-8'}",
+        f"Content-Length: {len(body.encode())}",
         "Connection: close",
         *(("Allow: GET, HEAD",) if status == 405 else ()),
     )

@@ -14,11 +14,14 @@ import typer.main
 import yaml
 from prometheus_client.metrics_core import Metric
 
+from activator.addon import Followed
 from activator.dataplane import DataPlane
 from activator.failures import ALL_FAILURES
 from activator.metrics import ActivatorCollector
 from activator.peers import Peers
+from activator.policies import Policy
 from activator.reporter import Reporter
+from activator.routes import BackendRef
 from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults, Observability
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.sources.ping.metrics import TICKS
@@ -26,6 +29,7 @@ from hearth.cli.main import app
 from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.processes import environment as node
 from hearth.cluster.node.usagemetrics import UsageCollector
+from hearth.keda.api.httproutes import HttpRoute
 from hearth.knative.leaderelection import LeaderElectionConfig
 from hearth.knative.settings import parsers
 from hearth.observability.metrics import (
@@ -225,7 +229,12 @@ def _families() -> Iterable[Metric]:
     plane = DataPlane()
     reporter = cast(Reporter, SimpleNamespace(is_reachable=True, connect_errors=0))
     peers = cast(Peers, SimpleNamespace(count=2))
-    yield from ActivatorCollector(plane, reporter, peers).collect()
+    policy = Policy("ns", "route")
+    policy.counts.add(b"GET", 200, 0.1)
+    followed = Followed(
+        cast(HttpRoute, None), policy, plane.backends.resolve(BackendRef("ns", "service"))
+    )
+    yield from ActivatorCollector(plane, reporter, peers, followed=lambda: [followed]).collect()
     multiscaler = cast(Multiscaler, SimpleNamespace(deciders={}))
     yield from AutoscalerMetrics(
         multiscaler, podautoscaler=lambda key: None, pods=lambda key: PodCounts()

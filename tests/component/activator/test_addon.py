@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
 from activator.main import ActivatorConfig
 from activator.policies import USUAL, AddonSettings
@@ -23,6 +25,7 @@ from hearth.knative.resources import KINGRESSES, REVISIONS
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import Invalid
 from hearth.kube.resources import CONFIGMAPS, CRDS, ENDPOINTSLICES, SERVICES, Resource
+from hearth.observability.metrics import REGISTRY
 from tests.component.activator.conftest import App, Client, Lab, Response, get_request
 from tests.component.activator.test_whole import (
     CRD_DIR,
@@ -33,6 +36,7 @@ from tests.component.activator.test_whole import (
     an_ingress,
     running_whole,
 )
+from tests.ports import free_port
 
 
 def route(name: str, service: str, *rules: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -608,6 +612,33 @@ async def test_only_one_namespace_counts_where_settings_say_so(world: Worlds) ->
                     break
                 await asyncio.sleep(0.005)
         assert (await running.ask("mine.test")).status == 404
+
+
+async def test_metrics_and_the_queue(world: Worlds) -> None:
+    port = free_port()
+    async with world(addon_admin_port=port) as running:
+        await running.app(ONE, is_ready=False)
+        await running.routed(route("app", ONE, coldStart={"maxPendingRequests": 1}))
+        client = await running.connect()
+        await client.send(get_request("app.test"))
+        async with asyncio.timeout(10):
+            while (await running.ask("app.test")).status != 503:
+                await asyncio.sleep(0.005)
+        async with httpx.AsyncClient() as asking:
+            response = await asking.get(f"http://127.0.0.1:{port}/queue")
+        assert response.headers["content-type"] == "application/json"
+        counts = response.json()["default/app"]
+        assert counts["Concurrency"] == 1 and counts["RequestCount"] >= 2
+        await running.ready(ONE)
+        assert (await client.response()).status == 200
+        metrics = generate_latest(REGISTRY).decode()
+        labels = 'route_name="app",route_namespace="default"'
+        of_get = f'code="200",method="GET",{labels}'
+        assert f"interceptor_request_count_total{{{of_get}}} 1.0" in metrics
+        in_time = f'code="200",le="10.0",method="GET",{labels}'
+        assert f"interceptor_request_duration_seconds_bucket{{{in_time}}} 1.0" in metrics
+        assert f"interceptor_request_concurrency{{{labels}}} 0.0" in metrics
+        assert f"interceptor_cold_start_rejections_total{{{labels}}}" in metrics
 
 
 def test_what_an_activator_is_told_by_default() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activator.autoscalers import ElectedAutoscalers, OneAutoscaler
+from activator.autoscalers import ElectedAutoscalers, EveryAutoscaler, OneAutoscaler
 from hearth.knative.leaderelection import LeaderElectionConfig
 from hearth.kube.meta import Object
 
@@ -13,7 +13,8 @@ def lease(holder: str, name: str = "hearth-serving.00-of-01") -> Object:
 
 def test_the_only_one_decides_on_everything() -> None:
     one = OneAutoscaler(("127.0.0.1", 9090))
-    assert one.address("ns", "rev") == ("127.0.0.1", 9090)
+    assert one.decides(("127.0.0.1", 9090), "ns", "rev")
+    assert not one.decides(("127.0.0.1", 9091), "ns", "rev")
     assert one.addresses() == {("127.0.0.1", 9090)}
 
 
@@ -21,10 +22,10 @@ def test_the_holder_is_followed() -> None:
     told: list[None] = []
     found = ElectedAutoscalers(LeaderElectionConfig())
     found.on_change(lambda: told.append(None))
-    assert found.address("ns", "rev") is None
+    assert not found.decides(("10.0.0.1", 9090), "ns", "rev")
     found.lease_changed(None, lease("a_10.0.0.1:9090"))
     found.lease_changed(lease("a_10.0.0.1:9090"), lease("a_10.0.0.1:9090"))  # renewed
-    assert found.address("ns", "rev") == ("10.0.0.1", 9090)
+    assert found.decides(("10.0.0.1", 9090), "ns", "rev")
     found.lease_changed(lease("a_10.0.0.1:9090"), lease("b_10.0.0.2:9090"))
     assert found.addresses() == {("10.0.0.2", 9090)}
     assert len(told) == 2
@@ -49,5 +50,21 @@ def test_each_bucket_has_its_own_holder() -> None:
     found = ElectedAutoscalers(LeaderElectionConfig(buckets=2))
     found.lease_changed(None, lease("a_10.0.0.1:9090", "hearth-serving.00-of-02"))
     found.lease_changed(None, lease("b_10.0.0.2:9090", "hearth-serving.01-of-02"))
-    seen = {found.address("ns", f"rev-{number}") for number in range(40)}
-    assert seen == found.addresses() == {("10.0.0.1", 9090), ("10.0.0.2", 9090)}
+    first, second = ("10.0.0.1", 9090), ("10.0.0.2", 9090)
+    assert found.addresses() == {first, second}
+    decided = [
+        (found.decides(first, "ns", f"rev-{n}"), found.decides(second, "ns", f"rev-{n}"))
+        for n in range(40)
+    ]
+    assert set(decided) == {(True, False), (False, True)}
+
+
+def test_all_replicas_of_who_scales_routes_are_told() -> None:
+    told: list[None] = []
+    found = EveryAutoscaler()
+    found.on_change(lambda: told.append(None))
+    for _ in range(2):
+        found.listed({"10.0.0.1:8089", "10.0.0.2:8089"})
+    assert found.addresses() == {("10.0.0.1", 8089), ("10.0.0.2", 8089)}
+    assert all(found.decides(address, "ns", "route") for address in found.addresses())
+    assert len(told) == 1
