@@ -1,0 +1,1 @@
+"""From a TriggerAuthentication to the parameters of a trigger."""
