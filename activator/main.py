@@ -22,12 +22,6 @@ from functools import partial
 from pathlib import Path
 
 from activator.addonadmin import AddonAdmin
-from activator.autoscalers import (
-    Autoscalers,
-    ElectedAutoscalers,
-    EveryAutoscaler,
-    OneAutoscaler,
-)
 from activator.backends import Waker
 from activator.dataplane import DataPlane, Limits
 from activator.endpoints import addresses_of
@@ -43,6 +37,12 @@ from activator.tunnels import Tunnels, way_to
 from activator.view import SYSTEM_NAMESPACE, KubernetesView, service_of
 from activator.watches import INGRESS_CLASS, Watches
 from hearth.allocator import map_large_blocks
+from hearth.knative.autoscalers import (
+    Autoscalers,
+    ElectedAutoscalers,
+    EveryAutoscaler,
+    OneAutoscaler,
+)
 from hearth.knative.leaderelection import read_config
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -55,6 +55,7 @@ from hearth.listening import bind
 from hearth.observability.health import serve_health
 from hearth.observability.metrics import REGISTRY
 from hearth.observability.traces.tracer import Tracer
+from serving.api import keys
 
 log = logging.getLogger(__name__)
 
@@ -292,7 +293,8 @@ async def _autoscalers(
     config: ActivatorConfig, client: KubeClient, leases: WatchCache
 ) -> Autoscalers | None:
     if config.finds_autoscalers:
-        found = ElectedAutoscalers(await read_config(client, SYSTEM_NAMESPACE))
+        leading = await read_config(client, SYSTEM_NAMESPACE)
+        found = ElectedAutoscalers(leading.leases(keys.CONTROL_COMPONENT))
         leases.on_change(found.lease_changed)
         return found
     return _one(config.stats_address)

@@ -36,6 +36,7 @@ from serving.kinds.certificate.local import Authority
 from serving.kinds.certificate.request import CHALLENGES, REQUESTS
 from serving.kinds.podautoscaler import kind as podautoscaler
 from serving.kinds.podautoscaler.kpa import urgent_patch
+from serving.wishing import Wishing
 
 NAME = "hearth-serving"
 _LOOK_SECONDS = 10.0
@@ -72,6 +73,9 @@ class ControlPlane:
             urgent=self.wakeups.wake,
             failed=partial(caught, "autoscaler"),
         )
+        self.wishing = Wishing(
+            self.manager, self.multiscaler, clock=clock, failed=partial(caught, "wishes")
+        )
         self._tick_at = 0.0
         self.explaining = Explaining(
             self.manager,
@@ -89,6 +93,7 @@ class ControlPlane:
         leadership.on_change(self._look_at_all)
         self.manager.on_change(sources.PODAUTOSCALERS, self._podautoscaler_changed)
         self.manager.on_change(sources.PODS, self._pod_changed)
+        self.manager.on_change(sources.ROUTES, self.wishing.route_changed)
         self.manager.add_runnable("autoscaler", self._tick)
         self.manager.add_runnable("cert-manager", self._follow_cert_manager)
 
@@ -164,6 +169,7 @@ class ControlPlane:
         elif class_of(new) == keys.KPA_CLASS:
             spec = decider_spec(new, self.settings.autoscaler)
             self.multiscaler.put(key(new), spec, self._clock(), asked=self._asked(new))
+            self.wishing.tell(key(new))
 
     def _asked(self, podautoscaler: Object) -> int:
         """Return the pods asked for now, whoever has decided so."""

@@ -107,7 +107,9 @@ async def _measured(
     config: ServingConfig, plane: ControlPlane, tokens: Tokens
 ) -> AsyncIterator[None]:
     """Take statistics from activators and show metrics, for as long as the context lasts."""
-    stats = StatsServer(plane.multiscaler, tokens=tokens, explain=plane.explaining.of)
+    stats = StatsServer(
+        plane.multiscaler, tokens=tokens, explain=plane.explaining.of, wish=plane.wishing.take
+    )
     metrics = AutoscalerMetrics(
         plane.multiscaler,
         podautoscaler=lambda key: plane.manager.get(sources.PODAUTOSCALERS, *key),

@@ -11,7 +11,8 @@ Where a revision has several pods, a row ends with those that have requests, and
 
 A frame is sent each second for revisions with traffic, and at once when a request begins to wait
 for a revision without ready pods: that is a poke (``"poke": true``). A poke tells what is there at
-the moment and is not counted; the frames are. No I/O here; both sides use it.
+the moment and is not counted; the frames are. Who scales by something else than requests sends
+wishes instead (``serving.api.wishes``). No I/O here; both sides use it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+
+from serving.api.wishes import Wish, read_wishes
 
 LONGEST_LINE = 8 * 1024 * 1024
 """Bytes of one line: room for about 100,000 revisions; a peer that sends more is cut off."""
@@ -63,6 +66,16 @@ class Hello:
     activator: str
 
 
+@dataclass(frozen=True, slots=True)
+class WishList:
+    """What others than activators want."""
+
+    wishes: tuple[Wish, ...]
+
+
+Event = Hello | Frame | WishList
+
+
 def encode_hello(token: str, activator: str) -> bytes:
     """Write the first line."""
     return orjson.dumps({"token": token, "activator": activator}) + b"\n"
@@ -80,7 +93,7 @@ def _row(stat: Stat) -> list[Any]:
 
 
 class StatsReader:
-    """The server's side of one connection: bytes in, one Hello and then Frames out.
+    """The server's side of one connection: bytes in, one Hello, then Frames and WishList out.
 
     After an error the reader stays in error: the connection must be closed.
     """
@@ -92,7 +105,7 @@ class StatsReader:
         self._greeted = False
         self._failed = False
 
-    def receive(self, data: bytes) -> list[Hello | Frame]:
+    def receive(self, data: bytes) -> list[Event]:
         """Take bytes, return what they complete; raises StatsError, after which nothing is read."""
         if self._failed:
             raise StatsError("the connection is in error")
@@ -103,8 +116,8 @@ class StatsReader:
             self._failed = True
             raise
 
-    def _read(self) -> list[Hello | Frame]:
-        events: list[Hello | Frame] = []
+    def _read(self) -> list[Event]:
+        events: list[Event] = []
         while (end := self._buffer.find(b"\n")) >= 0:
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
@@ -114,7 +127,7 @@ class StatsReader:
             raise StatsError("line too long")
         return events
 
-    def _event(self, line: bytes) -> Hello | Frame:
+    def _event(self, line: bytes) -> Event:
         try:
             message = orjson.loads(line)
         except orjson.JSONDecodeError as error:
@@ -123,7 +136,7 @@ class StatsReader:
             raise StatsError("line is not an object")
         if not self._greeted:
             return self._hello(message)
-        return _frame(message)
+        return _wishes(message) if "wishes" in message else _frame(message)
 
     def _hello(self, message: dict[str, Any]) -> Hello:
         token = message.get("token")
@@ -131,6 +144,13 @@ class StatsReader:
             raise StatsError("wrong token")
         self._greeted = True
         return Hello(activator=str(message.get("activator", "")))
+
+
+def _wishes(message: dict[str, Any]) -> WishList:
+    try:
+        return WishList(read_wishes(message["wishes"]))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise StatsError("malformed wish") from error
 
 
 def _frame(message: dict[str, Any]) -> Frame:

@@ -10,6 +10,7 @@ The numbers are Knative's (``pkg/autoscaler/scaling``)::
     both within [floor(ready / max scale down rate), ceil(ready * max scale up rate)]
     panic while panic pods / ready >= threshold and for one stable window after that;
     in panic the number of pods never falls; who begins with several pods begins in panic
+    as many as others wish for, at least (Hearth's own; rates of change are not asked)
     excess burst capacity = floor(ready * total - target burst capacity - panic average)
 """
 
@@ -35,6 +36,7 @@ PANIC_HELD = "PanicHeldPods"
 RATE_LIMITED_UP = "ScaleUpRateLimited"
 RATE_LIMITED_DOWN = "ScaleDownRateLimited"
 ACTIVATION_SCALE = "ActivationScale"
+WISHED = "Wished"
 SCALE_DOWN_DELAYED = "ScaleDownDelayed"
 WINDOW_NOT_SEEN = "WindowNotSeen"
 
@@ -80,6 +82,8 @@ class Observation:
     """Average over the stable window, of the whole revision."""
     panic: float
     has_data: bool = True
+    wished: int = 0
+    """Pods that others wish for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,9 @@ def decide(
         reasons += held
     else:
         reasons.append(STABLE)
+    if observation.wished > desired:
+        desired = _activated(spec, observation.wished, observation.wished)
+        reasons.append(WISHED)
     state, desired, delayed = _delay(spec, state, desired=desired, now=now)
     return state, Decision(
         desired=desired,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hearth.knative.explanation import Explanation, Json, Step
 from hearth.kube.durations import format_go_duration
 from serving.api import keys
+from serving.api.wishes import WishTrigger
 from serving.autoscaler.decide import (
     ACTIVATION_SCALE,
     PANIC_HELD,
@@ -19,12 +20,14 @@ from serving.autoscaler.decide import (
     RATE_LIMITED_UP,
     SCALE_DOWN_DELAYED,
     WINDOW_NOT_SEEN,
+    WISHED,
     Asked,
     DeciderSpec,
     ask,
 )
 from serving.autoscaler.multiscaler import Outlook
 from serving.autoscaler.scale import INITIAL_HOLD_SECONDS, Active, Bounds, Phase, Scale, settle
+from serving.autoscaler.wishes import Share, wished
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ def _steps(subject: Subject, scale: Scale) -> Iterator[Step]:
     else:
         text = "nothing was reported within the window: what was decided last stays"
         yield Step("no data", subject.last, text, decides=True)
+        yield from _wishes(subject)
     yield from _bounded(subject, scale)
 
 
@@ -127,6 +131,7 @@ def _held(subject: Subject, asked: Asked) -> Iterator[Step]:
             + f"; it ends {format_go_duration(round(left))} from now unless it is exceeded again",
             decides=True,
         )
+    yield from _wishes(subject)
     if spec.scale_down_delay > 0 and spec.reachable:
         delayed = SCALE_DOWN_DELAYED in decision.reasons
         pods = state.delay.current if state.delay is not None else pods
@@ -136,6 +141,30 @@ def _held(subject: Subject, asked: Asked) -> Iterator[Step]:
         seen = format_go_duration(round(subject.outlook.observed_seconds))
         text = f"seen for {seen} only: the last pod stays for a whole window"
         yield Step("first window", 1, text, decides=True)
+
+
+def _wishes(subject: Subject) -> Iterator[Step]:
+    shares, decides = subject.outlook.wishes, WISHED in subject.outlook.decision.reasons
+    for share in shares:
+        for trigger in share.wish.triggers:
+            pods = -1 if trigger.wish is None else trigger.wish
+            yield Step(trigger.name, pods, _triggered(trigger))
+        is_most = decides and share.pods == wished(shares)
+        yield Step(share.wish.source, share.pods, _shared(share), decides=is_most)
+
+
+def _triggered(trigger: WishTrigger) -> str:
+    """Its value and target, as far as they are known, and what else it says."""
+    value = "" if trigger.value is None else f"{trigger.value:.6g}"
+    target = "" if trigger.target is None else f", {trigger.target:.6g} aimed at per pod"
+    return ": ".join(text for text in (f"{value}{target}", trigger.text) if text)
+
+
+def _shared(share: Share) -> str:
+    text = f"wishes for {share.wish.replicas}"
+    if share.percent < 100:
+        text += f", of which {share.percent} %, its part of the traffic, rounded up"
+    return f"{text}; {share.wish.text}" if share.wish.text else text
 
 
 def _bounded(subject: Subject, scale: Scale) -> Iterator[Step]:
@@ -233,5 +262,6 @@ def _facts(subject: Subject, scale: Scale) -> Json:
             "progressDeadline": bounds.progress_deadline,
             "aggregation": "weightedExponential" if spec.weighted else "linear",
         },
+        "wishes": [{**asdict(share.wish), "pods": share.pods} for share in seen.wishes],
         "reasons": list(seen.decision.reasons),
     }

@@ -23,6 +23,7 @@ from serving.autoscaler.decide import (
     initial_decision,
     initial_state,
 )
+from serving.autoscaler.wishes import Shares, wished
 
 ReadyPods = Callable[[Key], int]
 Tell = Callable[[Key], None]
@@ -31,13 +32,14 @@ Tell = Callable[[Key], None]
 class Decider:
     """One revision: what it asks for, what it was given last, and what has been seen of it."""
 
-    __slots__ = ("collector", "decision", "spec", "state")
+    __slots__ = ("collector", "decision", "spec", "state", "wishes")
 
     def __init__(self, spec: DeciderSpec, pods: int, now: float) -> None:
         self.spec = spec
         self.state: DeciderState = initial_state(pods, now)
         self.decision: Decision = initial_decision(spec)
         self.collector: Collector | None = None
+        self.wishes: Shares = ()
 
     def collect(self) -> Collector:
         """Return the collector, made when there is first something to record."""
@@ -69,6 +71,8 @@ class Outlook:
     observed_seconds: float
     is_watched: bool
     """Whether it is looked at on each tick; else only once a request comes."""
+    wishes: Shares = ()
+    """What others wish for."""
 
 
 class Multiscaler:
@@ -123,6 +127,7 @@ class Multiscaler:
             waiting=0 if collector is None else collector.queued(now),
             observed_seconds=0.0 if collector is None else collector.observed_seconds(now),
             is_watched=key in self._watched,
+            wishes=decider.wishes,
         )
 
     # -- who there is --------------------------------------------------------------------------
@@ -171,6 +176,20 @@ class Multiscaler:
             except Exception:
                 self._failed((stat.namespace, stat.revision))
 
+    def wish(self, key: Key, wishes: Shares, now: float) -> None:
+        """Others wish for pods of a revision. More are given at once, fewer at the next tick."""
+        decider = self._deciders.get(key)
+        if decider is None:
+            return
+        before, decider.wishes = wished(decider.wishes), wishes
+        if wished(wishes) == before:
+            return
+        # Requests are told of as soon as there are some: so far there are none.
+        decider.collect().record_nothing(now)
+        self._watched.add(key)
+        if self._decide(key, decider, now, only_up=True):
+            self._urgent(key)
+
     def disconnect(self, activator: str) -> None:
         """What an activator had waiting is not known any more."""
         for key in self._watched:
@@ -216,12 +235,12 @@ class Multiscaler:
 
     def _observe_silence(self, key: Key, decider: Decider, now: float) -> None:
         """Pods that nobody sends to are observed too: an activator reports only what it has."""
-        if self._ready_pods(key) > 0:
+        if self._ready_pods(key) > 0 or wished(decider.wishes):
             decider.collect().record_nothing(now)
 
     def _is_over(self, key: Key, decider: Decider, now: float) -> bool:
         collector = decider.collector
-        if self._ready_pods(key) > 0:
+        if self._ready_pods(key) > 0 or wished(decider.wishes):
             return False
         return collector is None or (not collector.queued(now) and not collector.has_data(now))
 
@@ -244,8 +263,9 @@ class Multiscaler:
 
     def _observation(self, key: Key, decider: Decider, now: float) -> Observation:
         ready, collector = self._ready_pods(key), decider.collector
+        wishes = wished(decider.wishes)
         if collector is None:
-            return Observation(ready, 0.0, 0.0, has_data=False)
+            return Observation(ready, 0.0, 0.0, has_data=False, wished=wishes)
         stable, panic = collector.averages(now)
         waiting = collector.queued(now)
         if waiting and ready == 0:
@@ -256,7 +276,7 @@ class Multiscaler:
             # The first pod of a burst is ready, and the others still wait for more.
             panic = max(panic, collector.queued_concurrency(now))
         has_data = bool(waiting) or collector.has_data(now)
-        return Observation(ready, stable, panic, has_data=has_data)
+        return Observation(ready, stable, panic, has_data=has_data, wished=wishes)
 
     def _not_blindly_to_zero(self, decider: Decider, decision: Decision, now: float) -> Decision:
         """After a start the last pod stays until a whole window has been seen without traffic."""

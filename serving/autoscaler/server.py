@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.tokens import Tokens
-from serving.api.stats import Frame, Hello, StatsError, StatsReader
+from serving.api.stats import Frame, Hello, StatsError, StatsReader, WishList
+from serving.api.wishes import Wish
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.questions import LONGEST_HEAD, Explain, is_question, respond
 
@@ -32,10 +33,12 @@ class StatsServer:
         tokens: Tokens,
         clock: Clock = wall_clock,
         explain: Explain | None = None,
+        wish: Callable[[Iterable[Wish]], None] = lambda wishes: None,
     ) -> None:
         """``explain`` answers questions; without it there are none to ask."""
         self._multiscaler = multiscaler
         self._explain = explain
+        self._wish = wish
         self._tokens = tokens
         self._clock = clock
         self._peers: set[_Peer] = set()
@@ -68,8 +71,11 @@ class StatsServer:
     def _respond(self, head: bytes) -> bytes:
         return respond(head, accepts=self._tokens.accepts, explain=self._explain)
 
-    def _receive(self, activator: str, frame: Frame) -> None:
-        self._multiscaler.receive(activator, frame, self._clock())
+    def _receive(self, activator: str, news: Frame | WishList) -> None:
+        if isinstance(news, WishList):
+            self._wish(news.wishes)
+        else:
+            self._multiscaler.receive(activator, news, self._clock())
 
     def _joined(self, peer: _Peer) -> None:
         self._peers.add(peer)
@@ -86,7 +92,7 @@ class _Peer(asyncio.Protocol):
     def __init__(
         self,
         reader: StatsReader,
-        receive: Callable[[str, Frame], None],
+        receive: Callable[[str, Frame | WishList], None],
         joined: Callable[[_Peer], None],
         left: Callable[[_Peer], None],
         respond: Callable[[bytes], bytes],
@@ -124,7 +130,7 @@ class _Peer(asyncio.Protocol):
                 case Hello(activator=name):
                     self.activator = name
                     self._greeted()
-                case Frame():
+                case Frame() | WishList():
                     self._receive(self.activator, event)
 
     def _asked(self, data: bytes) -> None:

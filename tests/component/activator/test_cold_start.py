@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from activator.autoscalers import OneAutoscaler
 from activator.dataplane import Limits
 from activator.http.context import ServerLimits
 from activator.probing import ProbeKind, ProbeSpec
 from activator.reporter import Reporter
+from hearth.knative.autoscalers import OneAutoscaler
 from hearth.kube.tokens import Tokens
 from serving.api.config.gateway import BacklogLimits
-from serving.api.stats import Frame, Hello, StatsReader
+from serving.api.stats import Event, Frame, Hello, StatsReader
 
 
 async def test_a_waiting_request_is_sent_as_soon_as_the_pod_listens(lab: Any) -> None:
@@ -299,7 +299,7 @@ class Autoscaler:
 
     def __init__(self, token: str) -> None:
         self.reader = StatsReader(Tokens(token).accepts)
-        self.events: list[Hello | Frame] = []
+        self.events: list[Event] = []
         self.wake: Any = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -81,7 +81,12 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
     ):
         await install(client)
         plane = ControlPlane(client, settings=Settings(), clock=lambda: made.now)
-        stats = StatsServer(plane.multiscaler, tokens=Tokens("secret"), clock=lambda: made.now)
+        stats = StatsServer(
+            plane.multiscaler,
+            tokens=Tokens("secret"),
+            clock=lambda: made.now,
+            wish=plane.wishing.take,
+        )
         made = Cluster(client, plane, stats)
         await stats.start("127.0.0.1", 0)
         synced = asyncio.Event()

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from activator.autoscalers import ElectedAutoscalers
 from activator.backends import Backend, BackendContext
 from activator.reporter import Reporter
 from activator.routes import BackendRef
@@ -21,6 +20,7 @@ from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.cluster.controllers.main import ControllersConfig
 from hearth.cluster.controllers.main import run as run_controllers
 from hearth.knative import resources as knative
+from hearth.knative.autoscalers import ElectedAutoscalers
 from hearth.knative.leaderelection import Candidacy, LeaderElectionConfig
 from hearth.kube import resources as kinds
 from hearth.kube.cache import WatchCache
@@ -109,7 +109,7 @@ class Activator:
 
 @asynccontextmanager
 async def an_activator(client: KubeClient, name: str) -> AsyncIterator[Activator]:
-    autoscalers = ElectedAutoscalers(CONFIG)
+    autoscalers = ElectedAutoscalers(CONFIG.leases(keys.CONTROL_COMPONENT))
     leases = WatchCache(client, kinds.LEASES, namespace=keys.SERVING_NAMESPACE)
     leases.on_change(autoscalers.lease_changed)
     reporter = Reporter(autoscalers, tokens=Tokens("secret"), name=name, clock=time.monotonic)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from activator.pods import Address
-from hearth.knative.leaderelection import LeaderElectionConfig, address_of
+from hearth.knative.leaderelection import Address, address_of
 from hearth.kube.buckets import Buckets
 from hearth.kube.meta import Object, name
-from serving.api import keys
 
 
 class Autoscalers(Protocol):
@@ -49,8 +47,9 @@ class OneAutoscaler(Autoscalers):
 class ElectedAutoscalers(Autoscalers):
     """The holders of the control plane's Leases, one for each bucket. Told of Leases; no I/O."""
 
-    def __init__(self, config: LeaderElectionConfig) -> None:
-        self._buckets = Buckets(config.leases(keys.CONTROL_COMPONENT))
+    def __init__(self, leases: Iterable[str]) -> None:
+        """``leases`` are their names."""
+        self._buckets = Buckets(leases)
         self._holders: dict[str, Address] = {}
         self._callbacks: list[Callable[[], None]] = []
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from activator.autoscalers import ElectedAutoscalers, EveryAutoscaler, OneAutoscaler
+from hearth.knative.autoscalers import ElectedAutoscalers, EveryAutoscaler, OneAutoscaler
 from hearth.knative.leaderelection import LeaderElectionConfig
 from hearth.kube.meta import Object
+
+LEASES = LeaderElectionConfig().leases("hearth-serving")
 
 
 def lease(holder: str, name: str = "hearth-serving.00-of-01") -> Object:
@@ -20,7 +22,7 @@ def test_the_only_one_decides_on_everything() -> None:
 
 def test_the_holder_is_followed() -> None:
     told: list[None] = []
-    found = ElectedAutoscalers(LeaderElectionConfig())
+    found = ElectedAutoscalers(LEASES)
     found.on_change(lambda: told.append(None))
     assert not found.decides(("10.0.0.1", 9090), "ns", "rev")
     found.lease_changed(None, lease("a_10.0.0.1:9090"))
@@ -32,7 +34,7 @@ def test_the_holder_is_followed() -> None:
 
 
 def test_until_there_is_another_holder_the_last_one_is_told() -> None:
-    found = ElectedAutoscalers(LeaderElectionConfig())
+    found = ElectedAutoscalers(LEASES)
     found.lease_changed(None, lease("a_10.0.0.1:9090"))
     found.lease_changed(lease("a_10.0.0.1:9090"), lease(""))
     found.lease_changed(lease(""), None)
@@ -40,14 +42,14 @@ def test_until_there_is_another_holder_the_last_one_is_told() -> None:
 
 
 def test_leases_of_others_and_holders_without_an_address_are_passed_over() -> None:
-    found = ElectedAutoscalers(LeaderElectionConfig())
+    found = ElectedAutoscalers(LEASES)
     found.lease_changed(None, lease("a_10.0.0.1:9090", name="kube-scheduler"))
     found.lease_changed(None, lease("somebody"))
     assert found.addresses() == set()
 
 
 def test_each_bucket_has_its_own_holder() -> None:
-    found = ElectedAutoscalers(LeaderElectionConfig(buckets=2))
+    found = ElectedAutoscalers(LeaderElectionConfig(buckets=2).leases("hearth-serving"))
     found.lease_changed(None, lease("a_10.0.0.1:9090", "hearth-serving.00-of-02"))
     found.lease_changed(None, lease("b_10.0.0.2:9090", "hearth-serving.01-of-02"))
     first, second = ("10.0.0.1", 9090), ("10.0.0.2", 9090)

@@ -1,0 +1,80 @@
+"""Brings wishes from outside to the revisions they are about. Reads caches only.
+
+A wish for a Service is one for the revisions that its Route's traffic reaches, in its proportions:
+the others, tagged ones without traffic included, get nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from hearth.kube.clock import Clock
+from hearth.kube.controllerspec import Lister
+from hearth.kube.meta import Key, Object, key, labels, namespace
+from serving.api import keys, views
+from serving.api.wishes import REVISION, Wish
+from serving.autoscaler.multiscaler import Multiscaler
+from serving.autoscaler.wishes import Wishes
+from serving.kinds import sources
+
+
+class Wishing:
+    """All wishes heard of, of this replica's revisions and of others': who leads may change."""
+
+    def __init__(
+        self,
+        lister: Lister,
+        multiscaler: Multiscaler,
+        *,
+        clock: Clock,
+        failed: Callable[[Key], None],
+    ) -> None:
+        self._lister = lister
+        self._multiscaler = multiscaler
+        self._clock = clock
+        self._failed = failed
+        self._wishes = Wishes()
+
+    def take(self, wishes: Iterable[Wish]) -> None:
+        """Go by what somebody says, at once. One that cannot be followed hurts itself only."""
+        for wish in wishes:
+            where = (wish.namespace, wish.name)
+            try:
+                self._wishes.take(wish)
+                if wish.kind == REVISION:
+                    self.tell(where)
+                else:
+                    self._tell_all(self._traffic(where), where[0])
+            except Exception:
+                self._failed(where)
+
+    def route_changed(self, old: Object | None, new: Object | None) -> None:
+        """Follow traffic to other revisions."""
+        traffic = _traffic_of(old) | _traffic_of(new)
+        self._tell_all(traffic, namespace(new or old or {}))
+
+    def tell(self, revision: Key) -> None:
+        """Have the autoscaler go by what is wished for a revision now."""
+        podautoscaler = self._lister.get(sources.PODAUTOSCALERS, *revision)
+        if podautoscaler is None:
+            return
+        service = labels(podautoscaler).get(keys.SERVICE, "")
+        traffic = self._traffic((revision[0], service))
+        shares = self._wishes.shares(key(podautoscaler), service, traffic)
+        self._multiscaler.wish(revision, shares, self._clock())
+
+    def _tell_all(self, revisions: Iterable[str], where: str) -> None:
+        for name in revisions:
+            self.tell((where, name))
+
+    def _traffic(self, service: Key) -> Counter[str]:
+        return _traffic_of(self._lister.get(sources.ROUTES, *service))
+
+
+def _traffic_of(route: Object | None) -> Counter[str]:
+    """Return what each revision gets of a Route's requests, in percent, as it is now."""
+    traffic: Counter[str] = Counter()
+    for target in views.Route(route).served_traffic if route is not None else ():
+        traffic[target.revision] += target.percent
+    return traffic
