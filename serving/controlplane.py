@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controllerspec import label_key
@@ -18,7 +19,7 @@ from hearth.kube.guards import caught
 from hearth.kube.keptfiles import woken
 from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.manager import Manager
-from hearth.kube.meta import Key, Object, key
+from hearth.kube.meta import Key, Object, key, key_text
 from hearth.kube.plan import Patch
 from hearth.kube.resources import resources_of
 from hearth.kube.views import Workload
@@ -94,6 +95,7 @@ class ControlPlane:
         self.manager.on_change(sources.PODAUTOSCALERS, self._podautoscaler_changed)
         self.manager.on_change(sources.PODS, self._pod_changed)
         self.manager.on_change(sources.ROUTES, self.wishing.route_changed)
+        self.manager.on_change(sources.SERVICES, self._service_changed)
         self.manager.add_runnable("autoscaler", self._tick)
         self.manager.add_runnable("cert-manager", self._follow_cert_manager)
 
@@ -177,6 +179,15 @@ class ControlPlane:
         deployment = self.manager.get(sources.DEPLOYMENTS, where, view.target_name)
         replicas = Workload(deployment).replicas if deployment is not None else 0
         return max(view.desired_scale or 0, replicas)
+
+    def _service_changed(self, old: Object | None, new: Object | None) -> None:
+        """A schedule of all revisions of a Service came, went, or is another."""
+        was, now = (meta.annotations(each or {}).get(keys.SCHEDULE) for each in (old, new))
+        if was != now:
+            for each in self.manager.by_index(
+                sources.PODAUTOSCALERS_BY_SERVICE, key_text(key(new or old or {}))
+            ):
+                self._look(key(each))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old

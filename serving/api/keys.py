@@ -133,6 +133,8 @@ AGGREGATION_ALGORITHM = _aliases(
     f"{AUTOSCALING_GROUP}/metric-aggregation-algorithm",
     f"{AUTOSCALING_GROUP}/metricAggregationAlgorithm",
 )
+SCHEDULE = "autoscaling.hearth.dev/schedule"
+"""Hearth's own: see ``serving.api.schedule``."""
 KPA_CLASS = "kpa.autoscaling.knative.dev"
 HPA_CLASS = "hpa.autoscaling.knative.dev"
 METRIC_CONCURRENCY = "concurrency"

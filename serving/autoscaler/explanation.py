@@ -7,7 +7,7 @@ decide (``decide.ask``, ``Multiscaler.outlook``, ``scale.settle``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from hearth.knative.explanation import Explanation, Json, Step
 from hearth.kube.durations import format_go_duration
@@ -169,7 +169,7 @@ def _shared(share: Share) -> str:
 
 def _bounded(subject: Subject, scale: Scale) -> Iterator[Step]:
     bounds, phase, wish = subject.bounds, subject.phase, subject.desired
-    if wish < 0 and phase.active is not Active.UNKNOWN:
+    if scale.desired < 0 and phase.active is not Active.UNKNOWN:
         return
     low, before = bounds.min_scale, max(wish, 0)
     since = phase.initialized_at
@@ -183,6 +183,8 @@ def _bounded(subject: Subject, scale: Scale) -> Iterator[Step]:
     limits = f"min {bounds.min_scale}, max {high or 'none'}"
     if not bounds.reachable:
         limits += "; no route leads here, so min does not count"
+    if bounds.scheduled.open:
+        limits += f"; scheduled: {', '.join(bounds.scheduled.open)}"
     bounded = max(wish, low)
     bounded = min(bounded, high) if high and wish >= low else bounded
     yield Step("bounds", bounded, limits, decides=bounded != before)
@@ -257,6 +259,7 @@ def _facts(subject: Subject, scale: Scale) -> Json:
             "initialScale": bounds.initial,
             "minScale": bounds.min_scale,
             "maxScale": bounds.max_scale,
+            "scheduled": list(bounds.scheduled.open),
             "scaleToZero": bounds.scale_to_zero,
             "podRetentionPeriod": bounds.retention,
             "progressDeadline": bounds.progress_deadline,

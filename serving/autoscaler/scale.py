@@ -6,8 +6,10 @@ tables so that they can be compared with Knative's (``pkg/reconciler/autoscaling
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+
+from serving.api.schedule import UNSCHEDULED, Scheduled
 
 UNKNOWN = -1
 """No number of pods is known yet."""
@@ -46,6 +48,8 @@ class Bounds:
     retention: float = 0.0
     """How long the last pod stays after traffic ended."""
     progress_deadline: float = 600.0
+    scheduled: Scheduled = UNSCHEDULED
+    """What a schedule had to do with them, and when that changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,19 @@ class Scale:
 
 def settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:
     """Return the scale to apply for the decided one (-1: undecided)."""
-    if desired < 0 and phase.active is not Active.UNKNOWN:
+    scale, changes_at = _settle(desired, phase, bounds=bounds, now=now), bounds.scheduled.changes_at
+    if changes_at is None:
+        return scale
+    after = max(0.0, changes_at - now)
+    if scale.look_again_after is not None:
+        after = min(after, scale.look_again_after)
+    return replace(scale, look_again_after=after)
+
+
+def _settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:
+    # A floor that comes while it sleeps wakes it; where there are pods, what they do tells more.
+    is_woken = phase.active is Active.FALSE and bounds.min_scale > 0
+    if desired < 0 and phase.active is not Active.UNKNOWN and not is_woken:
         return Scale(desired, apply=False)
     min_scale, held_for = bounds.min_scale, _initial_hold(phase, bounds=bounds, now=now)
     if held_for is not None:

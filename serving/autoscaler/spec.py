@@ -13,6 +13,7 @@ from serving.api.annotations import stored
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.config.deployment import DeploymentConfig
 from serving.api.keys import Aliases
+from serving.api.schedule import UNSCHEDULED, Scheduled, ScheduleError, parse_windows, scheduled
 from serving.api.targets import metric_target
 from serving.autoscaler.decide import DeciderSpec
 from serving.autoscaler.scale import Bounds
@@ -112,26 +113,37 @@ def initial_scale(podautoscaler: Object, config: AutoscalerConfig) -> int:
     return asked
 
 
-def scale_bounds(podautoscaler: Object, config: AutoscalerConfig) -> tuple[int, int]:
+def scheduled_of(podautoscaler: Object, service: Object | None, now: float) -> Scheduled:
+    """Return what its schedule says now: its own, or that of its Service."""
+    own, shared = meta.annotations(podautoscaler), meta.annotations(service or {})
+    text = own.get(keys.SCHEDULE) or shared.get(keys.SCHEDULE)
+    try:
+        return scheduled(parse_windows(text), now) if text else UNSCHEDULED
+    except ScheduleError:
+        return UNSCHEDULED
+
+
+def scale_bounds(
+    podautoscaler: Object, config: AutoscalerConfig, scheduled: Scheduled = UNSCHEDULED
+) -> tuple[int, int]:
     """Least and most pods; what no route leads to may go to zero whatever it asks."""
-    min_scale = 0
-    if is_reachable(podautoscaler):
-        min_scale = annotated(
-            podautoscaler, keys.MIN_SCALE, numbers.READ_SCALE, default=config.min_scale
-        )
-    return min_scale, annotated(
-        podautoscaler, keys.MAX_SCALE, numbers.READ_SCALE, default=config.max_scale
+    min_scale, max_scale = scheduled.bound(
+        annotated(podautoscaler, keys.MIN_SCALE, numbers.READ_SCALE, default=config.min_scale),
+        annotated(podautoscaler, keys.MAX_SCALE, numbers.READ_SCALE, default=config.max_scale),
     )
+    return (min_scale if is_reachable(podautoscaler) else 0), max_scale
 
 
-def bounds_of(podautoscaler: Object, settings: AutoscalingSettings) -> Bounds:
+def bounds_of(
+    podautoscaler: Object, settings: AutoscalingSettings, scheduled: Scheduled = UNSCHEDULED
+) -> Bounds:
     """Return the limits of its scale."""
     config = settings.autoscaler
 
     def seconds(annotation: Aliases, read: Callable[[str], float], default: float) -> float:
         return annotated(podautoscaler, annotation, read, default=default)
 
-    min_scale, max_scale = scale_bounds(podautoscaler, config)
+    min_scale, max_scale = scale_bounds(podautoscaler, config, scheduled)
     reachable = is_reachable(podautoscaler)
     retention = seconds(
         keys.POD_RETENTION_PERIOD, numbers.READ_PERIOD, config.scale_to_zero_pod_retention_period
@@ -147,6 +159,7 @@ def bounds_of(podautoscaler: Object, settings: AutoscalingSettings) -> Bounds:
         progress_deadline=seconds(
             keys.PROGRESS_DEADLINE, numbers.READ_DURATION, settings.deployment.progress_deadline
         ),
+        scheduled=scheduled,
     )
 
 

@@ -42,6 +42,7 @@ def by_label(label: str) -> Callable[[Object], Iterator[str]]:
 
 
 REVISIONS_BY_CONFIGURATION = Index(REVISIONS, by_label(keys.CONFIGURATION))
+PODAUTOSCALERS_BY_SERVICE = Index(PODAUTOSCALERS, by_label(keys.SERVICE))
 PODS_BY_REVISION = Index(PODS, by_label(keys.REVISION))
 K8S_SERVICES_BY_ROUTE = Index(K8S_SERVICES, by_label(keys.ROUTE))
 CERTIFICATES_BY_ROUTE = Index(CERTIFICATES, by_label(keys.ROUTE))

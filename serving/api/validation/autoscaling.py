@@ -10,9 +10,10 @@ from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.durations import format_go_duration, parse_go_duration
 from hearth.kube.gotext import OutOfRange, format_float, parse_finite, parse_int
 from serving.api import keys
-from serving.api.annotations import MAX_INT32
+from serving.api.annotations import MAX_INT32, READ_SCALE, stored
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.keys import Aliases
+from serving.api.schedule import ScheduleError, parse_windows
 
 _SECONDS_ONLY = "must be specified with at most second precision"
 
@@ -34,6 +35,34 @@ def validate_annotations(annotations: Annotations, config: AutoscalerConfig) -> 
         + _algorithm(annotations)
         + _initial_scale(annotations, config)
     )
+
+
+def validate_own_annotations(annotations: Annotations, config: AutoscalerConfig) -> Errors:
+    """Check those of ``autoscaling.hearth.dev``, which a Service may have as well."""
+    text = annotations.get(keys.SCHEDULE)
+    if text is None:
+        return []
+    field = f"[{keys.SCHEDULE}]"
+    try:
+        windows = parse_windows(text)
+    except ScheduleError as error:
+        return [fe.invalid(error.value, f"{field}{error.path}", str(error))]
+    errors: Errors = []
+    high = stored(annotations, keys.MAX_SCALE, READ_SCALE, default=0)
+    for place, window in enumerate(windows):
+        path, low = f"{field}[{place}].minScale", window.min_scale or 0
+        if window.max_scale is None and 0 != high < low:
+            errors.append(fe.invalid(low, path, f"it is more than max-scale={high}"))
+        limit = config.max_scale_limit
+        if limit and max(low, window.max_scale or 0) > limit:
+            errors.append(
+                fe.invalid(
+                    max(low, window.max_scale or 0),
+                    f"{field}[{place}]",
+                    f"max-scale-limit is {limit}",
+                )
+            )
+    return errors
 
 
 def _class(annotations: Annotations) -> Errors:

@@ -8,9 +8,10 @@ from hearth.kube.plan import Action, Create, Plan, Update
 from hearth.kube.resources import HPAS
 from hearth.kube.views import View
 from serving.api import keys
+from serving.api.schedule import Scheduled
 from serving.api.settings import Settings
 from serving.autoscaler.scale import active_threshold
-from serving.autoscaler.spec import bounds_of
+from serving.autoscaler.spec import bounds_of, scheduled_of
 from serving.kinds.drift import merged_drift
 from serving.kinds.podautoscaler.hpa_children import make_hpa
 from serving.kinds.podautoscaler.kpa import CONDITIONS, Observed, serve
@@ -31,16 +32,19 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
         )
         draft.conditions.mark_false(keys.ACTIVE, "NotOwned", message)
         return Plan(draft.writes(PODAUTOSCALERS), requeue_after=10.0)
-    actions += _bring_about(podautoscaler, existing, settings)
+    scheduled = scheduled_of(podautoscaler, observed.service, now)
+    actions += _bring_about(podautoscaler, existing, settings, scheduled=scheduled)
     if serve(observed, podautoscaler, draft=draft, actions=actions):
         _tell(draft, observed, existing, settings=settings)
-    return Plan((*actions, *draft.writes(PODAUTOSCALERS, is_foretold=True)))
+    writes = draft.writes(PODAUTOSCALERS, is_foretold=True)
+    changes_at = scheduled.changes_at
+    return Plan((*actions, *writes), requeue_after=None if changes_at is None else changes_at - now)
 
 
 def _bring_about(
-    podautoscaler: Object, existing: Object | None, settings: Settings
+    podautoscaler: Object, existing: Object | None, settings: Settings, *, scheduled: Scheduled
 ) -> tuple[Action, ...]:
-    desired = make_hpa(podautoscaler, settings.autoscaler)
+    desired = make_hpa(podautoscaler, settings.autoscaler, scheduled)
     if existing is None:
         return (Create(HPAS, desired),)
     updated = merged_drift(desired, existing)

@@ -11,12 +11,15 @@ from hearth.kube.resources import HPAS
 from serving.api import keys
 from serving.api.annotations import MAX_INT32, READ_TARGET, READ_WINDOW
 from serving.api.config.autoscaler import AutoscalerConfig
+from serving.api.schedule import UNSCHEDULED, Scheduled
 from serving.autoscaler.spec import annotated, metric_of, scale_bounds
 
 
-def make_hpa(podautoscaler: Object, config: AutoscalerConfig) -> Object:
-    """Make the HorizontalPodAutoscaler that the annotations ask for."""
-    min_scale, max_scale = scale_bounds(podautoscaler, config)
+def make_hpa(
+    podautoscaler: Object, config: AutoscalerConfig, scheduled: Scheduled = UNSCHEDULED
+) -> Object:
+    """Make the HorizontalPodAutoscaler that the annotations, and their schedule, ask for."""
+    min_scale, max_scale = scale_bounds(podautoscaler, config, scheduled)
     spec: dict[str, Any] = {
         "scaleTargetRef": dict(podautoscaler["spec"]["scaleTargetRef"]),
         "maxReplicas": max_scale or MAX_INT32,

@@ -30,7 +30,7 @@ from serving.autoscaler.scale import (
     active_threshold,
     settle,
 )
-from serving.autoscaler.spec import bounds_of
+from serving.autoscaler.spec import bounds_of, scheduled_of
 from serving.kinds.drift import merged_drift
 from serving.kinds.podautoscaler.deletioncost import cost_patches
 from serving.kinds.podautoscaler.services import make_revision_services, private_name
@@ -49,6 +49,8 @@ class Observed:
     """The two Services, by name."""
     deployment: Object | None = None
     """The scale target."""
+    service: Object | None = None
+    """Knative's, where it belongs to one."""
     hpa: Object | None = None
     """Who scales it, where the class asks for a HorizontalPodAutoscaler."""
     ready_pods: int = 0
@@ -68,7 +70,7 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     actions: list[Action] = []
     if not serve(observed, podautoscaler, draft=draft, actions=actions):
         return Plan((*actions, *draft.writes(PODAUTOSCALERS)), requeue_after=10.0)
-    bounds = bounds_of(podautoscaler, settings)
+    bounds = bounds_now(observed, settings, now)
     scale = wanted_scale(observed, bounds, now=now)
     patch = scale_patch(observed, scale)
     costs = _costs(observed, scale) if patch is not None else ()
@@ -111,6 +113,12 @@ def serve(
     return True
 
 
+def bounds_now(observed: Observed, settings: Settings, now: float) -> Bounds:
+    """Return the limits of this moment."""
+    podautoscaler = observed.podautoscaler
+    return bounds_of(podautoscaler, settings, scheduled_of(podautoscaler, observed.service, now))
+
+
 def wanted_scale(observed: Observed, bounds: Bounds, *, now: float) -> Scale:
     """Return the decision within its bounds."""
     return settle(observed.desired, phase_of(observed.podautoscaler, now), bounds=bounds, now=now)
@@ -118,7 +126,7 @@ def wanted_scale(observed: Observed, bounds: Bounds, *, now: float) -> Scale:
 
 def urgent_patch(observed: Observed, *, settings: Settings, now: float) -> Patch | None:
     """Return the write that wakes the target up, when that cannot wait for a reconcile."""
-    bounds = bounds_of(observed.podautoscaler, settings)
+    bounds = bounds_now(observed, settings, now)
     return scale_patch(observed, wanted_scale(observed, bounds, now=now))
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.api.schedule import Scheduled
 from serving.autoscaler.scale import (
     NO_TRAFFIC,
     QUEUED,
@@ -50,6 +51,25 @@ def test_undecided_applies_nothing_unless_activating() -> None:
     assert settled(-1, phase(Active.TRUE)) == Scale(-1, False)
     assert settled(-1, phase(Active.FALSE)) == Scale(-1, False)
     assert settled(-1, phase(Active.UNKNOWN), Bounds(min_scale=3)) == Scale(3, True)
+
+
+def test_a_floor_wakes_what_sleeps_and_takes_nothing_from_what_is_awake() -> None:
+    floor = Bounds(min_scale=3)
+    assert settled(-1, phase(Active.FALSE), floor) == Scale(3, True)
+    assert settled(-1, phase(Active.TRUE), floor) == Scale(-1, False)
+
+
+@pytest.mark.parametrize(
+    ("changes_in", "expected"),
+    [
+        pytest.param(10, 10, id="its own change is first"),
+        pytest.param(45, 30, id="the window's end is first"),
+        pytest.param(-1, 0, id="it is over already"),
+    ],
+)
+def test_it_is_looked_at_again_when_a_schedule_changes(changes_in: float, expected: float) -> None:
+    bounds = Bounds(scheduled=Scheduled(changes_at=NOW + changes_in))
+    assert settled(0, phase(Active.TRUE, for_seconds=30), bounds).look_again_after == expected
 
 
 def test_the_initial_scale_stays_for_a_moment_after_it_was_reached() -> None:

@@ -12,7 +12,13 @@ from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.settings import Settings
 from serving.autoscaler.decide import Observation, decide, initial_state
 from serving.autoscaler.scale import Bounds
-from serving.autoscaler.spec import bounds_of, decider_spec, initial_scale, scale_bounds
+from serving.autoscaler.spec import (
+    bounds_of,
+    decider_spec,
+    initial_scale,
+    scale_bounds,
+    scheduled_of,
+)
 
 CONFIG = AutoscalerConfig()
 
@@ -161,3 +167,42 @@ def test_bounds() -> None:
     )
     podautoscaler["spec"]["reachability"] = "Unreachable"
     assert bounds_of(podautoscaler, Settings()).retention == 0
+
+
+# -- schedules ------------------------------------------------------------------------------------
+
+WINDOW = "[{start: 0 8 * * *, end: 0 18 * * *, minScale: 3, maxScale: 7}]"
+NOON, NIGHT = 12 * 3600.0, 20 * 3600.0
+
+
+def bounds_at(now: float, podautoscaler: Object, service: Object | None = None) -> Bounds:
+    return bounds_of(podautoscaler, Settings(), scheduled_of(podautoscaler, service, now))
+
+
+def test_a_schedule_has_bounds_of_its_own_while_a_window_is_open() -> None:
+    own = a_podautoscaler({keys.SCHEDULE: WINDOW, keys.MAX_SCALE.key: "20"})
+    noon, night = bounds_at(NOON, own), bounds_at(NIGHT, own)
+    assert (noon.min_scale, noon.max_scale) == (3, 7)
+    assert noon.scheduled.open == ("0 8 * * * to 0 18 * * * UTC",)
+    assert noon.scheduled.changes_at == 18 * 3600
+    assert (night.min_scale, night.max_scale) == (0, 20)
+    assert night.scheduled.changes_at == 32 * 3600
+
+
+def test_a_service_s_schedule_is_for_revisions_without_their_own() -> None:
+    service = {"metadata": {"annotations": {keys.SCHEDULE: WINDOW}}}
+    assert bounds_at(NOON, a_podautoscaler(), service).min_scale == 3
+    own = a_podautoscaler({keys.SCHEDULE: WINDOW.replace("3", "5")})
+    assert bounds_at(NOON, own, service).min_scale == 5
+
+
+def test_where_no_route_leads_no_schedule_has_a_floor() -> None:
+    own = a_podautoscaler({keys.SCHEDULE: WINDOW})
+    own["spec"]["reachability"] = keys.UNREACHABLE
+    bounds = bounds_at(NOON, own)
+    assert (bounds.min_scale, bounds.max_scale) == (0, 7)
+
+
+def test_a_stored_schedule_that_cannot_be_read_counts_as_absent() -> None:
+    bounds = bounds_at(NOON, a_podautoscaler({keys.SCHEDULE: "nonsense"}))
+    assert bounds == bounds_of(a_podautoscaler(), Settings())

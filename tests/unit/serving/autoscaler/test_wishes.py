@@ -7,11 +7,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hearth.knative.explanation import Explanation
 from hearth.kube.meta import Key
 from serving.api.stats import Frame, Stat
 from serving.api.wishes import Wish, WishTrigger
 from serving.autoscaler.decide import WISHED, DeciderSpec
-from serving.autoscaler.explanation import Explanation, Subject, explain
+from serving.autoscaler.explanation import Subject, explain
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.scale import Active, Bounds, Phase, settle
 from serving.autoscaler.wishes import Share, Shares, Wishes, wished
@@ -66,7 +67,7 @@ class Stage:
         assert not self.failed
 
 
-# -- what a wish means for a revision ---------------------------------------------------------------
+# -- what a wish means for a revision ---------------------------------------------------------
 
 
 def test_a_service_s_wish_goes_where_its_traffic_goes() -> None:
@@ -101,7 +102,7 @@ def test_the_greatest_of_all_sources_counts_until_it_says_that_it_is_over() -> N
     assert wishes.shares(KEY, "app", {"rev-1": 100}) == ()
 
 
-# -- the decision -----------------------------------------------------------------------------------
+# -- the decision -----------------------------------------------------------------------------
 
 
 def test_from_zero_to_all_that_is_wished_for_in_one_step() -> None:
@@ -198,7 +199,7 @@ def test_a_wish_is_a_floor_beneath_requests_and_nothing_else(steps: list[tuple[s
     assert both.desired == alone.desired
 
 
-# -- what is said of it -----------------------------------------------------------------------------
+# -- what is said of it -----------------------------------------------------------------------
 
 
 def explained(stage: Stage, bounds: Bounds | None = None) -> Explanation:

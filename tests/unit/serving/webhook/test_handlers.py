@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
+from hearth.knative import fielderrors as fe
 from hearth.knative.admission import decisions
 from hearth.knative.admission.configmaps import example_checksum, validate_config_map
 from hearth.kube.admission import AdmissionRequest
+from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.settings import Settings
+from serving.api.validation.autoscaling import validate_own_annotations
 from serving.webhook.admission import ADMISSION
 
 KINDS = ADMISSION.by_kind()
@@ -364,3 +367,44 @@ def test_every_kind_is_asked_about() -> None:
         ("serving.knative.dev", "v1beta1"): ["domainmappings"],
     }
     assert validation.rules == defaulting.rules
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param(
+            "[{start: 0 8 * *, end: 0 9 * * *, minScale: 1}]",
+            "invalid value: 0 8 * *: {path}.[autoscaling.hearth.dev/schedule][0].start\n"
+            "expected exactly 5 fields, found 4: [0 8 * *]",
+            id="cron",
+        ),
+        pytest.param(
+            "[{start: 0 8 * * *, end: 0 9 * * *, minScale: 9}]",
+            "invalid value: 9: {path}.[autoscaling.hearth.dev/schedule][0].minScale\n"
+            "it is more than max-scale=5",
+            id="above max-scale",
+        ),
+    ],
+)
+def test_a_schedule_is_checked_on_template_and_service(text: str, complaint: str) -> None:
+    own = {"autoscaling.hearth.dev/schedule": text, "autoscaling.knative.dev/max-scale": "5"}
+    traffic = [{"percent": 100, "latestRevision": True}]
+    template = {"metadata": {"annotations": own}, "spec": POD}
+    service = an_object("Service", {"template": template, "traffic": traffic})
+    told = complaint.format(path="spec.template.metadata.annotations")
+    assert message(service) == f"validation failed: {told}"
+    spec = {"template": {"spec": POD}, "traffic": traffic}
+    service = an_object("Service", spec, annotations={"autoscaling.hearth.dev/schedule": text})
+    told = complaint.format(path="metadata.annotations")
+    expected = "" if "max-scale" in complaint else f"validation failed: {told}"
+    assert message(service) == expected
+
+
+def test_a_schedule_keeps_to_the_limit_of_the_cluster() -> None:
+    text = "[{start: 0 8 * * *, end: 0 9 * * *, maxScale: 9}]"
+    errors = validate_own_annotations(
+        {"autoscaling.hearth.dev/schedule": text}, AutoscalerConfig(max_scale_limit=5)
+    )
+    assert fe.text(errors) == (
+        "invalid value: 9: [autoscaling.hearth.dev/schedule][0]\nmax-scale-limit is 5"
+    )
