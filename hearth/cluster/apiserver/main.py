@@ -31,6 +31,7 @@ from hearth.cluster.operations.auth import Authenticator, Signer
 from hearth.cluster.rest.connections import Connection
 from hearth.cluster.rest.handlers.reviews import review_kinds
 from hearth.cluster.rest.http import App
+from hearth.cluster.rest.usage import metrics_kinds
 from hearth.cluster.store.store import Store
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.guards import keep_running
@@ -57,7 +58,7 @@ class ApiServerConfig:
     compaction_seconds: float = 300.0
     event_lifetime_seconds: float = 3600.0
     kinds: Sequence[Kind] = KINDS
-    """The built-in kinds that are served, besides the reviews."""
+    """The built-in kinds that are served, besides those of objects that are not stored."""
     first: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     """What is called once there is an object of a resource (``PLURAL.GROUP``)."""
 
@@ -106,7 +107,7 @@ def make_api(
         data_dir=config.data_dir,
         address=address,
         store=store,
-        kinds=ServedKinds([*config.kinds, *review_kinds()]),
+        kinds=ServedKinds([*config.kinds, *review_kinds(), *metrics_kinds()]),
         authenticator=authenticator,
         signer=signer,
         clock=clock,

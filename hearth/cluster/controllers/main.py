@@ -15,6 +15,7 @@ from hearth.cluster.controllers import (
     job,
     replicaset,
 )
+from hearth.cluster.controllers.autoscaling.controller import SYNC_SECONDS, Autoscaler
 from hearth.kube.client import KubeClient
 from hearth.kube.controllerspec import ControllerSpec
 from hearth.kube.manager import Manager
@@ -36,6 +37,8 @@ class ControllersConfig:
     """Where the API server is."""
 
     kubeconfig: Path
+    autoscaler_sync_seconds: float = SYNC_SECONDS
+    """How often a HorizontalPodAutoscaler is looked at."""
 
 
 async def run(config: ControllersConfig, ready: Callable[[], None]) -> None:
@@ -44,4 +47,5 @@ async def run(config: ControllersConfig, ready: Callable[[], None]) -> None:
         manager = Manager(client, name=NAME)
         for spec in CONTROLLERS:
             manager.add(spec, lambda: None)
+        Autoscaler(manager, sync_seconds=config.autoscaler_sync_seconds)
         await manager.run(ready)

@@ -37,6 +37,7 @@ _GROUPS = {
     "events": "events.k8s.io",
     "admissionregistration": "admissionregistration.k8s.io",
     "apiextensions": "apiextensions.k8s.io",
+    "metrics": "metrics.k8s.io",
 }
 
 

@@ -204,6 +204,12 @@ def too_many_requests(message: str, *, details: dict[str, Any] | None = None) ->
     return ApiStatus(429, "TooManyRequests", message, details=details or {})
 
 
+def unavailable(verb: str, resource: str) -> ApiStatus:
+    """503: who could answer is away; client-go's words."""
+    message = f"the server is currently unable to handle the request ({verb} {resource})"
+    return ApiStatus(503, "ServiceUnavailable", message, details={})
+
+
 def success(details: dict[str, Any]) -> dict[str, Any]:
     """The ``Status`` of a deletion that is complete."""
     head = {"kind": "Status", "apiVersion": "v1", "metadata": {}}

@@ -21,6 +21,7 @@ from hearth.cluster.node.runtime.processes.environment import make_base_environm
 from hearth.cluster.node.runtime.processes.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime, ProcessSettings
 from hearth.cluster.node.usagemetrics import UsageCollector
+from hearth.cluster.node.usageserver import UsageServer, socket_path
 from hearth.cluster.node.volumes.sources import ClusterSources
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.events import EventRecorder
@@ -64,8 +65,10 @@ async def run(
         context, agent = _assemble(config, client, runtime, machine=machine)
         collector = UsageCollector(runtime)
         REGISTRY.register(collector)
+        usage = UsageServer(config.node_name, runtime.usage, wall_clock)
         try:
-            await _serve(context, agent, machine, ready=ready)
+            async with usage.listening(socket_path(config.data_dir)):
+                await _serve(context, agent, machine, ready=ready)
         finally:
             REGISTRY.unregister(collector)
             await agent.stop(config.stop_grace_seconds)

@@ -17,11 +17,13 @@ from hearth.cluster.rest.handlers import (
     reading,
     reviews,
     scaling,
+    usage,
     watching,
     writing,
 )
 from hearth.cluster.rest.handlers.common import Call
 from hearth.cluster.rest.requests import Request, Response
+from hearth.cluster.rest.usage import GROUP as METRICS
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -84,6 +86,8 @@ async def handle_resource(api: Api, request: Request, target: Target) -> Respons
         return await _subresource_handler(call, verb)(call)
     if not verb or not _fits_scope(served, target, verb):
         raise status.method_not_allowed()
+    if target.group == METRICS:
+        return await usage.answer(call, verb)
     if verb == "watch":
         return await watching.watch(call, list_options(dict(request.query) | {"watch": "1"}))
     if verb not in served.kind.verbs:

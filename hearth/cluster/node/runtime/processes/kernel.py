@@ -8,7 +8,9 @@ from pathlib import Path
 
 from hearth.cluster.node.runtime.processes.process import stat_fields
 
-_SESSION, _USER_TICKS, _SYSTEM_TICKS, _RSS_PAGES = 3, 11, 12, 21  # positions in ``stat_fields``
+_SESSION, _RSS_PAGES = 3, 21  # positions in ``stat_fields``
+_TICKS = slice(11, 15)
+"""User and system time, then those of children that have ended: so a session's sum never falls."""
 
 
 class OutOfMemoryWatch:
@@ -40,7 +42,7 @@ def usage_by_session() -> dict[int, tuple[float, int]]:
     for fields in _all_processes(os.listdir("/proc")):
         session = int(fields[_SESSION])
         cpu, memory = usage.get(session, (0.0, 0))
-        ticks = int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
+        ticks = sum(map(int, fields[_TICKS]))
         usage[session] = (cpu + ticks / tick, memory + int(fields[_RSS_PAGES]) * page)
     return usage
 

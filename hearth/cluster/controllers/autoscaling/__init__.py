@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscalers: kube-controller-manager's algorithm, decided apart from asking."""
