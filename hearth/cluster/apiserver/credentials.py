@@ -11,6 +11,7 @@ import datetime
 import ipaddress
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ _SERVER_DAYS = 365
 _RENEW_DAYS = 30
 _LONGEST_SOCKET_PATH = 107
 """sockaddr_un of Linux has 108 bytes, with a zero at the end (unix(7))."""
+_SERVER = ("hearth-apiserver", ExtendedKeyUsageOID.SERVER_AUTH)
+_FRONT_PROXY = ("front-proxy-client", ExtendedKeyUsageOID.CLIENT_AUTH)
 _NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 _ADDRESSES = ("127.0.0.1", "::1")
 
@@ -46,6 +49,9 @@ class Credentials:
     signing_key_path: Path
     kubeconfig_path: Path
     socket_path: Path | None
+    front_proxy_ca_path: Path
+    front_proxy_cert_path: Path
+    front_proxy_key_path: Path
     admin_token: str
     component_tokens: dict[str, str]
 
@@ -55,8 +61,11 @@ def ensure_credentials(data_dir: Path, host: str, port: int) -> Credentials:
     pki = data_dir / "pki"
     pki.mkdir(parents=True, exist_ok=True, mode=0o700)
     now = datetime.datetime.fromtimestamp(wall_clock(), tz=datetime.UTC)
-    authority = _ensure_authority(pki, now)
+    authority = _ensure_authority(pki, "ca", "hearth-ca", now)
     _ensure_server(pki, authority, host=host, now=now)
+    # Of its own, as Kubernetes has it: who has a certificate of it may name any user.
+    front_proxy = _ensure_authority(pki, "front-proxy-ca", "hearth-front-proxy-ca", now)
+    _ensure_certificate(pki, "front-proxy-client", _FRONT_PROXY, front_proxy, now=now)
     _ensure_key(pki / "sa.key")
     tokens = {name: _ensure_token(pki / f"{name}.token") for name in ("admin", *COMPONENTS)}
     admin = tokens.pop("admin")
@@ -72,6 +81,9 @@ def ensure_credentials(data_dir: Path, host: str, port: int) -> Credentials:
         signing_key_path=pki / "sa.key",
         kubeconfig_path=kubeconfig,
         socket_path=socket,
+        front_proxy_ca_path=pki / "front-proxy-ca.crt",
+        front_proxy_cert_path=pki / "front-proxy-client.crt",
+        front_proxy_key_path=pki / "front-proxy-client.key",
         admin_token=admin,
         component_tokens=tokens,
     )
@@ -158,12 +170,12 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _ensure_authority(pki: Path, now: datetime.datetime) -> _Authority:
-    key = _ensure_key(pki / "ca.key")
-    path = pki / "ca.crt"
+def _ensure_authority(pki: Path, stem: str, name: str, now: datetime.datetime) -> _Authority:
+    key = _ensure_key(pki / f"{stem}.key")
+    path = pki / f"{stem}.crt"
     if not path.exists():
         certificate = (
-            _builder(_name("hearth-ca"), _name("hearth-ca"), now, days=_AUTHORITY_DAYS)
+            _builder(_name(name), _name(name), now, days=_AUTHORITY_DAYS)
             .public_key(key.public_key())
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
@@ -202,24 +214,39 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _ensure_server(pki: Path, authority: _Authority, *, host: str, now: datetime.datetime) -> None:
-    key = _ensure_key(pki / "server.key")
-    path = pki / "server.crt"
     alternatives = _alternatives(host)
+    _ensure_certificate(pki, "server", _SERVER, authority, now=now, alternatives=alternatives)
+
+
+def _ensure_certificate(
+    pki: Path,
+    stem: str,
+    purpose: tuple[str, x509.ObjectIdentifier],
+    authority: _Authority,
+    *,
+    now: datetime.datetime,
+    alternatives: Sequence[x509.GeneralName] = (),
+) -> None:
+    """Makes a key and a certificate for a common name and a usage, or a new one near its end."""
+    key = _ensure_key(pki / f"{stem}.key")
+    path = pki / f"{stem}.crt"
     if path.exists() and _is_good(path, alternatives, now):
         return
+    name, usage = purpose
     issuer = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    certificate = (
-        _builder(_name("hearth-apiserver"), authority.certificate.subject, now, days=_SERVER_DAYS)
+    builder = (
+        _builder(_name(name), authority.certificate.subject, now, days=_SERVER_DAYS)
         .public_key(key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
-        .add_extension(x509.SubjectAlternativeName(alternatives), False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer.value), False
         )
-        .sign(authority.key, hashes.SHA256())
     )
+    if alternatives:
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), False)
+    certificate = builder.sign(authority.key, hashes.SHA256())
     write_private(path, certificate.public_bytes(serialization.Encoding.PEM))
 
 
@@ -236,11 +263,14 @@ def _alternatives(host: str) -> list[x509.GeneralName]:
     ]
 
 
-def _is_good(path: Path, alternatives: list[x509.GeneralName], now: datetime.datetime) -> bool:
+def _is_good(path: Path, alternatives: Sequence[x509.GeneralName], now: datetime.datetime) -> bool:
     certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    ends = certificate.not_valid_after_utc
-    return list(names) == alternatives and ends - now > datetime.timedelta(days=_RENEW_DAYS)
+    if alternatives:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if list(names) != list(alternatives):
+            return False
+    left = certificate.not_valid_after_utc - now
+    return left > datetime.timedelta(days=_RENEW_DAYS)
 
 
 def _write_kubeconfig(

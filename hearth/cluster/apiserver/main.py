@@ -15,10 +15,11 @@ from typing import Any
 import uvicorn
 
 from hearth.allocator import map_large_blocks
-from hearth.cluster.admission.following import following
+from hearth.cluster.admission.following import find_endpoint, following
 from hearth.cluster.apiserver.credentials import Credentials, ensure_credentials, load_key
 from hearth.cluster.kinds.catalog import KINDS
 from hearth.cluster.lifecycle.admit import ServerAdmission
+from hearth.cluster.lifecycle.apiservices import ApiServiceController
 from hearth.cluster.lifecycle.customresources import DefinitionController
 from hearth.cluster.lifecycle.firsts import telling
 from hearth.cluster.lifecycle.gc import GarbageCollector
@@ -28,6 +29,7 @@ from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.served import ServedKinds
 from hearth.cluster.operations.api import Api
 from hearth.cluster.operations.auth import Authenticator, Signer
+from hearth.cluster.operations.sending import Sender
 from hearth.cluster.rest.connections import Connection
 from hearth.cluster.rest.handlers.reviews import review_kinds
 from hearth.cluster.rest.http import App
@@ -85,8 +87,10 @@ async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> Asyn
         api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
         webhooks = await stack.enter_async_context(following(store, api.kinds, api.new_uid))
         api.admission = ServerAdmission(api, webhooks)
+        api.sender = _sender(store, credentials)
+        stack.push_async_callback(api.sender.close)
         stack.enter_context(telling(store, config.first))
-        await stack.enter_async_context(controllers(api, config))
+        await stack.enter_async_context(controllers(api, config, credentials))
         await stack.enter_async_context(_http(api, config, credentials, listener=listener))
         yield api
 
@@ -114,17 +118,31 @@ def make_api(
     )
 
 
+def _sender(store: Store, credentials: Credentials) -> Sender:
+    return Sender(
+        lambda namespace, name, port: find_endpoint(store, namespace, name, port=port),
+        credentials.front_proxy_cert_path,
+        credentials.front_proxy_key_path,
+    )
+
+
 @contextlib.asynccontextmanager
-async def controllers(api: Api, config: ApiServerConfig) -> AsyncIterator[None]:
+async def controllers(
+    api: Api, config: ApiServerConfig, credentials: Credentials
+) -> AsyncIterator[None]:
     """The controllers inside the server, at work from before the first request."""
     ca_certificate = (config.data_dir / "pki" / "ca.crt").read_text()
     namespaces = NamespaceController(api, ca_certificate)
     await namespaces.prepare()
     definitions = DefinitionController(api)
     definitions.prepare()
+    assert api.sender is not None
+    api_services = ApiServiceController(api, api.sender, credentials.front_proxy_ca_path)
+    await api_services.prepare()
     running: dict[str, Callable[[], Awaitable[None]]] = {
         "custom-resources": definitions.run,
         "namespaces": namespaces.run,
+        "apiservices": api_services.run,
         "garbage-collector": GarbageCollector(api).run,
         "compaction": lambda: compact_regularly(api, keep_seconds=config.compaction_seconds),
         "events": lambda: expire_events(api, lifetime_seconds=config.event_lifetime_seconds),

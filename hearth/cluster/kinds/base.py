@@ -38,6 +38,7 @@ _GROUPS = {
     "admissionregistration": "admissionregistration.k8s.io",
     "apiextensions": "apiextensions.k8s.io",
     "metrics": "metrics.k8s.io",
+    "apiregistration": "apiregistration.k8s.io",
 }
 
 

@@ -478,6 +478,19 @@ def webhooks(obj: Object, now: float) -> Row:
     return name(obj), len(obj.get("webhooks") or ()), age(obj, now)
 
 
+def api_service(obj: Object, now: float) -> Row:
+    """The cells of an APIService: who serves it, whether that one is there."""
+    service = _spec(obj).get("service")
+    parts = (service.get("namespace", ""), service.get("name", "")) if service is not None else ()
+    shown = "/".join(parts) or "Local"
+    conditions = _status(obj).get("conditions") or ()
+    found: Object = next((c for c in conditions if c["type"] == "Available"), {})
+    available = found.get("status", "Unknown")
+    if available not in ("True", "Unknown"):
+        available = f"{available} ({found.get('reason', '')})"
+    return name(obj), shown, available, age(obj, now)
+
+
 # -- Autoscaling ---------------------------------------------------------------------------
 
 

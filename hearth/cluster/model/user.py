@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,17 @@ class User:
     def is_anonymous(self) -> bool:
         """Whether the request came without a token."""
         return self.name == "system:anonymous"
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """The header fields by which another API server is told who asks."""
+        yield "X-Remote-User", self.name
+        if self.uid:
+            yield "X-Remote-Uid", self.uid
+        for group in self.groups:
+            yield "X-Remote-Group", group
+        for key, values in self.extra.items():
+            for value in values:
+                yield f"X-Remote-Extra-{quote(key.lower(), safe='')}", value
 
     def info(self) -> dict[str, Any]:
         """The user as reviews and admission requests carry it."""

@@ -9,8 +9,10 @@ from pathlib import Path
 from random import SystemRandom
 
 from hearth.cluster.admission.attempt import Admission, NoAdmission
+from hearth.cluster.model.aggregates import Aggregates
 from hearth.cluster.model.served import ServedKinds
 from hearth.cluster.operations.auth import Authenticator, Signer
+from hearth.cluster.operations.sending import Sender
 from hearth.cluster.operations.watchers import Watchers
 from hearth.cluster.store import store as storage
 from hearth.kube.clock import Clock, rfc3339
@@ -43,6 +45,11 @@ class Api:
     new_uid: Callable[[], str] = _new_uid
     new_suffix: Callable[[], str] = _new_suffix
     stopping: bool = False
+    sender: Sender | None = None
+    """Sends on what other API servers answer for; None: there are none."""
+
+    def __post_init__(self) -> None:
+        self.aggregates = Aggregates(self.kinds)
 
     def now(self) -> str:
         """The time as objects carry it (RFC 3339, seconds)."""

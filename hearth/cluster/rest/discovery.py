@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
+from hearth.cluster.model.aggregates import Aggregates
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.served import Served, ServedKinds
 
@@ -40,15 +42,15 @@ def group(name: str, versions: list[str]) -> Object:
     return {"name": name, "versions": entries, "preferredVersion": entries[0]}
 
 
-def group_list(kinds: ServedKinds) -> Object:
+def group_list(aggregates: Aggregates) -> Object:
     """The answer to /apis."""
-    groups = [group(name, versions) for name, versions in kinds.group_versions().items()]
+    groups = [group(name, versions) for name, versions in aggregates.group_versions().items()]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
 
 
-def api_group(kinds: ServedKinds, name: str) -> Object | None:
+def api_group(aggregates: Aggregates, name: str) -> Object | None:
     """The answer to /apis/GROUP."""
-    versions = kinds.group_versions().get(name)
+    versions = aggregates.group_versions().get(name)
     if not versions:
         return None
     return {"kind": "APIGroup", "apiVersion": "v1"} | group(name, versions)
@@ -113,15 +115,30 @@ def _subresource(kind: Kind, name: str) -> Object:
 # Aggregated discovery (apidiscovery.k8s.io): everything in one answer
 
 
-def aggregated(kinds: ServedKinds, *, core: bool, version: str) -> Object:
-    """The answer to /api (``core``) or /apis in the aggregated form."""
+def aggregated(
+    kinds: ServedKinds,
+    *,
+    core: bool,
+    version: str,
+    elsewhere: Mapping[str, list[Object]] | None = None,
+) -> Object:
+    """The answer to /api (``core``) or /apis in the aggregated form.
+
+    ``elsewhere`` has the versions that other servers answer for, by group.
+    """
+    others = dict(elsewhere or {})
     if core:
         items = [_group_item("", [_version_item(kinds, "", "v1")])]
     else:
         items = [
-            _group_item(name, [_version_item(kinds, name, version) for version in versions])
+            _group_item(
+                name,
+                [_version_item(kinds, name, version) for version in versions]
+                + others.pop(name, []),
+            )
             for name, versions in kinds.group_versions().items()
         ]
+        items += [_group_item(name, versions) for name, versions in others.items()]
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": f"apidiscovery.k8s.io/{version}",

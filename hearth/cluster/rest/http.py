@@ -20,10 +20,11 @@ from hearth.cluster.codec.paths import parse_target
 from hearth.cluster.model import status
 from hearth.cluster.operations import auth
 from hearth.cluster.operations.api import Api
+from hearth.cluster.rest.aggregation import find
 from hearth.cluster.rest.handlers.information import GIT_VERSION, handle_information
 from hearth.cluster.rest.handlers.openapi import OpenApiDocuments
 from hearth.cluster.rest.requests import Request, Response
-from hearth.cluster.rest.routes import handle_resource
+from hearth.cluster.rest.routes import handle_aggregate, handle_resource
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -74,6 +75,9 @@ class App:
         await _send_response(response, warnings, headers, receive=receive, send=send)
 
     async def _answer(self, request: Request) -> Response:
+        aggregate = find(self._api.aggregates, request.path)
+        if aggregate is not None:
+            return await handle_aggregate(self._api, request, aggregate)
         target = parse_target(request.path)
         if target is None:
             return await handle_information(self._api, self._documents, request)

@@ -7,16 +7,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from hearth.cluster.codec import paths
 from hearth.cluster.codec.paths import Target
 from hearth.cluster.model import status
+from hearth.cluster.model.aggregates import Aggregate
 from hearth.cluster.model.served import Served
 from hearth.cluster.operations.api import Api
 from hearth.cluster.operations.options import list_options
-from hearth.cluster.rest.access import check_access, not_found
+from hearth.cluster.rest.access import check_access, check_path_access, not_found
 from hearth.cluster.rest.handlers import (
     deleting,
     pods,
     reading,
     reviews,
     scaling,
+    sending,
     usage,
     watching,
     writing,
@@ -95,6 +97,16 @@ async def handle_resource(api: Api, request: Request, target: Target) -> Respons
     if target.group in _REVIEW_GROUPS:
         return await reviews.review(call)
     return await _MAIN[verb](call)
+
+
+async def handle_aggregate(api: Api, request: Request, aggregate: Aggregate) -> Response:
+    """Answers a request that another server answers for."""
+    target = paths.parse_target(request.path)
+    if target is None:
+        check_path_access(request.user, request)
+    else:
+        check_access(request.user, target, verb_of(request, target) or request.method.lower())
+    return await sending.send_on(api, request, aggregate)
 
 
 def _fits_scope(served: Served, target: Target, verb: str) -> bool:

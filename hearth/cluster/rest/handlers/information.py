@@ -12,6 +12,7 @@ from hearth.cluster.operations import auth
 from hearth.cluster.operations.api import Api
 from hearth.cluster.rest import discovery
 from hearth.cluster.rest.access import check_path_access, not_found
+from hearth.cluster.rest.aggregation import group_items
 from hearth.cluster.rest.handlers.common import value_response
 from hearth.cluster.rest.handlers.openapi import OpenApiDocuments
 from hearth.cluster.rest.requests import Request, Response, json_response, text_response
@@ -88,9 +89,9 @@ def _groups(api: Api, request: Request) -> Response:
     if len(parts) == 1:
         if request.output.shape == "APIGroupDiscoveryList":
             return _aggregated(api, request, core=False)
-        return value_response(request, discovery.group_list(api.kinds))
+        return value_response(request, discovery.group_list(api.aggregates))
     if len(parts) == 2:
-        document = discovery.api_group(api.kinds, parts[1])
+        document = discovery.api_group(api.aggregates, parts[1])
     elif len(parts) == 3:
         document = discovery.resource_list(api.kinds, parts[1], parts[2])
     else:
@@ -102,7 +103,10 @@ def _groups(api: Api, request: Request) -> Response:
 
 def _aggregated(api: Api, request: Request, *, core: bool) -> Response:
     output = request.output
-    value = discovery.aggregated(api.kinds, core=core, version=output.shape_version)
+    elsewhere = group_items(api.aggregates)
+    value = discovery.aggregated(
+        api.kinds, core=core, version=output.shape_version, elsewhere=elsewhere
+    )
     content_type = (
         f"{output.media};g={output.shape_group};v={output.shape_version};as={output.shape}"
     )

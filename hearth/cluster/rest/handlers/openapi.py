@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import orjson
 
@@ -17,6 +17,7 @@ from hearth.cluster.model import status
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.operations.api import Api
 from hearth.cluster.rest import openapi
+from hearth.cluster.rest.aggregation import documents
 from hearth.cluster.rest.openapi_proto import encode_document
 from hearth.cluster.rest.requests import Request, Response
 
@@ -32,7 +33,7 @@ class OpenApiDocuments:
 
     def __init__(self, version: str) -> None:
         self._version = version
-        self._generation = -1
+        self._generation = (-1, -1)
         self._documents: dict[str, bytes] = {}
         self._building = asyncio.Lock()
 
@@ -44,7 +45,8 @@ class OpenApiDocuments:
         if path == _V2:
             return await self._swagger(api, kinds, accept)
         if path == _V3:
-            return _answer(await self._built(api, path, lambda: self._index(kinds)), JSON, request)
+            build = lambda: self._index(kinds, documents(api.aggregates))
+            return _answer(await self._built(api, path, build), JSON, request)
         if _V3_PROTOBUF in accept and JSON not in accept and "*/*" not in accept:
             raise status.not_acceptable((JSON,))
         place = path.removeprefix(_V3 + "/")
@@ -63,13 +65,17 @@ class OpenApiDocuments:
         media = _V2_PROTOBUF_TYPE if is_protobuf else JSON
         return Response(200, await self._built(api, f"{_V2} {media}", build), media)
 
-    def _index(self, kinds: list[Kind]) -> bytes:
-        return orjson.dumps(openapi.index(kinds, self._version))
+    def _index(self, kinds: list[Kind], elsewhere: Mapping[str, str]) -> bytes:
+        index = openapi.index(kinds, self._version)
+        for path, url in elsewhere.items():
+            index["paths"].setdefault(path, {"serverRelativeURL": url})
+        return orjson.dumps(index)
 
     async def _built(self, api: Api, name: str, build: Callable[[], bytes]) -> bytes:
         async with self._building:
-            if self._generation != api.kinds.generation:
-                self._generation = api.kinds.generation
+            generation = api.kinds.generation, api.aggregates.generation
+            if self._generation != generation:
+                self._generation = generation
                 self._documents.clear()
             if name not in self._documents:
                 self._documents[name] = await asyncio.to_thread(build)

@@ -76,6 +76,16 @@ VALID: dict[str, Objects] = {
     "NetworkPolicy": {"spec": {"podSelector": {}}},
     "StorageClass": {"provisioner": "e.com/p"},
     "PriorityClass": {"value": 5},
+    "APIService": {
+        "metadata": {"name": "v1.a.io"},
+        "spec": {
+            "group": "a.io",
+            "version": "v1",
+            "groupPriorityMinimum": 1,
+            "versionPriority": 1,
+            "service": {"namespace": "n", "name": "s"},
+        },
+    },
 }
 
 

@@ -1,0 +1,315 @@
+"""APIServices in a running API server: another server behind one of its Services."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import datetime
+import json
+import shutil
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
+from hearth.kube import certificates
+from hearth.kube.client import KubeClient
+from hearth.kube.clock import wall_clock
+from hearth.kube.errors import ApiError, NotFound, Unavailable
+from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, SERVICES, Resource
+
+Object = dict[str, Any]
+APISERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", False)
+GROUP = "external.metrics.k8s.io"
+PATH = f"/apis/{GROUP}/v1beta1"
+VALUE = {"metricName": "jobs", "value": "7"}
+RESOURCES = {
+    "kind": "APIResourceList",
+    "apiVersion": "v1",
+    "groupVersion": f"{GROUP}/v1beta1",
+    "resources": [
+        {
+            "name": "externalmetrics",
+            "singularName": "",
+            "namespaced": True,
+            "kind": "ExternalMetricValueList",
+            "verbs": ["get"],
+        }
+    ],
+}
+
+
+@dataclass
+class Other:
+    """The other server: what it was asked, and where it listens."""
+
+    port: int
+    authorities: bytes
+    asked: list[Any] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+
+
+async def _handle(other: Other, request: web.Request) -> web.StreamResponse:
+    shown = request.transport.get_extra_info("peercert") if request.transport else None
+    names = dict(each[0] for each in shown["subject"]) if shown else {}
+    if names.get("commonName") != "front-proxy-client":
+        return web.Response(status=401)
+    other.asked.append((request.method, request.path_qs, await request.text()))
+    other.users.append(request.headers["X-Remote-User"])
+    if request.path == PATH:
+        return web.json_response(RESOURCES)
+    if request.path == "/openapi/v3":
+        url = f"/openapi/v3{PATH}?hash=1"
+        return web.json_response({"paths": {PATH[1:]: {"serverRelativeURL": url}}})
+    if request.path.endswith("/watched"):
+        stream = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await stream.prepare(request)
+        for number in range(3):
+            await stream.write(json.dumps({"n": number}).encode() + b"\n")
+        return stream
+    return web.json_response({"items": [VALUE]}, headers={"X-Told": "yes"})
+
+
+@contextlib.asynccontextmanager
+async def another_server(pki: Path, folder: Path, name: str = "metrics") -> AsyncIterator[Other]:
+    now = datetime.datetime.fromtimestamp(wall_clock(), tz=datetime.UTC)
+    files = certificates.renewed({}, [f"{name}.keda.svc"], now)
+    assert files is not None
+    for file in (certificates.CERTIFICATE, certificates.KEY):
+        (folder / file).write_bytes(files[file])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / certificates.CERTIFICATE, folder / certificates.KEY)
+    context.load_verify_locations(pki / "front-proxy-ca.crt")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    other = Other(0, files[certificates.AUTHORITIES])
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await _handle(other, request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", handle)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    other.port = runner.addresses[0][1]
+    try:
+        yield other
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[RunningServer]:
+    async with running_apiserver(tmp_path / "data") as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: RunningServer) -> AsyncIterator[KubeClient]:
+    async with KubeClient.from_kubeconfig(server.kubeconfig) as found:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "keda"}}
+        await found.request("POST", "/api/v1/namespaces", body=namespace)
+        yield found
+
+
+@pytest.fixture
+async def other(server: RunningServer, client: KubeClient, tmp_path: Path) -> AsyncIterator[Other]:
+    async with another_server(server.data_dir / "pki", tmp_path) as found:
+        yield found
+
+
+def a_service() -> Object:
+    spec = {"ports": [{"name": "https", "port": 443, "protocol": "TCP"}]}
+    metadata = {"name": "metrics", "namespace": "keda"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def endpoints(port: int) -> Object:
+    labels = {"kubernetes.io/service-name": "metrics"}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "metrics-1", "namespace": "keda", "labels": labels},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+    }
+
+
+def an_api_service(bundle: bytes = b"", **spec: Any) -> Object:
+    trust = {"caBundle": base64.b64encode(bundle).decode()} if bundle else {}
+    return {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": f"v1beta1.{GROUP}"},
+        "spec": {
+            "service": {"namespace": "keda", "name": "metrics"},
+            "group": GROUP,
+            "version": "v1beta1",
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+            **trust,
+            **spec,
+        },
+    }
+
+
+async def until_available(client: KubeClient, status: str, reason: str) -> Object:
+    condition: Object = {}
+    try:
+        async with asyncio.timeout(10):
+            while True:
+                obj = await client.get(APISERVICES, f"v1beta1.{GROUP}")
+                [condition] = (obj.get("status") or {}).get("conditions") or [{}]
+                if (condition.get("status"), condition.get("reason")) == (status, reason):
+                    return condition
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"never came: {condition}") from None
+
+
+@pytest.fixture
+async def registered(client: KubeClient, other: Other) -> Other:
+    await client.create(SERVICES, a_service())
+    await client.create(ENDPOINTSLICES, endpoints(other.port))
+    await client.create(APISERVICES, an_api_service(other.authorities))
+    condition = await until_available(client, "True", "Passed")
+    assert condition["message"] == "all checks passed"
+    other.asked.clear()
+    other.users.clear()
+    return other
+
+
+async def test_requests_are_sent_on_with_who_asks(client: KubeClient, registered: Other) -> None:
+    path = f"{PATH}/namespaces/default/jobs"
+    found = await client.request("GET", path, query={"labelSelector": "a in (b,c)"})
+    assert found["items"] == [VALUE]
+    assert registered.users == ["admin"]
+    [(method, target, _)] = registered.asked
+    assert method == "GET"
+    assert target.startswith(f"{path}?labelSelector=a")
+    await client.request("POST", path, body={"x": 1})
+    assert registered.asked[-1] == ("POST", path, '{"x":1}')
+    lines = [
+        line
+        async for line in client.stream_lines(
+            f"{PATH}/watched", {"watch": "1"}, timeout=aiohttp.ClientTimeout(total=10)
+        )
+    ]
+    assert [json.loads(line)["n"] for line in lines] == [0, 1, 2]
+
+
+async def test_discovery_and_openapi_tell_of_it(client: KubeClient, registered: Other) -> None:
+    groups = await client.request("GET", "/apis")
+    assert groups["groups"][-1]["name"] == GROUP
+    assert (await client.request("GET", f"/apis/{GROUP}"))["preferredVersion"]["version"]
+    assert await client.request("GET", PATH) == RESOURCES
+    aggregated = await client.request(
+        "GET",
+        "/apis",
+        fields={"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"},
+    )
+    last = aggregated["items"][-1]
+    assert last["metadata"]["name"] == GROUP
+    assert last["versions"][0]["resources"][0]["resource"] == "externalmetrics"
+    index = await client.request("GET", "/openapi/v3")
+    assert index["paths"][PATH[1:]]["serverRelativeURL"] == f"/openapi/v3{PATH}?hash=1"
+    await client.request("GET", f"/openapi/v3{PATH}", query={"hash": "1"})
+    assert registered.asked[-1][1] == f"/openapi/v3{PATH}?hash=1"
+
+
+async def test_without_a_token_nobody_is_sent_on(
+    server: RunningServer, client: KubeClient, registered: Other
+) -> None:
+    context = ssl.create_default_context(cafile=str(server.ca_cert))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        async with session.get(f"{server.url}{PATH}/namespaces/default/jobs") as refused:
+            assert refused.status == 403
+        named = {"X-Remote-User": "admin"}
+        async with session.get(f"{server.url}{PATH}", headers=named) as refused:
+            assert refused.status == 403
+    assert registered.asked == []
+
+
+async def test_it_says_why_it_is_not_there(client: KubeClient, other: Other) -> None:
+    await client.create(APISERVICES, an_api_service(other.authorities))
+    condition = await until_available(client, "False", "ServiceNotFound")
+    assert condition["message"] == 'service/metrics in "keda" is not present'
+    with pytest.raises(Unavailable, match="service unavailable"):
+        await client.request("GET", f"{PATH}/namespaces/default/jobs")
+    await client.create(SERVICES, a_service())
+    await until_available(client, "False", "MissingEndpoints")
+    await client.create(ENDPOINTSLICES, endpoints(other.port))
+    await until_available(client, "True", "Passed")
+    await client.delete(ENDPOINTSLICES, "metrics-1", "keda")
+    await until_available(client, "False", "MissingEndpoints")
+    await client.delete(APISERVICES, f"v1beta1.{GROUP}")
+    with pytest.raises(NotFound):
+        await client.request("GET", f"{PATH}/namespaces/default/jobs")
+
+
+async def test_a_server_of_another_authority_is_not_asked(
+    server: RunningServer, client: KubeClient, other: Other
+) -> None:
+    await client.create(SERVICES, a_service())
+    await client.create(ENDPOINTSLICES, endpoints(other.port))
+    await client.create(APISERVICES, an_api_service(server.ca_cert.read_bytes()))
+    condition = await until_available(client, "False", "FailedDiscoveryCheck")
+    assert "certificate signed by unknown authority" in condition["message"]
+    assert other.asked == []
+    insecure = {"spec": {"caBundle": None, "insecureSkipTLSVerify": True}}
+    await client.patch(APISERVICES, f"v1beta1.{GROUP}", None, insecure)
+    await until_available(client, "True", "Passed")
+
+
+async def test_a_server_that_went_away_is_told_of(
+    server: RunningServer, client: KubeClient, tmp_path: Path
+) -> None:
+    await client.create(SERVICES, a_service())
+    async with another_server(server.data_dir / "pki", tmp_path) as other:
+        await client.create(ENDPOINTSLICES, endpoints(other.port))
+        await client.create(APISERVICES, an_api_service(other.authorities))
+        await until_available(client, "True", "Passed")
+    with pytest.raises(Unavailable, match="error trying to reach service: "):
+        await client.request("GET", f"{PATH}/namespaces/default/jobs")
+    await client.patch(APISERVICES, f"v1beta1.{GROUP}", None, {"metadata": {"labels": {"a": "b"}}})
+    await until_available(client, "False", "FailedDiscoveryCheck")
+    groups = await client.request("GET", "/apis")
+    assert groups["groups"][-1]["name"] == GROUP
+
+
+async def test_other_servers_can_know_this_one(server: RunningServer, client: KubeClient) -> None:
+    found = await client.get(CONFIGMAPS, "extension-apiserver-authentication", "kube-system")
+    assert json.loads(found["data"]["requestheader-allowed-names"]) == ["front-proxy-client"]
+    authority = (server.data_dir / "pki" / "front-proxy-ca.crt").read_text()
+    assert found["data"]["requestheader-client-ca-file"] == authority
+    with pytest.raises(ApiError):
+        await client.create(APISERVICES, an_api_service(version="v2"))
+
+
+@pytest.mark.kubectl
+async def test_kubectl_lists_its_resources(
+    server: RunningServer, client: KubeClient, registered: Other
+) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("there is no kubectl here")
+
+    async def run(*arguments: str) -> str:
+        running = await asyncio.create_subprocess_exec(
+            kubectl, "--kubeconfig", str(server.kubeconfig), *arguments, stdout=-1
+        )
+        out, _ = await running.communicate()
+        return out.decode()
+
+    assert "externalmetrics" in await run("api-resources", "--cached=false")
+    table = await run("get", "apiservices")
+    assert table.splitlines()[1].split()[:3] == [f"v1beta1.{GROUP}", "keda/metrics", "True"]
