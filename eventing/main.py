@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from hearth.kube.errors import ApiError
 from hearth.kube.guards import keep_running
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.manager import Manager
-from hearth.kube.registration import Registration
+from hearth.kube.registration import Guest, Registration
 from hearth.kube.resources import CONFIGMAPS, PODS
 from hearth.kube.webhooks import Endpoint
 
@@ -56,6 +56,8 @@ class EventingConfig:
     """Which workloads SinkBindings may change as they are written."""
     election: Candidacy | None = None
     """Who this replica is where there are several; None where it is the only one."""
+    guests: Sequence[Guest] = ()
+    """Other projects whose webhooks are served along."""
 
 
 async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
@@ -68,12 +70,17 @@ async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
         hook = BindingHook(config.binding_selection)
         handlers = ADMISSION.handlers(lambda: settings.value, client)
         handlers[bindinghook.PATH] = hook.admit
+        for guest in config.guests:
+            handlers |= guest.handlers(client)
         registration = Registration(client, handlers, config.webhooks, leadership=leadership)
         async with registration.serving():
             # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
             await registration.register([ADMISSION.config_webhook()])
             if config.installs:
                 await install(client, ingress_url=config.broker_url)
+            for guest in config.guests:
+                await guest.install(client)
+                await registration.register(guest.webhooks)
             manager = Manager(client, name=MANAGER, leadership=leadership)
             hook.follow(manager)
             placed = await _placed(config, client)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from activator.main import ActivatorConfig
     from activator.policies import AddonSettings
     from hearth.cli.interceptor import Interceptor
+    from hearth.kube.registration import Guest
     from hearth.kube.sharedtokens import TokenSource
 
 SERVING, EVENTING = "knative-serving", "knative-eventing"
@@ -65,6 +66,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
         adapters=Adapters(settings.image, settings.host, in_cluster=replica is not None),
         binding_selection=SelectionMode(settings.sink_binding_selection_mode),
         election=election,
+        guests=[] if replica else [keda_guest()],
     )
 
     async def run_serving(ready: Ready) -> None:
@@ -85,6 +87,15 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
         await serving.run(config, _both(serving_ready, ready))
 
     return together(run_serving, lambda ready: eventing.run(eventing_config, ready))
+
+
+def keda_guest() -> Guest:
+    """KEDA's kinds and webhooks on one machine; in a cluster its own component has them."""
+    from hearth.keda.admission.webhooks import WEBHOOKS, handlers
+    from hearth.keda.install import install
+    from hearth.kube.registration import Guest
+
+    return Guest(WEBHOOKS, handlers, install)
 
 
 @dataclass(frozen=True, slots=True)

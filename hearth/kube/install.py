@@ -7,7 +7,7 @@ operator. Called by the ``install`` modules of serving and eventing at each star
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -15,7 +15,7 @@ import yaml
 import hearth
 from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
-from hearth.kube.errors import AlreadyExists, Conflict
+from hearth.kube.errors import AlreadyExists, Conflict, NotFound
 from hearth.kube.meta import Object, name, namespace, resource_version
 from hearth.kube.resources import CONFIGMAPS, CRDS, NAMESPACES, Resource
 
@@ -32,27 +32,27 @@ def config_folder() -> Path:
 
 def shipped(folder: str) -> list[Object]:
     """Return the objects of ``config/FOLDER``."""
-    return loaded(config_folder() / folder)
+    return list(_loaded(config_folder() / folder))
 
 
-def shipped_definitions(folder: str) -> list[Object]:
-    """Return the definitions of ``crds/FOLDER``, for who need not import models to install them."""
-    return loaded(config_folder().parent / "crds" / folder)
+def shipped_definitions(folder: str) -> Iterator[Object]:
+    """Give the definitions of ``crds/FOLDER``, for who need not import models to install them.
+
+    One after the other: a reader that holds all of them at once keeps the memory it took.
+    """
+    return _loaded(config_folder().parent / "crds" / folder)
 
 
-def loaded(folder: Path) -> list[Object]:
-    """Return the objects of a folder, a file for each."""
+def _loaded(folder: Path) -> Iterator[Object]:
     paths = sorted(folder.glob("*.yaml"))
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [
-        yaml.load(path.read_bytes(), Loader=loader)
-        for path in paths
-        if path.name != "kustomization.yaml"
-    ]
+    for path in paths:
+        if path.name != "kustomization.yaml":
+            yield yaml.load(path.read_bytes(), Loader=loader)
 
 
 async def install(
-    client: KubeClient, *, definitions: Sequence[Object], objects: Sequence[Object], manager: str
+    client: KubeClient, *, definitions: Iterable[Object], objects: Sequence[Object], manager: str
 ) -> None:
     """Returns when every kind of ``definitions`` is served and every object is there.
 
@@ -86,26 +86,27 @@ async def _create(client: KubeClient, resource: Resource, obj: Object, manager: 
 
 
 async def _ensure_definitions(
-    client: KubeClient, definitions: Sequence[Object], manager: str
+    client: KubeClient, definitions: Iterable[Object], manager: str
 ) -> None:
     """One after the other: an API server that checks many at once keeps the memory it took."""
-    items, _ = await client.list(CRDS)
-    present = {name(obj): obj for obj in items}
+    names = list[str]()
     for definition in definitions:
-        await _ensure_definition(client, definition, present.get(name(definition)), manager=manager)
+        names.append(name(definition))
+        await _ensure_definition(client, definition, manager=manager)
     async with asyncio.timeout(_WAIT_SECONDS):
-        for definition in definitions:
+        for each in names:
             # Established within milliseconds, at the first start only: not worth a watch.
-            while not _is_served(await client.get(CRDS, name(definition))):  # noqa: ASYNC110
+            while not _is_served(await client.get(CRDS, each)):  # noqa: ASYNC110
                 await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _ensure_definition(
-    client: KubeClient, definition: Object, known: Object | None, *, manager: str
-) -> None:
-    if known is None:
+async def _ensure_definition(client: KubeClient, definition: Object, *, manager: str) -> None:
+    try:
+        known = await client.get(CRDS, name(definition))
+    except NotFound:
         await _create(client, CRDS, definition, manager)
-    elif known["spec"] != known["spec"] | definition["spec"]:
+        return
+    if known["spec"] != known["spec"] | definition["spec"]:
         metadata = definition["metadata"] | {"resourceVersion": resource_version(known)}
         try:
             await client.update(CRDS, definition | {"metadata": metadata})

@@ -12,8 +12,9 @@ import base64
 import datetime
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from hearth.kube import certificates
@@ -34,6 +35,18 @@ from hearth.kube.webhooks import Endpoint, HttpsServer, Webhook, configuration, 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Another project whose webhooks are served and registered along, so that it needs no server.
+
+    ``install`` puts in what has to be there before its webhooks are registered.
+    """
+
+    webhooks: Sequence[Webhook]
+    handlers: Callable[[KubeClient], Mapping[str, Handler]]
+    install: Callable[[KubeClient], Awaitable[None]]
 
 
 class Registration:
