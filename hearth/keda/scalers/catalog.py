@@ -14,6 +14,8 @@ TYPES: dict[str, str] = {
     "apache-kafka": "kafka:make_apache",
     "cpu": "resource",
     "cron": "cron",
+    "external": "external",
+    "external-push": "external",
     "kafka": "kafka",
     "kubernetes-resource": "kubernetes_resource",
     "kubernetes-workload": "kubernetes_workload",

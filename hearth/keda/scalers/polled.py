@@ -114,12 +114,16 @@ class Kept(Generic[_T]):
         self._connect, self._drop, self._is_open = connect, drop, is_open
         self._held: _T | None = None
 
+    async def get(self) -> _T:
+        """Return the connection, which is opened where there is none."""
+        if self._held is None or not self._is_open(self._held):
+            self._held = await self._connect()
+        return self._held
+
     async def ask(self, question: Callable[[_T], Awaitable[_R]]) -> _R:
         """Return the answer of what the connection is asked."""
         try:
-            if self._held is None or not self._is_open(self._held):
-                self._held = await self._connect()
-            return await question(self._held)
+            return await question(await self.get())
         except BaseException:
             await self.close()
             raise
