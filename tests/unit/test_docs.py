@@ -30,6 +30,7 @@ from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.processes import environment as node
 from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.keda.api.httproutes import HttpRoute
+from hearth.keda.operator.metrics import ALL as KEDA
 from hearth.knative.leaderelection import LeaderElectionConfig
 from hearth.knative.settings import parsers
 from hearth.observability.metrics import (
@@ -210,6 +211,7 @@ METRIC_MODULES = {
     "eventing/runtime/metrics.py",
     "eventing/sources/ping/metrics.py",
     "hearth/cluster/node/usagemetrics.py",
+    "hearth/keda/operator/metrics.py",
     "hearth/observability/metrics.py",
     "serving/autoscaler/metrics.py",
 }
@@ -224,6 +226,8 @@ def _families() -> Iterable[Metric]:
     yield from CAUGHT.describe()
     yield from SPANS.describe()
     yield from TICKS.describe()
+    for each in KEDA:
+        yield from each.describe()
     yield from UsageCollector(cast(Runtime, None)).describe()
     yield from BrokerMetrics().collect()
     plane = DataPlane()

@@ -18,6 +18,7 @@ from eventing.api.apiserveradapter import AdapterConfig, Watched
 from eventing.sources.apiserver.changes import Listing
 from hearth.kube.access import Access
 from hearth.kube.clock import Clock, wall_clock
+from hearth.kube.sessions import open_session
 
 _PATH = re.compile(
     r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>[^/]+)"
@@ -77,19 +78,10 @@ class Watches:
 
     async def session(self, access: Access) -> aiohttp.ClientSession:
         """Return a session that shows who we are at the moment, and notes watches."""
-        headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
-        if access.authorization is not None:
-            shown = await access.authorization.header()
-            headers |= {} if shown is None else {"Authorization": shown}
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._answered)
         trace.on_response_chunk_received.append(self._read)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=access.ssl_context()),
-            headers=headers,
-            proxy=access.proxy,
-            trace_configs=[trace],
-        )
+        return await open_session(access, [trace])
 
     async def _answered(
         self, session: aiohttp.ClientSession, context: object, told: aiohttp.TraceRequestEndParams

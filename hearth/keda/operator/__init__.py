@@ -1,0 +1,1 @@
+"""Carries out what ``hearth.keda.scaling`` decides: a daemon for each object."""
