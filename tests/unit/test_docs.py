@@ -29,6 +29,7 @@ from hearth.cli.main import app
 from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.processes import environment as node
 from hearth.cluster.node.usagemetrics import UsageCollector
+from hearth.keda.admission.reviews import ERRORS, VALIDATIONS
 from hearth.keda.api.httproutes import HttpRoute
 from hearth.keda.operator.metrics import ALL as KEDA
 from hearth.knative.leaderelection import LeaderElectionConfig
@@ -211,6 +212,7 @@ METRIC_MODULES = {
     "eventing/runtime/metrics.py",
     "eventing/sources/ping/metrics.py",
     "hearth/cluster/node/usagemetrics.py",
+    "hearth/keda/admission/reviews.py",
     "hearth/keda/operator/metrics.py",
     "hearth/observability/metrics.py",
     "serving/autoscaler/metrics.py",
@@ -226,7 +228,7 @@ def _families() -> Iterable[Metric]:
     yield from CAUGHT.describe()
     yield from SPANS.describe()
     yield from TICKS.describe()
-    for each in KEDA:
+    for each in (VALIDATIONS, ERRORS, *KEDA):
         yield from each.describe()
     yield from UsageCollector(cast(Runtime, None)).describe()
     yield from BrokerMetrics().collect()
