@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -28,7 +28,10 @@ from hearth.keda.scalers.seam import (
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-_SECRET = re.compile("pass|token|key|secret|connection|cert|credential|customauth", re.IGNORECASE)
+_SECRET = re.compile(
+    "pass|token|secret|connection|cert|credential|customauth|(api|app|access|query)key|^key(from|$)",
+    re.IGNORECASE,
+)
 _SHORTEST_SECRET = 3
 _LONGEST_MESSAGE = 500
 _FAREWELL = 1.0
@@ -43,6 +46,13 @@ def parsing(*what: str) -> Iterator[None]:
     except ConfigError as error:
         words = "".join(f"error parsing {each} metadata: " for each in what)
         raise ConfigError(f"{words}{error}") from error
+
+
+def need(values: Mapping[str, object], words: str = "no {} given") -> None:
+    """Raise ConfigError for the first value that is not there."""
+    for name, value in values.items():
+        if not value:
+            raise ConfigError(words.format(name))
 
 
 def metric_type(config: TriggerConfig) -> MetricType:
@@ -151,8 +161,6 @@ class Polled:
     timeout: float
     secrets: tuple[str, ...] = ()
     closing: Callable[[], Awaitable[None]] = _nothing
-    inclusive: bool = False
-    """Whether a value that is just the activation's is active already."""
 
     async def read(self) -> Reading:
         """Fetch the value; raises ScalerError for all that keeps one from knowing it."""
@@ -164,8 +172,7 @@ class Polled:
                 value = checked(found)
         except Exception as error:  # whatever a client library has for a server's faults
             raise self.failure(error) from None
-        active = value >= self.activation if self.inclusive else value > self.activation
-        return Reading(value, active)
+        return Reading(value, value > self.activation)
 
     def failure(self, error: Exception) -> ScalerError:
         """Return what is shown of a failure."""
@@ -193,7 +200,6 @@ def polled(
     closing: Callable[[], Awaitable[None]] = _nothing,
     secrets: Iterable[str] = (),
     timeout: float | None = None,
-    inclusive: bool = False,
 ) -> Polled:
     """Return the scaler of a trigger, whose metric is named ``s<index>-<what>``."""
     return Polled(
@@ -204,5 +210,4 @@ def polled(
         config.timeout if timeout is None else timeout,
         (*secrets_of(config), *secrets),
         closing,
-        inclusive,
     )

@@ -1,0 +1,88 @@
+"""docs/keda.md has a row for a type, and every parameter stands in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hearth.keda.scalers import (
+    activemq,
+    arangodb,
+    artemis,
+    aws_cloudwatch,
+    aws_dynamodb,
+    aws_shards,
+    aws_sqs,
+    azure_blob,
+    azure_queue,
+    beanstalkd,
+    couchdb,
+    datadog,
+    dynatrace,
+    elasticsearch,
+    etcd,
+    github_runner,
+    graphite,
+    influxdb,
+    loki,
+    mongodb,
+    mysql,
+    newrelic,
+    nsq,
+    postgresql,
+    pulsar,
+    solr,
+    splunk,
+)
+from hearth.keda.scalers.authentication import Authentication
+
+PAGE = (Path(__file__).parents[5] / "docs" / "keda.md").read_text()
+SETTINGS: dict[str, Any] = {
+    "activemq": activemq.Settings,
+    "arangodb": arangodb.Settings,
+    "artemis-queue": artemis.Settings,
+    "aws-cloudwatch": aws_cloudwatch.Settings,
+    "aws-dynamodb": aws_dynamodb.Settings,
+    "aws-dynamodb-streams": aws_shards.DynamoDBStreams,
+    "aws-kinesis-stream": aws_shards.Kinesis,
+    "aws-sqs-queue": aws_sqs.Settings,
+    "azure-blob": azure_blob.Settings,
+    "azure-queue": azure_queue.Settings,
+    "beanstalkd": beanstalkd.Settings,
+    "couchdb": couchdb.Settings,
+    "datadog": datadog.Settings,
+    "dynatrace": dynatrace.Settings,
+    "elasticsearch": elasticsearch.Elasticsearch,
+    "etcd": etcd.Settings,
+    "github-runner": github_runner.Settings,
+    "graphite": graphite.Settings,
+    "influxdb": influxdb.Settings,
+    "loki": loki.Settings,
+    "mongodb": mongodb.Settings,
+    "mysql": mysql.Settings,
+    "new-relic": newrelic.Settings,
+    "nsq": nsq.Settings,
+    "opensearch": elasticsearch.OpenSearch,
+    "postgresql": postgresql.Settings,
+    "pulsar": pulsar.Settings,
+    "solr": solr.Settings,
+    "splunk": splunk.Settings,
+}
+SHARED = {field.name for field in dataclasses.fields(Authentication)}
+OF_AWS = {"awsRegion", "awsEndpoint", "identityOwner"}
+
+
+@pytest.mark.parametrize("type_", SETTINGS)
+def test_all_parameters_of_a_type_are_documented(type_):
+    row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{type_}` |"))
+    said = set(re.findall(r"[A-Za-z]+", row)) | OF_AWS
+    own = [
+        field.metadata["keda"]
+        for field in dataclasses.fields(SETTINGS[type_])
+        if not (issubclass(SETTINGS[type_], Authentication) and field.name in SHARED)
+    ]
+    assert [each.names for each in own if not set(each.names) <= said] == []
