@@ -41,7 +41,7 @@ def client(
     headers: Mapping[str, str] | None = None,
 ) -> httpx.AsyncClient:
     """Return a client, not yet connected; ``timeout`` is the trigger's own. Raises ConfigError."""
-    sent, params, credentials = dict(headers or {}), dict[str, str](), None
+    sent, queried, credentials = dict(headers or {}), dict[str, str](), None
     if auth is not None:
         ca = auth.ca
         if "tls" in auth.modes:
@@ -50,15 +50,19 @@ def client(
         if "custom" in auth.modes:
             sent[auth.custom_header] = auth.custom_value
         if "apiKey" in auth.modes:
-            place = params if auth.api_key_method == "query" else sent
+            place = queried if auth.api_key_method == "query" else sent
             place[auth.api_key_name or _API_KEY_NAMES[auth.api_key_method]] = auth.api_key
+
+    async def with_key(request: httpx.Request) -> None:
+        request.url = request.url.copy_merge_params(queried)
+
     return httpx.AsyncClient(
         verify=client_context(
             ca=ca, cert=cert, key=key, key_password=key_password, unsafe=unsafe_ssl
         ),
         timeout=timeout or config.timeout,
         headers=sent,
-        params=params,
+        event_hooks={"request": [with_key] if queried else []},
         auth=credentials,
         follow_redirects=True,
         max_redirects=10,
@@ -97,9 +101,8 @@ async def answer(
     """Return an answer whose status is one of ``ok``. Raises ScalerError, for no answer as well."""
     place = _place(url)
     try:
-        asked = client.stream(
-            method, url, params=params, json=json, content=content, headers=headers
-        )
+        whole = httpx.URL(url).copy_merge_params(params or {})
+        asked = client.stream(method, whole, json=json, content=content, headers=headers)
         async with asked as response:
             if response.status_code not in ok:
                 raise ScalerError(f"{place} answered with status {response.status_code}")

@@ -29,9 +29,11 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 _SECRET = re.compile(
-    "pass|token|secret|connection|cert|credential|customauth|(api|app|access|query)key|^key(from|$)",
+    "pass|token|secret|connection|cert|credential|customauth|(api|app|access|query)key",
     re.IGNORECASE,
 )
+_KEY = "key"
+"""A secret in an authentication; in metadata the name of a member."""
 _SHORTEST_SECRET = 3
 _LONGEST_MESSAGE = 500
 _FAREWELL = 1.0
@@ -86,10 +88,11 @@ def number(value: object) -> float:
 
 def secrets_of(config: TriggerConfig) -> list[str]:
     """Return the values of a trigger that must not be shown: by the names of their parameters."""
-    named = {**config.metadata, **config.auth}
-    from_env = {key: config.env.get(value, "") for key, value in config.metadata.items()}
-    pairs = [*named.items(), *(pair for pair in from_env.items() if pair[0].endswith("FromEnv"))]
-    return [value for key, value in pairs if _SECRET.search(key)]
+    given = [value for key, value in config.auth.items() if _SECRET.search(key) or key == _KEY]
+    for key, value in config.metadata.items():
+        if _SECRET.search(key):
+            given.append(config.env.get(value, "") if key.endswith("FromEnv") else value)
+    return given
 
 
 def password_in(url: str) -> str:

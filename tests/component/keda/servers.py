@@ -162,7 +162,8 @@ def prometheus(folder: Path, scraped: str, *options: str) -> Iterator[int]:
         f"--web.listen-address=127.0.0.1:{port}",
         *options,
     ]
-    with process(*command, ready=listening(port), folder=folder):
+    ready = functools.partial(_is_healthy, f"http://127.0.0.1:{port}/-/ready")
+    with process(*command, ready=ready, folder=folder):
         yield port
 
 
