@@ -18,6 +18,7 @@ import yaml
 
 from hearth.install import values
 from hearth.install.kustomize import render
+from hearth.install.order import identity
 from hearth.install.valueschecks import schema
 from hearth.kube.meta import Object, labels, name, namespace
 
@@ -26,6 +27,9 @@ SIZES = ("small", "ha", "nodeport", "loadbalancer", "internal")
 _MARK = "@@{}@@"
 _LINE = re.compile(r"^(?P<lead> *(?:- )?)(?P<key>[\w./-]+): '?@@(?P<value>[\w.-]+)@@'?$")
 _WIDTH = 100
+KEDA = "keda"
+"""The component that is part of the chart and not installed unless that is asked for."""
+_ENABLED = "Whether KEDA's kinds and their operator come along; not beside a KEDA of the cluster's."
 KEEP = {"helm.sh/resource-policy": "keep"}
 """On what users' objects live in: uninstalling the chart leaves it."""
 _KEPT = ("CustomResourceDefinition", "Namespace")
@@ -51,11 +55,13 @@ Routes get the domain that config-domain names: set config.serving.config-domain
 def chart_files(config: Path, version: str) -> dict[str, str]:
     """Return the chart's files by their names in its folder."""
     objects = render(config / "base")
-    defaults = values.values_of(objects)
+    whole = render(config / "base", [config / "components" / KEDA])
+    optional = [obj for obj in whole if identity(obj) not in set(map(identity, objects))]
+    defaults = values.values_of(whole)
     files = {
         "Chart.yaml": _chart(version),
         "values.yaml": _values_text(defaults),
-        "values.schema.json": json.dumps(schema(defaults), indent=2) + "\n",
+        "values.schema.json": json.dumps(_schema(defaults), indent=2) + "\n",
         "templates/NOTES.txt": NOTES,
     }
     for each in SIZES:
@@ -63,7 +69,23 @@ def chart_files(config: Path, version: str) -> dict[str, str]:
         files[f"values-{each}.yaml"] = _yaml(_differences(defaults, sized))
     for title, members in _templates(objects).items():
         files[f"templates/{title}.yaml"] = "---\n".join(_template(obj) for obj in members)
+    for title, members in _templates(optional).items():
+        text = "---\n".join(_template(obj) for obj in members)
+        title = f"{KEDA}-{title.removeprefix(f'{KEDA}-')}"
+        files[f"templates/{title}.yaml"] = (
+            f"{{{{- if .Values.{KEDA}.enabled }}}}\n{text}{{{{- end }}}}\n"
+        )
     return files
+
+
+def _schema(defaults: values.Values) -> dict[str, Any]:
+    """The schema of values, with what only a chart has: a component is chosen by a value."""
+    found = schema(defaults)
+    found["properties"][KEDA]["properties"]["enabled"] = {
+        "description": _ENABLED,
+        "type": "boolean",
+    }
+    return found
 
 
 def _chart(version: str) -> str:
@@ -147,6 +169,8 @@ def _data(path: tuple[str, ...], has_example: bool) -> Iterator[str]:
 def _values_text(defaults: values.Values) -> str:
     """The values file: every setting with what it means above it."""
     about = {setting.key: setting.about for setting in values.SETTINGS}
+    about[f"{KEDA}.enabled"] = _ENABLED
+    defaults = {**defaults, KEDA: {"enabled": False, **defaults[KEDA]}}
     lines, keys = [], list[str]()
     for line in _yaml(defaults).splitlines():
         depth = (len(line) - len(line.lstrip())) // 2

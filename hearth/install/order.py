@@ -29,6 +29,7 @@ _ORDER = (
     "HorizontalPodAutoscaler",
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
+    "APIService",
 )
 """What others need comes first. Other kinds, from an overlay of the user's, come last."""
 

@@ -14,7 +14,8 @@ from hearth.kube.resources import Resource
 OLDEST_MINOR = 30
 """The oldest Kubernetes 1.x whose APIs and server-side apply are what is relied on."""
 _HELM = "meta.helm.sh/release-name"
-_KNATIVE_LABELS = ("app.kubernetes.io/version", "serving.knative.dev/release")
+_RELEASE_LABELS = ("app.kubernetes.io/version", "serving.knative.dev/release")
+_KEDA = "keda.sh"
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -71,14 +72,29 @@ def _foreign_definitions(definitions: Sequence[Object]) -> Iterator[str]:
             "that an installation would bring. Name a cluster's kubeconfig with --kubeconfig."
         )
         return
+    kedas = [obj for obj in foreign if name(obj).endswith(_KEDA)]
+    knatives = [obj for obj in foreign if obj not in kedas]
+    if knatives:
+        yield (
+            f"{_there(knatives, 'Knative')}. Nothing was changed: to replace it could break the "
+            "Services that live by it. Install Hearth into another cluster and move route by "
+            "route, or remove Knative first (its Services go with its definitions)."
+        )
+    if kedas:
+        yield (
+            f"{_there(kedas, 'KEDA')}. Nothing was changed: two operators would scale the same "
+            "workloads. Leave out the overlay keda, and KEDA goes on (Hearth serves beside it), "
+            "or remove KEDA first (its objects go with its definitions)."
+        )
+
+
+def _there(foreign: Sequence[Object], project: str) -> str:
     first = foreign[0]
-    release = next((labels(first)[key] for key in _KNATIVE_LABELS if key in labels(first)), "")
+    release = next((labels(first)[key] for key in _RELEASE_LABELS if key in labels(first)), "")
     others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
-    yield (
+    return (
         f"the CustomResourceDefinition {name(first)}{others} is there and did not come with "
-        f"Hearth{f' (Knative {release})' if release else ''}. Nothing was changed: to replace it "
-        "could break the Services that live by it. Install Hearth into another cluster and move "
-        "route by route, or remove Knative first (its Services go with its definitions)."
+        f"Hearth{f' ({project} {release})' if release else ''}"
     )
 
 

@@ -24,6 +24,8 @@ from hearth.kube.meta import (
 from hearth.kube.resources import Resource
 
 _POLL_SECONDS = 0.2
+_KEDAS = frozenset({"finalizer.keda.sh", "httpscaledobject.http.keda.sh"})
+"""Finalizers of KEDA's kinds, which have upstream's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +137,11 @@ async def _remove(
 async def _release(cluster: Cluster, definition: Object) -> None:
     """Take our finalizers off objects that are going where no controller does so any more.
 
-    Each is named as its definition. What they are kept for goes with the rest.
+    Each is named as its definition, or as KEDA's. What they are kept for goes with the rest.
     """
+    ours = _KEDAS | {name(definition)}
     for obj in await _objects_of(cluster, definition):
-        left = [each for each in finalizers(obj) if each != name(definition)]
+        left = [each for each in finalizers(obj) if each not in ours]
         if is_deleting(obj) and left != finalizers(obj):
             patch = {"metadata": {"finalizers": left, "resourceVersion": resource_version(obj)}}
             with contextlib.suppress(NotFound, Conflict):

@@ -57,7 +57,9 @@ _WORKLOADS = {
     "control": ("Deployment", "hearth-control"),
     "activator": ("Deployment", "hearth-activator"),
     "broker": ("StatefulSet", "hearth-broker"),
+    "keda": ("Deployment", "keda-operator"),
 }
+"""The last one is there only where KEDA's kinds are asked for."""
 _POD: Path = ("spec", "template", "spec")
 _CONTAINER: Path = (*_POD, "containers", 0)
 _STRING = {"type": "string"}
@@ -75,7 +77,7 @@ def _everywhere(path: Path) -> tuple[Place, ...]:
 
 def _spread() -> tuple[Place, ...]:
     path = (*_POD, "topologySpreadConstraints", 0, "whenUnsatisfiable")
-    return tuple(Place(*_WORKLOADS[each], path) for each in ("control", "activator"))
+    return tuple(Place(*_WORKLOADS[each], path) for each in ("control", "activator", "keda"))
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -120,6 +122,12 @@ SETTINGS: tuple[Setting, ...] = (
         "One decides, the others stand by.",
         _COUNT,
         [Place(*_WORKLOADS["control"], ("spec", "replicas"))],
+    ),
+    Setting(
+        "keda.replicas",
+        "One scales, the others stand by.",
+        _COUNT,
+        [Place(*_WORKLOADS["keda"], ("spec", "replicas"))],
     ),
     *(
         Setting(
@@ -230,9 +238,10 @@ def read(obj: Any, path: Sequence[str | int]) -> Any:
     return obj
 
 
-def holder(objects: Sequence[Object], place: Place) -> Object:
-    """Return the object that a place is in."""
-    return next(o for o in objects if (o["kind"], name(o)) == (place.kind, place.name))
+def holder(objects: Sequence[Object], place: Place) -> Object | None:
+    """Return the object that a place is in; None where it is not installed."""
+    found = (o for o in objects if (o["kind"], name(o)) == (place.kind, place.name))
+    return next(found, None)
 
 
 def values_of(objects: Sequence[Object]) -> dict[str, Any]:
@@ -240,7 +249,9 @@ def values_of(objects: Sequence[Object]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for setting in SETTINGS:
         place = setting.places[0]
-        put(found, setting.path, deepcopy(read(holder(objects, place), place.path)))
+        obj = holder(objects, place)
+        if obj is not None:
+            put(found, setting.path, deepcopy(read(obj, place.path)))
     for obj in objects:
         path = config_path(obj)
         if path is not None:
@@ -290,7 +301,9 @@ def apply_values(objects: Sequence[Object], values: Values) -> list[Object]:
     for setting in SETTINGS:
         value = read(wanted, setting.path)
         for place in setting.places:
-            _set(holder(result, place), place.path, value)
+            obj = holder(result, place)
+            if obj is not None:
+                _set(obj, place.path, value)
     for obj in result:
         path = config_path(obj)
         if path is not None:

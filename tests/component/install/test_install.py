@@ -15,6 +15,7 @@ import pytest
 
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.install.cluster import STATEFULSETS
+from hearth.keda.api.scaledobject import CRD as SCALEDOBJECT
 from hearth.knative.resources import SINKBINDINGS
 from hearth.kube.client import KubeClient
 from hearth.kube.crdgen import crd_object
@@ -201,6 +202,16 @@ async def test_nothing_is_changed_where_a_real_knative_lives(world: World) -> No
     assert "--force" not in text
     with pytest.raises(NotFound):
         await world.client.get(NAMESPACES, SERVING)
+
+
+async def test_a_keda_of_the_clusters_own_stays(world: World) -> None:
+    definition = crd_object(SCALEDOBJECT)
+    definition["metadata"]["labels"] = {"app.kubernetes.io/version": "2.18.0"}
+    await world.client.create(CRDS, definition)
+    text = await world.fails("install", "--no-wait", "--overlay", "keda")
+    assert "KEDA 2.18.0" in text and "Nothing was changed" in text and "overlay keda" in text
+    with pytest.raises(NotFound):
+        await world.client.get(NAMESPACES, "keda")
 
 
 async def test_the_api_of_one_machine_needs_no_installation(world: World) -> None:

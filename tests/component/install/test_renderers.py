@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from hearth.install.bundle import Choice, objects_of
-from hearth.install.chart import KEEP, SIZES
+from hearth.install.chart import KEDA, KEEP, SIZES
 from hearth.install.kustomize import render
 from hearth.install.order import identity
 from hearth.kube.meta import Object
@@ -68,7 +68,8 @@ def _helm(requests: list[dict[str, Any]]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def helm() -> dict[str, Any]:
     sizes = [yaml.safe_load((CHART / f"values-{each}.yaml").read_text()) for each in SIZES]
-    return _helm([*GIVEN, *sizes, {"control": {"replicas": "two"}}, {"contrl": {}}])
+    keda = {**GIVEN[1], "keda": {"enabled": True, "replicas": 2}}
+    return _helm([*GIVEN, *sizes, keda, {"control": {"replicas": "two"}}, {"contrl": {}}])
 
 
 def _without_keep(objects: list[Object]) -> list[Object]:
@@ -80,7 +81,7 @@ def _without_keep(objects: list[Object]) -> list[Object]:
     return objects
 
 
-@pytest.mark.parametrize("folder", ["base", *(f"overlays/{each}" for each in SIZES)])
+@pytest.mark.parametrize("folder", ["base", *(f"overlays/{each}" for each in (*SIZES, KEDA))])
 @pytest.mark.kubectl
 def test_kubectl_renders_the_same_objects(folder: str) -> None:
     done = subprocess.run(
@@ -96,8 +97,8 @@ def test_kubectl_renders_the_same_objects(folder: str) -> None:
 
 def test_every_component_has_an_overlay() -> None:
     components = {path.name for path in (CONFIG / "components").iterdir()}
-    assert components == {path.name for path in (CONFIG / "overlays").iterdir()} == set(SIZES)
-    for each in SIZES:
+    assert components == {path.name for path in (CONFIG / "overlays").iterdir()} == {*SIZES, KEDA}
+    for each in components:
         ours = objects_of(CONFIG, Choice((each,)))
         assert _sorted(ours) == _sorted(render(CONFIG / "overlays" / each))
 
@@ -121,6 +122,14 @@ def test_helm_renders_the_objects_that_hearth_install_applies(
 def test_the_charts_sizes_are_the_overlays(helm: dict[str, Any], number: int) -> None:
     theirs = _without_keep(helm["answers"][len(GIVEN) + number]["objects"])
     assert _sorted(theirs) == _sorted(objects_of(CONFIG, Choice((SIZES[number],))))
+
+
+def test_helm_brings_keda_along_when_it_is_asked(helm: dict[str, Any]) -> None:
+    ours = objects_of(CONFIG, Choice((KEDA,), {**GIVEN[1], "keda": {"replicas": 2}}))
+    [operator] = [obj for obj in ours if obj["metadata"]["name"] == "keda-operator" and
+                  obj["kind"] == "Deployment"]  # fmt: skip
+    assert operator["spec"]["template"]["spec"]["containers"][0]["image"] == GIVEN[1]["image"]
+    assert _sorted(_without_keep(helm["answers"][-3]["objects"])) == _sorted(ours)
 
 
 def test_helm_refuses_what_hearth_install_refuses(helm: dict[str, Any]) -> None:

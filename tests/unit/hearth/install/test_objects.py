@@ -1,4 +1,4 @@
-"""The objects of ``config/base`` fit each other and what a careful cluster demands."""
+"""The objects of ``config``, KEDA's included, fit each other and what a careful cluster demands."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from eventing.kinds import bindinghook
 from hearth.cli.components import CONTROL_USER
 from hearth.install.kustomize import render
 from hearth.install.preflight import OLDEST_MINOR
+from hearth.keda.admission import webhooks as keda
 from hearth.kube.meta import Object, labels, name, namespace
 from hearth.kube.resources import CRDS
 from hearth.kube.selectors import selector_from_object
 from hearth.kube.webhooks import Webhook
 from serving.webhook import admission as serving
 
-OBJECTS = render(Path(__file__).parents[4] / "config" / "base")
+CONFIG = Path(__file__).parents[4] / "config"
+OBJECTS = render(CONFIG / "base", [CONFIG / "components" / "keda"])
 _SERVINGS = ("serving", "networking", "autoscaling", "caching")
 WORKLOADS = [obj for obj in OBJECTS if obj["kind"] in ("Deployment", "StatefulSet")]
 
@@ -65,7 +67,11 @@ def test_pods_say_how_they_are_and_what_they_need(obj: Object) -> None:
         assert mounted == {volume["name"] for volume in pod["volumes"]} | claims
 
 
-@pytest.mark.parametrize("obj", of("Service"), ids=name)
+SERVICES = [obj for obj in of("Service") if "selector" in obj["spec"]]
+"""Of the one without, the operator says who answers."""
+
+
+@pytest.mark.parametrize("obj", SERVICES, ids=name)
 def test_services_lead_to_ports_of_one_workload(obj: Object) -> None:
     [workload] = selected(namespace(obj), obj["spec"]["selector"])
     [container] = workload["spec"]["template"]["spec"]["containers"]
@@ -88,6 +94,8 @@ def test_budgets_and_policies_are_about_one_workload(obj: Object) -> None:
 def test_bindings_give_roles_that_are_there_to_accounts_that_are() -> None:
     accounts = {(namespace(o), name(o)) for o in of("ServiceAccount")}
     roles = {(o["kind"], name(o)) for o in of("ClusterRole", "Role")}
+    accounts.add(("kube-system", "horizontal-pod-autoscaler"))
+    roles.add(("Role", "extension-apiserver-authentication-reader"))
     bindings = of("ClusterRoleBinding", "RoleBinding")
     assert len(bindings) >= 6
     for binding in bindings:
@@ -97,6 +105,11 @@ def test_bindings_give_roles_that_are_there_to_accounts_that_are() -> None:
 
 
 _CERTIFICATES, _WATCHES = "hearth-activator-certificates", ["list", "watch"]
+_SCALES = {"apiGroups": ["*"], "resources": ["*/scale"], "verbs": ["get", "update", "patch"]}
+_NAMED_BY_USERS = {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]}
+_METRICS = {"apiGroups": ["external.metrics.k8s.io"], "resources": ["*"], "verbs": ["get", "list"]}
+_OF_KEDA = (_SCALES, _NAMED_BY_USERS, _METRICS)
+"""What is scaled may be of any kind; secrets are those that triggers name, and none is listed."""
 
 
 def test_no_rule_says_everything() -> None:
@@ -105,6 +118,8 @@ def test_no_rule_says_everything() -> None:
         if "namespaced" in name(role):
             continue
         for rule in role.get("rules") or ():
+            if name(role).startswith("keda-") and rule in _OF_KEDA:
+                continue
             assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"]), name(role)
             # To make one shows none, and cannot be limited to names.
             reads = "secrets" in rule["resources"] and rule["verbs"] != ["create"]
@@ -118,7 +133,7 @@ def test_no_rule_says_everything() -> None:
 def _webhooks() -> list[Webhook]:
     projects: list[Any] = [serving.ADMISSION, eventing.ADMISSION]
     own = [w for p in projects for w in (p.config_webhook(), *p.kind_webhooks())]
-    return [*own, bindinghook.webhook()]
+    return [*own, bindinghook.webhook(), *keda.WEBHOOKS]
 
 
 def test_the_webhooks_that_are_shipped_are_those_that_are_registered() -> None:
@@ -224,6 +239,30 @@ def test_what_others_may_do_is_nothing_that_control_may_do() -> None:
 @pytest.mark.parametrize("role", ["admin", "edit", "view"])
 def test_users_of_a_namespace_may_use_all_kinds_of_events(role: str) -> None:
     groups = {crd["spec"]["group"] for crd in of("CustomResourceDefinition")}
-    mine = {group for group in groups if group.partition(".")[0] not in _SERVINGS}
+    knatives = {group for group in groups if group.endswith("knative.dev")}
+    mine = {group for group in knatives if group.partition(".")[0] not in _SERVINGS}
     [found] = [o for o in of("ClusterRole") if name(o) == f"knative-eventing-namespaced-{role}"]
     assert set(found["rules"][0]["apiGroups"]) == mine
+
+
+def test_users_of_a_namespace_may_use_kedas_kinds() -> None:
+    kinds = {
+        (crd["spec"]["group"], crd["spec"]["names"]["plural"])
+        for crd in of("CustomResourceDefinition")
+        if crd["spec"]["group"].endswith("keda.sh") and crd["spec"]["scope"] == "Namespaced"
+    }
+    for role, verb in (("keda-edit", "create"), ("keda-view", "list")):
+        [found] = [obj for obj in of("ClusterRole") if name(obj) == role]
+        allowed = {
+            (rule["apiGroups"][0], resource)
+            for rule in found["rules"]
+            if verb in rule["verbs"]
+            for resource in rule["resources"]
+        }
+        assert allowed == kinds
+
+
+def test_without_the_overlay_nothing_of_keda_is_installed() -> None:
+    base = render(CONFIG / "base")
+    assert not [obj for obj in base if "keda" in (namespace(obj), name(obj).partition(".")[2])]
+    assert not [obj for obj in base if name(obj).endswith("keda.sh")]

@@ -19,8 +19,8 @@ from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES
 OURS = {"app.kubernetes.io/part-of": "hearth"}
 
 
-def definition(**labels: str) -> dict[str, Any]:
-    return {"metadata": {"name": "services.serving.knative.dev", "labels": labels}}
+def definition(title: str = "services.serving.knative.dev", **labels: str) -> dict[str, Any]:
+    return {"metadata": {"name": title, "labels": labels}}
 
 
 def workload(version: str, *, namespace: str = "knative-serving", **more: Any) -> dict[str, Any]:
@@ -46,6 +46,18 @@ def test_definitions_of_a_real_knative_are_refused_with_its_version() -> None:
     [text] = asked(Facts(36, [foreign, definition()], ()))
     assert "services.serving.knative.dev and 1 more" in text
     assert "Knative 1.22.0" in text and "Nothing was changed" in text
+
+
+def test_a_cluster_that_runs_keda_keeps_it() -> None:
+    foreign = definition("scaledobjects.keda.sh", **{"app.kubernetes.io/version": "2.18.0"})
+    own = definition("scaledjobs.keda.sh", **OURS)
+    [text] = asked(Facts(36, [foreign, own], ()))
+    assert text.startswith(
+        "the CustomResourceDefinition scaledobjects.keda.sh is there and did not come with Hearth "
+        "(KEDA 2.18.0). Nothing was changed: two operators would scale the same workloads."
+    )
+    assert "Leave out the overlay keda" in text
+    assert len(asked(Facts(36, [foreign, definition()], ()))) == 2
 
 
 def test_the_api_of_one_machine_is_told_apart_from_a_real_knative() -> None:

@@ -18,7 +18,7 @@ CONFIG = Path(__file__).parents[4] / "config"
 
 @pytest.fixture(scope="module")
 def objects() -> list[Object]:
-    return render(CONFIG / "base")
+    return render(CONFIG / "base", [CONFIG / "components" / "keda"])
 
 
 def one(objects: list[Object], kind: str, title: str) -> Any:
