@@ -152,6 +152,15 @@ def beanstalkd(folder: Path) -> Iterator[Stoppable]:
 
 
 @contextlib.contextmanager
+def mongodb(folder: Path, *options: object) -> Iterator[Stoppable]:
+    """SecantusDB, a server that speaks MongoDB's protocol."""
+    port = free_port()
+    command = [program("secantusd-py"), "--port", str(port), "--storage-path", str(folder / "data")]
+    with _running([*command, "--cache-size", "64M", *map(str, options)], port, folder) as running:
+        yield running
+
+
+@contextlib.contextmanager
 def azurite(folder: Path) -> Iterator[tuple[int, int]]:
     """Azure's emulator of its storage (npm), of blobs and of queues; their ports."""
     own = Path(__file__).parents[3] / ".venv" / "azurite" / "node_modules" / ".bin"
