@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -199,6 +200,7 @@ def h11_response(data: bytes, *, ends: bool) -> Outcome:
 
 
 def llhttp_response(data: bytes, *, ends: bool) -> Outcome:
+    """Of the final response, as the others: llhttp takes interim ones for messages, too."""
     outcome = Outcome()
     parser = _listening(llhttp.Response, outcome)
     try:
@@ -209,4 +211,6 @@ def llhttp_response(data: bytes, *, ends: bool) -> Outcome:
         outcome.is_over = True
     except llhttp.Error:
         outcome.is_refused = True
+    is_interim = re.compile(rb"1(?!01)..").fullmatch
+    outcome.messages = [each for each in outcome.messages if not is_interim(each[0])]
     return outcome

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.activator.http.h1.malformed import HEADS
@@ -201,6 +201,7 @@ GOOD_FOR_US: list[Explanation] = [
 
 
 @given(mutated(_ANSWERS, 2), CUTS, st.booleans())
+@example(b"HTTP/1.1 103  H\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", [], False)
 def test_responses_are_read_as_by_others(data: bytes, cuts: list[int], ends: bool) -> None:
     mine = our_response(data, [], ends=ends)
     inside = sorted({cut for cut in cuts if cut < len(data)})
