@@ -49,6 +49,8 @@ _AFTER_API = (
     "hearth.cluster.node.main",
     "serving.main",
     "eventing.main",
+    "hearth.keda.admission.webhooks",
+    "hearth.keda.install",
     "hearth.cli.gateways",
     "activator.main",
 )
