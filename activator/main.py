@@ -47,7 +47,7 @@ from hearth.knative.leaderelection import read_config
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
-from hearth.kube.meta import Object
+from hearth.kube.meta import Key, Object, key_text
 from hearth.kube.resources import LEASES
 from hearth.kube.sharedtokens import TokenSource, kept_tokens
 from hearth.kube.tokens import Tokens
@@ -120,9 +120,9 @@ class ActivatorConfig:
     addon: AddonSettings = USUAL
     # Where its interceptor would be asked for counts of requests; 0: nowhere.
     addon_admin_port: int = 0
-    # host:port of who scales by its routes; or its Service, all endpoints of which are told.
+    # host:port of who scales by its routes; or Services, all endpoints of which are told.
     routes_address: str = ""
-    routes_service: str = ""
+    routes_services: tuple[Key, ...] = ()
 
 
 async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
@@ -185,7 +185,8 @@ async def run(config: ActivatorConfig, ready: Callable[[], None]) -> None:
                 peers.listed(config.workers)
             else:
                 like = (config.peers.host, config.peers.port)
-                _follow_service(view, config.peers.service, like, peers.listed)
+                own = (SYSTEM_NAMESPACE, config.peers.service)
+                _follow_service(view, own, like, peers.listed)
         domain = config.cluster_domain.encode()
         tunnels = Tunnels(
             lambda authority, asking: way_to(
@@ -277,10 +278,9 @@ async def _trim_regularly(plane: DataPlane) -> None:
 
 
 def _follow_service(
-    view: KubernetesView, name: str, like: Address, listed: Callable[[frozenset[str]], None]
+    view: KubernetesView, service: Key, like: Address, listed: Callable[[frozenset[str]], None]
 ) -> None:
     """Tell of the endpoints of one of our own Services, whenever they are others."""
-    service = (SYSTEM_NAMESPACE, name)
 
     def changed(old: Object | None, new: Object | None) -> None:
         if service in {service_of(obj) for obj in (old, new) if obj is not None}:
@@ -301,10 +301,11 @@ async def _autoscalers(
 
 
 def _of_routes(config: ActivatorConfig, view: KubernetesView) -> Autoscalers | None:
-    if not config.routes_service:
+    if not config.routes_services:
         return _one(config.routes_address)
     every = EveryAutoscaler()
-    _follow_service(view, config.routes_service, (config.host, 0), every.listed)
+    for service in config.routes_services:
+        _follow_service(view, service, (config.host, 0), partial(every.listed, key_text(service)))
     return every
 
 

@@ -27,8 +27,9 @@ SERVING, EVENTING = "knative-serving", "knative-eventing"
 _WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
 _BROKER_HOST = "broker-ingress.knative-eventing.svc"
 STATS_SECRET = "hearth-stats"
-KEDA_SERVICE = "hearth-keda"
-"""In the namespace of serving: whose endpoints are told of routes of KEDA's HTTP add-on."""
+ROUTE_SERVICES = (("keda", "hearth-keda"), ("keda", "hearth-external-scaler"))
+"""Whose endpoints are told of requests by routes of KEDA's HTTP add-on: the operator of ours, and
+what answers a real KEDA."""
 ADMIN_SECRET = "hearth-event-admin"
 """In the namespace of eventing: the token of those who ask the broker about events."""
 CONTROL_USER = f"system:serviceaccount:{SERVING}:hearth-control"
@@ -133,7 +134,7 @@ def activator(settings: Settings, worker: Worker | None = None) -> Main:
             finds_autoscalers=replica is not None,
             stats_token=_stats_token(settings),
             routes_address="" if replica else f"{settings.control_host}:{settings.keda_stats_port}",
-            routes_service=KEDA_SERVICE if replica else "",
+            routes_services=ROUTE_SERVICES if replica else (),
             addon=_addon(settings.interceptor),
             addon_admin_port=settings.interceptor.admin_port,
             limits=_limits(settings.interceptor),
@@ -269,6 +270,21 @@ def _integrationsink(settings: Settings) -> Main:
     return lambda ready: run(config, ready)
 
 
+def _external_scaler(settings: Settings) -> Main:
+    """What a real KEDA asks about routes of its HTTP add-on."""
+    from hearth.keda.external.main import ExternalScalerConfig, run
+
+    config = ExternalScalerConfig(
+        settings.kubeconfig,
+        host=settings.host,
+        port=settings.external_scaler_port,
+        stats_host=settings.control_host,
+        stats_port=settings.keda_stats_port,
+        stats_token=_stats_token(settings),
+    )
+    return partial(run, config)
+
+
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "control": control,
     "activator": activator,
@@ -279,6 +295,7 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "apiserversource": _apiserversource,
     "integrationsource": _integrationsource,
     "integrationsink": _integrationsink,
+    "external-scaler": _external_scaler,
 }
 """What runs on one machine and in clusters, by name."""
 

@@ -36,6 +36,7 @@ _KIND_GROUPS = {
     "apiserversource": (),
     "integrationsource": (),
     "integrationsink": (),
+    "external-scaler": ("http.keda.sh",),
 }
 _OTHER_GROUPS = ("eventing.knative.dev",)
 _WITH_A_FOLDER = ("broker", "broker-ingress", "broker-dispatcher")

@@ -61,6 +61,8 @@ class Settings:
     stats_port: int = 8088
     keda_stats_port: int = 8089
     """Where activators report on routes of KEDA's HTTP add-on."""
+    external_scaler_port: int = 9190
+    """Where a real KEDA asks about them."""
     broker_port: int = 8080
     broker_tls_port: int = 8443
     """Where the broker takes events encrypted, where that is asked for; 0 takes a free one."""

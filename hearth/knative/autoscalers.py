@@ -81,16 +81,16 @@ class EveryAutoscaler(Autoscalers):
     """All replicas of who scales by routes: each is told of everything, one of them acts."""
 
     def __init__(self) -> None:
-        self._addresses: set[Address] = set()
+        self._addresses: dict[str, set[Address]] = {}
         self._callbacks: list[Callable[[], None]] = []
 
-    def listed(self, addresses: Iterable[str]) -> None:
-        """These are there, each ``host:port``."""
+    def listed(self, component: str, addresses: Iterable[str]) -> None:
+        """These replicas of one component are there, each ``host:port``."""
         found = {
             (host, int(port)) for host, _, port in (each.rpartition(":") for each in addresses)
         }
-        if found != self._addresses:
-            self._addresses = found
+        if found != self._addresses.get(component):
+            self._addresses[component] = found
             for callback in self._callbacks:
                 callback()
 
@@ -100,7 +100,7 @@ class EveryAutoscaler(Autoscalers):
 
     def addresses(self) -> set[Address]:
         """Return where all of them are."""
-        return self._addresses
+        return set[Address]().union(*self._addresses.values())
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back whenever there are others."""

@@ -472,9 +472,8 @@ async def test_routes_are_deleted_and_updated(world: Worlds) -> None:
         await running.app(TWO)
         await running.routed(route("app", ONE))
         assert await running.reached("app.test") == ONE
-        found = await running.client.get(INTERCEPTORROUTES, "app", "default")
-        found["spec"]["target"]["service"] = TWO
-        await running.client.update(INTERCEPTORROUTES, found)
+        changed = {"spec": {"target": {"service": TWO}}}
+        await running.client.patch(INTERCEPTORROUTES, "app", "default", changed)
         await running.condition("app", "True")
         assert await running.reached("app.test") == TWO
         await running.client.delete(INTERCEPTORROUTES, "app", "default")
@@ -504,9 +503,8 @@ async def test_a_bad_route_hurts_itself_only_and_says_so(world: Worlds) -> None:
         ready = await running.condition("bad", "False")
         assert ready["reason"] == "InvalidRoute"
         assert "'no host' is no host name" in ready["message"]
-        found = await running.client.get(INTERCEPTORROUTES, "app", "default")
-        found["spec"]["timeouts"] = {"request": "soon"}
-        await running.client.update(INTERCEPTORROUTES, found)
+        changed = {"spec": {"timeouts": {"request": "soon"}}}
+        await running.client.patch(INTERCEPTORROUTES, "app", "default", changed)
         ready = await running.condition("app", "False")
         assert ready["message"] == 'request: time: invalid duration "soon"'
         # What was routed before stays.

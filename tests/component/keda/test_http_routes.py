@@ -19,6 +19,8 @@ from activator.main import run as run_activator
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.keda.api.keys import HTTPSCALEDOBJECTS, INTERCEPTORROUTES, SCALEDOBJECTS
 from hearth.keda.external.hub import RouteHub
+from hearth.keda.external.main import ExternalScalerConfig
+from hearth.keda.external.main import run as run_external_scaler
 from hearth.keda.external.scaler import RouteScaler
 from hearth.keda.external.server import ExternalScalerServer
 from hearth.keda.scalers import externalmessages as messages
@@ -64,6 +66,7 @@ def a_trigger(name: str, kind: str = "interceptorRoute") -> TriggerConfig:
 @dataclass
 class World:
     client: KubeClient
+    kubeconfig: Path
     hub: RouteHub
     port: int
     restart: Callable[[], Awaitable[None]]
@@ -135,7 +138,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         async with RouteHub(client, Tokens("secret"), "127.0.0.1", stats) as hub:
             await restart()
             try:
-                yield World(client, hub, port, restart)
+                yield World(client, server.kubeconfig, hub, port, restart)
             finally:
                 await _stop(running)
 
@@ -219,9 +222,9 @@ async def test_a_placeholder_wakes_as_well(world: World) -> None:
 async def test_targets_follow_the_route(world: World) -> None:
     await world.client.create(INTERCEPTORROUTES, a_route("app"))
     scaler = await world.scaler("app")
-    found = await world.client.get(INTERCEPTORROUTES, "app", "default")
-    found["spec"]["scalingMetric"] = {"requestRate": {"targetValue": 7}}
-    await world.client.update(INTERCEPTORROUTES, found)
+    metric = {"concurrency": None, "requestRate": {"targetValue": 7}}
+    changed = {"spec": {"scalingMetric": metric}}
+    await world.client.patch(INTERCEPTORROUTES, "app", "default", changed)
     async with asyncio.timeout(10):
         while scaler.spec.target != 7.0:
             await asyncio.sleep(0.005)
@@ -285,8 +288,8 @@ async def test_an_http_scaled_object_has_a_scaled_object_and_is_read(world: Worl
     assert scaled["spec"]["maxReplicaCount"] == 3
     assert scaled["metadata"]["ownerReferences"][0]["uid"] == found["metadata"]["uid"]
     # Who changes it finds it as it was.
-    scaled["spec"]["pollingInterval"] = 99
-    await world.client.update(SCALEDOBJECTS, scaled)
+    changed = {"spec": {"pollingInterval": 99}}
+    await world.client.patch(SCALEDOBJECTS, "app", "default", changed)
     async with asyncio.timeout(10):
         while True:
             scaled = await world.client.get(SCALEDOBJECTS, "app", "default")
@@ -388,3 +391,24 @@ async def test_without_a_gateway_nothing_is_claimed(world: World) -> None:
                     await asyncio.sleep(0.005)
         with pytest.raises(ScalerError, match="no activator reports on requests"):
             await scaler.read()
+
+
+async def test_the_component_answers_and_ends(world: World) -> None:
+    await world.client.create(INTERCEPTORROUTES, a_route("app"))
+    [port] = free_ports(1)
+    config = ExternalScalerConfig(world.kubeconfig, port=port, stats_token="secret")
+    ready = asyncio.Event()
+    running = asyncio.create_task(run_external_scaler(config, ready.set))
+    try:
+        await asyncio.wait_for(ready.wait(), 10)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            sent = reference("app").encode()
+            spec = await channel.unary_unary(messages.GET_METRIC_SPEC)(sent)
+            assert messages.decode_amounts(spec) == [Amount("http_app_concurrency", fraction=2.0)]
+            # Nobody reports here, and no zero is made up of that.
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await channel.unary_unary(messages.IS_ACTIVE)(sent)
+            assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

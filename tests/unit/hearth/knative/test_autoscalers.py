@@ -66,7 +66,10 @@ def test_all_replicas_of_who_scales_routes_are_told() -> None:
     found = EveryAutoscaler()
     found.on_change(lambda: told.append(None))
     for _ in range(2):
-        found.listed({"10.0.0.1:8089", "10.0.0.2:8089"})
+        found.listed("operator", {"10.0.0.1:8089", "10.0.0.2:8089"})
     assert found.addresses() == {("10.0.0.1", 8089), ("10.0.0.2", 8089)}
     assert all(found.decides(address, "ns", "route") for address in found.addresses())
     assert len(told) == 1
+    found.listed("external scaler", {"10.0.0.3:8089"})
+    found.listed("operator", set())
+    assert found.addresses() == {("10.0.0.3", 8089)}
