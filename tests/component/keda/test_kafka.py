@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from hearth.keda.scalers.kafka_settings import KafkaSettings
+from hearth.keda.scalers.kafka_tokens import TokenProvider
+from hearth.keda.scalers.params import read_params
 from hearth.keda.scalers.seam import Reading, ScalerError
 from tests.component.keda import servers
+from tests.component.keda.kafkawire import Broker, speaking
+from tests.component.keda.pki import Authority
 from tests.component.keda.scaling import read, scaler, trigger
+from tests.component.keda.webserver import answering
 from tests.ports import free_port
 
 _TYPES = ("kafka", "apache-kafka")
@@ -88,3 +95,52 @@ async def test_no_broker_is_a_failure():
     config = trigger("kafka", bootstrapServers=nobody, consumerGroup="g", topic="jobs")
     with pytest.raises(ScalerError, match="Unable to bootstrap"):
         await read(config)
+
+
+async def test_without_a_topic_all_that_the_group_committed_counts():
+    committed, ends = {"a": [1, 3], "b": [0]}, {"a": [5, 5], "b": [2]}
+    async with speaking(Broker(committed, ends)) as broker:
+        said = {"bootstrapServers": f"127.0.0.1:{broker.port}", "consumerGroup": "g"}
+        for type_ in _TYPES:
+            async with scaler(trigger(type_, **said)) as made:
+                assert made.spec.name == "s0-kafka-g-topics"
+                assert await made.read() == Reading(8, True)
+        broker.error = 29
+        with pytest.raises(ScalerError, match="partition 0 of a: TopicAuthorizationFailed"):
+            await read(trigger("kafka", **said))
+        broker.committed, broker.error = {}, 0
+        assert await read(trigger("kafka", **said)) == Reading(0, False)
+
+
+async def test_by_tls_with_an_authority_and_a_certificate_of_the_client(tmp_path):
+    authority = Authority()
+    context = authority.server_context(tmp_path, "127.0.0.1", ask=True)
+    pair = authority.issue("client", password="key-word")
+    shown = {"cert": pair.cert, "key": pair.key, "keyPassword": "key-word"}
+    async with speaking(Broker({"jobs": [3]}, {"jobs": [5]}), context=context) as broker:
+        said = {"consumerGroup": "g", "topic": "jobs", "tls": "enable"}
+        config = trigger("kafka", bootstrapServers=f"127.0.0.1:{broker.port}", **said)
+        known = dataclasses.replace(config, auth={**shown, "ca": authority.cert})
+        assert await read(known) == Reading(2, True)
+        for auth in (shown, {"ca": authority.cert}):
+            with pytest.raises(ScalerError, match="Unable to bootstrap"):
+                await read(dataclasses.replace(config, auth=auth))
+        unsafe = dataclasses.replace(config, metadata={**config.metadata, "unsafeSsl": "true"})
+        assert await read(dataclasses.replace(unsafe, auth=shown)) == Reading(2, True)
+
+
+async def test_a_bearer_token_is_that_of_an_authorization_server():
+    config = trigger("kafka", bootstrapServers="here:1", consumerGroup="g", sasl="oauthbearer")
+    async with answering(lambda asked: {"access_token": "given"}) as server:
+        auth = {
+            "username": "me",
+            "password": "word",
+            "oauthTokenEndpointUri": f"{server.url}/token",
+            "scopes": "a,b",
+            "oauthExtensions": "cluster=c",
+        }
+        given = dataclasses.replace(config, auth=auth)
+        provider = TokenProvider(given, read_params(KafkaSettings, given))
+        assert await provider.token() == "given"
+        assert provider.extensions() == {"cluster": "c"}
+    assert server.asked[0].body == b"grant_type=client_credentials&scope=a+b"

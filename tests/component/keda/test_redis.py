@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from hearth.keda.scalers.seam import Reading, ScalerError
+from hearth.keda.scalers.seam import ConfigError, Reading, ScalerError
 from tests.component.keda import servers
+from tests.component.keda.pki import Authority
 from tests.component.keda.scaling import read, scaler, trigger
 from tests.ports import free_port
 
@@ -127,3 +128,44 @@ async def test_a_cluster_and_what_sentinels_name_are_read(tmp_path, redis_port, 
         assert await read(trigger("redis-sentinel", **said, listName="jobs")) == Reading(3, True)
         of_stream = {**said, "stream": "stream"}
         assert await read(trigger("redis-sentinel-streams", **of_stream)) == Reading(1, True)
+
+
+async def test_by_tls_with_an_authority_and_a_certificate_of_the_client(tmp_path):
+    authority, port = Authority(), free_port()
+    cert, key = authority.issue("127.0.0.1").write(tmp_path, "server")
+    (tmp_path / "ca.pem").write_text(authority.cert)
+    options = ["--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key]
+    options += ["--tls-ca-cert-file", tmp_path / "ca.pem"]
+    pair = authority.issue("client", password="key-word")
+    with servers.redis(tmp_path, *map(str, options), tls_port=port):
+        config = trigger("redis", address=f"127.0.0.1:{port}", listName="jobs")
+        auth = {"tls": "enable", "ca": authority.cert, "cert": pair.cert, "key": pair.key}
+        auth["keyPassword"] = "key-word"
+        assert await read(dataclasses.replace(config, auth=auth)) == Reading(0, False)
+        with pytest.raises(ScalerError, match="CERTIFICATE_VERIFY_FAILED"):
+            await read(dataclasses.replace(config, auth={**auth, "ca": ""}))
+        nobody = {key: value for key, value in auth.items() if key in ("tls", "ca")}
+        with pytest.raises(ScalerError, match="error getting list length"):
+            await read(dataclasses.replace(config, auth=nobody))
+        unsafe = dataclasses.replace(config, metadata={**config.metadata, "unsafeSsl": "true"})
+        assert await read(dataclasses.replace(unsafe, auth={**auth, "ca": ""})) == Reading(0, False)
+
+
+@pytest.mark.parametrize(
+    ("said", "auth", "words"),
+    [
+        ({"address": ""}, {}, "no addresses or hosts given"),
+        ({"address": "here"}, {}, "address here: missing port in address"),
+        ({"hosts": "a,b", "ports": "1"}, {}, "not enough hosts or ports given"),
+        ({"enableTLS": "maybe"}, {}, "EnableTLS parsing error"),
+        ({}, {"tls": "on"}, "error incorrect TLS value given, got on"),
+        ({"enableTLS": "true"}, {"tls": "enable"}, "unable to set `tls` in both"),
+        ({}, {"tls": "enable", "ca": "nonsense"}, "error appending CA certs"),
+        ({"listLength": "many"}, {}, "unable to unmarshal to field type int64"),
+    ],
+)
+async def test_what_is_refused(said, auth, words):
+    config = trigger("redis", **{"address": "here:1", "listName": "jobs", **said})
+    with pytest.raises(ConfigError, match="error parsing redis metadata: ") as refused:
+        await read(dataclasses.replace(config, auth=auth))
+    assert words in str(refused.value)
