@@ -38,6 +38,10 @@ def make(config: TriggerConfig, shared: Shared) -> Polled:
     with parsing("prometheus"):
         if settings.modes and config.pod_identity.provider not in ("", "none"):
             raise ConfigError("pod identity cannot be enabled with other auth types")
+        if config.pod_identity.provider not in ("", "none"):
+            raise ConfigError(
+                f"pod identity {config.pod_identity.provider} is not supported here: give authModes"
+            )
     client = http.client(
         config,
         unsafe_ssl=settings.unsafe_ssl,

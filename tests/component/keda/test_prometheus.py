@@ -80,3 +80,9 @@ async def test_an_identity_and_another_way_of_authentication_exclude_each_other(
     both = dataclasses.replace(config, auth={"token": "w"}, pod_identity=PodIdentity("aws"))
     with pytest.raises(ConfigError, match="pod identity cannot be enabled with other auth types"):
         await read(both)
+
+
+async def test_identities_of_clouds_are_refused():
+    config = dataclasses.replace(query("http://here", "up"), pod_identity=PodIdentity("aws"))
+    with pytest.raises(ConfigError, match="pod identity aws is not supported here"):
+        await read(config)
