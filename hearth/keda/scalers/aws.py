@@ -118,16 +118,16 @@ async def _assume(identity: Identity) -> dict[str, str]:
 class _Shared:
     """A client, and how many triggers use it."""
 
-    def __init__(self, service: str, endpoint: str | None, identity: Identity) -> None:
+    def __init__(self, service: str, endpoint: str, identity: Identity) -> None:
         self.users, self._lock, self._stack = 0, asyncio.Lock(), contextlib.AsyncExitStack()
         self._client: Any = None
         self._made = functools.partial(self._make, service, endpoint, identity)
 
-    def _make(self, service: str, endpoint: str | None, identity: Identity) -> Any:
+    def _make(self, service: str, endpoint: str, identity: Identity) -> Any:
         return _session(identity).create_client(
             service,
             region_name=identity.region,
-            endpoint_url=endpoint,
+            endpoint_url=endpoint or None,
             aws_access_key_id=identity.key_id or None,
             aws_secret_access_key=identity.key or None,
             aws_session_token=identity.token or None,
@@ -151,7 +151,7 @@ class _Shared:
         await self._stack.aclose()
 
 
-_open: dict[tuple[object, ...], _Shared] = {}
+_open: dict[tuple[str, str, Identity], _Shared] = {}
 
 
 class Client:
@@ -160,19 +160,22 @@ class Client:
     def __init__(self, service: str, config: TriggerConfig, common: Common) -> None:
         identity = identity_of(config, common.region)
         self._key = (service, common.endpoint, identity)
-        made = _Shared(service, common.endpoint or None, identity)
-        self._shared = _open.setdefault(self._key, made)
-        self._shared.users += 1
+        self._shared: _Shared | None = None
         self.secrets = (identity.key, identity.token)
 
     async def ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Return the answer of an operation; raises what botocore has for a failure."""
+        if self._shared is None:
+            self._shared = _open.setdefault(self._key, _Shared(*self._key))
+            self._shared.users += 1
         client = await self._shared.client()
         answer: dict[str, Any] = await getattr(client, operation)(**arguments)
         return answer
 
     async def close(self) -> None:
         """Use it no longer; the last user closes it."""
+        if self._shared is None:
+            return
         self._shared.users -= 1
         if not self._shared.users:
             _open.pop(self._key, None)

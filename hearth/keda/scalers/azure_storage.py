@@ -39,16 +39,21 @@ _DEVELOPMENT = {
 }
 
 
-def endpoint_suffix(metadata: Mapping[str, str], service: str) -> str:
-    """Return what follows an account's name; raises ConfigError for a cloud that is not known."""
+def cloud_suffix(metadata: Mapping[str, str], suffixes: Mapping[str, str]) -> str:
+    """Return what follows a name in the trigger's cloud; raises ConfigError for no such cloud."""
     cloud = metadata.get("cloud", "").strip()
     if cloud.upper() == "PRIVATE":
         if suffix := metadata.get("endpointSuffix", "").strip():
             return suffix
         raise ConfigError("endpointSuffix must be provided for Private cloud type")
-    if cloud and cloud.upper() not in _SUFFIXES:
+    if cloud and cloud.upper() not in suffixes:
         raise ConfigError(f"invalid cloud environment {cloud}")
-    return f"{service}.{_SUFFIXES[cloud.upper() or 'AZUREPUBLICCLOUD']}"
+    return suffixes[cloud.upper() or "AZUREPUBLICCLOUD"]
+
+
+def endpoint_suffix(metadata: Mapping[str, str], service: str) -> str:
+    """Return what follows an account's name; raises ConfigError for a cloud that is not known."""
+    return cloud_suffix(metadata, {c: f"{service}.{suffix}" for c, suffix in _SUFFIXES.items()})
 
 
 @dataclass(frozen=True, slots=True)

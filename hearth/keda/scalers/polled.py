@@ -180,7 +180,9 @@ class Polled:
     def failure(self, error: Exception) -> ScalerError:
         """Return what is shown of a failure."""
         why = f"{type(error).__name__}: {error}"
-        if isinstance(error, ScalerError):
+        if isinstance(error, LookupError | TypeError | AttributeError):
+            why = f"the answer has another form ({why})"
+        elif isinstance(error, ScalerError):
             why = str(error)
         elif isinstance(error, TimeoutError):
             why = f"no answer within {self.timeout:g} s"

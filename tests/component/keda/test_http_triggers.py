@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from hearth.keda.scalers import newrelic
+from hearth.keda.scalers import newrelic, selenium_grid
 from hearth.keda.scalers.seam import Reading, ScalerError, TriggerConfig
 from tests.component.keda.scaling import read, scaler, trigger
 from tests.component.keda.webserver import Asked, answering
@@ -72,6 +72,21 @@ class Case:
 def flux(value: Any) -> bytes:
     lines = (",result,table,_start,_value", f",_result,0,2026-01-01T00:00:00Z,{value}")
     return "\r\n".join((*lines, "", "")).encode()
+
+
+def grid(value: Any) -> Any:
+    """So many requests in the queue; what is no number makes the answer's form wrong."""
+    is_count = type(value) is int and value >= 0
+    request = json.dumps({"browserName": "chrome", "platformName": "linux"})
+    nodes = [] if is_count else value
+    queue = [request] * (value if is_count else 0)
+    return {
+        "data": {
+            "grid": {"sessionCount": 0, "maxSession": 0, "totalSlots": 0},
+            "nodesInfo": {"nodes": nodes},
+            "sessionsInfo": {"sessionQueueRequests": queue},
+        }
+    }
 
 
 CASES = [
@@ -306,6 +321,17 @@ CASES = [
         "GET",
         {"metricSelector": "jobs:sum", "from": "now-2h"},
         {"authorization": f"Api-Token {SECRET}"},
+    ),
+    Case(
+        "selenium-grid",
+        {"url": "URL/graphql", "browserName": "chrome", "platformName": "linux"},
+        grid,
+        "/graphql",
+        WHO,
+        "POST",
+        {},
+        {"authorization": BASIC},
+        {"query": selenium_grid._QUERY},
     ),
     Case(
         "datadog",
