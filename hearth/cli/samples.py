@@ -31,6 +31,7 @@ _SOURCE = "hearth samples"
 IMAGES = {
     "hearth.dev/samples/hello": "hello/server.py",
     "hearth.dev/samples/events": "events/server.py",
+    "hearth.dev/samples/worker": "worker/worker.py",
     # What Knative's own examples run, so that their YAML works as it stands.
     "ghcr.io/knative/helloworld-go": "hello/server.py",
     "gcr.io/knative-samples/helloworld-go": "hello/server.py",

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,17 @@ def test_what_is_ours_alone_is_named() -> None:
 def test_every_resource_has_its_definition() -> None:
     named = {(each.group, each.plural, each.version) for each in keys.RESOURCES}
     assert named == {(crd.group, crd.plural, crd.versions[0].name) for crd in crds.CRDS}
+
+
+@pytest.mark.parametrize("crd", crds.CRDS, ids=lambda crd: crd.kind)
+def test_every_field_is_documented(crd: Crd) -> None:
+    names = {
+        line.partition(":")[0].rstrip("!").rpartition(".")[2].rstrip("[]{}")
+        for line in all_facts(crd_object(crd))
+        if line.startswith((f"{crd.kind} spec.", f"{crd.kind} status."))
+    } - _OF_EVERY_CONDITION
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", DOCS)] == []
+
+
+DOCS = (FOLDER.parents[1] / "docs" / "keda.md").read_text()
+_OF_EVERY_CONDITION = {"lastTransitionTime", "message", "observedGeneration", "reason"}
