@@ -19,17 +19,26 @@ import pytest
 from aiohttp import web
 
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
+from hearth.cluster.controllers.main import ControllersConfig
+from hearth.cluster.controllers.main import run as run_controllers
 from hearth.kube import certificates
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import wall_clock
 from hearth.kube.errors import ApiError, NotFound, Unavailable
-from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, SERVICES, Resource
+from hearth.kube.resources import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    ENDPOINTSLICES,
+    HPAS,
+    SERVICES,
+    Resource,
+)
 
 Object = dict[str, Any]
 APISERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", False)
-GROUP = "external.metrics.k8s.io"
+GROUP, CUSTOM = "external.metrics.k8s.io", "custom.metrics.k8s.io"
 PATH = f"/apis/{GROUP}/v1beta1"
-VALUE = {"metricName": "jobs", "value": "7"}
+VALUE = {"metricName": "jobs", "value": "7", "timestamp": "2026-01-01T00:00:00Z"}
 RESOURCES = {
     "kind": "APIResourceList",
     "apiVersion": "v1",
@@ -48,7 +57,7 @@ RESOURCES = {
 
 @dataclass
 class Other:
-    """The other server: what it was asked, and where it listens."""
+    """The other server: what it was asked by clients, and where it listens."""
 
     port: int
     authorities: bytes
@@ -61,9 +70,11 @@ async def _handle(other: Other, request: web.Request) -> web.StreamResponse:
     names = dict(each[0] for each in shown["subject"]) if shown else {}
     if names.get("commonName") != "front-proxy-client":
         return web.Response(status=401)
-    other.asked.append((request.method, request.path_qs, await request.text()))
-    other.users.append(request.headers["X-Remote-User"])
-    if request.path == PATH:
+    user = request.headers["X-Remote-User"]
+    if user != "system:kube-aggregator":  # who looks whether it is there
+        other.asked.append((request.method, request.path_qs, await request.text()))
+        other.users.append(user)
+    if request.path in (PATH, f"/apis/{CUSTOM}/v1beta1"):
         return web.json_response(RESOURCES)
     if request.path == "/openapi/v3":
         url = f"/openapi/v3{PATH}?hash=1"
@@ -183,8 +194,6 @@ async def registered(client: KubeClient, other: Other) -> Other:
     await client.create(APISERVICES, an_api_service(other.authorities))
     condition = await until_available(client, "True", "Passed")
     assert condition["message"] == "all checks passed"
-    other.asked.clear()
-    other.users.clear()
     return other
 
 
@@ -293,6 +302,95 @@ async def test_other_servers_can_know_this_one(server: RunningServer, client: Ku
     assert found["data"]["requestheader-client-ca-file"] == authority
     with pytest.raises(ApiError):
         await client.create(APISERVICES, an_api_service(version="v2"))
+
+
+def a_workload(name: str, *metrics: Object) -> tuple[Object, Object]:
+    """A Deployment, and its autoscaler for up to four pods."""
+    labels = {"app": name}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "main", "image": "none"}]},
+    }
+    metadata = {"name": name, "namespace": "default"}
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata} | {
+        "spec": {"selector": {"matchLabels": labels}, "template": template}
+    }
+    hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"} | {
+        "metadata": metadata,
+        "spec": {"scaleTargetRef": reference, "maxReplicas": 4, "metrics": list(metrics)},
+    }
+    return deployment, hpa
+
+
+async def until_scaled(client: KubeClient, name: str, replicas: int) -> Object:
+    found: Object = {}
+    try:
+        async with asyncio.timeout(10):
+            while True:
+                found = await client.get(HPAS, name, "default")
+                if (found.get("status") or {}).get("desiredReplicas") == replicas:
+                    return found
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"never came: {found.get('status')}") from None
+
+
+@pytest.fixture
+async def controllers(server: RunningServer) -> AsyncIterator[None]:
+    config = ControllersConfig(server.kubeconfig, autoscaler_sync_seconds=0.1)
+    running = asyncio.create_task(run_controllers(config, lambda: None))
+    yield
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_autoscalers_go_by_what_other_servers_say(
+    client: KubeClient, registered: Other, controllers: None
+) -> None:
+    older = an_api_service(registered.authorities, group=CUSTOM)
+    await client.create(APISERVICES, older | {"metadata": {"name": f"v1beta1.{CUSTOM}"}})
+    target = {"type": "AverageValue", "averageValue": "2"}
+    metric = {"name": "jobs", "selector": {"matchLabels": {"queue": "blue"}}}
+    external = {"type": "External", "external": {"metric": metric, "target": target}}
+    described = {"apiVersion": "v1", "kind": "Service", "name": "front"}
+    section = {"describedObject": described, "metric": {"name": "load"}, "target": target}
+    for name, each in (("jobs", external), ("load", {"type": "Object", "object": section})):
+        for resource, obj in zip((DEPLOYMENTS, HPAS), a_workload(name, each), strict=True):
+            await client.create(resource, obj)
+    scaled = await until_scaled(client, "jobs", 4)
+    [measured] = scaled["status"]["currentMetrics"]
+    assert measured["external"]["current"]["averageValue"]
+    await until_scaled(client, "load", 4)
+    asked = {target for _, target, _ in registered.asked}
+    assert f"{PATH}/namespaces/default/jobs?labelSelector=queue%3Dblue" in asked
+    assert f"/apis/{CUSTOM}/v1beta1/namespaces/default/services/front/load" in asked
+
+
+async def test_an_autoscaler_keeps_its_pods_while_nobody_answers(
+    client: KubeClient, controllers: None
+) -> None:
+    target = {"type": "AverageValue", "averageValue": "2"}
+    external = {"type": "External", "external": {"metric": {"name": "jobs"}, "target": target}}
+    deployment, hpa = a_workload("jobs", external)
+    deployment["spec"]["replicas"] = 3
+    await client.create(DEPLOYMENTS, deployment)
+    await client.create(HPAS, hpa)
+    condition: Object = {}
+    async with asyncio.timeout(10):
+        while not condition:
+            found = await client.get(HPAS, "jobs", "default")
+            known = (found.get("status") or {}).get("conditions") or ()
+            condition = next((c for c in known if c["type"] == "ScalingActive"), {})
+            await asyncio.sleep(0.01)
+    assert condition["reason"] == "FailedGetExternalMetric"
+    assert condition["message"] == (
+        "the HPA was unable to compute the replica count: unable to get external metric "
+        "default/jobs/nil: unable to fetch metrics from external metrics API: the server could "
+        "not find the requested resource (get jobs.external.metrics.k8s.io)"
+    )
+    assert (await client.get(DEPLOYMENTS, "jobs", "default"))["spec"]["replicas"] == 3
 
 
 @pytest.mark.kubectl
