@@ -285,12 +285,38 @@ def _external_scaler(settings: Settings) -> Main:
     return partial(run, config)
 
 
+def keda(settings: Settings) -> Main:
+    """Scales by what happens elsewhere: KEDA's ScaledObjects and ScaledJobs."""
+    from hearth.keda.api.keys import NAMESPACE
+    from hearth.keda.operator.main import OperatorConfig, run
+    from hearth.knative.leaderelection import Candidacy
+
+    replica = settings.replica
+    config = OperatorConfig(
+        kubeconfig=settings.kubeconfig,
+        host=settings.control_host,
+        address=replica.pod_ip if replica else "",
+        metrics_port=settings.keda_metrics_port,
+        stats_port=settings.keda_stats_port,
+        stats_token=_stats_token(settings),
+        autoscaler=None if replica else (settings.control_host, settings.stats_port),
+        election=Candidacy(replica.pod_name, replica.pod_ip, NAMESPACE) if replica else None,
+        timeout=settings.keda_timeout_seconds,
+    )
+
+    async def main(ready: Ready) -> None:
+        await run(config, ready)
+
+    return main
+
+
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "control": control,
     "activator": activator,
     "broker": broker,
     "broker-ingress": partial(broker, name="broker-ingress"),
     "broker-dispatcher": partial(broker, name="broker-dispatcher"),
+    "keda": keda,
     "pingsource": _pingsource,
     "apiserversource": _apiserversource,
     "integrationsource": _integrationsource,

@@ -40,7 +40,7 @@ def activators(workers: int) -> tuple[str, ...]:
 
 def components(workers: int) -> tuple[str, ...]:
     """All components in their order of start."""
-    return ("api", "cluster", "control", *activators(workers), "broker")
+    return ("api", "cluster", "control", *activators(workers), "broker", "keda")
 
 
 def purposes(workers: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How ``hearth scale`` reaches the process that decides on scale: the component control.
+"""How ``hearth scale`` reaches the processes that decide on scale: control, and keda.
 
 On one machine at the port of statistics; in a cluster at that of each replica, through the API
 server, because each revision is decided on by one of them.
@@ -29,7 +29,7 @@ ROLE = "hearth-scale-reader"
 def explanations(
     kubeconfig: Path | None, data_dir: Path, *, namespace: str, service: str
 ) -> list[Json]:
-    """Return what is said of a Service's revisions, or of one revision; raise UserError."""
+    """Return what is said of a Service's revisions, of one, of a ScaledObject; raise UserError."""
     target = f"/scale?{urlencode({'namespace': namespace, 'name': service})}"
     if kubeconfig is not None:
         return asyncio.run(_there(access(kubeconfig), target))
@@ -39,8 +39,23 @@ def explanations(
         raise UserError(
             "this Hearth was started by an older version: `hearth down`, then `hearth up`"
         )
-    told = ask_here("control", int(port), str(token), "GET", target, None)
-    return list(told["explanations"])
+    return _here(state["ports"], str(token), target)
+
+
+def _here(ports: Json, token: str, target: str) -> list[Json]:
+    """Ask control, and the operator of KEDA's kinds where it runs: it starts with the first."""
+    found: list[Json] = []
+    problem: UserError | None = None
+    for component, purpose in (("control", "stats"), ("keda", "keda-stats")):
+        try:
+            told = ask_here(component, int(ports.get(purpose, 0)), token, "GET", target, None)
+        except UserError as error:
+            problem = problem or error
+            continue
+        found += told["explanations"]
+    if problem is not None and not found:
+        raise problem
+    return found
 
 
 async def _there(api: Access, target: str) -> list[Json]:

@@ -13,7 +13,9 @@ scale_app = typer.Typer(help="Ask why a service has the pods it has.", no_args_i
 
 @scale_app.command("explain")
 def scale_explain(
-    service: Annotated[str, typer.Argument(help="Name of a Knative Service, or of a revision.")],
+    service: Annotated[
+        str, typer.Argument(help="Name of a Knative Service, a revision, or a ScaledObject.")
+    ],
     namespace: Namespace = "default",
     output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
     name: Name = "default",

@@ -28,32 +28,39 @@ def _asleep(explanation: Json) -> str:
 
 def _lines(explanation: Json) -> Iterator[str]:
     wish = explanation["wish"]
-    pods = explanation["pods"]
-    states = ", ".join(
-        f"{pods[state]} {text}"
-        for state, text in (
-            ("ready", "ready"),
-            ("notReady", "not ready"),
-            ("pending", "pending"),
-            ("terminating", "ending"),
-        )
-        if pods[state] or state == "ready"
-    )
     by = f", by the {explanation['decidedBy']}" if explanation["decidedBy"] else ""
     wanted = "no wish" if wish < 0 else f"wants {wish} pod{'' if wish == 1 else 's'}{by}"
-    yield f"{explanation['namespace']}/{explanation['name']}: {wanted}; pods: {states}"
-    if "sees" not in explanation:
+    yield f"{explanation['namespace']}/{explanation['name']}: {wanted}; {_has(explanation)}"
+    if not explanation.get("steps"):
         yield f"  scaled by {explanation['scaledBy']}; {explanation['looksAgain']}"
         return
-    yield from _seen(explanation)
+    if "sees" in explanation:
+        yield from _seen(explanation)
+    if explanation.get("formula"):
+        yield f"  formula: {explanation['formula']}"
     yield "  decides:"
     for step in explanation["steps"]:
         mark = "->" if step["decides"] else "  "
         number = "-" if step["pods"] < 0 else str(step["pods"])
         yield f"  {mark} {step['rule']:<18}{number:>5}  {step['text']}"
-    if not explanation["applies"]:
+    if not explanation.get("applies", True):
         yield "  leaves the Deployment as it is"
     yield f"  looks again {explanation['looksAgain']}"
+
+
+def _has(explanation: Json) -> str:
+    """The pods there are; of what has no pods counted here, what it is asked to have."""
+    pods = explanation.get("pods")
+    if pods is None:
+        return f"asked for now: {explanation['replicas']}"
+    states = (
+        ("ready", "ready"),
+        ("notReady", "not ready"),
+        ("pending", "pending"),
+        ("terminating", "ending"),
+    )
+    counts = (f"{pods[each]} {text}" for each, text in states if pods[each] or each == "ready")
+    return f"pods: {', '.join(counts)}"
 
 
 def _seen(explanation: Json) -> Iterator[str]:

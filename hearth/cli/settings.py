@@ -63,6 +63,10 @@ class Settings:
     """Where activators report on routes of KEDA's HTTP add-on."""
     external_scaler_port: int = 9190
     """Where a real KEDA asks about them."""
+    keda_metrics_port: int = 6443
+    """Where HorizontalPodAutoscalers' questions about triggers are answered."""
+    keda_timeout_seconds: float = 3.0
+    """How long a server that a trigger asks may take to answer."""
     broker_port: int = 8080
     broker_tls_port: int = 8443
     """Where the broker takes events encrypted, where that is asked for; 0 takes a free one."""

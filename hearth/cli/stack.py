@@ -13,12 +13,19 @@ import os
 from collections.abc import Mapping
 from functools import partial
 
-from hearth.cli.components import Worker, activator, broker, control, together
+from hearth.cli.components import Worker, activator, broker, control, keda, together
 from hearth.cli.interceptor import read_interceptor
 from hearth.cli.layout import HEARTH_IMAGE, Layout, activators
 from hearth.cli.listeners import Listeners
 from hearth.cli.settings import Settings
 from hearth.cli.supervisor import Component
+from hearth.keda.api.keys import (
+    CLOUDEVENTSOURCES,
+    CLUSTERCLOUDEVENTSOURCES,
+    HTTPSCALEDOBJECTS,
+    SCALEDJOBS,
+    SCALEDOBJECTS,
+)
 from hearth.knative.resources import (
     BROKERS,
     EVENTTRANSFORMS,
@@ -52,6 +59,8 @@ _AFTER_API = (
     "hearth.keda.admission.webhooks",
     "hearth.keda.install",
     "hearth.cli.gateways",
+    "hearth.keda.admission.webhooks",
+    "hearth.keda.install",
     "activator.main",
 )
 """What the others run, but for those that are started on demand."""
@@ -64,6 +73,13 @@ ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
         INTEGRATIONSINKS,
         JOBSINKS,
         REQUESTREPLIES,
+    ),
+    "keda": (
+        CLOUDEVENTSOURCES,
+        CLUSTERCLOUDEVENTSOURCES,
+        HTTPSCALEDOBJECTS,
+        SCALEDJOBS,
+        SCALEDOBJECTS,
     ),
 }
 """Components that are started when there is an object of one of these kinds."""
@@ -110,6 +126,13 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
             ("api",),
             metrics("broker"),
             tuple(held.values()),
+            on_demand=True,
+        ),
+        Component(
+            "keda",
+            partial(keda, settings_of(layout)),
+            ("api",),
+            metrics("keda"),
             on_demand=True,
         ),
     ]
@@ -195,6 +218,7 @@ def settings_of(layout: Layout) -> Settings:
         eventing_webhook_port=0,
         stats_port=layout.ports["stats"],
         keda_stats_port=layout.ports["keda-stats"],
+        keda_metrics_port=0,
         interceptor=read_interceptor(os.environ),
         broker_port=layout.ports["broker"],
         broker_tls_port=0,

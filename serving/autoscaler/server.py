@@ -1,6 +1,6 @@
 """Takes the activators' reports: a TCP server around ``StatsReader``, one protocol per peer.
 
-On the same port it answers questions about what is decided (``serving.autoscaler.questions``).
+On the same port it answers questions about what is decided (``hearth.knative.questions``).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import cast
 
+from hearth.knative.questions import LONGEST_HEAD, Explain, is_question, respond
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.tokens import Tokens
 from serving.api.stats import Frame, Hello, StatsError, StatsReader, WishList
 from serving.api.wishes import Wish
 from serving.autoscaler.multiscaler import Multiscaler
-from serving.autoscaler.questions import LONGEST_HEAD, Explain, is_question, respond
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hearth.kube.clock import wall_clock
 from hearth.kube.kubeconfig import SOCKET_EXTENSION
 
-COMPONENTS = ("controllers", "node", "control", "activator", "broker")
+COMPONENTS = ("controllers", "node", "control", "activator", "broker", "keda")
 """The processes beside the API server; each has a token of its own."""
 
 _AUTHORITY_DAYS = 3650

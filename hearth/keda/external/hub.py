@@ -27,6 +27,7 @@ from hearth.keda.external.metrics import (
 )
 from hearth.keda.external.scaler import RouteScaler
 from hearth.keda.scalers.seam import ConfigError, ScalerError, TriggerConfig
+from hearth.knative.questions import Explain
 from hearth.kube.client import KubeClient
 from hearth.kube.controllerspec import Source
 from hearth.kube.guards import keep_running
@@ -55,15 +56,23 @@ class RouteHub:
         *,
         leadership: Leadership = ALONE,
         clock: Callable[[], float] = time.monotonic,
+        explain: Explain | None = None,
     ) -> None:
-        """Activators that show one of the tokens report to ``host`` and ``port``."""
+        """Activators that show one of the tokens report to ``host`` and ``port``.
+
+        ``explain`` answers, there, who asks why something is scaled as it is.
+        """
         self._address = (host, port)
         self._clock = clock
         self._counters = RouteCounters()
         self._routes: dict[str, dict[Key, HttpRoute]] = {kind: {} for kind in _RESOURCES}
         self._scalers: dict[Key, list[RouteScaler]] = {}
         self._listener = Listener(
-            tokens, joined=self._counters.joined, receive=self._receive, lost=self._lost
+            tokens,
+            joined=self._counters.joined,
+            receive=self._receive,
+            lost=self._lost,
+            explain=explain,
         )
         self._manager = Manager(client, name="hearth-keda-http", leadership=leadership)
         self._manager.add(CONTROLLER, lambda: None)

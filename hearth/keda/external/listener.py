@@ -1,4 +1,7 @@
-"""Takes the activators' reports on routes, by the wire that they have for revisions."""
+"""Takes the activators' reports on routes, by the wire that they have for revisions.
+
+On the same port it answers questions about what is scaled (``hearth.knative.questions``).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from hearth.knative.questions import LONGEST_HEAD, Explain, is_question, respond
 from hearth.kube.tokens import Tokens
 from serving.api.stats import Frame, Hello, StatsError, StatsReader
 
@@ -26,8 +30,10 @@ class Listener:
         joined: Callable[[str], None],
         receive: Callable[[str, Frame], None],
         lost: Callable[[str], None],
+        explain: Explain | None = None,
     ) -> None:
-        """Each is called with the activator's name."""
+        """Each is called with the activator's name; ``explain`` answers questions."""
+        self._explain = explain
         self._tokens = tokens
         self._joined, self._receive, self._lost = joined, receive, lost
         self._server: asyncio.Server | None = None
@@ -56,7 +62,7 @@ class Listener:
         assert task is not None
         self._peers[task] = ""
         try:
-            await self._read(task, reader)
+            await self._read(task, reader, writer)
         except (OSError, TimeoutError):
             pass
         except StatsError as error:
@@ -68,12 +74,20 @@ class Listener:
             if name and name not in self._peers.values():
                 self._lost(name)
 
-    async def _read(self, task: asyncio.Task[None], reader: asyncio.StreamReader) -> None:
+    async def _read(
+        self,
+        task: asyncio.Task[None],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         stats, name = StatsReader(self._tokens.accepts), ""
         while True:
             async with asyncio.timeout(None if name else _HELLO_SECONDS):
                 data = await reader.read(_PIECE)
             if not data:
+                return
+            if not name and is_question(data):
+                await self._answer(data, reader, writer)
                 return
             for event in stats.receive(data):
                 if isinstance(event, Hello):
@@ -81,3 +95,19 @@ class Listener:
                     self._joined(name)
                 elif isinstance(event, Frame):
                     self._receive(name, event)
+
+    async def _answer(
+        self, data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        async with asyncio.timeout(_HELLO_SECONDS):
+            while b"\r\n\r\n" not in data and len(data) <= LONGEST_HEAD:
+                more = await reader.read(_PIECE)
+                if not more:
+                    return
+                data += more
+            head = data.partition(b"\r\n\r\n")[0]
+            accepts, about = self._tokens.accepts, "ScaledObject"
+            writer.write(respond(head, accepts=accepts, explain=self._explain, about=about))
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()

@@ -33,7 +33,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock
 from hearth.kube.errors import AlreadyExists, NotFound
 from hearth.kube.meta import Object, name
-from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, NAMESPACES, SERVICES, Resource
+from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, SERVICES, Resource
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,6 @@ def objects(host: str, port: int, authority: bytes) -> list[tuple[Resource, Obje
     here = {"name": SERVICE, "namespace": NAMESPACE}
     ports: dict[str, Any] = {"name": "https", "protocol": "TCP"}
     return [
-        (NAMESPACES, _object(NAMESPACES, {"name": NAMESPACE})),
         (
             SERVICES,
             _object(SERVICES, here, spec={"ports": [ports | {"port": _PORT, "targetPort": port}]}),
@@ -124,13 +123,13 @@ async def publish(client: KubeClient, host: str, port: int, authority: bytes) ->
             with contextlib.suppress(AlreadyExists):
                 await client.create(resource, wanted)
             continue
-        if resource != NAMESPACES and not is_within(wanted, found):
+        if not is_within(wanted, found):
             await client.patch(resource, name(wanted), where, wanted)
 
 
 @contextlib.asynccontextmanager
 async def aggregated(
-    client: KubeClient, ask: Ask, *, host: str, port: int, clock: Clock
+    client: KubeClient, ask: Ask, *, listen: tuple[str, int], address: str, clock: Clock
 ) -> AsyncIterator[None]:
     """Be the API for as long as the context lasts."""
     cache = WatchCache(
@@ -147,8 +146,8 @@ async def aggregated(
         files = renewed({}, _HOSTS, now)
         assert files is not None
         app = make_app(ask, lambda: front_of(cache.get(*FRONT) or {}), clock)
-        async with serving(app, tls_context(files, front), host, port) as used:
-            await publish(client, host, used, files[AUTHORITIES])
+        async with serving(app, tls_context(files, front), *listen) as used:
+            await publish(client, address, used, files[AUTHORITIES])
             yield
 
 

@@ -14,6 +14,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Event
+from serving.api.wishes import Wish
 
 COMPONENT = "keda-operator"
 
@@ -68,6 +69,8 @@ class Environment:
     make: Callable[[TriggerConfig], Scaler]
     resolve: Resolver
     record: Callable[[Event], None]
+    wish: Callable[[Wish], None] = lambda wish: None
+    """Tells Knative's autoscaler."""
     clock: Clock = wall_clock
     loop_clock: Clock = field(default_factory=lambda: asyncio.get_running_loop().time)
     timeout: float = 3.0

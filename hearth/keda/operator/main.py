@@ -9,16 +9,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hearth.keda.api import keys
+from hearth.keda.api.shapes import AuthenticationRef
+from hearth.keda.auth.resolve import container_env, resolve
+from hearth.keda.auth.sources import Sources
+from hearth.keda.external.hub import RouteHub
 from hearth.keda.operator.aggregation import aggregated
 from hearth.keda.operator.environment import COMPONENT, Environment, Resolved
 from hearth.keda.operator.scaledobjects import ScaledObjectDaemon
 from hearth.keda.operator.targets import Kinds
 from hearth.keda.scalers import catalog
+from hearth.keda.scalers.seam import ConfigError, Scaler, TriggerConfig
 from hearth.keda.scaling.hpa import MANAGED_BY
 from hearth.keda.scaling.observing import Metric
-from hearth.knative.leaderelection import Candidacy
+from hearth.keda.wishing import WishSender
+from hearth.knative.autoscalers import Autoscalers, ElectedAutoscalers, OneAutoscaler
+from hearth.knative.leaderelection import Address, Candidacy, read_config
 from hearth.kube.access import Access
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -30,10 +38,14 @@ from hearth.kube.holders import Holders
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.leadership import ALONE, Elected, Leadership
 from hearth.kube.meta import Object, controller_of, namespace
-from hearth.kube.resources import HPAS
+from hearth.kube.resources import HPAS, LEASES
+from hearth.kube.sharedtokens import TokenSource, kept_tokens
+from hearth.kube.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
+_SERVING, _CONTROL = "knative-serving", "hearth-serving"
+"""Where Leases of Knative's autoscaler are, and what they begin with by themselves."""
 LEASE = "operator.keda.sh"
 """The Lease that KEDA's own operator takes: the two never act side by side."""
 
@@ -48,15 +60,36 @@ class OperatorConfig:
 
     kubeconfig: Path
     host: str = "127.0.0.1"
-    """Where external metrics are served, and at which address API servers reach them."""
+    """What external metrics and statistics are listened for at."""
     metrics_port: int = 0
     """Of the external metrics; 0 takes a free one."""
+    address: str = ""
+    """At which API servers reach them; ``host`` where nothing is said."""
+    stats_port: int = 0
+    """Where activators report on routes, and questions are answered; 0 takes a free one."""
+    stats_token: TokenSource = ""
+    """What those show who report and who ask."""
+    autoscaler: Address | None = None
+    """Where Knative's autoscaler is told of wishes; None: found by its Leases, in a cluster."""
     election: Candidacy | None = None
     """Who this replica is; None where it is the only one."""
     timeout: float = 3.0
     """Seconds that a server of a trigger may take to answer."""
     version: str = "2.18.0"
     """What labels say: the version of KEDA that this is compatible with."""
+    cluster_namespace: str = keys.NAMESPACE
+    """Where Secrets of ClusterTriggerAuthentications are (KEDA_CLUSTER_OBJECT_NAMESPACE)."""
+    restrict_secrets: bool = False
+    """Whether only Secrets there are read (KEDA_RESTRICT_SECRET_ACCESS)."""
+
+    def sources(self, client: KubeClient) -> Sources:
+        """Return where authentications are read."""
+        return Sources(
+            client,
+            self.cluster_namespace,
+            restrict_secrets=self.restrict_secrets,
+            timeout=self.timeout,
+        )
 
 
 async def run(config: OperatorConfig, ready: Callable[[], None]) -> None:
@@ -135,31 +168,93 @@ async def _operate(
             f"{error}: KEDA's kinds take kopf, of the extra `keda` of Hearth's package"
         ) from error
     recorder = EventRecorder(client)
-    shared = catalog.Shared(client, wall_clock)
     env = Environment(
         client,
         Kinds(client),
-        make=lambda trigger: catalog.make(trigger, shared),
-        resolve=_unresolved,
+        make=_unmade,
+        resolve=partial(_resolve, config.sources(client)),
         record=partial(recorder.record, component=COMPONENT),
         timeout=config.timeout,
         version=config.version,
     )
     started = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(keep_running("events", recorder.run), name="events")
-        async with (
-            _hpas(client, env),
-            aggregated(
-                client,
-                partial(_ask, env),
-                host=config.host,
-                port=config.metrics_port,
-                clock=wall_clock,
-            ),
-        ):
-            group.create_task(_announced(started, ready), name="ready")
-            await Adapter(env, access).run(started)
+    async with (
+        kept_tokens(client, config.stats_token) as tokens,
+        _wishing(client, config, env, tokens),
+        _routes(client, config, env, tokens),
+        _hpas(client, env),
+        aggregated(
+            client,
+            partial(_ask, env),
+            listen=(config.host, config.metrics_port),
+            address=config.address or config.host,
+            clock=wall_clock,
+        ),
+        _beside("events", recorder.run),
+        _beside("ready", partial(_announced, started, ready)),
+    ):
+        await Adapter(env, access).run(started)
+
+
+def _unmade(trigger: TriggerConfig) -> Scaler:
+    raise ConfigError(f"no scaler found for type: {trigger.type}")
+
+
+@contextlib.asynccontextmanager
+async def _beside(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Have something go on as long as the context lasts."""
+    task = asyncio.ensure_future(keep_running(name, work))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+@contextlib.asynccontextmanager
+async def _routes(
+    client: KubeClient, config: OperatorConfig, env: Environment, tokens: Tokens
+) -> AsyncIterator[None]:
+    """Make scalers: those of routes in this process, others by their types."""
+    shared = catalog.Shared(client, wall_clock)
+    async with RouteHub(
+        client, tokens, config.host, config.stats_port, explain=partial(_explain, env)
+    ) as hub:
+
+        def make(trigger: TriggerConfig) -> Scaler:
+            return hub.scaler(trigger) if hub.answers(trigger) else catalog.make(trigger, shared)
+
+        env.make = make
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _wishing(
+    client: KubeClient, config: OperatorConfig, env: Environment, tokens: Tokens
+) -> AsyncIterator[None]:
+    """Tell Knative's autoscaler what is wished for of Services and Revisions."""
+    async with contextlib.AsyncExitStack() as stack:
+        autoscalers: Autoscalers
+        if config.autoscaler is not None:
+            autoscalers = OneAutoscaler(config.autoscaler)
+        else:
+            leading = await read_config(client, _SERVING)
+            autoscalers = ElectedAutoscalers(leading.leases(_CONTROL))
+            leases = WatchCache(client, LEASES, namespace=_SERVING)
+            leases.on_change(autoscalers.lease_changed)
+            await stack.enter_async_context(_beside("watch-leases", leases.run))
+        sender = WishSender(autoscalers, tokens=tokens)
+        env.wish = sender.wish
+        await stack.enter_async_context(_beside("wishes", sender.run))
+        yield
+
+
+def _explain(env: Environment, where: str, name: str) -> dict[str, Any] | None:
+    daemon = env.daemons.get((keys.SCALEDOBJECTS.kind, (where, name)))
+    if not isinstance(daemon, ScaledObjectDaemon):
+        return None
+    told = daemon.explained()
+    return {"explanations": [] if told is None else [told.json()], "elsewhere": []}
 
 
 async def _announced(started: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -184,13 +279,9 @@ async def _hpas(client: KubeClient, env: Environment) -> AsyncIterator[None]:
             daemon.hpa_changed(hpa)
 
     cache.on_change(tell)
-    watching = asyncio.create_task(cache.run(), name="watch-hpas")
-    try:
+    async with _beside("watch-hpas", cache.run):
         await cache.synced()
         yield
-    finally:
-        watching.cancel()
-        await asyncio.wait({watching})
 
 
 async def _ask(env: Environment, where: str, name: str, metric: str) -> Metric | None:
@@ -200,7 +291,15 @@ async def _ask(env: Environment, where: str, name: str, metric: str) -> Metric |
     return await daemon.metric(metric)
 
 
-async def _unresolved(
-    reference: object, pod: Object | None, *, container: str, namespace: str
+async def _resolve(
+    sources: Sources,
+    reference: AuthenticationRef | None,
+    pod: Object | None,
+    *,
+    container: str,
+    namespace: str,
 ) -> Resolved:
-    return Resolved()
+    """Read anew each time: secrets change."""
+    env = await container_env(pod, container, namespace, sources) if pod is not None else {}
+    found = await resolve(reference, pod, namespace=namespace, sources=sources)
+    return Resolved(found.parameters, env, found.pod_identity, found.warnings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -16,9 +15,11 @@ from hearth.keda.api.scaledobject import ScaledObject
 from hearth.keda.api.shapes import names_of_triggers
 from hearth.keda.operator.daemon import FINISH_SECONDS, ObjectDaemon, Setback
 from hearth.keda.operator.environment import Environment
+from hearth.keda.operator.hpas import HpaKeeper
+from hearth.keda.operator.knative import KnativeTarget, find_knative, is_knative
 from hearth.keda.operator.targets import NOT_RIGHT, Scale, Target, TargetError, find_target
 from hearth.keda.scalers.seam import MetricType, Reading
-from hearth.keda.scaling.conditions import FALLBACK, NO_FALLBACK, hpa_health
+from hearth.keda.scaling.conditions import FALLBACK, NO_FALLBACK
 from hearth.keda.scaling.decide import (
     Act,
     Decision,
@@ -30,7 +31,6 @@ from hearth.keda.scaling.decide import (
     wanted,
 )
 from hearth.keda.scaling.explanation import Account, explain
-from hearth.keda.scaling.hpa import check_owner, hpa_of, updated
 from hearth.keda.scaling.modifiers import Composite, compile_modifiers
 from hearth.keda.scaling.observing import Metric, Observation, Replicas, Sample, observe
 from hearth.knative.explanation import Explanation
@@ -41,11 +41,8 @@ from hearth.kube.meta import (
     creation_timestamp,
     key,
     labels,
-    owner_reference,
-    uid,
 )
 from hearth.kube.models import decode
-from hearth.kube.resources import HPAS
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +66,8 @@ class ScaledObjectDaemon(ObjectDaemon):
         self._account: Account | None = None
         self._looked_at = -FRESH_SECONDS
         self._is_looking = asyncio.Lock()
-        self._hpa: Object | None = None
+        self._hpa = HpaKeeper(environment)
+        self._wished: KnativeTarget | None = None
 
     def _restored(self, obj: Object) -> float | None:
         """What was active when it was seen last may have been so until now."""
@@ -92,9 +90,7 @@ class ScaledObjectDaemon(ObjectDaemon):
             return False
         await self._say_pauses(obj)
         await self._label()
-        target = await find_target(
-            self.env.client, self.env.kinds, obj.spec.scale_target_ref, obj.namespace
-        )
+        target = await self._find_target(obj)
         scale = await target.checked_scale()
         check_bounds(obj)
         check_triggers(obj.spec.triggers)
@@ -107,6 +103,28 @@ class ScaledObjectDaemon(ObjectDaemon):
         await self._say_ready(obj, target, scale)
         self._target = target
         return True
+
+    async def _find_target(self, obj: ScaledObject) -> Target:
+        """Find it; what another target was wished for is over."""
+        env, reference = self.env, obj.spec.scale_target_ref
+        if not is_knative(reference):
+            self._end_wish()
+            return await find_target(env.client, env.kinds, reference, obj.namespace)
+        source = obj.namespace, obj.name
+        target = await find_knative(env.client, env.kinds, reference, source, env.wish)
+        before = self._wished
+        if before is not None and (before.name, before.resource) == (target.name, target.resource):
+            return before
+        self._end_wish()
+        # That something was wished for before the process began shows in when it was active.
+        target.wished = int(self._last_active is not None)
+        self._wished = target
+        return target
+
+    def _end_wish(self) -> None:
+        if self._wished is not None:
+            self._wished.end()
+        self._wished = None
 
     async def _say_pauses(self, obj: ScaledObject) -> None:
         """Pauses in one direction leave the loop running; a pause that is over is said."""
@@ -131,15 +149,14 @@ class ScaledObjectDaemon(ObjectDaemon):
         await self._say_paused(self.status.conditions.is_true(Condition.PAUSED))
         self.metrics.paused(True)
         await self.triggers.close()
-        await self._delete_hpa(str(self.status.stored.get("hpaName") or obj.hpa_name))
+        hpa = str(self.status.stored.get("hpaName") or obj.hpa_name)
+        await self._hpa.delete(obj, self.object, hpa)
         try:
             count = obj.paused_replicas
         except ValueError as error:
             raise Setback(f"failed to parse paused replica count: {error}") from error
         if count is not None:
-            target = await find_target(
-                self.env.client, self.env.kinds, obj.spec.scale_target_ref, obj.namespace
-            )
+            target = await self._find_target(obj)
             if (await target.checked_scale()).replicas != count:
                 await target.set(count)
         said = _ready(ConditionMessage.SCALED_OBJECT_PAUSED)
@@ -164,7 +181,7 @@ class ScaledObjectDaemon(ObjectDaemon):
             "externalMetricNames": external or None,
             "resourceMetricNames": [each.resource for each in specs if each.resource] or None,
             "compositeScalerName": keys.COMPOSITE_METRIC if self._composite else None,
-            "hpaName": obj.hpa_name,
+            "hpaName": None if isinstance(target, KnativeTarget) else obj.hpa_name,
             "triggersTypes": types,
             "authenticationsTypes": authentications,
         }
@@ -189,51 +206,32 @@ class ScaledObjectDaemon(ObjectDaemon):
 
     def hpa_changed(self, hpa: Object | None) -> None:
         """Hear of its HPA: what others changed there is put right, what it says is told."""
-        before, self._hpa = self._hpa, hpa
+        is_other = self._hpa.changed(hpa)
         if self._target is None:
             return
-        if hpa is None or before is None or before.get("spec") != hpa.get("spec"):
+        said = self._hpa.health
+        if is_other:
             self.recheck()
-            return
-        said = hpa_health(hpa)
-        if said is not None and self.status.conditions.reason(said.type) != said.reason:
+        elif said is not None and self.status.conditions.reason(said.type) != said.reason:
             self.wake()
 
     async def tend(self) -> None:
         """Tell what its HPA says."""
-        said = hpa_health(self._hpa or {})
+        said = self._hpa.health
         if said is not None:
             await self.say(said)
 
     async def _ensure_hpa(self, obj: ScaledObject, target: Target) -> None:
-        stored_name = str(self.status.stored.get("hpaName") or "")
-        if stored_name and stored_name != obj.hpa_name:
-            await self._delete_hpa(stored_name)
-        hpa = hpa_of(
-            obj,
-            self.triggers.specs,
-            composite=None if self._composite is None else self._composite.spec,
-            target=target.reference,
-            owner=owner_reference(self.object),
-            version=self.env.version,
-        )
-        client = self.env.client
-        try:
-            found = await client.get(HPAS, obj.hpa_name, obj.namespace)
-        except NotFound:
-            self._hpa = await client.create(HPAS, hpa)
+        if isinstance(target, KnativeTarget):
             return
-        check_owner(obj, found, uid(self.object))
-        changed = updated(found, hpa)
-        self._hpa = found if changed is None else await client.update(HPAS, changed)
-
-    async def _delete_hpa(self, name: str) -> None:
-        where, _ = key(self.object)
-        with contextlib.suppress(NotFound):
-            found = await self.env.client.get(HPAS, name, where)
-            check_owner(self._obj, found, uid(self.object))
-            await self.env.client.delete(HPAS, name, where, uid=uid(found))
-        self._hpa = None
+        await self._hpa.ensure(
+            obj,
+            self.object,
+            target,
+            specs=self.triggers.specs,
+            composite=None if self._composite is None else self._composite.spec,
+            former=str(self.status.stored.get("hpaName") or ""),
+        )
 
     # -- looking and acting ------------------------------------------------------------------------
 
@@ -269,6 +267,8 @@ class ScaledObjectDaemon(ObjectDaemon):
         self._account = Account(self._obj, at, decision, due, interval)
         if await self._act(target, at, decision):
             self._last_active = decision.last_active
+        if isinstance(target, KnativeTarget):
+            target.wish(wanted(self._obj, at, decision), at, decision)
         self._looked_at = self.env.loop_clock()
         await self._say_seen(seen, decision)
         if decision.look_again_at is None:
@@ -359,7 +359,7 @@ class ScaledObjectDaemon(ObjectDaemon):
         elif was_falling_back and not seen.falls_back:
             text = "ScaledObject fallback is no longer active"
             self.event("Normal", EventReason.SCALED_OBJECT_FALLBACK_DEACTIVATED, text)
-        health = hpa_health(self._hpa or {})
+        health = self._hpa.health
         said += [] if health is None else [health]
         changes: dict[str, Any] = {"triggersActivity": _activity(seen.metrics, seen) or None}
         if self._obj.spec.fallback is not None:
@@ -388,26 +388,20 @@ class ScaledObjectDaemon(ObjectDaemon):
             return None
         return explain(self._account, self.env.clock())
 
-    @property
-    def wish(self) -> int | None:
-        """The replicas there are to be, for targets that have no HPA; None while not known."""
-        account = self._account
-        return None if account is None else wanted(account.obj, account.at, account.decision)
-
     # -- the end -----------------------------------------------------------------------------------
 
     async def finish(self) -> None:
         """Give the target back the replicas it had, where that is asked for."""
+        self._end_wish()
         obj = decode(ScaledObject, self.object, root="ScaledObject")
         advanced, stored = obj.spec.advanced, self.status.stored
         original = stored.get("originalReplicaCount")
         restores = advanced is not None and advanced.restore_to_original_replica_count
+        restores = restores and not is_knative(obj.spec.scale_target_ref)
         if restores and original is not None and stored.get("scaleTargetGVKR"):
             try:
                 async with asyncio.timeout(FINISH_SECONDS):
-                    target = await find_target(
-                        self.env.client, self.env.kinds, obj.spec.scale_target_ref, obj.namespace
-                    )
+                    target = await self._find_target(obj)
                     await target.set(int(original))
             except (ApiError, TargetError, TimeoutError) as error:
                 log.warning("replicas not restored", extra={"error": str(error)})

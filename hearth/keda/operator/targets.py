@@ -57,7 +57,7 @@ class Scale:
     selector: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
     """One workload."""
 

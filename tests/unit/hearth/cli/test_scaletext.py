@@ -73,3 +73,30 @@ def test_what_another_class_scales() -> None:
         "a/hello-00001: no wish; pods: 0 ready\n"
         "  scaled by hpa.autoscaling.knative.dev; whoever scales it decides that"
     )
+
+
+SCALED: dict[str, Any] = {
+    "namespace": "a",
+    "name": "worker",
+    "scaledBy": "keda",
+    "wish": 3,
+    "decidedBy": "activation",
+    "replicas": 0,
+    "formula": "jobs * 2",
+    "steps": [
+        {"rule": "jobs", "pods": 2, "text": "ceil(10 / 5) = 2; active", "decides": False},
+        {"rule": "activation", "pods": 3, "text": "from 0 to 3", "decides": True},
+    ],
+    "looksAgain": "in 12.0 s",
+}
+
+
+def test_a_scaledobject_as_text() -> None:
+    assert scale_text([SCALED]).splitlines() == [
+        "a/worker: wants 3 pods, by the activation; asked for now: 0",
+        "  formula: jobs * 2",
+        "  decides:",
+        "     jobs                  2  ceil(10 / 5) = 2; active",
+        "  -> activation            3  from 0 to 3",
+        "  looks again in 12.0 s",
+    ]

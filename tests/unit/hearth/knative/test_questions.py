@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from hearth.knative.questions import is_question, respond
 from hearth.kube.tokens import Tokens
-from serving.autoscaler.questions import is_question, respond
 
 
 def explain(namespace: str, name: str) -> dict[str, Any] | None:

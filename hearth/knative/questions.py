@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 Explain = Callable[[str, str], dict[str, Any] | None]
-"""What is said of a Service or revision, by namespace and name; None where there is none."""
+"""What is said of something that is scaled, by namespace and name; None where there is none."""
 
 LONGEST_HEAD = 8 * 1024
 _TOKEN_FIELD = "x-hearth-token"
@@ -26,10 +26,16 @@ def is_question(start: bytes) -> bool:
     return start[:1] == b"G"
 
 
-def respond(head: bytes, *, accepts: Callable[[bytes], bool], explain: Explain | None) -> bytes:
+def respond(
+    head: bytes,
+    *,
+    accepts: Callable[[bytes], bool],
+    explain: Explain | None,
+    about: str = "Service and no revision",
+) -> bytes:
     """Return the answer to a request's head; the connection ends with it.
 
-    ``accepts`` tells whether who shows a token may ask.
+    ``accepts`` tells whether who shows a token may ask, ``about`` what it may ask about.
     """
     request, *lines = head.decode("latin-1").split("\r\n")
     fields = {name.strip().lower(): value.strip() for name, _, value in _split(lines)}
@@ -46,7 +52,7 @@ def respond(head: bytes, *, accepts: Callable[[bytes], bool], explain: Explain |
         return _failed(400, "which one? give a namespace and a name")
     told = explain(namespace, name)
     if told is None:
-        text = f"there is no Service and no revision {namespace}/{name} that is scaled"
+        text = f"there is no {about} {namespace}/{name} that is scaled"
         return _failed(404, text)
     return _answer(200, told)
 
