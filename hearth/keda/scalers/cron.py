@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import zoneinfo
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from hearth.keda.scalers.catalog import Shared
 from hearth.keda.scalers.params import param, read_params
 from hearth.keda.scalers.polled import Polled, parsing, polled
-from hearth.keda.scalers.seam import ConfigError, TriggerConfig
+from hearth.keda.scalers.seam import ConfigError, MetricSpec, Reading, TriggerConfig
+from hearth.kube.clock import Clock
 from hearth.kube.cronticks import Schedule
 
 _NEVER = float("-inf")
+_LONGEST = 60.0
+"""Seconds after which the clock is looked at again: it may have been set."""
 _NAMED = {" ": "", "*": "x", "/": "Sl", "?": "Qm", ",": "Cm"}
 
 
@@ -61,7 +67,42 @@ def is_within(start: Schedule, end: Schedule, now: float) -> bool:
     return first < now < last if first < last else first < now or now < last
 
 
-def make(config: TriggerConfig, shared: Shared) -> Polled:
+class Cron:
+    """A scaler that also tells of its own moments, when they come (``seam.PushScaler``)."""
+
+    def __init__(self, polled: Polled, start: Schedule, end: Schedule, clock: Clock) -> None:
+        self._polled, self._start, self._end, self._clock = polled, start, end, clock
+        self._closed = asyncio.Event()
+
+    @property
+    def spec(self) -> MetricSpec:
+        """The metric."""
+        return self._polled.spec
+
+    async def read(self) -> Reading:
+        """Look at the clock."""
+        return await self._polled.read()
+
+    async def activity(self) -> AsyncIterator[bool]:
+        """Yield whether it is within, now and whenever that changes."""
+        told: bool | None = None
+        while not self._closed.is_set():
+            now = self._clock()
+            if (active := is_within(self._start, self._end, now)) is not told:
+                told = active
+                yield active
+                continue
+            moments = (each.after(now) for each in (self._start, self._end))
+            following = min((each for each in moments if each is not None), default=now + _LONGEST)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), min(following - now, _LONGEST))
+
+    async def close(self) -> None:
+        """Who listens hears the end."""
+        self._closed.set()
+
+
+def make(config: TriggerConfig, shared: Shared) -> Cron:
     """Return the scaler of a ``cron`` trigger. Raises ConfigError."""
     with parsing("cron"):
         settings = read_params(_Settings, config)
@@ -71,7 +112,7 @@ def make(config: TriggerConfig, shared: Shared) -> Polled:
     async def fetch() -> float:
         return settings.desired_replicas if is_within(start, end, shared.clock()) else 0.0
 
-    return polled(
+    made = polled(
         config,
         f"cron-{settings.timezone}-{_named(settings.start)}-{_named(settings.end)}",
         target=1,
@@ -79,6 +120,7 @@ def make(config: TriggerConfig, shared: Shared) -> Polled:
         fetch=fetch,
         doing="error looking at the cron schedule",
     )
+    return Cron(made, start, end, shared.clock)
 
 
 def _named(schedule: str) -> str:

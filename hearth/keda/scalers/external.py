@@ -6,6 +6,7 @@ Such a server may announce several metrics; the first one is read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -116,18 +117,32 @@ class ExternalPush(External):
     first_wait, longest_wait = 2.0, 60.0
     """Seconds until the server is asked again after its stream ended; doubled each time."""
 
+    def __init__(self, config: TriggerConfig, settings: Settings) -> None:
+        super().__init__(config, settings)
+        self._closed = asyncio.Event()
+
+    async def close(self) -> None:
+        """Let go of the connection; who listens hears the end."""
+        self._closed.set()
+        await super().close()
+
     async def activity(self) -> AsyncIterator[bool]:
         """Yield what the server tells, and connect again whenever it stops."""
         wait = self.first_wait
-        while True:
+        while not self._closed.is_set():
             try:
                 async for active in self._stream():
                     wait = self.first_wait
                     yield active
                 wait = self.first_wait  # it ended as it should
+            except asyncio.CancelledError:
+                # What gRPC raises for a call of a channel that was closed, too.
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
             except (grpc.aio.AioRpcError, ValueError, OSError, ScalerError):
                 pass  # the poll that comes anyway says what is wrong
-            await asyncio.sleep(wait)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), wait)
             wait = min(wait * 2, self.longest_wait)
 
     async def _stream(self) -> AsyncIterator[bool]:

@@ -89,7 +89,7 @@ async def test_a_server_that_is_slow_is_a_failure_in_time():
 
 async def test_activity_is_told_and_a_server_that_comes_back_is_heard_again(monkeypatch):
     monkeypatch.setattr(ExternalPush, "first_wait", 0.01)
-    port, told = free_port(), list[bool]()
+    port, told, tasks = free_port(), list[bool](), len(asyncio.all_tasks())
 
     async def listen(made: PushScaler) -> None:
         async for active in made.activity():
@@ -109,6 +109,23 @@ async def test_activity_is_told_and_a_server_that_comes_back_is_heard_again(monk
         listening.cancel()
         await asyncio.wait({listening})
     assert told == [True, False]
+    await until(lambda: len(asyncio.all_tasks()) == tasks)
+
+
+async def test_who_listens_to_a_closed_scaler_hears_the_end():
+    tasks = len(asyncio.all_tasks())
+    async with serving(ExternalScaler()) as server:
+        async with scaler(ours(server.port, "external-push")) as made:
+            assert isinstance(made, PushScaler)
+            told = made.activity()
+            first = asyncio.ensure_future(anext(told))
+            await until(partial(len, server.streams))
+            server.streams[0].put_nowait(True)
+            assert await first is True
+            following = asyncio.ensure_future(anext(told))
+        with pytest.raises(StopAsyncIteration):
+            await following
+    await until(lambda: len(asyncio.all_tasks()) == tasks)
 
 
 def credentials(authority: Authority, host: str, *, ask: bool = False):

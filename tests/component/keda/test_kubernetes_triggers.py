@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import pytest
 
 from hearth.cluster.apiserver.testing import running_apiserver
-from hearth.keda.scalers.seam import ConfigError, Reading, ScalerError
+from hearth.keda.scalers.catalog import Shared
+from hearth.keda.scalers.seam import ConfigError, PushScaler, Reading, ScalerError
 from hearth.kube.client import KubeClient
 from hearth.kube.resources import CONFIGMAPS, NAMESPACES, PODS, SECRETS
-from tests.component.keda.scaling import read, trigger
+from tests.component.keda.scaling import read, scaler, trigger
 
 
 @pytest.fixture
@@ -50,6 +52,25 @@ async def test_pods_that_have_not_ended_count_and_so_do_their_nodes(client):
     assert await read(workload, client=client) == Reading(3, True)
     by_node = trigger("kubernetes-workload", **said, groupByNode="true")
     assert await read(by_node, client=client) == Reading(1, False)
+
+
+async def test_it_tells_at_once_when_pods_get_enough_and_are_not_any_more(client):
+    config = trigger("kubernetes-workload", podSelector="app=web", value="1", activationValue="1")
+    await pod(client, "a", "Running")
+    async with scaler(config, Shared(client)) as made:
+        assert isinstance(made, PushScaler)
+        told = made.activity()
+        assert await anext(told) is False
+        following = asyncio.ensure_future(anext(told))
+        await pod(client, "b", "Running")
+        assert await following is True
+        following = asyncio.ensure_future(anext(told))
+        await client.delete(PODS, "b", "team", grace_period_seconds=0)
+        assert await following is False
+        following = asyncio.ensure_future(anext(told))
+        await made.close()
+        following.cancel()
+        await asyncio.wait({following})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import zoneinfo
 
@@ -9,7 +10,7 @@ import pytest
 
 from hearth.keda.scalers.catalog import Shared
 from hearth.keda.scalers.cron import make
-from hearth.keda.scalers.seam import ConfigError, MetricType, Reading, TriggerConfig
+from hearth.keda.scalers.seam import ConfigError, MetricType, PushScaler, Reading, TriggerConfig
 
 _BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 _OFFICE = {
@@ -55,6 +56,23 @@ async def test_it_may_span_midnight(hour, active):
 async def test_an_end_that_never_comes_ends_all_and_a_start_that_never_comes_nothing():
     assert not (await read(at(1, 9), end="0 0 30 2 *")).is_active
     assert (await read(at(1, 9), start="0 0 30 2 *")).is_active
+
+
+async def test_it_tells_of_its_moments_when_they_come():
+    start, loop = at(1, 7, 59, 59) + 0.95, asyncio.get_running_loop()
+    begun = loop.time()
+    config = TriggerConfig("cron", _OFFICE)
+    made = make(config, Shared(None, lambda: start + loop.time() - begun))
+    assert isinstance(made, PushScaler)
+    told = made.activity()
+    assert await anext(told) is False
+    assert await anext(told) is True
+    assert 0.05 <= loop.time() - begun < 5
+    following = asyncio.ensure_future(anext(told))
+    await asyncio.sleep(0)
+    await made.close()
+    with pytest.raises(StopAsyncIteration):
+        await following
 
 
 def test_the_metric_is_named_as_keda_does():
