@@ -31,7 +31,7 @@ app.add_typer(image_app, name="image")
 app.add_typer(event_app, name="event")
 app.add_typer(scale_app, name="scale")
 app.command()(simulate)
-migrate_app = typer.Typer(help="Come over from Knative.", no_args_is_help=True)
+migrate_app = typer.Typer(help="Come over from Knative and KEDA.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")
 
 
@@ -277,7 +277,7 @@ def check(
     kubeconfig: Kubeconfig = None,
     output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
 ) -> None:
-    """Read a cluster that runs Knative: what would work, what not, and why. Changes nothing."""
+    """Read a cluster with Knative or KEDA: what would work, what not, why. Changes nothing."""
     from hearth.cli.migrate import run_check
 
     raise typer.Exit(run_check(kubeconfig, output))

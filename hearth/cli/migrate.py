@@ -1,4 +1,4 @@
-"""``hearth migrate check``: prints what would become of a cluster that runs Knative."""
+"""``hearth migrate check``: prints what would become of a cluster with Knative or KEDA."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from hearth.cli.access import access
 from hearth.cli.errors import UserError
+from hearth.keda.scalers.catalog import TYPES
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, Forbidden, NotFound
 from hearth.kube.resources import DEPLOYMENTS
@@ -27,7 +28,7 @@ def run_check(kubeconfig: Path | None, output: str) -> int:
         snapshot = asyncio.run(_read(kubeconfig))
     except (ApiError, NotAllowed) as error:
         raise UserError(str(error)) from error
-    findings = check(snapshot)
+    findings = check(snapshot, TYPES)
     if output == "json":
         print(json.dumps(_as_json(snapshot, findings), indent=2))
     else:
@@ -80,7 +81,7 @@ def _print(snapshot: Snapshot, findings: Sequence[Finding]) -> None:
 
     counts = _counts(snapshot)
     if not counts:
-        print("There is nothing of Knative in this cluster.")
+        print("There is nothing of Knative or KEDA in this cluster.")
         return
     print(f"Looked at {sum(counts.values())} objects of {len(counts)} kinds.\n")
     table = Table("", "WHERE", "WHAT", "WHAT TO DO", box=None, pad_edge=False)

@@ -1,4 +1,4 @@
-"""Reads what the rules look at: every kind in a group of Knative's, and the settings."""
+"""Reads what the rules look at: every kind in a group of Knative's or KEDA's, and the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hearth.kube.meta import Object
 from hearth.kube.resources import CONFIGMAPS, Resource, resources_of
 from hearth.migrate.snapshot import Snapshot
 
-_GROUP_SUFFIX = ".knative.dev"
+_GROUP_SUFFIXES = (".knative.dev", "keda.sh")
 _NAMESPACES = ("knative-serving", "knative-eventing")
 _PAGE = 500
 
@@ -44,7 +44,7 @@ async def _resources(client: KubeClient) -> list[Resource]:
     groups = (await client.request("GET", "/apis"))["groups"]
     resources: list[Resource] = []
     for group in groups:
-        if not group["name"].endswith(_GROUP_SUFFIX):
+        if not group["name"].endswith(_GROUP_SUFFIXES):
             continue
         version = group["preferredVersion"]["version"]
         served = await client.request("GET", f"/apis/{group['name']}/{version}")

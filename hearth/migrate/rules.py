@@ -7,7 +7,7 @@ know (a setting that is read and changes nothing, a field of Knative's sidecar) 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from eventing.api.settings import Settings as EventingSettings
 from eventing.engines.classes import ENGINES
 from eventing.filters import FilterError, compile_trigger
 from hearth.install.preflight import OLDEST_MINOR
+from hearth.keda.api.keys import RESOURCES as KEDAS
 from hearth.knative.admission import decisions
 from hearth.knative.admission.configmaps import validate_config_map
 from hearth.knative.admission.webhooks import Admission
@@ -24,6 +25,7 @@ from hearth.knative.settings import LiveSettings
 from hearth.kube import meta
 from hearth.kube.admission import CREATE, AdmissionRequest
 from hearth.kube.meta import Object, controller_of, labels, name, namespace
+from hearth.migrate import kedarules
 from hearth.migrate.findings import Finding, Outcome, named
 from hearth.migrate.snapshot import Snapshot
 from serving.api import keys
@@ -45,8 +47,11 @@ _KNATIVES_OWN = frozenset(
 _SIDECAR_PREFIX = "queue.sidecar.serving.knative.dev/"
 
 
-def check(snapshot: Snapshot) -> list[Finding]:
-    """Say all there is to know before a move, the worst first."""
+def check(snapshot: Snapshot, triggers: Collection[str]) -> list[Finding]:
+    """Say all there is to know before a move, the worst first.
+
+    ``triggers`` are the types that there are scalers of KEDA's for.
+    """
     serving: Settings = _settings(snapshot, SERVING_ADMISSION, Settings())
     eventing: EventingSettings = _settings(snapshot, EVENTING_ADMISSION, EventingSettings())
     findings = [
@@ -61,6 +66,7 @@ def check(snapshot: Snapshot) -> list[Finding]:
         *_revisions(snapshot),
         *_brokers(snapshot),
         *_triggers(snapshot),
+        *kedarules.check(snapshot, triggers),
     ]
     return sorted(set(findings))
 
@@ -165,7 +171,7 @@ def _unknown_kinds(snapshot: Snapshot) -> Iterator[Finding]:
     known = {(k.resource.group, k.resource.kind) for k in SERVING_ADMISSION.kinds}
     known |= {(k.resource.group, k.resource.kind) for k in EVENTING_ADMISSION.kinds}
     for resource, objects in snapshot.objects.items():
-        if (resource.group, resource.kind) in known | _KNATIVES_OWN:
+        if (resource.group, resource.kind) in known | _KNATIVES_OWN or resource in KEDAS:
             continue
         for obj in objects:
             if controller_of(obj) is None:

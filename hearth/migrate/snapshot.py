@@ -19,7 +19,7 @@ class Snapshot:
     minor: int
     """The minor version of Kubernetes 1.x."""
     objects: Mapping[Resource, Sequence[Object]] = field(default_factory=dict)
-    """The objects of every resource in a group of Knative's."""
+    """The objects of every resource in a group of Knative's or KEDA's."""
     config_maps: Sequence[Object] = ()
     """Those of the namespaces that Knative is configured in."""
 

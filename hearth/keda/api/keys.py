@@ -11,6 +11,7 @@ from enum import StrEnum
 from hearth.kube.resources import Resource
 
 GROUP, EVENTING_GROUP, HTTP_GROUP = "keda.sh", "eventing.keda.sh", "http.keda.sh"
+GROUPS = (GROUP, EVENTING_GROUP, HTTP_GROUP)
 NAMESPACE = "keda"
 """Where KEDA's own objects are."""
 

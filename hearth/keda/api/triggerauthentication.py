@@ -121,6 +121,14 @@ class TriggerAuthenticationSpec(Model):
     """A token that an authorization server gives to clients."""
 
 
+NOT_READ = {
+    "azure_key_vault": "azureKeyVault",
+    "gcp_secret_manager": "gcpSecretManager",
+    "aws_secret_manager": "awsSecretManager",
+}
+"""Stores that no secret is read from here: member of the spec, and what it is called."""
+
+
 class TriggerAuthenticationStatus(Model):
     """Who uses it."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hearth.keda.api.shapes import AuthenticationRef
-from hearth.keda.api.triggerauthentication import OAuth2, TriggerAuthenticationSpec
+from hearth.keda.api.triggerauthentication import NOT_READ, OAuth2, TriggerAuthenticationSpec
 from hearth.keda.auth.environment import Data, Wanted, container_of, environment, wanted
 from hearth.keda.auth.sources import Sources
 from hearth.keda.auth.vault import read_secrets
@@ -22,11 +22,6 @@ from hearth.kube.errors import ApiError
 
 _ROLE = "eks.amazonaws.com/role-arn"
 _DEFAULT_ACCOUNT = "default"
-_ELSEWHERE = {
-    "azure_key_vault": "azureKeyVault",
-    "gcp_secret_manager": "gcpSecretManager",
-    "aws_secret_manager": "awsSecretManager",
-}
 
 
 @dataclass(slots=True)
@@ -112,7 +107,7 @@ class _Resolver:
             )
             parameters |= found
             self.resolved.warnings += warnings
-        for member, name in _ELSEWHERE.items():
+        for member, name in NOT_READ.items():
             if getattr(spec, member):
                 raise ConfigError(f"{name} is not supported here: give a Secret or Vault")
         for account in spec.bound_service_account_token:

@@ -15,6 +15,8 @@ from eventing import install as eventing
 from hearth.cli import main
 from hearth.cli.errors import UserError
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
+from hearth.keda import install as keda
+from hearth.keda.api.keys import SCALEDOBJECTS
 from hearth.knative.resources import BROKERS, KSERVICES
 from hearth.kube.client import KubeClient
 from hearth.kube.resources import CONFIGMAPS, CRDS, DEPLOYMENTS, NAMESPACES
@@ -56,7 +58,7 @@ async def test_a_cluster_without_knative(server: RunningServer) -> None:
     result = await check(server.kubeconfig)
     assert (result.exit_code, result.output.strip()) == (
         0,
-        "There is nothing of Knative in this cluster.",
+        "There is nothing of Knative or KEDA in this cluster.",
     )
 
 
@@ -106,6 +108,24 @@ async def test_what_would_not_work_is_named(server: RunningServer) -> None:
     shown = (await check(server.kubeconfig)).output
     assert "Looked at 3 objects of 3 kinds." in shown
     assert "1 would not work, 2 would work otherwise, the rest as now." in shown
+
+
+async def test_kedas_objects_are_looked_at(server: RunningServer) -> None:
+    spec = {
+        "scaleTargetRef": {"name": "web"},
+        "triggers": [{"type": "ibmmq", "metadata": {}}],
+    }
+    async with KubeClient.from_kubeconfig(server.kubeconfig) as client:
+        await keda.install(client)
+        scaled = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "spec": spec}
+        metadata = {"name": "mq", "namespace": "default"}
+        await client.create(SCALEDOBJECTS, scaled | {"metadata": metadata})
+    result = await check(server.kubeconfig, "-o", "json")
+    report = json.loads(result.output)
+    assert (result.exit_code, report["objects"]) == (1, {"scaledobjects.keda.sh": 1})
+    [finding] = report["findings"]
+    assert (finding["where"], finding["outcome"]) == ("ScaledObject default/mq", "does not work")
+    assert "ibmmq" in finding["what"]
 
 
 async def test_who_cannot_be_asked(tmp_path: Path) -> None:

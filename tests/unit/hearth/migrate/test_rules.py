@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hearth.keda.scalers.catalog import TYPES
 from hearth.knative import resources as knative
 from hearth.kube.meta import Object
 from hearth.kube.resources import CONFIGMAPS, Resource
@@ -37,7 +38,7 @@ def snapshot_of(objects: Sequence[Object], minor: int = 34) -> Snapshot:
 
 
 def found(*objects: Object, minor: int = 34) -> list[Finding]:
-    return check(snapshot_of(objects, minor))
+    return check(snapshot_of(objects, minor), TYPES)
 
 
 def made(path: Path) -> list[Object]:
@@ -184,11 +185,13 @@ def not_served(world: str) -> set[str]:
 @pytest.mark.parametrize("path", scenarios(EVENTING_WORLD), ids=lambda path: path.stem)
 def test_worlds_of_eventing(path: Path) -> None:
     """What a user made and Hearth does not serve is named; what was made for it is not."""
-    stops = [each for each in check(snapshot_of(made(path))) if each.outcome is Outcome.STOPS]
+    stops = [
+        each for each in check(snapshot_of(made(path)), TYPES) if each.outcome is Outcome.STOPS
+    ]
     assert {each.where.split(" ")[0] for each in stops} == not_served(path.stem)
 
 
 @pytest.mark.parametrize("path", scenarios(SERVING_WORLD), ids=lambda path: path.stem)
 def test_worlds_of_serving_move_as_they_are(path: Path) -> None:
-    findings = check(snapshot_of(made(path)))
+    findings = check(snapshot_of(made(path)), TYPES)
     assert [each for each in findings if each.outcome is Outcome.STOPS] == []
