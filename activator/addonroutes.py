@@ -46,9 +46,13 @@ class RuledHost(HostRoutes[T]):
     by_path: Mapping[bytes, list[_Entry[T]]] = field(default_factory=dict)
     # Segments of the longest prefix.
     depth: int = 0
+    # Where every request has one route.
+    sole: Route[T] | None = None
 
     def find(self, path: bytes, fields: list[Field]) -> Route[T] | None:
         """The route of a request, which may have none."""
+        if self.sole is not None:
+            return self.sole
         if not self.depth:
             return _first(self.by_path.get(b"", ()), fields)
         segments = path_of(path).split(b"/", self.depth)[: self.depth]
@@ -131,7 +135,14 @@ def _ruled_host(entries: list[_Entry[T]]) -> RuledHost[T]:
     for entry in ordered:
         by_path.setdefault(entry.path, []).append(entry)
     depth = max(path.count(b"/") + 1 if path else 0 for path in by_path)
-    return RuledHost(routes=(), is_ruled=True, by_path=by_path, depth=depth)
+    first = ordered[0]
+    return RuledHost(
+        routes=(),
+        is_ruled=True,
+        by_path=by_path,
+        depth=depth,
+        sole=None if depth or first.fields else first.route,
+    )
 
 
 def _rank(entry: _Entry[T]) -> tuple[int, int, str]:

@@ -14,7 +14,7 @@ import math
 import mimetypes
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -43,6 +43,8 @@ GONE = 499
 Bodies = Callable[[str, str], Mapping[str, str] | None]
 """The data of a ConfigMap that may be sent, by namespace and name."""
 
+_COARSE_SECONDS = 30.0
+"""From here on the moment in which a pod was given stands for that in which it had the request."""
 _FAILED = ResponseHead.of(
     500, ((b"content-type", b"text/plain; charset=utf-8"),), b"Internal Server Error\n"
 )
@@ -180,11 +182,20 @@ class Policy:
     readiness: float = 0.0
     fallback: BackendRef | None = None
     tells_cold_start: bool = True
+    # Seconds that the whole of a request may take.
+    request: float = math.inf
+    # Seconds until its response begins where that need not be exact, else the backend's matter.
+    response_header: float = math.inf
     counts: RouteCounts = field(default_factory=RouteCounts)
     bodies: Bodies = lambda namespace, name: None
+    # What the target of a request that matches a static route begins with, for a quick look.
+    static_starts: tuple[bytes, ...] = ()
 
     def static_of(self, head: RequestHead) -> Static | None:
         """The first static route that a request matches."""
+        target = head.target
+        if not target.startswith(self.static_starts) and b"%" not in target:
+            return None
         host, path, fields = host_of(head), path_of(head.target), fields_of(head)
         for static in self.statics:
             if any(rule.matches(host, path, fields) for rule in static.rules):
@@ -225,17 +236,18 @@ def policy_of(
         readiness = settings.readiness_timeout
     if cold.fallback is not None and not readiness:
         readiness = FALLBACK_SECONDS
+    statics = tuple(
+        Static(
+            tuple(compiled_rule(rule) for rule in static.rules),
+            answer_of(static.response, 200),
+            static.is_always,
+        )
+        for static in route.statics
+    )
     return Policy(
         route.namespace,
         route.name,
-        tuple(
-            Static(
-                tuple(compiled_rule(rule) for rule in static.rules),
-                answer_of(static.response, 200),
-                static.is_always,
-            )
-            for static in route.statics
-        ),
+        statics,
         uncounted=target_ref(route, is_counted=False) if route.statics else None,
         placeholder=None if cold.placeholder is None else answer_of(cold.placeholder, UNAVAILABLE),
         # The limit of all routes holds back nobody whom a placeholder would answer at once.
@@ -244,8 +256,11 @@ def policy_of(
         readiness=readiness,
         fallback=None if cold.fallback is None else _plain_ref(route, cold.fallback),
         tells_cold_start=settings.tells_cold_start,
+        request=_request_seconds(route, settings) or math.inf,
+        response_header=_header_seconds(route, settings)[0],
         counts=counts,
         bodies=bodies,
+        static_starts=_starts(statics),
     )
 
 
@@ -261,20 +276,40 @@ def _plain_ref(route: HttpRoute, service: ServiceRef) -> BackendRef:
     return BackendRef(route.namespace, service.name, service.port)
 
 
+def _starts(statics: Iterable[Static]) -> tuple[bytes, ...]:
+    """What a target begins with that matches: a path of a rule, behind any number of slashes."""
+    paths = {path for static in statics for rule in static.rules for path in rule.paths}
+    return (b"//", *sorted(b"/" + path for path in paths))
+
+
+def _request_seconds(route: HttpRoute, settings: AddonSettings) -> float:
+    said = route.timeouts.request
+    return settings.request_timeout if said is None else said
+
+
+def _header_seconds(route: HttpRoute, settings: AddonSettings) -> tuple[float, float]:
+    """Until a response begins: where it need not be exact (else never), and where it has to be.
+
+    To look exactly costs each request a look at the clock.
+    """
+    said = route.timeouts.response_header
+    seconds = settings.response_header_timeout if said is None else said
+    if seconds >= _COARSE_SECONDS:
+        return seconds, 0.0
+    return math.inf, seconds
+
+
 def target_spec(route: HttpRoute, settings: AddonSettings) -> TargetSpec:
     """What the gateway has to know of a route's target. Pods are ready by the kubelet's word."""
-    timeouts, scaling = route.timeouts, route.scaling
-    request, header = timeouts.request, timeouts.response_header
-    if request is None:
-        request = settings.request_timeout
-    if header is None:
-        header = settings.response_header_timeout
+    coarse, exact = _header_seconds(route, settings)
+    scaling = route.scaling
     return TargetSpec(
         namespace=route.namespace,
         name=route.name,
         service=route.target.name,
         spread_target=max(1, round(scaling.concurrency or scaling.rate or DEFAULT_TARGET)),
-        timeout_seconds=request or math.inf,
-        response_start_timeout_seconds=header,
+        # When a request is looked at first; what it may take is in its policy.
+        timeout_seconds=min(_request_seconds(route, settings) or math.inf, coarse),
+        response_start_timeout_seconds=exact,
         probe=WAIT_FOR_READY,
     )

@@ -79,7 +79,10 @@ class RoutedExchange(Exchange):
         backend.wake()
 
     def on_deadline(self, now: float) -> None:
-        """It may have waited long enough for its target."""
+        """It may have waited long enough for its target, or for a response to begin."""
+        if self._policy is not None:
+            # The first look was at whatever comes first.
+            self._deadline = self._started + self._policy.request
         if self.state is _WAITING and self._ready_by <= now < self._deadline:
             self._leave_home(now)
         else:
@@ -88,6 +91,12 @@ class RoutedExchange(Exchange):
     def _nearest_deadline(self) -> float:
         nearest = super()._nearest_deadline()
         return min(nearest, self._ready_by) if self.state is _WAITING else nearest
+
+    def _response_start_limit(self) -> float:
+        policy = self._policy
+        if policy is None or policy.response_header == _NEVER or self.state is not State.SENT:
+            return super()._response_start_limit()
+        return (self._sent_at or self._admitted_at) + policy.response_header
 
     def _leave_home(self, now: float) -> None:
         """To the fallback; the request goes on counting where it came."""
@@ -115,10 +124,11 @@ class RoutedExchange(Exchange):
 
     def _tell_marks(self, head: ResponseHead) -> None:
         """Say whether it found no ready pod, in the answer of its target."""
-        super()._tell_marks(head)
-        if self._marks & _ROUTED and self.backend is self._home:
-            is_cold = self._marks & _COLD
-            head.add(b"x-keda-http-cold-start", b"true" if is_cold else b"false")
+        marks = self._marks
+        if marks != _ROUTED:
+            super()._tell_marks(head)
+        if marks & _ROUTED and self.backend is self._home:
+            head.add(b"x-keda-http-cold-start", b"true" if marks & _COLD else b"false")
 
     def _end(self, status: int) -> None:
         home, backend, policy = self._home, self.backend, self._policy

@@ -26,6 +26,7 @@ from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
 from hearth.kube.serviceports import PORTS_ANNOTATION
 from tests.bench import wrk
+from tests.bench.gateway_process import ADDON_HOST
 from tests.bench.hearth import RunningHearth
 from tests.bench.peers import HOST, envoy, find_envoy, peers
 from tests.bench.rows import Row, row
@@ -161,6 +162,32 @@ def gateway_alone() -> Iterator[Row]:
     yield _failed("warm requests failed", [*full["hearth"], *single["hearth"]])
 
 
+def addon_route() -> Iterator[Row]:
+    """By a route of KEDA's HTTP add-on, with a static route, beside a plain one and Envoy."""
+    if wrk.is_missing():
+        return
+    with contextlib.ExitStack() as stack:
+        app = stack.enter_context(python("tests.bench.warm_app"))
+        hosts = {"hearth": ADDON_HOST, "plain": HOST, "envoy": HOST}
+        targets = {
+            "hearth": stack.enter_context(gateway(app.port, 1, "addon")),
+            "plain": stack.enter_context(gateway(app.port, 1)),
+        }
+        if (binary := find_envoy()) is not None:
+            targets["envoy"] = stack.enter_context(envoy(binary, app.port))
+        full: dict[str, list[Load]] = {name: [] for name in targets}
+        for _ in range(RUNS):
+            for name, target in targets.items():
+                full[name].append(wrk.run(target, CONNECTIONS, SECONDS, hosts[name]))
+    yield _throughput("warm requests by a route of the HTTP add-on", full)
+    yield _cpu("CPU per warm request by a route of the HTTP add-on", full)
+    yield from _ratios("warm throughput by a route of the HTTP add-on", full, {"envoy": 1.5})
+    pairs = zip(full["hearth"], full["plain"], strict=True)
+    ratios = [ours.cpu_us / plain.cpu_us for ours, plain in pairs]
+    yield row("its CPU per request over that of a plain route", ratios, "x", at_most=1.2)
+    yield _failed("its warm requests failed", full["hearth"])
+
+
 # -- rows -----------------------------------------------------------------------------------------
 
 
@@ -210,4 +237,5 @@ PARTS = {
     "pinned": lambda: through_product(pinned=True),
     "unpinned": lambda: through_product(pinned=False),
     "gateway": gateway_alone,
+    "addon": addon_route,
 }

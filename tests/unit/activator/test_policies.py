@@ -35,6 +35,7 @@ from hearth.keda.api.httproutes import (
 
 PAGE = Response(body="wait")
 SPARE = ServiceRef("spare", "web")
+SHORT = AddonSettings(request_timeout=5.0, response_header_timeout=2.0)
 NO_COLD, NO_TIMEOUTS, NO_SCALING = ColdStart(), Timeouts(), Scaling()
 
 
@@ -114,14 +115,29 @@ def test_how_long_they_wait(
     assert policy.readiness == seconds
 
 
-def test_time_outs_of_a_route_are_its_own_or_those_of_all_routes() -> None:
-    usual = target_spec(a_route(), AddonSettings())
-    assert (usual.timeout_seconds, usual.response_start_timeout_seconds) == (math.inf, 300.0)
-    settings = AddonSettings(request_timeout=5.0, response_header_timeout=2.0)
-    of_all = target_spec(a_route(), settings)
-    assert (of_all.timeout_seconds, of_all.response_start_timeout_seconds) == (5.0, 2.0)
-    own = target_spec(a_route(timeouts=Timeouts(None, 0.0, 0.0)), settings)
-    assert (own.timeout_seconds, own.response_start_timeout_seconds) == (math.inf, 0.0)
+@pytest.mark.parametrize(
+    ("said", "settings", "first_look", "exact", "request_seconds", "coarse"),
+    [
+        pytest.param(NO_TIMEOUTS, USUAL, 300.0, 0.0, math.inf, 300.0, id="nothing said"),
+        pytest.param(NO_TIMEOUTS, SHORT, 5.0, 2.0, 5.0, math.inf, id="of all routes"),
+        pytest.param(Timeouts(None, 0.0, 0.0), SHORT, math.inf, 0.0, math.inf, math.inf, id="none"),
+        pytest.param(Timeouts(None, 400.0), SHORT, 400.0, 2.0, 400.0, math.inf, id="long request"),
+        pytest.param(Timeouts(None, 7.0, 30.0), USUAL, 7.0, 0.0, 7.0, 30.0, id="short request"),
+    ],
+)
+def test_time_outs_of_a_route_are_its_own_or_those_of_all_routes(
+    said: Timeouts,
+    settings: AddonSettings,
+    first_look: float,
+    exact: float,
+    request_seconds: float,
+    coarse: float,
+) -> None:
+    route = a_route(timeouts=said)
+    spec, policy = target_spec(route, settings), a_policy(route, settings)
+    assert (spec.timeout_seconds, spec.response_start_timeout_seconds) == (first_look, exact)
+    assert (policy.request, policy.response_header) == (request_seconds, coarse)
+    assert spec.has_phase_timeouts is (exact > 0)
 
 
 @pytest.mark.parametrize(
