@@ -99,11 +99,18 @@ async def answer(
     ok: Container[int] = _SUCCESS,
 ) -> Answer:
     """Return an answer whose status is one of ``ok``. Raises ScalerError, for no answer as well."""
-    place = _place(url)
+    place, handshakes = _place(url), _Handshakes()
     try:
         whole = httpx.URL(url).copy_merge_params(params or {})
-        asked = client.stream(method, whole, json=json, content=content, headers=headers)
-        async with asked as response:
+        asked = client.stream(
+            method,
+            whole,
+            json=json,
+            content=content,
+            headers=headers,
+            extensions={"trace": handshakes.trace},
+        )
+        async with handshakes, asked as response:
             if response.status_code not in ok:
                 raise ScalerError(f"{place} answered with status {response.status_code}")
             body = await _body(response, place)
@@ -112,6 +119,28 @@ async def answer(
         raise ScalerError(f"{place} did not answer in time") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise ScalerError(f"{place}: {_why(error)}") from None
+
+
+class _Handshakes:
+    """Closes a connection whose TLS handshake was cut off: the client library forgets it."""
+
+    def __init__(self) -> None:
+        self._open: list[Any] = []
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Hear of each step of a request."""
+        if event == "connection.start_tls.complete":
+            self._open.clear()
+        elif event == "connection.connect_tcp.complete":
+            self._open.append(info["return_value"])
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            for each in self._open:
+                await each.aclose()
 
 
 async def fetch(client: httpx.AsyncClient, url: str, **how: Any) -> bytes:

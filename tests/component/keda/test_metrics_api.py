@@ -22,7 +22,7 @@ from tests.ports import free_port
 from tests.waiting import until
 
 
-def tasks(url: str, auth: dict[str, str] | None = None, **more: str) -> TriggerConfig:
+def stats(url: str, auth: dict[str, str] | None = None, **more: str) -> TriggerConfig:
     said = {"url": url, "valueLocation": "tasks", "targetValue": "5", **more}
     return dataclasses.replace(trigger("metrics-api", **said), auth=auth or {})
 
@@ -38,10 +38,10 @@ def tasks(url: str, auth: dict[str, str] | None = None, **more: str) -> TriggerC
 )
 async def test_a_number_in_any_form(form, body):
     async with answering(lambda asked: body) as server:
-        async with scaler(tasks(f"{server.url}/stats?x=1", format=form)) as made:
+        async with scaler(stats(f"{server.url}/stats?x=1", format=form)) as made:
             assert (made.spec.name, made.spec.target) == ("s0-metric-api-tasks", 5)
             assert await made.read() == Reading(7, True)
-        activation = tasks(server.url, format=form, activationTargetValue="7")
+        activation = stats(server.url, format=form, activationTargetValue="7")
         assert await read(activation) == Reading(7, False)
     assert (server.asked[0].path, server.asked[0].query) == ("/stats", {"x": "1"})
 
@@ -58,29 +58,31 @@ async def test_a_number_in_any_form(form, body):
     ],
 )
 async def test_what_is_no_number_is_a_failure(body, words):
+    tasks = len(asyncio.all_tasks())
     async with answering(lambda asked: body) as server:
         with pytest.raises(ScalerError, match=f"error requesting metrics endpoint: .*({words})"):
-            await read(tasks(server.url))
+            await read(stats(server.url))
+    await until(lambda: len(asyncio.all_tasks()) <= tasks)  # what reads bodies ends a turn later
 
 
 async def test_nan_is_no_number():
     async with answering(lambda asked: b"tasks NaN") as server:
         with pytest.raises(ScalerError, match="the value read is nan"):
-            await read(tasks(server.url, format="prometheus"))
+            await read(stats(server.url, format="prometheus"))
 
 
 async def test_other_answers_slow_servers_and_none_are_failures_without_secrets():
     async with answering(lambda asked: web.Response(status=503, text="word")) as server:
         url = f"http://me:hidden-word@127.0.0.1:{server.port}/stats?token=hidden-word"
         with pytest.raises(ScalerError, match="/stats answered with status 503") as refused:
-            await read(tasks(url))
+            await read(stats(url))
         assert "word" not in str(refused.value)
         server.answers = None
         with pytest.raises(ScalerError, match=r"did not answer in time|no answer within"):
-            await read(tasks(server.url, timeout="100"))
+            await read(stats(server.url, timeout="100"))
     for url in (f"http://127.0.0.1:{free_port()}/stats?token=hidden-word", "ftp://hidden-word@x/"):
         with pytest.raises(ScalerError, match="error requesting metrics endpoint") as refused:
-            await read(tasks(url))
+            await read(stats(url))
         assert "hidden-word" not in str(refused.value)
 
 
@@ -111,14 +113,14 @@ async def test_other_answers_slow_servers_and_none_are_failures_without_secrets(
 )
 async def test_ways_of_authentication_by_header(said, auth, header, value):
     async with answering(lambda asked: {"tasks": 1}) as server:
-        await read(tasks(server.url, auth, **said))
+        await read(stats(server.url, auth, **said))
     assert server.asked[0].headers[header] == value
 
 
 async def test_a_key_in_the_query_comes_beside_what_the_url_has():
     async with answering(lambda asked: {"tasks": 1}) as server:
         said = {"authModes": "apiKey", "method": "query"}
-        await read(tasks(f"{server.url}/?a=b", {"apiKey": "word"}, **said))
+        await read(stats(f"{server.url}/?a=b", {"apiKey": "word"}, **said))
     assert server.asked[0].query == {"a": "b", "api_key": "word"}
 
 
@@ -138,12 +140,12 @@ async def test_a_token_of_an_authorization_server_is_kept_and_asked_for_anew_at_
             "scopes": "read,write",
             "endpointParams": "audience=x",
         }
-        async with scaler(tasks(f"{server.url}/stats", auth, authModes="oauth")) as made:
+        async with scaler(stats(f"{server.url}/stats", auth, authModes="oauth")) as made:
             await made.read()
             await made.read()
             assert paths(server) == ["/token", "/stats", "/stats"]
         lifetime = 1
-        async with scaler(tasks(f"{server.url}/stats", auth, authModes="oauth")) as made:
+        async with scaler(stats(f"{server.url}/stats", auth, authModes="oauth")) as made:
             await made.read()
             await made.read()
     assert paths(server)[3:] == ["/token", "/stats"] * 2
@@ -167,10 +169,10 @@ async def test_a_secret_is_shown_in_the_form_where_the_header_is_refused_and_nev
             "clientSecret": "hidden-word",
         }
         lets_in = True
-        assert await read(tasks(server.url, auth, authModes="oauth")) == Reading(1, True)
+        assert await read(stats(server.url, auth, authModes="oauth")) == Reading(1, True)
         lets_in = False
         with pytest.raises(ScalerError, match="/token gave no token: status 404") as refused:
-            await read(tasks(server.url, auth, authModes="oauth"))
+            await read(stats(server.url, auth, authModes="oauth"))
         assert "hidden-word" not in str(refused.value)
 
 
@@ -185,15 +187,15 @@ async def test_by_tls_with_an_authority_and_a_certificate_of_the_client(tmp_path
     pair = authority.issue("client")
     async with answering(lambda asked: {"tasks": 1}, context=context) as server:
         auth = {"ca": authority.cert, "cert": pair.cert, "key": pair.key}
-        assert await read(tasks(server.url, auth, authModes="tls")) == Reading(1, True)
+        assert await read(stats(server.url, auth, authModes="tls")) == Reading(1, True)
         with pytest.raises(ScalerError, match="certificate verify failed"):
-            await read(tasks(server.url, {**auth, "ca": ""}, authModes="tls"))
-        unsafe = tasks(server.url, {**auth, "ca": ""}, authModes="tls", unsafeSsl="true")
+            await read(stats(server.url, {**auth, "ca": ""}, authModes="tls"))
+        unsafe = stats(server.url, {**auth, "ca": ""}, authModes="tls", unsafeSsl="true")
         assert await read(unsafe) == Reading(1, True)
         with pytest.raises(ConfigError, match="error parse X509KeyPair"):
-            await read(tasks(server.url, {**auth, "key": locked.key}, authModes="tls"))
+            await read(stats(server.url, {**auth, "key": locked.key}, authModes="tls"))
         client = http.client(
-            tasks(server.url),
+            stats(server.url),
             ca=authority.cert,
             cert=locked.cert,
             key=locked.key,
@@ -202,7 +204,7 @@ async def test_by_tls_with_an_authority_and_a_certificate_of_the_client(tmp_path
         assert await http.get_json(client, server.url) == {"tasks": 1}
         await client.aclose()
     with pytest.raises(ConfigError, match="error decrypt X509Key"):
-        http.client(tasks(""), cert=locked.cert, key=locked.key, key_password="wrong")
+        http.client(stats(""), cert=locked.cert, key=locked.key, key_password="wrong")
 
 
 async def test_each_ready_pod_of_a_service_is_asked(tmp_path):
@@ -212,7 +214,7 @@ async def test_each_ready_pod_of_a_service_is_asked(tmp_path):
         answering(lambda asked: {"tasks": 7}) as server,
     ):
         await client.create(NAMESPACES, {"metadata": {"name": "team"}})
-        config = tasks(
+        config = stats(
             f"http://web.team.svc:{server.port}/stats", aggregateFromKubeServiceEndpoints="true"
         )
         with pytest.raises(ScalerError, match="no endpoints URLs were given"):
@@ -245,7 +247,7 @@ async def test_each_ready_pod_of_a_service_is_asked(tmp_path):
 
 
 async def test_a_read_that_is_cancelled_leaves_nothing_behind():
-    async with answering(None) as server, scaler(tasks(server.url)) as made:
+    async with answering(None) as server, scaler(stats(server.url)) as made:
         reading = asyncio.create_task(made.read())
         await until(lambda: server.asked)
         reading.cancel()
@@ -272,4 +274,4 @@ async def test_a_read_that_is_cancelled_leaves_nothing_behind():
 )
 async def test_what_is_refused(said, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
-        await read(tasks("http://here", **said))
+        await read(stats("http://here", **said))
