@@ -30,6 +30,7 @@ from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.spec import class_of, decider_spec
 from serving.autoscaler.wakeup import Wakeups
 from serving.explaining import Explaining
+from serving.forecasting import Forecasting
 from serving.kinds import pods, sources
 from serving.kinds.catalog import controllers
 from serving.kinds.certificate import kind as certificate
@@ -75,7 +76,22 @@ class ControlPlane:
             failed=partial(caught, "autoscaler"),
         )
         self.wishing = Wishing(
-            self.manager, self.multiscaler, clock=clock, failed=partial(caught, "wishes")
+            self.manager,
+            self.multiscaler,
+            clock=clock,
+            failed=partial(caught, "wishes"),
+            foretold=lambda *about: self.forecasting.shares(*about),
+        )
+        self.forecasting = Forecasting(
+            self.manager,
+            self.multiscaler,
+            client,
+            traffic=self.wishing.traffic,
+            leads=leadership.leads,
+            tell=self.wishing.tell,
+            apply=self.manager.apply,
+            spawn=self.manager.spawn,
+            clock=clock,
         )
         self._tick_at = 0.0
         self.explaining = Explaining(
@@ -107,7 +123,12 @@ class ControlPlane:
         while True:
             self._tick_at = asyncio.get_running_loop().time() + TICK_SECONDS
             await asyncio.sleep(TICK_SECONDS)
-            self.multiscaler.tick(self._clock())
+            now = self._clock()
+            self.multiscaler.tick(now)
+            try:
+                self.forecasting.tick(now)
+            except Exception:
+                caught("forecast")
 
     async def _follow_cert_manager(self) -> None:
         """Ask cert-manager for certificates, once somebody asks for some and it is installed."""

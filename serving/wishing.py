@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 
 from hearth.kube.clock import Clock
 from hearth.kube.controllerspec import Lister
-from hearth.kube.meta import Key, Object, key, labels, namespace
+from hearth.kube.meta import Key, Object, labels, namespace
 from serving.api import keys, views
 from serving.api.wishes import REVISION, Wish
 from serving.autoscaler.multiscaler import Multiscaler
-from serving.autoscaler.wishes import Wishes
+from serving.autoscaler.wishes import Shares, Wishes
 from serving.kinds import sources
 
 
@@ -29,7 +29,10 @@ class Wishing:
         *,
         clock: Clock,
         failed: Callable[[Key], None],
+        foretold: Callable[[Key, Key, int], Shares],
     ) -> None:
+        """``foretold`` is what a Service's forecast wishes for one of its revisions, by percent."""
+        self._foretold = foretold
         self._lister = lister
         self._multiscaler = multiscaler
         self._clock = clock
@@ -45,7 +48,7 @@ class Wishing:
                 if wish.kind == REVISION:
                     self.tell(where)
                 else:
-                    self._tell_all(self._traffic(where), where[0])
+                    self._tell_all(self.traffic(where), where[0])
             except Exception:
                 self._failed(where)
 
@@ -60,20 +63,21 @@ class Wishing:
         if podautoscaler is None:
             return
         service = labels(podautoscaler).get(keys.SERVICE, "")
-        traffic = self._traffic((revision[0], service))
-        shares = self._wishes.shares(key(podautoscaler), service, traffic)
+        traffic = self.traffic((revision[0], service))
+        foretold = self._foretold((revision[0], service), revision, traffic[revision[1]])
+        shares = (*self._wishes.shares(revision, service, traffic), *foretold)
         self._multiscaler.wish(revision, shares, self._clock())
 
     def _tell_all(self, revisions: Iterable[str], where: str) -> None:
         for name in revisions:
             self.tell((where, name))
 
-    def _traffic(self, service: Key) -> Counter[str]:
+    def traffic(self, service: Key) -> Counter[str]:
+        """Return what a Service's revisions get of its requests, in percent, as it is now."""
         return _traffic_of(self._lister.get(sources.ROUTES, *service))
 
 
 def _traffic_of(route: Object | None) -> Counter[str]:
-    """Return what each revision gets of a Route's requests, in percent, as it is now."""
     traffic: Counter[str] = Counter()
     for target in views.Route(route).served_traffic if route is not None else ():
         traffic[target.revision] += target.percent

@@ -14,7 +14,9 @@ def simulate(
     ] = None,
     pattern: Annotated[
         str | None,
-        typer.Option(help="Instead of a file: constant, step, spike, diurnal, bursts or fleet."),
+        typer.Option(
+            help="Instead of a file: constant, step, spike, diurnal, bursts, workdays or fleet."
+        ),
     ] = None,
     rate: Annotated[
         float, typer.Option(min=0, help="Requests/s of a pattern, at its most.")

@@ -65,7 +65,7 @@ class Exact:
         self._services = Ahead(service_time, Random(random.random()))
         self._starts = Ahead(pod_start, Random(random.random()))
         self._tally = tally
-        self._skips = skips
+        self._skips = skips and target.is_timeless
         self._timeout = target.timeout_seconds
         self._by_requests = target.spec.metric == keys.METRIC_RPS
         self._throttler: Throttler[int] = Throttler(random.random, Room(target.backlog))

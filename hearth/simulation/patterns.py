@@ -48,12 +48,22 @@ def _bursts(at: Series, seconds: int) -> Series:
     return np.where(at % 300 < 10, 1.0, 0.0)
 
 
+def _workdays(at: Series, seconds: int) -> Series:
+    clock = at % _DAY / 3600
+    is_work = (at // _DAY % 7 < 5) & (clock >= 8) & (clock < 18)
+    level = np.where((clock >= 12) & (clock < 13), 0.6, 1.0)
+    # Each quarter of an hour is its own, the same in each run.
+    swing = 1 - 0.3 * (np.floor(at / 900) * 0.618034 % 1)
+    return np.where(is_work, level * swing, 0.0)
+
+
 SHAPES: dict[str, Shape] = {
     "constant": _constant,
     "step": _step,
     "spike": _spike,
     "diurnal": _diurnal,
     "bursts": _bursts,
+    "workdays": _workdays,
 }
 FLEET = "fleet"
 PATTERNS = (*SHAPES, FLEET)

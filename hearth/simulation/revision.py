@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hearth.kube.meta import Key
 from hearth.simulation.target import Target
 from serving.api.stats import Frame, Stat
+from serving.autoscaler.forecast import Forecaster, History, changes_at
 from serving.autoscaler.multiscaler import Decider, Multiscaler
 from serving.autoscaler.scale import Active, Phase, active_condition, active_threshold, settle
 
@@ -61,7 +62,8 @@ class Revision:
         self._came = came
         self._went = went
         self._starting: list[float] = []
-        self._look_at = math.inf
+        self._look_at = self._forecast_at = math.inf
+        self._forecaster: Forecaster | None = None
         self._now = 0.0
         self._phase = Phase(Active.FALSE, -_LONG_AGO, -_LONG_AGO)
         self.multiscaler = Multiscaler(
@@ -73,7 +75,7 @@ class Revision:
 
     def begin(self, now: float) -> None:
         """Be as one is that had no traffic for long: at its least number of pods, or at zero."""
-        pods = self.target.bounds.min_scale
+        pods = self.target.bounds_at(now).min_scale
         if not self.target.bounds.scale_to_zero:
             pods = max(1, pods)
         self._now = now
@@ -84,6 +86,12 @@ class Revision:
             self._came(pods, now)
             self.multiscaler.pods_changed(KEY, now)
         self.changes.append(Change(now, self.ready, self.asked))
+        if self.target.windows:
+            self._reconcile(KEY)
+        season = self.target.season
+        if season is not None:
+            self._forecaster = Forecaster(season, History(season.slots), now)
+            self._foretell(self._forecaster, now)
 
     @property
     def decider(self) -> Decider:
@@ -98,7 +106,8 @@ class Revision:
     @property
     def next_at(self) -> float:
         """When something happens by itself: a pod is ready, or its bounds are looked at again."""
-        return min(self._starting[0], self._look_at) if self._starting else self._look_at
+        first = self._starting[0] if self._starting else math.inf
+        return min(first, self._look_at, self._forecast_at)
 
     def come_and_go(self, came: float, ready: float, went: float, *, decided: int) -> None:
         """Note a pod that was asked for, was ready and went: all of it is over and forgotten."""
@@ -120,12 +129,16 @@ class Revision:
             self.multiscaler.pods_changed(KEY, now)
         if came or self._look_at <= now:
             self._reconcile(KEY)
+        if self._forecaster is not None and self._forecast_at <= now:
+            self._foretell(self._forecaster, now)
 
     def report(self, now: float, *, concurrency: float, requests: float, queued: int) -> None:
         """Take a second's frame of the activator."""
         self._now = now
         stat = Stat(*KEY, concurrency, requests, queued)
         self.multiscaler.receive(_ACTIVATOR, Frame(now, (stat,)), now)
+        if self._forecaster is not None:
+            self._forecaster.see(self.multiscaler.need(KEY, now), now)
 
     def poke(self, now: float, *, concurrency: float, queued: int) -> None:
         """Hear that requests wait."""
@@ -139,8 +152,17 @@ class Revision:
         self.decided += 1
         self.multiscaler.tick(now)
 
+    def _foretell(self, forecaster: Forecaster, now: float) -> None:
+        """Wish for what the forecast says, as the control plane does."""
+        self._now = now
+        forecaster.see(self.multiscaler.need(KEY, now), now)
+        foretold = forecaster.forecast(now)
+        self.multiscaler.wish(KEY, foretold.shares(KEY), now)
+        self._forecast_at = changes_at(now)
+
     def _reconcile(self, _key: Key) -> None:
-        now, bounds, phase = self._now, self.target.bounds, self._phase
+        now, phase = self._now, self._phase
+        bounds = self.target.bounds_at(now)
         scale = settle(self.multiscaler.desired(KEY), phase, bounds=bounds, now=now)
         after = scale.look_again_after
         self._look_at = math.inf if after is None else now + max(after, _SHORTEST)

@@ -48,7 +48,7 @@ class Stepped:
         """``per_second`` are the requests of each second; without ``skips`` every tick counts."""
         self._target = target
         self._tally = tally
-        self._skips = skips
+        self._skips = skips and target.is_timeless
         self._load = Load(per_second, service_seconds, target.spec)
         self._revision = Revision(
             target,
@@ -99,7 +99,9 @@ class Stepped:
 
     def _idle(self, second: int) -> int:
         """At zero without requests: on to the next one."""
-        following = self._load.next_request(second)
+        following = min(
+            self._load.next_request(second), math.ceil(min(self._revision.next_at, 1e12))
+        )
         self._revision.advance(float(following))
         if following > second:
             return following

@@ -15,11 +15,16 @@ from hearth.kube.admission import AdmissionRequest
 from hearth.kube.meta import Object
 from serving.api import keys
 from serving.api.config.gateway import BacklogLimits
+from serving.api.schedule import Window, parse_windows, scheduled
+from serving.api.season import Season, parse_season
 from serving.api.settings import Settings
 from serving.autoscaler.decide import DeciderSpec
 from serving.autoscaler.scale import Bounds
 from serving.autoscaler.spec import bounds_of, decider_spec, metric_of
 from serving.webhook.admission import ADMISSION
+
+_MONDAY = 4 * 86_400
+"""Traces begin on a Monday, 1970 on a Thursday."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,25 @@ class Target:
     timeout_seconds: float = 300.0
     backlog: BacklogLimits = field(default_factory=BacklogLimits)
     """How many may wait; the room that an activator has for all services is not simulated."""
+    windows: tuple[Window, ...] = ()
+    """Of its schedule; the trace begins at midnight on a Monday, by UTC."""
+    season: Season | None = None
+    """By which it is forecast."""
+
+    @property
+    def is_timeless(self) -> bool:
+        """Whether the time of day changes nothing."""
+        return not self.windows and self.season is None
+
+    def bounds_at(self, now: float) -> Bounds:
+        """Return the limits of a moment."""
+        if not self.windows:
+            return self.bounds
+        found = scheduled(self.windows, now + _MONDAY)
+        if found.changes_at is not None:
+            found = replace(found, changes_at=found.changes_at - _MONDAY)
+        low, high = found.bound(self.bounds.min_scale, self.bounds.max_scale)
+        return replace(self.bounds, min_scale=low, max_scale=high, scheduled=found)
 
 
 def settings_of(config_maps: Iterable[Object]) -> Settings:
@@ -51,9 +75,13 @@ def settings_of(config_maps: Iterable[Object]) -> Settings:
 def target_of(service: Object | None, settings: Settings) -> Target:
     """Return what a Service (or None: one without annotations) asks for; raises ValueError."""
     template: Mapping[str, Any] = {}
+    shared: Mapping[str, str] = {}
     if service is not None:
-        template = _admitted(service, settings)["spec"]["template"]
+        service = _admitted(service, settings)
+        template, shared = service["spec"]["template"], meta.annotations(service)
     annotations = (template.get("metadata") or {}).get("annotations") or {}
+    schedule = annotations.get(keys.SCHEDULE) or shared.get(keys.SCHEDULE)
+    forecast = annotations.get(keys.FORECAST) or shared.get(keys.FORECAST)
     defaults = settings.defaults
     spec = {
         "containerConcurrency": defaults.container_concurrency,
@@ -73,6 +101,8 @@ def target_of(service: Object | None, settings: Settings) -> Target:
         limits.spread_target,
         limits.timeout_seconds,
         settings.network.gateway.backlog,
+        parse_windows(schedule) if schedule else (),
+        parse_season(forecast) if forecast else None,
     )
 
 

@@ -134,7 +134,8 @@ AGGREGATION_ALGORITHM = _aliases(
     f"{AUTOSCALING_GROUP}/metricAggregationAlgorithm",
 )
 SCHEDULE = "autoscaling.hearth.dev/schedule"
-"""Hearth's own: see ``serving.api.schedule``."""
+FORECAST = "autoscaling.hearth.dev/forecast"
+"""Hearth's own: see ``serving.api.schedule`` and ``serving.autoscaler.forecast``."""
 KPA_CLASS = "kpa.autoscaling.knative.dev"
 HPA_CLASS = "hpa.autoscaling.knative.dev"
 METRIC_CONCURRENCY = "concurrency"

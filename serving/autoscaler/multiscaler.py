@@ -112,6 +112,13 @@ class Multiscaler:
         collector = None if decider is None else decider.collector
         return {} if collector is None else collector.busy(now)
 
+    def need(self, key: Key, now: float) -> float:
+        """Return the pods, with fractions, that a revision's requests need on average."""
+        decider = self._deciders.get(key)
+        if decider is None or decider.collector is None:
+            return 0.0
+        return decider.collector.averages(now)[0] / decider.spec.target
+
     def outlook(self, key: Key, now: float) -> Outlook | None:
         """Return what would be decided on a revision now; nothing changes by being asked."""
         decider = self._deciders.get(key)

@@ -2,6 +2,7 @@
 
 The day is ``--pattern fleet`` (most services idle most of the time). The prediction is of two
 minutes of random requests, for a third of them ten times as many, at a Service with two slots.
+Forecasts are held against the same requests without one.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import sys
 import time
 
 from hearth.simulation.durations import parse_durations
-from hearth.simulation.fleet import Plan, simulate
+from hearth.simulation.fleet import Plan, simulate, simulate_one
 from hearth.simulation.patterns import Drawn, chance_of, traces_of
+from hearth.simulation.tally import MIDDLES
 from hearth.simulation.target import target_of
+from serving.api import keys
 from serving.api.settings import Settings
 from tests.bench.hearth import RunningHearth
 from tests.bench.rows import Row, percentile, row
@@ -88,8 +91,35 @@ def a_prediction() -> list[Row]:
     ]
 
 
+def a_forecast() -> list[Row]:
+    """Three weeks of working days; counted is the third, once two were seen."""
+    found = {asked: _third_week(asked) for asked in ("weekly", "")}
+    (slow, hours), (slow_without, hours_without) = found["weekly"], found[""]
+    return [
+        row("waited over 1 s, forecast", [slow], "requests", peers={"without": slow_without}),
+        row("pods, forecast", [hours], "pod hours", peers={"without": hours_without}),
+    ]
+
+
+def _third_week(forecast: str) -> tuple[float, float]:
+    """Return how many requests waited for longer than a second, and the pod hours."""
+    annotations = {keys.WINDOW.key: "60s"} | ({keys.FORECAST: forecast} if forecast else {})
+    service = a_service("planned", annotations=annotations, containerConcurrency=4)
+    plan = Plan(
+        target_of(service, Settings()),
+        parse_durations("500ms"),
+        parse_durations("20s"),
+        seconds=21 * _DAY,
+        bins=21,
+    )
+    outcome = simulate_one(Drawn("workdays", "workdays", 40.0, 21 * _DAY), plan)
+    slow = outcome.waits[14:].sum(axis=0)[MIDDLES > 1].sum()
+    return float(slow), float(outcome.asked[14:].sum() * 24)
+
+
 def rows() -> list[Row]:
     return [
+        *a_forecast(),
         row("simulation of a day, 10,000 services", [a_day()], "s", at_most=60),
         *a_prediction(),
     ]

@@ -14,6 +14,7 @@ from serving.api.annotations import MAX_INT32, READ_SCALE, stored
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.keys import Aliases
 from serving.api.schedule import ScheduleError, parse_windows
+from serving.api.season import parse_season
 
 _SECONDS_ONLY = "must be specified with at most second precision"
 
@@ -39,29 +40,35 @@ def validate_annotations(annotations: Annotations, config: AutoscalerConfig) -> 
 
 def validate_own_annotations(annotations: Annotations, config: AutoscalerConfig) -> Errors:
     """Check those of ``autoscaling.hearth.dev``, which a Service may have as well."""
-    text = annotations.get(keys.SCHEDULE)
-    if text is None:
-        return []
-    field = f"[{keys.SCHEDULE}]"
+    return _schedule(annotations, config) + _forecast(annotations)
+
+
+def _forecast(annotations: Annotations) -> Errors:
+    text = annotations.get(keys.FORECAST)
     try:
-        windows = parse_windows(text)
+        if text is not None:
+            parse_season(text)
+    except ValueError as error:
+        return [fe.invalid(text, f"[{keys.FORECAST}]", str(error))]
+    return []
+
+
+def _schedule(annotations: Annotations, config: AutoscalerConfig) -> Errors:
+    text, field = annotations.get(keys.SCHEDULE), f"[{keys.SCHEDULE}]"
+    try:
+        windows = () if text is None else parse_windows(text)
     except ScheduleError as error:
         return [fe.invalid(error.value, f"{field}{error.path}", str(error))]
     errors: Errors = []
-    high = stored(annotations, keys.MAX_SCALE, READ_SCALE, default=0)
+    ceiling = stored(annotations, keys.MAX_SCALE, READ_SCALE, default=0)
     for place, window in enumerate(windows):
-        path, low = f"{field}[{place}].minScale", window.min_scale or 0
-        if window.max_scale is None and 0 != high < low:
-            errors.append(fe.invalid(low, path, f"it is more than max-scale={high}"))
-        limit = config.max_scale_limit
-        if limit and max(low, window.max_scale or 0) > limit:
+        path, low, high = f"{field}[{place}]", window.min_scale or 0, window.max_scale or 0
+        if not high and 0 != ceiling < low:
             errors.append(
-                fe.invalid(
-                    max(low, window.max_scale or 0),
-                    f"{field}[{place}]",
-                    f"max-scale-limit is {limit}",
-                )
+                fe.invalid(low, f"{path}.minScale", f"it is more than max-scale={ceiling}")
             )
+        if 0 != config.max_scale_limit < (most := max(low, high)):
+            errors.append(fe.invalid(most, path, f"max-scale-limit is {config.max_scale_limit}"))
     return errors
 
 
