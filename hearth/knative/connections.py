@@ -12,7 +12,7 @@ from hearth.knative.leaderelection import Address
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 
 Serve = Callable[[Address, asyncio.StreamWriter], Coroutine[None, None, None]]
 """What is done with a connection for as long as it lasts; it may end with an OSError."""

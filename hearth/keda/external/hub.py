@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 _RESOURCES = {INTERCEPTORROUTE: INTERCEPTORROUTES, HTTPSCALEDOBJECT: HTTPSCALEDOBJECTS}
 _TYPES = ("external-push", "external")
 _FIRST_LIST_SECONDS = 5.0
+_PATIENCE_SECONDS = 2.5
+"""Less than a read may take, and more than activators wait before they try again."""
 
 
 class RouteHub:
@@ -67,9 +69,10 @@ class RouteHub:
         self._counters = RouteCounters()
         self._routes: dict[str, dict[Key, HttpRoute]] = {kind: {} for kind in _RESOURCES}
         self._scalers: dict[Key, list[RouteScaler]] = {}
+        self._has_joined = asyncio.Event()
         self._listener = Listener(
             tokens,
-            joined=self._counters.joined,
+            joined=self._joined,
             receive=self._receive,
             lost=self._lost,
             explain=explain,
@@ -118,7 +121,7 @@ class RouteHub:
             self.metrics(kind, item)
         except ScalerError as error:
             raise ConfigError(str(error)) from error
-        made = RouteScaler(config.index, partial(self.metrics, kind, item), self.is_known)
+        made = RouteScaler(config.index, partial(self.metrics, kind, item), self.known_soon)
         open_ones = [each for each in self._scalers.get(item, ()) if not each.is_closed]
         self._scalers[item] = [*open_ones, made]
         return made
@@ -138,7 +141,20 @@ class RouteHub:
         """Whether activators report, or did a moment ago."""
         return self._counters.is_known(self._clock())
 
+    async def known_soon(self) -> bool:
+        """The same; at the start activators get a moment to connect."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while not self.is_known():
+                    self._has_joined.clear()
+                    await self._has_joined.wait()
+        return self.is_known()
+
     # -- what comes in ------------------------------------------------------------------------
+
+    def _joined(self, activator: str) -> None:
+        self._counters.joined(activator)
+        self._has_joined.set()
 
     def _receive(self, activator: str, frame: Frame) -> None:
         self._tell(self._counters.receive(activator, frame, self._clock()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from hearth.keda.external.counters import SILENCE_SECONDS
 from hearth.keda.external.metrics import RouteMetric
@@ -20,8 +20,10 @@ class RouteScaler:
     replicas as whichever of them asks for more.
     """
 
-    def __init__(self, index: int, metrics: Metrics, is_known: Callable[[], bool]) -> None:
-        """``is_known`` says whether activators report at all."""
+    def __init__(
+        self, index: int, metrics: Metrics, is_known: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """``is_known`` says whether activators report at all; it may wait for them a moment."""
         self._index = index
         self._metrics = metrics
         self._is_known = is_known
@@ -37,16 +39,20 @@ class RouteScaler:
 
     async def read(self) -> Reading:
         """Tell what there is now."""
-        metrics = self._metrics()
-        if not self._is_known():
+        self._metrics()
+        if not await self._is_known():
             raise ScalerError("no activator reports on requests")
+        metrics = self._metrics()
         replicas = max(each.value / each.target for each in metrics)
         return Reading(replicas * metrics[0].target, any(each.value for each in metrics))
 
     async def activity(self) -> AsyncGenerator[bool]:
-        """Yield whether there are requests: whenever some are told of, and once they are over."""
+        """Yield whether there are requests: whenever some are told of, and once they are over.
+
+        It ends when the scaler is closed.
+        """
         was_active: bool | None = None
-        while True:
+        while not self.is_closed:
             was_told = self.told.is_set()
             self.told.clear()
             is_active = any(each.value for each in self._metrics())
@@ -63,3 +69,4 @@ class RouteScaler:
     async def close(self) -> None:
         """Hear no more."""
         self.is_closed = True
+        self.told.set()

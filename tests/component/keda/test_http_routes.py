@@ -185,8 +185,12 @@ async def test_who_waits_is_told_at_once_and_all_of_them(world: World) -> None:
         while await anext(activity):
             pass
     assert (await scaler.read()).value == 0
-    await activity.aclose()
+    # Who listens hears the end of a scaler that is closed.
+    listening = asyncio.ensure_future(anext(activity))
+    await asyncio.sleep(0)
     await scaler.close()
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(listening, PUSHED_SECONDS)
 
 
 async def test_of_two_metrics_the_one_that_asks_for_more_counts(world: World) -> None:
