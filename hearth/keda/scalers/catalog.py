@@ -24,6 +24,7 @@ TYPES: dict[str, str] = {
     "azure-queue": "azure_queue",
     "azure-servicebus": "azure_servicebus",
     "beanstalkd": "beanstalkd",
+    "clickhouse": "clickhouse",
     "couchdb": "couchdb",
     "cpu": "resource",
     "cron": "cron",

@@ -123,6 +123,30 @@ def _ran(command: list[str], folder: Path) -> None:
 
 
 @contextlib.contextmanager
+def clickhouse() -> Iterator[Stoppable]:
+    """A ClickHouse with a user, whose protocol is its own."""
+    server = program("clickhouse-server", *_DEBIANS)
+    with _own_folder() as (folder, run_as):
+        port, users, settings = free_port(), folder / "users.xml", folder / "config.xml"
+        users.write_text(
+            "<yandex><profiles><default/></profiles><quotas><default/></quotas><users>"
+            f"<{USER}><password>{PASSWORD}</password><networks><ip>127.0.0.1</ip></networks>"
+            f"<profile>default</profile><quota>default</quota></{USER}></users></yandex>"
+        )
+        settings.write_text(
+            "<yandex><logger><level>warning</level><console>1</console></logger>"
+            f"<tcp_port>{port}</tcp_port><listen_host>127.0.0.1</listen_host>"
+            f"<path>{folder}/data/</path><tmp_path>{folder}/tmp/</tmp_path>"
+            f"<users_config>{users}</users_config><default_profile>default</default_profile>"
+            "<default_database>default</default_database>"
+            "<mark_cache_size>5368709</mark_cache_size></yandex>"
+        )
+        command = [*run_as, server, f"--config-file={settings}"]
+        with _running(command, port, folder) as running:
+            yield running
+
+
+@contextlib.contextmanager
 def etcd(folder: Path, port: int = 0) -> Iterator[Stoppable]:
     """An etcd of one member."""
     port, peers = port or free_port(), free_port()

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import aiomysql
 import asyncpg
 import pytest
+from asynch import Connection as ClickHouse
 
 from hearth.keda.scalers.seam import Reading, ScalerError, TriggerConfig
 from tests.component.keda import databases
@@ -48,7 +49,11 @@ class Kind:
 
 @contextmanager
 def running(type_: str) -> Iterator[Kind]:
-    if type_ == "mysql":
+    if type_ == "clickhouse":
+        with databases.clickhouse() as server:
+            more, sleep = {"database": "default"}, "SELECT sleep(3)"
+            yield Kind(type_, server, "targetQueryValue", "username", "default", more, sleep)
+    elif type_ == "mysql":
         with databases.mariadb() as server:
             yield Kind(type_, server, "queryValue", "username", DATABASE, {}, "SELECT SLEEP(30)")
     else:
@@ -57,7 +62,7 @@ def running(type_: str) -> Iterator[Kind]:
             yield Kind(type_, server, "targetQueryValue", "userName", "postgres", more, sleep)
 
 
-@pytest.fixture(scope="module", params=["postgresql", "mysql"])
+@pytest.fixture(scope="module", params=["postgresql", "mysql", "clickhouse"])
 def kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
     with running(request.param) as found:
         yield found
@@ -67,11 +72,29 @@ def only(type_: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("kind", [type_], indirect=True)
 
 
+OF_CLICKHOUSE = {
+    "DELETE FROM": "TRUNCATE TABLE",
+    "VALUES ('waiting'), ('waiting'), ('done')": "SELECT arrayJoin(['waiting', 'waiting', 'done'])",
+}
+
+
 @asynccontextmanager
 async def table(kind: Kind) -> AsyncIterator[Any]:
     """A table of jobs, and what runs statements on it."""
-    port = kind.server.port
-    if kind.type == "mysql":
+    port, created = kind.server.port, "CREATE TABLE jobs (state TEXT)"
+    if kind.type == "clickhouse":
+        created = "CREATE TABLE jobs (state String) ENGINE = Memory"
+        made = ClickHouse(host="127.0.0.1", port=port, user=USER, password=PASSWORD)
+        await made.connect()
+
+        async def run(statement: str) -> None:
+            async with made.cursor() as cursor:
+                for sql, own in OF_CLICKHOUSE.items():
+                    statement = statement.replace(sql, own)
+                await cursor.execute(statement)
+
+        close = made.close
+    elif kind.type == "mysql":
         connection = await aiomysql.connect(
             host="127.0.0.1", port=port, user=USER, password=PASSWORD, db=DATABASE, autocommit=True
         )
@@ -86,7 +109,7 @@ async def table(kind: Kind) -> AsyncIterator[Any]:
             host="127.0.0.1", port=port, user=USER, password=PASSWORD, database="postgres"
         )
         run, close = held.execute, held.close
-    await run("CREATE TABLE jobs (state TEXT)")
+    await run(created)
     try:
         yield run
     finally:
@@ -122,7 +145,6 @@ async def test_the_first_number_of_the_first_row_counts(kind, query, value):
     ("query", "words"),
     [
         ("SELECT NULL", "the value read is no number"),
-        ("SELECT 1 FROM (SELECT 1) AS a WHERE 1 = 0", "the value read is no number"),
         ("SELECT 'many'", "the value read is no number: 'many'"),
         ("SELECT -3", "not negative"),
         ("SELECT nothing FROM nowhere", "nowhere"),
@@ -134,6 +156,23 @@ async def test_what_is_no_value_says_so(kind, query, words):
         await read(kind.trigger(query))
     assert str(failure.value).startswith("error inspecting ")
     assert words in str(failure.value)
+
+
+async def test_no_row_is_no_value_but_of_clickhouse(kind):
+    config = kind.trigger("SELECT 1 FROM (SELECT 1) AS a WHERE 1 = 0")
+    if kind.type == "clickhouse":
+        assert await read(config) == Reading(0, False)
+        return
+    with pytest.raises(ScalerError, match="the value read is no number"):
+        await read(config)
+
+
+@only("clickhouse")
+async def test_connections_of_clickhouse(kind):
+    config = trigger("clickhouse", query="SELECT 8", targetQueryValue="1")
+    address = f"127.0.0.1:{kind.server.port}/default?max_threads=1&dial_timeout=200ms"
+    url = f"clickhouse://{USER}:{quote(PASSWORD, safe='')}@{address}"
+    assert (await read(dataclasses.replace(config, auth={"connectionString": url}))).value == 8
 
 
 @only("postgresql")
@@ -165,7 +204,7 @@ async def test_a_slow_query_is_waited_for_no_longer_than_configured_and_hurts_no
     assert (await read(kind.trigger("SELECT 1"))).value == 1
 
 
-@pytest.mark.parametrize("type_", ["postgresql", "mysql"])
+@pytest.mark.parametrize("type_", ["postgresql", "mysql", "clickhouse"])
 async def test_a_server_that_comes_back_is_read_again(type_):
     with running(type_) as kind:
         async with scaler(kind.trigger("SELECT 4")) as made:

@@ -31,6 +31,7 @@ POSTGRES = {
     "sslmode": "disable",
 }
 MYSQL = {"query": "SELECT 1", "queryValue": "4.4", "host": "h", "port": "3306", "dbName": "jobs"}
+CLICKHOUSE = {"query": "SELECT 1", "targetQueryValue": "5", "host": "h"}
 MONGO = {
     "dbName": "jobs",
     "collection": "waiting.now",
@@ -106,6 +107,7 @@ NAMED: list[tuple[str, dict[str, str], dict[str, str], str, float, float]] = [
     ("postgresql", POSTGRES, {"password": "hunter2"}, "postgresql", 5, 0),
     ("mysql", MYSQL, WHO, "mysql-jobs", 4.4, 0),
     ("mongodb", MONGO, WHO, "mongodb-waiting-now", 3, 0),
+    ("clickhouse", CLICKHOUSE, {}, "clickhouse", 5, 0),
     ("etcd", ETCD, {}, "etcd--jobs-length", 5, 0),
     ("influxdb", INFLUX, {"authToken": "hunter2"}, "influxdb-org", 4, 0),
     ("influxdb", INFLUX3, {"authToken": "hunter2"}, "influxdb-jobs", 4, 0),
@@ -164,6 +166,7 @@ WITHOUT: list[tuple[str, dict[str, str], dict[str, str], str, str]] = [
     ("postgresql", POSTGRES, {}, "query", 'missing required parameter "query" in'),
     ("mysql", MYSQL, WHO, "queryValue", 'missing required parameter "queryValue" in'),
     ("mongodb", MONGO, WHO, "host", "no host given"),
+    ("clickhouse", CLICKHOUSE, {}, "host", "either connectionString or host must be set"),
     ("mongodb", MONGO, WHO, "port", "no port given"),
     ("mongodb", MONGO, {"username": "me"}, "", "no password given"),
     ("etcd", ETCD, {}, "watchKey", 'missing required parameter "watchKey" in'),
@@ -231,6 +234,15 @@ WRONG: list[tuple[str, dict[str, str], dict[str, str], dict[str, str], str]] = [
         {},
         "both cert and key must be provided when using client certificates",
     ),
+    (
+        "clickhouse",
+        CLICKHOUSE,
+        {"connectionString": "http://me:hunter2@h"},
+        {},
+        "it begins with clickhouse:// or tcp://",
+    ),
+    ("clickhouse", CLICKHOUSE, {}, {"port": "x"}, "invalid port 'x'"),
+    ("clickhouse", CLICKHOUSE, {"tls": "true", "cert": "c"}, {}, "both cert and key must be provi"),
     ("etcd", ETCD, {"tls": "maybe"}, {}, "incorrect value for TLS given: maybe"),
     ("etcd", ETCD, {"tls": "enable", "cert": "c"}, {}, "key must be provided with cert"),
     ("etcd", ETCD, {"tls": "enable", "key": "c"}, {}, "cert must be provided with key"),
