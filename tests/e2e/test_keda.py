@@ -35,10 +35,10 @@ def process(hearth: Hearth) -> dict[str, Any]:
     return next(each for each in processes if each["name"] == "keda")
 
 
-def test_workers_follow_the_work_from_zero_and_back(hearth: Hearth) -> None:
+def test_pods_follow_the_work_from_zero_and_back(hearth: Hearth) -> None:
     assert not process(hearth)["pid"], "nobody has asked for it yet"
-    hearth.kubectl("apply", "-f", str(SAMPLES / "keda" / "scaledobject.yaml"))
-    hearth.kubectl("wait", "--for=condition=Ready", "so/worker", "--timeout=30s")
+    hearth.kubectl("apply", "-f", str(SAMPLES / "keda" / "follower.yaml"))
+    hearth.kubectl("wait", "--for=condition=Ready", "so/follower", "--timeout=30s")
     assert process(hearth)["pid"]
     table = hearth.kubectl("get", "so").stdout.splitlines()
     assert table[0].split()[:7] == [
@@ -51,23 +51,23 @@ def test_workers_follow_the_work_from_zero_and_back(hearth: Hearth) -> None:
         "ACTIVE",
     ]
     work(hearth, 2)
-    wait_until(lambda: replicas(hearth, "worker") == 2, what="two workers")
+    wait_until(lambda: replicas(hearth, "follower") == 2, what="two followers")
     work(hearth, 4)  # from one on by the HPA, which asks for external metrics
-    wait_until(lambda: replicas(hearth, "worker") == 4, what="four workers")
-    [told] = json.loads(hearth.run("scale", "explain", "worker", "-o", "json").stdout)
-    assert (told["scaledBy"], told["wish"], told["hpa"]) == ("keda", 4, "keda-hpa-worker")
-    assert "wants 4 pods" in hearth.run("scale", "explain", "worker").stdout
+    wait_until(lambda: replicas(hearth, "follower") == 4, what="four followers")
+    [told] = json.loads(hearth.run("scale", "explain", "follower", "-o", "json").stdout)
+    assert (told["scaledBy"], told["wish"], told["hpa"]) == ("keda", 4, "keda-hpa-follower")
+    assert "wants 4 pods" in hearth.run("scale", "explain", "follower").stdout
     metric = hearth.kubectl(
         "get",
         "--raw",
         "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/s0-workload-default"
-        "?labelSelector=scaledobject.keda.sh%2Fname%3Dworker",
+        "?labelSelector=scaledobject.keda.sh%2Fname%3Dfollower",
     )
     assert json.loads(metric.stdout)["items"][0]["value"] == "4"
     work(hearth, 0)
-    wait_until(lambda: replicas(hearth, "worker") == 0, what="no worker")
-    described = hearth.kubectl("describe", "so", "worker").stdout
+    wait_until(lambda: replicas(hearth, "follower") == 0, what="no follower")
+    described = hearth.kubectl("describe", "so", "follower").stdout
     assert "KEDAScaleTargetActivated" in described
     assert "KEDAScaleTargetDeactivated" in described
-    hearth.kubectl("delete", "so", "worker", "--timeout=20s")
-    assert "keda-hpa-worker" not in hearth.kubectl("get", "hpa").stdout
+    hearth.kubectl("delete", "so", "follower", "--timeout=20s")
+    assert "keda-hpa-follower" not in hearth.kubectl("get", "hpa").stdout

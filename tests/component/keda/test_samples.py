@@ -31,7 +31,7 @@ async def test_every_sample_is_taken(tmp_path: Path) -> None:
                 resource, obj | {"metadata": {**obj["metadata"], "namespace": "default"}}
             )
             assert made["metadata"]["uid"]
-    assert len(FILES) == 5
+    assert len(FILES) == 6
 
 
 def worker(port: int, **env: str) -> subprocess.Popen[str]:
