@@ -21,6 +21,7 @@ from aiohttp import web
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.cluster.controllers.main import ControllersConfig
 from hearth.cluster.controllers.main import run as run_controllers
+from hearth.cluster.rest.handlers import sending
 from hearth.kube import certificates
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import wall_clock
@@ -63,6 +64,8 @@ class Other:
     authorities: bytes
     asked: list[Any] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Until when slow answers take."""
 
 
 async def _handle(other: Other, request: web.Request) -> web.StreamResponse:
@@ -79,6 +82,8 @@ async def _handle(other: Other, request: web.Request) -> web.StreamResponse:
     if request.path == "/openapi/v3":
         url = f"/openapi/v3{PATH}?hash=1"
         return web.json_response({"paths": {PATH[1:]: {"serverRelativeURL": url}}})
+    if request.path.endswith("/slow"):
+        await other.over.wait()
     if request.path.endswith("/watched"):
         stream = web.StreamResponse(headers={"Content-Type": "application/json"})
         await stream.prepare(request)
@@ -114,6 +119,7 @@ async def another_server(pki: Path, folder: Path, name: str = "metrics") -> Asyn
     try:
         yield other
     finally:
+        other.over.set()
         await runner.cleanup()
 
 
@@ -293,6 +299,25 @@ async def test_a_server_that_went_away_is_told_of(
     await until_available(client, "False", "FailedDiscoveryCheck")
     groups = await client.request("GET", "/apis")
     assert groups["groups"][-1]["name"] == GROUP
+
+
+async def test_a_server_that_takes_too_long_is_not_waited_for(
+    client: KubeClient, registered: Other, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "REQUEST_SECONDS", 0.2)
+    with pytest.raises(Unavailable, match="reach service: context deadline exceeded"):
+        await client.request("GET", f"{PATH}/namespaces/default/slow")
+
+
+async def test_a_name_of_another_host_is_no_endpoint(client: KubeClient, other: Other) -> None:
+    service = a_service()
+    service["spec"] |= {"type": "ExternalName", "externalName": "localhost"}
+    service["spec"]["ports"][0]["port"] = other.port
+    await client.create(SERVICES, service)
+    reference = {"namespace": "keda", "name": "metrics", "port": other.port}
+    await client.create(APISERVICES, an_api_service(other.authorities, service=reference))
+    await until_available(client, "False", "MissingEndpoints")
+    assert other.asked == []
 
 
 async def test_other_servers_can_know_this_one(server: RunningServer, client: KubeClient) -> None:

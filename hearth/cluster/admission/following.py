@@ -76,13 +76,18 @@ def _versions(kinds: ServedKinds, kind: Kind) -> Sequence[Kind]:
     return (kind, *others)
 
 
-def find_endpoint(store: Store, namespace: str, name: str, *, port: int) -> tuple[str, int]:
-    """A ready address behind a port of a Service; LookupError in Kubernetes' words."""
+def find_endpoint(
+    store: Store, namespace: str, name: str, *, port: int, external: bool = True
+) -> tuple[str, int]:
+    """A ready address behind a port of a Service; LookupError in Kubernetes' words.
+
+    Without ``external`` a Service that is a name of some other host has none.
+    """
     entry = store.get(Key("services", namespace, name))
     if entry is None:
         raise LookupError(f'service "{name}" not found')
     spec = entry.parse().get("spec") or {}
-    if spec.get("type") == "ExternalName":
+    if spec.get("type") == "ExternalName" and external:
         return str(spec["externalName"]), port
     declared = next((p for p in spec.get("ports") or () if p.get("port") == port), None)
     if declared is None:

@@ -120,7 +120,9 @@ def make_api(
 
 def _sender(store: Store, credentials: Credentials) -> Sender:
     return Sender(
-        lambda namespace, name, port: find_endpoint(store, namespace, name, port=port),
+        lambda namespace, name, port: find_endpoint(
+            store, namespace, name, port=port, external=False
+        ),
         credentials.front_proxy_cert_path,
         credentials.front_proxy_key_path,
     )

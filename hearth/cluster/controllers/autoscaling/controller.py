@@ -37,7 +37,7 @@ from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object
 from hearth.kube.plan import Action, Event, Patch, Plan
 from hearth.kube.resources import DEPLOYMENTS, HPAS, Resource
-from hearth.kube.selectors import parse_label_selector
+from hearth.kube.selectors import LabelSelector, parse_label_selector
 
 NAME = "horizontal-pod-autoscaler"
 SYNC_SECONDS = 2.0
@@ -139,11 +139,16 @@ class Autoscaler:
     async def _decide(self, hpa: Object, scale: Scale, memory: Memory) -> Decision:
         observed = Observed(hpa, scale)
         if scale.selector and asks(hpa, scale):
-            observed = await self._observed(hpa, scale)
+            try:
+                selector = parse_label_selector(scale.selector)
+            except ValueError as error:
+                observed = Observed(hpa, scale, bad_selector=str(error))
+            else:
+                observed = await self._observed(hpa, scale, selector)
         return decide(observed, memory, now=self._clock())
 
-    async def _observed(self, hpa: Object, scale: Scale) -> Observed:
-        place, selector = meta.namespace(hpa), parse_label_selector(scale.selector)
+    async def _observed(self, hpa: Object, scale: Scale, selector: LabelSelector) -> Observed:
+        place = meta.namespace(hpa)
         self._selections.put(meta.key(hpa), selector)
 
         def pods() -> list[Object]:

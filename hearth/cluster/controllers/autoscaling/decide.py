@@ -143,6 +143,12 @@ def _selector_trouble(observed: Observed) -> tuple[tuple[str, str], tuple[str, s
     if not selector:
         text = "the HPA target's scale is missing a selector"
         return ("SelectorRequired", "selector is required"), ("InvalidSelector", text)
+    if observed.bad_selector:
+        text = (
+            "couldn't convert selector into a corresponding internal selector object: "
+            f"{observed.bad_selector}"
+        )
+        return ("InvalidSelector", text), ("InvalidSelector", text)
     if observed.rivals:
         shown = f"[{' '.join(observed.rivals)}]"
         text = f"pods by selector {selector} are controlled by multiple HPAs: {shown}"

@@ -33,6 +33,8 @@ class Observed:
     scale: Scale
     pods: Sequence[Object] = ()
     """Those that the selector of the scale selects."""
+    bad_selector: str = ""
+    """What is wrong with the selector, where it cannot be read."""
     rivals: Sequence[str] = ()
     """All autoscalers of these pods, where there are several."""
     answers: Sequence[Answer] = ()

@@ -137,6 +137,12 @@ def test_a_selector_must_be_there_and_select_for_one() -> None:
     without = decided(hpa, 2, selector="")
     assert without.events[0] == ("Warning", "SelectorRequired", "selector is required")
     assert conditions(without)["ScalingActive"][1] == "InvalidSelector"
+    unreadable = decided(hpa, 2, selector="a in", bad_selector="unexpected end")
+    assert unreadable.events[0][2] == conditions(unreadable)["ScalingActive"][2]
+    assert conditions(unreadable)["ScalingActive"][1:] == (
+        "InvalidSelector",
+        "couldn't convert selector into a corresponding internal selector object: unexpected end",
+    )
     ambiguous = decided(hpa, 2, rivals=("{a test}", "{b test}"))
     assert conditions(ambiguous)["ScalingActive"] == (
         "False",
