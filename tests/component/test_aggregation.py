@@ -28,6 +28,7 @@ from hearth.kube.clock import wall_clock
 from hearth.kube.errors import ApiError, NotFound, Unavailable
 from hearth.kube.resources import (
     CONFIGMAPS,
+    CRDS,
     DEPLOYMENTS,
     ENDPOINTSLICES,
     HPAS,
@@ -393,6 +394,82 @@ async def test_autoscalers_go_by_what_other_servers_say(
     assert f"/apis/{CUSTOM}/v1beta1/namespaces/default/services/front/load" in asked
 
 
+WORKERS = Resource("example.com", "v1", "workers", "Worker")
+
+
+def a_definition() -> Object:
+    """Workers: a kind with a scale of its own."""
+    replicas = {"type": "object", "properties": {"replicas": {"type": "integer"}}}
+    status = {"type": "object", "properties": {"selector": {"type": "string"}}}
+    properties = {"spec": replicas, "status": status}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "properties": properties}},
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.replicas",
+                "statusReplicasPath": ".status.replicas",
+                "labelSelectorPath": ".status.selector",
+            },
+        },
+    }
+    names = {"plural": "workers", "singular": "worker", "kind": "Worker"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "workers.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": names,
+            "versions": [version],
+        },
+    }
+
+
+async def test_whatever_has_a_scale_is_scaled(
+    client: KubeClient, registered: Other, controllers: None
+) -> None:
+    target = {"type": "AverageValue", "averageValue": "2"}
+    external = {"type": "External", "external": {"metric": {"name": "jobs"}, "target": target}}
+    _, hpa = a_workload("crew", external)
+    hpa["spec"]["scaleTargetRef"] |= {"apiVersion": "example.com/v1", "kind": "Worker"}
+    await client.create(HPAS, hpa)
+    unknown = await until_condition(client, "crew", "AbleToScale")
+    assert unknown["message"].endswith('no matches for kind "Worker" in group "example.com"')
+    await client.create(CRDS, a_definition())
+    worker = {
+        "apiVersion": "example.com/v1",
+        "kind": "Worker",
+        "metadata": {"name": "crew", "namespace": "default"},
+        "spec": {"replicas": 1},
+    }
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(NotFound):
+                await client.create(WORKERS, worker)
+                break
+            await asyncio.sleep(0.01)
+    status = {"status": {"selector": "crew=yes"}}
+    await client.patch(WORKERS, "crew", "default", status, subresource="status")
+    await until_scaled(client, "crew", 4)
+    assert (await client.get(WORKERS, "crew", "default"))["spec"]["replicas"] == 4
+
+
+async def until_condition(client: KubeClient, name: str, kind: str) -> Object:
+    """The condition of an autoscaler, once it has it."""
+    async with asyncio.timeout(10):
+        while True:
+            found = await client.get(HPAS, name, "default")
+            for condition in (found.get("status") or {}).get("conditions") or ():
+                if condition["type"] == kind:
+                    return dict(condition)
+            await asyncio.sleep(0.01)
+
+
 async def test_an_autoscaler_keeps_its_pods_while_nobody_answers(
     client: KubeClient, controllers: None
 ) -> None:
@@ -402,13 +479,7 @@ async def test_an_autoscaler_keeps_its_pods_while_nobody_answers(
     deployment["spec"]["replicas"] = 3
     await client.create(DEPLOYMENTS, deployment)
     await client.create(HPAS, hpa)
-    condition: Object = {}
-    async with asyncio.timeout(10):
-        while not condition:
-            found = await client.get(HPAS, "jobs", "default")
-            known = (found.get("status") or {}).get("conditions") or ()
-            condition = next((c for c in known if c["type"] == "ScalingActive"), {})
-            await asyncio.sleep(0.01)
+    condition = await until_condition(client, "jobs", "ScalingActive")
     assert condition["reason"] == "FailedGetExternalMetric"
     assert condition["message"] == (
         "the HPA was unable to compute the replica count: unable to get external metric "

@@ -19,6 +19,7 @@ import orjson
 from hearth.cluster.node.runtime.api import Usage
 from hearth.cluster.node.usagewindow import MACHINE, Count, Name, Reading, kept, rates
 from hearth.kube.clock import Clock
+from hearth.kube.guards import caught
 
 FIRST_SECONDS = 0.5
 RESOLUTION_SECONDS = 1.0
@@ -41,6 +42,7 @@ class UsageServer:
         self._clock = clock
         self._readings: list[Reading] = []
         self._reading = asyncio.Lock()
+        self._answering: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
     async def listening(self, path: Path) -> AsyncIterator[None]:
@@ -52,7 +54,12 @@ class UsageServer:
         server = await asyncio.start_unix_server(self._answer, path)
         os.chmod(path, 0o600)
         async with server:
-            yield
+            try:
+                yield
+            finally:
+                for task in self._answering:
+                    task.cancel()
+                await asyncio.gather(*self._answering, return_exceptions=True)
 
     async def document(self) -> dict[str, Any]:
         """The node's name, when it was read, and what everything uses."""
@@ -78,10 +85,19 @@ class UsageServer:
         return Reading(self._clock(), counts | {MACHINE: read_machine_use()})
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
+        task = asyncio.current_task()
+        assert task is not None
+        self._answering.add(task)
+        try:
             writer.write(orjson.dumps(await self.document()))
             await writer.drain()
-        writer.close()
+        except ConnectionError:
+            pass  # who asked went away
+        except Exception:
+            caught("node-usage")
+        finally:
+            writer.close()
+            self._answering.discard(task)
 
 
 def read_machine_use() -> Count:
