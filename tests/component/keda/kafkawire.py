@@ -1,6 +1,6 @@
 """Answers of a Kafka broker as the protocol's documentation gives them.
 
-For what no broker here does: TLS, a group's offsets of all topics, errors by partition.
+For what no broker here does: TLS, SASL, a group's offsets of all topics, errors by partition.
 """
 
 from __future__ import annotations
@@ -13,14 +13,21 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.protocol.admin import ApiVersionResponse_v0
+from aiokafka.protocol.admin import (
+    ApiVersionResponse_v0,
+    SaslAuthenticateResponse_v0,
+    SaslHandShakeResponse_v1,
+)
 from aiokafka.protocol.commit import OffsetFetchResponse_v2
 from aiokafka.protocol.coordination import FindCoordinatorResponse_v0
 from aiokafka.protocol.metadata import MetadataResponse_v1
 from aiokafka.protocol.offset import OffsetResponse_v1
 
-_VERSIONS = [(18, 0, 0), (3, 1, 1), (10, 0, 0), (9, 2, 2), (2, 1, 1)]
-"""Of ApiVersions, Metadata, FindCoordinator, OffsetFetch, ListOffsets."""
+from tests.waiting import until
+
+_VERSIONS = [(18, 0, 0), (3, 1, 1), (10, 0, 0), (9, 2, 2), (2, 1, 1), (17, 1, 1), (36, 0, 0)]
+"""Of ApiVersions, Metadata, FindCoordinator, OffsetFetch, ListOffsets, and of SASL."""
+_SASL_AUTHENTICATION_FAILED = 58
 
 
 @dataclass
@@ -30,10 +37,12 @@ class Broker:
     committed: dict[str, list[int]]
     ends: dict[str, list[int]]
     error: int = 0
+    user: tuple[str, str] = ("", "")
+    """Name and password of who may come by SASL/PLAIN."""
     port: int = 0
     asked: list[int] = field(default_factory=list)
 
-    def answer(self, key: int) -> bytes:
+    def answer(self, key: int, request: bytes) -> bytes:
         self.asked.append(key)
         made: Any = {
             18: lambda: ApiVersionResponse_v0(0, _VERSIONS),
@@ -41,8 +50,15 @@ class Broker:
             10: lambda: FindCoordinatorResponse_v0(0, 1, "127.0.0.1", self.port),
             9: self._offsets,
             2: self._ends,
+            17: lambda: SaslHandShakeResponse_v1(0, ["PLAIN"]),
+            36: lambda: self._sasl(request),
         }[key]()
         return bytes(made.encode())
+
+    def _sasl(self, request: bytes) -> Any:
+        if request.endswith("\0".join(("", *self.user)).encode()):
+            return SaslAuthenticateResponse_v0(0, "", b"")
+        return SaslAuthenticateResponse_v0(_SASL_AUTHENTICATION_FAILED, "refused", b"")
 
     def _metadata(self) -> Any:
         topics = [
@@ -72,18 +88,23 @@ async def speaking(
 ) -> AsyncIterator[Broker]:
     """The broker on a free port, with TLS where there is a context."""
 
+    serving = set[asyncio.Task[None] | None]()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 (size,) = struct.unpack(">i", await reader.readexactly(4))
                 request = await reader.readexactly(size)
                 key, _, correlation = struct.unpack(">hhi", request[:8])
-                body = struct.pack(">i", correlation) + broker.answer(key)
+                body = struct.pack(">i", correlation) + broker.answer(key, request)
                 writer.write(struct.pack(">i", len(body)) + body)
         writer.close()
+        serving.discard(asyncio.current_task())
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     broker.port = server.sockets[0].getsockname()[1]
     async with server:
         yield broker
         server.close()
+        await until(lambda: not serving)

@@ -23,6 +23,7 @@ from typing import NoReturn
 
 import pytest
 
+from tests.component.keda.pki import Authority
 from tests.ports import free_port, free_ports
 
 _SECONDS = 60.0
@@ -214,17 +215,49 @@ def _is_healthy(url: str) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class RabbitMQ:
+    """Ports of AMQP, of the management API, and of both by TLS. User and password: guest."""
+
+    amqp: int
+    management: int
+    amqps: int
+    secured: int
+    authority: Authority
+
+
 @contextlib.contextmanager
-def rabbitmq(folder: Path) -> Iterator[tuple[int, int]]:
-    """A RabbitMQ with its management API; the ports of AMQP and of that. User and word: guest."""
+def rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
+    """A RabbitMQ with its management API; by TLS it asks clients for a certificate."""
     program("rabbitmq-server", "/usr/sbin")
-    amqp, management, names, distribution = free_ports(4)
+    ports = amqp, management, amqps, secured = free_ports(4)
+    names, distribution = free_ports(2)
+    made = RabbitMQ(amqp, management, amqps, secured, Authority())
+    cert, key = made.authority.issue("127.0.0.1").write(folder, "server")
+    (folder / "ca.pem").write_text(made.authority.cert)
     (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
-    (folder / "rabbitmq.conf").write_text(
-        f"listeners.tcp.1 = 127.0.0.1:{amqp}\nmanagement.tcp.port = {management}\n"
-        "management.tcp.ip = 127.0.0.1\ncollect_statistics_interval = 100\nlog.console = true\n"
-        "log.file = false\ndisk_free_limit.absolute = 1MB\n"
+    tls = (
+        f"cacertfile = {folder}/ca.pem",
+        f"certfile = {cert}",
+        f"keyfile = {key}",
+        "verify = verify_peer",
+        "fail_if_no_peer_cert = true",
     )
+    settings = [
+        f"listeners.tcp.1 = 127.0.0.1:{made.amqp}",
+        f"listeners.ssl.1 = 127.0.0.1:{made.amqps}",
+        f"management.tcp.port = {made.management}",
+        "management.tcp.ip = 127.0.0.1",
+        f"management.ssl.port = {made.secured}",
+        "management.ssl.ip = 127.0.0.1",
+        *(f"ssl_options.{each}" for each in tls),
+        *(f"management.ssl.{each}" for each in tls),
+        "collect_statistics_interval = 100",
+        "log.console = true",
+        "log.file = false",
+        "disk_free_limit.absolute = 1MB",
+    ]
+    (folder / "rabbitmq.conf").write_text("\n".join(settings) + "\n")
     env = {
         "HOME": str(folder),
         "ERL_EPMD_PORT": str(names),
@@ -235,16 +268,16 @@ def rabbitmq(folder: Path) -> Iterator[tuple[int, int]]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_LOG_BASE": str(folder),
         "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-        "RABBITMQ_NODENAME": f"tested-{amqp}@localhost",
+        "RABBITMQ_NODENAME": f"tested-{made.amqp}@localhost",
         "RABBITMQ_PID_FILE": str(folder / "pid"),
         "RUNNING_UNDER_SYSTEMD": "1",  # no shell stays between us and the server
     }
     server = "/usr/lib/rabbitmq/bin/rabbitmq-server"
     with (
         process(program("epmd"), "-port", names, ready=listening(names), folder=folder, env=env),
-        process(server, ready=listening(amqp, management), folder=folder, env=env),
+        process(server, ready=listening(*ports), folder=folder, env=env),
     ):
-        yield amqp, management
+        yield made
 
 
 @contextlib.contextmanager

@@ -144,3 +144,16 @@ async def test_a_bearer_token_is_that_of_an_authorization_server():
         assert await provider.token() == "given"
         assert provider.extensions() == {"cluster": "c"}
     assert server.asked[0].body == b"grant_type=client_credentials&scope=a+b"
+
+
+async def test_who_comes_by_sasl_has_to_know_the_password():
+    async with speaking(Broker({"jobs": [3]}, {"jobs": [5]}, user=("me", "right"))) as broker:
+        said = {"consumerGroup": "g", "topic": "jobs", "sasl": "plaintext"}
+        for type_ in _TYPES:
+            config = trigger(type_, bootstrapServers=f"127.0.0.1:{broker.port}", **said)
+            right = {"username": "me", "password": "right"}
+            assert await read(dataclasses.replace(config, auth=right)) == Reading(2, True)
+            wrong = {"username": "me", "password": "wrong-word"}
+            with pytest.raises(ScalerError, match="Unable to bootstrap") as refused:
+                await read(dataclasses.replace(config, auth=wrong))
+            assert "wrong-word" not in str(refused.value)

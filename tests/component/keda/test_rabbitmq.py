@@ -19,19 +19,19 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def ports(tmp_path_factory) -> Iterator[tuple[int, int]]:
+def server(tmp_path_factory) -> Iterator[servers.RabbitMQ]:
     with servers.rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as found:
         yield found
 
 
 @pytest.fixture
-def amqp(ports) -> str:
-    return f"amqp://guest:guest@127.0.0.1:{ports[0]}/"
+def amqp(server) -> str:
+    return f"amqp://guest:guest@127.0.0.1:{server.amqp}/"
 
 
 @pytest.fixture
-def management(ports) -> str:
-    return f"http://guest:guest@127.0.0.1:{ports[1]}/"
+def management(server) -> str:
+    return f"http://guest:guest@127.0.0.1:{server.management}/"
 
 
 @pytest.fixture
@@ -109,9 +109,9 @@ async def test_a_rate_is_what_comes_in_a_second(channel, management):
         assert (await made.read()).is_active
 
 
-async def test_another_virtual_host_is_named_by_the_trigger_or_the_url(channel, ports, management):
+async def test_another_virtual_host_is_named_by_the_trigger_or_the_url(channel, server, management):
     async with httpx.AsyncClient(auth=("guest", "guest")) as client:
-        base = f"http://127.0.0.1:{ports[1]}/api"
+        base = f"http://127.0.0.1:{server.management}/api"
         vhost = urllib.parse.quote("team/a", safe="")
         await client.put(f"{base}/vhosts/{vhost}")
         queue = await client.put(f"{base}/queues/{vhost}/jobs", json={})
@@ -120,7 +120,7 @@ async def test_another_virtual_host_is_named_by_the_trigger_or_the_url(channel, 
     await eventually(trigger("rabbitmq", host=management, **said), Reading(0, False))
     in_url = trigger("rabbitmq", host=f"{management}{vhost}", queueName="jobs")
     await eventually(in_url, Reading(0, False))
-    amqp = f"amqp://guest:guest@127.0.0.1:{ports[0]}"
+    amqp = f"amqp://guest:guest@127.0.0.1:{server.amqp}"
     assert await read(trigger("rabbitmq", host=amqp, **said)) == Reading(0, False)
 
 
@@ -131,8 +131,8 @@ async def test_a_queue_that_is_not_there_is_a_failure_and_no_zero(amqp, manageme
         await read(trigger("rabbitmq", host=management, queueName="nothing"))
 
 
-async def test_a_wrong_password_and_no_server_are_told_without_secrets(ports):
-    for protocol, port in (("amqp", ports[0]), ("http", ports[1])):
+async def test_a_wrong_password_and_no_server_are_told_without_secrets(server):
+    for protocol, port in (("amqp", server.amqp), ("http", server.management)):
         config = trigger("rabbitmq", host=f"{protocol}://127.0.0.1:{port}/", queueName="jobs")
         wrong = dataclasses.replace(config, auth={"username": "guest", "password": "wrong-word"})
         with pytest.raises(ScalerError, match="error inspecting RabbitMQ") as refused:
@@ -143,3 +143,29 @@ async def test_a_wrong_password_and_no_server_are_told_without_secrets(ports):
         with pytest.raises(ScalerError, match="error inspecting RabbitMQ") as refused:
             await read(trigger("rabbitmq", host=nobody, queueName="jobs"))
         assert "hidden-word" not in str(refused.value)
+
+
+async def test_by_tls_with_an_authority_and_a_certificate_of_the_client(channel, server):
+    await publish(channel, "secured", 1)
+    pair = server.authority.issue("client", password="key-word")
+    auth = {
+        "tls": "enable",
+        "ca": server.authority.cert,
+        "cert": pair.cert,
+        "key": pair.key,
+        "keyPassword": "key-word",
+        "username": "guest",
+        "password": "guest",
+    }
+    for scheme, port in (("amqps", server.amqps), ("https", server.secured)):
+        said = {"host": f"{scheme}://127.0.0.1:{port}/", "queueName": "secured"}
+        config = dataclasses.replace(trigger("rabbitmq", **said), auth=auth)
+        await eventually(config, Reading(1, True))
+        with pytest.raises(ScalerError, match=r"CERTIFICATE_VERIFY_FAILED|verify failed"):
+            await read(dataclasses.replace(config, auth={**auth, "ca": ""}))
+        unsafe = {**config.metadata, "unsafeSsl": "true"}
+        given = dataclasses.replace(config, metadata=unsafe, auth={**auth, "ca": ""})
+        assert await read(given) == Reading(1, True)
+        nobody = {key: value for key, value in auth.items() if key not in ("cert", "key")}
+        with pytest.raises(ScalerError, match="error inspecting RabbitMQ"):
+            await read(dataclasses.replace(config, auth=nobody))
