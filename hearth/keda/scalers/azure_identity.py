@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from hearth.keda.scalers.seam import PodIdentity, ScalerError
+from hearth.keda.scalers.seam import ConfigError, PodIdentity, ScalerError, TriggerConfig
 from hearth.kube.clock import Clock, wall_clock
 
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -47,14 +48,17 @@ class AzureIdentity:
             assertion = await asyncio.to_thread(file.read_text)
         except (KeyError, OSError) as error:
             raise ScalerError(f"no workload identity of Azure here: {error}") from None
-        host = environment.get("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/")
-        return f"{host.rstrip('/')}/{tenant}/oauth2/v2.0/token", {
+        return f"{self._host()}/{tenant}/oauth2/v2.0/token", {
             "client_id": client,
             "client_assertion": assertion.strip(),
             "client_assertion_type": _ASSERTION,
             "grant_type": "client_credentials",
             "scope": self._scope,
         }
+
+    def _host(self, otherwise: str = "https://login.microsoftonline.com") -> str:
+        host = os.environ.get("AZURE_AUTHORITY_HOST")  # noqa: TID251 - as all clients of Azure
+        return (host or otherwise).rstrip("/")
 
     async def _trade(self, url: str, form: dict[str, str]) -> dict[str, Any]:
         async with httpx.AsyncClient(timeout=self._timeout) as client:
@@ -65,3 +69,37 @@ class AzureIdentity:
         if not isinstance(found, dict) or "access_token" not in found:
             raise ScalerError("Azure gave no token: the answer has none")
         return found
+
+
+class AzureApplication(AzureIdentity):
+    """The same for an application with a secret (client credentials)."""
+
+    def __init__(
+        self, tenant: str, client: str, secret: str, scope: str, timeout: float, host: str = ""
+    ) -> None:
+        super().__init__(PodIdentity(), scope, timeout)
+        self._tenant, self._client, self._secret, self._at = tenant, client, secret, host
+
+    async def _own(self) -> tuple[str, dict[str, str]]:
+        host = self._host(self._at) if self._at else self._host()
+        return f"{host}/{self._tenant}/oauth2/v2.0/token", {
+            "client_id": self._client,
+            "client_secret": self._secret,
+            "grant_type": "client_credentials",
+            "scope": self._scope,
+        }
+
+
+def identity_of(
+    config: TriggerConfig, scope: str, application: Callable[[], AzureIdentity], refused: str
+) -> AzureIdentity:
+    """Return the pod's identity where the trigger has it, else the application's.
+
+    Raises ConfigError, in the words ``refused``, for an identity of another cloud.
+    """
+    provider = config.pod_identity.provider
+    if provider == "azure-workload":
+        return AzureIdentity(config.pod_identity, scope, config.timeout)
+    if provider != "none":
+        raise ConfigError(f"{refused} {provider}")
+    return application()

@@ -39,13 +39,18 @@ _DEVELOPMENT = {
 }
 
 
-def cloud_suffix(metadata: Mapping[str, str], suffixes: Mapping[str, str]) -> str:
-    """Return what follows a name in the trigger's cloud; raises ConfigError for no such cloud."""
+def cloud_suffix(
+    metadata: Mapping[str, str], suffixes: Mapping[str, str], own: str = "endpointSuffix"
+) -> str:
+    """Return what belongs to the trigger's cloud, for a private one the parameter ``own``.
+
+    Raises ConfigError for a cloud that is not known.
+    """
     cloud = metadata.get("cloud", "").strip()
     if cloud.upper() == "PRIVATE":
-        if suffix := metadata.get("endpointSuffix", "").strip():
+        if suffix := metadata.get(own, "").strip():
             return suffix
-        raise ConfigError("endpointSuffix must be provided for Private cloud type")
+        raise ConfigError(f"{own} must be provided for Private cloud type")
     if cloud and cloud.upper() not in suffixes:
         raise ConfigError(f"invalid cloud environment {cloud}")
     return suffixes[cloud.upper() or "AZUREPUBLICCLOUD"]
