@@ -37,6 +37,7 @@ class Cluster:
     client: KubeClient
     plane: ControlPlane
     stats: StatsServer
+    kubeconfig: Path
     now: float = 1_795_192_800.0
 
     async def get(self, resource: kinds.Resource, wanted: str) -> Object:
@@ -87,7 +88,7 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
             clock=lambda: made.now,
             wish=plane.wishing.take,
         )
-        made = Cluster(client, plane, stats)
+        made = Cluster(client, plane, stats, server.kubeconfig)
         await stats.start("127.0.0.1", 0)
         synced = asyncio.Event()
         tasks = [
