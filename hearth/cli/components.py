@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from activator.main import ActivatorConfig
     from activator.policies import AddonSettings
     from hearth.cli.interceptor import Interceptor
+    from hearth.knative.leaderelection import Candidacy
     from hearth.kube.registration import Guest
     from hearth.kube.sharedtokens import TokenSource
 
@@ -286,12 +287,13 @@ def _external_scaler(settings: Settings) -> Main:
 
 
 def keda(settings: Settings) -> Main:
-    """Scales by what happens elsewhere: KEDA's ScaledObjects and ScaledJobs."""
+    """Scales by what happens elsewhere; in a cluster it answers KEDA's webhooks, too."""
     from hearth.keda.api.keys import NAMESPACE
     from hearth.keda.operator.main import OperatorConfig, run
     from hearth.knative.leaderelection import Candidacy
 
     replica = settings.replica
+    election = Candidacy(replica.pod_name, replica.pod_ip, NAMESPACE) if replica else None
     config = OperatorConfig(
         kubeconfig=settings.kubeconfig,
         host=settings.control_host,
@@ -300,14 +302,28 @@ def keda(settings: Settings) -> Main:
         stats_port=settings.keda_stats_port,
         stats_token=_stats_token(settings),
         autoscaler=None if replica else (settings.control_host, settings.stats_port),
-        election=Candidacy(replica.pod_name, replica.pod_ip, NAMESPACE) if replica else None,
+        election=election,
         timeout=settings.keda_timeout_seconds,
     )
 
     async def main(ready: Ready) -> None:
         await run(config, ready)
 
-    return main
+    return main if election is None else together(main, _keda_admission(settings, election))
+
+
+def _keda_admission(settings: Settings, election: Candidacy) -> Main:
+    from hearth.keda.admission.main import AdmissionConfig, run
+    from hearth.kube.webhooks import Endpoint, Service
+
+    webhooks = Endpoint(
+        host=settings.control_host,
+        port=settings.webhook_port,
+        service=Service("keda", "keda-admission-webhooks", "kedaorg-certs"),
+        drain_delay_seconds=settings.drain_delay_seconds,
+    )
+    config = AdmissionConfig(settings.kubeconfig, webhooks, election)
+    return lambda ready: run(config, ready)
 
 
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {

@@ -47,7 +47,8 @@ class Grant(NamedTuple):
         """Whether the call is covered by this alone."""
         return (
             (self.user, self.verb) == (call.user, call.verb)
-            and (self.group, self.resource) == (call.group, call.resource)
+            and self.group in ("*", call.group)
+            and self.resource in ("*", call.resource, f"*/{call.resource.partition('/')[2]}")
             and self.namespace in ("", call.namespace)
             and self.name in ("", call.name)
         )

@@ -108,6 +108,8 @@ PORTS = (
     "WEBHOOK",
     "EVENTING_WEBHOOK",
     "STATS",
+    "KEDA_STATS",
+    "KEDA_METRICS",
     "BROKER",
     "BROKER_ADMIN",
     "BROKER_TLS",
