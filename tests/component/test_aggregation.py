@@ -90,6 +90,8 @@ async def _handle(other: Other, request: web.Request) -> web.StreamResponse:
         await stream.prepare(request)
         for number in range(3):
             await stream.write(json.dumps({"n": number}).encode() + b"\n")
+        if "cut" in request.query and request.transport is not None:
+            request.transport.abort()
         return stream
     return web.json_response({"items": [VALUE]}, headers={"X-Told": "yes"})
 
@@ -308,6 +310,17 @@ async def test_a_server_that_takes_too_long_is_not_waited_for(
     monkeypatch.setattr(sending, "REQUEST_SECONDS", 0.2)
     with pytest.raises(Unavailable, match="reach service: context deadline exceeded"):
         await client.request("GET", f"{PATH}/namespaces/default/slow")
+
+
+async def test_an_answer_that_breaks_off_is_no_whole_one(
+    client: KubeClient, registered: Other
+) -> None:
+    lines = client.stream_lines(
+        f"{PATH}/watched", {"watch": "1", "cut": "1"}, timeout=aiohttp.ClientTimeout(total=10)
+    )
+    with pytest.raises(Unavailable):
+        async for line in lines:
+            assert line
 
 
 async def test_a_name_of_another_host_is_no_endpoint(client: KubeClient, other: Other) -> None:

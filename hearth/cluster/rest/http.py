@@ -23,7 +23,7 @@ from hearth.cluster.operations.api import Api
 from hearth.cluster.rest.aggregation import find
 from hearth.cluster.rest.handlers.information import GIT_VERSION, handle_information
 from hearth.cluster.rest.handlers.openapi import OpenApiDocuments
-from hearth.cluster.rest.requests import Request, Response
+from hearth.cluster.rest.requests import Cut, Request, Response
 from hearth.cluster.rest.routes import handle_aggregate, handle_resource
 
 Scope = Mapping[str, Any]
@@ -212,6 +212,8 @@ async def _send_pieces(pieces: AsyncIterator[bytes], send: Send) -> None:
         async for piece in pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+    except Cut:
+        pass  # without its end uvicorn closes the connection
     finally:
         close = getattr(pieces, "aclose", None)
         if close is not None:

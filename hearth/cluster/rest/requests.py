@@ -46,6 +46,10 @@ class Request:
 Body = bytes | AsyncIterator[bytes]
 
 
+class Cut(Exception):
+    """The rest of a body will not come, and who reads it shall see that it is not whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """What is answered; a stream is sent piece by piece, each piece at once."""

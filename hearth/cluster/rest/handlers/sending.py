@@ -14,7 +14,7 @@ from hearth.cluster.model.aggregates import Aggregate
 from hearth.cluster.operations.api import Api
 from hearth.cluster.operations.sending import Question, Unreachable
 from hearth.cluster.rest.aggregation import answered, sent_on
-from hearth.cluster.rest.requests import Request, Response, text_response
+from hearth.cluster.rest.requests import Cut, Request, Response, text_response
 
 REQUEST_SECONDS = 60.0
 """kube-apiserver's limit for all but watches."""
@@ -62,6 +62,9 @@ async def _answer(response: Any, answers: contextlib.AsyncExitStack) -> Response
 
 
 async def _pieces(response: Any, answers: contextlib.AsyncExitStack) -> AsyncIterator[bytes]:
-    async with answers:
-        async for piece in response.content.iter_any():
-            yield piece
+    try:
+        async with answers:
+            async for piece in response.content.iter_any():
+                yield piece
+    except Unreachable as error:
+        raise Cut from error
