@@ -34,6 +34,7 @@ BENCHMARKS = (
     "idle",
     "websockets",
     "observing",
+    "keda",
     "tls",
     "events",
     "eventloads",
