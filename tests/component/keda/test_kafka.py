@@ -90,6 +90,18 @@ async def test_a_topic_that_is_not_there_is_a_failure_and_is_not_made(address):
             await read(config)
 
 
+async def test_a_broker_that_comes_back_is_asked_by_the_same_scaler(tmp_path):
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    config = trigger("kafka", bootstrapServers=address, consumerGroup="g", topic="jobs")
+    async with scaler(config) as made:
+        for _ in range(2):
+            with servers.kafka(tmp_path, port), pytest.raises(ScalerError, match="UnknownTopic"):
+                await made.read()
+            with pytest.raises(ScalerError, match=r"Connection|bootstrap"):
+                await made.read()
+
+
 async def test_no_broker_is_a_failure():
     nobody = f"127.0.0.1:{free_port()},127.0.0.1:{free_port()}"
     config = trigger("kafka", bootstrapServers=nobody, consumerGroup="g", topic="jobs")

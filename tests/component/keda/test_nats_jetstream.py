@@ -10,7 +10,7 @@ import pytest
 from hearth.keda.scalers.seam import Reading, ScalerError, TriggerConfig
 from tests.component.keda import servers
 from tests.component.keda.scaling import read, scaler, trigger
-from tests.ports import free_port
+from tests.ports import free_port, free_ports
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,18 @@ async def test_in_a_cluster_the_leader_is_found_and_asked_again(tmp_path):
             async with scaler(jobs(each.monitoring, each.host)) as made:
                 assert await made.read() == Reading(4, True)
                 assert await made.read() == Reading(4, True)
+
+
+async def test_a_server_that_comes_back_is_asked_by_the_same_scaler(tmp_path):
+    port, monitoring = free_ports(2)
+    async with scaler(jobs(monitoring)) as made:
+        for number in range(2):
+            with servers.nats(tmp_path, port, monitoring):
+                if not number:
+                    await filled(port)
+                assert await made.read() == Reading(4, True)
+            with pytest.raises(ScalerError, match="error asking NATS JetStream"):
+                await made.read()
 
 
 async def test_no_server_and_another_one_are_failures():

@@ -93,12 +93,14 @@ async def test_a_lag_that_redis_does_not_know_is_no_zero(client, address):
 
 
 async def test_a_server_that_comes_back_is_read_by_the_same_scaler(tmp_path):
-    with servers.redis(tmp_path) as port:
-        async with scaler(trigger("redis", address=f"127.0.0.1:{port}", listName="jobs")) as made:
-            assert await made.read() == Reading(0, False)
-    config = trigger("redis", host="127.0.0.1", port=str(free_port()), listName="jobs")
-    with pytest.raises(ScalerError, match=r"error getting list length: .*Connect"):
-        await read(config)
+    port = free_port()
+    config = trigger("redis", host="127.0.0.1", port=str(port), listName="jobs")
+    async with scaler(config) as made:
+        for _ in range(2):
+            with servers.redis(tmp_path, port=port):
+                assert await made.read() == Reading(0, False)
+            with pytest.raises(ScalerError, match=r"error getting list length: .*Connect"):
+                await made.read()
 
 
 async def test_a_wrong_password_is_told_without_it(tmp_path):
