@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import urllib.parse
-from collections.abc import AsyncGenerator, Container, Generator, Mapping
+from collections.abc import AsyncGenerator, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,8 @@ def client(
         if "tls" in auth.modes:
             cert, key = auth.cert, auth.key
         credentials = _credentials(auth)
+        if "bearer" in auth.modes:
+            sent["Authorization"] = f"Bearer {auth.bearer_token}"
         if "custom" in auth.modes:
             sent[auth.custom_header] = auth.custom_value
         if "apiKey" in auth.modes:
@@ -182,18 +184,7 @@ def _why(error: Exception) -> str:
 def _credentials(auth: Authentication) -> httpx.Auth | None:
     if "basic" in auth.modes:
         return httpx.BasicAuth(auth.username, auth.password)
-    if "bearer" in auth.modes:
-        return _Bearer(auth.bearer_token)
     return ClientCredentials(auth.token_source) if "oauth" in auth.modes else None
-
-
-class _Bearer(httpx.Auth):
-    def __init__(self, token: str) -> None:
-        self._value = f"Bearer {token}"
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = self._value
-        yield request
 
 
 class ClientCredentials(httpx.Auth):
