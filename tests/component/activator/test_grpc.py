@@ -11,6 +11,7 @@ import grpc.aio
 import pytest
 
 from tests.component.activator.conftest import SECONDS, App
+from tests.component.activator.test_routed import routed
 
 HOST = "hello.test"
 SERVICE = "test.Echo"
@@ -135,6 +136,19 @@ async def test_unary(served: Served) -> None:
     (metadata,) = served.echo.metadata
     assert (metadata["x-a"], metadata["x-b-bin"]) == ("1", b"\x00\xfe")
     assert metadata["x-forwarded-for"] == "127.0.0.1"
+
+
+async def test_by_a_route_of_the_http_add_on_from_zero(lab: Any) -> None:
+    echo = Echo()
+    server, app = await a_server(echo)
+    backend = routed(lab)
+    async with a_channel(lab, "app.test") as channel:
+        call = channel.unary_unary(f"/{SERVICE}/Unary")(b"hello")
+        await lab.until(lambda: backend.throttler.waiting == 1)
+        lab.endpoints(backend, {app.port: lab.State.READY}, http2=True)
+        assert await call == b"hello"
+        assert dict(await call.initial_metadata())["x-keda-http-cold-start"] == "true"
+    await server.stop(None)
 
 
 async def test_many_at_a_time(served: Served) -> None:
