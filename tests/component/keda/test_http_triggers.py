@@ -334,6 +334,33 @@ CASES = [
         {"query": selenium_grid._QUERY},
     ),
     Case(
+        "forgejo-runner",
+        {"address": "URL/", "labels": "docker,linux", "owner": "acme", "repo": "site"},
+        lambda value: [{"id": 1}] * value if type(value) is int and value >= 0 else {"is": value},
+        "/api/v1/repos/acme/site/actions/runners/jobs",
+        {"token": SECRET},
+        "GET",
+        {"labels": "docker,linux"},
+        {"authorization": f"token {SECRET}"},
+    ),
+    Case(
+        "ibmmq",
+        {"host": "URL/ibmmq/rest/v2/admin/action/qmgr/QM1/mqsc", "queueName": "A,B"},
+        lambda value: {"commandResponse": [{"parameters": {"curdepth": value}}]},
+        "/ibmmq/rest/v2/admin/action/qmgr/QM1/mqsc",
+        WHO,
+        "POST",
+        {},
+        {"authorization": BASIC, "ibm-mq-rest-csrf-token": "value"},
+        {
+            "type": "runCommandJSON",
+            "command": "display",
+            "qualifier": "qlocal",
+            "name": "A",
+            "responseParameters": ["CURDEPTH"],
+        },
+    ),
+    Case(
         "datadog",
         {"query": "avg:jobs{*}", "queryValue": "5"},
         lambda value: {
@@ -424,6 +451,9 @@ async def test_a_refusal_is_an_error_that_shows_no_secret(case, status, at):
 )
 async def test_an_answer_of_another_form_is_an_error(case, body, at):
     async with answering(lambda asked: web.Response(body=body)) as server:
+        if case.type == "forgejo-runner" and body == b"null":
+            assert (await read(at(case, server.port))).value == 0  # its word for no jobs
+            return
         with pytest.raises(ScalerError):
             await read(at(case, server.port))
 
@@ -527,3 +557,47 @@ async def test_a_topic_on_several_nsqd_is_the_sum_and_one_that_is_away_an_error(
         both["producers"].append({"broadcast_address": "127.0.0.1", "http_port": free_port()})
         with pytest.raises(ScalerError, match="error getting topic/channel depth: "):
             await read(at(case, server.port))
+
+
+@pytest.mark.parametrize(("operation", "value"), [("max", 5), ("sum", 9), ("avg", 4)])
+async def test_depths_of_several_queues_of_ibmmq(operation, value):
+    def answers(asked: Asked) -> Any:
+        depth = {"A": 4, "B": 5}[json.loads(asked.body)["name"]]
+        return {"commandResponse": [{"parameters": {"curdepth": depth}}]}
+
+    async with answering(answers) as server:
+        said = {"host": f"{server.url}/mqsc", "queueNames": "A,B", "operation": operation}
+        config = dataclasses.replace(trigger("ibmmq", **said), auth=WHO)
+        assert (await read(config)).value == value
+
+
+@pytest.mark.parametrize(
+    ("status", "found", "words"),
+    [
+        (401, {}, "authentication failed: incorrect username or password"),
+        (404, {"error": [{"message": "MQWB0009E: no such manager"}]}, "MQWB0009E: no such manager"),
+        (404, {}, "failed to get the current queue depth parameter for queue A"),
+        (200, {"commandResponse": [{"message": ["AMQ8147E: not found"]}]}, "AMQ8147E: not found"),
+        (200, {"commandResponse": []}, "failed to get the current queue depth parameter"),
+    ],
+)
+async def test_what_ibmmq_has_to_say(status, found, words):
+    async with answering(lambda asked: web.json_response(found, status=status)) as server:
+        config = trigger("ibmmq", host=f"{server.url}/mqsc", queueName="A")
+        with pytest.raises(ScalerError, match=words):
+            await read(dataclasses.replace(config, auth=WHO))
+
+
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ({"global": "true"}, "/api/v1/admin/runners/jobs"),
+        ({"org": "acme"}, "/api/v1/orgs/acme/actions/runners/jobs"),
+        ({}, "/api/v1/user/actions/runners/jobs"),
+    ],
+)
+async def test_where_forgejo_lists_jobs(said, path):
+    async with answering(lambda asked: []) as server:
+        config = trigger("forgejo-runner", address=server.url, labels="a", **said)
+        assert await read(dataclasses.replace(config, auth={"token": SECRET})) == Reading(0, False)
+    assert server.asked[0].path == path
