@@ -57,7 +57,9 @@ class KubeClient:
         *,
         user_agent: str = "hearth",
         watch_silence_seconds: float = WATCH_SILENCE_SECONDS,
+        most_connections: int = 0,
     ) -> None:
+        """``most_connections`` bounds requests and watches under way; 0 for no bound."""
         self._access = access
         # By its socket nothing is encrypted, which saves both sides some 50 KB a connection.
         self._server = access.server if access.socket is None else "http://localhost"
@@ -72,8 +74,8 @@ class KubeClient:
         self._session = aiohttp.ClientSession(
             headers=headers,
             proxy=access.proxy,
-            connector=_connector(access),
-            timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, connect=_CONNECT_SECONDS),
+            connector=_connector(access, most_connections),
+            timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS, **_connecting(most_connections)),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -346,10 +348,15 @@ class KubeClient:
             self._ssl = self._access.ssl_context()
 
 
-def _connector(access: Access) -> aiohttp.BaseConnector:
+def _connector(access: Access, limit: int) -> aiohttp.BaseConnector:
     if access.socket is not None:
-        return aiohttp.UnixConnector(str(access.socket), limit=0, keepalive_timeout=60)
-    return aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+        return aiohttp.UnixConnector(str(access.socket), limit=limit, keepalive_timeout=60)
+    return aiohttp.TCPConnector(limit=limit, keepalive_timeout=60)
+
+
+def _connecting(limit: int) -> dict[str, float]:
+    """How long connecting may take; waiting for one's turn is none of it."""
+    return {"sock_connect" if limit else "connect": _CONNECT_SECONDS}
 
 
 def wait_asked_for(status: int, retry_after: str | None) -> float | None:

@@ -64,7 +64,8 @@ class Adapter:
         """Follow until cancelled."""
         for each in ("kopf", "kopf.objects", "kopf.activities"):
             logging.getLogger(each).setLevel(logging.WARNING)
-        await kopf.operator(
+        # Not ``kopf.operator``: at its end that cancels all that has begun in the loop meanwhile.
+        tasks = await kopf.spawn_tasks(
             registry=self._registry(),
             settings=_settings(),
             standalone=True,
@@ -73,6 +74,14 @@ class Adapter:
             # Else kopf asks who the user is, and in a container that is a number without a name.
             identity=cast("Any", "hearth-keda"),
         )
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        for task in done:
+            task.result()
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
@@ -157,6 +166,8 @@ def _on_event(
     note: Callable[[str | None, Object], None],
 ) -> None:
     async def take(*, event: Any, **_: Any) -> None:
+        # kopf keeps this very object as long as it lives: who set which field is half of it.
+        event["object"]["metadata"].pop("managedFields", None)
         note(event["type"], event["object"])
 
     kopf.on.event(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
@@ -57,6 +58,7 @@ class ObjectDaemon(ABC):
         self._pushed: set[int] = set()
         self._declared: Sequence[JobTrigger] = ()
         self._told: set[str] = set()
+        self._part = random.uniform(0.2, 1.0)
 
     # -- what subclasses say -----------------------------------------------------------------------
 
@@ -270,6 +272,14 @@ class ObjectDaemon(ABC):
             except Exception:
                 caught("keda push")
             await asyncio.sleep(_FIRST_PAUSE)
+
+    def first_part(self) -> float:
+        """Return which part of an interval passes until the next look.
+
+        The first is a piece: daemons that began together do not look together for ever.
+        """
+        part, self._part = self._part, 1.0
+        return part
 
     async def say(self, *said: Said) -> None:
         """Store conditions; an object that is gone needs none."""

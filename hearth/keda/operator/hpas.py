@@ -16,6 +16,23 @@ from hearth.kube.errors import NotFound
 from hearth.kube.meta import Object, owner_reference, uid
 from hearth.kube.resources import HPAS
 
+_MARK = "specHash"
+
+
+def kept(hpa: Object) -> Object:
+    """Return what is worth its memory of an HPA: whose it is, what it asks for, how it does."""
+    status = hpa.get("status") or {}
+    conditions = [
+        each for each in status.get("conditions") or () if each["type"] == "ScalingActive"
+    ]
+    meta = hpa["metadata"]
+    members = ("name", "namespace", "uid", "resourceVersion", "labels", "ownerReferences")
+    return {
+        "metadata": {each: meta[each] for each in members if each in meta},
+        "status": {"conditions": conditions},
+        _MARK: hash(repr(hpa.get("spec"))),
+    }
+
 
 class HpaKeeper:
     """Knows the HPA as it was seen last."""
@@ -25,9 +42,9 @@ class HpaKeeper:
         self._known: Object | None = None
 
     def changed(self, hpa: Object | None) -> bool:
-        """Hear of the HPA as it is now; whether others changed what it asks for."""
+        """Hear of the HPA as it is now (``kept``); whether others changed what it asks for."""
         before, self._known = self._known, hpa
-        return hpa is None or before is None or before.get("spec") != hpa.get("spec")
+        return hpa is None or before is None or before[_MARK] != hpa[_MARK]
 
     @property
     def health(self) -> Said | None:
@@ -59,11 +76,11 @@ class HpaKeeper:
         try:
             found = await client.get(HPAS, obj.hpa_name, obj.namespace)
         except NotFound:
-            self._known = await client.create(HPAS, wanted)
+            self._known = kept(await client.create(HPAS, wanted))
             return
         check_owner(obj, found, uid(owner))
         changed = updated(found, wanted)
-        self._known = found if changed is None else await client.update(HPAS, changed)
+        self._known = kept(found if changed is None else await client.update(HPAS, changed))
 
     async def delete(self, obj: ScaledObject, owner: Object, name: str) -> None:
         """Take it away; raise CheckError where it is somebody else's."""

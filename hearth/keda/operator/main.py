@@ -18,6 +18,7 @@ from hearth.keda.auth.sources import Sources
 from hearth.keda.external.hub import RouteHub
 from hearth.keda.operator.aggregation import aggregated
 from hearth.keda.operator.environment import COMPONENT, Environment, Resolved
+from hearth.keda.operator.hpas import kept
 from hearth.keda.operator.scaledobjects import ScaledObjectDaemon
 from hearth.keda.operator.targets import Kinds
 from hearth.keda.scalers import catalog
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 
 _SERVING, _CONTROL = "knative-serving", "hearth-serving"
 """Where Leases of Knative's autoscaler are, and what they begin with by themselves."""
+_CONNECTIONS = 40
+"""To the API server: a thousand daemons that begin together need not be a thousand of them."""
 LEASE = "operator.keda.sh"
 """The Lease that KEDA's own operator takes: the two never act side by side."""
 
@@ -95,7 +98,7 @@ class OperatorConfig:
 async def run(config: OperatorConfig, ready: Callable[[], None]) -> None:
     """Scale, until cancelled; where there are several replicas, while this one leads."""
     access = access_of(config.kubeconfig)
-    async with KubeClient(access, user_agent=COMPONENT) as client:
+    async with KubeClient(access, user_agent=COMPONENT, most_connections=_CONNECTIONS) as client:
         leadership = _leadership(client, config.election)
         await _while_leading(leadership, partial(_operate, client, access, config), ready)
 
@@ -132,7 +135,8 @@ async def _while_leading(
         while True:
             changed.clear()
             if leadership.leads(("", LEASE)):
-                await _until(work(ready), changed)
+                if await _ended(work(ready), changed):
+                    return
             else:
                 await changed.wait()
     finally:
@@ -145,13 +149,15 @@ def _nothing() -> None:
     """Said already."""
 
 
-async def _until(work: Awaitable[None], changed: asyncio.Event) -> None:
+async def _ended(work: Awaitable[None], changed: asyncio.Event) -> bool:
+    """Whether it ended by itself, as kopf does when the process is told to end."""
     running = asyncio.ensure_future(work)
     over = asyncio.create_task(changed.wait(), name="leadership-change")
     try:
         await asyncio.wait({running, over}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
+        return running.done()
     finally:
         for task in (running, over):
             task.cancel()
@@ -266,7 +272,7 @@ async def _announced(started: asyncio.Event, ready: Callable[[], None]) -> None:
 async def _hpas(client: KubeClient, env: Environment) -> AsyncIterator[None]:
     """Tell daemons of their HPAs."""
     selector = f"app.kubernetes.io/managed-by={MANAGED_BY}"
-    cache = WatchCache(client, HPAS, label_selector=selector)
+    cache = WatchCache(client, HPAS, label_selector=selector, keep=kept)
 
     def tell(before: Object | None, hpa: Object | None) -> None:
         known = hpa or before or {}

@@ -109,7 +109,8 @@ class ScaledJobDaemon(ObjectDaemon):
 
     async def look(self, pushed: Collection[int] = ()) -> float:
         """Look at triggers and Jobs, start what is missing, take away what is too old."""
-        again = self.env.loop_clock() + polling_seconds(self._obj.spec.polling_interval)
+        interval = polling_seconds(self._obj.spec.polling_interval)
+        again = self.env.loop_clock() + interval * self.first_part()
         samples = await self.triggers.read(only=pushed)
         metrics = [metric_of(sample) for sample in samples if not sample.is_resource]
         for index, metric in enumerate(metrics):

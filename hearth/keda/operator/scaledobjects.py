@@ -240,7 +240,7 @@ class ScaledObjectDaemon(ObjectDaemon):
         interval = polling_seconds(self._obj.spec.polling_interval)
         started = self.env.loop_clock()
         is_early = bool(pushed) and started < self.next_look
-        again = self.next_look if is_early else started + interval
+        again = self.next_look if is_early else started + interval * self.first_part()
         async with self._is_looking:
             until = await self._look(pushed, cached=False, again=again)
         return again if until is None else min(again, until)

@@ -29,6 +29,7 @@ class Status:
     def note(self, obj: Object) -> None:
         """Take what a watch says, unless more is known already."""
         if version_number(obj) >= version_number(self.object):
+            obj["metadata"].pop("managedFields", None)
             self.object = obj
 
     @property

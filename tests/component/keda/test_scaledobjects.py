@@ -22,13 +22,16 @@ async def test_from_zero_to_what_is_asked_for_and_back(tmp_path: Path) -> None:
     async with cluster(tmp_path) as keda:
         await keda.deployment()
         async with keda.operator():
-            await keda.scaledobject(cooldownPeriod=1, minReplicaCount=0, maxReplicaCount=4)
+            metadata = {"podSelector": "app=work", "value": "0.34"}
+            trigger = TRIGGER | {"metadata": metadata}
+            bounds: dict[str, Any] = {"minReplicaCount": 0, "maxReplicaCount": 4}
+            await keda.scaledobject(triggers=[trigger], cooldownPeriod=1, **bounds)
             stored = await keda.said("Ready", "True", "ScaledObjectReady")
             assert finalizers(stored) == ["finalizer.keda.sh"]
             assert labels(stored) == {"scaledobject.keda.sh/name": "web"}
             assert meta.annotations(stored) == {}
             await keda.said("Active", "False", "ScalerNotActive")
-            await keda.work(*(f"work-{number}" for number in range(5)))
+            await keda.work("work-0")
             await keda.replicas(3)
             active = await keda.said("Active", "True", "ScalerActive")
             event = await keda.event("KEDAScaleTargetActivated")
@@ -45,7 +48,7 @@ async def test_from_zero_to_what_is_asked_for_and_back(tmp_path: Path) -> None:
             assert status["triggersActivity"] == {"s0-workload-default": {"isActive": True}}
             hpa = await keda.until(HPAS, HPA, lambda found: found)
             assert (hpa["spec"]["minReplicas"], hpa["spec"]["maxReplicas"]) == (1, 4)
-            await keda.done(*(f"work-{number}" for number in range(5)))
+            await keda.done("work-0")
             await keda.replicas(0)
             await keda.said("Active", "False", "ScalerNotActive")
             await keda.event("KEDAScaleTargetDeactivated")
