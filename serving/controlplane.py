@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -14,13 +15,13 @@ from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controllerspec import label_key
-from hearth.kube.errors import ApiError
+from hearth.kube.errors import ApiError, Retryable
 from hearth.kube.guards import caught
 from hearth.kube.keptfiles import woken
 from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key, key_text
-from hearth.kube.plan import Patch
+from hearth.kube.plan import Patch, Plan
 from hearth.kube.resources import resources_of
 from hearth.kube.views import Workload
 from serving.api import keys, views
@@ -81,6 +82,8 @@ class ControlPlane:
             clock=clock,
             failed=partial(caught, "wishes"),
             foretold=lambda *about: self.forecasting.shares(*about),
+            asked=self._asked,
+            write=lambda patch: self.manager.spawn("wishes", self._name_sources(patch)),
         )
         self.forecasting = Forecasting(
             self.manager,
@@ -209,6 +212,11 @@ class ControlPlane:
                 sources.PODAUTOSCALERS_BY_SERVICE, key_text(key(new or old or {}))
             ):
                 self._look(key(each))
+
+    async def _name_sources(self, patch: Patch) -> None:
+        """Write who wishes. A failure is made good when they say it again, in seconds."""
+        with contextlib.suppress(ApiError, Retryable):
+            await self.manager.apply(Plan((patch,)))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old

@@ -156,6 +156,7 @@ class Forecasting:
             await work
         except (ApiError, Retryable, OSError) as error:
             facts = {"knative.dev/key": key_text(service), "error": str(error)}
+            followed.is_new = True
             log.warning("history of a forecast neither read nor kept, trying again", extra=facts)
         finally:
             followed.is_busy = False
@@ -192,9 +193,9 @@ class Forecasting:
             write = Patch(CONFIGMAPS, name, where, body)
             await self._apply(Plan((write if followed.exists else Create(CONFIGMAPS, made),)))
         except NotFound:  # somebody has deleted it
-            followed.exists = False
+            followed.exists, followed.is_new = False, True
             return
-        followed.exists, followed.is_new, followed.saved_at = True, False, now
+        followed.exists, followed.saved_at = True, now
 
     def _owns(self, service: Key, config_map: Object) -> bool:
         owner = self._lister.get(sources.SERVICES, *service)

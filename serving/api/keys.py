@@ -136,6 +136,8 @@ AGGREGATION_ALGORITHM = _aliases(
 SCHEDULE = "autoscaling.hearth.dev/schedule"
 FORECAST = "autoscaling.hearth.dev/forecast"
 """Hearth's own: see ``serving.api.schedule`` and ``serving.autoscaler.forecast``."""
+WISHED_BY = "autoscaling.hearth.dev/wished-by"
+"""On a PodAutoscaler: the sources of its wishes, so that a new autoscaler waits for their word."""
 KPA_CLASS = "kpa.autoscaling.knative.dev"
 HPA_CLASS = "hpa.autoscaling.knative.dev"
 METRIC_CONCURRENCY = "concurrency"

@@ -1,7 +1,8 @@
 """What others wish for, by whom it is about; and what that means for one revision. Pure.
 
 A wish is kept until its source says that it is over, however long it is silent: whoever wishes may
-have crashed, and what is not known scales nothing down.
+have crashed, and what is not known scales nothing down. So does a source that is known by name only
+(from before this process began) hold what there was, until it speaks.
 """
 
 from __future__ import annotations
@@ -46,9 +47,15 @@ class Wishes:
             wishes.SERVICE: {},
             wishes.REVISION: {},
         }
+        self._heard: set[str] = set()
+
+    def has_spoken(self, source: str) -> bool:
+        """Whether anything was heard of a source."""
+        return source in self._heard
 
     def take(self, wish: Wish) -> None:
         """The latest word of a source counts."""
+        self._heard.add(wish.source)
         kept, where = self._kept[wish.kind], (wish.namespace, wish.name)
         of_target = kept.setdefault(where, {})
         if wish.replicas is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,10 +14,15 @@ import pytest
 from hearth.keda.wishing import WishSender
 from hearth.knative import resources as knative
 from hearth.knative.autoscalers import OneAutoscaler
+from hearth.kube.errors import Conflict, NotFound
+from hearth.kube.meta import annotations as annotations_of
+from hearth.kube.plan import Patch
 from hearth.kube.resources import DEPLOYMENTS
 from hearth.kube.tokens import Tokens
+from serving.api import keys
 from serving.api.wishes import Wish, WishTrigger
 from serving.autoscaler.server import StatsServer
+from serving.wishing import Wishing
 from tests.component.serving.test_autoscaling import (
     NAMESPACE,
     REVISION,
@@ -73,6 +79,7 @@ async def test_a_service_at_zero_gets_all_that_is_wished_for_in_one_step(asleep:
         await fell_asleep(asleep)
         sender.wish(a_wish(None))
         await eventually(lambda: shares(asleep), [])
+        await eventually(lambda: named(asleep), "")
 
 
 async def ready(cluster: Cluster) -> bool:
@@ -93,6 +100,44 @@ async def fell_not_asleep(cluster: Cluster) -> None:
     assert await cluster.replicas() == 5
 
 
+async def test_a_new_autoscaler_waits_for_the_word_of_each_source(asleep: Cluster) -> None:
+    plane, key = asleep.plane, (NAMESPACE, REVISION)
+    plane.wishing.take([a_wish(5)])
+    await eventually(asleep.replicas, 5)
+    await eventually(lambda: named(asleep), "default/orders")
+    await eventually(lambda: ready(asleep), True)
+    # As after a start: nothing is known but what is stored, and nobody speaks.
+    plane.wishing = Wishing(
+        plane.manager,
+        plane.multiscaler,
+        clock=lambda: asleep.now,
+        failed=lambda key: None,
+        foretold=lambda *about: (),
+        asked=lambda obj: 5,
+        write=lambda patch: writes.append(patch),
+    )
+    writes: list[Patch] = []
+    plane.multiscaler.remove(key)
+    plane.change_settings(plane.settings)
+    assert await shares(asleep) == [5]
+    await fell_not_asleep(asleep)
+    (explanation,) = (plane.explaining.of(*key) or {})["explanations"]
+    (step,) = (step for step in explanation["steps"] if step["rule"] == "default/orders")
+    assert "it has not spoken since" in step["text"]
+    assert writes == []
+    plane.wishing.take([a_wish(2)])
+    assert await shares(asleep) == [2]
+    plane.wishing.take([a_wish(None)])
+    assert await shares(asleep) == []
+    assert [patch.patch["metadata"]["annotations"][keys.WISHED_BY] for patch in writes] == [None]
+
+
+async def named(cluster: Cluster) -> str:
+    return annotations_of(await cluster.get(knative.PODAUTOSCALERS, REVISION)).get(
+        keys.WISHED_BY, ""
+    )
+
+
 async def test_a_wish_goes_where_traffic_goes(cluster: Cluster) -> None:
     await came_up(cluster)
     await changed(
@@ -108,7 +153,7 @@ async def test_a_wish_goes_where_traffic_goes(cluster: Cluster) -> None:
             {"latestRevision": True, "percent": 100},
             {"revisionName": REVISION, "percent": 0, "tag": "old"},
         )
-        await eventually(lambda: replicas(cluster), (3, 4))
+        await eventually(lambda: of_second(cluster), 4)
         await eventually(lambda: shares(cluster), [])
 
 
@@ -120,12 +165,17 @@ async def changed(cluster: Cluster, *traffic: dict[str, Any]) -> None:
     await cluster.client.update(knative.KSERVICES, {**found, "spec": spec})
 
     async def is_so() -> bool:
-        await cluster.make_ready()
+        with contextlib.suppress(Conflict, NotFound):  # pods come and go meanwhile
+            await cluster.make_ready()
         route = await cluster.get(knative.ROUTES, "hello")
         served = (route.get("status") or {}).get("traffic") or ()
         return [target["percent"] for target in served] == [each["percent"] for each in traffic]
 
     await eventually(is_so, True)
+
+
+async def of_second(cluster: Cluster) -> int:
+    return (await replicas(cluster))[1]
 
 
 async def replicas(cluster: Cluster) -> tuple[int, int]:
