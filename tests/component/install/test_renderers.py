@@ -48,6 +48,9 @@ GIVEN: list[dict[str, Any]] = [
 ]
 
 
+OVERLAYS = (*SIZES, KEDA, "external-scaler")
+
+
 def _sorted(objects: list[Object]) -> list[Object]:
     return sorted(objects, key=identity)
 
@@ -81,7 +84,7 @@ def _without_keep(objects: list[Object]) -> list[Object]:
     return objects
 
 
-@pytest.mark.parametrize("folder", ["base", *(f"overlays/{each}" for each in (*SIZES, KEDA))])
+@pytest.mark.parametrize("folder", ["base", *(f"overlays/{each}" for each in OVERLAYS)])
 @pytest.mark.kubectl
 def test_kubectl_renders_the_same_objects(folder: str) -> None:
     done = subprocess.run(
@@ -97,7 +100,7 @@ def test_kubectl_renders_the_same_objects(folder: str) -> None:
 
 def test_every_component_has_an_overlay() -> None:
     components = {path.name for path in (CONFIG / "components").iterdir()}
-    assert components == {path.name for path in (CONFIG / "overlays").iterdir()} == {*SIZES, KEDA}
+    assert components == {path.name for path in (CONFIG / "overlays").iterdir()} == {*OVERLAYS}
     for each in components:
         ours = objects_of(CONFIG, Choice((each,)))
         assert _sorted(ours) == _sorted(render(CONFIG / "overlays" / each))

@@ -9,10 +9,12 @@ import pytest
 
 from eventing.api import admission as eventing
 from eventing.kinds import bindinghook
-from hearth.cli.components import CONTROL_USER
+from hearth.cli.components import CONTROL_USER, ROUTE_SERVICES
+from hearth.cli.settings import Settings
 from hearth.install.kustomize import render
 from hearth.install.preflight import OLDEST_MINOR
 from hearth.keda.admission import webhooks as keda
+from hearth.keda.external.httpscaledobjects import SCALER_ADDRESS
 from hearth.kube.meta import Object, labels, name, namespace
 from hearth.kube.resources import CRDS
 from hearth.kube.selectors import selector_from_object
@@ -260,6 +262,29 @@ def test_users_of_a_namespace_may_use_kedas_kinds() -> None:
             for resource in rule["resources"]
         }
         assert allowed == kinds
+
+
+def test_the_external_scaler_answers_at_the_address_of_the_add_on() -> None:
+    objects = render(CONFIG / "base", [CONFIG / "components" / "external-scaler"])
+    by_name = {(obj["kind"], namespace(obj), name(obj)): obj for obj in objects}
+    workload = by_name["Deployment", "keda", "hearth-external-scaler"]["spec"]["template"]
+    [container] = workload["spec"]["containers"]
+    assert container["args"] == ["run", "external-scaler"]
+    ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+    settings = Settings(Path("kubeconfig"))
+    assert (ports["grpc"], ports["stats"]) == (
+        settings.external_scaler_port,
+        settings.keda_stats_port,
+    )
+    host, _, port = SCALER_ADDRESS.partition(":")
+    service = by_name["Service", "keda", host.partition(".")[0]]["spec"]
+    assert [(each["port"], each["targetPort"]) for each in service["ports"]] == [
+        (int(port), "grpc")
+    ]
+    for told in ROUTE_SERVICES[1:]:
+        spec = by_name[("Service", *told)]["spec"]
+        assert spec["clusterIP"] == "None"
+        assert spec["selector"].items() <= workload["metadata"]["labels"].items()
 
 
 def test_without_the_overlay_nothing_of_keda_is_installed() -> None:
