@@ -33,6 +33,7 @@ though it still finishes what it has."""
 WANTED = "wanted "
 """With a component's name behind it: that one is needed from now on."""
 
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 _NAME_LIMIT = 15  # of a thread name in Linux, without the terminator
 
 
@@ -65,12 +66,29 @@ def run_process(main: Main, config: ProcessConfig) -> int:
     _raise_file_limit()
     if config.metrics_port is not None:
         serve_metrics(config.metrics_host, config.metrics_port)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(_supervised(main, config))
+
+
+class _Loop(uvloop.Loop):
+    """Signals that end the process are the shell's: a library that takes them (kopf) gets none."""
+
+    _are_taken = False
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: object) -> None:
+        if sig not in _ENDS or not self._are_taken:
+            super().add_signal_handler(sig, callback, *args)
+
+    def end_with(self, end: Callable[[], None]) -> None:
+        """Have this called on each of these signals, whatever others ask for later."""
+        for number in _ENDS:
+            self.add_signal_handler(number, end)
+        self._are_taken = True
 
 
 async def _supervised(main: Main, config: ProcessConfig) -> int:
     loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop)
     health = Health()
     if config.health_port is not None:
         await serve_health(health, config.health_host, config.health_port)
@@ -91,8 +109,7 @@ async def _supervised(main: Main, config: ProcessConfig) -> int:
         end()
 
     task = asyncio.ensure_future(main(ready))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
+    loop.end_with(end)
     if config.lifeline_fd is not None:
         loop.add_reader(config.lifeline_fd, lifeline_lost, config.lifeline_fd)
     try:

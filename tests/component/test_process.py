@@ -68,6 +68,29 @@ def test_a_signal_ends_a_component_in_order(number: int) -> None:
     os.close(read_end)
 
 
+def test_no_library_takes_the_signals_away() -> None:
+    read_end, write_end = os.pipe()
+    with component(
+        """
+        import signal
+
+        async def greedy(ready):
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, print, "mine")
+            await serve(ready)
+
+        sys.exit(run_process(greedy, ProcessConfig("test", ready_fd=int(sys.argv[1]))))
+        """,
+        write_end,
+    ) as process:
+        os.close(write_end)
+        assert word(read_end) == "ready"
+        process.terminate()
+        assert process.communicate(timeout=20)[0] == "cleaned up\n"
+        assert process.returncode == 0
+    os.close(read_end)
+
+
 def test_the_loss_of_the_lifeline_ends_a_component() -> None:
     read_end, write_end = os.pipe()
     lifeline, supervisor = os.pipe()

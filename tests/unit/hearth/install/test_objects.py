@@ -107,7 +107,7 @@ def test_bindings_give_roles_that_are_there_to_accounts_that_are() -> None:
 
 
 _CERTIFICATES, _WATCHES = "hearth-activator-certificates", ["list", "watch"]
-_SCALES = {"apiGroups": ["*"], "resources": ["*/scale"], "verbs": ["get", "update", "patch"]}
+_SCALES = {"apiGroups": ["*"], "resources": ["*/scale"], "verbs": ["get", "patch"]}
 _NAMED_BY_USERS = {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]}
 _METRICS = {"apiGroups": ["external.metrics.k8s.io"], "resources": ["*"], "verbs": ["get", "list"]}
 _OF_KEDA = (_SCALES, _NAMED_BY_USERS, _METRICS)
