@@ -20,8 +20,6 @@ from hearth.cli.listeners import Listeners
 from hearth.cli.settings import Settings
 from hearth.cli.supervisor import Component
 from hearth.keda.api.keys import (
-    CLOUDEVENTSOURCES,
-    CLUSTERCLOUDEVENTSOURCES,
     HTTPSCALEDOBJECTS,
     SCALEDJOBS,
     SCALEDOBJECTS,
@@ -59,8 +57,6 @@ _AFTER_API = (
     "hearth.keda.admission.webhooks",
     "hearth.keda.install",
     "hearth.cli.gateways",
-    "hearth.keda.admission.webhooks",
-    "hearth.keda.install",
     "activator.main",
 )
 """What the others run, but for those that are started on demand."""
@@ -75,8 +71,6 @@ ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
         REQUESTREPLIES,
     ),
     "keda": (
-        CLOUDEVENTSOURCES,
-        CLUSTERCLOUDEVENTSOURCES,
         HTTPSCALEDOBJECTS,
         SCALEDJOBS,
         SCALEDOBJECTS,

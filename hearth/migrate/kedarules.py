@@ -105,7 +105,12 @@ def _authentication(obj: Object, where: str, _known: Collection[str]) -> Iterato
 def _source(obj: Object, where: str, _known: Collection[str]) -> Iterator[Finding]:
     source = decode(CloudEventSource, obj, root="CloudEventSource")
     check_source(source)
-    yield from ()
+    yield Finding(
+        _STOPS,
+        where,
+        "Hearth sends no CloudEvents about scaled objects yet",
+        "follow Kubernetes' own events of them, by an ApiServerSource",
+    )
 
 
 _RULES = {

@@ -30,7 +30,11 @@ def test_what_works_is_not_mentioned() -> None:
     assert found(keys.SCALEDOBJECTS, **scaled("redis", "cron")) == []
     assert found(keys.SCALEDJOBS, jobTargetRef={}, triggers=scaled()["triggers"]) == []
     assert found(keys.TRIGGERAUTHENTICATIONS, secretTargetRef=[]) == []
-    assert found(keys.CLOUDEVENTSOURCES, destination={}) == []
+
+
+def test_events_that_are_not_sent() -> None:
+    [one] = found(keys.CLOUDEVENTSOURCES, destination={})
+    assert one.outcome is Outcome.STOPS and "no CloudEvents" in one.what
 
 
 @pytest.mark.parametrize("resource", [keys.SCALEDOBJECTS, keys.SCALEDJOBS])
