@@ -116,7 +116,7 @@ async def serving(
     try:
         yield scaler
     finally:
-        await server.stop(0)
+        await server.stop(0.1)  # what is being answered may end
 
 
 def _handlers(scaler: ExternalScaler) -> Any:
