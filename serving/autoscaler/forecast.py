@@ -11,7 +11,6 @@ that were foretold did not come, until there is a request or the next wave.
 from __future__ import annotations
 
 import math
-import statistics
 import zlib
 from array import array
 from dataclasses import dataclass
@@ -156,8 +155,8 @@ class Forecaster:
             self._misses = 0
         elif not self._seen:
             self._misses += 1
-        needed = max(1.0, statistics.median(self._seen)) if self._seen else 0.0
-        self.history.record(slot, needed)
+        middle = sorted(self._seen)[len(self._seen) // 2] if self._seen else 0.0
+        self.history.record(slot, max(1.0, middle) if self._seen else 0.0)
 
     def forecast(self, now: float) -> Forecast:
         """Return what this moment and the next minutes will need."""
