@@ -6,7 +6,10 @@ For what no broker here does: TLS, SASL, a group's offsets of all topics, errors
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
+import hmac
 import ssl
 import struct
 from collections.abc import AsyncIterator
@@ -28,6 +31,7 @@ from tests.waiting import until
 _VERSIONS = [(18, 0, 0), (3, 1, 1), (10, 0, 0), (9, 2, 2), (2, 1, 1), (17, 1, 1), (36, 0, 0)]
 """Of ApiVersions, Metadata, FindCoordinator, OffsetFetch, ListOffsets, and of SASL."""
 _SASL_AUTHENTICATION_FAILED = 58
+_SALT = b"salt of a test"
 
 
 @dataclass
@@ -38,9 +42,12 @@ class Broker:
     ends: dict[str, list[int]]
     error: int = 0
     user: tuple[str, str] = ("", "")
-    """Name and password of who may come by SASL/PLAIN."""
+    """Name and password of who may come by SASL."""
+    mechanism: str = "PLAIN"
+    """PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512."""
     port: int = 0
     asked: list[int] = field(default_factory=list)
+    _said: list[bytes] = field(default_factory=list)
 
     def answer(self, key: int, request: bytes) -> bytes:
         self.asked.append(key)
@@ -50,15 +57,38 @@ class Broker:
             10: lambda: FindCoordinatorResponse_v0(0, 1, "127.0.0.1", self.port),
             9: self._offsets,
             2: self._ends,
-            17: lambda: SaslHandShakeResponse_v1(0, ["PLAIN"]),
+            17: lambda: SaslHandShakeResponse_v1(0, [self.mechanism]),
             36: lambda: self._sasl(request),
         }[key]()
         return bytes(made.encode())
 
     def _sasl(self, request: bytes) -> Any:
-        if request.endswith("\0".join(("", *self.user)).encode()):
-            return SaslAuthenticateResponse_v0(0, "", b"")
-        return SaslAuthenticateResponse_v0(_SASL_AUTHENTICATION_FAILED, "refused", b"")
+        told = self._scram(request) if self.mechanism != "PLAIN" else self._plain(request)
+        if told is None:
+            return SaslAuthenticateResponse_v0(_SASL_AUTHENTICATION_FAILED, "refused", b"")
+        return SaslAuthenticateResponse_v0(0, "", told)
+
+    def _plain(self, request: bytes) -> bytes | None:
+        return b"" if request.endswith("\0".join(("", *self.user)).encode()) else None
+
+    def _scram(self, request: bytes) -> bytes | None:
+        """The server's half of RFC 5802; None for a proof that is none."""
+        kind = self.mechanism.removeprefix("SCRAM-").replace("-", "").lower()
+        if b"n,," in request:
+            first = request.partition(b"n,,")[2]
+            challenge = (
+                first.partition(b"r=")[2] + b"more,s=" + base64.b64encode(_SALT) + b",i=4096"
+            )
+            self._said = [first, b"r=" + challenge]
+            return self._said[1]
+        final, _, proof = request[request.index(b"c=") :].rpartition(b",p=")
+        salted = hashlib.pbkdf2_hmac(kind, self.user[1].encode(), _SALT, 4096)
+        key, signed = hmac.digest(salted, b"Client Key", kind), b",".join([*self._said, final])
+        signature = hmac.digest(hashlib.new(kind, key).digest(), signed, kind)
+        if base64.b64decode(proof) != bytes(a ^ b for a, b in zip(key, signature, strict=True)):
+            return None
+        server_key = hmac.digest(salted, b"Server Key", kind)
+        return b"v=" + base64.b64encode(hmac.digest(server_key, signed, kind))
 
     def _metadata(self) -> Any:
         topics = [

@@ -158,9 +158,18 @@ async def test_a_bearer_token_is_that_of_an_authorization_server():
     assert server.asked[0].body == b"grant_type=client_credentials&scope=a+b"
 
 
-async def test_who_comes_by_sasl_has_to_know_the_password():
-    async with speaking(Broker({"jobs": [3]}, {"jobs": [5]}, user=("me", "right"))) as broker:
-        said = {"consumerGroup": "g", "topic": "jobs", "sasl": "plaintext"}
+@pytest.mark.parametrize(
+    ("sasl", "mechanism"),
+    [
+        ("plaintext", "PLAIN"),
+        ("scram_sha256", "SCRAM-SHA-256"),
+        ("scram_sha512", "SCRAM-SHA-512"),
+    ],
+)
+async def test_who_comes_by_sasl_has_to_know_the_password(sasl, mechanism):
+    said = {"consumerGroup": "g", "topic": "jobs", "sasl": sasl}
+    server = Broker({"jobs": [3]}, {"jobs": [5]}, user=("me", "right"), mechanism=mechanism)
+    async with speaking(server) as broker:
         for type_ in _TYPES:
             config = trigger(type_, bootstrapServers=f"127.0.0.1:{broker.port}", **said)
             right = {"username": "me", "password": "right"}
