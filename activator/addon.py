@@ -30,13 +30,14 @@ from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, rfc3339, wall_clock
 from hearth.kube.controller import Controller
-from hearth.kube.errors import ApiError, NotFound
+from hearth.kube.errors import ApiError, Forbidden, NotFound
 from hearth.kube.meta import Key, generation, key, key_text
 from hearth.kube.resources import CONFIGMAPS, Resource, resources_of
 
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 10.0
+_LOOK_SECONDS = 0.01
 _STATUS_WORKERS = 4
 
 Holder = Callable[[bytes], Key | None]
@@ -247,13 +248,15 @@ class Addon:
             pause = min(pause * 2, _LONGEST_PAUSE)
         async with asyncio.TaskGroup() as group:
             group.create_task(cache.run(), name=f"cache-{cache.resource.plural}")
-            await cache.synced()
+            # Who may not read them serves other routes all the same.
+            while not (cache.is_synced or isinstance(cache.failure, Forbidden)):  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_SECONDS)
             self._is_looked_for[cache].set()
 
     async def _is_served(self, resource: Resource) -> bool:
         try:
             served = await self._client.request("GET", f"/apis/{resource.api_version}")
-        except NotFound:
+        except (NotFound, Forbidden):
             served = None
         except ApiError:
             return False

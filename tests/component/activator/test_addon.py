@@ -23,10 +23,20 @@ from activator.policies import USUAL, AddonSettings
 from hearth.keda.api.keys import HTTPSCALEDOBJECTS, INTERCEPTORROUTES
 from hearth.knative.resources import KINGRESSES, REVISIONS
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import Invalid
-from hearth.kube.resources import CONFIGMAPS, CRDS, ENDPOINTSLICES, SERVICES, Resource
+from hearth.kube.errors import Forbidden, Invalid
+from hearth.kube.resources import (
+    CONFIGMAPS,
+    CRDS,
+    ENDPOINTSLICES,
+    NAMESPACES,
+    SECRETS,
+    SERVICES,
+    Resource,
+)
 from hearth.observability.metrics import REGISTRY
 from tests.component.activator.conftest import App, Client, Lab, Response, get_request
+from tests.component.activator.secured import pair_for
+from tests.component.activator.test_encryption import a_secret, get, is_listened_on
 from tests.component.activator.test_whole import (
     CRD_DIR,
     Whole,
@@ -37,6 +47,7 @@ from tests.component.activator.test_whole import (
     running_whole,
 )
 from tests.ports import free_port
+from tests.waiting import until
 
 
 def route(name: str, service: str, *rules: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -136,6 +147,12 @@ class World:
                 await asyncio.sleep(0.005)
 
 
+async def install_kinds(client: KubeClient) -> None:
+    for resource in (INTERCEPTORROUTES, HTTPSCALEDOBJECTS):
+        file = CRD_DIR / "keda" / f"{resource.group}_{resource.plural}.yaml"
+        await client.create(CRDS, yaml.safe_load(file.read_text()))
+
+
 Worlds = Callable[..., contextlib.AbstractAsyncContextManager[World]]
 
 
@@ -143,12 +160,7 @@ Worlds = Callable[..., contextlib.AbstractAsyncContextManager[World]]
 def world(tmp_path: Path, lab: Lab) -> Worlds:
     @contextlib.asynccontextmanager
     async def running(settings: AddonSettings = USUAL, **config: Any) -> AsyncIterator[World]:
-        async def prepare(client: KubeClient) -> None:
-            for resource in (INTERCEPTORROUTES, HTTPSCALEDOBJECTS):
-                file = CRD_DIR / "keda" / f"{resource.group}_{resource.plural}.yaml"
-                await client.create(CRDS, yaml.safe_load(file.read_text()))
-
-        async with running_whole(tmp_path, prepare, addon=settings, **config) as whole:
+        async with running_whole(tmp_path, install_kinds, addon=settings, **config) as whole:
             yield World(whole, lab)
 
     return running
@@ -610,6 +622,49 @@ async def test_only_one_namespace_counts_where_settings_say_so(world: Worlds) ->
                     break
                 await asyncio.sleep(0.005)
         assert (await running.ask("mine.test")).status == 404
+
+
+async def test_tls_termination(world: Worlds) -> None:
+    async with world() as running:
+        await running.app(ONE)
+        await running.routed(route("app", ONE))
+        client = running.client
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "knative-serving"}}
+        await client.create(NAMESPACES, space)
+        await client.create(SECRETS, a_secret("all", pair_for("app.test")))
+        await client.create(
+            CONFIGMAPS,
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"namespace": "knative-serving", "name": "config-network"},
+                "data": {"default-certificate-secret": "default/all"},
+            },
+        )
+        await until(lambda: is_listened_on(running.whole.tls_port))
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    answered = await get(running.whole, "app.test")
+                    break
+                except OSError:  # the certificate is not shown yet
+                    await asyncio.sleep(0.01)
+        assert answered == (b"HTTP/1.1 200 OK", {"app.test"})
+
+
+async def test_who_may_not_read_routes_serves_all_others(
+    tmp_path: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = KubeClient.list
+
+    async def refused(self: KubeClient, resource: Resource, *more: Any, **how: Any) -> Any:
+        if resource in (INTERCEPTORROUTES, HTTPSCALEDOBJECTS):
+            raise Forbidden({"message": "not you", "reason": "Forbidden", "code": 403})
+        return await asked(self, resource, *more, **how)
+
+    monkeypatch.setattr(KubeClient, "list", refused)
+    async with running_whole(tmp_path, install_kinds) as whole:
+        assert (await whole.get("app.test"))[0] == 404
 
 
 async def test_metrics_and_the_queue(world: Worlds) -> None:
