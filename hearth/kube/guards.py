@@ -8,8 +8,9 @@ when to try again is the caller's to say; ``backoff`` tells how long to wait.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from hearth.kube.meta import Key, key_text
 from hearth.kube.queue import backoff
@@ -36,3 +37,14 @@ async def keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
             caught(name)
         failures += 1
         await asyncio.sleep(backoff(failures))
+
+
+@contextlib.asynccontextmanager
+async def beside(name: str, run: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Keep something running for as long as the context lasts."""
+    task = asyncio.create_task(keep_running(name, run), name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

@@ -1,7 +1,7 @@
 """How API servers learn of ``external.metrics.k8s.io`` here: a Service, its address, an APIService.
 
 The Service has no selector: who leads writes its own address, so that on a cluster, too, only the
-process that reads triggers is asked. Certificates are made in the process and live as long as it.
+process that reads triggers is asked. Certificates are made in the process, and renewed in time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import datetime
 import ipaddress
 import json
 import logging
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from hearth.keda.api.keys import NAMESPACE
@@ -24,14 +26,16 @@ from hearth.keda.operator.externalmetrics import (
     Front,
     make_app,
     serving,
+    show,
     tls_context,
 )
 from hearth.keda.scaling.hpa import is_within
 from hearth.kube.cache import WatchCache
-from hearth.kube.certificates import AUTHORITIES, renewed
+from hearth.kube.certificates import AUTHORITIES, Files, renewed
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock
-from hearth.kube.errors import AlreadyExists, NotFound
+from hearth.kube.errors import AlreadyExists, ApiError, NotFound
+from hearth.kube.guards import beside
 from hearth.kube.meta import Object, name
 from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, SERVICES, Resource
 
@@ -41,10 +45,11 @@ APISERVICES = Resource(
     "apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False
 )
 SERVICE = "keda-operator-metrics-apiserver"
-_HOSTS = (f"{SERVICE}.{NAMESPACE}.svc", f"{SERVICE}.{NAMESPACE}", SERVICE)
+HOSTS = (f"{SERVICE}.{NAMESPACE}.svc", f"{SERVICE}.{NAMESPACE}", SERVICE)
 FRONT = ("kube-system", "extension-apiserver-authentication")
 _LABELS = {"app.kubernetes.io/name": SERVICE, "app.kubernetes.io/part-of": "keda-operator"}
 _PORT = 443
+_LOOK_SECONDS = 3600.0
 
 
 def front_of(config_map: Object) -> Front | None:
@@ -135,28 +140,46 @@ async def aggregated(
     cache = WatchCache(
         client, CONFIGMAPS, namespace=FRONT[0], field_selector=f"metadata.name={FRONT[1]}"
     )
-    async with _running(cache):
+    async with beside("watch-front", cache.run):
+        await cache.synced()
         front = front_of(cache.get(*FRONT) or {})
         if front is None:
             text = "external metrics are not served: the API server aggregates no other APIs"
             log.warning(text, extra={"config_map": "/".join(FRONT)})
             yield
             return
-        now = datetime.datetime.fromtimestamp(clock(), tz=datetime.UTC)
-        files = renewed({}, _HOSTS, now)
+        files = _renewed({}, clock)
         assert files is not None
+        context = tls_context(files, front)
         app = make_app(ask, lambda: front_of(cache.get(*FRONT) or {}), clock)
-        async with serving(app, tls_context(files, front), *listen) as used:
-            await publish(client, address, used, files[AUTHORITIES])
-            yield
+        async with serving(app, context, *listen) as used:
+            say = partial(publish, client, address, used)
+            await say(files[AUTHORITIES])
+            renewing = partial(keep_renewed, context, files, say, clock)
+            async with beside("metrics-certificate", renewing):
+                yield
 
 
-@contextlib.asynccontextmanager
-async def _running(cache: WatchCache) -> AsyncIterator[None]:
-    task = asyncio.create_task(cache.run(), name="watch-front")
-    try:
-        await cache.synced()
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+def _renewed(files: Files, clock: Clock) -> Files | None:
+    return renewed(files, HOSTS, datetime.datetime.fromtimestamp(clock(), tz=datetime.UTC))
+
+
+async def keep_renewed(
+    context: ssl.SSLContext,
+    files: Files,
+    say: Callable[[bytes], Awaitable[None]],
+    clock: Clock,
+    *,
+    pause: float = _LOOK_SECONDS,
+) -> None:
+    """Renew what ``context`` shows before its time is over; who asks learns whom to trust first."""
+    while True:
+        await asyncio.sleep(pause)
+        while (changed := _renewed(files, clock)) is not None:
+            try:
+                await say(changed[AUTHORITIES])
+            except ApiError as error:
+                log.warning("the certificate of external metrics stays", extra=error.facts)
+                break
+            files = changed
+            show(context, files)

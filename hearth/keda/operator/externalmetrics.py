@@ -162,15 +162,20 @@ def tls_context(files: Files, front: Front) -> ssl.SSLContext:
     """Return a server's context that asks for a certificate of the front's authorities."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    show(context, files)
+    context.load_verify_locations(cadata=front.authorities)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def show(context: ssl.SSLContext, files: Files) -> None:
+    """Have connections that come show this certificate."""
     with tempfile.TemporaryDirectory() as folder:
         shown, key = Path(folder, "cert.pem"), Path(folder, "key.pem")
         shown.write_bytes(files[CERTIFICATE])
         key.touch(mode=0o600)
         key.write_bytes(files[KEY])
         context.load_cert_chain(shown, key)
-    context.load_verify_locations(cadata=front.authorities)
-    context.verify_mode = ssl.CERT_OPTIONAL
-    return context
 
 
 @contextlib.asynccontextmanager

@@ -34,7 +34,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.clock import wall_clock
 from hearth.kube.election import Timing
 from hearth.kube.events import EventRecorder
-from hearth.kube.guards import keep_running
+from hearth.kube.guards import beside, keep_running
 from hearth.kube.holders import Holders
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.leadership import ALONE, Elected, Leadership
@@ -196,25 +196,14 @@ async def _operate(
             address=config.address or config.host,
             clock=wall_clock,
         ),
-        _beside("events", recorder.run),
-        _beside("ready", partial(_announced, started, ready)),
+        beside("events", recorder.run),
+        beside("ready", partial(_announced, started, ready)),
     ):
         await Adapter(env, access).run(started)
 
 
 def _unmade(trigger: TriggerConfig) -> Scaler:
     raise ConfigError(f"no scaler found for type: {trigger.type}")
-
-
-@contextlib.asynccontextmanager
-async def _beside(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Have something go on as long as the context lasts."""
-    task = asyncio.ensure_future(keep_running(name, work))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 @contextlib.asynccontextmanager
@@ -248,10 +237,10 @@ async def _wishing(
             autoscalers = ElectedAutoscalers(leading.leases(_CONTROL))
             leases = WatchCache(client, LEASES, namespace=_SERVING)
             leases.on_change(autoscalers.lease_changed)
-            await stack.enter_async_context(_beside("watch-leases", leases.run))
+            await stack.enter_async_context(beside("watch-leases", leases.run))
         sender = WishSender(autoscalers, tokens=tokens)
         env.wish = sender.wish
-        await stack.enter_async_context(_beside("wishes", sender.run))
+        await stack.enter_async_context(beside("wishes", sender.run))
         yield
 
 
@@ -285,7 +274,7 @@ async def _hpas(client: KubeClient, env: Environment) -> AsyncIterator[None]:
             daemon.hpa_changed(hpa)
 
     cache.on_change(tell)
-    async with _beside("watch-hpas", cache.run):
+    async with beside("watch-hpas", cache.run):
         await cache.synced()
         yield
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import datetime
@@ -18,9 +19,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hearth.keda.api import keys
-from hearth.keda.operator.aggregation import APISERVICES, FRONT, SERVICE
+from hearth.keda.operator.aggregation import APISERVICES, FRONT, HOSTS, SERVICE, keep_renewed
+from hearth.keda.operator.externalmetrics import show
+from hearth.kube.certificates import AUTHORITIES, renewed
 from hearth.kube.clock import wall_clock
-from hearth.kube.errors import NotFound
+from hearth.kube.errors import NotFound, Unavailable
 from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES
 from tests.component.keda.operator import NS, Keda, cluster
 
@@ -162,3 +165,39 @@ async def test_nobody_else_is_answered(tmp_path: Path, shown: str) -> None:
             session.get(url + ROOT, ssl=context, server_hostname=host) as got,
         ):
             assert got.status == 403
+
+
+def shown_by(context: ssl.SSLContext) -> bytes:
+    """The certificate that a client is shown now (DER)."""
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    asking.check_hostname, asking.verify_mode = False, ssl.CERT_NONE
+    out, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client, server = asking.wrap_bio(back, out), context.wrap_bio(out, back, server_side=True)
+    for _ in range(3):
+        for side in (client, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    return client.getpeercert(binary_form=True) or b""
+
+
+async def test_a_certificate_is_renewed_once_those_who_ask_trust_the_next_one() -> None:
+    made_at = wall_clock()
+    files = renewed({}, HOSTS, datetime.datetime.fromtimestamp(made_at, tz=datetime.UTC))
+    assert files is not None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    show(context, files)
+    first, told = shown_by(context), []
+
+    async def say(authorities: bytes) -> None:
+        told.append((authorities, shown_by(context)))
+        if len(told) == 1:
+            raise Unavailable({"message": "away"})
+
+    later = made_at + 80 * 86_400
+    keeping = asyncio.create_task(keep_renewed(context, files, say, lambda: later, pause=0.001))
+    async with asyncio.timeout(20):
+        while shown_by(context) == first:
+            await asyncio.sleep(0.001)
+    keeping.cancel()
+    await asyncio.wait({keeping})
+    assert told == [(files[AUTHORITIES], first)] * 2
