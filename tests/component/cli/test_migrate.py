@@ -113,7 +113,7 @@ async def test_what_would_not_work_is_named(server: RunningServer) -> None:
 async def test_kedas_objects_are_looked_at(server: RunningServer) -> None:
     spec = {
         "scaleTargetRef": {"name": "web"},
-        "triggers": [{"type": "ibmmq", "metadata": {}}],
+        "triggers": [{"type": "pigeon", "metadata": {}}],
     }
     async with KubeClient.from_kubeconfig(server.kubeconfig) as client:
         await keda.install(client)
@@ -125,7 +125,7 @@ async def test_kedas_objects_are_looked_at(server: RunningServer) -> None:
     assert (result.exit_code, report["objects"]) == (1, {"scaledobjects.keda.sh": 1})
     [finding] = report["findings"]
     assert (finding["where"], finding["outcome"]) == ("ScaledObject default/mq", "does not work")
-    assert "ibmmq" in finding["what"]
+    assert "pigeon" in finding["what"]
 
 
 async def test_who_cannot_be_asked(tmp_path: Path) -> None:
