@@ -31,6 +31,7 @@ from hearth.cluster.rest import http
 from hearth.install.bundle import Choice, objects_of
 from hearth.install.cluster import Cluster
 from hearth.install.installer import Installer
+from hearth.keda.api.keys import HTTPSCALEDOBJECTS, INTERCEPTORROUTES
 from hearth.knative.resources import (
     APISERVERSOURCES,
     BROKERS,
@@ -94,6 +95,7 @@ from tests.ports import free_port
 from tests.waiting import is_ready
 
 WAIT_SECONDS = 60.0
+CONFIG_OF_KEDA = Path(__file__).resolve().parents[3] / "crds" / "keda"
 _NOW = datetime.datetime.now(datetime.UTC)
 SERVING, EVENTING = "knative-serving", "knative-eventing"
 PING_ADAPTER = "pingsource-mt-adapter"
@@ -772,6 +774,39 @@ async def _strip(hearth: Hearth) -> None:
     await hearth.until(is_back)
 
 
+async def _route(hearth: Hearth) -> None:
+    """Routes of KEDA's HTTP add-on, one of which sends what a ConfigMap holds."""
+    for resource in (INTERCEPTORROUTES, HTTPSCALEDOBJECTS):
+        file = f"{resource.group}_{resource.plural}.yaml"
+        text = (CONFIG_OF_KEDA / file).read_text()
+        await hearth.client.create(CRDS, yaml.safe_load(text))
+    target = {"service": "one", "port": 80}
+    page = {"response": {"bodyFromConfigMap": {"name": "pages"}}}
+    spec = {
+        "target": target,
+        "scalingMetric": {"concurrency": {"targetValue": 1}},
+        "coldStart": {"placeholder": page},
+    }
+
+    async def is_made() -> bool:
+        try:
+            await hearth.make(INTERCEPTORROUTES, "route", spec)
+            await hearth.make(HTTPSCALEDOBJECTS, "route", {"scaleTargetRef": target})
+        except NotFound:
+            return False
+        return True
+
+    await hearth.until(is_made)
+    await hearth.ready(INTERCEPTORROUTES, "route")
+
+    async def is_watched() -> bool:
+        """The watch of ConfigMaps begins with the route, and nobody says so."""
+        unused = [each for each in hearth.recorder.unused() if "activator" in each.user]
+        return not [each for each in unused if each[1] != "get" and each[3] == "configmaps"]
+
+    await hearth.until(is_watched)
+
+
 async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) -> None:
     tokens = list(yaml.safe_load_all((config_folder() / "oidc" / "rbac.yaml").read_text()))
     recorder = Recorder(grants_of([*objects_of(config_folder(), Choice()), *tokens]))
@@ -793,6 +828,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _bind(hearth)
             await _tick(hearth)
             await _strip(hearth)
+            await _route(hearth)
         finally:
             assert _lines(recorder.refused) == "", "rules are missing"
     unused = [each for each in recorder.unused() if each[1:4] not in NOT_ASKED]
