@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 import ssl
 from collections.abc import Awaitable, Callable
@@ -43,9 +42,6 @@ SOURCE_POLICY = DeliveryPolicy(
     retries=5, backoff=Backoff.EXPONENTIAL, delay_seconds=0.05, timeout_seconds=60.0
 )
 """How hard sources try: Knative's adapters try five times more, after 50 ms and twice that."""
-
-# It tells of each request, with its URL, which may hold a secret.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 _TRACEPARENT = "traceparent"
 _ANSWER_BYTES = 64 * 1024

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from hearth.kube.clock import rfc3339_micro
 
+_OURS = ("activator", "eventing", "hearth", "serving")
 _STANDARD = frozenset(
     vars(logging.LogRecord("", 0, "", 0, "", None, None)) | {"message": "", "asctime": ""}
 ) | {"taskName", "color_message"}
@@ -57,11 +58,15 @@ class JsonFormatter(logging.Formatter):
 def configure_logging(
     *, level: str = "INFO", as_json: bool = False, stream: TextIO = sys.stderr
 ) -> None:
-    """Sets the one handler of the process."""
+    """Sets the one handler of the process.
+
+    ``level`` is that of our own packages. Libraries say no more than warnings, whatever it is: some
+    tell of each request, with URLs that hold users' secrets.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-    for noisy in ("uvicorn.access", "uvicorn.error", "aiohttp.access", "asyncio"):
-        logging.getLogger(noisy).setLevel("WARNING")
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    for package in _OURS:
+        logging.getLogger(package).setLevel(level)

@@ -124,7 +124,6 @@ async def watch(
     config: AdapterConfig, delivery: Delivery, access: Access, ready: Callable[[], None]
 ) -> None:
     """Send what happens, until cancelled; ready once nothing is missed any more."""
-    logging.getLogger("kopf").setLevel(logging.WARNING)
     if not config.namespaces and not config.all_namespaces:
         ready()
         await asyncio.Event().wait()  # no namespace has the labels that are asked for

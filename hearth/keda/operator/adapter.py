@@ -7,7 +7,6 @@ keep no state, and what would note a touch notes nothing.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -62,8 +61,6 @@ class Adapter:
 
     async def run(self, started: asyncio.Event) -> None:
         """Follow until cancelled."""
-        for each in ("kopf", "kopf.objects", "kopf.activities"):
-            logging.getLogger(each).setLevel(logging.WARNING)
         # Not ``kopf.operator``: at its end that cancels all that has begun in the loop meanwhile.
         tasks = await kopf.spawn_tasks(
             registry=self._registry(),

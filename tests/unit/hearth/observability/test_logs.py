@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hearth.observability.logs import JsonFormatter, TextFormatter
+from hearth.observability.logs import JsonFormatter, TextFormatter, configure_logging
 
 
 def a_record(message: str = "route published", *, error: bool = False, **facts: Any) -> Any:
@@ -54,3 +55,36 @@ def test_an_exception_is_shown_with_its_traceback() -> None:
     assert first.endswith("route published")
     assert rest[-1] == "ValueError: broken"
     assert json.loads(JsonFormatter().format(record))["exception"].endswith("ValueError: broken")
+
+
+@pytest.fixture
+def loggers_as_before():
+    root = logging.getLogger()
+    names = ("activator", "eventing", "hearth", "serving")
+    levels = {name: logging.getLogger(name).level for name in names}
+    before = root.level, root.handlers[:]
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    root.setLevel(before[0])
+    root.handlers[:] = before[1]
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ("DEBUG", ["ours: debug", "ours: info", "ours: error", "httpx: error"]),
+        ("INFO", ["ours: info", "ours: error", "httpx: error"]),
+        ("ERROR", ["ours: error", "httpx: error"]),
+    ],
+)
+@pytest.mark.usefixtures("loggers_as_before")
+def test_libraries_say_no_more_than_warnings(level: str, said: list[str]) -> None:
+    """httpx tells of each request, with its URL, which may hold a key."""
+    stream = io.StringIO()
+    configure_logging(level=level, stream=stream)
+    for name, logger in (("ours", "hearth.keda"), ("httpx", "httpx")):
+        for each in ("debug", "info", "error"):
+            getattr(logging.getLogger(logger), each)(f"{name}: {each}")
+    lines = stream.getvalue().splitlines()
+    assert [" ".join(line.split()[-2:]) for line in lines] == said
