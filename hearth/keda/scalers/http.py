@@ -17,7 +17,7 @@ import httpx
 import orjson
 
 from hearth.keda.scalers.authentication import Authentication, TokenSource
-from hearth.keda.scalers.seam import ScalerError, TriggerConfig
+from hearth.keda.scalers.seam import ConfigError, ScalerError, TriggerConfig
 from hearth.keda.scalers.tls import client_context
 
 _LARGEST_ANSWER = 2**24
@@ -54,6 +54,8 @@ def client(
         if "apiKey" in auth.modes:
             place = queried if auth.api_key_method == "query" else sent
             place[auth.api_key_name or _API_KEY_NAMES[auth.api_key_method]] = auth.api_key
+    if odd := [name for name, value in sent.items() if not f"{name}{value}".isascii()]:
+        raise ConfigError(f"header {odd[0]!r} or its value has signs that are not of ASCII")
 
     async def with_key(request: httpx.Request) -> None:
         request.url = request.url.copy_merge_params(queried)

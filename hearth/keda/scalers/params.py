@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -203,7 +204,7 @@ def _seconds(text: str) -> Seconds:
     except ValueError:
         try:
             seconds = int(text) / 1000
-        except ValueError:
+        except (ValueError, OverflowError):
             raise ConfigError(
                 f'unable to parse duration value "{text}": must be either a duration string '
                 "(e.g. '30s', '5m') or a number of milliseconds"
@@ -230,7 +231,9 @@ def _number(text: str, hint: type[int] | type[float]) -> int | float:
         value = None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _not_of_type(hint)
-    if hint is int and not isinstance(value, int):
+    if hint is int and not (isinstance(value, int) and -(2**63) <= value < 2**63):
+        raise _not_of_type(hint)
+    if not abs(value) <= sys.float_info.max:
         raise _not_of_type(hint)
     return hint(value)
 

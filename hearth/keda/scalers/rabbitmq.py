@@ -14,10 +14,10 @@ from yarl import URL
 
 from hearth.keda.scalers import http
 from hearth.keda.scalers.params import read_params
-from hearth.keda.scalers.polled import Kept, Polled, parsing, polled
+from hearth.keda.scalers.polled import Kept, Polled, parsing, password_in, polled
 from hearth.keda.scalers.rabbitmq_queue import Queue, composed, queue_of, reading
 from hearth.keda.scalers.rabbitmq_settings import Settings
-from hearth.keda.scalers.seam import Reading, ScalerError, TriggerConfig
+from hearth.keda.scalers.seam import ConfigError, Reading, ScalerError, TriggerConfig
 from hearth.keda.scalers.tls import client_context
 
 for _name in ("aio_pika", "aiormq"):  # what fails is told by our error
@@ -32,7 +32,10 @@ def make(config: TriggerConfig) -> Polled:
     with parsing("RabbitMQ", "RabbitMQ"):
         settings = read_params(Settings, config)
     by = _by_management if settings.protocol == "http" else _by_amqp
-    look, closing = by(settings, config)
+    try:
+        look, closing = by(settings, config)
+    except ValueError:  # which may say all of the URL
+        raise ConfigError("error parsing RabbitMQ connection string: it is no URL") from None
 
     async def fetch() -> Reading:
         return reading(await look(), settings.mode, settings.activation)
@@ -45,9 +48,14 @@ def make(config: TriggerConfig) -> Polled:
         fetch=fetch,
         doing="error inspecting RabbitMQ",
         closing=closing,
-        secrets=(settings.host, urllib.parse.urlsplit(settings.host).password or ""),
+        secrets=(settings.host, password_in(settings.host), _written_password(settings.host)),
         timeout=settings.timeout or None,
     )
+
+
+def _written_password(host: str) -> str:
+    """The password of a URL as it is written there, with its escapes."""
+    return host.partition("://")[2].rpartition("@")[0].partition(":")[2]
 
 
 def _by_amqp(settings: Settings, config: TriggerConfig) -> tuple[_Look, _Close]:

@@ -25,7 +25,7 @@ def client_context(
     if ca:
         try:
             context.load_verify_locations(cadata=ca)
-        except (ssl.SSLError, ValueError) as error:
+        except (ssl.SSLError, ValueError, TypeError) as error:
             raise ConfigError("error appending CA certs") from error
     if cert and key:
         _show(context, cert, key, key_password)

@@ -114,3 +114,17 @@ def test_all_faults_are_told_at_once():
 def test_a_range_has_an_end():
     with pytest.raises(ConfigError, match="at most 10000"):
         read({"parts": "0-1000000000"})
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"length": "9223372036854775808"}, "unable to unmarshal to field type int64"),
+        ({"threshold": "1e999"}, "unable to unmarshal to field type float64"),
+        ({"threshold": "9" * 400}, "unable to unmarshal to field type float64"),
+        ({"wait": "9" * 400}, "unable to parse duration value"),
+    ],
+)
+def test_numbers_are_bounded(said, words):
+    with pytest.raises(ConfigError, match=words):
+        read(said)
