@@ -25,11 +25,16 @@ _PATIENCE_SECONDS = 2.0
 
 @asynccontextmanager
 async def kept_tokens(
-    client: KubeClient, source: TokenSource, *, leadership: Leadership | None = None
+    client: KubeClient,
+    source: TokenSource,
+    *,
+    leadership: Leadership | None = None,
+    waits: bool = True,
 ) -> AsyncIterator[Tokens]:
     """Keep tokens current for as long as the context lasts; it is entered once there are any.
 
-    Who has a leadership fills a Secret that is empty, and changes its tokens where it leads; others
+    Who does not wait for that has other work as well: until there are any, nobody is let in. Who
+    has a leadership fills a Secret that is empty, and changes its tokens where it leads; others
     only read.
     """
     if isinstance(source, str):
@@ -51,7 +56,8 @@ async def kept_tokens(
     kept.on_change(take)
     following = asyncio.create_task(keep_running("tokens", kept.run), name="tokens")
     try:
-        await _there(known, source)
+        if waits:
+            await _there(known, source)
         yield tokens
     finally:
         following.cancel()

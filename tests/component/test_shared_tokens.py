@@ -88,6 +88,16 @@ async def test_who_only_reads_waits_for_who_makes(client: KubeClient) -> None:
     assert entered.is_set()
 
 
+async def test_who_does_not_wait_lets_nobody_in_until_there_is_one(client: KubeClient) -> None:
+    await put(client)
+    async with kept_tokens(client, SECRET, waits=False) as tokens:
+        assert not tokens.shown
+        assert not tokens.accepts(b"")
+        async with kept_tokens(client, SECRET, leadership=ALONE) as maker:
+            await until(lambda: bool(tokens.shown))
+            assert tokens.accepts(maker.shown.encode())
+
+
 async def test_a_token_changes_while_both_are_accepted(client: KubeClient) -> None:
     await put(client, token="a", since=LONG_AGO)
     async with both(client) as (maker, reader):

@@ -185,7 +185,7 @@ async def _operate(
     )
     started = asyncio.Event()
     async with (
-        kept_tokens(client, config.stats_token) as tokens,
+        kept_tokens(client, config.stats_token, waits=False) as tokens,
         _wishing(client, config, env, tokens),
         _routes(client, config, env, tokens),
         _hpas(client, env),
