@@ -20,6 +20,8 @@ from hearth.cli.listeners import Listeners
 from hearth.cli.settings import Settings
 from hearth.cli.supervisor import Component
 from hearth.keda.api.keys import (
+    CLOUDEVENTSOURCES,
+    CLUSTERCLOUDEVENTSOURCES,
     HTTPSCALEDOBJECTS,
     SCALEDJOBS,
     SCALEDOBJECTS,
@@ -71,6 +73,8 @@ ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
         REQUESTREPLIES,
     ),
     "keda": (
+        CLOUDEVENTSOURCES,
+        CLUSTERCLOUDEVENTSOURCES,
         HTTPSCALEDOBJECTS,
         SCALEDJOBS,
         SCALEDOBJECTS,

@@ -105,12 +105,13 @@ def _authentication(obj: Object, where: str, _known: Collection[str]) -> Iterato
 def _source(obj: Object, where: str, _known: Collection[str]) -> Iterator[Finding]:
     source = decode(CloudEventSource, obj, root="CloudEventSource")
     check_source(source)
-    yield Finding(
-        _STOPS,
-        where,
-        "Hearth sends no CloudEvents about scaled objects yet",
-        "follow Kubernetes' own events of them, by an ApiServerSource",
-    )
+    if source.spec.destination.azure_event_grid_topic is not None:
+        yield Finding(
+            _STOPS,
+            where,
+            "Hearth sends CloudEvents about scaled objects by HTTP alone, not to Azure Event Grid",
+            "name a URL in destination.http.uri, such as that of a Broker",
+        )
 
 
 _RULES = {

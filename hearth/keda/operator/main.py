@@ -17,6 +17,7 @@ from hearth.keda.auth.resolve import container_env, resolve
 from hearth.keda.auth.sources import Sources
 from hearth.keda.external.hub import RouteHub
 from hearth.keda.operator.aggregation import aggregated
+from hearth.keda.operator.cloudevents import Emitter
 from hearth.keda.operator.environment import COMPONENT, Environment, Resolved
 from hearth.keda.operator.hpas import kept
 from hearth.keda.operator.scaledobjects import ScaledObjectDaemon
@@ -39,6 +40,7 @@ from hearth.kube.holders import Holders
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.leadership import ALONE, Elected, Leadership
 from hearth.kube.meta import Object, controller_of, namespace
+from hearth.kube.plan import Event
 from hearth.kube.resources import HPAS, LEASES
 from hearth.kube.sharedtokens import TokenSource, kept_tokens
 from hearth.kube.tokens import Tokens
@@ -174,12 +176,13 @@ async def _operate(
             f"{error}: KEDA's kinds take kopf, of the extra `keda` of Hearth's package"
         ) from error
     recorder = EventRecorder(client)
+    emitter = Emitter(client, wall_clock, timeout=config.timeout)
     env = Environment(
         client,
         Kinds(client),
         make=_unmade,
         resolve=partial(_resolve, config.sources(client)),
-        record=partial(recorder.record, component=COMPONENT),
+        record=partial(_record, recorder, emitter),
         timeout=config.timeout,
         version=config.version,
     )
@@ -197,9 +200,15 @@ async def _operate(
             clock=wall_clock,
         ),
         beside("events", recorder.run),
+        beside("cloudevents", emitter.run),
         beside("ready", partial(_announced, started, ready)),
     ):
         await Adapter(env, access).run(started)
+
+
+def _record(recorder: EventRecorder, emitter: Emitter, event: Event) -> None:
+    recorder.record(event, component=COMPONENT)
+    emitter.record(event)
 
 
 def _unmade(trigger: TriggerConfig) -> Scaler:

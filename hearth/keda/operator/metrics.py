@@ -61,6 +61,16 @@ LOOP_LATENCY = Gauge(
     "time for the scaling loop.",
     ["namespace", "type", "resource"],
 )
+EVENTS_EMITTED = Counter(
+    "keda_cloudeventsource_events_emitted",
+    "Measured the total number of emitted cloudevents.",
+    ["namespace", "cloudeventsource", "eventsink", "state"],
+)
+EVENTS_QUEUED = Gauge(
+    "keda_cloudeventsource_events_queued",
+    "Indicates how many events are still queued.",
+    ["namespace"],
+)
 ALL = (
     VALUE,
     LATENCY,

@@ -162,6 +162,9 @@ async def _scale(hearth: Hearth) -> None:
         "cooldownPeriod": 1,
         "triggers": [WORKLOAD, asking, cpu],
     }
+    nowhere = {"destination": {"http": {"uri": "http://127.0.0.1:9"}}}
+    await hearth.make(keys.CLOUDEVENTSOURCES, "told", nowhere)
+    await hearth.make(keys.CLUSTERCLOUDEVENTSOURCES, "told", nowhere)
     await hearth.make(keys.SCALEDOBJECTS, "web", spec)
     await hearth.until(lambda: hearth.there(HPAS, "keda-hpa-web"))
     await hearth.until(lambda: _replicas(hearth, "web", 2))

@@ -33,8 +33,10 @@ def test_what_works_is_not_mentioned() -> None:
 
 
 def test_events_that_are_not_sent() -> None:
-    [one] = found(keys.CLOUDEVENTSOURCES, destination={})
-    assert one.outcome is Outcome.STOPS and "no CloudEvents" in one.what
+    assert found(keys.CLOUDEVENTSOURCES, destination={"http": {"uri": "http://a.test"}}) == []
+    topic = {"azureEventGridTopic": {"endpoint": "https://a.test"}}
+    [one] = found(keys.CLOUDEVENTSOURCES, destination=topic)
+    assert one.outcome is Outcome.STOPS and "not to Azure Event Grid" in one.what
 
 
 @pytest.mark.parametrize("resource", [keys.SCALEDOBJECTS, keys.SCALEDJOBS])
