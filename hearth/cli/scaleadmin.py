@@ -15,14 +15,16 @@ from hearth.cli.asking import TOKEN_FIELD, Json, ask_here, secret_token
 from hearth.cli.components import SERVING, STATS_SECRET
 from hearth.cli.errors import UserError
 from hearth.cli.state import running_state
+from hearth.keda.api.keys import NAMESPACE
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, Forbidden, NotFound
 from hearth.kube.meta import name
 from hearth.kube.resources import PODS
 
-_PODS = "app.kubernetes.io/name=hearth-control"
-_PORT = 8088
+_CONTROL = SERVING, "app.kubernetes.io/name=hearth-control", 8088
+_KEDA = NAMESPACE, "app.kubernetes.io/name=keda-operator", 8089
+"""Whom questions are for: namespace, label and port of their pods."""
 ROLE = "hearth-scale-reader"
 
 
@@ -76,12 +78,11 @@ async def _of_replicas(client: KubeClient, target: str) -> list[Json]:
     found: list[Json] = []
     elsewhere: set[str] = set()
     unknown: NotFound | None = None
-    for pod in (await client.list(PODS, SERVING, label_selector=_PODS))[0]:
-        path = f"/api/v1/namespaces/{SERVING}/pods/{name(pod)}:{_PORT}/proxy{target}"
+    for path in [*await _paths(client, *_CONTROL), *await _paths_of_keda(client)]:
         try:
-            told = await client.request("GET", path, fields=fields)
+            told = await client.request("GET", f"{path}{target}", fields=fields)
         except NotFound as error:
-            unknown = error
+            unknown = unknown or error
             continue
         found += told["explanations"]
         elsewhere |= set(told["elsewhere"])
@@ -96,3 +97,17 @@ async def _of_replicas(client: KubeClient, target: str) -> list[Json]:
             f"no pod of hearth-control in {SERVING}: see `hearth status --kubeconfig FILE`"
         )
     return sorted(found, key=lambda each: str(each["name"]))
+
+
+async def _paths(client: KubeClient, namespace: str, label: str, port: int) -> list[str]:
+    pods, _ = await client.list(PODS, namespace, label_selector=label)
+    base = f"/api/v1/namespaces/{namespace}/pods"
+    return [f"{base}/{name(pod)}:{port}/proxy" for pod in pods]
+
+
+async def _paths_of_keda(client: KubeClient) -> list[str]:
+    """None where it may not be asked: it need not be there, nor the Role that lets one ask."""
+    try:
+        return await _paths(client, *_KEDA)
+    except (Forbidden, NotFound):
+        return []

@@ -56,6 +56,8 @@ class Replicas:
         self.token: str | None = TOKEN
         self.forbids = False
         self.pods: dict[str, int] = {}
+        self.keda: dict[str, int] = {}
+        self.hides_keda = False
 
     async def secret(self, _: web.Request) -> web.Response:
         if self.forbids:
@@ -67,24 +69,30 @@ class Replicas:
         return web.json_response({"data": held})
 
     async def list_pods(self, request: web.Request) -> web.Response:
-        assert request.query["labelSelector"] == "app.kubernetes.io/name=hearth-control"
-        items = [{"metadata": {"name": pod}} for pod in self.pods]
+        is_keda = "/namespaces/keda/" in request.path
+        component = "keda-operator" if is_keda else "hearth-control"
+        assert request.query["labelSelector"] == f"app.kubernetes.io/name={component}"
+        if is_keda and self.hides_keda:
+            status = {"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no right"}
+            return web.json_response(status, status=403)
+        items = [{"metadata": {"name": pod}} for pod in (self.keda if is_keda else self.pods)]
         return web.json_response({"items": items, "metadata": {"resourceVersion": "1"}})
 
     async def proxy(self, request: web.Request) -> web.Response:
         pod, _, port = request.match_info["pod"].partition(":")
-        assert port == "8088"
-        url = f"http://127.0.0.1:{self.pods[pod]}/scale?{request.query_string}"
+        assert port == ("8089" if pod in self.keda else "8088")
+        url = f"http://127.0.0.1:{(self.pods | self.keda)[pod]}/scale?{request.query_string}"
         fields = {"X-Hearth-Token": request.headers["X-Hearth-Token"]}
         async with ClientSession() as client, client.get(url, headers=fields) as answer:
             return web.json_response(await answer.json(), status=answer.status)
 
     def app(self) -> web.Application:
         app = web.Application()
-        base = "/api/v1/namespaces/knative-serving"
-        app.router.add_get(f"{base}/secrets/hearth-stats", self.secret)
-        app.router.add_get(f"{base}/pods", self.list_pods)
-        app.router.add_get(f"{base}/pods/{{pod}}/proxy/scale", self.proxy)
+        for namespace in ("knative-serving", "keda"):
+            base = f"/api/v1/namespaces/{namespace}"
+            app.router.add_get(f"{base}/secrets/hearth-stats", self.secret)
+            app.router.add_get(f"{base}/pods", self.list_pods)
+            app.router.add_get(f"{base}/pods/{{pod}}/proxy/scale", self.proxy)
         return app
 
 
@@ -163,6 +171,17 @@ async def test_every_replica_is_asked_and_one_of_them_decides(world: World) -> N
     result = await world.there("hello", "-n", "a", "-o", "json")
     assert json.loads(result.output) == [SAID], result
     assert world.asked == [("a", "hello")] * 2
+
+
+async def test_kedas_operator_is_asked_about_scaledobjects_where_it_may_be(world: World) -> None:
+    pods = world.replicas.pods
+    world.replicas.keda["keda-operator-0"] = pods.pop("hearth-control-1")
+    world.says[1] = {"explanations": [SAID], "elsewhere": []}
+    result = await world.there("web", "-n", "a", "-o", "json")
+    assert json.loads(result.output) == [SAID], result
+    world.replicas.hides_keda = True
+    result = await world.there("web", "-n", "a")
+    assert "there is no Service and no revision a/web that is scaled" in str(result.exception)
 
 
 async def test_what_nobody_decides_on_and_what_nobody_knows(world: World) -> None:
