@@ -1,10 +1,11 @@
 """Dialects, what cannot be served, and the index against the plain way."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventing.filters import FilterError, FilterIndex, compile_filters, compile_trigger
+from eventing.filters.cesql.values import integer_of
 from eventing.filters.compiler import Filter
 from eventing.filters.keys import Probe
 
@@ -142,6 +143,7 @@ def test_the_index_finds_what_asking_everyone_finds(filters, event):
 
 
 @given(FILTERS, EVENTS)
+@example({"cesql": "(type = 'a') OR (type = 1)"}, {"type": "a", "source": "a"})
 def test_what_matches_has_what_is_required(one, event):
     compiled = compile_filters([one])
     if compiled.matches(event):
@@ -154,7 +156,7 @@ def has(event, key):
         case Probe.EXACT:
             return value == key.value
         case Probe.INTEGER:
-            return value is not None and int(value) == key.value
+            return value is not None and integer_of(value) == key.value
         case Probe.PREFIX:
             return value is not None and value.startswith(key.value)
         case Probe.SUFFIX:
