@@ -40,10 +40,13 @@ async def test_what_is_told_is_acted_on_at_once_and_up_past_one(tmp_path: Path) 
             server.value = 40
             server.streams[-1].put_nowait(True)
             await keda.replicas(8)
-            server.value = 5  # fewer are the HPA's to decide
+            server.value, asked = 5, len(server.asked)  # fewer are the HPA's to decide
             server.streams[-1].put_nowait(True)
-            await keda.said("Active", "True")
-            await keda.replicas(8)
+            await until(lambda: len(server.asked) > asked)
+            server.value = 60
+            server.streams[-1].put_nowait(True)
+            found = await keda.replicas(12)
+            assert found["metadata"]["generation"] == 4  # made, 3, 8 and 12: nothing in between
 
 
 @contextlib.asynccontextmanager
