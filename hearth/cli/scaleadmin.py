@@ -41,22 +41,28 @@ def explanations(
         raise UserError(
             "this Hearth was started by an older version: `hearth down`, then `hearth up`"
         )
-    return _here(state["ports"], str(token), target)
+    return _here(state, str(token), target)
 
 
-def _here(ports: Json, token: str, target: str) -> list[Json]:
+def _here(state: Json, token: str, target: str) -> list[Json]:
     """Ask control, and the operator of KEDA's kinds where it runs: it starts with the first."""
     found: list[Json] = []
-    problem: UserError | None = None
-    for component, purpose in (("control", "stats"), ("keda", "keda-stats")):
+    problems: list[str] = []
+    asked = [("control", "stats")]
+    if state.get("health", {}).get("keda", {}).get("is_wanted"):
+        asked.append(("keda", "keda-stats"))
+    for component, purpose in asked:
         try:
-            told = ask_here(component, int(ports.get(purpose, 0)), token, "GET", target, None)
+            port = int(state["ports"].get(purpose, 0))
+            told = ask_here(component, port, token, "GET", target, None)
         except UserError as error:
-            problem = problem or error
+            problems.append(str(error))
             continue
+        if component == "keda" and not told["explanations"]:
+            problems = ["its triggers were not read yet: kubectl describe scaledobject says why"]
         found += told["explanations"]
-    if problem is not None and not found:
-        raise problem
+    if problems and not found:
+        raise UserError("; ".join(problems))
     return found
 
 

@@ -34,7 +34,7 @@ def _check(holds: bool, text: str) -> None:
 
 async def ready(stage: Stage) -> str:
     """Hearth has started."""
-    return f"API server, node, controllers, gateway and broker in {stage.started_in:.2f} s"
+    return f"API server, node, controllers and gateway in {stage.started_in:.2f} s"
 
 
 async def apply_to_ready(stage: Stage) -> str:

@@ -105,6 +105,7 @@ class World:
         self.asked: list[tuple[str, str]] = []
         self.replicas = Replicas()
         self.ports: list[int] = []
+        self.health: dict[str, Any] = {}
 
     def explain(self, index: int, namespace: str, name: str) -> dict[str, Any] | None:
         self.asked.append((namespace, name))
@@ -114,7 +115,8 @@ class World:
         state = {
             "pid": (pid := 1),
             "started": process_start(pid),
-            "ports": {"stats": self.ports[0]},
+            "ports": {"stats": self.ports[0], "keda-stats": self.ports[1]},
+            "health": self.health,
             "statsToken": TOKEN,
         }
         write_state(self.folder, state)
@@ -164,6 +166,20 @@ async def test_one_machine_is_asked(world: World) -> None:
     assert world.asked == [("a", "hello")]
     result = await world.here("hello", "-n", "a", "-o", "json")
     assert json.loads(result.output) == [SAID]
+
+
+async def test_kedas_operator_is_asked_once_it_runs(world: World) -> None:
+    world.says[1] = {"explanations": [SAID], "elsewhere": []}
+    assert "no revision a/web" in str((await world.here("web", "-n", "a")).exception)
+    world.health = {"keda": {"is_wanted": True}}
+    result = await world.here("web", "-n", "a", "-o", "json")
+    assert json.loads(result.output) == [SAID], result
+    world.says[1] = {"explanations": [], "elsewhere": []}
+    told = str((await world.here("web", "-n", "a")).exception)
+    assert told == "its triggers were not read yet: kubectl describe scaledobject says why"
+    world.says[1] = None
+    told = str((await world.here("web", "-n", "a")).exception)
+    assert told.count("a/web that is scaled") == 2
 
 
 async def test_every_replica_is_asked_and_one_of_them_decides(world: World) -> None:
