@@ -1,0 +1,1 @@
+"""What all container runtimes share: decisions about one container, pure."""
