@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hearth.cli.errors import UserError
-from hearth.cluster.node.images.store import ImageSpec, ImageStore, InvalidImageName
+from hearth.cluster.node.images.store import ImageSpec, ImageStore
+from hearth.oci.references import InvalidImageName
 
 
 def add_image(

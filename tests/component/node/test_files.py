@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hearth.cluster.node.images.store import ImageSpec, ImageStore, InvalidImageName
+from hearth.cluster.node.images.store import ImageSpec, ImageStore
 from hearth.cluster.node.pod.environment import ConfigError, Facts
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.payload import File
@@ -20,6 +20,7 @@ from hearth.cluster.node.runtime.processes.ports import NoPort, PortAllocator
 from hearth.cluster.node.volumes.atomicwriter import write_files
 from hearth.cluster.node.volumes.folders import VolumeError, VolumeFolders, prepare_volumes
 from hearth.cluster.node.worker.folder import PodFolder, SavedPod
+from hearth.oci.references import InvalidImageName
 
 
 class _NoSources:

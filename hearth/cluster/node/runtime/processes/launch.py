@@ -11,8 +11,6 @@ from pathlib import Path
 from hearth.cluster.node.images.store import (
     ImageSpec,
     ImageStore,
-    InvalidImageName,
-    parse_reference,
     unknown_image_message,
 )
 from hearth.cluster.node.pod.environment import ConfigError, expand_all, make_environment
@@ -24,6 +22,7 @@ from hearth.cluster.node.runtime.processes.mounter import Mounter
 from hearth.cluster.node.runtime.processes.process import Process
 from hearth.cluster.node.volumes.mounts import Mount, make_mounts
 from hearth.kube import meta
+from hearth.oci.references import InvalidImageName, parse_reference
 
 _DEFAULT_TERMINATION_PATH = "/dev/termination-log"
 
