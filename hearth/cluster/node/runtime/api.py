@@ -15,6 +15,7 @@ format of ``runtime.crilog``, where the API server reads it even while no node r
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,47 @@ class StartRequest:
     report: Report
 
 
+STDOUT, STDERR = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of a terminal, in characters."""
+
+    columns: int
+    rows: int
+
+
+class Streams(Protocol):
+    """The client's end of a command or of an attachment; ``node.streaming`` makes it.
+
+    Nothing is kept in between: who writes waits until the client has room, and what is not read
+    makes the client wait. When the client has gone, the call that was given the streams is
+    cancelled, and what they raise is a ConnectionError.
+    """
+
+    @property
+    def has_stdin(self) -> bool:
+        """Whether the client sends input; without, the command reads an empty one."""
+
+    @property
+    def outputs(self) -> frozenset[int]:
+        """Which of ``STDOUT`` and ``STDERR`` the client takes; a terminal has the first alone."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the command runs in a terminal of its own."""
+
+    async def read(self) -> bytes:
+        """The next input; empty once the client has ended it, and from then on."""
+
+    async def write(self, data: bytes, stream: int = STDOUT) -> None:
+        """Sends output; that of a stream the client does not take is dropped."""
+
+    async def resized(self) -> Size:
+        """The next size of the client's terminal, the first at once; waits for ever for none."""
+
+
 class Instance(Protocol):
     """One running instance of a container."""
 
@@ -136,6 +178,22 @@ class Instance(Protocol):
         """Runs a command where the container runs: its environment, folder, files and network.
 
         After ``timeout`` seconds the command is killed. Raises StartError if it does not start.
+        """
+
+    async def stream(self, command: Sequence[str], streams: Streams) -> int:
+        """Runs a command as ``exec`` does, for a client that talks with it; its exit code.
+
+        Returns when the command has ended and its output is with the client. Cancelled, it ends
+        the command and what that has started. Raises StartError if it does not start.
+        """
+
+    async def attach(self, streams: Streams) -> None:
+        """Shows a client the output from now on, and gives its input to the container.
+
+        Input and terminal are those that the container was started with (``stdin``, ``tty``); the
+        end of the client's input is the container's where ``stdinOnce`` says so. Returns when the
+        container has ended; cancelled, it lets go of it. Who does not keep up with the output is
+        let go (a ConnectionError, maybe in a group), for the container waits for nobody.
         """
 
     def terminate(self) -> None:
@@ -182,6 +240,12 @@ class Runtime(Protocol):
 
         Called at the start of the node, before ``prepare``; the network of the request is the
         pod's from then on.
+        """
+
+    async def dial(self, uid: str, port: int) -> socket.socket:
+        """A connection to a port of a prepared pod, as from inside the pod; it does not block.
+
+        Raises OSError where nobody listens.
         """
 
     async def remove(self, uid: str) -> None:

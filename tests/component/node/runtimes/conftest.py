@@ -28,7 +28,11 @@ class Harness(Protocol):
         """A runtime that knows nothing but what lies on the machine."""
 
     def program(self, *words: str) -> list[str]:
-        """The command for one of: exit CODE, print TEXT, show VARIABLE, forever, deaf, missing."""
+        """The command for one of: exit CODE, print TEXT, warn TEXT (to stderr), show VARIABLE,
+
+        cat (its input), size (of its terminal, once there is one: ROWS COLUMNS), serve (HTTP on the
+        declared port 8080), forever, deaf, missing.
+        """
 
     def add_image(self, name: str) -> None:
         """An image comes to the machine."""

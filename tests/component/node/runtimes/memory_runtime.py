@@ -6,6 +6,7 @@ It shows what the seam asks for. Each pod has an address of its own, so no port 
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.runtime.api import (
+    STDERR,
+    STDOUT,
     CreateError,
     ExecResult,
     Exit,
     StartError,
     StartRequest,
+    Streams,
     Usage,
 )
 from hearth.cluster.node.runtime.crilog import LineFormatter
@@ -44,7 +48,7 @@ class Container:
     pod_uid: str
     names: tuple[str, str, str]
     started_at: float
-    is_deaf: bool = False
+    command: tuple[str, ...] = ()
     end: Exit | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -82,8 +86,40 @@ class MemoryInstance:
             await asyncio.sleep(timeout)
         return ExecResult(code, output)
 
+    async def stream(self, command: Sequence[str], streams: Streams) -> int:
+        match list(command):
+            case ["cat"]:
+                while data := await streams.read():
+                    await streams.write(data)
+                return 0
+            case ["size"]:
+                size = await streams.resized()
+                await streams.write(f"{size.rows} {size.columns}\r\n".encode())
+                return 0
+        code, output = _run(command, self.env)
+        stream = STDERR if command[0] == "warn" else STDOUT
+        await streams.write(output.encode(), stream)
+        if code is None:
+            await asyncio.Event().wait()
+        assert code is not None
+        return code
+
+    async def attach(self, streams: Streams) -> None:
+        ended = asyncio.create_task(self.wait())
+        echo = asyncio.create_task(self._echo(streams))
+        try:
+            await asyncio.wait({ended, echo}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (ended, echo):
+                task.cancel()
+            await asyncio.gather(ended, echo, return_exceptions=True)
+
+    async def _echo(self, streams: Streams) -> None:
+        await self.stream(self.container.command, streams)
+        self.container.finish(Exit(0))
+
     def terminate(self) -> None:
-        if not self.container.is_deaf:
+        if self.container.command != ("deaf",):
             self.container.finish(Exit(143, 15))
 
     def kill(self) -> None:
@@ -100,9 +136,11 @@ def _run(command: Sequence[str], env: dict[str, str]) -> tuple[int | None, str]:
             return int(code), ""
         case ["print", text]:
             return 0, f"{text}\n"
+        case ["warn", text]:
+            return 0, f"{text}\n"
         case ["show", name]:
             return 0, f"{name}={env.get(name, '')}\n"
-        case ["forever"]:
+        case ["forever"] | ["cat"] | ["serve"]:
             return None, ""
         case ["deaf"]:
             return None, "deaf\n"
@@ -144,8 +182,7 @@ class MemoryRuntime:
         code, output = _run(container.command, env)
         handle = f"{meta.uid(pod)}-{container.name}-{request.restarts}"
         names = (meta.namespace(pod), meta.name(pod), container.name)
-        is_deaf = container.command == ("deaf",)
-        made = Container(meta.uid(pod), names, time.time(), is_deaf)
+        made = Container(meta.uid(pod), names, time.time(), container.command)
         self._machine.containers[handle] = made
         self._known.add(handle)
         log = RotatingFile(request.files.log)
@@ -165,6 +202,15 @@ class MemoryRuntime:
         self._networks[meta.uid(request.facts.pod)] = request.network
         env = make_environment(request.container.raw, {}, request.sources, facts=request.facts)
         return MemoryInstance(self._machine, handle, env, container.started_at)
+
+    async def dial(self, uid: str, port: int) -> socket.socket:
+        if port != 8080 or uid not in self._networks:
+            raise ConnectionRefusedError("nobody listens")
+        ours, theirs = socket.socketpair()
+        theirs.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        theirs.close()
+        ours.setblocking(False)
+        return ours
 
     async def remove(self, uid: str) -> None:
         self._networks.pop(uid, None)

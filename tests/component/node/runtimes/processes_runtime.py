@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from pathlib import Path
 
@@ -13,11 +14,16 @@ from hearth.cluster.node.runtime.processes.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.process import start_ticks
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime, ProcessSettings
 
+SERVER = Path(__file__).resolve().parents[4] / "samples" / "hello" / "server.py"
 _SCRIPTS = {
     "exit": "exit {0}",
     "print": "echo '{0}'",
     "show": 'echo "{0}=${0}"',
     "forever": "exec sleep 1000",
+    "cat": "exec cat",
+    "warn": "echo '{0}' >&2",
+    "size": "until set -- $(stty size) && [ $2 != 0 ]; do sleep 0.01; done; echo $1 $2",
+    "serve": f"exec {sys.executable} -S -E {SERVER}",
     "deaf": "trap '' TERM; echo deaf; while :; do sleep 0.02; done",
 }
 

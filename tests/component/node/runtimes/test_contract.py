@@ -16,17 +16,21 @@ from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import NEW, Record, Running, began
 from hearth.cluster.node.pod.spec import PodSpec, parse_pod
 from hearth.cluster.node.runtime.api import (
+    STDERR,
+    STDOUT,
     ContainerFiles,
     CreateError,
     ExecResult,
     Exit,
     Instance,
     Runtime,
+    Size,
     StartError,
     StartRequest,
 )
 from hearth.cluster.node.volumes.folders import VolumeFolders
 from hearth.cluster.node.volumes.sources import Snapshot
+from tests.streams import Client
 
 Harness = Any  # of conftest
 
@@ -210,6 +214,72 @@ async def test_commands_beside_a_container(bench: Bench) -> None:
     assert bench.harness.is_running(instance.handle)
 
 
+# -- commands and attachments that talk with a client -----------------------------------------
+
+
+async def test_a_command_talks_with_a_client(bench: Bench) -> None:
+    instance = await bench.start("host")
+    client = Client().say(b"a\0b" * 100_000, b"end", b"")
+    assert await instance.stream(bench.harness.program("cat"), client) == 0
+    assert client.sent == {STDOUT: b"a\0b" * 100_000 + b"end"}
+
+
+async def test_a_command_of_a_client_ends_with_its_code(bench: Bench) -> None:
+    instance, client = await bench.start("host"), Client(has_stdin=False)
+    assert await instance.stream(bench.harness.program("exit", "7"), client) == 7
+    assert await instance.stream(bench.harness.program("warn", "hot"), client) == 0
+    assert client.sent == {STDERR: b"hot\n"}
+    with pytest.raises(StartError, match="no such file or directory"):
+        await instance.stream(bench.harness.program("missing"), client)
+
+
+async def test_output_that_nobody_takes_is_dropped(bench: Bench) -> None:
+    instance, client = await bench.start("host"), Client(outputs=frozenset({STDERR}))
+    assert await instance.stream(bench.harness.program("print", "words"), client.say(b"")) == 0
+    assert client.sent == {}
+
+
+async def test_a_terminal_has_the_size_of_the_clients(bench: Bench) -> None:
+    instance = await bench.start("host")
+    client = Client(is_terminal=True, outputs=frozenset({STDOUT}))
+    client.sizes.put_nowait(Size(columns=132, rows=43))
+    assert await instance.stream(bench.harness.program("size"), client) == 0
+    assert client.sent == {STDOUT: b"43 132\r\n"}
+
+
+async def test_a_command_ends_with_its_client(bench: Bench) -> None:
+    instance, client = await bench.start("host"), Client().say(b"hello")
+    running = asyncio.create_task(instance.stream(bench.harness.program("cat"), client))
+    await client.until(b"hello")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert bench.harness.is_running(instance.handle)
+
+
+async def test_an_attached_client_sees_and_feeds_a_container(bench: Bench) -> None:
+    instance = await bench.start("mirror", "cat", stdin=True, stdinOnce=True)
+    client = Client()
+    attached = asyncio.create_task(instance.attach(client))
+    await client.say(b"hello\n").until(b"hello\n")
+    client.say(b"")
+    assert await instance.wait() == Exit(0)
+    await instance.close(sweep=True)
+    async with asyncio.timeout(10):
+        await attached
+    assert client.sent == {STDOUT: b"hello\n"}
+
+
+async def test_a_client_that_lets_go_ends_no_container(bench: Bench) -> None:
+    instance, client = await bench.start("mirror", "cat", stdin=True), Client()
+    attached = asyncio.create_task(instance.attach(client))
+    await client.say(b"one\n").until(b"one\n")
+    attached.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attached
+    assert bench.harness.is_running(instance.handle)
+
+
 # -- addresses ----------------------------------------------------------------------------------
 
 
@@ -229,6 +299,29 @@ async def test_a_pod_gets_its_old_address_again(bench: Bench) -> None:
     network = await bench.runtime.prepare(spec, PodNetwork())
     await bench.runtime.remove(spec.uid)
     assert await bench.runtime.prepare(spec, network) == network
+
+
+async def test_a_port_is_dialled(bench: Bench) -> None:
+    request = await bench.request("serving", "serve", ports=[{"containerPort": 8080}])
+    instance = await bench.start_request(request)
+
+    async def ask() -> bytes:
+        connection = await bench.runtime.dial("uid-serving", 8080)
+        with connection:
+            loop = asyncio.get_running_loop()
+            with contextlib.suppress(BrokenPipeError):  # of a server that answers unasked
+                await loop.sock_sendall(connection, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return await loop.sock_recv(connection, 8)
+
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(OSError):
+                assert await ask() == b"HTTP/1.1"
+                break
+            await asyncio.sleep(0.01)
+    with pytest.raises(ConnectionRefusedError):
+        await bench.runtime.dial("uid-serving", 1)
+    assert bench.harness.is_running(instance.handle)
 
 
 # -- the node's restart -------------------------------------------------------------------------

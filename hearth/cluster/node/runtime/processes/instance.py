@@ -7,9 +7,10 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hearth.cluster.node.runtime.api import ExecResult, Exit
+from hearth.cluster.node.runtime.api import ExecResult, Exit, Streams
+from hearth.cluster.node.runtime.processes.console import Console
+from hearth.cluster.node.runtime.processes.conversation import run_with_client
 from hearth.cluster.node.runtime.processes.environment import CONTAINER_MARK
-from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.process import Process, kill_marked, run_command
 
 SCHEME = "hearth://"
@@ -30,7 +31,7 @@ class ProcessInstance:
     names: tuple[str, str, str]
     """Namespace, pod and container."""
     process: Process
-    pump: LogPump
+    console: Console
     env: Mapping[str, str]
     cwd: str
     prefix: Sequence[str]
@@ -54,6 +55,15 @@ class ProcessInstance:
         argv = (*self.prefix, *command)
         return await run_command(argv, env=self.env, cwd=self.cwd, timeout=timeout)
 
+    async def stream(self, command: Sequence[str], streams: Streams) -> int:
+        """Runs a command as ``exec`` does, for a client that talks with it."""
+        argv = (*self.prefix, *command)
+        return await run_with_client(argv, streams, env=self.env, cwd=self.cwd)
+
+    async def attach(self, streams: Streams) -> None:
+        """Connects a client with output, input and terminal of the container."""
+        await self.console.attach(streams)
+
     def terminate(self) -> None:
         """Sends SIGTERM to the process group."""
         self.process.signal_group(signal.SIGTERM)
@@ -68,5 +78,5 @@ class ProcessInstance:
         if sweep:
             mark = self.container_id.removeprefix(SCHEME)
             await asyncio.to_thread(kill_marked, f"{CONTAINER_MARK}={mark}")
-        self.pump.close()
+        self.console.close()
         self.on_close()

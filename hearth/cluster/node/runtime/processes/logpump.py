@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,11 +23,15 @@ from hearth.cluster.node.runtime.logs import RotatingFile
 RATE_LIMIT = 4 * 1024 * 1024  # bytes a second of one container
 _CHUNK = 64 * 1024
 _REST_LIMIT = 1024 * 1024  # what is read at the end, however much a stray child still prints
+_NUMBERS = {"stdout": 1, "stderr": 2}
+Listener = Callable[[int, bytes], None]
+"""Gets what is printed, with the stream's number; nothing at its end, with 0."""
 
 
 @dataclass(slots=True)
 class _Stream:
     fd: int
+    number: int
     lines: LineFormatter
     is_open: bool = True
 
@@ -38,6 +43,7 @@ class LogPump:
     fifos: Path  # the folder of the named pipes
     file: RotatingFile
     rate: int = RATE_LIMIT
+    listeners: set[Listener] = field(default_factory=set)
     _streams: list[_Stream] = field(default_factory=list)
     _allowance: float = 0.0
     _filled_at: float = 0.0
@@ -53,7 +59,7 @@ class LogPump:
             path = self.fifos / name
             if not path.exists():
                 os.mkfifo(path, 0o600)
-            self._attach(path, name)
+            self._follow(_open(path), name)
             ends.append(os.open(path, os.O_RDWR | os.O_CLOEXEC))
         return ends[0], ends[1]
 
@@ -62,12 +68,14 @@ class LogPump:
         for name in ("stdout", "stderr"):
             path = self.fifos / name
             if path.exists():
-                self._attach(path, name)
+                self._follow(_open(path), name)
 
-    def _attach(self, path: Path, name: str) -> None:
-        stream = _Stream(
-            os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), LineFormatter(name)
-        )
+    def follow(self, terminal: int) -> None:
+        """Begins to read from a terminal, which is closed in the end."""
+        self._follow(terminal, "stdout")
+
+    def _follow(self, fd: int, name: str) -> None:
+        stream = _Stream(fd, _NUMBERS[name], LineFormatter(name))
         self._streams.append(stream)
         self._filled_at, self._allowance = time.monotonic(), float(self.rate)
         asyncio.get_running_loop().add_reader(stream.fd, self._on_readable, stream)
@@ -94,6 +102,8 @@ class LogPump:
             self._close_stream(stream)
             return 0
         self.file.write(stream.lines.feed(data, time.time_ns()))
+        for listener in self.listeners:
+            listener(stream.number, data)
         self._allowance -= len(data)
         return len(data)
 
@@ -136,3 +146,9 @@ class LogPump:
             self._close_stream(stream)
         self._streams.clear()
         self.file.close()
+        for listener in self.listeners:
+            listener(0, b"")
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -29,13 +30,18 @@ _SIGNAL_GROUP_FLAG = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 and later
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A program to start; ``stdout`` and ``stderr`` are file descriptors."""
+    """A program to start; ``stdin``, ``stdout`` and ``stderr`` are file descriptors.
+
+    ``terminal`` is the path of a terminal that becomes the program's own.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str
     stdout: int
     stderr: int
+    stdin: int = subprocess.DEVNULL
+    terminal: str = ""
 
 
 class Process:
@@ -95,10 +101,10 @@ def start(launch: Launch) -> Process:
     """Starts a process in a new session. vfork and exec: independent of our own size."""
     try:
         child = subprocess.Popen(
-            launch.argv,
+            _in_terminal(launch) if launch.terminal else launch.argv,
             env=dict(launch.env),
             cwd=launch.cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=launch.stdin,
             stdout=launch.stdout,
             stderr=launch.stderr,
             start_new_session=True,
@@ -110,6 +116,18 @@ def start(launch: Launch) -> Process:
     fields = stat_fields(child.pid)  # a zombie, at worst: only we can reap it
     ticks = int(fields[_START_TICKS]) if fields else 0
     return Process(child.pid, os.pidfd_open(child.pid), ticks, is_child=True)
+
+
+def _in_terminal(launch: Launch) -> Sequence[str]:
+    """The command by way of a shell: the first terminal that a session's leader opens is its own.
+
+    Raises FileNotFoundError for a program that the shell would not find.
+    """
+    program = launch.argv[0]
+    path = os.path.join(launch.cwd, program) if "/" in program else program
+    if shutil.which(path, path=launch.env.get("PATH", os.defpath)) is None:
+        raise FileNotFoundError(program)
+    return ("/bin/sh", "-c", 'exec "$@" <"$0"', launch.terminal, *launch.argv)
 
 
 def _launch_message(launch: Launch, error: Exception) -> str:

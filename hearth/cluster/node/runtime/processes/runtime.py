@@ -8,7 +8,7 @@ and what left its session by the marks.
 from __future__ import annotations
 
 import asyncio
-import os
+import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,16 @@ from pathlib import Path
 from hearth.cluster.node.images.store import ImageStore
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
-from hearth.cluster.node.pod.spec import PodSpec
+from hearth.cluster.node.pod.spec import Container, PodSpec
 from hearth.cluster.node.runtime.api import (
     ContainerFiles,
     PrepareError,
     StartRequest,
     Usage,
 )
+from hearth.cluster.node.runtime.dialing import connect_locally
 from hearth.cluster.node.runtime.logs import RotatingFile
+from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.environment import (
     CONTAINER_MARK,
     NODE_MARK,
@@ -107,6 +109,11 @@ class ProcessRuntime:
             network = self._networks[pod.uid] = PodNetwork(ports=ports)
         return network
 
+    async def dial(self, uid: str, port: int) -> socket.socket:
+        """A connection to what listens on the loopback address for the pod."""
+        network = self._networks.get(uid, PodNetwork())
+        return await connect_locally(network.real_port(port))
+
     async def remove(self, uid: str) -> None:
         """Kills what bears the pod's mark and gives its ports back."""
         await asyncio.to_thread(kill_marked, f"{POD_MARK}={uid}")
@@ -136,12 +143,12 @@ class ProcessRuntime:
         }
         base = seen_from(self._settings.base_environment, meta.namespace(request.facts.pod))
         command = await make_command(request, image, self._mounter, base=base, marks=marks)
-        pump = _make_pump(request.files)
-        process = _launch(command, pump)
+        console = Console(_make_pump(request.files))
+        process = _launch(command, console, request.container)
         instance = self._track(
             request,
             process,
-            pump,
+            console,
             command,
             container_id=SCHEME + mark,
             image_id=make_image_id(request.container, image),
@@ -171,7 +178,7 @@ class ProcessRuntime:
         return self._track(
             request,
             process,
-            pump,
+            Console(pump),
             running_command(request, process, self._mounter),
             container_id=record.container_id,
             image_id=record.image_id,
@@ -182,7 +189,7 @@ class ProcessRuntime:
         self,
         request: StartRequest,
         process: Process,
-        pump: LogPump,
+        console: Console,
         command: Command,
         *,
         container_id: str,
@@ -198,7 +205,7 @@ class ProcessRuntime:
             pod_uid=meta.uid(pod),
             names=(meta.namespace(pod), meta.name(pod), request.container.name),
             process=process,
-            pump=pump,
+            console=console,
             env=command.env,
             cwd=command.cwd,
             prefix=command.prefix,
@@ -240,13 +247,23 @@ def _make_pump(files: ContainerFiles) -> LogPump:
     return LogPump(pipes, RotatingFile(files.log))
 
 
-def _launch(command: Command, pump: LogPump) -> Process:
-    stdout, stderr = pump.open()
+def _launch(command: Command, console: Console, container: Container) -> Process:
+    given = console.open(container)
+    env = {"TERM": "xterm", **command.env} if given.terminal else command.env
     try:
-        return start(Launch(command.argv, command.env, command.cwd, stdout, stderr))
+        return start(
+            Launch(
+                command.argv,
+                env,
+                command.cwd,
+                given.stdout,
+                given.stderr,
+                stdin=given.stdin,
+                terminal=given.terminal,
+            )
+        )
     except BaseException:
-        pump.close()
+        console.close()
         raise
     finally:
-        os.close(stdout)
-        os.close(stderr)
+        given.close()
