@@ -1,0 +1,98 @@
+"""The few messages of rtnetlink that pods' networks take, by hand: no program is started."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from ipaddress import IPv4Interface
+
+_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
+_REQUEST, _ACK, _EXCL, _CREATE = 1, 4, 0x200, 0x400
+_IFNAME, _MTU, _MASTER, _LINKINFO, _NET_NS_FD = 3, 4, 10, 18, 28
+_KIND, _DATA, _PEER = 1, 2, 1
+_UP = 1
+_LOCAL, _ADDRESS = 2, 1
+_GATEWAY, _OIF = 5, 4
+_MAIN_TABLE, _PROTOCOL_BOOT, _UNICAST = 254, 3, 1
+_ERROR = 2
+
+
+class Netlink:
+    """Speaks of the network namespace in which it was made; use as a context manager."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        self._socket.settimeout(5)
+
+    def __enter__(self) -> Netlink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def add_bridge(self, name: str, *, mtu: int) -> None:
+        """Make a bridge; nothing where it is there."""
+        info = _attribute(_LINKINFO, _text(_KIND, "bridge"))
+        body = _link() + _text(_IFNAME, name) + _number(_MTU, mtu) + info
+        self._ask(_NEWLINK, _CREATE | _EXCL, body, but=errno.EEXIST)
+
+    def add_veth(self, name: str, peer: str, *, peer_namespace: int, mtu: int) -> int:
+        """Make a pair, its other end in another namespace; return the index of this end."""
+        other = _link() + _text(_IFNAME, peer) + _number(_MTU, mtu)
+        other += _number(_NET_NS_FD, peer_namespace)
+        info = _text(_KIND, "veth") + _attribute(_DATA, _attribute(_PEER, other))
+        body = _link() + _text(_IFNAME, name) + _number(_MTU, mtu) + _attribute(_LINKINFO, info)
+        self._ask(_NEWLINK, _CREATE | _EXCL, body)
+        return socket.if_nametoindex(name)
+
+    def set_up(self, index: int, *, master: int = 0) -> None:
+        """Switch an interface on, as a port of a bridge where one is named."""
+        port = _number(_MASTER, master) if master else b""
+        self._ask(_NEWLINK, 0, _link(index, _UP) + port)
+
+    def add_address(self, index: int, interface: IPv4Interface) -> None:
+        """Give an interface its address."""
+        packed = interface.ip.packed
+        head = struct.pack("=BBBBI", socket.AF_INET, interface.network.prefixlen, 0, 0, index)
+        body = head + _attribute(_LOCAL, packed) + _attribute(_ADDRESS, packed)
+        self._ask(_NEWADDR, _CREATE | _EXCL, body, but=errno.EEXIST)
+
+    def add_default_route(self, gateway: str, index: int) -> None:
+        """Send all else by this gateway."""
+        head = struct.pack(
+            "=8BI", socket.AF_INET, 0, 0, 0, _MAIN_TABLE, _PROTOCOL_BOOT, 0, _UNICAST, 0
+        )
+        body = head + _attribute(_GATEWAY, socket.inet_aton(gateway)) + _number(_OIF, index)
+        self._ask(_NEWROUTE, _CREATE | _EXCL, body)
+
+    def delete_link(self, name: str) -> None:
+        """Remove an interface; nothing where there is none."""
+        self._ask(_DELLINK, 0, _link() + _text(_IFNAME, name), but=errno.ENODEV)
+
+    def _ask(self, kind: int, flags: int, body: bytes, *, but: int = 0) -> None:
+        size = struct.calcsize("=IHHII") + len(body)
+        head = struct.pack("=IHHII", size, kind, _REQUEST | _ACK | flags, 1, 0)
+        self._socket.send(head + body)
+        answer = self._socket.recv(65536)
+        _, got, _, _, _, code = struct.unpack_from("=IHHIIi", answer)
+        if got == _ERROR and code and -code != but:
+            raise OSError(-code, os.strerror(-code))
+
+
+def _link(index: int = 0, flags: int = 0) -> bytes:
+    return struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, flags, flags)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    padding = b"\0" * (-len(value) % 4)
+    return struct.pack("=HH", 4 + len(value), kind) + value + padding
+
+
+def _text(kind: int, value: str) -> bytes:
+    return _attribute(kind, value.encode() + b"\0")
+
+
+def _number(kind: int, value: int) -> bytes:
+    return _attribute(kind, struct.pack("=I", value))

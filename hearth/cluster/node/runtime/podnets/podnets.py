@@ -1,0 +1,164 @@
+"""The networks of a node's pods: one bridge, a namespace and an address for each pod."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+from hearth.cluster.node.runtime.podnets.addresses import (
+    PREFIX,
+    Addresses,
+    choose_subnet,
+    parse_routes,
+)
+from hearth.cluster.node.runtime.podnets.namespaces import make_namespace, remove_namespace
+from hearth.cluster.node.runtime.podnets.nat import close_way_out, open_way_out
+from hearth.cluster.node.runtime.podnets.netlink import Netlink
+
+_FOLDER = Path("/run/hearth")
+_LOOPBACK = 1  # its index in every namespace
+
+
+@dataclass(frozen=True, slots=True)
+class PodNet:
+    """Where a pod lives: its address, the file that keeps its namespace, the machine's address."""
+
+    ip: str
+    path: Path
+    gateway: str
+
+
+class PodNets:
+    """Makes and removes pods' networks. One object for a node; it needs root."""
+
+    def __init__(self, node_id: str, folder: Path = _FOLDER) -> None:
+        digest = hashlib.sha256(node_id.encode()).hexdigest()
+        self.bridge = f"hearth-{digest[:8]}"
+        self._short = digest[:4]
+        self._node_id = node_id
+        self._folder = folder / digest[:16]
+        self._addresses: Addresses | None = None
+        self._mtu = 1500
+        self._opening: asyncio.Task[Addresses] | None = None
+
+    async def open(self) -> Addresses:
+        """The bridge, made where it is not there; its gateway is this machine."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open(), name="pods-bridge")
+        try:
+            return await asyncio.shield(self._opening)
+        except Exception:
+            self._opening = None  # the next one tries again
+            raise
+
+    async def _open(self) -> Addresses:
+        if self._addresses is None:
+            self._addresses = await asyncio.to_thread(self._make_bridge)
+            await open_way_out(self.bridge, str(self._addresses.subnet))
+        return self._addresses
+
+    def _make_bridge(self) -> Addresses:
+        """An earlier run's bridge keeps its subnet: what is adopted lives in it."""
+        own = self._folder / "subnet"
+        routes = Path("/proc/net/route").read_text()
+        self._mtu = _outgoing_mtu(routes)
+        try:
+            known = IPv4Interface(own.read_text()).network
+            is_up = (Path("/sys/class/net") / self.bridge).exists()
+        except (OSError, ValueError):
+            is_up = False
+        subnet = known if is_up else choose_subnet(self._node_id, parse_routes(routes))
+        addresses = Addresses(subnet)
+        with Netlink() as netlink:
+            netlink.add_bridge(self.bridge, mtu=self._mtu)
+            index = socket.if_nametoindex(self.bridge)
+            netlink.add_address(index, IPv4Interface(f"{addresses.gateway}/{PREFIX}"))
+            netlink.set_up(index)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own.write_text(str(subnet))
+        return addresses
+
+    async def make(self, wanted: str = "") -> PodNet:
+        """A network for one pod, at the wanted address where that is free; raises OSError."""
+        addresses = await self.open()
+        ip = addresses.take(wanted)
+        net = PodNet(ip, self._folder / ip, addresses.gateway)
+        try:
+            await asyncio.to_thread(self._make, net)
+        except BaseException:
+            await self.remove(ip)
+            raise
+        return net
+
+    def _make(self, net: PodNet) -> None:
+        remove_namespace(net.path)
+        peer = f"h{self._short}{int.from_bytes(socket.inet_aton(net.ip), 'big') & 0xFFFFFF:06x}"
+        with Netlink() as outer:
+            outer.delete_link(peer)
+
+            def set_up(home: int) -> None:
+                with Netlink() as inner:
+                    index = inner.add_veth("eth0", peer, peer_namespace=home, mtu=self._mtu)
+                    inner.set_up(_LOOPBACK)
+                    inner.add_address(index, IPv4Interface(f"{net.ip}/{PREFIX}"))
+                    inner.set_up(index)
+                    inner.add_default_route(net.gateway, index)
+
+            make_namespace(net.path, set_up)
+            outer.set_up(socket.if_nametoindex(peer), master=socket.if_nametoindex(self.bridge))
+
+    async def keep(self, ip: str) -> PodNet | None:
+        """The network of an adopted pod; None where it is not of this node, or gone."""
+        path = self._folder / ip
+        if not ip or not await asyncio.to_thread(os.path.ismount, path):
+            return None
+        addresses = await self.open()
+        addresses.taken.add(ip)
+        return PodNet(ip, path, addresses.gateway)
+
+    async def remove(self, ip: str) -> None:
+        """Gives an address back and lets its namespace go."""
+        await asyncio.to_thread(remove_namespace, self._folder / ip)
+        if self._addresses is not None:
+            self._addresses.taken.discard(ip)
+
+    async def sweep(self) -> None:
+        """Removes what was neither made nor kept here; the bridge, too, where nobody is left."""
+        taken = self._addresses.taken if self._addresses is not None else set()
+        await asyncio.to_thread(self._remove_all_but, frozenset(taken))
+        if not taken:
+            await self.close()
+
+    def _remove_all_but(self, taken: frozenset[str]) -> None:
+        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+            if path.name not in taken and path.name != "subnet":
+                remove_namespace(path)
+
+    async def close(self) -> None:
+        """Takes the bridge away; the next pod makes it again."""
+        own = self._folder / "subnet"
+        if not own.exists():
+            return
+        await close_way_out(self.bridge, own.read_text())
+        own.unlink()
+        self._addresses = self._opening = None
+        with Netlink() as netlink:
+            netlink.delete_link(self.bridge)
+        self._folder.rmdir()
+
+
+def _outgoing_mtu(routes: str) -> int:
+    """What the machine's own way out takes: larger packets would be lost."""
+    for line in routes.splitlines()[1:]:
+        name, destination, *_ = line.split()
+        if destination == "00000000":
+            try:
+                return int((Path("/sys/class/net") / name / "mtu").read_text())
+            except OSError:
+                break
+    return 1500
