@@ -3,6 +3,8 @@
 // program serve [PORT]     answers HTTP on PORT, else $PORT, else 8080; ends with 143 on SIGTERM
 // program exit CODE | print TEXT | show VARIABLE | forever | deaf | silent
 // program hog MIB          takes memory, says so, and waits
+// program cat | warn TEXT  copies its input to its output; says TEXT on stderr
+// program size             tells ROWS COLUMNS once the terminal on stdin has any
 // program fork N           starts N processes that wait; ends with 11 where the kernel refuses one
 // program message TEXT     writes the termination message and ends with 1
 //
@@ -18,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -193,6 +196,21 @@ static int serve(const char *given) {
     }
 }
 
+static int copy(void) {
+    char data[65536];
+    ssize_t got;
+    while ((got = read(0, data, sizeof data)) > 0)
+        for (ssize_t at = 0, put; at < got; at += put)
+            if ((put = write(1, data + at, (size_t)(got - at))) < 0) return 1;
+    return got < 0;
+}
+
+static int tell_size(void) {
+    struct winsize size = {0};
+    while (!ioctl(0, TIOCGWINSZ, &size) && !size.ws_col) usleep(2000);
+    return printf("%d %d\n", size.ws_row, size.ws_col) < 0;
+}
+
 int main(int argc, char **argv) {
     const char *verb = argc > 1 ? argv[1] : "serve", *word = argc > 2 ? argv[2] : 0;
     words = argv;
@@ -202,6 +220,9 @@ int main(int argc, char **argv) {
     if (!strcmp(verb, "exit")) return atoi(word);
     if (!strcmp(verb, "print")) return puts(word) < 0;
     if (!strcmp(verb, "show")) return printf("%s=%s\n", word, getenv(word) ? getenv(word) : "") < 0;
+    if (!strcmp(verb, "cat")) return copy();
+    if (!strcmp(verb, "warn")) return fprintf(stderr, "%s\n", word) < 0;
+    if (!strcmp(verb, "size")) return tell_size();
     if (!strcmp(verb, "deaf")) { signal(SIGTERM, SIG_IGN); puts("deaf"); }
     if (!strcmp(verb, "hog")) { if (take_memory(atol(word))) return 12; puts("taken"); }
     if (!strcmp(verb, "fork")) { if (start_processes(atol(word))) return 11; puts("forked"); }
