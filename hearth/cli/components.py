@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SERVING, EVENTING = "knative-serving", "knative-eventing"
 _WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
-_BROKER_HOST = "broker-ingress.knative-eventing.svc"
+BROKER_HOST = "broker-ingress.knative-eventing.svc"
 STATS_SECRET = "hearth-stats"
 ROUTE_SERVICES = (("keda", "hearth-keda"), ("keda", "hearth-external-scaler"))
 """Whose endpoints are told of requests by routes of KEDA's HTTP add-on: the operator of ours, and
@@ -61,7 +61,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
     election = None if replica is None else Candidacy(replica.pod_name, replica.pod_ip, SERVING)
     eventing_config = eventing.EventingConfig(
         kubeconfig=settings.kubeconfig,
-        broker_url=settings.broker_url or f"http://{_BROKER_HOST}.{settings.cluster_domain}",
+        broker_url=settings.broker_url or f"http://{BROKER_HOST}.{settings.cluster_domain}",
         cluster_domain=settings.cluster_domain,
         webhooks=endpoint(settings.eventing_webhook_port, 444),
         installs=replica is None,
@@ -230,7 +230,7 @@ def _tls(settings: Settings) -> Any:
 
     if settings.replica is None:
         return TlsConfig(settings.broker_tls_port, (settings.host, "localhost"))
-    names = (f"{_BROKER_HOST}.{settings.cluster_domain}", _BROKER_HOST)
+    names = (f"{BROKER_HOST}.{settings.cluster_domain}", BROKER_HOST)
     return TlsConfig(settings.broker_tls_port, names, shown_port=443)
 
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 
-from hearth.cli.components import Worker, activator, broker, control, keda, together
+from hearth.cli.components import BROKER_HOST, Worker, activator, broker, control, keda, together
 from hearth.cli.interceptor import read_interceptor
 from hearth.cli.layout import HEARTH_IMAGE, Layout, activators
 from hearth.cli.listeners import Listeners
@@ -35,6 +35,7 @@ from hearth.knative.resources import (
     REQUESTREPLIES,
 )
 from hearth.kube.clock import wall_clock
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.resources import Resource
 from hearth.process import WANTED, Main, say
 
@@ -83,6 +84,7 @@ ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
 """Components that are started when there is an object of one of these kinds."""
 
 NODE_NAME = "hearth"
+_BROKER_IN_CLUSTER = f"http://{BROKER_HOST}.{CLUSTER_DOMAIN}"
 
 
 def preload() -> None:
@@ -173,6 +175,7 @@ def _cluster(layout: Layout) -> Main:
         data_dir=layout.data_dir,
         node_name=NODE_NAME,
         http_proxy=f"http://{layout.host}:{layout.ports['internal']}",
+        inside={f"http://{layout.host}:{layout.ports['broker']}": _BROKER_IN_CLUSTER},
     )
     return together(
         lambda ready: controllers.run(controllers_config, ready),

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hearth.cluster.model.clusterips import API_ADDRESS
 from hearth.kube.clock import wall_clock
 from hearth.kube.kubeconfig import SOCKET_EXTENSION
 
@@ -35,8 +36,14 @@ _LONGEST_SOCKET_PATH = 107
 """sockaddr_un of Linux has 108 bytes, with a zero at the end (unix(7))."""
 _SERVER = ("hearth-apiserver", ExtendedKeyUsageOID.SERVER_AUTH)
 _FRONT_PROXY = ("front-proxy-client", ExtendedKeyUsageOID.CLIENT_AUTH)
-_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
-_ADDRESSES = ("127.0.0.1", "::1")
+_NAMES = (
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
+_ADDRESSES = ("127.0.0.1", "::1", API_ADDRESS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from hearth.cluster.lifecycle.firsts import telling
 from hearth.cluster.lifecycle.gc import GarbageCollector
 from hearth.cluster.lifecycle.housekeeping import compact_regularly, expire_events
 from hearth.cluster.lifecycle.namespaces import NamespaceController
+from hearth.cluster.model.clusterips import API_ADDRESS
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.served import ServedKinds
 from hearth.cluster.operations.api import Api
@@ -40,7 +41,7 @@ from hearth.kube.guards import keep_running
 
 _log = logging.getLogger(__name__)
 _HOSTS = ("localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default")
-_HOSTS_LONG = ("kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+_IN_CLUSTER = ("kubernetes.default.svc", "kubernetes.default.svc.cluster.local", API_ADDRESS)
 _KEEP_ALIVE_SECONDS = 120
 _DRAIN_SECONDS = 5
 
@@ -199,7 +200,7 @@ async def _http(
     api: Api, config: ApiServerConfig, credentials: Credentials, *, listener: socket.socket
 ) -> AsyncIterator[None]:
     """Answers over TLS on the listener, and without it on the socket of this machine's owner."""
-    hosts = frozenset({*_HOSTS, *_HOSTS_LONG, config.host, *config.allowed_hosts})
+    hosts = frozenset({*_HOSTS, *_IN_CLUSTER, config.host, *config.allowed_hosts})
     app = App(api, hosts)
     ways: list[tuple[uvicorn.Config, list[socket.socket] | None]] = [
         (_settings(app, ssl_context_factory=lambda *_: _tls(credentials)), [listener])

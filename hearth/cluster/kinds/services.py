@@ -1,7 +1,7 @@
 """Rules of Service. Pure; used by the catalog of kinds.
 
-Cluster IPs are answers to clients that expect one: nothing on this machine listens on them. They
-are derived from the object's uid, so that no allocator is needed.
+Cluster IPs (``clusterips``) lead somewhere from containers alone (``node.names``): nothing else on
+this machine listens on them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from hearth.cluster.kinds.base import Rules, child, text_at
 from hearth.cluster.kinds.probes import port_errors
 from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each, labels_errors
+from hearth.cluster.model.clusterips import cluster_ip
 from hearth.cluster.model.fielderrors import FieldError, duplicate, forbidden, invalid, required
 from hearth.cluster.model.kind import Object
 from hearth.kube.names import (
@@ -144,13 +145,6 @@ def _pair_addresses(spec: Object, before: Object | None) -> None:
             spec["clusterIPs"] = [single]
         else:
             spec.pop("clusterIPs", None)
-
-
-def cluster_ip(uid: str) -> str:
-    """An address in 10.96.0.0/12, always the same for one object."""
-    number = int.from_bytes(hashlib.sha256(uid.encode()).digest()[:4], "big") % ((1 << 20) - 256)
-    number += 128
-    return f"10.{96 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
 
 
 def _default_families(spec: Object, headless: bool) -> None:

@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import os
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from hearth.cluster.node.agent import Agent
 from hearth.cluster.node.images.store import ImageStore
+from hearth.cluster.node.names.service import Names, NamesConfig
 from hearth.cluster.node.registration.heartbeat import Heartbeat
 from hearth.cluster.node.registration.hostinfo import read_machine
 from hearth.cluster.node.registration.nodeobject import Machine, capacity
@@ -25,6 +26,7 @@ from hearth.cluster.node.usageserver import UsageServer, socket_path
 from hearth.cluster.node.volumes.sources import ClusterSources
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.events import EventRecorder
+from hearth.cluster.node.worker.reach import Reach
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import wall_clock
@@ -41,6 +43,8 @@ class NodeConfig:
     node_name: str = "hearth"
     http_proxy: str | None = None
     """URL of the activator's internal listener, through which pods reach in-cluster names."""
+    inside: Mapping[str, str] = field(default_factory=dict)
+    """URLs of this machine, and what they are called in the cluster: for pods in containers."""
     path: str | None = None
     """PATH of the pods' processes; None is that of this process."""
     home: str | None = None
@@ -62,7 +66,8 @@ async def run(
     runtime = runtime or _process_runtime(config, access)
     machine = replace(read_machine(config.data_dir), runtime=runtime.version)
     async with KubeClient(access, user_agent="hearth-node") as client:
-        context, agent = _assemble(config, client, runtime, machine=machine)
+        names = Names(_names_config(config, access), client)
+        context, agent = _assemble(config, client, runtime, machine=machine, names=names)
         collector = UsageCollector(runtime)
         REGISTRY.register(collector)
         usage = UsageServer(config.node_name, runtime.usage, wall_clock)
@@ -73,6 +78,20 @@ async def run(
             REGISTRY.unregister(collector)
             await agent.stop(config.stop_grace_seconds)
             await context.sources.close()
+            await names.close()
+
+
+def _names_config(config: NodeConfig, access: Access) -> NamesConfig:
+    return NamesConfig(
+        api=_address_of(access.server),
+        proxy=_address_of(config.http_proxy) if config.http_proxy else None,
+        inside=config.inside,
+    )
+
+
+def _address_of(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _process_runtime(config: NodeConfig, access: Access) -> ProcessRuntime:
@@ -94,7 +113,7 @@ def _process_runtime(config: NodeConfig, access: Access) -> ProcessRuntime:
 
 
 def _assemble(
-    config: NodeConfig, client: KubeClient, runtime: Runtime, *, machine: Machine
+    config: NodeConfig, client: KubeClient, runtime: Runtime, *, machine: Machine, names: Names
 ) -> tuple[NodeContext, Agent]:
     holder: list[Agent] = []
     context = NodeContext(
@@ -105,6 +124,7 @@ def _assemble(
         runtime=runtime,
         events=EventRecorder(client, wall_clock, config.node_name),
         sources=ClusterSources(client, wall_clock, lambda ns: holder[0].source_changed(ns)),
+        reach=Reach(runtime.bridge, names),
         allow_host_path=config.allow_host_path,
         termination_delay=config.termination_delay,
         allocatable=capacity(machine),

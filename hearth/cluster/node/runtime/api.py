@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from hearth.cluster.node.pod.dns import PodDns
 from hearth.cluster.node.pod.environment import Facts, Sources
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
@@ -86,6 +87,18 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Bridge:
+    """What containers hang on: an interface of this machine, and our address as they see it.
+
+    The name is empty where that is no interface of ours: with rootless engines, or where containers
+    share the machine's network.
+    """
+
+    name: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerFiles:
     """Where a container's files lie. The runtime may keep files of its own in ``folder``."""
 
@@ -109,6 +122,7 @@ class StartRequest:
     volumes: VolumeFolders
     files: ContainerFiles
     report: Report
+    dns: PodDns = field(default_factory=PodDns)
 
 
 STDOUT, STDERR = 1, 2
@@ -228,6 +242,9 @@ class Runtime(Protocol):
         May be called again for the same pod. ``previous`` is the network of an earlier run, to be
         given again where possible. Raises PrepareError.
         """
+
+    async def bridge(self) -> Bridge | None:
+        """The bridge of its containers, made if it is not there yet; None: they are processes."""
 
     async def start(self, request: StartRequest) -> Instance:
         """Starts a container of a prepared pod, and reports how it came to its image.

@@ -10,6 +10,7 @@ from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.volumes.folders import VolumeFolders
 from hearth.cluster.node.volumes.sources import ClusterSources
 from hearth.cluster.node.worker.events import EventRecorder
+from hearth.cluster.node.worker.reach import Reach
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock
 
@@ -25,6 +26,7 @@ class NodeContext:
     runtime: Runtime
     events: EventRecorder
     sources: ClusterSources
+    reach: Reach
     allow_host_path: bool = False
     termination_delay: float = 0.2
     """Seconds between a pod's deletion and SIGTERM, in which traffic turns away from it."""

@@ -125,6 +125,8 @@ class PodWorker:
         self._state.records = dict(saved.records)
         adopted = await self._containers.adopt()
         self._state.is_prepared = bool(adopted)
+        if adopted:
+            await self._context.reach.find()
         return adopted
 
     # -- the loop --------------------------------------------------------------------------

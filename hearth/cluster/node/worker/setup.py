@@ -51,6 +51,7 @@ class PodSetup:
         The network comes first: the pod's binding and its first status carry the ports.
         """
         self.network = await self._context.runtime.prepare(self._spec, self.network)
+        await self._context.reach.find()
         try:
             self._folder.make()
             await self.look_up()
@@ -87,6 +88,7 @@ class PodSetup:
             volumes=self._context.volume_folders(self._folder.path),
             files=self._folder.files(container.name, restarts),
             report=report,
+            dns=self._context.reach.dns(self._pod, self.network.ip, self._folder.path),
         )
 
     async def release(self) -> None:

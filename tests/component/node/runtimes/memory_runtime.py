@@ -171,6 +171,9 @@ class MemoryRuntime:
             self._networks[pod.uid] = previous if is_ours else fresh
         return self._networks[pod.uid]
 
+    async def bridge(self) -> None:
+        return None
+
     async def start(self, request: StartRequest) -> MemoryInstance:
         container, pod = request.container, request.facts.pod
         if container.image not in self._machine.images:

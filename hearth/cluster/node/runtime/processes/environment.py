@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hearth.cluster.node.names.way import PROXIES, proxy_environment, told_proxy
 from hearth.cluster.node.volumes.folders import VolumeFolders, volume_path
 from hearth.kube import meta
 from hearth.kube.meta import Object
@@ -26,29 +27,12 @@ def make_base_environment(
         "KUBERNETES_SERVICE_PORT": str(api_port),
         "KUBERNETES_SERVICE_PORT_HTTPS": str(api_port),
     }
-    if http_proxy:
-        direct = f"localhost,127.0.0.1,::1,.localhost,{api_host}"
-        env |= {"http_proxy": http_proxy, "HTTP_PROXY": http_proxy}
-        env |= {"https_proxy": http_proxy, "HTTPS_PROXY": http_proxy}
-        env |= {"no_proxy": direct, "NO_PROXY": direct}
-    return env
-
-
-_PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY")
+    return env | (proxy_environment(http_proxy, api_host) if http_proxy else {})
 
 
 def seen_from(base: Mapping[str, str], namespace: str) -> dict[str, str]:
-    """Return a base environment as the pods of a namespace have it.
-
-    The proxy is told the namespace, as the user that asks: names without one are looked up there,
-    as by the search list of a cluster's resolver. A password is there for those who send no user
-    without one; nobody looks at it.
-    """
-    told = {
-        name: base[name].replace("://", f"://{namespace}:pod@", 1)
-        for name in _PROXIES
-        if name in base
-    }
+    """Return a base environment as the pods of a namespace have it."""
+    told = {name: told_proxy(base[name], namespace) for name in PROXIES if name in base}
     return {**base, **told}
 
 

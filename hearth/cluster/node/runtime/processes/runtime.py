@@ -114,6 +114,9 @@ class ProcessRuntime:
         network = self._networks.get(uid, PodNetwork())
         return await connect_locally(network.real_port(port))
 
+    async def bridge(self) -> None:
+        """Processes have the machine's own network."""
+
     async def remove(self, uid: str) -> None:
         """Kills what bears the pod's mark and gives its ports back."""
         await asyncio.to_thread(kill_marked, f"{POD_MARK}={uid}")

@@ -9,7 +9,7 @@ import pytest
 
 from hearth.cluster.kinds import catalog
 from hearth.cluster.kinds.podspec_defaults import pull_policy
-from hearth.cluster.kinds.services import cluster_ip
+from hearth.cluster.model.clusterips import cluster_ip
 
 KINDS = {kind.kind: kind for kind in reversed(catalog.KINDS)}
 UID = "12345678-1234-1234-1234-123456789abc"
