@@ -84,7 +84,8 @@ class ImageConfig:
     diff_ids: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: tuple[str, ...] = ()
+    """``NAME=value`` each."""
     workdir: str = ""
     user: str = ""
     stop_signal: str = ""
@@ -135,7 +136,7 @@ def parse_config(content: bytes, name: str) -> ImageConfig:
             diff_ids=_diff_ids(data),
             entrypoint=_words(config.get("Entrypoint")),
             cmd=_words(config.get("Cmd")),
-            env=_environment(config.get("Env")),
+            env=_words(config.get("Env")),
             workdir=str(config.get("WorkingDir") or ""),
             user=str(config.get("User") or ""),
             stop_signal=str(config.get("StopSignal") or ""),
@@ -151,7 +152,7 @@ def make_config(config: ImageConfig) -> bytes:
     inner = {
         "Entrypoint": list(config.entrypoint),
         "Cmd": list(config.cmd),
-        "Env": [f"{key}={value}" for key, value in config.env.items()],
+        "Env": list(config.env),
         "WorkingDir": config.workdir,
         "User": config.user,
         "StopSignal": config.stop_signal,
@@ -234,11 +235,6 @@ def _words(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise ValueError("a command is no list of words")
     return tuple(value)
-
-
-def _environment(value: object) -> dict[str, str]:
-    pairs = (word.partition("=") for word in _words(value))
-    return {name: text for name, _, text in pairs if name}
 
 
 def _ports(exposed: Mapping[str, Any]) -> tuple[int, ...]:
