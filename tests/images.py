@@ -85,7 +85,7 @@ def static_entries() -> list[Entry]:
 
 def static_image(folder: Path, name: str = "static", **config: Any) -> TestImage:
     """One static program, as ``/program``; by itself it serves HTTP."""
-    said = {"entrypoint": ("/program",), "cmd": ("serve",), "env": ("PATH=/", "OF=image")}
+    said = {"entrypoint": ("/program",), "cmd": ("serve",), "env": {"PATH": "/", "OF": "image"}}
     return make_test_image(folder, name, static_entries(), **{**said, **config})
 
 
@@ -94,7 +94,7 @@ def python_image(folder: Path, name: str = "python", **config: Any) -> TestImage
     with tempfile.TemporaryDirectory() as root:
         make_rootfs(Path(root))
         entries = [*entries_of(Path(root)), Entry("tmp", None, 0o1777)]
-        said = {"cmd": ("python3",), "env": ("PATH=/usr/local/bin:/usr/bin:/bin",)}
+        said = {"cmd": ("python3",), "env": {"PATH": "/usr/local/bin:/usr/bin:/bin"}}
         return make_test_image(folder, name, entries, **{**said, **config})
 
 

@@ -84,8 +84,7 @@ class ImageConfig:
     diff_ids: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
-    env: tuple[str, ...] = ()
-    """``NAME=value`` each."""
+    env: Mapping[str, str] = field(default_factory=dict)
     workdir: str = ""
     user: str = ""
     stop_signal: str = ""
@@ -136,7 +135,7 @@ def parse_config(content: bytes, name: str) -> ImageConfig:
             diff_ids=_diff_ids(data),
             entrypoint=_words(config.get("Entrypoint")),
             cmd=_words(config.get("Cmd")),
-            env=_words(config.get("Env")),
+            env=_environment(config.get("Env")),
             workdir=str(config.get("WorkingDir") or ""),
             user=str(config.get("User") or ""),
             stop_signal=str(config.get("StopSignal") or ""),
@@ -152,7 +151,7 @@ def make_config(config: ImageConfig) -> bytes:
     inner = {
         "Entrypoint": list(config.entrypoint),
         "Cmd": list(config.cmd),
-        "Env": list(config.env),
+        "Env": [f"{key}={value}" for key, value in config.env.items()],
         "WorkingDir": config.workdir,
         "User": config.user,
         "StopSignal": config.stop_signal,
@@ -235,6 +234,11 @@ def _words(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise ValueError("a command is no list of words")
     return tuple(value)
+
+
+def _environment(value: object) -> dict[str, str]:
+    pairs = (word.partition("=") for word in _words(value))
+    return {name: text for name, _, text in pairs if name}
 
 
 def _ports(exposed: Mapping[str, Any]) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ def test_a_manifest_reads_back() -> None:
         diff_ids=st.just((ONE.digest,)),
         entrypoint=words,
         cmd=words,
-        env=words,
+        env=st.dictionaries(st.text("AB_", min_size=1), st.text(max_size=5)),
         workdir=st.sampled_from(["", "/w"]),
         user=st.sampled_from(["", "1:2", "app"]),
         ports=st.sampled_from([(), (80, 443)]),
