@@ -18,8 +18,8 @@ from hearth.cluster.node.registration.heartbeat import Heartbeat
 from hearth.cluster.node.registration.hostinfo import read_machine
 from hearth.cluster.node.registration.nodeobject import Machine, capacity
 from hearth.cluster.node.runtime.api import Runtime
+from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.environment import make_base_environment
-from hearth.cluster.node.runtime.processes.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime, ProcessSettings
 from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.cluster.node.usageserver import UsageServer, socket_path
@@ -79,6 +79,7 @@ async def run(
             await agent.stop(config.stop_grace_seconds)
             await context.sources.close()
             await names.close()
+            await runtime.close()
 
 
 def _names_config(config: NodeConfig, access: Access) -> NamesConfig:

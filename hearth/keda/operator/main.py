@@ -54,9 +54,6 @@ _CONNECTIONS = 40
 LEASE = "operator.keda.sh"
 """The Lease that KEDA's own operator takes: the two never act side by side."""
 
-_TIMING = Timing(lease_duration=15.0, renew_deadline=10.0, retry_period=2.0)
-"""How long its Lease holds: as KEDA's, a quarter of what Knative's components have."""
-
 
 class NotInstalled(ValueError):
     """kopf is not there."""
@@ -81,7 +78,6 @@ class OperatorConfig:
     """Where Knative's autoscaler is told of wishes; None: found by its Leases, in a cluster."""
     election: Candidacy | None = None
     """Who this replica is; None where it is the only one."""
-    timing: Timing = _TIMING
     timeout: float = 3.0
     """Seconds that a server of a trigger may take to answer."""
     version: str = "2.18.0"
@@ -105,11 +101,11 @@ async def run(config: OperatorConfig, ready: Callable[[], None]) -> None:
     """Scale, until cancelled; where there are several replicas, while this one leads."""
     access = access_of(config.kubeconfig)
     async with KubeClient(access, user_agent=COMPONENT, most_connections=_CONNECTIONS) as client:
-        leadership = _leadership(client, config.election, config.timing)
+        leadership = _leadership(client, config.election)
         await _while_leading(leadership, partial(_operate, client, access, config), ready)
 
 
-def _leadership(client: KubeClient, candidacy: Candidacy | None, timing: Timing) -> Leadership:
+def _leadership(client: KubeClient, candidacy: Candidacy | None) -> Leadership:
     if candidacy is None:
         return ALONE
     holders = None
@@ -120,7 +116,7 @@ def _leadership(client: KubeClient, candidacy: Candidacy | None, timing: Timing)
         namespace=candidacy.namespace or keys.NAMESPACE,
         buckets=[LEASE],
         identity=candidacy.identity(),
-        timing=timing,
+        timing=Timing(),
         holders=holders,
     )
 

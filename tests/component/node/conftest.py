@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from hearth.cluster.node.runtime.api import Runtime
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import NotFound
 from hearth.kube.resources import EVENTS, PODS
+from tests.component.node import engines
+from tests.images import TestImage
 
 Object = dict[str, Any]
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"
@@ -188,3 +190,13 @@ async def cluster(bare_cluster: Cluster) -> AsyncIterator[Cluster]:
     )
     async with running_node(config):
         yield bare_cluster
+
+
+@pytest.fixture(scope="session")
+def podman_engine(
+    tmp_path_factory: pytest.TempPathFactory, static_layout: TestImage
+) -> Iterator[engines.Podman]:
+    """Podman with the image ``app``."""
+    with engines.podman(tmp_path_factory.mktemp("podman")) as engine:
+        engine.load(static_layout, "docker.io/library/app:1")
+        yield engine

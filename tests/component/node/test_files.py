@@ -16,7 +16,7 @@ from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.payload import File
 from hearth.cluster.node.pod.records import Record, Running
 from hearth.cluster.node.pod.spec import PodSpec, parse_pod
-from hearth.cluster.node.runtime.processes.ports import NoPort, PortAllocator
+from hearth.cluster.node.runtime.ports import NoPort, PortAllocator
 from hearth.cluster.node.volumes.atomicwriter import write_files
 from hearth.cluster.node.volumes.folders import VolumeError, VolumeFolders, prepare_volumes
 from hearth.cluster.node.worker.folder import PodFolder, SavedPod

@@ -277,3 +277,6 @@ class Runtime(Protocol):
 
     def usage(self) -> Sequence[Usage]:
         """What the running containers use. May be called from any thread."""
+
+    async def close(self) -> None:
+        """Frees what this object holds, at the end of the node; containers are left alone."""

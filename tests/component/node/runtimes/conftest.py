@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +56,33 @@ _FOLDER = Path(__file__).parent
 RUNTIMES = sorted(_FOLDER.glob("*_runtime.py"))
 
 
-@pytest.fixture(params=RUNTIMES, ids=lambda path: path.stem.removesuffix("_runtime"))
-def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Harness:
-    return _load(request.param)(tmp_path)
+@pytest.fixture(
+    scope="session", params=RUNTIMES, ids=lambda path: path.stem.removesuffix("_runtime")
+)
+def harness_kind(request: pytest.FixtureRequest) -> Callable[[Path], Harness]:
+    """A harness gets the fixtures of the session that it ``needs``."""
+    kind = _load(request.param)
+    needs = [request.getfixturevalue(name) for name in getattr(kind, "needs", ())]
+    return lambda folder: kind(folder, *needs)
+
+
+@pytest.fixture
+async def harness(
+    harness_kind: Callable[[Path], Harness], tmp_path: Path
+) -> AsyncIterator[Harness]:
+    """Its runtimes are closed at the end, and a last one that knows of nothing clears up."""
+    made = harness_kind(tmp_path)
+    runtimes: list[Runtime] = []
+    make = made.runtime
+
+    def remembered() -> Runtime:
+        runtimes.append(make())
+        return runtimes[-1]
+
+    made.runtime = remembered  # type: ignore[method-assign]
+    yield made
+    for runtime in runtimes:
+        await runtime.close()
+    last = make()
+    await last.sweep()
+    await last.close()

@@ -231,6 +231,9 @@ class MemoryRuntime:
             container.finish(Exit(137, 9))
         return len(strange)
 
+    async def close(self) -> None:
+        pass
+
     def usage(self) -> list[Usage]:
         running = [c for c in self._machine.containers.values() if c.end is None]
         return [Usage(*container.names, 0.0, 1) for container in running]

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from hearth.cluster.node.images.store import ImageSpec, ImageStore
+from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.environment import make_base_environment
-from hearth.cluster.node.runtime.processes.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.process import start_ticks
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime, ProcessSettings
 

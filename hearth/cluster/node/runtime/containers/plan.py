@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
@@ -35,8 +35,8 @@ class ImageConfig(Protocol):
         """Its arguments, unless the container gives ``command`` or ``args``."""
 
     @property
-    def env(self) -> Sequence[str]:
-        """``NAME=value`` each."""
+    def env(self) -> Mapping[str, str]:
+        """Its variables."""
 
     @property
     def workdir(self) -> str:
@@ -77,25 +77,23 @@ class ContainerPlan:
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
-def plan_container(
-    request: StartRequest, image: ImageConfig, *, base: Mapping[str, str]
-) -> ContainerPlan:
-    """The container that a request asks for; ``base`` is what every container's environment has.
+def plan_container(request: StartRequest, image: ImageConfig) -> ContainerPlan:
+    """The container that a request asks for.
 
     Raises CreateError where the description has a hole or asks for what is refused.
     """
     container, pod = request.container, request.facts.pod
     hostname = hostname_of(pod)
-    before = {**base, "HOSTNAME": hostname, **_pairs(image.env)}
+    before = {**request.dns.environment, "HOSTNAME": hostname, **image.env}
     try:
         env = make_environment(container.raw, before, request.sources, facts=request.facts)
+        env = request.dns.translate(env)
         mounts = make_mounts(container.raw, pod, request.volumes, env)
         security = security_of(
             pod, container.raw, image.user, may_all=request.volumes.allow_host_path
         )
     except ConfigError as error:
         raise CreateError("CreateContainerConfigError", str(error)) from error
-    messages = Mount(request.files.termination_log, container.termination_path, read_only=False)
     return ContainerPlan(
         args=_command_line(request, image, env),
         env=env,
@@ -103,7 +101,7 @@ def plan_container(
         hostname=hostname,
         security=security,
         limits=limits_of(container.raw.get("resources") or {}),
-        mounts=(*mounts, messages),
+        mounts=(*mounts, *_files(request)),
         stop_signal=image.stop_signal or "SIGTERM",
         stdin=bool(container.raw.get("stdin")),
         tty=bool(container.raw.get("tty")),
@@ -111,15 +109,20 @@ def plan_container(
     )
 
 
+def _files(request: StartRequest) -> Iterator[Mount]:
+    """What every container is given beside its volumes."""
+    files = {
+        request.container.termination_path: request.files.termination_log,
+        "/etc/hosts": request.dns.hosts,
+        "/etc/resolv.conf": request.dns.resolv_conf,
+    }
+    return (Mount(path, at, read_only=False) for at, path in files.items() if path is not None)
+
+
 def hostname_of(pod: Object) -> str:
     """The host name that a pod's containers see: the pod's name, cut as kubelet cuts it."""
     given: str = pod["spec"].get("hostname") or meta.name(pod)
     return given[:_LONGEST_HOSTNAME].rstrip("-.")
-
-
-def _pairs(env: Sequence[str]) -> dict[str, str]:
-    entries = (entry.partition("=") for entry in env)
-    return {name: value for name, _, value in entries}
 
 
 def _command_line(

@@ -62,7 +62,7 @@ def _nft_rules(bridge: str, subnet: str) -> str:
     rule = f'ip saddr {subnet} oifname != "{bridge}" masquerade'
     head = "type nat hook postrouting priority 100; policy accept;"
     table = f"table ip {bridge}"
-    return f"{table} {{}}\nflush {table}\n{table} {{ chain out {{ {head} {rule}; }} }}\n"
+    return f"{table} {{}}\nflush {table}\n{table} {{ chain out {{ {head} {rule}; }}\n}}\n"
 
 
 async def _forward(iptables: str, bridge: str) -> None:

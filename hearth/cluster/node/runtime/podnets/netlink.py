@@ -10,7 +10,7 @@ from ipaddress import IPv4Interface
 
 _NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
 _REQUEST, _ACK, _EXCL, _CREATE = 1, 4, 0x200, 0x400
-_IFNAME, _MTU, _MASTER, _LINKINFO, _NET_NS_FD = 3, 4, 10, 18, 28
+_HARDWARE, _IFNAME, _MTU, _MASTER, _LINKINFO, _NET_NS_FD = 1, 3, 4, 10, 18, 28
 _KIND, _DATA, _PEER = 1, 2, 1
 _UP = 1
 _LOCAL, _ADDRESS = 2, 1
@@ -32,20 +32,22 @@ class Netlink:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def add_bridge(self, name: str, *, mtu: int) -> None:
+    def add_bridge(self, name: str, ip: str, *, mtu: int) -> None:
         """Make a bridge; nothing where it is there."""
         info = _attribute(_LINKINFO, _text(_KIND, "bridge"))
         body = _link() + _text(_IFNAME, name) + _number(_MTU, mtu) + info
+        body += _attribute(_HARDWARE, hardware_address(ip))
         self._ask(_NEWLINK, _CREATE | _EXCL, body, but=errno.EEXIST)
 
-    def add_veth(self, name: str, peer: str, *, peer_namespace: int, mtu: int) -> int:
-        """Make a pair, its other end in another namespace; return the index of this end."""
+    def add_veth(self, ip: str, peer: str, *, peer_namespace: int, mtu: int) -> int:
+        """Make a pair: eth0 here, its other end in another namespace; the index of this end."""
         other = _link() + _text(_IFNAME, peer) + _number(_MTU, mtu)
         other += _number(_NET_NS_FD, peer_namespace)
         info = _text(_KIND, "veth") + _attribute(_DATA, _attribute(_PEER, other))
-        body = _link() + _text(_IFNAME, name) + _number(_MTU, mtu) + _attribute(_LINKINFO, info)
+        body = _link() + _text(_IFNAME, "eth0") + _number(_MTU, mtu) + _attribute(_LINKINFO, info)
+        body += _attribute(_HARDWARE, hardware_address(ip))
         self._ask(_NEWLINK, _CREATE | _EXCL, body)
-        return socket.if_nametoindex(name)
+        return socket.if_nametoindex("eth0")
 
     def set_up(self, index: int, *, master: int = 0) -> None:
         """Switch an interface on, as a port of a bridge where one is named."""
@@ -79,6 +81,11 @@ class Netlink:
         _, got, _, _, _, code = struct.unpack_from("=IHHIIi", answer)
         if got == _ERROR and code and -code != but:
             raise OSError(-code, os.strerror(-code))
+
+
+def hardware_address(ip: str) -> bytes:
+    """The same for the same address: who comes after a pod on it is not missed by neighbours."""
+    return b"\x0a\x58" + socket.inet_aton(ip)
 
 
 def _link(index: int = 0, flags: int = 0) -> bytes:

@@ -75,7 +75,7 @@ class PodNets:
         subnet = known if is_up else choose_subnet(self._node_id, parse_routes(routes))
         addresses = Addresses(subnet)
         with Netlink() as netlink:
-            netlink.add_bridge(self.bridge, mtu=self._mtu)
+            netlink.add_bridge(self.bridge, addresses.gateway, mtu=self._mtu)
             index = socket.if_nametoindex(self.bridge)
             netlink.add_address(index, IPv4Interface(f"{addresses.gateway}/{PREFIX}"))
             netlink.set_up(index)
@@ -103,7 +103,7 @@ class PodNets:
 
             def set_up(home: int) -> None:
                 with Netlink() as inner:
-                    index = inner.add_veth("eth0", peer, peer_namespace=home, mtu=self._mtu)
+                    index = inner.add_veth(net.ip, peer, peer_namespace=home, mtu=self._mtu)
                     inner.set_up(_LOOPBACK)
                     inner.add_address(index, IPv4Interface(f"{net.ip}/{PREFIX}"))
                     inner.set_up(index)

@@ -10,20 +10,17 @@ import asyncio
 import contextlib
 import os
 import subprocess
-from collections import deque
 from dataclasses import dataclass
 
 from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import Streams
+from hearth.cluster.node.runtime.backlog import Backlog
 from hearth.cluster.node.runtime.processes.conversation import (
     feed,
     follow_size,
     open_terminal,
 )
 from hearth.cluster.node.runtime.processes.logpump import LogPump
-
-_MOST_WAITING = 1024 * 1024
-"""Bytes of output that a client may be behind."""
 
 
 @dataclass(slots=True)
@@ -77,7 +74,7 @@ class Console:
 
     async def attach(self, streams: Streams) -> None:
         """Shows the output from now on and takes input, until the container has ended."""
-        backlog = _Backlog()
+        backlog = Backlog()
         self.pump.listeners.add(backlog.add)
         try:
             async with asyncio.TaskGroup() as group:
@@ -101,30 +98,3 @@ class Console:
         await feed(self.stdin, streams)
         if self.is_stdin_once:
             self._end_input()
-
-
-class _Backlog:
-    """Output that a client has not been sent; a ConnectionError once it is too much."""
-
-    def __init__(self) -> None:
-        self._pieces: deque[tuple[int, bytes]] = deque()
-        self._size = 0
-        self._more = asyncio.Event()
-
-    def add(self, stream: int, data: bytes) -> None:
-        """Takes more of it, without waiting."""
-        if self._size <= _MOST_WAITING:
-            self._pieces.append((stream, data))
-        self._size += len(data)
-        self._more.set()
-
-    async def next(self) -> tuple[int, bytes]:
-        """The next piece with its stream; stream 0 at the end."""
-        while not self._pieces:
-            self._more.clear()
-            await self._more.wait()
-        if self._size > _MOST_WAITING:
-            raise ConnectionAbortedError("the client did not keep up with the output")
-        stream, data = self._pieces.popleft()
-        self._size -= len(data)
-        return stream, data

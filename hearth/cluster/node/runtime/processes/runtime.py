@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hearth.cluster.node.images.store import ImageStore, stand_in_message
+from hearth.cluster.node.images.store import ImageStore
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.pod.spec import Container, PodSpec
@@ -26,6 +26,7 @@ from hearth.cluster.node.runtime.api import (
 )
 from hearth.cluster.node.runtime.dialing import connect_locally
 from hearth.cluster.node.runtime.logs import RotatingFile
+from hearth.cluster.node.runtime.ports import NoPort, PortAllocator
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.environment import (
     CONTAINER_MARK,
@@ -44,7 +45,6 @@ from hearth.cluster.node.runtime.processes.launch import (
 )
 from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.mounter import Mounter
-from hearth.cluster.node.runtime.processes.ports import NoPort, PortAllocator
 from hearth.cluster.node.runtime.processes.process import (
     Launch,
     Process,
@@ -132,6 +132,9 @@ class ProcessRuntime:
         mark = f"{NODE_MARK}={self._settings.node_id}"
         return await asyncio.to_thread(kill_marked, mark, but=sessions)
 
+    async def close(self) -> None:
+        """It holds nothing."""
+
     # -- containers ------------------------------------------------------------------------
 
     async def start(self, request: StartRequest) -> ProcessInstance:
@@ -160,8 +163,6 @@ class ProcessRuntime:
         name = request.container.image
         text = f'Container image "{name}" already present on machine'
         request.report("Normal", "Pulled", text)
-        if image.is_stand_in:
-            request.report("Normal", "StandIn", stand_in_message(name, image))
         request.report("Normal", "Created", f"Created container: {request.container.name}")
         if command.warning:
             request.report("Warning", "VolumeNotMounted", command.warning)

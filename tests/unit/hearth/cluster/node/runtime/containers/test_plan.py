@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hearth.cluster.node.pod.dns import PodDns
 from hearth.cluster.node.pod.environment import Facts
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import parse_pod
@@ -24,7 +25,7 @@ APod = Callable[..., Object]
 class Image:
     entrypoint: tuple[str, ...] = ("/serve",)
     cmd: tuple[str, ...] = ("--port", "$(PORT)")
-    env: tuple[str, ...] = ("LANG=C", "EMPTY=", "ODD")
+    env: Mapping[str, str] = field(default_factory=lambda: {"LANG": "C", "EMPTY": ""})
     workdir: str = ""
     user: str = ""
     stop_signal: str = ""
@@ -41,11 +42,16 @@ def request(pod: Object) -> StartRequest:
         volumes=VolumeFolders(folder, Path("/claims")),
         files=ContainerFiles(folder / "c0", folder / "c0/0.log", folder / "c0/termination-log"),
         report=lambda *_: None,
+        dns=PodDns(
+            Path("/pods/hosts"),
+            environment={"KUBERNETES_SERVICE_PORT": "443"},
+            inside={"http://127.0.0.1:9000": "http://broker"},
+        ),
     )
 
 
 def plan(pod: Object, image: Image | None = None) -> ContainerPlan:
-    return plan_container(request(pod), image or Image(), base={"KUBERNETES_SERVICE_PORT": "443"})
+    return plan_container(request(pod), image or Image())
 
 
 @pytest.mark.parametrize(
@@ -69,14 +75,18 @@ def test_nothing_to_run(a_pod: APod) -> None:
 
 
 def test_environment_in_kubernetes_order(a_pod: APod) -> None:
-    env = [{"name": "LANG", "value": "de"}, {"name": "X", "value": "$(LANG)$(HOSTNAME)"}]
+    env = [
+        {"name": "LANG", "value": "de"},
+        {"name": "X", "value": "$(LANG)$(HOSTNAME)"},
+        {"name": "K_SINK", "value": "http://127.0.0.1:9000/b"},
+    ]
     assert plan(a_pod({"env": env})).env == {
         "KUBERNETES_SERVICE_PORT": "443",
         "HOSTNAME": "web",
         "LANG": "de",
         "EMPTY": "",
-        "ODD": "",
         "X": "deweb",
+        "K_SINK": "http://broker/b",
     }
 
 
@@ -95,6 +105,7 @@ def test_folders_and_files(a_pod: APod) -> None:
     assert made.mounts == (
         Mount(Path("/pods/uid-web/volumes/data"), "/data", read_only=True),
         Mount(Path("/pods/uid-web/c0/termination-log"), "/dev/termination-log", read_only=False),
+        Mount(Path("/pods/hosts"), "/etc/hosts", read_only=False),
     )
     assert plan(a_pod(), replace(Image(), workdir="/app")).cwd == "/app"
     assert plan(a_pod()).cwd == "/"

@@ -1,0 +1,314 @@
+"""The runtime that has a container engine run pods.
+
+What runs is found again by labels with the node's id, so several Hearths share an engine; whatever
+bears this node's id and belongs to no pod is removed. An engine that is away or starts anew ends no
+container: a container's first process is watched by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from hearth.cluster.node.pod.network import PodNetwork
+from hearth.cluster.node.pod.records import Record
+from hearth.cluster.node.pod.spec import Container, PodSpec
+from hearth.cluster.node.runtime.api import (
+    Bridge,
+    CreateError,
+    PrepareError,
+    StartError,
+    StartRequest,
+    Usage,
+)
+from hearth.cluster.node.runtime.containers.plan import ContainerPlan, plan_container
+from hearth.cluster.node.runtime.engine.client import EngineError
+from hearth.cluster.node.runtime.engine.commands import Commands, launch_text
+from hearth.cluster.node.runtime.engine.console import Console
+from hearth.cluster.node.runtime.engine.images import EngineImage, Images
+from hearth.cluster.node.runtime.engine.instance import EngineInstance, Watched
+from hearth.cluster.node.runtime.engine.networks import NetworkError, Networks
+from hearth.cluster.node.runtime.engine.seam import Dialect, Making, State
+from hearth.kube import meta
+from hearth.kube.clock import Clock
+
+log = logging.getLogger(__name__)
+
+NODE_LABEL = "dev.hearth.node"
+_AT_ONCE = 8  # an engine takes no more at a time without making all of them wait
+_IMAGE_CHECK_SECONDS = 1.0
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose a container is."""
+
+    uid: str
+    namespace: str
+    pod: str
+    container: str
+
+    @classmethod
+    def of(cls, request: StartRequest) -> _Owner:
+        pod = request.facts.pod
+        return cls(meta.uid(pod), meta.namespace(pod), meta.name(pod), request.container.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A container whose program runs, or is about to."""
+
+    state: State
+    watched: Watched
+    console: Console | None
+
+    async def close(self) -> None:
+        """Lets go of it."""
+        self.watched.close()
+        if self.console is not None:
+            await self.console.close()
+
+
+class EngineRuntime:
+    """``Runtime`` by an engine."""
+
+    def __init__(
+        self, node_id: str, engine: Dialect, images: Images, networks: Networks, *, clock: Clock
+    ) -> None:
+        self._node_id = node_id
+        self._engine = engine
+        self._images = images
+        self._networks = networks
+        self._clock = clock
+        self._by_uid: dict[str, PodNetwork] = {}
+        self._running: dict[str, EngineInstance] = {}  # by container id
+        self._making: set[str] = set()  # ids of containers that are being started
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def version(self) -> str:
+        """The engine's."""
+        return f"{self._engine.scheme}://{self._engine.version}"
+
+    async def run(self, on_change: Callable[[], None]) -> None:
+        """Looks once a second for images that are waited for, where any are."""
+        while True:
+            await asyncio.sleep(_IMAGE_CHECK_SECONDS)
+            with contextlib.suppress(CreateError):
+                if await self._images.have_come():
+                    on_change()
+
+    # -- pods ------------------------------------------------------------------------------
+
+    async def prepare(self, pod: PodSpec, previous: PodNetwork) -> PodNetwork:
+        """An address of its own, or published ports."""
+        network = self._by_uid.get(pod.uid)
+        if network is None:
+            try:
+                network = await self._networks.make(pod, previous)
+            except NetworkError as error:
+                raise PrepareError("FailedCreatePodSandBox", str(error)) from error
+            self._by_uid[pod.uid] = network
+        return network
+
+    async def bridge(self) -> Bridge | None:
+        """What the engine's containers hang on."""
+        return await self._networks.bridge()
+
+    async def dial(self, uid: str, port: int) -> socket.socket:
+        """A connection from inside the pod."""
+        network = self._by_uid.get(uid)
+        if network is None:
+            raise ConnectionRefusedError("the pod has no address")
+        return await self._networks.dial(network, port)
+
+    async def remove(self, uid: str) -> None:
+        """Removes its containers and frees its network."""
+        left = [i for i in list(self._running.values()) if i.pod_uid == uid]
+        for instance in left:
+            instance.kill()
+        await asyncio.gather(*(instance.wait() for instance in left))
+        await asyncio.gather(*(self._remove(instance.handle) for instance in left))
+        network = self._by_uid.pop(uid, None)
+        if network is not None:
+            await self._networks.release(network)
+
+    async def sweep(self) -> int:
+        """Removes what bears the node's label and is not known here."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            found = await self._engine.find(f"{NODE_LABEL}={self._node_id}")
+        except EngineError as error:
+            log.warning("containers not looked through", extra={"error": str(error)})
+            return 0
+        strange = [i for i in found if i not in self._running and i not in self._making]
+        await asyncio.gather(*(self._remove(container) for container in strange))
+        await self._networks.sweep()
+        return len(strange)
+
+    async def _remove(self, container: str) -> None:
+        try:
+            async with self._turns:
+                await self._engine.remove(container)
+        except EngineError as error:
+            facts = {"container": container[:12], "error": str(error)}
+            log.warning("container not removed", extra=facts)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def done() -> None:
+            await work
+
+        task = asyncio.create_task(done(), name="engine-aside")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- containers ------------------------------------------------------------------------
+
+    async def start(self, request: StartRequest) -> EngineInstance:
+        """Image, container, program."""
+        owner = _Owner.of(request)
+        image = await self._images.ensure(request)
+        plan = plan_container(request, image.config)
+        container = await self._create(request, owner, image, plan=plan)
+        request.report("Normal", "Created", f"Created container: {request.container.name}")
+        try:
+            begun = await self._launch(request.container, container)
+        except BaseException:
+            self._spawn(self._remove(container))
+            raise
+        finally:
+            self._making.discard(container)
+        return self._track(owner, image.digest, begun)
+
+    async def _create(
+        self, request: StartRequest, owner: _Owner, image: EngineImage, *, plan: ContainerPlan
+    ) -> str:
+        network = self._by_uid.get(owner.uid, request.network)
+        making = Making(
+            name=f"hearth-{owner.uid[:8]}-{owner.container}-{secrets.token_hex(4)}",
+            image=image.id,
+            plan=plan,
+            labels=self._labels(owner),
+            log=request.files.log,
+            namespace=self._networks.namespace(network),
+            ports=network.ports,
+        )
+        try:
+            async with self._turns:
+                container = await self._engine.create(making)
+        except EngineError as error:
+            raise CreateError("CreateContainerError", str(error)) from error
+        self._making.add(container)
+        return container
+
+    def _labels(self, owner: _Owner) -> dict[str, str]:
+        return {
+            NODE_LABEL: self._node_id,
+            "io.kubernetes.pod.namespace": owner.namespace,
+            "io.kubernetes.pod.name": owner.pod,
+            "io.kubernetes.pod.uid": owner.uid,
+            "io.kubernetes.container.name": owner.container,
+        }
+
+    async def _launch(self, container: Container, made: str) -> _Begun:
+        """Begins the program, watched from before its first step where the engine can."""
+        try:
+            async with self._turns:
+                if not self._engine.can_init:
+                    await self._engine.start(made)
+                    return await self._look(container, made)
+                await self._engine.init(made)
+                begun = await self._look(container, made)
+                try:
+                    await self._engine.start(made)
+                except BaseException:
+                    await begun.close()
+                    raise
+                return begun
+        except EngineError as error:
+            raise StartError(launch_text(str(error))) from error
+
+    async def _look(self, container: Container, made: str) -> _Begun:
+        state = await self._engine.inspect(made)
+        if state is None:
+            raise StartError("the container was removed while it started")
+        watched = Watched(state.pid)
+        try:
+            console = await Console.open(Commands(self._engine.client, made), container)
+        except BaseException:
+            watched.close()
+            raise
+        return _Begun(state, watched, console)
+
+    def _track(self, owner: _Owner, image: str, begun: _Begun) -> EngineInstance:
+        state = begun.state
+
+        async def on_close() -> None:
+            if self._running.pop(state.container, None) is not None:
+                self._spawn(self._remove(state.container))
+
+        instance = EngineInstance(
+            engine=self._engine,
+            handle=state.container,
+            image_id=image,
+            started_at=state.started_at or self._clock(),
+            pod_uid=owner.uid,
+            names=(owner.namespace, owner.pod, owner.container),
+            watched=begun.watched,
+            stop_signal=state.stop_signal,
+            tty=state.tty,
+            console=begun.console,
+            spawn=self._spawn,
+            on_close=on_close,
+        )
+        self._running[state.container] = instance
+        return instance
+
+    async def adopt(self, request: StartRequest, record: Record) -> EngineInstance | None:
+        """The container on record, where it runs, is ours and still has its network."""
+        handle = record.running.handle if record.running is not None else ""
+        if not _ID.fullmatch(handle):
+            return None
+        try:
+            state = await self._engine.inspect(handle)
+        except EngineError as error:
+            log.warning("container not asked for", extra={"error": str(error)})
+            return None
+        is_ours = state is not None and state.labels.get(NODE_LABEL) == self._node_id
+        if state is None or not is_ours or state.code is not None or not state.pid:
+            return None
+        owner = _Owner.of(request)
+        if owner.uid not in self._by_uid:
+            if not await self._networks.keep(request.network):
+                return None
+            self._by_uid[owner.uid] = request.network
+        begun = await self._look(request.container, handle)
+        instance = self._track(owner, record.image_id, begun)
+        instance.started_at = record.running.started_at if record.running else state.started_at
+        return instance
+
+    def usage(self) -> Sequence[Usage]:
+        """By control groups; from any thread."""
+        return [
+            Usage(*instance.names, counters.cpu_seconds, counters.memory_bytes)
+            for instance in list(self._running.values())
+            if not instance.has_ended and (counters := instance.watched.usage()) is not None
+        ]
+
+    async def close(self) -> None:
+        """Ends what it still does, and its connections; networks, where nothing runs in them."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._running:
+            for uid in list(self._by_uid):
+                await self._networks.release(self._by_uid.pop(uid))
+            await self._networks.sweep()
+        await self._images.close()
+        await self._engine.client.close()

@@ -1,0 +1,67 @@
+"""Real container engines for tests: each with a storage of its own, stopped by its pid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hearth.cluster.node.runtime.engine.client import EngineClient
+from hearth.cluster.node.runtime.engine.service import other_runtime
+from tests.component.keda.servers import missing, process, program, wait_until
+from tests.images import TestImage
+
+
+@dataclass(frozen=True, slots=True)
+class Podman:
+    """Podman as a service; ``command`` is its command line for the same storage."""
+
+    command: tuple[str, ...]
+    socket: Path
+
+    def run(self, *words: str) -> str:
+        """What one command prints; raises CalledProcessError."""
+        done = subprocess.run([*self.command, *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def client(self) -> EngineClient:
+        """Calls of it."""
+        return EngineClient(str(self.socket))
+
+    def load(self, image: TestImage, *names: str) -> None:
+        """Puts an image into the storage under names."""
+        said = self.run("load", "-q", "-i", str(image.archive()))
+        identity = said.rpartition(": ")[2]
+        for name in names:
+            self.run("tag", identity, name)
+
+
+@contextlib.contextmanager
+def podman(folder: Path) -> Iterator[Podman]:
+    """A service of Podman for as long as the context is; it takes root."""
+    if os.geteuid() != 0:
+        missing("containers with addresses of their own take root")
+    places = [("--root", "storage"), ("--runroot", "run"), ("--tmpdir", "tmp")]
+    options = [word for name, place in places for word in (name, str(folder / place))]
+    command = (program("podman"), *options, "--cgroup-manager", "cgroupfs", *other_runtime())
+    socket = folder / "podman.sock"
+    service = ("system", "service", "--time", "0", f"unix://{socket}")
+    try:
+        with process(*command, *service, ready=socket.exists, folder=folder):
+            yield Podman(command, socket)
+    finally:
+        subprocess.run([*command, "rm", "-af", "-t", "0"], capture_output=True, check=False)
+        wait_until(lambda: _removed(folder))
+
+
+def _removed(folder: Path) -> bool:
+    """Podman cleans up after each container in a process of its own, and each mounts."""
+    unmount = ["umount", "-l", str(folder / "storage/overlay")]
+    while subprocess.run(unmount, capture_output=True, check=False).returncode == 0:
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()

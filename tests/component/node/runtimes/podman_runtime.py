@@ -1,0 +1,43 @@
+"""The suite's programs in an image of one static program, run by Podman."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+
+from hearth.cluster.node.runtime.engine.images import Images
+from hearth.cluster.node.runtime.engine.networks import OwnNamespaces
+from hearth.cluster.node.runtime.engine.podman import Podman
+from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
+from hearth.cluster.node.runtime.podnets.podnets import PodNets
+from tests.component.node import engines
+
+
+class Harness:
+    image = "app:1"
+    needs = ("podman_engine",)
+
+    def __init__(self, data_dir: Path, engine: engines.Podman) -> None:
+        self._engine = engine
+        self._data_dir = data_dir
+        self._node_id = uuid.uuid4().hex
+
+    def runtime(self) -> EngineRuntime:
+        client = self._engine.client()
+        podman = Podman(client, "4.3.1")
+        images = Images(client, lambda _name, _secrets: None, scheme="podman")
+        networks = OwnNamespaces(PodNets(self._node_id, self._data_dir / "netns"))
+        return EngineRuntime(self._node_id, podman, images, networks, clock=time.time)
+
+    def program(self, *words: str) -> list[str]:
+        return ["/no/such/program"] if words[0] == "missing" else ["/program", *words]
+
+    def add_image(self, name: str) -> None:
+        self._engine.run("tag", "docker.io/library/app:1", name)
+
+    def is_running(self, handle: str) -> bool:
+        found = self._engine.run(
+            "ps", "-aq", "--no-trunc", "--filter", f"id={handle}", "--filter", "status=running"
+        )
+        return handle in found.split()
