@@ -13,6 +13,7 @@ from typing import Any, cast
 import kopf
 
 from hearth.keda.api import keys
+from hearth.keda.operator.authentications import KINDS, Authentications
 from hearth.keda.operator.daemon import ObjectDaemon
 from hearth.keda.operator.environment import Environment
 from hearth.keda.operator.scaledjobs import ScaledJobDaemon
@@ -27,7 +28,6 @@ _DAEMONS: dict[Resource, type[ObjectDaemon]] = {
     keys.SCALEDOBJECTS: ScaledObjectDaemon,
     keys.SCALEDJOBS: ScaledJobDaemon,
 }
-_AUTHENTICATIONS = (keys.TRIGGERAUTHENTICATIONS, keys.CLUSTERTRIGGERAUTHENTICATIONS)
 _FINISH_SECONDS = 60.0
 """Longer than a daemon takes to end: else kopf would have to look again, which is a write."""
 
@@ -54,9 +54,12 @@ class _Nothing(kopf.ProgressStorage):
 class Adapter:
     """Handlers for the kinds that are followed."""
 
-    def __init__(self, environment: Environment, access: Access) -> None:
+    def __init__(
+        self, environment: Environment, access: Access, authentications: Authentications
+    ) -> None:
         self._env = environment
         self._access = access
+        self._authentications = authentications
         self._seen: dict[tuple[str, tuple[str, str]], Object] = {}
 
     async def run(self, started: asyncio.Event) -> None:
@@ -91,8 +94,8 @@ class Adapter:
         kopf.on.login(registry=registry, id="login")(login)
         for resource, make in _DAEMONS.items():
             self._register(registry, resource, make)
-        for resource in _AUTHENTICATIONS:
-            _on_event(registry, resource, self._recheck_users(resource))
+        for resource in KINDS.values():
+            self._follow(registry, resource)
         return registry
 
     def _register(
@@ -101,6 +104,7 @@ class Adapter:
         kind = resource.kind
 
         def note(told: str | None, obj: Object) -> None:
+            self._authentications.user_changed(resource, told, obj)
             if told == "DELETED":
                 self._seen.pop((kind, key(obj)), None)
                 return
@@ -113,13 +117,7 @@ class Adapter:
             await self._live(kind, (namespace or "", name), make, stopped)
 
         _on_event(registry, resource, note)
-        kopf.daemon(
-            resource.group,
-            resource.version,
-            resource.plural,
-            registry=registry,
-            id=f"{resource.plural}-daemon",
-        )(live)
+        _daemon(registry, resource, live)
 
     async def _live(
         self, kind: str, item: tuple[str, str], make: type[ObjectDaemon], stopped: Any
@@ -142,19 +140,22 @@ class Adapter:
             except Exception:
                 caught("keda", item)
 
-    def _recheck_users(self, resource: Resource) -> Callable[[str | None, Object], None]:
-        known: dict[tuple[str, str], object] = {}
+    def _follow(self, registry: kopf.OperatorRegistry, resource: Resource) -> None:
+        """An authentication: who uses it looks anew when it changes, and it says who does."""
 
         def note(told: str | None, obj: Object) -> None:
-            before = known.get(key(obj))
-            known[key(obj)] = obj.get("spec")
-            if told == "DELETED":
-                del known[key(obj)]
-            elif told is None or before == obj.get("spec"):
-                return
-            self._env.recheck((resource.kind, name(obj)), namespace(obj))
+            if self._authentications.note(resource, told, obj):
+                self._env.recheck((resource.kind, name(obj)), namespace(obj))
 
-        return note
+        async def live(*, body: Any, stopped: Any, **_: Any) -> None:
+            """That there is a daemon is why kopf keeps the finalizer on it."""
+            await stopped.wait()
+            obj = dict(body)
+            if is_deleting(obj):
+                self._authentications.gone(obj)
+
+        _on_event(registry, resource, note)
+        _daemon(registry, resource, live)
 
 
 def _on_event(
@@ -174,6 +175,16 @@ def _on_event(
         registry=registry,
         id=f"{resource.plural}-event",
     )(take)
+
+
+def _daemon(registry: kopf.OperatorRegistry, resource: Resource, live: Any) -> None:
+    kopf.daemon(
+        resource.group,
+        resource.version,
+        resource.plural,
+        registry=registry,
+        id=f"{resource.plural}-daemon",
+    )(live)
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -57,11 +57,21 @@ _TYPES: Mapping[str, str] = {
     EventReason.SCALED_JOB_ROLLOUT_CLEANUP_FAILED: "scaledjob.rolloutcleanup.failed",
 }
 """What is told, by the reason of the Event that says it."""
+_OF_AUTHENTICATIONS: Mapping[str, str] = {
+    EventReason.TRIGGER_AUTHENTICATION_ADDED: "created",
+    EventReason.CLUSTER_TRIGGER_AUTHENTICATION_ADDED: "created",
+    EventReason.TRIGGER_AUTHENTICATION_UPDATED: "updated",
+    EventReason.TRIGGER_AUTHENTICATION_DELETED: "removed",
+    EventReason.CLUSTER_TRIGGER_AUTHENTICATION_DELETED: "removed",
+}
+"""The same of authentications; whose kind it is does not always show in the reason."""
 
 
 def type_of(event: Event) -> str:
     """Return the type of the CloudEvent that tells of an Event; empty where none does."""
     what = _TYPES.get(event.reason)
+    if change := _OF_AUTHENTICATIONS.get(event.reason):
+        what = f"authentication.{str(event.obj['kind']).lower()}.{change}"
     return f"keda.{what}.v1" if what else ""
 
 

@@ -17,6 +17,7 @@ from hearth.keda.auth.resolve import container_env, resolve
 from hearth.keda.auth.sources import Sources
 from hearth.keda.external.hub import RouteHub
 from hearth.keda.operator.aggregation import aggregated
+from hearth.keda.operator.authentications import Authentications
 from hearth.keda.operator.cloudevents import Emitter
 from hearth.keda.operator.environment import COMPONENT, Environment, Resolved
 from hearth.keda.operator.hpas import kept
@@ -186,6 +187,7 @@ async def _operate(
         timeout=config.timeout,
         version=config.version,
     )
+    authentications = Authentications(client, env.record)
     started = asyncio.Event()
     async with (
         kept_tokens(client, config.stats_token, waits=False) as tokens,
@@ -201,9 +203,10 @@ async def _operate(
         ),
         beside("events", recorder.run),
         beside("cloudevents", emitter.run),
+        beside("authentications", authentications.run),
         beside("ready", partial(_announced, started, ready)),
     ):
-        await Adapter(env, access).run(started)
+        await Adapter(env, access, authentications).run(started)
 
 
 def _record(recorder: EventRecorder, emitter: Emitter, event: Event) -> None:

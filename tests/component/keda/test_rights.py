@@ -150,6 +150,11 @@ async def _scale(hearth: Hearth) -> None:
     )
     ref = {"parameter": "token", "name": "s", "key": "token"}
     await hearth.make(keys.TRIGGERAUTHENTICATIONS, "ta", {"secretTargetRef": [ref]})
+    env = {"parameter": "x", "name": "X", "containerName": "c"}
+    await hearth.make(keys.CLUSTERTRIGGERAUTHENTICATIONS, "all", {"env": [env]})
+    counting = WORKLOAD | {
+        "authenticationRef": {"name": "all", "kind": "ClusterTriggerAuthentication"}
+    }
     asking = {
         "type": "metrics-api",
         "metadata": {"url": "http://127.0.0.1:9/", "valueLocation": "x", "targetValue": "1"},
@@ -160,7 +165,7 @@ async def _scale(hearth: Hearth) -> None:
         "scaleTargetRef": {"name": "web"},
         "pollingInterval": 1,
         "cooldownPeriod": 1,
-        "triggers": [WORKLOAD, asking, cpu],
+        "triggers": [counting, asking, cpu],
     }
     nowhere = {"destination": {"http": {"uri": "http://127.0.0.1:9"}}}
     await hearth.make(keys.CLOUDEVENTSOURCES, "told", nowhere)
@@ -168,12 +173,18 @@ async def _scale(hearth: Hearth) -> None:
     await hearth.make(keys.SCALEDOBJECTS, "web", spec)
     await hearth.until(lambda: hearth.there(HPAS, "keda-hpa-web"))
     await hearth.until(lambda: _replicas(hearth, "web", 2))
+    await hearth.until(lambda: _lists(hearth, "all", "web"))
     await hearth.change(
         keys.SCALEDOBJECTS, "web", metadata={"annotations": {keys.PAUSED_REPLICAS_ANNOTATION: "3"}}
     )
     await hearth.until(lambda: _replicas(hearth, "web", 3))
     await hearth.client.delete(keys.SCALEDOBJECTS, "web", "default")
     await hearth.until(lambda: hearth.gone(keys.SCALEDOBJECTS, "web"))
+
+
+async def _lists(hearth: Hearth, title: str, users: str) -> bool:
+    found = await hearth.client.get(keys.CLUSTERTRIGGERAUTHENTICATIONS, title)
+    return bool((found.get("status") or {}).get("scaledobjects") == users)
 
 
 async def _replicas(hearth: Hearth, title: str, wanted: int) -> bool:
