@@ -18,7 +18,7 @@ from activator.http.events import Refusal
 from activator.phases import PHASES
 from activator.pods import Address, Pod
 from activator.policies import Policy
-from activator.probing import WAIT_FOR_READY, ProbeKind
+from activator.probing import WAIT_FOR_READY, ProbeKind, ProbeSpec
 from activator.retries import RetryBudget
 from activator.routes import BackendRef
 from activator.sessions import Sessions
@@ -174,10 +174,10 @@ class Backend:
         if self._context.sharing is not None:
             self._context.sharing.changed(self)
 
-    @property
-    def can_probe(self) -> bool:
-        """Whether its pods may be probed from here."""
-        return self.can_wake and self.spec.probe.kind is not ProbeKind.WAIT
+    def probe_of(self, pod: Pod) -> ProbeSpec | None:
+        """How a pod may be probed from here, None: only the kubelet can tell."""
+        probe = pod.probe or self.spec.probe
+        return probe if self.can_wake and probe.kind is not ProbeKind.WAIT else None
 
     @property
     def is_awaited(self) -> bool:

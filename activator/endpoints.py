@@ -12,8 +12,9 @@ from enum import Enum
 from typing import Any
 
 from activator.pods import Address
+from activator.probing import ProbeSpec, probe_of_pod
 from hearth.kube.meta import Object, is_deleting, labels, metadata, name, namespace
-from hearth.kube.serviceports import PORTS_ANNOTATION, port_behind
+from hearth.kube.serviceports import PORTS_ANNOTATION, declared_behind, port_behind
 from hearth.kube.views import Pod
 
 
@@ -38,6 +39,8 @@ class Endpoint:
     speaks_http2: bool | None = False
     # It speaks TLS, and has to show that this is its name.
     tls_name: str = ""
+    # How to see that it is ready; None: as its target says.
+    probe: ProbeSpec | None = None
 
 
 # When a pod is listed twice (an old and a new slice for a moment), the more careful word counts.
@@ -74,9 +77,12 @@ def endpoints_of(
 
 
 def endpoints_of_pods(
-    pods: Iterable[Object], service: Object, port: int | str
+    pods: Iterable[Object], service: Object, port: int | str, *, has_probes: bool = False
 ) -> dict[Address, Endpoint]:
-    """Every endpoint behind one port of a Service, by address, as its pods have it."""
+    """Every endpoint behind one port of a Service, by address, as its pods have it.
+
+    With ``has_probes`` they say as well how to see that they are ready.
+    """
     spec, endpoints = service["spec"], dict[Address, Endpoint]()
     wanted, entry = spec["selector"].items(), _port_entry(service, port)
     for pod in pods:
@@ -88,12 +94,42 @@ def endpoints_of_pods(
             ready = view.is_ready or bool(spec.get("publishNotReadyAddresses"))
             state = State.READY if ready else State.NOT_READY
             state = State.TERMINATING if is_deleting(pod) else state
-            _add(endpoints, Endpoint((view.ip, number), state, name(pod), _is_http2(entry)))
+            is_http2, tls_name = _is_http2(entry), _tls_name(entry, service)
+            probe = _probe(pod, entry) if has_probes else None
+            at = (view.ip, number)
+            _add(endpoints, Endpoint(at, state, name(pod), is_http2, tls_name, probe))
     return endpoints
+
+
+def _probe(pod: Object, entry: Object) -> ProbeSpec:
+    return probe_of_pod(pod["spec"], declared_behind(entry, pod) or 0)
 
 
 def trimmed(pod: Object) -> Object:
     """What ``endpoints_of_pods`` reads of a pod: a tenth of it, and every activator holds all."""
+    return _trimmed(pod, {"containers": _only(pod, "containers", "ports")})
+
+
+def trimmed_with_probes(pod: Object) -> Object:
+    """The same of a pod that says how to see that it is ready."""
+    probes = ("readinessProbe", "startupProbe")
+    spec = {"containers": _only(pod, "containers", "ports", *probes)}
+    sidecars = [each for each in _only(pod, "initContainers", *probes) if any(each.values())]
+    gates = (pod.get("spec") or {}).get("readinessGates")
+    return _trimmed(
+        pod,
+        spec
+        | ({"initContainers": sidecars} if sidecars else {})
+        | ({"readinessGates": gates} if gates else {}),
+    )
+
+
+def _only(pod: Object, group: str, *fields: str) -> list[Object]:
+    containers = (pod.get("spec") or {}).get(group) or ()
+    return [{field: each.get(field) for field in fields} for each in containers]
+
+
+def _trimmed(pod: Object, spec: Object) -> Object:
     keep = ("name", "namespace", "uid", "resourceVersion", "labels", "deletionTimestamp")
     about = {field: value for field, value in metadata(pod).items() if field in keep}
     ports = (metadata(pod).get("annotations") or {}).get(PORTS_ANNOTATION)
@@ -103,7 +139,7 @@ def trimmed(pod: Object) -> Object:
     ready = [c for c in status.get("conditions") or () if c["type"] == "Ready"]
     return {
         "metadata": about,
-        "spec": {"containers": [{"ports": c.get("ports")} for c in Pod(pod).containers]},
+        "spec": spec,
         "status": {"phase": status.get("phase"), "podIP": status.get("podIP"), "conditions": ready},
     }
 

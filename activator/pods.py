@@ -5,6 +5,8 @@ Owned by one throttler; connections to it are in ``pools``.
 
 from __future__ import annotations
 
+from activator.probing import ProbeSpec
+
 Address = tuple[str, int]
 """Host and port."""
 
@@ -20,6 +22,7 @@ class Pod:
         "lent",
         "name",
         "own",
+        "probe",
         "probed",
         "ready",
         "said_http2",
@@ -38,12 +41,15 @@ class Pod:
         seen_at: float = 0.0,
         speaks_http2: bool | None = False,
         tls_name: str = "",
+        probe: ProbeSpec | None = None,
     ) -> None:
         self.address = address
         self.name = name
         self.seen_at = seen_at
         # It speaks TLS, by this name.
         self.tls_name = tls_name
+        # How to see that it is ready; None: as its target says.
+        self.probe = probe
         # What is said of its port; None: it is to be found out.
         self.said_http2 = speaks_http2
         # HTTP/2 by prior knowledge, else HTTP/1.1; and whether that is sure.

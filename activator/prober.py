@@ -67,10 +67,8 @@ def _is_looked_for(backend: Backend, pod: Pod) -> bool:
 
 
 def _spec_for(backend: Backend, pod: Pod) -> ProbeSpec | None:
-    if backend.can_probe:
-        return backend.spec.probe
     # Ready by the kubelet's word, but a connection failed: see whether anybody listens again.
-    return TCP_PROBE if pod.is_left_out else None
+    return backend.probe_of(pod) or (TCP_PROBE if pod.is_left_out else None)
 
 
 async def _ask(pod: Pod, spec: ProbeSpec) -> bool:

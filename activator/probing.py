@@ -76,6 +76,30 @@ def probe_of(containers: list[Object]) -> ProbeSpec:
     return _translate(probe, {0, 8080, *_own_ports(ports[0])} if ports else {0})
 
 
+def probe_of_pod(spec: Object, port: int) -> ProbeSpec:
+    """The probe that stands for the readiness of any pod, at one of its container ports.
+
+    What a kubelet would wait for besides (a gate, another container, a startup probe that asks for
+    something else) only a kubelet can tell.
+    """
+    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    probing = [each for each in every if each.get("readinessProbe") or each.get("startupProbe")]
+    if not probing and not spec.get("readinessGates"):
+        return TCP_PROBE
+    if len(probing) != 1 or spec.get("readinessGates"):
+        return WAIT_FOR_READY
+    [container] = probing
+    ready, started = container.get("readinessProbe"), container.get("startupProbe")
+    if ready and started and _handler(ready) != _handler(started):
+        return WAIT_FOR_READY
+    names = {p.get("name") for p in container.get("ports") or () if p.get("containerPort") == port}
+    return _translate(ready or started, {port, *names} - {None})
+
+
+def _handler(probe: Object) -> Object:
+    return {kind: probe.get(kind) for kind in ("exec", "grpc", "httpGet", "tcpSocket")}
+
+
 def _own_ports(port: Object) -> set[int | str]:
     """The names under which a probe may mean the serving port."""
     own: set[int | str] = {"user-port", "http1", "h2c"}

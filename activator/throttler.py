@@ -264,6 +264,7 @@ class Throttler(Generic[T]):
                 seen_at=now,
                 speaks_http2=endpoint.speaks_http2,
                 tls_name=endpoint.tls_name,
+                probe=endpoint.probe,
             )
         if endpoint.state is State.READY:
             pod.was_ready = True

@@ -1,21 +1,22 @@
 """What the data plane knows of the cluster: caches of Services, EndpointSlices, pods, Revisions.
 
-Reads only. What follows from a change is in ``watches``. Pods of revisions are watched themselves:
-between the moment a pod has an address and the one at which a slice says so lies, on a cluster, a
-part of every cold start, and a pod that ends is to get nothing more as soon as it is known.
+Reads only. What follows from a change is in ``watches``. Where pods are watched themselves
+(``podwatches``) they have the word: between the moment a pod has an address and the one at which a
+slice says so lies a part of every cold start.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from activator import failures
 from activator.backends import Backend
-from activator.endpoints import Endpoint, State, endpoints_of, endpoints_of_pods, trimmed
+from activator.endpoints import Endpoint, State, endpoints_of, endpoints_of_pods
 from activator.pods import Address
+from activator.podwatches import PodWatches
 from activator.routes import BackendRef
 from activator.settings import Settings
 from activator.targets import revision_target
@@ -25,8 +26,8 @@ from hearth.knative.settings import LiveSettings
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.guards import caught
-from hearth.kube.meta import Key, Object, key, labels, namespace
-from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, PODS, SERVICES
+from hearth.kube.meta import Object, labels, namespace
+from hearth.kube.resources import CONFIGMAPS, ENDPOINTSLICES, SERVICES
 from serving.api import keys
 from serving.api.config.features import ENABLED
 
@@ -45,11 +46,9 @@ class KubernetesView:
         self.services = WatchCache(client, SERVICES)
         self.slices = WatchCache(client, ENDPOINTSLICES, label_selector=_SERVICE_LABEL)
         self.revisions = WatchCache(client, REVISIONS)
-        self.pods = WatchCache(client, PODS, label_selector=keys.REVISION_UID, keep=trimmed)
+        self.pods = PodWatches(client, self.services)
         self._config_maps = WatchCache(client, CONFIGMAPS, namespace=SYSTEM_NAMESPACE)
         self.slices.add_index("service", lambda obj: ["/".join(service_of(obj))])
-        self.pods.add_index("revision", _revision_of_pod)
-        self.services.add_index("revision", _revision_selected)
         self.settings.follow(self._config_maps, system_namespace=SYSTEM_NAMESPACE)
 
     def trust_bundles(self) -> list[str]:
@@ -115,26 +114,27 @@ class KubernetesView:
 
     def _endpoints(self, ref: BackendRef) -> dict[Address, Endpoint]:
         service = self.services.get(ref.namespace, ref.service) or {}
-        for revision in _revision_selected(service):
-            pods = self.pods.by_index("revision", revision)
-            return endpoints_of_pods(pods, service, ref.port)
+        watched = self.pods.behind(service)
+        if watched is not None and not watched.are_anybodys:
+            return endpoints_of_pods(watched.pods, service, ref.port)
         slices = self.slices.by_index("service", f"{ref.namespace}/{ref.service}")
-        return endpoints_of(slices, service, ref.port)
-
-    def services_of(self, pod: Object) -> Iterator[Key]:
-        """The Services whose endpoints a pod's own word decides."""
-        for revision in _revision_of_pod(pod):
-            yield from map(key, self.services.by_index("revision", revision))
+        listed = endpoints_of(slices, service, ref.port)
+        if watched is None:
+            return listed
+        # Who else has made endpoints has the word of those.
+        others = {address: each for address, each in listed.items() if not each.pod}
+        return others | endpoints_of_pods(watched.pods, service, ref.port, has_probes=True)
 
     async def run(self) -> None:
         """Keep the caches in step until cancelled."""
         async with asyncio.TaskGroup() as group:
             for cache in self._caches():
                 group.create_task(cache.run(), name=f"watch-{cache.resource.plural}")
+            group.create_task(self.pods.run(), name="watch-pods")
 
     async def synced(self) -> None:
         """Until everything has been listed."""
-        for cache in self._caches():
+        for cache in (*self._caches(), self.pods.revisions):
             await cache.synced()
 
     def _caches(self) -> tuple[WatchCache, ...]:
@@ -143,19 +143,8 @@ class KubernetesView:
             self.revisions,
             self.services,
             self.slices,
-            self.pods,
             self.ingresses,
         )
-
-
-def _revision_of_pod(pod: Object) -> list[str]:
-    return [f"{namespace(pod)}/{labels(pod).get(keys.REVISION_UID)}"]
-
-
-def _revision_selected(service: Object) -> list[str]:
-    """The revision whose pods a Service selects, by uid: such Services are made for revisions."""
-    chosen = ((service.get("spec") or {}).get("selector") or {}).get(keys.REVISION_UID)
-    return [f"{namespace(service)}/{chosen}"] if chosen else []
 
 
 def service_of(endpoint_slice: Object) -> tuple[str, str]:

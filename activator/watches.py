@@ -88,6 +88,7 @@ class Watches:
         view.services.on_change(self._service_changed)
         view.slices.on_change(self._slice_changed)
         view.pods.on_change(self._pod_changed)
+        view.pods.listed = self._pods_listed
         view.ingresses.on_change(self._ingress_changed)
 
     async def run(self) -> None:
@@ -112,9 +113,14 @@ class Watches:
                 self._view.refresh(backend)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        pod = new or old
-        for service in self._view.services_of(pod) if pod is not None else ():
+        pods = [pod for pod in (old, new) if pod is not None]
+        for service in {key for pod in pods for key in self._view.pods.services_of(pod)}:
             for backend in self._backends.of_service(*service):
+                self._view.refresh(backend)
+
+    def _pods_listed(self, namespace: str) -> None:
+        for backend in self._backends.all():
+            if backend.ref.namespace == namespace:
                 self._view.refresh(backend)
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
@@ -201,7 +207,9 @@ class Watches:
         self._sweep()
 
     def _sweep(self) -> None:
-        self._backends.sweep(self._builder.references() | self.addon.references())
+        routed = self.addon.references()
+        self._view.pods.follow(frozenset(ref.namespace for ref in routed))
+        self._backends.sweep(self._builder.references() | routed)
 
     # -- status -------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from hearth.cli.layout import HEARTH_IMAGE, Layout
@@ -28,11 +29,12 @@ def path(name: str) -> Path:
 _SOURCE = "hearth samples"
 """Marks the images registered here, so that they follow a checkout that moved."""
 
-IMAGES = {
+_OWN = {
     "hearth.dev/samples/hello": "hello/server.py",
     "hearth.dev/samples/events": "events/server.py",
     "hearth.dev/samples/worker": "worker/worker.py",
-    # What Knative's own examples run, so that their YAML works as it stands.
+}
+_STAND_INS = {  # for what Knative's own examples run, so that their YAML works as it stands
     "ghcr.io/knative/helloworld-go": "hello/server.py",
     "gcr.io/knative-samples/helloworld-go": "hello/server.py",
     "gcr.io/knative-releases/knative.dev/eventing/cmd/event_display": "events/server.py",
@@ -41,17 +43,19 @@ IMAGES = {
 
 def register(layout: Layout) -> None:
     """Makes the images known; what the user registered under a name stays."""
-    from hearth.cluster.node.images.store import ImageSpec, ImageStore
+    from hearth.cluster.node.images.store import STAND_IN, ImageSpec, ImageStore
 
+    def sample(script: str, source: str) -> ImageSpec:
+        command = (sys.executable, "-S", "-E", str(folder() / script))
+        return ImageSpec(entrypoint=command, source=source)
+
+    images = {name: sample(script, _SOURCE) for name, script in _OWN.items()}
+    images |= {name: sample(script, STAND_IN) for name, script in _STAND_INS.items()}
+    own, env = (sys.executable, "-m", "hearth.cli"), {"KUBECONFIG": str(layout.kubeconfig)}
+    images[HEARTH_IMAGE] = ImageSpec(entrypoint=own, env=env, source=_SOURCE)
     store = ImageStore(layout.data_dir)
-    commands: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
-        name: ((sys.executable, "-S", "-E", str(folder() / script)), {})
-        for name, script in IMAGES.items()
-    }
-    own = (sys.executable, "-m", "hearth.cli")
-    commands[HEARTH_IMAGE] = own, {"KUBECONFIG": str(layout.kubeconfig)}
-    for name, (command, env) in commands.items():
+    for name, image in images.items():
         known = store.resolve(name)
-        is_other = known is None or (known.entrypoint, dict(known.env)) != (command, env)
-        if is_other and (known is None or known.source == _SOURCE):
-            store.add(name, ImageSpec(entrypoint=command, env=env, source=_SOURCE))
+        is_ours = known is None or known.source in (_SOURCE, STAND_IN)
+        if is_ours and (known is None or replace(known, digest="") != image):
+            store.add(name, image)

@@ -48,6 +48,7 @@ def resources_of(served: Mapping[str, Any], *, verb: str = "") -> list[Resource]
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 NODES = Resource("", "v1", "nodes", "Node", namespaced=False)
 PODS = Resource("", "v1", "pods", "Pod")
+RESOURCEQUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota")
 SERVICES = Resource("", "v1", "services", "Service")
 ENDPOINTS = Resource("", "v1", "endpoints", "Endpoints")
 CONFIGMAPS = Resource("", "v1", "configmaps", "ConfigMap")

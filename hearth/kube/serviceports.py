@@ -22,11 +22,12 @@ which is every pod of another cluster."""
 
 def port_behind(port: Mapping[str, Any], pod: Object) -> int | None:
     """Return where to connect to; None when the pod lacks the named port."""
-    number = _target(port, pod)
+    number = declared_behind(port, pod)
     return None if number is None else _actual_ports(pod).get(str(number), number)
 
 
-def _target(port: Mapping[str, Any], pod: Object) -> int | None:
+def declared_behind(port: Mapping[str, Any], pod: Object) -> int | None:
+    """Return the port as containers know it; None when the pod lacks the named port."""
     target = port.get("targetPort", port["port"])
     if isinstance(target, int):
         return target or int(port["port"])

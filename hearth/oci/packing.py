@@ -179,12 +179,12 @@ class Layout:
     def put(self, content: bytes) -> str:
         """Keeps some content; returns its digest."""
         digest = digest_of(content)
-        self._path(digest).write_bytes(content)
+        self.blob(digest).write_bytes(content)
         return digest
 
     def put_file(self, path: Path, digest: str) -> None:
         """Keeps a file, which is moved there."""
-        path.replace(self._path(digest))
+        path.replace(self.blob(digest))
 
     def scratch(self) -> Path:
         """A name for a file in the making."""
@@ -192,7 +192,7 @@ class Layout:
 
     def read(self, digest: str) -> bytes:
         """Some content that was put there."""
-        return self._path(digest).read_bytes()
+        return self.blob(digest).read_bytes()
 
     def write_index(self, index: bytes) -> None:
         """Says which images there are."""
@@ -204,5 +204,6 @@ class Layout:
             for entry in sorted(_with_parents(entries_of(self.folder)), key=lambda e: e.name):
                 _add(archive, entry)
 
-    def _path(self, digest: str) -> Path:
+    def blob(self, digest: str) -> Path:
+        """Where some content is, or would be."""
         return self._blobs / digest.removeprefix("sha256:")

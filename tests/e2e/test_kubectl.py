@@ -217,3 +217,31 @@ def test_the_gateways_that_statuses_name_exist_and_lead_to_the_listeners(hearth:
         ]
         assert endpoints["endpoints"][0]["addresses"] == ["127.0.0.1"]
         assert endpoints["ports"][0]["port"] == hearth.state["ports"][purpose]
+
+
+def test_a_service_beyond_its_quota_says_so_and_recovers(hearth: Hearth) -> None:
+    """As upstream's ResourceQuotaError; then more is allowed, and nobody has to do anything."""
+    hearth.kubectl("create", "namespace", "tight")
+    hearth.kubectl("create", "quota", "cpu", "--hard=cpu=50m,pods=5", "-n", "tight")
+    container = {"image": "hearth.dev/samples/hello", "resources": {"requests": {"cpu": "200m"}}}
+    service = {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": "wide", "namespace": "tight"},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+    hearth.apply(service)
+    failed = "jsonpath={.status.conditions[?(@.type=='ConfigurationsReady')].message}"
+    wait_until(
+        lambda: (
+            "forbidden: exceeded quota: cpu, requested: cpu=200m, used: cpu=0, limited: cpu=50m"
+            in hearth.kubectl("get", "ksvc", "wide", "-n", "tight", "-o", failed).stdout
+        ),
+        what="the words of the quota in the Service",
+    )
+    raised = json.dumps({"spec": {"hard": {"cpu": "1", "pods": "5"}}})
+    hearth.kubectl("patch", "quota", "cpu", "-n", "tight", "--type=merge", "-p", raised)
+    hearth.kubectl("wait", "--for=condition=Ready", "ksvc/wide", "-n", "tight", "--timeout=30s")
+    rows = hearth.kubectl("describe", "quota", "cpu", "-n", "tight").stdout.splitlines()
+    assert ["cpu", "200m", "1"] in [row.split() for row in rows]
+    hearth.kubectl("delete", "namespace", "tight", "--wait=false")

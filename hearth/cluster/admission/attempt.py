@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,6 +26,8 @@ class Attempt:
     dry_run: bool
     options: dict[str, Any] | None
     warnings: list[str] = field(default_factory=list)
+    releases: list[Callable[[], None]] = field(default_factory=list)
+    """Called when the write is stored or has failed: what admission held for it."""
 
 
 class Admission(Protocol):

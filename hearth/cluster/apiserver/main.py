@@ -25,6 +25,7 @@ from hearth.cluster.lifecycle.firsts import telling
 from hearth.cluster.lifecycle.gc import GarbageCollector
 from hearth.cluster.lifecycle.housekeeping import compact_regularly, expire_events
 from hearth.cluster.lifecycle.namespaces import NamespaceController
+from hearth.cluster.lifecycle.quotas import Quotas
 from hearth.cluster.model.clusterips import API_ADDRESS
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.served import ServedKinds
@@ -87,11 +88,13 @@ async def serving(config: ApiServerConfig, *, clock: Clock = wall_clock) -> Asyn
         credentials = ensure_credentials(config.data_dir, config.host, port)
         api = make_api(config, store, credentials, address=f"{config.host}:{port}", clock=clock)
         webhooks = await stack.enter_async_context(following(store, api.kinds, api.new_uid))
-        api.admission = ServerAdmission(api, webhooks)
+        quotas = Quotas(api)
+        stack.callback(quotas.prepare())
+        api.admission = ServerAdmission(api, webhooks, quotas)
         api.sender = _sender(store, credentials)
         stack.push_async_callback(api.sender.close)
         stack.enter_context(telling(store, config.first))
-        await stack.enter_async_context(controllers(api, config, credentials))
+        await stack.enter_async_context(controllers(api, config, credentials, quotas))
         await stack.enter_async_context(_http(api, config, credentials, listener=listener))
         yield api
 
@@ -131,7 +134,7 @@ def _sender(store: Store, credentials: Credentials) -> Sender:
 
 @contextlib.asynccontextmanager
 async def controllers(
-    api: Api, config: ApiServerConfig, credentials: Credentials
+    api: Api, config: ApiServerConfig, credentials: Credentials, quotas: Quotas
 ) -> AsyncIterator[None]:
     """The controllers inside the server, at work from before the first request."""
     ca_certificate = (config.data_dir / "pki" / "ca.crt").read_text()
@@ -146,6 +149,7 @@ async def controllers(
         "custom-resources": definitions.run,
         "namespaces": namespaces.run,
         "apiservices": api_services.run,
+        "resource-quotas": quotas.run,
         "garbage-collector": GarbageCollector(api).run,
         "compaction": lambda: compact_regularly(api, keep_seconds=config.compaction_seconds),
         "events": lambda: expire_events(api, lifetime_seconds=config.event_lifetime_seconds),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,7 @@ def failed_create(observed: Observed, message: str, *, now: float) -> Plan | Non
     replica_set = observed.replica_set
     conditions = Conditions.of(replica_set)
     known = conditions.get(REPLICA_FAILURE)
-    if known is not None and known["message"] == message:
+    if known is not None and _of_any_pod(known["message"]) == _of_any_pod(message):
         return None
     condition = {
         "type": REPLICA_FAILURE,
@@ -82,6 +83,11 @@ def failed_create(observed: Observed, message: str, *, now: float) -> Plan | Non
     )
     event = Event(replica_set, "Warning", "FailedCreate", f"Error creating: {message}")
     return Plan((patch, event), retry=True)
+
+
+def _of_any_pod(message: str) -> str:
+    """The message without the name of the pod, which is another one at each try."""
+    return re.sub(r'^pods "[^"]*"', "pods", message)
 
 
 def _scale(replica_set: Object, active: list[Object]) -> list[Action]:
@@ -118,12 +124,22 @@ def _status(observed: Observed, *, now: float) -> tuple[dict[str, Any], float | 
     return status, min((wait for wait in waits if wait), default=None)
 
 
+def _short_of_pods(lister: Lister, quota: Object) -> Iterator[Key]:
+    """Map a ResourceQuota that has changed to the ReplicaSets of its namespace that lack pods."""
+    for replica_set in lister.list(sources.REPLICASETS, meta.namespace(quota)):
+        if Conditions.of(replica_set).is_true(REPLICA_FAILURE):
+            yield meta.key(replica_set)
+
+
 CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     "replicaset",
     sources.REPLICASETS,
     observe,
     without_settings(reconcile),
-    watches=(Watch(sources.PODS, owner_key(REPLICASETS)),),
+    watches=(
+        Watch(sources.PODS, owner_key(REPLICASETS)),
+        Watch(sources.QUOTAS, _short_of_pods),
+    ),
     indexes=(sources.PODS_BY_CONTROLLER,),
     refused=failed_create,
     can_wait=is_without_news,

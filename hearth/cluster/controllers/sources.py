@@ -13,6 +13,7 @@ REPLICASETS = Source(resources.REPLICASETS)
 JOBS = Source(resources.JOBS)
 CRONJOBS = Source(resources.CRONJOBS)
 PODS = Source(resources.PODS)
+QUOTAS = Source(resources.RESOURCEQUOTAS)
 SERVICES = Source(resources.SERVICES)
 ENDPOINTSLICES = Source(resources.ENDPOINTSLICES)
 

@@ -1,4 +1,4 @@
-"""Rules of Namespace, Node, ServiceAccount, volumes, quotas and priority classes. Pure."""
+"""Rules of Namespace, Node, ServiceAccount, volumes, storage and priority classes. Pure."""
 
 from __future__ import annotations
 
@@ -204,32 +204,7 @@ def _volume_errors(obj: Object) -> Iterator[FieldError]:
 PERSISTENT_VOLUME = Rules(default=_default_volume, validate=_volume_errors, metadata_again=True)
 
 
-# -- Limits and classes --------------------------------------------------------------------
-
-
-def _default_limits(obj: Object) -> None:
-    for item in child(obj, "spec").get("limits") or ():
-        if item.get("type") != "Container":
-            continue
-        default = {**(item.get("max") or {}), **(item.get("default") or {})}
-        request = {**(item.get("min") or {}), **default, **(item.get("defaultRequest") or {})}
-        if default:
-            item["default"] = default
-        if request:
-            item["defaultRequest"] = request
-
-
-LIMIT_RANGE = Rules(default=_default_limits, metadata_again=True)
-
-
-def _quota_errors(obj: Object) -> Iterator[FieldError]:
-    for name, text in ((obj.get("spec") or {}).get("hard") or {}).items():
-        path = f"spec.hard[{name}]"
-        yield from each(path, name, qualified_name_problems(name))
-        yield from amount_errors(name, text, path)
-
-
-RESOURCE_QUOTA = Rules(validate=_quota_errors)
+# -- Classes -------------------------------------------------------------------------------
 
 
 def _default_storage_class(obj: Object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hearth.cluster.kinds import warnings
 from hearth.cluster.kinds.base import Rules, child
 from hearth.cluster.model import checks
 from hearth.cluster.model.checks import each, immutable, wildcard_subdomain_problems
@@ -163,6 +164,7 @@ def _peer_errors(peer: Object, path: str) -> Iterator[FieldError]:
 
 
 NETWORK_POLICY = Rules(
+    warnings=warnings.of_network_policy,
     default=_default_policy,
     validate=_policy_errors,
     name=dns1123_subdomain_problems,

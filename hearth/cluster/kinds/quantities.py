@@ -12,7 +12,7 @@ from hearth.kube.names import qualified_name_problems
 from hearth.kube.quantity import parse_quantity
 
 _CONTAINER_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage"})
-_STANDARD_RESOURCES = _CONTAINER_RESOURCES | {
+STANDARD_RESOURCES = _CONTAINER_RESOURCES | {
     "requests.cpu", "requests.memory", "requests.ephemeral-storage",
     "limits.cpu", "limits.memory", "limits.ephemeral-storage",
     "pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps",
@@ -26,11 +26,11 @@ def resources_errors(resources: Object, path: str) -> Iterator[FieldError]:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for name, text in limits.items():
         resource_path = f"{path}.limits[{name}]"
-        yield from _name_errors(name, resource_path)
+        yield from container_name_errors(name, resource_path)
         yield from amount_errors(name, text, resource_path)
     for name, text in requests.items():
         resource_path = f"{path}.requests[{name}]"
-        yield from _name_errors(name, resource_path)
+        yield from container_name_errors(name, resource_path)
         yield from amount_errors(name, text, resource_path)
         yield from _limit_errors(name, text, path=path, limits=limits)
     named = {*limits, *requests}
@@ -46,12 +46,13 @@ def _may_overcommit(name: str) -> bool:
     return "/" not in name and not _is_huge_pages(name)
 
 
-def _name_errors(name: str, path: str) -> Iterator[FieldError]:
+def container_name_errors(name: str, path: str) -> Iterator[FieldError]:
+    """Checks the name of a resource that a container may ask for."""
     problems = qualified_name_problems(name)
     yield from each(path, name, problems)
     if "/" in name:
         return
-    known = name in _STANDARD_RESOURCES or _is_huge_pages(name)
+    known = name in STANDARD_RESOURCES or _is_huge_pages(name)
     if not problems and not known:
         yield invalid(path, name, "must be a standard resource type or fully qualified")
     if name not in _CONTAINER_RESOURCES and not _is_huge_pages(name):
@@ -63,7 +64,7 @@ def amount_errors(name: str, text: str, path: str) -> Iterator[FieldError]:
     quantity = parse_quantity(text)
     if quantity.amount < 0:
         yield invalid(path, str(quantity), checks.NEGATIVE)
-    whole_only = "/" in name or name in _STANDARD_RESOURCES - _CONTAINER_RESOURCES
+    whole_only = "/" in name or name in STANDARD_RESOURCES - _CONTAINER_RESOURCES
     if whole_only and not name.startswith(("requests.", "limits.")) and quantity.milli % 1000:
         yield invalid(path, str(quantity), "must be an integer")
 

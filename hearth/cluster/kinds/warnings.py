@@ -48,6 +48,15 @@ def of_pod(obj: Object, old: Object | None = None) -> list[str]:
     return texts + list(_spec_warnings(obj.get("spec") or {}, "spec"))
 
 
+def of_network_policy(obj: Object, old: Object | None = None) -> list[str]:
+    """Nothing here keeps packets back, and who writes a policy counts on it."""
+    if old is not None:
+        return []
+    return [
+        "NetworkPolicies are kept and not enforced: on one machine every pod reaches every other"
+    ]
+
+
 def _is_same_spec(obj: Object, old: Object | None) -> bool:
     """Whether an update leaves alone what could be warned of, so that warnings do not repeat."""
     return old is not None and obj.get("spec") == old.get("spec")

@@ -9,7 +9,7 @@ request and call ``create`` or ``update``; deletions are in ``deletes``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hearth.cluster.admission.attempt import Attempt
@@ -51,6 +51,7 @@ class Write:
     manager: str
     user: User
     warnings: list[str]
+    releases: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def kind(self) -> Kind:
@@ -76,7 +77,13 @@ class Write:
             dry_run=self.options.dry_run,
             options=self._options_object(operation),
             warnings=self.warnings,
+            releases=self.releases,
         )
+
+    def let_go(self) -> None:
+        """Frees what admission held for the write, which is stored or has failed."""
+        while self.releases:
+            self.releases.pop()()
 
     def _options_object(self, operation: str) -> dict[str, Any]:
         """The options as admission webhooks are shown them."""
@@ -136,6 +143,8 @@ async def create(write: Write, obj: Object, *, tracked: bool = False) -> Written
             last = attempt == _NAME_TRIES - 1
             if refusal.reason != "AlreadyExists" or not generated or last:
                 raise
+        finally:
+            write.let_go()
     raise AssertionError("unreachable")
 
 
@@ -282,6 +291,8 @@ async def update(write: Write, change: Change, rules: UpdateRules = _PLAIN) -> W
                 break
         except StoreError as error:
             raise storage_status(error) from None
+        finally:
+            write.let_go()
     raise write.conflict(status.MODIFIED)
 
 

@@ -95,10 +95,6 @@ class RouteCounters:
         window = self._windows.get(route)
         return window.average(now) if window is not None else 0.0
 
-    def is_active(self, route: Key, now: float) -> bool:
-        """Whether there is anything to do."""
-        return self.concurrency(route, now) > 0 or self.rate(route, now) > 0
-
     def _said(self, activator: _Activator, route: Key, now: float) -> float:
         word = activator.words.get(route)
         if word is None:

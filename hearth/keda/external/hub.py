@@ -121,7 +121,12 @@ class RouteHub:
             self.metrics(kind, item)
         except ScalerError as error:
             raise ConfigError(str(error)) from error
-        made = RouteScaler(config.index, partial(self.metrics, kind, item), self.known_soon)
+        made = RouteScaler(
+            config.index,
+            partial(self.metrics, kind, item),
+            partial(self.is_active, kind, item),
+            self.known_soon,
+        )
         open_ones = [each for each in self._scalers.get(item, ()) if not each.is_closed]
         self._scalers[item] = [*open_ones, made]
         return made
@@ -136,6 +141,12 @@ class RouteHub:
         if not metrics:
             raise ScalerError("the route has no scalingMetric")
         return metrics
+
+    def is_active(self, kind: str, item: Key) -> bool:
+        """Whether a route has requests: such as wait are in no rate yet. Raises ScalerError."""
+        metrics = self.metrics(kind, item)
+        waiting = self._counters.concurrency(item, self._clock()) > 0
+        return waiting or any(each.value for each in metrics)
 
     def is_known(self) -> bool:
         """Whether activators report, or did a moment ago."""

@@ -21,11 +21,19 @@ class RouteScaler:
     """
 
     def __init__(
-        self, index: int, metrics: Metrics, is_known: Callable[[], Awaitable[bool]]
+        self,
+        index: int,
+        metrics: Metrics,
+        is_active: Callable[[], bool],
+        is_known: Callable[[], Awaitable[bool]],
     ) -> None:
-        """``is_known`` says whether activators report at all; it may wait for them a moment."""
+        """``is_active`` raises as ``metrics`` does.
+
+        ``is_known`` says whether activators report at all; it may wait for them a moment.
+        """
         self._index = index
         self._metrics = metrics
+        self._is_active = is_active
         self._is_known = is_known
         self.told = asyncio.Event()
         """To be set whenever an activator has said something of the route."""
@@ -44,7 +52,7 @@ class RouteScaler:
             raise ScalerError("no activator reports on requests")
         metrics = self._metrics()
         replicas = max(each.value / each.target for each in metrics)
-        return Reading(replicas * metrics[0].target, any(each.value for each in metrics))
+        return Reading(replicas * metrics[0].target, self._is_active())
 
     async def activity(self) -> AsyncGenerator[bool]:
         """Yield whether there are requests: whenever some are told of, and once they are over.
@@ -55,7 +63,7 @@ class RouteScaler:
         while not self.is_closed:
             was_told = self.told.is_set()
             self.told.clear()
-            is_active = any(each.value for each in self._metrics())
+            is_active = self._is_active()
             if is_active != was_active or (is_active and was_told):
                 was_active = is_active
                 yield is_active

@@ -57,8 +57,10 @@ class ExternalScalerServer:
 
     async def is_active(self, request: bytes, context: Any) -> bytes:
         """Whether there is a request, in flight, waiting or within the window of a rate."""
-        metrics = await self._metrics(ScaledObjectRef.decode(request), context)
-        return messages.encode_active(any(each.value for each in metrics))
+        reference = ScaledObjectRef.decode(request)
+        await self._metrics(reference, context)
+        route = route_of(reference.metadata, reference.namespace)
+        return messages.encode_active(self._hub.is_active(*route))
 
     async def stream_is_active(self, request: bytes, context: Any) -> AsyncIterator[bytes]:
         """The same whenever it changes, and whenever somebody waits."""

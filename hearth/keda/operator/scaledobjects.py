@@ -372,7 +372,10 @@ class ScaledObjectDaemon(ObjectDaemon):
     # -- what others ask ---------------------------------------------------------------------------
 
     async def metric(self, name: str) -> Metric | None:
-        """Return what a metric is for the HPA; None where there is none of the name."""
+        """Return what a metric is for the HPA; None where there is none of the name.
+
+        Kubernetes' HPA controller asks for names in lower case, whatever its HPA says.
+        """
         async with self._is_looking:
             if self._target is None:
                 return None
@@ -380,7 +383,7 @@ class ScaledObjectDaemon(ObjectDaemon):
                 await self._look((), cached=True, again=self.next_look)
             account = self._account
         asked = () if account is None else account.at.observation.asked
-        return next((each for each in asked if each.spec.name == name), None)
+        return next((each for each in asked if each.spec.name.lower() == name.lower()), None)
 
     def explained(self) -> Explanation | None:
         """Return why the target has the replicas it has; None before the first look."""

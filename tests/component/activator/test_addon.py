@@ -1,13 +1,14 @@
 """KEDA's HTTP add-on by the gateway, against a real API server: upstream's e2e as scenarios.
 
-Each scenario has the name of the add-on's own (``test/e2e``). Who scales is the test: it changes
-EndpointSlices. Scaling itself is in ``tests/component/keda``.
+Each scenario has the name of the add-on's own (``test/e2e``). Who scales is the test: it makes
+pods. Scaling itself is in ``tests/component/keda``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from hearth.kube.resources import (
     CRDS,
     ENDPOINTSLICES,
     NAMESPACES,
+    PODS,
     SECRETS,
     SERVICES,
     Resource,
@@ -74,6 +76,22 @@ def rule(*hosts: str, paths: tuple[str, ...] = (), **headers: str | None) -> dic
     return made | ({"headers": wanted} if wanted else {})
 
 
+def a_pod(service: str, port: int, **container: Any) -> dict[str, Any]:
+    """A pod that a Service selects, whose container's port 8080 is this one."""
+    container = {"name": "app", "image": "test", "ports": [{"containerPort": 8080}], **container}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": "default",
+            "name": service,
+            "labels": {"serving.knative.dev/revision": service},
+            "annotations": {"hearth.dev/ports": json.dumps({"8080": port})},
+        },
+        "spec": {"containers": [container]},
+    }
+
+
 @dataclass
 class World:
     """An activator, applications behind Services, and who says that they are ready."""
@@ -103,12 +121,24 @@ class World:
             await self.ready(name)
         return app
 
+    async def started(self, name: str, **container: Any) -> None:
+        """A pod has an address; whether it is ready nobody has said."""
+        await self.client.create(PODS, a_pod(name, self.apps[name].port, **container))
+        await self.say_ready(name, "False")
+
     async def ready(self, name: str) -> None:
-        """Pods have come up."""
-        await self.client.create(ENDPOINTSLICES, a_slice(name, {self.apps[name].port: True}))
+        """A pod has come up."""
+        await self.started(name)
+        await self.say_ready(name, "True")
+
+    async def say_ready(self, name: str, status: str) -> None:
+        pod = await self.client.get(PODS, name, "default")
+        conditions = [{"type": "Ready", "status": status}]
+        said = {"phase": "Running", "podIP": "127.0.0.1", "conditions": conditions}
+        await self.client.update_status(PODS, pod | {"status": pod["status"] | said})
 
     async def gone(self, name: str) -> None:
-        await self.client.delete(ENDPOINTSLICES, f"{name}-{self.apps[name].port}", "default")
+        await self.client.delete(PODS, name, "default")
 
     async def routed(self, *routes: dict[str, Any]) -> None:
         """Make routes, and wait until each says that it is followed."""
@@ -288,6 +318,64 @@ async def test_cold_start(world: Worlds) -> None:
         warm = await running.ask("app.test")
         assert warm.header("x-keda-http-cold-start") == "false"
         await running.gone(ONE)
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        pytest.param({}, id="no-probe"),
+        pytest.param({"readinessProbe": {"httpGet": {"port": 8080}}}, id="http"),
+    ],
+)
+async def test_a_pod_is_used_before_a_kubelet_says_that_it_is_ready(
+    world: Worlds, container: dict[str, Any]
+) -> None:
+    async with world() as running:
+        await running.app(ONE, is_ready=False)
+        page = route("page", ONE, coldStart={"placeholder": {"response": PAGE}})
+        await running.routed(route("app", ONE), page)
+        client = await running.connect()
+        await client.send(get_request("app.test"))
+        await running.started(ONE, **container)
+        assert (await client.response()).body == b"one /"
+        await running.say_ready(ONE, "True")
+        await running.until_reached(ONE, "page.test")
+        # And no longer than it is there.
+        await running.gone(ONE)
+        async with asyncio.timeout(10):
+            while (await running.ask("page.test")).status != 418:
+                await asyncio.sleep(0.005)
+
+
+async def test_a_probe_that_only_a_kubelet_can_run_is_waited_for(world: Worlds) -> None:
+    async with world() as running:
+        app = await running.app(ONE, is_ready=False)
+        await running.app(TWO)
+        late = route("late", ONE, coldStart=fallback(TWO), timeouts={"readiness": "300ms"})
+        await running.routed(route("app", ONE), late)
+        client = await running.connect()
+        await client.send(get_request("app.test"))
+        await running.started(ONE, readinessProbe={"exec": {"command": ["true"]}})
+        assert await running.reached("late.test") == TWO
+        assert not app.requests
+        await running.say_ready(ONE, "True")
+        assert (await client.response()).body == b"one /"
+
+
+async def test_endpoints_that_are_no_pods_count_as_well(world: Worlds) -> None:
+    async with world() as running:
+        app = await running.app(ONE, is_ready=False)
+        await running.routed(route("app", ONE))
+        made = a_slice(ONE, {app.port: True})
+        del made["endpoints"][0]["targetRef"]
+        await running.client.create(ENDPOINTSLICES, made)
+        await running.until_reached(ONE, "app.test")
+        # Of pods that are gone slices may tell on.
+        await running.app(TWO, is_ready=False)
+        await running.routed(route("gone", TWO, coldStart={"placeholder": {"response": PAGE}}))
+        gone = a_slice(TWO, {running.apps[TWO].port: True})
+        await running.client.create(ENDPOINTSLICES, gone)
+        assert (await running.ask("gone.test")).status == 418
 
 
 async def test_the_cold_start_header_may_be_left_out(world: Worlds) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hearth.cli import state
+from hearth.cli import samples, state
 from hearth.cli.errors import UserError
 from hearth.cli.layout import prepare_layout
 from hearth.cli.state import is_running, process_start, read_state, running_state
+from hearth.cluster.node.images.store import ImageSpec, ImageStore
 
 
 def test_ports_are_kept_across_starts(tmp_path: Path) -> None:
@@ -54,3 +55,17 @@ def test_a_state_that_runs_nowhere(tmp_path: Path) -> None:
     assert not is_running(read_state(tmp_path))
     with pytest.raises(UserError, match="start one with `hearth up`"):
         running_state(tmp_path)
+
+
+def test_samples_take_no_name_that_the_user_gave(tmp_path: Path) -> None:
+    layout = prepare_layout(tmp_path, host="127.0.0.1", port=0, api_port=0)
+    store = ImageStore(tmp_path)
+    store.add("ghcr.io/knative/helloworld-go", ImageSpec(entrypoint=("mine",)))
+    store.add("hearth.dev/samples/hello", ImageSpec(entrypoint=("old",), source="hearth samples"))
+    for _ in range(2):
+        samples.register(layout)
+    images = {tagged.name: tagged.image for tagged in store.list()}
+    assert images["ghcr.io/knative/helloworld-go:latest"].entrypoint == ("mine",)
+    assert images["gcr.io/knative-samples/helloworld-go:latest"].is_stand_in
+    own = images["hearth.dev/samples/hello:latest"]
+    assert not own.is_stand_in and own.entrypoint[-1].endswith("server.py")

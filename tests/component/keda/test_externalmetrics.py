@@ -126,6 +126,9 @@ async def test_an_hpa_learns_what_a_trigger_says(tmp_path: Path) -> None:
         assert (status, told["kind"]) == (200, "ExternalMetricValueList")
         (item,) = told["items"]
         assert (item["metricName"], item["value"]) == ("s0-workload-default", "3")
+        shouted = f"{ROOT}/namespaces/{NS}/S0-Workload-Default"
+        # Kubernetes' HPA controller asks in lower case, whatever a name is.
+        assert (await ask(shouted, labelSelector=owner))[1]["items"][0]["value"] == "3"
         assert (await ask(path))[0] == 400
         assert (await ask(path, labelSelector="scaledobject.keda.sh/name=no"))[0] == 404
         assert (await ask(f"{ROOT}/namespaces/{NS}/s1-x", labelSelector=owner))[0] == 404

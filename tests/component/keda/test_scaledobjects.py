@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from hearth.keda.api import keys
+from hearth.keda.operator.main import LEASE
+from hearth.knative.leaderelection import Candidacy
 from hearth.kube import meta
+from hearth.kube.election import Timing
 from hearth.kube.meta import finalizers, labels, resource_version
-from hearth.kube.resources import DEPLOYMENTS, HPAS, PODS
+from hearth.kube.resources import DEPLOYMENTS, HPAS, LEASES, PODS
 from hearth.observability.metrics import REGISTRY
 from tests.component.keda.operator import NS, TRIGGER, cluster, condition
 from tests.waiting import until
@@ -206,6 +209,25 @@ async def test_an_operator_that_was_away_goes_on_where_it_was(tmp_path: Path) ->
         await keda.client.delete(keys.SCALEDOBJECTS, "web", NS)
         async with keda.operator():
             await keda.gone(keys.SCALEDOBJECTS, "web")
+
+
+async def test_a_replica_stands_by_until_the_lease_of_who_leads_is_not_renewed(
+    tmp_path: Path,
+) -> None:
+    async with cluster(tmp_path) as keda:
+        lease = {"holderIdentity": "other_192.0.2.1", "leaseDurationSeconds": 1}
+        where = {"name": LEASE, "namespace": keys.NAMESPACE}
+        told = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": where}
+        held = await keda.client.create(LEASES, told | {"spec": lease})
+        await keda.deployment()
+        await keda.work("work-0")
+        await keda.scaledobject()
+        timing = Timing(lease_duration=1.0, renew_deadline=0.8, retry_period=0.2)
+        async with keda.operator(election=Candidacy("next", "127.0.0.1"), timing=timing):
+            assert await keda.client.get(LEASES, LEASE, keys.NAMESPACE) == held
+            await keda.replicas(1)
+            taken = await keda.client.get(LEASES, LEASE, keys.NAMESPACE)
+            assert taken["spec"]["holderIdentity"] == "next_127.0.0.1"
 
 
 async def test_an_hpa_that_others_change_or_delete_is_put_right(tmp_path: Path) -> None:

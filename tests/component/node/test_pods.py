@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hearth.cluster.node.images.store import STAND_IN, ImageSpec
 from hearth.cluster.node.runtime.processes.process import start_ticks
 from hearth.kube.resources import PODS
 
@@ -260,3 +261,15 @@ async def test_a_signal_is_for_the_whole_group(cluster: Cluster) -> None:
     await cluster.delete("group")
     await cluster.until_gone("group")
     assert not is_alive(pid)
+
+
+async def test_a_sample_in_place_of_an_image_is_told_of(cluster: Cluster, look: Look) -> None:
+    image = ImageSpec(entrypoint=("/bin/sleep", "1000"), source=STAND_IN)
+    cluster.images.add("ghcr.io/somebody/server", image)
+    container = {"name": "main", "image": "ghcr.io/somebody/server"}
+    await cluster.client.create(PODS, cluster.pod("server", container))
+    event = await cluster.until_event("server", "StandIn")
+    assert event["message"] == (
+        'image "ghcr.io/somebody/server" itself is not run: here it stands for the sample '
+        "`/bin/sleep 1000`"
+    )

@@ -409,7 +409,7 @@ class World:
     def wake(self, backend: Backend) -> None:
         """What the real prober does: look at pods that somebody waits for, or that refused."""
         for pod in backend.throttler.unreached():
-            if (backend.throttler.demand and backend.can_probe) or pod.is_left_out:
+            if (backend.throttler.demand and backend.probe_of(pod)) or pod.is_left_out:
                 self.looking[backend, pod] = None
 
     def look(self, backend: Backend, pod: Pod) -> None:

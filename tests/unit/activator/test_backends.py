@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from activator.backends import Backend, BackendContext, Backends
 from activator.pods import Pod
+from activator.probing import TCP_PROBE, WAIT_FOR_READY
 from activator.routes import BackendRef
 from activator.targets import TargetSpec
 
@@ -41,9 +42,12 @@ def test_a_service_that_a_route_names_as_a_revisions_becomes_one() -> None:
     made.resolve(BackendRef("ns", "a", 80, "a"))
     assert (before, backend.can_wake) == (False, True)
     # Until its Revision is known, how to probe it is not.
-    unknown = backend.can_probe
+    pod = Pod(("10.0.0.1", 80))
+    unknown = backend.probe_of(pod)
     backend.configure(TargetSpec("ns", "a", container_concurrency=3))
-    assert (unknown, backend.can_probe) == (False, True)
+    assert (unknown, backend.probe_of(pod)) == (None, TCP_PROBE)
+    # A pod that says so itself has the word.
+    assert backend.probe_of(Pod(("10.0.0.1", 80), probe=WAIT_FOR_READY)) is None
     assert backend.throttler.container_concurrency == 3
 
 

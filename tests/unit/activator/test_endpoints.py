@@ -13,7 +13,9 @@ from activator.endpoints import (
     endpoints_of,
     endpoints_of_pods,
     trimmed,
+    trimmed_with_probes,
 )
+from activator.probing import ProbeKind
 
 
 def a_slice(*endpoints: dict[str, Any], port: int = 41000, name: str = "http") -> dict[str, Any]:
@@ -209,6 +211,25 @@ def test_what_is_kept_of_a_pod() -> None:
             "conditions": [{"type": "Ready", "status": "True"}],
         },
     }
+
+
+def test_pods_may_say_how_to_see_that_they_are_ready() -> None:
+    pod = a_pod()
+    pod["spec"]["containers"][1]["readinessProbe"] = {"httpGet": {"port": "user-port"}}
+    [found] = endpoints_of_pods([pod], a_revisions_service(), 80, has_probes=True).values()
+    assert found.probe is not None and found.probe.kind is ProbeKind.HTTP
+    kept = trimmed_with_probes(pod)
+    assert endpoints_of_pods([kept], a_revisions_service(), 80, has_probes=True) == {
+        found.address: found
+    }
+    sidecar = {"name": "s", "image": "i", "startupProbe": {"exec": {"command": ["true"]}}}
+    pod["spec"]["initContainers"] = [{"name": "once", "image": "i"}, sidecar]
+    pod["spec"]["readinessGates"] = [{"conditionType": "x"}]
+    kept = trimmed_with_probes(pod)
+    assert kept["spec"]["readinessGates"] == pod["spec"]["readinessGates"]
+    assert [each["startupProbe"] for each in kept["spec"]["initContainers"]] == [
+        sidecar["startupProbe"]
+    ]
 
 
 def test_every_address_of_a_headless_service_is_listed_ready_or_not() -> None:

@@ -13,6 +13,7 @@ from activator.probing import (
     is_success,
     next_delay,
     probe_of,
+    probe_of_pod,
     probe_request,
 )
 
@@ -69,6 +70,63 @@ def test_a_sidecar_with_a_probe_is_the_kubelets_business() -> None:
     assert probe_of([{"readinessProbe": {"tcpSocket": {"port": 1}}}, serving]) == WAIT_FOR_READY
     assert probe_of([{}, serving]) == TCP_PROBE
     assert probe_of([]) == TCP_PROBE
+
+
+_TCP = {"tcpSocket": {"port": 8080}}
+_HTTP = {"httpGet": {"port": "web"}}
+_PORTS = [{"containerPort": 8080, "name": "web"}]
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        pytest.param({"containers": [{}]}, ProbeKind.TCP, id="none"),
+        pytest.param({"containers": [{}, {"readinessProbe": _TCP}]}, ProbeKind.TCP, id="its-port"),
+        pytest.param(
+            {"containers": [{"ports": _PORTS, "readinessProbe": _HTTP}]},
+            ProbeKind.HTTP,
+            id="its-ports-name",
+        ),
+        pytest.param(
+            {"containers": [{"readinessProbe": _HTTP}, {"ports": _PORTS}]},
+            ProbeKind.WAIT,
+            id="a-name-of-another-container",
+        ),
+        pytest.param(
+            {"containers": [{"readinessProbe": {"tcpSocket": {"port": 1}}}]},
+            ProbeKind.WAIT,
+            id="another-port",
+        ),
+        pytest.param(
+            {"containers": [{"readinessProbe": _TCP}, {"readinessProbe": _TCP}]},
+            ProbeKind.WAIT,
+            id="two",
+        ),
+        pytest.param(
+            {"initContainers": [{"startupProbe": _TCP}], "containers": [{"readinessProbe": _TCP}]},
+            ProbeKind.WAIT,
+            id="a-sidecars",
+        ),
+        pytest.param(
+            {"containers": [{}], "readinessGates": [{"conditionType": "x"}]},
+            ProbeKind.WAIT,
+            id="a-gate",
+        ),
+        pytest.param({"containers": [{"startupProbe": _TCP}]}, ProbeKind.TCP, id="startup"),
+        pytest.param(
+            {"containers": [{"startupProbe": _TCP | {"periodSeconds": 1}, "readinessProbe": _TCP}]},
+            ProbeKind.TCP,
+            id="startup-asks-the-same",
+        ),
+        pytest.param(
+            {"containers": [{"startupProbe": {"exec": {}}, "readinessProbe": _TCP}]},
+            ProbeKind.WAIT,
+            id="startup-asks-something-else",
+        ),
+    ],
+)
+def test_kinds_of_any_pod(spec: dict[str, Any], kind: ProbeKind) -> None:
+    assert probe_of_pod(spec, 8080).kind is kind
 
 
 def test_an_http_probe_is_the_users_own() -> None:

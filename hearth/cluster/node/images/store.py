@@ -12,12 +12,16 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hearth.oci.references import InvalidImageName, parse_reference
+
+STAND_IN = "hearth samples, in place of an image"
+"""The ``source`` of commands that answer as well-known images do, and are not those images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,11 @@ class ImageSpec:
     source: str = ""  # the folder it was built from
     content: str = ""  # digest of that folder at the time
     digest: str = ""
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether the name is somebody else's: where the real image can be run, it is to be."""
+        return self.source == STAND_IN
 
     def command_line(self, command: Sequence[str], args: Sequence[str]) -> tuple[str, ...]:
         """The program and its arguments, given a container's ``command`` and ``args``."""
@@ -167,6 +176,14 @@ def _image(content: Mapping[str, Any], digest: str) -> ImageSpec:
         source=entry["source"],
         content=entry["content"],
         digest=digest,
+    )
+
+
+def stand_in_message(name: str, image: ImageSpec) -> str:
+    """What an event says of a pod that runs something else than the image it names."""
+    return (
+        f'image "{name}" itself is not run: here it stands for the sample '
+        f"`{shlex.join((*image.entrypoint, *image.cmd))}`"
     )
 
 

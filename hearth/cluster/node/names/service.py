@@ -85,7 +85,7 @@ class Names:
     async def _attach(self, bridge: str, gateway: str) -> Way:
         if bridge:
             try:
-                return await self._with_resolver(bridge)
+                return await self._with_resolver(bridge, gateway)
             except (OSError, ImportError) as error:
                 log.warning(
                     "containers get no resolver, but the variables of proxies",
@@ -93,7 +93,7 @@ class Names:
                 )
         return await self._with_proxy(gateway)
 
-    async def _with_resolver(self, bridge: str) -> Way:
+    async def _with_resolver(self, bridge: str, gateway: str) -> Way:
         from hearth.cluster.node.names.bridge import ServedBridge  # and dnspython, an extra
 
         served = ServedBridge(bridge, self)
@@ -106,6 +106,7 @@ class Names:
         return Way(
             api=(API_ADDRESS, API_PORT),
             resolver=RESOLVER_ADDRESS,
+            gateway=gateway,
             domain=self._config.domain,
             machine_searches=self._machine()[1],
             inside=self._config.inside,

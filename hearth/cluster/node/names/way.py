@@ -39,9 +39,9 @@ fe00::2\tip6-allrouters
 class Way:
     """The way of one bridge's containers.
 
-    ``api`` is where they find the API server, ``resolver`` who answers for names; without one,
-    ``gateway`` has what they are sent to as to a ``proxy``. ``inside`` are URLs of this machine's
-    loopback address, and those that mean the same in a container.
+    ``api`` is where they find the API server, ``resolver`` who answers for names, ``gateway`` this
+    machine; without a resolver, what they are sent to as to a ``proxy`` is there, too. ``inside``
+    are URLs of this machine's loopback address, and those that mean the same in a container.
     """
 
     api: Address | None = None

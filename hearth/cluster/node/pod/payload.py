@@ -16,6 +16,7 @@ from hearth.cluster.node.pod.environment import (
     field_value,
     resource_value,
 )
+from hearth.cluster.node.pod.owners import owners_of
 from hearth.kube.meta import Object
 
 _INJECTED_PREFIX = "kube-api-access-"  # of the volume that the API server adds to every pod
@@ -28,6 +29,8 @@ class File:
 
     content: bytes
     mode: int = _DEFAULT_MODE
+    user: int | None = None
+    """To whom it is given; None: it stays this process's own."""
 
 
 Payload = dict[str, File]
@@ -90,7 +93,8 @@ def _source(
         case "serviceAccountToken":
             seconds = int(body.get("expirationSeconds") or 3600)
             text = token(body.get("audience") or "", seconds)
-            return {body["path"]: File(text.encode(), 0o600)}
+            owners = owners_of(facts.pod)
+            return {body["path"]: File(text.encode(), owners.token_mode(mode), owners.user)}
     raise ConfigError(f"projected volume source {kind} is not supported on one machine")
 
 

@@ -6,12 +6,16 @@ own (host paths). How a container comes to see them is the runtime's matter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hearth.cluster.node.pod.environment import ConfigError, Facts, Sources
+from hearth.cluster.node.pod.owners import Owners, owners_of
 from hearth.cluster.node.pod.payload import (
     FILE_KINDS,
     SUPPORTED_KINDS,
@@ -19,10 +23,12 @@ from hearth.cluster.node.pod.payload import (
     kind_of,
     make_payload,
 )
-from hearth.cluster.node.volumes.atomicwriter import write_files
+from hearth.cluster.node.volumes.atomicwriter import open_folder, write_files
+from hearth.cluster.node.volumes.memory import mount_memory
 from hearth.kube import meta
 from hearth.kube.meta import Object
 from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.quantity import parse_quantity
 
 
 class VolumeError(Exception):
@@ -79,17 +85,57 @@ def _prepare(
         return False
     if kind == "persistentVolumeClaim" and dns1123_subdomain_problems(volume[kind]["claimName"]):
         raise ConfigError(f'persistentvolumeclaim "{volume[kind]["claimName"]}" not found')
+    owners = owners_of(pod)
     if kind in FILE_KINDS:
-        return write_files(path, make_payload(volume, sources, facts, token))
-    path.mkdir(parents=True, exist_ok=True)
+        return write_files(path, make_payload(volume, sources, facts, token), owners)
+    if not path.is_dir():
+        path.mkdir(parents=True)
+        if (volume.get(kind) or {}).get("medium") == "Memory":
+            mount_memory(path, _size_limit(volume[kind]))
+        open_folder(path, owners, 0o777)
+    elif kind == "persistentVolumeClaim":
+        _hand_over(path, owners)
     return False
+
+
+def _size_limit(body: Mapping[str, Any]) -> int | None:
+    return parse_quantity(str(body.get("sizeLimit") or 0)).value or None
+
+
+def _hand_over(path: Path, owners: Owners) -> None:
+    """A claim that comes to a pod with another ``fsGroup``: all that is in it becomes its own.
+
+    By descriptors: what a container puts in the way meanwhile leads nowhere else.
+    """
+    group = owners.group
+    if group is None or path.stat().st_gid == group or os.geteuid() != 0:
+        return
+    for _, _, names, at in os.fwalk(path):
+        for name in names:
+            with contextlib.suppress(OSError), _opened(name, at) as file:
+                os.fchown(file, -1, group)
+                os.fchmod(file, os.fstat(file).st_mode & 0o7777 | 0o660)
+        os.fchown(at, -1, group)
+        os.fchmod(at, owners.folder_mode(os.fstat(at).st_mode & 0o7777 | 0o770))
+
+
+@contextlib.contextmanager
+def _opened(name: str, folder: int) -> Iterator[int]:
+    """A regular file; raises OSError for anything else."""
+    if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        raise OSError(f"{name} is no file")
+    file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    try:
+        yield file
+    finally:
+        os.close(file)
 
 
 def _check_host_path(body: Mapping[str, Any], path: Path, *, allowed: bool) -> None:
     if not allowed:
         raise ConfigError(
-            "hostPath volumes are refused: pods run as your own user; "
-            "a pod is a process of this machine and can open that path itself"
+            "hostPath volumes are refused: a pod would have the rights of your own user there; "
+            "a pod that is a process of this machine can open that path itself"
         )
     kind = body.get("type") or ""
     if kind == "DirectoryOrCreate":

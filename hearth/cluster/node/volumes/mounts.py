@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hearth.cluster.node.pod.environment import ConfigError, expand
+from hearth.cluster.node.pod.payload import FILE_KINDS, kind_of
+from hearth.cluster.node.volumes.atomicwriter import give
 from hearth.cluster.node.volumes.folders import VolumeFolders, volume_path
 from hearth.kube import meta
 from hearth.kube.meta import Object
@@ -33,19 +35,33 @@ def make_mounts(
         if volume is None:
             raise ConfigError(f'volume "{mount["name"]}" of a mount is not defined')
         source = volume_path(volume, folders, meta.namespace(pod))
+        kind = kind_of(volume)
+        is_fixed = kind in FILE_KINDS or bool((volume.get(kind) or {}).get("readOnly"))
         sub = (
             expand(mount["subPathExpr"], env) if mount.get("subPathExpr") else mount.get("subPath")
         )
         if sub:
             source = _sub_path(source, sub)
-        mounts.append(Mount(source, mount["mountPath"], bool(mount.get("readOnly"))))
+        read_only = is_fixed or bool(mount.get("readOnly"))
+        mounts.append(Mount(source, mount["mountPath"], read_only))
     return sorted(mounts, key=lambda m: m.target.count("/"))
 
 
 def _sub_path(source: Path, sub: str) -> Path:
-    if sub.startswith("/") or ".." in Path(sub).parts:
+    """A part of a volume, made as a folder where it is not there.
+
+    What it leads to is looked at: a container may have left a symlink that leads out of the volume.
+    """
+    volume = source.resolve()
+    path = (volume / sub).resolve()
+    if sub.startswith("/") or ".." in Path(sub).parts or not path.is_relative_to(volume):
         raise ConfigError(f'subPath "{sub}" must stay within its volume')
-    path = source / sub
-    if not path.exists():
-        path.mkdir(parents=True)
+    if path.exists():
+        return path
+    like = volume.stat()
+    for folder in reversed([path, *path.parents]):
+        if folder.is_relative_to(volume) and not folder.exists():
+            folder.mkdir()
+            give(folder, group=like.st_gid)
+            folder.chmod(like.st_mode & 0o7777)
     return path

@@ -22,6 +22,7 @@ from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record, from_json, to_json
 from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.runtime.api import ContainerFiles
+from hearth.cluster.node.volumes.memory import unmount_all
 
 _STATE = "state.json"
 _KEPT_LOGS = 2  # of the present instance and the one before, as kubelet keeps them
@@ -64,6 +65,7 @@ class PodFolder:
         files = self.files(container, restarts)
         files.folder.mkdir(parents=True, exist_ok=True)
         files.termination_log.write_bytes(b"")
+        files.termination_log.chmod(0o666)  # a container may run as any user; the folder is ours
         old = self.files(container, restarts - _KEPT_LOGS).log
         for path in (old, old.with_name(old.name + ".1")):
             path.unlink(missing_ok=True)
@@ -99,6 +101,7 @@ class PodFolder:
 
     def remove(self) -> None:
         """Removes the folder with all that is in it, as far as that can be removed."""
+        unmount_all(self.path / "volumes")
         shutil.rmtree(self.path, ignore_errors=True)
 
 

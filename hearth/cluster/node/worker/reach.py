@@ -9,6 +9,7 @@ from typing import Protocol
 
 from hearth.cluster.node.names.way import Way
 from hearth.cluster.node.pod.dns import PodDns
+from hearth.cluster.node.pod.network import NODE_ADDRESS
 from hearth.cluster.node.runtime.api import Bridge
 from hearth.kube import meta
 from hearth.kube.meta import Object
@@ -40,6 +41,11 @@ class Reach:
             bridge = await self._bridge()
             if bridge is not None and self._way is None:
                 self._way = await self._names.attach(bridge.name, bridge.gateway)
+
+    @property
+    def host(self) -> str:
+        """This machine's address as containers see it."""
+        return self._way.gateway if self._way is not None else NODE_ADDRESS
 
     def dns(self, pod: Object, ip: str, folder: Path) -> PodDns:
         """The files are written when they are asked for first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from hearth.cluster.node.pod.environment import Facts
-from hearth.cluster.node.pod.network import PodNetwork
+from hearth.cluster.node.pod.network import NODE_ADDRESS, PodNetwork
 from hearth.cluster.node.pod.payload import effective_pod, token_requests
 from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.pod.spec import Container, PodSpec
@@ -98,7 +98,9 @@ class PodSetup:
 
     def _facts(self) -> Facts:
         context = self._context
-        return Facts(self._pod, context.node_name, context.allocatable, pod_ip=self.network.ip)
+        ip = self.network.ip
+        host = NODE_ADDRESS if ip == NODE_ADDRESS else context.reach.host
+        return Facts(self._pod, context.node_name, context.allocatable, pod_ip=ip, host_ip=host)
 
     def _write_volumes(self) -> None:
         prepare_volumes(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hearth.cluster.node.images.store import ImageStore
+from hearth.cluster.node.images.store import ImageStore, stand_in_message
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.pod.spec import Container, PodSpec
@@ -163,6 +163,8 @@ class ProcessRuntime:
         name = request.container.image
         text = f'Container image "{name}" already present on machine'
         request.report("Normal", "Pulled", text)
+        if image.is_stand_in:
+            request.report("Normal", "StandIn", stand_in_message(name, image))
         request.report("Normal", "Created", f"Created container: {request.container.name}")
         if command.warning:
             request.report("Warning", "VolumeNotMounted", command.warning)

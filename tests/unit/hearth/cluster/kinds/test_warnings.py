@@ -116,3 +116,12 @@ def test_an_update_repeats_no_warning_about_what_it_leaves_alone(is_same: bool) 
     assert len(warnings.of_workload(new)) == 2  # the name and the variable
     assert len(warnings.of_workload(new, old)) == (0 if is_same else 1)
     assert warnings.of_pod(pod({"env": [{"name": "A"}, {"name": "A"}]}), old) == []
+
+
+def test_who_writes_a_network_policy_is_told_once_that_nothing_enforces_it() -> None:
+    policy = {"metadata": {"name": "deny"}, "spec": {"podSelector": {}}}
+    warn = KINDS["NetworkPolicy"].strategy.warnings
+    assert warn is not None
+    (text,) = warn(policy, None)
+    assert "not enforced" in text
+    assert warn(policy, policy) == []

@@ -29,7 +29,6 @@ def test_activators_add_up() -> None:
     made.receive("b", told(1.5, 20.0), 1.0)
     assert made.concurrency(ROUTE, 1.0) == 4.5
     assert made.rate(ROUTE, 1.0) == 30.0
-    assert made.is_active(ROUTE, 1.0)
 
 
 def test_who_waits_counts_at_once_whatever_the_average() -> None:
@@ -48,8 +47,8 @@ def test_the_last_word_counts() -> None:
 def test_silence_of_a_connected_activator_means_none() -> None:
     made = counters("a")
     made.receive("a", told(5.0), 1.0)
-    assert made.is_active(ROUTE, 1.0 + SILENCE_SECONDS)
-    assert not made.is_active(ROUTE, 1.1 + SILENCE_SECONDS)
+    assert made.concurrency(ROUTE, 1.0 + SILENCE_SECONDS) == 5.0
+    assert made.concurrency(ROUTE, 1.1 + SILENCE_SECONDS) == 0.0
 
 
 def test_of_a_lost_one_the_last_word_counts_for_a_while() -> None:
@@ -83,7 +82,7 @@ def test_of_routes_that_nobody_follows_nothing_is_kept() -> None:
     made = RouteCounters()
     assert made.receive("a", told(5.0, 5.0), 1.0) == []
     made.follow(ROUTE, Scaling())
-    assert not made.is_active(ROUTE, 1.0)
+    assert (made.concurrency(ROUTE, 1.0), made.rate(ROUTE, 1.0)) == (0.0, 0.0)
     made.receive("a", told(5.0, 5.0), 1.0)
     made.forget(ROUTE)
     assert made.rate(ROUTE, 1.0) == 0.0

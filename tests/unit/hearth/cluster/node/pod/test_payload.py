@@ -106,7 +106,7 @@ def test_a_projected_volume(facts: Facts) -> None:
     )
     assert found == {
         "token": File(b"\x00\x01"),
-        "jwt": File(b"me/600", 0o600),
+        "jwt": File(b"me/600"),
         "labels": File(b'app="web"'),
     }
 
