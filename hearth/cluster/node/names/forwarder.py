@@ -150,6 +150,7 @@ class _Half(asyncio.Protocol):
 
     def __init__(self, other: _Half | None = None) -> None:
         self.other = other
+        self._early = b""  # what came before the other end was there; then nothing more is read
         self._is_ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -163,17 +164,27 @@ class _Half(asyncio.Protocol):
         self.other = other
         if self.transport.is_closing():
             other.transport.abort()
-        else:
+            return
+        if self._early:
+            other.transport.write(self._early)
+            self._early = b""
             self.transport.resume_reading()
+        if self._is_ended:
+            other.transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
         if self.other is not None:
             self.other.transport.write(data)
+        else:
+            self._early += data
+            self.transport.pause_reading()
 
     def eof_received(self) -> bool:
         """One direction ends; the other one may go on."""
         self._is_ended = True
-        if self.other is None or self.other._is_ended:
+        if self.other is None:
+            return True
+        if self.other._is_ended:
             return False
         self.other.transport.write_eof()
         return True
@@ -206,7 +217,6 @@ class _Near(_Half):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         client = str((transport.get_extra_info("peername") or ("",))[0])
-        self.transport.pause_reading()  # until there is somewhere to send it
         if self._forwarder.admit(self, client):
             self._client = client
         else:

@@ -24,8 +24,10 @@ POD = {"metadata": {"name": "caller", "namespace": "default"}, "spec": {}}
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Sends all back in capitals, once the other side has ended."""
-    writer.write((await reader.read()).upper())
+    """Sends what comes back in capitals, and says good-bye once the other side has ended."""
+    while told := await reader.read(100):
+        writer.write(told.upper())
+    writer.write(b"bye")
     writer.close()
 
 
@@ -48,8 +50,8 @@ class Inside:
     async def say(self, name: str, port: int, text: str = "hello") -> str:
         return await self.python(
             f"import socket\ns = socket.create_connection(({name!r}, {port}), 5)\n"
-            f"s.sendall({text!r}.encode()); s.shutdown(socket.SHUT_WR)\n"
-            "print(s.makefile().read())"
+            f"s.sendall({text!r}.encode()); print(s.recv(100).decode())\n"
+            "s.shutdown(socket.SHUT_WR); print(s.makefile().read())"
         )
 
     async def service(self, name: str, target: int, **spec: Any) -> None:
@@ -95,8 +97,8 @@ async def inside(tmp_path: Path) -> AsyncIterator[Inside]:
 async def test_a_short_name_reaches_a_service_whose_endpoint_is_on_loopback(inside: Inside) -> None:
     async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
         await inside.service("shout", server.sockets[0].getsockname()[1])
-        assert await inside.say("shout", 80) == "HELLO\n"
-        assert await inside.say("shout.default.svc.cluster.local", 80) == "HELLO\n"
+        assert await inside.say("shout", 80) == "HELLO\nbye\n"
+        assert await inside.say("shout.default.svc.cluster.local", 80) == "HELLO\nbye\n"
 
 
 async def test_a_service_that_is_a_name_leads_to_the_one_it_names(inside: Inside) -> None:
@@ -108,7 +110,7 @@ async def test_a_service_that_is_a_name_leads_to_the_one_it_names(inside: Inside
             "spec": {"type": "ExternalName", "externalName": target},
         }
         await inside.client.create(SERVICES, alias)
-        assert await inside.say("alias.default", 80) == "HELLO\n"
+        assert await inside.say("alias.default", 80) == "HELLO\nbye\n"
 
 
 async def test_the_api_server_is_known_by_name_and_shows_it(inside: Inside) -> None:
