@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from hearth.keda.api import keys
 from hearth.keda.api.keys import EventReason
+from hearth.keda.operator.metrics import count_resource
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.meta import Key, Object, finalizers, generation, is_deleting, key, name, namespace
@@ -94,6 +95,7 @@ class Authentications:
         """Take an authentication as its watch tells of it; return whether it is another now."""
         item = resource.kind, key(obj)
         before = self._known.pop(item, None)
+        count_resource(resource.kind, namespace(obj), (told != "DELETED") - (before is not None))
         if told == "DELETED":
             return True
         self._known[item] = obj

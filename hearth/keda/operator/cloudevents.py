@@ -21,7 +21,7 @@ import orjson
 
 from hearth.keda.api import keys
 from hearth.keda.api.keys import ConditionMessage, ConditionReason, EventReason
-from hearth.keda.operator.metrics import EVENTS_EMITTED, EVENTS_QUEUED
+from hearth.keda.operator.metrics import EVENTS_EMITTED, EVENTS_QUEUED, count_resource
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, rfc3339
@@ -170,14 +170,17 @@ class Emitter:
             if followed is not None and followed.task is not None:
                 followed.task.cancel()
                 del self._followed[key]
+                count_resource(resource.kind, key[1][0], -1)
         elif followed is not None:
             followed.source = new
         else:
             followed = self._followed[key] = _Destination(resource, new)
+            count_resource(resource.kind, key[1][0])
             telling = keep_running("cloudeventsource", lambda: self._tell(followed))
             followed.task = asyncio.create_task(telling, name="cloudeventsource")
 
     async def _forget(self, key: tuple[str, Key]) -> None:
+        count_resource(key[0], key[1][0], -1)
         task = self._followed.pop(key).task
         if task is not None:
             task.cancel()

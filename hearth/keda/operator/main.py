@@ -21,6 +21,7 @@ from hearth.keda.operator.authentications import Authentications
 from hearth.keda.operator.cloudevents import Emitter
 from hearth.keda.operator.environment import COMPONENT, Environment, Resolved
 from hearth.keda.operator.hpas import kept
+from hearth.keda.operator.metrics import say_build
 from hearth.keda.operator.scaledobjects import ScaledObjectDaemon
 from hearth.keda.operator.targets import Kinds
 from hearth.keda.scalers import catalog
@@ -180,6 +181,7 @@ async def _operate(
         raise NotInstalled(
             f"{error}: KEDA's kinds take kopf, of the extra `keda` of Hearth's package"
         ) from error
+    say_build(config.version)
     recorder = EventRecorder(client)
     emitter = Emitter(client, wall_clock, timeout=config.timeout)
     env = Environment(

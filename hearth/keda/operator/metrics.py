@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from collections import Counter as Counted
 from collections.abc import Iterable
+from importlib.metadata import version
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from hearth.keda.scaling.observing import Metric, Sample
 from hearth.kube.meta import Key
@@ -30,6 +32,34 @@ ERRORS = Counter(
     "keda_scaler_detail_errors",
     "The total number of errors encountered for each scaler.",
     _LABELS,
+)
+EMPTY = Counter(
+    "keda_scaler_empty_upstream_responses",
+    "Number of times a query returns an empty result",
+    [
+        "namespace",
+        "scaledResource",
+        "triggerName",
+        "metricName",
+        "resourceType",
+        "ignoreNullValues",
+    ],
+)
+REQUESTS = Counter(
+    "keda_scaler_http_requests",
+    "Total number of outbound HTTP requests issued during scaler metric collection.",
+    ["namespace", "scaled_resource", "scaler", "trigger_name", "metric_name", "status_code"],
+)
+REQUEST_SECONDS = Histogram(
+    "keda_scaler_http_request_duration_seconds",
+    "Duration in seconds of outbound HTTP requests issued during scaler metric collection.",
+    ["scaler", "status_code"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+BUILD = Gauge(
+    "keda_build_info",
+    "Info metric, with static information about the build and the runtime.",
+    ["version", "git_commit", "goversion", "goos", "goarch"],
 )
 PAUSED = Gauge(
     "keda_scaled_object_paused",
@@ -76,23 +106,56 @@ ALL = (
     LATENCY,
     ACTIVE,
     ERRORS,
+    EMPTY,
+    REQUESTS,
+    REQUEST_SECONDS,
+    BUILD,
     PAUSED,
     OBJECT_ERRORS,
     JOB_ERRORS,
     TRIGGERS,
     RESOURCES,
     LOOP_LATENCY,
+    EVENTS_EMITTED,
+    EVENTS_QUEUED,
 )
+_RESOURCES = {
+    "ScaledObject": "scaled_object",
+    "ScaledJob": "scaled_job",
+    "TriggerAuthentication": "trigger_authentication",
+    "ClusterTriggerAuthentication": "cluster_trigger_authentication",
+    "CloudEventSource": "cloudevent_source",
+    "ClusterCloudEventSource": "cloudevent_source",
+}
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def say_build(compatible_with: str) -> None:
+    """Say which KEDA this stands for, and what it is."""
+    machine = platform.machine()
+    BUILD.labels(
+        compatible_with,
+        f"hearth-{version('hearth-serving')}",
+        f"python{platform.python_version()}",
+        platform.system().lower(),
+        _ARCHITECTURES.get(machine, machine),
+    ).set(1)
+
+
+def count_resource(kind: str, namespace: str, by: int = 1) -> None:
+    """Count an object that is handled, or with -1 one that is not any more."""
+    RESOURCES.labels(_RESOURCES[kind], namespace).inc(by)
 
 
 class ObjectMetrics:
     """Those of one ScaledObject or ScaledJob; gone when it is."""
 
     def __init__(self, kind: str, key: Key) -> None:
-        self._type = kind.lower()
+        self._kind, self.type = kind, kind.lower()
         self._namespace, self._name = key
         self._series: set[tuple[str, ...]] = set()
-        self._errors = (OBJECT_ERRORS if self._type == "scaledobject" else JOB_ERRORS).labels(*key)
+        self._asked: set[tuple[Counter, tuple[str, ...]]] = set()
+        self._errors = (OBJECT_ERRORS if self.type == "scaledobject" else JOB_ERRORS).labels(*key)
         self._counted: Counted[str] = Counted()
         self._is_registered = False
 
@@ -102,14 +165,14 @@ class ObjectMetrics:
         self._counted = Counted(types)
         for kind, number in self._counted.items():
             TRIGGERS.labels(kind).inc(number)
-        RESOURCES.labels(self._type, self._namespace).inc()
+        count_resource(self._kind, self._namespace)
         self._is_registered = True
 
     def _uncount(self) -> None:
         for kind, number in self._counted.items():
             TRIGGERS.labels(kind).dec(number)
         if self._is_registered:
-            RESOURCES.labels(self._type, self._namespace).dec()
+            count_resource(self._kind, self._namespace, -1)
         self._counted, self._is_registered = Counted(), False
 
     def failed(self) -> None:
@@ -122,13 +185,19 @@ class ObjectMetrics:
 
     def late(self, seconds: float) -> None:
         """Show by how much a look was late."""
-        LOOP_LATENCY.labels(self._namespace, self._type, self._name).set(max(0.0, seconds))
+        LOOP_LATENCY.labels(self._namespace, self.type, self._name).set(max(0.0, seconds))
 
     def of(self, scaler: str, metric: str, index: int) -> tuple[str, ...]:
         """Return the labels of a trigger's series, which go with the object."""
-        labels = (self._namespace, metric, self._name, scaler, str(index), self._type)
+        labels = (self._namespace, metric, self._name, scaler, str(index), self.type)
         self._series.add(labels)
         return labels
+
+    def asked(self, counter: Counter, *labels: str) -> None:
+        """Count something about one of its triggers."""
+        whole = (self._namespace, self._name, *labels)
+        self._asked.add((counter, whole))
+        counter.labels(*whole).inc()
 
     def told(self, metric: Metric, index: int) -> None:
         """Show the value and the activity of a metric."""
@@ -143,14 +212,17 @@ class ObjectMetrics:
         for labels in self._series:
             for each in (VALUE, LATENCY, ACTIVE, ERRORS):
                 each.remove(*labels)
+        for counter, labels in self._asked:
+            counter.remove(*labels)
         self._series.clear()
+        self._asked.clear()
 
     def gone(self) -> None:
         """Forget the object."""
         self.clear()
         self._uncount()
-        LOOP_LATENCY.remove(self._namespace, self._type, self._name)
-        if self._type == "scaledobject":
+        LOOP_LATENCY.remove(self._namespace, self.type, self._name)
+        if self.type == "scaledobject":
             PAUSED.remove(self._namespace, self._name)
 
 
@@ -160,6 +232,22 @@ class ScalerMetrics:
     def __init__(self, of: ObjectMetrics, index: int) -> None:
         self._of = of
         self._index = index
+        self._labels = ("", "", "")
+
+    def asks(self, scaler: str, trigger: str, metric: str) -> None:
+        """From here on what is told is of this scaler, trigger and metric."""
+        self._labels = scaler, trigger, metric
+
+    def requested(self, status: str, seconds: float) -> None:
+        """Count an HTTP request (``telling.Listener``)."""
+        self._of.asked(REQUESTS, *self._labels, status)
+        REQUEST_SECONDS.labels(self._labels[0], status).observe(seconds)
+
+    def found_nothing(self, *, is_ignored: bool) -> None:
+        """Count an answer that is empty."""
+        _, trigger, metric = self._labels
+        ignored = str(is_ignored).lower()
+        self._of.asked(EMPTY, trigger, metric, self._of.type, ignored)
 
     def took(self, scaler: str, metric: str, seconds: float) -> None:
         """Show how long a read took."""

@@ -17,6 +17,7 @@ from hearth.keda.scalers.seam import (
     ScalerError,
     TriggerConfig,
 )
+from hearth.keda.scalers.telling import LISTENER
 from hearth.keda.scaling.observing import Sample
 from hearth.kube.clock import Clock
 from hearth.kube.guards import caught
@@ -117,6 +118,8 @@ class Trigger:
         assert self._config is not None
         limit = 2 * self._config.timeout + _GRACE
         started = self._clock()
+        self._metrics.asks(self._config.type, self._config.name, self.spec.name)
+        told = LISTENER.set(self._metrics)
         try:
             async with asyncio.timeout(limit):
                 reading = await self._scaler.read()
@@ -127,6 +130,8 @@ class Trigger:
         except Exception as error:
             caught("keda scaler")
             raise ScalerError(f"{type(error).__name__}: {error}") from error
+        finally:
+            LISTENER.reset(told)
         self._metrics.took(self.name, self.spec.name, self._clock() - started)
         return reading
 

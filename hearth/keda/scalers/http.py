@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import time
 import urllib.parse
-from collections.abc import AsyncGenerator, Container, Mapping
+from collections.abc import AsyncGenerator, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ import orjson
 
 from hearth.keda.scalers.authentication import Authentication, TokenSource
 from hearth.keda.scalers.seam import ConfigError, ScalerError, TriggerConfig
+from hearth.keda.scalers.telling import LISTENER
 from hearth.keda.scalers.tls import client_context
 
 _LARGEST_ANSWER = 2**24
@@ -114,15 +117,28 @@ async def answer(
             headers=headers,
             extensions={"trace": handshakes.trace},
         )
-        async with handshakes, asked as response:
-            if response.status_code not in ok:
-                raise ScalerError(f"{place} answered with status {response.status_code}")
-            body = await _body(response, place)
-            return Answer(response.status_code, response.headers, body, place)
+        with _told() as said:
+            async with handshakes, asked as response:
+                said.append(str(response.status_code))
+                if response.status_code not in ok:
+                    raise ScalerError(f"{place} answered with status {response.status_code}")
+                body = await _body(response, place)
+                return Answer(response.status_code, response.headers, body, place)
     except httpx.TimeoutException:
         raise ScalerError(f"{place} did not answer in time") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise ScalerError(f"{place}: {_why(error)}") from None
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[list[str]]:
+    """Tell who listens how a request went; its status goes into the list."""
+    said: list[str] = []
+    began = time.perf_counter()
+    try:
+        yield said
+    finally:
+        LISTENER.get().requested(said[0] if said else "error", time.perf_counter() - began)
 
 
 class _Handshakes:

@@ -13,6 +13,7 @@ from hearth.keda.scalers.catalog import Shared
 from hearth.keda.scalers.params import Seconds, param, read_params
 from hearth.keda.scalers.polled import Polled, number, parsing, polled
 from hearth.keda.scalers.seam import ConfigError, ScalerError, TriggerConfig
+from hearth.keda.scalers.telling import LISTENER
 
 _LOST = "prometheus metrics 'prometheus' target may be lost, the "
 
@@ -57,7 +58,10 @@ def make(config: TriggerConfig, shared: Shared) -> Polled:
         if settings.namespace:
             asked["namespace"] = settings.namespace
         params = {**asked, **settings.query_parameters}
-        return value_of(await http.get_json(client, url, params=params), settings)
+        answer = await http.get_json(client, url, params=params)
+        if is_empty(answer):
+            LISTENER.get().found_nothing(is_ignored=settings.ignore_null_values)
+        return value_of(answer, settings)
 
     return polled(
         config,
@@ -70,6 +74,15 @@ def make(config: TriggerConfig, shared: Shared) -> Polled:
         secrets=settings.custom_headers.values(),
         timeout=settings.timeout or None,
     )
+
+
+def is_empty(answer: Any) -> bool:
+    """Whether a query has found nothing."""
+    try:
+        elements = answer["data"]["result"] or []
+        return not elements or (len(elements) == 1 and not elements[0].get("value"))
+    except (AttributeError, KeyError, TypeError, IndexError):
+        return False
 
 
 def value_of(answer: Any, settings: Any) -> float:
