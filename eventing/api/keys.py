@@ -13,6 +13,9 @@ DEPENDENCY_ANNOTATION = "knative.dev/dependency"
 BROKER_CLASS = "MTChannelBasedBroker"
 """The class existing YAML names by default; Hearth's broker serves it."""
 
+NATS_CLASS = "NatsJetStreamBroker"
+"""Brokers of this class are kept by NATS JetStream."""
+
 CONFIG_CHANNEL = "config-br-default-channel"
 
 SUBSCRIBED_ANNOTATION = "eventing.hearth.dev/subscribed"

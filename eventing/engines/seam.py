@@ -60,6 +60,9 @@ class Capabilities:
     processes: bool
     """Ingress and dispatcher may be different processes. Where this is False, the log has one
     writer, which is also where its readers learn of new events."""
+    deduplicates: bool
+    """An event whose source and id are those of one appended shortly before is that one: it is
+    answered for and not stored. Not so ``own`` ones: answers may be like what they answer."""
     max_event_bytes: int
     """The largest event it stores: head and data."""
 

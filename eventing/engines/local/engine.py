@@ -29,6 +29,7 @@ class LocalEngine:
         redelivers=False,
         consumer_groups=False,
         processes=False,
+        deduplicates=False,
         max_event_bytes=MAX_EVENT_BYTES,
     )
 

@@ -309,6 +309,7 @@ class MemoryEngine:
         redelivers=True,
         consumer_groups=True,
         processes=True,
+        deduplicates=False,
         max_event_bytes=MAX_EVENT_BYTES,
     )
 
