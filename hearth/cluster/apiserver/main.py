@@ -227,6 +227,8 @@ async def _http(
     finally:
         api.stopping = True
         api.watchers.close_all()
+        for close in list(api.closers):
+            close()
         for server in servers:
             server.should_exit = True
         await asyncio.gather(*tasks)

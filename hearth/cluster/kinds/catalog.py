@@ -88,7 +88,7 @@ _CORE = (
         rules=pods.POD,
         short=["po"],
         categories=_ALL,
-        subresources=["status", "log", "binding", "eviction"],
+        subresources=["status", "log", "binding", "eviction", "exec", "attach", "portforward"],
         table=table("Pod", pod_cells),
         grace_period=_grace_period,
     ),

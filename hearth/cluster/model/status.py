@@ -188,6 +188,11 @@ def internal(message: str) -> ApiStatus:
     return ApiStatus(500, "InternalError", text, details=details)
 
 
+def backend_failed(problem: str) -> ApiStatus:
+    """500: the node does not answer, in kube-apiserver's words."""
+    return ApiStatus(500, "", f"error dialing backend: {problem}")
+
+
 def unprocessable() -> ApiStatus:
     """A JSON patch that does not fit its object; Kubernetes tells no more than this."""
     message = "the server rejected our request due to an error in our request"

@@ -10,6 +10,7 @@ from typing import Any
 
 from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.pod.recovery import records_of
+from hearth.cluster.node.runtime.api import Instance
 from hearth.cluster.node.scheduling import Unschedulable, add_up, check_fit, requests_of
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import SavedPod, all_folders
@@ -67,6 +68,10 @@ class Agent:
         await asyncio.gather(*tasks, *self._side_tasks, return_exceptions=True)
         await asyncio.gather(*(w.stop(grace_seconds) for w in self._workers.values()))
         await self._context.runtime.sweep()
+
+    def instance(self, uid: str, container: str) -> Instance | None:
+        """What runs of a container; KeyError for a pod that is not here."""
+        return self._workers[uid].instance(container)
 
     def source_changed(self, namespace: str) -> None:
         """A ConfigMap or Secret changed: volumes follow, waiting containers try again."""

@@ -21,6 +21,8 @@ from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.environment import make_base_environment
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime, ProcessSettings
+from hearth.cluster.node.streaming.server import StreamServer
+from hearth.cluster.node.streaming.server import socket_path as streams_path
 from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.cluster.node.usageserver import UsageServer, socket_path
 from hearth.cluster.node.volumes.sources import ClusterSources
@@ -71,8 +73,12 @@ async def run(
         collector = UsageCollector(runtime)
         REGISTRY.register(collector)
         usage = UsageServer(config.node_name, runtime.usage, wall_clock)
+        streams = StreamServer(agent, runtime.dial)
         try:
-            async with usage.listening(socket_path(config.data_dir)):
+            async with (
+                usage.listening(socket_path(config.data_dir)),
+                streams.listening(streams_path(config.data_dir)),
+            ):
                 await _serve(context, agent, machine, ready=ready)
         finally:
             REGISTRY.unregister(collector)

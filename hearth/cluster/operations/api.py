@@ -45,6 +45,8 @@ class Api:
     new_uid: Callable[[], str] = _new_uid
     new_suffix: Callable[[], str] = _new_suffix
     stopping: bool = False
+    closers: set[Callable[[], None]] = field(default_factory=set)
+    """End connections that are not HTTP's any more; called when the server stops."""
     sender: Sender | None = None
     """Sends on what other API servers answer for; None: there are none."""
 

@@ -13,6 +13,7 @@ from hearth.cluster.model.served import Served, ServedKinds
 
 Object = dict[str, Any]
 _GETS, _CREATES, _UPDATES = ["get", "patch", "update"], ["create"], ["update"]
+_CONNECTS = ["create", "get"]
 
 # subresource -> (verbs, group, version, kind); an empty kind stands for the resource's own.
 _SUBRESOURCES: dict[str, tuple[list[str], str, str, str]] = {
@@ -22,6 +23,9 @@ _SUBRESOURCES: dict[str, tuple[list[str], str, str, str]] = {
     "log": (["get"], "", "", ""),
     "binding": (_CREATES, "", "", "Binding"),
     "eviction": (_CREATES, "policy", "v1", "Eviction"),
+    "exec": (_CONNECTS, "", "", "PodExecOptions"),
+    "attach": (_CONNECTS, "", "", "PodAttachOptions"),
+    "portforward": (_CONNECTS, "", "", "PodPortForwardOptions"),
     "token": (_CREATES, "authentication.k8s.io", "v1", "TokenRequest"),
     "approval": (_GETS, "", "", ""),
 }

@@ -21,10 +21,12 @@ from hearth.cluster.model import status
 from hearth.cluster.operations import auth
 from hearth.cluster.operations.api import Api
 from hearth.cluster.rest.aggregation import find
+from hearth.cluster.rest.connections import TAKE_OVER
 from hearth.cluster.rest.handlers.information import GIT_VERSION, handle_information
 from hearth.cluster.rest.handlers.openapi import OpenApiDocuments
 from hearth.cluster.rest.requests import Cut, Request, Response
 from hearth.cluster.rest.routes import handle_aggregate, handle_resource
+from hearth.cluster.rest.streams import PROTOCOLS, VERSIONS
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -48,9 +50,7 @@ class App:
         """Answers one request (ASGI)."""
         if scope["type"] != "http":
             return
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers = _headers(scope)
         warnings: list[str] = []
         try:
             self._check_origin(headers)
@@ -72,6 +72,9 @@ class App:
         except Exception as error:
             _log.exception("request failed", extra={"path": scope["path"]})
             response = refused(status.internal(str(error)))
+        if response.carry is not None:
+            await _hand_over(response, scope)
+            return
         await _send_response(response, warnings, headers, receive=receive, send=send)
 
     async def _answer(self, request: Request) -> Response:
@@ -90,6 +93,30 @@ class App:
         origin = headers.get("origin")
         if origin and _host_name(origin) not in self._hosts:
             raise status.forbidden_path(f'requests from "{origin}" are not accepted')
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """By lower-case name; of repeated ones the last, but all of those that choose a protocol."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name in (PROTOCOLS, VERSIONS) and name in headers:
+            value = f"{headers[name]},{value}"
+        headers[name] = value
+    return headers
+
+
+async def _hand_over(response: Response, scope: Scope) -> None:
+    """Answers 101 and gives the connection to who goes on with it (``connections``)."""
+    fields = [("connection", "Upgrade"), *response.headers]
+    lines = ["HTTP/1.1 101 Switching Protocols", *(f"{name}: {value}" for name, value in fields)]
+    reader, writer = scope["extensions"][TAKE_OVER]()
+    assert response.carry is not None
+    try:
+        writer.write("".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1"))
+        await response.carry(reader, writer)
+    finally:
+        writer.close()
 
 
 def _host_name(url: str) -> str:

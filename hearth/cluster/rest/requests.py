@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -58,6 +58,8 @@ class Response:
     body: Body
     content_type: str = negotiate.JSON
     headers: tuple[tuple[str, str], ...] = ()
+    carry: Callable[[Any, Any], Awaitable[None]] | None = None
+    """After 101: gets the connection's reader and writer, to whom all belongs from then on."""
 
 
 def json_response(value: Any, code: int = 200) -> Response:

@@ -19,6 +19,7 @@ from hearth.cluster.rest.handlers import (
     reviews,
     scaling,
     sending,
+    streaming,
     usage,
     watching,
     writing,
@@ -50,9 +51,13 @@ _SCALE: Mapping[str, Handler] = {
     "update": scaling.put,
     "patch": scaling.patch,
 }
+_CONNECT: Mapping[str, Handler] = {"get": streaming.connect, "create": streaming.connect}
 _SUBRESOURCES: Mapping[tuple[str, str], Mapping[str, Handler]] = {
     ("pods", "log"): {"get": pods.log},
     ("pods", "binding"): {"create": pods.bind},
+    ("pods", "exec"): _CONNECT,
+    ("pods", "attach"): _CONNECT,
+    ("pods", "portforward"): _CONNECT,
     ("pods", "eviction"): {"create": pods.evict},
     ("serviceaccounts", "token"): {"create": reviews.request_token},
     ("namespaces", "finalize"): {"update": writing.finalize},

@@ -25,7 +25,7 @@ from hearth.cluster.node.pod.payload import effective_pod
 from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.pod.spec import PodSpec, parse_pod
 from hearth.cluster.node.pod.status import changes_at
-from hearth.cluster.node.runtime.api import PrepareError
+from hearth.cluster.node.runtime.api import Instance, PrepareError
 from hearth.cluster.node.worker.containers import PodContainers, PodState
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import PodFolder, SavedPod
@@ -89,6 +89,11 @@ class PodWorker:
     def is_idle(self) -> bool:
         """Finished: it counts for nothing and only waits to be deleted."""
         return lifecycle.phase(self.spec, self._observe()) in ("Succeeded", "Failed")
+
+    def instance(self, container: str) -> Instance | None:
+        """What runs of a container."""
+        run = self._containers.runs.get(container)
+        return None if run is None else run.instance
 
     def update(self, pod: Object) -> None:
         """Takes over the object as it is now; it has changed."""
