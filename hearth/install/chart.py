@@ -27,9 +27,18 @@ SIZES = ("small", "ha", "nodeport", "loadbalancer", "internal")
 _MARK = "@@{}@@"
 _LINE = re.compile(r"^(?P<lead> *(?:- )?)(?P<key>[\w./-]+): '?@@(?P<value>[\w.-]+)@@'?$")
 _WIDTH = 100
-KEDA = "keda"
-"""The component that is part of the chart and not installed unless that is asked for."""
-_ENABLED = "Whether KEDA's kinds and their operator come along; not beside a KEDA of the cluster's."
+OPTIONAL = {
+    "keda": (
+        "keda",
+        "Whether KEDA's kinds and their operator come along; not beside a KEDA of the cluster's.",
+    ),
+    "external-scaler": (
+        "externalScaler",
+        "Whether Hearth's gateway is the HTTP add-on of a KEDA of the cluster's.",
+    ),
+}
+"""Components that are part of the chart and not installed unless that is asked for: their values,
+and what ``enabled`` says there."""
 KEEP = {"helm.sh/resource-policy": "keep"}
 """On what users' objects live in: uninstalling the chart leaves it."""
 _KEPT = ("CustomResourceDefinition", "Namespace")
@@ -55,9 +64,8 @@ Routes get the domain that config-domain names: set config.serving.config-domain
 def chart_files(config: Path, version: str) -> dict[str, str]:
     """Return the chart's files by their names in its folder."""
     objects = render(config / "base")
-    whole = render(config / "base", [config / "components" / KEDA])
-    optional = [obj for obj in whole if identity(obj) not in set(map(identity, objects))]
-    defaults = values.values_of(whole)
+    components = {each: config / "components" / each for each in OPTIONAL}
+    defaults = values.values_of(render(config / "base", list(components.values())))
     files = {
         "Chart.yaml": _chart(version),
         "values.yaml": _values_text(defaults),
@@ -69,11 +77,21 @@ def chart_files(config: Path, version: str) -> dict[str, str]:
         files[f"values-{each}.yaml"] = _yaml(_differences(defaults, sized))
     for title, members in _templates(objects).items():
         files[f"templates/{title}.yaml"] = "---\n".join(_template(obj) for obj in members)
-    for title, members in _templates(optional).items():
+    known = set(map(identity, objects))
+    for component, folder in components.items():
+        added = [obj for obj in render(config / "base", [folder]) if identity(obj) not in known]
+        files |= _optional(component, added)
+    return files
+
+
+def _optional(component: str, objects: Sequence[Object]) -> dict[str, str]:
+    """The templates of a component, which are empty where it is not asked for."""
+    value, files = OPTIONAL[component][0], {}
+    for title, members in _templates(objects).items():
         text = "---\n".join(_template(obj) for obj in members)
-        title = f"{KEDA}-{title.removeprefix(f'{KEDA}-')}"
+        title = f"{component}-{title.removeprefix(f'{component}-')}"
         files[f"templates/{title}.yaml"] = (
-            f"{{{{- if .Values.{KEDA}.enabled }}}}\n{text}{{{{- end }}}}\n"
+            f"{{{{- if .Values.{value}.enabled }}}}\n{text}{{{{- end }}}}\n"
         )
     return files
 
@@ -81,10 +99,11 @@ def chart_files(config: Path, version: str) -> dict[str, str]:
 def _schema(defaults: values.Values) -> dict[str, Any]:
     """The schema of values, with what only a chart has: a component is chosen by a value."""
     found = schema(defaults)
-    found["properties"][KEDA]["properties"]["enabled"] = {
-        "description": _ENABLED,
-        "type": "boolean",
-    }
+    for value, about in OPTIONAL.values():
+        found["properties"][value]["properties"]["enabled"] = {
+            "description": about,
+            "type": "boolean",
+        }
     return found
 
 
@@ -169,8 +188,9 @@ def _data(path: tuple[str, ...], has_example: bool) -> Iterator[str]:
 def _values_text(defaults: values.Values) -> str:
     """The values file: every setting with what it means above it."""
     about = {setting.key: setting.about for setting in values.SETTINGS}
-    about[f"{KEDA}.enabled"] = _ENABLED
-    defaults = {**defaults, KEDA: {"enabled": False, **defaults[KEDA]}}
+    for value, text in OPTIONAL.values():
+        about[f"{value}.enabled"] = text
+        defaults = {**defaults, value: {"enabled": False, **defaults[value]}}
     lines, keys = [], list[str]()
     for line in _yaml(defaults).splitlines():
         depth = (len(line) - len(line.lstrip())) // 2

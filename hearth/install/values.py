@@ -58,8 +58,9 @@ _WORKLOADS = {
     "activator": ("Deployment", "hearth-activator"),
     "broker": ("StatefulSet", "hearth-broker"),
     "keda": ("Deployment", "keda-operator"),
+    "externalScaler": ("Deployment", "hearth-external-scaler"),
 }
-"""The last one is there only where KEDA's kinds are asked for."""
+"""The last two are there only where their components are asked for."""
 _POD: Path = ("spec", "template", "spec")
 _CONTAINER: Path = (*_POD, "containers", 0)
 _STRING = {"type": "string"}
@@ -77,7 +78,10 @@ def _everywhere(path: Path) -> tuple[Place, ...]:
 
 def _spread() -> tuple[Place, ...]:
     path = (*_POD, "topologySpreadConstraints", 0, "whenUnsatisfiable")
-    return tuple(Place(*_WORKLOADS[each], path) for each in ("control", "activator", "keda"))
+    return tuple(
+        Place(*_WORKLOADS[each], path)
+        for each in ("control", "activator", "keda", "externalScaler")
+    )
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -128,6 +132,12 @@ SETTINGS: tuple[Setting, ...] = (
         "One scales, the others stand by.",
         _COUNT,
         [Place(*_WORKLOADS["keda"], ("spec", "replicas"))],
+    ),
+    Setting(
+        "externalScaler.replicas",
+        "Each hears of all requests and answers KEDA.",
+        _COUNT,
+        [Place(*_WORKLOADS["externalScaler"], ("spec", "replicas"))],
     ),
     *(
         Setting(

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from hearth.install.bundle import Choice, objects_of
-from hearth.install.chart import KEDA, KEEP, SIZES
+from hearth.install.chart import KEEP, OPTIONAL, SIZES
 from hearth.install.kustomize import render
 from hearth.install.order import identity
 from hearth.kube.meta import Object
@@ -48,7 +48,7 @@ GIVEN: list[dict[str, Any]] = [
 ]
 
 
-OVERLAYS = (*SIZES, KEDA, "external-scaler")
+OVERLAYS = (*SIZES, *OPTIONAL)
 
 
 def _sorted(objects: list[Object]) -> list[Object]:
@@ -71,8 +71,11 @@ def _helm(requests: list[dict[str, Any]]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def helm() -> dict[str, Any]:
     sizes = [yaml.safe_load((CHART / f"values-{each}.yaml").read_text()) for each in SIZES]
-    keda = {**GIVEN[1], "keda": {"enabled": True, "replicas": 2}}
-    return _helm([*GIVEN, *sizes, keda, {"control": {"replicas": "two"}}, {"contrl": {}}])
+    wrong: list[dict[str, Any]] = [{"control": {"replicas": "two"}}, {"contrl": {}}]
+    chosen = [
+        {**GIVEN[1], value: {"enabled": True, "replicas": 2}} for value, _ in OPTIONAL.values()
+    ]
+    return _helm([*GIVEN, *sizes, *chosen, *wrong])
 
 
 def _without_keep(objects: list[Object]) -> list[Object]:
@@ -127,12 +130,21 @@ def test_the_charts_sizes_are_the_overlays(helm: dict[str, Any], number: int) ->
     assert _sorted(theirs) == _sorted(objects_of(CONFIG, Choice((SIZES[number],))))
 
 
-def test_helm_brings_keda_along_when_it_is_asked(helm: dict[str, Any]) -> None:
-    ours = objects_of(CONFIG, Choice((KEDA,), {**GIVEN[1], "keda": {"replicas": 2}}))
-    [operator] = [obj for obj in ours if obj["metadata"]["name"] == "keda-operator" and
-                  obj["kind"] == "Deployment"]  # fmt: skip
-    assert operator["spec"]["template"]["spec"]["containers"][0]["image"] == GIVEN[1]["image"]
-    assert _sorted(_without_keep(helm["answers"][-3]["objects"])) == _sorted(ours)
+@pytest.mark.parametrize(
+    ("component", "deployment"),
+    [("keda", "keda-operator"), ("external-scaler", "hearth-external-scaler")],
+)
+def test_helm_brings_a_component_along_when_it_is_asked(
+    helm: dict[str, Any], component: str, deployment: str
+) -> None:
+    value, _ = OPTIONAL[component]
+    ours = objects_of(CONFIG, Choice((component,), {**GIVEN[1], value: {"replicas": 2}}))
+    [found] = [obj for obj in ours if obj["metadata"]["name"] == deployment and
+               obj["kind"] == "Deployment"]  # fmt: skip
+    assert found["spec"]["replicas"] == 2
+    assert found["spec"]["template"]["spec"]["containers"][0]["image"] == GIVEN[1]["image"]
+    theirs = helm["answers"][len(GIVEN) + len(SIZES) + list(OPTIONAL).index(component)]
+    assert _sorted(_without_keep(theirs["objects"])) == _sorted(ours)
 
 
 def test_helm_refuses_what_hearth_install_refuses(helm: dict[str, Any]) -> None:

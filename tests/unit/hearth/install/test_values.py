@@ -18,7 +18,8 @@ CONFIG = Path(__file__).parents[4] / "config"
 
 @pytest.fixture(scope="module")
 def objects() -> list[Object]:
-    return render(CONFIG / "base", [CONFIG / "components" / "keda"])
+    optional = ("keda", "external-scaler")
+    return render(CONFIG / "base", [CONFIG / "components" / each for each in optional])
 
 
 def one(objects: list[Object], kind: str, title: str) -> Any:
