@@ -35,7 +35,7 @@ static void end(int number) { _exit(128 + number); }
 static void wait_for_ever(void) { for (;;) pause(); }
 
 static int take_memory(long mib) {
-    char *taken = malloc((size_t)mib << 20);
+    volatile char *taken = malloc((size_t)mib << 20);
     if (!taken) return 1;
     for (size_t at = 0; at < (size_t)mib << 20; at += 4096) taken[at] = 1;
     return 0;

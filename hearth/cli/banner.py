@@ -25,6 +25,7 @@ Hearth is ready ({seconds:.1f} s).
   kubeconfig   {layout.kubeconfig}
   gateway      {layout.gateway}{https}
   API          https://{layout.host}:{layout.api_port}
+  pods         {layout.pods}
 
 How to go on:
 

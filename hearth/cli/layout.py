@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hearth.cli.errors import UserError
+from hearth.cli.runtimes import UNDECIDED, Pods
 from hearth.cli.state import read_state
 
 ACTIVATOR = "activator"
@@ -64,6 +65,8 @@ class Layout:
     """How many activators share the ports of the gateway."""
     has_tls: bool = False
     """Whether an authority of this machine signs certificates."""
+    pods: Pods = UNDECIDED
+    """What runs pods."""
 
     @property
     def port(self) -> int:
@@ -120,6 +123,7 @@ def prepare_layout(
     tls_port: int | None = None,
     has_tls: bool = False,
     workers: int = 1,
+    pods: Pods = UNDECIDED,
 ) -> Layout:
     """Makes the state folder and chooses ports; 0 asks for any free one.
 
@@ -148,6 +152,7 @@ def prepare_layout(
         broker_admin_token=secrets.token_urlsafe(24),
         workers=workers,
         has_tls=has_tls,
+        pods=pods,
     )
 
 

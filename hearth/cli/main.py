@@ -14,6 +14,7 @@ import typer
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
 from hearth.cli.options import ClusterOrHere, DataDir, Kubeconfig, Name, Namespace, folder_of
+from hearth.cli.runtimes import Runtime, choose
 from hearth.cli.scalecommands import scale_app
 from hearth.cli.simulatecommand import simulate
 
@@ -67,6 +68,9 @@ def up(
         str,
         typer.Option(help="Processes that share the gateway's port; auto: one for each core."),
     ] = "1",
+    runtime: Annotated[
+        Runtime, typer.Option(help="What runs images that are no known commands of this machine.")
+    ] = Runtime.AUTO,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return once ready and go on in the background.")
     ] = False,
@@ -87,6 +91,7 @@ def up(
         detach=detach,
         verbose=verbose,
         workers=count_of_workers(workers),
+        pods=choose(runtime),
     )
     raise typer.Exit(up(options))
 

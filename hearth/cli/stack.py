@@ -175,6 +175,8 @@ def _cluster(layout: Layout) -> Main:
         data_dir=layout.data_dir,
         node_name=NODE_NAME,
         http_proxy=f"http://{layout.host}:{layout.ports['internal']}",
+        engine=layout.pods.engine,
+        must_use_engine=layout.pods.is_named,
         inside={f"http://{layout.host}:{layout.ports['broker']}": _BROKER_IN_CLUSTER},
     )
     return together(

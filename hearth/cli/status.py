@@ -57,6 +57,7 @@ async def _report(data_dir: Path, state: dict[str, Any]) -> dict[str, Any]:
         "api": state["api"],
         "https": state.get("https"),
         "authority": state.get("authority"),
+        "pods": state.get("pods"),
         "processes": processes,
         "memoryMiB": round(sum(p["memoryMiB"] for p in processes), 1),
         "services": [],
@@ -119,7 +120,7 @@ def _print_tables(report: dict[str, Any]) -> None:
 
     console = Console()
     facts = Table.grid(padding=(0, 3))
-    for field in ("kubeconfig", "gateway", "https", "authority", "api"):
+    for field in ("kubeconfig", "gateway", "https", "authority", "api", "pods"):
         if report[field]:
             facts.add_row("API" if field == "api" else field, str(report[field]))
     console.print(facts)

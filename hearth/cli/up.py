@@ -17,6 +17,7 @@ from hearth.cli.errors import UserError
 from hearth.cli.layout import Layout, prepare_layout
 from hearth.cli.listeners import Listeners, shared_ports
 from hearth.cli.roster import ComponentState, StartFailed
+from hearth.cli.runtimes import UNDECIDED, Pods
 from hearth.cli.state import is_running, process_start, read_state, write_state
 from hearth.cli.supervisor import Supervisor
 from hearth.observability.logs import configure_logging
@@ -39,6 +40,7 @@ class UpOptions:
     detach: bool
     verbose: bool
     workers: int = 1
+    pods: Pods = UNDECIDED
 
 
 def up(options: UpOptions) -> int:
@@ -128,6 +130,7 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
             tls_port=options.tls_port,
             has_tls=options.has_tls,
             workers=options.workers,
+            pods=options.pods,
         )
         names.note(options.name, options.data_dir)
         write_state(layout.data_dir, _state(options, layout, {}))  # `down` finds us from here on
@@ -194,6 +197,7 @@ def _state(
         "kubeconfig": str(layout.kubeconfig),
         "gateway": layout.gateway,
         "host": layout.host,
+        "pods": str(layout.pods),
         "api": f"https://{layout.host}:{layout.api_port}",
         "https": layout.gateway_by_tls if layout.has_tls else None,
         "authority": str(layout.authority) if layout.has_tls else None,

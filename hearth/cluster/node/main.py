@@ -18,6 +18,8 @@ from hearth.cluster.node.registration.heartbeat import Heartbeat
 from hearth.cluster.node.registration.hostinfo import read_machine
 from hearth.cluster.node.registration.nodeobject import Machine, capacity
 from hearth.cluster.node.runtime.api import Runtime
+from hearth.cluster.node.runtime.choice import ChosenRuntime, OpenError
+from hearth.cluster.node.runtime.engine.sockets import Found
 from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.environment import make_base_environment
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime, ProcessSettings
@@ -51,6 +53,10 @@ class NodeConfig:
     """PATH of the pods' processes; None is that of this process."""
     home: str | None = None
     """HOME of the pods' processes; None is that of this process."""
+    engine: Found | None = None
+    """The container engine for images that are no known commands; None: pods are processes."""
+    must_use_engine: bool = False
+    """The user has named it: well-known samples run as what they are, too."""
     allow_host_path: bool = False
     stop_grace_seconds: float = 5.0
     termination_delay: float = 0.2
@@ -62,10 +68,10 @@ async def run(
 ) -> None:
     """Registers the node and runs its pods; when cancelled, ends their containers.
 
-    Pods are processes unless another runtime is given.
+    Which runtime pods get is the configuration's, unless one is given.
     """
     access = access_of(config.kubeconfig)
-    runtime = runtime or _process_runtime(config, access)
+    runtime = runtime or make_runtime(config, access)
     machine = replace(read_machine(config.data_dir), runtime=runtime.version)
     async with KubeClient(access, user_agent="hearth-node") as client:
         names = Names(_names_config(config, access), client)
@@ -101,10 +107,42 @@ def _address_of(url: str) -> tuple[str, int]:
     return parts.hostname or "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80)
 
 
+def make_runtime(config: NodeConfig, access: Access) -> Runtime:
+    """Processes; and containers, where an engine is wanted and there."""
+    processes = _process_runtime(config, access)
+    engine = config.engine
+    if engine is None:
+        return processes
+
+    async def open_containers() -> Runtime:
+        from hearth.cluster.node.runtime.engine.client import EngineError
+        from hearth.cluster.node.runtime.engine.opening import EngineSettings, open_runtime
+
+        settings = EngineSettings(
+            _node_id(config), config.data_dir / "run", Path.home() / ".docker/config.json"
+        )
+        try:
+            return await open_runtime(engine, settings, wall_clock)
+        except EngineError as error:
+            raise OpenError(str(error)) from error
+
+    return ChosenRuntime(
+        processes,
+        open_containers,
+        ImageStore(config.data_dir),
+        mark=config.data_dir / "run" / "containers",
+        runs_originals=bool(engine.socket) or config.must_use_engine,
+    )
+
+
+def _node_id(config: NodeConfig) -> str:
+    return hashlib.sha256(str(config.data_dir.resolve()).encode()).hexdigest()[:16]
+
+
 def _process_runtime(config: NodeConfig, access: Access) -> ProcessRuntime:
     server = urlsplit(access.server)
     settings = ProcessSettings(
-        node_id=hashlib.sha256(str(config.data_dir.resolve()).encode()).hexdigest()[:16],
+        node_id=_node_id(config),
         scratch=config.data_dir / "mounts",
         base_environment=make_base_environment(
             path=config.path or os.environ.get("PATH", os.defpath),

@@ -23,14 +23,14 @@ def node_id() -> str:
 
 
 @pytest.fixture
-async def nets(node_id: str, tmp_path: Path) -> AsyncIterator[PodNets]:
-    made = PodNets(node_id, tmp_path)
+async def nets(node_id: str) -> AsyncIterator[PodNets]:
+    made = PodNets(node_id)
     try:
         await made.open()
     except PermissionError as error:
         pytest.skip(f"no bridge can be made here: {error}")
     yield made
-    await PodNets(node_id, tmp_path).sweep()  # as the next node does it: nothing stays
+    await PodNets(node_id).sweep()  # as the next node does it: nothing stays
 
 
 def listen_inside(path: Path, address: str) -> socket.socket:
@@ -69,9 +69,9 @@ async def test_a_thread_comes_home(nets: PodNets) -> None:
     assert nets.bridge in [name for _, name in socket.if_nameindex()]
 
 
-async def test_the_next_node_keeps_what_lives(nets: PodNets, node_id: str, tmp_path: Path) -> None:
+async def test_the_next_node_keeps_what_lives(nets: PodNets, node_id: str) -> None:
     one, two = await nets.make(), await nets.make()
-    after = PodNets(node_id, tmp_path)
+    after = PodNets(node_id)
     assert await after.keep(one.ip) == one
     assert await after.keep("10.9.9.9") is None
     await after.sweep()
@@ -81,9 +81,9 @@ async def test_the_next_node_keeps_what_lives(nets: PodNets, node_id: str, tmp_p
     assert await after.make(one.ip) == one
 
 
-async def test_nothing_stays(nets: PodNets, node_id: str, tmp_path: Path) -> None:
+async def test_nothing_stays(nets: PodNets, node_id: str) -> None:
     net = await nets.make()
-    after = PodNets(node_id, tmp_path)
+    after = PodNets(node_id)
     await after.sweep()
     assert not net.path.exists()
     assert after.bridge not in [name for _, name in socket.if_nameindex()]

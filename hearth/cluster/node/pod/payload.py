@@ -153,6 +153,7 @@ def referenced(pod: Object) -> tuple[frozenset[str], frozenset[str]]:
         elif kind == "secret":
             secrets.add(body.get("secretName") or body.get("name") or "")
     spec = pod["spec"]
+    secrets.update(entry.get("name") or "" for entry in spec.get("imagePullSecrets") or ())
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
         for kind, name in _environment_references(container):
             (config_maps if kind == "configMap" else secrets).add(name)

@@ -6,12 +6,16 @@ import time
 import uuid
 from pathlib import Path
 
-from hearth.cluster.node.runtime.engine.images import Images
+from hearth.cluster.node.runtime.engine.images import Credentials, Images
 from hearth.cluster.node.runtime.engine.networks import OwnNamespaces
 from hearth.cluster.node.runtime.engine.podman import Podman
 from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from tests.component.node import engines
+
+
+async def _no_logins(*_: object) -> list[Credentials]:
+    return []
 
 
 class Harness:
@@ -20,14 +24,13 @@ class Harness:
 
     def __init__(self, data_dir: Path, engine: engines.Podman) -> None:
         self._engine = engine
-        self._data_dir = data_dir
         self._node_id = uuid.uuid4().hex
 
     def runtime(self) -> EngineRuntime:
         client = self._engine.client()
         podman = Podman(client, "4.3.1")
-        images = Images(client, lambda _name, _secrets: None, scheme="podman")
-        networks = OwnNamespaces(PodNets(self._node_id, self._data_dir / "netns"))
+        images = Images(client, _no_logins, scheme="podman")
+        networks = OwnNamespaces(PodNets(self._node_id))
         return EngineRuntime(self._node_id, podman, images, networks, clock=time.time)
 
     def program(self, *words: str) -> list[str]:

@@ -7,7 +7,7 @@ import base64
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ _INTERPRETERS = {"amd64": "x86_64", "arm64": "aarch64"}
 
 Credentials = Mapping[str, str]
 """``username`` and ``password``, as the engine takes them."""
-FindCredentials = Callable[[Reference, Sequence[bytes]], Credentials | None]
-"""For a registry: by the pull secrets given (docker configs), else by this machine's own."""
+FindLogins = Callable[[Reference, Sequence[Mapping[str, bytes]]], Awaitable[list[Credentials]]]
+"""For an image: those of pull secrets first, then this machine's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,9 @@ class EngineImage:
 class Images:
     """The images of one engine."""
 
-    def __init__(
-        self, client: EngineClient, find_credentials: FindCredentials, *, scheme: str
-    ) -> None:
+    def __init__(self, client: EngineClient, find_logins: FindLogins, *, scheme: str) -> None:
         self._client = client
-        self._find_credentials = find_credentials
+        self._find_logins = find_logins
         self._scheme = scheme
         self._pulls: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._missed: set[Reference] = set()
@@ -110,14 +108,16 @@ class Images:
         request.report("Normal", "Pulled", text)
         return image
 
-    async def _pull_once(self, reference: Reference, secrets: Sequence[bytes]) -> float:
+    async def _pull_once(
+        self, reference: Reference, secrets: Sequence[Mapping[str, bytes]]
+    ) -> float:
         """Pods that wait for the same image with the same rights wait for one pull."""
-        credentials = await asyncio.to_thread(self._find_credentials, reference, secrets)
-        key = str(reference), json.dumps(credentials)
+        logins = await self._find_logins(reference, secrets)
+        key = str(reference), json.dumps(logins)
         began = time.monotonic()
         task = self._pulls.get(key)
         if task is None:
-            task = asyncio.create_task(self.pull(reference, credentials), name=f"pull-{reference}")
+            task = asyncio.create_task(self._try(reference, logins), name=f"pull-{reference}")
             self._pulls[key] = task
             task.add_done_callback(lambda _: self._pulls.pop(key, None))
         try:
@@ -129,16 +129,28 @@ class Images:
         self._missed.discard(reference)
         return time.monotonic() - began
 
+    async def _try(self, reference: Reference, logins: Sequence[Credentials]) -> None:
+        """One login after the other, as kubelet does; the last refusal is told."""
+        for number, login in enumerate(logins or [None], 1):
+            try:
+                await self.pull(reference, login)
+            except EngineError:
+                if number >= len(logins):
+                    raise
+            else:
+                return
+
     async def pull(self, reference: Reference, credentials: Credentials | None) -> None:
         """Raises EngineError with what the engine says."""
-        query: dict[str, Any] = {"fromImage": reference.repository, "tag": reference.version}
-        if self._scheme == "podman" and is_local(reference):
-            query["tlsVerify"] = False
+        path, query = f"{_API}/images/create", {"fromImage": str(reference)}
+        if self._scheme == "podman":  # whose own call alone knows of registries without TLS
+            path = "/v4.0.0/libpod/images/pull"
+            query = {"reference": str(reference), "policy": "always"}
+            query |= {"tlsVerify": "false"} if is_local(reference) else {}
         headers = {}
         if credentials:
             text = json.dumps({**credentials, "serveraddress": reference.domain})
             headers["X-Registry-Auth"] = base64.urlsafe_b64encode(text.encode()).decode()
-        path = f"{_API}/images/create"
         async for step in self._client.lines("POST", path, query, headers=headers):
             if step.get("error"):
                 raise EngineError(500, str(step["error"]))
@@ -198,10 +210,8 @@ def _inspect_text(name: str, error: EngineError) -> str:
     return f'Failed to inspect image "{name}": {error}'
 
 
-def _pull_secrets(request: StartRequest) -> list[bytes]:
-    """The docker configs of the pod's pull secrets; those that are not there are passed over."""
-    found = []
-    for reference in request.facts.pod["spec"].get("imagePullSecrets") or ():
-        data = request.sources.secret(reference.get("name") or "") or {}
-        found += [data[key] for key in (".dockerconfigjson", ".dockercfg") if key in data]
-    return found
+def _pull_secrets(request: StartRequest) -> list[Mapping[str, bytes]]:
+    """The data of the pod's pull secrets; those that are not there are passed over."""
+    names = request.facts.pod["spec"].get("imagePullSecrets") or ()
+    found = (request.sources.secret(each.get("name") or "") for each in names)
+    return [data for data in found if data]

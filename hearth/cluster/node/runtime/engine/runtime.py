@@ -35,6 +35,7 @@ from hearth.cluster.node.runtime.engine.images import EngineImage, Images
 from hearth.cluster.node.runtime.engine.instance import EngineInstance, Watched
 from hearth.cluster.node.runtime.engine.networks import NetworkError, Networks
 from hearth.cluster.node.runtime.engine.seam import Dialect, Making, State
+from hearth.cluster.node.runtime.engine.service import PodmanService
 from hearth.kube import meta
 from hearth.kube.clock import Clock
 
@@ -80,13 +81,21 @@ class EngineRuntime:
     """``Runtime`` by an engine."""
 
     def __init__(
-        self, node_id: str, engine: Dialect, images: Images, networks: Networks, *, clock: Clock
+        self,
+        node_id: str,
+        engine: Dialect,
+        images: Images,
+        networks: Networks,
+        *,
+        clock: Clock,
+        service: PodmanService | None = None,
     ) -> None:
         self._node_id = node_id
         self._engine = engine
         self._images = images
         self._networks = networks
         self._clock = clock
+        self._service = service
         self._by_uid: dict[str, PodNetwork] = {}
         self._running: dict[str, EngineInstance] = {}  # by container id
         self._making: set[str] = set()  # ids of containers that are being started
@@ -99,7 +108,13 @@ class EngineRuntime:
         return f"{self._engine.scheme}://{self._engine.version}"
 
     async def run(self, on_change: Callable[[], None]) -> None:
-        """Looks once a second for images that are waited for, where any are."""
+        """Looks once a second for images that are waited for; keeps a service of ours alive."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_for_images(on_change), name="engine-images")
+            if self._service is not None:
+                group.create_task(self._service.keep(self._engine.client), name="engine-service")
+
+    async def _look_for_images(self, on_change: Callable[[], None]) -> None:
         while True:
             await asyncio.sleep(_IMAGE_CHECK_SECONDS)
             with contextlib.suppress(CreateError):
@@ -312,3 +327,5 @@ class EngineRuntime:
             await self._networks.sweep()
         await self._images.close()
         await self._engine.client.close()
+        if self._service is not None:
+            await self._service.stop()

@@ -51,6 +51,15 @@ class PodmanService:
             await asyncio.sleep(_PAUSE)
         raise EngineError(0, f"{self._program[0]} system service does not answer")
 
+    async def keep(self, client: EngineClient) -> None:
+        """Starts it again whenever it ends, until cancelled."""
+        while self._process is not None:
+            await self._process.wait()
+            log.warning("podman system service ended; it is started again")
+            await asyncio.sleep(_PAUSE)
+            with contextlib.suppress(EngineError):
+                await self.start(client)
+
     async def stop(self) -> None:
         """Ends it."""
         if self._process is None or self._process.returncode is not None:

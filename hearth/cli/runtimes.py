@@ -1,0 +1,51 @@
+"""What runs pods on this machine: which container engine ``hearth up`` uses, and how it is told."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hearth.cli.errors import UserError
+from hearth.cluster.node.runtime.engine.sockets import Found, find_engine, listening_sockets
+
+
+class Runtime(enum.StrEnum):
+    """The values of ``hearth up --runtime``."""
+
+    AUTO = "auto"
+    PROCESS = "process"
+    PODMAN = "podman"
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """How pods are run: ``engine`` for images that are no known commands."""
+
+    engine: Found | None = None
+    is_named: bool = False
+    """The user has said which; samples that stand for other images then give way to those."""
+
+    def __str__(self) -> str:
+        if self.engine is None:
+            why = "as asked" if self.is_named else "no container engine found"
+            return f"processes ({why})"
+        return f"containers by {self.engine}; known commands as processes"
+
+
+def choose(wanted: Runtime, env: Mapping[str, str] = os.environ) -> Pods:
+    """Looks for an engine without starting any; UserError where the one asked for is not there."""
+    if wanted is Runtime.PROCESS:
+        return Pods(is_named=True)
+    listening = listening_sockets()
+    engine = find_engine(wanted, env, home=Path.home(), uid=os.getuid(), listening=listening)
+    if engine is None and wanted is not Runtime.AUTO:
+        raise UserError(
+            f"there is no {wanted} here: no socket of it answers, and no such command is installed"
+        )
+    return Pods(engine, is_named=wanted is not Runtime.AUTO)
+
+
+UNDECIDED = Pods()

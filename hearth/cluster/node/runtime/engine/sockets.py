@@ -1,0 +1,88 @@
+"""Which container engine this machine has: looked for where the docker CLI looks, nothing started.
+
+A connection would have systemd start an engine that sleeps behind its socket, so the kernel's list
+of listening sockets is asked instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_LISTENING = "00010000"
+_UNIX = "unix://"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An engine: its socket, or else the command that can serve one."""
+
+    kind: str
+    """docker or podman, as far as the name tells."""
+    socket: str = ""
+    command: str = ""
+    is_root: bool = False
+
+    def __str__(self) -> str:
+        rights = "rootful" if self.is_root else "rootless"
+        return f"{self.kind} ({rights})"
+
+
+def find_engine(
+    wanted: str, env: Mapping[str, str], *, home: Path, uid: int, listening: frozenset[str]
+) -> Found | None:
+    """The engine of that kind, or for ``auto`` any; a socket that is served comes first."""
+    for kind, path in _sockets(env, home=home, uid=uid):
+        if wanted in ("auto", kind) and path in listening:
+            return Found(kind, path, is_root=not path.startswith(f"/run/user/{uid}/") or uid == 0)
+    if wanted in ("auto", "podman"):
+        command = shutil.which("podman", path=env.get("PATH"))
+        if command is not None:
+            return Found("podman", command=command, is_root=uid == 0)
+    return None
+
+
+def _sockets(env: Mapping[str, str], *, home: Path, uid: int) -> Iterator[tuple[str, str]]:
+    """Candidates, what the user has named first."""
+    for url in (env.get("DOCKER_HOST", ""), _context_url(env, home), env.get("CONTAINER_HOST", "")):
+        if url.startswith(_UNIX):
+            path = url.removeprefix(_UNIX)
+            yield ("podman" if "podman" in path else "docker"), path
+    runtime_dir = env.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
+    if uid != 0:
+        yield "podman", f"{runtime_dir}/podman/podman.sock"
+        yield "docker", f"{runtime_dir}/docker.sock"
+    else:
+        yield "podman", "/run/podman/podman.sock"
+    yield "docker", "/run/docker.sock"
+    yield "docker", "/var/run/docker.sock"
+
+
+def _context_url(env: Mapping[str, str], home: Path) -> str:
+    """The address of docker's current context; empty for the default one."""
+    folder = Path(env.get("DOCKER_CONFIG") or home / ".docker")
+    try:
+        name = env.get("DOCKER_CONTEXT") or json.loads((folder / "config.json").read_text()).get(
+            "currentContext", ""
+        )
+        if not name or name == "default":
+            return ""
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        data = json.loads((folder / "contexts/meta" / digest / "meta.json").read_text())
+        return str(data["Endpoints"]["docker"]["Host"])
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return ""
+
+
+def listening_sockets(table: Path = Path("/proc/net/unix")) -> frozenset[str]:
+    """The paths of unix sockets that somebody listens on."""
+    try:
+        lines = table.read_text(errors="replace").splitlines()[1:]
+    except OSError:
+        return frozenset()
+    fields = (line.split(maxsplit=7) for line in lines)
+    return frozenset(f[7] for f in fields if len(f) == 8 and f[3] == _LISTENING)

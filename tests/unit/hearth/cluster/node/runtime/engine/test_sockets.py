@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from hearth.cluster.node.runtime.engine.sockets import Found, find_engine, listening_sockets
+
+PODMAN, DOCKER, MINE = "/run/podman/podman.sock", "/var/run/docker.sock", "/run/user/7/docker.sock"
+NOTHING = {"PATH": "/nowhere"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "env", "uid", "listening", "found"),
+    [
+        ("auto", {}, 0, (), None),
+        ("auto", {}, 0, (DOCKER,), Found("docker", DOCKER, is_root=True)),
+        ("auto", {}, 0, (DOCKER, PODMAN), Found("podman", PODMAN, is_root=True)),
+        ("docker", {}, 0, (DOCKER, PODMAN), Found("docker", DOCKER, is_root=True)),
+        ("podman", {}, 0, (DOCKER,), None),
+        ("auto", {}, 7, (MINE, DOCKER), Found("docker", MINE)),
+        ("auto", {}, 7, (DOCKER,), Found("docker", DOCKER, is_root=True)),
+        (
+            "auto",
+            {"DOCKER_HOST": "unix:///x"},
+            0,
+            ("/x", PODMAN),
+            Found("docker", "/x", is_root=True),
+        ),
+        ("auto", {"DOCKER_HOST": "unix:///x"}, 0, (PODMAN,), Found("podman", PODMAN, is_root=True)),
+        ("auto", {"DOCKER_HOST": "tcp://h:1"}, 0, (), None),
+        (
+            "auto",
+            {"CONTAINER_HOST": "unix:///a/podman.sock"},
+            0,
+            ("/a/podman.sock",),
+            Found("podman", "/a/podman.sock", is_root=True),
+        ),
+    ],
+)
+def test_where_engines_are_looked_for(
+    wanted: str,
+    env: dict[str, str],
+    uid: int,
+    listening: tuple[str, ...],
+    found: Found | None,
+    tmp_path: Path,
+) -> None:
+    served = frozenset(listening)
+    given = NOTHING | env
+    assert find_engine(wanted, given, home=tmp_path, uid=uid, listening=served) == found
+
+
+def test_the_context_of_docker(tmp_path: Path) -> None:
+    folder = tmp_path / ".docker"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"currentContext": "mine"}))
+    meta = folder / "contexts/meta" / hashlib.sha256(b"mine").hexdigest()
+    meta.mkdir(parents=True)
+    there = {"Endpoints": {"docker": {"Host": "unix:///c.sock"}}}
+    (meta / "meta.json").write_text(json.dumps(there))
+    served = frozenset({"/c.sock", PODMAN})
+    found = find_engine("auto", NOTHING, home=tmp_path, uid=0, listening=served)
+    assert found == Found("docker", "/c.sock", is_root=True)
+    (meta / "meta.json").write_text("[]")
+    found = find_engine("auto", NOTHING, home=tmp_path, uid=0, listening=served)
+    assert found == Found("podman", PODMAN, is_root=True)
+
+
+def test_a_command_is_enough_for_podman(tmp_path: Path) -> None:
+    command = tmp_path / "podman"
+    command.touch(0o755)
+    env = {"PATH": str(tmp_path)}
+    for wanted, uid in (("auto", 0), ("podman", 7)):
+        found = find_engine(wanted, env, home=tmp_path, uid=uid, listening=frozenset())
+        assert found == Found("podman", command=str(command), is_root=uid == 0)
+    assert find_engine("docker", env, home=tmp_path, uid=0, listening=frozenset()) is None
+
+
+def test_who_listens(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as served:
+        served.bind(path)
+        assert path not in listening_sockets()
+        served.listen()
+        assert path in listening_sockets()
+    assert listening_sockets(tmp_path / "none") == frozenset()
