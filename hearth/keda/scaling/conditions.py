@@ -7,6 +7,7 @@ from typing import Any
 
 from hearth.keda.api.keys import Condition, ConditionReason
 from hearth.keda.scaling.decide import Said
+from hearth.keda.scaling.observing import Observation
 from hearth.kube.conditions import Conditions
 
 _FIRST = {
@@ -62,3 +63,14 @@ def hpa_health(hpa: Mapping[str, Any]) -> Said | None:
 
 def _hpa(status: str, reason: str, message: str) -> Said:
     return Said(Condition.HPA_ACTIVE, status, reason, message)
+
+
+def activity_of(seen: Observation) -> dict[str, Any]:
+    """Return ``triggersActivity`` of a status: of each trigger, or of none beside a formula."""
+    is_told = seen.composite is None
+    return {each.spec.name: {"isActive": is_told and each.is_active} for each in seen.metrics}
+
+
+def health_of(failures: int) -> dict[str, Any]:
+    """Return an entry of a status' ``health``."""
+    return {"numberOfFailures": failures, "status": "Failing" if failures else "Happy"}
