@@ -18,6 +18,7 @@ def banner(layout: Layout, *, seconds: float, sample: Path, options: str, is_det
         https = f"\n  https        {layout.gateway_by_tls}\n  authority    {layout.authority}"
         host = f"hello.default.localhost{_port(layout.tls_port, 443)}"
         curl = f"curl --cacert {folder} https://{host}"
+    apart = f"\n  processes    {layout.isolation}" if layout.isolation else ""
     end = f"Stop it with `hearth down{options}`." if is_detached else "Stop it with Ctrl-C."
     return f"""\
 Hearth is ready ({seconds:.1f} s).
@@ -25,7 +26,7 @@ Hearth is ready ({seconds:.1f} s).
   kubeconfig   {layout.kubeconfig}
   gateway      {layout.gateway}{https}
   API          https://{layout.host}:{layout.api_port}
-  pods         {layout.pods}
+  pods         {layout.pods}{apart}
 
 How to go on:
 

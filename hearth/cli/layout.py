@@ -67,6 +67,8 @@ class Layout:
     """Whether an authority of this machine signs certificates."""
     pods: Pods = UNDECIDED
     """What runs pods."""
+    isolation: str = ""
+    """How process pods are kept apart, in words; empty: they are not."""
 
     @property
     def port(self) -> int:
@@ -124,6 +126,7 @@ def prepare_layout(
     has_tls: bool = False,
     workers: int = 1,
     pods: Pods = UNDECIDED,
+    isolation: str = "",
 ) -> Layout:
     """Makes the state folder and chooses ports; 0 asks for any free one.
 
@@ -153,6 +156,7 @@ def prepare_layout(
         workers=workers,
         has_tls=has_tls,
         pods=pods,
+        isolation=isolation,
     )
 
 

@@ -71,6 +71,9 @@ def up(
     runtime: Annotated[
         Runtime, typer.Option(help="What runs images that are no known commands of this machine.")
     ] = Runtime.AUTO,
+    isolate: Annotated[
+        bool, typer.Option("--isolate", help="Give each process pod its own view of the machine.")
+    ] = False,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return once ready and go on in the background.")
     ] = False,
@@ -92,6 +95,7 @@ def up(
         verbose=verbose,
         workers=count_of_workers(workers),
         pods=choose(runtime),
+        isolate=isolate,
     )
     raise typer.Exit(up(options))
 

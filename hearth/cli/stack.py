@@ -174,6 +174,7 @@ def _cluster(layout: Layout) -> Main:
         kubeconfig=layout.kubeconfig,
         data_dir=layout.data_dir,
         node_name=NODE_NAME,
+        is_isolated=bool(layout.isolation),
         http_proxy=f"http://{layout.host}:{layout.ports['internal']}",
         engine=layout.pods.engine,
         must_use_engine=layout.pods.is_named,

@@ -58,6 +58,7 @@ async def _report(data_dir: Path, state: dict[str, Any]) -> dict[str, Any]:
         "https": state.get("https"),
         "authority": state.get("authority"),
         "pods": state.get("pods"),
+        "isolation": state.get("isolation") or None,
         "processes": processes,
         "memoryMiB": round(sum(p["memoryMiB"] for p in processes), 1),
         "services": [],
@@ -120,9 +121,10 @@ def _print_tables(report: dict[str, Any]) -> None:
 
     console = Console()
     facts = Table.grid(padding=(0, 3))
-    for field in ("kubeconfig", "gateway", "https", "authority", "api", "pods"):
+    titles = {"api": "API", "isolation": "processes"}
+    for field in ("kubeconfig", "gateway", "https", "authority", "api", "pods", "isolation"):
         if report[field]:
-            facts.add_row("API" if field == "api" else field, str(report[field]))
+            facts.add_row(titles.get(field, field), str(report[field]))
     console.print(facts)
     console.print()
     console.print(_process_table(report))

@@ -41,6 +41,7 @@ class UpOptions:
     verbose: bool
     workers: int = 1
     pods: Pods = UNDECIDED
+    isolate: bool = False
 
 
 def up(options: UpOptions) -> int:
@@ -122,6 +123,7 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
     configure_logging(level="INFO" if options.verbose else "WARNING")
     os.umask(0o077)  # events, logs and environments may hold secrets
     with _lock(options.data_dir):
+        isolation = _isolation(options.data_dir) if options.isolate else ""
         layout = prepare_layout(
             options.data_dir,
             host=options.host,
@@ -131,6 +133,7 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
             has_tls=options.has_tls,
             workers=options.workers,
             pods=options.pods,
+            isolation=isolation,
         )
         names.note(options.name, options.data_dir)
         write_state(layout.data_dir, _state(options, layout, {}))  # `down` finds us from here on
@@ -138,6 +141,17 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
         samples.register(layout)
         stack.preload()
         return _supervise(options, layout, began, out)
+
+
+def _isolation(data_dir: Path) -> str:
+    """How processes are isolated, in words; raises UserError where this machine does not let us."""
+    from hearth.cluster.node.main import isolation_of
+    from hearth.cluster.node.runtime.processes.isolation.isolation import CannotIsolate
+
+    try:
+        return isolation_of(data_dir).describe()
+    except CannotIsolate as error:
+        raise UserError(str(error)) from error
 
 
 def _supervise(options: UpOptions, layout: Layout, began: float, out: TextIO) -> int:
@@ -201,6 +215,7 @@ def _state(
         "api": f"https://{layout.host}:{layout.api_port}",
         "https": layout.gateway_by_tls if layout.has_tls else None,
         "authority": str(layout.authority) if layout.has_tls else None,
+        "isolation": layout.isolation,
         "ports": layout.ports,
         "brokerAdminToken": layout.broker_admin_token,
         "statsToken": layout.stats_token,

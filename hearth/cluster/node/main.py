@@ -22,6 +22,10 @@ from hearth.cluster.node.runtime.choice import ChosenRuntime, OpenError
 from hearth.cluster.node.runtime.engine.sockets import Found
 from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.environment import make_base_environment
+from hearth.cluster.node.runtime.processes.isolation.isolation import (
+    Isolation,
+    find_isolation,
+)
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime, ProcessSettings
 from hearth.cluster.node.streaming.server import StreamServer
 from hearth.cluster.node.streaming.server import socket_path as streams_path
@@ -59,6 +63,8 @@ class NodeConfig:
     """The user has named it: well-known samples run as what they are, too."""
     allow_host_path: bool = False
     stop_grace_seconds: float = 5.0
+    is_isolated: bool = False
+    """Whether processes get a view of the machine of their own; ``run`` may raise CannotIsolate."""
     termination_delay: float = 0.2
     """Seconds between a pod's deletion and SIGTERM, in which traffic turns away from it."""
 
@@ -119,7 +125,9 @@ def make_runtime(config: NodeConfig, access: Access) -> Runtime:
         from hearth.cluster.node.runtime.engine.opening import EngineSettings, open_runtime
 
         settings = EngineSettings(
-            _node_id(config), config.data_dir / "run", Path.home() / ".docker/config.json"
+            node_id_of(config.data_dir),
+            config.data_dir / "run",
+            Path.home() / ".docker/config.json",
         )
         try:
             return await open_runtime(engine, settings, wall_clock)
@@ -135,14 +143,23 @@ def make_runtime(config: NodeConfig, access: Access) -> Runtime:
     )
 
 
-def _node_id(config: NodeConfig) -> str:
-    return hashlib.sha256(str(config.data_dir.resolve()).encode()).hexdigest()[:16]
+def node_id_of(data_dir: Path) -> str:
+    """What tells the processes and groups of one Hearth's node from those of others."""
+    return hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:16]
+
+
+def isolation_of(data_dir: Path, home: str | None = None) -> Isolation:
+    """How processes of this node are isolated; raises CannotIsolate."""
+    return find_isolation(node_id_of(data_dir), Path(home or Path.home()), data_dir)
 
 
 def _process_runtime(config: NodeConfig, access: Access) -> ProcessRuntime:
     server = urlsplit(access.server)
+    isolation = None
+    if config.is_isolated:
+        isolation = isolation_of(config.data_dir, config.home)
     settings = ProcessSettings(
-        node_id=_node_id(config),
+        node_id=node_id_of(config.data_dir),
         scratch=config.data_dir / "mounts",
         base_environment=make_base_environment(
             path=config.path or os.environ.get("PATH", os.defpath),
@@ -152,6 +169,7 @@ def _process_runtime(config: NodeConfig, access: Access) -> ProcessRuntime:
             http_proxy=config.http_proxy or "",
         ),
         http_proxy=config.http_proxy or "",
+        isolation=isolation,
     )
     images, ports = ImageStore(config.data_dir), PortAllocator(random.Random())
     return ProcessRuntime(settings, images, ports, wall_clock)

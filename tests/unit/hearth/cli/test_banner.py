@@ -33,6 +33,14 @@ def test_port_80_needs_no_mention() -> None:
     assert "  curl http://hello.default.localhost" in told(80).splitlines()
 
 
+def test_it_tells_how_processes_are_isolated() -> None:
+    ports = {"gateway": 8080, "api": 6443}
+    layout = Layout(Path("/h"), "127.0.0.1", ports, "token", "other", isolation="by walls")
+    text = banner(layout, seconds=1, sample=Path("hello.yaml"), options="", is_detached=True)
+    assert "  processes    by walls" in text.splitlines()
+    assert "processes" not in told()
+
+
 def test_with_tls_it_tells_whom_to_trust() -> None:
     ports = {"gateway": 8080, "api": 6443, "gateway-tls": 8443}
     layout = Layout(Path("/s p/h"), "127.0.0.1", ports, "token", "other", has_tls=True)

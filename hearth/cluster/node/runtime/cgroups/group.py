@@ -71,6 +71,10 @@ class Group:
         """A group below this one, which may not be there yet."""
         return Group(self.folders.child(*names))
 
+    def is_there(self) -> bool:
+        """Whether it is there, in each tree."""
+        return all(folder.is_dir() for folder in self.folders.all)
+
     def make(self) -> None:
         """Makes the group, in each tree; raises OSError where that is not allowed."""
         for folder in self.folders.all:

@@ -8,12 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hearth.cluster.node.runtime.api import ExecResult, Exit, Streams
+from hearth.cluster.node.runtime.cgroups.group import Group
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.conversation import run_with_client
 from hearth.cluster.node.runtime.processes.environment import CONTAINER_MARK
+from hearth.cluster.node.runtime.processes.isolation.isolation import (
+    Isolation,
+    check_program,
+    signal_inside,
+)
 from hearth.cluster.node.runtime.processes.process import Process, kill_marked, run_command
 
 SCHEME = "hearth://"
+_BY_SIGNAL = 128
+_KILLED = _BY_SIGNAL + signal.SIGKILL
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,34 +46,51 @@ class ProcessInstance:
     has_run_out_of_memory: Callable[[], bool]
     """Whether the kernel has killed for memory since it was last asked."""
     on_close: Callable[[], object]
+    isolation: Isolation | None = None
+    group: Group | None = None
+    """The control group that is its own."""
     _was_killed: bool = False
     _end: Exit | None = None
 
     async def wait(self) -> Exit:
         """Returns how it ended; the first to learn of it asks whether the kernel killed it."""
         how = await self.process.wait()
+        if self.isolation and how.code is not None and how.code > _BY_SIGNAL:
+            how = replace(how, signal=how.code - _BY_SIGNAL)  # bubblewrap tells it by its code
         if self._end is None:
-            may_be_memory = how.signal == signal.SIGKILL and not self._was_killed
-            is_out_of_memory = may_be_memory and self.has_run_out_of_memory()
+            may_be_memory = how.code == _KILLED and not self._was_killed
+            is_out_of_memory = may_be_memory and self._has_run_out_of_memory()
             self._end = replace(how, is_out_of_memory=is_out_of_memory)
         return self._end
 
+    def _has_run_out_of_memory(self) -> bool:
+        counters = self.group.read() if self.group else None
+        return self.has_run_out_of_memory() if counters is None else counters.oom_kills > 0
+
     async def exec(self, command: Sequence[str], *, timeout: float) -> ExecResult:
         """Runs a command with the container's environment, folder and mounts."""
-        argv = (*self.prefix, *command)
-        return await run_command(argv, env=self.env, cwd=self.cwd, timeout=timeout)
+        return await run_command(self._beside(command), env=self.env, cwd=self.cwd, timeout=timeout)
 
     async def stream(self, command: Sequence[str], streams: Streams) -> int:
         """Runs a command as ``exec`` does, for a client that talks with it."""
-        argv = (*self.prefix, *command)
-        return await run_with_client(argv, streams, env=self.env, cwd=self.cwd)
+        return await run_with_client(self._beside(command), streams, env=self.env, cwd=self.cwd)
+
+    def _beside(self, command: Sequence[str]) -> Sequence[str]:
+        if self.isolation is not None:
+            check_program(self.process.pid, command[0], self.env, self.cwd)
+        return (*self.prefix, *command)
 
     async def attach(self, streams: Streams) -> None:
         """Connects a client with output, input and terminal of the container."""
         await self.console.attach(streams)
 
     def terminate(self) -> None:
-        """Sends SIGTERM to the process group."""
+        """Sends SIGTERM to the process group; of an isolated one to the program inside.
+
+        One that has not come as far as its program is killed.
+        """
+        if self.isolation and signal_inside(self.process.pid, signal.SIGTERM):
+            return
         self.process.signal_group(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -79,4 +104,6 @@ class ProcessInstance:
             mark = self.container_id.removeprefix(SCHEME)
             await asyncio.to_thread(kill_marked, f"{CONTAINER_MARK}={mark}")
         self.console.close()
+        if self.group is not None:
+            await asyncio.to_thread(self.group.remove)
         self.on_close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hearth.cluster.node.images.store import (
@@ -17,7 +17,8 @@ from hearth.cluster.node.pod.environment import ConfigError, expand_all, make_en
 from hearth.cluster.node.pod.network import port_environment, with_real_port
 from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import CreateError, StartError, StartRequest
-from hearth.cluster.node.runtime.processes.environment import volume_environment
+from hearth.cluster.node.runtime.processes.environment import CONTAINER_MARK, volume_environment
+from hearth.cluster.node.runtime.processes.isolation.isolation import Isolation
 from hearth.cluster.node.runtime.processes.mounter import Mounter
 from hearth.cluster.node.runtime.processes.process import Process
 from hearth.cluster.node.volumes.mounts import Mount, make_mounts
@@ -66,6 +67,7 @@ async def make_command(
     *,
     base: Mapping[str, str],
     marks: Mapping[str, str],
+    isolation: Isolation | None = None,
 ) -> Command:
     """The command that runs a container.
 
@@ -85,6 +87,8 @@ async def make_command(
             f'image "{container.image}" has no command and the container gives none',
         )
     cwd = container.working_dir or image.workdir or str(request.volumes.pod)
+    if isolation is not None:
+        return _isolated(request, image, isolation, mounts, Command(argv, env, cwd))
     if not mounts:
         return Command(argv, env, cwd)
     if not await mounter.is_possible():
@@ -96,7 +100,32 @@ async def make_command(
     return Command((*prefix, *argv), env, "/", prefix)
 
 
-def running_command(request: StartRequest, process: Process, mounter: Mounter) -> Command:
+def _isolated(
+    request: StartRequest,
+    image: ImageSpec,
+    isolation: Isolation,
+    mounts: Sequence[Mount],
+    command: Command,
+) -> Command:
+    """The command with its own view of the machine, in a control group of its own."""
+    volumes = request.volumes.pod / "volumes"
+    inside = isolation.argv(
+        command.argv,
+        command.env,
+        cwd=command.cwd,
+        given_env=image.env,
+        own=request.volumes.pod,
+        writable=[p for p in (volumes, request.files.termination_log) if p.exists()],
+        mounts=mounts,
+    )
+    resources = request.container.raw.get("resources") or {}
+    joining = isolation.limited(command.env[CONTAINER_MARK], resources)
+    return replace(command, argv=(*joining, *inside))
+
+
+def running_command(
+    request: StartRequest, process: Process, mounter: Mounter, *, is_isolated: bool
+) -> Command:
     """The command of an adopted process, read back from it.
 
     So probes and hooks run beside it as if this node had started it.
@@ -104,7 +133,7 @@ def running_command(request: StartRequest, process: Process, mounter: Mounter) -
     env = _environment_of(process.pid)
     cwd = request.container.working_dir or _folder_of(process.pid) or str(request.volumes.pod)
     mounts = _mounts(request, env)
-    if not mounts:
+    if not mounts or is_isolated:
         return Command((), env, cwd)
     return Command((), env, "/", mounter.prefix(mounts, cwd=cwd, folder=request.files.folder))
 

@@ -224,26 +224,27 @@ def may_be_in_exec(pid: int) -> bool:
 
 
 def kill_marked(marker: str, *, but: frozenset[int] = frozenset()) -> int:
-    """Kills every process of that marker; returns how many. Sessions in ``but`` are spared."""
-    return sum(_kill_if_marked(pid, marker, but) for pid in find_marked(marker))
+    """Kills all processes of that marker; returns of how many sessions. Those in ``but`` stay."""
+    return len({_kill_if_marked(pid, marker, but) for pid in find_marked(marker)} - {None})
 
 
-def _kill_if_marked(pid: int, marker: str, but: frozenset[int]) -> bool:
+def _kill_if_marked(pid: int, marker: str, but: frozenset[int]) -> int | None:
+    """Kills one process and returns its session; None where it is not to be killed."""
     try:
         pidfd = os.pidfd_open(pid)
     except OSError:
-        return False
+        return None
     try:
         # Read again behind the pidfd: the number may have changed hands since the scan.
         fields = stat_fields(pid)
         if fields is None or int(fields[_SESSION]) in but or not _is_marked(pid, marker):
-            return False
+            return None
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     except OSError:
-        return False
+        return None
     finally:
         os.close(pidfd)
-    return True
+    return int(fields[_SESSION])
 
 
 _OUTPUT_LIMIT = 10 * 1024

@@ -35,6 +35,7 @@ from hearth.cluster.node.runtime.processes.environment import (
     seen_from,
 )
 from hearth.cluster.node.runtime.processes.instance import SCHEME, ProcessInstance
+from hearth.cluster.node.runtime.processes.isolation.isolation import Isolation
 from hearth.cluster.node.runtime.processes.kernel import OutOfMemoryWatch, usage_by_session
 from hearth.cluster.node.runtime.processes.launch import (
     Command,
@@ -67,6 +68,7 @@ class ProcessSettings:
     scratch: Path
     base_environment: Mapping[str, str]
     http_proxy: str = ""
+    isolation: Isolation | None = None
 
 
 class ProcessRuntime:
@@ -130,7 +132,11 @@ class ProcessRuntime:
         """Kills what bears the node's mark and runs in no session known here."""
         sessions = frozenset(instance.process.pid for instance in self._running.values())
         mark = f"{NODE_MARK}={self._settings.node_id}"
-        return await asyncio.to_thread(kill_marked, mark, but=sessions)
+        ended = await asyncio.to_thread(kill_marked, mark, but=sessions)
+        if self._settings.isolation is not None:
+            known = [container_id.removeprefix(SCHEME) for container_id in self._running]
+            await asyncio.to_thread(self._settings.isolation.sweep, known)
+        return ended
 
     async def close(self) -> None:
         """It holds nothing."""
@@ -148,7 +154,14 @@ class ProcessRuntime:
             CONTAINER_MARK: mark,
         }
         base = seen_from(self._settings.base_environment, meta.namespace(request.facts.pod))
-        command = await make_command(request, image, self._mounter, base=base, marks=marks)
+        command = await make_command(
+            request,
+            image,
+            self._mounter,
+            base=base,
+            marks=marks,
+            isolation=self._settings.isolation,
+        )
         console = Console(_make_pump(request.files))
         process = _launch(command, console, request.container)
         instance = self._track(
@@ -171,9 +184,9 @@ class ProcessRuntime:
         return instance
 
     async def adopt(self, request: StartRequest, record: Record) -> ProcessInstance | None:
-        """The process on record, unless it uses a proxy that is no more."""
-        pid, ticks, http_proxy = _parse_handle(record.running.handle if record.running else "")
-        if record.running is None or http_proxy != self._settings.http_proxy:
+        """The process on record, unless it uses another proxy or is isolated otherwise."""
+        pid, ticks, kind = _parse_handle(record.running.handle if record.running else "")
+        if record.running is None or kind != self._kind:
             return None
         process = adopt(pid, ticks)
         if process is None:
@@ -187,7 +200,9 @@ class ProcessRuntime:
             request,
             process,
             Console(pump),
-            running_command(request, process, self._mounter),
+            running_command(
+                request, process, self._mounter, is_isolated=self._settings.isolation is not None
+            ),
             container_id=record.container_id,
             image_id=record.image_id,
             started_at=record.running.started_at,
@@ -204,19 +219,26 @@ class ProcessRuntime:
         image_id: str,
         started_at: float,
     ) -> ProcessInstance:
-        pod = request.facts.pod
+        pod, mark = request.facts.pod, container_id.removeprefix(SCHEME)
+        isolation = self._settings.isolation
+        prefix = command.prefix
+        if isolation is not None:
+            prefix = isolation.entering(process.pid, mark, command.cwd)
+        group = isolation.group(mark) if isolation else None
         instance = ProcessInstance(
             container_id=container_id,
             image_id=image_id,
-            handle=f"{process.pid}:{process.start_ticks}:{self._settings.http_proxy}",
+            handle=f"{process.pid}:{process.start_ticks}:{self._kind}",
             started_at=started_at,
             pod_uid=meta.uid(pod),
             names=(meta.namespace(pod), meta.name(pod), request.container.name),
             process=process,
             console=console,
             env=command.env,
-            cwd=command.cwd,
-            prefix=command.prefix,
+            cwd=command.cwd if isolation is None else "/",
+            prefix=prefix,
+            isolation=isolation,
+            group=group,
             has_run_out_of_memory=self._memory.has_killed,
             on_close=lambda: self._running.pop(container_id, None),
         )
@@ -227,17 +249,32 @@ class ProcessRuntime:
         """CPU and memory by session; a copy is walked, since scrapes come from a thread."""
         sessions = usage_by_session()
         return [
-            Usage(*instance.names, *sessions.get(instance.process.pid, (0.0, 0)))
+            Usage(*instance.names, *_counts(instance, sessions))
             for instance in list(self._running.values())
         ]
 
+    @property
+    def _kind(self) -> str:
+        """What a process must have been started with to be adopted."""
+        is_isolated = self._settings.isolation is not None
+        return self._settings.http_proxy + (" isolated" if is_isolated else "")
+
+
+def _counts(
+    instance: ProcessInstance, sessions: Mapping[int, tuple[float, int]]
+) -> tuple[float, int]:
+    counters = instance.group.read() if instance.group else None
+    if counters is not None:
+        return counters.cpu_seconds, counters.memory_bytes
+    return sessions.get(instance.process.pid, (0.0, 0))
+
 
 def _parse_handle(handle: str) -> tuple[int, int, str]:
-    """Pid, start time and proxy; a pid that cannot be for a handle that somebody has broken."""
+    """Pid, start time and kind; a pid that cannot be for a handle that somebody has broken."""
     pid, _, rest = handle.partition(":")
-    ticks, _, http_proxy = rest.partition(":")
+    ticks, _, kind = rest.partition(":")
     try:
-        return int(pid), int(ticks), http_proxy
+        return int(pid), int(ticks), kind
     except ValueError:
         return -1, 0, ""
 

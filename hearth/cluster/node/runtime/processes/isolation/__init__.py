@@ -1,0 +1,1 @@
+"""Opt-in isolation of processes (``hearth up --isolate``): bubblewrap, and limits by cgroups."""
