@@ -38,7 +38,7 @@ def test_it_tells_how_processes_are_isolated() -> None:
     layout = Layout(Path("/h"), "127.0.0.1", ports, "token", "other", isolation="by walls")
     text = banner(layout, seconds=1, sample=Path("hello.yaml"), options="", is_detached=True)
     assert "  processes    by walls" in text.splitlines()
-    assert "processes" not in told()
+    assert "\n  processes " not in told()
 
 
 def test_with_tls_it_tells_whom_to_trust() -> None:
