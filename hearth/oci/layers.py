@@ -182,15 +182,27 @@ def _clean(name: str) -> str:
     return "/".join(parts)
 
 
-def _open_within(root: int, path: str) -> int:
-    """A folder below ``root``, links followed as if that were the root of all."""
-    how = struct.pack("QQQ", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT)
+def _open_within(root: int, path: str, flags: int = os.O_PATH | os.O_DIRECTORY) -> int:
+    """What is below ``root``, links followed as if that were the root of all."""
+    how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT)
     name = os.fsencode(path or ".")
     opened: int = _libc.syscall(_OPENAT2, root, name, how, len(how))
     if opened < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return opened
+
+
+def read_inside(root: Path, name: str, *, most: int = 1 << 20) -> str:
+    """A text file of a root filesystem, links followed as in there; empty where there is none."""
+    at = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with open(_open_within(at, name, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            return file.read(most).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(at)
 
 
 def _clear(parent: int, name: str) -> None:

@@ -81,9 +81,10 @@ class ContentStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._blobs = folder / "blobs"
-        self._layers = folder / "layers"
+        self.layers = folder / "layers"
+        """The folder of all layers."""
         self._index = folder / "index.json"
-        for each in (self._blobs, self._layers, folder / "locks"):
+        for each in (self._blobs, self.layers, folder / "locks"):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     # -- blobs -----------------------------------------------------------------------------
@@ -116,7 +117,7 @@ class ContentStore:
 
     def layer(self, diff_id: str) -> Path:
         """Where a layer lies unpacked, or would; short, since a mount names many."""
-        return self._layers / diff_id.removeprefix("sha256:")[:32]
+        return self.layers / diff_id.removeprefix("sha256:")[:24]
 
     def has_layer(self, diff_id: str) -> bool:
         """Whether a layer lies there, whole."""
@@ -125,7 +126,7 @@ class ContentStore:
     @contextlib.contextmanager
     def making_layer(self, diff_id: str) -> Iterator[Path]:
         """An empty folder to unpack into; it is the layer once the block has ended well."""
-        fresh = self._layers / f"new-{uuid.uuid4().hex}"
+        fresh = self.layers / f"new-{uuid.uuid4().hex}"
         fresh.mkdir(mode=0o755)
         try:
             yield fresh
@@ -191,7 +192,7 @@ class ContentStore:
     def _remove_unnamed(self, known: Mapping[str, Any]) -> None:
         images = [image for image in map(self._image, known.values()) if image is not None]
         layers = {self.layer(diff_id) for image in images for diff_id in image.config.diff_ids}
-        for path in self._layers.iterdir():
+        for path in self.layers.iterdir():
             if path not in layers and not path.name.startswith("new-"):
                 aside = path.with_name(f"new-{uuid.uuid4().hex}")
                 path.rename(aside)

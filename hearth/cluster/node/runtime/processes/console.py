@@ -49,18 +49,22 @@ class Console:
 
     def open(self, container: Container) -> Given:
         """Makes what a container asks for."""
-        self.is_terminal = bool(container.raw.get("tty"))
         self.is_stdin_once = bool(container.raw.get("stdinOnce"))
-        if self.is_terminal:
+        if container.raw.get("tty"):
             ours, theirs, path = open_terminal()
-            self.pump.follow(ours)
-            self.stdin = ours
+            self.use_terminal(ours)
             return Given(theirs, theirs, theirs, path)
         stdin = subprocess.DEVNULL
         if container.raw.get("stdin"):
             stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
             os.set_blocking(self.stdin, False)
         return Given(stdin, *self.pump.open())
+
+    def use_terminal(self, ours: int) -> None:
+        """Our side of the container's terminal."""
+        self.is_terminal = True
+        self.pump.follow(ours)
+        self.stdin = ours
 
     def close(self) -> None:
         """Takes the rest of the output and closes all, after the container's end."""

@@ -77,6 +77,12 @@ class Process:
                     raise
                 os.killpg(self.pid, number)  # an older kernel
 
+    def signal(self, number: signal.Signals) -> None:
+        """Signals this process alone; nothing happens when it is gone."""
+        if not self.has_ended:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
     def _on_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         how = self._reap() if self._is_child else Exit(None)
@@ -140,6 +146,14 @@ def _launch_message(launch: Launch, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f'exec: "{launch.argv[0]}": permission denied'
     return f'exec: "{launch.argv[0]}": {error}'
+
+
+def foster(pid: int) -> Process:
+    """A process that has become our child by the end of its parent; raises OSError for none."""
+    fields = stat_fields(pid)
+    return Process(
+        pid, os.pidfd_open(pid), int(fields[_START_TICKS]) if fields else 0, is_child=True
+    )
 
 
 def adopt(pid: int, ticks: int) -> Process | None:

@@ -1,0 +1,1 @@
+"""The runtime that needs no engine: runc or crun, from unpacked layers, as root."""

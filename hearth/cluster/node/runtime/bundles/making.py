@@ -1,0 +1,39 @@
+"""Puts a runtime by runc or crun together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hearth.cluster.node.runtime.bundles.images import Images
+from hearth.cluster.node.runtime.bundles.runc import find_program
+from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime, BundleSettings
+from hearth.cluster.node.runtime.podnets.podnets import PodNets
+from hearth.kube.clock import Clock
+from hearth.oci.manifests import platform_of
+from hearth.oci.pulling import Puller
+from hearth.oci.registry import client
+from hearth.oci.store import ContentStore
+
+
+def why_not() -> str:
+    """Why containers cannot be run directly here; empty where they can."""
+    if os.geteuid() != 0:
+        return "containers without an engine need root"
+    if not find_program():
+        return "there is neither runc nor a crun that works here"
+    return ""
+
+
+def make_runtime(
+    node_id: str, data_dir: Path, *, docker_config: Path, clock: Clock
+) -> BundleRuntime:
+    """The runtime of a node; its images and what containers write are below ``data_dir``.
+
+    ``docker_config`` is docker's ``config.json``, for logins at registries.
+    """
+    folder = data_dir / "containers"
+    puller = Puller(ContentStore(folder), client(), platform_of(os.uname().machine))
+    images = Images(puller, clock, docker_config)
+    settings = BundleSettings(node_id, folder, find_program())
+    return BundleRuntime(settings, images, PodNets(node_id), clock)

@@ -1,0 +1,76 @@
+"""Commands of runc, which crun takes as well."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {"PATH": _PATH}
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Runc:
+    """A program and where it keeps what it knows."""
+
+    program: str
+    state: Path
+
+    def command(self, log: Path, *words: str) -> tuple[str, ...]:
+        """A command line; errors go to ``log``, a line of JSON each."""
+        head = (self.program, "--root", str(self.state), "--log", str(log), "--log-format", "json")
+        return (*head, *words)
+
+    def delete(self, container: str) -> None:
+        """Kills and removes a container, with its control groups; no harm where there is none."""
+        words = (self.program, "--root", str(self.state), "delete", "--force", container)
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(words, env=ENVIRONMENT, capture_output=True, timeout=_SECONDS)
+
+    def known(self) -> list[str]:
+        """The containers that there are, running or not."""
+        with contextlib.suppress(FileNotFoundError):
+            return os.listdir(self.state)
+        return []
+
+
+def error_in(log: Path) -> str:
+    """The last error of a log, without the words around it; empty where there is none."""
+    found = ""
+    with contextlib.suppress(OSError):
+        for line in log.read_text(errors="replace").splitlines():
+            with contextlib.suppress(ValueError, AttributeError):
+                entry = json.loads(line)
+                found = entry.get("msg", "") if entry.get("level") == "error" else found
+    return found.rpartition("container process: ")[2]
+
+
+def find_program(wanted: Sequence[str] = ("runc", "crun")) -> str:
+    """The first of the programs that is there and works here; empty for none.
+
+    crun refuses a machine whose cgroup v2 tree has controllers beside v1 (hybrid).
+    """
+    is_pure = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    for name in wanted:
+        if name == "crun" and not is_pure:
+            continue
+        found = shutil.which(name, path=_PATH)
+        if found:
+            return found
+    return ""
+
+
+def version_of(program: str) -> str:
+    """``runc 1.1.5``."""
+    said = subprocess.run(
+        [program, "--version"], env=ENVIRONMENT, capture_output=True, text=True, timeout=_SECONDS
+    )
+    words = said.stdout.split("\n", 1)[0].split()
+    return words[-1].partition("+")[0] if words else "0"

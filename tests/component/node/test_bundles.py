@@ -1,0 +1,325 @@
+"""Containers by runc: what they see, what they may, what they may use, and what is left of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import urllib.request
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hearth.cluster.node.pod.environment import Facts
+from hearth.cluster.node.pod.network import PodNetwork
+from hearth.cluster.node.pod.spec import parse_pod
+from hearth.cluster.node.runtime.api import (
+    ContainerFiles,
+    CreateError,
+    Instance,
+    StartError,
+    StartRequest,
+)
+from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime
+from hearth.cluster.node.volumes.folders import VolumeFolders, prepare_volumes
+from hearth.cluster.node.volumes.sources import Snapshot
+from hearth.oci.loading import load
+from hearth.oci.manifests import OCI_MANIFEST, Descriptor
+from hearth.oci.packing import Entry, Layout
+from hearth.oci.references import parse_reference
+from tests.component.node.runtimes.direct_runtime import Harness
+from tests.images import PASSWORD, USER, Registry, TestImage, make_test_image, static_entries
+
+Object = dict[str, Any]
+_PATIENCE = 20.0
+
+
+class Node:
+    """A runtime, and pods of one container."""
+
+    def __init__(self, harness: Harness, folder: Path) -> None:
+        self.harness = harness
+        self.runtime: BundleRuntime = harness.runtime()
+        self.folder = folder
+        self.reports: list[tuple[str, str, str]] = []
+        self.secrets: dict[str, dict[str, bytes]] = {}
+        self.addresses: dict[str, str] = {}
+
+    async def start(
+        self, name: str, *args: str, pod: Object | None = None, **more: Any
+    ) -> Instance:
+        """A pod with a container that runs the program with these words."""
+        container = {"name": "main", "image": "app:1", "args": list(args), **more}
+        spec = {"containers": [container], **(pod or {})}
+        obj = {"metadata": {"name": name, "namespace": "ns", "uid": f"uid-{name}"}, "spec": spec}
+        parsed = parse_pod(obj)
+        network = await self.runtime.prepare(parsed, PodNetwork())
+        self.addresses[name] = network.ip
+        place = self.folder / name
+        files = place / "main"
+        files.mkdir(parents=True, exist_ok=True)
+        (files / "termination-log").touch(mode=0o666)
+        sources = Snapshot({}, self.secrets)
+        facts = Facts(obj, "node", {}, pod_ip=network.ip)
+        volumes = VolumeFolders(place, self.folder / "claims")
+        prepare_volumes(obj, volumes, sources, facts=facts, token=lambda _a, _s: "")
+        request = StartRequest(
+            container=parsed.containers[0],
+            restarts=0,
+            network=network,
+            facts=facts,
+            sources=sources,
+            volumes=volumes,
+            files=ContainerFiles(files, files / "0.log", files / "termination-log"),
+            report=lambda *event: self.reports.append(event),
+        )
+        return await self.runtime.start(request)
+
+    async def get(self, name: str, path: str = "/", port: int = 8080) -> str:
+        """What a pod that serves answers; it is waited for."""
+        url = f"http://{self.addresses[name]}:{port}{path}"
+
+        def ask() -> str:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                text: str = answer.read().decode()
+                return text
+
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                with contextlib.suppress(OSError):
+                    return await asyncio.to_thread(ask)
+                await asyncio.sleep(0.01)
+
+    async def told(self, name: str) -> Any:
+        """What its process tells of itself."""
+        return json.loads(await self.get(name))
+
+    def log(self, name: str) -> str:
+        return (self.folder / name / "main" / "0.log").read_text()
+
+
+def left() -> set[str]:
+    """Mounts and groups of containers, of any node."""
+    mounts = {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    groups = {str(each) for each in Path("/sys/fs/cgroup").glob("*/hearth-*/*") if each.is_dir()}
+    return {each for each in mounts if "hearth-containers" in each} | groups
+
+
+@pytest.fixture
+async def node(static_layout: TestImage, tmp_path: Path) -> AsyncIterator[Node]:
+    harness = Harness(tmp_path, static_layout)
+    made = Node(harness, tmp_path / "pods")
+    yield made
+    for name in list(made.addresses):
+        await made.runtime.remove(f"uid-{name}")
+    await made.runtime.sweep()
+    own = made.runtime._folder
+    assert not [each for each in left() if own.name in each]
+    await made.runtime.close()
+    assert not own.exists()
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/hearth-{own.name}"))
+
+
+# -- what it sees -------------------------------------------------------------------------------
+
+
+async def test_a_container_is_what_image_and_pod_say(node: Node) -> None:
+    env = [{"name": "COLOR", "value": "red"}]
+    await node.start("shown", "serve", "9090", env=env, workingDir="/tmp")
+    told = json.loads(await node.get("shown", port=9090))
+    assert told["args"] == ["/program", "serve", "9090"]
+    assert {"OF=image", "COLOR=red", "HOSTNAME=shown", "HOME=/root"} <= set(told["env"])
+    assert (told["cwd"], told["hostname"], told["pid"]) == ("/tmp", "shown", 1)
+    assert (told["uid"], told["gid"], told["no_new_privs"]) == (0, 0, 0)
+
+
+async def test_who_it_runs_as(node: Node) -> None:
+    security: Object = {"runAsUser": 1234, "allowPrivilegeEscalation": False}
+    security |= {"readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    shared = {"securityContext": {"fsGroup": 77, "supplementalGroups": [88]}}
+    await node.start("user", "serve", pod=shared, securityContext=security)
+    told = await node.told("user")
+    assert (told["uid"], told["gid"], told["no_new_privs"]) == (1234, 2345, 1)
+    assert {77, 88, 3456} <= set(told["groups"])
+    assert await node.get("user", "/write?/tmp/x") == "error: Read-only file system"
+    status = await node.get("user", "/read?/proc/self/status")
+    assert "CapBnd:\t0000000000000000" in status
+
+
+async def test_a_user_by_the_name_in_the_image(node: Node, tmp_path: Path) -> None:
+    made = make_test_image(
+        tmp_path, "named", static_entries(), user="app", entrypoint=("/program",), cmd=("serve",)
+    )
+    described = Descriptor(OCI_MANIFEST, made.digest, 0)
+    store = node.harness._store
+    load(Layout(made.layout), described, store, parse_reference("named:1"), now=1.0)
+    await node.start("named", "serve", image="named:1")
+    told = await node.told("named")
+    assert (told["uid"], told["gid"]) == (1234, 2345) and "HOME=/home/app" in told["env"]
+    refused = {"runAsNonRoot": True}
+    with pytest.raises(CreateError, match="non-numeric user"):
+        await node.start("refused", image="named:1", securityContext=refused)
+
+
+async def test_files_of_the_machine_are_not_there(node: Node, tmp_path: Path) -> None:
+    await node.start("inside", "serve")
+    assert (await node.get("inside", f"/read?{tmp_path}")).startswith("error: No such file")
+    assert await node.get("inside", "/write?/proc/sys/kernel/hostname") != "ok"
+    assert await node.get("inside", "/read?/proc/timer_list") == ""
+    assert await node.get("inside", "/write?/fresh") == "ok"
+    assert not Path("/fresh").exists()
+
+
+async def test_links_of_an_image_lead_nowhere_outside(node: Node, tmp_path: Path) -> None:
+    """``/etc/passwd`` is read by us, as root."""
+    outside = tmp_path / "passwd"
+    outside.write_text("app:x:4321:4321::/:/x\n")
+    entries = [*static_entries(), Entry("etc/passwd", str(outside), 0o777)]
+    made = make_test_image(tmp_path, "sly", entries, user="app", entrypoint=("/program",))
+    store = node.harness._store
+    described = Descriptor(OCI_MANIFEST, made.digest, 0)
+    load(Layout(made.layout), described, store, parse_reference("sly:1"), now=1.0)
+    with pytest.raises(CreateError, match="unable to find user app"):
+        await node.start("sly", image="sly:1")
+
+
+async def test_volumes_are_shared_and_read_only_where_asked(node: Node) -> None:
+    volumes = {"volumes": [{"name": "v", "emptyDir": {}}]}
+    mount = {"name": "v", "mountPath": "/data"}
+    await node.start("rw", "serve", pod=volumes, volumeMounts=[mount])
+    assert await node.get("rw", "/write?/data/x") == "ok"
+    found = node.folder / "rw" / "volumes" / "v" / "x"
+    assert found.read_text() == "written"
+    await node.start("ro", "serve", pod=volumes, volumeMounts=[{**mount, "readOnly": True}])
+    assert await node.get("ro", "/write?/data/x") == "error: Read-only file system"
+
+
+async def test_the_termination_message(node: Node) -> None:
+    instance = await node.start("last", "message", "words", "/dev/termination-log")
+    assert (await instance.wait()).code == 1
+    assert (node.folder / "last/main/termination-log").read_text() == "words"
+
+
+async def test_pods_have_addresses_and_reach_each_other(node: Node) -> None:
+    for name in ("one", "two"):
+        await node.start(name, "serve")
+        await node.get(name)
+    assert node.addresses["one"] != node.addresses["two"]
+    there = f"{node.addresses['two']}:8080"
+    assert await node.get("one", f"/connect?{there}") == "ok"
+    bridge = await node.runtime.bridge()
+    assert bridge is not None
+    refused = await node.get("one", f"/connect?{bridge.gateway}:9")
+    assert refused == "error: Connection refused"  # it is reached
+
+
+async def test_layers_more_than_a_mount_names_in_a_page(node: Node, tmp_path: Path) -> None:
+    layers = [[Entry(f"layer/{number}", b"x")] for number in range(100)]
+    made = make_test_image(tmp_path, "deep", static_entries(), *layers, entrypoint=("/program",))
+    store = node.harness._store
+    described = Descriptor(OCI_MANIFEST, made.digest, 0)
+    load(Layout(made.layout), described, store, parse_reference("deep:1"), now=1.0)
+    await node.start("deep", "serve", image="deep:1")
+    assert await node.get("deep", "/read?/layer/99") == "x"
+
+
+# -- what it may use ----------------------------------------------------------------------------
+
+
+async def test_a_memory_hog_ends_and_its_neighbour_does_not(node: Node) -> None:
+    limits = {"limits": {"memory": "32Mi", "cpu": "500m"}}
+    neighbour = await node.start("neighbour", "serve")
+    hog = await node.start("hog", "hog", "200", resources=limits)
+    async with asyncio.timeout(_PATIENCE):
+        how = await hog.wait()
+    assert (how.code, how.is_out_of_memory) == (137, True)
+    assert await node.told("neighbour")
+    neighbour.kill()
+    assert not (await neighbour.wait()).is_out_of_memory
+
+
+async def test_a_fork_bomb_ends_at_a_limit(node: Node) -> None:
+    await node.start("bomb", "serve")
+    assert await node.get("bomb", "/fork?5000") == "11"
+    good = await node.start("good", "exit", "0")
+    assert (await good.wait()).code == 0
+
+
+async def test_limits_are_in_its_control_groups(node: Node) -> None:
+    limits = {"limits": {"memory": "64Mi", "cpu": "250m"}}
+    instance = await node.start("limited", "serve", resources=limits)
+    group = instance.group  # type: ignore[attr-defined]
+    memory, cpu = group.folders.of("memory"), group.folders.of("cpu")
+    if "memory" in group.folders.v1:
+        assert (memory / "memory.limit_in_bytes").read_text() == f"{64 << 20}\n"
+        assert (cpu / "cpu.cfs_quota_us").read_text() == "25000\n"
+    else:
+        assert (memory / "memory.max").read_text() == f"{64 << 20}\n"
+        assert (cpu / "cpu.max").read_text() == "25000 100000\n"
+
+
+# -- images -------------------------------------------------------------------------------------
+
+
+async def test_an_image_is_pulled_and_told(node: Node, image_registry: Registry) -> None:
+    name = f"{image_registry.host}/app:1"
+    instance = await node.start("pulled", "exit", "0", image=name)
+    assert [event[1] for event in node.reports] == ["Pulling", "Pulled", "Created"]
+    assert node.reports[0][2] == f'Pulling image "{name}"'
+    assert "Successfully pulled image" in node.reports[1][2]
+    assert instance.image_id.startswith(f"{image_registry.host}/app@sha256:")
+    await node.start("again", "exit", "0", image=name)
+    assert node.reports[3][2] == f'Container image "{name}" already present on machine'
+
+
+async def test_a_pull_secret(node: Node, locked_registry: Registry) -> None:
+    name = f"{locked_registry.host}/app:1"
+    with pytest.raises(CreateError, match="pull access denied") as caught:
+        await node.start("none", image=name)
+    assert caught.value.reason == "ErrImagePull"
+    auths = {locked_registry.host: {"username": USER, "password": PASSWORD}}
+    config = json.dumps({"auths": auths}).encode()
+    node.secrets = {"pull": {".dockerconfigjson": config}}
+    spec = {"imagePullSecrets": [{"name": "pull"}]}
+    assert await node.start("some", "exit", "0", image=name, pod=spec)
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"), [("Not A Name", "InvalidImageName"), ("none:1", "ErrImageNeverPull")]
+)
+async def test_images_that_cannot_be(node: Node, image: str, reason: str) -> None:
+    with pytest.raises(CreateError) as caught:
+        await node.start("no", image=image, imagePullPolicy="Never")
+    assert caught.value.reason == reason
+
+
+# -- what is left of it -------------------------------------------------------------------------
+
+
+async def test_nothing_is_left_of_a_start_that_failed_or_was_cut_short(node: Node) -> None:
+    with pytest.raises(StartError, match=r'^exec: "/nothing": stat /nothing: no such file'):
+        await node.start("missing", command=["/nothing"])
+    starting = asyncio.create_task(node.start("cut", "serve"))
+    await asyncio.sleep(0.02)
+    starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+    await node.runtime.sweep()
+    assert not [each for each in left() if node.runtime._folder.name in each]
+    assert os.listdir(node.runtime._writable) == []
+
+
+async def test_what_a_killed_container_has_started_ends_with_it(node: Node) -> None:
+    instance = await node.start("parent", "serve")
+    await node.get("parent", "/fork?5")
+    group = instance.group  # type: ignore[attr-defined]
+    assert len(group.pids()) >= 6
+    instance.kill()
+    await instance.wait()
+    async with asyncio.timeout(_PATIENCE):
+        while group.pids():
+            await asyncio.sleep(0.01)
+    await instance.close(sweep=True)
