@@ -22,6 +22,8 @@ SUBSCRIBED_ANNOTATION = "eventing.hearth.dev/subscribed"
 """In a Trigger's status: the generation whose events the broker process keeps for it."""
 OPENED_ANNOTATION = "eventing.hearth.dev/opened"
 """In a Broker's status: the broker process has its log open and takes events."""
+PROBLEM_ANNOTATION = "eventing.hearth.dev/problem"
+"""In a Broker's status: why the broker process cannot open its log."""
 START_ANNOTATION = "eventing.hearth.dev/start"
 """Of a Trigger: which event of its Broker is the first that it gets, when it is new."""
 STARTS = ("earliest", "latest")

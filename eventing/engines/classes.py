@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eventing.api import keys
 from eventing.engines.local.config import LogLimits
-from eventing.engines.seam import Engine
+from eventing.engines.nats.config import NatsServer
+from eventing.engines.seam import Engine, Unavailable
+
+NatsSource = Callable[[], Awaitable[NatsServer]]
+"""Returns where NATS is; raises Unavailable where that is not said."""
+
+REMOTE = frozenset({keys.NATS_CLASS})
+"""Classes whose engine asks a server: made when a Broker needs it, and not to look around."""
+UNSHARED = frozenset({keys.BROKER_CLASS})
+"""Classes whose logs one process has open: it is both ingress and dispatcher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +29,22 @@ class EnginesConfig:
     """Where an engine on this machine keeps its files, in a folder of its own."""
     log: LogLimits = field(default_factory=LogLimits)
     """Limits of the local log."""
+    nats: NatsSource | None = None
+    """Where NATS is, if it is anywhere."""
 
 
 EngineFactory = Callable[[EnginesConfig], Engine]
+
+
+def _nats(config: EnginesConfig) -> Engine:
+    if config.nats is None:
+        raise Unavailable("no NATS server is named")
+    try:
+        from eventing.engines.nats.engine import NatsEngine
+    except ImportError as error:
+        raise Unavailable(f"{error.name} is missing: install hearth-serving[nats]") from error
+
+    return NatsEngine(config.nats)
 
 
 def _local(config: EnginesConfig) -> Engine:
@@ -32,6 +55,7 @@ def _local(config: EnginesConfig) -> Engine:
 
 ENGINES: Mapping[str, EngineFactory] = {
     keys.BROKER_CLASS: _local,
+    keys.NATS_CLASS: _nats,
 }
 """By the value of the annotation ``eventing.knative.dev/broker.class``."""
 
@@ -51,15 +75,23 @@ class Engines:
         return broker_class in self._factories
 
     def of_class(self, broker_class: str) -> Engine:
-        """Return the engine of a class; raise KeyError where there is none."""
+        """Return the engine of a class; raise KeyError where there is none, or Unavailable."""
         engine = self._made.get(broker_class)
         if engine is None:
             engine = self._made[broker_class] = self._factories[broker_class](self._config)
         return engine
 
-    def all(self) -> Mapping[str, Engine]:
-        """Make and return every engine, by class."""
-        return {broker_class: self.of_class(broker_class) for broker_class in self._factories}
+    def all(self, needed: Collection[str] | None = None) -> Mapping[str, Engine]:
+        """Make and return every engine that there can be here, by class.
+
+        Of remote ones only those that are ``needed``, where that is said.
+        """
+        found = {}
+        for broker_class in self._factories:
+            if needed is None or broker_class in needed or broker_class not in REMOTE:
+                with contextlib.suppress(Unavailable):
+                    found[broker_class] = self.of_class(broker_class)
+        return found
 
     async def close(self) -> None:
         """Close all engines."""

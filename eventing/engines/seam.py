@@ -22,7 +22,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from eventing.engines.event import Position, RenderedEvent, StoredEvent
 
@@ -35,6 +35,10 @@ class Refused(Exception):
         self.status = status
         self.retry_after = retry_after
         """Seconds after which a new attempt may succeed."""
+
+
+class Unavailable(Exception):
+    """An engine cannot be used now: its server is not there, or refuses. Says why."""
 
 
 class Order(enum.Enum):
@@ -249,8 +253,12 @@ class Engine(Protocol):
     def capabilities(self) -> Capabilities:
         """What this engine promises."""
 
-    async def open(self, key: str) -> EventLog:
-        """Open a log, making it where there is none."""
+    async def open(self, key: str, options: Mapping[str, Any] | None = None) -> EventLog:
+        """Open a log, making it where there is none.
+
+        ``options`` are what its Broker or channel asks for, in the words of the engine's class;
+        raises ValueError for those that mean nothing.
+        """
 
     async def drop(self, key: str) -> None:
         """Remove a log with all its events and consumers."""

@@ -125,9 +125,12 @@ def _decide(
 def _mark_data_plane(status: dict[str, Any], conditions: ConditionManager) -> None:
     """Mark what the broker process says: that it takes events for this Broker."""
     opened = status_annotation({"status": status}, keys.OPENED_ANNOTATION)
+    problem = status_annotation({"status": status}, keys.PROBLEM_ANNOTATION)
     for kind in (keys.TRIGGER_CHANNEL_READY, keys.FILTER_READY, keys.INGRESS_READY):
         if opened:
             conditions.mark_true(kind)
+        elif problem:
+            conditions.mark_false(kind, "LogNotOpen", problem)
         else:
             conditions.mark_unknown(
                 kind, "LogNotOpen", "The event log of this Broker has not been opened yet."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 
 from eventing.api import keys
+from eventing.api.natsjetstream import CONFIG_MAP, broker_options
 from eventing.api.views import (
     BROKER_SOURCE,
     TRIGGER_SOURCE,
@@ -20,6 +21,7 @@ from eventing.api.views import (
     status_annotation,
     subscribed_mark,
 )
+from eventing.engines.seam import Unavailable
 from eventing.runtime import views
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.followers import FirstList, patch_status
@@ -28,11 +30,16 @@ from eventing.runtime.places import BROKER, Place
 from eventing.runtime.schemachecks import SchemaChecks, mode_of
 from eventing.runtime.target import Reach
 from hearth.knative.resources import BROKERS, TRIGGERS
+from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, is_deleting, key, key_text, uid
-from hearth.kube.resources import Resource
+from hearth.kube.resources import CONFIGMAPS, Resource
 
 log = logging.getLogger(__name__)
+
+
+_CONFIG_SOURCE = Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE)
+_CONFIG_KEY = keys.SYSTEM_NAMESPACE, CONFIG_MAP
 
 
 def _place(broker: Key) -> Place:
@@ -53,6 +60,7 @@ class Brokers:
         self._schemas = SchemaChecks(manager)
         self._subscribed: dict[Key, Key] = {}
         """The Brokers of the Triggers that are subscribed; perhaps of another namespace."""
+        manager.cache(_CONFIG_SOURCE)
         manager.add_index(TRIGGERS_BY_BROKER)
         manager.add_controller("broker-log", self._sync_broker, source=BROKER_SOURCE)
         if logs.dispatches:
@@ -96,9 +104,17 @@ class Brokers:
             if self._logs.dispatches:
                 await self._unsubscribe_deleted(broker_key, addressable)
 
-        addressable = await self._logs.open(
-            _place(broker_key), log_key(broker), broker_class(broker) or "", prepare=prepare
-        )
+        try:
+            addressable = await self._logs.open(
+                _place(broker_key),
+                log_key(broker),
+                broker_class(broker) or "",
+                prepare=prepare,
+                options=broker_options(broker, self._manager.get(_CONFIG_SOURCE, *_CONFIG_KEY)),
+            )
+        except (Unavailable, ValueError) as error:
+            await self._cannot_open(broker, error)
+            return
         check = addressable.check
         if (check.mode if check is not None else None) != mode_of(broker):
             addressable.check = self._schemas.of(broker, addressable.counters)
@@ -107,6 +123,16 @@ class Brokers:
             for trigger in self._manager.by_index(TRIGGERS_BY_BROKER, key_text(broker_key)):
                 await self._sync_trigger(key(trigger))
             await self._mark(BROKERS, broker, keys.OPENED_ANNOTATION, "true")
+            await self._mark(BROKERS, broker, keys.PROBLEM_ANNOTATION, None)
+
+    async def _cannot_open(self, broker: Object, error: Exception) -> None:
+        """Say why; what may come right by itself is tried again (it is raised)."""
+        facts = {"broker": key_text(key(broker)), "error": str(error)}
+        log.warning("the log of a broker cannot be opened", extra=facts)
+        if self._logs.dispatches:
+            await self._mark(BROKERS, broker, keys.PROBLEM_ANNOTATION, str(error))
+        if isinstance(error, Unavailable):
+            raise error
 
     # -- triggers ----------------------------------------------------------------------------
 
@@ -157,6 +183,8 @@ class Brokers:
         triggers = self._manager.by_index(TRIGGERS_BY_BROKER, key_text(broker_key))
         await addressable.keep_only({uid(each) for each in triggers if not is_deleting(each)})
 
-    async def _mark(self, resource: Resource, obj: Object, annotation: str, value: str) -> None:
+    async def _mark(
+        self, resource: Resource, obj: Object, annotation: str, value: str | None
+    ) -> None:
         if status_annotation(obj, annotation) != value:
             await patch_status(self._manager, resource, obj, {"annotations": {annotation: value}})

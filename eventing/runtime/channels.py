@@ -66,7 +66,7 @@ class Channels:
     async def _open_or_close(self, channel_key: Key) -> None:
         channel = self._manager.get(INMEMORYCHANNEL_SOURCE, *channel_key)
         place = Place(CHANNEL, *channel_key)
-        if channel is None or is_deleting(channel):
+        if channel is None or is_deleting(channel) or not self._logs.serves(ENGINE_CLASS):
             await self._logs.close_other(place, None)
             return
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from eventing.api import keys
-from eventing.engines.classes import ENGINES, EngineFactory, Engines, EnginesConfig
+from eventing.engines.classes import ENGINES, UNSHARED, EngineFactory, Engines, EnginesConfig
 from eventing.runtime.access.bearers import Bearers
 from eventing.runtime.access.gate import Gate
 from eventing.runtime.accounting import MemoryBudget
@@ -140,9 +140,10 @@ async def _run(
     tune_interpreter()
     limits = config.limits
     async with AsyncExitStack() as stack:
-        engines = Engines(config.engines, factories)
+        is_split = role is not Role.INGRESS | Role.DISPATCHER
+        engines = Engines(config.engines, _shared(factories) if is_split else factories)
         stack.push_async_callback(engines.close)
-        if role is not Role.INGRESS | Role.DISPATCHER:
+        if is_split:
             _check_processes(engines)
         client = await stack.enter_async_context(
             KubeClient.from_kubeconfig(config.kubeconfig, user_agent="hearth-broker")
@@ -265,9 +266,14 @@ def _own_listener(config: BrokerConfig) -> Address:
     return host, config.port
 
 
+def _shared(factories: Mapping[str, EngineFactory]) -> Mapping[str, EngineFactory]:
+    """Of several processes each has the engines alone that they may share."""
+    return {of: make for of, make in factories.items() if of not in UNSHARED}
+
+
 def _check_processes(engines: Engines) -> None:
-    for broker_class, engine in engines.all().items():
-        if not engine.capabilities.processes:
-            raise NeedsOneProcess(
-                f"brokers of class {broker_class} need ingress and dispatcher in one process"
-            )
+    if not engines.all():
+        raise NeedsOneProcess(
+            f"brokers of class {keys.BROKER_CLASS} need ingress and dispatcher in one process, "
+            "and there is no other engine"
+        )

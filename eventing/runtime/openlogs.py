@@ -13,9 +13,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from eventing.engines.classes import Engines
-from eventing.engines.seam import Engine, EventLog
+from eventing.engines.seam import Engine, EventLog, Unavailable
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.diskquota import LogUse, Verdict, verdict_of
 from eventing.runtime.journeys.keeper import Journeys, LogJourneys
@@ -156,14 +157,18 @@ class OpenLogs:
         engine_class: str,
         *,
         prepare: Callable[[Addressable], Awaitable[None]],
+        options: Mapping[str, Any] | None = None,
     ) -> Addressable:
-        """Open a log, and no other under the name; ``prepare`` is called before it is found."""
+        """Open a log, and no other under the name; ``prepare`` is called before it is found.
+
+        Raises Unavailable, and ValueError for ``options`` that mean nothing to the engine.
+        """
         await self.close_other(place, log_key)
         opened = self._open.get(place)
         if opened is not None:
             return opened.addressable
         engine = self._engines.of_class(engine_class)
-        events = await engine.open(log_key)
+        events = await engine.open(log_key, options)
         journeys = self._journeys.of(log_key, events.position_text)
         addressable = Addressable(
             place,
@@ -197,9 +202,13 @@ class OpenLogs:
 
     async def drop_orphans(self, owned: Mapping[str, Set[str]]) -> None:
         """Remove logs that nobody owns; ``owned`` are log keys by the class of their engine."""
-        for engine_class, engine in self._engines.all().items():
-            for orphan in set(await engine.keys()) - owned.get(engine_class, set()):
-                await engine.drop(orphan)
+        for engine_class, engine in self._engines.all(owned).items():
+            try:
+                for orphan in set(await engine.keys()) - owned.get(engine_class, set()):
+                    await engine.drop(orphan)
+            except Unavailable as error:
+                facts = {"class": engine_class, "error": str(error)}
+                log.info("logs that nobody owns are not looked for", extra=facts)
         for orphan in await self._journeys.keys() - set().union(*owned.values()):
             await self._journeys.drop(orphan)
 

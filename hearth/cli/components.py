@@ -202,7 +202,7 @@ def broker(settings: Settings, held: socket.socket | None = None, *, name: str =
         token = EVENTING, ADMIN_SECRET
     config = main.BrokerConfig(
         kubeconfig=settings.kubeconfig,
-        engines=EnginesConfig(settings.data_dir / "broker"),
+        engines=EnginesConfig(settings.data_dir / "broker", nats=_nats_source(settings)),
         host=settings.host,
         port=settings.broker_port,
         tls=_tls(settings),
@@ -222,6 +222,18 @@ def broker(settings: Settings, held: socket.socket | None = None, *, name: str =
         await runs[name](config, ready)
 
     return run
+
+
+def _nats_source(settings: Settings) -> Any:
+    """Where NATS is: as we are told, else as the cluster's ConfigMaps say when it is needed."""
+    from eventing.engines.nats.config import NatsServer
+    from eventing.engines.nats.settings import of_cluster
+
+    async def told() -> NatsServer:
+        urls = tuple(settings.nats_url.split(","))
+        return NatsServer(urls, settings.nats_token, owner="hearth")
+
+    return told if settings.nats_url else partial(of_cluster, settings.kubeconfig)
 
 
 def _tls(settings: Settings) -> Any:

@@ -69,6 +69,8 @@ class Layout:
     """What runs pods."""
     isolation: str = ""
     """How process pods are kept apart, in words; empty: they are not."""
+    nats_token: str = ""
+    """What lets clients in to the NATS of this machine; empty where there is none."""
 
     @property
     def port(self) -> int:
@@ -127,6 +129,7 @@ def prepare_layout(
     workers: int = 1,
     pods: Pods = UNDECIDED,
     isolation: str = "",
+    has_nats: bool = False,
 ) -> Layout:
     """Makes the state folder and chooses ports; 0 asks for any free one.
 
@@ -145,7 +148,7 @@ def prepare_layout(
         remembered=read_state(data_dir).get("ports", {}),
         is_free=lambda number: _is_free(host, number),
         any_free=lambda: _any_free(host),
-        internal=purposes(workers),
+        internal=(*purposes(workers), *(("nats",) if has_nats else ())),
     )
     return Layout(
         data_dir,
@@ -157,6 +160,7 @@ def prepare_layout(
         has_tls=has_tls,
         pods=pods,
         isolation=isolation,
+        nats_token=secrets.token_urlsafe(24) if has_nats else "",
     )
 
 

@@ -74,6 +74,13 @@ def up(
     isolate: Annotated[
         bool, typer.Option("--isolate", help="Give each process pod its own view of the machine.")
     ] = False,
+    events: Annotated[
+        str,
+        typer.Option(
+            help="local, or nats: start NATS JetStream too, for Brokers of class "
+            "NatsJetStreamBroker."
+        ),
+    ] = "local",
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return once ready and go on in the background.")
     ] = False,
@@ -81,6 +88,7 @@ def up(
 ) -> None:
     """Start the embedded Kubernetes API, the node, the controllers and the gateway."""
     from hearth.cli.layout import count_of_workers
+    from hearth.cli.nats import wants_nats
     from hearth.cli.up import UpOptions, up
 
     options = UpOptions(
@@ -96,6 +104,7 @@ def up(
         workers=count_of_workers(workers),
         pods=choose(runtime),
         isolate=isolate,
+        has_nats=wants_nats(events),
     )
     raise typer.Exit(up(options))
 

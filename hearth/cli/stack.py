@@ -17,6 +17,7 @@ from hearth.cli.components import BROKER_HOST, Worker, activator, broker, contro
 from hearth.cli.interceptor import read_interceptor
 from hearth.cli.layout import HEARTH_IMAGE, Layout, activators
 from hearth.cli.listeners import Listeners
+from hearth.cli.nats import NatsConfig, run_nats
 from hearth.cli.settings import Settings
 from hearth.cli.supervisor import Component
 from hearth.keda.api.keys import (
@@ -84,6 +85,7 @@ ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
 """Components that are started when there is an object of one of these kinds."""
 
 NODE_NAME = "hearth"
+_LOOPBACK = "127.0.0.1"
 _BROKER_IN_CLUSTER = f"http://{BROKER_HOST}.{CLUSTER_DOMAIN}"
 
 
@@ -120,10 +122,11 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
             )
             for worker in _workers(layout, listeners)
         ),
+        *_nats(layout),
         Component(
             "broker",
             partial(broker, settings_of(layout), held.get("broker")),
-            ("api",),
+            ("api", "nats") if layout.nats_token else ("api",),
             metrics("broker"),
             tuple(held.values()),
             on_demand=True,
@@ -136,6 +139,15 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
             on_demand=True,
         ),
     ]
+
+
+def _nats(layout: Layout) -> list[Component]:
+    if not layout.nats_token:
+        return []
+    config = NatsConfig(
+        layout.data_dir / "nats", _LOOPBACK, layout.ports["nats"], layout.nats_token
+    )
+    return [Component("nats", lambda: lambda ready: run_nats(config, ready))]
 
 
 def _workers(layout: Layout, listeners: Listeners) -> list[Worker]:
@@ -231,6 +243,8 @@ def settings_of(layout: Layout) -> Settings:
         external_port=layout.port,
         external_tls_port=layout.tls_port,
         stats_token=layout.stats_token,
+        nats_url=f"nats://{_LOOPBACK}:{layout.ports['nats']}" if layout.nats_token else "",
+        nats_token=layout.nats_token,
         image=HEARTH_IMAGE,
         broker_url=f"http://{layout.host}:{layout.ports['broker']}",
         data_dir=layout.data_dir,

@@ -42,6 +42,8 @@ class UpOptions:
     workers: int = 1
     pods: Pods = UNDECIDED
     isolate: bool = False
+    has_nats: bool = False
+    """Whether NATS JetStream is started beside the local log."""
 
 
 def up(options: UpOptions) -> int:
@@ -134,6 +136,7 @@ def _serve(options: UpOptions, began: float, out: TextIO) -> int:
             workers=options.workers,
             pods=options.pods,
             isolation=isolation,
+            has_nats=options.has_nats,
         )
         names.note(options.name, options.data_dir)
         write_state(layout.data_dir, _state(options, layout, {}))  # `down` finds us from here on

@@ -10,8 +10,9 @@ import asyncio
 import fcntl
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from eventing.engines.local.config import LogLimits
 from eventing.engines.local.frames import MAX_EVENT_BYTES
@@ -49,7 +50,7 @@ class LocalEngine:
     def _list(self) -> list[str]:
         return sorted(path.name for path in self._folder.iterdir() if path.is_dir())
 
-    async def open(self, key: str) -> LocalLog:
+    async def open(self, key: str, options: Mapping[str, Any] | None = None) -> LocalLog:
         """Open a log, making it where there is none."""
         async with self._opening:
             opened = self._logs.get(key)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hearth.kube.durations import parse_go_duration
 
 MIB = 1024 * 1024
 
@@ -65,3 +69,75 @@ class StreamOptions:
     """The cluster, and the tags of servers; empty for any."""
     max_pending: int = 65_536
     """Events that one subscription may have unsettled."""
+    ack_seconds: float = 0.0
+    """After this time an event whose process is gone is given to another; 0: as ``NatsLimits``."""
+    additional_subjects: tuple[str, ...] = ()
+    """What others publish there are events of the log, too."""
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> StreamOptions:
+        """Read what upstream's annotation and ConfigMap say (``stream``, ``consumer``).
+
+        Raises ValueError for what means nothing. Retention ``Interest`` and ``Work`` say that
+        nothing is kept that nobody needs; as it is ours to see what that is, the stream itself has
+        limits. What is not said here is as JetStream has it, but for ``discard``: upstream drops
+        the oldest events of a full stream, here producers are asked to wait.
+        """
+        stream, consumer = _part(config, "stream"), _part(config, "consumer")
+        placement = _part(stream, "placement")
+        if stream.get("mirror") or stream.get("sources"):
+            raise ValueError("stream.mirror and stream.sources are not supported")
+        found = cls(
+            replicas=_count(stream, "replicas") or 1,
+            storage=_one_of(stream, "storage", ("File", "Memory")),
+            discard=_one_of(stream, "discard", ("New", "Old")),
+            max_bytes=_count(stream, "maxBytes"),
+            max_messages=_count(stream, "maxMsgs"),
+            max_age_ns=_nanoseconds(stream, "maxAge"),
+            max_message_bytes=_count(stream, "maxMsgSize"),
+            keeps=_one_of(stream, "retention", ("Limits", "Interest", "Work")) == "limits",
+            placement=(str(placement.get("cluster", "")), _texts(placement, "tags")),
+            additional_subjects=_texts(stream, "additionalSubjects"),
+            ack_seconds=_nanoseconds(consumer, "ackWait") / 1e9,
+        )
+        if window := _nanoseconds(stream, "duplicateWindow"):
+            found = replace(found, duplicate_ns=window)
+        if pending := _count(consumer, "maxAckPending"):
+            found = replace(found, max_pending=pending)
+        return found
+
+
+def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = config.get(name) or {}
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{name} is no object")
+    return found
+
+
+def _count(config: Mapping[str, Any], name: str) -> int:
+    found = config.get(name) or 0
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise ValueError(f"{name}: {found!r} is no whole number")
+    return max(found, 0)
+
+
+def _one_of(config: Mapping[str, Any], name: str, known: tuple[str, ...]) -> str:
+    found = config.get(name) or known[0]
+    if found not in known:
+        raise ValueError(f"{name}: {found!r} is none of {', '.join(known)}")
+    return str(found).lower()
+
+
+def _nanoseconds(config: Mapping[str, Any], name: str) -> int:
+    found = config.get(name)
+    try:
+        return int(parse_go_duration(str(found)) * 1e9) if found else 0
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _texts(config: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    found = config.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError(f"{name} is no list of texts")
+    return tuple(found)

@@ -13,7 +13,7 @@ import itertools
 import logging
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from tempfile import NamedTemporaryFile
 from time import monotonic
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from eventing.engines.nats.config import NatsLimits, NatsServer
+from eventing.engines.seam import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ _AGAIN_SECONDS = 0.25
 _UNLIMITED = 0
 
 
-class NatsError(Exception):
+class NatsError(Unavailable):
     """The server refused, or did not answer. ``code`` is JetStream's own number, or 0."""
 
     def __init__(self, message: str, code: int = 0) -> None:
@@ -47,6 +48,8 @@ class NatsError(Exception):
 Answered = Callable[[Msg | NatsError], bool]
 """Called with each answer; returns whether it was the last."""
 Heard = Callable[[Msg], None]
+Source = Callable[[], Awaitable[NatsServer]]
+"""Returns where the server is; asked each time a connection begins."""
 
 
 class _Outgoing(NamedTuple):
@@ -73,8 +76,10 @@ def status_of(message: Msg) -> tuple[str, str]:
 class Connection:
     """Use on one event loop. ``connect`` before all else."""
 
-    def __init__(self, server: NatsServer, limits: NatsLimits) -> None:
-        self._server = server
+    def __init__(self, server: NatsServer | Source, limits: NatsLimits) -> None:
+        self._source = None if isinstance(server, NatsServer) else server
+        self.server = server if isinstance(server, NatsServer) else NatsServer()
+        """Where the server is; what is true once ``connect`` was called."""
         self._limits = limits
         self._client = Client()
         self._inbox = ""
@@ -110,6 +115,8 @@ class Connection:
 
     async def _connect(self) -> None:
         self._client, self._problem = Client(), ""
+        if self._source is not None:
+            self.server = await self._source()
         try:
             async with asyncio.timeout(self._limits.answer_seconds):
                 await self._client.connect(**self._options())
@@ -117,7 +124,7 @@ class Connection:
             with contextlib.suppress(Exception):
                 await self._client.close()
             why = self._problem or str(error) or "it does not answer"
-            places = ", ".join(each.rpartition("@")[2] for each in self._server.urls)
+            places = ", ".join(each.rpartition("@")[2] for each in self.server.urls)
             raise NatsError(f"NATS at {places}: {why}") from error
         version = self._client.connected_server_version
         if (version.major, version.minor) < _OLDEST:
@@ -132,7 +139,7 @@ class Connection:
         self._back()
 
     def _options(self) -> dict[str, Any]:
-        server = self._server
+        server = self.server
         options: dict[str, Any] = {
             "servers": list(server.urls),
             "name": "hearth",

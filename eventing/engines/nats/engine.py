@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from eventing.engines.nats import names
 from eventing.engines.nats.config import NatsLimits, NatsServer, StreamOptions
-from eventing.engines.nats.connection import Connection, NatsError
+from eventing.engines.nats.connection import Connection, NatsError, Source
 from eventing.engines.nats.log import NatsLog
 from eventing.engines.seam import Capabilities, Order
 from hearth.kube.clock import wall_clock
@@ -30,12 +30,11 @@ class NatsEngine:
 
     def __init__(
         self,
-        server: NatsServer,
+        server: NatsServer | Source,
         limits: NatsLimits | None = None,
         *,
         clock: Callable[[], float] = wall_clock,
     ) -> None:
-        self._server = server
         self._limits = limits or NatsLimits()
         self._clock = clock
         self.connection = Connection(server, self._limits)
@@ -56,21 +55,22 @@ class NatsEngine:
             max_event_bytes=self._limits.event_bytes,
         )
 
-    async def open(self, key: str) -> NatsLog:
+    async def open(self, key: str, options: Mapping[str, Any] | None = None) -> NatsLog:
         """Open a log, making its streams where there are none."""
+        asked = StreamOptions.of(options or {})
         async with self._opening:
             await self.connection.connect()
             opened = self._logs.get(key)
             if opened is None:
-                opened = self._logs[key] = await self._open(key, StreamOptions())
+                opened = self._logs[key] = await self._open(key, asked)
             if self._alive is None:
                 self._alive = asyncio.create_task(self._keep_alive(), name="nats-in-progress")
             return opened
 
     async def _open(self, key: str, options: StreamOptions) -> NatsLog:
-        prefix = self._server.prefix
+        prefix = self.connection.server.prefix
         stream = names.stream_name(prefix, key)
-        metadata = {names.KEY: key, names.OWNER: self._server.owner}
+        metadata = {names.KEY: key, names.OWNER: self.connection.server.owner}
         common = {
             "storage": options.storage,
             "num_replicas": options.replicas,
@@ -80,7 +80,7 @@ class NatsEngine:
         }
         events = common | {
             "name": stream,
-            "subjects": [names.event_subject(prefix, stream)],
+            "subjects": [names.event_subject(prefix, stream), *options.additional_subjects],
             "discard": options.discard,
             "max_bytes": options.max_bytes or -1,
             "max_msgs": options.max_messages or -1,
@@ -96,7 +96,7 @@ class NatsEngine:
             "max_msgs_per_subject": 1,
             "discard": "old",
             "allow_msg_ttl": True,
-            "metadata": {names.OWNER: self._server.owner},
+            "metadata": {names.OWNER: self.connection.server.owner},
         }
         await self._ensure(events)
         await self._ensure(asides)
@@ -124,7 +124,7 @@ class NatsEngine:
         opened = self._logs.pop(key, None)
         if opened is not None:
             await opened.close()
-        stream = names.stream_name(self._server.prefix, key)
+        stream = names.stream_name(self.connection.server.prefix, key)
         for name in (stream, names.aside_name(stream)):
             try:
                 await self.connection.call(f"STREAM.DELETE.{name}")
@@ -147,10 +147,11 @@ class NatsEngine:
         return found
 
     def _ours(self, streams: list[dict[str, Any]]) -> Iterator[str]:
+        server = self.connection.server
         for each in streams:
             marks = each["config"].get("metadata") or {}
-            is_ours = each["config"]["name"].startswith(f"{self._server.prefix}_")
-            if is_ours and marks.get(names.OWNER) == self._server.owner and names.KEY in marks:
+            is_ours = each["config"]["name"].startswith(f"{server.prefix}_")
+            if is_ours and marks.get(names.OWNER) == server.owner and names.KEY in marks:
                 yield marks[names.KEY]
 
     async def _keep_alive(self) -> None:

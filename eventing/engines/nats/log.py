@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import Any, cast
@@ -65,7 +66,7 @@ class NatsLog:
     ) -> None:
         self.connection = connection
         self.stream = stream
-        self.limits = limits
+        self.limits = replace(limits, ack_seconds=options.ack_seconds or limits.ack_seconds)
         self.clock = clock
         self.touched = True
         self.asides = Asides(

@@ -11,7 +11,7 @@ import asyncio
 import zlib
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from eventing.engines.event import Position, RenderedEvent, StoredEvent
 from eventing.engines.seam import (
@@ -317,7 +317,7 @@ class MemoryEngine:
         self._server = server
         self._opened: list[MemoryLog] = []
 
-    async def open(self, key: str) -> MemoryLog:
+    async def open(self, key: str, options: Mapping[str, Any] | None = None) -> MemoryLog:
         server = self._server
         if key not in server.topics:
             server.topics[key] = Topic(server.partitions, server.capacity)
