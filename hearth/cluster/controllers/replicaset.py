@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hearth.cluster import readynames
 from hearth.cluster.controllers import pods, sources
 from hearth.cluster.controllers.pacing import is_without_news
 from hearth.kube import meta
@@ -36,6 +37,8 @@ class Observed:
     replica_set: Object
     pods: Sequence[Object]
     """Those whose controller is this ReplicaSet."""
+    ready_name: str = ""
+    """What the node would call the next pod, as it has a container ready for it."""
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -44,7 +47,8 @@ def observe(lister: Lister, key: Key) -> Observed | None:
     if replica_set is None:
         return None
     uid = meta.uid(replica_set)
-    return Observed(replica_set, lister.by_index(sources.PODS_BY_CONTROLLER, uid))
+    owned = lister.by_index(sources.PODS_BY_CONTROLLER, uid)
+    return Observed(replica_set, owned, readynames.offered(uid))
 
 
 def reconcile(observed: Observed, *, now: float) -> Plan:
@@ -52,7 +56,7 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
     replica_set = observed.replica_set
     actions: list[Action] = []
     if not meta.is_deleting(replica_set):
-        actions += _scale(replica_set, [p for p in observed.pods if pods.is_active(p)])
+        actions += _scale(observed, [p for p in observed.pods if pods.is_active(p)])
     status, wake = _status(observed, now=now)
     if status != replica_set.get("status"):
         actions.append(UpdateStatus(REPLICASETS, {**replica_set, "status": status}))
@@ -90,15 +94,28 @@ def _of_any_pod(message: str) -> str:
     return re.sub(r'^pods "[^"]*"', "pods", message)
 
 
-def _scale(replica_set: Object, active: list[Object]) -> list[Action]:
+def _scale(observed: Observed, active: list[Object]) -> list[Action]:
+    replica_set = observed.replica_set
     view = Workload(replica_set)
     missing = view.replicas - len(active)
     if missing > 0:
         stem = f"{meta.name(replica_set)}-"
         pod = pods.from_template(replica_set, view.template, generate_name=stem)
-        return [Create(PODS, pod) for _ in range(min(missing, BURST))]
+        made = [Create(PODS, pod) for _ in range(min(missing, BURST))]
+        if _is_free(observed):
+            made[0] = Create(PODS, _named(pod, observed.ready_name))
+        return list(made)
     surplus = sorted(active, key=pods.deletion_rank)[: min(-missing, BURST)]
     return [Delete(PODS, meta.namespace(p), meta.name(p), uid=meta.uid(p)) for p in surplus]
+
+
+def _is_free(observed: Observed) -> bool:
+    taken = {meta.name(pod) for pod in observed.pods}
+    return bool(observed.ready_name) and observed.ready_name not in taken
+
+
+def _named(pod: Object, name: str) -> Object:
+    return {**pod, "metadata": {**meta.metadata(pod), "name": name}}
 
 
 def _status(observed: Observed, *, now: float) -> tuple[dict[str, Any], float | None]:

@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ from hearth.cluster.node.streaming.server import socket_path as streams_path
 from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.cluster.node.usageserver import UsageServer, socket_path
 from hearth.cluster.node.volumes.sources import ClusterSources
+from hearth.cluster.node.worker.asleep import is_asleep
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.events import EventRecorder
 from hearth.cluster.node.worker.reach import Reach
@@ -77,9 +79,9 @@ async def run(
     Which runtime pods get is the configuration's, unless one is given.
     """
     access = access_of(config.kubeconfig)
-    runtime = runtime or make_runtime(config, access)
-    machine = replace(read_machine(config.data_dir), runtime=runtime.version)
     async with KubeClient(access, user_agent="hearth-node") as client:
+        runtime = runtime or make_runtime(config, access, client)
+        machine = replace(read_machine(config.data_dir), runtime=runtime.version)
         names = Names(_names_config(config, access), client)
         context, agent = _assemble(config, client, runtime, machine=machine, names=names)
         collector = UsageCollector(runtime)
@@ -113,7 +115,7 @@ def _address_of(url: str) -> tuple[str, int]:
     return parts.hostname or "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def make_runtime(config: NodeConfig, access: Access) -> Runtime:
+def make_runtime(config: NodeConfig, access: Access, client: KubeClient) -> Runtime:
     """Processes; and containers, where an engine is wanted and there."""
     processes = _process_runtime(config, access)
     engine = config.engine
@@ -126,8 +128,10 @@ def make_runtime(config: NodeConfig, access: Access) -> Runtime:
 
         settings = EngineSettings(
             node_id_of(config.data_dir),
-            config.data_dir / "run",
-            Path.home() / ".docker/config.json",
+            run=config.data_dir / "run",
+            docker_config=Path.home() / ".docker/config.json",
+            spares=config.data_dir / "spares",
+            is_asleep=partial(is_asleep, client),
         )
         try:
             return await open_runtime(engine, settings, wall_clock)

@@ -18,12 +18,17 @@ async def _no_logins(*_: object) -> list[Credentials]:
     return []
 
 
+async def _never(_: object) -> bool:
+    return False
+
+
 class Harness:
     image = "app:1"
     needs = ("podman_engine",)
 
     def __init__(self, data_dir: Path, engine: engines.Podman) -> None:
         self._engine = engine
+        self._data_dir = data_dir
         self._node_id = uuid.uuid4().hex
 
     def runtime(self) -> EngineRuntime:
@@ -31,7 +36,15 @@ class Harness:
         podman = Podman(client, "4.3.1")
         images = Images(client, _no_logins, scheme="podman")
         networks = OwnNamespaces(PodNets(self._node_id))
-        return EngineRuntime(self._node_id, podman, images, networks, clock=time.time)
+        return EngineRuntime(
+            self._node_id,
+            podman,
+            images,
+            networks,
+            clock=time.time,
+            spares=self._data_dir / "spares",
+            is_asleep=_never,
+        )
 
     def program(self, *words: str) -> list[str]:
         return ["/no/such/program"] if words[0] == "missing" else ["/program", *words]

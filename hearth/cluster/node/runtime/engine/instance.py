@@ -15,7 +15,7 @@ from hearth.cluster.node.runtime.cgroups.group import Group, MemoryWatch
 from hearth.cluster.node.runtime.engine.client import EngineError
 from hearth.cluster.node.runtime.engine.commands import Commands
 from hearth.cluster.node.runtime.engine.console import Console
-from hearth.cluster.node.runtime.engine.seam import Dialect
+from hearth.cluster.node.runtime.engine.seam import Dialect, State
 
 _LOOKS, _FIRST_PAUSE, _LONGEST_PAUSE = 60, 0.002, 0.25
 _KILLED = 137
@@ -79,6 +79,24 @@ class Watched:
             self._pidfd = -1
         if self.memory is not None:
             self.memory.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A container whose program runs, or is about to; ``image`` is for the status."""
+
+    state: State
+    watched: Watched
+    console: Console | None
+    image: str = ""
+    key: str = ""
+    """What went into it (``ContainerPlan.key``)."""
+
+    async def close(self) -> None:
+        """Lets go of it."""
+        self.watched.close()
+        if self.console is not None:
+            await self.console.close()
 
 
 @dataclass(slots=True, kw_only=True)

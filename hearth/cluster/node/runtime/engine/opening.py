@@ -17,6 +17,7 @@ from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
 from hearth.cluster.node.runtime.engine.seam import Dialect
 from hearth.cluster.node.runtime.engine.service import PodmanService, other_runtime
 from hearth.cluster.node.runtime.engine.sockets import Found
+from hearth.cluster.node.runtime.engine.spares import IsAsleep
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.kube.clock import Clock
@@ -34,6 +35,8 @@ class EngineSettings:
     node_id: str
     run: Path
     docker_config: Path
+    spares: Path
+    is_asleep: IsAsleep
 
 
 async def open_runtime(found: Found, settings: EngineSettings, clock: Clock) -> EngineRuntime:
@@ -59,6 +62,8 @@ async def open_runtime(found: Found, settings: EngineSettings, clock: Clock) -> 
         Images(client, _finder(settings.docker_config), scheme=engine.scheme),
         _networks(found, settings),
         clock=clock,
+        spares=settings.spares,
+        is_asleep=settings.is_asleep,
         service=service,
     )
 

@@ -14,7 +14,8 @@ import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
@@ -27,23 +28,26 @@ from hearth.cluster.node.runtime.api import (
     StartRequest,
     Usage,
 )
+from hearth.cluster.node.runtime.containers.ahead import can_be_ahead
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan, plan_container
 from hearth.cluster.node.runtime.engine.client import EngineError
 from hearth.cluster.node.runtime.engine.commands import Commands, launch_text
 from hearth.cluster.node.runtime.engine.console import Console
 from hearth.cluster.node.runtime.engine.images import EngineImage, Images
-from hearth.cluster.node.runtime.engine.instance import EngineInstance, Watched
+from hearth.cluster.node.runtime.engine.instance import EngineInstance, Ready, Watched
 from hearth.cluster.node.runtime.engine.networks import NetworkError, Networks
-from hearth.cluster.node.runtime.engine.seam import Dialect, Making, State
+from hearth.cluster.node.runtime.engine.seam import Dialect, Making
 from hearth.cluster.node.runtime.engine.service import PodmanService
+from hearth.cluster.node.runtime.engine.spares import IsAsleep, Parting, Spares
 from hearth.kube import meta
 from hearth.kube.clock import Clock
+from hearth.oci.references import parse_reference
 
 log = logging.getLogger(__name__)
 
 NODE_LABEL = "dev.hearth.node"
 _AT_ONCE = 8  # an engine takes no more at a time without making all of them wait
-_IMAGE_CHECK_SECONDS = 1.0
+_IMAGE_CHECK_SECONDS, _SPARE_CHECK_SECONDS = 1.0, 60.0
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -62,21 +66,6 @@ class _Owner:
         return cls(meta.uid(pod), meta.namespace(pod), meta.name(pod), request.container.name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A container whose program runs, or is about to."""
-
-    state: State
-    watched: Watched
-    console: Console | None
-
-    async def close(self) -> None:
-        """Lets go of it."""
-        self.watched.close()
-        if self.console is not None:
-            await self.console.close()
-
-
 class EngineRuntime:
     """``Runtime`` by an engine."""
 
@@ -88,6 +77,8 @@ class EngineRuntime:
         networks: Networks,
         *,
         clock: Clock,
+        spares: Path,
+        is_asleep: IsAsleep,
         service: PodmanService | None = None,
     ) -> None:
         self._node_id = node_id
@@ -101,6 +92,14 @@ class EngineRuntime:
         self._making: set[str] = set()  # ids of containers that are being started
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._last: dict[str, StartRequest] = {}  # by pod, what can be made ahead of its successor
+        self._spares = Spares(
+            spares,
+            networks,
+            make=self.make_ahead,
+            drop=self._drop,
+            is_asleep=is_asleep,
+        )
 
     @property
     def version(self) -> str:
@@ -111,8 +110,14 @@ class EngineRuntime:
         """Looks once a second for images that are waited for; keeps a service of ours alive."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look_for_images(on_change), name="engine-images")
+            group.create_task(self._check_spares(), name="engine-spares")
             if self._service is not None:
                 group.create_task(self._service.keep(self._engine.client), name="engine-service")
+
+    async def _check_spares(self) -> None:
+        while True:
+            await asyncio.sleep(_SPARE_CHECK_SECONDS)
+            await self._spares.check()
 
     async def _look_for_images(self, on_change: Callable[[], None]) -> None:
         while True:
@@ -127,11 +132,13 @@ class EngineRuntime:
         """An address of its own, or published ports."""
         network = self._by_uid.get(pod.uid)
         if network is None:
+            network = self._spares.claim(pod)
+        if network is None:
             try:
                 network = await self._networks.make(pod, previous)
             except NetworkError as error:
                 raise PrepareError("FailedCreatePodSandBox", str(error)) from error
-            self._by_uid[pod.uid] = network
+        self._by_uid[pod.uid] = network
         return network
 
     async def bridge(self) -> Bridge | None:
@@ -152,12 +159,17 @@ class EngineRuntime:
             instance.kill()
         await asyncio.gather(*(instance.wait() for instance in left))
         await asyncio.gather(*(self._remove(instance.handle) for instance in left))
+        await self._spares.abandon(uid)
+        last = self._last.pop(uid, None)
+        if last is not None and self._engine.can_init:
+            self._spawn(self._spares.make_after(last, Parting.of(last)))
         network = self._by_uid.pop(uid, None)
         if network is not None:
             await self._networks.release(network)
 
     async def sweep(self) -> int:
         """Removes what bears the node's label and is not known here."""
+        await self._spares.drop_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             found = await self._engine.find(f"{NODE_LABEL}={self._node_id}")
@@ -188,25 +200,44 @@ class EngineRuntime:
     # -- containers ------------------------------------------------------------------------
 
     async def start(self, request: StartRequest) -> EngineInstance:
-        """Image, container, program."""
-        owner = _Owner.of(request)
+        """Image, container, program; or the last step alone, where the rest was made ahead."""
         image = await self._images.ensure(request)
         plan = plan_container(request, image.config)
-        container = await self._create(request, owner, image, plan=plan)
+        ready = await self._start_spare(request, _key(plan, image))
+        if ready is None:
+            network = self._by_uid.get(meta.uid(request.facts.pod), request.network)
+            ready = await self._create(request, image, plan, network=network)
+            await self._begin(ready)
         request.report("Normal", "Created", f"Created container: {request.container.name}")
+        if can_be_ahead(request, plan):
+            self._last[meta.uid(request.facts.pod)] = request
+        return self._track(_Owner.of(request), ready)
+
+    async def _start_spare(self, request: StartRequest, key: str) -> Ready | None:
+        ready = await self._spares.take(request, key)
+        if ready is None:
+            return None
         try:
-            begun = await self._launch(request.container, container)
-        except BaseException:
-            self._spawn(self._remove(container))
-            raise
-        finally:
-            self._making.discard(container)
-        return self._track(owner, image.digest, begun)
+            await self._begin(ready)
+        except StartError as error:  # it may have ended while it waited
+            log.info("a container made ahead did not start", extra={"error": str(error)})
+            return None
+        return ready
+
+    async def make_ahead(self, request: StartRequest) -> Ready:
+        """A container made to the last step before its program."""
+        reference = parse_reference(request.container.image)
+        image = await self._images.find(reference)
+        if image is None:
+            raise CreateError("ErrImagePull", "the image is not there")
+        plan = plan_container(request, image.config)
+        return await self._create(request, image, plan, network=request.network)
 
     async def _create(
-        self, request: StartRequest, owner: _Owner, image: EngineImage, *, plan: ContainerPlan
-    ) -> str:
-        network = self._by_uid.get(owner.uid, request.network)
+        self, request: StartRequest, image: EngineImage, plan: ContainerPlan, *, network: PodNetwork
+    ) -> Ready:
+        """A container that is ready, if the engine can do that; else one that is only made."""
+        owner = _Owner.of(request)
         making = Making(
             name=f"hearth-{owner.uid[:8]}-{owner.container}-{secrets.token_hex(4)}",
             image=image.id,
@@ -216,13 +247,49 @@ class EngineRuntime:
             namespace=self._networks.namespace(network),
             ports=network.ports,
         )
+        async with self._turns:
+            try:
+                made = await self._engine.create(making)
+            except EngineError as error:
+                raise CreateError("CreateContainerError", str(error)) from error
+            self._making.add(made)
+            try:
+                await self._advance(made)
+                ready = await self._look(request.container, made)
+            except BaseException as error:
+                self._give_up(made)
+                if isinstance(error, EngineError):
+                    raise StartError(launch_text(str(error))) from error
+                raise
+        return replace(ready, image=image.digest, key=_key(plan, image))
+
+    async def _advance(self, made: str) -> None:
+        """As far as it goes without beginning the program, where the engine can tell them apart."""
+        if self._engine.can_init:
+            await self._engine.init(made)
+        else:
+            await self._engine.start(made)
+
+    async def _begin(self, ready: Ready) -> None:
+        """The program begins, watched from before its first step; raises StartError."""
         try:
-            async with self._turns:
-                container = await self._engine.create(making)
-        except EngineError as error:
-            raise CreateError("CreateContainerError", str(error)) from error
-        self._making.add(container)
-        return container
+            if self._engine.can_init:
+                await self._engine.start(ready.state.container)
+        except BaseException as error:
+            await ready.close()
+            self._give_up(ready.state.container)
+            if isinstance(error, EngineError):
+                raise StartError(launch_text(str(error))) from error
+            raise
+
+    def _give_up(self, made: str) -> None:
+        self._making.discard(made)
+        self._spawn(self._remove(made))
+
+    async def _drop(self, ready: Ready) -> None:
+        await ready.close()
+        self._making.discard(ready.state.container)
+        await self._remove(ready.state.container)
 
     def _labels(self, owner: _Owner) -> dict[str, str]:
         return {
@@ -233,25 +300,7 @@ class EngineRuntime:
             "io.kubernetes.container.name": owner.container,
         }
 
-    async def _launch(self, container: Container, made: str) -> _Begun:
-        """Begins the program, watched from before its first step where the engine can."""
-        try:
-            async with self._turns:
-                if not self._engine.can_init:
-                    await self._engine.start(made)
-                    return await self._look(container, made)
-                await self._engine.init(made)
-                begun = await self._look(container, made)
-                try:
-                    await self._engine.start(made)
-                except BaseException:
-                    await begun.close()
-                    raise
-                return begun
-        except EngineError as error:
-            raise StartError(launch_text(str(error))) from error
-
-    async def _look(self, container: Container, made: str) -> _Begun:
+    async def _look(self, container: Container, made: str) -> Ready:
         state = await self._engine.inspect(made)
         if state is None:
             raise StartError("the container was removed while it started")
@@ -261,10 +310,11 @@ class EngineRuntime:
         except BaseException:
             watched.close()
             raise
-        return _Begun(state, watched, console)
+        return Ready(state, watched, console)
 
-    def _track(self, owner: _Owner, image: str, begun: _Begun) -> EngineInstance:
-        state = begun.state
+    def _track(self, owner: _Owner, ready: Ready) -> EngineInstance:
+        state = ready.state
+        self._making.discard(state.container)
 
         async def on_close() -> None:
             if self._running.pop(state.container, None) is not None:
@@ -273,14 +323,14 @@ class EngineRuntime:
         instance = EngineInstance(
             engine=self._engine,
             handle=state.container,
-            image_id=image,
+            image_id=ready.image,
             started_at=state.started_at or self._clock(),
             pod_uid=owner.uid,
             names=(owner.namespace, owner.pod, owner.container),
-            watched=begun.watched,
+            watched=ready.watched,
             stop_signal=state.stop_signal,
             tty=state.tty,
-            console=begun.console,
+            console=ready.console,
             spawn=self._spawn,
             on_close=on_close,
         )
@@ -305,8 +355,8 @@ class EngineRuntime:
             if not await self._networks.keep(request.network):
                 return None
             self._by_uid[owner.uid] = request.network
-        begun = await self._look(request.container, handle)
-        instance = self._track(owner, record.image_id, begun)
+        ready = await self._look(request.container, handle)
+        instance = self._track(owner, replace(ready, image=record.image_id))
         instance.started_at = record.running.started_at if record.running else state.started_at
         return instance
 
@@ -320,6 +370,7 @@ class EngineRuntime:
 
     async def close(self) -> None:
         """Ends what it still does, and its connections; networks, where nothing runs in them."""
+        await self._spares.drop_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if not self._running:
             for uid in list(self._by_uid):
@@ -329,3 +380,7 @@ class EngineRuntime:
         await self._engine.client.close()
         if self._service is not None:
             await self._service.stop()
+
+
+def _key(plan: ContainerPlan, image: EngineImage) -> str:
+    return f"{plan.key}@{image.id}"

@@ -56,6 +56,24 @@ def test_missing_pods_are_created_from_the_template() -> None:
     assert made["metadata"]["ownerReferences"][0]["uid"] == "rs"
 
 
+@pytest.mark.parametrize(
+    ("ready_name", "found", "names"),
+    [
+        ("", (), [None, None]),
+        ("web-1-ready", (), ["web-1-ready", None]),
+        ("web-1-ready", (a_pod("web-1-ready", phase="Failed"),), [None, None]),
+    ],
+)
+def test_a_pod_is_called_as_the_node_is_ready_for(
+    ready_name: str, found: tuple[Object, ...], names: list[str | None]
+) -> None:
+    """Once, and not while a pod of that name is still there."""
+    observed = replicaset.Observed(a_replica_set(2), found, ready_name)
+    plan = replicaset.reconcile(observed, now=NOW)
+    made = [a.obj["metadata"].get("name") for a in plan.actions if isinstance(a, Create)]
+    assert made == names
+
+
 def test_finished_and_leaving_pods_do_not_count() -> None:
     leaving = a_pod("b", deletionTimestamp=rfc3339(NOW))
     actions, status = decide(a_replica_set(1), a_pod("a", phase="Failed"), leaving)
