@@ -116,6 +116,12 @@ class SpdyClient:
                 assert await self._read(), f"only {self._ended} have ended"
         return self._told
 
+    async def until_reset(self, stream: int) -> None:
+        """Waits until the server has given a stream up."""
+        async with asyncio.timeout(30):
+            while stream not in self.reset:
+                assert await self._read(), "the server has gone"
+
     async def _write(self, data: bytes) -> None:
         if self._outer is not None:
             await self._outer.send_bytes(data)

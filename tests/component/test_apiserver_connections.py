@@ -60,3 +60,31 @@ async def test_a_watch_may_take_its_time(tmp_path: Path, monkeypatch: pytest.Mon
         await client.create(CONFIGMAPS, body)
         async with asyncio.timeout(10):
             assert (await first).object["metadata"]["name"] == "late"
+
+
+async def answers(reader: asyncio.StreamReader, count: int) -> list[bytes]:
+    """The bodies of that many answers."""
+    bodies = []
+    for _ in range(count):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        size = next(int(line[15:]) for line in head.split(b"\r\n") if b"content-length" in line)
+        bodies.append(await reader.readexactly(size))
+    return bodies
+
+
+async def test_an_upgrade_that_nobody_knows_is_none(tmp_path: Path) -> None:
+    """As clients of Java ask for HTTP/2 with each first request; what comes behind it is HTTP."""
+    asking = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    request = b"GET /version HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
+    async with running_apiserver(tmp_path) as server:
+        reader, writer = await connect(server)
+        pieces = [request % asking, request % b"", request % asking, request % b""]
+        writer.write(b"".join(pieces[:3]) + pieces[3][:10])
+        async with asyncio.timeout(10):
+            bodies = await answers(reader, 3)
+            writer.write(pieces[3][10:])
+            bodies += await answers(reader, 1)
+        assert len(set(bodies)) == 1 and b"gitVersion" in bodies[0]
+        writer.close()
+        await writer.wait_closed()

@@ -233,6 +233,33 @@ async def test_no_more_than_so_many(api: Api, pod: str, monkeypatch: pytest.Monk
     assert (code, text) == (429, "maximum number of in-flight requests exceeded")
 
 
+async def test_a_client_that_opens_no_streams_is_let_go(
+    api: Api, pod: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hearth.cluster.node.streaming.commands.CREATION_SECONDS", 0.05)
+    async with api.spdy(pod, "exec", **script("ls")) as client:
+        error = await client.open(streamtype="error")
+        assert await client.until_gone() == {error: b""}
+
+
+async def test_a_connection_on_which_nothing_happens_ends(
+    api: Api, pod: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "PING_SECONDS", 0.02)
+    monkeypatch.setattr(streaming, "IDLE_SECONDS", 0.05)
+    async with api.spdy(pod, "portforward", "portforward.k8s.io") as client:
+        assert await client.until_gone() == {}
+
+
+async def test_a_stream_without_its_other_half_is_given_up(
+    api: Api, pod: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hearth.cluster.node.streaming.forwarding.CREATION_SECONDS", 0.05)
+    async with api.spdy(pod, "portforward", "portforward.k8s.io") as client:
+        stream = await client.open(streamtype="data", port="1", requestid="7")
+        await client.until_reset(stream)
+
+
 # -- clients that go, or take their time ----------------------------------------------------------
 
 

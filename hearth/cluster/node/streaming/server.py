@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 4 * 3600.0
 """Without a sign of the client, or of the command (kubelet's streamingConnectionIdleTimeout)."""
-PING_SECONDS = 10.0
+PING_SECONDS = 5.0
+"""As kubectl does; who has gone while nothing is read of it is found out by the third."""
 _LAST_SECONDS = 5.0
 """In which a client takes the end of its streams."""
 MOST_SESSIONS = 1000
