@@ -149,6 +149,14 @@ async def test_a_hog_ends_alone_and_is_told(limited: Bench) -> None:
     assert 0 < use.memory_bytes < 64 << 20
 
 
+async def test_a_program_finds_its_limits_where_they_are_looked_for(limited: Bench) -> None:
+    places = "/sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes"
+    script = f"cat {places}; cat /proc/1/cgroup"
+    lines = (await output(limited, "limits", script, **memory("64Mi"))).splitlines()
+    assert [line for line in lines if line.isdecimal()] == [str(64 << 20)]
+    assert {line.rpartition(":")[2] for line in lines if ":memory:" in line} <= {"/"}
+
+
 async def test_a_fork_bomb_ends_in_its_container(limited: Bench) -> None:
     good = await start(limited, "good", "exec sleep 1000")
     bomb = await start(
@@ -202,7 +210,7 @@ except CannotIsolate as error:
 env = {"PATH": "/usr/bin:/bin"}
 script = "cat word secret/key; id -u; ls -A " + str(folder / "home")
 argv = found.argv(("/bin/sh", "-c", script), env, cwd=str(folder / "home" / "app"), given_env={},
-                  own=folder / "home" / "data" / "pod")
+                  own=folder / "home" / "data" / "pod", mark="x")
 ended = subprocess.run(argv, env=env, capture_output=True, text=True)
 print(json.dumps({"out": ended.stdout, "err": ended.stderr, "limits": found.why_no_limits}))
 """

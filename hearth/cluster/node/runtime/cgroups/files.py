@@ -143,9 +143,13 @@ def _fields(text: str) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a group may use at most; None for no limit."""
+    """What a group may use at most; None for no limit.
+
+    ``cpu_shares`` (2 to 262144) are its part where processors are short.
+    """
 
     cpu_millis: int | None = None
+    cpu_shares: int | None = None
     memory_bytes: int | None = None
     pids: int | None = None
 
@@ -161,6 +165,12 @@ def limit_files(limits: Limits, folders: Folders) -> list[tuple[Path, str, bool]
             written.append((cpu / "cpu.cfs_quota_us", str(quota), False))
         else:
             written.append((cpu / "cpu.max", f"{quota} {_PERIOD_MICROSECONDS}", False))
+    if limits.cpu_shares is not None and cpu is not None:
+        if "cpu" in folders.v1:
+            written.append((cpu / "cpu.shares", str(limits.cpu_shares), False))
+        else:
+            weight = 1 + (limits.cpu_shares - 2) * 9999 // 262142  # as kubelet and runc have it
+            written.append((cpu / "cpu.weight", str(weight), False))
     if limits.memory_bytes is not None and memory is not None:
         amount = str(limits.memory_bytes)
         if "memory" in folders.v1:

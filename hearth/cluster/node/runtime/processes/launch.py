@@ -115,6 +115,7 @@ def _isolated(
         cwd=command.cwd,
         given_env=image.env,
         own=request.volumes.pod,
+        mark=command.env[CONTAINER_MARK],
         writable=[p for p in (volumes, request.files.termination_log) if p.exists()],
         mounts=mounts,
     )

@@ -44,13 +44,13 @@ until [ -n "$program" ]; do
   [ -z "$first" ] || read -r program rest </proc/$first/task/$first/children
   tries=$((tries + 1))
 done 2>/dev/null
-cwd=$2; shift 2
-exec nsenter -t "$first" -U -m -p -i --preserve-credentials -- \\
+cwd=$2 more=$3; shift 3
+exec nsenter -t "$first" -U -m -p -i $more --preserve-credentials -- \\
   /bin/sh -c 'cd "$0" && exec "$@"' "$cwd" "$@"
 """
-"""Arguments: pid of bubblewrap, folder, command. The first process inside is its only child.
+"""Arguments: pid of bubblewrap, folder, an option for nsenter (may be empty), command.
 
-It has set all up when it has a child of its own."""
+The first process inside is bubblewrap's only child, and has set all up when it has a child."""
 
 
 class CannotIsolate(Exception):
@@ -84,13 +84,15 @@ class Isolation:
         cwd: str,
         given_env: Mapping[str, str],
         own: Path,
+        mark: str,
         writable: Sequence[Path] = (),
         mounts: Sequence[Mount] = (),
     ) -> tuple[str, ...]:
         """The command that runs another one inside; raises StartError where that is not there.
 
         Shown is what is named: by the command and in ``given_env``, the image's own variables.
-        ``own`` is the folder of the pod, of which it sees what is ``writable``.
+        ``own`` is the folder of the pod, of which it sees what is ``writable``; ``mark`` names the
+        container.
         """
         path = os.path.join(cwd, argv[0])
         is_mounted = any(Path(path).is_relative_to(mount.target) for mount in mounts)
@@ -99,7 +101,12 @@ class Isolation:
         readable = {_CODE}.union(*map(shown_for, words), *map(named_by, named))
         sandbox = Sandbox(self.secret, self.home)
         view = sandbox.build(
-            readable=sorted(readable), writable=writable, own=own, mounts=mounts, cwd=cwd
+            readable=sorted(readable),
+            writable=writable,
+            own=own,
+            mounts=mounts,
+            cwd=cwd,
+            groups=None if self.groups is None else self.groups.child(mark).folders,
         )
         return (self.bwrap, *view, *argv)
 
@@ -113,7 +120,14 @@ class Isolation:
             if self.groups is not None and not self.groups.is_there():
                 find_place(self.name)  # it went when it was empty
             group.make()
-            group.limit(Limits(wanted.cpu_quota // 100 or None, wanted.memory or None, wanted.pids))
+            group.limit(
+                Limits(
+                    cpu_millis=wanted.cpu_quota // 100 or None,
+                    cpu_shares=wanted.cpu_shares,
+                    memory_bytes=wanted.memory or None,
+                    pids=wanted.pids,
+                )
+            )
         except OSError as error:
             group.remove()
             raise StartError(f"no limits can be set: {error}") from error
@@ -132,7 +146,8 @@ class Isolation:
         """The words before a command that run it inside, beside the program; ``pid`` is bwrap's."""
         group = self.group(mark)
         joining = () if group is None else self._joining(group)
-        return (*joining, "/bin/sh", "-c", _ENTER, "sh", str(pid), cwd)
+        more = "" if group is None else "-C"
+        return (*joining, "/bin/sh", "-c", _ENTER, "sh", str(pid), cwd, more)
 
     def sweep(self, marks: Collection[str]) -> None:
         """Ends and removes all groups but those of these containers; the place, too, when empty."""
@@ -238,7 +253,9 @@ def _problem(isolation: Isolation) -> str:
     """Runs nothing, with all that a container has; what was said where that did not work."""
     mark, env = f"trial-{os.getpid()}", {"PATH": os.defpath}
     try:
-        command = isolation.argv(("/bin/true",), env, cwd="/", given_env={}, own=Path("/tmp/pod"))
+        command = isolation.argv(
+            ("/bin/true",), env, cwd="/", given_env={}, own=Path("/tmp/pod"), mark=mark
+        )
         ended = subprocess.run(
             (*isolation.limited(mark, {}), *command),
             env=env, cwd="/", capture_output=True, text=True, timeout=_TRIAL_SECONDS,

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hearth.cluster.node.runtime.cgroups.files import Folders
 from hearth.cluster.node.volumes.mounts import Mount
 
 NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL")
@@ -25,6 +26,7 @@ _LINKS = {
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
 }
+_GROUPS = "/sys/fs/cgroup"
 _RESOLVER = "/etc/resolv.conf"
 
 
@@ -47,10 +49,17 @@ class Sandbox:
         own: Path,
         mounts: Sequence[Mount],
         cwd: str,
+        groups: Folders | None = None,
     ) -> list[str]:
-        """All words, but for the program's own. ``own`` becomes an empty folder in memory."""
+        """All words, but for the program's own.
+
+        ``own`` becomes an empty folder in memory, ``groups`` all that it sees of control groups: so
+        programs that go by their limits (Java, Node.js) find them.
+        """
         self._covers["/"] = None
         self._system()
+        if groups is not None:
+            self._control_groups(groups)
         for path in readable:
             if not any(each.is_relative_to(path) for each in (*self.secret, own)):
                 self._show(str(path))
@@ -80,6 +89,14 @@ class Sandbox:
             self.words += ["--perms", "1777", "--tmpfs", folder]
         self.words += ["--symlink", "/run", "/var/run"]
         self._show(os.path.realpath(_RESOLVER))
+
+    def _control_groups(self, groups: Folders) -> None:
+        self.words += ["--unshare-cgroup"]
+        if groups.v1:
+            self.words += ["--tmpfs", _GROUPS]
+        for folder in groups.all:
+            below = folder.relative_to(_GROUPS).parts[:1] if groups.v1 else ()
+            self.words += ["--ro-bind", str(folder), str(Path(_GROUPS, *below))]
 
     def _show(self, path: str) -> None:
         """Shows what the machine has at a path, where nothing is shown yet."""

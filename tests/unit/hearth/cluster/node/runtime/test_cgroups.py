@@ -97,6 +97,7 @@ def test_odd_texts_are_counted_as_nothing_or_as_what_they_say(texts: dict[str, s
             Folders({}, Path("/g")),
             {
                 "cpu.max": "50000 100000",
+                "cpu.weight": "39",
                 "memory.max": "4096",
                 "memory.swap.max": "0",
                 "memory.oom.group": "1",
@@ -108,6 +109,7 @@ def test_odd_texts_are_counted_as_nothing_or_as_what_they_say(texts: dict[str, s
             {
                 "cpu.cfs_period_us": "100000",
                 "cpu.cfs_quota_us": "50000",
+                "cpu.shares": "1024",
                 "memory.limit_in_bytes": "4096",
                 "memory.memsw.limit_in_bytes": "4096",
                 "pids.max": "20",
@@ -118,7 +120,7 @@ def test_odd_texts_are_counted_as_nothing_or_as_what_they_say(texts: dict[str, s
 def test_limits_are_written_as_each_version_wants_them(
     folders: Folders, expected: dict[str, str]
 ) -> None:
-    written = limit_files(Limits(500, 4096, 20), folders)
+    written = limit_files(Limits(500, 1024, 4096, 20), folders)
     assert {file.name: text for file, text, _ in written} == expected
     assert [file.name for file, _, optional in written if optional] == [
         name for name in expected if "swap" in name or "oom" in name or "memsw" in name
