@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
-from hearth.cluster.node.runtime.cgroups.files import Folders
+from hearth.cluster.node.runtime.cgroups.files import Folders, Limits
 from hearth.cluster.node.runtime.cgroups.group import Group
 
 _NEEDED = ("cpu", "memory", "pids")
@@ -29,6 +30,7 @@ def find_place(name: str) -> tuple[Group | None, str]:
             _enable(folders)
             place.make()
             _enable(place.folders)
+            place.limit(Limits(cpu_shares=_shares()))
         except OSError as error:
             why = why or f"{error.filename or folders.all[0]}: {error.strerror}"
             with contextlib.suppress(OSError):
@@ -36,6 +38,11 @@ def find_place(name: str) -> tuple[Group | None, str]:
         else:
             return place, ""
     return None, why
+
+
+def _shares() -> int:
+    """What all containers weigh together against the rest of the machine, as with kubelet."""
+    return min(1024 * len(os.sched_getaffinity(0)), 262_144)
 
 
 def _candidates(own: Folders) -> list[Folders]:

@@ -18,7 +18,7 @@ from hearth.cluster.node.volumes.mounts import Mount
 
 NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--cap-drop", "ALL")
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "opt", "nix", "gnu")
-_DEVICES = ("null", "zero", "urandom")
+_DEVICES = ("null", "zero", "full", "urandom", "tty")
 _LINKS = {
     "random": "urandom",
     "fd": "/proc/self/fd",
