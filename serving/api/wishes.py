@@ -5,6 +5,12 @@ On the wire of the statistics (``serving.api.stats``), one line for any number o
     {"wishes": [["Service", "default", "hello", "default/orders", 3,
                  [["s0-redis-jobs", 42, 15, 3, ""]], "cooldown: 12s left"]]}
 
+A wish may be a formula over what requests need (``requests``) and what triggers say; the autoscaler
+works it out whenever it looks, and what comes out is how many pods there are, be it fewer than
+requests need. On the wire it is the last member::
+
+    ["requests + jobs", {"jobs": 4}, 1, 0, 0, 1, 9]
+
 A wish is a state and never a change: the latest of one source counts, sent again as often as one
 likes. Silence says nothing. ``null`` instead of the pods is the one word that ends it.
 """
@@ -20,6 +26,8 @@ import orjson
 from serving.api.annotations import MAX_INT32
 
 SERVICE, REVISION = "Service", "Revision"
+REQUESTS = "requests"
+"""In a formula: the pods that requests need."""
 MOST_TRIGGERS = 100
 """Of one wish; those beyond are not shown."""
 LONGEST_TEXT = 500
@@ -39,6 +47,25 @@ class WishTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class WishFormula:
+    """A formula that stands for the pods of a wish."""
+
+    text: str
+    """In expr-lang, over ``requests`` and the names of triggers."""
+    values: tuple[tuple[str, float | None], ...] = ()
+    """What triggers say; None: it is not known."""
+    target: float = 1.0
+    """Of what comes out, for each pod."""
+    activation: float = 0.0
+    """What it has to exceed for any pod."""
+    lowest: int = 0
+    """Pods while it does not."""
+    fewest: int = 1
+    most: int = MAX_INT32
+    """Bounds while it does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """The pods that one source wants a Service or a revision to have."""
 
@@ -53,6 +80,8 @@ class Wish:
     triggers: tuple[WishTrigger, ...] = ()
     text: str = ""
     """What decided it."""
+    formula: WishFormula | None = None
+    """Counts instead of the pods, and instead of what requests ask for by themselves."""
 
 
 def encode_wishes(wishes: Iterable[Wish]) -> bytes:
@@ -66,7 +95,13 @@ def _row(wish: Wish) -> list[Any]:
         for each in wish.triggers[:MOST_TRIGGERS]
     ]
     where = (wish.kind, wish.namespace, wish.name, wish.source)
-    return [*where, wish.replicas, triggers, wish.text[:LONGEST_TEXT]]
+    row = [*where, wish.replicas, triggers, wish.text[:LONGEST_TEXT]]
+    return row if wish.formula is None else [*row, _formula_row(wish.formula)]
+
+
+def _formula_row(formula: WishFormula) -> list[Any]:
+    bounds = (formula.lowest, formula.fewest, formula.most)
+    return [formula.text, dict(formula.values), formula.target, formula.activation, *bounds]
 
 
 def read_wishes(rows: Iterable[Any]) -> tuple[Wish, ...]:
@@ -82,6 +117,7 @@ def _wish(
     replicas: Any,
     triggers: Any,
     text: Any,
+    formula: Any = None,
     *_later: Any,
 ) -> Wish:
     if kind not in (SERVICE, REVISION):
@@ -94,7 +130,23 @@ def _wish(
         _pods(replicas),
         tuple(_trigger(*each) for each in triggers[:MOST_TRIGGERS]),
         str(text)[:LONGEST_TEXT],
+        None if formula is None else _formula(*formula),
     )
+
+
+def _formula(
+    text: Any,
+    values: Any,
+    target: Any,
+    activation: Any,
+    lowest: Any,
+    fewest: Any,
+    most: Any,
+    *_later: Any,
+) -> WishFormula:
+    said = ((str(n), None if v is None else float(v)) for n, v in dict(values).items())
+    bounds = (_pods(each) or 0 for each in (lowest, fewest, most))
+    return WishFormula(str(text), tuple(sorted(said)), float(target), float(activation), *bounds)
 
 
 def _trigger(name: Any, value: Any, target: Any, wish: Any, text: Any, *_later: Any) -> WishTrigger:

@@ -10,6 +10,7 @@ The numbers are Knative's (``pkg/autoscaler/scaling``)::
     both within [floor(ready / max scale down rate), ceil(ready * max scale up rate)]
     panic while panic pods / ready >= threshold and for one stable window after that;
     in panic the number of pods never falls; who begins with several pods begins in panic
+    what formulas make of that, where others wish by one (Hearth's own)
     as many as others wish for, at least (Hearth's own; rates of change are not asked)
     excess burst capacity = floor(ready * total - target burst capacity - panic average)
 """
@@ -22,6 +23,7 @@ from typing import NamedTuple
 
 from serving.api.annotations import MAX_INT32
 from serving.autoscaler.windows import MaxWindow
+from serving.autoscaler.wishes import Shares, by_formulas
 
 TICK_SECONDS = 2.0
 """How often a revision with pods or traffic is looked at (Knative's tickInterval)."""
@@ -37,6 +39,7 @@ RATE_LIMITED_UP = "ScaleUpRateLimited"
 RATE_LIMITED_DOWN = "ScaleDownRateLimited"
 ACTIVATION_SCALE = "ActivationScale"
 WISHED = "Wished"
+FORMULA = "Formula"
 SCALE_DOWN_DELAYED = "ScaleDownDelayed"
 WINDOW_NOT_SEEN = "WindowNotSeen"
 
@@ -84,6 +87,8 @@ class Observation:
     has_data: bool = True
     wished: int = 0
     """Pods that others wish for."""
+    formulas: Shares = ()
+    """Wishes that say what becomes of what requests need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,12 @@ def decide(
         reasons += held
     else:
         reasons.append(STABLE)
+    if observation.formulas:
+        ready = observation.ready_pods
+        requests = needed(asked, is_panicking=state.panic_since is not None)
+        pods = by_formulas(observation.formulas, requests=requests, ready=ready)
+        desired = _activated(spec, pods, pods)
+        reasons.append(FORMULA)
     if observation.wished > desired:
         desired = _activated(spec, observation.wished, observation.wished)
         reasons.append(WISHED)
@@ -194,6 +205,14 @@ def ask(spec: DeciderSpec, observation: Observation) -> Asked:
         over_panic_threshold=for_panic / ready >= spec.panic_threshold,
         reasons=tuple(reasons),
     )
+
+
+def needed(asked: Asked, *, is_panicking: bool) -> int:
+    """Return the pods that requests need, whatever rates of change allow.
+
+    For formulas: those rates go by the pods there are, which a formula would add to again.
+    """
+    return max(asked.for_stable, asked.for_panic) if is_panicking else asked.for_stable
 
 
 def _activated(spec: DeciderSpec, desired: int, pods: int) -> int:

@@ -15,6 +15,7 @@ from serving.api import keys
 from serving.api.wishes import WishTrigger
 from serving.autoscaler.decide import (
     ACTIVATION_SCALE,
+    FORMULA,
     PANIC_HELD,
     RATE_LIMITED_DOWN,
     RATE_LIMITED_UP,
@@ -24,6 +25,7 @@ from serving.autoscaler.decide import (
     Asked,
     DeciderSpec,
     ask,
+    needed,
 )
 from serving.autoscaler.multiscaler import Outlook
 from serving.autoscaler.scale import INITIAL_HOLD_SECONDS, Active, Bounds, Phase, Scale, settle
@@ -78,7 +80,7 @@ def _steps(subject: Subject, scale: Scale) -> Iterator[Step]:
     else:
         text = "nothing was reported within the window: what was decided last stays"
         yield Step("no data", subject.last, text, decides=True)
-        yield from _wishes(subject)
+        yield from _wishes(subject, 0)
     yield from _bounded(subject, scale)
 
 
@@ -131,7 +133,8 @@ def _held(subject: Subject, asked: Asked) -> Iterator[Step]:
             + f"; it ends {format_go_duration(round(left))} from now unless it is exceeded again",
             decides=True,
         )
-    yield from _wishes(subject)
+    requests = needed(asked, is_panicking=state.panic_since is not None)
+    yield from _wishes(subject, requests)
     if spec.scale_down_delay > 0 and spec.reachable:
         delayed = SCALE_DOWN_DELAYED in decision.reasons
         pods = state.delay.current if state.delay is not None else pods
@@ -143,14 +146,27 @@ def _held(subject: Subject, asked: Asked) -> Iterator[Step]:
         yield Step("first window", 1, text, decides=True)
 
 
-def _wishes(subject: Subject) -> Iterator[Step]:
+def _wishes(subject: Subject, requests: int) -> Iterator[Step]:
+    """Return what others ask for; requests need so many pods by themselves."""
     shares, decides = subject.outlook.wishes, WISHED in subject.outlook.decision.reasons
     for share in shares:
         for trigger in share.wish.triggers:
             pods = -1 if trigger.wish is None else trigger.wish
             yield Step(trigger.name, pods, _triggered(trigger))
+        if share.wish.formula is not None:
+            yield _by_formula(subject, share, requests)
+            continue
         is_most = decides and share.pods == wished(shares)
         yield Step(share.wish.source, share.pods, _shared(share), decides=is_most)
+
+
+def _by_formula(subject: Subject, share: Share, requests: int) -> Step:
+    formula, pods = share.wish.formula, share.pods_beside(requests)
+    text = "" if formula is None else f"{formula.text}, requests is {requests}"
+    if pods is None:
+        text += "; it cannot be told, so no fewer than there are"
+    decides = FORMULA in subject.outlook.decision.reasons
+    return Step(share.wish.source, -1 if pods is None else pods, text, decides=decides)
 
 
 def _triggered(trigger: WishTrigger) -> str:

@@ -23,7 +23,7 @@ from serving.autoscaler.decide import (
     initial_decision,
     initial_state,
 )
-from serving.autoscaler.wishes import Shares, wished
+from serving.autoscaler.wishes import Shares, are_heard, formulas, wished
 
 ReadyPods = Callable[[Key], int]
 Tell = Callable[[Key], None]
@@ -188,8 +188,8 @@ class Multiscaler:
         decider = self._deciders.get(key)
         if decider is None:
             return
-        before, decider.wishes = wished(decider.wishes), wishes
-        if wished(wishes) == before:
+        before, decider.wishes = decider.wishes, wishes
+        if (wished(wishes), formulas(wishes)) == (wished(before), formulas(before)):
             return
         # Requests are told of as soon as there are some: so far there are none.
         decider.collect().record_nothing(now)
@@ -242,12 +242,12 @@ class Multiscaler:
 
     def _observe_silence(self, key: Key, decider: Decider, now: float) -> None:
         """Pods that nobody sends to are observed too: an activator reports only what it has."""
-        if self._ready_pods(key) > 0 or wished(decider.wishes):
+        if self._ready_pods(key) > 0 or are_heard(decider.wishes):
             decider.collect().record_nothing(now)
 
     def _is_over(self, key: Key, decider: Decider, now: float) -> bool:
         collector = decider.collector
-        if self._ready_pods(key) > 0 or wished(decider.wishes):
+        if self._ready_pods(key) > 0 or are_heard(decider.wishes):
             return False
         return collector is None or (not collector.queued(now) and not collector.has_data(now))
 
@@ -270,9 +270,9 @@ class Multiscaler:
 
     def _observation(self, key: Key, decider: Decider, now: float) -> Observation:
         ready, collector = self._ready_pods(key), decider.collector
-        wishes = wished(decider.wishes)
+        others, joint = wished(decider.wishes), formulas(decider.wishes)
         if collector is None:
-            return Observation(ready, 0.0, 0.0, has_data=False, wished=wishes)
+            return Observation(ready, 0.0, 0.0, has_data=False, wished=others, formulas=joint)
         stable, panic = collector.averages(now)
         waiting = collector.queued(now)
         if waiting and ready == 0:
@@ -283,7 +283,7 @@ class Multiscaler:
             # The first pod of a burst is ready, and the others still wait for more.
             panic = max(panic, collector.queued_concurrency(now))
         has_data = bool(waiting) or collector.has_data(now)
-        return Observation(ready, stable, panic, has_data=has_data, wished=wishes)
+        return Observation(ready, stable, panic, has_data=has_data, wished=others, formulas=joint)
 
     def _not_blindly_to_zero(self, decider: Decider, decision: Decision, now: float) -> Decision:
         """After a start the last pod stays until a whole window has been seen without traffic."""

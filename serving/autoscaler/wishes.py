@@ -7,12 +7,18 @@ have crashed, and what is not known scales nothing down. So does a source that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from hearth.kube.meta import Key
 from serving.api import wishes
-from serving.api.wishes import Wish
+from serving.api.wishes import REQUESTS, Wish
+
+if TYPE_CHECKING:
+    from hearth.formula import Formula
 
 ALL_TRAFFIC = 100
 
@@ -30,13 +36,72 @@ class Share:
         """Rounded up: of several revisions each that gets traffic has a pod when any is wished."""
         return -(-(self.wish.replicas or 0) * self.percent // ALL_TRAFFIC)
 
+    def pods_beside(self, requests: int) -> int | None:
+        """Return the pods that its formula comes to where requests need so many.
+
+        None: it cannot be told. A revision with a part of the traffic has that part of what
+        triggers say.
+        """
+        given = self.wish.formula
+        if given is None:
+            return self.pods
+        values = tuple(
+            (name, None if value is None else value * self.percent / ALL_TRAFFIC)
+            for name, value in given.values
+        )
+        value = _value(given.text, (*values, (REQUESTS, float(requests))))
+        if value is None or given.target <= 0:
+            return None
+        if value <= given.activation:
+            return given.lowest
+        return min(max(math.ceil(value / given.target), given.fewest), given.most)
+
 
 Shares = tuple[Share, ...]
 
 
+@lru_cache(10_000)
+def _value(text: str, values: tuple[tuple[str, float | None], ...]) -> float | None:
+    """Work it out once for each change: a formula may take its time, and is asked every tick."""
+    # Imported here: hardly anybody has a formula.
+    from hearth.formula import FormulaError
+
+    try:
+        return _compiled(text, frozenset(dict(values))).value(dict(values))
+    except FormulaError:
+        return None
+
+
+@lru_cache(1000)
+def _compiled(text: str, names: frozenset[str]) -> Formula:
+    from hearth.formula import compile_formula
+
+    return compile_formula(text, names)
+
+
 def wished(shares: Iterable[Share]) -> int:
-    """Return the pods that all of them together ask for: as many as the greatest."""
-    return max((share.pods for share in shares), default=0)
+    """Return the pods that those without a formula ask for together: as many as the greatest."""
+    return max((share.pods for share in shares if share.wish.formula is None), default=0)
+
+
+def formulas(shares: Iterable[Share]) -> Shares:
+    """Return those that have a formula."""
+    return tuple(share for share in shares if share.wish.formula is not None)
+
+
+def by_formulas(shares: Shares, *, requests: int, ready: int) -> int:
+    """Return the pods that formulas come to: as many as the greatest.
+
+    While one cannot be told there are no fewer than requests need and than are there.
+    """
+    told = [share.pods_beside(requests) for share in shares]
+    known = [pods for pods in told if pods is not None]
+    return max([*known, *((requests, ready) if None in told else ())], default=requests)
+
+
+def are_heard(shares: Shares) -> bool:
+    """Whether pods may be wanted though nobody sends requests."""
+    return bool(wished(shares)) or any(each.pods_beside(0) != 0 for each in formulas(shares))
 
 
 class Wishes:

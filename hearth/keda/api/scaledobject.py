@@ -27,6 +27,7 @@ from hearth.keda.api.shapes import (
 )
 from hearth.kube.crdgen import Version
 from hearth.kube.models import Int32, Model, Schema
+from serving.api.wishes import REVISION, SERVICE
 
 BEHAVIORS = (
     "static",
@@ -50,6 +51,14 @@ class ScaleTarget(Model):
     """Its kind; Deployment where nothing is said."""
     env_source_container_name: str = ""
     """The container whose environment triggers may use; the first where nothing is said."""
+
+    @property
+    def is_knative(self) -> bool:
+        """Whether it is what Knative's autoscaler scales."""
+        return self.api_version.startswith("serving.knative.dev/") and self.kind in (
+            SERVICE,
+            REVISION,
+        )
 
 
 class HorizontalPodAutoscalerConfig(Model):

@@ -15,9 +15,7 @@ from hearth.keda.scaling.decide import Decision, Situation
 from hearth.keda.scaling.observing import Metric
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import NotFound
-from serving.api.wishes import REVISION, SERVICE, Wish, WishTrigger
-
-_GROUP = "serving.knative.dev/"
+from serving.api.wishes import Wish, WishFormula, WishTrigger
 
 Tell = Callable[[Wish], None]
 
@@ -48,33 +46,40 @@ class KnativeTarget(Target):
         self.wished = replicas
         self._tell(replicas, (), "")
 
-    def wish(self, replicas: int, at: Situation, decision: Decision) -> None:
-        """Wish for what a decision comes to."""
+    def wish(
+        self,
+        replicas: int,
+        at: Situation,
+        decision: Decision,
+        formula: WishFormula | None = None,
+    ) -> None:
+        """Wish for what a decision comes to, or for what a formula does."""
         self.wished = replicas
         seen = at.observation
         metrics = (*seen.metrics, *([seen.composite] if seen.composite else ()))
         triggers = tuple(_trigger(each, at.replicas) for each in metrics)
-        self._tell(replicas, triggers, decision.rule)
+        self._tell(replicas, triggers, decision.rule if formula is None else "", formula)
 
     def end(self) -> None:
         """Wish for nothing any more."""
         self._tell(None, (), "")
 
-    def _tell(self, replicas: int | None, triggers: tuple[WishTrigger, ...], text: str) -> None:
+    def _tell(
+        self,
+        replicas: int | None,
+        triggers: tuple[WishTrigger, ...],
+        text: str,
+        formula: WishFormula | None = None,
+    ) -> None:
         if self.tell is not None:
-            kind = self.resource.kind
-            self.tell(Wish(kind, self.namespace, self.name, self.source, replicas, triggers, text))
+            where = (self.resource.kind, self.namespace, self.name, self.source)
+            self.tell(Wish(*where, replicas, triggers, text, formula))
 
 
 def _trigger(metric: Metric, replicas: int) -> WishTrigger:
     return WishTrigger(
         metric.spec.name, metric.value, metric.spec.target, metric.wish(replicas), metric.error
     )
-
-
-def is_knative(reference: ScaleTarget) -> bool:
-    """Whether a ScaledObject is about what Knative scales."""
-    return reference.api_version.startswith(_GROUP) and reference.kind in (SERVICE, REVISION)
 
 
 async def find_knative(

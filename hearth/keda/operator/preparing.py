@@ -16,7 +16,7 @@ from hearth.keda.api.shapes import names_of_triggers
 from hearth.keda.operator.daemon import ObjectDaemon, Setback
 from hearth.keda.operator.environment import Environment
 from hearth.keda.operator.hpas import HpaKeeper
-from hearth.keda.operator.knative import KnativeTarget, find_knative, is_knative
+from hearth.keda.operator.knative import KnativeTarget, find_knative
 from hearth.keda.operator.targets import Scale, Target, find_target
 from hearth.keda.scaling.conditions import NO_FALLBACK
 from hearth.keda.scaling.decide import Said
@@ -37,6 +37,8 @@ class PreparedDaemon(ObjectDaemon):
         self._obj = ScaledObject()
         self._target: Target | None = None
         self._composite: Composite | None = None
+        # A formula over requests, which Knative's autoscaler works out.
+        self._joint: Composite | None = None
         self._health: dict[str, int] = {}
         self._last_active = self._restored(obj)
         self._is_looking = asyncio.Lock()
@@ -68,10 +70,12 @@ class PreparedDaemon(ObjectDaemon):
         scale = await target.checked_scale()
         check_bounds(obj)
         check_triggers(obj.spec.triggers)
-        self._composite = compile_modifiers(obj)
+        composite = compile_modifiers(obj)
+        self._joint = composite if composite is not None and composite.is_joint else None
+        self._composite = composite if self._joint is None else None
         container = obj.spec.scale_target_ref.env_source_container_name
         pod = await target.pod_spec()
-        formula = self._composite is not None
+        formula = composite is not None
         await self.open_triggers(obj.spec.triggers, pod, container=container, formula=formula)
         await self._ensure_hpa(obj, target)
         await self._say_ready(obj, target, scale)
@@ -81,7 +85,7 @@ class PreparedDaemon(ObjectDaemon):
     async def _find_target(self, obj: ScaledObject) -> Target:
         """Find it; what another target was wished for is over."""
         env, reference = self.env, obj.spec.scale_target_ref
-        if not is_knative(reference):
+        if not reference.is_knative:
             self._end_wish()
             return await find_target(env.client, env.kinds, reference, obj.namespace)
         source = obj.namespace, obj.name

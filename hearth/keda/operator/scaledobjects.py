@@ -13,7 +13,7 @@ from hearth.keda.api.keys import Condition, EventReason
 from hearth.keda.api.scaledobject import ScaledObject
 from hearth.keda.operator.daemon import FINISH_SECONDS
 from hearth.keda.operator.environment import Environment
-from hearth.keda.operator.knative import KnativeTarget, is_knative
+from hearth.keda.operator.knative import KnativeTarget
 from hearth.keda.operator.preparing import PreparedDaemon
 from hearth.keda.operator.targets import NOT_RIGHT, Scale, Target, TargetError
 from hearth.keda.scalers.seam import MetricType
@@ -28,6 +28,7 @@ from hearth.keda.scaling.decide import (
     wanted,
 )
 from hearth.keda.scaling.explanation import Account, explain
+from hearth.keda.scaling.joint import wish_formula
 from hearth.keda.scaling.observing import Metric, Observation, Replicas, Sample, observe
 from hearth.keda.scaling.pushes import as_told, raised
 from hearth.knative.explanation import Explanation
@@ -86,10 +87,11 @@ class ScaledObjectDaemon(PreparedDaemon):
         interval = polling_seconds(self._obj.spec.polling_interval)
         due = now + again - self.env.loop_clock()
         self._account = Account(self._obj, at, decision, due, interval)
-        if await self._act(target, at, decision):
+        if self._joint is not None or await self._act(target, at, decision):
             self._last_active = decision.last_active
         if isinstance(target, KnativeTarget):
-            target.wish(wanted(self._obj, at, decision), at, decision)
+            formula = wish_formula(self._obj, self._joint, seen)
+            target.wish(wanted(self._obj, at, decision), at, decision, formula)
         self._looked_at = self.env.loop_clock()
         await self._say_seen(seen, decision)
         if decision.look_again_at is None:
@@ -221,7 +223,7 @@ class ScaledObjectDaemon(PreparedDaemon):
         advanced, stored = obj.spec.advanced, self.status.stored
         original = stored.get("originalReplicaCount")
         restores = advanced is not None and advanced.restore_to_original_replica_count
-        restores = restores and not is_knative(obj.spec.scale_target_ref)
+        restores = restores and not obj.spec.scale_target_ref.is_knative
         if restores and original is not None and stored.get("scaleTargetGVKR"):
             try:
                 async with asyncio.timeout(FINISH_SECONDS):

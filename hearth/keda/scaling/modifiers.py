@@ -9,11 +9,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hearth.formula import Formula, FormulaError, compile_formula
 from hearth.keda.api.checks import RESOURCE_TYPES, CheckError
 from hearth.keda.api.keys import COMPOSITE_METRIC
 from hearth.keda.api.scaledobject import ScaledObject
-from hearth.keda.formula import Formula, FormulaError, compile_formula
 from hearth.keda.scalers.seam import MetricSpec, MetricType
+from serving.api.wishes import REQUESTS
 
 
 class ModifiersError(CheckError):
@@ -27,6 +28,8 @@ class Composite:
     formula: Formula
     spec: MetricSpec
     activation: float
+    is_joint: bool = False
+    """It names what requests need of a Knative Service or Revision (``requests``)."""
 
     def value(self, values: Mapping[str, float | None], fallback_replicas: int | None) -> float:
         """Return the metric, from what triggers say by name; None where that is not known.
@@ -59,8 +62,10 @@ def compile_modifiers(obj: ScaledObject) -> Composite | None:
     if not given.target:
         raise _in("formula", "formula is given but target is empty")
     read = [each for each in obj.spec.triggers if each.type not in RESOURCE_TYPES]
+    names = {each.name for each in read if each.name}
+    may_join = obj.spec.scale_target_ref.is_knative and REQUESTS not in names
     try:
-        formula = compile_formula(given.formula, [each.name for each in read if each.name])
+        formula = compile_formula(given.formula, {*names, REQUESTS} if may_join else names)
     except FormulaError as error:
         raise _in("formula", str(error)) from error
     target = _number(given.target)
@@ -73,7 +78,11 @@ def compile_modifiers(obj: ScaledObject) -> Composite | None:
             f'scalingModifiers.ActivationTarget parsing error "{given.activation_target}"'
         )
     kind = MetricType(given.metric_type or MetricType.AVERAGE_VALUE)
-    return Composite(formula, MetricSpec(COMPOSITE_METRIC, target, kind), activation)
+    is_joint = may_join and REQUESTS in formula.used
+    if is_joint and kind is MetricType.VALUE:
+        text = "a formula over requests says how many pods there are: it needs AverageValue"
+        raise _in("metricType", text)
+    return Composite(formula, MetricSpec(COMPOSITE_METRIC, target, kind), activation, is_joint)
 
 
 def _in(where: str, text: str) -> ModifiersError:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hearth.formula import FormulaError
 from hearth.keda.api.scaledobject import Fallback, ScaledObject
-from hearth.keda.formula import FormulaError
 from hearth.keda.scalers.seam import MetricSpec, MetricType, Reading
 from hearth.keda.scaling.modifiers import Composite, milli
 

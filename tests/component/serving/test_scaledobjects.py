@@ -49,7 +49,7 @@ async def an_operator(cluster: Cluster) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def a_scaledobject(cluster: Cluster) -> None:
+async def a_scaledobject(cluster: Cluster, **more: Any) -> None:
     target = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "hello"}
     bounds = {"pollingInterval": 1, "cooldownPeriod": 0, "maxReplicaCount": 4}
     await cluster.client.create(
@@ -58,7 +58,7 @@ async def a_scaledobject(cluster: Cluster) -> None:
             "apiVersion": SCALEDOBJECTS.api_version,
             "kind": SCALEDOBJECTS.kind,
             "metadata": {"name": "orders", "namespace": NAMESPACE},
-            "spec": {"scaleTargetRef": target, "triggers": [TRIGGER], **bounds},
+            "spec": {"scaleTargetRef": target, "triggers": [TRIGGER], **bounds, **more},
         },
     )
 
@@ -122,3 +122,19 @@ async def test_triggers_and_requests_are_one_decision(cluster: Cluster) -> None:
         await cluster.client.delete(SCALEDOBJECTS, "orders", NAMESPACE)
         await eventually(lambda: wishes(cluster), [])
     assert (await cluster.client.list(HPAS, NAMESPACE))[0] == []
+
+
+async def test_a_formula_may_be_about_both(cluster: Cluster) -> None:
+    await install(cluster.client)
+    await came_up(cluster)
+    await fell_asleep(cluster)
+    modifiers = {"formula": "min(requests, 2) + ceil(work / 2)", "target": "1"}
+    async with an_operator(cluster):
+        await a_scaledobject(cluster, advanced={"scalingModifiers": modifiers})
+        await work(cluster, "work-0", "work-1", "work-2")
+        await eventually(cluster.replicas, 2)  # ceil(3 / 2), from zero
+        # Requests need five; two of them count.
+        stat = Stat(*KEY, 300.0, 0, 300)
+        cluster.plane.multiscaler.receive("a", Frame(0, (stat,), is_poke=True), cluster.now)
+        await eventually(cluster.replicas, 4)
+        assert explained(cluster)["decidedBy"] == "default/orders"

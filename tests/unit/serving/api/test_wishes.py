@@ -9,12 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.api.stats import Event, StatsError, StatsReader, WishList, encode_hello
-from serving.api.wishes import LONGEST_TEXT, MOST_TRIGGERS, Wish, WishTrigger, encode_wishes
+from serving.api.wishes import (
+    LONGEST_TEXT,
+    MOST_TRIGGERS,
+    Wish,
+    WishFormula,
+    WishTrigger,
+    encode_wishes,
+)
 
 WORDS = st.text(max_size=20)
 NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 PODS = st.none() | st.integers(0, 2**31 - 1)
 TRIGGERS = st.builds(WishTrigger, WORDS, NUMBERS, NUMBERS, PODS, WORDS)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+FORMULAS = st.builds(
+    WishFormula,
+    WORDS,
+    st.dictionaries(WORDS, NUMBERS, max_size=3).map(lambda said: tuple(sorted(said.items()))),
+    FLOATS,
+    FLOATS,
+    *(3 * [st.integers(0, 2**31 - 1)]),
+)
 WISHES = st.builds(
     Wish,
     st.sampled_from(["Service", "Revision"]),
@@ -24,6 +40,7 @@ WISHES = st.builds(
     PODS,
     st.lists(TRIGGERS, max_size=4).map(tuple),
     WORDS,
+    st.none() | FORMULAS,
 )
 
 
@@ -56,6 +73,13 @@ def test_what_a_scaler_saw_may_be_no_number_and_long() -> None:
         pytest.param(b'{"wishes": [["Service", "ns", "a", "ns/so", "x", [], ""]]}\n', id="words"),
         pytest.param(b'{"wishes": [["Service", "ns", "a", "s", 1, [[1]], ""]]}\n', id="trigger"),
         pytest.param(b'{"wishes": [["Service", "ns", "a", "s", 1, 7, ""]]}\n', id="triggers"),
+        pytest.param(
+            b'{"wishes": [["Service", "ns", "a", "s", 1, [], "", ["f"]]]}\n', id="formula"
+        ),
+        pytest.param(
+            b'{"wishes": [["Service", "ns", "a", "s", 1, [], "", ["f", 3, 1, 0, 0, 1, 1]]]}\n',
+            id="values",
+        ),
     ],
 )
 def test_what_is_no_wish_ends_the_connection(line: bytes) -> None:
@@ -64,6 +88,6 @@ def test_what_is_no_wish_ends_the_connection(line: bytes) -> None:
 
 
 def test_what_a_later_version_adds_is_left_alone() -> None:
-    line = b'{"wishes": [["Revision", "ns", "a", "s", 1, [["t", 1, 2, 3, "", 9]], "", {}]]}\n'
+    line = b'{"wishes": [["Revision", "ns", "a", "s", 1, [["t", 1, 2, 3, "", 9]], "", null, {}]]}\n'
     wish = Wish("Revision", "ns", "a", "s", 1, (WishTrigger("t", 1, 2, 3),))
     assert read(line) == [WishList((wish,))]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hearth.knative.explanation import Explanation
 from hearth.kube.meta import Key
 from serving.api.stats import Frame, Stat
-from serving.api.wishes import Wish, WishTrigger
-from serving.autoscaler.decide import WISHED, DeciderSpec
+from serving.api.wishes import Wish, WishFormula, WishTrigger
+from serving.autoscaler.decide import FORMULA, WISHED, DeciderSpec
 from serving.autoscaler.explanation import Subject, explain
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.scale import Active, Bounds, Phase, settle
@@ -199,6 +201,92 @@ def test_a_wish_is_a_floor_beneath_requests_and_nothing_else(steps: list[tuple[s
     assert both.desired == alone.desired
 
 
+# -- formulas over requests and triggers ------------------------------------------------------
+
+
+def by_formula(text: str, jobs: float | None, percent: int = 100, **more: Any) -> Shares:
+    formula = WishFormula(text, (("jobs", jobs),), **more)
+    return (Share(replace(OF_SERVICE, replicas=0, formula=formula), percent),)
+
+
+@pytest.mark.parametrize(
+    ("text", "jobs", "more", "expected"),
+    [
+        pytest.param("max(requests, jobs)", 9, {}, 9, id="max"),
+        pytest.param("min(requests, jobs)", 2, {}, 2, id="fewer-than-requests-need"),
+        pytest.param("requests + jobs / 10", 25, {}, 7, id="sum-rounded-up"),
+        pytest.param("requests * 10 + jobs", 5, {"target": 10.0}, 5, id="target"),
+        pytest.param("jobs > 100 ? 0 : requests", 101, {}, 0, id="zero"),
+        pytest.param("requests + jobs", 1, {"activation": 5.0}, 0, id="not-above-activation"),
+        pytest.param("requests + jobs", 1, {"activation": 5.0, "lowest": 2}, 2, id="lowest"),
+        pytest.param("requests + jobs", 99, {"most": 6}, 6, id="most"),
+        pytest.param("requests * 0 + jobs", 1, {"fewest": 3}, 3, id="fewest"),
+        pytest.param("requests + jobs", None, {}, None, id="not-known"),
+        pytest.param("requests + (jobs ?? 1)", None, {}, 5, id="not-known-and-said-what-then"),
+        pytest.param("requests / (jobs - 3)", 3, {}, None, id="no-number"),
+        pytest.param("requests +", 3, {}, None, id="no-formula"),
+        pytest.param("requests + others", 3, {}, None, id="unknown-name"),
+    ],
+)
+def test_what_a_formula_comes_to(
+    text: str, jobs: float | None, more: dict[str, Any], expected: int | None
+) -> None:
+    (share,) = by_formula(text, jobs, **more)
+    assert share.pods_beside(4) == expected
+
+
+def test_a_revision_gets_its_part_of_what_triggers_say() -> None:
+    (share,) = by_formula("requests + jobs", 10.0, percent=25)
+    assert share.pods_beside(2) == 5
+
+
+def test_a_formula_decides_instead_of_requests_and_zero_is_among_it() -> None:
+    stage = Stage()
+    stage.wish(by_formula("min(requests, jobs)", 2.0))
+    stage.ticks(20, concurrency=45.0)
+    assert stage.pods == 2
+    assert FORMULA in stage.multiscaler.deciders[KEY].decision.reasons
+    stage.wish(by_formula("min(requests, jobs)", 0.0))
+    stage.ticks(20, concurrency=45.0)
+    assert stage.pods == 0
+    stage.wish(by_formula("max(requests, jobs)", 7.0))
+    assert stage.pods == 7
+    stage.wish(())
+    stage.ticks(30)
+    assert stage.pods == 0 and stage.multiscaler.is_idle
+
+
+def test_from_zero_by_a_formula_alone_and_back() -> None:
+    stage = Stage()
+    stage.wish(by_formula("requests + ceil(jobs / 5)", 0.0))
+    stage.ticks(30)
+    assert stage.pods == 0 and stage.multiscaler.is_idle
+    stage.wish(by_formula("requests + ceil(jobs / 5)", 21.0))
+    assert (stage.told[-1], stage.pods) == ("urgent", 5)
+    stage.ticks(600)
+    assert stage.pods == 5
+    stage.wish(by_formula("requests + ceil(jobs / 5)", 0.0))
+    stage.ticks(30)
+    assert stage.pods == 0
+
+
+def test_what_cannot_be_told_takes_nothing_away() -> None:
+    stage = Stage()
+    stage.wish(by_formula("requests + jobs", 6.0))
+    stage.wish(by_formula("requests + jobs", None))
+    stage.ticks(600)
+    assert stage.pods == 6
+    stage.ticks(20, concurrency=95.0)
+    assert stage.pods == 10
+
+
+def test_other_wishes_stay_a_floor_beneath_a_formula() -> None:
+    stage = Stage()
+    stage.wish((*by_formula("min(requests, jobs)", 1.0), *a_share(3, "ns/other")))
+    stage.ticks(20, concurrency=45.0)
+    assert stage.pods == 3
+
+
 # -- what is said of it -----------------------------------------------------------------------
 
 
@@ -230,6 +318,16 @@ def test_each_trigger_is_told_with_its_value_target_and_wish() -> None:
     )
     (fact,) = told.json()["wishes"]
     assert (fact["source"], fact["replicas"], fact["pods"]) == ("ns/orders", 5, 3)
+
+
+def test_a_formula_is_told_with_what_requests_need() -> None:
+    stage = Stage()
+    stage.wish(by_formula("requests + jobs", 3.0))
+    stage.ticks(20, concurrency=15.0)
+    told = explained(stage)
+    assert (told.wish, told.decided_by) == (5, "ns/orders")
+    step = next(step for step in told.steps if step.rule == "ns/orders")
+    assert step.text == "requests + jobs, requests is 2"
 
 
 def test_knative_s_bounds_hold_for_wishes_too() -> None:

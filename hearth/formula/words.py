@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from hearth.keda.formula.errors import FaultAt
-from hearth.keda.formula.tokens import Sort, Token, tokens
+from hearth.formula.errors import FaultAt
+from hearth.formula.tokens import Sort, Token, tokens
 
 _DEEPEST = 40
 """How many brackets may be open; each is several calls of the grammar."""

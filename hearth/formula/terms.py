@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.keda.formula.errors import FaultAt
+from hearth.formula.errors import FaultAt
 
 INT, FLOAT, BOOL, STRING, NIL, UNKNOWN = "int", "float64", "bool", "string", "nil", "unknown"
 MAP = "map[string]interface {}"

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from hearth.keda.formula.errors import FaultAt, FormulaError, located
-from hearth.keda.formula.functions import Unfit, to_float
-from hearth.keda.formula.parser import Parser
-from hearth.keda.formula.terms import (
+from hearth.formula.errors import FaultAt, FormulaError, located
+from hearth.formula.functions import Unfit, to_float
+from hearth.formula.parser import Parser
+from hearth.formula.terms import (
     FLOAT,
     NIL,
     NUMBERS,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.keda.formula.errors import FaultAt
-from hearth.keda.formula.terms import (
+from hearth.formula.errors import FaultAt
+from hearth.formula.terms import (
     BOOL,
     INT,
     UNKNOWN,

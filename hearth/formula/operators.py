@@ -7,9 +7,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from hearth.keda.formula.errors import FaultAt
-from hearth.keda.formula.kinds import result
-from hearth.keda.formula.terms import (
+from hearth.formula.errors import FaultAt
+from hearth.formula.kinds import result
+from hearth.formula.terms import (
     BOOL,
     NIL,
     NUMBERS,

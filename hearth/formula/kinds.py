@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hearth.keda.formula.terms import (
+from hearth.formula.terms import (
     BOOL,
     FLOAT,
     INT,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hearth.keda.formula import functions, members, predicates
-from hearth.keda.formula.errors import FaultAt
-from hearth.keda.formula.kinds import COMPARISONS
-from hearth.keda.formula.operators import (
+from hearth.formula import functions, members, predicates
+from hearth.formula.errors import FaultAt
+from hearth.formula.kinds import COMPARISONS
+from hearth.formula.operators import (
     BINARY,
     LEFT,
     NEGATABLE,
@@ -17,10 +17,10 @@ from hearth.keda.formula.operators import (
     conditional,
     unary,
 )
-from hearth.keda.formula.scope import Scope
-from hearth.keda.formula.terms import BOOL, NIL, STRING, Frame, Term, constant, term
-from hearth.keda.formula.tokens import Sort, Token, number
-from hearth.keda.formula.words import Words
+from hearth.formula.scope import Scope
+from hearth.formula.terms import BOOL, NIL, STRING, Frame, Term, constant, term
+from hearth.formula.tokens import Sort, Token, number
+from hearth.formula.words import Words
 
 _WORDS: dict[str, tuple[str, Any]] = {
     "true": (BOOL, True),

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hearth.keda.formula.errors import FaultAt
-from hearth.keda.formula.operators import is_equal
-from hearth.keda.formula.terms import (
+from hearth.formula.errors import FaultAt
+from hearth.formula.operators import is_equal
+from hearth.formula.terms import (
     FLOAT,
     INT,
     MAP,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from hearth.keda.formula.errors import FaultAt
+from hearth.formula.errors import FaultAt
 
 
 class Sort(Enum):

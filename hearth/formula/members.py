@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hearth.keda.formula.errors import FaultAt
-from hearth.keda.formula.terms import (
+from hearth.formula.errors import FaultAt
+from hearth.formula.terms import (
     INT,
     MAP,
     NIL,

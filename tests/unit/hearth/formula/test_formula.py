@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth.keda.formula import FormulaError, compile_formula
+from hearth.formula import FormulaError, compile_formula
 
 VALUES = {"a": 2.0, "b": 3.5, "kw-trig": 7.0}
 

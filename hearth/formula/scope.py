@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hearth.keda.formula.errors import FaultAt
-from hearth.keda.formula.predicates import Pointers
-from hearth.keda.formula.terms import FLOAT, INT, MAP, UNKNOWN, Term
-from hearth.keda.formula.tokens import Token
+from hearth.formula.errors import FaultAt
+from hearth.formula.predicates import Pointers
+from hearth.formula.terms import FLOAT, INT, MAP, UNKNOWN, Term
+from hearth.formula.tokens import Token
 
 
 class Scope:
