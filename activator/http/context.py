@@ -83,6 +83,8 @@ class ServerContext:
         self.connections: set[OpenConnection] = set()
         self.slow_clients = 0
         self.is_draining = False
+        self.is_over = False
+        """What was accepted before and is only told of now is ended at once."""
         self._is_empty: asyncio.Event | None = None
 
     async def empty(self) -> None:

@@ -90,6 +90,7 @@ class HttpServer:
         for connection in list(context.connections):
             connection.drain()
         await self._emptied(seconds)
+        context.is_over = True
         cut = list(context.connections)
         for connection in cut:
             connection.abort()

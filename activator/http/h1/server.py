@@ -51,7 +51,9 @@ class ServerConnection(SwitchingConnection):
         address = peer[0] if isinstance(peer, tuple) else ""
         self._session = self._new_session(Peer(address, b"https" if is_secure else b"http"))
         self._came_at = self._idle_since = self._clock()
-        if len(context.connections) > context.limits.connections:
+        if context.is_over:
+            self.abort()
+        elif len(context.connections) > context.limits.connections:
             self._answer_and_linger(context.refuse(refusals.TOO_MANY_CONNECTIONS))
         elif is_secure and _has_agreed_on_http2(transport):
             self._become_http2(b"")
