@@ -72,8 +72,10 @@ def container_of(pod: Object, asked: str) -> str:
     raise status.bad_request(f"{problem}, choose one of: [{' '.join(names)}]" if main else problem)
 
 
-def ask(request: Request, pod: Object, verb: str, upgrade: Upgrade) -> dict[str, Any]:
-    """What the node is asked; 400 where the request is not clear."""
+def ask(
+    request: Request, pod: Object, container: str, *, verb: str, upgrade: Upgrade
+) -> dict[str, Any]:
+    """What the node is asked; a refusal where the request is not clear."""
     query, metadata = request.query, pod["metadata"]
     asked: dict[str, Any] = {
         "verb": verb,
@@ -92,7 +94,7 @@ def ask(request: Request, pod: Object, verb: str, upgrade: Upgrade) -> dict[str,
     if not set(streams) - {"tty"}:
         raise _refuse("you must specify at least 1 of stdin, stdout, stderr")
     return asked | {
-        "container": container_of(pod, query.get("container", "")),
+        "container": container,
         "command": paths.all_values(request.raw_query, "command"),
         "streams": streams,
     }

@@ -96,17 +96,9 @@ class StreamServer:
         if not line:
             return
         ask = read_ask(line)
-        if len(self._sessions) > MOST_SESSIONS:
-            await wire.send(answer(429, "maximum number of in-flight requests exceeded"))
-            return
-        try:
-            instance = self._find(ask)
-        except LookupError as error:
-            await wire.send(answer(404, str(error)))
-            return
-        problem = f'container not found ("{ask.container}")'
-        if instance is None and ask.verb != "portforward" and not _tells_later(ask):
-            await wire.send(answer(500, problem))
+        instance, code, problem = self._find(ask)
+        if code != 101:
+            await wire.send(answer(code, problem))
             return
         await wire.send(answer(101))
         if ask.transport == TUNNEL:
@@ -117,11 +109,18 @@ class StreamServer:
             later = f"unable to upgrade connection: {problem}"
             await _run(Command(ask, wire, instance, later), wire)
 
-    def _find(self, ask: Ask) -> Instance | None:
+    def _find(self, ask: Ask) -> tuple[Instance | None, int, str]:
+        """The container that is meant, the code to answer, and what there is against it."""
+        if len(self._sessions) > MOST_SESSIONS:
+            return None, 429, "maximum number of in-flight requests exceeded"
         try:
-            return self._pods.instance(ask.uid, ask.container)
+            instance = self._pods.instance(ask.uid, ask.container)
         except LookupError:
-            raise LookupError("pod does not exist") from None
+            return None, 404, "pod does not exist"
+        if instance is not None or ask.verb == "portforward":
+            return instance, 101, ""
+        problem = f'container not found ("{ask.container}")'
+        return None, 101 if _tells_later(ask) else 500, problem
 
 
 def _tells_later(ask: Ask) -> bool:

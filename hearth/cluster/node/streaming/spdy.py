@@ -99,31 +99,40 @@ class Spdy:
     def receive(self, data: bytes) -> Iterator[Event]:
         """The events in what has come; SpdyError for what is no frame, or a forbidden one."""
         self._buffer += data
-        while True:
+        while self._frame is not None or len(self._buffer) >= _HEAD:
             if self._frame is not None:
                 if not self._buffer and self._frame.left:
                     return
                 yield from self._data(self._frame)
                 continue
-            if len(self._buffer) < _HEAD:
-                return
             first, second = struct.unpack_from(">II", self._buffer)
             flags, length = second >> 24, second & 0xFFFFFF
             if not first >> 31:
-                if first > self._newest:
-                    raise SpdyError(f"data of stream {first}, which is not open")
-                del self._buffer[:_HEAD]
-                self._frame = _Frame(first, length, bool(flags & _FIN))
+                self._begin(first, length, is_last=bool(flags & _FIN))
                 continue
-            if length > _LONGEST_CONTROL:
-                raise SpdyError(f"a control frame of {length} octets")
-            if len(self._buffer) < _HEAD + length:
+            body = self._control_body(first, length)
+            if body is None:
                 return
-            body = bytes(self._buffer[_HEAD : _HEAD + length])
-            del self._buffer[: _HEAD + length]
-            if first >> 16 & 0x7FFF != _VERSION:
-                raise SpdyError(f"version {first >> 16 & 0x7FFF}")
             yield from self._control(first & 0xFFFF, flags, body)
+
+    def _begin(self, stream: int, length: int, *, is_last: bool) -> None:
+        """The head of a data frame."""
+        if stream > self._newest:
+            raise SpdyError(f"data of stream {stream}, which is not open")
+        del self._buffer[:_HEAD]
+        self._frame = _Frame(stream, length, is_last)
+
+    def _control_body(self, first: int, length: int) -> bytes | None:
+        """What a control frame has behind its head; None while it is not all there."""
+        if first >> 16 & 0x7FFF != _VERSION:
+            raise SpdyError(f"version {first >> 16 & 0x7FFF}")
+        if length > _LONGEST_CONTROL:
+            raise SpdyError(f"a control frame of {length} octets")
+        if len(self._buffer) < _HEAD + length:
+            return None
+        body = bytes(self._buffer[_HEAD : _HEAD + length])
+        del self._buffer[: _HEAD + length]
+        return body
 
     def _data(self, frame: _Frame) -> Iterator[Event]:
         piece = bytes(self._buffer[: frame.left])

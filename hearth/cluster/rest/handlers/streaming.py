@@ -32,13 +32,14 @@ async def connect(call: Call) -> Response:
     """Answers a request for a subresource of a pod that is a connection."""
     pod = _pod(call)
     verb = call.target.subresource
+    container = ""
     if verb != streams.PORT_FORWARD:
-        streams.container_of(pod, call.request.query.get("container", ""))
+        container = streams.container_of(pod, call.request.query.get("container", ""))
     if not (pod.get("spec") or {}).get("nodeName"):
         raise status.bad_request(f"pod {call.target.name} does not have a host assigned")
     try:
         upgrade = streams.upgrade_of(call.request, verb)
-        asked = streams.ask(call.request, pod, verb, upgrade)
+        asked = streams.ask(call.request, pod, container, verb=verb, upgrade=upgrade)
     except streams.Refusal as refusal:
         return refusal.response
     node, answer = await _ask(call, asked)

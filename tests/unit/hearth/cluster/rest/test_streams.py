@@ -9,7 +9,15 @@ import pytest
 from hearth.cluster.model.status import ApiStatus
 from hearth.cluster.model.user import ANONYMOUS
 from hearth.cluster.rest.requests import Request
-from hearth.cluster.rest.streams import ATTACH, EXEC, PORT_FORWARD, Refusal, ask, upgrade_of
+from hearth.cluster.rest.streams import (
+    ATTACH,
+    EXEC,
+    PORT_FORWARD,
+    Refusal,
+    ask,
+    container_of,
+    upgrade_of,
+)
 
 POD: dict[str, Any] = {
     "metadata": {"name": "p", "namespace": "d", "uid": "u"},
@@ -112,7 +120,9 @@ def test_who_speaks_no_common_version_is_told_which_there_are() -> None:
 
 def asked_of(query: str, verb: str = EXEC, **pod: Any) -> dict[str, Any]:
     made = by_spdy("v4.channel.k8s.io, portforward.k8s.io", query)
-    return ask(made, POD | pod, verb, upgrade_of(made, verb))
+    whole = POD | pod
+    container = container_of(whole, made.query.get("container", ""))
+    return ask(made, whole, container, verb=verb, upgrade=upgrade_of(made, verb))
 
 
 def test_what_the_node_is_asked() -> None:
@@ -134,7 +144,7 @@ def test_what_the_node_is_asked() -> None:
 
 def test_ports_of_channels() -> None:
     made = by_websocket("v4.channel.k8s.io", "ports=80,443&ports=8080")
-    asked = ask(made, POD, PORT_FORWARD, upgrade_of(made, PORT_FORWARD))
+    asked = ask(made, POD, "", verb=PORT_FORWARD, upgrade=upgrade_of(made, PORT_FORWARD))
     assert asked["ports"] == [80, 443, 8080]
 
 
@@ -142,13 +152,13 @@ def test_ports_of_channels() -> None:
 def test_ports_that_are_none(query: str) -> None:
     made = by_websocket("v4.channel.k8s.io", query)
     with pytest.raises(Refusal):
-        ask(made, POD, PORT_FORWARD, upgrade_of(made, PORT_FORWARD))
+        ask(made, POD, "", verb=PORT_FORWARD, upgrade=upgrade_of(made, PORT_FORWARD))
 
 
 def test_more_ports_than_channels() -> None:
     made = by_websocket("v4.channel.k8s.io", "&".join(f"ports={n}" for n in range(1, 130)))
     with pytest.raises(Refusal):
-        ask(made, POD, PORT_FORWARD, upgrade_of(made, PORT_FORWARD))
+        ask(made, POD, "", verb=PORT_FORWARD, upgrade=upgrade_of(made, PORT_FORWARD))
 
 
 @pytest.mark.parametrize("query", ["", "tty=true", "stdin=false&stdout=0", "tty=1&stderr=1"])
