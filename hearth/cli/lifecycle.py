@@ -47,6 +47,10 @@ def reset(data_dir: Path) -> None:
         return
     if not state_file(data_dir).exists():
         raise UserError(f"{data_dir} is no state folder of Hearth: it is left as it is")
+    from hearth.cluster.node.volumes.memory import unmount_all
+
+    for pod in (data_dir / "pods").glob("*"):  # of a node that was killed
+        unmount_all(pod / "volumes")
     shutil.rmtree(data_dir)
     names.forget(data_dir)
     print(f"Deleted {data_dir}.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hearth.cluster.node.main import NodeConfig
 from hearth.cluster.node.pod.environment import ConfigError, Facts
 from hearth.cluster.node.volumes.folders import VolumeFolders, prepare_volumes
 from hearth.cluster.node.volumes.memory import unmount_all
@@ -97,8 +98,28 @@ def test_a_folder_in_memory_has_its_size_and_goes_with_the_pod(tmp_path: Path) -
         with pytest.raises(OSError, match="No space"):
             (folder / "file").write_bytes(bytes(2 << 20))
         assert mode(prepared(tmp_path, a_pod(volume))) == 0o777
+        unmount_all(tmp_path / "pod" / "volumes")
+        assert not folder.is_mount()
+        assert prepared(tmp_path, a_pod(volume)).is_mount()  # as after a restart
     finally:
         unmount_all(tmp_path / "pod" / "volumes")
+
+
+@needs_root
+async def test_a_node_that_ends_leaves_no_memory_behind(
+    bare_cluster: Any, node_runner: Any, look: Any
+) -> None:
+    config = NodeConfig(
+        kubeconfig=bare_cluster.server.kubeconfig,
+        data_dir=bare_cluster.data_dir,
+        node_name="node",
+        stop_grace_seconds=0.5,
+    )
+    async with node_runner(config):
+        volumes = [{"name": "v", "emptyDir": {"medium": "Memory"}}]
+        await bare_cluster.create("fast", "exec sleep 1000", volumes=volumes)
+        await bare_cluster.until("fast", look.is_ready)
+    (folder,) = bare_cluster.data_dir.glob("pods/*/volumes/v")
     assert not folder.is_mount()
 
 

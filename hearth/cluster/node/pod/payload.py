@@ -184,23 +184,17 @@ def _volume_sources(pod: Object) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def needs_service_account(pod: Object) -> bool:
-    """Whether the process gets token files at the well-known path.
+    """Whether containers get token files at the well-known path.
 
-    Only where the pod says so, by ``automountServiceAccountToken: true`` or an account of its
-    own, or mounts something else anyhow: the first mount makes the start of a process slower, and
-    hardly any program needs this one.
+    Only where the pod says so, by ``automountServiceAccountToken: true`` or an account of its own:
+    our API server lets whoever has a token do everything, hardly any program needs one, and a
+    start is slower by it.
     """
     spec = pod["spec"]
     automount = spec.get("automountServiceAccountToken")
     if automount is not None:
         return bool(automount)
-    own = (spec.get("serviceAccountName") or "default") != "default"
-    return own or any(
-        not mount["name"].startswith(_INJECTED_PREFIX)
-        for field in ("initContainers", "containers")
-        for container in spec.get(field) or ()
-        for mount in container.get("volumeMounts") or ()
-    )
+    return (spec.get("serviceAccountName") or "default") != "default"
 
 
 def effective_pod(pod: Object) -> Object:

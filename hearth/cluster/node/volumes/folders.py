@@ -88,10 +88,11 @@ def _prepare(
     owners = owners_of(pod)
     if kind in FILE_KINDS:
         return write_files(path, make_payload(volume, sources, facts, token), owners)
-    if not path.is_dir():
-        path.mkdir(parents=True)
-        if (volume.get(kind) or {}).get("medium") == "Memory":
-            mount_memory(path, _size_limit(volume[kind]))
+    is_new = not path.is_dir()
+    path.mkdir(parents=True, exist_ok=True)
+    if (volume.get(kind) or {}).get("medium") == "Memory":
+        is_new |= mount_memory(path, _size_limit(volume[kind]))
+    if is_new:
         open_folder(path, owners, 0o777)
     elif kind == "persistentVolumeClaim":
         _hand_over(path, owners)

@@ -11,9 +11,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def mount_memory(path: Path, size_bytes: int | None) -> bool:
-    """Puts memory at a folder, once; False where this process may not."""
+    """Puts memory at a folder; False where it is there already, or this process may not."""
     if path.is_mount():
-        return True
+        return False
     options = "mode=0777" + ("" if size_bytes is None else f",size={size_bytes}")
     done = _libc.mount(
         b"tmpfs", os.fsencode(path), b"tmpfs", ctypes.c_ulong(_NOSUID | _NODEV), options.encode()

@@ -99,9 +99,13 @@ class PodFolder:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    def forget_memory(self) -> None:
+        """Lets volumes in memory go, which would outlive this process."""
+        unmount_all(self.path / "volumes")
+
     def remove(self) -> None:
         """Removes the folder with all that is in it, as far as that can be removed."""
-        unmount_all(self.path / "volumes")
+        self.forget_memory()
         shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -254,3 +254,4 @@ class PodWorker:
         For a worker whose ``run`` was cancelled; no status is written.
         """
         await self._containers.end_all(grace_seconds)
+        self._folder.forget_memory()

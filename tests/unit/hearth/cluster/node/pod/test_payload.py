@@ -152,18 +152,3 @@ def test_token_files_are_for_those_who_ask(a_pod: APod, spec: dict[str, Any], wa
     assert kept == (mounts if wanted else mounts[1:])
     assert pod["spec"]["volumes"] == (volumes if wanted else volumes[1:])
     assert token_requests(pod) == ([TokenRequest("", 3607)] if wanted else [])
-
-
-@pytest.mark.parametrize("automount", [None, False])
-def test_who_mounts_anything_gets_token_files_too(a_pod: APod, automount: bool | None) -> None:
-    mounts = [{"name": "kube-api-access-x", "mountPath": "/t"}, {"name": "own", "mountPath": "/o"}]
-    token = {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}}
-    volumes = [
-        {"name": "kube-api-access-x", "projected": {"sources": [token]}},
-        {"name": "own", "emptyDir": {}},
-    ]
-    spec = {} if automount is None else {"automountServiceAccountToken": automount}
-    pod = effective_pod(a_pod({"volumeMounts": mounts}, volumes=volumes, **spec))
-    wanted = automount is None
-    assert pod["spec"]["containers"][0]["volumeMounts"] == (mounts if wanted else mounts[1:])
-    assert token_requests(pod) == ([TokenRequest("", 3607)] if wanted else [])
