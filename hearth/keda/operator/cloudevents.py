@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 CLUSTER_NAME = "kubernetes-default"
 """In the events' source where neither an object nor a setting says how the cluster is called."""
+_NOWHERE = "destination.azureEventGridTopic is not served here: give destination.http.uri"
 _MOST_QUEUED = 1024
 _TRIES = 5
 _LONGEST_PAUSE = 8.0
@@ -204,7 +205,7 @@ class Emitter:
             fields, content = message_of(
                 destination.source, event, type_of(event), event_id=event_id, now=self._clock()
             )
-            why = "no destination that there is a sender for: name one in destination.http.uri"
+            why = _NOWHERE
             if url:
                 why = await self._posted(url, fields, content)
             if not why:
@@ -233,7 +234,8 @@ class Emitter:
             active["message"] = str(ConditionMessage.CLOUD_EVENT_SOURCE_ACTIVE)
         else:
             active["reason"] = str(ConditionReason.CLOUD_EVENT_SOURCE_FAILED)
-            active["message"] = str(ConditionMessage.CLOUD_EVENT_SOURCE_FAILED)
+            text = str(ConditionMessage.CLOUD_EVENT_SOURCE_FAILED)
+            active["message"] = text if _url(source) else f"{text}: {_NOWHERE}"
         if (source.get("status") or {}).get("conditions") == [active]:
             return
         where = namespace(source) or None

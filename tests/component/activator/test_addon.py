@@ -712,32 +712,64 @@ async def test_only_one_namespace_counts_where_settings_say_so(world: Worlds) ->
         assert (await running.ask("mine.test")).status == 404
 
 
+async def test_concurrent_routing(world: Worlds) -> None:
+    """Requests by one route, many at a time, reach its target and count for nobody else."""
+    port = free_port()
+    async with world(addon_admin_port=port) as running:
+        await running.app(ONE)
+        await running.app(TWO)
+        await running.routed(route("a", ONE), route("b", TWO))
+        assert await running.reached("b.test") == TWO
+        paths = [f"/{number}" for number in range(50)]
+        answers = await asyncio.gather(*(running.ask("a.test", path) for path in paths))
+        assert [each.body.decode() for each in answers] == [f"one {path}" for path in paths]
+        async with httpx.AsyncClient() as asking:
+            counts = (await asking.get(f"http://127.0.0.1:{port}/queue")).json()
+        assert (counts["default/a"]["RequestCount"], counts["default/b"]["RequestCount"]) == (50, 1)
+
+
+async def test_graceful_shutdown(world: Worlds) -> None:
+    async with world() as running:
+        app = await running.app(ONE)
+        await running.routed(route("app", ONE))
+        client = await running.connect()
+        await client.send(get_request("app.test", "/?wait=0.2"))
+        await until(lambda: app.requests)
+    # The gateway has ended, and what was under way with it.
+    response = await client.response()
+    assert (response.status, response.body) == (200, b"one /?wait=0.2")
+    assert response.header("connection") == "close"
+
+
+async def show_certificate(running: World) -> tuple[bytes, set[str]]:
+    """Have the gateway show a certificate for app.test to everybody; a first answer over TLS."""
+    client = running.client
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "knative-serving"}}
+    await client.create(NAMESPACES, space)
+    await client.create(SECRETS, a_secret("all", pair_for("app.test")))
+    await client.create(
+        CONFIGMAPS,
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"namespace": "knative-serving", "name": "config-network"},
+            "data": {"default-certificate-secret": "default/all"},
+        },
+    )
+    await until(lambda: is_listened_on(running.whole.tls_port))
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await get(running.whole, "app.test")
+            except OSError:  # the certificate is not shown yet
+                await asyncio.sleep(0.01)
+
+
 async def test_tls_termination(world: Worlds) -> None:
     async with world() as running:
         await running.app(ONE)
         await running.routed(route("app", ONE))
-        client = running.client
-        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "knative-serving"}}
-        await client.create(NAMESPACES, space)
-        await client.create(SECRETS, a_secret("all", pair_for("app.test")))
-        await client.create(
-            CONFIGMAPS,
-            {
-                "apiVersion": "v1",
-                "kind": "ConfigMap",
-                "metadata": {"namespace": "knative-serving", "name": "config-network"},
-                "data": {"default-certificate-secret": "default/all"},
-            },
-        )
-        await until(lambda: is_listened_on(running.whole.tls_port))
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    answered = await get(running.whole, "app.test")
-                    break
-                except OSError:  # the certificate is not shown yet
-                    await asyncio.sleep(0.01)
-        assert answered == (b"HTTP/1.1 200 OK", {"app.test"})
+        assert await show_certificate(running) == (b"HTTP/1.1 200 OK", {"app.test"})
 
 
 async def test_who_may_not_read_routes_serves_all_others(

@@ -21,6 +21,8 @@ from hearth.observability.traces.outbox import OutboxLimits
 from hearth.observability.traces.tracer import Tracer
 from serving.api.config.observability import ObservabilityConfig
 from serving.api.gotemplate import Template
+from tests.component.activator.test_routed import HOST as ROUTED_HOST
+from tests.component.activator.test_routed import routed
 from tests.otlp import Collector, collecting
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -111,6 +113,22 @@ async def test_a_cold_request_tells_how_long_its_pod_was_awaited(lab: Any) -> No
     assert waited.start_ns == scale.start_ns <= scale.end_ns == probe.start_ns <= probe.end_ns
     assert probe.end_ns <= waited.end_ns == by_name["activator_proxy"].start_ns
     assert by_name["handle"].parent_id == ""
+
+
+async def test_a_request_by_a_route_of_the_http_add_on_is_traced_as_others(lab: Any) -> None:
+    backend = routed(lab)
+    async with collecting() as collector, observing(lab, traced(collector)):
+        client = await lab.connect()
+        await client.send(lab.get_bytes(ROUTED_HOST, "/", GIVEN))
+        await lab.until(lambda: backend.throttler.waiting == 1)
+        app = await lab.app()
+        lab.endpoints(backend, {app.port: lab.State.READY})
+        assert (await client.response()).status == 200
+        spans = await collector.until(6)
+    assert {span.trace_id for span in spans} == {TRACE}
+    assert {"handle", "throttler_try", "scale", "activator_proxy"} <= {s.name for s in spans}
+    [request] = app.requests
+    assert request.header("traceparent").startswith(f"00-{TRACE}-")
 
 
 async def test_what_fails_says_why(lab: Any) -> None:

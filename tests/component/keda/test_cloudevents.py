@@ -158,6 +158,11 @@ async def test_a_destination_without_a_sender_is_not_active(keda: Keda) -> None:
     emitter = Emitter(keda.client, wall_clock)
     async with beside("cloudevents", emitter.run):
         await is_active(keda, "False")
+    found = active(await keda.client.get(keys.CLOUDEVENTSOURCES, "told", "default"))
+    assert found["message"] == (
+        "Failed to send events to the configured destination: destination.azureEventGridTopic is "
+        "not served here: give destination.http.uri"
+    )
 
 
 async def test_what_is_deleted_is_told_nothing_more(keda: Keda) -> None:
