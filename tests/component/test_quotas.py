@@ -16,7 +16,7 @@ from hearth.cluster.controllers.main import run as run_controllers
 from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
 from hearth.kube.errors import ApiError, Forbidden
-from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, PODS, RESOURCEQUOTAS, Resource
+from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, JOBS, PODS, RESOURCEQUOTAS, Resource
 
 Object = dict[str, Any]
 LIMITS = Resource("", "v1", "limitranges", "LimitRange")
@@ -196,6 +196,9 @@ async def test_what_waits_for_room_goes_on_when_there_is_some(tmp_path: Path) ->
             await client.create(RESOURCEQUOTAS, quota(pods="1"))
             await client.create(DEPLOYMENTS, made(DEPLOYMENTS, "d", spec))
             await used(client, {"pods": "1"})
+            once = {**template["spec"], "restartPolicy": "Never"}
+            job = made(JOBS, "j", {"template": {"metadata": {}, "spec": once}})
+            await client.create(JOBS, job)
             message = ""
             while (
                 "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1" not in message
@@ -203,9 +206,9 @@ async def test_what_waits_for_room_goes_on_when_there_is_some(tmp_path: Path) ->
                 await asyncio.sleep(0.01)
                 found = Conditions.of(await client.get(DEPLOYMENTS, "d", "default"))
                 message = found.message("ReplicaFailure") if found.get("ReplicaFailure") else ""
-            raised = {"spec": {"hard": {"pods": "3"}}}
+            raised = {"spec": {"hard": {"pods": "4"}}}
             await client.patch(RESOURCEQUOTAS, "q", "default", raised)
-            await used(client, {"pods": "3"})
+            await used(client, {"pods": "4"})
         controllers.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await controllers

@@ -6,7 +6,7 @@ and time to live after the end, as the batch/v1 documentation has them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -253,12 +253,23 @@ def _counts(job: Object, tally: _Tally) -> dict[str, Any]:
     return {name: value for name, value in status.items() if value or name in kept}
 
 
+def _short_of_pods(lister: Lister, quota: Object) -> Iterator[Key]:
+    """Map a ResourceQuota that has changed to the Jobs of its namespace that have no pod."""
+    for job in lister.list(sources.JOBS, meta.namespace(quota)):
+        status = job.get("status") or {}
+        if not status.get("active") and _ended(job) is None:
+            yield meta.key(job)
+
+
 CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     "job",
     sources.JOBS,
     observe,
     without_settings(reconcile),
-    watches=(Watch(sources.PODS, owner_key(JOBS)),),
+    watches=(
+        Watch(sources.PODS, owner_key(JOBS)),
+        Watch(sources.QUOTAS, _short_of_pods),
+    ),
     indexes=(sources.PODS_BY_CONTROLLER,),
     field_manager="job-controller",
 )

@@ -14,12 +14,12 @@ from hearth.cluster.admission.attempt import Attempt
 from hearth.cluster.lifecycle import background
 from hearth.cluster.lifecycle.background import Worker
 from hearth.cluster.model import status
-from hearth.cluster.model.objects import Change, Key, Object
+from hearth.cluster.model.objects import Change, Entry, Key, Object
 from hearth.cluster.operations.api import Api
 from hearth.cluster.quota.amounts import Amounts
 from hearth.cluster.quota.check import Quota, Refused, read_quota
 from hearth.cluster.quota.ledger import Ledger
-from hearth.cluster.quota.usage import is_charged
+from hearth.cluster.quota.usage import PODS, is_charged
 
 QUOTAS = "resourcequotas"
 _RECOUNT_SECONDS = 60.0
@@ -69,7 +69,9 @@ class Quotas:
             while True:
                 await asyncio.sleep(_RECOUNT_SECONDS)
                 for entry in self._api.store.state.entries(QUOTAS):
-                    self._open(entry.key, read_quota(entry.parse()))
+                    for pod in self._api.store.state.entries(PODS, entry.key.namespace):
+                        if pod.deleting:
+                            self._count(pod)
                     await asyncio.sleep(0)
 
     # -- the ledger ------------------------------------------------------------------------
@@ -101,10 +103,13 @@ class Quotas:
             self._unfollow = None
 
     def _changed(self, change: Change) -> None:
-        key = change.now.key
+        self._count(change.now, is_gone=change.deleted)
+
+    def _count(self, entry: Entry, *, is_gone: bool = False) -> None:
+        key = entry.key
         for book in self._ledger.books(key.namespace):
             if key.resource in book.quota.resources:
-                obj = None if change.deleted else change.now.parse()
+                obj = None if is_gone else entry.parse()
                 if book.count(key, obj, self._api.clock()):
                     self._worker.add(Key(QUOTAS, key.namespace, book.quota.name))
 
