@@ -117,7 +117,7 @@ async def test_volumes_are_at_their_paths_where_nothing_was(bench: Bench) -> Non
     mounts = [
         {"name": "room", "mountPath": "/room/of/its/own"},
         {"name": "deep", "mountPath": "/etc/deep/er"},
-        {"name": "fixed", "mountPath": "/usr/share/fixed", "readOnly": True},
+        {"name": "fixed", "mountPath": "/usr/fixed", "readOnly": True},
     ]
     request = await bench.request("volumes", "forever", volumeMounts=mounts)
     request.facts.pod["spec"]["volumes"] = volumes
@@ -125,7 +125,7 @@ async def test_volumes_are_at_their_paths_where_nothing_was(bench: Bench) -> Non
         (request.volumes.pod / "volumes" / str(volume["name"])).mkdir(parents=True)
     script = """
     echo 1 >/room/of/its/own/a && echo 2 >/etc/deep/er/b && ls /etc/passwd
-    touch /usr/share/fixed/c || touch /etc/new || touch /room/new || echo sealed
+    touch /usr/fixed/c || touch /etc/new || touch /room/new || echo sealed
     """
     object.__setattr__(request.container, "command", ("/bin/sh", "-c", script))
     instance = await bench.start_request(request)

@@ -27,7 +27,7 @@ from hearth.cluster.node.runtime.cgroups.files import (
     parse_mounts,
 )
 
-_REMOVE_TRIES, _REMOVE_SECONDS = 50, 0.002
+_REMOVE_TRIES, _REMOVE_SECONDS = 200, 0.005
 _REMOVAL_SECONDS = 0.2
 
 
@@ -104,7 +104,7 @@ class Group:
     def remove(self) -> bool:
         """Removes the group and those below it; whether it is gone.
 
-        Waits for the kernel (0.1 s) to be through with processes that have just been killed.
+        Waits for the kernel (1 s) to be through with processes that have just been killed.
         """
         for _ in range(_REMOVE_TRIES):
             if all([_removed(folder) for folder in self.folders.all]):

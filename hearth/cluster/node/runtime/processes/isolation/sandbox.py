@@ -140,7 +140,7 @@ class Sandbox:
             if entry.is_symlink():
                 self.words += ["--symlink", os.readlink(entry.path), path]
             elif path != skip:
-                self.words += ["--ro-bind", entry.path, path]
+                self.words += ["--ro-bind-try", entry.path, path]  # it may go meanwhile
                 self._covers[path] = entry.path
 
 
