@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hearth.cli.errors import UserError
+from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.cluster.node.runtime.engine.sockets import Found, find_engine, listening_sockets
 
 
@@ -18,6 +19,7 @@ class Runtime(enum.StrEnum):
     AUTO = "auto"
     PROCESS = "process"
     PODMAN = "podman"
+    RUNC = "runc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,19 @@ def choose(wanted: Runtime, env: Mapping[str, str] = os.environ) -> Pods:
     if wanted is Runtime.PROCESS:
         return Pods(is_named=True)
     listening = listening_sockets()
-    engine = find_engine(wanted, env, home=Path.home(), uid=os.getuid(), listening=listening)
+    engine = find_engine(
+        wanted,
+        env,
+        home=Path.home(),
+        uid=os.getuid(),
+        listening=listening,
+        runc=find_program(env.get("PATH", "")),
+    )
+    if engine is None and wanted is Runtime.RUNC:
+        raise UserError(
+            "containers without an engine need root with all rights that mounts and networks take, "
+            "and runc, or a crun that takes this machine's control groups"
+        )
     if engine is None and wanted is not Runtime.AUTO:
         raise UserError(
             f"there is no {wanted} here: no socket of it answers, and no such command is installed"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
+import subprocess
 from pathlib import Path
 
 from hearth.oci.credentials import (
@@ -42,23 +42,16 @@ async def _ask(helper: str, server: str) -> Login | None:
     if not _NAME.fullmatch(helper):
         return None
     program = f"docker-credential-{helper}"
-    pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
-        asked = await asyncio.create_subprocess_exec(
-            program, "get", stdin=pipe, stdout=pipe, stderr=null
+        asked = await asyncio.to_thread(
+            subprocess.run,
+            [program, "get"],
+            input=server.encode(),
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
         )
-    except OSError as error:
+    except (OSError, subprocess.TimeoutExpired) as error:
         log.warning("no credential helper", extra={"program": program, "error": str(error)})
         return None
-    try:
-        async with asyncio.timeout(_SECONDS):
-            output, _ = await asked.communicate(server.encode())
-    except BaseException as error:
-        with contextlib.suppress(ProcessLookupError):
-            asked.kill()
-        await asked.wait()
-        if not isinstance(error, TimeoutError):
-            raise
-        log.warning("a credential helper does not answer", extra={"program": program})
-        return None
-    return parse_helper_answer(output) if asked.returncode == 0 else None
+    return parse_helper_answer(asked.stdout) if asked.returncode == 0 else None

@@ -123,6 +123,8 @@ def make_runtime(config: NodeConfig, access: Access, client: KubeClient) -> Runt
         return processes
 
     async def open_containers() -> Runtime:
+        if engine.kind in ("runc", "crun"):
+            return _direct_runtime(config, engine)
         from hearth.cluster.node.runtime.engine.client import EngineError
         from hearth.cluster.node.runtime.engine.opening import EngineSettings, open_runtime
 
@@ -144,6 +146,18 @@ def make_runtime(config: NodeConfig, access: Access, client: KubeClient) -> Runt
         ImageStore(config.data_dir),
         mark=config.data_dir / "run" / "containers",
         runs_originals=bool(engine.socket) or config.must_use_engine,
+    )
+
+
+def _direct_runtime(config: NodeConfig, engine: Found) -> Runtime:
+    from hearth.cluster.node.runtime.bundles.making import make_runtime as make_direct
+
+    return make_direct(
+        node_id_of(config.data_dir),
+        config.data_dir,
+        program=engine.command,
+        docker_config=Path.home() / ".docker/config.json",
+        clock=wall_clock,
     )
 
 

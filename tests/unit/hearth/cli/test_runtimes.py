@@ -37,3 +37,5 @@ def test_an_engine_that_is_asked_for_must_be_there(monkeypatch: pytest.MonkeyPat
     assert choose(Runtime.AUTO, NOWHERE) == Pods()
     with pytest.raises(UserError, match="there is no podman here"):
         choose(Runtime.PODMAN, NOWHERE)
+    with pytest.raises(UserError, match="containers without an engine need root"):
+        choose(Runtime.RUNC, NOWHERE)

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from hearth.cluster.node.runtime.bundles.images import Images
-from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime, BundleSettings
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.kube.clock import Clock
@@ -16,17 +15,8 @@ from hearth.oci.registry import client
 from hearth.oci.store import ContentStore
 
 
-def why_not() -> str:
-    """Why containers cannot be run directly here; empty where they can."""
-    if os.geteuid() != 0:
-        return "containers without an engine need root"
-    if not find_program():
-        return "there is neither runc nor a crun that works here"
-    return ""
-
-
 def make_runtime(
-    node_id: str, data_dir: Path, *, docker_config: Path, clock: Clock
+    node_id: str, data_dir: Path, *, program: str, docker_config: Path, clock: Clock
 ) -> BundleRuntime:
     """The runtime of a node; its images and what containers write are below ``data_dir``.
 
@@ -35,5 +25,5 @@ def make_runtime(
     folder = data_dir / "containers"
     puller = Puller(ContentStore(folder), client(), platform_of(os.uname().machine))
     images = Images(puller, clock, docker_config)
-    settings = BundleSettings(node_id, folder, find_program())
+    settings = BundleSettings(node_id, folder, program)
     return BundleRuntime(settings, images, PodNets(node_id), clock)

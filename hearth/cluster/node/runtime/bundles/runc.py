@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from hearth.cluster.node.runtime.bundles.config import capabilities_of
+from hearth.cluster.node.runtime.bundles.kernel import able
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": _PATH}
@@ -52,19 +54,17 @@ def error_in(log: Path) -> str:
     return found.rpartition("container process: ")[2]
 
 
-def find_program(wanted: Sequence[str] = ("runc", "crun")) -> str:
-    """The first of the programs that is there and works here; empty for none.
+def find_program(path: str = _PATH) -> str:
+    """runc, else crun, on that path, where it works here; empty for none.
 
-    crun refuses a machine whose cgroup v2 tree has controllers beside v1 (hybrid).
+    It needs root with all that mounts and networks take. crun refuses a machine whose cgroup v2
+    tree has controllers beside v1 (hybrid).
     """
+    if os.geteuid() != 0 or not {"SYS_ADMIN", "NET_ADMIN", "MKNOD"} <= capabilities_of(able()):
+        return ""
     is_pure = Path("/sys/fs/cgroup/cgroup.controllers").exists()
-    for name in wanted:
-        if name == "crun" and not is_pure:
-            continue
-        found = shutil.which(name, path=_PATH)
-        if found:
-            return found
-    return ""
+    found = shutil.which("runc", path=path) or (is_pure and shutil.which("crun", path=path))
+    return found or ""
 
 
 def version_of(program: str) -> str:

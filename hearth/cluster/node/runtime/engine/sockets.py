@@ -33,12 +33,24 @@ class Found:
 
 
 def find_engine(
-    wanted: str, env: Mapping[str, str], *, home: Path, uid: int, listening: frozenset[str]
+    wanted: str,
+    env: Mapping[str, str],
+    *,
+    home: Path,
+    uid: int,
+    listening: frozenset[str],
+    runc: str = "",
 ) -> Found | None:
-    """The engine of that kind, or for ``auto`` any; a socket that is served comes first."""
+    """The engine of that kind, or for ``auto`` any; a socket that is served comes first.
+
+    ``runc`` is the program that runs containers without an engine, where one works here. It comes
+    before an engine that would have to be started.
+    """
     for kind, path in _sockets(env, home=home, uid=uid):
         if wanted in ("auto", kind) and path in listening:
             return Found(kind, path, is_root=not path.startswith(f"/run/user/{uid}/") or uid == 0)
+    if wanted in ("auto", "runc") and runc:
+        return Found(Path(runc).name, command=runc, is_root=True)
     if wanted in ("auto", "podman"):
         command = shutil.which("podman", path=env.get("PATH"))
         if command is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import subprocess
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -79,10 +80,9 @@ async def _ensure(iptables: str, table: tuple[str, ...], rule: tuple[str, ...]) 
 
 
 async def _run(*words: str, text: str = "") -> None:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *words, stdin=pipe, stdout=asyncio.subprocess.DEVNULL, stderr=pipe
+    """In a thread: uvloop raises where a program has ended before it was given its input."""
+    done = await asyncio.to_thread(
+        subprocess.run, words, input=text.encode(), capture_output=True, check=False
     )
-    _, said = await process.communicate(text.encode())
-    if process.returncode:
-        raise OSError(f"{words[0]}: {said.decode(errors='replace').strip()}")
+    if done.returncode:
+        raise OSError(f"{words[0]}: {done.stderr.decode(errors='replace').strip()}")

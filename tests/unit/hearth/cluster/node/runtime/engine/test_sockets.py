@@ -88,3 +88,18 @@ def test_who_listens(tmp_path: Path) -> None:
         served.listen()
         assert path in listening_sockets()
     assert listening_sockets(tmp_path / "none") == frozenset()
+
+
+def test_runc_comes_before_an_engine_that_would_have_to_be_started(tmp_path: Path) -> None:
+    program = tmp_path / "podman"
+    program.touch(0o755)
+    env, runc = {"PATH": str(tmp_path)}, "/usr/sbin/runc"
+    served = frozenset({"/run/podman/podman.sock"})
+
+    def find(wanted: str, listening: frozenset[str] = frozenset(), runc: str = runc) -> str:
+        found = find_engine(wanted, env, home=tmp_path, uid=0, listening=listening, runc=runc)
+        return str(found)
+
+    assert find("auto") == find("runc") == "runc (rootful)"
+    assert find("auto", served) == find("podman") == "podman (rootful)"
+    assert find("auto", runc="") == "podman (rootful)" and find("runc", runc="") == "None"
