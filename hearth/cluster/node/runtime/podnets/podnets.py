@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface
 from pathlib import Path
 
+from hearth.cluster.node.netlink import Netlink
 from hearth.cluster.node.runtime.podnets.addresses import (
     PREFIX,
     Addresses,
@@ -18,7 +19,6 @@ from hearth.cluster.node.runtime.podnets.addresses import (
 )
 from hearth.cluster.node.runtime.podnets.namespaces import make_namespace, remove_namespace
 from hearth.cluster.node.runtime.podnets.nat import close_way_out, open_way_out
-from hearth.cluster.node.runtime.podnets.netlink import Netlink
 
 _FOLDER = Path("/run/hearth")
 _LOOPBACK = 1  # its index in every namespace

@@ -36,5 +36,9 @@ def test_the_digest_is_of_what_is_run() -> None:
 
 def test_an_unknown_image_says_what_to_do() -> None:
     message = unknown_image_message("my/app")
-    for way in ("install podman", "hearth image add my/app -- COMMAND", "hearth build DIR -t my/app"):
+    for way in (
+        "install podman",
+        "hearth image add my/app -- COMMAND",
+        "hearth build DIR -t my/app",
+    ):
         assert way in message

@@ -1,4 +1,4 @@
-"""The few messages of rtnetlink that pods' networks take, by hand: no program is started."""
+"""The few messages of rtnetlink(7) that pods' networks take, by hand: no program is started."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import errno
 import os
 import socket
 import struct
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 
-_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
+_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE, _DELROUTE, _NEWRULE, _DELRULE = 16, 17, 20, 24, 25, 32, 33
 _REQUEST, _ACK, _EXCL, _CREATE = 1, 4, 0x200, 0x400
 _HARDWARE, _IFNAME, _MTU, _MASTER, _LINKINFO, _NET_NS_FD = 1, 3, 4, 10, 18, 28
 _KIND, _DATA, _PEER = 1, 2, 1
@@ -16,6 +16,8 @@ _UP = 1
 _LOCAL, _ADDRESS = 2, 1
 _GATEWAY, _OIF = 5, 4
 _MAIN_TABLE, _PROTOCOL_BOOT, _UNICAST = 254, 3, 1
+_DST, _IIFNAME, _PRIORITY, _TABLE = 1, 3, 6, 15  # of routes and rules alike
+_HOST_SCOPE, _LOCAL_ROUTE, _TO_TABLE = 254, 2, 1
 _ERROR = 2
 
 
@@ -69,6 +71,23 @@ class Netlink:
         body = head + _attribute(_GATEWAY, socket.inet_aton(gateway)) + _number(_OIF, index)
         self._ask(_NEWROUTE, _CREATE | _EXCL, body)
 
+    def add_local_range(self, network: IPv4Network, table: int) -> None:
+        """Call all addresses of a range this machine's own, in a table; nothing where it is so."""
+        self._ask(_NEWROUTE, _CREATE | _EXCL, _local_range(network, table), but=errno.EEXIST)
+
+    def delete_local_range(self, network: IPv4Network, table: int) -> None:
+        """Take that back; nothing where it is not so."""
+        self._ask(_DELROUTE, 0, _local_range(network, table), but=errno.ESRCH)
+
+    def add_rule(self, came_by: str, network: IPv4Network, table: int, *, priority: int) -> None:
+        """Have a table say where packets for a range go that came by an interface."""
+        body = _rule(came_by, network, table, priority)
+        self._ask(_NEWRULE, _CREATE | _EXCL, body, but=errno.EEXIST)
+
+    def delete_rule(self, came_by: str, network: IPv4Network, table: int, *, priority: int) -> None:
+        """Take that back; nothing where there is no such rule."""
+        self._ask(_DELRULE, 0, _rule(came_by, network, table, priority), but=errno.ENOENT)
+
     def delete_link(self, name: str) -> None:
         """Remove an interface; nothing where there is none."""
         self._ask(_DELLINK, 0, _link() + _text(_IFNAME, name), but=errno.ENODEV)
@@ -90,6 +109,23 @@ def hardware_address(ip: str) -> bytes:
 
 def _link(index: int = 0, flags: int = 0) -> bytes:
     return struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, flags, flags)
+
+
+def _local_range(network: IPv4Network, table: int) -> bytes:
+    head = _range(network, _PROTOCOL_BOOT, _HOST_SCOPE, _LOCAL_ROUTE)
+    return head + _number(_OIF, socket.if_nametoindex("lo")) + _number(_TABLE, table)
+
+
+def _rule(came_by: str, network: IPv4Network, table: int, priority: int) -> bytes:
+    head = _range(network, 0, 0, _TO_TABLE) + _text(_IIFNAME, came_by)
+    return head + _number(_PRIORITY, priority) + _number(_TABLE, table)
+
+
+def _range(network: IPv4Network, protocol: int, scope: int, kind: int) -> bytes:
+    """``struct rtmsg``, which ``struct fib_rule_hdr`` is like, and whereto."""
+    words = (network.prefixlen, 0, 0, 0, protocol, scope, kind)
+    head = struct.pack("=8BI", socket.AF_INET, *words, 0)
+    return head + _attribute(_DST, network.network_address.packed)
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
