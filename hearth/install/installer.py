@@ -14,13 +14,12 @@ from hearth.install.cluster import Cluster
 from hearth.install.differences import difference
 from hearth.install.fieldpaths import held_fields, without_field
 from hearth.install.immutable import as_made, as_settled
-from hearth.install.order import ESSENTIAL, describe, left_over, ordered
+from hearth.install.order import ESSENTIAL, MANAGER, describe, left_over, ordered
 from hearth.install.progress import WAITED_FOR, missing, troubles
 from hearth.install.values import Values
 from hearth.kube.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from hearth.kube.meta import Object, name, namespace, resource_version, uid
 
-MANAGER = "hearth-install"
 _POLL_SECONDS = 0.2
 _ESTABLISHED_SECONDS = 30.0
 _UNANSWERED = "failed calling webhook"

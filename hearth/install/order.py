@@ -9,6 +9,8 @@ from hearth.kube.meta import Object, labels, name, namespace
 PART_OF, HEARTH = "app.kubernetes.io/part-of", "hearth"
 SELECTOR = f"{PART_OF}={HEARTH}"
 VERSION = "app.kubernetes.io/version"
+MANAGER = "hearth-install"
+"""Whose fields the installation's are, in server-side apply."""
 
 _ORDER = (
     "Namespace",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hearth.install.order import VERSION, is_ours
+from hearth.install.order import MANAGER, VERSION, is_ours
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, metadata, name, namespace
 from hearth.kube.resources import Resource
@@ -100,8 +100,9 @@ def _there(foreign: Sequence[Object], project: str) -> str:
 
 def _is_of_one_machine(definition: Object) -> bool:
     """Whether a component made it itself, as components do where nobody installs them."""
-    managers = (entry.get("manager") for entry in metadata(definition).get("managedFields") or ())
-    return any(str(manager).startswith("hearth-") for manager in managers)
+    entries = metadata(definition).get("managedFields") or ()
+    managers = {str(entry.get("manager")) for entry in entries} - {MANAGER}
+    return any(manager.startswith("hearth-") for manager in managers)
 
 
 def _other_installations(workloads: Sequence[Object], namespaces: frozenset[str]) -> Iterator[str]:

@@ -67,6 +67,13 @@ def test_the_api_of_one_machine_is_told_apart_from_a_real_knative() -> None:
     assert "on one machine" in text and "--kubeconfig" in text and "Knative" not in text
 
 
+def test_what_a_keda_took_over_from_an_installation_is_that_kedas() -> None:
+    taken = definition("scaledobjects.keda.sh")
+    taken["metadata"]["managedFields"] = [{"manager": "hearth-install"}, {"manager": "helm"}]
+    [text] = asked(Facts(36, [taken], ()))
+    assert text.startswith("the CustomResourceDefinition scaledobjects.keda.sh is there")
+
+
 def test_our_own_definitions_are_fine() -> None:
     assert asked(Facts(36, [definition(**OURS)], [workload("0.2.0")])) == []
 
