@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
 
 from hearth.keda.api.checks import CheckError
+from hearth.keda.api.keys import EventReason
 from hearth.keda.api.shapes import JobTrigger
 from hearth.keda.operator.environment import Environment
 from hearth.keda.operator.metrics import ObjectMetrics, ScalerMetrics
@@ -33,6 +34,7 @@ from hearth.kube.resources import Resource
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
+_WATCHED = "Started scalers watch"
 FINISH_SECONDS = 20.0
 """How long the end of an object may take; then it goes, whatever could not be done."""
 
@@ -58,6 +60,8 @@ class ObjectDaemon(ABC):
         self._pushed: set[int] = set()
         self._declared: Sequence[JobTrigger] = ()
         self._told: set[str] = set()
+        self._is_watched = False
+        self._taken = _matters(obj)
         self._part = random.uniform(0.2, 1.0)
 
     # -- what subclasses say -----------------------------------------------------------------------
@@ -90,10 +94,18 @@ class ObjectDaemon(ABC):
 
     def note(self, obj: Object) -> None:
         """The object as its watch has it: all is prepared anew where more than status changed."""
-        before = _matters(self.object)
         self.status.note(obj)
-        if _matters(self.object) != before:
+        if _matters(self.object) != self._taken:
             self.recheck()
+
+    def take(self) -> Object:
+        """Return the object, to be made ready for as it is now.
+
+        What others change from here on has it done anew, also where the answer to a write of ours
+        tells of it before the watch does.
+        """
+        self._taken = _matters(self.object)
+        return self.object
 
     def recheck(self) -> None:
         """Prepare everything anew."""
@@ -117,13 +129,15 @@ class ObjectDaemon(ABC):
         """Record an Event about the object."""
         self.env.record(Event(self.object, kind, str(reason), message))
 
-    def event_once(self, reason: str, message: str) -> None:
-        """Record a warning unless it was the last of its kind."""
+    def event_once(self, reason: str, message: str) -> bool:
+        """Record a warning unless it was the last of its kind; whether it was recorded."""
         told = f"{reason}\n{message}"
-        if told not in self._told:
+        is_new = told not in self._told
+        if is_new:
             self.forget_events(reason)
             self._told.add(told)
             self.event("Warning", reason, message)
+        return is_new
 
     def forget_events(self, reason: str) -> None:
         """Let warnings of a reason be recorded again: what they told of is over."""
@@ -218,6 +232,17 @@ class ObjectDaemon(ABC):
             )
         self.triggers = Triggers(made)
         await self.triggers.open()
+        if not self._is_watched:
+            self._is_watched = True
+            for text in (*(f"Scaler {each.type} is built" for each in triggers), _WATCHED):
+                self.event("Normal", EventReason.SCALERS_STARTED, text)
+
+    async def close_triggers(self) -> None:
+        """Look at none any more."""
+        await self.triggers.close()
+        if self._is_watched:
+            self._is_watched = False
+            self.event("Normal", EventReason.SCALERS_STOPPED, "Stopped scalers watch")
 
     async def _configured(
         self, trigger: JobTrigger, index: int, pod: Object | None, container: str, formula: bool

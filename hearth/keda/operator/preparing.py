@@ -17,7 +17,7 @@ from hearth.keda.operator.daemon import ObjectDaemon, Setback
 from hearth.keda.operator.environment import Environment
 from hearth.keda.operator.hpas import HpaKeeper
 from hearth.keda.operator.knative import KnativeTarget, find_knative
-from hearth.keda.operator.targets import Scale, Target, find_target
+from hearth.keda.operator.targets import NOT_RIGHT, Scale, Target, find_target
 from hearth.keda.scaling.conditions import NO_FALLBACK
 from hearth.keda.scaling.decide import Said
 from hearth.keda.scaling.modifiers import Composite, compile_modifiers
@@ -25,6 +25,7 @@ from hearth.kube.meta import Object, key, labels
 from hearth.kube.models import decode
 
 _UNPAUSED = "pause annotation removed for ScaledObject"
+_NO_HPA = "failed to ensure HPA is correctly created for ScaledObject"
 
 
 class PreparedDaemon(ObjectDaemon):
@@ -58,14 +59,14 @@ class PreparedDaemon(ObjectDaemon):
 
     async def prepare(self) -> bool:
         """Check everything, make scalers and HPA, and say so."""
-        obj = self._obj = decode(ScaledObject, self.object, root="ScaledObject")
         async with self._is_looking:
             self._target = None
+        await self._label()
+        obj = self._obj = decode(ScaledObject, self.take(), root="ScaledObject")
         if obj.is_paused:
             await self._pause(obj)
             return False
         await self._say_pauses(obj)
-        await self._label()
         target = await self._find_target(obj)
         scale = await target.checked_scale()
         check_bounds(obj)
@@ -126,7 +127,7 @@ class PreparedDaemon(ObjectDaemon):
         """Hold still: no HPA, no scalers, and the replicas that are asked for, if any."""
         await self._say_paused(self.status.conditions.is_true(Condition.PAUSED))
         self.metrics.paused(True)
-        await self.triggers.close()
+        await self.close_triggers()
         hpa = str(self.status.stored.get("hpaName") or obj.hpa_name)
         await self._hpa.delete(obj, self.object, hpa)
         try:
@@ -137,8 +138,8 @@ class PreparedDaemon(ObjectDaemon):
             target = await self._find_target(obj)
             if (await target.checked_scale()).replicas != count:
                 await target.set(count)
-        said = _ready(ConditionMessage.SCALED_OBJECT_PAUSED)
-        await self.status.write({"pausedReplicaCount": count}, [said])
+        said = [_ready(ConditionMessage.SCALED_OBJECT_PAUSED), *_no_fallback(obj)]
+        await self.status.write({"pausedReplicaCount": count}, said)
 
     async def _label(self) -> None:
         """By this label KEDA's own adapter, and people, find a ScaledObject."""
@@ -167,17 +168,19 @@ class PreparedDaemon(ObjectDaemon):
         if not self.status.conditions.is_true(Condition.READY):
             text = "ScaledObject is ready for scaling"
             self.event("Normal", EventReason.SCALED_OBJECT_READY, text)
-        said = [_ready(ConditionMessage.SCALED_OBJECT_READY)]
-        said += [] if obj.spec.fallback is not None else [NO_FALLBACK]
+        said = [_ready(ConditionMessage.SCALED_OBJECT_READY), *_no_fallback(obj)]
         await self.status.write(changes, said)
 
     async def say_failed(self, about: str, text: str) -> None:
         """Say that it could not be made ready."""
-        full = f"{about or 'failed to prepare the ScaledObject'}: {text}"
-        self.event_once(EventReason.SCALED_OBJECT_CHECK_FAILED, full)
+        full = f"{NOT_RIGHT if about else _NO_HPA}: {text}"
+        is_new = self.event_once(EventReason.SCALED_OBJECT_CHECK_FAILED, full)
+        if is_new and about not in ("", NOT_RIGHT):
+            self.event("Warning", EventReason.SCALED_OBJECT_CHECK_FAILED, about)
         await self.say(
             Said(Condition.READY, "False", "ScaledObjectCheckFailed", full),
             Said(Condition.ACTIVE, "Unknown", "UnknownState", "ScaledObject check failed"),
+            *_no_fallback(self._obj),
         )
 
     # -- its HPA -----------------------------------------------------------------------------------
@@ -210,6 +213,10 @@ class PreparedDaemon(ObjectDaemon):
             composite=None if self._composite is None else self._composite.spec,
             former=str(self.status.stored.get("hpaName") or ""),
         )
+
+
+def _no_fallback(obj: ScaledObject) -> list[Said]:
+    return [NO_FALLBACK] if obj.spec.fallback is None else []
 
 
 def _ready(text: str) -> Said:

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 50
 """Jobs that are being created at one time."""
 _READY = "ScaledJob is defined correctly and is ready to scaling"
+_SKIPPED = "ScaledJob is paused, skipping reconcile loop"
 
 
 class ScaledJobDaemon(ObjectDaemon):
@@ -54,7 +55,7 @@ class ScaledJobDaemon(ObjectDaemon):
 
     async def prepare(self) -> bool:
         """Check everything, end the Jobs of other versions, make scalers, and say so."""
-        obj = self._obj = decode(ScaledJob, self.object, root="ScaledJob")
+        obj = self._obj = decode(ScaledJob, self.take(), root="ScaledJob")
         if await self._is_paused(obj):
             return False
         check_triggers(obj.spec.triggers)
@@ -80,12 +81,13 @@ class ScaledJobDaemon(ObjectDaemon):
     async def _is_paused(self, obj: ScaledJob) -> bool:
         was_paused = self.status.conditions.is_true(Condition.PAUSED)
         if obj.is_paused:
-            await self.triggers.close()
+            await self.close_triggers()
             if not was_paused:
                 text = ConditionMessage.SCALED_JOB_PAUSED
                 self.event("Normal", EventReason.SCALED_JOB_PAUSED, text)
                 reason = ConditionReason.SCALED_JOB_PAUSED
-                await self.say(Said(Condition.PAUSED, "True", reason, text))
+                ready = Said(Condition.READY, "True", "ScaledJobReady", _SKIPPED)
+                await self.say(Said(Condition.PAUSED, "True", reason, text), ready)
         elif was_paused:
             text = ConditionMessage.SCALED_JOB_UNPAUSED
             self.event("Normal", EventReason.SCALED_JOB_UNPAUSED, text)

@@ -8,7 +8,7 @@ from typing import Any
 from hearth.keda.api.scaledobject import ScaleTarget
 from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
-from hearth.kube.errors import ApiError, NotFound
+from hearth.kube.errors import ApiError, Forbidden, NotFound
 from hearth.kube.meta import Object
 from hearth.kube.resources import DEPLOYMENTS, PODS, STATEFULSETS, Resource, resources_of
 
@@ -104,6 +104,10 @@ class Target:
                 await self.client.get(self.resource, self.name, self.namespace)
             except NotFound as error:
                 raise TargetError(NOT_FOUND, error.message) from error
+            except Forbidden:
+                # What is missing then is named by who was asked for its scale.
+                if f'"{self.name}"' in missing.message:
+                    raise TargetError(NOT_FOUND, missing.message) from missing
             raise TargetError(NOT_SCALABLE, missing.message) from missing
 
     async def set(self, replicas: int) -> None:
@@ -117,8 +121,11 @@ class Target:
         )
 
     async def pod_spec(self) -> Object | None:
-        """Return the spec of its pods; None where it has none that could be found."""
-        obj = await self.client.get(self.resource, self.name, self.namespace)
+        """Return the spec of its pods; None where it has none that could be found, or read."""
+        try:
+            obj = await self.client.get(self.resource, self.name, self.namespace)
+        except Forbidden:
+            return None
         template = (obj.get("spec") or {}).get("template") or {}
         spec = template.get("spec") if isinstance(template, dict) else None
         return spec if isinstance(spec, dict) and spec.get("containers") else None

@@ -112,6 +112,8 @@ def _labels(obj: ScaledObject, version: str) -> dict[str, str]:
         "app.kubernetes.io/version": version,
         "app.kubernetes.io/part-of": obj.name,
         "app.kubernetes.io/managed-by": MANAGED_BY,
+        # Also at first, while its ScaledObject has the label not yet.
+        keys.OWNER_LABEL: obj.name,
     }
     excluded = obj.annotations.get(keys.EXCLUDED_LABELS_ANNOTATION, "").split(",")
     return made | {key: value for key, value in obj.labels.items() if key not in excluded}

@@ -133,12 +133,12 @@ class Keda:
                     return
                 await asyncio.sleep(0.01)
 
-    async def event(self, reason: str) -> Object:
-        """Wait for an Event."""
+    async def event(self, reason: str, message: str = "") -> Object:
+        """Wait for an Event, with a message that begins so."""
         async with asyncio.timeout(15):
             while True:
                 for each in (await self.client.list(EVENTS, NS))[0]:
-                    if each["reason"] == reason:
+                    if each["reason"] == reason and each["message"].startswith(message):
                         return each
                 await asyncio.sleep(0.02)
 

@@ -87,7 +87,7 @@ async def test_steady_state_writes_nothing(tmp_path: Path) -> None:
             after = await keda.client.get(keys.SCALEDOBJECTS, "web", NS)
             assert resource_version(after) == resource_version(before)
             await keda.event("KEDAScaleTargetActivated")
-            assert int((await keda.client.list(PODS, NS))[1]) - revision <= 3  # Events
+            assert int((await keda.client.list(PODS, NS))[1]) - revision <= 5  # Events
 
 
 async def test_a_target_that_comes_later_is_found(tmp_path: Path) -> None:
@@ -95,8 +95,12 @@ async def test_a_target_that_comes_later_is_found(tmp_path: Path) -> None:
         await keda.work("work-0")
         await keda.scaledobject()
         failed = await keda.said("Ready", "False", "ScaledObjectCheckFailed")
-        assert condition(failed, "Ready")["message"].startswith("Target resource doesn't exist: ")
+        wrong = "ScaledObject doesn't have correct scaleTargetRef specification: "
+        assert condition(failed, "Ready")["message"].startswith(wrong)
         assert condition(failed, "Active")["reason"] == "UnknownState"
+        assert condition(failed, "Fallback")["reason"] == "NoFallbackFound"
+        for said in ("Target resource doesn't exist", wrong):
+            await keda.event("ScaledObjectCheckFailed", said)
         await keda.deployment()
         await keda.said("Ready", "True")
         await keda.replicas(1)
@@ -109,7 +113,7 @@ async def test_a_target_that_comes_later_is_found(tmp_path: Path) -> None:
     [
         (
             {"scaleTargetRef": {"name": "web", "kind": "ConfigMap", "apiVersion": "v1"}},
-            "Target resource doesn't exist",
+            "doesn't have correct scaleTargetRef specification",
         ),
         (
             {"scaleTargetRef": {"name": "web", "kind": "Wheel", "apiVersion": "x.io/v1"}},

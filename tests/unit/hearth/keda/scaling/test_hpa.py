@@ -42,6 +42,7 @@ def test_it_is_as_keda_makes_it() -> None:
                 "app.kubernetes.io/version": "1",
                 "app.kubernetes.io/part-of": "web",
                 "app.kubernetes.io/managed-by": "keda-operator",
+                "scaledobject.keda.sh/name": "web",
                 "team": "a",
             },
             "annotations": {"scaledobject.keda.sh/hpa-excluded-labels": "secret", "note": "x"},
