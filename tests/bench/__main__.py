@@ -38,6 +38,7 @@ BENCHMARKS = (
     "tls",
     "events",
     "eventloads",
+    "natsevents",
     "tracing",
     "backlogs",
     "yardstick",

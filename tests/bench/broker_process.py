@@ -11,6 +11,7 @@ listens. The log may take 4 GiB, for backlogs. RATE is the share of events that 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -20,6 +21,7 @@ import uvloop
 
 from eventing.engines.local.config import MIB, LogLimits
 from eventing.engines.local.engine import LocalEngine
+from eventing.engines.seam import Engine
 from eventing.filters import Filter, compile_filters
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.addressable import Addressable
@@ -68,6 +70,17 @@ def spec(number: int, matching: int, dialect: str, url: str) -> SubscriptionSpec
     )
 
 
+def engine_in(folder: Path) -> Engine:
+    """The local log, or NATS where BENCH_NATS says where that is."""
+    if url := os.environ.get("BENCH_NATS"):
+        from eventing.engines.nats.config import NatsLimits, NatsServer
+        from eventing.engines.nats.engine import NatsEngine
+
+        server = NatsServer((url,), prefix=f"BENCH{folder.name.replace('.', '')}")
+        return NatsEngine(server, NatsLimits(log_bytes=4096 * MIB, ack_seconds=2))
+    return LocalEngine(folder, LogLimits(log_bytes=4096 * MIB))
+
+
 async def main(
     folder: Path,
     port: int,
@@ -81,7 +94,7 @@ async def main(
 ) -> None:
     tune_interpreter()
     keeper = Journeys(folder / "journeys")
-    engine = LocalEngine(folder, LogLimits(log_bytes=4096 * MIB))
+    engine = engine_in(folder)
     client = DeliveryClient(ClientLimits())
     tracer = Tracer("broker", "ns")
     tracer.configure(tracing)

@@ -16,10 +16,12 @@ from enum import StrEnum
 import orjson
 from nats.aio.msg import Msg
 
-from eventing.engines.nats.connection import Connection, NatsError, result_of, status_of
+from eventing.engines.nats.connection import Connection, NatsError, result_of
+from eventing.engines.nats.messages import BLOCK, headers_of
 from eventing.engines.nats.reading import sequence_of
+from eventing.engines.nats.wire import block_of, status_of
 
-_GONE = {"Nats-TTL": "60s"}
+_GONE = b"%b\r\nNats-TTL: 60s\r\n\r\n" % BLOCK
 _BATCH = 512
 
 
@@ -93,11 +95,8 @@ class Asides:
                 await asyncio.sleep(0.05)  # a replica that has not got all of it
                 continue
             for message in messages:
-                self._put(message.headers or {}, message.data)
+                self._hear(headers_of(block_of(message))["Nats-Subject"], message.data)
             sequence = sequence_of(messages[-1]) + 1
-
-    def _put(self, headers: dict[str, str], data: bytes) -> None:
-        self._hear(headers["Nats-Subject"], data)
 
     def _heard(self, message: Msg) -> None:
         if not status_of(message)[0]:
@@ -193,9 +192,9 @@ class Asides:
             return True
 
         data = b"" if aside is None else orjson.dumps([aside.kind, aside.text, aside.until])
-        headers = _GONE if aside is None else None
+        block = _GONE if aside is None else b""
         subject = f"{self._subject}.{consumer}.{sequence}"
-        self._connection.ask(subject, data, answered, headers=headers)
+        self._connection.ask(subject, data, answered, block=block)
         await future
         (self._written.discard if aside is None else self._written.add)(of)
 

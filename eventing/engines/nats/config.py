@@ -45,8 +45,6 @@ class NatsLimits:
     """An event whose process is gone is given to another after this time."""
     refresh_seconds: float = 1.0
     """How often the server is asked what a log has, and what of it is needed."""
-    event_bytes: int = MIB - 4096
-    """The largest event, head and data, of a server that takes messages of 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)

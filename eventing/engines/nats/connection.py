@@ -19,11 +19,12 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 import orjson
-from nats.aio.client import Client, RawCredentials
+from nats.aio.client import RawCredentials
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from eventing.engines.nats.config import NatsLimits, NatsServer
+from eventing.engines.nats.wire import WireClient, command, status_of
 from eventing.engines.seam import Unavailable
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,9 @@ log = logging.getLogger(__name__)
 _API = "$JS.API."
 _OLDEST = (2, 12)
 """Versions of the server: it appends several messages all or none from this one on (ADR-50)."""
-_STATUS, _DESCRIPTION = "Status", "Description"
 _NOBODY = "503"
+NOBODY = 503
+"""The code where nobody listens: there is no such stream, or it has no leader now."""
 _AGAIN_SECONDS = 0.25
 _UNLIMITED = 0
 
@@ -52,25 +54,21 @@ Source = Callable[[], Awaitable[NatsServer]]
 """Returns where the server is; asked each time a connection begins."""
 
 
+_MOST_AT_ONCE = 256
+_BESIDE_BYTES = 4096
+"""Headers of ours in a message, and more than what the server adds to them."""
+
+
 class _Outgoing(NamedTuple):
-    subject: str
-    payload: bytes
-    reply: str = ""
-    headers: dict[str, str] | None = None
+    command: bytes
+    is_kept: bool
+    """Whether it is sent later where the connection is away."""
 
 
 class _Waiting(NamedTuple):
     subject: str
     answered: Answered
     until: float
-
-
-def status_of(message: Msg) -> tuple[str, str]:
-    """Return the status of a message of the server's own, and its words; empty for others."""
-    headers = message.headers
-    if not headers or _STATUS not in headers:
-        return "", ""
-    return headers[_STATUS], headers.get(_DESCRIPTION, "")
 
 
 class Connection:
@@ -81,7 +79,7 @@ class Connection:
         self.server = server if isinstance(server, NatsServer) else NatsServer()
         """Where the server is; what is true once ``connect`` was called."""
         self._limits = limits
-        self._client = Client()
+        self._client = WireClient()
         self._inbox = ""
         self._numbers = itertools.count()
         self._waiting: dict[str, _Waiting] = {}
@@ -101,9 +99,12 @@ class Connection:
         return self._client.is_connected
 
     @property
-    def max_bytes(self) -> int:
-        """The largest message that the server takes, headers and all."""
-        return self._client.max_payload
+    def max_event_bytes(self) -> int:
+        """The largest event: a message of the server's, without what else is in it.
+
+        That of a server as it comes, before we are connected.
+        """
+        return self._client.max_payload - _BESIDE_BYTES
 
     async def connect(self) -> None:
         """Connect, if that was not done yet; raise NatsError where it cannot be."""
@@ -114,7 +115,7 @@ class Connection:
                 await self._connect()
 
     async def _connect(self) -> None:
-        self._client, self._problem = Client(), ""
+        self._client, self._problem = WireClient(), ""
         if self._source is not None:
             self.server = await self._source()
         try:
@@ -210,13 +211,13 @@ class Connection:
 
     def tell(self, subject: str, payload: bytes) -> None:
         """Send a message that nobody answers; kept while the connection is away."""
-        self._outgoing.append(_Outgoing(subject, payload))
+        self._outgoing.append(_Outgoing(command(subject, payload), True))
         self._wake()
 
     def pull(self, subject: str, payload: bytes, inbox: str) -> None:
         """Send a question whose answers come to a subject that is subscribed to."""
         if self.is_connected:
-            self._outgoing.append(_Outgoing(subject, payload, inbox))
+            self._outgoing.append(_Outgoing(command(subject, payload, inbox), False))
             self._wake()
 
     def ask(
@@ -225,7 +226,7 @@ class Connection:
         payload: bytes,
         answered: Answered,
         *,
-        headers: dict[str, str] | None = None,
+        block: bytes = b"",
     ) -> None:
         """Send a question; ``answered`` is called later, never from here."""
         if not self.is_connected:
@@ -235,12 +236,13 @@ class Connection:
         token = str(next(self._numbers))
         until = monotonic() + self._limits.answer_seconds
         self._waiting[token] = _Waiting(subject, answered, until)
-        self._outgoing.append(_Outgoing(subject, payload, f"{self._inbox}.{token}", headers))
+        asked = command(subject, payload, f"{self._inbox}.{token}", block)
+        self._outgoing.append(_Outgoing(asked, False))
         self._wake()
 
-    def publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> None:
+    def publish(self, subject: str, payload: bytes, block: bytes) -> None:
         """Send a message of several whose last one is asked about; ``ask`` that."""
-        self._outgoing.append(_Outgoing(subject, payload, "", headers))
+        self._outgoing.append(_Outgoing(command(subject, payload, block=block), False))
 
     def _wake(self) -> None:
         if not self._is_sending and not self._closed:
@@ -251,7 +253,9 @@ class Connection:
         outgoing = self._outgoing
         try:
             while outgoing and self._client.is_connected:
-                await self._client.publish(*outgoing.popleft())
+                count = min(len(outgoing), _MOST_AT_ONCE)
+                await self._client.send([outgoing.popleft().command for _ in range(count)])
+                await asyncio.sleep(0)
         except Exception as error:
             self._problem = str(error)
             log.warning("a message cannot be sent to NATS", extra={"error": self._problem})
@@ -276,7 +280,7 @@ class Connection:
         if waiting is None:
             return
         status, _ = status_of(message)
-        nobody = NatsError(f"nobody listens to {waiting.subject} at NATS", 503)
+        nobody = NatsError(f"nobody listens to {waiting.subject} at NATS", NOBODY)
         found: Msg | NatsError = nobody if status == _NOBODY else message
         if waiting.answered(found):
             self._waiting.pop(token, None)
@@ -286,7 +290,7 @@ class Connection:
             if about(waiting) and self._waiting.pop(token, None) is not None:
                 waiting.answered(NatsError(why))
         if not self.is_connected:
-            kept = [each for each in self._outgoing if not (each.reply or each.headers)]
+            kept = [each for each in self._outgoing if each.is_kept]
             self._outgoing.clear()
             self._outgoing.extend(kept)
 
@@ -378,10 +382,7 @@ class Connection:
         """End as a process does that is killed: nothing more is sent. ``close`` tidies up."""
         self._closed = True
         self._outgoing.clear()
-        self._client.options["allow_reconnect"] = False
-        transport = self._client._transport
-        if transport is not None:
-            transport.close()  # type: ignore[no-untyped-call]
+        self._client.abort()
 
     async def close(self) -> None:
         """Send what is to be sent, then end."""

@@ -19,10 +19,11 @@ from nats.aio.msg import Msg
 from eventing.engines.event import Position, StoredEvent
 from eventing.engines.nats.asides import Aside, Asides, Kind
 from eventing.engines.nats.config import NatsLimits
-from eventing.engines.nats.connection import Connection, NatsError, status_of
+from eventing.engines.nats.connection import Connection, NatsError
 from eventing.engines.nats.messages import stored_event
 from eventing.engines.nats.names import delivery_of, plain
 from eventing.engines.nats.reading import event_of
+from eventing.engines.nats.wire import block_of, status_of
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +43,13 @@ class Owner(Protocol):
     connection: Connection
     asides: Asides
     stream: str
+    made: str
     limits: NatsLimits
     clock: Callable[[], float]
     touched: bool
     """Whether the next checkpoint has something to look at."""
 
-    async def find(self, consumer_id: str, following: int) -> str:
+    async def find(self, consumer_id: str, following: int, made: str) -> str:
         """Return the name of a consumer now, made anew where it was removed."""
 
     def left(self, consumer: NatsConsumer, leaving: Coroutine[Any, Any, None]) -> None:
@@ -65,6 +67,7 @@ class NatsConsumer:
         self._log = owner
         self._connection = owner.connection
         self._asides = owner.asides
+        self._made = owner.made
         self._inbox = self._connection.inbox()
         self._open: dict[int, str] = {}
         """Unsettled events, and where they are acknowledged."""
@@ -141,6 +144,8 @@ class NatsConsumer:
             return
         self._due -= 1
         self._given(message)
+        if self._due <= 0:
+            self._arrived.set()  # that may have been none to be given
 
     def _told(self, status: str, words: str) -> None:
         """The server ends a pull, at its time or because something is wrong."""
@@ -158,7 +163,10 @@ class NatsConsumer:
         """Find the consumer again: it was moved, or the server is being started."""
         await asyncio.sleep(_PAUSE_SECONDS)
         try:
-            self.name = await self._log.find(self.id, self._following)
+            self.name = await self._log.find(self.id, self._following, self._made)
+            if self._made != self._log.made:
+                self._made, self._following = self._log.made, 1
+                self._open.clear()
             self._problem = ""
         except NatsError as error:
             log.info("a consumer is not there", extra={"consumer": self.id, "error": str(error)})
@@ -174,7 +182,7 @@ class NatsConsumer:
         if aside is not None and aside.kind is not Kind.NOTE:
             self._connection.tell(message.reply, _ACK)
             return
-        event = stored_event(message.headers, message.data, sequence, stored_ns)
+        event = stored_event(block_of(message), message.data, sequence, stored_ns)
         if event is None:
             log.error("a message of the stream is no CloudEvent", extra={"sequence": sequence})
             self._connection.tell(message.reply, _ACK)

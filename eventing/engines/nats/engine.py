@@ -52,7 +52,7 @@ class NatsEngine:
             consumer_groups=True,
             processes=True,
             deduplicates=True,
-            max_event_bytes=self._limits.event_bytes,
+            max_event_bytes=self.connection.max_event_bytes,
         )
 
     async def open(self, key: str, options: Mapping[str, Any] | None = None) -> NatsLog:
@@ -98,25 +98,34 @@ class NatsEngine:
             "allow_msg_ttl": True,
             "metadata": {names.OWNER: self.connection.server.owner},
         }
-        await self._ensure(events)
-        await self._ensure(asides)
+
+        async def ensure() -> str:
+            made = await self._ensure(events)
+            await self._ensure(asides)
+            return made
+
+        made = await ensure()
         return NatsLog(
             self.connection,
             stream,
             prefix,
+            ensure=ensure,
+            made=made,
             options=options,
             limits=self._limits,
             clock=self._clock,
         )
 
-    async def _ensure(self, config: dict[str, Any]) -> None:
+    async def _ensure(self, config: dict[str, Any]) -> str:
+        """Make a stream where there is none; return when it was made, which tells it from others."""
         config = {name: value for name, value in config.items() if value is not None}
         try:
-            await self.connection.call(f"STREAM.CREATE.{config['name']}", config)
+            info = await self.connection.call(f"STREAM.CREATE.{config['name']}", config)
         except NatsError as error:
             if error.code != _IN_USE:
                 raise
-            await self.connection.call(f"STREAM.UPDATE.{config['name']}", config)
+            info = await self.connection.call(f"STREAM.UPDATE.{config['name']}", config)
+        return str(info["created"])
 
     async def drop(self, key: str) -> None:
         """Remove a log with all its events and consumers."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -22,9 +22,9 @@ from eventing.engines.event import Position, RenderedEvent
 from eventing.engines.nats import names
 from eventing.engines.nats.asides import Asides
 from eventing.engines.nats.config import NatsLimits, StreamOptions
-from eventing.engines.nats.connection import Connection, NatsError, result_of
+from eventing.engines.nats.connection import NOBODY, Connection, NatsError, result_of
 from eventing.engines.nats.consumer import NatsConsumer
-from eventing.engines.nats.messages import MESSAGE_ID, OVERHEAD_BYTES, headers_of, message_id
+from eventing.engines.nats.messages import block_for, message_id
 from eventing.engines.nats.reading import NatsReading, first_since
 from eventing.engines.seam import (
     Appended,
@@ -49,6 +49,8 @@ _HAS_DUPLICATES = 10201
 _NOT_FOUND = (10014, 10059)
 """No such consumer; no such stream."""
 _FULL_SECONDS = 5
+_TYPES_BYTES = 2048
+"""So much of what the broker knows of an event has room in a message beside it."""
 
 
 class NatsLog:
@@ -60,6 +62,8 @@ class NatsLog:
         stream: str,
         prefix: str,
         *,
+        ensure: Callable[[], Awaitable[str]],
+        made: str,
         options: StreamOptions,
         limits: NatsLimits,
         clock: Callable[[], float],
@@ -69,6 +73,9 @@ class NatsLog:
         self.limits = replace(limits, ack_seconds=options.ack_seconds or limits.ack_seconds)
         self.clock = clock
         self.touched = True
+        self.made = made
+        """When the stream was made: one made anew counts from 1 again."""
+        self._ensure = ensure
         self.asides = Asides(
             connection, names.aside_name(stream), names.aside_subject(prefix, stream)
         )
@@ -104,16 +111,17 @@ class NatsLog:
         own: bool,
     ) -> None:
         if len(events) == 1:
-            self._publish(events[0], {}, done, own=own)
+            self._publish(events[0], b"", done, own=own)
         else:
             self._publish_all(events, done, own=own)
 
     def _check(self, events: Sequence[RenderedEvent], size: int, *, own: bool) -> None:
         if self._closed or not self.connection.is_connected:
             raise Refused("the broker has no connection to NATS")
-        most = min(self.connection.max_bytes - OVERHEAD_BYTES * 4, self.limits.event_bytes)
+        most = self.connection.max_event_bytes
         for event in events:
-            if len(event.head) + len(event.data) > most:
+            more = max(0, len(event.types) - _TYPES_BYTES)
+            if len(event.head) + len(event.data) + more > most:
                 raise Refused(f"the event is larger than NATS takes ({most} bytes)", status=413)
         if len(events) > _MOST_OF_A_BATCH:
             raise Refused(f"NATS takes {_MOST_OF_A_BATCH} events at once at most", status=413)
@@ -132,36 +140,19 @@ class NatsLog:
         most = given // 2 if given else self.limits.log_bytes
         return 2 * most if own else most
 
-    def _publish(
-        self,
-        event: RenderedEvent,
-        more: dict[str, str],
-        done: Done,
-        *,
-        own: bool,
-    ) -> None:
-        headers = headers_of(event) | more
-        if not own:
-            headers[MESSAGE_ID] = message_id(event)
-        self.connection.ask(
-            self._subject, event.data, partial(_acknowledged, done), headers=headers
-        )
+    def _publish(self, event: RenderedEvent, more: bytes, done: Done, *, own: bool) -> None:
+        block = block_for(event, more if own else more + message_id(event))
+        answered = partial(_acknowledged, done)
+        self.connection.ask(self._subject, event.data, answered, block=block)
 
-    def _publish_all(
-        self,
-        events: Sequence[RenderedEvent],
-        done: Done,
-        *,
-        own: bool,
-    ) -> None:
+    def _publish_all(self, events: Sequence[RenderedEvent], done: Done, *, own: bool) -> None:
         """All of them in one batch, of which the last is answered for all (ADR-50)."""
-        batch = {"Nats-Batch-Id": secrets.token_hex(16)}
+        batch_id = secrets.token_hex(16).encode()
+        batch = b"Nats-Batch-Id: %b\r\nNats-Batch-Sequence: %d\r\n"
         for number, event in enumerate(events[:-1], 1):
-            headers = headers_of(event) | batch | {"Nats-Batch-Sequence": str(number)}
-            if not own:
-                headers[MESSAGE_ID] = message_id(event)
-            self.connection.publish(self._subject, event.data, headers)
-        last = {"Nats-Batch-Sequence": str(len(events)), "Nats-Batch-Commit": "1"}
+            more = batch % (batch_id, number) + (b"" if own else message_id(event))
+            self.connection.publish(self._subject, event.data, block_for(event, more))
+        last = batch % (batch_id, len(events)) + b"Nats-Batch-Commit: 1\r\n"
 
         def answered(error: NatsError | None) -> None:
             if error is not None and error.code == _HAS_DUPLICATES:
@@ -169,7 +160,7 @@ class NatsLog:
             else:
                 done(error)
 
-        self._publish(events[-1], batch | last, answered, own=own)
+        self._publish(events[-1], last, answered, own=own)
 
     def _one_by_one(self, events: list[RenderedEvent], done: Done) -> None:
         """Some of a batch are there already, for it is sent again: what is missing is added."""
@@ -178,7 +169,7 @@ class NatsLog:
             if error is not None or not events:
                 done(error)
             else:
-                self._publish(events.pop(0), {}, answered, own=False)
+                self._publish(events.pop(0), b"", answered, own=False)
 
         answered(None)
 
@@ -189,7 +180,7 @@ class NatsLog:
             self.touched = True
             done(None)
         else:
-            if error.code in _FULL:
+            if error.code in (*_FULL, NOBODY):
                 self._look_soon()
             done(_refusal(error))
 
@@ -283,18 +274,18 @@ class NatsLog:
             return self._last + 1
         return await first_since(self.connection, self.stream, begin.arrival_ns, self._last + 1)
 
-    async def find(self, consumer_id: str, following: int) -> str:
+    async def find(self, consumer_id: str, following: int, made: str) -> str:
         """Return the name of a consumer now; make it anew where somebody removed it.
 
-        Then it goes on from ``following``, or with all there is where the stream is another one.
+        Then it goes on from ``following``, or with all there is where the stream was ``made`` anew.
         """
         self._names = None
+        self.made = await self._ensure()
         name = (await self._known()).get(consumer_id)
         if name is None:
-            await self._look()
             name = names.consumer_name(consumer_id, 0)
-            is_new = following > self._last + 1
-            policy = await self._policy(Start.EARLIEST if is_new else StartAt(following))
+            is_same = made == self.made
+            policy = await self._policy(StartAt(following) if is_same else Start.EARLIEST)
             await self._make(consumer_id, name, policy)
             log.warning("a consumer was made anew", extra={"consumer": consumer_id})
         return name
@@ -404,6 +395,7 @@ class NatsLog:
 
     async def _look_again(self) -> None:
         try:
+            self.made = await self._ensure()
             await self._look()
         except NatsError as error:
             log.warning("the size of a stream is not known", extra={"error": str(error)})

@@ -12,49 +12,59 @@ from hashlib import blake2b
 from eventing.codec import CodecError, decode, render_head
 from eventing.engines.event import RenderedEvent, StoredEvent
 
-ARRIVAL, TTL, TYPES = "Hearth-Arrival", "Hearth-Ttl", "Hearth-Types"
-MESSAGE_ID = "Nats-Msg-Id"
+BLOCK = b"NATS/1.0"
+"""What a block of headers begins with."""
+ARRIVAL, TTL, TYPES = b"Hearth-Arrival", b"Hearth-Ttl", b"Hearth-Types"
+_OURS = b"%b\r\n%b: " % (BLOCK, ARRIVAL)
+_FIRST_SMALL = b"a"
 _FIRST_TTL = 255
 _CONTENT_TYPE = "ce-datacontenttype"
 """As the NATS binding has it."""
-OVERHEAD_BYTES = 256
-"""About what a message has beside head and data."""
 
 
-def message_id(event: RenderedEvent) -> str:
-    """Return what names an event: source and id together (CloudEvents, section 3.1.1)."""
+def message_id(event: RenderedEvent) -> bytes:
+    """Return the line that names an event: source and id together (CloudEvents, section 3.1.1)."""
     attributes = event.attributes
     named = f"{attributes.get('source', '')}\n{attributes.get('id', '')}"
-    return blake2b(named.encode(), digest_size=16).hexdigest()
+    return b"Nats-Msg-Id: %b\r\n" % blake2b(named.encode(), digest_size=16).hexdigest().encode()
 
 
-def headers_of(event: RenderedEvent) -> dict[str, str]:
-    """Return the headers of the message for an event."""
-    headers = {ARRIVAL: str(event.arrival_ns), TTL: str(event.ttl)}
-    if event.types:
-        headers[TYPES] = event.types.decode()
-    for line in event.head.decode().split("\r\n"):
-        name, _, value = line.partition(": ")
-        if name:
-            headers[name] = value
-    return headers
+def block_for(event: RenderedEvent, more: bytes = b"") -> bytes:
+    """Return the header block of the message for an event; ``more`` are lines of the server's."""
+    types = b"%b: %b\r\n" % (TYPES, event.types) if event.types else b""
+    said = (BLOCK, ARRIVAL, event.arrival_ns, TTL, event.ttl, types, more, event.head)
+    return b"%b\r\n%b: %d\r\n%b: %d\r\n%b%b%b\r\n" % said
 
 
-def stored_event(
-    headers: Mapping[str, str] | None, data: bytes, sequence: int, stored_ns: int
-) -> StoredEvent | None:
+def headers_of(block: bytes) -> dict[str, str]:
+    """Return the headers of a block by their names."""
+    found = {}
+    for line in block.split(b"\r\n")[1:]:
+        name, colon, value = line.decode("utf-8", "replace").partition(":")
+        if colon:
+            found[name] = value.strip()
+    return found
+
+
+def stored_event(block: bytes, data: bytes, sequence: int, stored_ns: int) -> StoredEvent | None:
     """Return the event of a message; None where it carries none.
 
     What others published arrived when the stream got it.
     """
-    if not headers or ARRIVAL not in headers:
-        return _foreign(headers or {}, data, sequence, stored_ns)
-    head = "".join(
-        [f"{name}: {value}\r\n" for name, value in headers.items() if not name[0].isupper()]
-    )
-    types = headers.get(TYPES, "").encode()
-    arrival, ttl = int(headers[ARRIVAL]), int(headers[TTL])
-    return StoredEvent(arrival, ttl, head.encode(), types, data, None, sequence)
+    if not block.startswith(_OURS):
+        return _foreign(headers_of(block), data, sequence, stored_ns)
+    _, arrival, ttl, *rest = block.split(b"\r\n")
+    head: list[bytes] = []
+    types = b""
+    for line in rest:
+        if line[:1] >= _FIRST_SMALL:  # names of ours and of the server begin with capitals
+            head.append(line)
+        elif line.startswith(TYPES):
+            types = line[len(TYPES) + 2 :]
+    head.append(b"")
+    lines = b"\r\n".join(head)
+    arrival_ns, left = int(arrival[len(ARRIVAL) + 2 :]), int(ttl[len(TTL) + 2 :])
+    return StoredEvent(arrival_ns, left, lines, types, data, None, sequence)
 
 
 def _foreign(

@@ -9,7 +9,8 @@ from nats.aio.msg import Msg
 
 from eventing.engines.event import StoredEvent
 from eventing.engines.nats.connection import Connection
-from eventing.engines.nats.messages import stored_event
+from eventing.engines.nats.messages import headers_of, stored_event
+from eventing.engines.nats.wire import block_of
 
 _BATCH = 256
 _CLOCK_NS = 1_000_000_000
@@ -18,16 +19,15 @@ _CLOCK_NS = 1_000_000_000
 
 def sequence_of(message: Msg) -> int:
     """Return where a message that was read directly lies."""
-    return int((message.headers or {})["Nats-Sequence"])
+    return int(headers_of(block_of(message))["Nats-Sequence"])
 
 
 def event_of(message: Msg) -> StoredEvent | None:
     """Return the event of a message that was read directly."""
-    headers = message.headers or {}
+    headers = headers_of(block_of(message))
     stored = datetime.fromisoformat(headers["Nats-Time-Stamp"][:26].rstrip("Z") + "+00:00")
-    named = {name: value for name, value in headers.items() if not name.startswith("Nats-")}
-    sequence = int(headers["Nats-Sequence"])
-    return stored_event(named, message.data, sequence, int(stored.timestamp() * 1e9))
+    sequence, stored_ns = int(headers["Nats-Sequence"]), int(stored.timestamp() * 1e9)
+    return stored_event(block_of(message), message.data, sequence, stored_ns)
 
 
 class NatsReading:

@@ -24,6 +24,7 @@ _UVLOOP_ALONE = {
     "test_integrationsink.py",
     "test_jobsink.py",
     "test_kill.py",
+    "test_nats.py",
     "test_nats_broker.py",
     "test_requestreply.py",
     "test_ping.py",

@@ -10,10 +10,15 @@ from hypothesis import strategies as st
 
 from eventing.codec import Event, render_head
 from eventing.engines.event import RenderedEvent
-from eventing.engines.nats.messages import headers_of, message_id, stored_event
+from eventing.engines.nats.messages import block_for, headers_of, message_id, stored_event
 
 TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs", "Cn", "Co")), min_size=1, max_size=20)
 NAMES = st.from_regex("[a-z][a-z0-9]{0,9}", fullmatch=True)
+
+
+def a_block(headers: dict[str, str]) -> bytes:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"NATS/1.0\r\n{lines}\r\n".encode() if lines else b""
 
 
 def an_event(**attributes: str) -> RenderedEvent:
@@ -26,14 +31,14 @@ def an_event(**attributes: str) -> RenderedEvent:
 def test_what_was_published_comes_back(attributes: dict[str, str], data: bytes, ttl: int) -> None:
     attributes.pop("datacontenttype", None)
     sent = replace(an_event(**attributes), data=data, ttl=ttl)
-    found = stored_event(headers_of(sent), data, 9, 0)
+    found = stored_event(block_for(sent, message_id(sent)), data, 9, 0)
     assert found is not None
     assert (found.head, found.types, found.data) == (sent.head, sent.types, sent.data)
     assert (found.arrival_ns, found.ttl, found.position) == (17, ttl, 9)
 
 
 def test_a_message_is_a_cloudevent_of_the_binding() -> None:
-    headers = headers_of(an_event(datacontenttype="application/json", subject="a b"))
+    headers = headers_of(block_for(an_event(datacontenttype="application/json", subject="a b")))
     assert headers["ce-id"] == "1"
     assert headers["ce-subject"] == "a%20b"
     assert headers["content-type"] == "application/json"
@@ -68,7 +73,7 @@ def test_source_and_id_together_name_an_event() -> None:
     ids=["binary", "structured"],
 )
 def test_what_others_published_is_an_event_too(headers: dict[str, str], data: bytes) -> None:
-    found = stored_event(headers, data, 4, 99)
+    found = stored_event(a_block(headers), data, 4, 99)
     assert found is not None
     assert found.attributes["source"] == "/s"
     assert found.attributes["datacontenttype"] == "text/plain"
@@ -80,4 +85,4 @@ def test_what_others_published_is_an_event_too(headers: dict[str, str], data: by
     [(None, b"hello"), ({"content-type": "application/cloudevents+json"}, b"{}"), ({}, b"")],
 )
 def test_what_is_no_event_is_none(headers: dict[str, str] | None, data: bytes) -> None:
-    assert stored_event(headers, data, 4, 99) is None
+    assert stored_event(a_block(headers or {}), data, 4, 99) is None
