@@ -117,7 +117,7 @@ class NatsEngine:
         )
 
     async def _ensure(self, config: dict[str, Any]) -> str:
-        """Make a stream where there is none; return when it was made, which tells it from others."""
+        """Make a stream where there is none; return when it was made, as no other was."""
         config = {name: value for name, value in config.items() if value is not None}
         try:
             info = await self.connection.call(f"STREAM.CREATE.{config['name']}", config)

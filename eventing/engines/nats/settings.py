@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from eventing.engines.seam import Unavailable
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.meta import Object, uid
-from hearth.kube.resources import CONFIGMAPS, NAMESPACES, SECRETS
+from hearth.kube.resources import CONFIGMAPS, SECRETS
 
 _CONFIG_MAPS = ("config-nats-broker", "config-nats")
 _KEY = "eventing-nats"
@@ -37,7 +38,7 @@ class _Reader:
         self._client = client
 
     async def server(self) -> NatsServer:
-        config = await self._config()
+        config_map, config = await self._config()
         auth, tls = _part(config, "auth"), _part(config, "tls")
         ca = _bundle(str(tls.get("caBundle") or "")) or await self._secret(tls, "ca.crt")
         client_tls, file = _part(auth, "tls"), _part(auth, "credentialFile")
@@ -45,20 +46,19 @@ class _Reader:
         urls = str(config.get("url") or "").split(",")
         if not urls[0]:
             raise Unavailable(f"{_KEY} of {_CONFIG_MAPS[0]} has no url")
-        namespace = await self._client.get(NAMESPACES, keys.SYSTEM_NAMESPACE)
         return NatsServer(
             urls=tuple(url.strip() for url in urls),
             credentials=await self._secret(file, key),
             ca=ca,
             certificate=await self._secret(client_tls, "tls.crt"),
             key=await self._secret(client_tls, "tls.key"),
-            owner=uid(namespace),
+            owner=uid(config_map),
         )
 
-    async def _config(self) -> Mapping[str, Any]:
+    async def _config(self) -> tuple[Object, Mapping[str, Any]]:
         for name in _CONFIG_MAPS:
-            found = await self._maybe(CONFIGMAPS, name)
-            text = ((found or {}).get("data") or {}).get(_KEY)
+            found = await self._config_map(name)
+            text = (found.get("data") or {}).get(_KEY)
             if not text:
                 continue
             try:
@@ -66,26 +66,29 @@ class _Reader:
             except yaml.YAMLError as error:
                 raise Unavailable(f"{_KEY} of {name} cannot be read: {error}") from error
             if isinstance(config, Mapping):
-                return config
+                return found, config
             raise Unavailable(f"{_KEY} of {name} is no object")
         raise Unavailable(
             f"nobody says where NATS is: make a ConfigMap {_CONFIG_MAPS[0]} with {_KEY} in "
             f"namespace {keys.SYSTEM_NAMESPACE}"
         )
 
-    async def _maybe(self, resource: Any, name: str) -> Object | None:
-        try:
-            return await self._client.get(resource, name, keys.SYSTEM_NAMESPACE)
-        except NotFound:
-            return None
+    async def _config_map(self, name: str) -> Object:
+        """Return a ConfigMap, or nothing: the broker may list them, and no more."""
+        selector = f"metadata.name={name}"
+        namespace = keys.SYSTEM_NAMESPACE
+        found, _ = await self._client.list(CONFIGMAPS, namespace, field_selector=selector)
+        return found[0] if found else {}
 
     async def _secret(self, config: Mapping[str, Any], key: str) -> str:
         """Return one entry of the Secret that is named, or nothing where none is."""
         name = _part(config, "secret").get("name")
         if not name:
             return ""
-        found = await self._maybe(SECRETS, str(name))
-        text = ((found or {}).get("data") or {}).get(key)
+        found: Object = {}
+        with contextlib.suppress(NotFound):
+            found = await self._client.get(SECRETS, str(name), keys.SYSTEM_NAMESPACE)
+        text = (found.get("data") or {}).get(key)
         if text is None:
             raise Unavailable(f"there is no {key} in Secret {keys.SYSTEM_NAMESPACE}/{name}")
         return base64.b64decode(text).decode()

@@ -16,6 +16,7 @@ from eventing.api import keys
 from eventing.api.natsjetstream import CONFIG_ANNOTATION
 from eventing.engines.classes import EnginesConfig
 from eventing.engines.nats.settings import of_cluster
+from eventing.engines.seam import Unavailable
 from eventing.runtime import main as broker
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.resources import CONFIGMAPS
@@ -84,6 +85,14 @@ async def test_events_go_through_a_stream_that_goes_with_its_broker(tmp_path, po
             async with asyncio.timeout(10):
                 while await stream.streams_info():
                     await asyncio.sleep(0.01)
+
+
+async def test_a_secret_that_is_missing_is_named(tmp_path, port):
+    async with cluster(tmp_path, with_broker=False) as found:
+        more = "\nauth: {credentialFile: {secret: {name: user}}}"
+        await name_server(found.client, f"{port}{more}")
+        with pytest.raises(Unavailable, match=r"no nats.creds in Secret knative-eventing/user"):
+            await of_cluster(found.kubeconfig)
 
 
 async def test_a_broker_says_what_its_stream_is_to_be(tmp_path, port):
