@@ -14,7 +14,7 @@ from hearth.cluster.model.clusterips import API_ADDRESS, RESOLVER_ADDRESS
 from hearth.cluster.node.names import zone
 from hearth.cluster.node.names.forwarder import Forwarder
 from hearth.cluster.node.names.way import API_PORT, Address, Way, read_resolv_conf
-from hearth.cluster.node.names.zone import API_SERVICE, Found
+from hearth.cluster.node.names.zone import API_SERVICE, GATEWAY_SERVICE, Found
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
@@ -172,7 +172,8 @@ class Names:
         if found is not None and found.service is not None:
             is_api = found.service == API_SERVICE
             service = None if is_api else self.service(found.service)
-            ports = (API_PORT,) if service is None else zone.tcp_ports(service)
+            of = zone.machine_ports if found.service == GATEWAY_SERVICE else zone.tcp_ports
+            ports = (API_PORT,) if service is None else of(service)
             if await forwarder.open(found.service, found.addresses[0], ports):
                 self._forget_answers()  # some lead to what has been closed
         return found

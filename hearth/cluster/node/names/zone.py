@@ -18,6 +18,8 @@ from hearth.kube.meta import Key, Object
 _MOST_ALIASES = 8
 _MOST_ADDRESSES = 256
 API_SERVICE: Key = ("default", "kubernetes")
+GATEWAY_SERVICE: Key = ("knative-serving", "hearth-gateway")
+"""Where all that ends in ``.localhost`` is: this machine, as seen from its own browsers."""
 
 
 class Cluster(Protocol):
@@ -67,6 +69,8 @@ def is_within(name: str, domain: str) -> bool:
 
 def _look(name: str, cluster: Cluster, domain: str) -> Found | None:
     """One step: a Service that is a name of another host gives that as its one alias."""
+    if name.endswith(".localhost"):
+        return _service(GATEWAY_SERVICE, cluster)
     if not is_within(name, domain):
         # A whole name of ours with more behind it is a resolver's try of its search list.
         return None if f".svc.{domain}." in name else Found(outside=name)
@@ -156,17 +160,26 @@ def _is_ready(endpoint: dict[str, Any]) -> bool:
 
 def tcp_ports(service: Object) -> tuple[int, ...]:
     """The ports that connections may come by."""
+    return tuple(int(port["port"]) for port in _tcp(service))
+
+
+def machine_ports(service: Object) -> tuple[int, ...]:
+    """Those, and the ports of the machine behind them: URLs for browsers have these."""
+    behind = (port.get("targetPort") for port in _tcp(service))
+    numbers = (number for number in behind if isinstance(number, int))
+    return tuple(dict.fromkeys((*tcp_ports(service), *numbers)))
+
+
+def _tcp(service: Object) -> list[dict[str, Any]]:
     ports = service["spec"].get("ports") or ()
-    return tuple(int(p["port"]) for p in ports if (p.get("protocol") or "TCP") == "TCP")
+    return [port for port in ports if (port.get("protocol") or "TCP") == "TCP"]
 
 
 def destinations(service: Object, slices: Sequence[Object], port: int) -> list[tuple[str, int]]:
     """The endpoints behind a TCP port of a Service that take connections."""
-    names = {
-        str(p.get("name") or "")
-        for p in service["spec"].get("ports") or ()
-        if p["port"] == port and (p.get("protocol") or "TCP") == "TCP"
-    }
+    ports = [p for p in _tcp(service) if p["port"] == port]
+    ports = ports or [p for p in _tcp(service) if p.get("targetPort") == port]
+    names = {str(p.get("name") or "") for p in ports}
     found: dict[tuple[str, int], None] = {}
     for item in slices:
         numbers = [

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth.cluster.node.names.zone import Found, destinations, find, tcp_ports
+from hearth.cluster.node.names.zone import (
+    GATEWAY_SERVICE,
+    Found,
+    destinations,
+    find,
+    machine_ports,
+    tcp_ports,
+)
 
 Object = dict[str, Any]
 DOMAIN = "cluster.local"
@@ -142,3 +149,16 @@ def test_ports_lead_to_the_endpoints_of_the_same_name() -> None:
     assert destinations(web, slices, 80) == [("10.0.0.5", 8080), ("127.0.0.1", 20001)]
     assert destinations(web, slices, 81) == [("10.0.0.5", 9090)]
     assert destinations(web, slices, 82) == []
+
+
+def test_urls_for_the_machines_browsers_lead_to_the_gateway() -> None:
+    ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+    gateway = service(clusterIP="10.96.1.3", ports=ports)
+    known = Known({GATEWAY_SERVICE: gateway})
+    found = Found(addresses=("10.96.1.3",), service=GATEWAY_SERVICE)
+    assert find("hello.default.localhost", known, DOMAIN) == found
+    assert find("hello.default.localhost", Known(), DOMAIN) is None
+    assert machine_ports(gateway) == (80, 8080)
+    slices = [endpoints("127.0.0.1", port=8080, name="http")]
+    for port in (80, 8080):
+        assert destinations(gateway, slices, port) == [("127.0.0.1", 8080)]
