@@ -28,7 +28,7 @@ from hearth.cluster.controllers.autoscaling.decisions import (
     failed,
     succeeded,
 )
-from hearth.cluster.controllers.autoscaling.selections import Selections
+from hearth.cluster.controllers.autoscaling.selections import Selections, required_label
 from hearth.kube import meta
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controllerspec import Index, Source
@@ -68,7 +68,18 @@ def _is_deployment(reference: Mapping[str, Any]) -> bool:
     return (group, reference["kind"]) == (DEPLOYMENTS.group, DEPLOYMENTS.kind)
 
 
+def _labels(pod: Object) -> Iterator[str]:
+    for label, value in meta.labels(pod).items():
+        yield _clause(meta.namespace(pod), label, value)
+
+
+def _clause(namespace: str, label: str, value: str) -> str:
+    return f"{namespace}/{label}={value}"
+
+
 _BY_DEPLOYMENT = Index(_SOURCE, _targets)
+_PODS_BY_LABEL = Index(sources.PODS, _labels)
+"""With 1,000 autoscalers looking through all pods of a namespace was half of what they cost."""
 
 
 @dataclass(slots=True)
@@ -95,7 +106,7 @@ class Autoscaler:
         self._known: dict[Key, _Known] = {}
         self._awake: set[Key] = set()
         """Those that are looked at though nothing has changed."""
-        manager.add_controller(NAME, self, indexes=(_BY_DEPLOYMENT,))
+        manager.add_controller(NAME, self, indexes=(_BY_DEPLOYMENT, _PODS_BY_LABEL))
         manager.on_change(_SOURCE, self._changed)
         manager.on_change(sources.DEPLOYMENTS, self._deployment_changed)
         manager.cache(sources.PODS)
@@ -166,16 +177,21 @@ class Autoscaler:
         place = meta.namespace(hpa)
         self._selections.put(meta.key(hpa), selector)
 
-        def pods() -> list[Object]:
-            found = self._manager.list(sources.PODS, place)
-            return [pod for pod in found if selector.matches(meta.labels(pod))]
-
-        rivals = self._selections.of(place, pods())
+        rivals = self._selections.of(place, self._pods(place, selector))
         if len(rivals) > 1:
             shown = tuple(f"{{{name} {namespace}}}" for namespace, name in rivals)
             return Observed(hpa, scale, rivals=shown)
         answers = await self._asking.answers(hpa, scale.selector)
-        return Observed(hpa, scale, pods(), answers=answers)
+        return Observed(hpa, scale, self._pods(place, selector), answers=answers)
+
+    def _pods(self, place: str, selector: LabelSelector) -> list[Object]:
+        label, value = required_label(selector)
+        found = (
+            self._manager.by_index(_PODS_BY_LABEL, _clause(place, label, value))
+            if label
+            else self._manager.list(sources.PODS, place)
+        )
+        return [pod for pod in found if selector.matches(meta.labels(pod))]
 
     async def _rescale(self, hpa: Object, resource: Resource, decision: Decision) -> Decision:
         assert decision.replicas is not None

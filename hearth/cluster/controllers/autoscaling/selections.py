@@ -24,7 +24,7 @@ class Selections:
         if (known := self._places.get(key)) and self._filed[known][key] == selector:
             return
         self.drop(key)
-        place = self._places[key] = (key[0], *_label(selector))
+        place = self._places[key] = (key[0], *required_label(selector))
         self._filed.setdefault(place, {})[key] = selector
 
     def drop(self, key: Key) -> None:
@@ -47,7 +47,7 @@ class Selections:
                     yield key
 
 
-def _label(selector: LabelSelector) -> tuple[str, str]:
+def required_label(selector: LabelSelector) -> tuple[str, str]:
     """A label and value that is required; empty where none is."""
     for each in selector.requirements:
         if each.operator == "in" and len(each.values) == 1:
