@@ -46,12 +46,16 @@ def _steps(account: Account) -> Iterator[Step]:
     obj, at, decision = account.obj, account.at, account.decision
     seen, result = at.observation, wanted(obj, at, decision)
     most = seen.wish(at.replicas)
-    composed = seen.composite is not None
+    composed = obj.modifiers is not None
     for metric in seen.metrics:
         decides = not composed and metric.is_active and metric.wish(at.replicas) == most
         yield _of_metric(metric, at.replicas, decides)
     if seen.composite is not None:
         yield _of_metric(seen.composite, at.replicas, seen.composite.is_active)
+    elif obj.modifiers is not None:
+        text = f"{obj.modifiers.formula}: the autoscaler of the target works it out, ask for that"
+        yield Step("formula", -1, text, decides=True)
+        return
     if not seen.metrics:
         yield Step("cpu, memory", at.replicas, "read by the HPA itself")
     low, high = obj.spec.min_replica_count or 0, obj.max_replicas

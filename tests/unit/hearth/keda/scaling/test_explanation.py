@@ -57,3 +57,17 @@ def test_bounds_and_the_formula() -> None:
     assert said.steps[1].text == "ceil(120 / 5) = 24; active"
     assert (said.wish, said.decided_by) == (4, "bounds")
     assert said.json()["formula"] == "redis * 10"
+
+
+def test_a_formula_over_requests_is_the_autoscaler_s_of_its_target() -> None:
+    obj = a_scaledobject(
+        scaleTargetRef={"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "web"},
+        triggers=[a_trigger("jobs")],
+        advanced={"scalingModifiers": {"formula": "requests + jobs", "target": "1"}},
+    )
+    at = Situation(look(obj, a_sample(3, name="jobs")), 0, 0.0, None, 100.0)
+    said = explain(Account(obj, at, decide(obj, at), 112.0, 30.0), 100.0)
+    assert said.decided_by == "formula"
+    assert said.steps[-1].text == (
+        "requests + jobs: the autoscaler of the target works it out, ask for that"
+    )
