@@ -231,10 +231,10 @@ def find_isolation(name: str, home: Path, data_dir: Path) -> Isolation:
                 "or start without --isolate"
             )
     secret = [home, data_dir, *map(Path, ("/home", "/root", "/tmp", "/var/tmp", "/run"))]
-    groups, why = find_place(f"hearth-{name}")
+    groups, why = find_place(f"hearth-processes-{name}")
     resolved = tuple(dict.fromkeys(path.resolve() for path in secret))
     found = Isolation(
-        programs["bwrap"] or "", home.resolve(), resolved, f"hearth-{name}", groups, why
+        programs["bwrap"] or "", home.resolve(), resolved, f"hearth-processes-{name}", groups, why
     )
     problem = _problem(found)
     if problem and found.groups is not None:
