@@ -77,7 +77,7 @@ def engine_in(folder: Path) -> Engine:
         from eventing.engines.nats.engine import NatsEngine
 
         server = NatsServer((url,), prefix=f"BENCH{folder.name.replace('.', '')}")
-        return NatsEngine(server, NatsLimits(log_bytes=4096 * MIB, ack_seconds=2))
+        return NatsEngine(server, NatsLimits(log_bytes=4096 * MIB))
     return LocalEngine(folder, LogLimits(log_bytes=4096 * MIB))
 
 

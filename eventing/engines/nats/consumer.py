@@ -23,6 +23,7 @@ from eventing.engines.nats.connection import Connection, NatsError
 from eventing.engines.nats.messages import stored_event
 from eventing.engines.nats.names import delivery_of, plain
 from eventing.engines.nats.reading import event_of
+from eventing.engines.nats.recent import Recent
 from eventing.engines.nats.wire import block_of, status_of
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Owner(Protocol):
     stream: str
     made: str
     limits: NatsLimits
+    recent: Recent
     clock: Callable[[], float]
     touched: bool
     """Whether the next checkpoint has something to look at."""
@@ -182,7 +184,11 @@ class NatsConsumer:
         if aside is not None and aside.kind is not Kind.NOTE:
             self._connection.tell(message.reply, _ACK)
             return
-        event = stored_event(block_of(message), message.data, sequence, stored_ns)
+        event = self._log.recent.get(self._log.stream, sequence)
+        if event is None:
+            event = stored_event(block_of(message), message.data, sequence, stored_ns)
+            if event is not None:
+                self._log.recent.put(self._log.stream, event)
         if event is None:
             log.error("a message of the stream is no CloudEvent", extra={"sequence": sequence})
             self._connection.tell(message.reply, _ACK)

@@ -15,6 +15,7 @@ from eventing.engines.nats import names
 from eventing.engines.nats.config import NatsLimits, NatsServer, StreamOptions
 from eventing.engines.nats.connection import Connection, NatsError, Source
 from eventing.engines.nats.log import NatsLog
+from eventing.engines.nats.recent import Recent
 from eventing.engines.seam import Capabilities, Order
 from hearth.kube.clock import wall_clock
 
@@ -38,6 +39,7 @@ class NatsEngine:
         self._limits = limits or NatsLimits()
         self._clock = clock
         self.connection = Connection(server, self._limits)
+        self._recent = Recent()
         self._logs: dict[str, NatsLog] = {}
         self._opening = asyncio.Lock()
         self._alive: asyncio.Task[None] | None = None
@@ -113,6 +115,7 @@ class NatsEngine:
             made=made,
             options=options,
             limits=self._limits,
+            recent=self._recent,
             clock=self._clock,
         )
 
@@ -134,6 +137,7 @@ class NatsEngine:
         if opened is not None:
             await opened.close()
         stream = names.stream_name(self.connection.server.prefix, key)
+        self._recent.forget(stream)
         for name in (stream, names.aside_name(stream)):
             try:
                 await self.connection.call(f"STREAM.DELETE.{name}")

@@ -26,6 +26,7 @@ from eventing.engines.nats.connection import NOBODY, Connection, NatsError, resu
 from eventing.engines.nats.consumer import NatsConsumer
 from eventing.engines.nats.messages import block_for, message_id
 from eventing.engines.nats.reading import NatsReading, first_since
+from eventing.engines.nats.recent import Recent
 from eventing.engines.seam import (
     Appended,
     Begin,
@@ -66,12 +67,14 @@ class NatsLog:
         made: str,
         options: StreamOptions,
         limits: NatsLimits,
+        recent: Recent,
         clock: Callable[[], float],
     ) -> None:
         self.connection = connection
         self.stream = stream
         self.limits = replace(limits, ack_seconds=options.ack_seconds or limits.ack_seconds)
         self.clock = clock
+        self.recent = recent
         self.touched = True
         self.made = made
         """When the stream was made: one made anew counts from 1 again."""
@@ -280,7 +283,7 @@ class NatsLog:
         Then it goes on from ``following``, or with all there is where the stream was ``made`` anew.
         """
         self._names = None
-        self.made = await self._ensure()
+        await self._make_sure()
         name = (await self._known()).get(consumer_id)
         if name is None:
             name = names.consumer_name(consumer_id, 0)
@@ -393,9 +396,16 @@ class NatsLog:
                 self._look_again(), name=f"looking-{self.stream}"
             )
 
+    async def _make_sure(self) -> None:
+        """Make the streams where somebody removed them."""
+        made = await self._ensure()
+        if made != self.made:
+            self.made = made
+            self.recent.forget(self.stream)
+
     async def _look_again(self) -> None:
         try:
-            self.made = await self._ensure()
+            await self._make_sure()
             await self._look()
         except NatsError as error:
             log.warning("the size of a stream is not known", extra={"error": str(error)})
