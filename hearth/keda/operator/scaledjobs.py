@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE = 50
 """Jobs that are being created at one time."""
 _READY = "ScaledJob is defined correctly and is ready to scaling"
+_FAILED = "Failed to ensure ScaledJob is correctly created"
 _SKIPPED = "ScaledJob is paused, skipping reconcile loop"
 
 
@@ -97,9 +98,10 @@ class ScaledJobDaemon(ObjectDaemon):
 
     async def say_failed(self, about: str, text: str) -> None:
         """Say that it could not be made ready."""
-        self.event_once(EventReason.SCALED_JOB_CHECK_FAILED, text)
+        full = f"{_FAILED}: {text}"
+        self.event_once(EventReason.SCALED_JOB_CHECK_FAILED, full)
         await self.say(
-            Said(Condition.READY, "False", "ScaledJobCheckFailed", text),
+            Said(Condition.READY, "False", "ScaledJobCheckFailed", full),
             Said(Condition.ACTIVE, "Unknown", "UnknownState", "ScaledJob check failed"),
         )
 
