@@ -124,7 +124,7 @@ def make_runtime(config: NodeConfig, access: Access, client: KubeClient) -> Runt
 
     async def open_containers() -> Runtime:
         if engine.kind in ("runc", "crun"):
-            return _direct_runtime(config, engine)
+            return _direct_runtime(config, engine, client)
         from hearth.cluster.node.runtime.engine.client import EngineError
         from hearth.cluster.node.runtime.engine.opening import EngineSettings, open_runtime
 
@@ -149,13 +149,14 @@ def make_runtime(config: NodeConfig, access: Access, client: KubeClient) -> Runt
     )
 
 
-def _direct_runtime(config: NodeConfig, engine: Found) -> Runtime:
+def _direct_runtime(config: NodeConfig, engine: Found, client: KubeClient) -> Runtime:
     from hearth.cluster.node.runtime.bundles.making import make_runtime as make_direct
 
     return make_direct(
         node_id_of(config.data_dir),
         config.data_dir,
         program=engine.command,
+        is_asleep=partial(is_asleep, client),
         docker_config=Path.home() / ".docker/config.json",
         clock=wall_clock,
     )

@@ -116,7 +116,7 @@ async def node(static_layout: TestImage, tmp_path: Path) -> AsyncIterator[Node]:
     for name in list(made.addresses):
         await made.runtime.remove(f"uid-{name}")
     await made.runtime.sweep()
-    own = made.runtime._folder
+    own = made.runtime._maker._folder
     assert not [each for each in left() if own.name in each]
     await made.runtime.close()
     assert not own.exists()
@@ -308,8 +308,8 @@ async def test_nothing_is_left_of_a_start_that_failed_or_was_cut_short(node: Nod
     with contextlib.suppress(asyncio.CancelledError):
         await starting
     await node.runtime.sweep()
-    assert not [each for each in left() if node.runtime._folder.name in each]
-    assert os.listdir(node.runtime._writable) == []
+    assert not [each for each in left() if node.runtime._maker._folder.name in each]
+    assert os.listdir(node.runtime._maker._writable) == []
 
 
 async def test_what_a_killed_container_has_started_ends_with_it(node: Node) -> None:

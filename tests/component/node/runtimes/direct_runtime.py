@@ -23,6 +23,10 @@ from tests.component.keda.servers import missing
 from tests.images import TestImage, is_root
 
 
+async def _never(_pod: object) -> bool:
+    return False
+
+
 class Harness:
     image = "app:1"
     needs = ("static_layout",)
@@ -41,7 +45,7 @@ class Harness:
     def runtime(self) -> BundleRuntime:
         puller = Puller(self._store, client(), self._app.config.platform)
         images = Images(puller, time.time, self._data_dir / "config.json")
-        settings = BundleSettings(self._node_id, self._data_dir, self._program)
+        settings = BundleSettings(self._node_id, self._data_dir, self._program, _never)
         return BundleRuntime(settings, images, PodNets(self._node_id), time.time)
 
     def program(self, *words: str) -> list[str]:

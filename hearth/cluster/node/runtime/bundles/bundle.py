@@ -29,6 +29,11 @@ class Bundle:
         return self.folder / "rootfs"
 
     @property
+    def pipes(self) -> Path:
+        """The folder of the pipes that take the output."""
+        return self.folder / "io"
+
+    @property
     def log(self) -> Path:
         """Where runc says what is wrong."""
         return self.folder / "log.json"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hearth.cluster.node.runtime.bundles.images import Images
 from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime, BundleSettings
+from hearth.cluster.node.runtime.engine.spares import IsAsleep
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.kube.clock import Clock
 from hearth.oci.manifests import platform_of
@@ -16,7 +17,13 @@ from hearth.oci.store import ContentStore
 
 
 def make_runtime(
-    node_id: str, data_dir: Path, *, program: str, docker_config: Path, clock: Clock
+    node_id: str,
+    data_dir: Path,
+    *,
+    program: str,
+    docker_config: Path,
+    is_asleep: IsAsleep,
+    clock: Clock,
 ) -> BundleRuntime:
     """The runtime of a node; its images and what containers write are below ``data_dir``.
 
@@ -25,5 +32,5 @@ def make_runtime(
     folder = data_dir / "containers"
     puller = Puller(ContentStore(folder), client(), platform_of(os.uname().machine))
     images = Images(puller, clock, docker_config)
-    settings = BundleSettings(node_id, folder, program)
+    settings = BundleSettings(node_id, folder, program, is_asleep)
     return BundleRuntime(settings, images, PodNets(node_id), clock)

@@ -36,6 +36,11 @@ class Runc:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(words, env=ENVIRONMENT, capture_output=True, timeout=_SECONDS)
 
+    def start(self, container: str) -> None:
+        """Has the first process go on to its program; raises OSError, SubprocessError."""
+        words = (self.program, "--root", str(self.state), "start", container)
+        subprocess.run(words, env=ENVIRONMENT, capture_output=True, timeout=_SECONDS, check=True)
+
     def known(self) -> list[str]:
         """The containers that there are, running or not."""
         with contextlib.suppress(FileNotFoundError):

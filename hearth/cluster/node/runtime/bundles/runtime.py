@@ -2,20 +2,16 @@
 
 What runs is found again by the id and the first process of a record; whatever else lies in this
 node's folders belongs to nobody and is removed. Nothing waits for a daemon: a first start is an
-overlay mount and one command.
+overlay mount and one command, and a start of what was made ahead is one word to a process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
-import re
 import signal
 import socket
-import subprocess
-import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,31 +27,28 @@ from hearth.cluster.node.runtime.api import (
     StartRequest,
     Usage,
 )
-from hearth.cluster.node.runtime.bundles import kernel
-from hearth.cluster.node.runtime.bundles.bundle import Bundle, terminal_socket
-from hearth.cluster.node.runtime.bundles.config import capabilities_of, make_config
 from hearth.cluster.node.runtime.bundles.images import Images
 from hearth.cluster.node.runtime.bundles.instance import BundleInstance
-from hearth.cluster.node.runtime.bundles.runc import ENVIRONMENT, Runc, error_in, version_of
+from hearth.cluster.node.runtime.bundles.maker import ID, Maker, Ready, key_of
+from hearth.cluster.node.runtime.bundles.runc import Runc, version_of
 from hearth.cluster.node.runtime.cgroups.group import Group
-from hearth.cluster.node.runtime.containers.accounts import identity_of
-from hearth.cluster.node.runtime.containers.plan import ContainerPlan, plan_container
+from hearth.cluster.node.runtime.containers.ahead import can_be_ahead
+from hearth.cluster.node.runtime.containers.plan import plan_container
+from hearth.cluster.node.runtime.engine.networks import NetworkError, OwnNamespaces
+from hearth.cluster.node.runtime.engine.spares import IsAsleep, Parting, Spares
 from hearth.cluster.node.runtime.logs import RotatingFile
-from hearth.cluster.node.runtime.podnets.namespaces import connect_inside
-from hearth.cluster.node.runtime.podnets.podnets import PodNet, PodNets
+from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.logpump import LogPump
-from hearth.cluster.node.runtime.processes.process import Launch, Process, adopt, foster, start
+from hearth.cluster.node.runtime.processes.process import adopt
 from hearth.kube import meta
 from hearth.kube.clock import Clock
-from hearth.oci.store import StoredImage
+from hearth.oci.references import parse_reference
 
 log = logging.getLogger(__name__)
 
 _FOLDER = Path("/run/hearth-containers")
-_IMAGE_CHECK_SECONDS = 1.0
-_ID = re.compile(r"[0-9a-f]{32}")
-_STREAMS = ("stdout", "stderr")
+_IMAGE_CHECK_SECONDS, _SPARE_CHECK_SECONDS = 1.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +58,7 @@ class BundleSettings:
     node_id: str
     data_dir: Path
     program: str
+    is_asleep: IsAsleep
     folder: Path = _FOLDER
 
 
@@ -89,16 +83,7 @@ class Handle:
             stop_signal = signal.Signals(number)
         except ValueError:
             return None
-        return cls(container, pid, ticks, stop_signal) if _ID.fullmatch(container) else None
-
-
-def _signal(name: str) -> signal.Signals:
-    """``SIGQUIT`` or ``QUIT`` or ``3``; what is none is SIGTERM."""
-    text = name.upper()
-    with contextlib.suppress(ValueError):
-        return signal.Signals(int(text))
-    full = text if text.startswith("SIG") else f"SIG{text}"
-    return signal.Signals.__members__.get(full, signal.SIGTERM)
+        return cls(container, pid, ticks, stop_signal) if ID.fullmatch(container) else None
 
 
 class BundleRuntime:
@@ -110,22 +95,24 @@ class BundleRuntime:
         own = hashlib.sha256(settings.node_id.encode()).hexdigest()[:16]
         self._scheme = Path(settings.program).name
         self._version = version_of(settings.program)
-        self._folder = settings.folder / own
-        self._writable = settings.data_dir / "writable"
-        self._runc = Runc(settings.program, self._folder / "state")
-        self._cgroup = f"hearth-{own}"
+        folder = settings.folder / own
+        runc = Runc(settings.program, folder / "state")
+        store = images.puller.store
+        self._maker = Maker(runc, folder, settings.data_dir / "writable", store)
         self._images = images
-        self._nets = nets
+        self._networks = OwnNamespaces(nets)
         self._clock = clock
-        self._overlays = kernel.Overlays(images.puller.store.layers)
-        self._foster = kernel.Foster()
-        self._able = capabilities_of(kernel.able())
-        self._by_uid: dict[str, PodNet] = {}
+        self._by_uid: dict[str, PodNetwork] = {}
         self._running: dict[str, BundleInstance] = {}  # by id
-        self._making: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._writable.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._last: dict[str, StartRequest] = {}  # by pod, what can be made ahead of its successor
+        self._spares: Spares[Ready] = Spares(
+            settings.data_dir / "spares",
+            self._networks,
+            make=self.make_ahead,
+            drop=self._drop,
+            is_asleep=settings.is_asleep,
+        )
 
     @property
     def version(self) -> str:
@@ -134,219 +121,169 @@ class BundleRuntime:
 
     async def run(self, on_change: Callable[[], None]) -> None:
         """Looks once a second for images that are waited for, where any are."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._check_spares(), name="container-spares")
+            while True:
+                await asyncio.sleep(_IMAGE_CHECK_SECONDS)
+                if await self._images.have_come():
+                    on_change()
+
+    async def _check_spares(self) -> None:
         while True:
-            await asyncio.sleep(_IMAGE_CHECK_SECONDS)
-            if await self._images.have_come():
-                on_change()
+            await asyncio.sleep(_SPARE_CHECK_SECONDS)
+            await self._spares.check()
 
     # -- pods ------------------------------------------------------------------------------
 
     async def prepare(self, pod: PodSpec, previous: PodNetwork) -> PodNetwork:
-        """An address of its own."""
-        if pod.uid not in self._by_uid:
+        """An address of its own; that of the container that waits for the pod, where one does."""
+        network = self._by_uid.get(pod.uid) or self._spares.claim(pod)
+        if network is None:
             try:
-                self._by_uid[pod.uid] = await self._nets.make(previous.ip)
-            except OSError as error:
+                network = await self._networks.make(pod, previous)
+            except NetworkError as error:
                 raise PrepareError("FailedCreatePodSandBox", str(error)) from error
-        return PodNetwork(self._by_uid[pod.uid].ip)
+        self._by_uid[pod.uid] = network
+        return network
 
     async def bridge(self) -> Bridge | None:
         """What the pods hang on."""
-        addresses = await self._nets.open()
-        return Bridge(self._nets.bridge, addresses.gateway)
+        return await self._networks.bridge()
 
     async def dial(self, uid: str, port: int) -> socket.socket:
         """A connection to the pod's loopback address."""
-        net = self._by_uid.get(uid)
-        if net is None:
+        network = self._by_uid.get(uid)
+        if network is None:
             raise ConnectionRefusedError("the pod has no address")
-        made = await asyncio.to_thread(connect_inside, net.path, port)
-        made.setblocking(False)
-        return made
+        return await self._networks.dial(network, port)
 
     async def remove(self, uid: str) -> None:
-        """Kills what is left of a pod and frees its network."""
+        """Ends what is left of a pod and frees its network; makes the next one's container."""
         left = [each for each in list(self._running.values()) if each.pod_uid == uid]
         for instance in left:
             instance.kill()
         for instance in left:
             await instance.wait()
             await instance.close(sweep=True)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        net = self._by_uid.pop(uid, None)
-        if net is not None:
-            await self._nets.remove(net.ip)
+            await self._maker.remove(instance.id)
+        await self._spares.abandon(uid)
+        last = self._last.pop(uid, None)
+        if last is not None:
+            self._spawn(self._spares.make_after(last, Parting.of(last)))
+        network = self._by_uid.pop(uid, None)
+        if network is not None:
+            await self._networks.release(network)
 
     async def sweep(self) -> int:
         """Removes what lies in this node's folders and is not known here."""
+        await self._spares.drop_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        known = self._running.keys() | self._making
-        found = {path.name for path in await asyncio.to_thread(self._all_folders)}
-        running = set(await asyncio.to_thread(self._runc.known)) - known
-        await asyncio.gather(*(self._remove(each) for each in (found | running) - known))
-        await self._nets.sweep()
+        known = self._running.keys() | self._maker.making
+        running = set(self._maker.runc.known()) - known
+        found = await asyncio.to_thread(self._maker.found) - known
+        await asyncio.gather(*map(self._maker.remove, found))
+        await self._networks.sweep()
         return len(running)
 
-    def _all_folders(self) -> list[Path]:
-        both = (*self._folder.iterdir(), *self._writable.iterdir())
-        return [path for path in both if _ID.fullmatch(path.name)]
-
-    async def _remove(self, container: str) -> None:
-        await asyncio.to_thread(self._runc.delete, container)
-        await asyncio.to_thread(self._bundle(container).remove)
-
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work, name="container-removal")
+        task = asyncio.create_task(work, name="containers-aside")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _bundle(self, container: str) -> Bundle:
-        return Bundle(self._folder / container, self._writable / container)
 
     # -- containers ------------------------------------------------------------------------
 
     async def start(self, request: StartRequest) -> BundleInstance:
-        """Image, root filesystem, program."""
+        """Image, root filesystem, program; or the last alone, where the rest was made ahead."""
         image = await self._images.ensure(request)
         plan = plan_container(request, image.config)
-        container = uuid.uuid4().hex
-        self._making.add(container)
+        uid = meta.uid(request.facts.pod)
+        ready = await self._start_spare(request, key_of(plan, image))
+        if ready is None:
+            ready = await self._maker.create(request, image, plan, self._namespace(request))
+            await self._maker.begin(ready)
+        request.report("Normal", "Created", f"Created container: {request.container.name}")
+        if can_be_ahead(request, plan):
+            self._last[uid] = request
+        process = ready.process
+        handle = Handle(ready.container, process.pid, process.start_ticks, ready.stop_signal)
+        instance = self._track(request, handle, ready)
+        self._maker.making.discard(ready.container)
+        return instance
+
+    def _namespace(self, request: StartRequest) -> Path:
+        path = self._networks.namespace(request.network)
+        if path is None:
+            raise CreateError("CreateContainerError", "the pod has no network any more")
+        return path
+
+    async def _start_spare(self, request: StartRequest, key: str) -> Ready | None:
+        ready = await self._spares.take(request, key)
+        if ready is None:
+            return None
         try:
-            bundle = await self._lay_out(container, request, image, plan=plan)
-            request.report("Normal", "Created", f"Created container: {request.container.name}")
-            process, console = await self._launch(container, bundle, request)
-        except BaseException:
-            self._spawn(self._remove(container))
-            raise
-        finally:
-            self._making.discard(container)
-        handle = Handle(container, process.pid, process.start_ticks, _signal(plan.stop_signal))
-        name = f"{image.repository}@{image.digest}"
-        return self._track(request, handle, process, console=console, image=name)
+            await self._maker.begin(ready)
+        except StartError as error:  # it may have ended while it waited
+            log.info("a container made ahead did not start", extra={"error": str(error)})
+            return None
+        return ready
 
-    async def _lay_out(
-        self, container: str, request: StartRequest, image: StoredImage, *, plan: ContainerPlan
-    ) -> Bundle:
-        bundle = self._bundle(container)
-        store = self._images.puller.store
-        net = self._by_uid[meta.uid(request.facts.pod)]
+    async def make_ahead(self, request: StartRequest) -> Ready:
+        """A container made to the last step before its program."""
+        reference = parse_reference(request.container.image)
+        image = await asyncio.to_thread(self._images.puller.store.find, reference)
+        if image is None:
+            raise CreateError("ErrImagePull", "the image is not there")
+        plan = plan_container(request, image.config)
+        return await self._maker.create(request, image, plan, self._namespace(request))
 
-        def make() -> None:
-            texts = bundle.make(self._overlays, [store.layer(d) for d in image.config.diff_ids])
-            identity = identity_of(plan.security.user, *texts)
-            config = make_config(
-                plan,
-                identity,
-                network=net.path,
-                cgroup=f"/{self._cgroup}/{container}",
-                able=self._able,
-                has_swap_limit=kernel.has_swap_limit(),
-            )
-            bundle.write(config)
-
-        try:
-            await asyncio.to_thread(make)
-        except OSError as error:
-            raise CreateError("CreateContainerError", str(error)) from error
-        return bundle
-
-    async def _launch(
-        self, container: str, bundle: Bundle, request: StartRequest
-    ) -> tuple[Process, Console]:
-        console = Console(_make_pump(request.files.folder / "io", request.files.log))
-        is_terminal = bool(request.container.raw.get("tty"))
-        try:
-            if is_terminal:
-                await self._run_in_terminal(container, bundle, console, request)
-            else:
-                given = console.open(request.container)
-                try:
-                    stdio = (given.stdin, given.stdout, given.stderr)
-                    await self._run(container, bundle, stdio)
-                finally:
-                    given.close()
-            return foster(bundle.pid()), console
-        except BaseException:
-            console.close()
-            await _end(bundle)
-            raise
-
-    async def _run_in_terminal(
-        self, container: str, bundle: Bundle, console: Console, request: StartRequest
-    ) -> None:
-        nothing = (subprocess.DEVNULL,) * 3
-        with terminal_socket(bundle) as take:
-            await self._run(container, bundle, nothing, "--console-socket", str(bundle.terminal))
-            console.use_terminal(await asyncio.to_thread(take))
-            console.is_stdin_once = bool(request.container.raw.get("stdinOnce"))
-
-    async def _run(
-        self, container: str, bundle: Bundle, stdio: tuple[int, int, int], *options: str
-    ) -> None:
-        """Has runc start the container; its first process is then our child."""
-        files = ("--bundle", str(bundle.folder), "--pid-file", str(bundle.pid_file))
-        words = ("run", "--detach", *files, *options, container)
-        stdin, stdout, stderr = stdio
-        argv = self._runc.command(bundle.log, *words)
-        with self._foster.children():
-            made = start(Launch(argv, ENVIRONMENT, "/", stdout, stderr, stdin=stdin))
-            try:
-                how = await made.wait()
-            except asyncio.CancelledError:
-                made.signal_group(signal.SIGKILL)
-                await made.wait()
-                raise
-        if how.code != 0:
-            raise StartError(error_in(bundle.log) or f"{self._scheme} ended with {how.code}")
+    async def _drop(self, ready: Ready) -> None:
+        await ready.close()
+        await self._maker.remove(ready.container)
 
     async def adopt(self, request: StartRequest, record: Record) -> BundleInstance | None:
         """The container on record, where it runs and still has its network."""
-        if record.running is None:
-            return None
-        handle = Handle.parse(record.running.handle)
+        handle = Handle.parse(record.running.handle) if record.running is not None else None
         uid = meta.uid(request.facts.pod)
-        net = self._by_uid.get(uid) or await self._nets.keep(request.network.ip)
-        process = (
-            adopt(handle.pid, handle.ticks) if handle is not None and net is not None else None
-        )
-        if handle is None or net is None or process is None:
+        if handle is None or record.running is None:
             return None
-        self._by_uid[uid] = net
-        console = Console(LogPump(request.files.folder / "io", RotatingFile(request.files.log)))
+        if uid not in self._by_uid and not await self._networks.keep(request.network):
+            return None
+        process = adopt(handle.pid, handle.ticks)
+        if process is None:
+            return None
+        self._by_uid[uid] = request.network
+        pipes = self._maker.bundle(handle.container).pipes
+        console = Console(LogPump(pipes, RotatingFile(request.files.log)))
         console.pump.reopen()
-        instance = self._track(request, handle, process, console=console, image=record.image_id)
+        found = Ready(
+            handle.container, process, console, record.image_id, handle.stop_signal, key=""
+        )
+        instance = self._track(request, handle, found)
         instance.started_at = record.running.started_at
         return instance
 
-    def _track(
-        self,
-        request: StartRequest,
-        handle: Handle,
-        process: Process,
-        *,
-        console: Console,
-        image: str,
-    ) -> BundleInstance:
-        pod, container = request.facts.pod, handle.container
-        group = Group.of(process.pid)
+    def _track(self, request: StartRequest, handle: Handle, ready: Ready) -> BundleInstance:
+        pod, container = request.facts.pod, ready.container
+        group = Group.of(ready.process.pid)
 
         def on_close() -> None:
             if self._running.pop(container, None) is not None:
-                self._spawn(self._remove(container))
+                self._maker.making.add(container)
+                self._spawn(self._maker.remove(container))
 
         instance = self._running[container] = BundleInstance(
             id=container,
             scheme=self._scheme,
-            image_id=image,
+            image_id=ready.image,
             handle=str(handle),
             started_at=self._clock(),
             pod_uid=meta.uid(pod),
             names=(meta.namespace(pod), meta.name(pod), request.container.name),
-            runc=self._runc,
-            bundle=self._bundle(container),
-            process=process,
-            console=console,
-            stop_signal=handle.stop_signal,
+            runc=self._maker.runc,
+            bundle=self._maker.bundle(container),
+            process=ready.process,
+            console=ready.console,
+            stop_signal=ready.stop_signal,
             group=group,
             memory=group.watch_memory() if group is not None else None,
             on_close=on_close,
@@ -363,27 +300,7 @@ class BundleRuntime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if not self._running:
             for uid in list(self._by_uid):
-                await self._nets.remove(self._by_uid.pop(uid).ip)
-            await self._nets.sweep()
-            kernel.remove_groups(self._cgroup)
-            for folder in (self._runc.state, self._folder):
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
-        self._overlays.close()
+                await self._networks.release(self._by_uid.pop(uid))
+            await self._networks.sweep()
+        self._maker.close(is_last=not self._running)
         await self._images.puller.http.aclose()
-
-
-async def _end(bundle: Bundle) -> None:
-    """Kills and reaps what came to be of a start that failed."""
-    with contextlib.suppress(OSError, ValueError):
-        process = foster(bundle.pid())
-        process.signal(signal.SIGKILL)
-        await process.wait()
-
-
-def _make_pump(pipes: Path, file: Path) -> LogPump:
-    """Fresh pipes: what an earlier instance left in its own is not this one's output."""
-    pipes.mkdir(parents=True, exist_ok=True)
-    for stream in _STREAMS:
-        (pipes / stream).unlink(missing_ok=True)
-    return LogPump(pipes, RotatingFile(file))

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from hearth.cluster import readynames
 from hearth.cluster.node.pod.network import PodNetwork
@@ -23,7 +24,6 @@ from hearth.cluster.node.runtime.containers.ahead import (
     successors_hosts,
 )
 from hearth.cluster.node.runtime.engine.client import EngineError
-from hearth.cluster.node.runtime.engine.instance import Ready
 from hearth.cluster.node.runtime.engine.networks import NetworkError, Networks
 from hearth.kube import meta
 from hearth.kube.errors import ApiError
@@ -48,8 +48,19 @@ class Parting:
         return cls(_text(request.dns.hosts), _text(request.dns.resolv_conf))
 
 
+class Keyed(Protocol):
+    """A container that is all but started."""
+
+    @property
+    def key(self) -> str:
+        """What went into it."""
+
+
+Ready = TypeVar("Ready", bound=Keyed)
+
+
 @dataclass(slots=True)
-class Spare:
+class Spare(Generic[Ready]):
     """A container that waits for a pod of this name."""
 
     namespace: str
@@ -63,7 +74,7 @@ class Spare:
     """The uid of the pod that has come for it, and has its network."""
 
 
-class Spares:
+class Spares(Generic[Ready]):
     """At most ``MOST``, one for each ReplicaSet."""
 
     def __init__(
@@ -80,7 +91,7 @@ class Spares:
         self._make = make
         self._drop = drop
         self._is_asleep = is_asleep
-        self._spares: dict[str, Spare] = {}  # by owner, the oldest first
+        self._spares: dict[str, Spare[Ready]] = {}  # by owner, the oldest first
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier run
 
     async def make_after(self, request: StartRequest, parting: Parting) -> None:
@@ -149,7 +160,7 @@ class Spares:
         for spare in [s for s in self._spares.values() if s.claimed_by == uid]:
             await self.drop(spare)
 
-    async def drop(self, spare: Spare) -> None:
+    async def drop(self, spare: Spare[Ready]) -> None:
         """Removes one, and what it held; its network stays with a pod that has it."""
         readynames.withdraw(spare.owner, spare.name)
         self._spares.pop(spare.owner, None)
@@ -189,7 +200,7 @@ def _write_files(before: StartRequest, after: StartRequest, parting: Parting) ->
             path.chmod(mode)
 
 
-def _hand_over(spare: Spare, request: StartRequest) -> None:
+def _hand_over(spare: Spare[Ready], request: StartRequest) -> None:
     """The container has its files open: the pod's names come to mean the same files.
 
     Where it opens one by its path again, as when a log is full, the path leads to the pod's folder.

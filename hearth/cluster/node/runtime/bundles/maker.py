@@ -1,0 +1,234 @@
+"""Makes containers up to the last step before their programs, begins and removes them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from hearth.cluster.node.pod.spec import Container
+from hearth.cluster.node.runtime.api import CreateError, StartError, StartRequest
+from hearth.cluster.node.runtime.bundles import kernel
+from hearth.cluster.node.runtime.bundles.bundle import Bundle, terminal_socket
+from hearth.cluster.node.runtime.bundles.config import capabilities_of, make_config
+from hearth.cluster.node.runtime.bundles.runc import ENVIRONMENT, Runc, error_in
+from hearth.cluster.node.runtime.containers.accounts import identity_of
+from hearth.cluster.node.runtime.containers.plan import ContainerPlan
+from hearth.cluster.node.runtime.logs import RotatingFile
+from hearth.cluster.node.runtime.processes.console import Console
+from hearth.cluster.node.runtime.processes.logpump import LogPump
+from hearth.cluster.node.runtime.processes.process import Launch, Process, foster, start
+from hearth.oci.store import ContentStore, StoredImage
+
+ID = re.compile(r"[0-9a-f]{32}")
+_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Ready:
+    """A container whose first process waits for one word, or runs; ``key`` is what went into it."""
+
+    container: str
+    process: Process
+    console: Console
+    image: str
+    stop_signal: signal.Signals
+    key: str
+
+    async def close(self) -> None:
+        """Ends it, and lets go of it."""
+        self.process.signal(signal.SIGKILL)
+        await self.process.wait()
+        self.console.close()
+
+
+class Maker:
+    """The containers of one node: ``folder`` in memory, ``writable`` on disk."""
+
+    def __init__(self, runc: Runc, folder: Path, writable: Path, store: ContentStore) -> None:
+        self.runc = runc
+        self.making: set[str] = set()
+        """Of which something may be there that nobody else knows of."""
+        self._cgroup = f"hearth-{folder.name}"
+        self._folder = folder
+        self._writable = writable
+        self._store = store
+        self._overlays = kernel.Overlays(store.layers)
+        self._foster = kernel.Foster()
+        self._able = capabilities_of(kernel.able())
+        for each in (folder, writable):
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def bundle(self, container: str) -> Bundle:
+        """The files of a container."""
+        return Bundle(self._folder / container, self._writable / container)
+
+    async def create(
+        self, request: StartRequest, image: StoredImage, plan: ContainerPlan, network: Path
+    ) -> Ready:
+        """All but the last step; raises CreateError and StartError, and then nothing is left."""
+        container = uuid.uuid4().hex
+        self.making.add(container)
+        try:
+            await asyncio.to_thread(self._lay_out, container, image, plan, network)
+            process, console = await self._create(container, request)
+        except OSError as error:
+            await self.remove(container)
+            raise CreateError("CreateContainerError", str(error)) from error
+        except BaseException:
+            await asyncio.shield(self.remove(container))
+            raise
+        return Ready(
+            container,
+            process,
+            console,
+            image=f"{image.repository}@{image.digest}",
+            stop_signal=signal_of(plan.stop_signal),
+            key=key_of(plan, image),
+        )
+
+    def _lay_out(
+        self, container: str, image: StoredImage, plan: ContainerPlan, network: Path
+    ) -> None:
+        bundle = self.bundle(container)
+        layers = [self._store.layer(diff_id) for diff_id in image.config.diff_ids]
+        identity = identity_of(plan.security.user, *bundle.make(self._overlays, layers))
+        config = make_config(
+            plan,
+            identity,
+            network=network,
+            cgroup=f"/{self._cgroup}/{container}",
+            able=self._able,
+            has_swap_limit=kernel.has_swap_limit(),
+        )
+        bundle.write(config)
+
+    async def _create(self, container: str, request: StartRequest) -> tuple[Process, Console]:
+        bundle = self.bundle(container)
+        bundle.pipes.mkdir()
+        request.files.log.touch()
+        console = Console(LogPump(bundle.pipes, RotatingFile(request.files.log)))
+        try:
+            if request.container.raw.get("tty"):
+                await self._create_in_terminal(container, console, request.container)
+            else:
+                given = console.open(request.container)
+                try:
+                    await self._run(container, (given.stdin, given.stdout, given.stderr))
+                finally:
+                    given.close()
+            return foster(bundle.pid()), console
+        except BaseException:
+            console.close()
+            await _end(bundle)
+            raise
+
+    async def _create_in_terminal(
+        self, container: str, console: Console, described: Container
+    ) -> None:
+        bundle = self.bundle(container)
+        with terminal_socket(bundle) as take:
+            options = ("--console-socket", str(bundle.terminal))
+            await self._run(container, (subprocess.DEVNULL,) * 3, *options)
+            console.use_terminal(await asyncio.to_thread(take))
+        console.is_stdin_once = bool(described.raw.get("stdinOnce"))
+
+    async def _run(self, container: str, stdio: tuple[int, int, int], *options: str) -> None:
+        """Has runc create the container; its first process is then our child."""
+        bundle, (stdin, stdout, stderr) = self.bundle(container), stdio
+        files = ("--bundle", str(bundle.folder), "--pid-file", str(bundle.pid_file))
+        argv = self.runc.command(bundle.log, "create", *files, *options, container)
+        with self._foster.children():
+            made = start(Launch(argv, ENVIRONMENT, "/", stdout, stderr, stdin=stdin))
+            try:
+                how = await made.wait()
+            except asyncio.CancelledError:
+                made.signal_group(signal.SIGKILL)
+                await made.wait()
+                raise
+        if how.code != 0:
+            raise StartError(error_in(bundle.log) or f"{self.runc.program} ended with {how.code}")
+
+    async def begin(self, ready: Ready) -> None:
+        """The word that the first process waits for; raises StartError where it has ended.
+
+        runc's own ``start`` does no more than to read it from the pipe, and takes 10 ms for that.
+        """
+        pipe = self.runc.state / ready.container / "exec.fifo"
+        try:
+            if Path(self.runc.program).name == "runc":
+                await _read_once(pipe)
+                pipe.unlink()
+            else:
+                await asyncio.to_thread(self.runc.start, ready.container)
+        except (OSError, TimeoutError, subprocess.SubprocessError) as error:
+            await ready.close()
+            await self.remove(ready.container)
+            raise StartError(f"the container did not start: {error}") from error
+
+    async def remove(self, container: str) -> None:
+        """Ends what is left of a container, and removes it."""
+        await asyncio.to_thread(self.runc.delete, container)
+        await asyncio.to_thread(self.bundle(container).remove)
+        self.making.discard(container)
+
+    def found(self) -> set[str]:
+        """Ids of all containers of which there is something."""
+        both = (*self._folder.iterdir(), *self._writable.iterdir())
+        return {path.name for path in both if ID.fullmatch(path.name)} | set(self.runc.known())
+
+    def close(self, *, is_last: bool) -> None:
+        """Ends what it holds; where nothing runs, also what containers have in common."""
+        self._overlays.close()
+        if is_last:
+            kernel.remove_groups(self._cgroup)
+            for folder in (self.runc.state, self._folder):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def key_of(plan: ContainerPlan, image: StoredImage) -> str:
+    """What goes into a container but for what is its pod's own."""
+    return f"{plan.key}-{image.digest}"
+
+
+def signal_of(name: str) -> signal.Signals:
+    """``SIGQUIT`` or ``QUIT`` or ``3``; what is none is SIGTERM."""
+    text = name.upper()
+    with contextlib.suppress(ValueError):
+        return signal.Signals(int(text))
+    full = text if text.startswith("SIG") else f"SIG{text}"
+    return signal.Signals.__members__.get(full, signal.SIGTERM)
+
+
+async def _read_once(pipe: Path) -> None:
+    """Reads what the first process writes once somebody reads; raises OSError, TimeoutError."""
+    loop = asyncio.get_running_loop()
+    fd = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    came: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(fd, _set, came)
+    try:
+        async with asyncio.timeout(_SECONDS):
+            await came
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+
+
+async def _end(bundle: Bundle) -> None:
+    """Kills and reaps what came to be of a start that failed."""
+    with contextlib.suppress(OSError, ValueError):
+        process = foster(bundle.pid())
+        process.signal(signal.SIGKILL)
+        await process.wait()
+
+
+def _set(came: asyncio.Future[None]) -> None:
+    if not came.done():
+        came.set_result(None)
