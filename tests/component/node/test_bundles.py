@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import urllib.request
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hearth.cluster import readynames
 from hearth.cluster.node.pod.environment import Facts
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import parse_pod
@@ -23,6 +26,7 @@ from hearth.cluster.node.runtime.api import (
     StartError,
     StartRequest,
 )
+from hearth.cluster.node.runtime.bundles.maker import ID
 from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime
 from hearth.cluster.node.volumes.folders import VolumeFolders, prepare_volumes
 from hearth.cluster.node.volumes.sources import Snapshot
@@ -47,6 +51,7 @@ class Node:
         self.reports: list[tuple[str, str, str]] = []
         self.secrets: dict[str, dict[str, bytes]] = {}
         self.addresses: dict[str, str] = {}
+        self.owner = uuid.uuid4().hex
 
     async def start(
         self, name: str, *args: str, pod: Object | None = None, **more: Any
@@ -54,7 +59,9 @@ class Node:
         """A pod with a container that runs the program with these words."""
         container = {"name": "main", "image": "app:1", "args": list(args), **more}
         spec = {"containers": [container], **(pod or {})}
-        obj = {"metadata": {"name": name, "namespace": "ns", "uid": f"uid-{name}"}, "spec": spec}
+        owner = {"kind": "ReplicaSet", "uid": self.owner, "controller": True}
+        metadata = {"name": name, "namespace": "ns", "uid": f"uid-{name}"}
+        obj = {"metadata": {**metadata, "ownerReferences": [owner]}, "spec": spec}
         parsed = parse_pod(obj)
         network = await self.runtime.prepare(parsed, PodNetwork())
         self.addresses[name] = network.ip
@@ -101,11 +108,13 @@ class Node:
         return (self.folder / name / "main" / "0.log").read_text()
 
 
-def left() -> set[str]:
-    """Mounts and groups of containers, of any node."""
+def left(runtime: BundleRuntime) -> set[str]:
+    """Mounts and groups of its containers."""
+    own = runtime._maker._folder
     mounts = {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
-    groups = {str(each) for each in Path("/sys/fs/cgroup").glob("*/hearth-*/*") if each.is_dir()}
-    return {each for each in mounts if "hearth-containers" in each} | groups
+    groups = Path("/sys/fs/cgroup").glob(f"*/hearth-{own.name}/*")
+    found = {each for each in mounts if each.startswith(str(own))}
+    return found | {str(each) for each in groups if ID.fullmatch(each.name)}
 
 
 @pytest.fixture
@@ -113,11 +122,12 @@ async def node(static_layout: TestImage, tmp_path: Path) -> AsyncIterator[Node]:
     harness = Harness(tmp_path, static_layout)
     made = Node(harness, tmp_path / "pods")
     yield made
+    harness.is_asleep = False
     for name in list(made.addresses):
         await made.runtime.remove(f"uid-{name}")
     await made.runtime.sweep()
     own = made.runtime._maker._folder
-    assert not [each for each in left() if own.name in each]
+    assert not left(made.runtime)
     await made.runtime.close()
     assert not own.exists()
     assert not list(Path("/sys/fs/cgroup").glob(f"*/hearth-{own.name}"))
@@ -308,7 +318,7 @@ async def test_nothing_is_left_of_a_start_that_failed_or_was_cut_short(node: Nod
     with contextlib.suppress(asyncio.CancelledError):
         await starting
     await node.runtime.sweep()
-    assert not [each for each in left() if node.runtime._maker._folder.name in each]
+    assert not left(node.runtime)
     assert os.listdir(node.runtime._maker._writable) == []
 
 
@@ -323,3 +333,57 @@ async def test_what_a_killed_container_has_started_ends_with_it(node: Node) -> N
         while group.pids():
             await asyncio.sleep(0.01)
     await instance.close(sweep=True)
+
+
+# -- what waits for the next pod ----------------------------------------------------------------
+
+
+async def asleep(node: Node, first: str, **more: Any) -> str:
+    """Lets a pod run and go; returns the name that its successor should have."""
+    node.harness.is_asleep = True
+    await node.start(first, "serve", **more)
+    await node.get(first)
+    await node.runtime.remove(f"uid-{first}")
+    async with asyncio.timeout(_PATIENCE):
+        while not readynames.offered(node.owner):
+            await asyncio.sleep(0.01)
+    return readynames.offered(node.owner)
+
+
+async def test_the_next_pod_of_what_sleeps_is_all_but_there(node: Node) -> None:
+    name = await asleep(node, "web-aaaaa")
+    (waiting,) = node.runtime._maker.found()
+    instance = await node.start(name, "serve")
+    told = await node.told(name)
+    assert told["hostname"] == name and f"HOSTNAME={name}" in told["env"]
+    assert instance.handle.startswith(waiting)
+    assert "listening on 8080" in node.log(name)
+    assert not readynames.offered(node.owner)
+    instance.terminate()
+    assert (await instance.wait()).code == 143
+    (node.folder / name / "main" / "termination-log").write_text("still the pod's own")
+
+
+async def test_what_waits_is_not_for_others(node: Node) -> None:
+    name = await asleep(node, "web-aaaaa")
+    (waiting,) = node.runtime._maker.found()
+    env = [{"name": "CHANGED", "value": "since"}]
+    instance = await node.start(name, "serve", env=env)
+    assert "CHANGED=since" in (await node.told(name))["env"]
+    assert not instance.handle.startswith(waiting)
+    assert len(node.runtime._maker.found()) == 1
+
+
+async def test_what_has_ended_while_it_waited(node: Node) -> None:
+    name = await asleep(node, "web-aaaaa")
+    (spare,) = node.runtime._spares._spares.values()
+    spare.ready.process.signal(signal.SIGKILL)
+    await spare.ready.process.wait()
+    await node.start(name, "serve")
+    assert (await node.told(name))["hostname"] == name
+
+
+async def test_nothing_waits_after_the_end_of_the_node(node: Node) -> None:
+    await asleep(node, "web-aaaaa")
+    assert await node.runtime.sweep() == 0
+    assert not node.runtime._maker.found() and not readynames.offered(node.owner)

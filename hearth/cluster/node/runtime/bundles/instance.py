@@ -16,9 +16,10 @@ from hearth.cluster.node.runtime.bundles.runc import ENVIRONMENT, Runc, error_in
 from hearth.cluster.node.runtime.cgroups.group import Group, MemoryWatch
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.conversation import run_with_client
-from hearth.cluster.node.runtime.processes.process import Process, run_command
+from hearth.cluster.node.runtime.processes.process import Process, kill_marked, run_command
 
 _KILLED = 137
+_MARK = "HEARTH_EXEC_ID"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,9 +88,13 @@ class BundleInstance:
     ) -> Iterator[tuple[Sequence[str], _Told]]:
         """The command line, and what runc will have told; what still runs then is killed."""
         told = _Told(self.bundle.folder / f"exec-{uuid.uuid4().hex}")
-        words = ("exec", "--pid-file", str(told.pid), *options, self.id, *command)
+        marked = (f"{_MARK}={told.mark}", "--pid-file", str(told.pid))
+        words = ("exec", "--env", *marked, *options, self.id, *command)
         try:
             yield self.runc.command(told.log, *words), told
+        except BaseException:
+            kill_marked(f"{_MARK}={told.mark}")
+            raise
         finally:
             told.finish()
 
@@ -118,6 +123,7 @@ class _Told:
     """Files by which runc tells of one command."""
 
     def __init__(self, prefix: Path) -> None:
+        self.mark = prefix.name
         self.pid = prefix.with_suffix(".pid")
         self.log = prefix.with_suffix(".log")
 

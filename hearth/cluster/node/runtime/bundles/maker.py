@@ -162,6 +162,8 @@ class Maker:
         """
         pipe = self.runc.state / ready.container / "exec.fifo"
         try:
+            if ready.process.has_ended:
+                raise ProcessLookupError("it has ended while it waited")
             if Path(self.runc.program).name == "runc":
                 await _read_once(pipe)
                 pipe.unlink()

@@ -176,8 +176,8 @@ class BundleRuntime:
 
     async def sweep(self) -> int:
         """Removes what lies in this node's folders and is not known here."""
-        await self._spares.drop_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._spares.drop_all()
         known = self._running.keys() | self._maker.making
         running = set(self._maker.runc.known()) - known
         found = await asyncio.to_thread(self._maker.found) - known
