@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -96,10 +97,10 @@ async def run(
                 await _serve(context, agent, machine, ready=ready)
         finally:
             REGISTRY.unregister(collector)
-            await agent.stop(config.stop_grace_seconds)
-            await context.sources.close()
-            await names.close()
-            await runtime.close()
+            async with AsyncExitStack() as ending:  # all of it, whatever fails; the last one first
+                for close in (runtime.close, names.close, context.sources.close):
+                    ending.push_async_callback(close)
+                await agent.stop(config.stop_grace_seconds)
 
 
 def _names_config(config: NodeConfig, access: Access) -> NamesConfig:
