@@ -165,7 +165,8 @@ class _Root:
         for part in folder.split("/"):
             done = posixpath.join(done, part)
             with contextlib.suppress(FileExistsError):
-                os.mkdir(part, 0o755, dir_fd=at)
+                os.mkdir(part, dir_fd=at)
+                os.chmod(part, 0o755, dir_fd=at)  # whatever our umask
             os.close(at)
             try:
                 at = _open_within(self._fd, done)

@@ -96,6 +96,16 @@ def test_one_path_however_it_is_written(box: Box, name: str) -> None:
     assert (box.root / "a/x").read_bytes() == b"1"
 
 
+def test_folders_that_no_entry_tells_of_are_open_to_all(box: Box) -> None:
+    before = os.umask(0o077)
+    try:
+        box.unpack(entry("a/b/c"))
+    finally:
+        os.umask(before)
+    for path in ("a", "a/b"):
+        assert stat.S_IMODE((box.root / path).stat().st_mode) == 0o755
+
+
 def test_whiteouts_are_those_of_overlay(box: Box) -> None:
     box.unpack(folder("a"), entry("a/.wh..wh..opq"), entry(".wh.gone"), entry("deep/.wh.gone"))
     assert os.getxattr(box.root / "a", "trusted.overlay.opaque") == b"y"

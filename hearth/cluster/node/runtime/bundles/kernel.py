@@ -32,7 +32,8 @@ class Overlays:
     def mount(self, layers: Sequence[Path], writable: Path, target: Path) -> None:
         """Lays ``layers``, from below, under ``writable`` at ``target``; raises OSError."""
         for each in (writable / "upper", writable / "work", target):
-            each.mkdir(parents=True, mode=0o755)
+            each.mkdir(parents=True)
+        (writable / "upper").chmod(0o755)  # the root of the container, whatever our umask
         lower = ":".join(layer.name for layer in reversed(layers))
         options = f"lowerdir={lower},upperdir={writable}/upper,workdir={writable}/work"
         self._thread.submit(_mount_overlay, target, options).result()
