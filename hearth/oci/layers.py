@@ -142,8 +142,8 @@ class _Root:
             raise InvalidContent(f"a link to {to!r}, which is not in the layer") from error
         try:
             os.link(base, name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
-        except FileNotFoundError as error:
-            raise InvalidContent(f"a link to {to!r}, which is not in the layer") from error
+        except (FileNotFoundError, PermissionError) as error:
+            raise InvalidContent(f"a link to {to!r}, which is no file of the layer") from error
         finally:
             os.close(source)
 

@@ -191,7 +191,7 @@ def unknown_image_message(image: str) -> str:
     """What the user reads where a real node would report a failed pull."""
     return (
         f'image "{image}" is not known on this machine, where pods are processes: install podman, '
-        f"or runc as root, and start Hearth again to run the image itself; or say what it runs with "
+        f"or runc as root, and start Hearth again to run the image itself; or say what it is with "
         f"`hearth image add {image} -- COMMAND`, or build it from a folder with "
         f"`hearth build DIR -t {image}`"
     )
