@@ -122,14 +122,13 @@ class Connection:
             async with asyncio.timeout(self._limits.answer_seconds):
                 await self._client.connect(**self._options())
         except Exception as error:
-            with contextlib.suppress(Exception):
-                await self._client.close()
+            await self._client.end()
             why = self._problem or str(error) or "it does not answer"
             places = ", ".join(each.rpartition("@")[2] for each in self.server.urls)
             raise NatsError(f"NATS at {places}: {why}") from error
         version = self._client.connected_server_version
         if (version.major, version.minor) < _OLDEST:
-            await self._client.close()
+            await self._client.end()
             raise NatsError(f"NATS is {version}, 2.12 or later is needed")
         self._inbox = self._client.new_inbox()
         await self._subscribe(f"{self._inbox}.*", self._answer)
@@ -395,8 +394,7 @@ class Connection:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(Exception):
-            await self._client.close()
+        await self._client.end()
         self._give_up("the connection to NATS is closed")
 
 

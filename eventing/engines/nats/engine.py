@@ -176,6 +176,8 @@ class NatsEngine:
                     await opened.keep_alive()
                 except NatsError as error:
                     log.warning("what is set aside is not looked at", extra={"error": str(error)})
+                except Exception:  # of one log: the others go on
+                    log.exception("events in progress", extra={"stream": opened.stream})
 
     async def close(self) -> None:
         """Let go of all logs, and of the connection."""

@@ -368,7 +368,17 @@ class NatsLog:
     # -- what is needed ----------------------------------------------------------------------
 
     async def checkpoint(self) -> None:
-        """Save notes; now and then let go of what nobody needs."""
+        """Save notes; now and then let go of what nobody needs. Not while the server is away."""
+        if not self.connection.is_connected:
+            return
+        try:
+            await self._checkpoint()
+        except NatsError as error:
+            self.touched = True
+            facts = {"stream": self.stream, "error": str(error)}
+            log.warning("what is needed of a stream cannot be saved", extra=facts)
+
+    async def _checkpoint(self) -> None:
         await self.asides.flush()
         now = monotonic()
         if self.touched and now - self._refreshed >= self.limits.refresh_seconds:

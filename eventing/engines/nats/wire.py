@@ -6,6 +6,7 @@ written as bytes, many before the client is told once; header blocks come as the
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from nats.aio.client import Client
@@ -40,6 +41,14 @@ class WireClient(Client):
         self.options["allow_reconnect"] = False
         if self._transport is not None:
             self._transport.close()  # type: ignore[no-untyped-call]
+
+    async def end(self) -> None:
+        """Close, whatever the connection is like; leave no task behind."""
+        subscriptions = list(self._subs.values())
+        with contextlib.suppress(Exception):
+            await self.close()
+        for subscription in subscriptions:
+            subscription._stop_processing()
 
     async def _process_headers(self, headers: bytes) -> Any:
         return headers

@@ -252,3 +252,19 @@ async def test_three_servers_keep_what_two_have(tmp_path: Path) -> None:
         assert sorted(set(ids(got)), key=int) == [str(number) for number in range(40)]
         assert leader
         await engine.close()
+
+
+async def test_an_engine_ends_in_time_without_its_server(tmp_path: Path) -> None:
+    port = free_port()
+    with server(tmp_path, port):
+        engine = NatsEngine(NatsServer((f"nats://127.0.0.1:{port}",)), LIMITS)
+        log = await engine.open("log")
+        consumers = [await log.consume(f"c{number}") for number in range(5)]
+        await append(log, *(an_event(number) for number in range(5)))
+        for consumer in consumers:
+            await take(consumer, 5)
+    await until(lambda: not engine.connection.is_connected)
+    async with asyncio.timeout(2 * LIMITS.answer_seconds):
+        await engine.close()
+    with pytest.raises(Refused, match="no connection"):
+        log.append([an_event(9)], lambda _: None)
