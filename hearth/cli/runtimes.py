@@ -18,6 +18,7 @@ class Runtime(enum.StrEnum):
 
     AUTO = "auto"
     PROCESS = "process"
+    DOCKER = "docker"
     PODMAN = "podman"
     RUNC = "runc"
 

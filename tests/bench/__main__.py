@@ -25,6 +25,7 @@ BENCHMARKS = (
     "services",
     "coldstart",
     "bursts",
+    "containers",
     "apiserver",
     "warm",
     "codec",

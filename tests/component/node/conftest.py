@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,10 +195,18 @@ async def cluster(bare_cluster: Cluster) -> AsyncIterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def podman_engine(
-    tmp_path_factory: pytest.TempPathFactory, static_layout: TestImage
-) -> Iterator[engines.Podman]:
-    """Podman with the image ``app``."""
-    with engines.podman(tmp_path_factory.mktemp("podman")) as engine:
+def docker_engine(static_layout: TestImage) -> Iterator[engines.Docker]:
+    """Docker with the image ``app``; nothing installs it for a test."""
+    if shutil.which("dockerd") is None:
+        pytest.skip("there is no dockerd here")
+    with engines.docker(Path(tempfile.mkdtemp(prefix="hearth-docker-"))) as engine:
+        engine.load(static_layout, "docker.io/library/app:1")
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def podman_engine(static_layout: TestImage) -> Iterator[engines.Podman]:
+    """Podman with the image ``app``; what it mounts is not in a folder that pytest cleans."""
+    with engines.podman(Path(tempfile.mkdtemp(prefix="hearth-podman-"))) as engine:
         engine.load(static_layout, "docker.io/library/app:1")
         yield engine

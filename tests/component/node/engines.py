@@ -40,6 +40,51 @@ class Podman:
             self.run("tag", identity, name)
 
 
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """A daemon of Docker; ``command`` is the client's for it."""
+
+    command: tuple[str, ...]
+    socket: Path
+
+    def run(self, *words: str) -> str:
+        """What one command prints; raises CalledProcessError."""
+        done = subprocess.run([*self.command, *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def client(self) -> EngineClient:
+        """Calls of it."""
+        return EngineClient(str(self.socket))
+
+    def load(self, image: TestImage, name: str) -> None:
+        """Puts an image there. Docker 20.10 reads no OCI layouts: skopeo writes its own form."""
+        archive = image.layout.with_suffix(".docker.tar")
+        places = [f"oci:{image.layout}:latest", f"docker-archive:{archive}:{name}"]
+        copy = [program("skopeo"), "--insecure-policy", "copy", "-q", *places]
+        subprocess.run(copy, check=True)
+        self.run("load", "-q", "-i", str(archive))
+
+
+@contextlib.contextmanager
+def docker(folder: Path) -> Iterator[Docker]:
+    """A daemon for as long as the context is, which leaves the machine's firewall alone."""
+    if os.geteuid() != 0:
+        missing("dockerd takes root")
+    socket = folder / "docker.sock"
+    daemon = (program("dockerd"), "--data-root", folder / "storage", "--exec-root", folder / "run")
+    options = ("-H", f"unix://{socket}", "-p", folder / "pid", "--bridge=none", "--iptables=false")
+    command = (program("docker"), "-H", f"unix://{socket}")
+
+    def answers() -> bool:
+        return subprocess.run([*command, "version"], capture_output=True).returncode == 0
+
+    try:
+        with process(*daemon, *options, ready=answers, folder=folder):
+            yield Docker(command, socket)
+    finally:
+        wait_until(lambda: _removed(folder))
+
+
 @contextlib.contextmanager
 def podman(folder: Path) -> Iterator[Podman]:
     """A service of Podman for as long as the context is; it takes root."""
@@ -55,11 +100,21 @@ def podman(folder: Path) -> Iterator[Podman]:
             yield Podman(command, socket)
     finally:
         subprocess.run([*command, "rm", "-af", "-t", "0"], capture_output=True, check=False)
+        wait_until(lambda: not _is_used(folder))
         wait_until(lambda: _removed(folder))
 
 
+def _is_used(folder: Path) -> bool:
+    """Podman cleans up after each container in a process of its own, which mounts."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if words[0].endswith(b"podman") and str(folder / "storage").encode() in words:
+                return True
+    return False
+
+
 def _removed(folder: Path) -> bool:
-    """Podman cleans up after each container in a process of its own, and each mounts."""
     unmount = ["umount", "-l", str(folder / "storage/overlay")]
     while subprocess.run(unmount, capture_output=True, check=False).returncode == 0:
         pass

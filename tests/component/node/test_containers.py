@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,9 +17,10 @@ import httpx
 import pytest
 
 from hearth.cluster import readynames
-from hearth.cluster.node.main import NodeConfig
+from hearth.cluster.node.main import NodeConfig, node_id_of
 from hearth.cluster.node.runtime.engine.runtime import NODE_LABEL
 from hearth.cluster.node.runtime.engine.sockets import Found
+from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.kube import meta
 from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS, SECRETS
 from tests.component.node.engines import Podman
@@ -48,6 +50,15 @@ async def cluster(
 ) -> AsyncIterator[Cluster]:
     async with node_runner(config):
         yield bare_cluster
+    assert_nothing_left(config)
+
+
+def assert_nothing_left(config: NodeConfig) -> None:
+    """No namespace, no bridge, nothing mounted."""
+    nets = PodNets(node_id_of(config.data_dir))
+    assert nets.bridge not in [name for _, name in socket.if_nameindex()]
+    assert str(nets.folder) not in Path("/proc/self/mounts").read_text()
+    assert not nets.folder.exists()
 
 
 def app(*words: str, **fields: Any) -> Object:
@@ -252,6 +263,7 @@ async def test_containers_outlive_a_killed_node(
         node.send_signal(signal.SIGTERM)
         await node.wait()
     assert podman_engine.run("ps", "-aq", "--filter", label) == ""
+    assert_nothing_left(config)
 
 
 async def owned(cluster: Cluster, replicas: int = 0) -> tuple[Object, Object]:

@@ -64,6 +64,7 @@ class ContainerPlan:
     mounts: tuple[Mount, ...] = ()
     stop_signal: str = "SIGTERM"
     stdin: bool = False
+    stdin_once: bool = False
     tty: bool = False
     own: Mapping[str, str] = field(default_factory=dict)
     """What is this pod's alone, path or text -> the word that stands for it in ``key``."""
@@ -104,6 +105,7 @@ def plan_container(request: StartRequest, image: ImageConfig) -> ContainerPlan:
         mounts=(*mounts, *_files(request)),
         stop_signal=image.stop_signal or "SIGTERM",
         stdin=bool(container.raw.get("stdin")),
+        stdin_once=bool(container.raw.get("stdinOnce")),
         tty=bool(container.raw.get("tty")),
         own={str(request.volumes.pod): "{pod}"},
     )

@@ -68,7 +68,7 @@ class EngineClient:
         *,
         body: Any = None,
         ok: tuple[int, ...] = (),
-        timeout: float = _LONGEST_SECONDS,
+        timeout: float | None = _LONGEST_SECONDS,
     ) -> Any:
         """The JSON of the answer, None where it has none; raises EngineError.
 
@@ -100,6 +100,17 @@ class EngineClient:
             async for line in answer.content:
                 if line.strip():
                     yield json.loads(line)
+
+    async def stream(
+        self, method: str, path: str, query: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes of an answer as they come; raises EngineError."""
+        limit = aiohttp.ClientTimeout(total=None)
+        async with self._answer(method, path, query, body=None, timeout=limit) as answer:
+            if answer.status >= 400:
+                raise EngineError(answer.status, _message(await answer.read()))
+            async for piece in answer.content.iter_any():
+                yield piece
 
     @contextlib.asynccontextmanager
     async def _answer(

@@ -150,10 +150,17 @@ class Commands:
         return state
 
     async def _kill(self, session: str) -> None:
-        """The engines have no call for that; the process is on this machine."""
+        """The engines have no call for that; the process is on this machine, in a session."""
         pid = int((await self._state(session)).get("Pid") or 0)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if pid > 1:
+        if pid > 1:
+            await asyncio.to_thread(_kill_session, pid)
+
+
+def _kill_session(leader: int) -> None:
+    """A command is the leader of a session: with it goes what it has put into the background."""
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(ValueError, ProcessLookupError, PermissionError):
+            if os.getsid(pid := int(name)) == leader:
                 os.kill(pid, signal.SIGKILL)
 
 

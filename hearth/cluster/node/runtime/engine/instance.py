@@ -15,10 +15,12 @@ from hearth.cluster.node.runtime.cgroups.group import Group, MemoryWatch
 from hearth.cluster.node.runtime.engine.client import EngineError
 from hearth.cluster.node.runtime.engine.commands import Commands
 from hearth.cluster.node.runtime.engine.console import Console
+from hearth.cluster.node.runtime.engine.logfetch import LogFetcher
 from hearth.cluster.node.runtime.engine.seam import Dialect, State
 
 _LOOKS, _FIRST_PAUSE, _LONGEST_PAUSE = 60, 0.002, 0.25
 _KILLED = 137
+_LOG_SECONDS = 5.0
 
 
 class Watched:
@@ -114,6 +116,7 @@ class EngineInstance:
     stop_signal: str
     tty: bool
     console: Console | None
+    log: LogFetcher | None
     spawn: Callable[[Awaitable[None]], None]
     """Has something done that outlives the caller."""
     on_close: Callable[[], Awaitable[None]]
@@ -213,4 +216,6 @@ class EngineInstance:
         self.watched.close()
         if self.console is not None:
             await self.console.close()
+        if self.log is not None:
+            await self.log.close(_LOG_SECONDS)
         await self.on_close()

@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError
+from hearth.cluster.node.runtime.engine.client import EngineClient
+from hearth.cluster.node.runtime.engine.docker import Docker
 from hearth.cluster.node.runtime.engine.images import Credentials, FindLogins, Images
-from hearth.cluster.node.runtime.engine.networks import Networks, OwnNamespaces, PublishedPorts
+from hearth.cluster.node.runtime.engine.networks import (
+    EngineNetwork,
+    Networks,
+    OwnNamespaces,
+    PublishedPorts,
+)
 from hearth.cluster.node.runtime.engine.podman import Podman
 from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
 from hearth.cluster.node.runtime.engine.seam import Dialect
@@ -60,7 +66,7 @@ async def open_runtime(found: Found, settings: EngineSettings, clock: Clock) -> 
         settings.node_id,
         engine,
         Images(client, _finder(settings.docker_config), scheme=engine.scheme),
-        _networks(found, settings),
+        _networks(found, settings, engine),
         clock=clock,
         spares=settings.spares,
         is_asleep=settings.is_asleep,
@@ -74,13 +80,15 @@ async def open_engine(client: EngineClient) -> Dialect:
     components = {c.get("Name"): c for c in answer.get("Components") or ()}
     if "Podman Engine" in components:
         return Podman(client, str(answer["Version"]))
-    raise EngineError(0, "the engine behind the socket is no Podman")
+    return Docker(client, str(answer["Version"]))
 
 
-def _networks(found: Found, settings: EngineSettings) -> Networks:
-    """A rootful Podman takes a namespace of ours; all others publish ports."""
-    if found.kind == "podman" and found.is_root and os.geteuid() == 0:
+def _networks(found: Found, settings: EngineSettings, engine: Dialect) -> Networks:
+    """A rootful Podman takes a namespace of ours, Docker an address; all others publish ports."""
+    if found.is_root and os.geteuid() == 0 and engine.scheme == "podman":
         return OwnNamespaces(PodNets(settings.node_id))
+    if found.is_root and engine.scheme == "docker":
+        return EngineNetwork(engine.client, settings.node_id)
     return PublishedPorts(PortAllocator(random.Random()), _SLIRP_GATEWAY)
 
 

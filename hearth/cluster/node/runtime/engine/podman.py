@@ -72,7 +72,7 @@ class Podman:
     async def wait(self, container: str) -> None:
         """Podman looks every so often; only where its processes cannot be watched."""
         path = f"{_API}/containers/{container}/wait?condition=stopped&condition=exited"
-        await self.client.call("POST", path, ok=(404,), timeout=float("inf"))
+        await self.client.call("POST", path, ok=(404,), timeout=None)
 
     async def kill(self, container: str, signal: str) -> None:
         """409: it does not run."""

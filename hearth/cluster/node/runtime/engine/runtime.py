@@ -35,6 +35,7 @@ from hearth.cluster.node.runtime.engine.commands import Commands, launch_text
 from hearth.cluster.node.runtime.engine.console import Console
 from hearth.cluster.node.runtime.engine.images import EngineImage, Images
 from hearth.cluster.node.runtime.engine.instance import EngineInstance, Ready, Watched
+from hearth.cluster.node.runtime.engine.logfetch import LogFetcher
 from hearth.cluster.node.runtime.engine.networks import NetworkError, Networks
 from hearth.cluster.node.runtime.engine.seam import Dialect, Making
 from hearth.cluster.node.runtime.engine.service import PodmanService
@@ -89,6 +90,7 @@ class EngineRuntime:
         self._service = service
         self._by_uid: dict[str, PodNetwork] = {}
         self._running: dict[str, EngineInstance] = {}  # by container id
+        self._joined: dict[str, str] = {}  # container -> the one whose network it shares
         self._making: set[str] = set()  # ids of containers that are being started
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(_AT_ONCE)
@@ -161,7 +163,7 @@ class EngineRuntime:
         await asyncio.gather(*(self._remove(instance.handle) for instance in left))
         await self._spares.abandon(uid)
         last = self._last.pop(uid, None)
-        if last is not None and self._engine.can_init:
+        if last is not None:
             self._spawn(self._spares.make_after(last, Parting.of(last)))
         network = self._by_uid.pop(uid, None)
         if network is not None:
@@ -206,23 +208,21 @@ class EngineRuntime:
         ready = await self._start_spare(request, _key(plan, image))
         if ready is None:
             network = self._by_uid.get(meta.uid(request.facts.pod), request.network)
-            ready = await self._create(request, image, plan, network=network)
-            await self._begin(ready)
+            ready = await self._begin(await self._create(request, image, plan, network=network))
         request.report("Normal", "Created", f"Created container: {request.container.name}")
         if can_be_ahead(request, plan):
             self._last[meta.uid(request.facts.pod)] = request
-        return self._track(_Owner.of(request), ready)
+        return self._track(_Owner.of(request), ready, request.files.log)
 
     async def _start_spare(self, request: StartRequest, key: str) -> Ready | None:
         ready = await self._spares.take(request, key)
         if ready is None:
             return None
         try:
-            await self._begin(ready)
+            return await self._begin(ready)
         except StartError as error:  # it may have ended while it waited
             log.info("a container made ahead did not start", extra={"error": str(error)})
             return None
-        return ready
 
     async def make_ahead(self, request: StartRequest) -> Ready:
         """A container made to the last step before its program."""
@@ -238,14 +238,15 @@ class EngineRuntime:
     ) -> Ready:
         """A container that is ready, if the engine can do that; else one that is only made."""
         owner = _Owner.of(request)
+        joins = self._owner_of_network(owner.uid)
         making = Making(
             name=f"hearth-{owner.uid[:8]}-{owner.container}-{secrets.token_hex(4)}",
             image=image.id,
             plan=plan,
             labels=self._labels(owner),
             log=request.files.log,
-            namespace=self._networks.namespace(network),
-            ports=network.ports,
+            joins=joins,
+            **self._networks.place(network),
         )
         async with self._turns:
             try:
@@ -253,8 +254,11 @@ class EngineRuntime:
             except EngineError as error:
                 raise CreateError("CreateContainerError", str(error)) from error
             self._making.add(made)
+            if joins:
+                self._joined[made] = joins
             try:
-                await self._advance(made)
+                if self._engine.can_init:
+                    await self._engine.init(made)
                 ready = await self._look(request.container, made)
             except BaseException as error:
                 self._give_up(made)
@@ -263,24 +267,25 @@ class EngineRuntime:
                 raise
         return replace(ready, image=image.digest, key=_key(plan, image))
 
-    async def _advance(self, made: str) -> None:
-        """As far as it goes without beginning the program, where the engine can tell them apart."""
-        if self._engine.can_init:
-            await self._engine.init(made)
-        else:
-            await self._engine.start(made)
-
-    async def _begin(self, ready: Ready) -> None:
-        """The program begins, watched from before its first step; raises StartError."""
+    async def _begin(self, ready: Ready) -> Ready:
+        """The program begins, watched from its first step where that can be; or StartError."""
+        made = ready.state.container
         try:
-            if self._engine.can_init:
-                await self._engine.start(ready.state.container)
+            await self._engine.start(made)
+            return ready if ready.watched.is_seen else await self._seen(ready)
         except BaseException as error:
             await ready.close()
-            self._give_up(ready.state.container)
+            self._give_up(made)
             if isinstance(error, EngineError):
                 raise StartError(launch_text(str(error))) from error
             raise
+
+    async def _seen(self, ready: Ready) -> Ready:
+        """Of an engine that makes the first process with the start."""
+        state = await self._engine.inspect(ready.state.container)
+        if state is None:
+            raise StartError("the container was removed while it started")
+        return replace(ready, state=state, watched=Watched(state.pid))
 
     def _give_up(self, made: str) -> None:
         self._making.discard(made)
@@ -312,13 +317,27 @@ class EngineRuntime:
             raise
         return Ready(state, watched, console)
 
-    def _track(self, owner: _Owner, ready: Ready) -> EngineInstance:
+    def _owner_of_network(self, uid: str) -> str:
+        """The container whose network another of its pod joins, where pods have none of ours."""
+        if self._engine.can_init:
+            return ""
+        return next((i.handle for i in self._running.values() if i.pod_uid == uid), "")
+
+    def _track(self, owner: _Owner, ready: Ready, path: Path) -> EngineInstance:
         state = ready.state
+        log_of = None
+        if not self._engine.writes_log:
+            client = self._engine.client
+            log_of = LogFetcher(client, state.container, path, tty=state.tty)
         self._making.discard(state.container)
 
         async def on_close() -> None:
             if self._running.pop(state.container, None) is not None:
                 self._spawn(self._remove(state.container))
+            self._joined.pop(state.container, None)
+            for other in list(self._running.values()):  # its network has gone: kubelet's way, too
+                if self._joined.get(other.handle) == state.container:
+                    other.kill()
 
         instance = EngineInstance(
             engine=self._engine,
@@ -331,6 +350,7 @@ class EngineRuntime:
             stop_signal=state.stop_signal,
             tty=state.tty,
             console=ready.console,
+            log=log_of,
             spawn=self._spawn,
             on_close=on_close,
         )
@@ -356,7 +376,7 @@ class EngineRuntime:
                 return None
             self._by_uid[owner.uid] = request.network
         ready = await self._look(request.container, handle)
-        instance = self._track(owner, replace(ready, image=record.image_id))
+        instance = self._track(owner, replace(ready, image=record.image_id), request.files.log)
         instance.started_at = record.running.started_at if record.running else state.started_at
         return instance
 

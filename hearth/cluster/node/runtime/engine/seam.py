@@ -23,6 +23,9 @@ class Making:
     namespace: Path | None = None
     """Of the network; None: one of the engine's own, with ``ports`` published."""
     ports: Mapping[int, int] = field(default_factory=dict)
+    network: str = ""
+    """Of the engine, where the container has the address ``ip``."""
+    ip: str = ""
     joins: str = ""
     """The container whose network it shares."""
 

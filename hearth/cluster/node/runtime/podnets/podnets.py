@@ -41,7 +41,7 @@ class PodNets:
         self.bridge = f"hearth-{digest[:8]}"
         self._short = digest[:4]
         self._node_id = node_id
-        self._folder = folder / digest[:16]
+        self.folder = folder / digest[:16]
         self._addresses: Addresses | None = None
         self._mtu = 1500
         self._opening: asyncio.Task[Addresses] | None = None
@@ -64,7 +64,7 @@ class PodNets:
 
     def _make_bridge(self) -> Addresses:
         """An earlier run's bridge keeps its subnet: what is adopted lives in it."""
-        own = self._folder / "subnet"
+        own = self.folder / "subnet"
         routes = Path("/proc/net/route").read_text()
         self._mtu = _outgoing_mtu(routes)
         try:
@@ -79,7 +79,7 @@ class PodNets:
             index = socket.if_nametoindex(self.bridge)
             netlink.add_address(index, IPv4Interface(f"{addresses.gateway}/{PREFIX}"))
             netlink.set_up(index)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         own.write_text(str(subnet))
         return addresses
 
@@ -87,7 +87,7 @@ class PodNets:
         """A network for one pod, at the wanted address where that is free; raises OSError."""
         addresses = await self.open()
         ip = addresses.take(wanted)
-        net = PodNet(ip, self._folder / ip, addresses.gateway)
+        net = PodNet(ip, self.folder / ip, addresses.gateway)
         try:
             await asyncio.to_thread(self._make, net)
         except BaseException:
@@ -114,7 +114,7 @@ class PodNets:
 
     async def keep(self, ip: str) -> PodNet | None:
         """The network of an adopted pod; None where it is not of this node, or gone."""
-        path = self._folder / ip
+        path = self.folder / ip
         if not ip or not await asyncio.to_thread(os.path.ismount, path):
             return None
         addresses = await self.open()
@@ -123,7 +123,7 @@ class PodNets:
 
     async def remove(self, ip: str) -> None:
         """Gives an address back and lets its namespace go."""
-        await asyncio.to_thread(remove_namespace, self._folder / ip)
+        await asyncio.to_thread(remove_namespace, self.folder / ip)
         if self._addresses is not None:
             self._addresses.taken.discard(ip)
 
@@ -135,13 +135,13 @@ class PodNets:
             await self.close()
 
     def _remove_all_but(self, taken: frozenset[str]) -> None:
-        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if path.name not in taken and path.name != "subnet":
                 remove_namespace(path)
 
     async def close(self) -> None:
         """Takes the bridge away; the next pod makes it again."""
-        own = self._folder / "subnet"
+        own = self.folder / "subnet"
         if not own.exists():
             return
         await close_way_out(self.bridge, own.read_text())
@@ -149,7 +149,7 @@ class PodNets:
         self._addresses = self._opening = None
         with Netlink() as netlink:
             netlink.delete_link(self.bridge)
-        self._folder.rmdir()
+        self.folder.rmdir()
 
 
 def _outgoing_mtu(routes: str) -> int:

@@ -1,0 +1,53 @@
+"""The suite's programs in an image of one static program, run by Docker."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from pathlib import Path
+
+from hearth.cluster.node.runtime.engine.docker import Docker
+from hearth.cluster.node.runtime.engine.images import Credentials, Images
+from hearth.cluster.node.runtime.engine.networks import EngineNetwork
+from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
+from tests.component.node import engines
+
+
+async def _no_logins(*_: object) -> list[Credentials]:
+    return []
+
+
+async def _never(_: object) -> bool:
+    return False
+
+
+class Harness:
+    image = "app:1"
+    needs = ("docker_engine",)
+
+    def __init__(self, data_dir: Path, engine: engines.Docker) -> None:
+        self._engine = engine
+        self._data_dir = data_dir
+        self._node_id = uuid.uuid4().hex
+
+    def runtime(self) -> EngineRuntime:
+        client = self._engine.client()
+        return EngineRuntime(
+            self._node_id,
+            Docker(client, "20.10.24"),
+            Images(client, _no_logins, scheme="docker"),
+            EngineNetwork(client, self._node_id),
+            clock=time.time,
+            spares=self._data_dir / "spares",
+            is_asleep=_never,
+        )
+
+    def program(self, *words: str) -> list[str]:
+        return ["/no/such/program"] if words[0] == "missing" else ["/program", *words]
+
+    def add_image(self, name: str) -> None:
+        self._engine.run("tag", "app:1", name)
+
+    def is_running(self, handle: str) -> bool:
+        found = self._engine.run("ps", "-q", "--no-trunc", "--filter", f"id={handle}")
+        return handle in found.split()
