@@ -127,7 +127,8 @@ class ContentStore:
     def making_layer(self, diff_id: str) -> Iterator[Path]:
         """An empty folder to unpack into; it is the layer once the block has ended well."""
         fresh = self.layers / f"new-{uuid.uuid4().hex}"
-        fresh.mkdir(mode=0o755)
+        fresh.mkdir()
+        fresh.chmod(0o755)  # whatever the umask: it may become the root that all users see
         try:
             yield fresh
             with contextlib.suppress(OSError):  # another process was faster

@@ -69,6 +69,7 @@ async def test_an_image_comes(
     (layer,) = map(puller.store.layer, image.config.diff_ids)
     assert (layer / "program").stat().st_mode & 0o111
     assert (layer / "home/app").stat().st_uid == 1234
+    assert stat.S_IMODE(layer.stat().st_mode) == 0o755
     assert puller.store.find(reference) == image
     by_digest = parse_reference(f"{image_registry.host}/app@{image.digest}")
     assert puller.store.find(by_digest) == image
