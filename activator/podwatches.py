@@ -56,13 +56,13 @@ class PodWatches:
         cache, _ = self._of_namespace[namespace(service)]
         if not cache.is_synced:
             return None
-        return Watched(cache.list(), are_anybodys=True)
+        (clause,) = _clause_of_service(service)
+        return Watched(cache.by_index("label", clause), are_anybodys=True)
 
     def services_of(self, pod: Object) -> Iterator[Key]:
         """The Services that select a pod."""
         carried = labels(pod).items()
-        for label, value in carried:
-            clause = f"{namespace(pod)}/{label}={value}"
+        for clause in _clauses_of_pod(pod):
             for service in self._services.by_index("selector", clause):
                 if _selector(service).items() <= carried:
                     yield key(service)
@@ -79,6 +79,7 @@ class PodWatches:
                 label_selector=f"!{keys.REVISION_UID}",
                 keep=trimmed_with_probes,
             )
+            cache.add_index("label", _clauses_of_pod)
             for callback in self._callbacks:
                 cache.on_change(callback)
             task = asyncio.create_task(self._watch(new, cache), name=f"watch-pods-{new}")
@@ -116,6 +117,10 @@ def _clause_of_service(service: Object) -> list[str]:
         _selector(service).items(), key=lambda each: (each[0] != keys.REVISION_UID, each)
     )
     return [f"{namespace(service)}/{label}={value}" for label, value in clauses[:1]]
+
+
+def _clauses_of_pod(pod: Object) -> list[str]:
+    return [f"{namespace(pod)}/{label}={value}" for label, value in labels(pod).items()]
 
 
 def _selector(service: Object) -> dict[str, str]:
