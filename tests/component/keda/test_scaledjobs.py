@@ -10,7 +10,7 @@ from hearth.keda.api import keys
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name
 from hearth.kube.resources import JOBS
-from tests.component.keda.operator import NS, TRIGGER, Keda, cluster
+from tests.component.keda.operator import NS, TRIGGER, Keda, cluster, condition
 
 TEMPLATE = {"template": {"spec": {"containers": [{"name": "a", "image": "true"}]}}}
 EACH = TRIGGER | {"metadata": {"podSelector": "app=work", "value": "1"}}
@@ -92,3 +92,23 @@ async def test_a_paused_scaledjob_starts_nothing(tmp_path: Path) -> None:
         await keda.client.patch(keys.SCALEDJOBS, "batch", NS, again)
         await keda.event("ScaledJobUnpaused")
         await jobs(keda, 2)
+
+
+async def test_what_is_told_of_one_that_starts_nothing(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as keda, keda.operator():
+        wrong = {"type": "kubernetes-workload", "metadata": {"podSelector": "app=work"}}
+        await scaledjob(keda, triggers=[wrong])
+        said = "Failed to ensure ScaledJob is correctly created: error parsing kubernetes workload"
+        await keda.event("ScaledJobCheckFailed", said)
+        found = await keda.until(
+            keys.SCALEDJOBS, "batch", lambda each: condition(each, "Ready")["status"] == "False"
+        )
+        assert condition(found, "Ready")["message"].startswith(said)
+        paused = {"metadata": {"annotations": {"autoscaling.keda.sh/paused": "true"}}}
+        await keda.client.patch(keys.SCALEDJOBS, "batch", NS, paused)
+        found = await keda.until(
+            keys.SCALEDJOBS, "batch", lambda each: condition(each, "Ready")["status"] == "True"
+        )
+        assert (
+            condition(found, "Ready")["message"] == "ScaledJob is paused, skipping reconcile loop"
+        )
