@@ -48,6 +48,11 @@ class Forwarder:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.Transport] = set()
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     async def open(self, key: Key, address: str, ports: Sequence[int]) -> bool:
         """Has a Service's ports open, and no others of it; raises OSError where one cannot be.
 
