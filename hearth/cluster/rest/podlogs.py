@@ -7,6 +7,7 @@ does the reading.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,9 +201,8 @@ class Selector:
 
 
 def _microseconds(time: str) -> str:
-    """RFC 3339 with nanoseconds, cut to what Python reads."""
-    head, point, fraction = time.removesuffix("Z").partition(".")
-    return f"{head}{point}{fraction[:6]}Z" if point else time
+    """RFC 3339 with nanoseconds, cut to what Python reads; engines write the machine's own zone."""
+    return re.sub(r"(\.\d{6})\d*", r"\1", time)
 
 
 def last_lines(lines: list[bytes], count: int) -> list[bytes]:

@@ -30,6 +30,15 @@ def test_timestamps_stand_before_whole_lines() -> None:
     assert found[1] == b"2026-01-01T00:00:02.000000000Z two and a half"
 
 
+def test_since_in_other_zones() -> None:
+    lines = [
+        b"2026-01-01T03:00:01.5+03:00 stdout F early",
+        b"2025-12-31T19:00:02.123456789-05:00 stdout F late",
+    ]
+    selector = Selector(LogOptions(since=1767225602.0))  # 2026-01-01T00:00:02Z
+    assert b"".join(selector.shown(lines)) == b"late\n"
+
+
 def test_since_leaves_older_lines_out() -> None:
     since = 1767225602.0  # 2026-01-01T00:00:02Z
     assert shown(LogOptions(since=since)) == b"two and a half\n\n"
