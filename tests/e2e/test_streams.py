@@ -77,14 +77,17 @@ def test_what_cannot_be_run(hearth: Hearth) -> None:
 
 
 def test_a_terminal_that_changes_its_size(hearth: Hearth) -> None:
-    with a_terminal(hearth, "exec", "-it", "shell", "--", "sh") as terminal:
+    script = """trap 'echo caught; exit 3' INT
+        echo ready
+        until [ "$(stty size)" = '40 132' ]; do sleep 0.05; done
+        echo bigger
+        while :; do sleep 0.05; done"""
+    with a_terminal(hearth, "exec", "-it", "shell", "--", "sh", "-c", script) as terminal:
+        terminal.until("ready")  # so kubectl looks for changes by now
         terminal.resize(rows=40, columns=132)
-        terminal.say("until [ \"$(stty size)\" = '40 132' ]; do sleep 0.05; done; echo big''ger\n")
         terminal.until("bigger")
-        terminal.say("sleep 1000\n")
-        terminal.say("\x03")  # interrupts what runs, and not the shell
-        terminal.say("echo still''here; exit 3\n")
-        terminal.until("stillhere")
+        terminal.say("\x03")
+        terminal.until("caught")
         assert terminal.process.wait(timeout=20) == 3
 
 

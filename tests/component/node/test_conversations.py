@@ -72,7 +72,8 @@ async def test_nothing_is_left_of_a_command_whose_client_has_gone(client: Client
 
 async def test_who_holds_the_output_open_is_not_waited_for() -> None:
     client = Client(has_stdin=False)
-    assert await run("setsid sleep 1000 & echo done", client) == 0
+    has_left = "[ \"$(cut -d' ' -f6 /proc/$!/stat)\" = $! ]"
+    assert await run(f"setsid sleep 1000 & until {has_left}; do :; done; echo done", client) == 0
     assert client.sent[STDOUT] == b"done\n"
     (left,) = find_marked("MARK=conversation")
     os.kill(left, signal.SIGKILL)

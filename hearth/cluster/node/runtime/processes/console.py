@@ -82,10 +82,11 @@ class Console:
         self.pump.listeners.add(backlog.add)
         try:
             async with asyncio.TaskGroup() as group:
-                inward = [group.create_task(self._feed(streams), name="attach-input")]
+                inward = []
                 if self.is_terminal and self.stdin is not None:
                     size = follow_size(self.stdin, streams)
                     inward.append(group.create_task(size, name="attach-size"))
+                inward.append(group.create_task(self._feed(streams), name="attach-input"))
                 while (piece := await backlog.next())[0]:
                     await streams.write(piece[1], piece[0])
                 for task in inward:

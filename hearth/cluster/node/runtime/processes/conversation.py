@@ -107,11 +107,11 @@ async def _converse(process: Process, line: _Line, streams: Streams) -> int:
     async with asyncio.TaskGroup() as group:
         for output in line.outputs:
             group.create_task(_show(output, streams), name="exec-output")
-        inward = [group.create_task(_feed(line, streams), name="exec-input")]
-        if line.terminal:
-            inward.append(
-                group.create_task(follow_size(line.outputs[0].fd, streams), name="exec-size")
-            )
+        inward = []
+        if line.terminal:  # before the input: who types sees the size that is known
+            size = follow_size(line.outputs[0].fd, streams)
+            inward.append(group.create_task(size, name="exec-size"))
+        inward.append(group.create_task(_feed(line, streams), name="exec-input"))
         how = await process.wait()
         for task in inward:
             task.cancel()
