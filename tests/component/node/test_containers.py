@@ -6,10 +6,13 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
+import shlex
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -361,3 +364,58 @@ async def test_none_waits_for_a_workload_that_runs(cluster: Cluster, look: Look)
     await cluster.until_gone("web-1-abcde")
     await asyncio.sleep(0)
     assert readynames.offered(replica_set["metadata"]["uid"]) == ""
+
+
+async def test_an_engine_that_dies_ends_no_pod(
+    bare_cluster: Cluster,
+    config: NodeConfig,
+    node_runner: Runner,
+    look: Look,
+    podman_engine: Podman,
+    tmp_path: Path,
+) -> None:
+    """Podman is only a command here: the node serves its API by a child, and serves it again."""
+    command = tmp_path / "podman"
+    words = shlex.join(podman_engine.command)
+    pids = tmp_path / "pids"
+    command.write_text(f'#!/bin/sh\necho $$ >> {pids}\nexec {words} "$@"\n')
+    command.chmod(0o755)
+    by_command = replace(config, engine=Found("podman", command=str(command), is_root=True))
+    async with node_runner(by_command):
+        await bare_cluster.client.create(PODS, bare_cluster.pod("before", app("forever")))
+        pod = await bare_cluster.until("before", look.is_ready)
+        os.kill(int(pids.read_text().split()[0]), signal.SIGKILL)
+        await bare_cluster.client.create(PODS, bare_cluster.pod("after", app("forever")))
+        await bare_cluster.until("after", look.is_ready)
+        still = await bare_cluster.get("before")
+        assert first(still)["containerID"] == first(pod)["containerID"]
+        assert first(still)["restartCount"] == 0 and look.is_ready(still)
+        assert len(pids.read_text().split()) == 2
+    assert_nothing_left(config)
+
+
+async def test_an_engine_that_is_not_there_is_told(
+    bare_cluster: Cluster, config: NodeConfig, node_runner: Runner, look: Look
+) -> None:
+    """Pods that need it wait and say why; a process is not held up by it."""
+    away = replace(config, engine=Found("podman", "/nowhere/podman.sock", is_root=True))
+    async with node_runner(away):
+        await bare_cluster.client.create(PODS, bare_cluster.pod("container", app("forever")))
+        told = await bare_cluster.until_event("container", "FailedCreatePodSandBox")
+        assert "the container engine does not answer" in told["message"]
+        await bare_cluster.create("process", "sleep 100")
+        await bare_cluster.until("process", look.is_ready)
+
+
+async def test_a_fork_bomb_ends_in_its_container(cluster: Cluster, look: Look) -> None:
+    await cluster.client.create(PODS, cluster.pod("bomb", app("fork", "100000")))
+    pod = await cluster.until("bomb", lambda pod: look.phase(pod) == "Failed")
+    assert first(pod)["state"]["terminated"]["exitCode"] == 11
+
+
+async def test_who_ignores_sigterm_goes_with_its_grace(cluster: Cluster, look: Look) -> None:
+    await cluster.client.create(PODS, cluster.pod("deaf", app("deaf")))
+    await cluster.until("deaf", look.is_ready)
+    await cluster.until_log("deaf", "deaf")
+    await cluster.delete("deaf")
+    await cluster.until_gone("deaf")

@@ -117,7 +117,7 @@ class EngineInstance:
     tty: bool
     console: Console | None
     log: LogFetcher | None
-    spawn: Callable[[Awaitable[None]], None]
+    spawn: Callable[[Awaitable[None]], object]
     """Has something done that outlives the caller."""
     on_close: Callable[[], Awaitable[None]]
     _waiting: asyncio.Task[Exit] | None = None

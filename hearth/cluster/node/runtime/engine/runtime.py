@@ -155,7 +155,10 @@ class EngineRuntime:
         return await self._networks.dial(network, port)
 
     async def remove(self, uid: str) -> None:
-        """Removes its containers and frees its network."""
+        """Removes its containers and frees its network; to the end, once it has begun."""
+        await asyncio.shield(self._spawn(self._remove_pod(uid)))
+
+    async def _remove_pod(self, uid: str) -> None:
         left = [i for i in list(self._running.values()) if i.pod_uid == uid]
         for instance in left:
             instance.kill()
@@ -171,8 +174,7 @@ class EngineRuntime:
 
     async def sweep(self) -> int:
         """Removes what bears the node's label and is not known here."""
-        await self._spares.drop_all()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._settle()
         try:
             found = await self._engine.find(f"{NODE_LABEL}={self._node_id}")
         except EngineError as error:
@@ -191,13 +193,20 @@ class EngineRuntime:
             facts = {"container": container[:12], "error": str(error)}
             log.warning("container not removed", extra=facts)
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         async def done() -> None:
             await work
 
         task = asyncio.create_task(done(), name="engine-aside")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _settle(self) -> None:
+        """Waits for what is done aside, and drops what it has made ahead meanwhile."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._spares.drop_all()
 
     # -- containers ------------------------------------------------------------------------
 
@@ -390,8 +399,7 @@ class EngineRuntime:
 
     async def close(self) -> None:
         """Ends what it still does, and its connections; networks, where nothing runs in them."""
-        await self._spares.drop_all()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._settle()
         if not self._running:
             for uid in list(self._by_uid):
                 await self._networks.release(self._by_uid.pop(uid))
