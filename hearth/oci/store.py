@@ -175,8 +175,8 @@ class ContentStore:
     def collect(self, *, most: int = 0, in_use: Collection[str] = ()) -> int:
         """Forgets images that were used least lately while all are more than ``most`` bytes.
 
-        ``in_use`` holds names that stay. Then removes what no image names; returns how many
-        images went.
+        ``in_use`` holds names that stay. Then removes what no image names and nothing has mounted;
+        returns how many images went. Not while a pull goes on: what it has brought has no name yet.
         """
         with self._changing() as known:
             total = sum(entry["size"] for entry in known.values())
@@ -193,8 +193,10 @@ class ContentStore:
     def _remove_unnamed(self, known: Mapping[str, Any]) -> None:
         images = [image for image in map(self._image, known.values()) if image is not None]
         layers = {self.layer(diff_id) for image in images for diff_id in image.config.diff_ids}
+        mounted = Path("/proc/self/mountinfo").read_text()
         for path in self.layers.iterdir():
-            if path not in layers and not path.name.startswith("new-"):
+            is_used = path in layers or path.name in mounted
+            if not is_used and not path.name.startswith("new-"):
                 aside = path.with_name(f"new-{uuid.uuid4().hex}")
                 path.rename(aside)
                 shutil.rmtree(aside)

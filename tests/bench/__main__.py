@@ -26,6 +26,7 @@ BENCHMARKS = (
     "coldstart",
     "bursts",
     "containers",
+    "direct",
     "apiserver",
     "warm",
     "codec",

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import urllib.request
 import uuid
@@ -295,6 +296,24 @@ async def test_a_pull_secret(node: Node, locked_registry: Registry) -> None:
     node.secrets = {"pull": {".dockerconfigjson": config}}
     spec = {"imagePullSecrets": [{"name": "pull"}]}
     assert await node.start("some", "exit", "0", image=name, pod=spec)
+
+
+async def test_a_disk_that_is_nearly_full_loses_what_nothing_runs(
+    node: Node, image_registry: Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = make_test_image(tmp_path, "old", [Entry("old", b"x" * 1000)])
+    name = image_registry.push(made, "old:1")
+    images, store = node.runtime._images, node.harness._store
+    await images.puller.pull(parse_reference(name), now=0.5)
+    await node.start("stays", "serve")
+    before = await node.get("stays")
+    assert await images.make_room(()) == 0
+    full = shutil.disk_usage("/")._replace(total=100 << 30, used=90 << 30)
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: full)
+    assert await images.make_room(()) == 2
+    assert store.list() == [] and len(os.listdir(store.layers)) == 1
+    assert await node.get("stays") == before
+    assert await node.get("stays", "/read?/etc/group")
 
 
 @pytest.mark.parametrize(

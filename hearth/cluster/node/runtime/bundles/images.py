@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from hearth.oci.pulling import Puller
 from hearth.oci.references import InvalidImageName, Reference, parse_reference
 from hearth.oci.store import StoredImage
 
+_FULL, _ENOUGH = 0.85, 0.80
+"""Of a disk: where kubelet begins to remove images, and where it ends."""
+
 
 @dataclass(slots=True)
 class Images:
@@ -28,6 +32,7 @@ class Images:
     docker_config: Path
     missed: set[Reference] = field(default_factory=set)
     """What could not be pulled."""
+    _pulls: int = 0
 
     async def ensure(self, request: StartRequest) -> StoredImage:
         """A container's image by its pull policy; raises CreateError with kubelet's reasons."""
@@ -45,6 +50,19 @@ class Images:
         request.report("Normal", "Pulled", pulls.present(name))
         return await asyncio.to_thread(store.touch, image, self.clock())
 
+    async def make_room(self, in_use: Collection[str]) -> int:
+        """On a disk that is nearly full: forgets what was used least lately, as kubelet does.
+
+        Names ``in_use`` stay. Returns how many images went.
+        """
+        store = self.puller.store
+        disk = await asyncio.to_thread(shutil.disk_usage, store.folder)
+        if disk.used <= _FULL * disk.total or self._pulls:
+            return 0
+        size = sum(image.size for image in await asyncio.to_thread(store.list))
+        most = max(0, size - int(disk.used - _ENOUGH * disk.total))
+        return await asyncio.to_thread(store.collect, most=most, in_use=in_use)
+
     async def have_come(self) -> bool:
         """Whether what could not be pulled is there now: somebody has brought it."""
         found = [each for each in list(self.missed) if self.puller.store.find(each) is not None]
@@ -54,6 +72,7 @@ class Images:
     async def _pull(self, request: StartRequest, reference: Reference) -> StoredImage:
         request.report("Normal", "Pulling", pulls.pulling(request.container.image))
         began = time.monotonic()
+        self._pulls += 1
         try:
             logins = await self._logins(request, reference)
             image = await self.puller.pull(reference, logins=logins, now=self.clock())
@@ -63,6 +82,8 @@ class Images:
         except OSError as error:
             text = f'failed to pull and unpack image "{reference}": {error.strerror or error}'
             raise CreateError("ErrImagePull", text) from error
+        finally:
+            self._pulls -= 1
         self.missed.discard(reference)
         seconds = time.monotonic() - began
         text = pulls.pulled(

@@ -48,7 +48,7 @@ from hearth.oci.references import parse_reference
 log = logging.getLogger(__name__)
 
 _FOLDER = Path("/run/hearth-containers")
-_IMAGE_CHECK_SECONDS, _SPARE_CHECK_SECONDS = 1.0, 60.0
+_IMAGE_CHECK_SECONDS, _CLEAR_UP_SECONDS = 1.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +122,19 @@ class BundleRuntime:
     async def run(self, on_change: Callable[[], None]) -> None:
         """Looks once a second for images that are waited for, where any are."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._check_spares(), name="container-spares")
+            group.create_task(self._clear_up(), name="containers-clear-up")
             while True:
                 await asyncio.sleep(_IMAGE_CHECK_SECONDS)
                 if await self._images.have_come():
                     on_change()
 
-    async def _check_spares(self) -> None:
+    async def _clear_up(self) -> None:
         while True:
-            await asyncio.sleep(_SPARE_CHECK_SECONDS)
+            await asyncio.sleep(_CLEAR_UP_SECONDS)
             await self._spares.check()
+            gone = await self._images.make_room(())
+            if gone:
+                log.info("images removed from a disk that is nearly full", extra={"images": gone})
 
     # -- pods ------------------------------------------------------------------------------
 
