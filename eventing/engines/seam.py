@@ -197,6 +197,10 @@ class EventLog(Protocol):
         ``done`` is called later, never from here.
         """
 
+    @property
+    def tells_tail(self) -> bool:
+        """Whether the listener is told of what became durable."""
+
     def listen(self, listener: Listener) -> None:
         """Name the one who is told of events that became durable, in order, once each.
 

@@ -126,6 +126,7 @@ class Addressable:
             counters=self._metrics.deliveries(self.place, spec.kind, spec.name),
             replies=self._replies,
             observer=self._routing.observer,
+            tells_routing=not self._log.tells_tail,
             remember=partial(self._remember, spec.filter) if looks_back else None,
         )
         subscription.start()

@@ -38,9 +38,12 @@ class Subscription:
         counters: EndpointCounters,
         replies: LogReplies,
         observer: DeliveryObserver | None = None,
+        tells_routing: bool = False,
         remember: Callable[[Duplicates, float], Awaitable[None]] | None = None,
     ) -> None:
+        """``tells_routing``: nobody else tells the observer that an event is wanted here."""
         self.spec = spec
+        self._observer, self._tells_routing = observer, tells_routing
         self._clock = services.clock
         self._begin = services.begin
         self._remember = remember
@@ -119,6 +122,8 @@ class Subscription:
         if self._duplicates is not None and self._came_before(event, self._duplicates):
             return
         note = read_note(self._consumer.note_of(event))
+        if self._tells_routing and self._observer is not None and note is None:
+            self._observer.routed(event, [self.spec])
         if isinstance(note, Progress):
             self._resume(event, note)
         else:
@@ -229,6 +234,7 @@ class Subscription:
 
     def observe(self, observer: DeliveryObserver | None) -> None:
         """Tell another observer from now on, or none."""
+        self._observer = observer
         self._dispatcher.observe(observer)
 
     @property

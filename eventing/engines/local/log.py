@@ -135,6 +135,11 @@ class LocalLog:
             self._keeps_spare = kept
             self._touched = True
 
+    @property
+    def tells_tail(self) -> bool:
+        """All of it, for there is one writer."""
+        return True
+
     def listen(self, listener: Listener) -> None:
         """Name the one who is told of events that became durable."""
         self._listener = listener

@@ -187,6 +187,11 @@ class NatsLog:
                 self._look_soon()
             done(_refusal(error))
 
+    @property
+    def tells_tail(self) -> bool:
+        """Others publish as well: consumers fetch."""
+        return False
+
     def listen(self, listener: Listener) -> None:
         """Nobody is told of the tail: whoever wants events fetches them."""
 

@@ -113,7 +113,7 @@ def journeys_of(batches: Iterable[bytes], names: Iterable[EventName]) -> list[Jo
         if mentions(batch, ids) or tells_of(batch, found):
             for note in notes_of(batch):
                 if note[0] == ROUTED and _is_wanted(note[3], wanted):
-                    found[note[1]] = _begun(note)
+                    _begin(found, note)
                 elif note[0] != ROUTED and (journey := found.get(note[1])) is not None:
                     _add(journey, note)
     return list(found.values())
@@ -134,15 +134,20 @@ def journeys_at(batches: Iterable[bytes], positions: Collection[str]) -> dict[st
     found: dict[Position, Journey] = {}
     for note in all_notes(batches):
         if note[0] == ROUTED and str(note[1]) in positions:
-            found[note[1]] = _begun(note)
+            _begin(found, note)
         elif note[0] != ROUTED and note[1] in found:
             _add(found[note[1]], note)
     return {str(position): journey for position, journey in found.items()}
 
 
-def _begun(note: Sequence[Any]) -> Journey:
+def _begin(found: dict[Position, Journey], note: Sequence[Any]) -> None:
+    """Each subscription may have a note of its own that an event goes to it."""
     _, position, arrival_ns, attributes, matched = note
-    return Journey(position, arrival_ns, attributes, {label: Leg(label, True) for label in matched})
+    journey = found.get(position)
+    if journey is None or journey.arrival_ns != arrival_ns:
+        journey = found[position] = Journey(position, arrival_ns, attributes, {})
+    for label in matched:
+        journey.legs.setdefault(label, Leg(label)).matched = True
 
 
 def _add(journey: Journey, note: Sequence[Any]) -> None:

@@ -76,6 +76,10 @@ async def test_events_go_through_a_stream_that_goes_with_its_broker(tmp_path, po
         assert await found.send(url, **{"ce-id": "7"}) == 202, "a duplicate is taken, and is none"
         assert await found.send(url, **{"ce-id": "8"}) == 202
         assert (await next_of(got))["ce-id"] == "8"
+        async with asyncio.timeout(10):
+            while not (traced := (await found.told("/trace", id="8"))["journeys"]):
+                await asyncio.sleep(0.05)
+        assert "default/t" in json.dumps(traced), "where it went is known"
         async with streams(port) as stream:
             [info, _] = sorted(await stream.streams_info(), key=lambda each: each.config.name)
             assert info.config.name.startswith("HEARTH_default_default_")

@@ -229,6 +229,10 @@ class MemoryLog:
         done(None)
         self.topic.wake()
 
+    @property
+    def tells_tail(self) -> bool:
+        return False
+
     def listen(self, listener: Listener) -> None:
         return None
 
