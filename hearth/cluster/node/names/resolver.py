@@ -172,7 +172,8 @@ class Resolver:
     async def _ask_elsewhere(self, query: dns.message.Message) -> dns.message.Message:
         """What the machine's own servers say; raises TimeoutError when none does."""
         for server in [*self._machine()] * _ROUNDS:
-            with contextlib.suppress(OSError, dns.exception.DNSException):
+            # What is no address at all is passed over, like a server that does not answer.
+            with contextlib.suppress(OSError, ValueError, dns.exception.DNSException):
                 reply, _ = await dns.asyncquery.udp_with_fallback(
                     query, server, timeout=_ASK_SECONDS
                 )

@@ -94,6 +94,7 @@ async def test_names_of_the_world_fail_at_once_where_the_machine_knows_no_server
 ) -> None:
     told, _ = answers
     told.found = Found(outside="www.example.com")
+    told.machine = ["nonsense"]
     assert (await told.ask("www.example.com")).rcode() == dns.rcode.SERVFAIL
 
 
