@@ -19,6 +19,8 @@ from hearth.oci.pulling import Puller
 from hearth.oci.references import InvalidImageName, Reference, parse_reference
 from hearth.oci.store import StoredImage
 
+_TOUCH_SECONDS = 60.0
+"""A use is noted so often: it is a write in the way of a wake."""
 _FULL, _ENOUGH = 0.85, 0.80
 """Of a disk: where kubelet begins to remove images, and where it ends."""
 
@@ -48,6 +50,8 @@ class Images:
             return await self._pull(request, reference)
         assert image is not None
         request.report("Normal", "Pulled", pulls.present(name))
+        if self.clock() - image.used_at < _TOUCH_SECONDS:
+            return image
         return await asyncio.to_thread(store.touch, image, self.clock())
 
     async def make_room(self, in_use: Collection[str]) -> int:
