@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from hearth.cli.containerimages import container_images
 from hearth.cli.errors import UserError
 from hearth.cluster.node.images.store import ImageSpec, ImageStore
 from hearth.oci.references import InvalidImageName
@@ -51,12 +53,14 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def list_images(data_dir: Path, output: str) -> None:
-    """Prints the known images, as a table or as JSON."""
+    """Prints the known commands and the images for containers, as a table or as JSON."""
     tagged = ImageStore(data_dir).list()
+    containers = container_images(data_dir)
     if output == "json":
-        entries = [
+        entries: list[dict[str, object]] = [
             {
                 "name": entry.name,
+                "kind": "process",
                 "command": entry.image.command_line((), ()),
                 "workdir": entry.image.workdir,
                 "digest": entry.image.digest,
@@ -64,20 +68,25 @@ def list_images(data_dir: Path, output: str) -> None:
             }
             for entry in tagged
         ]
+        entries += [{**asdict(image), "kind": "container"} for image in containers]
         print(json.dumps(entries, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
 
-    if not tagged:
+    if not tagged and not containers:
         print(
             "No image is known yet: hearth image add NAME -- COMMAND, or hearth build DIR -t NAME"
         )
         return
-    table = Table("IMAGE", "DIGEST", "RUNS", box=None, pad_edge=False)
+    table = Table("IMAGE", "KIND", "DIGEST", "SIZE", "RUNS", box=None, pad_edge=False)
     for entry in tagged:
         digest = entry.image.digest.removeprefix("sha256:")[:12]
-        table.add_row(entry.name, digest, " ".join(entry.image.command_line((), ())))
+        line = " ".join(entry.image.command_line((), ()))
+        table.add_row(entry.name, "process", digest, "", line)
+    for image in containers:
+        digest = image.digest.removeprefix("sha256:")[:12]
+        table.add_row(image.name, "container", digest, f"{image.size / 1e6:.1f} MB", "")
     Console().print(table)
 
 

@@ -31,6 +31,13 @@ class Pods:
     is_named: bool = False
     """The user has said which; samples that stand for other images then give way to those."""
 
+    @property
+    def engine_socket(self) -> str | None:
+        """Where the engine answers; empty for one that the node serves, None for no engine."""
+        if self.engine is None or self.engine.kind in ("runc", "crun"):
+            return None
+        return self.engine.socket
+
     def __str__(self) -> str:
         if self.engine is None:
             why = "as asked" if self.is_named else "no container engine found"
