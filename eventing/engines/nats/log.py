@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from nats.aio.msg import Msg
 
-from eventing.engines.event import Position, RenderedEvent
+from eventing.engines.event import Position, RenderedEvent, StoredEvent
 from eventing.engines.nats import names
 from eventing.engines.nats.asides import Asides
 from eventing.engines.nats.config import NatsLimits, StreamOptions
@@ -145,8 +145,34 @@ class NatsLog:
 
     def _publish(self, event: RenderedEvent, more: bytes, done: Done, *, own: bool) -> None:
         block = block_for(event, more if own else more + message_id(event))
-        answered = partial(_acknowledged, done)
+        answered = partial(self._acknowledged, done, event)
         self.connection.ask(self._subject, event.data, answered, block=block)
+
+    def _acknowledged(self, done: Done, event: RenderedEvent, found: Msg | NatsError) -> bool:
+        try:
+            if isinstance(found, NatsError):
+                raise found
+            said = result_of(found)
+        except NatsError as error:
+            done(error)
+            return True
+        if self._consumers and not said.get("duplicate") and "batch" not in said:
+            # What it is sent for need not be read again off what the server sends.
+            known = event.attributes
+            self.recent.put(
+                self.stream,
+                StoredEvent(
+                    event.arrival_ns,
+                    event.ttl,
+                    event.head,
+                    event.types,
+                    event.data,
+                    known,
+                    int(said["seq"]),
+                ),
+            )
+        done(None)
+        return True
 
     def _publish_all(self, events: Sequence[RenderedEvent], done: Done, *, own: bool) -> None:
         """All of them in one batch, of which the last is answered for all (ADR-50)."""
@@ -472,18 +498,6 @@ class NatsLog:
             log.warning("notes cannot be saved", extra={"error": str(error)})
         self._closed = True
         await self.asides.close()
-
-
-def _acknowledged(done: Done, found: Msg | NatsError) -> bool:
-    try:
-        if isinstance(found, NatsError):
-            raise found
-        result_of(found)
-    except NatsError as error:
-        done(error)
-    else:
-        done(None)
-    return True
 
 
 def _refusal(error: NatsError) -> Refused:
