@@ -26,6 +26,8 @@ from hearth.cluster.node.runtime.podnets.namespaces import connect_inside
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.cluster.node.runtime.ports import NoPort, PortAllocator
 
+_ASK_AGAIN_MILLISECONDS = 20
+
 
 class NetworkError(Exception):
     """A pod cannot be given a network."""
@@ -129,6 +131,7 @@ class EngineNetwork:
             found = await self.client.call("GET", path, ok=(404,))
             if found is None:
                 found = await self._create()
+            await asyncio.to_thread(_ask_neighbours_often, self.name)
             subnet = IPv4Network(found["IPAM"]["Config"][0]["Subnet"])
             self._addresses = self._addresses or Addresses(subnet)
         return self._addresses
@@ -183,6 +186,13 @@ class EngineNetwork:
                 path = f"/v1.41/networks/{self.name}"
                 await self.client.call("DELETE", path, ok=(403, 404))
                 self._addresses = None
+
+
+def _ask_neighbours_often(bridge: str) -> None:
+    """Pods are tried before Docker has made their network: the kernel would ask again in 1 s."""
+    setting = Path("/proc/sys/net/ipv4/neigh") / bridge / "retrans_time_ms"
+    with contextlib.suppress(OSError):  # without root, or with a Docker somewhere else
+        setting.write_text(str(_ASK_AGAIN_MILLISECONDS))
 
 
 @dataclass(slots=True)
