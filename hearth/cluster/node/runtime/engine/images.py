@@ -76,7 +76,7 @@ class Images:
         else:
             request.report("Normal", "Pulled", pulls.present(container.image))
         assert image is not None
-        _check_platform(container.image, image.config.platform)
+        check_platform(container.image, image.config.platform)
         return image
 
     async def find(self, reference: Reference) -> EngineImage | None:
@@ -194,7 +194,7 @@ def parse_image(found: Mapping[str, Any], reference: Reference) -> EngineImage:
     )
 
 
-def _check_platform(image: str, has: Platform) -> None:
+def check_platform(image: str, has: Platform) -> None:
     """An image for another processor runs where the kernel has an interpreter for it."""
     here = platform_of(platform.machine())
     if not has.architecture or has.architecture == here.architecture:

@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 
+from hearth.cluster.node.runtime.api import CreateError
 from hearth.cluster.node.runtime.containers.limits import Limits
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
 from hearth.cluster.node.runtime.containers.security import Security
 from hearth.cluster.node.runtime.engine.commands import launch_text
-from hearth.cluster.node.runtime.engine.images import is_local, parse_image
+from hearth.cluster.node.runtime.engine.images import check_platform, is_local, parse_image
 from hearth.cluster.node.runtime.engine.podman import make_specification
 from hearth.cluster.node.runtime.engine.rlimits import rlimits_of
 from hearth.cluster.node.runtime.engine.seam import Making
 from hearth.cluster.node.runtime.engine.times import seconds_of
 from hearth.cluster.node.volumes.mounts import Mount
+from hearth.oci.manifests import Platform
 from hearth.oci.references import parse_reference
 
 PLAN = ContainerPlan(
@@ -141,3 +143,14 @@ def test_what_names_an_image() -> None:
     assert image.digest == f"docker.io/library/x@sha256:{two}"
     assert (image.config.env, image.config.cmd, image.config.user) == ({"A": "b=c"}, ("/x",), "7")
     assert parse_image({"Id": one}, parse_reference("x")).digest.endswith(f"x@sha256:{one}")
+
+
+def test_an_image_for_another_processor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    check_platform("x:1", Platform("linux", "amd64"))
+    check_platform("x:1", Platform("", ""))
+    with pytest.raises(
+        CreateError, match=r"linux/s390x, and this machine is linux/amd64"
+    ) as caught:
+        check_platform("x:1", Platform("linux", "s390x"))
+    assert caught.value.reason == "ErrImagePull"
