@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from hearth.cluster.node.runtime.api import CreateError
 
+_MOST_DIGITS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -22,7 +24,7 @@ def identity_of(user: str, passwd: str, group: str) -> Identity:
     name, _, group_name = user.partition(":")
     entries = _lines(passwd, 7)
     entry = next((e for e in entries if name and name in (e[0], e[2])), None)
-    if entry is None and name and not name.isdigit():
+    if entry is None and name and not is_number(name):
         text = f"unable to find user {name}: no matching entries in passwd file"
         raise CreateError("CreateContainerError", text)
     entry = entry or next((e for e in entries if e[2] == (name or "0")), None)
@@ -33,11 +35,16 @@ def identity_of(user: str, passwd: str, group: str) -> Identity:
     return Identity(uid, gid, more, (entry[5] if entry else "") or ("/root" if uid == 0 else "/"))
 
 
+def is_number(text: str) -> bool:
+    """Whether it is the id of a user or group; other digits than ours are not, nor too many."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+
+
 def _group(name: str, groups: list[list[str]]) -> int:
     entry = next((g for g in groups if name in (g[0], g[2])), None)
     if entry is not None:
         return int(entry[2])
-    if name.isdigit():
+    if is_number(name):
         return int(name)
     text = f"unable to find group {name}: no matching entries in group file"
     raise CreateError("CreateContainerError", text)
@@ -53,5 +60,5 @@ def _lines(text: str, fields: int) -> list[list[str]]:
     return [
         e
         for e in entries
-        if len(e) >= fields and e[2].isdigit() and (fields == 4 or e[3].isdigit())
+        if len(e) >= fields and is_number(e[2]) and (fields == 4 or is_number(e[3]))
     ]

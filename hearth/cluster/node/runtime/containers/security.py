@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hearth.cluster.node.pod.environment import ConfigError
+from hearth.cluster.node.runtime.containers.accounts import is_number
 from hearth.kube import meta
 from hearth.kube.meta import Object
 
@@ -82,9 +83,9 @@ def _check_non_root(user: str, both: Mapping[str, Any], where: str) -> None:
     name = user.partition(":")[0]
     if both.get("runAsUser") == 0:
         raise ConfigError(f"container's runAsUser breaks non-root policy {where}")
-    if name in ("", "0", "root"):
+    if name in ("", "root") or (is_number(name) and int(name) == 0):
         raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
-    if not name.isdigit():
+    if not is_number(name):
         raise ConfigError(
             f"container has runAsNonRoot and image has non-numeric user ({name}), "
             f"cannot verify user is non-root {where}"

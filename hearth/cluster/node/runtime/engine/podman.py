@@ -161,7 +161,7 @@ def _resources(plan: ContainerPlan) -> dict[str, Any]:
 
 def _signal_number(name: str) -> int:
     """The number of a name with or without SIG, or of a number; SIGTERM for what is none."""
-    if name.isdigit():
+    if name.isascii() and name.isdigit() and len(name) <= 3:
         return int(name)
     try:
         return signal.Signals["SIG" + name.upper().removeprefix("SIG")].value

@@ -35,7 +35,7 @@ def test_an_image_without_files() -> None:
     assert identity_of("5", "", "") == Identity(5, 0, (), "/")
 
 
-@pytest.mark.parametrize("user", ["nobody", "broken", "app:nogroup"])
+@pytest.mark.parametrize("user", ["nobody", "broken", "app:nogroup", "\u00b9", "1" * 5000])
 def test_names_that_are_not_there(user: str) -> None:
     with pytest.raises(CreateError, match="no matching entries"):
         identity_of(user, PASSWD, GROUP)

@@ -55,6 +55,7 @@ def test_all_of_it(a_pod: APod) -> None:
     [
         ({}, "", "container has runAsNonRoot and image will run as root"),
         ({}, "0:5", "container has runAsNonRoot and image will run as root"),
+        ({}, "00", "container has runAsNonRoot and image will run as root"),
         ({}, "app", r"image has non-numeric user \(app\), cannot verify user is non-root"),
         ({"runAsUser": 0}, "7", "container's runAsUser breaks non-root policy"),
     ],
