@@ -223,6 +223,7 @@ int main(int argc, char **argv) {
     if (!strcmp(verb, "cat")) return copy();
     if (!strcmp(verb, "warn")) return fprintf(stderr, "%s\n", word) < 0;
     if (!strcmp(verb, "size")) return tell_size();
+    if (!strcmp(verb, "forever")) puts("forever");
     if (!strcmp(verb, "deaf")) { signal(SIGTERM, SIG_IGN); puts("deaf"); }
     if (!strcmp(verb, "hog")) { if (take_memory(atol(word))) return 12; puts("taken"); }
     if (!strcmp(verb, "fork")) { if (start_processes(atol(word))) return 11; puts("forked"); }

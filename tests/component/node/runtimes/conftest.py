@@ -32,7 +32,7 @@ class Harness(Protocol):
         """The command for one of: exit CODE, print TEXT, warn TEXT (to stderr), show VARIABLE,
 
         cat (its input), size (of its terminal, once there is one: ROWS COLUMNS), serve (HTTP on the
-        declared port 8080), forever, deaf, missing.
+        declared port 8080), forever, deaf (both say so), missing.
         """
 
     def add_image(self, name: str) -> None:

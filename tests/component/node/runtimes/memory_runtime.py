@@ -96,9 +96,11 @@ class MemoryInstance:
                 size = await streams.resized()
                 await streams.write(f"{size.rows} {size.columns}\r\n".encode())
                 return 0
-        code, output = _run(command, self.env)
+        terminal = {"TERM": "xterm"} if streams.is_terminal else {}
+        code, output = _run(command, {**terminal, **self.env})
         stream = STDERR if command[0] == "warn" else STDOUT
-        await streams.write(output.encode(), stream)
+        ending = "\r\n" if streams.is_terminal else "\n"
+        await streams.write(output.replace("\n", ending).encode(), stream)
         if code is None:
             await asyncio.Event().wait()
         assert code is not None
@@ -140,10 +142,10 @@ def _run(command: Sequence[str], env: dict[str, str]) -> tuple[int | None, str]:
             return 0, f"{text}\n"
         case ["show", name]:
             return 0, f"{name}={env.get(name, '')}\n"
-        case ["forever"] | ["cat"] | ["serve"]:
+        case ["cat"] | ["serve"]:
             return None, ""
-        case ["deaf"]:
-            return None, "deaf\n"
+        case ["forever" | "deaf" as word]:
+            return None, f"{word}\n"
     raise StartError(f'exec: "{command[0]}": no such file or directory')
 
 

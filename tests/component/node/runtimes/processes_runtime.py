@@ -19,7 +19,7 @@ _SCRIPTS = {
     "exit": "exit {0}",
     "print": "echo '{0}'",
     "show": 'echo "{0}=${0}"',
-    "forever": "exec sleep 1000",
+    "forever": "echo forever; exec sleep 1000",
     "cat": "exec cat",
     "warn": "echo '{0}' >&2",
     "size": "until set -- $(stty size) && [ $2 != 0 ]; do sleep 0.01; done; echo $1 $2",

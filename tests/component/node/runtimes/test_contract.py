@@ -128,7 +128,10 @@ async def test_an_instance_says_what_runs(bench: Bench) -> None:
 
 
 async def test_sigterm_ends(bench: Bench) -> None:
-    instance = await bench.start("polite")
+    request = await bench.request("polite")
+    instance = await bench.start_request(request)
+    log = request.files.log
+    await eventually(lambda: log.exists() and "forever" in log.read_text())  # it listens by now
     instance.terminate()
     assert (await instance.wait()).code == 143
     instance.terminate()  # too late, and harmless
@@ -240,8 +243,11 @@ async def test_output_that_nobody_takes_is_dropped(bench: Bench) -> None:
     assert client.sent == {}
 
 
-async def test_a_terminal_has_the_size_of_the_clients(bench: Bench) -> None:
+async def test_a_terminal_has_a_type_and_the_size_of_the_clients(bench: Bench) -> None:
     instance = await bench.start("host")
+    client = Client(is_terminal=True, outputs=frozenset({STDOUT}))
+    assert await instance.stream(bench.harness.program("show", "TERM"), client) == 0
+    assert client.sent == {STDOUT: b"TERM=xterm\r\n"}
     client = Client(is_terminal=True, outputs=frozenset({STDOUT}))
     client.sizes.put_nowait(Size(columns=132, rows=43))
     assert await instance.stream(bench.harness.program("size"), client) == 0

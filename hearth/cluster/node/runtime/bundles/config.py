@@ -25,6 +25,8 @@ ALL_CAPABILITIES = (
     *("WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE"),
 )
 """In the order of their numbers, from 0."""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are looked for, unless an image says it; as containerd has it."""
 _MASKED = (
     *("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats"),
     *("/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi"),
@@ -72,7 +74,8 @@ def capabilities_of(mask: int) -> frozenset[str]:
 
 def _process(plan: ContainerPlan, identity: Identity, able: frozenset[str]) -> dict[str, Any]:
     capabilities = [f"CAP_{name}" for name in _capabilities(plan) if name in able]
-    env = {"HOME": identity.home, **({"TERM": "xterm"} if plan.tty else {}), **plan.env}
+    terminal = {"TERM": "xterm"} if plan.tty else {}
+    env = {"PATH": PATH, "HOME": identity.home, **terminal, **plan.env}
     groups = dict.fromkeys((*identity.groups, *plan.security.groups))
     return {
         "terminal": plan.tty,

@@ -76,7 +76,7 @@ class BundleInstance:
 
     async def stream(self, command: Sequence[str], streams: Streams) -> int:
         """Runs a command inside for a client."""
-        options = ["--tty"] if streams.is_terminal else []
+        options = ["--tty", "--env", "TERM=xterm"] if streams.is_terminal else []
         with self._inside(command, *options) as (argv, told):
             code = await run_with_client(argv, streams, env=ENVIRONMENT, cwd="/")
             told.check()

@@ -10,11 +10,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from hearth.cluster.node.runtime.bundles.config import capabilities_of
+from hearth.cluster.node.runtime.bundles.config import PATH, capabilities_of
 from hearth.cluster.node.runtime.bundles.kernel import able
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ENVIRONMENT = {"PATH": _PATH}
+ENVIRONMENT = {"PATH": PATH}
 _SECONDS = 10.0
 
 
@@ -59,7 +58,7 @@ def error_in(log: Path) -> str:
     return found.rpartition("container process: ")[2]
 
 
-def find_program(path: str = _PATH) -> str:
+def find_program(path: str = PATH) -> str:
     """runc, else crun, on that path, where it works here; empty for none.
 
     It needs root with all that mounts and networks take. crun refuses a machine whose cgroup v2

@@ -8,6 +8,7 @@ import pytest
 
 from hearth.cluster.node.runtime.bundles.config import (
     ALL_CAPABILITIES,
+    PATH,
     capabilities_of,
     make_config,
 )
@@ -38,7 +39,7 @@ def config(*, able: frozenset[str] = ALL, swap: bool = True, **fields: Any) -> A
 def test_the_process() -> None:
     process = config(security=Security(groups=(3, 4), no_new_privileges=True))["process"]
     assert process["user"] == {"uid": 1, "gid": 2, "additionalGids": [3, 4], "umask": 0o022}
-    assert process["env"] == ["HOME=/home", "A=b=c"]
+    assert process["env"] == [f"PATH={PATH}", "HOME=/home", "A=b=c"]
     assert process["noNewPrivileges"] and not process["terminal"]
     assert "TERM=xterm" in config(tty=True)["process"]["env"]
 
