@@ -47,7 +47,7 @@ unit: $(STAMP) ## Run the unit tests only
 	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile $(ARGS)
 
 fuzz: $(STAMP) ## Compare our parsers with others for long (ARGS="-k requests" for a part)
-	@$(BIN)/python -m pytest tests -m fuzz --hypothesis-profile=long -p no:cacheprovider $(ARGS)
+	@$(BIN)/python -m pytest tests -m fuzz --timeout=0 --hypothesis-profile=long -p no:cacheprovider $(ARGS)
 
 lint: $(STAMP) ## Check style and the direction of dependencies
 	@$(BIN)/ruff check .
