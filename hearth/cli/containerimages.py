@@ -1,69 +1,39 @@
-"""Images of the engine that a Hearth uses, and of runc's own store, for ``hearth image``."""
+"""Images for containers, in an engine or in Hearth's own store: ``hearth image``."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from hearth.cli.state import is_running, read_state
+from hearth.oci.references import Reference
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerImage:
-    """One name of an image; ``size`` in bytes."""
+    """One name of an image; ``size`` in bytes, ``used_at`` 0 where nobody knows."""
 
     name: str
     digest: str
     size: int
+    used_at: float = 0.0
 
 
-def container_images(data_dir: Path) -> list[ContainerImage]:
-    """Those at hand for containers; nothing where no engine serves at the moment.
+class Place(Protocol):
+    """Where images for containers are kept; what goes wrong is a UserError."""
 
-    An engine's are also those that others have brought there.
-    """
-    found = _of_store(data_dir / "containers")
-    state = read_state(data_dir)
-    if is_running(state) and state.get("engineSocket") is not None:
-        path = Path(state["engineSocket"] or data_dir / "run/podman.sock")
-        if path.is_socket():
-            found += asyncio.run(_of_engine(path))
-    return sorted(found, key=lambda image: image.name)
+    async def images(self) -> list[ContainerImage]:
+        """All that are there."""
 
+    async def pull(self, reference: Reference) -> None:
+        """Gets an image as its registry has it now."""
 
-def _of_store(folder: Path) -> list[ContainerImage]:
-    if not folder.is_dir():
-        return []
-    from hearth.oci.store import ContentStore
+    async def load(self, archive: Path, name: Reference | None) -> list[str]:
+        """Takes the images of an archive, under ``name`` or their own; returns their names."""
 
-    return [
-        ContainerImage(image.name, image.digest, image.size)
-        for image in ContentStore(folder).list()
-    ]
+    async def remove(self, reference: Reference) -> bool:
+        """Forgets a name; returns whether it was known."""
 
-
-async def _of_engine(path: Path) -> list[ContainerImage]:
-    from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError
-
-    client = EngineClient(str(path))
-    try:
-        entries = await client.call("GET", "/v1.41/images/json", timeout=5)
-    except EngineError:
-        return []
-    finally:
-        await client.close()
-    return [image for entry in entries or () for image in _names(entry)]
-
-
-def _names(entry: Mapping[str, Any]) -> list[ContainerImage]:
-    digests = dict(str(d).split("@", 1) for d in entry.get("RepoDigests") or () if "@" in str(d))
-    return [
-        ContainerImage(
-            str(name), digests.get(str(name).rpartition(":")[0], str(entry["Id"])), entry["Size"]
-        )
-        for name in entry.get("RepoTags") or ()
-        if name != "<none>:<none>"
-    ]
+    async def prune(self, in_use: Collection[Reference]) -> int:
+        """Removes what no name in use stands for; returns how many images went."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from hearth.cli.containerimages import container_images
+from hearth.cli.containerimages import ContainerImage, Place
 from hearth.cli.errors import UserError
+from hearth.cli.imageplaces import place_at_hand, place_of
+from hearth.cli.state import running_state
 from hearth.cluster.node.images.store import ImageSpec, ImageStore
-from hearth.oci.references import InvalidImageName
+from hearth.oci.references import InvalidImageName, Reference, parse_reference
 
 
 def add_image(
@@ -55,7 +59,7 @@ def _pair(text: str) -> tuple[str, str]:
 def list_images(data_dir: Path, output: str) -> None:
     """Prints the known commands and the images for containers, as a table or as JSON."""
     tagged = ImageStore(data_dir).list()
-    containers = container_images(data_dir)
+    containers = _container_images(data_dir)
     if output == "json":
         entries: list[dict[str, object]] = [
             {
@@ -79,22 +83,91 @@ def list_images(data_dir: Path, output: str) -> None:
             "No image is known yet: hearth image add NAME -- COMMAND, or hearth build DIR -t NAME"
         )
         return
-    table = Table("IMAGE", "KIND", "DIGEST", "SIZE", "RUNS", box=None, pad_edge=False)
+    table = Table("IMAGE", "KIND", "DIGEST", "SIZE", "USED", "RUNS", box=None, pad_edge=False)
     for entry in tagged:
         digest = entry.image.digest.removeprefix("sha256:")[:12]
         line = " ".join(entry.image.command_line((), ()))
-        table.add_row(entry.name, "process", digest, "", line)
+        table.add_row(entry.name, "process", digest, "", "", line)
     for image in containers:
         digest = image.digest.removeprefix("sha256:")[:12]
-        table.add_row(image.name, "container", digest, f"{image.size / 1e6:.1f} MB", "")
+        used = f"{_ago(time.time() - image.used_at)} ago" if image.used_at else ""
+        size = f"{image.size / 1e6:.1f} MB"
+        table.add_row(image.name, "container", digest, size, used, "")
     Console().print(table)
 
 
+def _container_images(data_dir: Path) -> list[ContainerImage]:
+    """Those at hand; an engine that does not answer has none."""
+    place = place_at_hand(data_dir)
+    if place is None:
+        return []
+    try:
+        return sorted(asyncio.run(place.images()), key=lambda image: image.name)
+    except UserError:
+        return []
+
+
+def _ago(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
 def remove_image(data_dir: Path, name: str) -> None:
-    """Forgets an image; UserError for one that is not known."""
+    """Forgets the command that a name means, or else the image; UserError where there is none."""
+    reference = _reference(name)
     if not ImageStore(data_dir).remove(name):
-        raise UserError(f"no image {name!r} is known; `hearth image list` shows them")
+        place = place_at_hand(data_dir)
+        if place is None or not asyncio.run(place.remove(reference)):
+            raise UserError(f"no image {name!r} is known; `hearth image list` shows them")
     print(f"Forgot {name}.")
+
+
+def pull_image(data_dir: Path, name: str) -> None:
+    """Gets an image for containers from its registry."""
+    reference, place = _reference(name), _place(data_dir)
+    began = time.monotonic()
+    asyncio.run(place.pull(reference))
+    print(f"Pulled {reference} in {time.monotonic() - began:.1f} s.")
+
+
+def import_archive(data_dir: Path, archive: Path, name: str | None) -> None:
+    """Takes images for containers from a file that docker, podman or skopeo has written."""
+    reference, place = None if name is None else _reference(name), _place(data_dir)
+    if not archive.is_file():
+        raise UserError(f"there is no file {archive}")
+    for loaded in asyncio.run(place.load(archive, reference)):
+        print(f"Imported {loaded}. Use it as `image: {loaded}` in YAML.")
+
+
+def prune_images(data_dir: Path) -> None:
+    """Removes images for containers that nothing in this Hearth names."""
+    from hearth.cli.imagesinuse import images_in_use
+
+    place = _place(data_dir)
+    in_use = asyncio.run(images_in_use(Path(running_state(data_dir)["kubeconfig"])))
+    gone = asyncio.run(place.prune(in_use))
+    print(f"Removed {gone} image{'' if gone == 1 else 's'}.")
+
+
+def _place(data_dir: Path) -> Place:
+    place = place_of(data_dir)
+    if place is None:
+        raise UserError(
+            "no container engine answers here, so pods are processes: `hearth image add` or "
+            "`hearth build` says what an image name means; docs/containers.md says what an engine "
+            "takes. A podman that is only a command serves from the first pod that needs it: until "
+            "then it is `podman pull` and `podman load`"
+        )
+    return place
+
+
+def _reference(name: str) -> Reference:
+    try:
+        return parse_reference(name)
+    except InvalidImageName as error:
+        raise UserError(str(error)) from error
 
 
 def build_image(data_dir: Path, folder: Path, name: str) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
+from hearth.cli.imagecommands import image_app
 from hearth.cli.options import ClusterOrHere, DataDir, Kubeconfig, Name, Namespace, folder_of
 from hearth.cli.runtimes import Runtime, choose
 from hearth.cli.scalecommands import scale_app
@@ -27,7 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-image_app = typer.Typer(help="What image names mean on this machine.", no_args_is_help=True)
 app.add_typer(image_app, name="image")
 app.add_typer(event_app, name="event")
 app.add_typer(scale_app, name="scale")
@@ -180,52 +180,6 @@ def build(
     from hearth.cli.images import build_image
 
     build_image(folder_of(data_dir, name), folder, tag)
-
-
-@image_app.command(
-    "add", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
-def image_add(
-    context: typer.Context,
-    image: Annotated[str, typer.Argument(help="Image name, as it will stand in YAML.")],
-    name: Name = "default",
-    data_dir: DataDir = None,
-    env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, repeatable.")] = None,
-    workdir: Annotated[Path | None, typer.Option(help="Folder to run in.")] = None,
-) -> None:
-    """Make an image name mean a command: hearth image add NAME -- COMMAND ARGUMENTS.
-
-    The command must listen on the port that the environment variable PORT names.
-    """
-    from hearth.cli.images import add_image
-
-    add_image(
-        folder_of(data_dir, name), image, context.args, env=env or [], workdir=workdir or Path.cwd()
-    )
-
-
-@image_app.command("list")
-def image_list(
-    name: Name = "default",
-    data_dir: DataDir = None,
-    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
-) -> None:
-    """List the known images."""
-    from hearth.cli.images import list_images
-
-    list_images(folder_of(data_dir, name), output)
-
-
-@image_app.command("rm")
-def image_rm(
-    image: Annotated[str, typer.Argument(help="Image name.")],
-    name: Name = "default",
-    data_dir: DataDir = None,
-) -> None:
-    """Forget an image; pods that run go on."""
-    from hearth.cli.images import remove_image
-
-    remove_image(folder_of(data_dir, name), image)
 
 
 @app.command()

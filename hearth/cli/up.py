@@ -215,6 +215,7 @@ def _state(
         "gateway": layout.gateway,
         "host": layout.host,
         "pods": str(layout.pods),
+        "engine": layout.pods.engine.kind if layout.pods.engine else None,
         "engineSocket": layout.pods.engine_socket,
         "api": f"https://{layout.host}:{layout.api_port}",
         "https": layout.gateway_by_tls if layout.has_tls else None,

@@ -47,6 +47,7 @@ def refusal(*arguments: str, data_dir: Path | None = None) -> str:
 COMMANDS = [
     *(["up"], ["down"], ["reset"], ["status"], ["logs"], ["build"], ["demo"], ["version"]),
     *(["image", "add"], ["image", "list"], ["image", "rm"], ["event", "send"]),
+    *(["image", "pull"], ["image", "import"], ["image", "prune"]),
     *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "seek")),
     *(["event", "graph"], ["scale", "explain"], ["simulate"]),
     *(["install"], ["uninstall"], ["migrate", "check"], ["run"]),

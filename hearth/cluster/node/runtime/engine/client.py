@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from io import IOBase
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -79,7 +80,7 @@ class EngineClient:
             text = await answer.read()
             if answer.status >= 400 and answer.status not in ok:
                 raise EngineError(answer.status, _message(text))
-            return json.loads(text) if text and answer.status < 300 else None
+            return json.loads(text) if text.strip() and answer.status < 300 else None
 
     async def lines(
         self,
@@ -126,7 +127,7 @@ class EngineClient:
         if self._session is None:
             connector = aiohttp.UnixConnector(self.socket_path, limit=0)
             self._session = aiohttp.ClientSession(connector=connector, read_bufsize=1 << 20)
-        payload = {"data": body} if isinstance(body, bytes) else {"json": body}
+        payload = {"data": body} if isinstance(body, (bytes, IOBase)) else {"json": body}
         try:
             async with self._session.request(
                 method, "http://engine" + _with(path, query), timeout=timeout, headers=headers,

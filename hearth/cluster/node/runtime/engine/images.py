@@ -99,7 +99,7 @@ class Images:
         name = request.container.image
         request.report("Normal", "Pulling", pulls.pulling(name))
         began = time.monotonic()
-        seconds = await self._pull_once(reference, _pull_secrets(request))
+        seconds = await self.fetch(reference, _pull_secrets(request))
         image = await self.find(reference)
         if image is None:
             raise CreateError("ErrImagePull", f'image "{name}" was pulled and is not there')
@@ -108,10 +108,12 @@ class Images:
         request.report("Normal", "Pulled", text)
         return image
 
-    async def _pull_once(
-        self, reference: Reference, secrets: Sequence[Mapping[str, bytes]]
-    ) -> float:
-        """Pods that wait for the same image with the same rights wait for one pull."""
+    async def fetch(self, reference: Reference, secrets: Sequence[Mapping[str, bytes]]) -> float:
+        """Gets an image as its registry has it now; returns the seconds that took.
+
+        Those that wait for the same image with the same rights wait for one pull. Raises
+        CreateError.
+        """
         logins = await self._find_logins(reference, secrets)
         key = str(reference), json.dumps(logins)
         began = time.monotonic()

@@ -65,7 +65,7 @@ async def open_runtime(found: Found, settings: EngineSettings, clock: Clock) -> 
     return EngineRuntime(
         settings.node_id,
         engine,
-        Images(client, _finder(settings.docker_config), scheme=engine.scheme),
+        Images(client, login_finder(settings.docker_config), scheme=engine.scheme),
         _networks(found, settings, engine),
         clock=clock,
         spares=settings.spares,
@@ -92,7 +92,7 @@ def _networks(found: Found, settings: EngineSettings, engine: Dialect) -> Networ
     return PublishedPorts(PortAllocator(random.Random()), _SLIRP_GATEWAY)
 
 
-def _finder(docker_config: Path) -> FindLogins:
+def login_finder(docker_config: Path) -> FindLogins:
     """Logins of pull secrets, then those of docker on this machine."""
 
     async def find(

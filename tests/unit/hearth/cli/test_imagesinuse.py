@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from hearth.cli.imagesinuse import images_of
+
+
+def test_images_are_found_at_any_depth() -> None:
+    spec = {"containers": [{"image": "a"}, {"name": "b"}], "initContainers": [{"image": "c"}]}
+    assert list(images_of({"spec": spec})) == ["a", "c"]
+    job = {"spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}}
+    assert list(images_of({"items": [job, {"spec": {"image": "not a container's"}}]})) == ["a", "c"]
+    assert list(images_of({"containers": "none"})) == []
