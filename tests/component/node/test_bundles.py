@@ -328,14 +328,21 @@ async def test_images_that_cannot_be(node: Node, image: str, reason: str) -> Non
 # -- what is left of it -------------------------------------------------------------------------
 
 
-async def test_nothing_is_left_of_a_start_that_failed_or_was_cut_short(node: Node) -> None:
+async def test_nothing_is_left_of_a_start_that_failed(node: Node) -> None:
     with pytest.raises(StartError, match=r'^exec: "/nothing": stat /nothing: no such file'):
         await node.start("missing", command=["/nothing"])
+    await node.runtime.sweep()
+    assert not left(node.runtime)
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05])
+async def test_nothing_is_left_of_a_start_that_was_cut_short(node: Node, seconds: float) -> None:
     starting = asyncio.create_task(node.start("cut", "serve"))
-    await asyncio.sleep(0.02)
+    await asyncio.wait({starting}, timeout=seconds)
     starting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await starting
+    await node.runtime.remove("uid-cut")
     await node.runtime.sweep()
     assert not left(node.runtime)
     assert os.listdir(node.runtime._maker._writable) == []

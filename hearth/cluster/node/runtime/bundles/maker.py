@@ -149,8 +149,7 @@ class Maker:
             try:
                 how = await made.wait()
             except asyncio.CancelledError:
-                made.signal_group(signal.SIGKILL)
-                await made.wait()
+                await _finished(made)
                 raise
         if how.code != 0:
             raise StartError(error_in(bundle.log) or f"{self.runc.program} ended with {how.code}")
@@ -169,10 +168,15 @@ class Maker:
                 pipe.unlink()
             else:
                 await asyncio.to_thread(self.runc.start, ready.container)
-        except (OSError, TimeoutError, subprocess.SubprocessError) as error:
-            await ready.close()
-            await self.remove(ready.container)
-            raise StartError(f"the container did not start: {error}") from error
+        except BaseException as error:
+            await asyncio.shield(self._give_up(ready))
+            if isinstance(error, (OSError, subprocess.SubprocessError)):  # a time-out is the first
+                raise StartError(f"the container did not start: {error}") from error
+            raise
+
+    async def _give_up(self, ready: Ready) -> None:
+        await ready.close()
+        await self.remove(ready.container)
 
     async def remove(self, container: str) -> None:
         """Ends what is left of a container, and removes it."""
@@ -221,6 +225,16 @@ async def _read_once(pipe: Path) -> None:
     finally:
         loop.remove_reader(fd)
         os.close(fd)
+
+
+async def _finished(made: Process) -> None:
+    """Lets runc end by itself: killed under way it leaves a process that nobody can name."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            await made.wait()
+    except TimeoutError:
+        made.signal_group(signal.SIGKILL)
+        await made.wait()
 
 
 async def _end(bundle: Bundle) -> None:
