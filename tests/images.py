@@ -116,7 +116,8 @@ class Registry:
         login = ["--dest-creds", f"{USER}:{PASSWORD}"] if self.has_password else []
         options = ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false", *login]
         places = [f"oci:{image.layout}:latest", f"docker://{self.host}/{name}"]
-        subprocess.run([program("skopeo"), *options, *places], check=True)
+        env = {**os.environ, "REGISTRY_AUTH_FILE": str(self.folder / "none.json")}
+        subprocess.run([program("skopeo"), *options, *places], env=env, check=True)
         return f"{self.host}/{name}"
 
 

@@ -139,12 +139,14 @@ def _in_terminal(launch: Launch) -> Sequence[str]:
 def _launch_message(launch: Launch, error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename == launch.cwd:
         return f'working directory "{launch.cwd}" does not exist'
+    program = launch.argv[0]
+    # Folders of PATH that may not be read are passed over, as Go does.
+    if "/" not in program and isinstance(error, (FileNotFoundError, PermissionError)):
+        return f'exec: "{program}": not found in $PATH'
     if isinstance(error, FileNotFoundError):
-        program = launch.argv[0]
-        where = "no such file or directory" if "/" in program else "not found in $PATH"
-        return f'exec: "{program}": {where}'
+        return f'exec: "{program}": no such file or directory'
     if isinstance(error, PermissionError):
-        return f'exec: "{launch.argv[0]}": permission denied'
+        return f'exec: "{program}": permission denied'
     return f'exec: "{launch.argv[0]}": {error}'
 
 
