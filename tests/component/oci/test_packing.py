@@ -7,6 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from hearth.oci.packing import entries_of
 from tests.component.keda.servers import program
 from tests.images import PASSWORD, USER, Registry, TestImage, make_test_image, static_image
@@ -34,6 +36,12 @@ def test_times_owners_and_order_do_not_count(tmp_path: Path) -> None:
         for n in "ab"
     ]
     assert made[0].digest == made[1].digest
+
+
+@pytest.fixture(autouse=True)
+def _no_logins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where skopeo looks by itself an ordinary user may not read."""
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "none.json"))
 
 
 def test_skopeo_reads_an_image_of_ours(image_registry: Registry, static_layout: TestImage) -> None:
