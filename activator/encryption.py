@@ -21,6 +21,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.errors import Forbidden
 from hearth.kube.meta import Key, Object, key
 from hearth.kube.resources import SECRETS
+from hearth.timeouts import time_limit
 
 if TYPE_CHECKING:
     from activator.tls.terminator import Terminator
@@ -127,7 +128,7 @@ class Encryption:
     async def _first_list(self) -> None:
         """Wait for Secrets, within reason: others than TLS' clients wait as well."""
         try:
-            async with asyncio.timeout(_FIRST_LIST_SECONDS):
+            async with time_limit(_FIRST_LIST_SECONDS):
                 while not self._secrets.is_synced:
                     if isinstance(self._secrets.failure, Forbidden):
                         return

@@ -26,6 +26,7 @@ from activator.sharing import Message, Sharing
 from activator.tasks import TaskSet
 from hearth.kube.timers import Timer, pause
 from hearth.kube.tokens import Tokens
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +241,7 @@ class Peers:
     async def _reach(self, peer: str) -> None:
         host, _, port = peer.rpartition(":")
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with time_limit(_CONNECT_SECONDS):
                 reader, writer = await asyncio.open_connection(host, int(port))
         except ConnectionRefusedError:
             # The machine is there, and nobody listens.
@@ -299,7 +300,7 @@ class Peers:
         task.add_done_callback(self._serving.pop)
         peer, link = "", None
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with time_limit(SILENCE_SECONDS):
                 peer, incarnation, greeting = self._greeted(await reader.readline())
             link = self._welcome(peer, incarnation, writer)
             self.sharing.joined(peer, greeting, self._clock())
@@ -334,7 +335,7 @@ class Peers:
 
     async def _listen(self, peer: str, link: _Link, reader: asyncio.StreamReader) -> None:
         while True:
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with time_limit(SILENCE_SECONDS):
                 line = await reader.readline()
             if not line or self._links.get(peer) is not link:
                 return

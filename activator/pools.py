@@ -18,6 +18,7 @@ from activator.pods import Pod
 from activator.tasks import TaskSet
 from activator.tls.trust import Trust
 from hearth.observability.histogram import Histogram
+from hearth.timeouts import time_limit
 
 # Knative's time for a probe.
 DETECTION_SECONDS = 0.3
@@ -279,7 +280,7 @@ class Pools:
     async def _connect(self, pod: Pod, seconds: float) -> ClientConnection:
         pool = self.pool(pod)
         connection = ClientConnection(self._clock, on_idle=pool.keep, on_lost=pool.lose)
-        async with asyncio.timeout(seconds):
+        async with time_limit(seconds):
             if pod.tls_name:
                 # Imported here: who has no such pod does without.
                 from activator.tls.client import connect
@@ -295,7 +296,7 @@ class Pools:
 
         connection: Http2Connection | None = None
         try:
-            async with asyncio.timeout(seconds):
+            async with time_limit(seconds):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: Http2Connection(self._clock, on_lost=pool.lose), *pod.address
                 )

@@ -16,6 +16,7 @@ from activator.pods import Pod
 from activator.pools import Pools
 from activator.probing import TCP_PROBE, ProbeKind, ProbeSpec, is_success, next_delay, probe_request
 from activator.tasks import TaskSet
+from hearth.timeouts import time_limit
 
 
 class Prober:
@@ -56,7 +57,7 @@ class Prober:
                 # The connection is good for the first request: nothing of it is wasted.
                 await self._pools.warm(pod, spec.timeout_seconds)
                 return True
-            async with asyncio.timeout(spec.timeout_seconds):
+            async with time_limit(spec.timeout_seconds):
                 return await _ask(pod, spec)
         except (OSError, TimeoutError, EOFError, ValueError):
             return False

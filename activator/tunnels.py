@@ -20,6 +20,7 @@ from activator.http import refusals
 from activator.http.events import Refusal
 from activator.pods import Address
 from activator.routes import is_cluster_local, is_host, near_host, service_host
+from hearth.timeouts import time_limit
 
 _METHOD = b"CONNECT "
 _END = b"\r\n\r\n"
@@ -100,7 +101,7 @@ class Tunnels:
             return
         far = _Half()
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with time_limit(_SECONDS):
                 await asyncio.get_running_loop().create_connection(lambda: far, *way)
         except (OSError, TimeoutError, UnicodeError):
             self.refuse(entrance.client, failures.CONNECT_FAILED)

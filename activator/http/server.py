@@ -12,6 +12,7 @@ from activator.http.context import ServerContext
 from activator.http.events import NewSession
 from activator.http.h1.server import ServerConnection
 from hearth.listening import BACKLOG, HANDSHAKE_SECONDS, bind, stop_new
+from hearth.timeouts import time_limit
 
 _FIRST_REQUEST_SECONDS = 0.5
 """What a client takes from connecting to its request, on a busy machine."""
@@ -99,7 +100,7 @@ class HttpServer:
 
     async def _emptied(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with time_limit(seconds):
                 await self._context.empty()
 
     async def _stop_listening(self) -> None:

@@ -21,6 +21,7 @@ from eventing.runtime.config import ClientLimits
 from eventing.runtime.request import with_line
 from eventing.runtime.target import Target
 from eventing.runtime.tunnel import open_tunnel
+from hearth.timeouts import time_limit
 
 
 class Answer:
@@ -238,7 +239,7 @@ class DeliveryClient:
 
         try:
             tls = self._tls_context(target.ca_certs) if tls_name else None
-            async with asyncio.timeout(limit):
+            async with time_limit(limit):
                 loop = asyncio.get_running_loop()
                 if target.tunnel is None:
                     _, connection = await loop.create_connection(

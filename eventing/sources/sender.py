@@ -8,7 +8,6 @@ are reached that way.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import random
 import ssl
@@ -37,6 +36,7 @@ from eventing.runtime.tracing.words import Attributes
 from eventing.sources.tracing import SendTracing
 from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.timers import pause
+from hearth.timeouts import time_limit
 
 SOURCE_POLICY = DeliveryPolicy(
     retries=5, backoff=Backoff.EXPONENTIAL, delay_seconds=0.05, timeout_seconds=60.0
@@ -187,7 +187,7 @@ class Sender:
         """One attempt: how it ended, and the seconds of its Retry-After."""
         try:
             # Each wait has its own limit in httpx; together they may not take longer either.
-            async with asyncio.timeout(self._policy.timeout_seconds):
+            async with time_limit(self._policy.timeout_seconds):
                 answer = await self._client.send(request, stream=True)
                 try:
                     text = await _text(answer)

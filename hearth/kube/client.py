@@ -26,6 +26,7 @@ from hearth.kube.kubeconfig import access_of
 from hearth.kube.meta import Object, name, namespace
 from hearth.kube.patch import APPLY_PATCH, MERGE_PATCH
 from hearth.kube.resources import Resource
+from hearth.timeouts import time_limit
 
 _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 60.0
@@ -409,7 +410,7 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 async def retry_until_available(client: KubeClient, *, seconds: float) -> None:
     """Waits until the API server says it is ready; raises ``Unavailable`` when it never does."""
-    async with asyncio.timeout(seconds):
+    async with time_limit(seconds):
         while True:
             try:
                 await client.request("GET", "/version")

@@ -18,6 +18,7 @@ from hearth.kube.conditions import Conditions
 from hearth.kube.errors import AlreadyExists, Conflict, NotFound
 from hearth.kube.meta import Object, name, namespace, resource_version
 from hearth.kube.resources import CONFIGMAPS, CRDS, NAMESPACES, Resource
+from hearth.timeouts import time_limit
 
 _WAIT_SECONDS = 30.0
 _POLL_SECONDS = 0.01
@@ -93,7 +94,7 @@ async def _ensure_definitions(
     for definition in definitions:
         names.append(name(definition))
         await _ensure_definition(client, definition, manager=manager)
-    async with asyncio.timeout(_WAIT_SECONDS):
+    async with time_limit(_WAIT_SECONDS):
         for each in names:
             # Established within milliseconds, at the first start only: not worth a watch.
             while not _is_served(await client.get(CRDS, each)):  # noqa: ASYNC110

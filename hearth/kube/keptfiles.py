@@ -20,6 +20,7 @@ from hearth.kube.guards import keep_running
 from hearth.kube.leadership import Leadership
 from hearth.kube.meta import Key, Object, key_text
 from hearth.kube.resources import SECRETS
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ async def tried(write: Callable[[], Awaitable[object]], facts: dict[str, str]) -
 async def woken(event: asyncio.Event, seconds: float) -> None:
     """Wait for an event, but no longer than so."""
     try:
-        async with asyncio.timeout(seconds):
+        async with time_limit(seconds):
             await event.wait()
     except TimeoutError:
         return

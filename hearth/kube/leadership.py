@@ -26,6 +26,7 @@ from hearth.kube.holders import Holders
 from hearth.kube.meta import Key, Object, key_text, resource_version
 from hearth.kube.resources import LEASES
 from hearth.observability.metrics import LEADING
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ class Elected(Leadership):
     async def release(self) -> None:
         """Give up what is held, so that the next one need not wait for it to expire."""
         try:
-            async with asyncio.timeout(_RELEASE_SECONDS):
+            async with time_limit(_RELEASE_SECONDS):
                 await asyncio.gather(*(self._give_up(bid) for bid in self._bids.values()))
         except (ApiError, TimeoutError) as error:
             log.warning("leadership not released, it expires", extra={"error": str(error)})
@@ -184,7 +185,7 @@ class Elected(Leadership):
             return
         limit = candidate.leads_until - started if candidate.leads(started) else None
         try:
-            async with asyncio.timeout(limit):
+            async with time_limit(limit):
                 written = await self._write(lease)
         except (Conflict, AlreadyExists, NotFound):
             await self._look_again(bid)
@@ -202,7 +203,7 @@ class Elected(Leadership):
         namespace, name = candidate.lease
         candidate.failed(self._clock())
         try:
-            async with asyncio.timeout(_RELEASE_SECONDS):
+            async with time_limit(_RELEASE_SECONDS):
                 lease = await self._client.get(LEASES, name, namespace)
         except NotFound:
             candidate.observe(None, self._clock())
@@ -265,7 +266,7 @@ def _pod_of(identity: str) -> str:
 
 async def _woken(event: asyncio.Event, seconds: float) -> None:
     try:
-        async with asyncio.timeout(seconds):
+        async with time_limit(seconds):
             await event.wait()
     except TimeoutError:
         return

@@ -15,6 +15,7 @@ from hearth.kube.keptfiles import Files, SharedFiles
 from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.meta import Key, key_text
 from hearth.kube.tokens import Tokens, renewed
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ async def kept_tokens(
 
 async def _there(known: asyncio.Event, secret: Key) -> None:
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with time_limit(_PATIENCE_SECONDS):
             await known.wait()
     except TimeoutError:
         log.info("waiting for a token", extra={"secret": key_text(secret)})

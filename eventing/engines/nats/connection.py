@@ -26,6 +26,7 @@ from nats.aio.subscription import Subscription
 from eventing.engines.nats.config import NatsLimits, NatsServer
 from eventing.engines.nats.wire import WireClient, command, status_of
 from eventing.engines.seam import Unavailable
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Connection:
         if self._source is not None:
             self.server = await self._source()
         try:
-            async with asyncio.timeout(self._limits.answer_seconds):
+            async with time_limit(self._limits.answer_seconds):
                 await self._client.connect(**self._options())
         except Exception as error:
             await self._client.end()

@@ -33,6 +33,7 @@ from hearth.kube.cronticks import Schedule
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key, key_text, name, namespace
 from hearth.kube.plan import Event, Patch, Plan
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -205,7 +206,7 @@ class PingAdapter:
                     self._take(running, now)
             wait = min(self._due[0][0] - now, _LOOK_SECONDS) if self._due else _LOOK_SECONDS
             try:
-                async with asyncio.timeout(wait):
+                async with time_limit(wait):
                     await self._woken.wait()
             except TimeoutError:
                 pass

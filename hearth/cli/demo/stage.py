@@ -23,6 +23,7 @@ from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.meta import Object
 from hearth.kube.resources import DEPLOYMENTS, PODS, Resource
+from hearth.timeouts import time_limit
 
 NAMESPACE = "default"
 _KINDS = {(r.api_version, r.kind): r for r in (KSERVICES, BROKERS, TRIGGERS)}
@@ -133,7 +134,7 @@ class Stage:
         """Waits for a condition on the watched objects; returns the seconds it took, or Failed."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(seconds):
+            async with time_limit(seconds):
                 while not condition():
                     await self.change()
         except TimeoutError:

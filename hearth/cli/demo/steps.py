@@ -12,6 +12,7 @@ from hearth.cli.demo.stage import NAMESPACE, Failed, Stage
 from hearth.knative.resources import BROKERS, KSERVICES, REVISIONS, TRIGGERS
 from hearth.kube import meta
 from hearth.kube.resources import DEPLOYMENTS, PODS
+from hearth.timeouts import time_limit
 
 BURST = 200
 SPLIT_REQUESTS = 2000
@@ -184,7 +185,7 @@ async def dead_letter(stage: Stage) -> str:
 async def _event_at(stage: Stage, service: str, kind: str) -> dict[str, str]:
     """The event of this type that a service received; asking also keeps its pod awake."""
     try:
-        async with asyncio.timeout(20):
+        async with time_limit(20):
             while True:
                 for entry in await stage.received(service):
                     if entry["received"].get("type") == kind:

@@ -6,7 +6,6 @@ webhooks does without it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import ssl
@@ -14,6 +13,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 from hearth.cluster.admission.registrations import Target
+from hearth.timeouts import time_limit
 
 if TYPE_CHECKING:
     import aiohttp
@@ -57,7 +57,7 @@ class Caller:
         address = target.address()
         shown = f'Post "{address}?timeout={timeout_seconds}s"'
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with time_limit(timeout_seconds):
                 try:
                     return await self._post(target, body, timeout_seconds)
                 except (EOFError, ConnectionResetError, BrokenPipeError):

@@ -35,6 +35,7 @@ from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key
 from hearth.kube.tokens import Tokens
+from hearth.timeouts import time_limit
 from serving.api.stats import Frame
 
 log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class RouteHub:
             keep_running("keda-http", self._manager.run), name="keda-http"
         )
         with suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_LIST_SECONDS):
+            async with time_limit(_FIRST_LIST_SECONDS):
                 for cache in self._caches:
                     # Where a kind is not there nobody waits for it.
                     while not (cache.is_synced or cache.failure):  # noqa: ASYNC110
@@ -155,7 +156,7 @@ class RouteHub:
     async def known_soon(self) -> bool:
         """The same; at the start activators get a moment to connect."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with time_limit(_PATIENCE_SECONDS):
                 while not self.is_known():
                     self._has_joined.clear()
                     await self._has_joined.wait()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from hearth.knative.questions import LONGEST_HEAD, Explain, is_question, respond
 from hearth.kube.tokens import Tokens
+from hearth.timeouts import time_limit
 from serving.api.stats import Frame, Hello, StatsError, StatsReader
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Listener:
     ) -> None:
         stats, name = StatsReader(self._tokens.accepts), ""
         while True:
-            async with asyncio.timeout(None if name else _HELLO_SECONDS):
+            async with time_limit(None if name else _HELLO_SECONDS):
                 data = await reader.read(_PIECE)
             if not data:
                 return
@@ -99,7 +100,7 @@ class Listener:
     async def _answer(
         self, data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        async with asyncio.timeout(_HELLO_SECONDS):
+        async with time_limit(_HELLO_SECONDS):
             while b"\r\n\r\n" not in data and len(data) <= LONGEST_HEAD:
                 more = await reader.read(_PIECE)
                 if not more:

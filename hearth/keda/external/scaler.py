@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from hearth.keda.external.counters import SILENCE_SECONDS
 from hearth.keda.external.metrics import RouteMetric
 from hearth.keda.scalers.seam import MetricSpec, Reading, ScalerError, metric_name
+from hearth.timeouts import time_limit
 
 Metrics = Callable[[], list[RouteMetric]]
 """The metrics of the route as they are now; raises ScalerError where there are none."""
@@ -69,7 +70,7 @@ class RouteScaler:
                 yield is_active
             try:
                 # What was said last counts no more after a silence, of which nobody tells.
-                async with asyncio.timeout(SILENCE_SECONDS if is_active else None):
+                async with time_limit(SILENCE_SECONDS if is_active else None):
                     await self.told.wait()
             except TimeoutError:
                 continue

@@ -30,6 +30,7 @@ from hearth.kube.guards import keep_running
 from hearth.kube.meta import Key, Object, is_deleting, name, namespace
 from hearth.kube.plan import Event
 from hearth.kube.resources import Resource
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -219,9 +220,11 @@ class Emitter:
     async def _posted(self, url: str, fields: dict[str, str], content: bytes) -> str:
         """Why it was not taken; empty where it was."""
         try:
-            async with asyncio.timeout(self._timeout):
-                async with self._http.stream("POST", url, headers=fields, content=content) as got:
-                    return "" if got.is_success else f"answered {got.status_code}"
+            async with (
+                time_limit(self._timeout),
+                self._http.stream("POST", url, headers=fields, content=content) as got,
+            ):
+                return "" if got.is_success else f"answered {got.status_code}"
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return type(error).__name__
 

@@ -30,6 +30,7 @@ from hearth.kube.guards import caught
 from hearth.kube.meta import Object, key, key_text
 from hearth.kube.plan import Event
 from hearth.kube.resources import Resource
+from hearth.timeouts import time_limit_at
 
 log = logging.getLogger(__name__)
 
@@ -205,7 +206,7 @@ class ObjectDaemon(ABC):
     async def _wait(self, until: float | None) -> None:
         if until is None or until > self.env.loop_clock():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(until):
+                async with time_limit_at(until):
                     await self._woken.wait()
         self._woken.clear()
 

@@ -36,6 +36,7 @@ from hearth.kube.clock import parse_rfc3339
 from hearth.kube.errors import ApiError, Conflict, NotFound
 from hearth.kube.meta import Object, creation_timestamp
 from hearth.kube.models import decode
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +227,7 @@ class ScaledObjectDaemon(PreparedDaemon):
         restores = restores and not obj.spec.scale_target_ref.is_knative
         if restores and original is not None and stored.get("scaleTargetGVKR"):
             try:
-                async with asyncio.timeout(FINISH_SECONDS):
+                async with time_limit(FINISH_SECONDS):
                     target = await self._find_target(obj)
                     await target.set(int(original))
             except (ApiError, TargetError, TimeoutError) as error:

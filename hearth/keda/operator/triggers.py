@@ -21,6 +21,7 @@ from hearth.keda.scalers.telling import LISTENER
 from hearth.keda.scaling.observing import Sample
 from hearth.kube.clock import Clock
 from hearth.kube.guards import caught
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class Trigger:
         self._metrics.asks(self._config.type, self._config.name, self.spec.name)
         told = LISTENER.set(self._metrics)
         try:
-            async with asyncio.timeout(limit):
+            async with time_limit(limit):
                 reading = await self._scaler.read()
         except TimeoutError as error:
             raise ScalerError(f"no answer within {limit:g} s") from error

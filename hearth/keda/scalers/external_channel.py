@@ -11,6 +11,7 @@ from cryptography import x509
 
 from hearth.keda.scalers.params import AUTH, param
 from hearth.keda.scalers.tls import client_context
+from hearth.timeouts import time_limit
 
 _OPTIONS = [
     ("grpc.lb_policy_name", "round_robin"),
@@ -51,7 +52,7 @@ async def open_channel(settings: Settings, timeout: float) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(settings.address, options=options)
     roots = settings.ca
     if settings.unsafe_ssl:
-        async with asyncio.timeout(timeout):
+        async with time_limit(timeout):
             roots, name = await _shown_by(settings.address)
         options.append(("grpc.ssl_target_name_override", name))
     credentials = grpc.ssl_channel_credentials(

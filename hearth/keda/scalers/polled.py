@@ -24,6 +24,7 @@ from hearth.keda.scalers.seam import (
     TriggerConfig,
     metric_name,
 )
+from hearth.timeouts import time_limit
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -168,7 +169,7 @@ class Polled:
     async def read(self) -> Reading:
         """Fetch the value; raises ScalerError for all that keeps one from knowing it."""
         try:
-            async with asyncio.timeout(self.timeout):
+            async with time_limit(self.timeout):
                 found = await self.fetch()
                 if isinstance(found, Reading):
                     return Reading(checked(found.value), found.is_active)

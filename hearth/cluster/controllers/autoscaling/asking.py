@@ -15,6 +15,7 @@ from hearth.kube.meta import Object, namespace
 from hearth.kube.patch import JSON_PATCH
 from hearth.kube.resources import DEPLOYMENTS, Resource, resources_of
 from hearth.kube.selectors import selector_text
+from hearth.timeouts import time_limit
 
 QUESTION_SECONDS = 10.0
 """How long a metric API may take to answer."""
@@ -120,7 +121,7 @@ class Asking:
         error = ApiError({})
         for path in asked.paths:
             try:
-                async with asyncio.timeout(QUESTION_SECONDS):
+                async with time_limit(QUESTION_SECONDS):
                     found = await self._client.request("GET", path, query=dict(asked.query))
                 return found.get("items") or ()
             except NotFound as missing:

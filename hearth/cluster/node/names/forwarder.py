@@ -17,6 +17,7 @@ from typing import cast
 
 from hearth.cluster.node.names.way import Address
 from hearth.kube.meta import Key
+from hearth.timeouts import time_limit
 
 _BACKLOG = 1024
 _CONNECT_SECONDS = 5.0
@@ -132,7 +133,7 @@ class Forwarder:
         places = list(self._destinations(near.key, near.port))
         for place in random.sample(places, min(_TRIES, len(places))):
             try:
-                async with asyncio.timeout(_CONNECT_SECONDS):
+                async with time_limit(_CONNECT_SECONDS):
                     await asyncio.get_running_loop().create_connection(lambda: _Half(near), *place)
                 return
             except (OSError, TimeoutError):

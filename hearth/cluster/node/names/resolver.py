@@ -20,6 +20,7 @@ from hearth.cluster.node.names import wire
 from hearth.cluster.node.names.wire import Question
 from hearth.cluster.node.names.zone import Found
 from hearth.kube.guards import caught
+from hearth.timeouts import time_limit
 
 MOST_QUESTIONS, MOST_OF_ONE, MOST_A_SECOND = 1024, 128, 1000
 """That are being answered, in all and of one container; and that one container may ask in a second,
@@ -129,7 +130,7 @@ class Resolver:
             writer.close()
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        async with asyncio.timeout(_IDLE_SECONDS):
+        async with time_limit(_IDLE_SECONDS):
             length = int.from_bytes(await reader.readexactly(2), "big")
             if length > wire.MOST_OCTETS:
                 return False
@@ -138,7 +139,7 @@ class Resolver:
         if answer is None:
             return False
         writer.write(len(answer).to_bytes(2, "big") + answer)
-        async with asyncio.timeout(_IDLE_SECONDS):
+        async with time_limit(_IDLE_SECONDS):
             await writer.drain()
         return True
 

@@ -22,6 +22,7 @@ from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.guards import keep_running
 from hearth.kube.meta import Key, Object
 from hearth.kube.resources import ENDPOINTSLICES, SERVICES
+from hearth.timeouts import time_limit
 
 if TYPE_CHECKING:
     from hearth.cluster.node.names.bridge import ServedBridge
@@ -165,7 +166,7 @@ class Names:
 
     async def find(self, name: str, forwarder: Forwarder) -> Found | None:
         """What is under a name; where that is a Service, its ports are open then."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with time_limit(_PATIENCE_SECONDS):
             await self._services.synced()
             await self._slices.synced()
         found = zone.find(name, self, self._config.domain)

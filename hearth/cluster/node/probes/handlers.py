@@ -15,6 +15,7 @@ from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import Container, Handler
 from hearth.cluster.node.probes.grpchealth import HealthReader, make_request
 from hearth.cluster.node.runtime.api import Instance, StartError
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ async def _run_exec(handler: Handler, target: Target, timeout: float) -> Outcome
 
 async def _connect(host: str, port: int, timeout: float) -> Outcome:
     try:
-        async with asyncio.timeout(timeout):
+        async with time_limit(timeout):
             _, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError) as error:
         return Outcome(False, dial_error(host, port, error))
@@ -117,7 +118,7 @@ async def _get(handler: Handler, host: str, port: int, *, timeout: float) -> Out
     path = handler.path if handler.path.startswith("/") else f"/{handler.path}"
     url = f"{handler.scheme.lower()}://{host}:{port}{path}"
     try:
-        async with asyncio.timeout(timeout):
+        async with time_limit(timeout):
             line = await _status_line(handler, host, port, path=path)
     except TimeoutError:
         late = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
@@ -169,7 +170,7 @@ async def _grpc(handler: Handler, host: str, port: int, *, timeout: float) -> Ou
     address = f"{host}:{port}"
     health = HealthReader()
     try:
-        async with asyncio.timeout(timeout):
+        async with time_limit(timeout):
             reader, writer = await asyncio.open_connection(host, port)
             with contextlib.closing(writer.transport):
                 writer.write(make_request(address, handler.service))

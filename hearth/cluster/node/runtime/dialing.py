@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import socket
 
+from hearth.timeouts import time_limit
+
 _SECONDS = 10.0
 
 
@@ -16,7 +18,7 @@ async def connect_to(host: str, port: int) -> socket.socket:
     try:
         made.setblocking(False)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        async with asyncio.timeout(_SECONDS):
+        async with time_limit(_SECONDS):
             await asyncio.get_running_loop().sock_connect(made, (host, port))
     except BaseException:
         made.close()

@@ -13,6 +13,7 @@ from hearth.cluster.node.streaming.connections import ChannelConnection, SpdyCon
 from hearth.cluster.node.streaming.outcomes import SUCCESS, Outcome, exited, failed, written
 from hearth.cluster.node.streaming.terminals import SizeError, Sizes
 from hearth.cluster.node.streaming.wires import Connection, Line, Wire
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class Command:
 
     async def work(self) -> None:
         """Runs it to its end and tells the client how it ended."""
-        async with asyncio.timeout(CREATION_SECONDS):
+        async with time_limit(CREATION_SECONDS):
             await self._is_complete.wait()
         if self._ask.transport != SPDY:
             await self._greet()

@@ -35,6 +35,7 @@ from hearth.cluster.node.worker.statuswriter import StatusWriter
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
 from hearth.kube.meta import Object
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,7 @@ class PodWorker:
         if self._setup.has_tokens:
             seconds = min(seconds or _REFRESH_TOKENS_SECONDS, _REFRESH_TOKENS_SECONDS)
         try:
-            async with asyncio.timeout(None if seconds is None else max(seconds, 0.0)):
+            async with time_limit(None if seconds is None else max(seconds, 0.0)):
                 await self._wakeup.wait()
         except TimeoutError:
             if self._setup.has_tokens:

@@ -20,6 +20,7 @@ from hearth.kube.errors import ApiError, Conflict, Invalid, NotFound
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
 from hearth.kube.serviceports import PORTS_ANNOTATION
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ class StatusWriter:
         """The last status, then the end of the object; given up on after a while."""
         pause = _FIRST_PAUSE
         try:
-            async with asyncio.timeout(_FINISH_SECONDS):
+            async with time_limit(_FINISH_SECONDS):
                 while not self._is_lost:
                     try:
                         self.offer(observed, now=self._context.clock())

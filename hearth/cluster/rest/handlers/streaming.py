@@ -15,6 +15,7 @@ from hearth.cluster.model.objects import Object
 from hearth.cluster.rest import streams
 from hearth.cluster.rest.handlers.common import Call
 from hearth.cluster.rest.requests import Response, text_response
+from hearth.timeouts import time_limit
 
 _CHUNK = 64 * 1024
 _ANSWER_SECONDS = 30.0
@@ -65,7 +66,7 @@ async def _ask(call: Call, asked: dict[str, Any]) -> tuple[Duplex, dict[str, Any
     except OSError as error:
         raise status.backend_failed(f"dial unix {path}: {error.strerror}") from None
     try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
+        async with time_limit(_ANSWER_SECONDS):
             node.writer.write(orjson.dumps(asked) + b"\n")
             return node, orjson.loads(await node.reader.readline())
     except (OSError, ValueError, TimeoutError):

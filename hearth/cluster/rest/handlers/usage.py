@@ -18,6 +18,7 @@ from hearth.cluster.rest.handlers.common import Call, object_response, value_res
 from hearth.cluster.rest.handlers.reading import selection_of
 from hearth.cluster.rest.requests import Response
 from hearth.cluster.rest.usage import NodeUsage, node_metrics, pod_metrics, read_usage
+from hearth.timeouts import time_limit
 
 _SECONDS = 10.0
 
@@ -40,7 +41,7 @@ async def _ask(call: Call) -> NodeUsage:
     """What the node tells; 503 where there is none."""
     path = call.api.data_dir / "run" / "node.sock"
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with time_limit(_SECONDS):
             reader, writer = await asyncio.open_unix_connection(path)
             try:
                 return read_usage(orjson.loads(await reader.read()))

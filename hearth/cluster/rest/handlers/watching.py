@@ -24,6 +24,7 @@ from hearth.cluster.rest.handlers.reading import selection_of
 from hearth.cluster.rest.requests import Response
 from hearth.cluster.rest.selection import Selection
 from hearth.cluster.store.store import Compacted
+from hearth.timeouts import time_limit
 
 BOOKMARK_SECONDS = 30.0
 LAST_BOOKMARK_SECONDS = 2.0
@@ -211,7 +212,7 @@ class Stream:
     async def _wait(self, seconds: float) -> None:
         self._backlog.wake.clear()
         try:
-            async with asyncio.timeout(max(seconds, 0)):
+            async with time_limit(max(seconds, 0)):
                 await self._backlog.wake.wait()
         except TimeoutError:
             return

@@ -25,6 +25,7 @@ from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.process import Launch, Process, foster, start
 from hearth.oci.store import ContentStore, StoredImage
+from hearth.timeouts import time_limit
 
 ID = re.compile(r"[0-9a-f]{32}")
 _SECONDS = 10.0
@@ -220,7 +221,7 @@ async def _read_once(pipe: Path) -> None:
     came: asyncio.Future[None] = loop.create_future()
     loop.add_reader(fd, _set, came)
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with time_limit(_SECONDS):
             await came
     finally:
         loop.remove_reader(fd)
@@ -230,7 +231,7 @@ async def _read_once(pipe: Path) -> None:
 async def _finished(made: Process) -> None:
     """Lets runc end by itself: killed under way it leaves a process that nobody can name."""
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with time_limit(_SECONDS):
             await made.wait()
     except TimeoutError:
         made.signal_group(signal.SIGKILL)

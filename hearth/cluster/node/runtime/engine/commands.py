@@ -14,6 +14,7 @@ from typing import Any
 from hearth.cluster.node.runtime.api import ExecResult, StartError, Streams
 from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError, Hijacked
 from hearth.cluster.node.runtime.engine.frames import FrameReader
+from hearth.timeouts import time_limit
 
 _API = "/v1.41"
 _OUTPUT_LIMIT = 16 * 1024
@@ -49,7 +50,7 @@ class Commands:
         stream = await self._begin(session, tty=False)
         output = bytearray()
         try:
-            async with asyncio.timeout(timeout):
+            async with time_limit(timeout):
                 async for _, piece in pieces(stream, is_raw=False):
                     output += piece[: max(_OUTPUT_LIMIT - len(output), 0)]
         except TimeoutError:

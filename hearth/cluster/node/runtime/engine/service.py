@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class PodmanService:
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
-            async with asyncio.timeout(5):
+            async with time_limit(5):
                 await self._process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):

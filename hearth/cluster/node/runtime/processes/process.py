@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError
+from hearth.timeouts import time_limit
 
 _SESSION, _FLAGS, _START_TICKS, _ENV_START, _ENV_END = 3, 6, 19, 47, 48  # in ``stat_fields``
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
@@ -287,7 +288,7 @@ async def run_command(
     loop.add_reader(read_end, _collect, loop, read_end, output)
     code: int | None = None
     try:
-        async with asyncio.timeout(timeout):
+        async with time_limit(timeout):
             code = (await process.wait()).code
     except TimeoutError:
         pass
