@@ -17,8 +17,8 @@ from tests.images import TestImage
 
 
 @dataclass(frozen=True, slots=True)
-class Podman:
-    """Podman as a service; ``command`` is its command line for the same storage."""
+class Engine:
+    """An engine at work; ``command`` is its command line for the same storage."""
 
     command: tuple[str, ...]
     socket: Path
@@ -31,6 +31,10 @@ class Podman:
     def client(self) -> EngineClient:
         """Calls of it."""
         return EngineClient(str(self.socket))
+
+
+class Podman(Engine):
+    """Podman as a service."""
 
     def load(self, image: TestImage, *names: str) -> None:
         """Puts an image into the storage under names."""
@@ -40,21 +44,8 @@ class Podman:
             self.run("tag", identity, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Docker:
-    """A daemon of Docker; ``command`` is the client's for it."""
-
-    command: tuple[str, ...]
-    socket: Path
-
-    def run(self, *words: str) -> str:
-        """What one command prints; raises CalledProcessError."""
-        done = subprocess.run([*self.command, *words], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    def client(self) -> EngineClient:
-        """Calls of it."""
-        return EngineClient(str(self.socket))
+class Docker(Engine):
+    """A daemon of Docker."""
 
     def load(self, image: TestImage, name: str) -> None:
         """Puts an image there. Docker 20.10 reads no OCI layouts: skopeo writes its own form."""

@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hearth.cluster.node.runtime.containers.limits import CPU_PERIOD
-from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError
+from hearth.cluster.node.runtime.engine.calls import Calls
+from hearth.cluster.node.runtime.engine.client import EngineClient
 from hearth.cluster.node.runtime.engine.rlimits import missing_rlimits
-from hearth.cluster.node.runtime.engine.seam import Making, State
-from hearth.cluster.node.runtime.engine.times import seconds_of
+from hearth.cluster.node.runtime.engine.seam import Making
 
 _API = "/v1.41"
 
 
-class Docker:
+class Docker(Calls):
     """``Dialect`` of Docker 20.10 and later."""
 
+    api = _API
     scheme = "docker"
     can_init = False
     writes_log = False
@@ -36,30 +37,6 @@ class Docker:
 
     async def init(self, container: str) -> None:
         """Docker has no such step."""
-
-    async def start(self, container: str) -> None:
-        """304: it runs already."""
-        await self.client.call("POST", f"{_API}/containers/{container}/start", ok=(304,))
-
-    async def inspect(self, container: str) -> State | None:
-        """None for 404."""
-        try:
-            data = await self.client.call("GET", f"{_API}/containers/{container}/json")
-        except EngineError as error:
-            if error.status == 404:
-                return None
-            raise
-        state = data["State"]
-        return State(
-            container=data["Id"],
-            pid=state["Pid"],
-            code=state["ExitCode"] if state["Status"] in ("exited", "dead") else None,
-            started_at=seconds_of(state["StartedAt"]),
-            is_out_of_memory=bool(state.get("OOMKilled")),
-            labels=data["Config"].get("Labels") or {},
-            stop_signal=data["Config"].get("StopSignal") or "SIGTERM",
-            tty=bool(data["Config"].get("Tty")),
-        )
 
     async def wait(self, container: str) -> None:
         """Docker tells at once."""

@@ -9,18 +9,19 @@ from typing import Any
 
 from hearth.cluster.node.runtime.containers.limits import CPU_PERIOD
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
-from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError
+from hearth.cluster.node.runtime.engine.calls import Calls
+from hearth.cluster.node.runtime.engine.client import EngineClient
 from hearth.cluster.node.runtime.engine.rlimits import missing_rlimits
-from hearth.cluster.node.runtime.engine.seam import Making, State
-from hearth.cluster.node.runtime.engine.times import seconds_of
+from hearth.cluster.node.runtime.engine.seam import Making
 from hearth.cluster.node.runtime.logs import FILE_LIMIT
 
 _API = "/v4.0.0/libpod"
 
 
-class Podman:
+class Podman(Calls):
     """``Dialect`` of Podman 4 and later."""
 
+    api = _API
     scheme = "podman"
     can_init = True
     writes_log = True
@@ -44,30 +45,6 @@ class Podman:
     async def init(self, container: str) -> None:
         """The step that Docker does not have."""
         await self.client.call("POST", f"{_API}/containers/{container}/init", ok=(304,))
-
-    async def start(self, container: str) -> None:
-        """304: it runs already."""
-        await self.client.call("POST", f"{_API}/containers/{container}/start", ok=(304,))
-
-    async def inspect(self, container: str) -> State | None:
-        """None for 404."""
-        try:
-            data = await self.client.call("GET", f"{_API}/containers/{container}/json")
-        except EngineError as error:
-            if error.status == 404:
-                return None
-            raise
-        state = data["State"]
-        return State(
-            container=data["Id"],
-            pid=state["Pid"],
-            code=state["ExitCode"] if state["Status"] in ("exited", "stopped") else None,
-            started_at=seconds_of(state["StartedAt"]),
-            is_out_of_memory=bool(state.get("OOMKilled")),
-            labels=data["Config"].get("Labels") or {},
-            stop_signal=_signal_name(data["Config"].get("StopSignal")),
-            tty=bool(data["Config"].get("Tty")),
-        )
 
     async def wait(self, container: str) -> None:
         """Podman looks every so often; only where its processes cannot be watched."""
@@ -167,11 +144,3 @@ def _signal_number(name: str) -> int:
         return signal.Signals["SIG" + name.upper().removeprefix("SIG")].value
     except KeyError:
         return signal.SIGTERM.value
-
-
-def _signal_name(given: Any) -> str:
-    """Podman 4 tells a number, 5 a name."""
-    try:
-        return signal.Signals(int(given or signal.SIGTERM)).name
-    except ValueError:
-        return str(given)
