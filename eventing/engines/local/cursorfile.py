@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eventing.engines.framing import frame, frames
-from eventing.engines.local.cursor import CursorState, decode_states, encode_states
+from eventing.engines.cursor import CursorState, decode_states, encode_states
 from eventing.engines.local.segments import sync_folder, write_all
 
 _REWRITE_BYTES = 1024 * 1024
