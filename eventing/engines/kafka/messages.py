@@ -133,5 +133,3 @@ def structured_record(event: Event, timestamp_ms: int) -> Record:
         [("content-type", CONTENT_TYPE)],
         timestamp_ms,
     )
-
-

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, cast
 
-from eventing.engines.event import Position, StoredEvent
 from eventing.engines.cursor import Cursor, CursorState
+from eventing.engines.event import Position, StoredEvent
 from eventing.engines.local.segments import Place, Portion
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from eventing.engines.framing import frame, frames
 from eventing.engines.cursor import CursorState, decode_states, encode_states
+from eventing.engines.framing import frame, frames
 from eventing.engines.local.segments import sync_folder, write_all
 
 _REWRITE_BYTES = 1024 * 1024

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from eventing.engines.cursor import CursorState
 from eventing.engines.event import Position, RenderedEvent, StoredEvent
 from eventing.engines.local.config import LogLimits
 from eventing.engines.local.consumer import LocalConsumer, LocalReading
-from eventing.engines.cursor import CursorState
 from eventing.engines.local.cursorfile import CursorFile
 from eventing.engines.local.frames import MAX_EVENT_BYTES, encode
 from eventing.engines.local.segments import (

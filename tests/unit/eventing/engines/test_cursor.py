@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventing.engines.local import cursorfile
 from eventing.engines.cursor import Cursor, CursorState, decode_states, encode_states
+from eventing.engines.local import cursorfile
 from eventing.engines.local.cursorfile import CursorFile
 
 

@@ -45,24 +45,22 @@ MOMENT = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 REQUIRED = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 
 
-def an_event(data: bytes = b"data", types: bytes = b"", **attributes: str) -> RenderedEvent:
+def an_event(attributes: dict[str, str], data: bytes, types: bytes = b"") -> RenderedEvent:
     head = render_head(Event(dict[str, str | int | bool](REQUIRED | attributes), None))
     return RenderedEvent(1_700_000_000_123_456_789, 3, head, types, data)
 
 
 @given(EXTENSIONS, st.binary(max_size=50), st.sampled_from([b"", b'{"n":5}']))
-def test_what_was_written_comes_back(
-    attributes: dict[str, str], data: bytes, types: bytes
-) -> None:
-    sent = an_event(data, types, **attributes)
+def test_what_was_written_comes_back(attributes: dict[str, str], data: bytes, types: bytes) -> None:
+    sent = an_event(attributes, data, types)
     found = stored_event(record_of(sent), (2, 9))
     assert (found.head, found.types, found.data) == (sent.head, sent.types, sent.data)
     assert (found.arrival_ns, found.ttl, found.position) == (sent.arrival_ns, 3, (2, 9))
 
 
 def test_a_record_is_a_cloudevent_of_the_binding() -> None:
-    sent = an_event(b"{}", datacontenttype="application/json", partitionkey="ä b", subject="100%")
-    record = record_of(sent)
+    said = {"datacontenttype": "application/json", "partitionkey": "ä b", "subject": "100%"}
+    record = record_of(an_event(said, b"{}"))
     assert dict(record.headers) == {
         "hearth_arrival": b"1700000000123456789",
         "hearth_ttl": b"3",
@@ -79,7 +77,7 @@ def test_a_record_is_a_cloudevent_of_the_binding() -> None:
 
 
 def test_an_event_without_data_is_a_tombstone_and_back() -> None:
-    record = record_of(an_event(b"", partitionkey="k"))
+    record = record_of(an_event({"partitionkey": "k"}, b""))
     assert (record.key, record.value) == (b"k", None)
     assert stored_event(record, 0).data == b""
     assert event_of(record).data is None
@@ -87,7 +85,7 @@ def test_an_event_without_data_is_a_tombstone_and_back() -> None:
 
 @given(EXTENSIONS, TEXT)
 def test_the_sdk_reads_what_we_write(attributes: dict[str, str], text: str) -> None:
-    sent = an_event(text.encode(), datacontenttype="text/plain", **attributes)
+    sent = an_event(attributes | {"datacontenttype": "text/plain"}, text.encode())
     record = record_of(sent)
     headers = {name: value for name, value in record.headers if name.startswith(("ce_", "content"))}
     found = from_kafka_event(KafkaMessage(headers, record.key, record.value or b""))
@@ -116,8 +114,8 @@ def test_we_read_what_the_sdk_writes(write, attributes: dict[str, str], text: st
 def test_structured_mode_keeps_types_and_bytes(
     attributes: dict[str, str], number: int, data: bytes
 ) -> None:
-    named = {**REQUIRED, **attributes, "n1": number, "datacontenttype": "application/x"}
-    event = Event(dict(named), data)
+    named: dict[str, str | int | bool] = {**REQUIRED, **attributes, "n1": number}
+    event = Event({**named, "datacontenttype": "application/x"}, data)
     record = structured_record(event, 17)
     assert event_of(record) == event
     assert record.key == (attributes["partitionkey"].encode() if record.key else None)
