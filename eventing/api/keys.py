@@ -13,6 +13,8 @@ DEPENDENCY_ANNOTATION = "knative.dev/dependency"
 BROKER_CLASS = "MTChannelBasedBroker"
 """The class existing YAML names by default; Hearth's broker serves it."""
 
+KAFKA_CLASS = "Kafka"
+"""Brokers of this class are kept by Kafka."""
 NATS_CLASS = "NatsJetStreamBroker"
 """Brokers of this class are kept by NATS JetStream."""
 

@@ -148,6 +148,11 @@ class Cursor:
         return len(self._open)
 
     @property
+    def is_worked_on(self) -> bool:
+        """Whether there are open events without a note: as those are that are tried at once."""
+        return not self._open <= self._notes.keys()
+
+    @property
     def is_needed(self) -> bool:
         """Whether any event is open or set aside."""
         return bool(self._open or self._notes)

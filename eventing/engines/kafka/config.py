@@ -10,9 +10,6 @@ from eventing.engines.kafka.names import check_topic
 
 MIB = 1024 * 1024
 
-PARTITIONS, REPLICAS = 10, 3
-"""Upstream's defaults."""
-
 
 @dataclass(frozen=True, slots=True)
 class KafkaServer:
@@ -27,8 +24,9 @@ class KafkaServer:
     """More settings of librdkafka; ours that promises rest on count before them."""
     prefix: str = "hearth"
     """What names of ours begin with, where nobody named a topic."""
-    replicas: int = 1
-    """Of the topic with how far consumers are."""
+    partitions: int = 10
+    replicas: int = 3
+    """Of topics of ours, unless a log asks for others; upstream's defaults."""
 
     def common(self) -> dict[str, str]:
         """Return the settings that every client has."""
@@ -51,8 +49,6 @@ class KafkaLimits:
     """The partitions of a process that is gone go to others after this time."""
     save_seconds: float = 1.0
     """How often it is saved how far consumers are: a crash repeats at most so much."""
-    publish_seconds: float = 5.0
-    """How often groups are told of it, for those who look at their lag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +57,9 @@ class TopicOptions:
 
     topic: str = ""
     """Its name; empty for one of ours."""
-    partitions: int = PARTITIONS
-    replicas: int = REPLICAS
+    partitions: int = 0
+    replicas: int = 0
+    """0: as ``KafkaServer`` says."""
     config: Mapping[str, str] = field(default_factory=dict)
     """Settings of the topic, in Kafka's words."""
     is_external: bool = False
@@ -77,15 +74,17 @@ class TopicOptions:
         topic, config = options.get("topic", ""), options.get("config") or {}
         return cls(
             topic=check_topic(topic) if topic else "",
-            partitions=_count(options, "partitions", PARTITIONS),
-            replicas=_count(options, "replicas", REPLICAS),
+            partitions=_count(options, "partitions"),
+            replicas=_count(options, "replicas"),
             config={str(name): str(value) for name, value in config.items()},
             is_external=bool(options.get("external")),
         )
 
 
-def _count(options: Mapping[str, Any], name: str, default: int) -> int:
-    found = options.get(name, default)
+def _count(options: Mapping[str, Any], name: str) -> int:
+    if name not in options:
+        return 0
+    found = options[name]
     if not isinstance(found, int) or isinstance(found, bool) or found <= 0:
         raise ValueError(f"{name}: {found!r} is no number above 0")
     return found

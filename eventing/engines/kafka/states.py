@@ -3,7 +3,7 @@
 One partition, so that what one process writes is read in that order. Under a key the last record
 counts; one without a value says that there is nothing any more::
 
-    l  key                                               the topic of a log
+    l  key                                               the topic of a log, and whose it is
     c  topic consumer                                    its generation, and where it began
     s  topic consumer generation partition               how far it is in a partition
     n  topic consumer generation partition offset        a note, or why the event is set aside
@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 
@@ -27,6 +28,14 @@ Write = tuple[bytes, bytes | None]
 """A record: its key, and its value or None."""
 
 _LOG, _CONSUMER, _STATE, _NOTE = "l", "c", "s", "n"
+
+
+class Topic(NamedTuple):
+    """Where a log's events are."""
+
+    name: str
+    is_external: bool = False
+    """Whether it is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +56,9 @@ class _Saved:
     notes: dict[int, str] = field(default_factory=dict)
 
 
-def opened(key: str, topic: str | None) -> Write:
+def opened(key: str, topic: Topic | None) -> Write:
     """Return the record that says that there is a log, or none any more."""
-    return orjson.dumps([_LOG, key]), topic.encode() if topic is not None else None
+    return orjson.dumps([_LOG, key]), orjson.dumps([*topic]) if topic is not None else None
 
 
 def written(topic: str, consumer: str, known: Known | None) -> Write:
@@ -87,7 +96,7 @@ class States:
     """What was read of the topic."""
 
     def __init__(self) -> None:
-        self.logs: dict[str, str] = {}
+        self.logs: dict[str, Topic] = {}
         """Their topics by their keys."""
         self._known: dict[str, dict[str, Known]] = defaultdict(dict)
         self._saved: dict[tuple[str, str, int], dict[int, _Saved]] = defaultdict(dict)
@@ -121,7 +130,7 @@ class States:
         if value is None:
             self.logs.pop(key, None)
         else:
-            self.logs[key] = value.decode()
+            self.logs[key] = Topic(*orjson.loads(value))
 
     def _take_consumer(self, topic: str, consumer: str, value: bytes | None) -> None:
         if value is None:
@@ -130,7 +139,9 @@ class States:
                 self._saved.pop((topic, consumer, known.generation), None)
             return
         generation, begins = orjson.loads(value)
-        self._known[topic][consumer] = Known(generation, dict(begins))
+        known = self._known[topic].get(consumer)
+        if known is None or known.generation < generation:  # of several that make one, the first
+            self._known[topic][consumer] = Known(generation, dict(begins))
 
     def consumers(self, topic: str) -> Mapping[str, Known]:
         """Return the consumers of a topic by their ids."""

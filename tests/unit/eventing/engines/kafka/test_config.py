@@ -14,7 +14,8 @@ USER = {"user": "u", "password": "secret"}
 
 
 def test_nothing_said_is_a_topic_as_upstreams() -> None:
-    assert TopicOptions.of({}) == TopicOptions(partitions=10, replicas=3)
+    assert TopicOptions.of({}) == TopicOptions()
+    assert (KafkaServer().partitions, KafkaServer().replicas) == (10, 3)
 
 
 def test_what_is_said_counts() -> None:

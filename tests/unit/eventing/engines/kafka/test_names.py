@@ -1,31 +1,10 @@
-"""Names by upstream's templates."""
+"""Names that nobody else names."""
 
 from __future__ import annotations
 
 import pytest
 
 from eventing.engines.kafka import names
-
-SHOP = {"namespace": "shop", "name": "orders", "uid": "u-1"}
-
-
-def test_upstreams_templates() -> None:
-    made = [
-        names.of_template(each, SHOP)
-        for each in (names.BROKERS_TOPIC, names.CHANNELS_TOPIC, names.TRIGGERS_GROUP)
-    ]
-    assert made == [
-        "knative-broker-shop-orders",
-        "knative-messaging-kafka.shop.orders",
-        "knative-trigger-shop-orders",
-    ]
-    assert names.of_template("{{- .UID -}}x", SHOP) == "u-1x"
-
-
-@pytest.mark.parametrize("template", ["{{ .Labels.a }}", "{{ .Name", "{{ if .Name }}", ".Name }}"])
-def test_what_a_template_cannot_say_is_named(template: str) -> None:
-    with pytest.raises(ValueError, match="template"):
-        names.of_template(template, SHOP)
 
 
 def test_topics_of_keys_are_topics_and_differ() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventing.engines.cursor import Cursor, CursorState
-from eventing.engines.kafka.states import Known, States, changes, opened, written
+from eventing.engines.kafka.states import Known, States, Topic, changes, opened, written
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["take", "done", "note", "park", "recall"]), st.integers(0, 12)),
@@ -92,7 +92,17 @@ def test_a_record_of_others_is_named(key: bytes) -> None:
 
 def test_logs_are_known_by_their_keys() -> None:
     states = States()
-    states.apply(*opened("a/b", "hearth-a"))
-    assert states.logs == {"a/b": "hearth-a"}
+    states.apply(*opened("a/b", Topic("hearth-a", True)))
+    assert states.logs == {"a/b": ("hearth-a", True)}
     states.apply(*opened("a/b", None))
     assert states.logs == {}
+
+
+def test_of_several_processes_that_make_a_consumer_the_first_one_counts() -> None:
+    states = States()
+    for known in (Known(0, {0: 5}), Known(0, {0: 9}), Known(1, {0: 2}), Known(1, {0: 3})):
+        states.apply(*written("t", "c", known))
+    assert states.consumers("t")["c"] == Known(1, {0: 2})
+    states.apply(*written("t", "c", None))
+    states.apply(*written("t", "c", Known(0, {0: 9})))
+    assert states.consumers("t")["c"] == Known(0, {0: 9})

@@ -1,0 +1,148 @@
+"""What Kafka alone can do to us: not there, silent, topics of others, records of others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from eventing.engines.kafka.config import KafkaLimits, KafkaServer
+from eventing.engines.kafka.engine import KafkaEngine
+from eventing.engines.kafka.log import KafkaLog
+from eventing.engines.seam import Refused, Start, Unavailable
+from tests.component.eventing.engines.test_engines import an_event, append, ids, saved, take
+from tests.component.keda import servers
+from tests.ports import free_port
+from tests.waiting import until
+
+LIMITS = KafkaLimits(answer_seconds=2, session_seconds=1, save_seconds=0)
+
+
+def at(port: int, prefix: str = "hearth") -> KafkaServer:
+    """Tansu says of a batch of several records that the topic ends after the first."""
+    one = {"batch.num.messages": "1"}
+    soon = {"fetch.wait.max.ms": "20"}
+    address = f"127.0.0.1:{port}"
+    return KafkaServer(
+        address, prefix=prefix, producer=one, consumer=soon, partitions=3, replicas=1
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    server: KafkaServer, **options: object
+) -> AsyncIterator[tuple[KafkaEngine, KafkaLog]]:
+    engine = KafkaEngine(server, LIMITS)
+    try:
+        yield engine, await engine.open("log", options)
+    finally:
+        await engine.close()
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with servers.kafka(tmp_path_factory.mktemp("kafka")) as port:
+        yield port
+
+
+async def test_no_server_is_named() -> None:
+    port = free_port()
+    with pytest.raises(Unavailable, match=f"Kafka at 127.0.0.1:{port}: .*(refused|down|transport)"):
+        async with opened(at(port)):
+            raise AssertionError("there is no server")
+
+
+async def test_a_server_that_stands_still_refuses_in_time_and_is_used_again(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    with servers.kafka_process(tmp_path, port) as pid:
+        async with opened(at(port)) as (_, log):
+            consumer = await log.consume("c")
+            await append(log, an_event(1))
+            assert ids(await take(consumer, 1)) == ["1"]
+            os.kill(pid, signal.SIGSTOP)
+            stat = Path(f"/proc/{pid}/stat")
+            await until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
+            try:
+                with pytest.raises(Refused, match="cannot be stored in topic hearth-log") as told:
+                    await append(log, an_event(2))
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert told.value.status == 503
+            async with asyncio.timeout(20):
+                while True:
+                    try:
+                        await append(log, an_event(3))
+                        break
+                    except Refused:
+                        continue
+            found = await take(consumer, 1)
+            while ids(found)[-1] != "3":
+                found += await take(consumer, 1)
+            assert ids(found) in (["2", "3"], ["3"])
+
+
+async def test_a_topic_of_others_is_read_and_neither_made_nor_removed(
+    port: int, tmp_path: Path
+) -> None:
+    server, theirs = at(port, tmp_path.name), f"{tmp_path.name}-theirs"
+    with pytest.raises(Unavailable, match=r"invalid topic \S+: .*[Uu]nknown topic"):
+        async with opened(server, topic=theirs, external=True):
+            raise AssertionError("there is no topic")
+    admin = AdminClient({**server.common()})
+    admin.create_topics([NewTopic(theirs, 1, 1)])[theirs].result(5)
+    async with opened(server, topic=theirs, external=True) as (engine, log):
+        consumer = await log.consume("c", Start.EARLIEST)
+        producer = Producer({**server.common(), "batch.num.messages": 1})
+        headers = {"ce_specversion": "1.0", "ce_id": "ä 1", "ce_source": "/s", "ce_type": "t"}
+        producer.produce(theirs, b"{}", key=b"k", headers=[*headers.items()])
+        producer.produce(theirs, b"no event at all")
+        body = b'{"specversion":"1.0","id":"2","source":"/s","type":"t","data":{"a":1}}'
+        producer.produce(theirs, body, headers={"content-type": "application/cloudevents+json"})
+        assert producer.flush(5) == 0
+        found = await take(consumer, 2, max_bytes=1)
+        assert ids(found) == ["ä 1", "2"]
+        assert [event.data for event in found] == [b"{}", b'{"a":1}']
+        assert found[0].attributes["partitionkey"] == "k"
+        assert found[0].arrival_ns > 0
+        for event in found:
+            consumer.settle(event)
+        await saved(log, lambda: log.stats().events == 0)
+        assert list(await engine.keys()) == ["log"]
+        await engine.drop("log")
+        assert list(await engine.keys()) == []
+    assert theirs in admin.list_topics(timeout=5).topics
+
+
+async def test_events_without_a_key_are_spread_and_all_come(port: int, tmp_path: Path) -> None:
+    async with opened(at(port, tmp_path.name)) as (_, log):
+        consumer = await log.consume("c")
+        made = [an_event(number) for number in range(60)]
+        for event in made:
+            event.head = event.head.replace(b"ce-partitionkey: k\r\n", b"")
+            await append(log, event)
+        found = await take(consumer, 60)
+        assert sorted(ids(found), key=int) == [str(number) for number in range(60)]
+
+
+async def test_it_ends_while_something_is_read(port: int, tmp_path: Path) -> None:
+    """librdkafka forgives nobody who closes a consumer that another thread asks something."""
+    for _ in range(5):
+        async with opened(at(port, tmp_path.name)) as (_, log):
+            await append(log, an_event(1))
+            looks = [await log.look(Start.EARLIEST) for _ in range(3)]
+            reading = [asyncio.create_task(look.fetch(1)) for look in looks]
+            await asyncio.sleep(0)
+            for task in reading:
+                task.cancel()
+            await asyncio.wait(reading)
+    async with opened(at(port, tmp_path.name)) as (_, log):
+        assert len(await (await log.look(Start.EARLIEST)).fetch(10_000)) == 5
