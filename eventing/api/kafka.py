@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from eventing.api import keys
 from hearth.kube import meta
 from hearth.kube.meta import Object
 
@@ -12,9 +14,15 @@ CONFIG_MAP = "kafka-broker-config"
 """Upstream's ConfigMap, unless a Broker's ``spec.config`` names another."""
 EXTERNAL_TOPIC = "kafka.eventing.knative.dev/external.topic"
 """Of a Broker: its events are in this topic, which is somebody else's."""
-DELIVERY_ORDER = "kafka.eventing.knative.dev/delivery.order"
-"""Of a Trigger: ``ordered`` or ``unordered`` (which nothing said means)."""
-ORDERS = ("ordered", "unordered")
+FEATURES_MAP = "config-kafka-features"
+"""Upstream's ConfigMap with the templates of names."""
+BROKERS_TOPIC = "brokers-topic-template", "knative-broker-{{ .Namespace }}-{{ .Name }}"
+CHANNELS_TOPIC = "channels-topic-template", "knative-messaging-kafka.{{ .Namespace }}.{{ .Name }}"
+TRIGGERS_GROUP = "triggers-consumergroup-template", "knative-trigger-{{ .Namespace }}-{{ .Name }}"
+"""Their keys, and what counts where nothing is said."""
+
+_FIELD = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
+_FIELDS = {".Namespace": "namespace", ".Name": "name", ".UID": "uid"}
 
 BOOTSTRAP = "bootstrap.servers"
 SECRET_NAME, SECRET_NAMESPACE = "auth.secret.ref.name", "auth.secret.ref.namespace"
@@ -40,13 +48,46 @@ def secret_of(config_map: Object) -> tuple[str, str] | None:
     return str(data.get(SECRET_NAMESPACE) or meta.namespace(config_map)), str(name)
 
 
-def topic_options(broker: Object, config_map: Object, topic: str) -> Mapping[str, Any]:
-    """Return what a Broker's topic is to be like; raise ValueError where that cannot be read.
+def broker_options(broker: Object, config_map: Callable[[str], Object | None]) -> Mapping[str, Any]:
+    """Return what a Broker's topic is to be like; its name alone where nobody said more.
 
-    ``topic`` is its name unless the Broker names one of somebody else.
+    ``config_map`` returns a ConfigMap of Knative's namespace by its name. Raises ValueError for
+    what cannot be read.
     """
+    if meta.annotations(broker).get(keys.BROKER_CLASS_ANNOTATION) != keys.KAFKA_CLASS:
+        return {}
     if external := meta.annotations(broker).get(EXTERNAL_TOPIC):
         return {"topic": external, "external": True}
+    topic = name_of(BROKERS_TOPIC, config_map(FEATURES_MAP), broker)
+    said = config_map(CONFIG_MAP)
+    return topic_options(said, topic) if said else {"topic": topic}
+
+
+def name_of(template: tuple[str, str], features: Object | None, of: Object) -> str:
+    """Return what a template says of an object; raise ValueError for what it cannot say.
+
+    Of Go's templates what upstream documents: fields of the object's metadata. Keys are written
+    with dots, too.
+    """
+    key, default = template
+    data = _data(features or {})
+    text = str(data.get(key) or data.get(key.replace("-", ".")) or default)
+
+    def value(match: re.Match[str]) -> str:
+        field = _FIELDS.get(match[1])
+        if field is None:
+            known = ", ".join(_FIELDS)
+            raise ValueError(f"{key}: {match[1]!r} of {text!r} is none of {known}")
+        return str(meta.metadata(of).get(field) or "")
+
+    made = _FIELD.sub(value, text)
+    if "{{" in made or "}}" in made:
+        raise ValueError(f"{key}: {text!r} has a brace too many")
+    return made
+
+
+def topic_options(config_map: Object, topic: str) -> Mapping[str, Any]:
+    """Return what a topic is to be like; raise ValueError where that cannot be read."""
     data = _data(config_map)
     return {
         "topic": topic,
@@ -58,14 +99,6 @@ def topic_options(broker: Object, config_map: Object, topic: str) -> Mapping[str
             if name.startswith(_CONFIG_PREFIX)
         },
     }
-
-
-def is_ordered(trigger: Object) -> bool:
-    """Whether a Trigger asks for order per key; raise ValueError for a word that is none."""
-    said = meta.annotations(trigger).get(DELIVERY_ORDER) or ORDERS[1]
-    if said.lower() not in ORDERS:
-        raise ValueError(f"{DELIVERY_ORDER}: {said!r} is neither ordered nor unordered")
-    return said.lower() == ORDERS[0]
 
 
 def _data(config_map: Object) -> Mapping[str, Any]:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eventing.api import keys
+from eventing.engines.kafka.config import KafkaServer
 from eventing.engines.local.config import LogLimits
 from eventing.engines.nats.config import NatsServer
 from eventing.engines.seam import Engine, Unavailable
 
+KafkaSource = Callable[[], Awaitable[KafkaServer]]
+"""Returns where Kafka is; raises Unavailable where that is not said."""
 NatsSource = Callable[[], Awaitable[NatsServer]]
 """Returns where NATS is; raises Unavailable where that is not said."""
 
-REMOTE = frozenset({keys.NATS_CLASS})
+REMOTE = frozenset({keys.KAFKA_CLASS, keys.NATS_CLASS})
 """Classes whose engine asks a server: made when a Broker needs it, and not to look around."""
 UNSHARED = frozenset({keys.BROKER_CLASS})
 """Classes whose logs one process has open: it is both ingress and dispatcher."""
@@ -31,9 +34,22 @@ class EnginesConfig:
     """Limits of the local log."""
     nats: NatsSource | None = None
     """Where NATS is, if it is anywhere."""
+    kafka: KafkaSource | None = None
+    """Where Kafka is, if it is anywhere."""
 
 
 EngineFactory = Callable[[EnginesConfig], Engine]
+
+
+def _kafka(config: EnginesConfig) -> Engine:
+    if config.kafka is None:
+        raise Unavailable("no Kafka is named")
+    try:
+        from eventing.engines.kafka.engine import KafkaEngine
+    except ImportError as error:
+        raise Unavailable(f"{error.name} is missing: install hearth-serving[kafka]") from error
+
+    return KafkaEngine(config.kafka)
 
 
 def _nats(config: EnginesConfig) -> Engine:
@@ -55,6 +71,7 @@ def _local(config: EnginesConfig) -> Engine:
 
 ENGINES: Mapping[str, EngineFactory] = {
     keys.BROKER_CLASS: _local,
+    keys.KAFKA_CLASS: _kafka,
     keys.NATS_CLASS: _nats,
 }
 """By the value of the annotation ``eventing.knative.dev/broker.class``."""

@@ -8,9 +8,10 @@ a ready Broker after its Trigger is ready is not missed.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
-from eventing.api import keys
-from eventing.api.natsjetstream import CONFIG_MAP, broker_options
+from eventing.api import kafka, keys, natsjetstream
 from eventing.api.views import (
     BROKER_SOURCE,
     TRIGGER_SOURCE,
@@ -39,7 +40,6 @@ log = logging.getLogger(__name__)
 
 
 _CONFIG_SOURCE = Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE)
-_CONFIG_KEY = keys.SYSTEM_NAMESPACE, CONFIG_MAP
 
 
 def _place(broker: Key) -> Place:
@@ -110,7 +110,7 @@ class Brokers:
                 log_key(broker),
                 broker_class(broker) or "",
                 prepare=prepare,
-                options=broker_options(broker, self._manager.get(_CONFIG_SOURCE, *_CONFIG_KEY)),
+                options=self._options(broker),
             )
         except (Unavailable, ValueError) as error:
             await self._cannot_open(broker, error)
@@ -124,6 +124,15 @@ class Brokers:
                 await self._sync_trigger(key(trigger))
             await self._mark(BROKERS, broker, keys.OPENED_ANNOTATION, "true")
             await self._mark(BROKERS, broker, keys.PROBLEM_ANNOTATION, None)
+
+    def _options(self, broker: Object) -> Mapping[str, Any]:
+        """What a Broker asks of its log, by the rules of its class."""
+
+        def config_map(name: str) -> Object | None:
+            return self._manager.get(_CONFIG_SOURCE, keys.SYSTEM_NAMESPACE, name)
+
+        jetstream = natsjetstream.broker_options(broker, config_map(natsjetstream.CONFIG_MAP))
+        return jetstream or kafka.broker_options(broker, config_map)
 
     async def _cannot_open(self, broker: Object, error: Exception) -> None:
         """Say why; what may come right by itself is tried again (it is raised)."""

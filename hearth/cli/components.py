@@ -202,7 +202,11 @@ def broker(settings: Settings, held: socket.socket | None = None, *, name: str =
         token = EVENTING, ADMIN_SECRET
     config = main.BrokerConfig(
         kubeconfig=settings.kubeconfig,
-        engines=EnginesConfig(settings.data_dir / "broker", nats=_nats_source(settings)),
+        engines=EnginesConfig(
+            settings.data_dir / "broker",
+            nats=_nats_source(settings),
+            kafka=_kafka_source(settings),
+        ),
         host=settings.host,
         port=settings.broker_port,
         tls=_tls(settings),
@@ -222,6 +226,13 @@ def broker(settings: Settings, held: socket.socket | None = None, *, name: str =
         await runs[name](config, ready)
 
     return run
+
+
+def _kafka_source(settings: Settings) -> Any:
+    """Where Kafka is: as the cluster's ConfigMap says when it is needed."""
+    from eventing.engines.kafka.settings import of_cluster
+
+    return partial(of_cluster, settings.kubeconfig)
 
 
 def _nats_source(settings: Settings) -> Any:

@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from activator.http.events import ResponseHead
 from eventing.api.deliveryoptions import DeliveryOptions
 from eventing.codec import Event
+from eventing.engines.cursor import CursorState, decode_states, encode_states
 from eventing.engines.event import StoredEvent
 from eventing.engines.local.consumer import LocalConsumer
-from eventing.engines.cursor import CursorState, decode_states, encode_states
 from eventing.engines.local.segments import Portion
 from eventing.filters import EVERYTHING
 from eventing.runtime.accounting import MemoryBudget

@@ -14,9 +14,9 @@ import pytest
 from activator.http.events import ResponseHead
 from eventing.api.deliveryoptions import DeliveryOptions
 from eventing.codec import Event
+from eventing.engines.cursor import CursorState
 from eventing.engines.event import StoredEvent
 from eventing.engines.local.consumer import LocalConsumer
-from eventing.engines.cursor import CursorState
 from eventing.engines.local.segments import Portion
 from eventing.filters import EVERYTHING
 from eventing.runtime.accounting import MemoryBudget

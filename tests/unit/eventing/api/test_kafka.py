@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from eventing.api import kafka
+from eventing.api import kafka, keys
 
 
-def config_map(**more: str) -> dict:
+def config_map(**more: str) -> dict[str, Any]:
     data = {
         "bootstrap.servers": "a:9092, b:9092,",
         "default.topic.partitions": "10",
@@ -17,7 +19,7 @@ def config_map(**more: str) -> dict:
     return {"metadata": {"name": kafka.CONFIG_MAP, "namespace": "knative-eventing"}, "data": data}
 
 
-def annotated(name: str = "x", value: str = "") -> dict:
+def annotated(name: str = "x", value: str = "") -> dict[str, Any]:
     return {"metadata": {"annotations": {name: value}}}
 
 
@@ -34,25 +36,57 @@ def test_where_kafka_is_and_who_we_are_there() -> None:
 
 def test_what_a_topic_is_like() -> None:
     said = config_map(default__topic__config__retention__ms="5")
-    assert kafka.topic_options(annotated(), said, "t") == {
+    assert kafka.topic_options(said, "t") == {
         "topic": "t",
         "partitions": 10,
         "replicas": 3,
         "config": {"retention.ms": "5"},
     }
-    external = annotated(kafka.EXTERNAL_TOPIC, "theirs")
-    assert kafka.topic_options(external, said, "t") == {"topic": "theirs", "external": True}
 
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "x"])
 def test_counts_that_are_none_are_named(value: str) -> None:
     with pytest.raises(ValueError, match=r"default\.topic\.partitions"):
-        kafka.topic_options(annotated(), config_map(default__topic__partitions=value), "t")
+        kafka.topic_options(config_map(default__topic__partitions=value), "t")
 
 
-def test_order_is_asked_for() -> None:
-    assert not kafka.is_ordered(annotated())
-    assert kafka.is_ordered(annotated(kafka.DELIVERY_ORDER, "ordered"))
-    assert not kafka.is_ordered(annotated(kafka.DELIVERY_ORDER, "Unordered"))
-    with pytest.raises(ValueError, match="neither"):
-        kafka.is_ordered(annotated(kafka.DELIVERY_ORDER, "random"))
+SHOP = {"metadata": {"namespace": "shop", "name": "orders", "uid": "u-1"}}
+
+
+def test_names_by_upstreams_templates() -> None:
+    made = [
+        kafka.name_of(each, None, SHOP)
+        for each in (kafka.BROKERS_TOPIC, kafka.CHANNELS_TOPIC, kafka.TRIGGERS_GROUP)
+    ]
+    assert made == [
+        "knative-broker-shop-orders",
+        "knative-messaging-kafka.shop.orders",
+        "knative-trigger-shop-orders",
+    ]
+
+
+@pytest.mark.parametrize("key", ["brokers-topic-template", "brokers.topic.template"])
+def test_templates_of_users_count(key: str) -> None:
+    features = {"data": {key: "{{- .UID -}}-x"}}
+    assert kafka.name_of(kafka.BROKERS_TOPIC, features, SHOP) == "u-1-x"
+
+
+@pytest.mark.parametrize("text", ["{{ .Labels.a }}", "{{ .Name", "{{ if .Name }}", ".Name }}"])
+def test_what_a_template_cannot_say_is_named(text: str) -> None:
+    features = {"data": {"brokers-topic-template": text}}
+    with pytest.raises(ValueError, match="brokers-topic-template"):
+        kafka.name_of(kafka.BROKERS_TOPIC, features, SHOP)
+
+
+def test_a_broker_of_the_class_asks_for_its_topic() -> None:
+    maps = {kafka.CONFIG_MAP: config_map()}
+    marks = {keys.BROKER_CLASS_ANNOTATION: keys.KAFKA_CLASS}
+    broker = {"metadata": SHOP["metadata"] | {"annotations": marks}}
+    assert kafka.broker_options(broker, maps.get)["topic"] == "knative-broker-shop-orders"
+    assert kafka.broker_options(SHOP, maps.get) == {}
+    named = {"topic": "knative-broker-shop-orders"}
+    assert kafka.broker_options(broker, lambda _: None) == named
+    marks[kafka.EXTERNAL_TOPIC] = "theirs"
+    theirs = {"topic": "theirs", "external": True}
+    assert kafka.broker_options(broker, maps.get) == theirs
+    assert kafka.broker_options(broker, lambda _: None) == theirs

@@ -272,7 +272,9 @@ def test_the_triggers_own_dead_letter_sink_counts_first():
 
 
 def test_triggers_of_other_brokers_are_left_alone():
-    assert not reconcile_trigger(observed_trigger(broker=a_broker(of_class="Kafka")), now=NOW)
+    assert not reconcile_trigger(
+        observed_trigger(broker=a_broker(of_class="RabbitMQBroker")), now=NOW
+    )
 
 
 def test_observed_objects_are_not_changed():

@@ -154,7 +154,9 @@ def test_a_cluster_may_be_too_old() -> None:
             "sidecar",
             id="resources of the sidecar",
         ),
-        pytest.param(a_broker("Kafka"), Outcome.STOPS, "Kafka", id="another engine"),
+        pytest.param(
+            a_broker("RabbitMQBroker"), Outcome.STOPS, "RabbitMQBroker", id="another engine"
+        ),
         pytest.param(a_broker("MTChannelBasedBroker"), Outcome.CHANGES, "channel", id="broker"),
         pytest.param(
             a_trigger(delivery={"retry": -1}), Outcome.STOPS, "retry", id="refused by admission"
