@@ -17,7 +17,14 @@ from eventing.engines.kafka.config import KafkaLimits, KafkaServer
 from eventing.engines.kafka.engine import KafkaEngine
 from eventing.engines.kafka.log import KafkaLog
 from eventing.engines.seam import Refused, Start, Unavailable
-from tests.component.eventing.engines.test_engines import an_event, append, ids, saved, take
+from tests.component.eventing.engines.test_engines import (
+    an_event,
+    append,
+    at_once,
+    ids,
+    saved,
+    take,
+)
 from tests.component.keda import servers
 from tests.ports import free_port
 from tests.waiting import until
@@ -146,3 +153,41 @@ async def test_it_ends_while_something_is_read(port: int, tmp_path: Path) -> Non
             await asyncio.wait(reading)
     async with opened(at(port, tmp_path.name)) as (_, log):
         assert len(await (await log.look(Start.EARLIEST)).fetch(10_000)) == 5
+
+
+async def test_processes_that_make_a_consumer_at_once_agree_where_it_begins(
+    port: int, tmp_path: Path
+) -> None:
+    server = at(port, tmp_path.name)
+    async with opened(server) as (_, log), opened(server) as (_, other):
+        await append(log, an_event("before"))
+        pair = await asyncio.gather(log.consume("c"), other.consume("c"))
+        sent = [f"{number}" for number in range(20)]
+        for number in sent:
+            await append(log, an_event(number, key=number))
+        got: list[str] = []
+        async with asyncio.timeout(20):
+            while len(got) < len(sent):
+                for consumer in pair:
+                    for event in await at_once(consumer):
+                        got.append(event.attributes["id"])
+                        consumer.settle(event)
+        assert sorted(got) == sorted(sent)
+
+
+async def test_a_consumer_that_another_process_moves_begins_anew(port: int, tmp_path: Path) -> None:
+    server = at(port, tmp_path.name)
+    async with opened(server) as (_, log), opened(server) as (_, other):
+        consumer = await log.consume("c")
+        for number in range(3):
+            await append(log, an_event(number))
+        for event in await take(consumer, 3):
+            consumer.settle(event)
+        await log.checkpoint()
+        await other.seek("c", Start.EARLIEST)
+        again = await take(consumer, 3)
+        assert ids(again) == ["0", "1", "2"]
+        for event in again:
+            consumer.settle(event)
+        await saved(log, lambda: log.stats().events == 0)
+        assert (await other.consumers(), other.stats().events) == (["c"], 0)
