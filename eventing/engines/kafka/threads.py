@@ -27,6 +27,8 @@ _MOST_AT_ONCE = 500
 _POLL_SECONDS = 0.1
 _HEADERS_BYTES = 400
 """About so much is in the headers of a record."""
+_AHEAD = {"queued.max.messages.kbytes": "4096"}
+"""What a consumer reads ahead of us; librdkafka's own 64 MiB would be for each."""
 _NO_GROUP = "hearth-none"
 
 
@@ -47,7 +49,8 @@ def _consumer(client: Client, settings: Mapping[str, Any]) -> Consumer:
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
     }
-    return Consumer({**client.server.common(), **client.server.consumer, **ours, **settings})
+    said = _AHEAD | dict(client.server.consumer)
+    return Consumer({**client.server.common(), **said, **ours, **settings})
 
 
 def _read(message: Message) -> Read:
