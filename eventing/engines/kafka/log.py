@@ -93,7 +93,7 @@ class KafkaLog:
         self._ends: dict[int, int] = {}
         self._unsettled = 0
         self._saved_at = 0.0
-        self._closed = False
+        self._ending = self._closed = False
 
     def touch(self) -> None:
         """Note that the next checkpoint has something to do."""
@@ -166,6 +166,11 @@ class KafkaLog:
     def listen(self, listener: Listener) -> None:
         """Nobody is told of the tail: whoever wants events fetches them."""
 
+    @property
+    def tells_tail(self) -> bool:
+        """Others write as well: consumers fetch."""
+        return False
+
     # -- partitions that are ours ------------------------------------------------------------
 
     def assigned(self, partitions: Sequence[int]) -> None:
@@ -178,7 +183,7 @@ class KafkaLog:
         try:
             await self._keeper.sync()
         except KafkaFault as fault:
-            if self._closed:
+            if self._ending:
                 return
             log.warning("partitions wait", extra={"topic": self.topic, "error": str(fault)})
             await asyncio.sleep(1)
@@ -451,9 +456,14 @@ class KafkaLog:
         if not self._touched or now - self._saved_at < self.limits.save_seconds:
             return
         self._saved_at, self._touched = now, False
-        for consumer in list(self._consumers.values()):
-            await self.save(consumer)
-        await self._look()
+        try:
+            for consumer in list(self._consumers.values()):
+                await self.save(consumer)
+            await self._look()
+        except KafkaFault as fault:
+            self._touched = True
+            facts = {"topic": self.topic, "error": str(fault)}
+            log.warning("how far consumers are cannot be saved", extra=facts)
 
     async def _look(self) -> None:
         before = self._unseen_bytes
@@ -486,12 +496,13 @@ class KafkaLog:
 
     def abort(self) -> None:
         """As if the process had been killed."""
-        self._closed = True
+        self._ending = self._closed = True
         if self.member is not None:
             self.member.stop()
 
     async def close(self) -> None:
         """Let consumers leave."""
+        self._ending = True
         if not self._closed:
             for consumer in list(self._consumers.values()):
                 consumer.close()

@@ -191,3 +191,20 @@ async def test_a_consumer_that_another_process_moves_begins_anew(port: int, tmp_
             consumer.settle(event)
         await saved(log, lambda: log.stats().events == 0)
         assert (await other.consumers(), other.stats().events) == (["c"], 0)
+
+
+async def test_an_engine_ends_without_its_server(tmp_path: Path) -> None:
+    port = free_port()
+    async with contextlib.AsyncExitStack() as stack:
+        with servers.kafka_process(tmp_path, port):
+            _, log = await stack.enter_async_context(opened(at(port)))
+            consumer = await log.consume("c")
+            await append(log, an_event(1))
+            [event] = await take(consumer, 1)
+            consumer.note(event, "tried")
+        await log.checkpoint()
+        with pytest.raises(Refused, match="cannot be stored") as told:
+            await append(log, an_event(2))
+        assert told.value.status == 503
+        async with asyncio.timeout(20):
+            await stack.aclose()
