@@ -61,7 +61,9 @@ async def test_events_go_through_a_topic_that_goes_with_its_broker(tmp_path, por
         assert "make a ConfigMap kafka-broker-config" in condition(said)[2]
         await name_server(found.client, port)
         url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
-        await found.create_trigger("t", target, filter={"attributes": {"type": "t"}})
+        marks = {"kafka.eventing.knative.dev/delivery.order": "ordered"}
+        of_type = {"attributes": {"type": "t"}}
+        await found.create_trigger("t", target, annotations=marks, filter=of_type)
         await found.until_ready(TRIGGERS, "t")
         assert await found.send(url, **{"ce-id": "other", "ce-type": "other"}) == 202
         for number in range(10):
