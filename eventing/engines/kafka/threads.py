@@ -113,14 +113,32 @@ class Reader:
                 found.append(read)
                 following[read.partition] = read.offset + 1
                 size += len(read.record.value or b"") + _HEADERS_BYTES
-        self._at = topic, dict(following)
+        if len(self._ended) == len(places):
+            self._leave()
+        else:
+            self._at = topic, dict(following)
         return found, following
 
+    def _leave(self) -> None:
+        """Ask for nothing more: librdkafka goes on by itself with what is assigned."""
+        self._at = None
+        if self._consumer is not None:
+            self._consumer.unassign()
+
+    async def leave(self, topic: str) -> None:
+        """Ask nothing more of a topic, which is to be removed: librdkafka does not survive that."""
+
+        def leave() -> None:
+            if self._at is not None and self._at[0] == topic:
+                self._leave()
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, leave)
+
     def _go_to(self, topic: str, places: Mapping[int, int]) -> None:
-        """Go on where it stopped, or elsewhere; or anew at the end of all: there may be more."""
+        """Go on where it stopped, or elsewhere."""
         if self._consumer is None:
             self._consumer = _consumer(self._client, {})
-        if self._at != (topic, places) or len(self._ended) == len(places):
+        if self._at != (topic, places):
             self._consumer.assign([TopicPartition(topic, *place) for place in places.items()])
             self._ahead.clear()
             self._ended.clear()
