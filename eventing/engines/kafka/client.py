@@ -28,6 +28,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from eventing.engines.kafka.config import KafkaLimits, KafkaServer
 from eventing.engines.kafka.messages import Record
 from eventing.engines.seam import Unavailable
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +205,7 @@ class Client:
         found = {}
         for of, future in futures.items():
             try:
-                async with asyncio.timeout(self.limits.answer_seconds + 1):
+                async with time_limit(self.limits.answer_seconds + 1):
                     found[of] = await asyncio.wrap_future(future)
             except KafkaException as error:
                 raise fault_of(error.args[0], what) from error

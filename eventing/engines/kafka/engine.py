@@ -17,6 +17,7 @@ from eventing.engines.kafka.messages import Record
 from eventing.engines.kafka.states import States, Topic, Write, opened, written
 from eventing.engines.kafka.threads import Follower, Read, Reader
 from eventing.engines.seam import Capabilities, Order
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Keeper:
         """Know all that was written until now."""
         end = (await self._client.ends(self._topic, [0]))[0]
         try:
-            async with asyncio.timeout(self._client.limits.answer_seconds):
+            async with time_limit(self._client.limits.answer_seconds):
                 while self._read < end:
                     await self._came.wait()
         except TimeoutError as error:

@@ -31,6 +31,7 @@ from eventing.engines.seam import (
     Start,
     StartTime,
 )
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -219,7 +220,7 @@ class KafkaLog:
             return any(each.is_busy(partition) for each in consumers for partition in partitions)
 
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.limits.answer_seconds / 2):
+            async with time_limit(self.limits.answer_seconds / 2):
                 while is_busy():
                     self._changed.clear()
                     await self._changed.wait()

@@ -7,6 +7,7 @@ leaves behind.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -171,6 +172,29 @@ CASES: dict[str, Callable[[Path], Case]] = {
 
 SERVED = (keys.KAFKA_CLASS, keys.NATS_CLASS)
 
+WHOLE_KAFKA = os.environ.get("HEARTH_KAFKA") == "all"
+_KAFKA_ALWAYS = {
+    "test_order_is_kept_as_promised",
+    "test_the_largest_event_is_kept_and_a_larger_one_refused",
+    "test_a_full_log_refuses_and_has_room_again",
+    "test_what_is_set_aside_waits_until_it_is_recalled",
+    "test_a_consumer_is_given_all_from_where_it_was_moved_to",
+    "test_an_acknowledged_event_survives_a_kill",
+    "test_logs_are_listed_and_dropped",
+    "test_what_a_killed_process_had_goes_to_the_others_that_share_it",
+    "test_many_appends_at_once_keep_their_order_and_are_answered_each",
+}
+"""A test takes Kafka two seconds, in which groups agree and producers get their ids."""
+
+
+def _kafka_skips(request: pytest.FixtureRequest) -> str:
+    """Why Kafka is not asked this; empty where it is."""
+    if "uvloop" not in request.node.name:
+        return "two seconds a test: on the loop that serves alone"
+    name, params = request.node.originalname, request.node.callspec.params
+    asked = params.get("how", "killed") == "killed" and params.get("to", 7) == 7
+    return "" if WHOLE_KAFKA or (name in _KAFKA_ALWAYS and asked) else "HEARTH_KAFKA=all asks this"
+
 
 @pytest.fixture(scope="module")
 def nats_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
@@ -189,8 +213,8 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, nats_port: int, kafka_p
     if request.param == keys.NATS_CLASS:
         return NatsCase(tmp_path, nats_port)
     if request.param == keys.KAFKA_CLASS:
-        if "uvloop" not in request.node.name:
-            pytest.skip("a second for each group to agree: on the loop that serves alone")
+        if why := _kafka_skips(request):
+            pytest.skip(why)
         return KafkaCase(tmp_path, kafka_port)
     return CASES[request.param](tmp_path)
 
