@@ -15,7 +15,8 @@ from hearth.cluster.node.runtime.logs import RotatingFile
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.conversation import run_with_client
 from hearth.cluster.node.runtime.processes.logpump import LogPump
-from hearth.cluster.node.runtime.processes.process import Launch, Process, find_marked, start
+from hearth.cluster.node.runtime.processes.marks import find_marked
+from hearth.cluster.node.runtime.processes.process import Launch, Process, start
 from tests.streams import Client
 
 ENV = {"PATH": os.defpath, "MARK": "conversation"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hearth.cluster.node.images.store import STAND_IN, ImageSpec
-from hearth.cluster.node.runtime.processes.process import start_ticks
+from hearth.cluster.node.runtime.processes.procfs import start_ticks
 from hearth.kube.resources import PODS
 
 Cluster = Any

@@ -16,7 +16,7 @@ from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import Handler, PodSpec, parse_pod
 from hearth.cluster.node.probes.handlers import Outcome, Target, run_handler
 from hearth.cluster.node.runtime.api import ExecResult, Instance
-from hearth.cluster.node.runtime.processes.process import run_command
+from hearth.cluster.node.runtime.processes.commands import run_command
 
 POD: PodSpec = parse_pod(
     {

@@ -13,18 +13,11 @@ import pytest
 
 from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError
 from hearth.cluster.node.runtime.logs import RotatingFile
+from hearth.cluster.node.runtime.processes.commands import run_command
 from hearth.cluster.node.runtime.processes.logpump import LogPump
-from hearth.cluster.node.runtime.processes.process import (
-    Launch,
-    Process,
-    adopt,
-    find_marked,
-    kill_marked,
-    may_be_in_exec,
-    run_command,
-    start,
-    start_ticks,
-)
+from hearth.cluster.node.runtime.processes.marks import find_marked, kill_marked
+from hearth.cluster.node.runtime.processes.process import Launch, Process, adopt, start
+from hearth.cluster.node.runtime.processes.procfs import may_be_in_exec, start_ticks
 
 PATH = {"PATH": os.defpath}
 

@@ -16,7 +16,7 @@ import pytest
 
 from hearth.cluster.node.main import NodeConfig
 from hearth.cluster.node.pod import lifecycle
-from hearth.cluster.node.runtime.processes.process import start_ticks
+from hearth.cluster.node.runtime.processes.procfs import start_ticks
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime
 from hearth.cluster.node.worker.folder import PodFolder
 from hearth.kube.resources import NODES

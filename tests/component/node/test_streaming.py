@@ -19,7 +19,7 @@ from kubernetes import client as official
 from kubernetes import config as official_config
 from kubernetes.stream import portforward, stream
 
-from hearth.cluster.node.runtime.processes.process import find_marked
+from hearth.cluster.node.runtime.processes.marks import find_marked
 from hearth.cluster.node.streaming import server as streaming
 from hearth.kube.resources import PODS
 from tests.streams import SpdyClient

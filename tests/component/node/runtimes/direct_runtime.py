@@ -11,7 +11,7 @@ from hearth.cluster.node.runtime.bundles.images import Images
 from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime, BundleSettings, Handle
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
-from hearth.cluster.node.runtime.processes.process import start_ticks
+from hearth.cluster.node.runtime.processes.procfs import start_ticks
 from hearth.oci.loading import load
 from hearth.oci.manifests import OCI_MANIFEST, Descriptor
 from hearth.oci.packing import Layout

@@ -11,7 +11,7 @@ from pathlib import Path
 from hearth.cluster.node.images.store import ImageSpec, ImageStore
 from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.environment import make_base_environment
-from hearth.cluster.node.runtime.processes.process import start_ticks
+from hearth.cluster.node.runtime.processes.procfs import start_ticks
 from hearth.cluster.node.runtime.processes.runtime import ProcessRuntime, ProcessSettings
 
 SERVER = Path(__file__).resolve().parents[4] / "samples" / "hello" / "server.py"

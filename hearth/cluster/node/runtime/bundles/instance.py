@@ -14,9 +14,11 @@ from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError, Stream
 from hearth.cluster.node.runtime.bundles.bundle import Bundle
 from hearth.cluster.node.runtime.bundles.runc import ENVIRONMENT, Runc, error_in
 from hearth.cluster.node.runtime.cgroups.group import Group, MemoryWatch
+from hearth.cluster.node.runtime.processes.commands import run_command
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.conversation import run_with_client
-from hearth.cluster.node.runtime.processes.process import Process, kill_marked, run_command
+from hearth.cluster.node.runtime.processes.marks import kill_marked
+from hearth.cluster.node.runtime.processes.process import Process
 
 _KILLED = 137
 _MARK = "HEARTH_EXEC_ID"

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hearth.cluster.node.runtime.api import STDERR, STDOUT, StartError, Streams
+from hearth.cluster.node.runtime.processes.marks import kill_marked
 from hearth.cluster.node.runtime.processes.pipes import Output, resize, write_all
-from hearth.cluster.node.runtime.processes.process import Launch, Process, kill_marked, start
+from hearth.cluster.node.runtime.processes.process import Launch, Process, start
 
 _MARK = "HEARTH_EXEC_ID"
 _UNSEEN = 137

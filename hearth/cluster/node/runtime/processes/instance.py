@@ -7,8 +7,9 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hearth.cluster.node.runtime.api import ExecResult, Exit, Streams
+from hearth.cluster.node.runtime.api import ExecResult, Exit, Streams, Usage
 from hearth.cluster.node.runtime.cgroups.group import Group
+from hearth.cluster.node.runtime.processes.commands import run_command
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.conversation import run_with_client
 from hearth.cluster.node.runtime.processes.environment import CONTAINER_MARK
@@ -17,7 +18,8 @@ from hearth.cluster.node.runtime.processes.isolation.isolation import (
     check_program,
     signal_inside,
 )
-from hearth.cluster.node.runtime.processes.process import Process, kill_marked, run_command
+from hearth.cluster.node.runtime.processes.marks import kill_marked
+from hearth.cluster.node.runtime.processes.process import Process
 
 SCHEME = "hearth://"
 _BY_SIGNAL = 128
@@ -67,6 +69,13 @@ class ProcessInstance:
         counters = self.group.read() if self.group else None
         return self.has_run_out_of_memory() if counters is None else counters.oom_kills > 0
 
+    def usage(self, sessions: Mapping[int, tuple[float, int]]) -> Usage:
+        """By its control group, where it has one, else what its session uses."""
+        counters = self.group.read() if self.group else None
+        if counters is not None:
+            return Usage(*self.names, counters.cpu_seconds, counters.memory_bytes)
+        return Usage(*self.names, *sessions.get(self.process.pid, (0.0, 0)))
+
     async def exec(self, command: Sequence[str], *, timeout: float) -> ExecResult:
         """Runs a command with the container's environment, folder and mounts."""
         return await run_command(self._beside(command), env=self.env, cwd=self.cwd, timeout=timeout)
@@ -107,3 +116,13 @@ class ProcessInstance:
         if self.group is not None:
             await asyncio.to_thread(self.group.remove)
         self.on_close()
+
+
+def parse_handle(handle: str) -> tuple[int, int, str]:
+    """Pid, start time and kind; a pid that cannot be for a handle that somebody has broken."""
+    pid, _, rest = handle.partition(":")
+    ticks, _, kind = rest.partition(":")
+    try:
+        return int(pid), int(ticks), kind
+    except ValueError:
+        return -1, 0, ""

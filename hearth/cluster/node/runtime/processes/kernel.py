@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hearth.cluster.node.runtime.processes.process import stat_fields
+from hearth.cluster.node.runtime.processes.procfs import stat_fields
 
 _SESSION, _RSS_PAGES = 3, 21  # positions in ``stat_fields``
 _TICKS = slice(11, 15)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hearth.cluster.node.runtime.api import ExecResult, StartError
 from hearth.cluster.node.runtime.processes import mountlauncher
-from hearth.cluster.node.runtime.processes.process import run_command
+from hearth.cluster.node.runtime.processes.commands import run_command
 from hearth.cluster.node.volumes.mounts import Mount
 
 _CHECK_SECONDS = 10.0

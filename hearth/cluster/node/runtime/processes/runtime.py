@@ -17,13 +17,8 @@ from pathlib import Path
 from hearth.cluster.node.images.store import ImageStore, stand_in_message
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
-from hearth.cluster.node.pod.spec import Container, PodSpec
-from hearth.cluster.node.runtime.api import (
-    ContainerFiles,
-    PrepareError,
-    StartRequest,
-    Usage,
-)
+from hearth.cluster.node.pod.spec import PodSpec
+from hearth.cluster.node.runtime.api import PrepareError, StartRequest, Usage
 from hearth.cluster.node.runtime.dialing import connect_locally
 from hearth.cluster.node.runtime.logs import RotatingFile
 from hearth.cluster.node.runtime.ports import NoPort, PortAllocator
@@ -34,7 +29,11 @@ from hearth.cluster.node.runtime.processes.environment import (
     POD_MARK,
     seen_from,
 )
-from hearth.cluster.node.runtime.processes.instance import SCHEME, ProcessInstance
+from hearth.cluster.node.runtime.processes.instance import (
+    SCHEME,
+    ProcessInstance,
+    parse_handle,
+)
 from hearth.cluster.node.runtime.processes.isolation.isolation import Isolation
 from hearth.cluster.node.runtime.processes.kernel import OutOfMemoryWatch, usage_by_session
 from hearth.cluster.node.runtime.processes.launch import (
@@ -45,19 +44,14 @@ from hearth.cluster.node.runtime.processes.launch import (
     running_command,
 )
 from hearth.cluster.node.runtime.processes.logpump import LogPump
+from hearth.cluster.node.runtime.processes.marks import kill_marked
 from hearth.cluster.node.runtime.processes.mounter import Mounter
-from hearth.cluster.node.runtime.processes.process import (
-    Launch,
-    Process,
-    adopt,
-    kill_marked,
-    start,
-)
+from hearth.cluster.node.runtime.processes.process import Process, adopt
+from hearth.cluster.node.runtime.processes.starting import launch, make_pump, pipes_of
 from hearth.kube import meta
 from hearth.kube.clock import Clock
 
 _IMAGE_CHECK_SECONDS = 1.0
-_STREAMS = ("stdout", "stderr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +156,8 @@ class ProcessRuntime:
             marks=marks,
             isolation=self._settings.isolation,
         )
-        console = Console(_make_pump(request.files))
-        process = _launch(command, console, request.container)
+        console = Console(make_pump(request.files))
+        process = launch(command, console, request.container)
         instance = self._track(
             request,
             process,
@@ -185,13 +179,13 @@ class ProcessRuntime:
 
     async def adopt(self, request: StartRequest, record: Record) -> ProcessInstance | None:
         """The process on record, unless it uses another proxy or is isolated otherwise."""
-        pid, ticks, kind = _parse_handle(record.running.handle if record.running else "")
+        pid, ticks, kind = parse_handle(record.running.handle if record.running else "")
         if record.running is None or kind != self._kind:
             return None
         process = adopt(pid, ticks)
         if process is None:
             return None
-        pump = LogPump(_pipes(request.files), RotatingFile(request.files.log))
+        pump = LogPump(pipes_of(request.files), RotatingFile(request.files.log))
         pump.reopen()
         network, uid = request.network, meta.uid(request.facts.pod)
         self._networks[uid] = network
@@ -248,67 +242,10 @@ class ProcessRuntime:
     def usage(self) -> Sequence[Usage]:
         """CPU and memory by session; a copy is walked, since scrapes come from a thread."""
         sessions = usage_by_session()
-        return [
-            Usage(*instance.names, *_counts(instance, sessions))
-            for instance in list(self._running.values())
-        ]
+        return [instance.usage(sessions) for instance in list(self._running.values())]
 
     @property
     def _kind(self) -> str:
         """What a process must have been started with to be adopted."""
         is_isolated = self._settings.isolation is not None
         return self._settings.http_proxy + (" isolated" if is_isolated else "")
-
-
-def _counts(
-    instance: ProcessInstance, sessions: Mapping[int, tuple[float, int]]
-) -> tuple[float, int]:
-    counters = instance.group.read() if instance.group else None
-    if counters is not None:
-        return counters.cpu_seconds, counters.memory_bytes
-    return sessions.get(instance.process.pid, (0.0, 0))
-
-
-def _parse_handle(handle: str) -> tuple[int, int, str]:
-    """Pid, start time and kind; a pid that cannot be for a handle that somebody has broken."""
-    pid, _, rest = handle.partition(":")
-    ticks, _, kind = rest.partition(":")
-    try:
-        return int(pid), int(ticks), kind
-    except ValueError:
-        return -1, 0, ""
-
-
-def _pipes(files: ContainerFiles) -> Path:
-    return files.folder / "io"
-
-
-def _make_pump(files: ContainerFiles) -> LogPump:
-    """Fresh pipes: what an earlier instance left in its own is not this one's output."""
-    pipes = _pipes(files)
-    pipes.mkdir(parents=True, exist_ok=True)
-    for stream in _STREAMS:
-        (pipes / stream).unlink(missing_ok=True)
-    return LogPump(pipes, RotatingFile(files.log))
-
-
-def _launch(command: Command, console: Console, container: Container) -> Process:
-    given = console.open(container)
-    env = {"TERM": "xterm", **command.env} if given.terminal else command.env
-    try:
-        return start(
-            Launch(
-                command.argv,
-                env,
-                command.cwd,
-                given.stdout,
-                given.stderr,
-                stdin=given.stdin,
-                terminal=given.terminal,
-            )
-        )
-    except BaseException:
-        console.close()
-        raise
-    finally:
-        given.close()
