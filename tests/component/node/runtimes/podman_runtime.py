@@ -7,9 +7,9 @@ import uuid
 from pathlib import Path
 
 from hearth.cluster.node.runtime.engine.images import Credentials, Images
-from hearth.cluster.node.runtime.engine.networks import OwnNamespaces
 from hearth.cluster.node.runtime.engine.podman import Podman
 from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
+from hearth.cluster.node.runtime.podnets.networks import OwnNamespaces
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from tests.component.node import engines
 

@@ -34,9 +34,9 @@ from hearth.cluster.node.runtime.bundles.runc import Runc, version_of
 from hearth.cluster.node.runtime.cgroups.group import Group
 from hearth.cluster.node.runtime.containers.ahead import can_be_ahead
 from hearth.cluster.node.runtime.containers.plan import plan_container
-from hearth.cluster.node.runtime.engine.networks import NetworkError, OwnNamespaces
 from hearth.cluster.node.runtime.engine.spares import IsAsleep, Parting, Spares
 from hearth.cluster.node.runtime.logs import RotatingFile
+from hearth.cluster.node.runtime.podnets.networks import NetworkError, OwnNamespaces
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.logpump import LogPump

@@ -12,18 +12,14 @@ from typing import Any
 from hearth.cluster.node.runtime.engine.client import EngineClient
 from hearth.cluster.node.runtime.engine.docker import Docker
 from hearth.cluster.node.runtime.engine.images import Credentials, FindLogins, Images
-from hearth.cluster.node.runtime.engine.networks import (
-    EngineNetwork,
-    Networks,
-    OwnNamespaces,
-    PublishedPorts,
-)
+from hearth.cluster.node.runtime.engine.networks import EngineNetwork, PublishedPorts
 from hearth.cluster.node.runtime.engine.podman import Podman
 from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
 from hearth.cluster.node.runtime.engine.seam import Dialect
 from hearth.cluster.node.runtime.engine.service import PodmanService, other_runtime
 from hearth.cluster.node.runtime.engine.sockets import Found
 from hearth.cluster.node.runtime.engine.spares import IsAsleep
+from hearth.cluster.node.runtime.podnets.networks import Networks, OwnNamespaces
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.kube.clock import Clock

@@ -36,10 +36,10 @@ from hearth.cluster.node.runtime.engine.console import Console
 from hearth.cluster.node.runtime.engine.images import EngineImage, Images
 from hearth.cluster.node.runtime.engine.instance import EngineInstance, Ready, Watched
 from hearth.cluster.node.runtime.engine.logfetch import LogFetcher
-from hearth.cluster.node.runtime.engine.networks import NetworkError, Networks
 from hearth.cluster.node.runtime.engine.seam import Dialect, Making
 from hearth.cluster.node.runtime.engine.service import PodmanService
 from hearth.cluster.node.runtime.engine.spares import IsAsleep, Parting, Spares
+from hearth.cluster.node.runtime.podnets.networks import NetworkError, Networks
 from hearth.kube import meta
 from hearth.kube.clock import Clock
 from hearth.oci.references import parse_reference

@@ -24,7 +24,7 @@ from hearth.cluster.node.runtime.containers.ahead import (
     successors_hosts,
 )
 from hearth.cluster.node.runtime.engine.client import EngineError
-from hearth.cluster.node.runtime.engine.networks import NetworkError, Networks
+from hearth.cluster.node.runtime.podnets.networks import NetworkError, Networks
 from hearth.kube import meta
 from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
