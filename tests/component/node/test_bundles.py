@@ -27,7 +27,7 @@ from hearth.cluster.node.runtime.api import (
     StartError,
     StartRequest,
 )
-from hearth.cluster.node.runtime.bundles.maker import ID
+from hearth.cluster.node.runtime.bundles.handles import ID
 from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime
 from hearth.cluster.node.volumes.folders import VolumeFolders, prepare_volumes
 from hearth.cluster.node.volumes.sources import Snapshot

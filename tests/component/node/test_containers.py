@@ -21,7 +21,7 @@ import pytest
 
 from hearth.cluster import readynames
 from hearth.cluster.node.main import NodeConfig, node_id_of
-from hearth.cluster.node.runtime.engine.runtime import NODE_LABEL
+from hearth.cluster.node.runtime.engine.maker import NODE_LABEL
 from hearth.cluster.node.runtime.engine.sockets import Found
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.kube import meta

@@ -7,9 +7,10 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
+from hearth.cluster.node.runtime.bundles.handles import Handle
 from hearth.cluster.node.runtime.bundles.images import Images
 from hearth.cluster.node.runtime.bundles.runc import find_program
-from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime, BundleSettings, Handle
+from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime, BundleSettings
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.cluster.node.runtime.processes.procfs import start_ticks
 from hearth.oci.loading import load

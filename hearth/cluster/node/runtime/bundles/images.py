@@ -44,15 +44,18 @@ class Images:
         except InvalidImageName as error:
             text = f'Failed to apply default image tag "{name}": {error}'
             raise CreateError("InvalidImageName", text) from error
-        store = self.puller.store
-        image = await asyncio.to_thread(store.find, reference)
+        image = await self.find(reference)
         if pulls.needs_pull(name, request.container.pull_policy, is_present=image is not None):
             return await self._pull(request, reference)
         assert image is not None
         request.report("Normal", "Pulled", pulls.present(name))
         if self.clock() - image.used_at < _TOUCH_SECONDS:
             return image
-        return await asyncio.to_thread(store.touch, image, self.clock())
+        return await asyncio.to_thread(self.puller.store.touch, image, self.clock())
+
+    async def find(self, reference: Reference) -> StoredImage | None:
+        """What is in the store under that name."""
+        return await asyncio.to_thread(self.puller.store.find, reference)
 
     async def make_room(self, in_use: Collection[str]) -> int:
         """On a disk that is nearly full: forgets what was used least lately, as kubelet does.

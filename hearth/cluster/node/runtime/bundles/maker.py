@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import re
 import signal
 import subprocess
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import CreateError, StartError, StartRequest
 from hearth.cluster.node.runtime.bundles import kernel
 from hearth.cluster.node.runtime.bundles.bundle import Bundle, terminal_socket
 from hearth.cluster.node.runtime.bundles.config import capabilities_of, make_config
-from hearth.cluster.node.runtime.bundles.runc import ENVIRONMENT, Runc, error_in
+from hearth.cluster.node.runtime.bundles.handles import ID, signal_of
+from hearth.cluster.node.runtime.bundles.runc import ENVIRONMENT, Runc, error_in, read_once
 from hearth.cluster.node.runtime.containers.accounts import identity_of
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
 from hearth.cluster.node.runtime.logs import RotatingFile
+from hearth.cluster.node.runtime.podnets.networks import OwnNamespaces
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.process import Launch, Process, foster, start
 from hearth.oci.store import ContentStore, StoredImage
 from hearth.timeouts import time_limit
 
-ID = re.compile(r"[0-9a-f]{32}")
 _SECONDS = 10.0
 
 
@@ -52,7 +52,14 @@ class Ready:
 class Maker:
     """The containers of one node: ``folder`` in memory, ``writable`` on disk."""
 
-    def __init__(self, runc: Runc, folder: Path, writable: Path, store: ContentStore) -> None:
+    def __init__(
+        self,
+        runc: Runc,
+        folder: Path,
+        writable: Path,
+        store: ContentStore,
+        networks: OwnNamespaces,
+    ) -> None:
         self.runc = runc
         self.making: set[str] = set()
         """Of which something may be there that nobody else knows of."""
@@ -60,6 +67,7 @@ class Maker:
         self._folder = folder
         self._writable = writable
         self._store = store
+        self._networks = networks
         self._overlays = kernel.Overlays(store.layers)
         self._foster = kernel.Foster()
         self._able = capabilities_of(kernel.able())
@@ -70,14 +78,21 @@ class Maker:
         """The files of a container."""
         return Bundle(self._folder / container, self._writable / container)
 
+    def key(self, plan: ContainerPlan, image: StoredImage) -> str:
+        """What goes into a container but for what is its pod's own."""
+        return f"{plan.key}-{image.digest}"
+
     async def create(
-        self, request: StartRequest, image: StoredImage, plan: ContainerPlan, network: Path
+        self, request: StartRequest, image: StoredImage, plan: ContainerPlan, network: PodNetwork
     ) -> Ready:
         """All but the last step; raises CreateError and StartError, and then nothing is left."""
+        namespace = self._networks.namespace(network)
+        if namespace is None:
+            raise CreateError("CreateContainerError", "the pod has no network any more")
         container = uuid.uuid4().hex
         self.making.add(container)
         try:
-            await asyncio.to_thread(self._lay_out, container, image, plan, network)
+            await asyncio.to_thread(self._lay_out, container, image, plan, namespace)
             process, console = await self._create(container, request)
         except OSError as error:
             await self.remove(container)
@@ -91,7 +106,7 @@ class Maker:
             console,
             image=f"{image.repository}@{image.digest}",
             stop_signal=signal_of(plan.stop_signal),
-            key=key_of(plan, image),
+            key=self.key(plan, image),
         )
 
     def _lay_out(
@@ -155,7 +170,7 @@ class Maker:
         if how.code != 0:
             raise StartError(error_in(bundle.log) or f"{self.runc.program} ended with {how.code}")
 
-    async def begin(self, ready: Ready) -> None:
+    async def begin(self, ready: Ready) -> Ready:
         """The word that the first process waits for; raises StartError where it has ended.
 
         runc's own ``start`` does no more than to read it from the pipe, and takes 10 ms for that.
@@ -165,17 +180,19 @@ class Maker:
             if ready.process.has_ended:
                 raise ProcessLookupError("it has ended while it waited")
             if Path(self.runc.program).name == "runc":
-                await _read_once(pipe)
+                await read_once(pipe)
                 pipe.unlink()
             else:
                 await asyncio.to_thread(self.runc.start, ready.container)
         except BaseException as error:
-            await asyncio.shield(self._give_up(ready))
+            await asyncio.shield(self.drop(ready))
             if isinstance(error, (OSError, subprocess.SubprocessError)):  # a time-out is the first
                 raise StartError(f"the container did not start: {error}") from error
             raise
+        return ready
 
-    async def _give_up(self, ready: Ready) -> None:
+    async def drop(self, ready: Ready) -> None:
+        """Removes one that has not begun."""
         await ready.close()
         await self.remove(ready.container)
 
@@ -200,34 +217,6 @@ class Maker:
                     folder.rmdir()
 
 
-def key_of(plan: ContainerPlan, image: StoredImage) -> str:
-    """What goes into a container but for what is its pod's own."""
-    return f"{plan.key}-{image.digest}"
-
-
-def signal_of(name: str) -> signal.Signals:
-    """``SIGQUIT`` or ``QUIT`` or ``3``; what is none is SIGTERM."""
-    text = name.upper()
-    with contextlib.suppress(ValueError):
-        return signal.Signals(int(text))
-    full = text if text.startswith("SIG") else f"SIG{text}"
-    return signal.Signals.__members__.get(full, signal.SIGTERM)
-
-
-async def _read_once(pipe: Path) -> None:
-    """Reads what the first process writes once somebody reads; raises OSError, TimeoutError."""
-    loop = asyncio.get_running_loop()
-    fd = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    came: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, _set, came)
-    try:
-        async with time_limit(_SECONDS):
-            await came
-    finally:
-        loop.remove_reader(fd)
-        os.close(fd)
-
-
 async def _finished(made: Process) -> None:
     """Lets runc end by itself: killed under way it leaves a process that nobody can name."""
     try:
@@ -244,8 +233,3 @@ async def _end(bundle: Bundle) -> None:
         process = foster(bundle.pid())
         process.signal(signal.SIGKILL)
         await process.wait()
-
-
-def _set(came: asyncio.Future[None]) -> None:
-    if not came.done():
-        came.set_result(None)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hearth.cluster.node.runtime.bundles.images import Images
 from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime, BundleSettings
-from hearth.cluster.node.runtime.engine.spares import IsAsleep
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
+from hearth.cluster.node.runtime.shared.spares import IsAsleep
 from hearth.kube.clock import Clock
 from hearth.oci.manifests import platform_of
 from hearth.oci.pulling import Puller

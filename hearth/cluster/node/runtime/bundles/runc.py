@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from hearth.cluster.node.runtime.bundles.config import PATH, capabilities_of
 from hearth.cluster.node.runtime.bundles.kernel import able
+from hearth.timeouts import time_limit
 
 ENVIRONMENT = {"PATH": PATH}
 _SECONDS = 10.0
@@ -78,3 +80,22 @@ def version_of(program: str) -> str:
     )
     words = said.stdout.split("\n", 1)[0].split()
     return words[-1].partition("+")[0] if words else "0"
+
+
+async def read_once(pipe: Path) -> None:
+    """Reads what the first process writes once somebody reads; raises OSError, TimeoutError."""
+    loop = asyncio.get_running_loop()
+    fd = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    came: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(fd, _set, came)
+    try:
+        async with time_limit(_SECONDS):
+            await came
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+
+
+def _set(came: asyncio.Future[None]) -> None:
+    if not came.done():
+        came.set_result(None)

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from hearth.cluster.node.runtime.api import ExecResult, Exit, Streams
+from hearth.cluster.node.runtime.api import ExecResult, Exit, Streams, Usage
 from hearth.cluster.node.runtime.cgroups.files import Counters
 from hearth.cluster.node.runtime.cgroups.group import Group, MemoryWatch
 from hearth.cluster.node.runtime.engine.client import EngineError
@@ -117,7 +118,7 @@ class EngineInstance:
     tty: bool
     console: Console | None
     log: LogFetcher | None
-    spawn: Callable[[Awaitable[None]], object]
+    spawn: Callable[[Coroutine[Any, Any, None]], object]
     """Has something done that outlives the caller."""
     on_close: Callable[[], Awaitable[None]]
     _waiting: asyncio.Task[Exit] | None = None
@@ -170,6 +171,13 @@ class EngineInstance:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         return None, False
+
+    def usage(self) -> Usage | None:
+        """What its control group uses; from any thread."""
+        counters = None if self.has_ended else self.watched.usage()
+        if counters is None:
+            return None
+        return Usage(*self.names, counters.cpu_seconds, counters.memory_bytes)
 
     async def exec(self, command: Sequence[str], *, timeout: float) -> ExecResult:
         """Runs a command by the engine."""

@@ -18,10 +18,10 @@ from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
 from hearth.cluster.node.runtime.engine.seam import Dialect
 from hearth.cluster.node.runtime.engine.service import PodmanService, other_runtime
 from hearth.cluster.node.runtime.engine.sockets import Found
-from hearth.cluster.node.runtime.engine.spares import IsAsleep
 from hearth.cluster.node.runtime.podnets.networks import Networks, OwnNamespaces
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.cluster.node.runtime.ports import PortAllocator
+from hearth.cluster.node.runtime.shared.spares import IsAsleep
 from hearth.kube.clock import Clock
 from hearth.oci.credentials import Login, logins_for, parse_pull_secret
 from hearth.oci.helpers import machine_logins

@@ -129,6 +129,8 @@ class PodNets:
 
     async def sweep(self) -> None:
         """Removes what was neither made nor kept here; the bridge, too, where nobody is left."""
+        if self._opening is not None:  # by a start that was cut short
+            await asyncio.gather(self._opening, return_exceptions=True)
         taken = self._addresses.taken if self._addresses is not None else set()
         await asyncio.to_thread(self._remove_all_but, frozenset(taken))
         if not taken:

@@ -29,11 +29,7 @@ from hearth.cluster.node.runtime.processes.environment import (
     POD_MARK,
     seen_from,
 )
-from hearth.cluster.node.runtime.processes.instance import (
-    SCHEME,
-    ProcessInstance,
-    parse_handle,
-)
+from hearth.cluster.node.runtime.processes.instance import SCHEME, ProcessInstance, parse_handle
 from hearth.cluster.node.runtime.processes.isolation.isolation import Isolation
 from hearth.cluster.node.runtime.processes.kernel import OutOfMemoryWatch, usage_by_session
 from hearth.cluster.node.runtime.processes.launch import (

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth.cluster.node.runtime.bundles.maker import signal_of
-from hearth.cluster.node.runtime.bundles.runtime import Handle
+from hearth.cluster.node.runtime.bundles.handles import Handle, signal_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable
@@ -16,15 +15,9 @@ from hearth.cluster import readynames
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import PodSpec, parse_pod
 from hearth.cluster.node.runtime.api import CreateError, StartError, StartRequest
-from hearth.cluster.node.runtime.containers.ahead import (
-    MOST,
-    next_name,
-    owner_of,
-    successor,
-    successors_hosts,
-)
-from hearth.cluster.node.runtime.engine.client import EngineError
+from hearth.cluster.node.runtime.containers.ahead import MOST, next_name, owner_of, successor
 from hearth.cluster.node.runtime.podnets.networks import NetworkError, Networks
+from hearth.cluster.node.runtime.shared.handover import Parting, hand_over, write_files
 from hearth.kube import meta
 from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
@@ -33,19 +26,6 @@ log = logging.getLogger(__name__)
 
 IsAsleep = Callable[[Object], Awaitable[bool]]
 """Whether the workload of a pod is at zero, and there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parting:
-    """What is read of a pod's folder before that goes."""
-
-    hosts: str
-    resolv_conf: str
-
-    @classmethod
-    def of(cls, request: StartRequest) -> Parting:
-        """Both files; empty where there are none."""
-        return cls(_text(request.dns.hosts), _text(request.dns.resolv_conf))
 
 
 class Keyed(Protocol):
@@ -109,9 +89,9 @@ class Spares(Generic[Ready]):
         folder = self._folder / f"spare-{secrets.token_hex(8)}"
         following = successor(request, name, network=network, folder=folder)
         try:
-            _write_files(request, following, parting)
+            write_files(request, following, parting)
             ready = await self._make(following)
-        except (CreateError, StartError, EngineError, OSError) as error:
+        except (CreateError, StartError, OSError) as error:
             log.debug("no container made ahead", extra={"error": str(error)})
             await self._forget(network, folder)
             return
@@ -149,7 +129,7 @@ class Spares(Generic[Ready]):
         del self._spares[spare.owner]
         if request.restarts == 0 and spare.ready.key == key:
             with contextlib.suppress(OSError):
-                _hand_over(spare, request)
+                hand_over(spare.folder, request)
                 return spare.ready
         await self._drop(spare.ready)
         shutil.rmtree(spare.folder, ignore_errors=True)
@@ -178,39 +158,3 @@ class Spares(Generic[Ready]):
         """At the end of the node."""
         for spare in list(self._spares.values()):
             await self.drop(spare)
-
-
-def _text(path: Path | None) -> str:
-    try:
-        return path.read_text() if path is not None else ""
-    except OSError:
-        return ""
-
-
-def _write_files(before: StartRequest, after: StartRequest, parting: Parting) -> None:
-    after.files.folder.mkdir(parents=True)
-    hosts = successors_hosts(parting.hosts, before, after)
-    for path, text, mode in (
-        (after.files.termination_log, "", 0o666),
-        (after.dns.hosts, hosts, 0o644),
-        (after.dns.resolv_conf, parting.resolv_conf, 0o644),
-    ):
-        if path is not None:
-            path.write_text(text)
-            path.chmod(mode)
-
-
-def _hand_over(spare: Spare[Ready], request: StartRequest) -> None:
-    """The container has its files open: the pod's names come to mean the same files.
-
-    Where it opens one by its path again, as when a log is full, the path leads to the pod's folder.
-    """
-    ours = spare.folder / request.container.name
-    for name, path in (
-        ("termination-log", request.files.termination_log),
-        ("0.log", request.files.log),
-    ):
-        path.unlink(missing_ok=True)
-        os.link(ours / name, path)
-    shutil.rmtree(spare.folder)
-    spare.folder.symlink_to(request.volumes.pod)

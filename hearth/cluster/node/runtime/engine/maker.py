@@ -1,0 +1,168 @@
+"""Has an engine make containers to the last step before their programs, begin and remove them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from hearth.cluster.node.pod.network import PodNetwork
+from hearth.cluster.node.pod.spec import Container
+from hearth.cluster.node.runtime.api import CreateError, StartError, StartRequest
+from hearth.cluster.node.runtime.containers.plan import ContainerPlan
+from hearth.cluster.node.runtime.engine.client import EngineError
+from hearth.cluster.node.runtime.engine.commands import Commands, launch_text
+from hearth.cluster.node.runtime.engine.console import Console
+from hearth.cluster.node.runtime.engine.images import EngineImage
+from hearth.cluster.node.runtime.engine.instance import Ready, Watched
+from hearth.cluster.node.runtime.engine.seam import Dialect, Making
+from hearth.cluster.node.runtime.podnets.networks import Networks
+from hearth.cluster.node.runtime.shared.aside import Aside
+from hearth.kube import meta
+
+log = logging.getLogger(__name__)
+
+NODE_LABEL = "dev.hearth.node"
+_AT_ONCE = 8  # an engine takes no more at a time without making all of them wait
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a container is."""
+
+    uid: str
+    namespace: str
+    pod: str
+    container: str
+
+    @classmethod
+    def of(cls, request: StartRequest) -> Owner:
+        """The pod and container of a request."""
+        pod = request.facts.pod
+        return cls(meta.uid(pod), meta.namespace(pod), meta.name(pod), request.container.name)
+
+
+class Maker:
+    """The containers of one node in one engine."""
+
+    def __init__(
+        self,
+        node_id: str,
+        engine: Dialect,
+        networks: Networks,
+        *,
+        aside: Aside,
+        first_of: Callable[[str], str],
+    ) -> None:
+        self.making: set[str] = set()
+        """Ids of containers that are being started."""
+        self.joined: dict[str, str] = {}
+        """Container -> the one whose network it shares."""
+        self._node_id = node_id
+        self._engine = engine
+        self._networks = networks
+        self._aside = aside
+        self._first_of = first_of  # a container of a pod that runs; empty for none
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    def key(self, plan: ContainerPlan, image: EngineImage) -> str:
+        """What goes into a container but for what is its pod's own."""
+        return f"{plan.key}@{image.id}"
+
+    async def create(
+        self, request: StartRequest, image: EngineImage, plan: ContainerPlan, network: PodNetwork
+    ) -> Ready:
+        """A container that is ready, if the engine can do that; else one that is only made."""
+        owner = Owner.of(request)
+        # Where pods have no network of ours, all containers of one share that of its first.
+        joins = "" if self._engine.can_init else self._first_of(owner.uid)
+        making = Making(
+            name=f"hearth-{owner.uid[:8]}-{owner.container}-{secrets.token_hex(4)}",
+            image=image.id,
+            plan=plan,
+            labels=self._labels(owner),
+            log=request.files.log,
+            joins=joins,
+            **self._networks.place(network),
+        )
+        async with self._turns:
+            try:
+                made = await self._engine.create(making)
+            except EngineError as error:
+                raise CreateError("CreateContainerError", str(error)) from error
+            self.making.add(made)
+            if joins:
+                self.joined[made] = joins
+            try:
+                if self._engine.can_init:
+                    await self._engine.init(made)
+                ready = await self.look(request.container, made)
+            except BaseException as error:
+                self._give_up(made)
+                if isinstance(error, EngineError):
+                    raise StartError(launch_text(str(error))) from error
+                raise
+        return replace(ready, image=image.digest, key=self.key(plan, image))
+
+    async def begin(self, ready: Ready) -> Ready:
+        """The program begins, watched from its first step where that can be; or StartError."""
+        made = ready.state.container
+        try:
+            await self._engine.start(made)
+            return ready if ready.watched.is_seen else await self._seen(ready)
+        except BaseException as error:
+            await ready.close()
+            self._give_up(made)
+            if isinstance(error, EngineError):
+                raise StartError(launch_text(str(error))) from error
+            raise
+
+    async def _seen(self, ready: Ready) -> Ready:
+        """Of an engine that makes the first process with the start."""
+        state = await self._engine.inspect(ready.state.container)
+        if state is None:
+            raise StartError("the container was removed while it started")
+        return replace(ready, state=state, watched=Watched(state.pid))
+
+    def _give_up(self, made: str) -> None:
+        self.making.discard(made)
+        self._aside.spawn(self.remove(made))
+
+    async def drop(self, ready: Ready) -> None:
+        """Removes one that has not begun."""
+        await ready.close()
+        self.making.discard(ready.state.container)
+        await self.remove(ready.state.container)
+
+    async def remove(self, container: str) -> None:
+        """Removes a container; one that the engine does not remove now is the next sweep's."""
+        try:
+            async with self._turns:
+                await self._engine.remove(container)
+        except EngineError as error:
+            facts = {"container": container[:12], "error": str(error)}
+            log.warning("container not removed", extra=facts)
+
+    def _labels(self, owner: Owner) -> dict[str, str]:
+        return {
+            NODE_LABEL: self._node_id,
+            "io.kubernetes.pod.namespace": owner.namespace,
+            "io.kubernetes.pod.name": owner.pod,
+            "io.kubernetes.pod.uid": owner.uid,
+            "io.kubernetes.container.name": owner.container,
+        }
+
+    async def look(self, container: Container, made: str) -> Ready:
+        """A container as it is now, watched; raises StartError where there is none."""
+        state = await self._engine.inspect(made)
+        if state is None:
+            raise StartError("the container was removed while it started")
+        watched = Watched(state.pid)
+        try:
+            console = await Console.open(Commands(self._engine.client, made), container)
+        except BaseException:
+            watched.close()
+            raise
+        return Ready(state, watched, console)

@@ -1,0 +1,1 @@
+"""What the runtimes of containers have in common: pods, their networks, and what waits for them."""

@@ -1,0 +1,216 @@
+"""What a runtime of containers does whoever makes them: pods' networks, starts, what waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from hearth.cluster.node.pod.network import PodNetwork
+from hearth.cluster.node.pod.spec import PodSpec
+from hearth.cluster.node.runtime.api import (
+    Bridge,
+    CreateError,
+    Instance,
+    PrepareError,
+    StartError,
+    StartRequest,
+    Usage,
+)
+from hearth.cluster.node.runtime.containers.ahead import can_be_ahead
+from hearth.cluster.node.runtime.containers.plan import ContainerPlan, plan_container
+from hearth.cluster.node.runtime.podnets.networks import NetworkError, Networks
+from hearth.cluster.node.runtime.shared.aside import Aside
+from hearth.cluster.node.runtime.shared.handover import Parting
+from hearth.cluster.node.runtime.shared.spares import IsAsleep, Keyed, Spares
+from hearth.kube import meta
+from hearth.oci.manifests import ImageConfig
+from hearth.oci.references import Reference, parse_reference
+
+log = logging.getLogger(__name__)
+
+
+class Configured(Protocol):
+    """An image that is there."""
+
+    @property
+    def config(self) -> ImageConfig:
+        """What it says of its program."""
+
+
+class Tracked(Instance, Protocol):
+    """A container that runs."""
+
+    pod_uid: str
+
+    def usage(self) -> Usage | None:
+        """What its control group uses; from any thread. None once it has ended."""
+
+
+Image = TypeVar("Image", bound=Configured)
+Ready = TypeVar("Ready", bound=Keyed)
+ImageFound = TypeVar("ImageFound", bound=Configured, covariant=True)
+ImageUsed = TypeVar("ImageUsed", bound=Configured, contravariant=True)
+Running = TypeVar("Running", bound=Tracked)
+
+
+class Images(Protocol[ImageFound]):
+    """Images of a runtime."""
+
+    async def ensure(self, request: StartRequest) -> ImageFound:
+        """A container's image by its pull policy; raises CreateError with kubelet's reasons."""
+
+    async def find(self, reference: Reference) -> ImageFound | None:
+        """The image of that name, where it is there; raises CreateError."""
+
+
+class Maker(Protocol[ImageUsed, Ready]):
+    """Makes containers."""
+
+    def key(self, plan: ContainerPlan, image: ImageUsed) -> str:
+        """What goes into a container but for what is its pod's own."""
+
+    async def create(
+        self, request: StartRequest, image: ImageUsed, plan: ContainerPlan, network: PodNetwork
+    ) -> Ready:
+        """All but the last step; raises CreateError and StartError, and then nothing is left."""
+
+    async def begin(self, ready: Ready) -> Ready:
+        """The last step; raises StartError, and then nothing is left."""
+
+    async def drop(self, ready: Ready) -> None:
+        """Removes one that has not begun."""
+
+
+class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
+    """The common part of ``Runtime``."""
+
+    def __init__(
+        self,
+        images: Images[Image],
+        maker: Maker[Image, Ready],
+        networks: Networks,
+        *,
+        aside: Aside,
+        spares: Path,
+        is_asleep: IsAsleep,
+    ) -> None:
+        self._images = images
+        self._maker = maker
+        self._networks = networks
+        self._aside = aside
+        self._by_uid: dict[str, PodNetwork] = {}
+        self._running: dict[str, Running] = {}  # by the container's id
+        self._last: dict[str, StartRequest] = {}  # by pod, what can be made ahead of its successor
+        self._spares: Spares[Ready] = Spares(
+            spares, networks, make=self._make_ahead, drop=maker.drop, is_asleep=is_asleep
+        )
+
+    # -- pods ------------------------------------------------------------------------------
+
+    async def prepare(self, pod: PodSpec, previous: PodNetwork) -> PodNetwork:
+        """A network of its own; that of the container that waits for the pod, where one does."""
+        network = self._by_uid.get(pod.uid) or self._spares.claim(pod)
+        if network is None:
+            try:
+                network = await self._networks.make(pod, previous)
+            except NetworkError as error:
+                raise PrepareError("FailedCreatePodSandBox", str(error)) from error
+        self._by_uid[pod.uid] = network
+        return network
+
+    async def bridge(self) -> Bridge | None:
+        """What the pods hang on."""
+        return await self._networks.bridge()
+
+    async def dial(self, uid: str, port: int) -> socket.socket:
+        """A connection from inside the pod."""
+        network = self._by_uid.get(uid)
+        if network is None:
+            raise ConnectionRefusedError("the pod has no address")
+        return await self._networks.dial(network, port)
+
+    async def remove(self, uid: str) -> None:
+        """Ends what is left of a pod and frees its network; to the end, once it has begun."""
+        await asyncio.shield(self._aside.spawn(self._remove_pod(uid)))
+
+    async def _remove_pod(self, uid: str) -> None:
+        left = [each for each in list(self._running.values()) if each.pod_uid == uid]
+        for instance in left:
+            instance.kill()
+        await asyncio.gather(*map(self._remove_killed, left))
+        await self._spares.abandon(uid)
+        last = self._last.pop(uid, None)
+        if last is not None:
+            self._aside.spawn(self._spares.make_after(last, Parting.of(last)))
+        network = self._by_uid.pop(uid, None)
+        if network is not None:
+            await self._networks.release(network)
+
+    @abstractmethod
+    async def _remove_killed(self, instance: Running) -> None:
+        """Waits for the end of a container, and removes it."""
+
+    async def _keep_network(self, request: StartRequest) -> bool:
+        """Whether the network of an adopted pod is still there; it is the pod's again."""
+        uid = meta.uid(request.facts.pod)
+        if uid not in self._by_uid and not await self._networks.keep(request.network):
+            return False
+        self._by_uid.setdefault(uid, request.network)
+        return True
+
+    async def _settle(self) -> None:
+        """Waits for what is done aside, and drops what it has made ahead meanwhile."""
+        await self._aside.settle()
+        await self._spares.drop_all()
+
+    async def _release_networks(self) -> None:
+        """At the end of the node, where nothing runs in them."""
+        if not self._running:
+            for uid in list(self._by_uid):
+                await self._networks.release(self._by_uid.pop(uid))
+            await self._networks.sweep()
+
+    # -- containers ------------------------------------------------------------------------
+
+    async def _begun(self, request: StartRequest) -> Ready:
+        """Image, container, program; or the last step alone, where the rest was made ahead."""
+        image = await self._images.ensure(request)
+        plan = plan_container(request, image.config)
+        uid = meta.uid(request.facts.pod)
+        ready = await self._begun_spare(request, self._maker.key(plan, image))
+        if ready is None:
+            network = self._by_uid.get(uid, request.network)
+            made = await self._maker.create(request, image, plan, network)
+            ready = await self._maker.begin(made)
+        request.report("Normal", "Created", f"Created container: {request.container.name}")
+        if can_be_ahead(request, plan):
+            self._last[uid] = request
+        return ready
+
+    async def _begun_spare(self, request: StartRequest, key: str) -> Ready | None:
+        ready = await self._spares.take(request, key)
+        if ready is None:
+            return None
+        try:
+            return await self._maker.begin(ready)
+        except StartError as error:  # it may have ended while it waited
+            log.info("a container made ahead did not start", extra={"error": str(error)})
+            return None
+
+    async def _make_ahead(self, request: StartRequest) -> Ready:
+        """A container made to the last step before its program."""
+        image = await self._images.find(parse_reference(request.container.image))
+        if image is None:
+            raise CreateError("ErrImagePull", "the image is not there")
+        plan = plan_container(request, image.config)
+        return await self._maker.create(request, image, plan, request.network)
+
+    def usage(self) -> Sequence[Usage]:
+        """By control groups; from any thread."""
+        found = (instance.usage() for instance in list(self._running.values()))
+        return [usage for usage in found if usage is not None]
