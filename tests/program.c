@@ -9,7 +9,7 @@
 // program message TEXT     writes the termination message and ends with 1
 //
 // Paths of serve: / tells of the process as JSON; /exit?N, /hog?MIB, /fork?N, /read?PATH,
-// /write?PATH, /connect?HOST:PORT (HOST is an address) do so; all others answer "ok".
+// /write?PATH, /mkdir?PATH, /connect?HOST:PORT (HOST is an address) do so; all others answer "ok".
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <netinet/tcp.h>
@@ -134,6 +135,7 @@ static size_t answer(char *path, char *out, size_t room) {
     if (!strcmp(path, "/fork")) return (size_t)snprintf(out, room, "%d", start_processes(atol(query)));
     if (!strcmp(path, "/read")) return read_file(query, out, room);
     if (!strcmp(path, "/write")) return write_file(query, out, room);
+    if (!strcmp(path, "/mkdir")) return (size_t)snprintf(out, room, "%d", mkdir(query, 0755));
     if (!strcmp(path, "/connect")) return dial(query, out, room);
     return (size_t)snprintf(out, room, "ok");
 }

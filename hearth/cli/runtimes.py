@@ -12,6 +12,9 @@ from hearth.cli.errors import UserError
 from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.cluster.node.runtime.engine.sockets import Found, find_engine, listening_sockets
 
+_GROUPS_OF_USERS = Path("/sys/fs/cgroup/cgroup.controllers")
+"""Of version 2 alone, which alone may be left to ordinary users."""
+
 
 class Runtime(enum.StrEnum):
     """The values of ``hearth up --runtime``."""
@@ -30,6 +33,8 @@ class Pods:
     engine: Found | None = None
     is_named: bool = False
     """The user has said which; samples that stand for other images then give way to those."""
+    has_limits: bool = True
+    """Whether limits of CPU and memory hold in containers, as far as the machine tells."""
 
     @property
     def engine_socket(self) -> str | None:
@@ -42,7 +47,8 @@ class Pods:
         if self.engine is None:
             why = "as asked" if self.is_named else "no container engine found"
             return f"processes ({why})"
-        return f"containers by {self.engine}; known commands as processes"
+        limits = "" if self.has_limits else ", limits of CPU and memory not enforced"
+        return f"containers by {self.engine}{limits}; known commands as processes"
 
 
 def choose(wanted: Runtime, env: Mapping[str, str] = os.environ) -> Pods:
@@ -67,7 +73,8 @@ def choose(wanted: Runtime, env: Mapping[str, str] = os.environ) -> Pods:
         raise UserError(
             f"there is no {wanted} here: no socket of it answers, and no such command is installed"
         )
-    return Pods(engine, is_named=wanted is not Runtime.AUTO)
+    has_limits = engine is None or engine.is_root or _GROUPS_OF_USERS.exists()
+    return Pods(engine, is_named=wanted is not Runtime.AUTO, has_limits=has_limits)
 
 
 UNDECIDED = Pods()

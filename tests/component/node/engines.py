@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from pathlib import Path
 from hearth.cluster.node.runtime.engine.client import EngineClient
 from hearth.cluster.node.runtime.engine.service import other_runtime
 from tests.component.keda.servers import missing, process, program, wait_until
-from tests.images import TestImage
+from tests.images import TestImage, is_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,9 @@ def docker(folder: Path) -> Iterator[Docker]:
 
 @contextlib.contextmanager
 def podman(folder: Path) -> Iterator[Podman]:
-    """A service of Podman for as long as the context is; it takes root."""
-    if os.geteuid() != 0:
-        missing("containers with addresses of their own take root")
+    """A service of Podman for as long as the context is, rootless where the user is not root."""
+    if not is_root():
+        _check_rootless()
     places = [("--root", "storage"), ("--runroot", "run"), ("--tmpdir", "tmp")]
     options = [word for name, place in places for word in (name, str(folder / place))]
     command = (program("podman"), *options, "--cgroup-manager", "cgroupfs", *other_runtime())
@@ -91,18 +93,34 @@ def podman(folder: Path) -> Iterator[Podman]:
             yield Podman(command, socket)
     finally:
         subprocess.run([*command, "rm", "-af", "-t", "0"], capture_output=True, check=False)
-        wait_until(lambda: not _is_used(folder))
+        if not is_root():
+            for pid in _users(folder):  # a rootless service is a child of what was begun
+                os.kill(pid, signal.SIGTERM)
+            # Files are of users that only Podman's namespace has, which ends with it.
+            remove = [*command, "unshare", "rm", "-rf", str(folder / "storage")]
+            subprocess.run(remove, capture_output=True, check=True)
+            subprocess.run([*command, "system", "migrate"], capture_output=True, check=True)
+        wait_until(lambda: not list(_users(folder)))
         wait_until(lambda: _removed(folder))
 
 
-def _is_used(folder: Path) -> bool:
+def _check_rootless() -> None:
+    """Skips the test where rootless containers with a network cannot be."""
+    for name in ("newuidmap", "slirp4netns"):
+        program(name)
+    if getpass.getuser() not in Path("/etc/subuid").read_text():
+        missing("this user has no subordinate ids: rootless containers were not tested")
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        missing("this user may not open /dev/net/tun: rootless containers were not tested")
+
+
+def _users(folder: Path) -> Iterator[int]:
     """Podman cleans up after each container in a process of its own, which mounts."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = path.read_bytes().split(b"\0")
             if words[0].endswith(b"podman") and str(folder / "storage").encode() in words:
-                return True
-    return False
+                yield int(path.parent.name)
 
 
 def _removed(folder: Path) -> bool:

@@ -12,8 +12,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,9 +107,17 @@ class PodFolder:
         unmount_all(self.path / "volumes")
 
     def remove(self) -> None:
-        """Removes the folder with all that is in it, as far as that can be removed."""
+        """Removes the folder with all that is in it, as far as that can be removed.
+
+        What containers of a rootless engine wrote may be of users whom only a namespace of ours
+        may stand for: util-linux' ``unshare`` makes one of the ids in /etc/subuid.
+        """
         self.forget_memory()
         shutil.rmtree(self.path, ignore_errors=True)
+        if self.path.exists() and os.geteuid() != 0:
+            words = ("unshare", "--map-root-user", "--map-auto", "rm", "-rf", str(self.path))
+            with contextlib.suppress(OSError):
+                subprocess.run(words, capture_output=True, check=False)
 
 
 def all_folders(pods: Path) -> Iterator[PodFolder]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import time
 import uuid
 from pathlib import Path
 
 from hearth.cluster.node.runtime.engine.images import Credentials, Images
-from hearth.cluster.node.runtime.engine.podman import Podman
+from hearth.cluster.node.runtime.engine.networks import PublishedPorts
+from hearth.cluster.node.runtime.engine.podman import SLIRP_GATEWAY, Podman
 from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
-from hearth.cluster.node.runtime.podnets.networks import OwnNamespaces
+from hearth.cluster.node.runtime.podnets.networks import Networks, OwnNamespaces
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
+from hearth.cluster.node.runtime.ports import PortAllocator
 from tests.component.node import engines
+from tests.images import is_root
 
 
 async def _no_logins(*_: object) -> list[Credentials]:
@@ -30,12 +34,15 @@ class Harness:
         self._engine = engine
         self._data_dir = data_dir
         self._node_id = uuid.uuid4().hex
+        self._ports = PortAllocator(random.Random())
 
     def runtime(self) -> EngineRuntime:
         client = self._engine.client()
         podman = Podman(client, "4.3.1")
         images = Images(client, _no_logins, scheme="podman")
-        networks = OwnNamespaces(PodNets(self._node_id))
+        networks: Networks = PublishedPorts(self._ports, SLIRP_GATEWAY)
+        if is_root():
+            networks = OwnNamespaces(PodNets(self._node_id))
         return EngineRuntime(
             self._node_id,
             podman,

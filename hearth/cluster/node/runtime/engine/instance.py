@@ -18,6 +18,8 @@ from hearth.cluster.node.runtime.engine.commands import Commands
 from hearth.cluster.node.runtime.engine.console import Console
 from hearth.cluster.node.runtime.engine.logfetch import LogFetcher
 from hearth.cluster.node.runtime.engine.seam import Dialect, State
+from hearth.cluster.node.runtime.processes.kernel import usage_by_session
+from hearth.cluster.node.runtime.processes.procfs import PARENT, stat_fields
 
 _LOOKS, _FIRST_PAUSE, _LONGEST_PAUSE = 60, 0.002, 0.25
 _KILLED = 137
@@ -31,8 +33,9 @@ class Watched:
     """
 
     def __init__(self, pid: int) -> None:
-        self.group = Group.of(pid) if pid else None
+        self.group = _group_of_its_own(pid) if pid else None
         self.memory: MemoryWatch | None = self.group.watch_memory() if self.group else None
+        self._pid = pid
         self._end = asyncio.get_running_loop().create_future()
         self._pidfd = -1
         with contextlib.suppress(OSError):
@@ -67,8 +70,11 @@ class Watched:
         return True
 
     def usage(self) -> Counters | None:
-        """What its control group uses now."""
-        return self.group.read() if self.group is not None else None
+        """What its control group uses now; its session, where it has no group of its own."""
+        if self.group is not None:
+            return self.group.read()
+        session = usage_by_session().get(self._pid)
+        return None if session is None else Counters(*session)
 
     async def was_killed_for_memory(self) -> bool:
         """To be asked once, after the end."""
@@ -82,6 +88,14 @@ class Watched:
             self._pidfd = -1
         if self.memory is not None:
             self.memory.close()
+
+
+def _group_of_its_own(pid: int) -> Group | None:
+    """None where a container is in the group of who made it: rootless with groups of version 1."""
+    group, fields = Group.of(pid), stat_fields(pid)
+    maker = Group.of(fields[PARENT].decode()) if fields is not None else None
+    is_shared = group is not None and maker is not None and group.folders == maker.folders
+    return None if is_shared else group
 
 
 @dataclass(frozen=True, slots=True)

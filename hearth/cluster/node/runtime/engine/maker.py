@@ -76,8 +76,9 @@ class Maker:
     ) -> Ready:
         """A container that is ready, if the engine can do that; else one that is only made."""
         owner = Owner.of(request)
+        place = self._networks.place(network)
         # Where pods have no network of ours, all containers of one share that of its first.
-        joins = "" if self._engine.can_init else self._first_of(owner.uid)
+        joins = "" if place.get("namespace") else self._first_of(owner.uid)
         making = Making(
             name=f"hearth-{owner.uid[:8]}-{owner.container}-{secrets.token_hex(4)}",
             image=image.id,
@@ -85,7 +86,7 @@ class Maker:
             labels=self._labels(owner),
             log=request.files.log,
             joins=joins,
-            **self._networks.place(network),
+            **place,
         )
         async with self._turns:
             try:

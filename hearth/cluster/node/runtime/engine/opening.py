@@ -13,7 +13,7 @@ from hearth.cluster.node.runtime.engine.client import EngineClient
 from hearth.cluster.node.runtime.engine.docker import Docker
 from hearth.cluster.node.runtime.engine.images import Credentials, FindLogins, Images
 from hearth.cluster.node.runtime.engine.networks import EngineNetwork, PublishedPorts
-from hearth.cluster.node.runtime.engine.podman import Podman
+from hearth.cluster.node.runtime.engine.podman import SLIRP_GATEWAY, Podman
 from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
 from hearth.cluster.node.runtime.engine.seam import Dialect
 from hearth.cluster.node.runtime.engine.service import PodmanService, other_runtime
@@ -26,8 +26,6 @@ from hearth.kube.clock import Clock
 from hearth.oci.credentials import Login, logins_for, parse_pull_secret
 from hearth.oci.helpers import machine_logins
 from hearth.oci.references import Reference
-
-_SLIRP_GATEWAY = "10.0.2.2"  # the machine, as containers of a rootless Podman see it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def _networks(found: Found, settings: EngineSettings, engine: Dialect) -> Networ
         return OwnNamespaces(PodNets(settings.node_id))
     if found.is_root and engine.scheme == "docker":
         return EngineNetwork(engine.client, settings.node_id)
-    return PublishedPorts(PortAllocator(random.Random()), _SLIRP_GATEWAY)
+    return PublishedPorts(PortAllocator(random.Random()), SLIRP_GATEWAY)
 
 
 def login_finder(docker_config: Path) -> FindLogins:

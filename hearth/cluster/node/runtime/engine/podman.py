@@ -16,6 +16,12 @@ from hearth.cluster.node.runtime.engine.seam import Making
 from hearth.cluster.node.runtime.logs import FILE_LIMIT
 
 _API = "/v4.0.0/libpod"
+SLIRP_GATEWAY = "10.0.2.2"
+"""The machine's loopback address, as containers of a rootless Podman see it."""
+_SLIRP = {
+    "netns": {"nsmode": "slirp4netns"},
+    "network_options": {"slirp4netns": ["allow_host_loopback=true"]},
+}
 
 
 class Podman(Calls):
@@ -39,8 +45,15 @@ class Podman(Calls):
                 for name, limit in missing_rlimits(self.client.socket_path).items()
             ]
         body = make_specification(making, self._rlimits)
+        if "netns" not in body and self._has_slirp:
+            body |= _SLIRP
         answer = await self.client.call("POST", f"{_API}/containers/create", body=body)
         return str(answer["Id"])
+
+    @property
+    def _has_slirp(self) -> bool:
+        """Podman 5 makes its networks by pasta."""
+        return self.version.partition(".")[0] == "4"
 
     async def init(self, container: str) -> None:
         """The step that Docker does not have."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.runtime.api import CreateError, StartRequest
+from hearth.cluster.node.runtime.containers.limits import limits_of
 from hearth.cluster.node.runtime.engine.client import EngineError
 from hearth.cluster.node.runtime.engine.images import EngineImage, Images
 from hearth.cluster.node.runtime.engine.instance import EngineInstance, Ready
@@ -33,6 +34,10 @@ from hearth.kube.clock import Clock
 log = logging.getLogger(__name__)
 
 _IMAGE_CHECK_SECONDS, _SPARE_CHECK_SECONDS = 1.0, 60.0
+_NO_LIMITS = (
+    "limits of CPU and memory are not enforced: the engine gives containers no control group, "
+    "as a rootless one with groups of version 1 does not"
+)
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -107,7 +112,12 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
 
     async def start(self, request: StartRequest) -> EngineInstance:
         """A container, made now or made ahead."""
-        return self._track(Owner.of(request), await self._begun(request), request.files.log)
+        ready = await self._begun(request)
+        limits = limits_of(request.container.raw.get("resources") or {})
+        has_group = ready.watched.group is not None or not ready.watched.is_seen
+        if not has_group and (limits.memory or limits.cpu_quota):
+            request.report("Warning", "LimitsNotEnforced", _NO_LIMITS)
+        return self._track(Owner.of(request), ready, request.files.log)
 
     def _first_of(self, uid: str) -> str:
         return next((i.handle for i in self._running.values() if i.pod_uid == uid), "")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import logging
+import os
 import shutil
 import signal
 from collections.abc import Sequence
@@ -65,16 +66,20 @@ class PodmanService:
         """Ends it."""
         if self._process is None or self._process.returncode is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
+        self._signal(signal.SIGTERM)
         try:
             async with time_limit(5):
                 await self._process.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._signal(signal.SIGKILL)
             await self._process.wait()
         self._socket.unlink(missing_ok=True)
+
+    def _signal(self, number: int) -> None:
+        """To all of its group: without root what serves is a child of what was begun."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
 
 def _die_with_parent() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SESSION, _FLAGS, START_TICKS, _ENV_START, _ENV_END = 3, 6, 19, 47, 48
+PARENT, SESSION, _FLAGS, START_TICKS, _ENV_START, _ENV_END = 1, 3, 6, 19, 47, 48
 """Positions in ``stat_fields``."""
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 
