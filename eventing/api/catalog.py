@@ -17,6 +17,8 @@ from eventing.api import (
     integrationsink,
     integrationsource,
     jobsink,
+    kafkasink,
+    kafkasource,
     parallel,
     pingsource,
     requestreply,
@@ -45,4 +47,6 @@ SERVED = (
     containersource.DEFINITION,
     pingsource.DEFINITION,
     apiserversource.DEFINITION,
+    kafkasource.DEFINITION,
+    kafkasink.DEFINITION,
 )

@@ -6,7 +6,7 @@ Each kind has a module of its own, which ends with its ``DEFINITION``; ``catalog
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from eventing.api import keys
@@ -43,6 +43,8 @@ class Look:
     labels: Mapping[str, str] = field(default_factory=dict)
     categories: Sequence[str] = EVENTING
     short_names: Sequence[str] = ()
+    scale: Mapping[str, str] | None = None
+    """The paths of the subresource scale, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,13 @@ class Definition:
     def kinds(self) -> Sequence[Kind[Any, Settings]]:
         """The kind in all its versions."""
         return self.kind, *self.older
+
+    def served_as(self, version: str) -> Definition:
+        """Return the same, served in one more version that differs by its name alone."""
+        kind = replace(self.kind, resource=replace(self.kind.resource, version=version))
+        added = replace(self.crd.versions[0], name=version, storage=False)
+        crd = replace(self.crd, versions=(*self.crd.versions, added))
+        return replace(self, crd=crd, older=(*self.older, kind))
 
 
 def define(
@@ -86,7 +95,12 @@ def define(
         **({} if trial is None else {"trial": trial}),
     )
     version = Version(
-        resource.version, spec, status, columns=look.columns, description=look.description
+        resource.version,
+        spec,
+        status,
+        columns=look.columns,
+        description=look.description,
+        scale=look.scale,
     )
     crd = Crd(
         resource.group,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from eventing.api import keys
@@ -32,17 +33,28 @@ def _default(change: Change[InMemoryChannelSpec, Settings]) -> None:
 
 
 def _validate(change: Change[InMemoryChannelSpec, Settings]) -> Errors:
+    errors = check_subscribers(change.new.spec) + check_scope(change.new.annotations)
+    return errors + check_options(change.new.annotations)
+
+
+def check_subscribers(spec: ChannelableSpec) -> Errors:
+    """Complain of subscribers of a channel that get and send nothing."""
     errors: Errors = []
-    for number, subscriber in enumerate(change.new.spec.subscribers):
+    for number, subscriber in enumerate(spec.subscribers):
         if subscriber.reply_uri is None and subscriber.subscriber_uri is None:
             absent = missing("replyURI", "subscriberURI")
             error = FieldError(absent.message, absent.paths, "expected at least one of, got none")
             errors += via([error], "spec", "subscribable", f"subscriber[{number}]")
-    scope = change.new.annotations.get(keys.SCOPE_ANNOTATION)
-    if scope is not None and scope not in _SCOPES:
-        problem = invalid(scope, "", "expected either 'cluster' or 'namespace'")
-        errors += via([problem], f"metadata.annotations[{keys.SCOPE_ANNOTATION}]")
-    return errors + check_options(change.new.annotations)
+    return errors
+
+
+def check_scope(annotations: Mapping[str, str]) -> Errors:
+    """Complain of a scope of a channel that means nothing."""
+    scope = annotations.get(keys.SCOPE_ANNOTATION)
+    if scope is None or scope in _SCOPES:
+        return []
+    problem = invalid(scope, "", "expected either 'cluster' or 'namespace'")
+    return via([problem], f"metadata.annotations[{keys.SCOPE_ANNOTATION}]")
 
 
 DEFINITION = define(

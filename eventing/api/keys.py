@@ -22,6 +22,8 @@ CONFIG_CHANNEL = "config-br-default-channel"
 
 SUBSCRIBED_ANNOTATION = "eventing.hearth.dev/subscribed"
 """In a Trigger's status: the generation whose events the broker process keeps for it."""
+CLOSED_ANNOTATION = "eventing.hearth.dev/closed"
+"""In the status of a KafkaSink that is to go: the broker process is done with it."""
 OPENED_ANNOTATION = "eventing.hearth.dev/opened"
 """In a Broker's status: the broker process has its log open and takes events."""
 PROBLEM_ANNOTATION = "eventing.hearth.dev/problem"

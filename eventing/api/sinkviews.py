@@ -5,7 +5,13 @@ Their addresses are paths of the ingress; those of Brokers have one part less.
 
 from __future__ import annotations
 
-from hearth.knative.resources import EVENTTRANSFORMS, INTEGRATIONSINKS, JOBSINKS, REQUESTREPLIES
+from hearth.knative.resources import (
+    EVENTTRANSFORMS,
+    INTEGRATIONSINKS,
+    JOBSINKS,
+    KAFKASINKS,
+    REQUESTREPLIES,
+)
 from hearth.kube.controllerspec import Source
 from hearth.kube.meta import Object, name, namespace
 from hearth.kube.resources import Resource
@@ -14,6 +20,7 @@ REQUESTREPLY_SOURCE = Source(REQUESTREPLIES)
 JOBSINK_SOURCE = Source(JOBSINKS)
 EVENTTRANSFORM_SOURCE = Source(EVENTTRANSFORMS)
 INTEGRATIONSINK_SOURCE = Source(INTEGRATIONSINKS)
+KAFKASINK_SOURCE = Source(KAFKASINKS)
 
 
 def path_of(resource: Resource, obj: Object) -> str:

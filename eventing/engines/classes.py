@@ -12,6 +12,7 @@ from eventing.engines.kafka.config import KafkaServer
 from eventing.engines.local.config import LogLimits
 from eventing.engines.nats.config import NatsServer
 from eventing.engines.seam import Engine, Unavailable
+from eventing.engines.topics import NO_ADMIN, TopicProblem, Topics
 
 KafkaSource = Callable[[], Awaitable[KafkaServer]]
 """Returns where Kafka is; raises Unavailable where that is not said."""
@@ -75,6 +76,16 @@ ENGINES: Mapping[str, EngineFactory] = {
     keys.NATS_CLASS: _nats,
 }
 """By the value of the annotation ``eventing.knative.dev/broker.class``."""
+
+
+def kafka_topics() -> Topics:
+    """Return who opens topics of Kafka; raise TopicProblem where its client is not installed."""
+    try:
+        from eventing.engines.kafka.outlets import KafkaTopics
+    except ImportError as error:
+        why = f"{error.name} is missing: install hearth-serving[kafka]"
+        raise TopicProblem(NO_ADMIN, why) from error
+    return KafkaTopics()
 
 
 class Engines:

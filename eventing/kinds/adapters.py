@@ -58,6 +58,7 @@ def adapter_deployment(
     bundles: trust.Names = (),
     takes_events: bool = False,
     certificate: str = "",
+    replicas: int = 1,
 ) -> Object:
     """Return the Deployment of an adapter: ``hearth run COMPONENT`` with some variables.
 
@@ -80,7 +81,7 @@ def adapter_deployment(
         "kind": DEPLOYMENTS.kind,
         "metadata": {**metadata, "labels": dict(labels)},
         "spec": {
-            "replicas": 1,
+            "replicas": replicas,
             "selector": {"matchLabels": dict(labels)},
             "template": {
                 "metadata": {"labels": {**labels, **_PART_OF, ADAPTER_LABEL: component}},

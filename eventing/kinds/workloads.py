@@ -33,9 +33,11 @@ def covers(have: Any, want: Any) -> bool:
 
 
 def kept_deployment(
-    owner: Object, desired: Object, existing: Object | None, *, kind: str
+    owner: Object, desired: Object, existing: Object | None, *, kind: str, scales: bool = False
 ) -> tuple[Action, ...]:
     """Return what makes a Deployment have the pod template it should have.
+
+    With ``scales`` it also has the replicas it should have, which else are the operator's to say.
 
     Events are told as Knative's controllers do, with the owner's ``kind`` in their reasons.
     """
@@ -45,10 +47,14 @@ def kept_deployment(
         return Create(DEPLOYMENTS, desired), told
     if not meta.is_controlled_by(existing, owner):
         return ()
-    template = desired["spec"]["template"]
-    if covers(existing["spec"].get("template"), template):
+    spec, wanted = existing["spec"], {"template": desired["spec"]["template"]}
+    if scales:
+        wanted["replicas"] = desired["spec"]["replicas"]
+    if covers(spec.get("template"), wanted["template"]):
+        wanted["template"] = spec["template"]
+    if wanted.items() <= spec.items():
         return ()
-    changed = {**existing, "spec": {**existing["spec"], "template": template}}
+    changed = {**existing, "spec": {**spec, **wanted}}
     text = f'Deployment updated "{name(desired)}"'
     told = Event(owner, "Normal", f"{kind}DeploymentUpdated", text)
     return Update(DEPLOYMENTS, changed), told

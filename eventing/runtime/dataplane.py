@@ -19,6 +19,7 @@ from eventing.runtime.diskwatch import DiskWatch
 from eventing.runtime.eventtransform import EventTransforms
 from eventing.runtime.integrationsink import IntegrationSinks
 from eventing.runtime.jobsink import JobSinks
+from eventing.runtime.kafkasinks import KafkaSinks
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import (
     BROKER,
@@ -26,6 +27,7 @@ from eventing.runtime.places import (
     EVENT_TRANSFORM,
     INTEGRATION_SINK,
     JOB_SINK,
+    KAFKA_SINK,
     REQUEST_REPLY,
     Place,
     channel_of,
@@ -68,6 +70,7 @@ class DataPlane:
         self._integrations = IntegrationSinks(
             self._served.find, client, gateway=gateway, authorities=authorities
         )
+        self._kafka_sinks = KafkaSinks(manager, tells=logs.dispatches)
         self.disk = DiskWatch(logs, self._dead.sizes)
         self.job_sinks = JobSinks(
             manager.client, self._served.find, self._dead, full=self.disk.refusal
@@ -91,6 +94,7 @@ class DataPlane:
             JOB_SINK: self.job_sinks,
             EVENT_TRANSFORM: self._transforms,
             INTEGRATION_SINK: self._integrations,
+            KAFKA_SINK: self._kafka_sinks,
         }
 
     def _sinks_of(self, namespace: str, name: str) -> tuple[str, Target | None]:
@@ -126,6 +130,7 @@ class DataPlane:
         await self.job_sinks.close()
         await self._transforms.close()
         await self._integrations.close()
+        await self._kafka_sinks.close()
         await self._dead.close()
 
     async def _drop_orphans(self) -> None:

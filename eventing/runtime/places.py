@@ -12,6 +12,7 @@ any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names i
 ``POST /jobsinks/NAMESPACE/NAME``                  a JobSink
 ``POST /eventtransforms/NAMESPACE/NAME``           an EventTransform
 ``POST /integrationsinks/NAMESPACE/NAME``          an IntegrationSink, at the broker and at its pod
+``POST /kafkasinks/NAMESPACE/NAME``                a KafkaSink
 =================================================  ==========================
 """
 
@@ -25,6 +26,7 @@ from eventing.api.channelviews import SERVICE_SUFFIX, service_name
 BROKER, CHANNEL = "broker", "channel"
 REQUEST_REPLY, JOB_SINK = "requestreply", "jobsink"
 EVENT_TRANSFORM, INTEGRATION_SINK = "eventtransform", "integrationsink"
+KAFKA_SINK = "kafkasink"
 
 _SUFFIX = SERVICE_SUFFIX.encode()
 _KINDS = {
@@ -33,6 +35,7 @@ _KINDS = {
     b"jobsinks": JOB_SINK,
     b"eventtransforms": EVENT_TRANSFORM,
     b"integrationsinks": INTEGRATION_SINK,
+    b"kafkasinks": KAFKA_SINK,
 }
 """What a path of three parts begins with."""
 

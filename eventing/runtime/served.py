@@ -12,6 +12,7 @@ from eventing.api.sinkviews import (
     EVENTTRANSFORM_SOURCE,
     INTEGRATIONSINK_SOURCE,
     JOBSINK_SOURCE,
+    KAFKASINK_SOURCE,
     REQUESTREPLY_SOURCE,
 )
 from eventing.api.views import status_annotation
@@ -20,6 +21,7 @@ from eventing.runtime.places import (
     EVENT_TRANSFORM,
     INTEGRATION_SINK,
     JOB_SINK,
+    KAFKA_SINK,
     REQUEST_REPLY,
     Place,
 )
@@ -32,8 +34,11 @@ SOURCES: Mapping[str, Source] = {
     JOB_SINK: JOBSINK_SOURCE,
     EVENT_TRANSFORM: EVENTTRANSFORM_SOURCE,
     INTEGRATION_SINK: INTEGRATIONSINK_SOURCE,
+    KAFKA_SINK: KAFKASINK_SOURCE,
 }
 """By the kind of their places."""
+_OPENED_ELSEWHERE = {KAFKA_SINK}
+"""What more than being known of has to come before."""
 
 
 class Served:
@@ -41,7 +46,8 @@ class Served:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        for kind, source in SOURCES.items():
+        for kind in SOURCES.keys() - _OPENED_ELSEWHERE:
+            source = SOURCES[kind]
             follow = _Follower(manager, source)
             manager.add_controller(f"{kind}-served", follow.sync, source=source)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from eventing.codec import Event
 from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK
-from eventing.sources.sender import Sender, Sent
+from eventing.runtime.policy import DeliveryPolicy
+from eventing.sources.sender import SOURCE_POLICY, Sender, Sent
 from eventing.sources.tokens import mounted_token
 from eventing.sources.tracing import SendTracing, told_config
 from hearth.kube.access import Authorization
@@ -38,7 +39,9 @@ class Delivery:
 
 
 @contextlib.asynccontextmanager
-async def delivering(environment: Mapping[str, str], component: str) -> AsyncIterator[Delivery]:
+async def delivering(
+    environment: Mapping[str, str], component: str, policy: DeliveryPolicy = SOURCE_POLICY
+) -> AsyncIterator[Delivery]:
     """Read ``K_SINK`` and its like; raise ValueError where they say nothing.
 
     ``component`` is what traces call the adapter.
@@ -52,7 +55,8 @@ async def delivering(environment: Mapping[str, str], component: str) -> AsyncIte
     tracer.configure(told_config(environment))
     tracing = SendTracing(tracer)
     try:
-        async with Sender(ca_certs=environment.get(CA_CERTS), tracing=tracing) as sender:
+        authorities = environment.get(CA_CERTS)
+        async with Sender(policy, ca_certs=authorities, tracing=tracing) as sender:
             yield Delivery(sink, sender, overrides, mounted_token(), namespace)
     finally:
         await asyncio.to_thread(tracer.close)

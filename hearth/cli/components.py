@@ -281,6 +281,13 @@ def _integrationsource(settings: Settings) -> Main:
     return partial(run, kubeconfig=settings.kubeconfig)
 
 
+def _kafkasource(settings: Settings) -> Main:
+    """The adapter of one KafkaSource."""
+    from eventing.sources.kafka.main import run
+
+    return run
+
+
 def _integrationsink(settings: Settings) -> Main:
     """The adapter of one IntegrationSink."""
     from eventing.sinks.main import SinkConfig, run
@@ -360,6 +367,7 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "apiserversource": _apiserversource,
     "integrationsource": _integrationsource,
     "integrationsink": _integrationsink,
+    "kafkasource": _kafkasource,
     "external-scaler": _external_scaler,
 }
 """What runs on one machine and in clusters, by name."""

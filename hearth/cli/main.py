@@ -48,6 +48,7 @@ class Component(enum.StrEnum):
     APISERVERSOURCE = "apiserversource"
     INTEGRATIONSOURCE = "integrationsource"
     INTEGRATIONSINK = "integrationsink"
+    KAFKASOURCE = "kafkasource"
 
 
 @app.command()

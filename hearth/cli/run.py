@@ -36,6 +36,7 @@ _KIND_GROUPS = {
     "apiserversource": (),
     "integrationsource": (),
     "integrationsink": (),
+    "kafkasource": (),
     "external-scaler": ("http.keda.sh",),
 }
 _OTHER_GROUPS = ("eventing.knative.dev",)

@@ -33,6 +33,7 @@ from hearth.knative.resources import (
     INMEMORYCHANNELS,
     INTEGRATIONSINKS,
     JOBSINKS,
+    KAFKASINKS,
     REQUESTREPLIES,
 )
 from hearth.kube.clock import wall_clock
@@ -72,6 +73,7 @@ ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
         INMEMORYCHANNELS,
         INTEGRATIONSINKS,
         JOBSINKS,
+        KAFKASINKS,
         REQUESTREPLIES,
     ),
     "keda": (

@@ -32,6 +32,7 @@ EVENTTRANSFORMS = Resource("eventing.knative.dev", "v1alpha1", "eventtransforms"
 REQUESTREPLIES = Resource("eventing.knative.dev", "v1alpha1", "requestreplies", "RequestReply")
 CHANNELS = Resource("messaging.knative.dev", "v1", "channels", "Channel")
 INMEMORYCHANNELS = Resource("messaging.knative.dev", "v1", "inmemorychannels", "InMemoryChannel")
+KAFKACHANNELS = Resource("messaging.knative.dev", "v1beta1", "kafkachannels", "KafkaChannel")
 SUBSCRIPTIONS = Resource("messaging.knative.dev", "v1", "subscriptions", "Subscription")
 SEQUENCES = Resource("flows.knative.dev", "v1", "sequences", "Sequence")
 PARALLELS = Resource("flows.knative.dev", "v1", "parallels", "Parallel")
@@ -42,5 +43,7 @@ SINKBINDINGS = Resource("sources.knative.dev", "v1", "sinkbindings", "SinkBindin
 INTEGRATIONSOURCES = Resource(
     "sources.knative.dev", "v1alpha1", "integrationsources", "IntegrationSource"
 )
+KAFKASOURCES = Resource("sources.knative.dev", "v1", "kafkasources", "KafkaSource")
 JOBSINKS = Resource("sinks.knative.dev", "v1alpha1", "jobsinks", "JobSink")
 INTEGRATIONSINKS = Resource("sinks.knative.dev", "v1alpha1", "integrationsinks", "IntegrationSink")
+KAFKASINKS = Resource("eventing.knative.dev", "v1alpha1", "kafkasinks", "KafkaSink")

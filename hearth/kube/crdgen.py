@@ -55,6 +55,8 @@ class Version:
     storage: bool = True
     description: str = ""
     bare_status: bool = False
+    scale: Mapping[str, str] | None = None
+    """The paths of the subresource scale, where there is one."""
     deprecation: str = ""
     """What every use of the version is warned with; nothing where it is not deprecated."""
 
@@ -112,6 +114,8 @@ def _version(version: Version) -> dict[str, Any]:
         members["status"] = schema_of(version.status)
     if version.status is not None or version.bare_status:
         subresources["status"] = {}
+    if version.scale:
+        subresources["scale"] = dict(version.scale)
     schema: dict[str, Any] = {"type": "object", "properties": members}
     if version.description:
         schema["description"] = version.description

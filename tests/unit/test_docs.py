@@ -24,6 +24,7 @@ from activator.reporter import Reporter
 from activator.routes import BackendRef
 from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults, Observability
 from eventing.runtime.metrics import BrokerMetrics
+from eventing.sources.kafka.metrics import LAG, RECORDS
 from eventing.sources.ping.metrics import TICKS
 from hearth.cli.main import app
 from hearth.cluster.node.runtime.api import Runtime
@@ -210,6 +211,7 @@ METRIC_MODULES = {
     "activator/metrics.py",
     "eventing/runtime/main.py",  # registers only
     "eventing/runtime/metrics.py",
+    "eventing/sources/kafka/metrics.py",
     "eventing/sources/ping/metrics.py",
     "hearth/cluster/node/usagemetrics.py",
     "hearth/keda/admission/reviews.py",
@@ -228,7 +230,7 @@ def _families() -> Iterable[Metric]:
     yield from CAUGHT.describe()
     yield from SPANS.describe()
     yield from TICKS.describe()
-    for each in (VALIDATIONS, ERRORS, *KEDA):
+    for each in (LAG, RECORDS, VALIDATIONS, ERRORS, *KEDA):
         yield from each.describe()
     yield from UsageCollector(cast(Runtime, None)).describe()
     yield from BrokerMetrics().collect()

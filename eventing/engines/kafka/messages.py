@@ -124,6 +124,16 @@ def _keyed(event: Event, key: bytes) -> Event:
     return Event({**event.attributes, _KEY: text}, event.data)
 
 
+def binary_record(event: Event, timestamp_ms: int) -> Record:
+    """Return the record for an event in binary mode, with nothing of ours beside it."""
+    texts = event.texts()
+    content_type, key = texts.pop("datacontenttype", None), texts.get(_KEY)
+    headers = [(_PREFIX + name, value.encode()) for name, value in texts.items()]
+    if content_type:
+        headers.append(("content-type", content_type.encode()))
+    return Record(key.encode() if key else None, event.data, headers, timestamp_ms)
+
+
 def structured_record(event: Event, timestamp_ms: int) -> Record:
     """Return the record for an event in structured mode."""
     key = event.text(_KEY)

@@ -25,6 +25,8 @@ _UVLOOP_ALONE = {
     "test_jobsink.py",
     "test_kafka.py",
     "test_kafka_broker.py",
+    "test_kafka_sink.py",
+    "test_kafka_source.py",
     "test_kill.py",
     "test_nats.py",
     "test_nats_broker.py",

@@ -48,6 +48,8 @@ from hearth.knative.resources import (
     INTEGRATIONSINKS,
     INTEGRATIONSOURCES,
     JOBSINKS,
+    KAFKASINKS,
+    KAFKASOURCES,
     KINGRESSES,
     KSERVICES,
     PARALLELS,
@@ -134,6 +136,7 @@ NOT_ASKED = {
     ("update", "sources.knative.dev", "integrationsources/finalizers"),
     ("update", "sinks.knative.dev", "integrationsinks/finalizers"),
     ("update", "sources.knative.dev", "containersources/finalizers"),
+    ("update", "sources.knative.dev", "kafkasources/finalizers"),
     ("update", "sources.knative.dev", "pingsources/finalizers"),
     # The one-machine API server reviews nobody: there is one user, and his token is the admin's.
     ("create", "authentication.k8s.io", "tokenreviews"),
@@ -605,6 +608,31 @@ async def _take_in(hearth: Hearth) -> None:
     await hearth.until(is_changed)
 
 
+async def _kafka(hearth: Hearth) -> None:
+    """A source that is changed, and a sink that comes and goes; there is no Kafka."""
+    there = {"bootstrapServers": [f"127.0.0.1:{free_port()}"]}
+    source = {**there, "topics": ["t"], "sink": {"uri": "http://127.0.0.1:9"}}
+    await hearth.make(KAFKASOURCES, "k", source)
+    await hearth.make(KAFKASINKS, "k", {**there, "topic": "t"})
+
+    async def has(count: int) -> bool:
+        found, _ = await hearth.client.list(DEPLOYMENTS, "default")
+        counts = [it["spec"]["replicas"] for it in found if name(it).startswith("kafkasource-k-")]
+        return counts == [count]
+
+    await hearth.until(partial(has, 1))
+    await hearth.change(KAFKASOURCES, "k", spec={"consumers": 2})
+    await hearth.until(partial(has, 2))
+
+    async def is_told() -> bool:
+        found = await hearth.client.get(KAFKASINKS, "k", "default")
+        return (Conditions.of(found).get("TopicReady") or {}).get("status") == "False"
+
+    await hearth.until(is_told)
+    await hearth.client.delete(KAFKASINKS, "k", "default")
+    await hearth.until(partial(hearth.gone, KAFKASINKS, "k"))
+
+
 async def _encrypt(hearth: Hearth) -> None:
     """Addresses get https, and lose it again."""
     for mode, wanted in (("permissive", ["https", "http"]), ("disabled", [])):
@@ -823,6 +851,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _start_jobs(hearth)
             await _integrate(hearth)
             await _take_in(hearth)
+            await _kafka(hearth)
             await _encrypt(hearth)
             await _authenticate(hearth)
             await _bind(hearth)

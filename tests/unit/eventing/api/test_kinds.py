@@ -292,5 +292,5 @@ def test_a_member_that_nobody_knows_is_refused(kind: str) -> None:
 def test_the_definition_is_one_that_the_api_server_takes(kind: str) -> None:
     crd = crd_object(DEFINITIONS[kind].crd)
     version, *_ = crd["spec"]["versions"]
-    assert version["subresources"] == {"status": {}}
+    assert version["subresources"]["status"] == {}
     assert crd["metadata"]["name"] == f"{crd['spec']['names']['plural']}.{crd['spec']['group']}"

@@ -1,0 +1,1 @@
+"""The adapter of a KafkaSource: the records of topics, as events."""
