@@ -60,12 +60,19 @@ class Docker(Engine):
 
 @contextlib.contextmanager
 def docker(folder: Path) -> Iterator[Docker]:
-    """A daemon for as long as the context is, which leaves the machine's firewall alone."""
-    if os.geteuid() != 0:
-        missing("dockerd takes root")
+    """A daemon for as long as the context is, rootless where the user is not root.
+
+    That of root leaves the machine's firewall alone.
+    """
     socket = folder / "docker.sock"
-    daemon = (program("dockerd"), "--data-root", folder / "storage", "--exec-root", folder / "run")
-    options = ("-H", f"unix://{socket}", "-p", folder / "pid", "--bridge=none", "--iptables=false")
+    daemon = [program("dockerd")]
+    options = ["--data-root", folder / "storage", "--exec-root", folder / "run"]
+    options += ["-H", f"unix://{socket}", "-p", folder / "pid"]
+    if is_root():
+        options += ["--bridge=none", "--iptables=false"]
+    else:
+        _check_rootless("rootlesskit")
+        daemon = [program("dockerd-rootless.sh", "/usr/share/docker.io/contrib")]
     command = (program("docker"), "-H", f"unix://{socket}")
 
     def answers() -> bool:
@@ -96,17 +103,14 @@ def podman(folder: Path) -> Iterator[Podman]:
         if not is_root():
             for pid in _users(folder):  # a rootless service is a child of what was begun
                 os.kill(pid, signal.SIGTERM)
-            # Files are of users that only Podman's namespace has, which ends with it.
-            remove = [*command, "unshare", "rm", "-rf", str(folder / "storage")]
-            subprocess.run(remove, capture_output=True, check=True)
             subprocess.run([*command, "system", "migrate"], capture_output=True, check=True)
         wait_until(lambda: not list(_users(folder)))
         wait_until(lambda: _removed(folder))
 
 
-def _check_rootless() -> None:
+def _check_rootless(*programs: str) -> None:
     """Skips the test where rootless containers with a network cannot be."""
-    for name in ("newuidmap", "slirp4netns"):
+    for name in ("newuidmap", "slirp4netns", *programs):
         program(name)
     if getpass.getuser() not in Path("/etc/subuid").read_text():
         missing("this user has no subordinate ids: rootless containers were not tested")
@@ -128,4 +132,7 @@ def _removed(folder: Path) -> bool:
     while subprocess.run(unmount, capture_output=True, check=False).returncode == 0:
         pass
     shutil.rmtree(folder, ignore_errors=True)
+    if not is_root():  # some files are of users that only a namespace has
+        remove = ["unshare", "--map-root-user", "--map-auto", "rm", "-rf", str(folder)]
+        subprocess.run(remove, capture_output=True, check=False)
     return not folder.exists()

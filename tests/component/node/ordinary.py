@@ -21,7 +21,8 @@ from pathlib import Path
 
 from tests.component.keda.servers import wait_until
 
-_NAME, _UID, _RANGE = "hearth-user", 58123, 3_000_000_000
+_NAME, _OF_THIS_RUN = "hearth-user", os.getpid() % 5000
+_UID, _RANGE = 50_000 + _OF_THIS_RUN, 3_000_000_000 + _OF_THIS_RUN * 65_536
 _REPOSITORY = Path(__file__).parents[3]
 _SCRIPT = """
 user=$1 uid=$2 range=$3 home=$4 hidden=$5 shown=$6; shift 6

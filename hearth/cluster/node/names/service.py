@@ -115,6 +115,8 @@ class Names:
 
     async def _with_proxy(self, gateway: str) -> Way:
         """The same ports on the bridge's address: a container that lives on finds them again."""
+        if not gateway:
+            return Way(domain=self._config.domain)
         api, proxy = self._config.api, self._config.proxy
         if gateway == _LOOPBACK:  # containers share the machine's network
             gateway = api[0]

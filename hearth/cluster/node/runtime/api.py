@@ -91,7 +91,7 @@ class Bridge:
     """What containers hang on: an interface of this machine, and our address as they see it.
 
     The name is empty where that is no interface of ours: with rootless engines, or where containers
-    share the machine's network.
+    share the machine's network. The gateway is empty where they do not reach the machine.
     """
 
     name: str

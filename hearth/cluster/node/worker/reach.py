@@ -45,7 +45,7 @@ class Reach:
     @property
     def host(self) -> str:
         """This machine's address as containers see it."""
-        return self._way.gateway if self._way is not None else NODE_ADDRESS
+        return (self._way.gateway if self._way is not None else "") or NODE_ADDRESS
 
     def dns(self, pod: Object, ip: str, folder: Path) -> PodDns:
         """The files are written when they are asked for first."""

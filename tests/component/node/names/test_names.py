@@ -202,3 +202,12 @@ async def test_a_machine_that_allows_no_resolver_gives_proxies(inside: Inside) -
     assert env["KUBERNETES_SERVICE_HOST"] == "kubernetes.default.svc"
     assert f"{inside.box.gateway}\tkubernetes.default.svc" in way.hosts(POD, "10.0.0.2")
     assert way.resolv_conf(POD) is None
+
+
+async def test_who_cannot_reach_the_machine_gets_no_proxy(inside: Inside) -> None:
+    names = Names(NamesConfig(("127.0.0.1", 6443), ("127.0.0.1", 8081)), inside.client)
+    try:
+        way = await names.attach("", "")
+    finally:
+        await names.close()
+    assert way.environment("blue") == {} and way.resolv_conf(POD) is None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import time
 import uuid
 from pathlib import Path
 
 from hearth.cluster.node.runtime.engine.docker import Docker
 from hearth.cluster.node.runtime.engine.images import Credentials, Images
-from hearth.cluster.node.runtime.engine.networks import EngineNetwork
+from hearth.cluster.node.runtime.engine.networks import EngineNetwork, PublishedPorts
+from hearth.cluster.node.runtime.engine.podman import SLIRP_GATEWAY
 from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
+from hearth.cluster.node.runtime.podnets.networks import Networks
+from hearth.cluster.node.runtime.ports import PortAllocator
 from tests.component.node import engines
+from tests.images import is_root
 
 
 async def _no_logins(*_: object) -> list[Credentials]:
@@ -29,14 +34,18 @@ class Harness:
         self._engine = engine
         self._data_dir = data_dir
         self._node_id = uuid.uuid4().hex
+        self._ports = PortAllocator(random.Random())
 
     def runtime(self) -> EngineRuntime:
         client = self._engine.client()
+        networks: Networks = PublishedPorts(self._ports, SLIRP_GATEWAY)
+        if is_root():
+            networks = EngineNetwork(client, self._node_id)
         return EngineRuntime(
             self._node_id,
             Docker(client, "20.10.24"),
             Images(client, _no_logins, scheme="docker"),
-            EngineNetwork(client, self._node_id),
+            networks,
             clock=time.time,
             spares=self._data_dir / "spares",
             is_asleep=_never,

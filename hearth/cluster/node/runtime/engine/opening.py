@@ -83,7 +83,8 @@ def _networks(found: Found, settings: EngineSettings, engine: Dialect) -> Networ
         return OwnNamespaces(PodNets(settings.node_id))
     if found.is_root and engine.scheme == "docker":
         return EngineNetwork(engine.client, settings.node_id)
-    return PublishedPorts(PortAllocator(random.Random()), SLIRP_GATEWAY)
+    has_way_back = isinstance(engine, Podman) and engine.has_slirp
+    return PublishedPorts(PortAllocator(random.Random()), SLIRP_GATEWAY if has_way_back else "")
 
 
 def login_finder(docker_config: Path) -> FindLogins:

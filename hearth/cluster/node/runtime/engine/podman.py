@@ -45,13 +45,13 @@ class Podman(Calls):
                 for name, limit in missing_rlimits(self.client.socket_path).items()
             ]
         body = make_specification(making, self._rlimits)
-        if "netns" not in body and self._has_slirp:
+        if "netns" not in body and self.has_slirp:
             body |= _SLIRP
         answer = await self.client.call("POST", f"{_API}/containers/create", body=body)
         return str(answer["Id"])
 
     @property
-    def _has_slirp(self) -> bool:
+    def has_slirp(self) -> bool:
         """Podman 5 makes its networks by pasta."""
         return self.version.partition(".")[0] == "4"
 

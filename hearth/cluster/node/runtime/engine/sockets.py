@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def find_engine(
     """
     for kind, path in _sockets(env, home=home, uid=uid):
         if wanted in ("auto", kind) and path in listening:
-            return Found(kind, path, is_root=not path.startswith(f"/run/user/{uid}/") or uid == 0)
+            return Found(kind, path, is_root=_is_of_root(path))
     if wanted in ("auto", "runc") and runc:
         return Found(Path(runc).name, command=runc, is_root=True)
     if wanted in ("auto", "podman"):
@@ -56,6 +57,14 @@ def find_engine(
         if command is not None:
             return Found("podman", command=command, is_root=uid == 0)
     return None
+
+
+def _is_of_root(path: str) -> bool:
+    """By whose the socket is; by its place, where that cannot be told."""
+    try:
+        return os.stat(path).st_uid == 0
+    except OSError:
+        return not path.startswith("/run/user/")
 
 
 def _sockets(env: Mapping[str, str], *, home: Path, uid: int) -> Iterator[tuple[str, str]]:

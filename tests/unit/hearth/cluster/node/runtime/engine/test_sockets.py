@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -52,6 +53,14 @@ def test_where_engines_are_looked_for(
     served = frozenset(listening)
     given = NOTHING | env
     assert find_engine(wanted, given, home=tmp_path, uid=uid, listening=served) == found
+
+
+def test_whose_a_socket_is_says_whether_an_engine_is_of_root(tmp_path: Path) -> None:
+    path = tmp_path / "docker.sock"
+    path.touch()
+    env = NOTHING | {"DOCKER_HOST": f"unix://{path}"}
+    found = find_engine("auto", env, home=tmp_path, uid=7, listening=frozenset({str(path)}))
+    assert found == Found("docker", str(path), is_root=os.getuid() == 0)
 
 
 def test_the_context_of_docker(tmp_path: Path) -> None:
