@@ -334,6 +334,7 @@ def keda(settings: Settings) -> Main:
         autoscaler=None if replica else (settings.control_host, settings.stats_port),
         election=election,
         timeout=settings.keda_timeout_seconds,
+        proxy="" if replica else f"http://{settings.host}:{settings.internal_port}",
     )
 
     async def main(ready: Ready) -> None:

@@ -258,12 +258,22 @@ def check(
 
 @app.command()
 def demo(
+    tour: Annotated[
+        str,
+        typer.Argument(
+            help="tour: services, scaling, events; or coffeeshop: 100 orders, a barista and the "
+            "broker killed on the way."
+        ),
+    ] = "tour",
+    events: Annotated[
+        str, typer.Option(help="What keeps events: local, or nats (NATS JetStream).")
+    ] = "local",
     keep: Annotated[bool, typer.Option(help="Keep the state folder afterwards.")] = False,
 ) -> None:
-    """Run the whole tour in a temporary folder and show what happened and how long it took."""
+    """Run a whole tour in a temporary folder and show what happened and how long it took."""
     from hearth.cli.demo.run import run_demo
 
-    raise typer.Exit(run_demo(keep=keep))
+    raise typer.Exit(run_demo(tour, events=events, keep=keep))
 
 
 @app.command("run")

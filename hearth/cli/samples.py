@@ -33,6 +33,9 @@ _OWN = {
     "hearth.dev/samples/hello": "hello/server.py",
     "hearth.dev/samples/events": "events/server.py",
     "hearth.dev/samples/worker": "worker/worker.py",
+    "hearth.dev/samples/coffeeshop/counter": "coffeeshop/counter.py",
+    "hearth.dev/samples/coffeeshop/barista": "coffeeshop/barista.py",
+    "hearth.dev/samples/coffeeshop/board": "coffeeshop/board.py",
 }
 _STAND_INS = {  # for what Knative's own examples run, so that their YAML works as it stands
     "ghcr.io/knative/helloworld-go": "hello/server.py",

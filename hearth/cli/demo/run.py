@@ -15,8 +15,11 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from hearth.cli.demo.coffeeshop import COFFEESHOP
 from hearth.cli.demo.stage import Failed, Stage
 from hearth.cli.demo.steps import STEPS, Step
+from hearth.cli.errors import UserError
+from hearth.cli.nats import wants_nats
 from hearth.kube.errors import ApiError
 
 
@@ -30,22 +33,29 @@ class Outcome:
     text: str
 
 
-def run_demo(*, keep: bool) -> int:
-    """Plays the tour in a temporary folder; exit code 0 only when every step held."""
+TOURS = {"tour": STEPS, "coffeeshop": COFFEESHOP}
+
+
+def run_demo(tour: str, *, events: str, keep: bool) -> int:
+    """Plays a tour in a temporary folder; exit code 0 only when every step held."""
+    if tour not in TOURS:
+        raise UserError(f"there is no demo {tour!r}; there are: {', '.join(TOURS)}")
+    wants_nats(events)
+    steps = TOURS[tour]
     logging.basicConfig(level="ERROR")
     console = Console(highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="hearth-demo-"))
     began = time.monotonic()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            outcomes = runner.run(play(console, Stage(folder), STEPS))
+            outcomes = runner.run(play(console, Stage(folder, events), steps))
     finally:
         if keep:
             console.print(f"State kept in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
     console.print(summary(outcomes, time.monotonic() - began))
-    return 0 if len(outcomes) == len(STEPS) and all(each.held for each in outcomes) else 1
+    return 0 if len(outcomes) == len(steps) and all(each.held for each in outcomes) else 1
 
 
 async def play(

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,23 +15,51 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
+from eventing.api.keys import BROKER_CLASS_ANNOTATION, NATS_CLASS
+from eventing.api.natsjetstream import CONFIG_ANNOTATION
 from hearth.cli import samples
-from hearth.knative.resources import BROKERS, KSERVICES, REVISIONS, TRIGGERS
+from hearth.keda.api.keys import SCALEDOBJECTS
+from hearth.knative.resources import (
+    BROKERS,
+    CLUSTERDOMAINCLAIMS,
+    DOMAINMAPPINGS,
+    KSERVICES,
+    REVISIONS,
+    SINKBINDINGS,
+    TRIGGERS,
+)
 from hearth.knative.views import KnativeView
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.meta import Object
-from hearth.kube.resources import DEPLOYMENTS, PODS, Resource
+from hearth.kube.resources import (
+    DEPLOYMENTS,
+    PERSISTENTVOLUMECLAIMS,
+    PODS,
+    SERVICES,
+    Resource,
+)
 from hearth.timeouts import time_limit
 
 NAMESPACE = "default"
-_KINDS = {(r.api_version, r.kind): r for r in (KSERVICES, BROKERS, TRIGGERS)}
-_CACHED = (KSERVICES, PODS, REVISIONS, DEPLOYMENTS, BROKERS, TRIGGERS)
+_CACHED = (KSERVICES, PODS, REVISIONS, DEPLOYMENTS, BROKERS, TRIGGERS, DOMAINMAPPINGS)
+_APPLIED = (
+    *(KSERVICES, BROKERS, TRIGGERS, SINKBINDINGS, DEPLOYMENTS, SERVICES),
+    *(PERSISTENTVOLUMECLAIMS, CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, SCALEDOBJECTS),
+)
+_KINDS = {(resource.api_version, resource.kind): resource for resource in _APPLIED}
 
 
 class Failed(Exception):
     """A step did not hold; the text says what was expected and what happened."""
+
+
+_OF_NATS = {
+    BROKER_CLASS_ANNOTATION: NATS_CLASS,
+    # Events that a killed dispatcher had come again after this time; 10 s where nothing is said.
+    CONFIG_ANNOTATION: json.dumps({"consumer": {"ackWait": "2s"}}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +77,8 @@ class Stage:
     """Everything a step needs. Use as an async context manager around the steps."""
 
     data_dir: Path
+    events: str = "local"
+    """What keeps events: ``local``, or ``nats``, whose class Brokers are given then."""
     client: KubeClient = field(init=False)
     port: int = 0
     started_in: float = 0.0
@@ -59,7 +89,7 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         began = time.monotonic()
-        await asyncio.to_thread(self._hearth, "up", "--detach", "--port", "0")
+        await asyncio.to_thread(self._hearth, "up", "--detach", *self._options())
         self.started_in = time.monotonic() - began
         state = json.loads((self.data_dir / "state.json").read_text())
         self.port = state["ports"]["gateway"]
@@ -87,6 +117,9 @@ class Stage:
         await self.client.close()
         await asyncio.to_thread(self._hearth, "down")
 
+    def _options(self) -> tuple[str, ...]:
+        return ("--port", "0", *(() if self.events == "local" else ("--events", self.events)))
+
     def _hearth(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "hearth.cli", *arguments]
         done = subprocess.run(
@@ -108,8 +141,11 @@ class Stage:
 
     async def apply_object(self, obj: Object) -> None:
         """Applies one object, in the demo's namespace unless it names another one."""
-        obj["metadata"].setdefault("namespace", NAMESPACE)
         resource = _KINDS[(obj["apiVersion"], obj["kind"])]
+        if resource.namespaced:
+            obj["metadata"].setdefault("namespace", NAMESPACE)
+        if resource == BROKERS and self.events == "nats":
+            obj["metadata"]["annotations"] = _OF_NATS
         await self.client.apply(resource, obj, field_manager="hearth-demo")
 
     def objects(self, resource: Resource) -> list[Object]:
@@ -161,6 +197,28 @@ class Stage:
             body = await response.text()
             seconds = time.perf_counter() - began
             return Answer(response.status, body, dict(response.headers), seconds)
+
+    async def post(self, host: str, path: str, data: Any) -> tuple[int, Any]:
+        """Posts JSON to a host of the gateway; returns the status and the JSON of the answer."""
+        url, headers = self._at(host, path)
+        async with self._http.post(url, json=data, headers=headers) as response:
+            return response.status, await response.json()
+
+    async def told(self, host: str, path: str) -> AsyncIterator[tuple[str, Any]]:
+        """Yields server-sent events, their names and JSON, until the connection ends."""
+        url, headers = self._at(host, path)
+        name = ""
+        whole = aiohttp.ClientTimeout(total=None)
+        async with self._http.get(url, headers=headers, timeout=whole) as response:
+            async for line in response.content:
+                field, _, value = line.decode().rstrip().partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    yield name, json.loads(value)
+
+    def _at(self, host: str, path: str) -> tuple[str, Mapping[str, str]]:
+        return f"http://127.0.0.1:{self.port}{path}", {"Host": f"{host}.localhost:{self.port}"}
 
     async def broker_url(self, name: str) -> str:
         """Where a broker takes events."""

@@ -28,7 +28,8 @@ class Step:
     act: Callable[[Stage], Awaitable[str]]
 
 
-def _check(holds: bool, text: str) -> None:
+def check(holds: bool, text: str) -> None:
+    """Raises Failed with the text where something does not hold."""
     if not holds:
         raise Failed(text)
 
@@ -43,14 +44,14 @@ async def apply_to_ready(stage: Stage) -> str:
     began = time.monotonic()
     await stage.apply("hello.yaml")
     await stage.until(lambda: stage.is_ready(KSERVICES, "hello"), "service hello ready")
-    return f"{_ms(time.monotonic() - began)} from apply to Ready, at {stage.url('hello')}"
+    return f"{milliseconds(time.monotonic() - began)} from apply to Ready, at {stage.url('hello')}"
 
 
 async def first_answer(stage: Stage) -> str:
     """The service answers."""
     answer = await stage.get("hello")
-    _check(answer.status == 200 and answer.body == "Hello World!\n", f"answered {answer}")
-    return f"{answer.body.strip()!r} in {_ms(answer.seconds)}"
+    check(answer.status == 200 and answer.body == "Hello World!\n", f"answered {answer}")
+    return f"{answer.body.strip()!r} in {milliseconds(answer.seconds)}"
 
 
 async def apply_the_rest(stage: Stage) -> str:
@@ -79,15 +80,15 @@ async def scale_to_zero(stage: Stage) -> str:
 async def cold_start(stage: Stage) -> str:
     """A request wakes a service at zero, and its answer says where the time went."""
     answer = await stage.get("hello")
-    _check(answer.status == 200, f"answered {answer.status} {answer.body!r}")
+    check(answer.status == 200, f"answered {answer.status} {answer.body!r}")
     timing = answer.headers.get("Server-Timing", "")
-    _check(bool(timing), "the cold answer carries no Server-Timing")
-    return f"answered in {_ms(answer.seconds)}: {timing}"
+    check(bool(timing), "the cold answer carries no Server-Timing")
+    return f"answered in {milliseconds(answer.seconds)}: {timing}"
 
 
 async def burst(stage: Stage) -> str:
     """Many requests at once to a service at zero are all answered, by several pods."""
-    _check(not stage.pods("burst"), "burst was not at zero")
+    check(not stage.pods("burst"), "burst was not at zero")
     max_pods = 0
 
     async def watch_pods() -> None:
@@ -102,8 +103,8 @@ async def burst(stage: Stage) -> str:
     seconds = time.monotonic() - began
     watcher.cancel()
     codes = Counter(answer.status for answer in answers)
-    _check(codes == {200: BURST}, f"answers by status: {dict(codes)}")
-    _check(max_pods > 1, f"only {max_pods} pod was made")
+    check(codes == {200: BURST}, f"answers by status: {dict(codes)}")
+    check(max_pods > 1, f"only {max_pods} pod was made")
     return f"{BURST} at once from zero: 0 to {max_pods} pods, 0 errors, {seconds:.2f} s"
 
 
@@ -112,7 +113,7 @@ async def split(stage: Stage) -> str:
     await stage.apply("hello-v2.yaml")
     await stage.until(lambda: stage.is_ready(KSERVICES, "hello"), "second revision ready")
     share = await _share_of_version_two(stage, SPLIT_REQUESTS)
-    _check(0.06 <= share <= 0.14, f"{share:.1%} of the requests reached the second revision")
+    check(0.06 <= share <= 0.14, f"{share:.1%} of the requests reached the second revision")
     return f"{SPLIT_REQUESTS} requests: {share:.1%} to the second revision (10 % wanted), 0 failed"
 
 
@@ -127,7 +128,7 @@ async def shift(stage: Stage) -> str:
             on_the_way += 100
         await shifting
         share = await _share_of_version_two(stage, 500)
-        _check(abs(share - percent / 100) <= 0.08, f"{share:.1%} instead of {percent} %")
+        check(abs(share - percent / 100) <= 0.08, f"{share:.1%} instead of {percent} %")
         shares.append(f"{percent} %: {share:.1%} of 500")
     return ", ".join(shares) + "; 0 failed on the way"
 
@@ -146,7 +147,7 @@ async def _share_of_version_two(stage: Stage, requests: int) -> float:
     async def worker(count: int) -> None:
         for _ in range(count):
             answer = await stage.get("hello")
-            _check(answer.status == 200, f"a request failed: {answer.status} {answer.body!r}")
+            check(answer.status == 200, f"a request failed: {answer.status} {answer.body!r}")
             bodies[answer.body.strip()] += 1
 
     each, extra = divmod(requests, _CONNECTIONS)
@@ -157,17 +158,18 @@ async def _share_of_version_two(stage: Stage, requests: int) -> float:
 
 async def event_and_reply(stage: Stage) -> str:
     """An event wakes a service, whose reply reaches another one."""
-    _check(not stage.pods("orders"), "service orders was not at zero")
+    check(not stage.pods("orders"), "service orders was not at zero")
     began = time.monotonic()
     url = await stage.broker_url("default")
     event = {"specversion": "1.0", "id": "1", "source": "demo", "type": "order.created"}
     code = await stage.send_event(url, event, {"order": 42})
-    _check(code == 202, f"the broker answered {code}")
+    check(code == 202, f"the broker answered {code}")
     accepted = time.monotonic() - began
     reply = await _event_at(stage, "mailer", "order.confirmed")
+    took = time.monotonic() - began
     return (
-        f"accepted on disk in {_ms(accepted)}, woke `orders`, "
-        f"its reply {reply['type']!r} reached `mailer` {_ms(time.monotonic() - began)} later"
+        f"accepted on disk in {milliseconds(accepted)}, woke `orders`, "
+        f"its reply {reply['type']!r} reached `mailer` {milliseconds(took)} later"
     )
 
 
@@ -176,9 +178,9 @@ async def dead_letter(stage: Stage) -> str:
     url = await stage.broker_url("default")
     event = {"specversion": "1.0", "id": "2", "source": "demo", "type": "order.lost"}
     code = await stage.send_event(url, event, {"order": 43})
-    _check(code == 202, f"the broker answered {code}")
+    check(code == 202, f"the broker answered {code}")
     letter = await _event_at(stage, "lost-and-found", "order.lost")
-    _check(letter.get("knativeerrorcode") == "503", f"the dead letter carries {letter}")
+    check(letter.get("knativeerrorcode") == "503", f"the dead letter carries {letter}")
     return f"refused 3 times, then in the dead letter sink with code {letter['knativeerrorcode']}"
 
 
@@ -209,7 +211,8 @@ async def deletion(stage: Stage) -> str:
     return f"services, revisions, deployments, pods, broker, triggers gone in {took:.1f} s"
 
 
-def _ms(seconds: float) -> str:
+def milliseconds(seconds: float) -> str:
+    """Writes seconds as milliseconds."""
     return f"{seconds * 1000:.0f} ms"
 
 

@@ -268,6 +268,7 @@ class ObjectDaemon(ABC):
             name,
             is_job=self.resource.kind == "ScaledJob",
             timeout=self.env.timeout,
+            proxy=self.env.proxy,
             as_metric_source=formula,
         )
 

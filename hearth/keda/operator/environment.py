@@ -76,6 +76,8 @@ class Environment:
     timeout: float = 3.0
     """Seconds that a server of a trigger may take to answer (KEDA_HTTP_DEFAULT_TIMEOUT)."""
     version: str = ""
+    proxy: str = ""
+    """The URL by which triggers reach Services of the cluster; none where names are resolved."""
     daemons: dict[tuple[str, Key], Daemon] = field(default_factory=dict)
     """Those that run, by kind and key."""
 

@@ -86,6 +86,8 @@ class OperatorConfig:
     timing: Timing = _TIMING
     timeout: float = 3.0
     """Seconds that a server of a trigger may take to answer."""
+    proxy: str = ""
+    """The URL of the gateway's internal listener, where Services' names cannot be resolved."""
     version: str = "2.18.0"
     """What labels say: the version of KEDA that this is compatible with."""
     cluster_namespace: str = keys.NAMESPACE
@@ -192,6 +194,7 @@ async def _operate(
         record=partial(_record, recorder, emitter),
         timeout=config.timeout,
         version=config.version,
+        proxy=config.proxy,
     )
     authentications = Authentications(client, env.record)
     started = asyncio.Event()

@@ -22,6 +22,7 @@ from hearth.keda.scalers.authentication import Authentication, TokenSource
 from hearth.keda.scalers.seam import ConfigError, ScalerError, TriggerConfig
 from hearth.keda.scalers.telling import LISTENER
 from hearth.keda.scalers.tls import client_context
+from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 
 _LARGEST_ANSWER = 2**24
 """Bytes; an application's metrics page is some 100 KB."""
@@ -71,9 +72,16 @@ def client(
         headers=sent,
         event_hooks={"request": [with_key] if queried else []},
         auth=credentials,
+        mounts=_mounts(config.proxy),
         follow_redirects=True,
         max_redirects=10,
     )
+
+
+def _mounts(proxy: str) -> dict[str, httpx.AsyncBaseTransport]:
+    """The way to Services by their names; all else goes as it would."""
+    names = (f"http://*.svc.{CLUSTER_DOMAIN}", "http://*.svc") if proxy else ()
+    return {name: httpx.AsyncHTTPTransport(proxy=proxy) for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,8 @@ class TriggerConfig:
     """Whether it belongs to a ScaledJob."""
     timeout: float = 3.0
     """Seconds that one answer may take (KEDA_HTTP_DEFAULT_TIMEOUT)."""
+    proxy: str = ""
+    """Through whom names of Services are reached, where no resolver knows them: on one machine."""
     as_metric_source: bool = False
     """Whether a formula uses the value, so that the trigger need not have a target."""
 

@@ -275,3 +275,17 @@ async def test_a_read_that_is_cancelled_leaves_nothing_behind():
 async def test_what_is_refused(said, words):
     with pytest.raises(ConfigError, match=re.escape(words)):
         await read(stats("http://here", **said))
+
+
+async def test_services_are_reached_by_their_names_where_no_resolver_knows_them():
+    """On one machine the gateway's internal listener is a proxy, for names of the cluster."""
+    async with answering(lambda asked: {"tasks": 7}) as proxy:
+        for host in ("board.team.svc.cluster.local", "board.team.svc:9090"):
+            named = stats(f"http://{host}/stats")
+            assert await read(dataclasses.replace(named, proxy=proxy.url)) == Reading(7, True)
+        hosts = [asked.headers["host"] for asked in proxy.asked]
+        assert hosts == ["board.team.svc.cluster.local", "board.team.svc:9090"]
+        async with answering(lambda asked: {"tasks": 8}) as other:
+            direct = dataclasses.replace(stats(other.url), proxy=proxy.url)
+            assert await read(direct) == Reading(8, True)
+        assert len(proxy.asked) == 2
