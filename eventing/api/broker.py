@@ -108,6 +108,7 @@ def _validate(change: Change[BrokerSpec, Settings]) -> Errors:
             new.spec,
             old_class=old.annotations.get(keys.BROKER_CLASS_ANNOTATION),
             new_class=new.annotations.get(keys.BROKER_CLASS_ANNOTATION),
+            moved_from=_moved_from(old.annotations, new.annotations),
         )
     return errors
 
@@ -134,16 +135,31 @@ def validate_broker(
 
 
 def broker_changes(
-    old: BrokerSpec, new: BrokerSpec, *, old_class: str | None, new_class: str | None
+    old: BrokerSpec,
+    new: BrokerSpec,
+    *,
+    old_class: str | None,
+    new_class: str | None,
+    moved_from: str | None = None,
 ) -> Errors:
-    """Complaints about changes of what cannot be changed: all but the delivery."""
+    """Complaints about changes of what cannot be changed: all but the delivery.
+
+    The class changes only together with the annotation that says from which one events are brought,
+    which is what ``hearth event copy`` writes.
+    """
     diff = short_diff(_without_delivery(old), _without_delivery(new), "v1.BrokerSpec")
     if diff:
         return [FieldError(IMMUTABLE, ("spec",), diff)]
-    if (old_class or "") != (new_class or ""):
+    if (old_class or "") != (new_class or "") and not (old_class and moved_from == old_class):
         diff = text_diff("{string}", old_class or "", new_class or "")
         return [FieldError("Immutable annotations changed (-old +new)", ("annotations",), diff)]
     return []
+
+
+def _moved_from(old: Mapping[str, str], new: Mapping[str, str]) -> str | None:
+    """The class it is said to come from, where that is said with this change."""
+    said = new.get(keys.MOVED_FROM_ANNOTATION)
+    return said if said != old.get(keys.MOVED_FROM_ANNOTATION) else None
 
 
 def _without_delivery(spec: BrokerSpec) -> BrokerSpec:

@@ -38,6 +38,12 @@ def broker_class(broker: Object) -> str | None:
     return meta.annotations(broker).get(keys.BROKER_CLASS_ANNOTATION)
 
 
+def moved_from(broker: Object) -> str | None:
+    """Return the class that it had before, if it had another one."""
+    said = meta.annotations(broker).get(keys.MOVED_FROM_ANNOTATION)
+    return said if said != broker_class(broker) else None
+
+
 def broker_key(trigger: Object) -> Key:
     """Return the key of a Trigger's Broker, which may be of another namespace."""
     spec = spec_of(trigger)

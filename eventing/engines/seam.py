@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from eventing.engines.event import Position, RenderedEvent, StoredEvent
@@ -107,6 +107,19 @@ class LogStats:
     """Of this, what is with events that some consumer has not settled; 0 where there are none."""
     events: int
     """Events that some consumer has not settled yet, but for those that are set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a consumer is: all that another log needs to know, to go on there."""
+
+    following: tuple[Position, ...] = ()
+    """From this event on nothing was settled: one of each part of the log. Of a part of which none
+    is named everything was given: that is past its end."""
+    open: Mapping[Position, str] = field(default_factory=dict)
+    """Unsettled events below, each with its note; what is in neither map there is settled."""
+    aside: Mapping[Position, str] = field(default_factory=dict)
+    """Events that are set aside, each with its note."""
 
 
 Appended = Callable[[Refused | None], None]
@@ -232,6 +245,21 @@ class EventLog(Protocol):
         is set aside before that stays so. On return that is durable; a crash meanwhile leaves the
         consumer where it was, or there.
         """
+
+    async def standing(self, consumer_id: str) -> Standing:
+        """Return how far a consumer is that no process has open any more."""
+
+    async def place(self, consumer_id: str, standing: Standing) -> None:
+        """Make or replace a consumer that is closed, to go on like that. Durable on return."""
+
+    def lag(self, consumer_id: str) -> int | None:
+        """Return how many events a consumer is not done with, whatever process has them.
+
+        Without those that are set aside; as last known, without asking anybody; None: not known.
+        """
+
+    async def answered(self) -> None:
+        """Return when all appends up to now were answered."""
 
     @property
     def has_released(self) -> bool:

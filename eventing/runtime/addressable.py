@@ -119,11 +119,13 @@ class Addressable:
 
     async def _open(self, spec: SubscriptionSpec, *, looks_back: bool) -> None:
         consumer = await self._log.consume(spec.uid, spec.start)
+        counters = self._metrics.deliveries(self.place, spec.kind, spec.name)
+        counters.lag = partial(self._log.lag, spec.uid)
         subscription = self._subscriptions[spec.uid] = Subscription(
             spec,
             consumer,
             services=self._services,
-            counters=self._metrics.deliveries(self.place, spec.kind, spec.name),
+            counters=counters,
             replies=self._replies,
             observer=self._routing.observer,
             tells_routing=not self._log.tells_tail,

@@ -19,6 +19,7 @@ from eventing.api.views import (
     broker_class,
     broker_key,
     log_key,
+    moved_from,
     status_annotation,
     subscribed_mark,
 )
@@ -26,11 +27,13 @@ from eventing.engines.seam import Unavailable
 from eventing.runtime import views
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.followers import FirstList, patch_status
+from eventing.runtime.moving import Kept
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import BROKER, Place
 from eventing.runtime.schemachecks import SchemaChecks, mode_of
 from eventing.runtime.target import Reach
 from hearth.knative.resources import BROKERS, TRIGGERS
+from hearth.kube import meta
 from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, is_deleting, key, key_text, uid
@@ -60,6 +63,8 @@ class Brokers:
         self._schemas = SchemaChecks(manager)
         self._subscribed: dict[Key, Key] = {}
         """The Brokers of the Triggers that are subscribed; perhaps of another namespace."""
+        if logs.moves is not None:
+            logs.moves.kept = self._kept_at
         manager.cache(_CONFIG_SOURCE)
         manager.add_index(TRIGGERS_BY_BROKER)
         manager.add_controller("broker-log", self._sync_broker, source=BROKER_SOURCE)
@@ -96,6 +101,8 @@ class Brokers:
     async def _open_or_close(self, broker_key: Key) -> None:
         broker = self._manager.get(BROKER_SOURCE, *broker_key)
         if broker is None or not self._is_served(broker):
+            if self._logs.moves is not None:
+                await self._logs.moves.give_up(_place(broker_key))
             await self._logs.close_other(_place(broker_key), None)
             return
 
@@ -105,6 +112,8 @@ class Brokers:
                 await self._unsubscribe_deleted(broker_key, addressable)
 
         try:
+            if not await self._is_where_it_belongs(broker):
+                return
             addressable = await self._logs.open(
                 _place(broker_key),
                 log_key(broker),
@@ -133,6 +142,36 @@ class Brokers:
 
         jetstream = natsjetstream.broker_options(broker, config_map(natsjetstream.CONFIG_MAP))
         return jetstream or kafka.broker_options(broker, config_map)
+
+    # -- moves -------------------------------------------------------------------------------
+
+    async def _is_where_it_belongs(self, broker: Object) -> bool:
+        """Whether all that is kept is where the class says; bring it there where it is not yet.
+
+        One process does that. Others learn of it by the status.
+        """
+        source, mark = moved_from(broker), f"{moved_from(broker)}>{broker_class(broker)}"
+        is_moved = status_annotation(broker, keys.MOVED_ANNOTATION) == mark
+        if source is None or is_moved or not self._logs.serves(source):
+            return True
+        if self._logs.moves is None:
+            await self._logs.release(_place(key(broker)))
+            return False
+        await self._logs.moves.finish(_place(key(broker)), self._kept(broker), source)
+        await self._mark(BROKERS, broker, keys.MOVED_ANNOTATION, mark)
+        return True
+
+    def _kept_at(self, place: Place) -> Kept | None:
+        broker = self._manager.get(BROKER_SOURCE, *place[1:]) if place.kind == BROKER else None
+        return None if broker is None else self._kept(broker)
+
+    def _kept(self, broker: Object) -> Kept:
+        def options(of_class: str) -> Mapping[str, Any]:
+            metadata = dict(broker["metadata"])
+            marks = {**meta.annotations(broker), keys.BROKER_CLASS_ANNOTATION: of_class}
+            return self._options({**broker, "metadata": {**metadata, "annotations": marks}})
+
+        return Kept(log_key(broker), broker_class(broker) or "", options)
 
     async def _cannot_open(self, broker: Object, error: Exception) -> None:
         """Say why; what may come right by itself is tried again (it is raised)."""

@@ -170,6 +170,8 @@ async def _run(
             metrics=metrics,
             dispatches=dispatches,
             checkpoint_seconds=limits.checkpoint_seconds,
+            alone=not is_split,
+            grace_seconds=limits.grace_seconds,
         )
         stack.push_async_callback(logs.close, grace_seconds=limits.grace_seconds)
         trust = TrustBundles(manager, deliveries.trust)

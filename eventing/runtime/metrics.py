@@ -7,7 +7,7 @@ Names and labels as Knative's, as OpenTelemetry's exporter for Prometheus writes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -53,6 +53,8 @@ class EndpointCounters:
         self.dead_lettered = self.dropped = self.retried = self.looped = 0
         self.expired = self.duplicates = self.unsound = 0
         self.held = self.waiting = self.breaker_open = 0
+        self.lag: Callable[[], int | None] = lambda: None
+        """Tells how many events the subscription is not done with; asked in Prometheus' thread."""
 
     def dispatched(self, status: int, seconds: float) -> None:
         """Count one attempt, or one request taken in, by its HTTP status; 0 is no answer."""
@@ -218,6 +220,15 @@ class BrokerMetrics(Collector):
             for labels, counters in self._deliveries.copy().items():
                 gauge.add_metric(labels, getattr(counters, field))
             yield gauge
+        lag = GaugeMetricFamily(
+            "hearth_events_lag",
+            "Events that a subscription is not done with, without those held",
+            labels=_ENDPOINT,
+        )
+        for labels, counters in self._deliveries.copy().items():
+            if (count := counters.lag()) is not None:
+                lag.add_metric(labels, count)
+        yield lag
         unsound = CounterMetricFamily(
             "hearth_events_unsound",
             "Events that do not satisfy the schema of their EventType",

@@ -69,7 +69,7 @@ Note = Progress | HeldNote | Waiting
 def write_note(note: Note) -> str:
     """Return the note as text."""
     if isinstance(note, Waiting):
-        row: list[Any] = [_WAITING, math.ceil(note.due * 1000)]
+        row: list[Any] = [_WAITING, math.ceil(round(note.due * 1000, 3))]
     elif isinstance(note, Progress):
         due = round(note.due * 1000)
         row = [_TRYING, note.hop.value, note.attempts, due, _failure(note.failure)]

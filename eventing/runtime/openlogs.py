@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -21,6 +21,7 @@ from eventing.runtime.addressable import Addressable
 from eventing.runtime.diskquota import LogUse, Verdict, verdict_of
 from eventing.runtime.journeys.keeper import Journeys, LogJourneys
 from eventing.runtime.metrics import BrokerMetrics
+from eventing.runtime.moving import Moves
 from eventing.runtime.places import Place, place_by_host
 from eventing.runtime.quota import Quota
 from eventing.runtime.services import Services
@@ -36,6 +37,7 @@ class _Open:
     """An open addressable, and whose log it is."""
 
     log_key: str
+    engine_class: str
     engine: Engine
     addressable: Addressable
     journeys: LogJourneys
@@ -53,8 +55,13 @@ class OpenLogs:
         journeys: Journeys,
         dispatches: bool,
         checkpoint_seconds: float,
+        alone: bool = True,
+        grace_seconds: float = 0.0,
     ) -> None:
+        """``alone``: it is ingress and dispatcher at once, has all engines, and moves logs."""
         self.dispatches = dispatches
+        self.moves = Moves(engines, self.release) if alone else None
+        self._grace_seconds = grace_seconds
         self._engines = engines
         self._services = services
         self._metrics = metrics
@@ -180,7 +187,7 @@ class OpenLogs:
         )
         await prepare(addressable)
         addressable.quota = self._quota_of(place)
-        self._open[place] = _Open(log_key, engine, addressable, journeys)
+        self._open[place] = _Open(log_key, engine_class, engine, addressable, journeys)
         if (by_host := place_by_host(place)) != place:
             self._by_host[by_host] = place
         log.info("event log opened", extra={"of": str(place)})
@@ -200,16 +207,35 @@ class OpenLogs:
             opened.journeys.remove()
         log.info("event log closed, its events are dropped", extra={"of": str(place)})
 
+    def kept_by(self, place: Place) -> str | None:
+        """Return the class whose engine keeps what is open there."""
+        opened = self._open.get(place)
+        return None if opened is None else opened.engine_class
+
+    def moves_of(self, place: Place) -> Moves | None:
+        """Return who moves the log of a place; None where another process does."""
+        return self.moves
+
+    async def release(self, place: Place) -> None:
+        """Close what is open there once deliveries under way have ended; its log stays."""
+        opened = self._open.pop(place, None)
+        if opened is None:
+            return
+        self._by_host.pop(place_by_host(place), None)
+        await _end([opened.addressable], self._grace_seconds)
+        opened.journeys.remove()  # they tell of positions in this log
+
     async def drop_orphans(self, owned: Mapping[str, Set[str]]) -> None:
         """Remove logs that nobody owns; ``owned`` are log keys by the class of their engine."""
+        everyones = set().union(*owned.values())  # of whatever class: a log may be on its way
         for engine_class, engine in self._engines.all(owned).items():
             try:
-                for orphan in set(await engine.keys()) - owned.get(engine_class, set()):
+                for orphan in set(await engine.keys()) - everyones:
                     await engine.drop(orphan)
             except Unavailable as error:
                 facts = {"class": engine_class, "error": str(error)}
                 log.info("logs that nobody owns are not looked for", extra=facts)
-        for orphan in await self._journeys.keys() - set().union(*owned.values()):
+        for orphan in await self._journeys.keys() - everyones:
             await self._journeys.drop(orphan)
 
     async def checkpoints(self) -> None:
@@ -225,15 +251,21 @@ class OpenLogs:
 
     async def close(self, *, grace_seconds: float) -> None:
         """Let deliveries under way end, then stop. The engines are the caller's to close."""
-        addressables = [opened.addressable for opened in self._open.values()]
-        for addressable in addressables:
-            addressable.drain()
-        deadline = monotonic() + grace_seconds
-        # Bounded, and once in the life of a process: not worth an event.
-        while monotonic() < deadline and any(each.busy for each in addressables):  # noqa: ASYNC110
-            await asyncio.sleep(_DRAIN_POLL_SECONDS)
-        for addressable in addressables:
-            addressable.close()
+        if self.moves is not None:
+            await self.moves.close()
+        await _end([opened.addressable for opened in self._open.values()], grace_seconds)
         for opened in self._open.values():
             opened.journeys.close()
         self._open.clear()
+
+
+async def _end(addressables: Sequence[Addressable], grace_seconds: float) -> None:
+    """Let deliveries under way end, but for those that take longer; then close."""
+    for addressable in addressables:
+        addressable.drain()
+    deadline = monotonic() + grace_seconds
+    # Bounded, and once in the life of a log: not worth an event.
+    while monotonic() < deadline and any(each.busy for each in addressables):  # noqa: ASYNC110
+        await asyncio.sleep(_DRAIN_POLL_SECONDS)
+    for addressable in addressables:
+        addressable.close()

@@ -204,6 +204,55 @@ def event_seek(
     raise typer.Exit(seek(asked, wanted, output))
 
 
+@event_app.command("copy")
+def event_copy(
+    broker: Annotated[str, typer.Argument(help="broker NAME or NAMESPACE/NAME.")],
+    to: Annotated[str, typer.Option(help="local, nats, or a class of Brokers.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what there is to copy, and whether it can.")
+    ] = False,
+    namespace: Namespace = "default",
+    output: TextOrJson = "text",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Move a Broker to another engine: its events, where its Triggers are, what is held.
+
+    Address, Triggers and producers stay as they are. Given again it goes on where it was cut short.
+    """
+    from hearth.cli.access import access_of_either
+    from hearth.cli.eventadmin import BrokerProcess
+    from hearth.cli.eventcopy import Copying, copy
+
+    folder = folder_of(data_dir, name)
+    wanted = Copying(str(named(broker, namespace)), to, dry_run=dry_run)
+    asked = BrokerProcess.of(kubeconfig, folder)
+    raise typer.Exit(copy(asked, access_of_either(kubeconfig, folder), wanted, output))
+
+
+@event_app.command("lag")
+def event_lag(
+    broker: Annotated[
+        str | None, typer.Option(help="Only of broker NAME or NAMESPACE/NAME.")
+    ] = None,
+    channel: Annotated[str | None, typer.Option(help="Only of this channel.")] = None,
+    namespace: Namespace = "default",
+    output: TableOrJson = "table",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Show how many events each Trigger and Subscription has still to get, and what is held."""
+    from hearth.cli.eventadmin import BrokerProcess, place_of
+    from hearth.cli.eventqueries import show_lag
+
+    place = place_of(broker or "", channel, namespace) if broker or channel else {}
+    raise typer.Exit(
+        show_lag(BrokerProcess.of(kubeconfig, folder_of(data_dir, name)), place, output)
+    )
+
+
 def named(name: str | None, namespace: str) -> str | None:
     """Return NAMESPACE/NAME."""
     return name if name is None or "/" in name else f"{namespace}/{name}"

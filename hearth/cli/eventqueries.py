@@ -150,6 +150,21 @@ def _failure_row(failure: Json) -> Json:
     }
 
 
+def show_lag(broker: BrokerProcess, place: Mapping[str, str], output: str) -> int:
+    """Print how far subscriptions are behind."""
+    check_output(output, "table", "json")
+    rows = broker.get("/lag", place)["subscriptions"]
+    if output == "json":
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        columns = {"OF": "place", "SUBSCRIPTION": "subscription", "LAG": "lag", "HELD": "held"}
+        known = [{**each, "lag": "?" if each["lag"] is None else each["lag"]} for each in rows]
+        _print_table(columns, sorted(known, key=lambda each: (each["place"], each["subscription"])))
+    else:
+        print("Nobody is subscribed.")
+    return 0
+
+
 def show_graph(broker: BrokerProcess, since: str, output: str) -> int:
     """Print what flows where."""
     check_output(output, "table", "dot", "mermaid", "json")

@@ -28,6 +28,7 @@ from eventing.engines.seam import (
     Listener,
     LogStats,
     Refused,
+    Standing,
     Start,
     StartTime,
 )
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 MAX_EVENT_BYTES = 1_000_000
 _TYPES_BYTES = 2048
 """So much of what the broker knows of an event has room in a record beside it."""
+_PAUSE_SECONDS = 0.01
 _FULL_SECONDS = 5
 _STATUSES = {
     KafkaError.MSG_SIZE_TOO_LARGE: 413,
@@ -341,6 +343,54 @@ class KafkaLog:
                 await self._keeper.put(list(changes(*at, None, old.moved(to))))
         await self._clear(consumer_id, Known(generation + 1, places))
 
+    async def standing(self, consumer_id: str) -> Standing:
+        """Return the cursors of all partitions, as they were saved."""
+        await self._left()
+        await self._keeper.sync()
+        ends = await self._client.ends(self.topic, self._partitions)
+        following: list[Position] = []
+        still: dict[Position, str] = {}
+        aside: dict[Position, str] = {}
+        for partition, state in self.states_of(consumer_id).items():
+            if state.next < ends.get(partition, 0):
+                following.append(At(partition, state.next))
+            for at in state.open:
+                still[At(partition, at)] = state.notes.get(at, "")
+            for at in state.notes.keys() - set(state.open):
+                aside[At(partition, at)] = state.notes[at]
+        return Standing(tuple(following), still, aside)
+
+    async def place(self, consumer_id: str, standing: Standing) -> None:
+        """Begin a generation, with cursors in all partitions."""
+        await self._left()
+        await self._keeper.sync()
+        places = await self._client.ends(self.topic, self._partitions)
+        places |= dict(cast(tuple[At, ...], standing.following))
+        known = self._keeper.states.consumers(self.topic).get(consumer_id)
+        generation = known.generation + 1 if known is not None else 0
+        for partition, following in places.items():
+            still = _of(partition, standing.open)
+            notes = {at: text for at, text in still.items() if text}
+            notes |= {at: text or "-" for at, text in _of(partition, standing.aside).items()}
+            state = CursorState(following, tuple(sorted(still)), notes)
+            at = self.topic, consumer_id, generation, partition
+            await self._keeper.put(list(changes(*at, None, state)))
+        if known is None:
+            await self._keeper.put([written(self.topic, consumer_id, Known(0, places))])
+        else:
+            await self._clear(consumer_id, Known(generation, places))
+        self._touched = True
+
+    def lag(self, consumer_id: str) -> int | None:
+        """Return what was counted last."""
+        is_known = self._ends and consumer_id in self._keeper.states.consumers(self.topic)
+        return self._unsettled_of(consumer_id) if is_known else None
+
+    async def answered(self) -> None:
+        """Return when Kafka has answered for all."""
+        while self._pending_bytes:  # noqa: ASYNC110  # once in the life of a log
+            await asyncio.sleep(_PAUSE_SECONDS)
+
     async def forget(self, consumer_id: str) -> None:
         """Remove a consumer and its state."""
         await self._left()
@@ -514,6 +564,11 @@ class KafkaLog:
             await self.member.close()
         while self._leaving:
             await self._left()
+
+
+def _of(partition: int, texts: Mapping[Position, str]) -> dict[int, str]:
+    mine = cast(Mapping[At, str], texts)
+    return {at.offset: text for at, text in mine.items() if at.partition == partition}
 
 
 def _is_state(before: CursorState | None, now: CursorState) -> bool:

@@ -202,6 +202,12 @@ class LocalConsumer:
             self.cursor.advance(self._source.end)
 
     @property
+    def lag(self) -> int:
+        """How many events it is not done with, nor were set aside."""
+        ahead = 0 if self.attached else max(self._source.end - self.cursor.next, 0)
+        return self.cursor.pending + ahead
+
+    @property
     def is_idle(self) -> bool:
         """Whether it is at the tail and needs nothing before that."""
         return self.attached and not self.cursor.is_needed

@@ -37,6 +37,7 @@ from eventing.engines.seam import (
     Listener,
     LogStats,
     Refused,
+    Standing,
     Start,
     StartAt,
     StartTime,
@@ -306,6 +307,33 @@ class LocalLog:
             self._touched = True
             raise
 
+    async def standing(self, consumer_id: str) -> Standing:
+        """Return the state of a cursor."""
+        earlier = self._consumers.get(consumer_id)
+        state = earlier.cursor.state() if earlier else self._saved[consumer_id]
+        notes, still = state.notes, set(state.open)
+        aside: dict[Position, str] = {at: text for at, text in notes.items() if at not in still}
+        following = (state.next,) if state.next < self._end else ()
+        return Standing(following, {at: notes.get(at, "") for at in state.open}, aside)
+
+    async def place(self, consumer_id: str, standing: Standing) -> None:
+        """Write a cursor."""
+        following = cast(int, standing.following[0]) if standing.following else self._end
+        still = cast(Mapping[int, str], standing.open)
+        notes = {at: text for at, text in still.items() if text} | {
+            at: text or "-" for at, text in cast(Mapping[int, str], standing.aside).items()
+        }
+        self._consumers.pop(consumer_id, None)
+        await self._save_new(consumer_id, CursorState(following, tuple(sorted(still)), notes))
+
+    def lag(self, consumer_id: str) -> int | None:
+        """Return what its cursor says."""
+        consumer = self._consumers.get(consumer_id)
+        if consumer is not None:
+            return consumer.lag
+        state = self._saved.get(consumer_id)
+        return None if state is None else max(self._end - state.next, 0) + len(state.open)
+
     @property
     def has_released(self) -> bool:
         """Whether events have gone from it."""
@@ -387,15 +415,19 @@ class LocalLog:
             self._size -= released.size
             self._threads.write_later(partial(released.path.unlink, missing_ok=True))
 
-    async def close(self) -> None:
-        """Write what is pending, save all cursors, close the files."""
-        self._closed = True
+    async def answered(self) -> None:
+        """Return when all that is pending is written."""
         while self._pending or self._writing is not None:
             if self._writing is None:
                 self._write()
             if self._writing is not None:
                 await asyncio.wait([self._writing])
             await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Write what is pending, save all cursors, close the files."""
+        self._closed = True
+        await self.answered()
         await self._checkpoint(everything=True)
         await self._threads.write(self._files.close)
 

@@ -131,6 +131,10 @@ class Asides:
         ]
         return min(numbers, default=None)
 
+    def recalled_of(self, consumer: str) -> int:
+        """Return how many events of a consumer were recalled and are not settled."""
+        return sum(each.kind is Kind.RECALLED for each in self.of(consumer).values())
+
     # -- writing -----------------------------------------------------------------------------
 
     def put(

@@ -294,6 +294,10 @@ class NatsConsumer:
 
     # -- keeping it alive --------------------------------------------------------------------
 
+    def unsettled(self, below: int) -> list[int]:
+        """Return what it was given below a sequence number, and is not settled."""
+        return [at for at, reply in self._open.items() if at < below and reply != _RECALLED]
+
     async def keep_alive(self) -> None:
         """Say that what is unsettled is worked on; take over what others left."""
         for sequence in self._older & self._open.keys():
@@ -301,6 +305,10 @@ class NatsConsumer:
             if reply:
                 self._connection.tell(reply, _WORKING)
         self._older = set(self._open)
+        await self.take_over()
+
+    async def take_over(self) -> None:
+        """Work on what was recalled and nobody works on any more."""
         now = self._log.clock()
         left: list[int] = []
         for sequence, aside in list(self._asides.of(self.tag).items()):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from time import monotonic
@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 
 from eventing.engines.event import Position, RenderedEvent, StoredEvent
 from eventing.engines.nats import names
-from eventing.engines.nats.asides import Asides
+from eventing.engines.nats.asides import Aside, Asides, Kind
 from eventing.engines.nats.config import NatsLimits, StreamOptions
 from eventing.engines.nats.connection import NOBODY, Connection, NatsError, result_of
 from eventing.engines.nats.consumer import NatsConsumer
@@ -33,9 +33,12 @@ from eventing.engines.seam import (
     Listener,
     LogStats,
     Refused,
+    Standing,
     Start,
     StartAt,
+    Unavailable,
 )
+from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,10 @@ _HAS_DUPLICATES = 10201
 _NOT_FOUND = (10014, 10059)
 """No such consumer; no such stream."""
 _FULL_SECONDS = 5
+_IDLE_TIMES = 5
+"""A log in which nothing was done here is looked at so much more seldom."""
+_PORTION_BYTES = 1024 * 1024
+_PAUSE_SECONDS = 0.01
 _TYPES_BYTES = 2048
 """So much of what the broker knows of an event has room in a message beside it."""
 
@@ -92,6 +99,7 @@ class NatsLog:
         """What was appended since the server was last asked how large the stream is."""
         self._first, self._last, self._size, self._events = 1, 0, 0, 0
         self._unsettled, self._low = 0, 0
+        self._lags: dict[str, int] = {}
         self._refreshed = 0.0
         self._refreshing: asyncio.Task[None] | None = None
         self._keeps_spare = True
@@ -262,6 +270,7 @@ class NatsLog:
         following = int(info["delivered"]["stream_seq"]) + 1
         consumer = NatsConsumer(self, consumer_id, name, following)
         await consumer.start()
+        await consumer.take_over()
         self._consumers.add(consumer)
         self.touched = True
         return consumer
@@ -331,14 +340,7 @@ class NatsLog:
         """
         await self._left()
         sequence = await self._sequence(begin)
-        self._names = None
-        known = await self._known()
-        old = known[consumer_id]
-        name = names.consumer_name(consumer_id, names.generation_of(old) + 1)
-        policy = {"deliver_policy": "by_start_sequence", "opt_start_seq": max(sequence, 1)}
-        await self._make(consumer_id, name, policy)
-        known[consumer_id] = name
-        await self.connection.call(f"CONSUMER.DELETE.{self.stream}.{old}")
+        await self._renew(consumer_id, sequence)
         await self.asides.open()
         tag = names.plain(consumer_id)
         for at, aside in list(self.asides.of(tag).items()):
@@ -346,6 +348,77 @@ class NatsLog:
                 self.asides.put(tag, at, None)
         await self.asides.flush()
         self.touched = True
+
+    async def _renew(self, consumer_id: str, sequence: int) -> None:
+        """Put a consumer that begins there in the place of the one there is, if there is one."""
+        self._names = None
+        known = await self._known()
+        old = known.get(consumer_id)
+        generation = 0 if old is None else names.generation_of(old) + 1
+        name = names.consumer_name(consumer_id, generation)
+        policy = {"deliver_policy": "by_start_sequence", "opt_start_seq": max(sequence, 1)}
+        await self._make(consumer_id, name, policy)
+        known[consumer_id] = name
+        if old is not None:
+            await self.connection.call(f"CONSUMER.DELETE.{self.stream}.{old}")
+        self.touched = True
+
+    async def standing(self, consumer_id: str) -> Standing:
+        """Have the server give again what is unsettled, for it does not tell which that is."""
+        await self._left()
+        _, state = (await self._listed())[consumer_id]
+        following, pending = (
+            int(state["delivered"]["stream_seq"]) + 1,
+            int(state["num_ack_pending"]),
+        )
+        consumer = await self.consume(consumer_id)
+        try:
+            async with time_limit(2 * self.limits.ack_seconds):
+                while len(found := consumer.unsettled(following)) < pending:
+                    await consumer.fetch(_PORTION_BYTES)
+        except TimeoutError:
+            text = f"another process works on {pending - len(found)} events of {self.stream}"
+            raise Unavailable(text) from None
+        finally:
+            consumer.close()
+        await self._look()
+        notes = self.asides.of(consumer.tag)
+        recalled = [at for at, each in notes.items() if each.kind is Kind.RECALLED]
+        still: dict[Position, str] = {
+            at: notes[at].text if at in notes else "" for at in (*found, *recalled)
+        }
+        aside: dict[Position, str] = {
+            at: each.text for at, each in notes.items() if each.kind is Kind.PARKED
+        }
+        return Standing((following,) if following <= self._last else (), still, aside)
+
+    async def place(self, consumer_id: str, standing: Standing) -> None:
+        """Make a consumer of the next generation; what lies before it is recalled or set aside."""
+        await self._left()
+        await self._look()
+        following = cast(int, standing.following[0]) if standing.following else self._last + 1
+        still = dict(cast(Mapping[int, str], standing.open))
+        while still.get(following - 1) == "":
+            following -= 1
+            del still[following]
+        await self.asides.open()
+        tag = names.plain(consumer_id)
+        self.asides.forget(tag)
+        for at, text in still.items():
+            self.asides.put(tag, at, Aside(Kind.RECALLED, text))
+        for at, text in cast(Mapping[int, str], standing.aside).items():
+            self.asides.put(tag, at, Aside(Kind.PARKED, text or "-"))
+        await self.asides.flush()
+        await self._renew(consumer_id, following)
+
+    def lag(self, consumer_id: str) -> int | None:
+        """Return what the server said last."""
+        return self._lags.get(consumer_id)
+
+    async def answered(self) -> None:
+        """Return when the server has answered for all."""
+        while self._pending_bytes:  # noqa: ASYNC110  # once in the life of a log
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def forget(self, consumer_id: str) -> None:
         """Remove a consumer, and what is kept beside the log for it."""
@@ -412,7 +485,8 @@ class NatsLog:
     async def _checkpoint(self) -> None:
         await self.asides.flush()
         now = monotonic()
-        if self.touched and now - self._refreshed >= self.limits.refresh_seconds:
+        seconds = self.limits.refresh_seconds * (1 if self.touched else _IDLE_TIMES)
+        if (self.touched or self._consumers) and now - self._refreshed >= seconds:
             self._refreshed = now
             self.touched = False
             await self.connection.flush()
@@ -456,11 +530,14 @@ class NatsLog:
     async def _release(self) -> None:
         """Let go of what no consumer needs, but for the newest of it."""
         end, unsettled, low = self._last + 1, 0, self._last + 1
-        for _, state in (await self._listed()).values():
+        lags: dict[str, int] = {}
+        for consumer_id, (_, state) in (await self._listed()).items():
             left = int(state["num_pending"]) + int(state["num_ack_pending"])
+            lags[consumer_id] = left + self.asides.recalled_of(names.plain(consumer_id))
             unsettled = max(unsettled, left)
             if left:
                 low = min(low, int(state["ack_floor"]["stream_seq"]) + 1)
+        self._lags = lags
         parked = self.asides.parked_low()
         self._unsettled = unsettled
         self._low = min(low, parked) if parked is not None else low

@@ -21,6 +21,7 @@ from eventing.runtime.admin.shapes import (
     failure_json,
     held_json,
     journey_json,
+    lag_json,
     move_json,
     replay_json,
 )
@@ -29,6 +30,7 @@ from eventing.runtime.journeys.failures import Failure, failures
 from eventing.runtime.journeys.flows import Flows, flows_since
 from eventing.runtime.journeys.journey import EventName, Journey, journeys_at, journeys_of
 from eventing.runtime.journeys.keeper import Batches, Question
+from eventing.runtime.moving import Moves, copy_json
 from eventing.runtime.places import Place
 from eventing.runtime.replay import count
 from eventing.runtime.spec import SubscriptionSpec
@@ -232,6 +234,44 @@ class Questions:
             await addressable.seek(subscription.spec.uid, move.begin)
             log.info("a subscription was moved in its log", extra=told)
         return told
+
+    async def lag(self, places: Iterable[Place] | None) -> Json:
+        """Return how far subscriptions are behind; None stands for all places."""
+        return {
+            "subscriptions": [
+                lag_json(
+                    place,
+                    each.spec.label,
+                    addressable.log.lag(each.spec.uid),
+                    held=len(each.held()),
+                    live=each.live,
+                )
+                for place in (self._logs.places() if places is None else places)
+                for addressable in [self.addressable(place)]
+                for each in addressable.subscriptions
+            ]
+        }
+
+    async def copy(self, place: Place, target: str, *, dry_run: bool) -> Json:
+        """Begin to copy a log to the engine of another class, or only say what there is to copy."""
+        self.addressable(place)
+        moves = self._moves(place)
+        if dry_run:
+            return await moves.plan(place, target)
+        return copy_json(await moves.follow(place, target))
+
+    def copied(self, place: Place) -> Json:
+        """Return how far the last copy of a log is."""
+        move = self._moves(place).moves.get(place)
+        if move is None:
+            raise NotThere(f"nothing of {place} was copied since this process began")
+        return copy_json(move)
+
+    def _moves(self, place: Place) -> Moves:
+        moves = self._logs.moves_of(place)
+        if moves is None:
+            raise NotThere("logs are moved by the process `broker`, not by this dispatcher")
+        return moves
 
     def replays(self, replay_id: str | None) -> Json:
         """Return replays under way and the last ones that have ended, or the one named."""

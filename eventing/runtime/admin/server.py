@@ -13,6 +13,10 @@ request                     answer (JSON)
 ``POST /seek``              moves the position of a ``trigger`` or ``subscription`` itself, ``from``
                             somewhere on (or ``latest``); ``dryRun`` counts only
 ``GET /replays``            how far replays are, or the one with this ``id``
+``GET /lag``                how far subscriptions are behind (``broker`` or ``channel``, or all)
+``POST /copy``              copies the log of a ``broker`` ``to`` the engine of another class, goes
+                            on with what comes; ``dryRun`` only says how much that is
+``GET /copy``               how far the copy of a ``broker`` is
 ``POST /redrive``           delivers held events anew (all, of a ``trigger``, with an ``id``), or
                             with ``discard`` gives them up
 ==========================  ========================================================================
@@ -34,7 +38,7 @@ import orjson
 
 from activator.http.events import Handler, Peer, Refusal, RequestHead, ResponseHead, ServerStream
 from activator.http.timers import Timers
-from eventing.engines.seam import Refused
+from eventing.engines.seam import Refused, Unavailable
 from eventing.runtime.admin.askers import Askers, Unknown
 from eventing.runtime.admin.begin import seconds_of
 from eventing.runtime.admin.following import Since
@@ -82,6 +86,9 @@ class Admin:
             (b"POST", "/replay"): self._replay,
             (b"POST", "/redrive"): self._redrive,
             (b"POST", "/seek"): self._seek,
+            (b"GET", "/lag"): self._lag,
+            (b"GET", "/copy"): self._copied,
+            (b"POST", "/copy"): self._copy,
         }
 
     async def start(self, host: str, port: int) -> int:
@@ -152,6 +159,8 @@ class Admin:
             request.answer(failed(503, f"nobody can tell who may ask: {error.message}"))
         except NotThere as error:
             request.answer(failed(404, str(error)))
+        except Unavailable as error:
+            request.answer(failed(503, str(error)))
         except Refused as error:
             request.answer(failed(error.status, str(error)))
         except ValueError as error:
@@ -203,6 +212,18 @@ class Admin:
             raise ValueError("move what, and where to? give a trigger, and from")
         dry_run = _flag(query, "dryRun")
         return await questions.seek(label, query["from"], dry_run=dry_run)
+
+    async def _lag(self, questions: Questions, query: Query) -> Json:
+        named = "broker" in query or "channel" in query
+        return await questions.lag([_place(query)] if named else None)
+
+    async def _copied(self, questions: Questions, query: Query) -> Json:
+        return questions.copied(_place(query))
+
+    async def _copy(self, questions: Questions, query: Query) -> Json:
+        if "broker" not in query or not query.get("to"):
+            raise ValueError("copy what, and where to? give a broker, and to")
+        return await questions.copy(_place(query), query["to"], dry_run=_flag(query, "dryRun"))
 
     async def _redrive(self, questions: Questions, query: Query) -> Json:
         gives_up = _flag(query, "discard")

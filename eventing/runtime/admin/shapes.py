@@ -128,6 +128,17 @@ def move_json(place: Place, spec: SubscriptionSpec, move: Move, log: EventLog) -
     }
 
 
+def lag_json(place: Place, label: str, lag: int | None, *, held: int, live: bool) -> Json:
+    """How far a subscription is behind; ``lag`` is None where nobody knows."""
+    return {
+        "place": str(place),
+        "subscription": label,
+        "lag": lag,
+        "held": held,
+        "live": live,
+    }
+
+
 def _attributes(attributes: Mapping[str, str]) -> Json:
     return {name: value for name, value in attributes.items() if name not in _OURS}
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.journeys.keeper import LogJourneys
+from eventing.runtime.moving import Moves
 from eventing.runtime.places import Place
 
 
@@ -25,6 +26,9 @@ class Logs(Protocol):
 
     def journeys(self, place: Place) -> LogJourneys | None:
         """Return the journeys of the events of what is open there."""
+
+    def moves_of(self, place: Place) -> Moves | None:
+        """Return who moves the log of a place; None where it is not this process."""
 
 
 class Visible:
@@ -50,3 +54,7 @@ class Visible:
     def journeys(self, place: Place) -> LogJourneys | None:
         """Return the journeys of what is open there, if it may be seen."""
         return self._logs.journeys(place) if self._may(place) else None
+
+    def moves_of(self, place: Place) -> Moves | None:
+        """Return who moves the log of a place, if that may be seen."""
+        return self._logs.moves_of(place) if self._may(place) else None

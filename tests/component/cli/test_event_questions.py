@@ -118,17 +118,39 @@ async def test_questions_reach_the_broker_process(
     where: Any, tmp_path: Path, process: Process, server: TestServer
 ) -> None:
     process.answer = {"events": [], "failures": [], "nodes": [], "edges": [], "kept": True}
+    process.answer["subscriptions"] = []
     for arguments, path, query in (
         (["list"], "/events", {"broker": "default/default", "limit": "20"}),
         (["list", "-n", "a", "--channel", "c"], "/events", {"channel": "a/c", "limit": "20"}),
         (["list", "--broker", "a/b", "--limit", "3"], "/events", {"broker": "a/b", "limit": "3"}),
         (["dead-letters"], "/failures", {"limit": "20"}),
         (["dead-letters", "--broker", "b"], "/failures", {"broker": "default/b", "limit": "20"}),
+        (["lag"], "/lag", {}),
+        (["lag", "--channel", "c"], "/lag", {"channel": "default/c"}),
         (["graph", "--since", "1h"], "/graph", {"since": "1h"}),
     ):
         result = await where(tmp_path, server, *arguments)
         assert result.exit_code == 0, result
         assert process.asked.pop() == (path, query)
+
+
+async def test_how_far_behind_is_a_table(
+    tmp_path: Path, process: Process, server: TestServer
+) -> None:
+    rows = [("b", 3, 0), ("a", None, 2)]
+    process.answer = {
+        "subscriptions": [
+            {"place": "broker a/b", "subscription": f"trigger a/{name}", "lag": lag, "held": held}
+            for name, lag, held in rows
+        ]
+    }
+    result = await here(tmp_path, server, "lag")
+    lines = [line.split() for line in result.output.splitlines()]
+    assert lines == [
+        ["OF", "SUBSCRIPTION", "LAG", "HELD"],
+        ["broker", "a/b", "trigger", "a/a", "?", "2"],
+        ["broker", "a/b", "trigger", "a/b", "3", "0"],
+    ]
 
 
 @pytest.mark.parametrize("where", [here, there])

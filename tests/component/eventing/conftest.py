@@ -28,6 +28,8 @@ _UVLOOP_ALONE = {
     "test_kafka_sink.py",
     "test_kafka_source.py",
     "test_kill.py",
+    "test_copying.py",
+    "test_moving.py",
     "test_nats.py",
     "test_nats_broker.py",
     "test_requestreply.py",

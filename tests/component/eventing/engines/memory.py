@@ -22,6 +22,7 @@ from eventing.engines.seam import (
     LogStats,
     Order,
     Refused,
+    Standing,
     Start,
     StartAt,
     StartTime,
@@ -281,6 +282,34 @@ class MemoryLog:
         for offset, text in group.parked.items():
             if offset.number < following[offset.partition]:
                 moved.parked[offset] = text
+
+    async def standing(self, consumer_id: str) -> Standing:
+        """Of a topic of one partition."""
+        group = self.topic.groups[consumer_id]
+        [following], [end] = group.following, self.topic.ends
+        still: dict[Position, str] = {
+            at: group.notes.get(at, "") for at in (*group.unsettled, *group.again)
+        }
+        aside: dict[Position, str] = {at: text for at, text in group.parked.items()}
+        return Standing((Offset(0, following),) if following < end else (), still, aside)
+
+    async def place(self, consumer_id: str, standing: Standing) -> None:
+        [following] = cast(Sequence[Offset], standing.following) or [Offset(0, self.topic.ends[0])]
+        group = self.topic.groups[consumer_id] = Group([following.number])
+        group.again.extend(sorted(cast(Collection[Offset], standing.open)))
+        group.notes.update({at: text for at, text in standing.open.items() if text})
+        group.parked.update(cast(Mapping[Offset, str], standing.aside))
+
+    def lag(self, consumer_id: str) -> int | None:
+        group = self.topic.groups.get(consumer_id)
+        if group is None:
+            return None
+        ahead = sum(self.topic.ends) - sum(group.following)
+        return ahead + len(group.unsettled) + len(group.again)
+
+    async def answered(self) -> None:
+        """Appends are answered in the turn of the loop after."""
+        await asyncio.sleep(0)
 
     @property
     def has_released(self) -> bool:

@@ -7,6 +7,7 @@ leaves behind.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import shutil
 from abc import ABC, abstractmethod
@@ -18,7 +19,7 @@ import pytest
 
 from eventing.api import keys
 from eventing.engines.classes import ENGINES
-from eventing.engines.event import RenderedEvent, StoredEvent
+from eventing.engines.event import Position, RenderedEvent, StoredEvent
 from eventing.engines.kafka.config import KafkaLimits, KafkaServer
 from eventing.engines.kafka.engine import KafkaEngine
 from eventing.engines.local.config import LogLimits
@@ -32,6 +33,7 @@ from eventing.engines.seam import (
     EventLog,
     Order,
     Refused,
+    Standing,
     Start,
     StartAt,
     StartTime,
@@ -60,6 +62,10 @@ class Case(ABC):
     def killed(self, engine: Engine) -> Engine:
         """A process of it, on what was durable when the other was killed, which is now."""
 
+    def partition_once(self) -> None:
+        """Have logs of one part from now on: their order is total."""
+        return
+
     async def joined(self, engine: Engine) -> None:
         """Wait until those that share a consumer have agreed on who has what."""
         return
@@ -83,6 +89,9 @@ class LocalCase(Case):
 class MemoryCase(Case):
     def __init__(self, folder: Path) -> None:
         self._server = MemoryServer()
+
+    def partition_once(self) -> None:
+        self._server.partitions = 1
 
     def start(self, *, room: int = ROOM) -> Engine:
         self._server.capacity = room
@@ -154,6 +163,9 @@ class KafkaCase(Case):
         limits = KafkaLimits(log_bytes=room, session_seconds=1, save_seconds=0)
         return JoinedEngine(self._server, limits)
 
+    def partition_once(self) -> None:
+        self._server = dataclasses.replace(self._server, partitions=1)
+
     async def joined(self, engine: Engine) -> None:
         assert isinstance(engine, JoinedEngine)
         await asyncio.to_thread(engine.join)
@@ -174,6 +186,8 @@ SERVED = (keys.KAFKA_CLASS, keys.NATS_CLASS)
 
 WHOLE_KAFKA = os.environ.get("HEARTH_KAFKA") == "all"
 _KAFKA_ALWAYS = {
+    "test_a_consumer_goes_on_where_it_was_placed",
+    "test_how_much_a_consumer_is_behind_is_known",
     "test_order_is_kept_as_promised",
     "test_the_largest_event_is_kept_and_a_larger_one_refused",
     "test_a_full_log_refuses_and_has_room_again",
@@ -697,6 +711,83 @@ async def test_what_a_moved_consumer_needs_is_kept_from_then_on(case: Case) -> N
     await log.checkpoint()
     assert sorted(ids(await take(consumer, 8))) == [str(number) for number in range(2, 10)]
     await engine.close()
+
+
+async def until_lag(log: EventLog, lag: int | None) -> None:
+    """Now and then the server is asked."""
+    async with asyncio.timeout(10):
+        while log.lag("c") != lag:
+            await log.checkpoint()
+            await asyncio.sleep(0.01)
+
+
+async def test_how_much_a_consumer_is_behind_is_known(case: Case) -> None:
+    async with started(case.start()) as log:
+        assert log.lag("c") is None
+        consumer = await log.consume("c")
+        for number in range(5):
+            await append(log, an_event(number))
+        await until_lag(log, 5)
+        found = await take(consumer, 5)
+        await until_lag(log, 5)
+        consumer.settle(found[1])
+        consumer.park(found[3], "why")
+        await until_lag(log, 3)
+        consumer.close()
+        await until_lag(log, 3)
+
+
+@pytest.mark.parametrize("how", ["closed", "killed"])
+async def test_a_consumer_goes_on_where_it_was_placed(case: Case, how: str) -> None:
+    case.partition_once()
+    engine = case.start()
+    log = await engine.open("log")
+    await log.consume("c", Start.LATEST)
+    for number in range(8):
+        await append(log, an_event(number))
+    await log.answered()
+    at = {each.attributes["id"]: each.position for each in await look(log, Start.EARLIEST)}
+    opened = {at["1"]: "first", at["4"]: ""}
+    for consumer_id in ("c", "new"):
+        await log.place(consumer_id, Standing((at["6"],), opened, {at["2"]: "why"}))
+    await log.place("end", Standing())
+    async with started(await reopened(case, engine, how)) as log:
+        assert set(await log.consumers()) == {"c", "new", "end"}
+        for consumer_id in ("c", "new"):
+            standing = await log.standing(consumer_id)
+            assert standing == Standing((at["6"],), opened, {at["2"]: "why"})
+            consumer = await log.consume(consumer_id)
+            found = await take(consumer, 4)
+            assert ids(found) == ["1", "4", "6", "7"], "the older ones come first"
+            assert [consumer.note_of(each) for each in found] == ["first", "", "", ""]
+            assert list(consumer.parked().values()) == ["why"]
+            consumer.settle(found[0])
+            consumer.settle(found[2])
+        await append(log, an_event("next"))
+        assert ids(await take(await log.consume("end"), 1)) == ["next"]
+    if how == "killed":
+        await engine.close()
+
+
+async def test_how_far_a_consumer_came_is_told_exactly(case: Case) -> None:
+    case.partition_once()
+    async with started(case.start()) as log:
+        consumer = await log.consume("c")
+        for number in range(8):
+            await append(log, an_event(number))
+        found = await take(consumer, 8)
+        consumer.note(found[1], "first")
+        consumer.park(found[2], "why")
+        for number in (0, 3, 5, 6):
+            consumer.settle(found[number])
+        await log.checkpoint()
+        consumer.close()
+        standing = await log.standing("c")
+        at = [each.position for each in found]
+        assert standing.following in ((), (at[7],))
+        left = dict[Position, str]() if standing.following else {at[7]: ""}
+        assert standing.open == {at[1]: "first", at[4]: ""} | left
+        assert standing.aside == {at[2]: "why"}
 
 
 async def test_which_events_are_still_to_be_settled(case: Case) -> None:

@@ -133,6 +133,16 @@ def test_several_changes_of_a_config_are_all_shown():
     )
 
 
+@pytest.mark.parametrize(
+    ("moved_from", "complaints"),
+    [(None, 1), ("X", 0), ("Y", 1), ("Z", 1)],
+)
+def test_a_class_changes_only_with_the_word_where_it_came_from(moved_from, complaints):
+    spec = BrokerSpec()
+    found = broker_changes(spec, spec, old_class="X", new_class="Y", moved_from=moved_from)
+    assert len(found) == complaints
+
+
 def a_request(obj, **given):
     values = {"operation": CREATE, "username": "me"} | given
     return AdmissionRequest(
