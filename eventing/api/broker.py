@@ -17,6 +17,7 @@ from eventing.api.checks import (
 )
 from eventing.api.definitions import ADDRESSABLE, AGE, READY, URL, Look, define
 from eventing.api.deliveryoptions import check_options
+from eventing.api.natsjetstream import broker_problems
 from eventing.api.schemachecks import check_mode
 from eventing.api.settings import BrokerDefaults, Features, Settings
 from eventing.api.shapes import AppliedPolicy
@@ -102,6 +103,7 @@ def _validate(change: Change[BrokerSpec, Settings]) -> Errors:
         features=change.settings.features,
     )
     errors += check_options(new.annotations) + check_mode(new.annotations)
+    errors += broker_problems(new.annotations)
     if old is not None:
         errors += broker_changes(
             old.spec,

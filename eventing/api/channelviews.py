@@ -7,28 +7,18 @@ from typing import Any
 
 from eventing.api import keys
 from eventing.api.views import file_key, spec_of
-from hearth.knative.names import child_name
-from hearth.knative.resources import CHANNELS, INMEMORYCHANNELS, SUBSCRIPTIONS
+from hearth.knative.resources import CHANNELS, SUBSCRIPTIONS
 from hearth.kube import meta
 from hearth.kube.controllerspec import Source
-from hearth.kube.meta import Key, Object, name, namespace
+from hearth.kube.meta import Object, name, namespace
 
-INMEMORYCHANNEL_SOURCE = Source(INMEMORYCHANNELS)
 CHANNEL_SOURCE = Source(CHANNELS)
 SUBSCRIPTION_SOURCE = Source(SUBSCRIPTIONS)
-
-SERVICE_SUFFIX = "-kn-channel"
-"""What the names of channels' Services end in."""
 
 
 def channel_log_key(channel: Object) -> str:
     """Return the key of a channel's log; one made anew under the same name gets a new log."""
     return file_key(f"channel_{namespace(channel)}_{name(channel)}", channel)
-
-
-def service_name(channel: Key) -> str:
-    """Return the name of the Service that stands for a channel, as in Knative."""
-    return child_name(channel[1], SERVICE_SUFFIX)
 
 
 def subscribers_of(channel: Object) -> list[dict[str, Any]]:

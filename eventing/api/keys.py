@@ -106,6 +106,7 @@ CHANNEL_SERVICE_READY = "ChannelServiceReady"
 DISPATCHER_READY = "DispatcherReady"
 ENDPOINTS_READY = "EndpointsReady"
 SERVICE_READY = "ServiceReady"
+STREAM_READY = "StreamReady"
 
 ADDED_TO_CHANNEL = "AddedToChannel"
 CHANNEL_READY = "ChannelReady"

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.channelkinds import CHANNEL_KINDS
 from eventing.api.deliveryoptions import given_options
-from hearth.knative.resources import CHANNELS, INMEMORYCHANNELS
+from hearth.knative.resources import CHANNELS
 from hearth.kube import meta
 from hearth.kube.meta import Object, finalizers, name, namespace, owner_reference
 from hearth.kube.plan import Action, Create, Patch, Update
 from hearth.kube.resources import Resource
 
-_OURS = {(each.api_version, each.kind) for each in (INMEMORYCHANNELS, CHANNELS)}
+_RESOURCES = (CHANNELS, *(kind.resource for kind in CHANNEL_KINDS))
+_OURS = {(each.api_version, each.kind) for each in _RESOURCES}
 NO_MORE: Mapping[str, str] = {}
 _HEAD = frozenset({"apiVersion", "kind", "metadata", "status"})
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from eventing.api.channelkinds import CHANNEL_KINDS
 from eventing.kinds import (
     apiserversource,
     broker,
@@ -13,7 +15,6 @@ from eventing.kinds import (
     eventpolicy,
     eventtransform,
     eventtype,
-    inmemorychannel,
     integrationsink,
     integrationsource,
     jobsink,
@@ -23,6 +24,7 @@ from eventing.kinds import (
     pingsource,
     requestreply,
     sequence,
+    servedchannel,
     sinkbinding,
     subscription,
     trigger,
@@ -34,7 +36,7 @@ from hearth.kube.controllerspec import ControllerSpec
 CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]], ...] = (
     broker.controller,
     trigger.controller,
-    inmemorychannel.controller,
+    *(partial(servedchannel.controller, kind) for kind in CHANNEL_KINDS),
     channel.controller,
     subscription.controller,
     sequence.controller,

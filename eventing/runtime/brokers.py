@@ -26,7 +26,7 @@ from eventing.api.views import (
 from eventing.engines.seam import Unavailable
 from eventing.runtime import views
 from eventing.runtime.addressable import Addressable
-from eventing.runtime.followers import FirstList, patch_status
+from eventing.runtime.followers import CONFIG_SOURCE, FirstList, cannot_open, patch_status
 from eventing.runtime.moving import Kept
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import BROKER, Place
@@ -34,15 +34,11 @@ from eventing.runtime.schemachecks import SchemaChecks, mode_of
 from eventing.runtime.target import Reach
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube import meta
-from hearth.kube.controllerspec import Source
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, is_deleting, key, key_text, uid
-from hearth.kube.resources import CONFIGMAPS, Resource
+from hearth.kube.resources import Resource
 
 log = logging.getLogger(__name__)
-
-
-_CONFIG_SOURCE = Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE)
 
 
 def _place(broker: Key) -> Place:
@@ -65,7 +61,7 @@ class Brokers:
         """The Brokers of the Triggers that are subscribed; perhaps of another namespace."""
         if logs.moves is not None:
             logs.moves.kept = self._kept_at
-        manager.cache(_CONFIG_SOURCE)
+        manager.cache(CONFIG_SOURCE)
         manager.add_index(TRIGGERS_BY_BROKER)
         manager.add_controller("broker-log", self._sync_broker, source=BROKER_SOURCE)
         if logs.dispatches:
@@ -138,7 +134,7 @@ class Brokers:
         """What a Broker asks of its log, by the rules of its class."""
 
         def config_map(name: str) -> Object | None:
-            return self._manager.get(_CONFIG_SOURCE, keys.SYSTEM_NAMESPACE, name)
+            return self._manager.get(CONFIG_SOURCE, keys.SYSTEM_NAMESPACE, name)
 
         jetstream = natsjetstream.broker_options(broker, config_map(natsjetstream.CONFIG_MAP))
         return jetstream or kafka.broker_options(broker, config_map)
@@ -175,10 +171,8 @@ class Brokers:
 
     async def _cannot_open(self, broker: Object, error: Exception) -> None:
         """Say why; what may come right by itself is tried again (it is raised)."""
-        facts = {"broker": key_text(key(broker)), "error": str(error)}
-        log.warning("the log of a broker cannot be opened", extra=facts)
         if self._logs.dispatches:
-            await self._mark(BROKERS, broker, keys.PROBLEM_ANNOTATION, str(error))
+            await cannot_open(self._manager, BROKERS, broker, error)
         if isinstance(error, Unavailable):
             raise error
 

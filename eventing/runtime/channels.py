@@ -1,4 +1,4 @@
-"""Keeps the data plane in step with the InMemoryChannel objects.
+"""Keeps the data plane in step with the channels of one kind.
 
 Each has a log of its own, and each of its subscribers a consumer of it. Who is subscribed is told
 in the status: an event sent after a Subscription is ready is not missed.
@@ -10,52 +10,51 @@ import logging
 from typing import Any
 
 from eventing.api import keys
-from eventing.api.channelviews import (
-    INMEMORYCHANNEL_SOURCE,
-    channel_log_key,
-    subscribers_of,
-)
+from eventing.api.channelkinds import ChannelKind
+from eventing.api.channelviews import channel_log_key, subscribers_of
 from eventing.api.joins import JoinOptions
 from eventing.api.views import status_annotation, status_of
+from eventing.engines.seam import Unavailable
 from eventing.runtime import views
 from eventing.runtime.addressable import Addressable
-from eventing.runtime.followers import FirstList, patch_status
+from eventing.runtime.followers import CONFIG_SOURCE, FirstList, cannot_open, patch_status
 from eventing.runtime.openlogs import OpenLogs
-from eventing.runtime.places import CHANNEL, Place
+from eventing.runtime.places import Place
 from eventing.runtime.target import Reach
-from hearth.knative.resources import INMEMORYCHANNELS
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, is_deleting, key, key_text
 
 log = logging.getLogger(__name__)
 
-ENGINE_CLASS = keys.BROKER_CLASS
-"""Channels are kept where Brokers of the default class are."""
-
 
 class Channels:
-    """Follows InMemoryChannels. The manager runs it."""
+    """Follows the channels of a kind. The manager runs it."""
 
-    def __init__(self, manager: Manager, logs: OpenLogs, *, reach: Reach) -> None:
+    def __init__(
+        self, manager: Manager, logs: OpenLogs, kind: ChannelKind, *, reach: Reach
+    ) -> None:
         self.first_list = FirstList()
         self._manager = manager
         self._logs = logs
+        self._kind = kind
         self._reach = reach
-        manager.add_controller("channel-log", self._sync, source=INMEMORYCHANNEL_SOURCE)
+        if kind.config_map is not None:
+            manager.cache(CONFIG_SOURCE)
+        manager.add_controller(f"{kind.place}-log", self._sync, source=kind.source)
 
     def is_opening(self, channel_key: Key) -> bool:
         """Whether there is such a channel, to be opened."""
-        channel = self._manager.get(INMEMORYCHANNEL_SOURCE, *channel_key)
+        channel = self._manager.get(self._kind.source, *channel_key)
         return channel is not None and not is_deleting(channel)
 
     def synced(self) -> None:
         """Note that the manager has its first lists."""
-        self.first_list.came(key(each) for each in self._manager.list(INMEMORYCHANNEL_SOURCE))
+        self.first_list.came(key(each) for each in self._manager.list(self._kind.source))
 
     def owned(self) -> dict[str, set[str]]:
         """Return the keys of all channels' logs, by the class of their engine."""
-        channels = self._manager.list(INMEMORYCHANNEL_SOURCE)
-        return {ENGINE_CLASS: {channel_log_key(each) for each in channels}}
+        channels = self._manager.list(self._kind.source)
+        return {self._kind.engine_class: {channel_log_key(each) for each in channels}}
 
     async def _sync(self, channel_key: Key) -> None:
         try:
@@ -64,22 +63,41 @@ class Channels:
             self.first_list.tried(channel_key)
 
     async def _open_or_close(self, channel_key: Key) -> None:
-        channel = self._manager.get(INMEMORYCHANNEL_SOURCE, *channel_key)
-        place = Place(CHANNEL, *channel_key)
-        if channel is None or is_deleting(channel) or not self._logs.serves(ENGINE_CLASS):
+        channel = self._manager.get(self._kind.source, *channel_key)
+        place, engine_class = Place(self._kind.place, *channel_key), self._kind.engine_class
+        if channel is None or is_deleting(channel) or not self._logs.serves(engine_class):
             await self._logs.close_other(place, None)
             return
 
         async def prepare(addressable: Addressable) -> None:
             addressable.marks = views.marks_events(channel)
 
-        addressable = await self._logs.open(
-            place, channel_log_key(channel), ENGINE_CLASS, prepare=prepare
-        )
+        try:
+            addressable = await self._logs.open(
+                place,
+                channel_log_key(channel),
+                engine_class,
+                prepare=prepare,
+                options=self._kind.options(channel, self._config_map()),
+            )
+        except (Unavailable, ValueError) as error:
+            await self._cannot_open(channel, error)
+            return
         addressable.marks = views.marks_events(channel)
         if self._logs.dispatches:
             await addressable.join(_join_of(channel))
             await self._subscribe(channel, addressable)
+
+    def _config_map(self) -> Object | None:
+        title = self._kind.config_map
+        return self._manager.get(CONFIG_SOURCE, keys.SYSTEM_NAMESPACE, title) if title else None
+
+    async def _cannot_open(self, channel: Object, error: Exception) -> None:
+        """Say why; what may come right by itself is tried again (it is raised)."""
+        if self._logs.dispatches:
+            await cannot_open(self._manager, self._kind.resource, channel, error)
+        if isinstance(error, Unavailable):
+            raise error
 
     async def _subscribe(self, channel: Object, addressable: Addressable) -> None:
         subscribers = subscribers_of(channel)
@@ -89,8 +107,9 @@ class Channels:
         opened = status_annotation(channel, keys.OPENED_ANNOTATION) == "true"
         if opened and (status.get("subscribers") or []) == told:
             return
-        changes = {"annotations": {keys.OPENED_ANNOTATION: "true"}, "subscribers": told}
-        await patch_status(self._manager, INMEMORYCHANNELS, channel, changes)
+        marks = {keys.OPENED_ANNOTATION: "true", keys.PROBLEM_ANNOTATION: None}
+        changes = {"annotations": marks, "subscribers": told}
+        await patch_status(self._manager, self._kind.resource, channel, changes)
 
     async def _subscribed(
         self, channel: Object, subscriber: dict[str, Any], addressable: Addressable

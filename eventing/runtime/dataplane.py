@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from eventing.api.channelkinds import CHANNEL_KINDS
 from eventing.api.keys import DEAD_LETTER_SINK_ANNOTATION
 from eventing.api.views import status_annotation, status_of
 from eventing.engines.seam import Refused
@@ -23,7 +24,6 @@ from eventing.runtime.kafkasinks import KafkaSinks
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import (
     BROKER,
-    CHANNEL,
     EVENT_TRANSFORM,
     INTEGRATION_SINK,
     JOB_SINK,
@@ -31,6 +31,7 @@ from eventing.runtime.places import (
     REQUEST_REPLY,
     Place,
     channel_of,
+    place_by_host,
 )
 from eventing.runtime.requestreply import RequestReplies
 from eventing.runtime.served import Served
@@ -62,7 +63,7 @@ class DataPlane:
         reach = Reach(gateway, self._own_address)
         self._followers: Mapping[str, Brokers | Channels] = {
             BROKER: Brokers(manager, logs, reach=reach),
-            CHANNEL: Channels(manager, logs, reach=reach),
+            **{kind.place: Channels(manager, logs, kind, reach=reach) for kind in CHANNEL_KINDS},
         }
         self._served = Served(manager)
         self._dead = DeadJobs(folder / "jobsinks", manager, client, self._sinks_of)
@@ -83,9 +84,17 @@ class DataPlane:
     def find(self, place: Place) -> Addressable | None:
         """Return what to append to; raise Refused where it exists but is not open yet."""
         addressable = self._logs.find(place)
-        if addressable is None and self._followers[place.kind].is_opening(place[1:]):
+        if addressable is None and self._is_opening(place):
             raise Refused(f"the {place.kind} is being opened")
         return addressable
+
+    def _is_opening(self, place: Place) -> bool:
+        """Whether there is such an object; hosts may name channels of several kinds."""
+        return any(
+            follower.is_opening(place[1:])
+            for kind, follower in self._followers.items()
+            if kind == place.kind or place_by_host(place._replace(kind=kind)) == place
+        )
 
     def exchanges(self, limits: IngressLimits) -> Mapping[str, Exchange]:
         """Return who answers at places without a log, by their kind."""
@@ -110,8 +119,7 @@ class DataPlane:
     def _own_address(self, host: str) -> Address | None:
         """Ours are the channels that we serve: from one to the next nothing lies between."""
         place = channel_of(host.encode())
-        served = place is not None and self._followers[CHANNEL].is_opening(place[1:])
-        return self._listener if served else None
+        return self._listener if place is not None and self._is_opening(place) else None
 
     def synced(self) -> None:
         """Note that the manager has its first lists."""

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterable
 from typing import Any
 
+from eventing.api import keys
+from eventing.api.views import status_annotation
+from hearth.kube.controllerspec import Source
 from hearth.kube.errors import NotFound
 from hearth.kube.manager import Manager
-from hearth.kube.meta import Key, Object, name, namespace
+from hearth.kube.meta import Key, Object, key, key_text, name, namespace
 from hearth.kube.plan import Patch, Plan
-from hearth.kube.resources import Resource
+from hearth.kube.resources import CONFIGMAPS, Resource
+
+log = logging.getLogger(__name__)
+
+CONFIG_SOURCE = Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE)
+"""ConfigMaps that say what logs are to be like."""
 
 
 class FirstList:
@@ -49,3 +58,12 @@ async def patch_status(
     change = Patch(resource, name(obj), namespace(obj), {"status": status}, subresource="status")
     with contextlib.suppress(NotFound):
         await manager.apply(Plan((change,)))
+
+
+async def cannot_open(manager: Manager, resource: Resource, obj: Object, error: Exception) -> None:
+    """Say, in the log and in its status, why an object's log cannot be opened."""
+    facts = {"of": f"{resource.kind} {key_text(key(obj))}", "error": str(error)}
+    log.warning("a log cannot be opened", extra=facts)
+    if status_annotation(obj, keys.PROBLEM_ANNOTATION) != str(error):
+        marks = {"annotations": {keys.PROBLEM_ANNOTATION: str(error)}}
+        await patch_status(manager, resource, obj, marks)

@@ -17,7 +17,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from eventing.runtime.places import BROKER, CHANNEL, Place
+from eventing.api.channelkinds import BY_PLACE, CHANNEL_KINDS
+from eventing.runtime.places import BROKER, Place
 from hearth.observability.histogram import Histogram
 
 Labels = tuple[str, ...]
@@ -27,21 +28,24 @@ _ENDPOINT = ("kn_broker_namespace", "kn_broker_name", "messaging_destination_nam
 _CHANNEL = ("kn_channel_namespace", "kn_channel_name")
 _MESSAGING = ("messaging_operation_name", "messaging_system")
 _SENT = ("send", "knative")
-_CHANNEL_SUFFIX = f"-kn-{CHANNEL}"
+_SUFFIXES = tuple(kind.suffix for kind in CHANNEL_KINDS)
 
 
 def _channel_labels(labels: Labels) -> Labels:
     """Which channel a series is of by Knative's labels; Prometheus takes an empty one for none."""
     namespace, name = labels[:2]
-    if not name.endswith(_CHANNEL_SUFFIX):
-        return "", ""
-    return namespace, name.removesuffix(_CHANNEL_SUFFIX)
+    for suffix in _SUFFIXES:
+        if name.endswith(suffix):
+            return namespace, name.removesuffix(suffix)
+    return "", ""
 
 
 def _labels(place: Place) -> Labels:
     """Brokers by their name, channels by the name of their Service, which no Broker has."""
-    name = place.name if place.kind == BROKER else f"{place.name}-kn-{place.kind}"
-    return place.namespace, name
+    if place.kind == BROKER:
+        return place.namespace, place.name
+    kind = BY_PLACE.get(place.kind)
+    return place.namespace, place.name + (kind.suffix if kind else f"-kn-{place.kind}")
 
 
 class EndpointCounters:

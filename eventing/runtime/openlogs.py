@@ -199,7 +199,8 @@ class OpenLogs:
         if opened is None or opened.log_key == wanted_log:
             return
         del self._open[place]
-        self._by_host.pop(place_by_host(place), None)
+        if self._by_host.get(by_host := place_by_host(place)) == place:
+            del self._by_host[by_host]
         opened.addressable.close()
         self._metrics.forget(place)
         if self.dispatches:

@@ -8,6 +8,8 @@ any path, host ``NAME-kn-channel.NAMESPACE.svc``   a channel, as Knative names i
                                                    the cluster's domain that follows
 ``POST /channels/NAMESPACE/NAME``                  a channel, too: the certificate of the ingress
                                                    has no names of channels
+``POST /natsjetstreamchannels/NAMESPACE/NAME``     one of that kind, and so on; its host is
+                                                   ``NAME-kn-jsm-channel.NAMESPACE.svc``
 ``POST /requestreplies/NAMESPACE/NAME``            a RequestReply
 ``POST /jobsinks/NAMESPACE/NAME``                  a JobSink
 ``POST /eventtransforms/NAMESPACE/NAME``           an EventTransform
@@ -21,16 +23,18 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from eventing.api.channelviews import SERVICE_SUFFIX, service_name
+from eventing.api.channelkinds import BY_PLACE, CHANNEL_KINDS, INMEMORY, ChannelKind
 
-BROKER, CHANNEL = "broker", "channel"
+BROKER, CHANNEL = "broker", INMEMORY.place
 REQUEST_REPLY, JOB_SINK = "requestreply", "jobsink"
 EVENT_TRANSFORM, INTEGRATION_SINK = "eventtransform", "integrationsink"
 KAFKA_SINK = "kafkasink"
 
-_SUFFIX = SERVICE_SUFFIX.encode()
+_SUFFIXES: dict[str, ChannelKind] = {}
+for _kind in reversed(CHANNEL_KINDS):
+    _SUFFIXES[_kind.suffix] = _kind  # the first kind with a suffix has its hosts
 _KINDS = {
-    b"channels": CHANNEL,
+    **{kind.path.encode(): kind.place for kind in CHANNEL_KINDS},
     b"requestreplies": REQUEST_REPLY,
     b"jobsinks": JOB_SINK,
     b"eventtransforms": EVENT_TRANSFORM,
@@ -62,13 +66,27 @@ class BadPath(ValueError):
 def place_by_host(place: Place) -> Place:
     """Return what a request that names a place by its host is taken to be for.
 
-    That is the place itself, but for channels whose Service has a shortened name: a name of a host
-    has 63 characters, the name of a channel may have 253.
+    That is the place itself, but for channels whose Service has a shortened name (a name of a host
+    has 63 characters, the name of a channel may have 253), and for those of a kind whose Services
+    are called like those of another.
     """
-    if place.kind != CHANNEL:
+    kind = BY_PLACE.get(place.kind)
+    if kind is None:
         return place
-    service = service_name((place.namespace, place.name))
-    return place._replace(name=service.removesuffix(SERVICE_SUFFIX))
+    service = kind.service_name((place.namespace, place.name))
+    known = _SUFFIXES[kind.suffix].place
+    return Place(known, place.namespace, service.removesuffix(kind.suffix))
+
+
+def of_one_name(place: Place) -> list[Place]:
+    """Return the place, and where it is a channel, those of the other kinds by its name."""
+    kinds = BY_PLACE if place.kind in BY_PLACE else (place.kind,)
+    return [place._replace(kind=each) for each in kinds]
+
+
+def kind_of(place: Place) -> str:
+    """Return the kind as people call it: a channel, whatever keeps its events."""
+    return CHANNEL if place.kind in BY_PLACE else place.kind
 
 
 @lru_cache(maxsize=1024)
@@ -90,9 +108,12 @@ def place_of(authority: bytes, target: bytes) -> Place:
 
 def channel_of(host: bytes) -> Place | None:
     """Return the channel that a host names; None where it names none."""
-    service, _, rest = host.lower().partition(b".")
-    namespace, _, domain = rest.partition(b".")
-    if not service.endswith(_SUFFIX) or not namespace or domain.partition(b".")[0] != b"svc":
+    service, _, rest = host.lower().decode("latin-1").partition(".")
+    namespace, _, domain = rest.partition(".")
+    if not namespace or domain.partition(".")[0] != "svc":
         return None
-    name = service.removesuffix(_SUFFIX).decode("latin-1")
-    return Place(CHANNEL, namespace.decode("latin-1"), name) if name else None
+    for suffix, kind in _SUFFIXES.items():
+        name = service.removesuffix(suffix)
+        if name and name != service:
+            return Place(kind.place, namespace, name)
+    return None

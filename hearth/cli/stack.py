@@ -34,6 +34,7 @@ from hearth.knative.resources import (
     INTEGRATIONSINKS,
     JOBSINKS,
     KAFKASINKS,
+    NATSJETSTREAMCHANNELS,
     REQUESTREPLIES,
 )
 from hearth.kube.clock import wall_clock
@@ -74,6 +75,7 @@ ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
         INTEGRATIONSINKS,
         JOBSINKS,
         KAFKASINKS,
+        NATSJETSTREAMCHANNELS,
         REQUESTREPLIES,
     ),
     "keda": (

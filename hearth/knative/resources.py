@@ -33,6 +33,9 @@ REQUESTREPLIES = Resource("eventing.knative.dev", "v1alpha1", "requestreplies", 
 CHANNELS = Resource("messaging.knative.dev", "v1", "channels", "Channel")
 INMEMORYCHANNELS = Resource("messaging.knative.dev", "v1", "inmemorychannels", "InMemoryChannel")
 KAFKACHANNELS = Resource("messaging.knative.dev", "v1beta1", "kafkachannels", "KafkaChannel")
+NATSJETSTREAMCHANNELS = Resource(
+    "messaging.knative.dev", "v1alpha1", "natsjetstreamchannels", "NatsJetStreamChannel"
+)
 SUBSCRIPTIONS = Resource("messaging.knative.dev", "v1", "subscriptions", "Subscription")
 SEQUENCES = Resource("flows.knative.dev", "v1", "sequences", "Sequence")
 PARALLELS = Resource("flows.knative.dev", "v1", "parallels", "Parallel")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from eventing.api.natsjetstream import refused
 from hearth.kube.durations import parse_go_duration
 
 MIB = 1024 * 1024
@@ -71,20 +73,28 @@ class StreamOptions:
     """After this time an event whose process is gone is given to another; 0: as ``NatsLimits``."""
     additional_subjects: tuple[str, ...] = ()
     """What others publish there are events of the log, too."""
+    name: str = ""
+    """Of the stream; empty for one that is made of the log's key."""
+    max_consumers: int = 0
+    begin: Mapping[str, Any] = field(default_factory=dict)
+    """Where a new consumer begins that asks for no place of its own, in the server's words."""
+    consumer: Mapping[str, Any] = field(default_factory=dict)
+    """What consumers are made with besides, in the server's words."""
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> StreamOptions:
         """Read what upstream's annotation and ConfigMap say (``stream``, ``consumer``).
 
-        Raises ValueError for what means nothing. Retention ``Interest`` and ``Work`` say that
+        Raises ValueError for what means nothing, or is not followed (``natsjetstream.refused``).
+        Retention ``Interest`` and ``Work`` say that
         nothing is kept that nobody needs; as it is ours to see what that is, the stream itself has
         limits. What is not said here is as JetStream has it, but for ``discard``: upstream drops
         the oldest events of a full stream, here producers are asked to wait.
         """
         stream, consumer = _part(config, "stream"), _part(config, "consumer")
         placement = _part(stream, "placement")
-        if stream.get("mirror") or stream.get("sources"):
-            raise ValueError("stream.mirror and stream.sources are not supported")
+        if problem := refused(config):
+            raise ValueError(problem)
         found = cls(
             replicas=_count(stream, "replicas") or 1,
             storage=_one_of(stream, "storage", ("File", "Memory")),
@@ -97,12 +107,44 @@ class StreamOptions:
             placement=(str(placement.get("cluster", "")), _texts(placement, "tags")),
             additional_subjects=_texts(stream, "additionalSubjects"),
             ack_seconds=_nanoseconds(consumer, "ackWait") / 1e9,
+            name=str(config.get("name") or ""),
+            max_consumers=_count(stream, "maxConsumers"),
+            begin=_begin(consumer),
+            consumer=_consumer(consumer),
         )
         if window := _nanoseconds(stream, "duplicateWindow"):
             found = replace(found, duplicate_ns=window)
         if pending := _count(consumer, "maxAckPending"):
             found = replace(found, max_pending=pending)
         return found
+
+
+_POLICIES = ("New", "All", "Last", "ByStartSequence", "ByStartTime")
+
+
+def _begin(consumer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where new consumers begin; nothing where that is not said: with what comes then."""
+    policy = _one_of(consumer, "deliverPolicy", _POLICIES)
+    if policy == "bystartsequence":
+        sequence = max(_count(consumer, "optStartSeq"), 1)
+        return {"deliver_policy": "by_start_sequence", "opt_start_seq": sequence}
+    if policy == "bystarttime":
+        text = str(consumer.get("optStartTime") or "")
+        try:
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+        except ValueError as error:
+            raise ValueError(f"optStartTime: {error}") from error
+        return {"deliver_policy": "by_start_time", "opt_start_time": moment.isoformat()}
+    return {} if policy == "new" else {"deliver_policy": policy}
+
+
+def _consumer(consumer: Mapping[str, Any]) -> Mapping[str, Any]:
+    replay = _one_of(consumer, "replayPolicy", ("Instant", "Original"))
+    found = {"replay_policy": replay} if replay == "original" else {}
+    for ours, theirs in (("filterSubject", "filter_subject"), ("sampleFrequency", "sample_freq")):
+        if consumer.get(ours):
+            found[theirs] = str(consumer[ours])
+    return found
 
 
 def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

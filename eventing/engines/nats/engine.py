@@ -71,7 +71,7 @@ class NatsEngine:
 
     async def _open(self, key: str, options: StreamOptions) -> NatsLog:
         prefix = self.connection.server.prefix
-        stream = names.stream_name(prefix, key)
+        stream = options.name or names.stream_name(prefix, key)
         metadata = {names.KEY: key, names.OWNER: self.connection.server.owner}
         common = {
             "storage": options.storage,
@@ -87,6 +87,7 @@ class NatsEngine:
             "max_bytes": options.max_bytes or -1,
             "max_msgs": options.max_messages or -1,
             "max_age": options.max_age_ns,
+            "max_consumers": options.max_consumers or -1,
             "max_msg_size": options.max_message_bytes or -1,
             "duplicate_window": options.duplicate_ns,
             "allow_atomic": True,
@@ -127,6 +128,9 @@ class NatsEngine:
         except NatsError as error:
             if error.code != _IN_USE:
                 raise
+            info = await self.connection.call(f"STREAM.INFO.{config['name']}")
+            if not config["metadata"].items() <= (info["config"].get("metadata") or {}).items():
+                raise ValueError(f"stream {config['name']} is there, and not ours") from error
             info = await self.connection.call(f"STREAM.UPDATE.{config['name']}", config)
         return str(info["created"])
 
@@ -136,7 +140,9 @@ class NatsEngine:
         opened = self._logs.pop(key, None)
         if opened is not None:
             await opened.close()
-        stream = names.stream_name(self.connection.server.prefix, key)
+        stream = (await self._streams()).get(key)
+        if stream is None:
+            return
         self._recent.forget(stream)
         for name in (stream, names.aside_name(stream)):
             try:
@@ -148,24 +154,29 @@ class NatsEngine:
     async def keys(self) -> Collection[str]:
         """Return the keys of all logs there are of this owner."""
         await self.connection.connect()
-        found: list[str] = []
+        return list(await self._streams())
+
+    async def _streams(self) -> dict[str, str]:
+        """Return the names of our streams, by the keys of their logs."""
+        found: dict[str, str] = {}
         offset, total = 0, 1
         while offset < total:
             page = await self.connection.call("STREAM.LIST", {"offset": offset})
             total, streams = int(page.get("total", 0)), page.get("streams") or []
             offset += len(streams)
-            found += self._ours(streams)
+            found |= self._ours(streams)
             if not streams:
                 break
         return found
 
-    def _ours(self, streams: list[dict[str, Any]]) -> Iterator[str]:
+    def _ours(self, streams: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
         server = self.connection.server
         for each in streams:
-            marks = each["config"].get("metadata") or {}
-            is_ours = each["config"]["name"].startswith(f"{server.prefix}_")
+            config = each["config"]
+            marks, name = config.get("metadata") or {}, config["name"]
+            is_ours = names.event_subject(server.prefix, name) in (config.get("subjects") or ())
             if is_ours and marks.get(names.OWNER) == server.owner and names.KEY in marks:
-                yield marks[names.KEY]
+                yield marks[names.KEY], name
 
     async def _keep_alive(self) -> None:
         """Events that are worked on for long are not to be given to others."""

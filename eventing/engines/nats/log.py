@@ -284,7 +284,7 @@ class NatsLog:
                 raise
         return await self._make(consumer_id, name, await self._policy(start))
 
-    async def _make(self, consumer_id: str, name: str, policy: dict[str, Any]) -> dict[str, Any]:
+    async def _make(self, consumer_id: str, name: str, policy: Mapping[str, Any]) -> dict[str, Any]:
         config = {
             "durable_name": name,
             "name": name,
@@ -292,16 +292,16 @@ class NatsLog:
             "ack_wait": int(self.limits.ack_seconds * 1e9),
             "max_ack_pending": self._options.max_pending,
             "max_deliver": -1,
-            "replay_policy": "instant",
             "metadata": {names.CONSUMER: consumer_id},
+            **self._options.consumer,
             **policy,
         }
         body = {"stream_name": self.stream, "config": config, "action": "create"}
         return await self.connection.call(f"CONSUMER.CREATE.{self.stream}.{name}", body)
 
-    async def _policy(self, start: Begin) -> dict[str, Any]:
+    async def _policy(self, start: Begin) -> Mapping[str, Any]:
         if start is Start.LATEST:
-            return {"deliver_policy": "new"}
+            return self._options.begin or {"deliver_policy": "new"}
         if start is Start.EARLIEST:
             return {"deliver_policy": "all"}
         sequence = await self._sequence(start)

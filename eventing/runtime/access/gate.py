@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from eventing.api.channelviews import INMEMORYCHANNEL_SOURCE
+from eventing.api.channelkinds import CHANNEL_KINDS
 from eventing.api.policyviews import EVENTPOLICY_SOURCE, applying, audience_of
 from eventing.api.views import BROKER_SOURCE
 from eventing.codec import Event
@@ -23,7 +23,7 @@ from eventing.engines.seam import Refused
 from eventing.runtime import served
 from eventing.runtime.access.keys import Denied, TokenKeys, Trusted, nobody
 from eventing.runtime.access.rules import Rule, is_allowed, rules_of
-from eventing.runtime.places import BROKER, CHANNEL, Place
+from eventing.runtime.places import BROKER, Place
 from eventing.runtime.settings import Flags
 from hearth.kube.cache import WatchCache
 from hearth.kube.clock import Clock, wall_clock
@@ -33,7 +33,7 @@ from hearth.kube.meta import Object
 
 SOURCES: Mapping[str, Source] = {
     BROKER: BROKER_SOURCE,
-    CHANNEL: INMEMORYCHANNEL_SOURCE,
+    **{kind.place: kind.source for kind in CHANNEL_KINDS},
     **served.SOURCES,
 }
 """The objects behind places."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eventing.runtime.places import CHANNEL, Place
+from eventing.runtime.places import BROKER, Place
 from hearth.kube.client import KubeClient
 from hearth.kube.clock import Clock, wall_clock
 
@@ -43,10 +43,10 @@ class Asked:
     @classmethod
     def of(cls, place: Place, *, changes: bool, everywhere: bool = False) -> Asked:
         """Return what is asked for a place."""
-        if place.kind == CHANNEL:
-            group, seen, changed = "messaging.knative.dev", "channels", "subscriptions"
-        else:
+        if place.kind == BROKER:
             group, seen, changed = "eventing.knative.dev", "brokers", "triggers"
+        else:
+            group, seen, changed = "messaging.knative.dev", "channels", "subscriptions"
         verb, resource = ("update", changed) if changes else ("get", seen)
         return cls(group, resource, verb, "" if everywhere else place.namespace)
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from eventing.runtime.journeys.flows import Flows
-from eventing.runtime.places import BROKER, BadPath, Place, place_by_host, place_of
+from eventing.runtime.places import BROKER, BadPath, Place, kind_of, place_by_host, place_of
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.target import Target
 
@@ -49,7 +49,7 @@ class _Graph:
         return key
 
     def place(self, place: Place) -> str:
-        return self.node(place.kind, f"{place.namespace}/{place.name}")
+        return self.node(kind_of(place), f"{place.namespace}/{place.name}")
 
     def url(self, url: str) -> str:
         place = self.place_of(url)

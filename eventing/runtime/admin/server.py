@@ -46,7 +46,7 @@ from eventing.runtime.admin.questions import Questions
 from eventing.runtime.admin.seeking import NotThere
 from eventing.runtime.admin.shapes import Json
 from eventing.runtime.config import KIB, IngressLimits
-from eventing.runtime.places import BROKER, CHANNEL, Place
+from eventing.runtime.places import BROKER, CHANNEL, Place, of_one_name
 from eventing.runtime.wholerequests import ANSWERED, WholeRequest, server_of
 from hearth.kube.errors import ApiError
 from hearth.kube.tokens import Tokens
@@ -174,7 +174,7 @@ class Admin:
     # -- what there is to ask ----------------------------------------------------------------------
 
     async def _events(self, questions: Questions, query: Query) -> Json:
-        place, limit = _place(query), _number(query, "limit", 20, most=_MOST_EVENTS)
+        place, limit = _place(query, questions), _number(query, "limit", 20, most=_MOST_EVENTS)
         if "since" not in query:
             return await questions.newest(place, limit)
         seen = frozenset(filter(None, query.get("seen", "").split(",")))
@@ -190,7 +190,7 @@ class Admin:
     async def _failures(self, questions: Questions, query: Query) -> Json:
         limit = _number(query, "limit", 20, most=_MOST_EVENTS)
         named = "broker" in query or "channel" in query
-        return await questions.failures([_place(query)] if named else None, limit)
+        return await questions.failures([_place(query, questions)] if named else None, limit)
 
     async def _graph(self, questions: Questions, query: Query) -> Json:
         return await questions.graph(seconds_of(query.get("since", "10m")))
@@ -258,12 +258,13 @@ def _fields_of(body: bytes) -> dict[str, str]:
     return {name: value if isinstance(value, str) else str(value) for name, value in found.items()}
 
 
-def _place(query: Query) -> Place:
+def _place(query: Query, questions: Questions) -> Place:
     kind = CHANNEL if "channel" in query else BROKER
     namespace, slash, name = query.get(kind, "default/default").partition("/")
     if not (slash and namespace and name):
         raise ValueError(f"which {kind}? give NAMESPACE/NAME")
-    return Place(kind, namespace, name)
+    place, places = Place(kind, namespace, name), questions.places()
+    return next((each for each in of_one_name(place) if each in places), place)
 
 
 def _label(query: Query) -> str | None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from eventing.engines.event import RenderedEvent
-from eventing.runtime.places import BROKER, CHANNEL, Place
+from eventing.runtime.places import BROKER, CHANNEL, Place, kind_of
 from hearth.observability.traces.spans import Shared, Value
 
 Attributes = dict[str, Value]
@@ -47,8 +47,9 @@ def of_destination(name: str) -> Attributes:
 
 def of_place(place: Place) -> Attributes:
     """Return which Broker, channel or sink it is about."""
-    if place.kind in (BROKER, CHANNEL):
-        return {f"kn.{place.kind}.name": place.name, f"kn.{place.kind}.namespace": place.namespace}
+    kind = kind_of(place)
+    if kind in (BROKER, CHANNEL):
+        return {f"kn.{kind}.name": place.name, f"kn.{kind}.namespace": place.namespace}
     return {
         "kn.sink.kind": place.kind,
         "kn.sink.name": place.name,
@@ -59,7 +60,7 @@ def of_place(place: Place) -> Attributes:
 @lru_cache(maxsize=1024)
 def named(place: Place) -> str:
     """Return the name of spans about what is taken in somewhere."""
-    return destination(place.kind, place.name, place.namespace)
+    return destination(kind_of(place), place.name, place.namespace)
 
 
 def of_addressable(place: Place) -> Attributes:

@@ -25,6 +25,7 @@ import httpx
 import yaml
 
 from eventing.api.deliveryoptions import CONCURRENCY
+from eventing.api.keys import PROBLEM_ANNOTATION
 from eventing.api.schemachecks import SCHEMA_CHECK
 from hearth.cluster.apiserver.testing import RunningServer, running_apiserver
 from hearth.cluster.rest import http
@@ -52,6 +53,7 @@ from hearth.knative.resources import (
     KAFKASOURCES,
     KINGRESSES,
     KSERVICES,
+    NATSJETSTREAMCHANNELS,
     PARALLELS,
     PINGSOURCES,
     PODAUTOSCALERS,
@@ -130,6 +132,7 @@ NOT_ASKED = {
     ("update", "networking.internal.knative.dev", "certificates/finalizers"),
     ("update", "messaging.knative.dev", "channels/finalizers"),
     ("update", "messaging.knative.dev", "inmemorychannels/finalizers"),
+    ("update", "messaging.knative.dev", "natsjetstreamchannels/finalizers"),
     ("update", "flows.knative.dev", "sequences/finalizers"),
     ("update", "flows.knative.dev", "parallels/finalizers"),
     ("update", "sources.knative.dev", "apiserversources/finalizers"),
@@ -488,6 +491,24 @@ async def _subscribe(hearth: Hearth) -> None:
     await hearth.change(SEQUENCES, "q", spec={"steps": [other]})
     await hearth.until(lambda: hearth.gone(INMEMORYCHANNELS, "q-kn-sequence-1"))
     await hearth.ready(SUBSCRIPTIONS, "q-kn-sequence-0")
+    await _subscribe_nats(hearth, [to, other])
+
+
+async def _subscribe_nats(hearth: Hearth, steps: list[Any]) -> None:
+    """A flow over channels whose server is nowhere: that is told."""
+    kind = NATSJETSTREAMCHANNELS
+    template = {"apiVersion": kind.api_version, "kind": kind.kind}
+    await hearth.make(SEQUENCES, "n", {"steps": steps, "channelTemplate": template})
+
+    async def is_told() -> bool:
+        found = await hearth.client.get(kind, "n-kn-sequence-0", "default")
+        told = (found.get("status") or {}).get("annotations") or {}
+        return bool(found["spec"].get("subscribers")) and PROBLEM_ANNOTATION in told
+
+    await hearth.until(lambda: hearth.there(kind, "n-kn-sequence-0"))
+    await hearth.until(is_told)
+    await hearth.change(SEQUENCES, "n", spec={"steps": steps[:1], "channelTemplate": template})
+    await hearth.until(lambda: hearth.gone(kind, "n-kn-sequence-1"))
 
 
 async def _is_handed(hearth: Hearth) -> bool:

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from eventing.api import keys
-from eventing.api.natsjetstream import CONFIG_ANNOTATION, broker_options
+from eventing.api.natsjetstream import (
+    CONFIG_ANNOTATION,
+    broker_options,
+    broker_problems,
+    channel_options,
+    spec_problems,
+)
+from hearth.knative import fielderrors
 
 
 def a_broker(of_class: str = keys.NATS_CLASS, **annotations: str) -> dict[str, Any]:
@@ -51,3 +58,42 @@ def test_brokers_of_other_classes_ask_for_nothing() -> None:
 def test_what_cannot_be_read_is_named(config_map: dict[str, Any] | None, annotation: str) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         broker_options(a_broker(**{CONFIG_ANNOTATION: annotation}), config_map)
+
+
+def told(errors: fielderrors.Errors) -> list[tuple[str, bool]]:
+    return [(error.paths[0].rpartition("]")[2], error.warning) for error in errors]
+
+
+def test_what_is_not_followed_is_named_to_who_writes_it() -> None:
+    text = """{"stream": {"noAck": true, "maxMsgs": 7}, "filter": {"replicas": 2},
+        "consumer": {"maxDeliver": 3, "consumerType": "Pull", "ackWait": "5s"}}"""
+    marks = a_broker(**{CONFIG_ANNOTATION: text})["metadata"]["annotations"]
+    assert told(broker_problems(marks)) == [
+        (".stream.noAck", False),
+        (".consumer.maxDeliver", True),
+        (".filter", True),
+    ]
+    assert broker_problems(marks | {keys.BROKER_CLASS_ANNOTATION: keys.BROKER_CLASS}) == []
+    [unread] = broker_problems(marks | {CONFIG_ANNOTATION: "{"})
+    assert "cannot be read" in unread.message and not unread.warning
+
+
+def test_a_channel_asks_in_its_spec() -> None:
+    template = {"consumerType": "Push", "maxAckPending": 5}
+    config = {"replicas": 3, "sources": [{"name": "other"}]}
+    spec = {
+        "stream": {"overrideName": "ORDERS", "config": config},
+        "consumerConfigTemplate": template,
+        "deploymentSpecTemplate": {"labels": {"a": "b"}},
+    }
+    assert channel_options({"spec": spec}, None) == {
+        "name": "ORDERS",
+        "stream": config,
+        "consumer": template,
+    }
+    assert told(spec_problems(spec)) == [
+        ("spec.stream.config.sources", False),
+        ("spec.consumerConfigTemplate.consumerType", True),
+        ("spec.deploymentSpecTemplate", True),
+    ]
+    assert channel_options({"spec": {}}, None) == {"name": "", "stream": {}, "consumer": {}}

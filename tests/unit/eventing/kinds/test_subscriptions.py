@@ -2,9 +2,11 @@
 
 import copy
 
+from eventing.api import keys
+from eventing.api.channelkinds import INMEMORY, NATSJETSTREAM
 from eventing.api.channelviews import subscriber_options
 from eventing.kinds import channel as channels
-from eventing.kinds import inmemorychannel as inmemorychannels
+from eventing.kinds import servedchannel as servedchannels
 from eventing.kinds import subscription as subscriptions
 from eventing.kinds.settings import ControlSettings
 from hearth.knative.destinations import Reference, Resolved, Unresolved
@@ -120,10 +122,35 @@ def test_a_channel_of_a_kind_that_nobody_serves_says_so():
     assert condition(update.obj, "BackingChannelReady") == ("False", "ChannelFailure", text)
 
 
+def test_a_channel_whose_log_cannot_be_opened_says_why():
+    channel = a_channel()
+    channel["status"] = {"annotations": {keys.PROBLEM_ANNOTATION: "replicas > 1 not supported"}}
+    observed = servedchannels.Observed(NATSJETSTREAM, channel, None, None, None)
+    plan = servedchannels.reconcile(observed, settings=SETTINGS, now=0)
+    [service, _], [update] = plan.actions, plan.then
+    assert isinstance(service, Create) and isinstance(update, UpdateStatus)
+    assert service.obj["metadata"]["name"] == "c-kn-jsm-channel"
+    said = ("False", "DispatcherCreateStreamFailed", "replicas > 1 not supported")
+    assert condition(update.obj, "StreamReady") == said
+    url = "http://c-kn-jsm-channel.ns.svc.cluster.local"
+    assert update.obj["status"]["address"] == {"name": "http", "url": url}
+
+
+def test_a_channel_whose_name_has_anothers_service_says_so():
+    service = {"metadata": {"name": "c-kn-channel", "namespace": "ns"}}
+    observed = servedchannels.Observed(INMEMORY, a_channel(), service, None, None)
+    plan = servedchannels.reconcile(observed, settings=SETTINGS, now=0)
+    [update] = plan.then
+    assert isinstance(update, UpdateStatus) and plan.actions == ()
+    text = 'Channel Service failed: inmemorychannel: ns/c does not own Service: "c-kn-channel"'
+    said = ("False", "ChannelServiceFailed", text)
+    assert condition(update.obj, "ChannelServiceReady") == said
+
+
 def test_what_an_in_memory_channel_made_is_left_as_it_is():
     channel = a_channel()
-    nothing = inmemorychannels.Observed(channel, None, None, None)
-    plan = inmemorychannels.reconcile(nothing, settings=SETTINGS, now=0)
+    nothing = servedchannels.Observed(INMEMORY, channel, None, None, None)
+    plan = servedchannels.reconcile(nothing, settings=SETTINGS, now=0)
     service, endpoints = plan.actions
     [update] = plan.then
     assert isinstance(service, Create) and isinstance(endpoints, Create)
@@ -131,10 +158,10 @@ def test_what_an_in_memory_channel_made_is_left_as_it_is():
     assert condition(update.obj, "Ready")[:2] == ("Unknown", "LogNotOpen")
     served = copy.deepcopy(service.obj)
     served["spec"]["clusterIP"] = "10.0.0.1"
-    again = inmemorychannels.Observed(update.obj, served, endpoints.obj, None)
-    assert not inmemorychannels.reconcile(again, settings=SETTINGS, now=0)
+    again = servedchannels.Observed(INMEMORY, update.obj, served, endpoints.obj, None)
+    assert not servedchannels.reconcile(again, settings=SETTINGS, now=0)
     moved = ControlSettings("http://127.0.0.1:9000", frozenset())
-    actions = inmemorychannels.reconcile(again, settings=moved, now=0).actions
+    actions = servedchannels.reconcile(again, settings=moved, now=0).actions
     assert [type(each) for each in actions] == [Update, Update]
 
 

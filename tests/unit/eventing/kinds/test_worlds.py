@@ -6,12 +6,13 @@ import pytest
 import yaml
 
 from eventing.api import keys
+from eventing.api.channelkinds import INMEMORY
 from eventing.kinds import broker as brokers
 from eventing.kinds import channel as channels
 from eventing.kinds import eventtype as event_types
-from eventing.kinds import inmemorychannel as inmemorychannels
 from eventing.kinds import parallel as parallels
 from eventing.kinds import sequence as sequences
+from eventing.kinds import servedchannel as servedchannels
 from eventing.kinds import subscription as subscriptions
 from eventing.kinds import trigger as triggers
 from eventing.kinds.flowparts import ObservedFlow, Parts
@@ -134,13 +135,14 @@ def test_in_memory_channels(name):
     assert found
     for channel in found:
         sink = (channel["spec"].get("delivery") or {}).get("deadLetterSink")
-        observed = inmemorychannels.Observed(
+        observed = servedchannels.Observed(
+            INMEMORY,
             {**channel, "status": told_by_broker(channel["status"])},
             service=None,
             endpoints=None,
             dead_letter_sink=lookup(objects, sink),
         )
-        plan = inmemorychannels.reconcile(observed, settings=IN_CLUSTER, now=0)
+        plan = servedchannels.reconcile(observed, settings=IN_CLUSTER, now=0)
         [made], [update] = plan.actions, plan.then
         service = objects["Service", f"{channel['metadata']['name']}-kn-channel"]
         assert as_made(written(made)) == as_made(service)

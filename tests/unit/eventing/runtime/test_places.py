@@ -2,7 +2,7 @@
 
 import pytest
 
-from eventing.api.channelviews import service_name
+from eventing.api.channelkinds import INMEMORY, NATSJETSTREAM
 from eventing.runtime.places import (
     BROKER,
     CHANNEL,
@@ -28,6 +28,8 @@ CHANNEL_HOST = b"c-kn-channel.ns.svc.cluster.local"
         (b"p-kn-parallel-0-kn-channel.ns.svc", b"", Place(CHANNEL, "ns", "p-kn-parallel-0")),
         (b"c-kn-channel.example.com", b"/ns/b", Place(BROKER, "ns", "b")),
         (b"-kn-channel.ns.svc", b"/ns/b", Place(BROKER, "ns", "b")),
+        (b"c-kn-jsm-channel.ns.svc", b"/", Place(NATSJETSTREAM.place, "ns", "c")),
+        (b"", b"/natsjetstreamchannels/ns/c", Place(NATSJETSTREAM.place, "ns", "c")),
         (b"", b"/requestreplies/ns/r/", Place(REQUEST_REPLY, "ns", "r")),
         (b"", b"/requestreplies/r", Place(BROKER, "requestreplies", "r")),
     ],
@@ -60,6 +62,7 @@ def test_what_names_no_place(target: bytes, status: int) -> None:
         (Place(CHANNEL, "ns", "c"), "c"),
         (Place(CHANNEL, "ns", "c" * 52), "c" * 52),
         (Place(CHANNEL, "ns", "c" * 53), "c" * 20 + "be19e3d2ee383df59ee8c5236eb26246"),
+        (Place(NATSJETSTREAM.place, "ns", "c"), "c"),
         (Place(BROKER, "ns", "b" * 253), "b" * 253),
     ],
 )
@@ -69,7 +72,7 @@ def test_hosts_name_channels_by_their_services(place: Place, by_host: str) -> No
 
 @pytest.mark.parametrize("title", ["c", "c" * 63, "flow-kn-sequence-0" * 13])
 def test_a_channel_is_found_by_the_host_of_its_service(title: str) -> None:
-    service = service_name(("ns", title))
+    service = INMEMORY.service_name(("ns", title))
     assert len(service) <= 63
     found = place_of(f"{service}.ns.svc.cluster.local".encode(), b"/")
     assert found == place_by_host(Place(CHANNEL, "ns", title))

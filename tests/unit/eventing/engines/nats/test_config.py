@@ -52,15 +52,47 @@ def test_what_is_said_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("consumer", "begin", "more"),
+    [
+        ({"deliverPolicy": "New"}, {}, {}),
+        ({"deliverPolicy": "All"}, {"deliver_policy": "all"}, {}),
+        (
+            {"deliverPolicy": "ByStartSequence", "optStartSeq": 7},
+            {"deliver_policy": "by_start_sequence", "opt_start_seq": 7},
+            {},
+        ),
+        (
+            {"deliverPolicy": "ByStartTime", "optStartTime": "2026-01-02T03:04:05Z"},
+            {"deliver_policy": "by_start_time", "opt_start_time": "2026-01-02T03:04:05+00:00"},
+            {},
+        ),
+        (
+            {"replayPolicy": "Original", "filterSubject": "a.>", "sampleFrequency": "30%"},
+            {},
+            {"replay_policy": "original", "filter_subject": "a.>", "sample_freq": "30%"},
+        ),
+    ],
+)
+def test_consumers_are_made_as_is_said(
+    consumer: dict[str, Any], begin: dict[str, Any], more: dict[str, Any]
+) -> None:
+    options = StreamOptions.of({"consumer": consumer})
+    assert (options.begin, options.consumer) == (begin, more)
+
+
+@pytest.mark.parametrize(
     ("config", "said"),
     [
         ({"stream": "x"}, "stream is no object"),
         ({"stream": {"replicas": "3"}}, "replicas: '3' is no whole number"),
         ({"stream": {"storage": "Tape"}}, "storage: 'Tape' is none of File, Memory"),
         ({"stream": {"maxAge": "soon"}}, "maxAge: "),
-        ({"stream": {"mirror": {"name": "x"}}}, "are not supported"),
+        ({"stream": {"mirror": {"name": "x"}}}, "stream.mirror: not supported"),
         ({"stream": {"additionalSubjects": "x"}}, "additionalSubjects is no list of texts"),
+        ({"stream": {"noAck": True}}, "stream.noAck: not supported"),
         ({"consumer": {"ackWait": 5}}, "ackWait: "),
+        ({"consumer": {"deliverPolicy": "Some"}}, "deliverPolicy: 'Some' is none of New, All"),
+        ({"consumer": {"deliverPolicy": "ByStartTime"}}, "optStartTime: "),
     ],
 )
 def test_what_means_nothing_is_named(config: dict[str, Any], said: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eventing.api.channelviews import service_name
+from eventing.api.channelkinds import INMEMORY
 from eventing.filters import EVERYTHING
 from eventing.runtime.admin.graph import graph_of, own_places
 from eventing.runtime.delivery import Hop
@@ -42,7 +42,7 @@ DONE_URL = "http://done-kn-channel.ns.svc.cluster.local"
         ("http://somewhere/ns/shop", None),
         (DONE_URL, DONE),
         (f"{DONE_URL}/", DONE),
-        (f"http://{service_name(('ns', 'n' * 63))}.ns.svc", LONG),
+        (f"http://{INMEMORY.service_name(('ns', 'n' * 63))}.ns.svc", LONG),
         ("http://mailer.ns.svc.cluster.local", None),
         ("http://[::", None),
         ("", None),

@@ -1,4 +1,4 @@
-"""InMemoryChannel: its address, and whether events can be sent to it. ``reconcile`` is pure.
+"""Channels whose events we keep: their address, and whether events can be sent there. Pure.
 
 Its address is the name of a Service, as in Knative, which leads to the ingress: by another name
 where the ingress has one (in a cluster), by its address where it has that alone (on one machine).
@@ -15,10 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from eventing.api import keys
-from eventing.api.channelviews import INMEMORYCHANNEL_SOURCE, service_name
-from eventing.api.sinkviews import path_of
+from eventing.api.channelkinds import CHANNEL_KINDS, ChannelKind
 from eventing.api.views import spec_of, status_annotation
-from eventing.kinds.children import ensured
+from eventing.kinds.children import ensured, head
 from eventing.kinds.policies import policies_of, policies_watch
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
@@ -30,36 +29,25 @@ from eventing.kinds.statuses import (
 )
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Resolution
-from hearth.knative.resources import CHANNELS, INMEMORYCHANNELS
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
-from hearth.kube.meta import Key, Object, key, namespace, owner_reference
+from hearth.kube.gotext import quote
+from hearth.kube.meta import Key, Object, key, key_text, name
 from hearth.kube.plan import Action, Plan
 from hearth.kube.resources import ENDPOINTSLICES, SERVICES
 
-CONDITIONS = ConditionSet(
-    keys.READY,
-    (
-        keys.SERVICE_READY,
-        keys.ENDPOINTS_READY,
-        keys.ADDRESSABLE,
-        keys.CHANNEL_SERVICE_READY,
-        keys.DEAD_LETTER_SINK_RESOLVED,
-        keys.EVENT_POLICIES_READY,
-    ),
-)
-NAME = "inmemorychannel"
 _UNRESOLVED_SINK = "Unable to get the DeadLetterSink's URI"
-_ROLE = {"messaging.knative.dev/role": "in-memory-channel"}
-_SELECTOR = "messaging.knative.dev/role=in-memory-channel"
-SERVICE_SOURCE = Source(SERVICES, label_selector=_SELECTOR)
-SLICE_SOURCE = Source(ENDPOINTSLICES, label_selector=_SELECTOR)
+_ROLE = "messaging.knative.dev/role"
+_ROLES = f"{_ROLE} in ({','.join(kind.role for kind in CHANNEL_KINDS)})"
+SERVICE_SOURCE = Source(SERVICES, label_selector=_ROLES)
+SLICE_SOURCE = Source(ENDPOINTSLICES, label_selector=_ROLES)
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """The channel, what was made for it, and what it refers to."""
 
+    kind: ChannelKind
     channel: Object
     service: Object | None
     endpoints: Object | None
@@ -70,74 +58,96 @@ class Observed:
     """Seconds after which something may be there that was not."""
 
 
-def observe(references: References, lister: Lister, channel_key: Key) -> Observed | None:
+def observe(
+    kind: ChannelKind, references: References, lister: Lister, channel_key: Key
+) -> Observed | None:
     """Read a channel and its Service, and follow what it refers to."""
-    lookup = references.lookup(Referrer(NAME, channel_key))
-    channel = lister.get(INMEMORYCHANNEL_SOURCE, *channel_key)
+    lookup = references.lookup(Referrer(_title(kind), channel_key))
+    channel = lister.get(kind.source, *channel_key)
     if channel is None or meta.is_deleting(channel):
         return None
     sink = (spec_of(channel).get("delivery") or {}).get("deadLetterSink")
-    made = channel_key[0], service_name(channel_key)
+    made = channel_key[0], kind.service_name(channel_key)
     return Observed(
+        kind,
         channel,
         service=lister.get(SERVICE_SOURCE, *made),
         endpoints=lister.get(SLICE_SOURCE, *made),
         dead_letter_sink=lookup.resolve(sink, channel_key[0]) if sink else None,
-        policies=policies_of(lister, INMEMORYCHANNELS, channel),
+        policies=policies_of(lister, kind.resource, channel),
         look_again=lookup.look_again,
     )
 
 
 def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
     """First what the address needs, then the status that tells of it."""
-    channel = observed.channel
+    kind, channel = observed.kind, observed.channel
 
     def decide(status: dict[str, Any], conditions: ConditionManager) -> None:
-        _mark_data_plane(status, conditions)
-        conditions.mark_true(keys.CHANNEL_SERVICE_READY)
+        _mark_data_plane(kind, status, conditions)
+        if other := _not_ours(observed):
+            text = f"Channel Service failed: {other}"
+            conditions.mark_false(keys.CHANNEL_SERVICE_READY, "ChannelServiceFailed", text)
+        else:
+            conditions.mark_true(keys.CHANNEL_SERVICE_READY)
         mark_dead_letter_sink(
             observed.dead_letter_sink, status, conditions, reason=_UNRESOLVED_SINK
         )
-        host = f"{service_name(key(channel))}.{namespace(channel)}.svc.{settings.cluster_domain}"
-        path, url = path_of(CHANNELS, channel), f"http://{host}"
-        mark_address(INMEMORYCHANNELS, channel, status, conditions, settings, path=path, url=url)
+        where, title = key(channel)
+        host = f"{kind.service_name((where, title))}.{where}.svc.{settings.cluster_domain}"
+        path, url = f"/{kind.path}/{where}/{title}", f"http://{host}"
+        mark_address(kind.resource, channel, status, conditions, settings, path=path, url=url)
         mark_policies(observed.policies, status, conditions, settings)
 
-    updates = status_updates(INMEMORYCHANNELS, channel, CONDITIONS, decide, now=now)
-    children = _children(observed, settings)
+    depends = ConditionSet(keys.READY, kind.conditions)
+    updates = status_updates(kind.resource, channel, depends, decide, now=now)
+    children = () if _not_ours(observed) else _children(observed, settings)
     return Plan(children, then=updates, requeue_after=observed.look_again)
 
 
-def _mark_data_plane(status: dict[str, Any], conditions: ConditionManager) -> None:
+def _mark_data_plane(
+    kind: ChannelKind, status: dict[str, Any], conditions: ConditionManager
+) -> None:
     opened = status_annotation({"status": status}, keys.OPENED_ANNOTATION)
-    for kind in (keys.DISPATCHER_READY, keys.SERVICE_READY, keys.ENDPOINTS_READY):
+    problem = status_annotation({"status": status}, keys.PROBLEM_ANNOTATION)
+    for each in kind.by_log:
         if opened:
-            conditions.mark_true(kind)
+            conditions.mark_true(each)
+        elif problem:
+            conditions.mark_false(each, kind.problem, problem)
         else:
-            conditions.mark_unknown(
-                kind, "LogNotOpen", "The event log of this channel has not been opened yet."
-            )
+            text = "The event log of this channel has not been opened yet."
+            conditions.mark_unknown(each, "LogNotOpen", text)
+
+
+def _not_ours(observed: Observed) -> str:
+    """What Knative says where a Service of the name stands for somebody else."""
+    owner = meta.controller_of(observed.service) if observed.service else None
+    if observed.service is None or (owner or {}).get("uid") == meta.uid(observed.channel):
+        return ""
+    of = f"{_title(observed.kind)}: {key_text(key(observed.channel))}"
+    return f"{of} does not own Service: {quote(name(observed.service))}"
 
 
 def _children(observed: Observed, settings: ControlSettings) -> tuple[Action, ...]:
     ingress = urlsplit(settings.ingress_url)
     host, port = ingress.hostname or "", ingress.port or 80
-    service = _made(observed.channel, "v1", "Service")
+    service = _made(observed, "v1", "Service")
     if not _is_address(host):
         ports = [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 80}]
         service["spec"] = {"type": "ExternalName", "externalName": host, "ports": ports}
         return ensured(SERVICES, service, observed.service)
     ports = [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": port}]
     service["spec"] = {"ports": ports}
-    endpoints = _endpoints(observed.channel, host, port)
+    endpoints = _endpoints(observed, host, port)
     return ensured(SERVICES, service, observed.service) + ensured(
         ENDPOINTSLICES, endpoints, observed.endpoints
     )
 
 
-def _endpoints(channel: Object, host: str, port: int) -> Object:
-    made = _made(channel, "discovery.k8s.io/v1", "EndpointSlice")
-    made["metadata"]["labels"]["kubernetes.io/service-name"] = service_name(key(channel))
+def _endpoints(observed: Observed, host: str, port: int) -> Object:
+    made = _made(observed, "discovery.k8s.io/v1", "EndpointSlice")
+    made["metadata"]["labels"]["kubernetes.io/service-name"] = name(made)
     ready = {"ready": True, "serving": True, "terminating": False}
     return made | {
         "addressType": "IPv6" if ":" in host else "IPv4",
@@ -146,17 +156,11 @@ def _endpoints(channel: Object, host: str, port: int) -> Object:
     }
 
 
-def _made(channel: Object, api_version: str, kind: str) -> Object:
-    return {
-        "apiVersion": api_version,
-        "kind": kind,
-        "metadata": {
-            "name": service_name(key(channel)),
-            "namespace": namespace(channel),
-            "labels": dict(_ROLE),
-            "ownerReferences": [owner_reference(channel)],
-        },
-    }
+def _made(observed: Observed, api_version: str, kind: str) -> Object:
+    channel = observed.channel
+    metadata = head(channel, observed.kind.service_name(key(channel)))
+    labels = {_ROLE: observed.kind.role}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {**metadata, "labels": labels}}
 
 
 def _is_address(host: str) -> bool:
@@ -167,17 +171,23 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:
-    """Declare the controller that keeps InMemoryChannels."""
-    owner = owner_key(INMEMORYCHANNELS)
+def _title(kind: ChannelKind) -> str:
+    return kind.resource.kind.lower()
+
+
+def controller(
+    kind: ChannelKind, references: References
+) -> ControllerSpec[Observed, ControlSettings]:
+    """Declare the controller that keeps the channels of a kind."""
+    owner = owner_key(kind.resource)
     return ControllerSpec(
-        NAME,
-        INMEMORYCHANNEL_SOURCE,
-        partial(observe, references),
+        _title(kind),
+        kind.source,
+        partial(observe, kind, references),
         reconcile,
         watches=(
             Watch(SERVICE_SOURCE, owner),
             Watch(SLICE_SOURCE, owner),
-            policies_watch(INMEMORYCHANNEL_SOURCE),
+            policies_watch(kind.source),
         ),
     )
