@@ -53,6 +53,7 @@ class Brokers:
 
     def __init__(self, manager: Manager, logs: OpenLogs, *, reach: Reach) -> None:
         self.first_list = FirstList()
+        self.resource = BROKERS
         self._manager = manager
         self._logs = logs
         self._reach = reach
@@ -79,12 +80,13 @@ class Brokers:
         """Note that the manager has its first lists."""
         self.first_list.came(key(broker) for broker in self._manager.list(BROKER_SOURCE))
 
-    def owned(self) -> dict[str, set[str]]:
-        """Return the keys of all Brokers' logs, by the class of their engine."""
-        owned: dict[str, set[str]] = {}
-        for broker in self._manager.list(BROKER_SOURCE):
-            owned.setdefault(broker_class(broker) or "", set()).add(log_key(broker))
-        return owned
+    def classes(self) -> set[str]:
+        """Return the classes of all Brokers' engines."""
+        return {broker_class(broker) or "" for broker in self._manager.list(BROKER_SOURCE)}
+
+    def log_key(self, broker: Object) -> str:
+        """Return the key of a Broker's log."""
+        return log_key(broker)
 
     # -- brokers -----------------------------------------------------------------------------
 

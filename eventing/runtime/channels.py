@@ -34,6 +34,7 @@ class Channels:
         self, manager: Manager, logs: OpenLogs, kind: ChannelKind, *, reach: Reach
     ) -> None:
         self.first_list = FirstList()
+        self.resource = kind.resource
         self._manager = manager
         self._logs = logs
         self._kind = kind
@@ -51,10 +52,13 @@ class Channels:
         """Note that the manager has its first lists."""
         self.first_list.came(key(each) for each in self._manager.list(self._kind.source))
 
-    def owned(self) -> dict[str, set[str]]:
-        """Return the keys of all channels' logs, by the class of their engine."""
-        channels = self._manager.list(self._kind.source)
-        return {self._kind.engine_class: {channel_log_key(each) for each in channels}}
+    def classes(self) -> set[str]:
+        """Return the class of the channels' engine, where there are any."""
+        return {self._kind.engine_class} if self._manager.list(self._kind.source) else set()
+
+    def log_key(self, channel: Object) -> str:
+        """Return the key of a channel's log."""
+        return channel_log_key(channel)
 
     async def _sync(self, channel_key: Key) -> None:
         try:

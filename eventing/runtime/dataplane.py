@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -36,7 +37,10 @@ from eventing.runtime.places import (
 from eventing.runtime.requestreply import RequestReplies
 from eventing.runtime.served import Served
 from eventing.runtime.target import Address, BadTarget, Reach, Target, parse_target
+from hearth.kube.errors import ApiError
 from hearth.kube.manager import Manager
+
+log = logging.getLogger(__name__)
 
 
 class DataPlane:
@@ -57,6 +61,7 @@ class DataPlane:
 
         ``authorities`` tells whom to trust (PEM) where events are handed on to pods of ours.
         """
+        self._client = manager.client
         self._logs = logs
         self._gateway = gateway
         self._listener = listener
@@ -143,8 +148,16 @@ class DataPlane:
 
     async def _drop_orphans(self) -> None:
         """Remove logs of objects deleted while nobody looked."""
-        owned: dict[str, set[str]] = {}
+        needed = {each for found in self._followers.values() for each in found.classes()}
+        try:
+            await self._logs.drop_orphans(needed, self._owned)
+        except ApiError as error:
+            log.warning("logs that nobody owns are not looked for", extra=error.facts)
+
+    async def _owned(self) -> set[str]:
+        """Return the keys of all logs that there should be, of whatever class: they may move."""
+        owned: set[str] = set()
         for follower in self._followers.values():
-            for engine_class, log_keys in follower.owned().items():
-                owned.setdefault(engine_class, set()).update(log_keys)
-        await self._logs.drop_orphans(owned)
+            objects, _ = await self._client.list(follower.resource)
+            owned.update(map(follower.log_key, objects))
+        return owned

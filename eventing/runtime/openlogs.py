@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -199,14 +199,18 @@ class OpenLogs:
         if opened is None or opened.log_key == wanted_log:
             return
         del self._open[place]
-        if self._by_host.get(by_host := place_by_host(place)) == place:
-            del self._by_host[by_host]
+        self._forget_host(place)
         opened.addressable.close()
         self._metrics.forget(place)
         if self.dispatches:
             await opened.engine.drop(opened.log_key)
             opened.journeys.remove()
         log.info("event log closed, its events are dropped", extra={"of": str(place)})
+
+    def _forget_host(self, place: Place) -> None:
+        """A host may be another channel's, too."""
+        if self._by_host.get(by_host := place_by_host(place)) == place:
+            del self._by_host[by_host]
 
     def kept_by(self, place: Place) -> str | None:
         """Return the class whose engine keeps what is open there."""
@@ -222,21 +226,28 @@ class OpenLogs:
         opened = self._open.pop(place, None)
         if opened is None:
             return
-        self._by_host.pop(place_by_host(place), None)
+        self._forget_host(place)
         await _end([opened.addressable], self._grace_seconds)
         opened.journeys.remove()  # they tell of positions in this log
 
-    async def drop_orphans(self, owned: Mapping[str, Set[str]]) -> None:
-        """Remove logs that nobody owns; ``owned`` are log keys by the class of their engine."""
-        everyones = set().union(*owned.values())  # of whatever class: a log may be on its way
-        for engine_class, engine in self._engines.all(owned).items():
+    async def drop_orphans(
+        self, needed: Collection[str], owned: Callable[[], Awaitable[Set[str]]]
+    ) -> None:
+        """Remove logs that nobody owns; ``owned`` returns the keys of those that somebody does.
+
+        It is asked after it is known which logs there are: another process may have made one since
+        somebody looked last, for an object that is newer. ``needed`` are classes of engines.
+        """
+        for engine_class, engine in self._engines.all(needed).items():
             try:
-                for orphan in set(await engine.keys()) - everyones:
+                there = set(await engine.keys())
+                for orphan in there - await owned() if there else ():
                     await engine.drop(orphan)
             except Unavailable as error:
                 facts = {"class": engine_class, "error": str(error)}
                 log.info("logs that nobody owns are not looked for", extra=facts)
-        for orphan in await self._journeys.keys() - everyones:
+        there = set(await self._journeys.keys())
+        for orphan in there - await owned() if there else ():
             await self._journeys.drop(orphan)
 
     async def checkpoints(self) -> None:

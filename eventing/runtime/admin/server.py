@@ -215,15 +215,17 @@ class Admin:
 
     async def _lag(self, questions: Questions, query: Query) -> Json:
         named = "broker" in query or "channel" in query
-        return await questions.lag([_place(query)] if named else None)
+        return await questions.lag([_place(query, questions)] if named else None)
 
     async def _copied(self, questions: Questions, query: Query) -> Json:
-        return questions.copied(_place(query))
+        return questions.copied(_place(query, questions))
 
     async def _copy(self, questions: Questions, query: Query) -> Json:
         if "broker" not in query or not query.get("to"):
             raise ValueError("copy what, and where to? give a broker, and to")
-        return await questions.copy(_place(query), query["to"], dry_run=_flag(query, "dryRun"))
+        return await questions.copy(
+            _place(query, questions), query["to"], dry_run=_flag(query, "dryRun")
+        )
 
     async def _redrive(self, questions: Questions, query: Query) -> Json:
         gives_up = _flag(query, "discard")
