@@ -107,6 +107,10 @@ class LogStats:
     """Of this, what is with events that some consumer has not settled; 0 where there are none."""
     events: int
     """Events that some consumer has not settled yet, but for those that are set aside."""
+    gone: int = 0
+    """Events that went before a consumer had settled them, as far as this process saw."""
+    problem: str = ""
+    """What somebody has to mend before events can be read or stored; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

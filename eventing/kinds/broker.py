@@ -127,10 +127,11 @@ def _mark_data_plane(status: dict[str, Any], conditions: ConditionManager) -> No
     opened = status_annotation({"status": status}, keys.OPENED_ANNOTATION)
     problem = status_annotation({"status": status}, keys.PROBLEM_ANNOTATION)
     for kind in (keys.TRIGGER_CHANNEL_READY, keys.FILTER_READY, keys.INGRESS_READY):
-        if opened:
+        if problem:
+            reason = "LogFails" if opened else "LogNotOpen"
+            conditions.mark_false(kind, reason, problem)
+        elif opened:
             conditions.mark_true(kind)
-        elif problem:
-            conditions.mark_false(kind, "LogNotOpen", problem)
         else:
             conditions.mark_unknown(
                 kind, "LogNotOpen", "The event log of this Broker has not been opened yet."

@@ -255,7 +255,9 @@ class Addressable:
         await self._log.checkpoint()
         stats = self._log.stats()
         if not self._closed:
-            self._metrics.log_state(self.place, size=stats.size_bytes, events=stats.events)
+            self._metrics.log_state(
+                self.place, size=stats.size_bytes, events=stats.events, gone=stats.gone
+            )
 
     def drain(self) -> None:
         """Begin no further delivery."""

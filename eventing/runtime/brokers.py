@@ -65,8 +65,13 @@ class Brokers:
         manager.cache(CONFIG_SOURCE)
         manager.add_index(TRIGGERS_BY_BROKER)
         manager.add_controller("broker-log", self._sync_broker, source=BROKER_SOURCE)
+        logs.problem_listeners.append(self._look_again)
         if logs.dispatches:
             manager.add_controller("trigger-cursor", self._sync_trigger, source=TRIGGER_SOURCE)
+
+    def _look_again(self, place: Place) -> None:
+        if place.kind == BROKER:
+            self._manager.enqueue("broker-log", (place.namespace, place.name))
 
     def is_opening(self, broker_key: Key) -> bool:
         """Whether there is such a Broker, to be opened."""
@@ -130,7 +135,8 @@ class Brokers:
             for trigger in self._manager.by_index(TRIGGERS_BY_BROKER, key_text(broker_key)):
                 await self._sync_trigger(key(trigger))
             await self._mark(BROKERS, broker, keys.OPENED_ANNOTATION, "true")
-            await self._mark(BROKERS, broker, keys.PROBLEM_ANNOTATION, None)
+            problem = addressable.log.stats().problem or None
+            await self._mark(BROKERS, broker, keys.PROBLEM_ANNOTATION, problem)
 
     def _options(self, broker: Object) -> Mapping[str, Any]:
         """What a Broker asks of its log, by the rules of its class."""

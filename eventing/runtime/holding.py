@@ -130,14 +130,14 @@ class Holding:
             log.exception("held events cannot be read", extra={"subscription": self._name})
 
     async def _recall(self, positions: Collection[Position], *, from_the_start: bool) -> int:
-        count = 0
+        count, parked = 0, self._consumer.parked()
         asked = list(positions)
         for start in range(0, len(asked), _RECALLED_AT_ONCE):
             await self._memory.wait_for_room()
-            recalled = await self._consumer.recall(asked[start : start + _RECALLED_AT_ONCE])
-            for event in recalled:
+            some = asked[start : start + _RECALLED_AT_ONCE]
+            for event in await self._consumer.recall(some):
                 self._go_on(event, from_the_start=from_the_start)
-            count += len(recalled)
+            count += sum(position in parked for position in some)
             self._recount()
         return count
 
@@ -148,6 +148,11 @@ class Holding:
             progress = Progress(Hop.DEAD_LETTER, 0, self._clock(), note.failure)
         self._consumer.note(event, write_note(progress) if progress else "")
         self._resume(event, progress)
+
+    def given_again(self, event: StoredEvent) -> None:
+        """Note that an event that was held is delivered anew: another process was asked for it."""
+        self._consumer.note(event, "")
+        self._recount()
 
     def _recount(self) -> None:
         self._count = sum(map(is_held, self._consumer.parked().values()))

@@ -86,7 +86,7 @@ class BrokerMetrics(Collector):
     def __init__(self) -> None:
         self._intakes: dict[Labels, EndpointCounters] = {}
         self._deliveries: dict[Labels, EndpointCounters] = {}
-        self._logs: dict[Labels, tuple[int, int]] = {}
+        self._logs: dict[Labels, tuple[int, int, int]] = {}
         self._joins: dict[Labels, JoinCounters] = {}
         self._turned_away: dict[int, int] = {}
 
@@ -120,9 +120,9 @@ class BrokerMetrics(Collector):
             for labels in [each for each in endpoints if each[:2] == of_place]:
                 del endpoints[labels]
 
-    def log_state(self, place: Place, *, size: int, events: int) -> None:
-        """Note the bytes of a log and the events that it still holds."""
-        self._logs[_labels(place)] = size, events
+    def log_state(self, place: Place, *, size: int, events: int, gone: int = 0) -> None:
+        """Note the bytes of a log, the events that it still holds, those that went too early."""
+        self._logs[_labels(place)] = size, events, gone
 
     def collect(self) -> Iterator[Metric]:
         """Yield all series, in Prometheus' thread."""
@@ -133,11 +133,18 @@ class BrokerMetrics(Collector):
         events = GaugeMetricFamily(
             "hearth_event_log_events", "Events a broker's log still holds", labels=names
         )
-        for labels, (log_bytes, log_events) in self._logs.copy().items():
+        gone = CounterMetricFamily(
+            "hearth_event_log_gone",
+            "Events that a server let go of before a Trigger had them",
+            labels=names,
+        )
+        for labels, (log_bytes, log_events, log_gone) in self._logs.copy().items():
             size.add_metric(labels, log_bytes)
             events.add_metric(labels, log_events)
+            gone.add_metric(labels, log_gone)
         yield size
         yield events
+        yield gone
         yield from self._join_counters()
 
     def _join_counters(self) -> Iterator[Metric]:

@@ -71,6 +71,9 @@ class OpenLogs:
         self._quotas: dict[str, Quota] = {}
         self._checkpoint_seconds = checkpoint_seconds
         self._open: dict[Place, _Open] = {}
+        self._problems: dict[Place, str] = {}
+        self.problem_listeners: list[Callable[[Place], None]] = []
+        """Called when a log has another problem than before, or none any more."""
         self._by_host: dict[Place, Place] = {}
         """Places that hosts name otherwise, by what hosts say."""
 
@@ -202,6 +205,7 @@ class OpenLogs:
         self._forget_host(place)
         opened.addressable.close()
         self._metrics.forget(place)
+        self._problems.pop(place, None)
         if self.dispatches:
             await opened.engine.drop(opened.log_key)
             opened.journeys.remove()
@@ -258,8 +262,15 @@ class OpenLogs:
                 try:
                     await opened.addressable.checkpoint()
                     opened.journeys.flush()
+                    self._watch(place, opened.addressable.log.stats().problem)
                 except Exception:
                     caught("checkpoint", (place.namespace, place.name))
+
+    def _watch(self, place: Place, problem: str) -> None:
+        if problem != self._problems.get(place, ""):
+            self._problems[place] = problem
+            for told in self.problem_listeners:
+                told(place)
 
     async def close(self, *, grace_seconds: float) -> None:
         """Let deliveries under way end, then stop. The engines are the caller's to close."""

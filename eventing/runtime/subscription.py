@@ -124,6 +124,8 @@ class Subscription:
         note = read_note(self._consumer.note_of(event))
         if self._tells_routing and self._observer is not None and note is None:
             self._observer.routed(event, [self.spec])
+        if isinstance(note, HeldNote):
+            self._holding.given_again(event)
         if isinstance(note, Progress):
             self._resume(event, note)
         else:

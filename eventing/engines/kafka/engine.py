@@ -4,87 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from confluent_kafka.admin import NewTopic
 
 from eventing.engines.kafka import names
-from eventing.engines.kafka.client import Client, KafkaFault, Source
+from eventing.engines.kafka.appending import MAX_EVENT_BYTES
+from eventing.engines.kafka.client import Client, Source
 from eventing.engines.kafka.config import KafkaLimits, KafkaServer, TopicOptions
-from eventing.engines.kafka.log import MAX_EVENT_BYTES, KafkaLog
-from eventing.engines.kafka.messages import Record
-from eventing.engines.kafka.states import States, Topic, Write, opened, written
-from eventing.engines.kafka.threads import Follower, Read, Reader
+from eventing.engines.kafka.keeper import Keeper
+from eventing.engines.kafka.log import KafkaLog
+from eventing.engines.kafka.reader import Reader
+from eventing.engines.kafka.registry import Registry
+from eventing.engines.kafka.states import Topic, opened, written
+from eventing.engines.kafka.topic import KafkaTopic
 from eventing.engines.seam import Capabilities, Order
-from hearth.timeouts import time_limit
 
 log = logging.getLogger(__name__)
-
-_STATE_CONFIG = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
-
-
-class Keeper:
-    """How far all consumers are: written to one compacted topic, and read by every process."""
-
-    def __init__(self, client: Client) -> None:
-        self.states = States()
-        self.listeners: list[Callable[[], None]] = []
-        """Called when something was read."""
-        self._client = client
-        self._topic = ""
-        self._follower: Follower | None = None
-        self._read = 0
-        """One past the last record that was read."""
-        self._came = asyncio.Event()
-
-    async def start(self) -> None:
-        """Make the topic where there is none, and follow it."""
-        if self._follower is not None:
-            return
-        self._topic = names.state_topic(self._client.server.prefix)
-        replicas = self._client.server.replicas
-        await self._client.ensure_topic(NewTopic(self._topic, 1, replicas, config=_STATE_CONFIG))
-        self._follower = Follower(self._client, self._topic, self)
-        self._follower.start()
-
-    def heard(self, reads: Sequence[Read]) -> None:
-        """Know what was written, by whomever."""
-        for _, offset, record in reads:
-            self._read = max(self._read, offset + (record is not None))
-            if record is not None and record.key is not None:
-                try:
-                    self.states.apply(record.key, record.value)
-                except ValueError as error:
-                    log.error("a record of the state is not ours", extra={"error": str(error)})
-        for moved in self.listeners:
-            moved()
-        self._came.set()
-        self._came = asyncio.Event()
-
-    def failed(self, fault: KafkaFault) -> None:
-        """Say so."""
-        log.warning("how far consumers are cannot be read", extra={"error": str(fault)})
-
-    async def sync(self) -> None:
-        """Know all that was written until now."""
-        end = (await self._client.ends(self._topic, [0]))[0]
-        try:
-            async with time_limit(self._client.limits.answer_seconds):
-                while self._read < end:
-                    await self._came.wait()
-        except TimeoutError as error:
-            raise KafkaFault(f"topic {self._topic} is not read to its end") from error
-
-    async def put(self, writes: Sequence[Write]) -> None:
-        """Write, and wait until that is durable; it is known here when it was read again."""
-        records = [Record(key, value, (), 0) for key, value in writes]
-        await self._client.write(self._topic, records)
-
-    async def close(self) -> None:
-        """Follow no more."""
-        if self._follower is not None:
-            await self._follower.close()
 
 
 class KafkaEngine:
@@ -134,21 +71,26 @@ class KafkaEngine:
             sizes = asked.partitions or server.partitions, asked.replicas or server.replicas
             new = NewTopic(topic, *sizes, config=config)
             await self.client.ensure_topic(new)
-        partitions = await self.client.partitions(topic)
+        found = await self.client.topic(topic)
         await self._keeper.sync()
-        known = Topic(topic, asked.is_external)
-        if self._keeper.states.logs.get(key) != known:
-            await self._keeper.put([opened(key, known)])
-        made = KafkaLog(
-            self.client,
-            self._reader,
-            self._keeper,
-            topic=topic,
-            partitions=partitions,
-            limits=self._limits,
-        )
+        await self._know(key, Topic(topic, asked.is_external, str(found.topic_id)))
+        partitions = [each.id for each in found.partitions]
+        made = KafkaLog(KafkaTopic(self.client, self._reader, topic, partitions), self._keeper)
         self._keeper.listeners.append(made.moved)
         return made
+
+    async def _know(self, key: str, topic: Topic) -> None:
+        """Note which topic a log has. In one that was made anew all is new to its consumers."""
+        states = self._keeper.states
+        known = states.logs.get(key)
+        if known == topic:
+            return
+        if known is not None and known.name == topic.name and known.id != topic.id and known.id:
+            log.warning("a topic was made anew", extra={"topic": topic.name})
+            registry = Registry(self._keeper, topic.name)
+            for consumer_id in list(states.consumers(topic.name)):
+                await registry.begin_anew(consumer_id)
+        await self._keeper.put([opened(key, topic)])
 
     async def drop(self, key: str) -> None:
         """Remove a log with all its events and consumers."""

@@ -10,8 +10,9 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import NewTopic
 
 from eventing.codec import Event
-from eventing.engines.kafka.client import Client, KafkaFault
+from eventing.engines.kafka.client import Client
 from eventing.engines.kafka.config import KafkaLimits, KafkaServer
+from eventing.engines.kafka.faults import KafkaFault
 from eventing.engines.kafka.messages import binary_record, structured_record
 from eventing.engines.kafka.security import security_of
 from eventing.engines.seam import Refused

@@ -9,9 +9,9 @@ from confluent_kafka.admin import OffsetSpec
 
 from eventing.engines.event import StoredEvent
 from eventing.engines.kafka.client import Client
-from eventing.engines.kafka.consumer import At
 from eventing.engines.kafka.messages import Record, stored_event
-from eventing.engines.kafka.threads import Reader
+from eventing.engines.kafka.reader import Reader
+from eventing.engines.kafka.share import At
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from eventing.engines.cursor import CursorState
 Write = tuple[bytes, bytes | None]
 """A record: its key, and its value or None."""
 
-_LOG, _CONSUMER, _STATE, _NOTE = "l", "c", "s", "n"
+_LOG, _CONSUMER, _STATE, _NOTE, _ASKED = "l", "c", "s", "n", "a"
 
 
 class Topic(NamedTuple):
@@ -36,6 +36,8 @@ class Topic(NamedTuple):
     name: str
     is_external: bool = False
     """Whether it is somebody else's."""
+    id: str = ""
+    """Kafka's own for it: another one where it was removed and made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,17 @@ def changes(
         yield orjson.dumps([_STATE, *at]), orjson.dumps([now.next, now.open])
 
 
+def asked(
+    topic: str, consumer: str, generation: int, at: tuple[int, int], is_recalled: bool | None
+) -> Write:
+    """Return the record that asks whose partition it is to recall or discard an event, or no more.
+
+    None: it is done.
+    """
+    value = None if is_recalled is None else orjson.dumps(is_recalled)
+    return orjson.dumps([_ASKED, topic, consumer, generation, *at]), value
+
+
 class States:
     """What was read of the topic."""
 
@@ -100,6 +113,7 @@ class States:
         """Their topics by their keys."""
         self._known: dict[str, dict[str, Known]] = defaultdict(dict)
         self._saved: dict[tuple[str, str, int], dict[int, _Saved]] = defaultdict(dict)
+        self._asked: dict[tuple[str, str, int], dict[tuple[int, int], bool]] = defaultdict(dict)
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Take a record in; raise ValueError for one that is not ours."""
@@ -114,6 +128,13 @@ class States:
             self._take_consumer(topic, consumer, value)
             return
         generation, partition, *offset = rest
+        if kind == _ASKED:
+            of = self._asked[topic, consumer, generation]
+            if value is None:
+                of.pop((partition, offset[0]), None)
+            else:
+                of[partition, offset[0]] = orjson.loads(value)
+            return
         saved = self._saved[topic, consumer, generation].setdefault(partition, _Saved())
         if kind == _NOTE:
             if value is None:
@@ -163,6 +184,11 @@ class States:
         beyond = max((at + 1 for at in saved.notes), default=first)
         still_open = (*saved.open, *range(first, beyond))
         return CursorState(max(first, beyond), still_open, dict(saved.notes))
+
+    def asked(self, topic: str, consumer: str) -> Mapping[tuple[int, int], bool]:
+        """Return what is to be recalled (True) or discarded (False) of a consumer's events."""
+        known = self.consumers(topic).get(consumer)
+        return self._asked.get((topic, consumer, known.generation), {}) if known else {}
 
     def partitions(self, topic: str, consumer: str) -> list[int]:
         """Return the partitions in which something is known of a consumer."""

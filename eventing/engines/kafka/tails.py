@@ -14,6 +14,8 @@ class Portion(NamedTuple):
 
     events: Sequence[StoredEvent]
     following: int
+    oldest: int = 0
+    """What lay before this has gone, where that is known."""
 
 
 class Tail:

@@ -17,6 +17,7 @@ from eventing.engines.kafka.config import KafkaLimits, KafkaServer
 from eventing.engines.kafka.engine import KafkaEngine
 from eventing.engines.kafka.log import KafkaLog
 from eventing.engines.seam import Refused, Start, Unavailable
+from hearth.timeouts import time_limit
 from tests.component.eventing.engines.test_engines import (
     an_event,
     append,
@@ -191,6 +192,56 @@ async def test_a_consumer_that_another_process_moves_begins_anew(port: int, tmp_
             consumer.settle(event)
         await saved(log, lambda: log.stats().events == 0)
         assert (await other.consumers(), other.stats().events) == (["c"], 0)
+
+
+async def test_what_is_set_aside_is_recalled_where_its_partition_is(
+    port: int, tmp_path: Path
+) -> None:
+    server = at(port, tmp_path.name)
+    async with opened(server) as (_, log), opened(server) as (_, other):
+        pair = [await each.consume("c") for each in (log, other)]
+        await until(lambda: sorted(len(each.tails) for each in (log, other)) == [1, 2])
+        for number in range(30):
+            await append(log, an_event(number, key=str(number)))
+        parked: list[set[str]] = [set(), set()]
+        async with time_limit(20):
+            while len(parked[0] | parked[1]) < 30:
+                for consumer, of in zip(pair, parked, strict=True):
+                    for event in await at_once(consumer):
+                        consumer.park(event, "held")
+                        of.add(event.attributes["id"])
+        assert all(parked)
+        for each in (log, other):
+            await each.checkpoint()
+        await until(lambda: len(pair[0].parked()) == 30)
+        again = await pair[0].recall(list(pair[0].parked()))
+        assert set(ids(again)) == parked[0]
+        there = await take(pair[1], len(parked[1]))
+        assert set(ids(there)) == parked[1]
+        pair[1].park(there[0], "held")
+        await other.checkpoint()
+        await until(lambda: len(pair[0].parked()) == 1)
+        assert pair[0].discard(list(pair[0].parked())) == 1
+        reading = asyncio.create_task(pair[1].fetch(1))
+        await until(lambda: there[0].position not in pair[1].parked())
+        reading.cancel()
+        await asyncio.wait([reading])
+
+
+async def test_in_a_topic_that_was_made_anew_all_is_new(port: int, tmp_path: Path) -> None:
+    server, topic = at(port, tmp_path.name), f"{tmp_path.name}-log"
+    async with opened(server) as (_, log):
+        consumer = await log.consume("c")
+        await append(log, an_event(1))
+        for event in await take(consumer, 1):
+            consumer.settle(event)
+        await log.checkpoint()
+    admin = AdminClient({**server.common()})
+    admin.delete_topics([topic])[topic].result(5)
+    async with opened(server) as (_, log):
+        await append(log, an_event(2))
+        consumer = await log.consume("c")
+        assert ids(await take(consumer, 1)) == ["2"]
 
 
 async def test_an_engine_ends_without_its_server(tmp_path: Path) -> None:

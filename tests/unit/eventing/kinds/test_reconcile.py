@@ -107,6 +107,14 @@ def test_a_broker_gets_an_address_and_is_ready():
     ]
 
 
+def test_an_open_log_that_fails_is_no_ready_broker():
+    broker = a_broker()
+    broker["status"]["annotations"][keys.PROBLEM_ANNOTATION] = "no right to read topic t"
+    found = settle_broker(observed_broker(broker))
+    expected = ("False", "LogFails", "no right to read topic t")
+    assert conditions(found)["Ready"] == expected
+
+
 BROKER_CASES = [
     pytest.param(observed_broker(), "True", None, id="ready"),
     pytest.param(observed_broker(a_broker(opened=False)), "Unknown", "LogNotOpen", id="not open"),

@@ -38,8 +38,12 @@ def test_series_go_with_their_objects():
     metrics = BrokerMetrics()
     metrics.deliveries(B, "trigger", "t").dropped += 1
     metrics.deliveries(B, "trigger", "u").dropped += 1
-    metrics.log_state(B, size=10, events=2)
+    metrics.log_state(B, size=10, events=2, gone=3)
     metrics.forget(B, "trigger", "t")
+    assert (
+        'hearth_event_log_gone_total{kn_broker_name="b",kn_broker_namespace="ns"} 3.0'
+        in text_of(metrics)
+    )
     assert "trigger:t.ns" not in text_of(metrics)
     assert "trigger:u.ns" in text_of(metrics)
     metrics.forget(B)

@@ -93,7 +93,7 @@ def test_a_record_of_others_is_named(key: bytes) -> None:
 def test_logs_are_known_by_their_keys() -> None:
     states = States()
     states.apply(*opened("a/b", Topic("hearth-a", True)))
-    assert states.logs == {"a/b": ("hearth-a", True)}
+    assert states.logs == {"a/b": Topic("hearth-a", True)}
     states.apply(*opened("a/b", None))
     assert states.logs == {}
 

@@ -33,13 +33,13 @@ def test_whoever_follows_is_given_each_event_once(
     assert sum(300 for each in there if tail.has(each)) <= max(room, 300)
     following, got = tail.start, list[int]()
     while following < tail.end:
-        events, after = tail.since(following, max_bytes)
+        events, after, _ = tail.since(following, max_bytes)
         assert after > following
         assert sum(event.size for event in events[:-1]) < max_bytes
         got += [int(str(event.position)) for event in events]
         following = after
     assert got == [each for each in there if each >= tail.start]
-    assert tail.since(following, max_bytes) == ([], following)
+    assert tail.since(following, max_bytes) == ([], following, 0)
 
 
 @given(RECORDS, st.integers(300, 900))
