@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hearth.cli.containerimages import ContainerImage, Place
 from hearth.cli.errors import UserError
@@ -16,6 +17,11 @@ from hearth.cli.imageplaces import place_at_hand, place_of
 from hearth.cli.state import running_state
 from hearth.cluster.node.images.store import ImageSpec, ImageStore
 from hearth.oci.references import InvalidImageName, Reference, parse_reference
+
+if TYPE_CHECKING:
+    from hearth.functions.building.environments import Say
+    from hearth.functions.building.sources import SourceFolder
+    from hearth.functions.detection.application import Application
 
 
 def add_image(
@@ -172,16 +178,45 @@ def _reference(name: str) -> Reference:
 
 def build_image(data_dir: Path, folder: Path, name: str) -> None:
     """Builds the application of a folder and registers it under a name."""
-    from hearth.cluster.node.images.build import build
-    from hearth.cluster.node.images.detect import BuildError
+    from hearth.functions.building.sources import SourceFolder
+    from hearth.functions.detection.application import DetectionError
 
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder")
-    store = ImageStore(data_dir)
-    builds = data_dir / "builds"
     try:
-        image = build(folder.absolute(), name, store, builds=builds, say=print)
+        source = SourceFolder(folder.absolute())
+        application = found_in(source)
+        print(f"{folder}: {application.label}")
+        built_image(data_dir, source, application, name, print)
+    except DetectionError as error:
+        raise UserError(str(error)) from error
+    print(f"Use it as `image: {name}` in YAML.")
+
+
+def found_in(source: SourceFolder) -> Application:
+    """Returns how a folder is run; DetectionError where nothing is recognised."""
+    from hearth.functions.detection.detect import detect
+
+    return detect(source)
+
+
+def built_image(
+    data_dir: Path, source: SourceFolder, application: Application, name: str, say: Say
+) -> str:
+    """Builds an application and registers it; returns its name with its digest, for a revision."""
+    from hearth.functions.building.build import build
+    from hearth.functions.building.environments import BuildError
+
+    try:
+        built = build(source, application, builds=data_dir / "builds", say=say)
+        image = ImageStore(data_dir).add(
+            name,
+            ImageSpec(
+                entrypoint=built.command,
+                env=built.env,
+                workdir=str(built.folder),
+                source=source.label,
+                content=built.content,
+            ),
+        )
     except (BuildError, InvalidImageName) as error:
         raise UserError(str(error)) from error
-    print(f"{name} runs: {' '.join(image.command_line((), ()))}")
-    print(f"Use it as `image: {name}` in YAML.")
+    return f"{_reference(name).repository}@{image.digest}"

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from hearth.cli.deploy.command import deploy, rollout
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
 from hearth.cli.imagecommands import image_app
@@ -31,6 +32,8 @@ app = typer.Typer(
 app.add_typer(image_app, name="image")
 app.add_typer(event_app, name="event")
 app.add_typer(scale_app, name="scale")
+app.command()(deploy)
+app.command()(rollout)
 app.command()(simulate)
 migrate_app = typer.Typer(help="Come over from Knative and KEDA.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hearth.cluster.node.images.funcrunner import encode_result, parse_event
+from hearth.functions.runners.function import encode_result, parse_event
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
 

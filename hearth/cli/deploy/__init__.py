@@ -1,0 +1,1 @@
+"""``hearth deploy``, ``hearth rollout``: from a folder or an image to a URL."""

@@ -1,0 +1,122 @@
+"""The command lines of ``hearth deploy`` and ``hearth rollout``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hearth.cli.options import ClusterOrHere, DataDir, Name, Namespace, folder_of
+
+Many = list[str] | None
+
+
+def deploy(
+    what: Annotated[
+        str, typer.Argument(metavar="FOLDER|FILE|IMAGE", help="What to run.", show_default=False)
+    ] = ".",
+    service: Annotated[
+        str | None, typer.Option("--service", help="Name of the Service. Default: the folder's.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Share of the requests for the new revision, as 10%; others keep theirs."
+        ),
+    ] = None,
+    env: Annotated[
+        Many, typer.Option("--env", "-e", "--update-env-vars", help="NAME=VALUE; repeatable.")
+    ] = None,
+    secret: Annotated[
+        Many,
+        typer.Option(
+            "--secret", "--update-secrets", help="NAME=SECRET:KEY or /PATH=SECRET; repeatable."
+        ),
+    ] = None,
+    min_pods: Annotated[
+        int | None, typer.Option("--min", "--min-instances", "--scale-min", help="Least pods.")
+    ] = None,
+    max_pods: Annotated[
+        int | None, typer.Option("--max", "--max-instances", "--scale-max", help="Most pods.")
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", "--concurrency-limit", help="Requests a pod gets at once."),
+    ] = None,
+    target: Annotated[
+        int | None,
+        typer.Option("--concurrency-target", help="Requests at once that a pod is scaled for."),
+    ] = None,
+    cpu: Annotated[str | None, typer.Option(help="Limit of cores, as 1 or 500m.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Limit of memory, as 256Mi.")] = None,
+    port: Annotated[int | None, typer.Option("--port", "-p", help="Port it listens on.")] = None,
+    timeout: Annotated[int | None, typer.Option(help="Seconds that a request may take.")] = None,
+    private: Annotated[
+        bool | None,
+        typer.Option(
+            "--private/--public",
+            "--cluster-local/--no-cluster-local",
+            help="Whether only other services reach it.",
+        ),
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="A name of your own that reaches it, too.")
+    ] = None,
+    service_account: Annotated[
+        str | None, typer.Option("--service-account", help="Account its pods run as.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what was found and why; change nothing.")
+    ] = False,
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait until it serves.")] = 120.0,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Run a folder, a file or an image as a Service, and print its URL.
+
+    What is not said stays as the Service has it. A file hearth.toml in the folder may say the same
+    things; what the command line says goes before.
+    """  # fmt: skip
+    from hearth.cli.deploy.run import DeployOptions, run_deploy
+
+    options = DeployOptions(
+        what=what,
+        flags={
+            "name": service, "env": env, "secrets": secret, "min": min_pods, "max": max_pods,
+            "concurrency": concurrency, "target": target, "cpu": cpu, "memory": memory,
+            "port": port, "timeout": timeout, "private": private, "domain": domain,
+            "service_account": service_account,
+        },
+        to=to,
+        dry_run=dry_run,
+        wait_seconds=wait,
+        namespace=namespace,
+        hearth=name,
+        data_dir=folder_of(data_dir, name),
+        kubeconfig=kubeconfig,
+    )  # fmt: skip
+    raise typer.Exit(run_deploy(options))
+
+
+def rollout(
+    service: Annotated[str, typer.Argument(help="Name of a Service.")],
+    to: Annotated[
+        str, typer.Argument(metavar="SHARE|promote|back", help="As 50%, promote or back.")
+    ],
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait until it is so.")] = 60.0,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Give the latest revision a share of the requests, all of them, or none.
+
+    `promote` is 100% and follows later revisions, too; `back` takes requests to what was before.
+    """
+    from hearth.cli.access import access_of_either
+    from hearth.cli.deploy.rollouts import run_rollout
+
+    api = access_of_either(kubeconfig, folder_of(data_dir, name))
+    raise typer.Exit(run_rollout(api, service, namespace, to, wait))

@@ -1,0 +1,70 @@
+"""``hearth rollout``: moves requests between the revisions of a Service."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from hearth.cli.deploy.watching import Watch
+from hearth.cli.deploy.words import Steps
+from hearth.cli.errors import UserError
+from hearth.functions.deploying import traffic
+from hearth.functions.deploying.progress import Phase
+from hearth.knative.resources import KSERVICES, REVISIONS
+from hearth.kube import meta
+from hearth.kube.access import Access
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import ApiError, NotFound
+from hearth.kube.meta import Object
+
+
+def run_rollout(api: Access, service: str, namespace: str, to: str, wait_seconds: float) -> int:
+    """Move requests and wait until they are; return the exit code."""
+    try:
+        return asyncio.run(_rollout(api, service, namespace, to, wait_seconds))
+    except NotFound as error:
+        raise UserError(
+            f"there is no service {service!r} in namespace {namespace!r}; `hearth status` lists "
+            "the services"
+        ) from error
+    except traffic.TrafficError as error:
+        raise UserError(str(error)) from error
+    except ApiError as error:
+        raise UserError(error.message) from error
+
+
+async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds: float) -> int:
+    async with KubeClient(api) as client:
+        service = await client.get(KSERVICES, name, namespace)
+        wanted = await _traffic(client, service, to)
+        change = {"metadata": {"resourceVersion": meta.resource_version(service)},
+                  "spec": {"traffic": wanted}}  # fmt: skip
+        service = await client.patch(KSERVICES, name, namespace, change)
+        steps = Steps(time.monotonic)
+        watch = Watch(client, name, namespace)
+        ended = await watch.until_over(meta.generation(service), wait_seconds, steps.tell)
+        if ended.phase != Phase.SERVES:
+            steps.failed(name, ended, wait_seconds, ())
+            return 1
+        for line in shares(await client.get(KSERVICES, name, namespace)):
+            print(line)
+        return 0
+
+
+async def _traffic(client: KubeClient, service: Object, to: str) -> list[Object]:
+    if to == "promote":
+        return traffic.promoted()
+    if to == "back":
+        mine = f"serving.knative.dev/service={meta.name(service)}"
+        revisions, _ = await client.list(REVISIONS, meta.namespace(service), label_selector=mine)
+        return traffic.back(service, list(revisions))
+    return traffic.moved(service, traffic.percent(to))
+
+
+def shares(service: Object) -> list[str]:
+    """Return a line for each revision that gets requests."""
+    lines = []
+    for each in (service.get("status") or {}).get("traffic") or ():
+        tag = f"  {each['url']}" if each.get("tag") and each.get("url") else ""
+        lines.append(f"{each.get('percent') or 0:3}%  {each.get('revisionName')}{tag}")
+    return lines

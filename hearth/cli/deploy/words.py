@@ -1,0 +1,108 @@
+"""What ``hearth deploy`` prints."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hearth.functions.deploying.progress import WORDS, Phase, Progress
+from hearth.functions.detection.application import Application
+
+Object = dict[str, Any]
+
+
+def found_words(application: Application) -> str:
+    """Return what a folder was found to hold, and why."""
+    lines = [f"found: {application.label}"]
+    lines += [f"  {reason}" for reason in application.reasons]
+    if application.command and not application.runner:
+        lines.append(f"  runs: {shlex.join(application.command)}")
+    return "\n".join(lines)
+
+
+def plan_words(service: Object) -> str:
+    """Return a Service as YAML."""
+    import yaml
+
+    return str(yaml.safe_dump(service, sort_keys=False)).rstrip()
+
+
+def domain_of(domain: str, name: str, namespace: str) -> Object:
+    """Return the DomainMapping by which a name reaches a Service."""
+    ref = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": name}
+    return {
+        "apiVersion": "serving.knative.dev/v1beta1",
+        "kind": "DomainMapping",
+        "metadata": {"name": domain, "namespace": namespace},
+        "spec": {"ref": {**ref, "namespace": namespace}},
+    }
+
+
+def claim_of(domain: str, namespace: str) -> Object:
+    """Return the claim without which no DomainMapping is served."""
+    return {
+        "apiVersion": "networking.internal.knative.dev/v1alpha1",
+        "kind": "ClusterDomainClaim",
+        "metadata": {"name": domain},
+        "spec": {"namespace": namespace},
+    }
+
+
+class Steps:
+    """Prints each step with the seconds since the command began."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._phase = Phase.ASKED
+        self._trouble = ""
+
+    def say(self, text: str) -> None:
+        """Print a line of progress."""
+        print(text, flush=True)
+
+    def tell(self, progress: Progress) -> None:
+        """Print what is new since the last call."""
+        for phase in Phase:
+            if self._phase < phase <= progress.phase and phase < Phase.SERVES:
+                self.say(f"{self._seconds()}  {WORDS[phase]}")
+        self._phase = max(self._phase, progress.phase)
+        if progress.trouble and progress.trouble != self._trouble:
+            self._trouble = progress.trouble
+            self.say(f"{self._seconds()}  waits: {progress.trouble}")
+
+    def done(self, service: Object) -> None:
+        """Print where it is served and who gets how much."""
+        status = service.get("status") or {}
+        revision = status.get("latestReadyRevisionName")
+        traffic = status.get("traffic") or []
+        mine = sum(int(each.get("percent") or 0) for each in traffic
+                   if each.get("revisionName") == revision)  # fmt: skip
+        self.say(f"{self._seconds()}  {revision} serves {mine}% of the requests")
+        print(status.get("url") or f"{service['metadata']['name']} has no URL", flush=True)
+        tagged = next((each for each in traffic if each.get("tag") and each.get("url")), None)
+        if mine < 100:
+            name = service["metadata"]["name"]
+            if tagged:
+                print(f"the new revision alone: {tagged['url']}")
+            print(f"next: hearth rollout {name} 50% | promote | back")
+
+    def failed(self, name: str, ended: Progress, seconds: float, last_words: Sequence[str]) -> None:
+        """Print why it does not serve, the container's last words, and what to try."""
+        reason = ended.failure or ended.trouble or f"not ready after {seconds:g} s"
+        reason, _, told = reason.partition(" with: ")  # as Knative tells a container's last words
+        last_words = last_words or told.splitlines()
+        print(f"Error: {name} does not serve: {reason}", file=sys.stderr)
+        if last_words:
+            print("its last words:", file=sys.stderr)
+            for line in last_words:
+                print(f"  {line}", file=sys.stderr)
+        print(
+            f"what served before goes on. Look: hearth logs {name}; kubectl describe ksvc {name}",
+            file=sys.stderr,
+        )
+
+    def _seconds(self) -> str:
+        return f"{self._clock() - self._began:6.2f} s"

@@ -1,0 +1,152 @@
+"""Packages that an application needs: a venv or a node_modules for each set of them, kept.
+
+An older revision keeps the versions that it was built with. What was left half made by an end in
+the middle is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hearth.functions.building.sources import SourceFolder
+from hearth.functions.detection.application import Dependencies
+
+Say = Callable[[str], None]
+
+_DONE = ".complete"
+_LAST_WORDS = 2000  # characters of a tool's output that are shown when it fails
+_LOCKS = ("package-lock.json", "pnpm-lock.yaml", "yarn.lock", ".npmrc", "package.json")
+
+
+class BuildError(Exception):
+    """A tool failed or is missing; the text has its last words and what to do."""
+
+
+def python_environment(source: SourceFolder, needs: Dependencies, builds: Path, say: Say) -> Path:
+    """Return the venv with these packages; made once."""
+    needs = _with_what_is_here(source, needs, say)
+    venv = builds / f"python-{_python_key(source, needs)}"
+    if (venv / _DONE).exists():
+        say("its packages are installed already")
+        return venv
+    _begin(venv)
+    say(f"installing {' and '.join(filter(None, (needs.file, *needs.added)))}")
+    pip = _make_with_pip(venv, source.folder)
+    run([*pip, "install", "--quiet", "--no-input", *_requirements(source, needs, venv)],
+        source.folder)  # fmt: skip
+    (venv / _DONE).touch()
+    return venv
+
+
+def _with_what_is_here(source: SourceFolder, needs: Dependencies, say: Say) -> Dependencies:
+    """Projects of uv and poetry can be installed by pip, too, though not by their locks."""
+    if needs.tool not in _EXPORTS or shutil.which(needs.tool):
+        return needs
+    if "pyproject.toml" not in source.paths:
+        raise BuildError(f"{needs.file} takes {needs.tool}, which is not installed")
+    say(
+        f"{needs.tool} is not installed: pip installs what pyproject.toml asks for, in versions "
+        f"that {needs.file} may not name"
+    )
+    return replace(needs, tool="pip", file="pyproject.toml")
+
+
+def _python_key(source: SourceFolder, needs: Dependencies) -> str:
+    key = hashlib.sha256(f"{sys.version}\0{needs}".encode())
+    if needs.file:
+        key.update((source.folder / needs.file).read_bytes())
+    if needs.file == "pyproject.toml":
+        key.update(source.digest().encode())  # the project itself is installed with it
+    return key.hexdigest()[:16]
+
+
+def _requirements(source: SourceFolder, needs: Dependencies, venv: Path) -> list[str]:
+    """What pip is to install; uv and poetry say it in pip's words."""
+    if needs.tool in _EXPORTS:
+        exported = run([needs.tool, *_EXPORTS[needs.tool]], source.folder)
+        file = venv / "requirements.txt"
+        file.write_text(exported)
+        return ["-r", str(file), *needs.added]
+    if not needs.file:
+        return list(needs.added)
+    is_list = needs.file.endswith(".txt")
+    what = ["-r", str(source.folder / needs.file)] if is_list else [str(source.folder)]
+    return [*what, *needs.added]
+
+
+_EXPORTS = {
+    "uv": ("export", "--quiet", "--frozen", "--no-dev", "--no-emit-project"),
+    "poetry": ("export", "--format=requirements.txt"),
+}
+
+
+def _make_with_pip(venv: Path, folder: Path) -> list[str]:
+    """Make a venv and return the command of a pip that installs into it.
+
+    Our own pip, where we have one: putting another into each venv takes seconds.
+    """
+    make = [sys.executable, "-m", "venv", str(venv)]
+    python = str(venv / "bin" / "python")
+    if importlib.util.find_spec("pip") is None:
+        run(make, folder)
+        return [python, "-m", "pip", "--disable-pip-version-check"]
+    run([*make, "--without-pip"], folder)
+    return [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+
+
+def node_modules(source: SourceFolder, needs: Dependencies, builds: Path, say: Say) -> Path:
+    """Return the folder with these packages; made once."""
+    if shutil.which(needs.tool) is None:
+        raise BuildError(f"package.json has dependencies, but {needs.tool} is not installed")
+    files = [name for name in _LOCKS if name in source.paths]
+    key = hashlib.sha256(needs.tool.encode())
+    for name in files:
+        key.update((source.folder / name).read_bytes())
+    place = builds / f"node-{key.hexdigest()[:16]}"
+    if (place / _DONE).exists():
+        say("its packages are installed already")
+        return place / "node_modules"
+    _begin(place)
+    place.mkdir()
+    say(f"installing {needs.file}")
+    for name in files:
+        shutil.copy2(source.folder / name, place / name)
+    run(_node_install(needs.tool, files), place)
+    (place / "node_modules").mkdir(exist_ok=True)
+    (place / _DONE).touch()
+    return place / "node_modules"
+
+
+def _node_install(tool: str, files: Sequence[str]) -> list[str]:
+    if tool == "pnpm":
+        return ["pnpm", "install", "--prod", "--frozen-lockfile", "--silent"]
+    if tool == "yarn":
+        return ["yarn", "install", "--production", "--frozen-lockfile", "--silent"]
+    how = "ci" if "package-lock.json" in files else "install"
+    return ["npm", how, "--omit=dev", "--no-audit", "--no-fund", "--silent"]
+
+
+def _begin(place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+
+
+def run(argv: Sequence[str], folder: Path) -> str:
+    """Run a tool and return what it printed; BuildError with its last words where it fails."""
+    try:
+        done = subprocess.run(
+            argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise BuildError(f"{argv[0]} is needed and not installed") from error
+    if done.returncode != 0:
+        output = (done.stderr or done.stdout).strip()[-_LAST_WORDS:]
+        raise BuildError(f"{' '.join(argv[:4])} failed with code {done.returncode}:\n{output}")
+    return done.stdout

@@ -1,0 +1,1 @@
+"""What a deployment asks of a Service, and how far it has come: decisions over objects."""

@@ -1,0 +1,1 @@
+"""What a folder holds and which command runs it: decisions over its files, no I/O."""

@@ -1,0 +1,1 @@
+"""Programs that run in an application's own interpreter: the standard library only."""

@@ -1,0 +1,114 @@
+"""From a folder to a URL and to the next revision: what `hearth deploy` and `rollout` do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.support import Hearth, wait_until
+
+FUNCTION = (
+    "import os\n\ndef handle(request):\n    return os.environ.get('WORD', '{word}') + '\\n'\n"
+)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an application."""
+    folder = tmp_path_factory.mktemp("deploy") / "shop"
+    folder.mkdir()
+    return folder
+
+
+def written(folder: Path, word: str) -> str:
+    (folder / "func.py").write_text(FUNCTION.format(word=word))
+    return str(folder)
+
+
+def answers(hearth: Hearth, count: int = 1, host: str = "shop") -> set[str]:
+    return {hearth.request(host).body for _ in range(count)}
+
+
+def test_a_folder_gets_a_url(hearth: Hearth, shop: Path) -> None:
+    done = hearth.run("deploy", written(shop, "one"))
+    lines = done.stdout.splitlines()
+    assert "func.py defines handle(request)" in done.stdout
+    assert "shop-00001 serves 100% of the requests" in lines[-2]
+    assert lines[-1] == f"http://shop.default.localhost:{hearth.port}"
+    assert answers(hearth) == {"one\n"}
+
+
+def test_the_same_again_makes_no_revision(hearth: Hearth, shop: Path) -> None:
+    assert "no new revision" in hearth.run("deploy", str(shop)).stdout
+
+
+def test_a_canary_on_and_back(hearth: Hearth, shop: Path) -> None:
+    done = hearth.run("deploy", written(shop, "two"), "--to", "0%")
+    assert "shop-00002 serves 0%" in done.stdout
+    assert "hearth rollout shop 50% | promote | back" in done.stdout
+    assert answers(hearth, 10) == {"one\n"}
+    assert answers(hearth, host="candidate-shop") == {"two\n"}
+    assert "50%  shop-00002" in hearth.run("rollout", "shop", "50%").stdout
+    assert answers(hearth, 60) == {"one\n", "two\n"}
+    assert hearth.run("rollout", "shop", "promote").stdout.split()[-2:] == ["100%", "shop-00002"]
+    assert answers(hearth, 10) == {"two\n"}
+    assert hearth.run("rollout", "shop", "back").stdout.split()[-2:] == ["100%", "shop-00001"]
+    assert answers(hearth, 10) == {"one\n"}
+    hearth.run("rollout", "shop", "promote")
+
+
+def test_settings_stay_until_they_are_changed(hearth: Hearth, shop: Path) -> None:
+    (shop / "hearth.toml").write_text("concurrency = 7\n")
+    hearth.run("deploy", str(shop), "-e", "WORD=three", "--max", "2")
+    hearth.run("deploy", written(shop, "four"))
+    assert answers(hearth) == {"three\n"}
+    template = hearth.get_json("ksvc", "shop")["spec"]["template"]
+    assert template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"] == "2"
+    assert template["spec"]["containerConcurrency"] == 7
+
+
+def test_a_dry_run_says_why_and_changes_nothing(hearth: Hearth, shop: Path) -> None:
+    done = hearth.run("deploy", str(shop), "--service", "other", "--dry-run")
+    assert "func.py defines handle(request)" in done.stdout
+    assert "kind: Service" in done.stdout
+    assert "other" not in hearth.kubectl("get", "ksvc").stdout
+
+
+def test_what_fails_has_the_last_word(hearth: Hearth, shop: Path) -> None:
+    (shop / "func.py").write_text("def handle(request): ...\nraise SystemExit('no database')\n")
+    done = hearth.run("deploy", str(shop), check=False)
+    assert done.returncode == 1
+    assert "Error: shop does not serve" in done.stderr
+    assert "  no database" in done.stderr.splitlines()
+    assert answers(hearth) == {"three\n"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["./nowhere"], "there is no file or folder ./nowhere"),
+        (["SHOP", "--to", "lots"], "'lots' is no share"),
+        (["SHOP", "--env", "A"], "give NAME=VALUE"),
+        (["SHOP", "--cpu", "lots"], "cpu is 'lots'"),
+        (["SHOP", "--service", "new", "--to", "10%"], "nobody to share with"),
+        (["EMPTY"], "holds nothing that Hearth recognises"),
+    ],
+)
+def test_what_cannot_be_is_said(
+    hearth: Hearth, shop: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    named = {"SHOP": str(shop), "EMPTY": str(tmp_path)}
+    done = hearth.run("deploy", *(named.get(each, each) for each in arguments), check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_a_domain_of_ones_own(hearth: Hearth, shop: Path) -> None:
+    hearth.run("deploy", written(shop, "five"), "--domain", "shop.example.com", "-e", "WORD=five")
+
+    def is_ready() -> bool:
+        done = hearth.kubectl("get", "domainmapping", "shop.example.com", "-o", "wide")
+        return "True" in done.stdout
+
+    wait_until(is_ready, what="the domain")
