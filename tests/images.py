@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import platform
 import shutil
@@ -120,6 +121,16 @@ class Registry:
         subprocess.run([program("skopeo"), *options, *places], env=env, check=True)
         return f"{self.host}/{name}"
 
+    def digest(self, name: str) -> str:
+        """That of an image there, as skopeo finds it; it reads manifest and config."""
+        login = ["--creds", f"{USER}:{PASSWORD}"] if self.has_password else []
+        options = ["inspect", "--tls-verify=false", *login, f"docker://{self.host}/{name}"]
+        env = {**os.environ, "REGISTRY_AUTH_FILE": str(self.folder / "none.json")}
+        said = subprocess.run(
+            [program("skopeo"), *options], env=env, capture_output=True, check=True
+        )
+        return str(json.loads(said.stdout)["Digest"])
+
 
 @contextlib.contextmanager
 def registry(folder: Path, *, has_password: bool = False, auth: str = "") -> Iterator[Registry]:
@@ -140,6 +151,16 @@ def registry(folder: Path, *, has_password: bool = False, auth: str = "") -> Ite
     env = {"OTEL_TRACES_EXPORTER": "none"}
     with process(*command, ready=listening(port), folder=store, env=env):
         yield Registry(port, store / "data", has_password)
+
+
+def write_credential_helper(folder: Path, registry: Registry) -> dict[str, str]:
+    """A docker config with a helper that knows the registry's password: the variables for both."""
+    helper = folder / "docker-credential-tests"
+    said = json.dumps({"Username": USER, "Secret": PASSWORD})
+    helper.write_text(f"#!/bin/sh\nread server; [ $server = {registry.host} ] && echo '{said}'\n")
+    helper.chmod(0o755)
+    (folder / "config.json").write_text(json.dumps({"credHelpers": {registry.host: "tests"}}))
+    return {"DOCKER_CONFIG": str(folder), "PATH": f"{folder}:{os.environ['PATH']}"}
 
 
 def is_root() -> bool:

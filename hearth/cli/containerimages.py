@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,10 @@ class ContainerImage:
     used_at: float = 0.0
 
 
+Told = Callable[[str, str], None]
+"""Hears how it is with a piece of an image."""
+
+
 class Place(Protocol):
     """Where images for containers are kept; what goes wrong is a UserError."""
 
@@ -28,6 +32,9 @@ class Place(Protocol):
 
     async def pull(self, reference: Reference) -> None:
         """Gets an image as its registry has it now."""
+
+    async def push(self, reference: Reference, to: Reference, told: Told) -> str:
+        """Puts an image into a registry under the second name; returns its digest there."""
 
     async def load(self, archive: Path, name: Reference | None) -> list[str]:
         """Takes the images of an archive, under ``name`` or their own; returns their names."""

@@ -70,6 +70,21 @@ def image_pull(
     pull_image(folder_of(data_dir, name), image)
 
 
+@image_app.command("push")
+def image_push(
+    image: Annotated[str, typer.Argument(help="Image name.")],
+    destination: Annotated[
+        str | None, typer.Argument(help="Name in the registry; default: the image's own.")
+    ] = None,
+    name: Name = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Put an image for containers into a registry, by docker's logins; prints its digest."""
+    from hearth.cli.images import push_image
+
+    push_image(folder_of(data_dir, name), image, destination)
+
+
 @image_app.command("import")
 def image_import(
     archive: Annotated[

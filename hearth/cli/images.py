@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -136,6 +137,31 @@ def pull_image(data_dir: Path, name: str) -> None:
     began = time.monotonic()
     asyncio.run(place.pull(reference))
     print(f"Pulled {reference} in {time.monotonic() - began:.1f} s.")
+
+
+def push_image(data_dir: Path, name: str, destination: str | None) -> None:
+    """Puts an image for containers into a registry."""
+    reference, place = _reference(name), _place(data_dir)
+    to = _reference(destination or name)
+    if to.digest:
+        raise UserError(f"{to}: a digest cannot be pushed to; name a tag")
+    digest = asyncio.run(place.push(reference, to, Progress()))
+    print(f"Pushed {to}: {digest}")
+
+
+class Progress:
+    """Prints how it is with each piece, on a terminal each percent, else how it began and ended."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def __call__(self, piece: str, state: str) -> None:
+        """``state`` is a percentage or a word."""
+        is_between = state.endswith("%") and state != "100 %"
+        if state != self._last.get(piece) and (sys.stdout.isatty() or not is_between):
+            end = "\r" if sys.stdout.isatty() and is_between else "\n"
+            print(f"{piece}  {state:20}".rstrip("" if end == "\r" else " "), end=end, flush=True)
+        self._last[piece] = state
 
 
 def import_archive(data_dir: Path, archive: Path, name: str | None) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hearth.cli.errors import UserError
 from hearth.cluster.node.runtime.bundles.runc import find_program
-from hearth.cluster.node.runtime.engine.sockets import Found, find_engine, listening_sockets
+from hearth.cluster.node.runtime.engine.sockets import Found, find_engine, is_served
 
 _GROUPS_OF_USERS = Path("/sys/fs/cgroup/cgroup.controllers")
 """Of version 2 alone, which alone may be left to ordinary users."""
@@ -55,13 +55,12 @@ def choose(wanted: Runtime, env: Mapping[str, str] = os.environ) -> Pods:
     """Looks for an engine without starting any; UserError where the one asked for is not there."""
     if wanted is Runtime.PROCESS:
         return Pods(is_named=True)
-    listening = listening_sockets()
     engine = find_engine(
         wanted,
         env,
         home=Path.home(),
         uid=os.getuid(),
-        listening=listening,
+        is_served=is_served,
         runc=find_program(env.get("PATH", "")),
     )
     if engine is None and wanted is Runtime.RUNC:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import shutil
@@ -10,17 +11,19 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from hearth.cli.containerimages import ContainerImage
+from hearth.cli.containerimages import ContainerImage, Told
 from hearth.cli.errors import UserError
 from hearth.oci.archives import names_of, read_archive
 from hearth.oci.errors import OciError
-from hearth.oci.helpers import machine_logins
+from hearth.oci.helpers import docker_config, machine_logins
 from hearth.oci.loading import load
-from hearth.oci.manifests import platform_of
+from hearth.oci.manifests import Descriptor, platform_of
 from hearth.oci.packing import Layout
 from hearth.oci.pulling import Puller
+from hearth.oci.pushing import push
 from hearth.oci.references import Reference
 from hearth.oci.registry import client
+from hearth.oci.repacking import repack
 from hearth.oci.store import ContentStore
 
 
@@ -45,13 +48,34 @@ class StorePlace:
 
     async def pull(self, reference: Reference) -> None:
         """Gets an image as its registry has it now."""
-        logins = await machine_logins(Path.home() / ".docker/config.json", reference)
+        logins = await machine_logins(docker_config(os.environ, Path.home()), reference)
         try:
             async with client() as http:
                 puller = Puller(self._store, http, platform_of(os.uname().machine))
                 await puller.pull(reference, logins=logins, now=time.time())
         except (OciError, OSError) as error:
             raise UserError(str(error)) from error
+
+    async def push(self, reference: Reference, to: Reference, told: Told) -> str:
+        """Packs an image anew and puts it into a registry; returns its digest there."""
+        image = self._store.find(reference) if self._folder.is_dir() else None
+        if image is None:
+            raise UserError(f"there is no image {reference} here; `hearth image list` shows them")
+        logins = await machine_logins(docker_config(os.environ, Path.home()), to)
+        folder = Path(tempfile.mkdtemp(prefix="push-", dir=self._store.folder))
+
+        def heard(piece: Descriptor, sent: int) -> None:
+            told(piece.digest[7:19], f"{sent * 100 // max(piece.size, 1)} %")
+
+        try:
+            layout = Layout(folder)
+            made = await asyncio.to_thread(repack, self._store, image, layout)
+            async with client() as http:
+                return await push(http, to, made, layout, logins=logins, told=heard)
+        except (OciError, OSError) as error:
+            raise UserError(f'failed to push image "{to}": {error}') from error
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder)
 
     async def load(self, archive: Path, name: Reference | None) -> list[str]:
         """Takes the images of an archive; returns their names."""

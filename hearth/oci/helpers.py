@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from hearth.oci.credentials import (
@@ -21,6 +22,11 @@ log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _SECONDS = 10.0
+
+
+def docker_config(env: Mapping[str, str], home: Path) -> Path:
+    """Where docker keeps its logins."""
+    return Path(env.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
 
 
 async def machine_logins(config: Path, reference: Reference) -> list[Login]:

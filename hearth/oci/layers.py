@@ -26,11 +26,14 @@ from typing import IO, Any, BinaryIO, cast
 from hearth.oci.errors import CutOff, InvalidContent
 
 _OPENAT2, _RESOLVE_IN_ROOT = 437, 0x10
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
+OPAQUE_XATTR = "trusted.overlay.opaque"
+"""How overlay has it that a folder hides those of the layers below."""
 _CHUNK = 1 << 20
 _MOST_HEADER = 1 << 20
 """Bytes of one extended header of tar, which are held in memory."""
-_XATTRS = ("SCHILY.xattr.security.capability", "SCHILY.xattr.user.")
+XATTRS = ("SCHILY.xattr.security.capability", "SCHILY.xattr.user.")
+"""Extended attributes that a layer keeps, as tar names them."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -109,10 +112,10 @@ class _Root:
             os.chmod(f"/proc/self/fd/{self._fd}", member.mode & 0o7777)
             return
         parent = self._open_parent(folder)
-        if name == _OPAQUE:
-            os.setxattr(f"/proc/self/fd/{parent}", "trusted.overlay.opaque", b"y")
-        elif name.startswith(_WHITEOUT):
-            _white_out(parent, name.removeprefix(_WHITEOUT))
+        if name == OPAQUE:
+            os.setxattr(f"/proc/self/fd/{parent}", OPAQUE_XATTR, b"y")
+        elif name.startswith(WHITEOUT):
+            _white_out(parent, name.removeprefix(WHITEOUT))
         elif member.isdir():
             _add_folder(parent, name, member)
         elif member.isreg() or member.issym() or member.isfifo() or member.islnk():
@@ -252,7 +255,7 @@ def _finish(fd: int, member: tarfile.TarInfo) -> None:
     os.fchown(fd, member.uid, member.gid)
     os.fchmod(fd, member.mode & 0o7777)
     for key, value in member.pax_headers.items():
-        if key.startswith(_XATTRS):
+        if key.startswith(XATTRS):
             with contextlib.suppress(OSError):  # a file system without them
                 os.setxattr(
                     fd, key.removeprefix("SCHILY.xattr."), value.encode(errors="surrogateescape")

@@ -7,8 +7,9 @@ import hashlib
 import io
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
@@ -82,32 +83,42 @@ def entries_of(root: Path, prefix: str = "", *, skip: Iterable[str] = ()) -> Ite
 
 def write_layer(out: BinaryIO, entries: Iterable[Entry]) -> Layer:
     """Write a layer as a compressed archive: in order of names, owned by root, without times."""
+
+    def fill(archive: tarfile.TarFile) -> None:
+        for entry in sorted(_with_parents(entries), key=lambda each: each.name):
+            _add(archive, entry)
+
+    return pack(out, fill)
+
+
+def pack(out: BinaryIO, fill: Callable[[tarfile.TarFile], None]) -> Layer:
+    """Write a layer as a compressed archive of what ``fill`` adds to it."""
     packed = _Counted(out)
     with gzip.GzipFile(
         filename="", fileobj=packed, mode="wb", compresslevel=_LEVEL, mtime=0
     ) as zipped:
         plain = _Counted(zipped)
         with tarfile.open(fileobj=plain, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-            for entry in sorted(_with_parents(entries), key=lambda each: each.name):
-                _add(archive, entry)
+            fill(archive)
     descriptor = Descriptor(OCI_LAYER + "+gzip", packed.digest, packed.size)
     return Layer(descriptor, plain.digest)
 
 
 def make_image(blobs: Blobs, layers: Iterable[Iterable[Entry]], config: ImageConfig) -> Descriptor:
     """Put an image of these layers together; returns what names its manifest."""
-    made = [_put_layer(blobs, entries) for entries in layers]
+    made = [put_layer(blobs, partial(write_layer, entries=entries)) for entries in layers]
     said = make_config(replace(config, diff_ids=tuple(layer.diff_id for layer in made)))
     head = Descriptor(OCI_CONFIG, blobs.put(said), len(said))
     manifest = make_manifest(head, [layer.descriptor for layer in made])
     return Descriptor(OCI_MANIFEST, blobs.put(manifest), len(manifest))
 
 
-def _put_layer(blobs: Blobs, entries: Iterable[Entry]) -> Layer:
+def put_layer(blobs: Blobs, write: Callable[[BinaryIO], Layer]) -> Layer:
+    """Keeps a layer as it is written."""
     scratch = blobs.scratch()
     try:
         with scratch.open("wb") as out:
-            layer = write_layer(out, entries)
+            layer = write(out)
         blobs.put_file(scratch, layer.descriptor.digest)
     finally:
         scratch.unlink(missing_ok=True)

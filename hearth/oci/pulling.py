@@ -1,4 +1,4 @@
-"""Pulls an image into the store, and pushes one from a store or layout."""
+"""Pulls an image into the store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 
@@ -161,28 +160,3 @@ class Puller:
             yield
         finally:
             lock.release()
-
-
-class Blobs(Protocol):
-    """Where the pieces of an image lie."""
-
-    def blob(self, digest: str) -> Path:
-        """The file of some content."""
-
-
-async def push(
-    http: httpx.AsyncClient,
-    reference: Reference,
-    image: Descriptor,
-    blobs: Blobs,
-    *,
-    logins: Sequence[Login] = (),
-) -> str:
-    """Puts an image that lies in blobs to a registry under a name; returns its digest."""
-    content = await asyncio.to_thread(blobs.blob(image.digest).read_bytes)
-    manifest = parse_manifest(content, str(reference))
-    repository = Repository(http, reference, logins, actions="pull,push")
-    for piece in dict.fromkeys((*manifest.layers, manifest.config)):
-        await repository.push_blob(blobs.blob(piece.digest), piece.digest)
-    await repository.push_manifest(content, image.media_type, reference.tag or image.digest)
-    return image.digest

@@ -36,7 +36,7 @@ _MOST_TOKEN = 1 << 20
 _TRIES = 4
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _NOT_AUTHORIZED = (
-    "pull access denied, repository does not exist or may require authorization: "
+    "{} access denied, repository does not exist or may require authorization: "
     "server message: insufficient_scope: authorization failed"
 )
 
@@ -48,6 +48,23 @@ class Answer:
     content: bytes
     media_type: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file from some byte on; ``told`` hears how much of the file was sent."""
+
+    path: Path
+    start: int
+    told: Callable[[int], None]
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Its bytes."""
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            while chunk := await asyncio.to_thread(file.read, 1 << 20):
+                yield chunk
+                self.told(file.tell())
 
 
 def client() -> httpx.AsyncClient:
@@ -81,10 +98,10 @@ class Repository:
     async def manifest(self, version: str) -> Answer:
         """The manifest or index of a tag or digest; a digest is checked."""
         headers = {"Accept": ", ".join((*MANIFESTS, *INDEXES))}
-        async with self._ask("GET", f"manifests/{version}", headers=headers) as response:
+        async with self.ask("GET", f"manifests/{version}", headers=headers) as response:
             if response.status_code == 404:
                 raise ManifestUnknown(f"{self.reference}: not found")
-            await self._check(response)
+            await self.check(response)
             content = await _read(response, _MOST_MANIFEST)
         digest = digest_of(content)
         if version.startswith("sha256:") and digest != version:
@@ -120,10 +137,10 @@ class Repository:
                 file.truncate(blob.size)
                 return
             headers = {"Range": f"bytes={have}-"} if have else {}
-            async with self._ask("GET", f"blobs/{blob.digest}", headers=headers) as response:
+            async with self.ask("GET", f"blobs/{blob.digest}", headers=headers) as response:
                 if response.status_code == 404:
                     raise ManifestUnknown(f"{self.reference}: blob {blob.digest} not found")
-                await self._check(response)
+                await self.check(response)
                 if have and response.status_code != 206:
                     file.truncate(0)  # it sends all again
                     have = 0
@@ -140,39 +157,26 @@ class Repository:
 
     async def has_blob(self, digest: str) -> bool:
         """Whether the repository has a blob already."""
-        async with self._ask("HEAD", f"blobs/{digest}") as response:
+        async with self.ask("HEAD", f"blobs/{digest}") as response:
             return response.status_code == 200
-
-    async def push_blob(self, content: bytes | Path, digest: str) -> None:
-        """A blob into the repository, unless it is there."""
-        if await self.has_blob(digest):
-            return
-        async with self._ask("POST", "blobs/uploads/") as response:
-            await self._check(response)
-            location = urljoin(str(response.url), response.headers["Location"])
-        where = f"{location}{'&' if '?' in location else '?'}digest={digest}"
-        size = await asyncio.to_thread(_size_of, content)
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        async with self._ask("PUT", where, headers=headers, content=content) as response:
-            await self._check(response)
 
     async def push_manifest(self, content: bytes, media_type: str, version: str) -> None:
         """A manifest under a tag or its digest; what it names has to be there."""
         headers = {"Content-Type": media_type}
         where = f"manifests/{version}"
-        async with self._ask("PUT", where, headers=headers, content=content) as response:
-            await self._check(response)
+        async with self.ask("PUT", where, headers=headers, content=content) as response:
+            await self.check(response)
 
     # -- asking ----------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def _ask(
+    async def ask(
         self,
         method: str,
         where: str,
         *,
         headers: Mapping[str, str] | None = None,
-        content: bytes | Path | None = None,
+        content: bytes | Part | None = None,
     ) -> AsyncIterator[httpx.Response]:
         """One request; who we are is said where the registry wants to know, as far as we can."""
         response = await self._send(method, where, headers, content)
@@ -195,15 +199,16 @@ class Repository:
         method: str,
         where: str,
         headers: Mapping[str, str] | None,
-        content: bytes | Path | None,
+        content: bytes | Part | None,
     ) -> httpx.Response:
         scheme = "http" if is_plain(self.reference.host) else "https"
         base = f"{scheme}://{self.reference.host}/v2/{self.reference.path}/"
         said = {**(headers or {})}
-        if self._authorization:
+        url = urljoin(base, where)
+        if self._authorization and httpx.URL(url).netloc == httpx.URL(base).netloc:
             said["Authorization"] = self._authorization
-        body = _file_chunks(content) if isinstance(content, Path) else content
-        request = self.http.build_request(method, urljoin(base, where), headers=said, content=body)
+        body = content.chunks() if isinstance(content, Part) else content
+        request = self.http.build_request(method, url, headers=said, content=body)
         with _told_apart(method, str(request.url)):
             return await self.http.send(request, stream=True)
 
@@ -241,12 +246,12 @@ class Repository:
         finally:
             await response.aclose()
 
-    async def _check(self, response: httpx.Response) -> None:
+    async def check(self, response: httpx.Response) -> None:
         """Raise what an answer that is no success means."""
         if response.is_success:
             return
         if response.status_code in (401, 403):
-            raise Unauthorized(_NOT_AUTHORIZED)
+            raise Unauthorized(_NOT_AUTHORIZED.format(self.actions.rpartition(",")[2]))
         status = f"{response.status_code} {response.reason_phrase}"
         method, url = response.request.method, response.request.url
         raise RegistryError(f"unexpected status from {method} request to {url}: {status}")
@@ -311,16 +316,6 @@ async def _read(response: httpx.Response, most: int) -> bytes:
         if len(content) > most:
             raise RegistryError(f"{response.request.url}: more than {most} bytes")
     return bytes(content)
-
-
-async def _file_chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, 1 << 20):
-            yield chunk
-
-
-def _size_of(content: bytes | Path) -> int:
-    return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
 def _digest_of_file(path: Path) -> str:

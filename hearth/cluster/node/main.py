@@ -43,6 +43,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.clock import wall_clock
 from hearth.kube.kubeconfig import access_of
 from hearth.observability.metrics import REGISTRY
+from hearth.oci.helpers import docker_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def make_runtime(config: NodeConfig, access: Access, client: KubeClient) -> Runt
         settings = EngineSettings(
             node_id_of(config.data_dir),
             run=config.data_dir / "run",
-            docker_config=Path.home() / ".docker/config.json",
+            docker_config=docker_config(os.environ, Path.home()),
             spares=config.data_dir / "spares",
             is_asleep=partial(is_asleep, client),
         )
@@ -158,7 +159,7 @@ def _direct_runtime(config: NodeConfig, engine: Found, client: KubeClient) -> Ru
         config.data_dir,
         program=engine.command,
         is_asleep=partial(is_asleep, client),
-        docker_config=Path.home() / ".docker/config.json",
+        docker_config=docker_config(os.environ, Path.home()),
         clock=wall_clock,
     )
 

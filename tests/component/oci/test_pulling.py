@@ -35,7 +35,8 @@ from hearth.oci.manifests import (
     platform_of,
 )
 from hearth.oci.packing import Entry, Layout
-from hearth.oci.pulling import Puller, push
+from hearth.oci.pulling import Puller
+from hearth.oci.pushing import push
 from hearth.oci.references import parse_reference
 from hearth.oci.registry import Repository, client
 from hearth.oci.store import ContentStore

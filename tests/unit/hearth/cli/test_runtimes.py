@@ -33,7 +33,7 @@ def test_who_asks_for_processes_gets_them() -> None:
 
 
 def test_an_engine_that_is_asked_for_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hearth.cli.runtimes.listening_sockets", frozenset)
+    monkeypatch.setattr("hearth.cli.runtimes.is_served", lambda _: False)
     assert choose(Runtime.AUTO, NOWHERE) == Pods()
     with pytest.raises(UserError, match="there is no podman here"):
         choose(Runtime.PODMAN, NOWHERE)

@@ -149,10 +149,7 @@ class Images:
             path = "/v4.0.0/libpod/images/pull"
             query = {"reference": str(reference), "policy": "always"}
             query |= {"tlsVerify": "false"} if is_local(reference) else {}
-        headers = {}
-        if credentials:
-            text = json.dumps({**credentials, "serveraddress": reference.domain})
-            headers["X-Registry-Auth"] = base64.urlsafe_b64encode(text.encode()).decode()
+        headers = authorization(credentials, reference) if credentials else {}
         async for step in self._client.lines("POST", path, query, headers=headers):
             if step.get("error"):
                 raise EngineError(500, str(step["error"]))
@@ -162,6 +159,12 @@ class Images:
         for task in list(self._pulls.values()):
             task.cancel()
         await asyncio.gather(*self._pulls.values(), return_exceptions=True)
+
+
+def authorization(credentials: Credentials, reference: Reference) -> dict[str, str]:
+    """The header that tells an engine who asks."""
+    text = json.dumps({**credentials, "serveraddress": reference.domain})
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(text.encode()).decode()}
 
 
 def is_local(reference: Reference) -> bool:

@@ -96,12 +96,12 @@ def login_finder(docker_config: Path) -> FindLogins:
         known = [entry for data in secrets for entry in parse_pull_secret(data)]
         found = logins_for(reference, known)
         found += await machine_logins(docker_config, reference)
-        return [_credentials(login) for login in dict.fromkeys(found)]
+        return [credentials_of(login) for login in dict.fromkeys(found)]
 
     return find
 
 
-def _credentials(login: Login) -> Credentials:
+def credentials_of(login: Login) -> Credentials:
     """As Docker's API takes them: a login without a user is a token."""
     if login.username:
         return {"username": login.username, "password": login.password}

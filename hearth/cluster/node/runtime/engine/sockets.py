@@ -1,20 +1,24 @@
 """Which container engine this machine has: looked for where the docker CLI looks, nothing started.
 
 A connection would have systemd start an engine that sleeps behind its socket, so the kernel's list
-of listening sockets is asked instead.
+of listening sockets is asked first. It has those of our network namespace, systemd's among them;
+rootless Docker listens in a namespace of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 _LISTENING = "00010000"
+_PATIENCE = 1.0
 _UNIX = "unix://"
 
 
@@ -39,7 +43,7 @@ def find_engine(
     *,
     home: Path,
     uid: int,
-    listening: frozenset[str],
+    is_served: Callable[[str], bool],
     runc: str = "",
 ) -> Found | None:
     """The engine of that kind, or for ``auto`` any; a socket that is served comes first.
@@ -48,7 +52,7 @@ def find_engine(
     before an engine that would have to be started.
     """
     for kind, path in _sockets(env, home=home, uid=uid):
-        if wanted in ("auto", kind) and path in listening:
+        if wanted in ("auto", kind) and is_served(path):
             return Found(kind, path, is_root=_is_of_root(path))
     if wanted in ("auto", "runc") and runc:
         return Found(Path(runc).name, command=runc, is_root=True)
@@ -99,11 +103,14 @@ def _context_url(env: Mapping[str, str], home: Path) -> str:
         return ""
 
 
-def listening_sockets(table: Path = Path("/proc/net/unix")) -> frozenset[str]:
-    """The paths of unix sockets that somebody listens on."""
-    try:
-        lines = table.read_text(errors="replace").splitlines()[1:]
-    except OSError:
-        return frozenset()
-    fields = (line.split(maxsplit=7) for line in lines)
-    return frozenset(f[7] for f in fields if len(f) == 8 and f[3] == _LISTENING)
+def is_served(path: str, table: Path = Path("/proc/net/unix")) -> bool:
+    """Whether somebody listens on a unix socket."""
+    with contextlib.suppress(OSError):
+        fields = (line.split(maxsplit=7) for line in table.read_text(errors="replace").splitlines())
+        if any(len(f) == 8 and f[3] == _LISTENING and f[7] == path for f in fields):
+            return True
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(_PATIENCE)
+        asked.connect(path)
+        return True
+    return False
