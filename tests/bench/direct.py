@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import statistics
 import sys
@@ -13,7 +12,6 @@ from pathlib import Path
 import aiohttp
 
 from hearth.cluster.node.images.store import ImageSpec, ImageStore
-from hearth.cluster.node.main import node_id_of
 from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.kube.client import KubeClient
 from hearth.kube.resources import CONFIGMAPS
@@ -22,7 +20,16 @@ from hearth.oci.manifests import OCI_MANIFEST, Descriptor
 from hearth.oci.packing import Layout
 from hearth.oci.references import parse_reference
 from hearth.oci.store import ContentStore
-from tests.bench.containers import IMAGE, PROCESS, RUNS, STARTS, Bench, service
+from tests.bench.containers import (
+    IMAGE,
+    PROCESS,
+    RUNS,
+    STARTS,
+    Bench,
+    service,
+    until_waiting,
+    waiting_bytes,
+)
 from tests.bench.hearth import RunningHearth
 from tests.bench.rows import Row, row
 from tests.images import compiled_program, static_image
@@ -40,29 +47,13 @@ def bring_images(hearth: RunningHearth, folder: Path) -> None:
     load(Layout(image.layout), described, store, parse_reference(IMAGE), now=1.0)
 
 
-def waiting(data_dir: Path) -> list[Path]:
-    """What is known of containers of that Hearth whose first process waits."""
-    own = hashlib.sha256(node_id_of(data_dir).encode()).hexdigest()[:16]
-    return [each.parent for each in Path("/run/hearth-containers").glob(f"{own}/state/*/exec.fifo")]
-
-
-def waiting_bytes(container: Path) -> float:
-    """MiB that its first process holds, with its share of what others hold as well."""
-    pid = (container.parent.parent / container.name / "pid").read_text()
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
-
-
 async def _rows(bench: Bench) -> list[Row]:
     first = [await bench.first_start(number) for number in range(STARTS)]
     await bench.create(*(service(f"p-{number}", PROCESS) for number in range(RUNS)))
     processes = await bench.wakes("p")
     await bench.asleep()
     await bench.create(*(service(f"c-{number}", IMAGE) for number in range(RUNS)))
-    async with asyncio.timeout(60):
-        while len(held := waiting(bench.hearth.data_dir)) < RUNS:
-            await asyncio.sleep(0.5)
-    memory = waiting_bytes(held[0])
+    memory = waiting_bytes((await until_waiting(RUNS))[0])
     wakes = await bench.wakes("c")
     own = statistics.median(processes)
     peers = {"process": own, "container": statistics.median(wakes)}

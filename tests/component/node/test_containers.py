@@ -317,7 +317,8 @@ async def test_a_container_waits_for_the_next_pod(
     assert name.startswith("web-1-") and name != "web-1-abcde"
     label = f"label=io.kubernetes.pod.name={name}"
     waiting = podman_engine.run("ps", "-aq", "--no-trunc", "--filter", label)
-    assert podman_engine.run("inspect", "--format", "{{.State.Status}}", waiting) == "initialized"
+    pid = podman_engine.run("inspect", "--format", "{{.State.Pid}}", waiting)
+    assert Path(f"/proc/{pid}/comm").read_text() == "hearth-wait\n"
 
     pod["metadata"]["name"] = name
     await cluster.client.create(PODS, pod)

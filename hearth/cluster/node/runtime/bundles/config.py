@@ -9,6 +9,7 @@ from typing import Any
 from hearth.cluster.node.runtime.containers.accounts import Identity
 from hearth.cluster.node.runtime.containers.limits import CPU_PERIOD, Limits
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
+from hearth.cluster.node.runtime.containers.waiter import PATH
 from hearth.cluster.node.volumes.mounts import Mount
 
 _DEFAULT_CAPABILITIES = (
@@ -25,8 +26,6 @@ ALL_CAPABILITIES = (
     *("WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF", "CHECKPOINT_RESTORE"),
 )
 """In the order of their numbers, from 0."""
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where programs are looked for, unless an image says it; as containerd has it."""
 _MASKED = (
     *("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats"),
     *("/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi"),

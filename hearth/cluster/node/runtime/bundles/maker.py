@@ -7,7 +7,6 @@ import contextlib
 import signal
 import subprocess
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 from hearth.cluster.node.pod.network import PodNetwork
@@ -17,36 +16,21 @@ from hearth.cluster.node.runtime.bundles import kernel
 from hearth.cluster.node.runtime.bundles.bundle import Bundle, terminal_socket
 from hearth.cluster.node.runtime.bundles.config import capabilities_of, make_config
 from hearth.cluster.node.runtime.bundles.handles import ID, signal_of
+from hearth.cluster.node.runtime.bundles.ready import Ready
 from hearth.cluster.node.runtime.bundles.runc import ENVIRONMENT, Runc, error_in, read_once
 from hearth.cluster.node.runtime.containers.accounts import identity_of
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
+from hearth.cluster.node.runtime.containers.waiter import WORD
 from hearth.cluster.node.runtime.logs import RotatingFile
 from hearth.cluster.node.runtime.podnets.networks import OwnNamespaces
 from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.process import Launch, Process, foster, start
+from hearth.cluster.node.runtime.shared.waiting import made_to_wait, until_waiting
 from hearth.oci.store import ContentStore, StoredImage
 from hearth.timeouts import time_limit
 
 _SECONDS = 10.0
-
-
-@dataclass(slots=True)
-class Ready:
-    """A container whose first process waits for one word, or runs; ``key`` is what went into it."""
-
-    container: str
-    process: Process
-    console: Console
-    image: str
-    stop_signal: signal.Signals
-    key: str
-
-    async def close(self) -> None:
-        """Ends it, and lets go of it."""
-        self.process.signal(signal.SIGKILL)
-        await self.process.wait()
-        self.console.close()
 
 
 class Maker:
@@ -83,16 +67,23 @@ class Maker:
         return f"{plan.key}-{image.digest}"
 
     async def create(
-        self, request: StartRequest, image: StoredImage, plan: ContainerPlan, network: PodNetwork
+        self,
+        request: StartRequest,
+        image: StoredImage,
+        plan: ContainerPlan,
+        network: PodNetwork,
+        *,
+        ahead: bool = False,
     ) -> Ready:
         """All but the last step; raises CreateError and StartError, and then nothing is left."""
         namespace = self._networks.namespace(network)
         if namespace is None:
             raise CreateError("CreateContainerError", "the pod has no network any more")
+        planned = made_to_wait(plan, self._writable.parent) if ahead else plan
         container = uuid.uuid4().hex
         self.making.add(container)
         try:
-            await asyncio.to_thread(self._lay_out, container, image, plan, namespace)
+            await asyncio.to_thread(self._lay_out, container, image, planned, namespace)
             process, console = await self._create(container, request)
         except OSError as error:
             await self.remove(container)
@@ -100,7 +91,7 @@ class Maker:
         except BaseException:
             await asyncio.shield(self.remove(container))
             raise
-        return Ready(
+        ready = Ready(
             container,
             process,
             console,
@@ -108,6 +99,17 @@ class Maker:
             stop_signal=signal_of(plan.stop_signal),
             key=self.key(plan, image),
         )
+        if ahead:
+            await self._let_wait(await self.begin(ready))
+        return ready
+
+    async def _let_wait(self, ready: Ready) -> None:
+        try:
+            await until_waiting(ready.process.pid)
+        except BaseException:
+            await asyncio.shield(self.drop(ready))
+            raise
+        ready.waits = True
 
     def _lay_out(
         self, container: str, image: StoredImage, plan: ContainerPlan, network: Path
@@ -173,13 +175,16 @@ class Maker:
     async def begin(self, ready: Ready) -> Ready:
         """The word that the first process waits for; raises StartError where it has ended.
 
-        runc's own ``start`` does no more than to read it from the pipe, and takes 10 ms for that.
+        Of a container made ahead it is a signal, else a read of a pipe: that is all that runc's
+        own ``start`` does, which takes 10 ms.
         """
         pipe = self.runc.state / ready.container / "exec.fifo"
         try:
             if ready.process.has_ended:
                 raise ProcessLookupError("it has ended while it waited")
-            if Path(self.runc.program).name == "runc":
+            if ready.waits:
+                ready.process.signal(WORD)
+            elif Path(self.runc.program).name == "runc":
                 await read_once(pipe)
                 pipe.unlink()
             else:

@@ -11,8 +11,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from hearth.cluster.node.runtime.bundles.config import PATH, capabilities_of
+from hearth.cluster.node.runtime.bundles.config import capabilities_of
 from hearth.cluster.node.runtime.bundles.kernel import able
+from hearth.cluster.node.runtime.containers.waiter import PATH
 from hearth.timeouts import time_limit
 
 ENVIRONMENT = {"PATH": PATH}

@@ -19,7 +19,8 @@ from hearth.cluster.node.runtime.api import StartRequest
 from hearth.cluster.node.runtime.bundles.handles import Handle
 from hearth.cluster.node.runtime.bundles.images import Images
 from hearth.cluster.node.runtime.bundles.instance import BundleInstance
-from hearth.cluster.node.runtime.bundles.maker import Maker, Ready
+from hearth.cluster.node.runtime.bundles.maker import Maker
+from hearth.cluster.node.runtime.bundles.ready import Ready
 from hearth.cluster.node.runtime.bundles.runc import Runc, version_of
 from hearth.cluster.node.runtime.cgroups.group import Group
 from hearth.cluster.node.runtime.logs import RotatingFile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -52,6 +53,15 @@ class Watched:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         if not self._end.done():
             self._end.set_result(None)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether one that is seen has ended by now."""
+        if not self.is_seen:
+            return False
+        ended = select.poll()
+        ended.register(self._pidfd, select.POLLIN)
+        return bool(ended.poll(0))
 
     async def ended(self) -> None:
         """Waits for the end of a process that is seen."""
@@ -108,6 +118,8 @@ class Ready:
     image: str = ""
     key: str = ""
     """What went into it (``ContainerPlan.key``)."""
+    waits: bool = False
+    """Whether its program is the waiter, until the word."""
 
     async def close(self) -> None:
         """Lets go of it."""

@@ -7,11 +7,13 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import CreateError, StartError, StartRequest
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
+from hearth.cluster.node.runtime.containers.waiter import WORD
 from hearth.cluster.node.runtime.engine.client import EngineError
 from hearth.cluster.node.runtime.engine.commands import Commands, launch_text
 from hearth.cluster.node.runtime.engine.console import Console
@@ -20,6 +22,7 @@ from hearth.cluster.node.runtime.engine.instance import Ready, Watched
 from hearth.cluster.node.runtime.engine.seam import Dialect, Making
 from hearth.cluster.node.runtime.podnets.networks import Networks
 from hearth.cluster.node.runtime.shared.aside import Aside
+from hearth.cluster.node.runtime.shared.waiting import made_to_wait, until_waiting
 from hearth.kube import meta
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class Maker:
         *,
         aside: Aside,
         first_of: Callable[[str], str],
+        folder: Path,
     ) -> None:
         self.making: set[str] = set()
         """Ids of containers that are being started."""
@@ -65,6 +69,7 @@ class Maker:
         self._networks = networks
         self._aside = aside
         self._first_of = first_of  # a container of a pod that runs; empty for none
+        self._folder = folder
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def key(self, plan: ContainerPlan, image: EngineImage) -> str:
@@ -72,9 +77,18 @@ class Maker:
         return f"{plan.key}@{image.id}"
 
     async def create(
-        self, request: StartRequest, image: EngineImage, plan: ContainerPlan, network: PodNetwork
+        self,
+        request: StartRequest,
+        image: EngineImage,
+        plan: ContainerPlan,
+        network: PodNetwork,
+        *,
+        ahead: bool = False,
     ) -> Ready:
-        """A container that is ready, if the engine can do that; else one that is only made."""
+        """A container that is ready, if the engine can do that; else one that is only made.
+
+        One that is made ``ahead`` of its pod runs, and waits.
+        """
         owner = Owner.of(request)
         place = self._networks.place(network)
         # Where pods have no network of ours, all containers of one share that of its first.
@@ -82,7 +96,7 @@ class Maker:
         making = Making(
             name=f"hearth-{owner.uid[:8]}-{owner.container}-{secrets.token_hex(4)}",
             image=image.id,
-            plan=plan,
+            plan=made_to_wait(plan, self._folder) if ahead else plan,
             labels=self._labels(owner),
             log=request.files.log,
             joins=joins,
@@ -97,9 +111,7 @@ class Maker:
             if joins:
                 self.joined[made] = joins
             try:
-                if self._engine.can_init:
-                    await self._engine.init(made)
-                ready = await self.look(request.container, made)
+                ready = await self._prepare(request.container, made, ahead=ahead)
             except BaseException as error:
                 self._give_up(made)
                 if isinstance(error, EngineError):
@@ -107,11 +119,29 @@ class Maker:
                 raise
         return replace(ready, image=image.digest, key=self.key(plan, image))
 
+    async def _prepare(self, container: Container, made: str, *, ahead: bool) -> Ready:
+        if ahead:
+            await self._engine.start(made)
+        elif self._engine.can_init:
+            await self._engine.init(made)
+        ready = await self.look(container, made)
+        if not ahead:
+            return ready
+        try:
+            await until_waiting(ready.state.pid)
+        except BaseException:
+            await ready.close()
+            raise
+        return replace(ready, waits=True, state=replace(ready.state, started_at=0.0))
+
     async def begin(self, ready: Ready) -> Ready:
         """The program begins, watched from its first step where that can be; or StartError."""
         made = ready.state.container
         try:
-            await self._engine.start(made)
+            if ready.waits:
+                await self._give_word(ready)
+            else:
+                await self._engine.start(made)
             return ready if ready.watched.is_seen else await self._seen(ready)
         except BaseException as error:
             await ready.close()
@@ -119,6 +149,12 @@ class Maker:
             if isinstance(error, EngineError):
                 raise StartError(launch_text(str(error))) from error
             raise
+
+    async def _give_word(self, ready: Ready) -> None:
+        if ready.watched.has_ended:
+            raise StartError("it has ended while it waited")
+        if not ready.watched.signal(WORD):  # not ours to do
+            await self._engine.kill(ready.state.container, WORD.name)
 
     async def _seen(self, ready: Ready) -> Ready:
         """Of an engine that makes the first process with the start."""

@@ -64,7 +64,9 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         self._clock = clock
         self._service = service
         aside = Aside()
-        maker = Maker(node_id, engine, networks, aside=aside, first_of=self._first_of)
+        maker = Maker(
+            node_id, engine, networks, aside=aside, first_of=self._first_of, folder=spares.parent
+        )
         super().__init__(images, maker, networks, aside=aside, spares=spares, is_asleep=is_asleep)
 
     @property

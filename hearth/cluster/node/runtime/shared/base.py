@@ -75,9 +75,18 @@ class Maker(Protocol[ImageUsed, Ready]):
         """What goes into a container but for what is its pod's own."""
 
     async def create(
-        self, request: StartRequest, image: ImageUsed, plan: ContainerPlan, network: PodNetwork
+        self,
+        request: StartRequest,
+        image: ImageUsed,
+        plan: ContainerPlan,
+        network: PodNetwork,
+        *,
+        ahead: bool = False,
     ) -> Ready:
-        """All but the last step; raises CreateError and StartError, and then nothing is left."""
+        """All but the last step; raises CreateError and StartError, and then nothing is left.
+
+        One that is made ``ahead`` of its pod may wait for as long as it likes.
+        """
 
     async def begin(self, ready: Ready) -> Ready:
         """The last step; raises StartError, and then nothing is left."""
@@ -208,7 +217,7 @@ class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
         if image is None:
             raise CreateError("ErrImagePull", "the image is not there")
         plan = plan_container(request, image.config)
-        return await self._maker.create(request, image, plan, request.network)
+        return await self._maker.create(request, image, plan, request.network, ahead=True)
 
     def usage(self) -> Sequence[Usage]:
         """By control groups; from any thread."""

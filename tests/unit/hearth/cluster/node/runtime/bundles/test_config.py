@@ -8,7 +8,6 @@ import pytest
 
 from hearth.cluster.node.runtime.bundles.config import (
     ALL_CAPABILITIES,
-    PATH,
     capabilities_of,
     make_config,
 )
@@ -16,6 +15,7 @@ from hearth.cluster.node.runtime.containers.accounts import Identity
 from hearth.cluster.node.runtime.containers.limits import Limits
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
 from hearth.cluster.node.runtime.containers.security import Security
+from hearth.cluster.node.runtime.containers.waiter import PATH
 from hearth.cluster.node.volumes.mounts import Mount
 
 ALL = frozenset(ALL_CAPABILITIES)
