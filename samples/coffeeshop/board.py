@@ -90,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
             pass  # the page was closed
 
     def _json(self, status: int, data: Any) -> None:
-        self._answer(status, json.dumps(data).encode())
+        self._answer(status, json.dumps(data).encode() + b"\n")
 
     def _answer(self, status: int, body: bytes = b"", kind: str = "application/json") -> None:
         self.send_response(status)

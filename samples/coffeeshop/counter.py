@@ -55,7 +55,9 @@ def make(order: "Data") -> Response:
 
 def answer(status: int, data: "Data") -> Response:
     """Answers in JSON."""
-    return Response(status, json.dumps(data).encode(), [("Content-Type", "application/json")])
+    return Response(
+        status, json.dumps(data).encode() + b"\n", [("Content-Type", "application/json")]
+    )
 
 
 def handle(request: Request) -> Response:

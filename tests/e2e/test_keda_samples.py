@@ -1,9 +1,15 @@
-"""samples/keda and samples/http-add-on, as their READMEs have them."""
+"""samples/keda, samples/http-add-on and samples/coffeeshop, as their READMEs have them."""
 
 from __future__ import annotations
 
 import http.client
+import json
+import os
+import re
+import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +92,50 @@ def test_requests_wake_what_the_add_on_routes(hearth: Hearth) -> None:
     assert get(hearth, "myhost.com", "/elsewhere").status == 404
     wait_until(lambda: replicas(hearth, "sample-app") == 0, what="asleep again", seconds=60)
     hearth.kubectl("delete", "-f", str(SAMPLES / "http-add-on"), "--timeout=60s")
+
+
+def typed(hearth: Hearth, block: int) -> str:
+    """What the lines of a block of the coffee shop's README print, but for those that never end."""
+    text = (SAMPLES / "coffeeshop" / "README.md").read_text()
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    lines = [body for language, body in fenced if not language][block].splitlines()
+    never = re.compile(r"hearth up|export |open |.* -w\b")
+    script = "\n".join(line for line in lines if not never.match(line))
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "KUBECONFIG": hearth.kubeconfig,
+        "HEARTH_DATA_DIR": str(hearth.data_dir),
+        "no_proxy": "*",
+    }
+    done = subprocess.run(
+        ["bash", "-e", "-c", script.replace(":8080", f":{hearth.port}")],
+        cwd=SAMPLES.parent,
+        env=environment,
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_the_coffee_shop_by_the_lines_of_its_readme(hearth: Hearth) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("there is no curl on the path: what the README has typed was not tested")
+
+    def counts() -> dict[str, int]:
+        try:
+            found: dict[str, int] = json.loads(get(hearth, "coffeeshop.localhost", "/queue").body)
+        except ValueError:  # the board is being started again
+            return {"ordered": 0, "made": -1}
+        return found
+
+    said = typed(hearth, 0)
+    assert "in the queue" in said and '"making"' in said and "choose one of" in said
+    assert re.search(r"metrics-api +\d+ +ceil", said) and "/samples/coffeeshop" in said, said
+    typed(hearth, 1)
+    wait_until(lambda: counts()["made"] == 52, seconds=60, what=f"every coffee: {counts()}")
+    assert counts()["ordered"] == 52
+    hearth.kubectl("delete", "-f", str(SAMPLES / "coffeeshop"), "--timeout=60s")

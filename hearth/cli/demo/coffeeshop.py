@@ -27,8 +27,10 @@ _WHILE_WAITING = 10
 _GUESTS = 8
 """Orders that are placed at a time."""
 _SERVICES = ("counter", "barista", "barista-http")
+_ENGINES = {"local": "the local log", "nats": "NATS JetStream"}
 _DRINKS = ("espresso", "cappuccino", "latte", "flat white", "filter", "cocoa")
 _RETRY_SECONDS = 0.2
+_PATIENCE_SECONDS = 30
 
 
 async def opening(stage: Stage) -> str:
@@ -44,7 +46,7 @@ async def opening(stage: Stage) -> str:
         "samples/coffeeshop ready",
     )
     took = milliseconds(time.monotonic() - began)
-    return f"3 services, a board, a broker ({stage.events}) and 2 triggers are Ready in {took}"
+    return f"3 services, a board, a broker of {_ENGINES[stage.events]}, 2 triggers Ready in {took}"
 
 
 def _board_is_open(stage: Stage) -> bool:
@@ -88,9 +90,12 @@ async def rush(stage: Stage) -> str:
     ids = _ids()
     began = time.monotonic()
     async with watched(stage) as board, _counted(stage) as pods:
-        placing = asyncio.create_task(_place(stage, ids))
-        killed = [await _kill_when_made(board, ids, kill) for kill in _kills(stage)]
-        await placing
+        placing = asyncio.create_task(_place(stage, ids), name="demo-guests")
+        try:
+            killed = [await _kill_when_made(board, ids, kill) for kill in _kills(stage)]
+            await placing
+        finally:
+            placing.cancel()
         await board.until(lambda: len(board.made(ids)) == ORDERS, f"{ORDERS} coffees")
     took = time.monotonic() - began
     check(max(pods) > 1, f"baristas over time: {pods}")
@@ -176,14 +181,16 @@ async def _place(stage: Stage, ids: Sequence[str]) -> None:
 async def _order(stage: Stage, key: str, path: str) -> Mapping[str, Any]:
     """Orders as a guest does who asks again, with the same id, until somebody answers."""
     drink = _DRINKS[sum(key.encode()) % len(_DRINKS)]
-    while True:
+    said, patience = "nothing", time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < patience:
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             asked = {"id": key, "drink": drink, "name": "Ada"}
             status, answer = await stage.post(f"counter.{NAMESPACE}", path, asked)
-            check(status < 300 or status >= 500, f"the counter answered {status} {answer}")
             if status < 300:
                 return dict(answer)
+            said = f"{status} {answer}"
         await asyncio.sleep(_RETRY_SECONDS)
+    raise Failed(f"order {key} was not taken within {_PATIENCE_SECONDS} s; the answer was {said}")
 
 
 async def nothing_lost(stage: Stage) -> str:
