@@ -126,7 +126,13 @@ async def _control(
     def control() -> ControlSettings:
         now = settings.value
         tracing = now.observability.tracing
-        return replace(fixed, features=now.features, tls=now.tls, tracing=tracing)
+        return replace(
+            fixed,
+            features=now.features,
+            tls=now.tls,
+            tracing=tracing,
+            kafka_scaling=now.kafka_scaling,
+        )
 
     settings.on_change(lambda _: manager.resync())
     for make in CONTROLLERS:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from eventing.api import keys
-from eventing.api.kafkascaling import KafkaFeatures, KafkaSourceDefaults
+from eventing.api.kafkascaling import KafkaAutoscaler, KafkaFeatures, KafkaSourceDefaults
 from eventing.api.shapes import ChannelTemplate
 from hearth.knative.configmap import Reader
 from hearth.knative.duck import DeliverySpec, KReference
@@ -278,6 +278,9 @@ class Settings:
     observability: Observability = from_config_map(keys.OBSERVABILITY, Observability.from_data)
     kafka_sources: KafkaSourceDefaults = from_config_map(
         "config-kafka-source-defaults", KafkaSourceDefaults.from_data
+    )
+    kafka_scaling: KafkaAutoscaler = from_config_map(
+        "config-kafka-autoscaler", KafkaAutoscaler.from_data
     )
     kafka: KafkaFeatures = from_config_map("config-kafka-features", KafkaFeatures.from_data)
     tls: BrokerTls = from_config_map(keys.TLS_CONFIG_MAP, BrokerTls.from_data)

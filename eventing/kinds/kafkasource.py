@@ -9,22 +9,31 @@ process.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from eventing.api import keys
 from eventing.api.apiserveradapter import CONFIG
+from eventing.api.kafka import FEATURES_MAP
 from eventing.api.kafkaadapter import config_of, secret_variables
+from eventing.api.kafkascaling import is_scaled
 from eventing.api.observability import told
 from eventing.api.policyviews import account_name
 from eventing.api.trust import TRUST_SOURCE
-from eventing.api.views import spec_of, status_of
+from eventing.api.views import spec_of, status_annotation, status_of
 from eventing.kinds.adapters import adapter_deployment
 from eventing.kinds.binding import CA_CERTS, CE_OVERRIDES, SINK, overrides_text
 from eventing.kinds.identity import account_of, accounts_watch, ensured_account, mark_identity
+from eventing.kinds.kafkascaling import (
+    SCALEDOBJECTS,
+    TRIGGERAUTHENTICATIONS,
+    Scaling,
+    ensured_scaling,
+    object_name,
+)
 from eventing.kinds.lastwords import ADAPTER_PODS, pods_of
-from eventing.kinds.references import References, Referrer
+from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.statuses import going_by, mark_sink, status_updates
 from eventing.kinds.trust import concerned, propagated
@@ -37,7 +46,7 @@ from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, label_key
 from hearth.kube.meta import Key, Object, name, namespace, uid
 from hearth.kube.plan import Action, Plan
-from hearth.kube.resources import DEPLOYMENTS
+from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS
 from hearth.kube.selectors import selector_text
 
 CONSUMER_GROUP = "ConsumerGroup"
@@ -46,6 +55,9 @@ NAME = "kafkasource"
 KIND = KAFKASOURCES.kind
 COMPONENT = "kafkasource"
 KAFKASOURCE_SOURCE = Source(KAFKASOURCES)
+_CONFIG_SOURCE = Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE)
+_SCALED = "eventing.hearth.dev/scaled-by-keda"
+"""In the status, while there are objects of ours for KEDA."""
 _NAME_LABEL = "eventing.knative.dev/sourceName"
 
 
@@ -65,6 +77,7 @@ class Observed:
     """The trust bundles that everybody trusts."""
     bundles: Sequence[Object] = ()
     """Those in its namespace."""
+    scaling: Scaling = field(default_factory=Scaling)
     look_again: float | None = None
 
 
@@ -86,8 +99,26 @@ def observe(references: References, lister: Lister, key: Key) -> Observed | None
         account=account_of(lister, KAFKASOURCES, source),
         trusted=lister.list(TRUST_SOURCE, keys.SYSTEM_NAMESPACE),
         bundles=lister.list(TRUST_SOURCE, key[0]),
+        scaling=_scaling(source, lookup, lister),
         look_again=lookup.look_again,
     )
+
+
+def _scaling(source: Object, lookup: Lookup, lister: Lister) -> Scaling:
+    """KEDA's kinds are looked at where they are asked for, or were."""
+    features = lister.get(_CONFIG_SOURCE, keys.SYSTEM_NAMESPACE, FEATURES_MAP) or {}
+    wanted = is_scaled(meta.annotations(source), features.get("data") or {})
+    if not wanted and status_annotation(source, _SCALED) is None:
+        return Scaling()
+    found = []
+    for of in (SCALEDOBJECTS, TRIGGERAUTHENTICATIONS):
+        there = lookup.get(
+            Reference(of.api_version, of.kind, namespace(source), object_name(source))
+        )
+        if isinstance(there, Unresolved):  # there is no KEDA: as upstream, nobody scales
+            return Scaling()
+        found.append(there)
+    return Scaling(wanted, *found)
 
 
 def deployment_name(source: Object) -> str:
@@ -103,9 +134,14 @@ def labels_of(source: Object) -> dict[str, str]:
 def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -> Plan:
     """Have as many consumers run as there are to be, and tell how they are."""
     source = observed.source
-    decide = going_by(_decide, observed, settings)
-    updates = status_updates(KAFKASOURCES, source, CONDITIONS, decide, now=now)
     kept: tuple[Action, ...] = ensured_account(KAFKASOURCES, source, observed.account, settings)
+    refusal = ""
+    try:
+        kept += ensured_scaling(source, observed.scaling, settings.kafka_scaling)
+    except ValueError as error:
+        refusal = str(error)
+    decide = going_by(partial(_decide, refusal), observed, settings)
+    updates = status_updates(KAFKASOURCES, source, CONDITIONS, decide, now=now)
     if isinstance(observed.sink, Resolved) and not _problem(observed):
         copied, bundles = propagated(source, observed.trusted, observed.bundles)
         desired = make_adapter(observed, observed.sink, settings, bundles)
@@ -163,6 +199,7 @@ def make_adapter(
 
 
 def _decide(
+    refusal: str,
     observed: Observed,
     status: dict[str, Any],
     conditions: ConditionManager,
@@ -171,6 +208,11 @@ def _decide(
     source, deployment = observed.source, observed.deployment
     status["selector"] = selector_text({"matchLabels": labels_of(source)})
     status["consumers"] = status_of(deployment or {}).get("readyReplicas", 0)
+    marks = {**(status.pop("annotations", None) or {}), _SCALED: "true"}
+    if not observed.scaling.wanted:
+        del marks[_SCALED]
+    if marks:
+        status["annotations"] = marks
     mark_identity(KAFKASOURCES, source, observed.account, status, conditions, settings)
     mark_sink(observed.sink, status, conditions, reason="NotFound", prefix=None)
     if not isinstance(observed.sink, Resolved):
@@ -178,6 +220,9 @@ def _decide(
         conditions.mark_unknown(keys.SINK_PROVIDED, "SinkEmpty", text)
     if problem := _problem(observed):
         conditions.mark_false(CONSUMER_GROUP, "ReconcileContract", problem)
+    elif refusal:
+        text = f"failed to set up autoscaler: {refusal}"
+        conditions.mark_false(CONSUMER_GROUP, "AutoscalerFailed", text)
     elif not mark_foreign(CONSUMER_GROUP, deployment, source, conditions):
         title = deployment_name(source)
         mark_deployment(CONSUMER_GROUP, deployment, title, conditions, pods=observed.pods)

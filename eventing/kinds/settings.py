@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventing.api import keys
+from eventing.api.kafkascaling import KafkaAutoscaler
 from eventing.api.policyviews import audience_of
 from eventing.api.settings import BrokerTls, Features
 from eventing.api.views import broker_class
@@ -35,6 +36,8 @@ class ControlSettings:
     """The flags of config-features."""
     tls: BrokerTls = field(default_factory=BrokerTls)
     """Where events are taken in encrypted."""
+    kafka_scaling: KafkaAutoscaler = field(default_factory=KafkaAutoscaler)
+    """How KEDA scales KafkaSources, where it does."""
     tracing: TracingConfig = field(default_factory=TracingConfig)
     """Where adapters send their traces."""
 

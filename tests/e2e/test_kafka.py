@@ -70,29 +70,21 @@ def test_records_go_from_a_source_to_a_sink(hearth: Hearth, server: str) -> None
 
 
 def test_keda_scales_it_by_its_lag_from_zero(hearth: Hearth, server: str) -> None:
-    source = hearth.get_json("kafkasource", "readings")
-    trigger = {
-        "bootstrapServers": server,
-        "consumerGroup": source["spec"]["consumerGroup"],
-        "topic": "readings",
-    }
-    target = {"apiVersion": "sources.knative.dev/v1", "kind": "KafkaSource", "name": "readings"}
-    spec = {
-        "scaleTargetRef": target,
-        "pollingInterval": 1,
-        "cooldownPeriod": 1,
-        "maxReplicaCount": 1,
-        "triggers": [{"type": "kafka", "metadata": trigger}],
-    }
-    head = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}
-    hearth.apply({**head, "metadata": {"name": "readings", "namespace": "default"}, "spec": spec})
+    """A ScaledObject is made for it, by upstream's flag and annotations."""
+    features = {"controller-autoscaler-keda": "enabled"}
+    where = {"name": "config-kafka-features", "namespace": "knative-eventing"}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": where, "data": features}
+    prefix, numbers = "autoscaling.eventing.knative.dev", ("polling-interval", "cooldown-period")
+    marks = [f"{prefix}/{each}=1" for each in numbers]
+    hearth.kubectl("annotate", "kafkasource", "readings", *marks)
+    hearth.apply(config)
     wait_until(lambda: not consumers(hearth), what="none while nothing lags")
     write(server, "three")
     assert [each["data"] for each in archived(server, 3)] == ["one", "two", "three"]
 
 
 def test_what_is_deleted_takes_its_topic_along(hearth: Hearth, server: str) -> None:
-    hearth.kubectl("delete", "so/readings", "kafkasource/readings", "kafkasink/archive")
+    hearth.kubectl("delete", "kafkasource/readings", "kafkasink/archive")
     admin = AdminClient({"bootstrap.servers": server})
     wait_until(
         lambda: {*admin.list_topics(timeout=10).topics} == {"readings"}, what="the end of archive"
