@@ -132,6 +132,7 @@ async def _control(
             tls=now.tls,
             tracing=tracing,
             kafka_scaling=now.kafka_scaling,
+            shared_ingress=now.shared_ingress.service,
         )
 
     settings.on_change(lambda _: manager.resync())

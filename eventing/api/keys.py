@@ -64,6 +64,8 @@ ENCRYPTION_FLAG = "transport-encryption"
 """In config-features: whether addresses have https."""
 PERMISSIVE, STRICT = "permissive", "strict"
 """Both may be used; https alone."""
+SHARED_INGRESS_CONFIG_MAP = "hearth-shared-ingress"
+"""Says which Service leads to the ingress of Brokers that several processes share."""
 TLS_CONFIG_MAP = "hearth-broker-tls"
 """Where the broker process tells that it serves TLS, and whom to trust."""
 

@@ -247,6 +247,19 @@ class BrokerTls:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedIngress:
+    """hearth-shared-ingress: where events of Brokers are sent that several processes take in."""
+
+    service: str = ""
+    """The Service that leads there; empty where there is none."""
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, str]) -> SharedIngress:
+        """Read what the installation says."""
+        return cls(data.get("service", ""))
+
+
+@dataclass(frozen=True, slots=True)
 class Observability:
     """config-observability."""
 
@@ -284,3 +297,6 @@ class Settings:
     )
     kafka: KafkaFeatures = from_config_map("config-kafka-features", KafkaFeatures.from_data)
     tls: BrokerTls = from_config_map(keys.TLS_CONFIG_MAP, BrokerTls.from_data)
+    shared_ingress: SharedIngress = from_config_map(
+        keys.SHARED_INGRESS_CONFIG_MAP, SharedIngress.from_data
+    )

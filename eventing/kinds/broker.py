@@ -118,7 +118,8 @@ def _decide(
     _mark_data_plane(status, conditions)
     broker = observed.broker
     path = f"/{meta.namespace(broker)}/{meta.name(broker)}"
-    mark_address(BROKERS, broker, status, conditions, settings, path=path)
+    url = f"{settings.ingress_of(broker)}{path}"
+    mark_address(BROKERS, broker, status, conditions, settings, path=path, url=url)
     mark_policies(observed.policies, status, conditions, settings)
 
 

@@ -38,6 +38,8 @@ class ControlSettings:
     """Where events are taken in encrypted."""
     kafka_scaling: KafkaAutoscaler = field(default_factory=KafkaAutoscaler)
     """How KEDA scales KafkaSources, where it does."""
+    shared_ingress: str = ""
+    """The Service of the ingress of Brokers that several processes share, if there is one."""
     tracing: TracingConfig = field(default_factory=TracingConfig)
     """Where adapters send their traces."""
 
@@ -72,6 +74,16 @@ class ControlSettings:
             for each in found:
                 each["audience"] = audience_of(resource, key(obj))
         return found
+
+    def ingress_of(self, broker: Object) -> str:
+        """Return where events of a Broker are taken in: those of the local log in one place only.
+
+        The shared ingress does not encrypt.
+        """
+        if not self.shared_ingress or self.encrypts or broker_class(broker) == keys.BROKER_CLASS:
+            return self.ingress_url
+        host = f"{self.shared_ingress}.{keys.SYSTEM_NAMESPACE}.svc.{self.cluster_domain}"
+        return f"http://{host}"
 
     def serves(self, broker: Object) -> bool:
         """Whether a Broker is ours."""

@@ -186,7 +186,7 @@ async def _run(
             listener=_own_listener(config) if Role.INGRESS in role else None,
             authorities=lambda: encryption.authorities,
         )
-        if Role.INGRESS in role:
+        if not is_split:  # there is one authority
             PodCertificates(manager, encryption.vouch)
         _follow_settings(manager, logs, plane.disk, gate, encryption, tracer)
         stack.push_async_callback(plane.close)
@@ -198,7 +198,9 @@ async def _run(
                 questions = Questions(logs, address=f"{config.host}:{config.port}")
                 group.create_task(_answer(config.admin, questions, client), name="admin")
             if Role.INGRESS in role:
-                await _listen(config, plane, gate, encryption, tracer, metrics, stack)
+                ingress = await _listen(config, plane, gate, encryption, tracer, metrics, stack)
+                if not is_split:
+                    encryption.serve(partial(ingress.start_tls, config.host, config.tls.port))
             services.begin.set()
             ready()
 
@@ -244,7 +246,7 @@ async def _listen(
     tracer: Tracer,
     metrics: BrokerMetrics,
     stack: AsyncExitStack,
-) -> None:
+) -> Ingress:
     limits = config.limits.ingress
     ingress = Ingress(
         plane.find,
@@ -259,8 +261,8 @@ async def _listen(
     # Last in, first out: producers are answered before deliveries and logs come to their end.
     stack.push_async_callback(ingress.stop, grace_seconds=config.limits.grace_seconds)
     await ingress.start(config.host, config.port, held=config.held)
-    encryption.serve(partial(ingress.start_tls, config.host, config.tls.port))
     stack.push_async_callback(asyncio.sleep, config.drain_delay_seconds)
+    return ingress
 
 
 def _own_listener(config: BrokerConfig) -> Address:

@@ -36,6 +36,10 @@ OPTIONAL = {
         "externalScaler",
         "Whether Hearth's gateway is the HTTP add-on of a KEDA of the cluster's.",
     ),
+    "dispatchers": (
+        "dispatchers",
+        "Whether Brokers of NATS and Kafka have ingress and dispatcher pods of their own.",
+    ),
 }
 """Components that are part of the chart and not installed unless that is asked for: their values,
 and what ``enabled`` says there."""

@@ -59,8 +59,10 @@ _WORKLOADS = {
     "broker": ("StatefulSet", "hearth-broker"),
     "keda": ("Deployment", "keda-operator"),
     "externalScaler": ("Deployment", "hearth-external-scaler"),
+    "sharedIngress": ("Deployment", "hearth-broker-ingress"),
+    "dispatchers": ("Deployment", "hearth-broker-dispatcher"),
 }
-"""The last two are there only where their components are asked for."""
+"""The last four are there only where their components are asked for."""
 _POD: Path = ("spec", "template", "spec")
 _CONTAINER: Path = (*_POD, "containers", 0)
 _STRING = {"type": "string"}
@@ -78,10 +80,7 @@ def _everywhere(path: Path) -> tuple[Place, ...]:
 
 def _spread() -> tuple[Place, ...]:
     path = (*_POD, "topologySpreadConstraints", 0, "whenUnsatisfiable")
-    return tuple(
-        Place(*_WORKLOADS[each], path)
-        for each in ("control", "activator", "keda", "externalScaler")
-    )
+    return tuple(Place(*_WORKLOADS[each], path) for each in _WORKLOADS if each != "broker")
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -138,6 +137,19 @@ SETTINGS: tuple[Setting, ...] = (
         "Each hears of all requests and answers KEDA.",
         _COUNT,
         [Place(*_WORKLOADS["externalScaler"], ("spec", "replicas"))],
+    ),
+    *(
+        Setting(
+            f"{each}.{field}",
+            f"{word} {what} of Brokers that NATS or Kafka keeps.",
+            _COUNT,
+            [Place("HorizontalPodAutoscaler", _WORKLOADS[each][1], ("spec", field))],
+        )
+        for each, what in (
+            ("sharedIngress", "pods that take in events"),
+            ("dispatchers", "pods that deliver events"),
+        )
+        for field, word in (("minReplicas", "The least"), ("maxReplicas", "The most"))
     ),
     *(
         Setting(

@@ -18,6 +18,7 @@ _UVLOOP_ALONE = {
     "test_channels.py",
     "test_control.py",
     "test_ddb_source.py",
+    "test_dispatchers.py",
     "test_encryption.py",
     "test_eventtransform.py",
     "test_flows.py",

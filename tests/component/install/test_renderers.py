@@ -48,6 +48,7 @@ GIVEN: list[dict[str, Any]] = [
 ]
 
 
+SIZED = {"dispatchers": {"minReplicas": 3}}
 OVERLAYS = (*SIZES, *OPTIONAL)
 
 
@@ -73,7 +74,8 @@ def helm() -> dict[str, Any]:
     sizes = [yaml.safe_load((CHART / f"values-{each}.yaml").read_text()) for each in SIZES]
     wrong: list[dict[str, Any]] = [{"control": {"replicas": "two"}}, {"contrl": {}}]
     chosen = [
-        {**GIVEN[1], value: {"enabled": True, "replicas": 2}} for value, _ in OPTIONAL.values()
+        {**GIVEN[1], value: {"enabled": True, **SIZED.get(value, {"replicas": 2})}}
+        for value, _ in OPTIONAL.values()
     ]
     return _helm([*GIVEN, *sizes, *chosen, *wrong])
 

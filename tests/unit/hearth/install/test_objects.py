@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from eventing.api import admission as eventing
+from eventing.api.keys import SHARED_INGRESS_CONFIG_MAP
 from eventing.kinds import bindinghook
 from hearth.cli.components import CONTROL_USER, ROUTE_SERVICES
 from hearth.cli.settings import Settings
@@ -22,7 +23,9 @@ from hearth.kube.webhooks import Webhook
 from serving.webhook import admission as serving
 
 CONFIG = Path(__file__).parents[4] / "config"
-OBJECTS = render(CONFIG / "base", [CONFIG / "components" / "keda"])
+OBJECTS = render(
+    CONFIG / "base", [CONFIG / "components" / each for each in ("keda", "dispatchers")]
+)
 _SERVINGS = ("serving", "networking", "autoscaling", "caching")
 WORKLOADS = [obj for obj in OBJECTS if obj["kind"] in ("Deployment", "StatefulSet")]
 
@@ -285,6 +288,29 @@ def test_the_external_scaler_answers_at_the_address_of_the_add_on() -> None:
         spec = by_name[("Service", *told)]["spec"]
         assert spec["clusterIP"] == "None"
         assert spec["selector"].items() <= workload["metadata"]["labels"].items()
+
+
+def test_dispatchers_are_what_the_command_runs_and_control_is_told() -> None:
+    objects = render(CONFIG / "base", [CONFIG / "components" / "dispatchers"])
+    by_name = {(obj["kind"], name(obj)): obj for obj in objects}
+    for role in ("broker-ingress", "broker-dispatcher"):
+        spec = by_name["Deployment", f"hearth-{role}"]["spec"]
+        template = spec["template"]
+        [container] = template["spec"]["containers"]
+        assert container["args"] == ["run", role]
+        assert "replicas" not in spec, "they are the autoscaler's"
+        for kind in ("PodDisruptionBudget", "NetworkPolicy"):
+            selector = by_name[kind, f"hearth-{role}"]["spec"]
+            wanted = (selector.get("selector") or selector["podSelector"])["matchLabels"]
+            assert wanted == spec["selector"]["matchLabels"]
+        scaler = by_name["HorizontalPodAutoscaler", f"hearth-{role}"]["spec"]
+        assert scaler["scaleTargetRef"]["name"] == f"hearth-{role}"
+    told = by_name["ConfigMap", SHARED_INGRESS_CONFIG_MAP]["data"]["service"]
+    service = by_name["Service", told]["spec"]
+    found = labels(by_name["Deployment", "hearth-broker-ingress"]["spec"]["template"])
+    assert service["selector"].items() <= found.items()
+    of_broker = by_name["Service", "broker-ingress"]["spec"]["selector"]
+    assert not of_broker.items() <= found.items(), "the local log is elsewhere"
 
 
 def test_without_the_overlay_nothing_of_keda_is_installed() -> None:
