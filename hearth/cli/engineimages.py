@@ -14,6 +14,7 @@ from hearth.cluster.node.runtime.api import CreateError
 from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError, name_in_path
 from hearth.cluster.node.runtime.engine.images import Images, authorization, is_local
 from hearth.cluster.node.runtime.engine.opening import credentials_of, login_finder
+from hearth.cluster.node.runtime.engine.used import read_used
 from hearth.oci.credentials import Login
 from hearth.oci.errors import OciError
 from hearth.oci.helpers import docker_config, machine_logins
@@ -27,15 +28,18 @@ _API = "/v1.41"
 class EnginePlace:
     """An engine that serves its API."""
 
-    def __init__(self, kind: str, socket: Path) -> None:
+    def __init__(self, kind: str, socket: Path, used: Path) -> None:
         self._kind = kind
+        self._used = used
         self._socket = str(socket)
 
     async def images(self) -> list[ContainerImage]:
         """All that are there."""
         async with self._client() as client:
             entries = await client.call("GET", f"{_API}/images/json", timeout=5)
-        return [image for entry in entries or () for image in names_of(entry)]
+        used = read_used(self._used)
+        found = (names_of(entry, used.get(entry["Id"], 0.0)) for entry in entries or ())
+        return [image for images in found for image in images]
 
     async def pull(self, reference: Reference) -> None:
         """Gets an image as its registry has it now."""
@@ -136,12 +140,15 @@ def _tell(said: Mapping[str, Any], told: Told) -> None:
         told(said["stream"].split(":")[1][:12], "Copying")
 
 
-def names_of(entry: Mapping[str, Any]) -> list[ContainerImage]:
+def names_of(entry: Mapping[str, Any], used_at: float = 0.0) -> list[ContainerImage]:
     """The names of an image as the engine lists it. Pure."""
     digests = dict(str(d).split("@", 1) for d in entry.get("RepoDigests") or () if "@" in str(d))
     return [
         ContainerImage(
-            str(name), digests.get(str(name).rpartition(":")[0], str(entry["Id"])), entry["Size"]
+            str(name),
+            digests.get(str(name).rpartition(":")[0], str(entry["Id"])),
+            entry["Size"],
+            used_at,
         )
         for name in entry.get("RepoTags") or ()
         if name != "<none>:<none>"

@@ -38,5 +38,6 @@ def _place(data_dir: Path, kind: str, socket: str) -> Place | None:
     if not kind or not path.is_socket():
         return None
     from hearth.cli.engineimages import EnginePlace
+    from hearth.cluster.node.runtime.engine.used import USED_IMAGES
 
-    return EnginePlace(kind, path)
+    return EnginePlace(kind, path, data_dir / USED_IMAGES)

@@ -75,6 +75,9 @@ def up(
     runtime: Annotated[
         Runtime, typer.Option(help="What runs images that are no known commands of this machine.")
     ] = Runtime.AUTO,
+    pod_range: Annotated[
+        str, typer.Option(help="Range that a network for containers is taken of, as root.")
+    ] = "10.128.0.0/9",
     isolate: Annotated[
         bool, typer.Option("--isolate", help="Give each process pod its own view of the machine.")
     ] = False,
@@ -106,7 +109,7 @@ def up(
         detach=detach,
         verbose=verbose,
         workers=count_of_workers(workers),
-        pods=choose(runtime),
+        pods=choose(runtime, pod_range=pod_range),
         isolate=isolate,
         has_nats=wants_nats(events),
     )

@@ -6,11 +6,13 @@ import enum
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from hearth.cli.errors import UserError
 from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.cluster.node.runtime.engine.sockets import Found, find_engine, is_served
+from hearth.cluster.node.runtime.podnets.addresses import POD_RANGE, parse_range
 
 _GROUPS_OF_USERS = Path("/sys/fs/cgroup/cgroup.controllers")
 """Of version 2 alone, which alone may be left to ordinary users."""
@@ -35,6 +37,8 @@ class Pods:
     """The user has said which; samples that stand for other images then give way to those."""
     has_limits: bool = True
     """Whether limits of CPU and memory hold in containers, as far as the machine tells."""
+    range: IPv4Network = POD_RANGE
+    """What the network of containers is taken of."""
 
     @property
     def engine_socket(self) -> str | None:
@@ -51,8 +55,14 @@ class Pods:
         return f"containers by {self.engine}{limits}; known commands as processes"
 
 
-def choose(wanted: Runtime, env: Mapping[str, str] = os.environ) -> Pods:
+def choose(
+    wanted: Runtime, env: Mapping[str, str] = os.environ, *, pod_range: str = str(POD_RANGE)
+) -> Pods:
     """Looks for an engine without starting any; UserError where the one asked for is not there."""
+    try:
+        network = parse_range(pod_range)
+    except ValueError as error:
+        raise UserError(f"--pod-range: {error}; give one such as {POD_RANGE}") from error
     if wanted is Runtime.PROCESS:
         return Pods(is_named=True)
     engine = find_engine(
@@ -73,7 +83,7 @@ def choose(wanted: Runtime, env: Mapping[str, str] = os.environ) -> Pods:
             f"there is no {wanted} here: no socket of it answers, and no such command is installed"
         )
     has_limits = engine is None or engine.is_root or _GROUPS_OF_USERS.exists()
-    return Pods(engine, is_named=wanted is not Runtime.AUTO, has_limits=has_limits)
+    return Pods(engine, wanted is not Runtime.AUTO, has_limits, network)
 
 
 UNDECIDED = Pods()

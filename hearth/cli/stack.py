@@ -194,6 +194,7 @@ def _cluster(layout: Layout) -> Main:
         http_proxy=f"http://{layout.host}:{layout.ports['internal']}",
         engine=layout.pods.engine,
         must_use_engine=layout.pods.is_named,
+        pod_range=layout.pods.range,
         inside={f"http://{layout.host}:{layout.ports['broker']}": _BROKER_IN_CLUSTER},
     )
     return together(

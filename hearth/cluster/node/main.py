@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from ipaddress import IPv4Network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from hearth.cluster.node.registration.nodeobject import Machine, capacity
 from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.choice import ChosenRuntime, OpenError
 from hearth.cluster.node.runtime.engine.sockets import Found
+from hearth.cluster.node.runtime.podnets.addresses import POD_RANGE
 from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.environment import make_base_environment
 from hearth.cluster.node.runtime.processes.isolation.isolation import (
@@ -65,6 +67,8 @@ class NodeConfig:
     """The container engine for images that are no known commands; None: pods are processes."""
     must_use_engine: bool = False
     """The user has named it: well-known samples run as what they are, too."""
+    pod_range: IPv4Network = POD_RANGE
+    """What the network of containers is taken of, where they have one of this node."""
     allow_host_path: bool = False
     stop_grace_seconds: float = 5.0
     is_isolated: bool = False
@@ -129,13 +133,16 @@ def make_runtime(config: NodeConfig, access: Access, client: KubeClient) -> Runt
             return _direct_runtime(config, engine, client)
         from hearth.cluster.node.runtime.engine.client import EngineError
         from hearth.cluster.node.runtime.engine.opening import EngineSettings, open_runtime
+        from hearth.cluster.node.runtime.engine.used import USED_IMAGES
 
         settings = EngineSettings(
             node_id_of(config.data_dir),
             run=config.data_dir / "run",
             docker_config=docker_config(os.environ, Path.home()),
             spares=config.data_dir / "spares",
+            used=config.data_dir / USED_IMAGES,
             is_asleep=partial(is_asleep, client),
+            pod_range=config.pod_range,
         )
         try:
             return await open_runtime(engine, settings, wall_clock)
@@ -161,6 +168,7 @@ def _direct_runtime(config: NodeConfig, engine: Found, client: KubeClient) -> Ru
         is_asleep=partial(is_asleep, client),
         docker_config=docker_config(os.environ, Path.home()),
         clock=wall_clock,
+        pod_range=config.pod_range,
     )
 
 

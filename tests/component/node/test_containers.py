@@ -19,10 +19,12 @@ from typing import Any
 import httpx
 import pytest
 
+from hearth.cli.engineimages import EnginePlace
 from hearth.cluster import readynames
 from hearth.cluster.node.main import NodeConfig, node_id_of
 from hearth.cluster.node.runtime.engine.maker import NODE_LABEL
 from hearth.cluster.node.runtime.engine.sockets import Found
+from hearth.cluster.node.runtime.engine.used import USED_IMAGES
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.kube import meta
 from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS, SECRETS
@@ -198,7 +200,7 @@ def _waiting(pod: Object) -> Object:
 
 
 async def test_a_pull_from_a_registry(
-    cluster: Cluster, look: Look, image_registry: Registry
+    cluster: Cluster, look: Look, image_registry: Registry, podman_engine: Podman
 ) -> None:
     image = f"{image_registry.host}/app:1"
     await cluster.client.create(PODS, cluster.pod("pulled", app("forever", image=image)))
@@ -211,6 +213,10 @@ async def test_a_pull_from_a_registry(
     await cluster.client.create(PODS, cluster.pod("unknown", missing))
     pod = await cluster.until("unknown", lambda pod: "ErrImagePull" in str(_waiting(pod)))
     assert "manifest unknown" in _waiting(pod)["message"]
+    place = EnginePlace("podman", podman_engine.socket, cluster.data_dir / USED_IMAGES)
+    async with asyncio.timeout(10):  # it is noted beside the start
+        while not [i for i in await place.images() if i.name == image and i.used_at]:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_registry_with_a_password(

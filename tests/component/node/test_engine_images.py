@@ -15,9 +15,9 @@ from tests.images import Registry, TestImage, write_credential_helper
 
 
 async def test_an_engine_is_filled_and_left_alone(
-    image_registry: Registry, static_layout: TestImage, podman_engine: Podman
+    image_registry: Registry, static_layout: TestImage, podman_engine: Podman, tmp_path: Path
 ) -> None:
-    place = EnginePlace("podman", podman_engine.socket)
+    place = EnginePlace("podman", podman_engine.socket, tmp_path / "used")
     pulled = parse_reference(f"{image_registry.host}/app:1")
     await place.pull(pulled)
     named = parse_reference("localhost/imported:7")
@@ -45,7 +45,7 @@ async def test_images_go_to_a_registry_and_come_by_a_credential_helper(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kind = type(engine).__name__.lower()
-    place, told = EnginePlace(kind, engine.socket), list[tuple[str, str]]()
+    place, told = EnginePlace(kind, engine.socket, tmp_path / "used"), list[tuple[str, str]]()
     mine = parse_reference("docker.io/library/app:1")
     there = parse_reference(f"{locked_registry.host}/from/{kind}:2")
     with pytest.raises(UserError, match=r"failed to push image .*(unauthorized|no basic auth)"):

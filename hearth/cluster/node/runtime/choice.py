@@ -18,6 +18,7 @@ from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.runtime.api import (
     Bridge,
+    CreateError,
     Instance,
     PrepareError,
     Runtime,
@@ -25,7 +26,7 @@ from hearth.cluster.node.runtime.api import (
     Usage,
 )
 from hearth.kube import meta
-from hearth.oci.references import InvalidImageName
+from hearth.oci.references import InvalidImageName, parse_reference
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,11 @@ class ChosenRuntime:
 
     async def start(self, request: StartRequest) -> Instance:
         """By the pod's own runtime."""
-        return await self._by_uid[meta.uid(request.facts.pod)].start(request)
+        try:
+            return await self._by_uid[meta.uid(request.facts.pod)].start(request)
+        except CreateError as error:
+            hint = hint_for(request.container.image) if error.reason == "ErrImagePull" else ""
+            raise CreateError(error.reason, f"{error}{hint}") from error
 
     async def adopt(self, request: StartRequest, record: Record) -> Instance | None:
         """By the runtime whose scheme is on record."""
@@ -160,3 +165,14 @@ class ChosenRuntime:
         await self._processes.close()
         if self._containers is not None:
             await self._containers.close()
+
+
+def hint_for(image: str) -> str:
+    """What else a name without a registry may have been meant as. Pure."""
+    try:
+        names_registry = image.startswith(str(parse_reference(image).domain) + "/")
+    except InvalidImageName:
+        return ""
+    if names_registry and not image.startswith("localhost/"):
+        return ""
+    return f" (to have it mean a command of this machine: `hearth image add {image} -- COMMAND`)"

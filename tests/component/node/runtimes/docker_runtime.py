@@ -48,6 +48,7 @@ class Harness:
             networks,
             clock=time.time,
             spares=self._data_dir / "spares",
+            used=self._data_dir / "images-used.json",
             is_asleep=_never,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from hearth.cluster.node.runtime.bundles.images import Images
@@ -24,6 +25,7 @@ def make_runtime(
     docker_config: Path,
     is_asleep: IsAsleep,
     clock: Clock,
+    pod_range: IPv4Network,
 ) -> BundleRuntime:
     """The runtime of a node; its images and what containers write are below ``data_dir``.
 
@@ -33,4 +35,4 @@ def make_runtime(
     puller = Puller(ContentStore(folder), client(), platform_of(os.uname().machine))
     images = Images(puller, clock, docker_config)
     settings = BundleSettings(node_id, folder, program, is_asleep)
-    return BundleRuntime(settings, images, PodNets(node_id), clock)
+    return BundleRuntime(settings, images, PodNets(node_id, within=pod_range), clock)

@@ -17,12 +17,12 @@ from hearth.cluster.node.runtime.api import Bridge
 from hearth.cluster.node.runtime.dialing import connect_to
 from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError
 from hearth.cluster.node.runtime.podnets.addresses import (
+    POD_RANGE,
     Addresses,
     NoAddress,
-    choose_subnet,
-    parse_routes,
 )
 from hearth.cluster.node.runtime.podnets.networks import NetworkError
+from hearth.cluster.node.runtime.podnets.podnets import free_subnet
 from hearth.cluster.node.runtime.ports import NoPort, PortAllocator
 
 _ASK_AGAIN_MILLISECONDS = 20
@@ -34,6 +34,7 @@ class EngineNetwork:
 
     client: EngineClient
     node_id: str
+    within: IPv4Network = POD_RANGE
     _addresses: Addresses | None = None
 
     @property
@@ -53,8 +54,7 @@ class EngineNetwork:
         return self._addresses
 
     async def _create(self) -> dict[str, Any]:
-        routes = await asyncio.to_thread(Path("/proc/net/route").read_text)
-        subnet = choose_subnet(self.node_id, parse_routes(routes))
+        subnet = await asyncio.to_thread(free_subnet, self.node_id, self.within)
         config = [{"Subnet": str(subnet), "Gateway": str(subnet[1])}]
         body = {
             "Name": self.name,

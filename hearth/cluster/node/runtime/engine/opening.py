@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hearth.cluster.node.runtime.engine.runtime import EngineRuntime
 from hearth.cluster.node.runtime.engine.seam import Dialect
 from hearth.cluster.node.runtime.engine.service import PodmanService, other_runtime
 from hearth.cluster.node.runtime.engine.sockets import Found
+from hearth.cluster.node.runtime.podnets.addresses import POD_RANGE
 from hearth.cluster.node.runtime.podnets.networks import Networks, OwnNamespaces
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.cluster.node.runtime.ports import PortAllocator
@@ -36,7 +38,10 @@ class EngineSettings:
     run: Path
     docker_config: Path
     spares: Path
+    used: Path
+    """Notes when images were used last (``used``)."""
     is_asleep: IsAsleep
+    pod_range: IPv4Network = POD_RANGE
 
 
 async def open_runtime(found: Found, settings: EngineSettings, clock: Clock) -> EngineRuntime:
@@ -63,6 +68,7 @@ async def open_runtime(found: Found, settings: EngineSettings, clock: Clock) -> 
         _networks(found, settings, engine),
         clock=clock,
         spares=settings.spares,
+        used=settings.used,
         is_asleep=settings.is_asleep,
         service=service,
     )
@@ -80,9 +86,9 @@ async def open_engine(client: EngineClient) -> Dialect:
 def _networks(found: Found, settings: EngineSettings, engine: Dialect) -> Networks:
     """A rootful Podman takes a namespace of ours, Docker an address; all others publish ports."""
     if found.is_root and os.geteuid() == 0 and engine.scheme == "podman":
-        return OwnNamespaces(PodNets(settings.node_id))
+        return OwnNamespaces(PodNets(settings.node_id, within=settings.pod_range))
     if found.is_root and engine.scheme == "docker":
-        return EngineNetwork(engine.client, settings.node_id)
+        return EngineNetwork(engine.client, settings.node_id, settings.pod_range)
     has_way_back = isinstance(engine, Podman) and engine.has_slirp
     return PublishedPorts(PortAllocator(random.Random()), SLIRP_GATEWAY if has_way_back else "")
 

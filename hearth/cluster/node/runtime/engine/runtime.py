@@ -25,6 +25,7 @@ from hearth.cluster.node.runtime.engine.logfetch import LogFetcher
 from hearth.cluster.node.runtime.engine.maker import NODE_LABEL, Maker, Owner
 from hearth.cluster.node.runtime.engine.seam import Dialect
 from hearth.cluster.node.runtime.engine.service import PodmanService
+from hearth.cluster.node.runtime.engine.used import UsedImages
 from hearth.cluster.node.runtime.podnets.networks import Networks
 from hearth.cluster.node.runtime.shared.aside import Aside
 from hearth.cluster.node.runtime.shared.base import ContainerRuntime
@@ -56,6 +57,7 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         *,
         clock: Clock,
         spares: Path,
+        used: Path,
         is_asleep: IsAsleep,
         service: PodmanService | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         self._engine = engine
         self._clock = clock
         self._service = service
+        self._used = UsedImages(used)
         aside = Aside()
         maker = Maker(
             node_id, engine, networks, aside=aside, first_of=self._first_of, folder=spares.parent
@@ -119,6 +122,8 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         has_group = ready.watched.group is not None or not ready.watched.is_seen
         if not has_group and (limits.memory or limits.cpu_quota):
             request.report("Warning", "LimitsNotEnforced", _NO_LIMITS)
+        if self._used.note(ready.image_id, self._clock()):
+            self._aside.spawn(asyncio.to_thread(self._used.save))
         return self._track(Owner.of(request), ready, request.files.log)
 
     def _first_of(self, uid: str) -> str:

@@ -3,39 +3,67 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 PREFIX = 22  # 1021 pods; a bridge takes 1023 ports
-_RANGE = IPv4Network("10.128.0.0/9")  # away from 10.88/16 (podman) and 10.96/12 (Services)
+POD_RANGE = IPv4Network("10.128.0.0/9")
+"""Away from 10.96/12 (our Services and kubeadm's), 10.88/16 (podman), 10.42/15 (k3s), 10.1/16
+(microk8s), 10.0/16 (Cilium, Docker's swarms), and Docker's pools, 172.16/12 and 192.168/16."""
+_OF_OTHERS = (
+    IPv4Network("10.128.0.0/14"),  # OpenShift
+    IPv4Network("10.152.183.0/24"),  # microk8s' Services
+    IPv4Network("10.217.0.0/16"),  # OpenShift on one machine
+    IPv4Network("10.244.0.0/16"),  # flannel with kubeadm, kind, minikube
+)
+"""What other clusters on this machine may take later."""
+_LARGEST = 8
+"""Routes for more are ways to the world, such as those of a VPN (0.0.0.0/1), not networks."""
+_LEAF = re.compile(r"\|-- (\S+)|^ +/(\d+) ", re.MULTILINE)
 
 
 class NoAddress(Exception):
     """All addresses are taken; the text says so."""
 
 
-def choose_subnet(node_id: str, taken: Iterable[IPv4Network]) -> IPv4Network:
+def choose_subnet(
+    node_id: str, taken: Iterable[IPv4Network], within: IPv4Network = POD_RANGE
+) -> IPv4Network:
     """The node's own wherever that is free, so that it stays the same."""
-    used = [network for network in taken if network.prefixlen]
-    count = 1 << (PREFIX - _RANGE.prefixlen)
+    used = [network for network in taken if network.prefixlen >= _LARGEST]
+    if within == POD_RANGE:
+        used += _OF_OTHERS
+    count = 1 << (PREFIX - within.prefixlen)
     start = int(hashlib.sha256(node_id.encode()).hexdigest(), 16) % count
     size = 1 << (32 - PREFIX)
     for number in range(count):
-        first = int(_RANGE.network_address) + (start + number) % count * size
+        first = int(within.network_address) + (start + number) % count * size
         subnet = IPv4Network((first, PREFIX))
         if not any(subnet.overlaps(other) for other in used):
             return subnet
-    raise NoAddress("no network is free for pods on this machine")
+    raise NoAddress(
+        f"no network for pods is free within {within}: this machine has routes for all of it; "
+        "name another range by `hearth up --pod-range`"
+    )
 
 
 def parse_routes(text: str) -> Iterator[IPv4Network]:
-    """The destinations in ``/proc/net/route``: little-endian hexadecimal numbers."""
-    for line in text.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) > 7:
-            address, mask = (int.from_bytes(bytes.fromhex(fields[i]), "little") for i in (1, 7))
-            yield IPv4Network((address, mask.bit_count()))
+    """The destinations of all tables of routes, as ``/proc/net/fib_trie`` has them."""
+    address = ""
+    for leaf, length in _LEAF.findall(text):
+        address = leaf or address
+        if length:
+            yield IPv4Network((address, int(length)))
+
+
+def parse_range(text: str) -> IPv4Network:
+    """A range that pods' networks may be taken of; raises ValueError."""
+    found = IPv4Network(text)
+    if found.prefixlen > PREFIX:
+        raise ValueError(f"{text} is smaller than a /{PREFIX}")
+    return found
 
 
 @dataclass(slots=True)

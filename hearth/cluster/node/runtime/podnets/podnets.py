@@ -7,11 +7,12 @@ import hashlib
 import os
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 from hearth.cluster.node.netlink import Netlink
 from hearth.cluster.node.runtime.podnets.addresses import (
+    POD_RANGE,
     PREFIX,
     Addresses,
     choose_subnet,
@@ -21,6 +22,7 @@ from hearth.cluster.node.runtime.podnets.namespaces import make_namespace, remov
 from hearth.cluster.node.runtime.podnets.nat import close_way_out, open_way_out
 
 _FOLDER = Path("/run/hearth")
+_ROUTES = Path("/proc/net/fib_trie")
 _LOOPBACK = 1  # its index in every namespace
 
 
@@ -36,11 +38,14 @@ class PodNet:
 class PodNets:
     """Makes and removes pods' networks. One object for a node; it needs root."""
 
-    def __init__(self, node_id: str, folder: Path = _FOLDER) -> None:
+    def __init__(
+        self, node_id: str, folder: Path = _FOLDER, *, within: IPv4Network = POD_RANGE
+    ) -> None:
         digest = hashlib.sha256(node_id.encode()).hexdigest()
         self.bridge = f"hearth-{digest[:8]}"
         self._short = digest[:4]
         self._node_id = node_id
+        self._within = within
         self.folder = folder / digest[:16]
         self._addresses: Addresses | None = None
         self._mtu = 1500
@@ -72,7 +77,7 @@ class PodNets:
             is_up = (Path("/sys/class/net") / self.bridge).exists()
         except (OSError, ValueError):
             is_up = False
-        subnet = known if is_up else choose_subnet(self._node_id, parse_routes(routes))
+        subnet = known if is_up else free_subnet(self._node_id, self._within)
         addresses = Addresses(subnet)
         with Netlink() as netlink:
             netlink.add_bridge(self.bridge, addresses.gateway, mtu=self._mtu)
@@ -152,6 +157,15 @@ class PodNets:
         with Netlink() as netlink:
             netlink.delete_link(self.bridge)
         self.folder.rmdir()
+
+
+def free_subnet(node_id: str, within: IPv4Network) -> IPv4Network:
+    """A network that no route of this machine leads to; raises NoAddress."""
+    try:
+        routes = _ROUTES.read_text()
+    except OSError:
+        routes = ""
+    return choose_subnet(node_id, parse_routes(routes), within)
 
 
 def _outgoing_mtu(routes: str) -> int:

@@ -10,17 +10,27 @@ from hearth.cluster.node.runtime.podnets.addresses import (
     Addresses,
     NoAddress,
     choose_subnet,
+    parse_range,
     parse_routes,
 )
 
-ROUTES = """Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
-eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
-lab0\t0000F60A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
+ROUTES = """Id 11059201:
+  |-- 10.96.0.0
+     /12 host LOCAL
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+        /1 universe UNICAST
+     +-- 10.246.0.0/16 2 0 2
+        |-- 10.246.0.0
+           /16 link UNICAST
 """
 
 
-def test_routes() -> None:
-    assert list(parse_routes(ROUTES)) == [IPv4Network("0.0.0.0/0"), IPv4Network("10.246.0.0/16")]
+def test_routes_of_all_tables() -> None:
+    found = ["10.96.0.0/12", "0.0.0.0/0", "0.0.0.0/1", "10.246.0.0/16"]
+    assert list(map(str, parse_routes(ROUTES))) == found
 
 
 @given(st.text(), st.lists(st.integers(0, 255), max_size=60))
@@ -33,8 +43,26 @@ def test_a_network_that_nothing_uses(node_id: str, second: list[int]) -> None:
 
 
 def test_a_machine_without_a_free_network() -> None:
-    with pytest.raises(NoAddress):
+    with pytest.raises(NoAddress, match="--pod-range"):
         choose_subnet("a", [IPv4Network("10.0.0.0/8")])
+    within = IPv4Network("172.30.0.0/21")
+    subnet = choose_subnet("a", [IPv4Network("10.0.0.0/8"), IPv4Network("172.30.0.0/24")], within)
+    assert subnet == IPv4Network("172.30.4.0/22")
+
+
+@given(st.text())
+def test_other_clusters_find_their_networks_free(node_id: str) -> None:
+    """Routes that lead to the world, as with a VPN, are no networks."""
+    subnet = choose_subnet(node_id, [IPv4Network("0.0.0.0/1"), IPv4Network("0.0.0.0/0")])
+    usual = ["10.42.0.0/15", "10.1.0.0/16", "10.152.183.0/24", "10.244.0.0/16", "10.96.0.0/12"]
+    usual += ["10.88.0.0/16", "10.128.0.0/14", "172.16.0.0/12", "192.168.0.0/16", "10.0.0.0/16"]
+    assert not any(subnet.overlaps(IPv4Network(each)) for each in usual)
+
+
+@pytest.mark.parametrize("text", ["", "10.0.0.0", "10.0.0.0/24", "10.0.0.1/16", "fd00::/64"])
+def test_what_is_no_range(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_range(text)
 
 
 def test_addresses_come_again_late() -> None:
