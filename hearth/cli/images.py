@@ -229,7 +229,7 @@ def built_image(
 ) -> str:
     """Builds an application and registers it; returns its name with its digest, for a revision."""
     from hearth.functions.building.build import build
-    from hearth.functions.building.environments import BuildError
+    from hearth.functions.building.errors import BuildError
 
     try:
         built = build(source, application, builds=data_dir / "builds", say=say)

@@ -65,6 +65,14 @@ def deploy(
     service_account: Annotated[
         str | None, typer.Option("--service-account", help="Account its pods run as.")
     ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(help="Where an image made of the folder goes, as ghcr.io/me; for clusters."),
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="The image that it is made on.")] = None,
+    platform: Annotated[
+        Many, typer.Option(help="What it is for, as linux/arm64; repeatable.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what was found and why; change nothing.")
     ] = False,
@@ -87,7 +95,8 @@ def deploy(
             "name": service, "env": env, "secrets": secret, "min": min_pods, "max": max_pods,
             "concurrency": concurrency, "target": target, "cpu": cpu, "memory": memory,
             "port": port, "timeout": timeout, "private": private, "domain": domain,
-            "service_account": service_account,
+            "service_account": service_account, "registry": registry, "base": base,
+            "platforms": platform,
         },
         to=to,
         dry_run=dry_run,

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hearth.cli.access import access_of_either
+from hearth.cli.deploy.sending import sent_image
 from hearth.cli.deploy.watching import Watch
 from hearth.cli.deploy.words import Steps, claim_of, domain_of, found_words, plan_words
 from hearth.cli.errors import UserError
 from hearth.cli.images import built_image, found_in
+from hearth.functions.building.sources import SourceFolder
 from hearth.functions.building.target import Target, target_of
 from hearth.functions.deploying import traffic
 from hearth.functions.deploying.manifest import new_service, with_settings
@@ -112,27 +114,28 @@ class _Deployment:
     async def run(self) -> int:
         """Do it step by step; what fails before the apply has changed nothing."""
         if self._target.source is not None:
-            self._build()
+            await self._build(self._target.source)
         api = access_of_either(self._options.kubeconfig, self._options.data_dir)
         async with KubeClient(api) as client:
             service, older = await self._apply(client)
             watch = Watch(client, self._name, self._options.namespace, older)
             return await self._wait(watch, client, service)
 
-    def _build(self) -> None:
-        source = self._target.source
-        assert source is not None
-        if self._options.kubeconfig is not None:
-            raise UserError(
-                "a cluster takes an image: give the name of one that its nodes can pull; from a "
-                "folder Hearth deploys on this machine only"
-            )
+    async def _build(self, source: SourceFolder) -> None:
         application = found_in(source)
         self._steps.say(found_words(application))
-        image = built_image(
-            self._options.data_dir, source, application, f"{_LOCAL}/{self._name}", self._steps.say
-        )
-        self._settings = DeploySettings(image=image).over(self._settings)
+        say, options, settings = self._steps.say, self._options, self._settings
+        if settings.registry is not None:
+            image = await sent_image(options.data_dir, source, application, settings, say)
+        elif options.kubeconfig is None:
+            name = f"{_LOCAL}/{self._name}"
+            image = built_image(options.data_dir, source, application, name, say)
+        else:
+            raise UserError(
+                "a cluster takes images from a registry: say which with --registry HOST/PATH; what "
+                "`docker login` knows of it is used"
+            )
+        self._settings = DeploySettings(image=image).over(settings)
 
     async def _apply(self, client: KubeClient) -> tuple[Object, str]:
         """Write the Service as it is wanted; again where somebody else wrote in between.

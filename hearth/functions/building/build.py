@@ -14,12 +14,12 @@ from pathlib import Path
 
 from hearth.functions import runners
 from hearth.functions.building.environments import (
-    BuildError,
     Say,
     node_modules,
     python_environment,
     run,
 )
+from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder, kept_copy
 from hearth.functions.detection.application import Application
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.application import Dependencies
 
@@ -25,28 +26,24 @@ _LAST_WORDS = 2000  # characters of a tool's output that are shown when it fails
 _LOCKS = ("package-lock.json", "pnpm-lock.yaml", "yarn.lock", ".npmrc", "package.json")
 
 
-class BuildError(Exception):
-    """A tool failed or is missing; the text has its last words and what to do."""
-
-
 def python_environment(source: SourceFolder, needs: Dependencies, builds: Path, say: Say) -> Path:
     """Return the venv with these packages; made once."""
-    needs = _with_what_is_here(source, needs, say)
-    venv = builds / f"python-{_python_key(source, needs)}"
+    needs = with_what_is_here(source, needs, say)
+    venv = builds / f"python-{python_key(source, needs)}"
     if (venv / _DONE).exists():
         say("its packages are installed already")
         return venv
     _begin(venv)
     say(f"installing {' and '.join(filter(None, (needs.file, *needs.added)))}")
     pip = _make_with_pip(venv, source.folder)
-    run([*pip, "install", "--quiet", "--no-input", *_requirements(source, needs, venv)],
+    run([*pip, "install", "--quiet", "--no-input", *requirements(source, needs, venv)],
         source.folder)  # fmt: skip
     (venv / _DONE).touch()
     return venv
 
 
-def _with_what_is_here(source: SourceFolder, needs: Dependencies, say: Say) -> Dependencies:
-    """Projects of uv and poetry can be installed by pip, too, though not by their locks."""
+def with_what_is_here(source: SourceFolder, needs: Dependencies, say: Say) -> Dependencies:
+    """Return how it is installed here: by pip, too, where uv or poetry is missing."""
     if needs.tool not in _EXPORTS or shutil.which(needs.tool):
         return needs
     if "pyproject.toml" not in source.paths:
@@ -58,7 +55,8 @@ def _with_what_is_here(source: SourceFolder, needs: Dependencies, say: Say) -> D
     return replace(needs, tool="pip", file="pyproject.toml")
 
 
-def _python_key(source: SourceFolder, needs: Dependencies) -> str:
+def python_key(source: SourceFolder, needs: Dependencies) -> str:
+    """Return what tells one set of packages from another, for this Python."""
     key = hashlib.sha256(f"{sys.version}\0{needs}".encode())
     if needs.file:
         key.update((source.folder / needs.file).read_bytes())
@@ -67,11 +65,11 @@ def _python_key(source: SourceFolder, needs: Dependencies) -> str:
     return key.hexdigest()[:16]
 
 
-def _requirements(source: SourceFolder, needs: Dependencies, venv: Path) -> list[str]:
-    """What pip is to install; uv and poetry say it in pip's words."""
+def requirements(source: SourceFolder, needs: Dependencies, scratch: Path) -> list[str]:
+    """Return what pip is to install; uv and poetry say it in pip's words, in a file in scratch."""
     if needs.tool in _EXPORTS:
         exported = run([needs.tool, *_EXPORTS[needs.tool]], source.folder)
-        file = venv / "requirements.txt"
+        file = scratch / "requirements.txt"
         file.write_text(exported)
         return ["-r", str(file), *needs.added]
     if not needs.file:

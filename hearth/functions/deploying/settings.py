@@ -25,13 +25,18 @@ class DeploySettings(BaseModel):
     """One deployment's settings; None leaves things as they are.
 
     ``secrets`` is ``{"NAME": "secret:key", "/path": "secret"}``: a variable or a folder of files.
-    ``cpu`` and ``memory`` are limits. ``min`` and ``max`` count pods of a revision.
+    ``registry`` is where an image made of a folder goes, ``base`` what it is made on, ``platforms``
+    what for (``linux/amd64``). ``cpu`` and ``memory`` are limits. ``min`` and ``max`` count pods of
+    a revision.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str | None = None
     image: str | None = None
+    registry: str | None = None
+    base: str | None = None
+    platforms: list[str] | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     env: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)

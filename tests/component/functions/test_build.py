@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hearth.functions.building.build import Built, build
-from hearth.functions.building.environments import BuildError
+from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.application import DetectionError
 from hearth.functions.detection.detect import detect

@@ -1,0 +1,195 @@
+"""Images of a folder, made without an engine: what a real registry has, and what is done once."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hearth.functions.building.errors import BuildError
+from hearth.functions.building.sources import SourceFolder
+from hearth.functions.detection.detect import detect
+from hearth.functions.imaging.image import ImageMaker, Order
+from hearth.oci.errors import NoPlatform
+from hearth.oci.layers import unpack
+from hearth.oci.manifests import (
+    OCI_INDEX,
+    Descriptor,
+    Platform,
+    digest_of,
+    make_index,
+    platform_of,
+)
+from hearth.oci.packing import Entry
+from hearth.oci.references import Reference, parse_reference
+from hearth.oci.registry import Repository, client
+from tests.component.keda.servers import program
+from tests.images import Registry, TestImage, make_test_image
+
+HERE = platform_of(platform.machine())
+OTHER = Platform("linux", "arm64" if HERE.architecture == "amd64" else "amd64")
+
+
+def write_wheel(folder: Path) -> str:
+    """A wheel of one module and one script, so that no index is asked; returns its name."""
+    name = "tiny-1.0-py3-none-any.whl"
+    info = "tiny-1.0.dist-info"
+    with zipfile.ZipFile(folder / name, "w") as wheel:
+        wheel.writestr("tiny.py", "WORD = 'tiny'\ndef main():\n    print(WORD)\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\ntiny = tiny:main\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return name
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "func.py").write_text("import tiny\ndef handle(request):\n    return tiny.WORD\n")
+    (folder / "requirements.txt").write_text(f"./{write_wheel(folder)}\n")
+    return folder
+
+
+async def made(
+    folder: Path, registry: Registry, tmp_path: Path, *platforms: Platform, base: str = "app:1"
+) -> tuple[str, list[str]]:
+    """The digest of the folder's image in the registry, and what was said."""
+    said: list[str] = []
+    source = SourceFolder(folder)
+    on, name = (parse_reference(f"{registry.host}/{each}") for each in (base, "shop:1"))
+    async with client() as http:
+        maker = ImageMaker(tmp_path / "builds", http, said.append)
+        order = Order(source, detect(source), on, platforms or (HERE,), name)
+        return await maker.make(order, (), ()), said
+
+
+def inspected(registry: Registry, name: str, *options: str) -> dict[str, Any]:
+    """What skopeo reads there."""
+    command = [program("skopeo"), "inspect", "--tls-verify=false", *options]
+    place = f"docker://{registry.host}/{name}"
+    done = subprocess.run([*command, place], capture_output=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+async def test_another_tool_reads_what_was_pushed(
+    shop: Path, image_registry: Registry, tmp_path: Path
+) -> None:
+    digest, _ = await made(shop, image_registry, tmp_path)
+    assert image_registry.digest("shop:1") == digest
+    base = inspected(image_registry, "app:1")
+    image = inspected(image_registry, "shop:1")
+    assert image["Layers"][: len(base["Layers"])] == base["Layers"]
+    config = inspected(image_registry, "shop:1", "--config")["config"]
+    assert config["Entrypoint"] == ["python3", "/runner/function.py", "func.py", "handle"]
+    assert (config["WorkingDir"], config["User"]) == ("/app", "65532")
+    assert "PYTHONPATH=/packages" in config["Env"]
+
+
+def unpacked(digest: str, blobs: Path, root: Path) -> Path:
+    """What the layers hold that were put on the base, one over the other."""
+    manifest = json.loads((blobs / digest.removeprefix("sha256:")).read_bytes())
+    config = json.loads((blobs / manifest["config"]["digest"].removeprefix("sha256:")).read_bytes())
+    root.mkdir()
+    pairs = zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True)
+    for layer, diff_id in list(pairs)[1:]:
+        part = root.with_name(diff_id)
+        part.mkdir()
+        unpack(blobs / layer["digest"].removeprefix("sha256:"), part, diff_id)
+        subprocess.run(["cp", "-a", f"{part}/.", root], check=True)
+    return root
+
+
+def printed(root: Path, script: str) -> bytes:
+    """What a script of the packages prints, started by this Python as the image's."""
+    python = root.with_name("bin") / "python3"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    env = {"PATH": f"{python.parent}:/usr/bin:/bin", "PYTHONPATH": str(root / "packages")}
+    return subprocess.check_output([root / "packages/bin" / script], env=env, cwd=root / "app")
+
+
+async def test_the_image_runs(shop: Path, image_registry: Registry, tmp_path: Path) -> None:
+    digest, _ = await made(shop, image_registry, tmp_path)
+    root = unpacked(digest, tmp_path / "builds" / "images" / "blobs", tmp_path / "root")
+    assert list((root / "packages" / "__pycache__").glob("tiny.*.pyc"))
+    assert (root / "runner" / "function.py").exists()
+    assert printed(root, "tiny") == b"tiny\n"
+
+
+async def test_one_name_for_several_architectures(
+    image_registry: Registry, static_layout: TestImage, tmp_path: Path
+) -> None:
+    both = {HERE: static_layout, OTHER: other_image(tmp_path)}
+    base = parse_reference(f"{image_registry.host}/both:1")
+    async with client() as http:
+        repository = Repository(http, base, actions="pull,push")
+        images = []
+        for on, layout in both.items():
+            image_registry.push(layout, f"both:{on.architecture}")
+            told = await repository.manifest(on.architecture)
+            images.append((on, Descriptor(told.media_type, told.digest, len(told.content))))
+        await repository.push_manifest(make_index(images), OCI_INDEX, "1")
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text("<p>")
+    digest, _ = await made(folder, image_registry, tmp_path, HERE, OTHER, base="both:1")
+    index = inspected(image_registry, "shop:1", "--raw")
+    assert {each["platform"]["architecture"] for each in index["manifests"]} == {"amd64", "arm64"}
+    assert digest_of(await raw_manifest(base, "shop", digest)) == digest
+    assert inspected(image_registry, f"shop@{digest}")["Os"] == "linux"
+
+
+def other_image(folder: Path) -> TestImage:
+    """An image for the architecture that this machine has not."""
+    machine = "aarch64" if OTHER.architecture == "arm64" else "x86_64"
+    return make_test_image(folder, "other", [Entry("x", b"")], machine=machine)
+
+
+async def raw_manifest(beside: Reference, repository: str, digest: str) -> bytes:
+    async with client() as http:
+        name = parse_reference(f"{beside.domain}/{repository}@{digest}")
+        return (await Repository(http, name).manifest(digest)).content
+
+
+async def test_the_same_again_is_the_same_image(
+    shop: Path, image_registry: Registry, tmp_path: Path
+) -> None:
+    """In another folder of Hearth's too; packages are installed once in each."""
+    digest, said = await made(shop, image_registry, tmp_path)
+    assert any("installing" in line for line in said)
+    os.utime(shop / "func.py", (0, 0))
+    assert await made(shop, image_registry, tmp_path) == (digest, [])
+    assert (await made(shop, image_registry, tmp_path / "other"))[0] == digest
+    (shop / "func.py").write_text("def handle(request): ...\n")
+    changed, said = await made(shop, image_registry, tmp_path)
+    assert changed != digest and said == []
+
+
+async def test_an_architecture_that_the_base_has_not(
+    image_registry: Registry, tmp_path: Path
+) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text("<p>")
+    with pytest.raises(NoPlatform, match=str(OTHER)):
+        await made(folder, image_registry, tmp_path, HERE, OTHER)
+
+
+async def test_a_dockerfile_is_for_others(image_registry: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch")
+    with pytest.raises(BuildError, match="built by docker or podman"):
+        await made(folder, image_registry, tmp_path)
