@@ -272,7 +272,8 @@ def demo(
         ),
     ] = "tour",
     events: Annotated[
-        str, typer.Option(help="What keeps events: local, or nats (NATS JetStream).")
+        str,
+        typer.Option(help="local, or nats: the coffee shop moves to NATS JetStream under way."),
     ] = "local",
     keep: Annotated[bool, typer.Option(help="Keep the state folder afterwards.")] = False,
 ) -> None:

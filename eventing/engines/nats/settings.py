@@ -70,7 +70,7 @@ class _Reader:
             raise Unavailable(f"{_KEY} of {name} is no object")
         raise Unavailable(
             f"nobody says where NATS is: make a ConfigMap {_CONFIG_MAPS[0]} with {_KEY} in "
-            f"namespace {keys.SYSTEM_NAMESPACE}"
+            f"namespace {keys.SYSTEM_NAMESPACE}; on one machine `hearth up --events nats` runs one"
         )
 
     async def _config_map(self, name: str) -> Object:

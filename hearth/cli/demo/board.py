@@ -49,6 +49,10 @@ class Board:
             told = ", ".join(f"{name} {count}" for name, count in self.counts.items())
             raise Failed(f"{what}: not within {seconds:.0f} s; the board: {told}") from None
 
+    async def until_made(self, ids: Collection[str], count: int) -> None:
+        """Waits until so many of these orders are made, or Failed."""
+        await self.until(lambda: len(self.made(ids)) >= count, f"{count} coffees")
+
 
 @contextlib.asynccontextmanager
 async def watched(stage: Stage) -> AsyncIterator[Board]:

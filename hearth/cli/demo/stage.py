@@ -15,8 +15,6 @@ from typing import Any, Self
 import aiohttp
 import yaml
 
-from eventing.api.keys import BROKER_CLASS_ANNOTATION, NATS_CLASS
-from eventing.api.natsjetstream import CONFIG_ANNOTATION
 from hearth.cli import samples
 from hearth.keda.api.keys import SCALEDOBJECTS
 from hearth.knative.resources import (
@@ -55,13 +53,6 @@ class Failed(Exception):
     """A step did not hold; the text says what was expected and what happened."""
 
 
-_OF_NATS = {
-    BROKER_CLASS_ANNOTATION: NATS_CLASS,
-    # Events that a killed dispatcher had come again after this time; 10 s where nothing is said.
-    CONFIG_ANNOTATION: json.dumps({"consumer": {"ackWait": "2s"}}),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One answer of a service, and the seconds it took."""
@@ -78,7 +69,7 @@ class Stage:
 
     data_dir: Path
     events: str = "local"
-    """What keeps events: ``local``, or ``nats``, whose class Brokers are given then."""
+    """What can keep events: ``local``, or ``nats``, whose server runs then as well."""
     client: KubeClient = field(init=False)
     port: int = 0
     started_in: float = 0.0
@@ -89,7 +80,7 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         began = time.monotonic()
-        await asyncio.to_thread(self._hearth, "up", "--detach", *self._options())
+        await asyncio.to_thread(self.hearth, "up", "--detach", *self._options())
         self.started_in = time.monotonic() - began
         state = json.loads((self.data_dir / "state.json").read_text())
         self.port = state["ports"]["gateway"]
@@ -115,12 +106,13 @@ class Stage:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.close()
         await self.client.close()
-        await asyncio.to_thread(self._hearth, "down")
+        await asyncio.to_thread(self.hearth, "down")
 
     def _options(self) -> tuple[str, ...]:
         return ("--port", "0", *(() if self.events == "local" else ("--events", self.events)))
 
-    def _hearth(self, *arguments: str) -> None:
+    def hearth(self, *arguments: str) -> None:
+        """Runs the command on this Hearth; Failed with what it says where that fails."""
         command = [sys.executable, "-m", "hearth.cli", *arguments]
         done = subprocess.run(
             [*command, "--data-dir", str(self.data_dir)],
@@ -144,8 +136,6 @@ class Stage:
         resource = _KINDS[(obj["apiVersion"], obj["kind"])]
         if resource.namespaced:
             obj["metadata"].setdefault("namespace", NAMESPACE)
-        if resource == BROKERS and self.events == "nats":
-            obj["metadata"]["annotations"] = _OF_NATS
         await self.client.apply(resource, obj, field_manager="hearth-demo")
 
     def objects(self, resource: Resource) -> list[Object]:
