@@ -71,7 +71,7 @@ def _served(source: Source) -> Application | None:
 
 def _module_files(source: Source) -> Iterator[str]:
     """The files that may hold an application, at the top, in src, or in a package there."""
-    for name in (*_MODULES, _lonely(source).removesuffix(".py")):
+    for name in (*_MODULES, lonely(source).removesuffix(".py")):
         for path in sorted(source.paths):
             folders, _, file = path.rpartition("/")
             parts = folders.split("/") if folders else []
@@ -81,8 +81,8 @@ def _module_files(source: Source) -> Iterator[str]:
                 yield path
 
 
-def _lonely(source: Source) -> str:
-    """The one Python file at the top with a name that says nothing; "" where there are others."""
+def lonely(source: Source) -> str:
+    """Return the one Python file at the top where its name says nothing; else ""."""
     files = [path for path in source.paths if path.endswith(".py") and "/" not in path]
     return files[0] if len(files) == 1 and files[0].removesuffix(".py") not in _MODULES else ""
 
@@ -92,7 +92,7 @@ def _objects(source: Source, path: str) -> Iterator[_Served]:
     for node in parsed(source, path).body:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Call):
             continue
-        maker = _called(node.value.func)
+        maker = called(node.value.func)
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
         if isinstance(target, ast.Name) and maker in _ASGI | _WSGI:
             module = path.removesuffix(".py").removeprefix("src/").replace("/", ".")
@@ -100,7 +100,8 @@ def _objects(source: Source, path: str) -> Iterator[_Served]:
             return
 
 
-def _called(function: ast.expr) -> str:
+def called(function: ast.expr) -> str:
+    """Return the last name of what is called: FastAPI of ``fastapi.FastAPI``."""
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""
@@ -122,14 +123,14 @@ def _django(source: Source) -> Application | None:
             if path.endswith(f"/{kind}.py") and path.count("/") == 1:
                 module = path.removesuffix(".py").replace("/", ".")
                 served = _Served(f"{module}:application", "Django", kind == "asgi")
-                if kind == "wsgi" or _named(source) & set(_ASGI_SERVERS):
+                if kind == "wsgi" or named_packages(source) & set(_ASGI_SERVERS):
                     return _application(source, served)
     return None
 
 
 def _application(source: Source, served: _Served) -> Application:
     needs = dependencies(source)
-    server = _server(served, next(iter(sorted(_named(source) & _servers(served))), ""))
+    server = _server(served, next(iter(sorted(named_packages(source) & _servers(served))), ""))
     if server.missing:
         needs = needs or Dependencies("pip", "")
         needs = replace(needs, added=(*needs.added, server.missing))
@@ -184,7 +185,7 @@ def _script(source: Source) -> Application | None:
         why = f"pyproject.toml has one script, {name}"
         needs = needs or Dependencies("pip", "pyproject.toml")
         return Application("python", (str(name),), dependencies=needs, reasons=(why,))
-    for path in (*_SCRIPTS, _lonely(source)):
+    for path in (*_SCRIPTS, lonely(source)):
         if path in source.paths:
             why = f"{path} is run as a program"
             return Application("python", ("python", path), dependencies=needs, reasons=(why,))
@@ -213,7 +214,7 @@ _INLINE = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 def _inline(source: Source) -> list[str]:
     """What a lone script says it needs: inline script metadata (PyPA specification)."""
-    script = next((path for path in (*_SCRIPTS, _lonely(source)) if path in source.paths), "")
+    script = next((path for path in (*_SCRIPTS, lonely(source)) if path in source.paths), "")
     found = _INLINE.search(source.text(script)) if script else None
     if found is None:
         return []
@@ -225,14 +226,19 @@ def _inline(source: Source) -> list[str]:
     return [str(each) for each in content.get("dependencies") or ()]
 
 
-def _named(source: Source) -> set[str]:
-    """The names of packages that the project asks for, in normal form."""
+def named(source: Source) -> tuple[str, ...]:
+    """Return what the project asks for, as it says it: requirements, one each."""
     lines: list[str] = list(_project(source).get("dependencies") or ())
     lines += _poetry(source).get("dependencies") or {}
     lines += _inline(source)
     if "requirements.txt" in source.paths:
         lines += source.text("requirements.txt").splitlines()
-    names = (re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line) for line in lines)
+    return tuple(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def named_packages(source: Source) -> set[str]:
+    """Return the names of packages that the project asks for, in normal form."""
+    names = (re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line) for line in named(source))
     return {re.sub(r"[-_.]+", "-", found[1]).lower() for found in names if found}
 
 

@@ -1,12 +1,14 @@
-"""Serves one Python function over HTTP; what ``hearth build`` runs for a folder with func.py.
+"""Serves one Python function over HTTP; what runs a folder with a function in it.
 
-    python funcrunner.py PATH FUNCTION
+    python function.py PATH FUNCTION [STYLE]
 
 The function gets a request with ``method``, ``path``, ``query``, ``headers``, ``body`` (bytes)
 and ``event`` (the attributes and ``data`` of a CloudEvent, or None). It returns text, bytes, a
 dict or list (JSON), None (204), or a pair of one of these and a status. Coroutine functions are
 awaited. A returned dict with ``specversion``, ``id``, ``source`` and ``type`` is sent as a
-CloudEvent. Runs in the application's own interpreter: the standard library only.
+CloudEvent. STYLE says how others call theirs: ``openfaas`` (event, context), ``text`` (the body as
+text), ``kubeless`` (event, context), ``fission`` (no arguments; Flask's request where Flask is).
+Runs in the application's own interpreter: the standard library only.
 """
 
 from __future__ import annotations
@@ -17,14 +19,16 @@ import inspect
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _MAX_BODY = 64 * 1024 * 1024
 _EVENT_FIELDS = ("specversion", "id", "source", "type")
@@ -79,7 +83,67 @@ def encode_result(result: Any) -> tuple[int, str, bytes]:
     return status, _STRUCTURED if is_event else _JSON, json.dumps(result).encode()
 
 
-def load(path: str, name: str) -> Callable[[Request], Any]:
+def in_style(style: str, name: str, function: Callable[..., Any]) -> Callable[[Request], Any]:
+    """A function of one request that calls one of another style."""
+    if style == "openfaas":
+        context = SimpleNamespace(hostname=socket.gethostname())
+        return lambda request: _openfaas_result(function(_openfaas_event(request), context))
+    if style == "text":
+        return lambda request: function(request.body.decode("utf-8", "replace"))
+    if style == "kubeless":
+        about = {"function-name": name, "timeout": "180", "runtime": "python", "memory-limit": ""}
+        return lambda request: function(_kubeless_event(request), about)
+    return _in_flask(function) if style == "fission" else function
+
+
+def _openfaas_event(request: Request) -> SimpleNamespace:
+    query = dict(parse_qsl(request.query))
+    return SimpleNamespace(
+        body=request.body, headers=request.headers, method=request.method, query=query,
+        path=request.path,
+    )  # fmt: skip
+
+
+def _openfaas_result(result: Any) -> Any:
+    if isinstance(result, dict) and "statusCode" in result:
+        return result.get("body"), int(result["statusCode"])
+    return result
+
+
+def _kubeless_event(request: Request) -> dict[str, Any]:
+    event = request.event or {}
+    data: Any = event.get("data", request.body.decode("utf-8", "replace"))
+    if request.event is None and request.headers.get("content-type", "").startswith(_JSON):
+        data = request.json
+    return {
+        "data": data,
+        "event-id": event.get("id", ""),
+        "event-type": event.get("type", request.headers.get("content-type", "")),
+        "event-time": event.get("time", ""),
+        "event-namespace": event.get("source", ""),
+        "extensions": {"request": request},
+    }
+
+
+def _in_flask(function: Callable[[], Any]) -> Callable[[Request], Any]:
+    """Calls it within a request of Flask, where the application has Flask."""
+    if importlib.util.find_spec("flask") is None:
+        return lambda request: function()
+    flask = importlib.import_module("flask")
+    app = flask.Flask("function")
+
+    def call(request: Request) -> Any:
+        where = f"{request.path}?{request.query}"
+        with app.test_request_context(
+            where, method=request.method, headers=request.headers, data=request.body
+        ):
+            answer = app.make_response(function())
+            return answer.get_data(), answer.status_code
+
+    return call
+
+
+def load(path: str, name: str) -> Callable[..., Any]:
     """The function of that name in the file, as a plain callable."""
     folder = os.path.dirname(os.path.abspath(path))
     sys.path.insert(0, folder)
@@ -90,7 +154,7 @@ def load(path: str, name: str) -> Callable[[Request], Any]:
     spec.loader.exec_module(module)
     function = getattr(module, name)
     if inspect.iscoroutinefunction(function):
-        return lambda request: asyncio.run(function(request))
+        return lambda *arguments: asyncio.run(function(*arguments))
     return function  # type: ignore[no-any-return]
 
 
@@ -147,8 +211,9 @@ class _Server(ThreadingHTTPServer):
 def main() -> None:
     """Serves the function named on the command line until SIGTERM."""
     path, name = sys.argv[1:3]
+    style = sys.argv[3] if len(sys.argv) > 3 else "request"
     port = int(os.environ.get("PORT", "8080"))  # noqa: TID251 - a main program of its own
-    server = _Server(("0.0.0.0", port), make_handler(load(path, name)))
+    server = _Server(("0.0.0.0", port), make_handler(in_style(style, name, load(path, name))))
 
     def stop(_number: int, _frame: object) -> None:
         threading.Thread(target=server.shutdown).start()

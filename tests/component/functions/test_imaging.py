@@ -92,7 +92,13 @@ async def test_another_tool_reads_what_was_pushed(
     image = inspected(image_registry, "shop:1")
     assert image["Layers"][: len(base["Layers"])] == base["Layers"]
     config = inspected(image_registry, "shop:1", "--config")["config"]
-    assert config["Entrypoint"] == ["python3", "/runner/function.py", "func.py", "handle"]
+    assert config["Entrypoint"] == [
+        "python3",
+        "/runner/function.py",
+        "func.py",
+        "handle",
+        "request",
+    ]
     assert (config["WorkingDir"], config["User"]) == ("/app", "65532")
     assert "PYTHONPATH=/packages" in config["Env"]
 

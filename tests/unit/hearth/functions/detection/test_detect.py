@@ -46,7 +46,7 @@ PORT = "$PORT"
             ("/bin/sh", "-c", "exec gunicorn -b :$PORT app:app"),
         ),
         ({"Procfile": "web: A=1 x && y"}, "procfile", ("/bin/sh", "-c", "A=1 x && y")),
-        ({"func__py": "async def handle(r): ..."}, "function", ("func.py", "handle")),
+        ({"func__py": "async def handle(r): ..."}, "function", ("func.py", "handle", "request")),
         ({"main__py": ""}, "python", ("python", "main.py")),
         ({"app__py": "", "server__py": ""}, "python", ("python", "app.py")),
         ({"hello__py": "print(1)"}, "python", ("python", "hello.py")),
@@ -125,6 +125,51 @@ def test_a_script_may_name_its_packages_itself() -> None:
     assert found(hello__py=script + FLASK).dependencies == Dependencies(
         "pip", "", ("rich", "waitress")
     )
+
+
+GOOGLE = "import functions_framework\n@functions_framework.{kind}\ndef hello(x): ...\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "framework", "command"),
+    [
+        ({"handler__py": "def handle(event, context): ..."}, "OpenFaaS",
+         ("handler.py", "handle", "openfaas")),
+        ({"handler__py": "def handle(req): ..."}, "OpenFaaS", ("handler.py", "handle", "text")),
+        ({"hello__py": "def hello(event, context): ..."}, "kubeless",
+         ("hello.py", "hello", "kubeless")),
+        ({"hello__py": "'Says hello.'\ndef main(): ..."}, "Fission",
+         ("hello.py", "main", "fission")),
+        ({"hello__py": "def main(): ...\nmain()"}, "", ("python", "hello.py")),
+        ({"main__py": GOOGLE.format(kind="cloud_event")}, "functions-framework",
+         ("functions-framework", "--target=hello", "--signature-type=cloudevent",
+          "--host=0.0.0.0")),
+    ],
+)  # fmt: skip
+def test_functions_of_others(
+    files: dict[str, str], framework: str, command: tuple[str, ...]
+) -> None:
+    application = found(**files)
+    assert (application.framework, application.command) == (framework, command)
+
+
+def test_a_project_of_knative_func() -> None:
+    """Its own package is found in the folder, so that nothing has to be built."""
+    files = {
+        "func.yaml": "runtime: python\ninvoke: cloudevent\n",
+        "function/__init__.py": "",
+        "pyproject.toml": "[project]\nname='function'\ndependencies=['httpx']",
+    }
+    application = detect(Files(files))
+    assert (application.runner, application.command) == ("knativefunc", ("function", "cloudevent"))
+    assert application.dependencies == Dependencies("pip", "", ("httpx", "func-python>=0.8,<1"))
+    del files["function/__init__.py"]
+    with pytest.raises(DetectionError, match="no package `function`"):
+        detect(Files(files))
+    assert detect(Files({"func.yaml": "runtime: node", "index.html": ""})).kind == "static"
+    for wrong in ("[", "- a"):
+        with pytest.raises(DetectionError, match=r"func.yaml"):
+            detect(Files({"func.yaml": wrong}))
 
 
 @pytest.mark.parametrize(
