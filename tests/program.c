@@ -7,6 +7,7 @@
 // program size             tells ROWS COLUMNS once the terminal on stdin has any
 // program fork N           starts N processes that wait; ends with 11 where the kernel refuses one
 // program message TEXT     writes the termination message and ends with 1
+// program put PATH TEXT    writes a file and ends with 0
 //
 // Paths of serve: / tells of the process as JSON; /exit?N, /hog?MIB, /fork?N, /read?PATH,
 // /write?PATH, /mkdir?PATH, /connect?HOST:PORT (HOST is an address) do so; all others answer "ok".
@@ -233,6 +234,10 @@ int main(int argc, char **argv) {
         const char *log = argc > 3 ? argv[3] : "/dev/termination-log";
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
         return fd < 0 || write(fd, word, strlen(word)) < 0 || 1;
+    }
+    if (!strcmp(verb, "put")) {
+        int fd = open(word, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+        return fd < 0 || write(fd, argv[3], strlen(argv[3])) < 0;
     }
     wait_for_ever();
 }

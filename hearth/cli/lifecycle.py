@@ -49,7 +49,7 @@ def reset(data_dir: Path) -> None:
         raise UserError(f"{data_dir} is no state folder of Hearth: it is left as it is")
     from hearth.cluster.node.volumes.memory import unmount_all
 
-    for pod in (data_dir / "pods").glob("*"):  # of a node that was killed
+    for pod in (*data_dir.glob("pods/*"), *data_dir.glob("spares/*")):  # of a node that was killed
         unmount_all(pod / "volumes")
     shutil.rmtree(data_dir)
     names.forget(data_dir)

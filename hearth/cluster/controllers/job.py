@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hearth.cluster.controllers import pods, sources
+from hearth.cluster.podtemplates import from_template
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339, rfc3339
 from hearth.kube.conditions import Condition, Conditions
@@ -221,7 +222,7 @@ def _resize(job: Object, tally: _Tally) -> list[Action]:
 
 def _pod(job: Object, index: int | None) -> Object:
     stem = meta.name(job) if index is None else f"{meta.name(job)}-{index}"
-    pod = pods.from_template(job, job["spec"]["template"], generate_name=f"{stem}-")
+    pod = from_template(job, job["spec"]["template"], generate_name=f"{stem}-")
     if index is not None:
         metadata = pod["metadata"]
         metadata.setdefault("annotations", {})[INDEX] = str(index)

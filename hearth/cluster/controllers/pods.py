@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from hearth.kube import meta
@@ -27,25 +26,6 @@ def available_in(pod: Object, min_ready_seconds: int, *, now: float) -> float | 
 def is_active(pod: Object) -> bool:
     """Whether the pod counts as one of its owner's replicas: neither finished nor ending."""
     return not Pod(pod).is_finished and not meta.is_deleting(pod)
-
-
-def from_template(owner: Object, template: Object, *, generate_name: str) -> Object:
-    """Make a pod of a template, owned by a controller."""
-    described = deepcopy(template.get("metadata") or {})
-    metadata: dict[str, Any] = {
-        "generateName": generate_name,
-        "namespace": meta.namespace(owner),
-        "ownerReferences": [meta.owner_reference(owner)],
-    }
-    for field in ("labels", "annotations", "finalizers"):
-        if described.get(field):
-            metadata[field] = described[field]
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": metadata,
-        "spec": deepcopy(template.get("spec") or {}),
-    }
 
 
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}

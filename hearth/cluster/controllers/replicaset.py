@@ -10,6 +10,7 @@ from typing import Any
 from hearth.cluster import readynames
 from hearth.cluster.controllers import pods, sources
 from hearth.cluster.controllers.pacing import is_without_news
+from hearth.cluster.podtemplates import from_template
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
 from hearth.kube.conditions import Conditions
@@ -100,7 +101,7 @@ def _scale(observed: Observed, active: list[Object]) -> list[Action]:
     missing = view.replicas - len(active)
     if missing > 0:
         stem = f"{meta.name(replica_set)}-"
-        pod = pods.from_template(replica_set, view.template, generate_name=stem)
+        pod = from_template(replica_set, view.template, generate_name=stem)
         made = [Create(PODS, pod) for _ in range(min(missing, BURST))]
         if _is_free(observed):
             made[0] = Create(PODS, _named(pod, observed.ready_name))

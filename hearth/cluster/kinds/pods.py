@@ -77,7 +77,7 @@ def _admit_account(metadata: Object, spec: Object) -> None:
     ]
     if not lacking:
         return
-    name = _token_volume_name(spec, metadata.get("uid", ""))
+    name = _token_volume_name(spec, _seed(metadata))
     for container in lacking:
         mount = {"name": name, "readOnly": True, "mountPath": _TOKEN_PATH}
         container.setdefault("volumeMounts", []).append(mount)
@@ -90,11 +90,18 @@ def _mounts_token(container: Object) -> bool:
     return any(mount.get("mountPath") == _TOKEN_PATH for mount in mounts)
 
 
-def _token_volume_name(spec: Object, uid: str) -> str:
+def _seed(metadata: Object) -> str:
+    """What the name is made of: alike for all pods of a controller, so that one can be foreseen."""
+    owners = metadata.get("ownerReferences") or ()
+    uids = (owner["uid"] for owner in owners if owner.get("controller"))
+    return str(next(uids, metadata.get("uid", "")))
+
+
+def _token_volume_name(spec: Object, seed: str) -> str:
     for volume in spec.get("volumes") or ():
         if volume.get("name", "").startswith("kube-api-access-"):
             return str(volume["name"])
-    return "kube-api-access-" + random_suffix(list(hashlib.sha256(uid.encode()).digest()[:5]))
+    return "kube-api-access-" + random_suffix(list(hashlib.sha256(seed.encode()).digest()[:5]))
 
 
 def _token_volume(name: str) -> Object:

@@ -12,6 +12,7 @@ from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.pod.recovery import records_of
 from hearth.cluster.node.runtime.api import Instance
 from hearth.cluster.node.scheduling import Unschedulable, add_up, check_fit, requests_of
+from hearth.cluster.node.worker.ahead import Ahead
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import SavedPod, all_folders
 from hearth.cluster.node.worker.podworker import PodWorker
@@ -43,6 +44,8 @@ class Agent:
         self._unschedulable: dict[str, tuple[Object, Unschedulable]] = {}
         self._done: set[str] = set()  # ended here, not yet gone from the API
         self._side_tasks: set[asyncio.Task[None]] = set()
+        self._ahead = Ahead(context, self._is_calm)
+        context.claim = self._ahead.claim
 
     # -- running -----------------------------------------------------------------------------
 
@@ -59,6 +62,7 @@ class Agent:
             self._pods.on_change(self._changed)
             node_is_there.set()
             group.create_task(self._context.runtime.run(self._retry_all), name="node-runtime")
+            group.create_task(self._ahead.run(), name="node-ahead")
 
     async def stop(self, grace_seconds: float) -> None:
         """Ends every process; their pods run again at the next start."""
@@ -67,14 +71,16 @@ class Agent:
             task.cancel()
         await asyncio.gather(*tasks, *self._side_tasks, return_exceptions=True)
         await asyncio.gather(*(w.stop(grace_seconds) for w in self._workers.values()))
+        await self._ahead.close()
         await self._context.runtime.sweep()
 
     def instance(self, uid: str, container: str) -> Instance | None:
         """What runs of a container; KeyError for a pod that is not here."""
         return self._workers[uid].instance(container)
 
-    def source_changed(self, namespace: str) -> None:
+    def source_changed(self, namespace: str, name: str) -> None:
         """A ConfigMap or Secret changed: volumes follow, waiting containers try again."""
+        self._ahead.source_changed(namespace, name)
         for worker in self._workers.values():
             if worker.spec.namespace == namespace:
                 worker.retry()
@@ -84,6 +90,10 @@ class Agent:
         """The runtime has something new: what could not be started is tried again."""
         for worker in self._workers.values():
             worker.retry()
+        self._ahead.images_changed()
+
+    def _is_calm(self) -> bool:
+        return not any(worker.is_busy for worker in self._workers.values())
 
     # -- changes -----------------------------------------------------------------------------
 
@@ -188,6 +198,7 @@ class Agent:
         if current is not None and meta.uid(current) == worker.uid:
             self._done.add(worker.uid)
         self._schedule_waiting()
+        self._ahead.gone(worker.pod)
 
     # -- scheduling --------------------------------------------------------------------------
 
@@ -256,6 +267,7 @@ class Agent:
                 folder.remove()  # what ran in it ends with the sweep
             else:
                 adopted += await self._restore(pod, saved)
+        await self._ahead.sweep()
         ended = await self._context.runtime.sweep()
         if adopted or ended:
             facts = {"adopted": adopted, "ended": ended}

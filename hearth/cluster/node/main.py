@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,7 +35,6 @@ from hearth.cluster.node.streaming.server import socket_path as streams_path
 from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.cluster.node.usageserver import UsageServer, socket_path
 from hearth.cluster.node.volumes.sources import ClusterSources
-from hearth.cluster.node.worker.asleep import is_asleep
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.events import EventRecorder
 from hearth.cluster.node.worker.reach import Reach
@@ -75,6 +73,10 @@ class NodeConfig:
     """Whether processes get a view of the machine of their own; ``run`` may raise CannotIsolate."""
     termination_delay: float = 0.2
     """Seconds between a pod's deletion and SIGTERM, in which traffic turns away from it."""
+    calm_seconds: float = 5.0
+    """How long nothing is started before what has slept since the last run is made ready."""
+    check_seconds: float = 60.0
+    """How often what was made ready is looked at."""
 
 
 async def run(
@@ -139,9 +141,7 @@ def make_runtime(config: NodeConfig, access: Access, client: KubeClient) -> Runt
             node_id_of(config.data_dir),
             run=config.data_dir / "run",
             docker_config=docker_config(os.environ, Path.home()),
-            spares=config.data_dir / "spares",
             used=config.data_dir / USED_IMAGES,
-            is_asleep=partial(is_asleep, client),
             pod_range=config.pod_range,
         )
         try:
@@ -165,7 +165,6 @@ def _direct_runtime(config: NodeConfig, engine: Found, client: KubeClient) -> Ru
         node_id_of(config.data_dir),
         config.data_dir,
         program=engine.command,
-        is_asleep=partial(is_asleep, client),
         docker_config=docker_config(os.environ, Path.home()),
         clock=wall_clock,
         pod_range=config.pod_range,
@@ -215,10 +214,12 @@ def _assemble(
         node_name=config.node_name,
         runtime=runtime,
         events=EventRecorder(client, wall_clock, config.node_name),
-        sources=ClusterSources(client, wall_clock, lambda ns: holder[0].source_changed(ns)),
+        sources=ClusterSources(client, wall_clock, lambda *key: holder[0].source_changed(*key)),
         reach=Reach(runtime.bridge, names),
         allow_host_path=config.allow_host_path,
         termination_delay=config.termination_delay,
+        calm_seconds=config.calm_seconds,
+        check_seconds=config.check_seconds,
         allocatable=capacity(machine),
     )
     holder.append(Agent(context))

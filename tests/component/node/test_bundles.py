@@ -9,14 +9,12 @@ import os
 import shutil
 import signal
 import urllib.request
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hearth.cluster import readynames
 from hearth.cluster.node.pod.environment import Facts
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import parse_pod
@@ -52,17 +50,19 @@ class Node:
         self.reports: list[tuple[str, str, str]] = []
         self.secrets: dict[str, dict[str, bytes]] = {}
         self.addresses: dict[str, str] = {}
-        self.owner = uuid.uuid4().hex
 
-    async def start(
-        self, name: str, *args: str, pod: Object | None = None, **more: Any
-    ) -> Instance:
+    async def start(self, name: str, *args: str, **more: Any) -> Instance:
         """A pod with a container that runs the program with these words."""
+        return await self.runtime.start(await self.request(name, *args, **more))
+
+    async def request(
+        self, name: str, *args: str, uid: str = "", pod: Object | None = None, **more: Any
+    ) -> StartRequest:
+        """Of such a pod, which is prepared."""
         container = {"name": "main", "image": "app:1", "args": list(args), **more}
         spec = {"containers": [container], **(pod or {})}
-        owner = {"kind": "ReplicaSet", "uid": self.owner, "controller": True}
-        metadata = {"name": name, "namespace": "ns", "uid": f"uid-{name}"}
-        obj = {"metadata": {**metadata, "ownerReferences": [owner]}, "spec": spec}
+        metadata = {"name": name, "namespace": "ns", "uid": uid or f"uid-{name}"}
+        obj = {"metadata": metadata, "spec": spec}
         parsed = parse_pod(obj)
         network = await self.runtime.prepare(parsed, PodNetwork())
         self.addresses[name] = network.ip
@@ -74,7 +74,7 @@ class Node:
         facts = Facts(obj, "node", {}, pod_ip=network.ip)
         volumes = VolumeFolders(place, self.folder / "claims")
         prepare_volumes(obj, volumes, sources, facts=facts, token=lambda _a, _s: "")
-        request = StartRequest(
+        return StartRequest(
             container=parsed.containers[0],
             restarts=0,
             network=network,
@@ -84,7 +84,6 @@ class Node:
             files=ContainerFiles(files, files / "0.log", files / "termination-log"),
             report=lambda *event: self.reports.append(event),
         )
-        return await self.runtime.start(request)
 
     async def get(self, name: str, path: str = "/", port: int = 8080) -> str:
         """What a pod that serves answers; it is waited for."""
@@ -123,9 +122,9 @@ async def node(static_layout: TestImage, tmp_path: Path) -> AsyncIterator[Node]:
     harness = Harness(tmp_path, static_layout)
     made = Node(harness, tmp_path / "pods")
     yield made
-    harness.is_asleep = False
     for name in list(made.addresses):
         await made.runtime.remove(f"uid-{name}")
+    await made.runtime.remove("nobody")
     await made.runtime.sweep()
     own = made.runtime._maker._folder
     assert not left(made.runtime)
@@ -364,52 +363,71 @@ async def test_what_a_killed_container_has_started_ends_with_it(node: Node) -> N
 # -- what waits for the next pod ----------------------------------------------------------------
 
 
-async def asleep(node: Node, first: str, **more: Any) -> str:
-    """Lets a pod run and go; returns the name that its successor should have."""
-    node.harness.is_asleep = True
-    await node.start(first, "serve", **more)
-    await node.get(first)
-    await node.runtime.remove(f"uid-{first}")
-    async with asyncio.timeout(_PATIENCE):
-        while not readynames.offered(node.owner):
-            await asyncio.sleep(0.01)
-    return readynames.offered(node.owner)
+async def waiting(node: Node, name: str = "web") -> str:
+    """Makes a container of a pod that is to come; its id."""
+    request = await node.request(name, "serve", uid="nobody")
+    await node.runtime.make_ahead(request)
+    (made,) = node.runtime._maker.found()
+    return made
 
 
 async def test_the_next_pod_of_what_sleeps_is_all_but_there(node: Node) -> None:
-    name = await asleep(node, "web-aaaaa")
-    (waiting,) = node.runtime._maker.found()
-    instance = await node.start(name, "serve")
-    told = await node.told(name)
-    assert told["hostname"] == name and f"HOSTNAME={name}" in told["env"]
-    assert instance.handle.startswith(waiting)
-    assert "listening on 8080" in node.log(name)
-    assert not readynames.offered(node.owner)
+    made = await waiting(node)
+    assert await node.runtime.fits(await node.request("web", "serve", uid="nobody"))
+    node.runtime.hand_over("nobody", "uid-web")
+    instance = await node.start("web", "serve")
+    told = await node.told("web")
+    assert told["hostname"] == "web" and "HOSTNAME=web" in told["env"]
+    assert instance.handle.startswith(made)
+    assert "listening on 8080" in node.log("web")
     instance.terminate()
     assert (await instance.wait()).code == 143
-    (node.folder / name / "main" / "termination-log").write_text("still the pod's own")
 
 
 async def test_what_waits_is_not_for_others(node: Node) -> None:
-    name = await asleep(node, "web-aaaaa")
-    (waiting,) = node.runtime._maker.found()
+    made = await waiting(node)
+    node.runtime.hand_over("nobody", "uid-web")
     env = [{"name": "CHANGED", "value": "since"}]
-    instance = await node.start(name, "serve", env=env)
-    assert "CHANGED=since" in (await node.told(name))["env"]
-    assert not instance.handle.startswith(waiting)
+    assert not await node.runtime.fits(await node.request("web", "serve", env=env))
+    instance = await node.start("web", "serve", env=env)
+    assert "CHANGED=since" in (await node.told("web"))["env"]
+    assert not instance.handle.startswith(made)
     assert len(node.runtime._maker.found()) == 1
 
 
+async def test_a_file_in_the_place_of_another_is_not_what_was_mounted(node: Node) -> None:
+    await waiting(node)
+    request = await node.request("web", "serve", uid="nobody")
+    assert await node.runtime.fits(request)
+    other = request.files.folder / "other"
+    other.touch()
+    other.replace(request.files.termination_log)
+    assert not await node.runtime.fits(request)
+
+
 async def test_what_has_ended_while_it_waited(node: Node) -> None:
-    name = await asleep(node, "web-aaaaa")
-    (spare,) = node.runtime._spares._spares.values()
-    spare.ready.process.signal(signal.SIGKILL)
-    await spare.ready.process.wait()
-    await node.start(name, "serve")
-    assert (await node.told(name))["hostname"] == name
+    await waiting(node)
+    (kept,) = node.runtime._kept._kept.values()
+    kept.ready.process.signal(signal.SIGKILL)
+    await kept.ready.process.wait()
+    node.runtime.hand_over("nobody", "uid-web")
+    await node.start("web", "serve")
+    assert (await node.told("web"))["hostname"] == "web"
 
 
-async def test_nothing_waits_after_the_end_of_the_node(node: Node) -> None:
-    await asleep(node, "web-aaaaa")
+async def test_none_is_made_of_an_image_that_is_not_there(node: Node) -> None:
+    for image, reason in (("none:1", "ErrImagePull"), ("Not A Name", "InvalidImageName")):
+        request = await node.request("web", image=image, uid="nobody")
+        with pytest.raises(CreateError) as caught:
+            await node.runtime.make_ahead(request)
+        assert caught.value.reason == reason
+        assert not await node.runtime.fits(request)
+
+
+async def test_nothing_waits_after_the_end_of_the_node_or_of_its_pod(node: Node) -> None:
+    await waiting(node)
+    await node.runtime.remove("nobody")
+    assert not node.runtime._maker.found()
+    await waiting(node)
     assert await node.runtime.sweep() == 0
-    assert not node.runtime._maker.found() and not readynames.offered(node.owner)
+    assert not node.runtime._maker.found()

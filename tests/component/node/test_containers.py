@@ -20,14 +20,12 @@ import httpx
 import pytest
 
 from hearth.cli.engineimages import EnginePlace
-from hearth.cluster import readynames
 from hearth.cluster.node.main import NodeConfig, node_id_of
 from hearth.cluster.node.runtime.engine.maker import NODE_LABEL
 from hearth.cluster.node.runtime.engine.sockets import Found
 from hearth.cluster.node.runtime.engine.used import USED_IMAGES
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
-from hearth.kube import meta
-from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, PODS, REPLICASETS, SECRETS
+from hearth.kube.resources import CONFIGMAPS, PODS, SECRETS
 from tests.component.node.engines import Podman
 from tests.images import PASSWORD, USER, Registry
 
@@ -273,104 +271,6 @@ async def test_containers_outlive_a_killed_node(
         await node.wait()
     assert podman_engine.run("ps", "-aq", "--filter", label) == ""
     assert_nothing_left(config)
-
-
-async def owned(cluster: Cluster, replicas: int = 0) -> tuple[Object, Object]:
-    """A workload at zero, and a pod of it."""
-    selector = {"matchLabels": {"app": "web"}}
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [app("serve")]}}
-    spec = {"replicas": replicas, "selector": selector, "template": template}
-    metadata: Object = {"name": "web", "namespace": "default"}
-    deployment: Object = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata,
-        "spec": spec,
-    }
-    deployment = await cluster.client.create(DEPLOYMENTS, deployment)
-    owner = meta.owner_reference(deployment)
-    metadata = {"name": "web-1", "namespace": "default", "ownerReferences": [owner]}
-    replica_set = {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": metadata,
-        "spec": spec,
-    }
-    replica_set = await cluster.client.create(REPLICASETS, replica_set)
-    ports = [{"containerPort": 8080}]
-    env = [{"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
-    pod = cluster.pod("web-1-abcde", app("serve", ports=ports, env=env), restartPolicy="Always")
-    pod["metadata"] |= {"ownerReferences": [meta.owner_reference(replica_set)]}
-    pod["metadata"] |= {"generateName": "web-1-"}
-    return replica_set, pod
-
-
-async def until_offered(uid: str) -> str:
-    async with asyncio.timeout(10):
-        while not (name := readynames.offered(uid)):
-            await asyncio.sleep(0.01)
-    return name
-
-
-async def test_a_container_waits_for_the_next_pod(
-    cluster: Cluster, look: Look, podman_engine: Podman
-) -> None:
-    replica_set, pod = await owned(cluster)
-    await cluster.client.create(PODS, pod)
-    await cluster.until("web-1-abcde", look.is_ready)
-    await cluster.delete("web-1-abcde")
-    name = await until_offered(replica_set["metadata"]["uid"])
-    assert name.startswith("web-1-") and name != "web-1-abcde"
-    label = f"label=io.kubernetes.pod.name={name}"
-    waiting = podman_engine.run("ps", "-aq", "--no-trunc", "--filter", label)
-    pid = podman_engine.run("inspect", "--format", "{{.State.Pid}}", waiting)
-    assert Path(f"/proc/{pid}/comm").read_text() == "hearth-wait\n"
-
-    pod["metadata"]["name"] = name
-    await cluster.client.create(PODS, pod)
-    pod = await cluster.until(name, look.is_ready)
-    assert first(pod)["containerID"] == f"podman://{waiting}"
-    assert readynames.offered(replica_set["metadata"]["uid"]) == ""
-    told = await until_answer(pod)
-    assert told["hostname"] == name
-    assert {f"NAME={name}", f"HOSTNAME={name}"} <= set(told["env"])
-    assert f"{pod['status']['podIP']}\t{name}" in (await ask(pod, "/read?/etc/hosts")).text
-    await cluster.until_log(name, "", container="main")
-    await ask(pod, "/write?/dev/termination-log")
-    with contextlib.suppress(httpx.TransportError):
-        await ask(pod, "/exit?3")
-    pod = await cluster.until(name, lambda pod: "terminated" in first(pod).get("lastState", {}))
-    assert first(pod)["lastState"]["terminated"]["message"] == "written"
-
-
-async def test_a_container_made_ahead_of_another_pod_is_not_used(
-    cluster: Cluster, look: Look, podman_engine: Podman
-) -> None:
-    """What the pod asks for has changed meanwhile: it gets a container of its own."""
-    replica_set, pod = await owned(cluster)
-    await cluster.client.create(PODS, pod)
-    await cluster.until("web-1-abcde", look.is_ready)
-    await cluster.delete("web-1-abcde")
-    name = await until_offered(replica_set["metadata"]["uid"])
-    pod["metadata"]["name"] = name
-    pod["spec"]["containers"][0]["env"].append({"name": "NEW", "value": "1"})
-    await cluster.client.create(PODS, pod)
-    pod = await cluster.until(name, look.is_ready)
-    assert "NEW=1" in (await until_answer(pod))["env"]
-    label = f"label=io.kubernetes.pod.name={name}"
-    async with asyncio.timeout(10):
-        while len(podman_engine.run("ps", "-aq", "--filter", label).split()) != 1:
-            await asyncio.sleep(0.05)
-
-
-async def test_none_waits_for_a_workload_that_runs(cluster: Cluster, look: Look) -> None:
-    replica_set, pod = await owned(cluster, replicas=1)
-    await cluster.client.create(PODS, pod)
-    await cluster.until("web-1-abcde", look.is_ready)
-    await cluster.delete("web-1-abcde")
-    await cluster.until_gone("web-1-abcde")
-    await asyncio.sleep(0)
-    assert readynames.offered(replica_set["metadata"]["uid"]) == ""
 
 
 async def test_an_engine_that_dies_ends_no_pod(

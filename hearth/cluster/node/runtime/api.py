@@ -223,12 +223,41 @@ class Instance(Protocol):
         """
 
 
+class Preparing(Protocol):
+    """Makes containers of pods that are only to come, to the last step before their programs.
+
+    Such a pod is prepared (``Runtime.prepare``) and removed as all are, by a uid that is nobody's.
+    """
+
+    def covers(self, pod: PodSpec) -> bool:
+        """Whether that can be done for the containers of a pod, and is worth it."""
+
+    async def make_ahead(self, request: StartRequest) -> None:
+        """Makes the container that a start of this request will begin, if that still fits then.
+
+        Nothing is pulled for it. Raises CreateError, StartError.
+        """
+
+    async def fits(self, request: StartRequest) -> bool:
+        """Whether a container was made ahead and is what this request asks for now.
+
+        The image that is at hand is meant, and the very files that are to be mounted.
+        """
+
+    def hand_over(self, uid: str, to: str) -> None:
+        """The pod has come, and has a uid: what was made by that other one is its own."""
+
+
 class Runtime(Protocol):
     """Runs containers. One object serves all pods of the node, on one event loop."""
 
     @property
     def version(self) -> str:
         """The node's ``containerRuntimeVersion``: a scheme and a version."""
+
+    @property
+    def preparing(self) -> Preparing | None:
+        """What makes containers ahead; None where none has run yet or a start takes no time."""
 
     async def run(self, on_change: Callable[[], None]) -> None:
         """Does what the runtime has to do in the background, until cancelled.
@@ -248,6 +277,8 @@ class Runtime(Protocol):
 
     async def start(self, request: StartRequest) -> Instance:
         """Starts a container of a prepared pod, and reports how it came to its image.
+
+        One that was made ahead is begun, where it fits, and dropped where it does not.
 
         Raises CreateError or StartError; whatever else it raises is taken for a StartError.
         """

@@ -21,6 +21,7 @@ from hearth.cluster.node.runtime.api import (
     CreateError,
     Instance,
     PrepareError,
+    Preparing,
     Runtime,
     StartRequest,
     Usage,
@@ -119,6 +120,35 @@ class ChosenRuntime:
         except CreateError as error:
             hint = hint_for(request.container.image) if error.reason == "ErrImagePull" else ""
             raise CreateError(error.reason, f"{error}{hint}") from error
+
+    @property
+    def preparing(self) -> Preparing | None:
+        """Of containers, once there are some."""
+        return self if self._containers is not None else None
+
+    def covers(self, pod: PodSpec) -> bool:
+        """Not for processes."""
+        preparing = None if self._containers is None else self._containers.preparing
+        return preparing is not None and not self.is_process(pod) and preparing.covers(pod)
+
+    async def make_ahead(self, request: StartRequest) -> None:
+        """A container."""
+        await self._preparing(request).make_ahead(request)
+
+    async def fits(self, request: StartRequest) -> bool:
+        """Of a container."""
+        return await self._preparing(request).fits(request)
+
+    def _preparing(self, request: StartRequest) -> Preparing:
+        preparing = self._by_uid[meta.uid(request.facts.pod)].preparing
+        assert preparing is not None
+        return preparing
+
+    def hand_over(self, uid: str, to: str) -> None:
+        """The pod keeps the runtime that it was foreseen for."""
+        runtime = self._by_uid[to] = self._by_uid.pop(uid)
+        assert runtime.preparing is not None
+        runtime.preparing.hand_over(uid, to)
 
     async def adopt(self, request: StartRequest, record: Record) -> Instance | None:
         """By the runtime whose scheme is on record."""

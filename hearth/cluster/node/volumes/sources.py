@@ -20,6 +20,8 @@ from hearth.kube.errors import NotFound
 from hearth.kube.meta import Object
 from hearth.kube.resources import CONFIGMAPS, SECRETS, SERVICEACCOUNTS, Resource
 
+Changed = Callable[[str, str], None]
+"""Is told the namespace and the name of a ConfigMap or Secret that has changed."""
 _RENEW_AT = 0.8  # of a token's life, as kubelet
 
 
@@ -61,7 +63,7 @@ class _Token:
 class ClusterSources:
     """Looks up what pods refer to; owns the watches."""
 
-    def __init__(self, client: KubeClient, clock: Clock, on_change: Callable[[str], None]) -> None:
+    def __init__(self, client: KubeClient, clock: Clock, on_change: Changed) -> None:
         self._client = client
         self._clock = clock
         self._on_change = on_change
@@ -69,8 +71,11 @@ class ClusterSources:
         self._tasks: list[asyncio.Task[None]] = []
         self._tokens: dict[tuple[str, TokenRequest], _Token] = {}
 
-    async def snapshot(self, pod: Object) -> Snapshot:
-        """All that the pod refers to, as it is now; what does not exist is left out."""
+    async def snapshot(self, pod: Object, *, with_tokens: bool = True) -> Snapshot:
+        """All that the pod refers to, as it is now; what does not exist is left out.
+
+        Tokens are made for pods that are there; without, they are empty.
+        """
         config_maps, secrets = referenced(pod)
         namespace = meta.namespace(pod)
         return Snapshot(
@@ -81,6 +86,8 @@ class ClusterSources:
             {n: _secret_data(o) for n, o in await self._find(SECRETS, namespace, secrets)},
             {
                 (request.audience, request.seconds): await self._token(pod, request)
+                if with_tokens
+                else ""
                 for request in token_requests(pod)
             },
         )
@@ -130,7 +137,7 @@ class ClusterSources:
     def _changed(self, old: Object | None, new: Object | None) -> None:
         obj = new or old
         if obj is not None:
-            self._on_change(meta.namespace(obj))
+            self._on_change(*meta.key(obj))
 
     async def _token(self, pod: Object, request: TokenRequest) -> str:
         now = self._clock()

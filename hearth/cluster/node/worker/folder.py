@@ -8,6 +8,8 @@
         <container>/termination-log      what the container says about its end
         <container>/...                  files of the runtime, such as pipes
         volumes/<volume>/                emptyDir, ConfigMap, Secret and projected volumes
+
+What was made ahead of a pod lies in ``<data>/spares/<uid>/``, and the pod's folder is a link to it.
 """
 
 from __future__ import annotations
@@ -113,11 +115,18 @@ class PodFolder:
         may stand for: util-linux' ``unshare`` makes one of the ids in /etc/subuid.
         """
         self.forget_memory()
-        shutil.rmtree(self.path, ignore_errors=True)
-        if self.path.exists() and os.geteuid() != 0:
-            words = ("unshare", "--map-root-user", "--map-auto", "rm", "-rf", str(self.path))
+        folder = self.path.resolve()
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists() and os.geteuid() != 0:
+            words = ("unshare", "--map-root-user", "--map-auto", "rm", "-rf", str(folder))
             with contextlib.suppress(OSError):
                 subprocess.run(words, capture_output=True, check=False)
+        if self.path.is_symlink():
+            self.path.unlink(missing_ok=True)
+
+    def stand_for(self, made: Path) -> None:
+        """A folder that was made before its pod is the pod's: what has it open need not know."""
+        self.path.symlink_to(os.path.relpath(made, self.path.parent))
 
 
 def all_folders(pods: Path) -> Iterator[PodFolder]:
@@ -126,3 +135,15 @@ def all_folders(pods: Path) -> Iterator[PodFolder]:
         for path in sorted(pods.iterdir()):
             if path.is_dir():
                 yield PodFolder(path)
+
+
+def remove_unclaimed(made: Path, pods: Path) -> None:
+    """Removes folders that were made ahead and are no pod's, and paths that lead nowhere."""
+    links = [path for path in pods.iterdir() if path.is_symlink()] if pods.is_dir() else []
+    for path in links:
+        if not path.exists():
+            path.unlink()
+    claimed = {path.resolve() for path in links}
+    for path in made.iterdir() if made.is_dir() else ():
+        if path.resolve() not in claimed:
+            PodFolder(path).remove()

@@ -91,6 +91,11 @@ class PodWorker:
         """Finished: it counts for nothing and only waits to be deleted."""
         return lifecycle.phase(self.spec, self._observe()) in ("Succeeded", "Failed")
 
+    @property
+    def is_busy(self) -> bool:
+        """It is being set up, or a container of it is being started."""
+        return self._tasks.is_any("prepare", "start-")
+
     def instance(self, container: str) -> Instance | None:
         """What runs of a container."""
         run = self._containers.runs.get(container)
@@ -170,7 +175,7 @@ class PodWorker:
         So the first thing that is written is a running process with its port, not the intention.
         """
         is_young = now < self._state.started_at + _SETTLE_SECONDS
-        if is_young and self._tasks.is_any("prepare", "start-"):
+        if is_young and self.is_busy:
             return self._state.started_at + _SETTLE_SECONDS
         return None
 

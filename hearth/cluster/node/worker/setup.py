@@ -21,14 +21,26 @@ log = logging.getLogger(__name__)
 
 
 class PodSetup:
-    """``network`` holds what is known of the pod's address; the rest is there after ``prepare``."""
+    """``network`` holds what is known of the pod's address; the rest is there after ``prepare``.
 
-    def __init__(self, context: NodeContext, spec: PodSpec, folder: PodFolder, pod: Object) -> None:
+    Of a pod that ``is_ahead`` the API server knows nothing yet: its tokens are empty files.
+    """
+
+    def __init__(
+        self,
+        context: NodeContext,
+        spec: PodSpec,
+        folder: PodFolder,
+        pod: Object,
+        *,
+        is_ahead: bool = False,
+    ) -> None:
         self.network = PodNetwork()
         self._context = context
         self._spec = spec
         self._folder = folder
         self._pod = effective_pod(pod)
+        self._is_ahead = is_ahead
         self._snapshot: Snapshot = EMPTY
 
     def update(self, pod: Object) -> None:
@@ -50,6 +62,8 @@ class PodSetup:
 
         The network comes first: the pod's binding and its first status carry the ports.
         """
+        if not self._is_ahead:
+            self.network = self._context.claim(self._pod, self._folder) or self.network
         self.network = await self._context.runtime.prepare(self._spec, self.network)
         await self._context.reach.find()
         try:
@@ -64,7 +78,8 @@ class PodSetup:
     async def look_up(self) -> None:
         """Fetches what the pod refers to, as it is now."""
         if needs_api(self._pod):
-            self._snapshot = await self._context.sources.snapshot(self._pod)
+            sources = self._context.sources
+            self._snapshot = await sources.snapshot(self._pod, with_tokens=not self._is_ahead)
 
     async def refresh(self) -> None:
         """Brings the files of volumes up to date; a source that is gone leaves them as they are."""

@@ -27,8 +27,6 @@ from tests.images import TestImage, is_root
 class Harness:
     image = "app:1"
     needs = ("static_layout",)
-    is_asleep = False
-    """Whether workloads are at zero once their pods have gone."""
 
     def __init__(self, data_dir: Path, image: TestImage) -> None:
         self._program = find_program() if is_root() else ""
@@ -44,11 +42,8 @@ class Harness:
     def runtime(self) -> BundleRuntime:
         puller = Puller(self._store, client(), self._app.config.platform)
         images = Images(puller, time.time, self._data_dir / "config.json")
-        settings = BundleSettings(self._node_id, self._data_dir, self._program, self._is_asleep)
+        settings = BundleSettings(self._node_id, self._data_dir, self._program)
         return BundleRuntime(settings, images, PodNets(self._node_id), time.time)
-
-    async def _is_asleep(self, _pod: object) -> bool:
-        return self.is_asleep
 
     def program(self, *words: str) -> list[str]:
         return ["/no/such/program"] if words[0] == "missing" else ["/program", *words]

@@ -47,9 +47,8 @@ class Harness:
             Images(client, _no_logins, scheme="docker"),
             networks,
             clock=time.time,
-            spares=self._data_dir / "spares",
             used=self._data_dir / "images-used.json",
-            is_asleep=_never,
+            folder=self._data_dir,
         )
 
     def program(self, *words: str) -> list[str]:

@@ -151,6 +151,7 @@ def _run(command: Sequence[str], env: dict[str, str]) -> tuple[int | None, str]:
 
 class MemoryRuntime:
     version = "memory://1"
+    preparing = None
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

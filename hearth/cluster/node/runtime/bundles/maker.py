@@ -97,7 +97,6 @@ class Maker:
             console,
             image=f"{image.repository}@{image.digest}",
             stop_signal=signal_of(plan.stop_signal),
-            key=self.key(plan, image),
         )
         if ahead:
             await self._let_wait(await self.begin(ready))

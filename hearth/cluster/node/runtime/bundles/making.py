@@ -9,7 +9,6 @@ from pathlib import Path
 from hearth.cluster.node.runtime.bundles.images import Images
 from hearth.cluster.node.runtime.bundles.runtime import BundleRuntime, BundleSettings
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
-from hearth.cluster.node.runtime.shared.spares import IsAsleep
 from hearth.kube.clock import Clock
 from hearth.oci.manifests import platform_of
 from hearth.oci.pulling import Puller
@@ -23,7 +22,6 @@ def make_runtime(
     *,
     program: str,
     docker_config: Path,
-    is_asleep: IsAsleep,
     clock: Clock,
     pod_range: IPv4Network,
 ) -> BundleRuntime:
@@ -34,5 +32,5 @@ def make_runtime(
     folder = data_dir / "containers"
     puller = Puller(ContentStore(folder), client(), platform_of(os.uname().machine))
     images = Images(puller, clock, docker_config)
-    settings = BundleSettings(node_id, folder, program, is_asleep)
+    settings = BundleSettings(node_id, folder, program)
     return BundleRuntime(settings, images, PodNets(node_id, within=pod_range), clock)

@@ -11,14 +11,13 @@ from hearth.cluster.node.runtime.processes.process import Process
 
 @dataclass(slots=True)
 class Ready:
-    """A container whose first process waits for one word, or runs; ``key`` is what went into it."""
+    """A container whose first process waits for one word, or runs."""
 
     container: str
     process: Process
     console: Console
     image: str
     stop_signal: signal.Signals
-    key: str
     waits: bool = False
     """Whether its program is the waiter, until the word."""
 

@@ -31,7 +31,6 @@ from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.process import adopt
 from hearth.cluster.node.runtime.shared.aside import Aside
 from hearth.cluster.node.runtime.shared.base import ContainerRuntime
-from hearth.cluster.node.runtime.shared.spares import IsAsleep
 from hearth.kube import meta
 from hearth.kube.clock import Clock
 from hearth.oci.store import StoredImage
@@ -49,7 +48,6 @@ class BundleSettings:
     node_id: str
     data_dir: Path
     program: str
-    is_asleep: IsAsleep
     folder: Path = _FOLDER
 
 
@@ -73,8 +71,6 @@ class BundleRuntime(ContainerRuntime[StoredImage, Ready, BundleInstance]):
             Maker(runc, folder, data / "writable", images.puller.store, networks),
             networks,
             aside=Aside(),
-            spares=data / "spares",
-            is_asleep=settings.is_asleep,
         )
 
     @property
@@ -94,7 +90,6 @@ class BundleRuntime(ContainerRuntime[StoredImage, Ready, BundleInstance]):
     async def _clear_up(self) -> None:
         while True:
             await asyncio.sleep(_CLEAR_UP_SECONDS)
-            await self._spares.check()
             gone = await self._images.make_room(())
             if gone:
                 log.info("images removed from a disk that is nearly full", extra={"images": gone})
@@ -134,9 +129,7 @@ class BundleRuntime(ContainerRuntime[StoredImage, Ready, BundleInstance]):
         pipes = self._maker.bundle(handle.container).pipes
         console = Console(LogPump(pipes, RotatingFile(request.files.log)))
         console.pump.reopen()
-        found = Ready(
-            handle.container, process, console, record.image_id, handle.stop_signal, key=""
-        )
+        found = Ready(handle.container, process, console, record.image_id, handle.stop_signal)
         instance = self._track(request, handle, found)
         instance.started_at = record.running.started_at
         return instance

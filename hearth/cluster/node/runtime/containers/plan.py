@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from hearth.cluster.node.pod.environment import ConfigError, expand_all, make_environment
@@ -21,6 +22,7 @@ from hearth.kube import meta
 from hearth.kube.meta import Object
 
 _LONGEST_HOSTNAME = 63
+_SOMEWHERE = Path()
 
 
 class ImageConfig(Protocol):
@@ -66,15 +68,12 @@ class ContainerPlan:
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False
-    own: Mapping[str, str] = field(default_factory=dict)
-    """What is this pod's alone, path or text -> the word that stands for it in ``key``."""
 
     @property
     def key(self) -> str:
-        """A digest of all that goes in but for what is the pod's own: alike for pods alike."""
-        text = json.dumps(asdict(self), sort_keys=True, default=str)
-        for own, word in self.own.items():
-            text = text.replace(own, word)
+        """A digest of all that goes in, but for where mounted files lie: alike for pods alike."""
+        mounts = tuple(replace(mount, source=_SOMEWHERE) for mount in self.mounts)
+        text = json.dumps(asdict(replace(self, mounts=mounts)), sort_keys=True, default=str)
         return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
@@ -107,7 +106,6 @@ def plan_container(request: StartRequest, image: ImageConfig) -> ContainerPlan:
         stdin=bool(container.raw.get("stdin")),
         stdin_once=bool(container.raw.get("stdinOnce")),
         tty=bool(container.raw.get("tty")),
-        own={str(request.volumes.pod): "{pod}"},
     )
 
 

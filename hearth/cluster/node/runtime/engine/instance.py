@@ -116,8 +116,6 @@ class Ready:
     watched: Watched
     console: Console | None
     image: str = ""
-    key: str = ""
-    """What went into it (``ContainerPlan.key``)."""
     waits: bool = False
     """Whether its program is the waiter, until the word."""
 

@@ -23,7 +23,6 @@ from hearth.cluster.node.runtime.podnets.addresses import POD_RANGE
 from hearth.cluster.node.runtime.podnets.networks import Networks, OwnNamespaces
 from hearth.cluster.node.runtime.podnets.podnets import PodNets
 from hearth.cluster.node.runtime.ports import PortAllocator
-from hearth.cluster.node.runtime.shared.spares import IsAsleep
 from hearth.kube.clock import Clock
 from hearth.oci.credentials import Login, logins_for, parse_pull_secret
 from hearth.oci.helpers import machine_logins
@@ -37,10 +36,8 @@ class EngineSettings:
     node_id: str
     run: Path
     docker_config: Path
-    spares: Path
     used: Path
     """Notes when images were used last (``used``)."""
-    is_asleep: IsAsleep
     pod_range: IPv4Network = POD_RANGE
 
 
@@ -67,9 +64,8 @@ async def open_runtime(found: Found, settings: EngineSettings, clock: Clock) -> 
         Images(client, login_finder(settings.docker_config), scheme=engine.scheme),
         _networks(found, settings, engine),
         clock=clock,
-        spares=settings.spares,
         used=settings.used,
-        is_asleep=settings.is_asleep,
+        folder=settings.run,
         service=service,
     )
 

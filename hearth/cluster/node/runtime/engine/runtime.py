@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hearth.cluster.node.pod.records import Record
+from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.runtime.api import CreateError, StartRequest
 from hearth.cluster.node.runtime.containers.limits import limits_of
 from hearth.cluster.node.runtime.engine.client import EngineError
@@ -26,15 +27,14 @@ from hearth.cluster.node.runtime.engine.maker import NODE_LABEL, Maker, Owner
 from hearth.cluster.node.runtime.engine.seam import Dialect
 from hearth.cluster.node.runtime.engine.service import PodmanService
 from hearth.cluster.node.runtime.engine.used import UsedImages
-from hearth.cluster.node.runtime.podnets.networks import Networks
+from hearth.cluster.node.runtime.podnets.networks import Networks, OwnNamespaces
 from hearth.cluster.node.runtime.shared.aside import Aside
 from hearth.cluster.node.runtime.shared.base import ContainerRuntime
-from hearth.cluster.node.runtime.shared.spares import IsAsleep
 from hearth.kube.clock import Clock
 
 log = logging.getLogger(__name__)
 
-_IMAGE_CHECK_SECONDS, _SPARE_CHECK_SECONDS = 1.0, 60.0
+_IMAGE_CHECK_SECONDS = 1.0
 _NO_LIMITS = (
     "limits of CPU and memory are not enforced: the engine gives containers no control group, "
     "as a rootless one with groups of version 1 does not"
@@ -56,9 +56,8 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         networks: Networks,
         *,
         clock: Clock,
-        spares: Path,
         used: Path,
-        is_asleep: IsAsleep,
+        folder: Path,
         service: PodmanService | None = None,
     ) -> None:
         self._node_id = node_id
@@ -68,9 +67,9 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         self._used = UsedImages(used)
         aside = Aside()
         maker = Maker(
-            node_id, engine, networks, aside=aside, first_of=self._first_of, folder=spares.parent
+            node_id, engine, networks, aside=aside, first_of=self._first_of, folder=folder
         )
-        super().__init__(images, maker, networks, aside=aside, spares=spares, is_asleep=is_asleep)
+        super().__init__(images, maker, networks, aside=aside)
 
     @property
     def version(self) -> str:
@@ -81,14 +80,8 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         """Looks once a second for images that are waited for; keeps a service of ours alive."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._look_for_images(on_change), name="engine-images")
-            group.create_task(self._check_spares(), name="engine-spares")
             if self._service is not None:
                 group.create_task(self._service.keep(self._engine.client), name="engine-service")
-
-    async def _check_spares(self) -> None:
-        while True:
-            await asyncio.sleep(_SPARE_CHECK_SECONDS)
-            await self._spares.check()
 
     async def _look_for_images(self, on_change: Callable[[], None]) -> None:
         while True:
@@ -114,6 +107,10 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         await asyncio.gather(*map(self._maker.remove, strange))
         await self._networks.sweep()
         return len(strange)
+
+    def covers(self, pod: PodSpec) -> bool:
+        """Where a pod's containers share the network of one that runs, only of a single one."""
+        return isinstance(self._networks, OwnNamespaces) or len(pod.containers) == 1
 
     async def start(self, request: StartRequest) -> EngineInstance:
         """A container, made now or made ahead."""

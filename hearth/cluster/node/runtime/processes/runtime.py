@@ -65,6 +65,7 @@ class ProcessRuntime:
     """``Runtime`` by processes."""
 
     version = f"{SCHEME}1"
+    preparing = None
 
     def __init__(
         self, settings: ProcessSettings, images: ImageStore, ports: PortAllocator, clock: Clock

@@ -7,7 +7,6 @@ import logging
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from hearth.cluster.node.pod.network import PodNetwork
@@ -17,19 +16,18 @@ from hearth.cluster.node.runtime.api import (
     CreateError,
     Instance,
     PrepareError,
+    Preparing,
     StartError,
     StartRequest,
     Usage,
 )
-from hearth.cluster.node.runtime.containers.ahead import can_be_ahead
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan, plan_container
 from hearth.cluster.node.runtime.podnets.networks import NetworkError, Networks
 from hearth.cluster.node.runtime.shared.aside import Aside
-from hearth.cluster.node.runtime.shared.handover import Parting
-from hearth.cluster.node.runtime.shared.spares import IsAsleep, Keyed, Spares
+from hearth.cluster.node.runtime.shared.kept import Kept
 from hearth.kube import meta
 from hearth.oci.manifests import ImageConfig
-from hearth.oci.references import Reference, parse_reference
+from hearth.oci.references import InvalidImageName, Reference, parse_reference
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ class Tracked(Instance, Protocol):
 
 
 Image = TypeVar("Image", bound=Configured)
-Ready = TypeVar("Ready", bound=Keyed)
+Ready = TypeVar("Ready")
 ImageFound = TypeVar("ImageFound", bound=Configured, covariant=True)
 ImageUsed = TypeVar("ImageUsed", bound=Configured, contravariant=True)
 Running = TypeVar("Running", bound=Tracked)
@@ -105,8 +103,6 @@ class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
         networks: Networks,
         *,
         aside: Aside,
-        spares: Path,
-        is_asleep: IsAsleep,
     ) -> None:
         self._images = images
         self._maker = maker
@@ -114,16 +110,13 @@ class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
         self._aside = aside
         self._by_uid: dict[str, PodNetwork] = {}
         self._running: dict[str, Running] = {}  # by the container's id
-        self._last: dict[str, StartRequest] = {}  # by pod, what can be made ahead of its successor
-        self._spares: Spares[Ready] = Spares(
-            spares, networks, make=self._make_ahead, drop=maker.drop, is_asleep=is_asleep
-        )
+        self._kept: Kept[Ready] = Kept(maker.drop)
 
     # -- pods ------------------------------------------------------------------------------
 
     async def prepare(self, pod: PodSpec, previous: PodNetwork) -> PodNetwork:
-        """A network of its own; that of the container that waits for the pod, where one does."""
-        network = self._by_uid.get(pod.uid) or self._spares.claim(pod)
+        """A network of its own."""
+        network = self._by_uid.get(pod.uid)
         if network is None:
             try:
                 network = await self._networks.make(pod, previous)
@@ -152,10 +145,7 @@ class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
         for instance in left:
             instance.kill()
         await asyncio.gather(*map(self._remove_killed, left))
-        await self._spares.abandon(uid)
-        last = self._last.pop(uid, None)
-        if last is not None:
-            self._aside.spawn(self._spares.make_after(last, Parting.of(last)))
+        await self._kept.drop(uid)
         network = self._by_uid.pop(uid, None)
         if network is not None:
             await self._networks.release(network)
@@ -173,9 +163,9 @@ class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
         return True
 
     async def _settle(self) -> None:
-        """Waits for what is done aside, and drops what it has made ahead meanwhile."""
+        """Waits for what is done aside, and drops what was made ahead."""
         await self._aside.settle()
-        await self._spares.drop_all()
+        await self._kept.drop()
 
     async def _release_networks(self) -> None:
         """At the end of the node, where nothing runs in them."""
@@ -191,18 +181,18 @@ class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
         image = await self._images.ensure(request)
         plan = plan_container(request, image.config)
         uid = meta.uid(request.facts.pod)
-        ready = await self._begun_spare(request, self._maker.key(plan, image))
+        ready = await self._begun_ahead(request, plan, self._maker.key(plan, image))
         if ready is None:
             network = self._by_uid.get(uid, request.network)
             made = await self._maker.create(request, image, plan, network)
             ready = await self._maker.begin(made)
         request.report("Normal", "Created", f"Created container: {request.container.name}")
-        if can_be_ahead(request, plan):
-            self._last[uid] = request
         return ready
 
-    async def _begun_spare(self, request: StartRequest, key: str) -> Ready | None:
-        ready = await self._spares.take(request, key)
+    async def _begun_ahead(
+        self, request: StartRequest, plan: ContainerPlan, key: str
+    ) -> Ready | None:
+        ready = await self._kept.take(*_whose(request), key=key, mounts=plan.mounts)
         if ready is None:
             return None
         try:
@@ -211,15 +201,52 @@ class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
             log.info("a container made ahead did not start", extra={"error": str(error)})
             return None
 
-    async def _make_ahead(self, request: StartRequest) -> Ready:
+    # -- containers of pods that are to come -----------------------------------------------
+
+    @property
+    def preparing(self) -> Preparing:
+        """Containers take long to make."""
+        return self
+
+    def covers(self, pod: PodSpec) -> bool:
+        """Of any pod."""
+        return bool(pod.containers)
+
+    async def make_ahead(self, request: StartRequest) -> None:
         """A container made to the last step before its program."""
-        image = await self._images.find(parse_reference(request.container.image))
+        image, plan = await self._at_hand(request)
+        ready = await self._maker.create(request, image, plan, request.network, ahead=True)
+        key = self._maker.key(plan, image)
+        self._kept.put(*_whose(request), ready, key=key, mounts=plan.mounts)
+
+    async def fits(self, request: StartRequest) -> bool:
+        """Whether one that was made would be used."""
+        try:
+            image, plan = await self._at_hand(request)
+        except CreateError:
+            return False
+        key = self._maker.key(plan, image)
+        return self._kept.fits(*_whose(request), key=key, mounts=plan.mounts)
+
+    async def _at_hand(self, request: StartRequest) -> tuple[Image, ContainerPlan]:
+        try:
+            image = await self._images.find(parse_reference(request.container.image))
+        except InvalidImageName as error:
+            raise CreateError("InvalidImageName", str(error)) from error
         if image is None:
             raise CreateError("ErrImagePull", "the image is not there")
-        plan = plan_container(request, image.config)
-        return await self._maker.create(request, image, plan, request.network, ahead=True)
+        return image, plan_container(request, image.config)
+
+    def hand_over(self, uid: str, to: str) -> None:
+        """A pod that was to come is there."""
+        self._by_uid[to] = self._by_uid.pop(uid)
+        self._kept.hand_over(uid, to)
 
     def usage(self) -> Sequence[Usage]:
         """By control groups; from any thread."""
         found = (instance.usage() for instance in list(self._running.values()))
         return [usage for usage in found if usage is not None]
+
+
+def _whose(request: StartRequest) -> tuple[str, str]:
+    return meta.uid(request.facts.pod), request.container.name
