@@ -108,14 +108,14 @@ class Ahead:
                     if is_due:
                         await self._check()
                         checked_at = time.monotonic()
-                    while (owner := self._waiting.next()) is not None:
-                        await self._make(owner)
+                    while (turn := self._waiting.next()) is not None:
+                        await self._make(*turn)
 
     async def _wait(self, checked_at: float) -> bool:
         """Until there is something to do; whether it is to look at what waits, if any does."""
         seconds = checked_at + self._context.check_seconds - time.monotonic()
         try:
-            async with time_limit(max(seconds, 0.0) if self._waiting.all() else None):
+            async with time_limit(None if self._waiting.is_idle else max(seconds, 0.0)):
                 await self._wakeup.wait()
         except TimeoutError:
             return True
@@ -145,7 +145,7 @@ class Ahead:
             began = time.monotonic()
             async with self._turn:
                 if owner not in self._waiting:
-                    await self._make(owner)
+                    await self._make(owner, 0)
             await asyncio.sleep(_REST * (time.monotonic() - began))
 
     # -- looking -----------------------------------------------------------------------------
@@ -161,6 +161,7 @@ class Ahead:
 
     async def _check(self) -> None:
         """Drops those whose workload is gone or runs, and makes anew what has become another."""
+        self._waiting.try_anyway()
         for spare in self._waiting.excess(ahead.room(available_bytes())):
             await self._drop(spare)
         for spare in self._waiting.all():
@@ -185,7 +186,7 @@ class Ahead:
 
     # -- making ------------------------------------------------------------------------------
 
-    async def _make(self, owner: ahead.Owner) -> None:
+    async def _make(self, owner: ahead.Owner, times: int) -> None:
         """Makes one, where its workload sleeps. What cannot be made is tried again on a change."""
         try:
             spare = await foresee(self._context, owner)
@@ -196,7 +197,7 @@ class Ahead:
             facts = {"of": owner.name, "error": str(error)}
             level = logging.DEBUG if isinstance(error, _EXPECTED) else logging.ERROR
             log.log(level, "no pod made ahead", extra=facts, exc_info=level == logging.ERROR)
-            self._waiting.missed(owner)
+            self._waiting.missed(owner, times)
             return
         for extra in self._waiting.put(spare, ahead.room(available_bytes())):
             await self._drop(extra)

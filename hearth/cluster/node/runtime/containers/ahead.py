@@ -21,6 +21,7 @@ MOST = 32
 _MEMORY_FOR_EACH = 64 << 20
 """One waits for each such part of the memory that is free: it takes a tenth of that at most."""
 _MOST_NAMED = 256
+_TRIES = 3
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 """What Kubernetes makes the end of a pod's name of."""
 
@@ -121,30 +122,41 @@ class Waiting(Generic[It]):
     """Who is to have a pod made ahead, and the pods that are made: one for each ReplicaSet."""
 
     def __init__(self) -> None:
-        self._wanted: dict[Owner, None] = {}  # in order, as all of these
-        self._missed: dict[Owner, None] = {}
+        self._wanted: dict[Owner, int] = {}  # in order, as all of these; how often it was missed
+        self._missed: dict[Owner, int] = {}
         self._spares: dict[Owner, Spare[It]] = {}
 
     def want(self, owner: Owner) -> None:
         """One is to be made, unless there is one."""
         if owner not in self._spares:
             self._missed.pop(owner, None)
-            self._wanted[owner] = None
+            self._wanted[owner] = 0
             _bound(self._wanted)
 
-    def next(self) -> Owner | None:
-        """The one whose turn it is, which waits for its turn no more."""
+    def next(self) -> tuple[Owner, int] | None:
+        """Whose turn it is, which waits for it no more, and how often that one was missed."""
         while self._wanted:
             owner = next(iter(self._wanted))
-            del self._wanted[owner]
+            times = self._wanted.pop(owner)
             if owner not in self._spares:
-                return owner
+                return owner, times
         return None
 
-    def missed(self, owner: Owner) -> None:
-        """None could be made; when something changes it is tried again."""
-        self._missed[owner] = None
+    def missed(self, owner: Owner, times: int = 0) -> None:
+        """None could be made; it is tried again when something changes, and a few times anyway."""
+        self._missed[owner] = times + 1
         _bound(self._missed)
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits, and nothing is to be tried again."""
+        return not self._spares and not any(times < _TRIES for times in self._missed.values())
+
+    def try_anyway(self) -> None:
+        """Some time has gone by."""
+        for owner, times in list(self._missed.items()):
+            if times < _TRIES:
+                self._wanted[owner] = self._missed.pop(owner)
 
     def try_again(self, namespace: str = "") -> None:
         """Something that some may lack is there now, in one namespace or for all."""
@@ -187,6 +199,6 @@ class Waiting(Generic[It]):
         return owner in self._spares
 
 
-def _bound(owners: dict[Owner, None]) -> None:
+def _bound(owners: dict[Owner, int]) -> None:
     while len(owners) > _MOST_NAMED:
         del owners[next(iter(owners))]

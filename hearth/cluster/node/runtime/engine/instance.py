@@ -116,13 +116,10 @@ class Ready:
     watched: Watched
     console: Console | None
     image: str = ""
+    image_id: str = ""
+    """The engine's own name of the image."""
     waits: bool = False
     """Whether its program is the waiter, until the word."""
-
-    @property
-    def image_id(self) -> str:
-        """The engine's own name of the image."""
-        return self.key.rpartition("@")[2]
 
     async def close(self) -> None:
         """Lets go of it."""

@@ -117,7 +117,7 @@ class Maker:
                 if isinstance(error, EngineError):
                     raise StartError(launch_text(str(error))) from error
                 raise
-        return replace(ready, image=image.digest)
+        return replace(ready, image=image.digest, image_id=image.id)
 
     async def _prepare(self, container: Container, made: str, *, ahead: bool) -> Ready:
         if ahead:

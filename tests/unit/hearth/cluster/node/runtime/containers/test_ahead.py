@@ -144,15 +144,20 @@ def test_what_could_not_be_made_is_tried_again() -> None:
     waiting: Waiting[None] = Waiting()
     waiting.want(owner(1))
     waiting.want(owner(1))
-    assert waiting.next() == owner(1) and waiting.next() is None
+    assert waiting.next() == (owner(1), 0) and waiting.next() is None
     waiting.missed(owner(1))
     waiting.try_again("other")
     assert waiting.next() is None
     waiting.try_again("ns")
-    assert waiting.next() == owner(1)
+    assert waiting.next() == (owner(1), 0)
     waiting.missed(owner(1))
     waiting.try_again()
-    assert waiting.next() == owner(1)
+    assert waiting.next() == (owner(1), 0)
+    for times, is_idle in ((0, False), (1, False), (2, True)):
+        waiting.missed(owner(1), times)
+        assert waiting.is_idle is is_idle
+        waiting.try_anyway()
+        assert waiting.next() == (None if is_idle else (owner(1), times + 1))
     for number in range(1000):
         waiting.want(owner(number))
         waiting.missed(owner(number + 1000))
@@ -175,8 +180,8 @@ def test_nothing_is_lost_in_a_thousand_operations(seed: int) -> None:
                 waiting.want(owner(random.randrange(60)))
             case 2 | 3:
                 if (turn := waiting.next()) is not None:
-                    assert turn not in waiting
-                    one = Spare(turn, f"{turn.name}-{number}", random.randrange(1, 5), number)
+                    assert turn[0] not in waiting
+                    one = Spare(turn[0], f"{turn[0].name}-{number}", random.randrange(1, 5), number)
                     made[number] = one
                     out += [gone.it for gone in waiting.put(one, most)]
                     assert sum(each.containers for each in waiting.all()) <= most
