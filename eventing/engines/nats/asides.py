@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import orjson
-from nats.aio.msg import Msg
 
-from eventing.engines.nats.connection import Connection, NatsError, result_of
+from eventing.engines.nats.connection import Connection
+from eventing.engines.nats.faults import NatsError, result_of
 from eventing.engines.nats.messages import BLOCK, headers_of
 from eventing.engines.nats.reading import sequence_of
-from eventing.engines.nats.wire import block_of, status_of
+from eventing.engines.nats.wire import Message
 
 _GONE = b"%b\r\nNats-TTL: 60s\r\n\r\n" % BLOCK
 _BATCH = 512
@@ -95,11 +95,11 @@ class Asides:
                 await asyncio.sleep(0.05)  # a replica that has not got all of it
                 continue
             for message in messages:
-                self._hear(headers_of(block_of(message))["Nats-Subject"], message.data)
+                self._hear(headers_of(message.block)["Nats-Subject"], message.data)
             sequence = sequence_of(messages[-1]) + 1
 
-    def _heard(self, message: Msg) -> None:
-        if not status_of(message)[0]:
+    def _heard(self, message: Message) -> None:
+        if not message.status[0]:
             self._hear(message.subject, message.data)
 
     def _hear(self, subject: str, data: bytes) -> None:
@@ -184,12 +184,12 @@ class Asides:
         aside = self._known.get(consumer, {}).get(sequence)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def answered(found: Msg | NatsError) -> bool:
+        def answered(found: Message | NatsError) -> bool:
             with contextlib.suppress(asyncio.InvalidStateError):
                 try:
                     if isinstance(found, NatsError):
                         raise found
-                    result_of(found)
+                    result_of(found.data)
                     future.set_result(None)
                 except NatsError as error:
                     future.set_exception(error)

@@ -29,6 +29,8 @@ class NatsServer:
     """What the names of our streams begin with; their subjects have it in small letters."""
     owner: str = ""
     """Whose streams they are: those of others are not touched."""
+    reconnect_seconds: float = 0.25
+    """How long it is waited before a server that was lost is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

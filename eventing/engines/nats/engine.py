@@ -13,17 +13,15 @@ from typing import Any
 
 from eventing.engines.nats import names
 from eventing.engines.nats.config import NatsLimits, NatsServer, StreamOptions
-from eventing.engines.nats.connection import Connection, NatsError, Source
+from eventing.engines.nats.connection import Connection
+from eventing.engines.nats.faults import IN_USE, NO_STREAM, NatsError
 from eventing.engines.nats.log import NatsLog
 from eventing.engines.nats.recent import Recent
+from eventing.engines.nats.session import Source
 from eventing.engines.seam import Capabilities, Order
 from hearth.kube.clock import wall_clock
 
 log = logging.getLogger(__name__)
-
-_IN_USE = 10058
-"""There is a stream of that name with other settings."""
-_NO_STREAM = 10059
 
 
 class NatsEngine:
@@ -111,7 +109,6 @@ class NatsEngine:
         return NatsLog(
             self.connection,
             stream,
-            prefix,
             ensure=ensure,
             made=made,
             options=options,
@@ -126,7 +123,7 @@ class NatsEngine:
         try:
             info = await self.connection.call(f"STREAM.CREATE.{config['name']}", config)
         except NatsError as error:
-            if error.code != _IN_USE:
+            if error.code != IN_USE:
                 raise
             info = await self.connection.call(f"STREAM.INFO.{config['name']}")
             if not config["metadata"].items() <= (info["config"].get("metadata") or {}).items():
@@ -148,7 +145,7 @@ class NatsEngine:
             try:
                 await self.connection.call(f"STREAM.DELETE.{name}")
             except NatsError as error:
-                if error.code != _NO_STREAM:
+                if error.code != NO_STREAM:
                     raise
 
     async def keys(self) -> Collection[str]:

@@ -46,6 +46,14 @@ def headers_of(block: bytes) -> dict[str, str]:
     return found
 
 
+def header_of(block: bytes, name: bytes) -> str:
+    """Return one header of a block; empty where it has none of that name."""
+    at = block.find(b"\r\n%b: " % name)
+    if at < 0:
+        return ""
+    return block[at + len(name) + 4 : block.find(b"\r\n", at + 2)].decode()
+
+
 def stored_event(block: bytes, data: bytes, sequence: int, stored_ns: int) -> StoredEvent | None:
     """Return the event of a message; None where it carries none.
 

@@ -14,6 +14,8 @@ OWNER = "hearth.dev/owner"
 """In a stream's metadata: whose it is."""
 CONSUMER = "hearth.dev/consumer"
 """In a consumer's metadata: its id."""
+GROUP = "hearth"
+"""Of those who pull of a consumer whose events one process at a time is given."""
 
 
 def plain(text: str) -> str:

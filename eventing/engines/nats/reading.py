@@ -5,29 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from nats.aio.msg import Msg
-
 from eventing.engines.event import StoredEvent
 from eventing.engines.nats.connection import Connection
 from eventing.engines.nats.messages import headers_of, stored_event
-from eventing.engines.nats.wire import block_of
+from eventing.engines.nats.wire import Message
 
 _BATCH = 256
 _CLOCK_NS = 1_000_000_000
 """Several processes stamp events: those of a moment may lie so far from each other."""
 
 
-def sequence_of(message: Msg) -> int:
+def sequence_of(message: Message) -> int:
     """Return where a message that was read directly lies."""
-    return int(headers_of(block_of(message))["Nats-Sequence"])
+    return int(headers_of(message.block)["Nats-Sequence"])
 
 
-def event_of(message: Msg) -> StoredEvent | None:
+def event_of(message: Message) -> StoredEvent | None:
     """Return the event of a message that was read directly."""
-    headers = headers_of(block_of(message))
+    headers = headers_of(message.block)
     stored = datetime.fromisoformat(headers["Nats-Time-Stamp"][:26].rstrip("Z") + "+00:00")
     sequence, stored_ns = int(headers["Nats-Sequence"]), int(stored.timestamp() * 1e9)
-    return stored_event(block_of(message), message.data, sequence, stored_ns)
+    return stored_event(message.block, message.data, sequence, stored_ns)
 
 
 class NatsReading:

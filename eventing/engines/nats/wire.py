@@ -1,21 +1,49 @@
 """nats-py's client with a shorter way for what is sent and got for each event.
 
 All that leans on the insides of that package (its versions are pinned) is here: commands are
-written as bytes, many before the client is told once; header blocks come as they are on the wire.
+written as bytes, many at once and without a task between; messages are told of where they are read
+off the wire, with their headers as they are there.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from eventing.engines.nats.messages import BLOCK
 
+log = logging.getLogger(__name__)
+
 _SPACE = 32
 _STATUS_END = 3
+_FULL_BYTES = 4 * 1024 * 1024
+"""Beyond this what is written waits in memory for the server."""
+
+
+class Message(NamedTuple):
+    """A message that came; ``block`` are its headers, empty where it has none."""
+
+    subject: str
+    reply: str
+    data: bytes
+    block: bytes
+
+    @property
+    def status(self) -> tuple[str, str]:
+        """The status of a message of the server's own, and its words; empty for others."""
+        at = len(BLOCK)
+        if len(self.block) <= at or self.block[at] != _SPACE:
+            return "", ""
+        line = self.block[at + 1 : self.block.find(b"\r\n")].decode()
+        return line[:_STATUS_END], line[_STATUS_END + 1 :]
+
+
+Heard = Callable[[Message], None]
 
 
 def command(subject: str, payload: bytes, reply: str = "", block: bytes = b"") -> bytes:
@@ -28,13 +56,51 @@ def command(subject: str, payload: bytes, reply: str = "", block: bytes = b"") -
 
 
 class WireClient(Client):
-    """``headers`` of its messages are blocks of bytes; ``request`` is of no use with them."""
+    """Subscriptions are made by ``hear``; all else is the client's."""
 
-    async def send(self, commands: list[bytes]) -> None:
-        """Send commands, all of them before anything else happens."""
-        self._pending += commands
-        self._pending_data_size += sum(map(len, commands))
+    def __init__(self) -> None:
+        super().__init__()
+        self._heard: dict[int, Heard] = {}
+
+    def write(self, commands: list[bytes]) -> bool:
+        """Send commands; return whether there is room for more, else ``drained`` is waited for."""
+        transport = self._transport
+        if transport is None or self._pending:
+            self._pending += commands
+            self._pending_data_size += sum(map(len, commands))
+            return False
+        transport.writelines(commands)
+        writer: Any = getattr(transport, "_io_writer", None)  # a WebSocket has none
+        return writer is not None and writer.transport.get_write_buffer_size() < _FULL_BYTES
+
+    async def drained(self) -> None:
+        """Wait until what was written is on its way."""
         await self._flush_pending()
+        if self._transport is not None:
+            await self._transport.drain()  # type: ignore[no-untyped-call]
+
+    async def hear(self, subject: str, heard: Heard) -> Subscription:
+        """Subscribe: ``heard`` is called with each message as it is read."""
+        self._heard[self._sid + 1] = heard  # before the first message
+        return await self.subscribe(subject)
+
+    async def unhear(self, subscription: Subscription) -> None:
+        """Subscribe no more, once what is on its way was heard."""
+        with contextlib.suppress(Exception):
+            await subscription.drain()  # type: ignore[no-untyped-call]
+        self._heard.pop(subscription._id, None)
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        heard = self._heard.get(sid)
+        if heard is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            heard(Message(subject.decode(), reply.decode(), data, headers or b""))
+        except Exception:  # of one message: the connection goes on
+            log.exception("a message of NATS", extra={"subject": subject.decode()})
 
     def abort(self) -> None:
         """Let go of the connection at once, and do not come back."""
@@ -49,22 +115,3 @@ class WireClient(Client):
             await self.close()
         for subscription in subscriptions:
             subscription._stop_processing()
-
-    async def _process_headers(self, headers: bytes) -> Any:
-        return headers
-
-
-def block_of(message: Msg) -> bytes:
-    """Return the header block of a message; empty where it has none."""
-    found: Any = message.headers
-    return found or b""
-
-
-def status_of(message: Msg) -> tuple[str, str]:
-    """Return the status of a message of the server's own, and its words; empty for others."""
-    block = block_of(message)
-    at = len(BLOCK)
-    if len(block) <= at or block[at] != _SPACE:
-        return "", ""
-    line = block[at + 1 : block.find(b"\r\n")].decode()
-    return line[:_STATUS_END], line[_STATUS_END + 1 :]
