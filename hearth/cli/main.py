@@ -267,8 +267,8 @@ def demo(
     tour: Annotated[
         str,
         typer.Argument(
-            help="tour: services, scaling, events; or coffeeshop: 100 orders, a barista and the "
-            "broker killed on the way."
+            help="tour (services, scaling, events) or coffeeshop (100 orders; a barista, the "
+            "broker and the board are killed on the way)."
         ),
     ] = "tour",
     events: Annotated[

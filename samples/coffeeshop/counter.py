@@ -68,8 +68,12 @@ def handle(request: Request) -> Response:
     if not BROKER:
         return answer(503, {"error": "there is no K_SINK: apply the SinkBinding `counter`"})
     try:
-        order = read_order(json.loads(request.body), os.urandom(6).hex(), time.time())
-    except (BadOrder, ValueError) as error:
+        given = json.loads(request.body)
+    except ValueError:
+        given = None
+    try:
+        order = read_order(given, os.urandom(6).hex(), time.time())
+    except BadOrder as error:
         return answer(400, {"error": str(error)})
     try:
         return ways[request.path](order)

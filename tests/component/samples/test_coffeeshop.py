@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -153,7 +154,7 @@ def test_an_order_by_http_is_answered_with_its_coffee(
 
 
 @pytest.mark.parametrize(
-    ("wrong", "text"), [({"drink": "tea"}, "choose one of"), ([], "an order is a JSON object")]
+    ("wrong", "text"), [({"drink": "tea"}, "choose one of"), ("", "an order is a JSON object")]
 )
 def test_a_wrong_order_is_told_what_to_change(
     start: Callable[..., Program], wrong: Any, text: str
@@ -186,3 +187,23 @@ def test_what_is_neither_event_nor_order_is_refused(board: Program) -> None:
     assert board.json("/", {"drink": "latte"})[0] == 400
     assert board.json("/nothing")[0] == 404
     assert board.event("coffee.made", 1) == 400
+
+
+def luminance(colour: str) -> float:
+    """Of WCAG 2.2; a colour is ``#rgb`` or ``#rrggbb``."""
+    digits = colour.lstrip("#")
+    digits = digits if len(digits) == 6 else "".join(digit * 2 for digit in digits)
+    parts = (int(digits[n : n + 2], 16) / 255 for n in (0, 2, 4))
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_page_can_be_read_in_light_and_dark() -> None:
+    modes = re.findall(r":root \{(.*?)\}", (SHOP / "page.html").read_text(), re.DOTALL)
+    assert len(modes) == 2
+    for mode in modes:
+        colours = dict(re.findall(r"--(\w+): (#\w+);", mode))
+        for text in ("text", "soft", "accent", "done", "twice"):
+            for ground in ("back", "card"):
+                low, high = sorted(luminance(colours[name]) for name in (text, ground))
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
