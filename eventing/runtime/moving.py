@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+from eventing.api import keys
 from eventing.engines.classes import Engines
 from eventing.engines.copying import Copy
 from eventing.engines.seam import Engine, EventLog, Order, Refused, Start, Unavailable
@@ -201,7 +202,10 @@ class Moves:
         if kept.engine_class == target:
             raise ValueError(f"{place} is of class {target} already")
         if not self._engines.serves(target):
-            raise ValueError(f"there is no engine for brokers of class {target}")
+            raise ValueError(
+                f"there is no engine for brokers of class {target}: give local "
+                f"({keys.BROKER_CLASS}) or nats ({keys.NATS_CLASS})"
+            )
         return kept
 
     async def _engine(self, of_class: str) -> Engine:

@@ -47,8 +47,10 @@ def refusal(*arguments: str, data_dir: Path | None = None) -> str:
 COMMANDS = [
     *(["up"], ["down"], ["reset"], ["status"], ["logs"], ["build"], ["demo"], ["version"]),
     *(["image", "add"], ["image", "list"], ["image", "rm"], ["event", "send"]),
-    *(["image", "pull"], ["image", "import"], ["image", "prune"]),
+    *(["image", "pull"], ["image", "import"], ["image", "prune"], ["image", "push"]),
+    *(["deploy"], ["rollout"]),
     *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "seek")),
+    *(["event", "copy"], ["event", "lag"]),
     *(["event", "graph"], ["scale", "explain"], ["simulate"]),
     *(["install"], ["uninstall"], ["migrate", "check"], ["run"]),
 ]
@@ -158,7 +160,7 @@ def test_an_image_that_could_not_run_is_refused(
 
 def test_a_folder_that_is_not_there_is_not_built(folder: Path, tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
-    assert "is no folder" in refusal("build", missing, "-t", "app", data_dir=folder)
+    assert "is not a folder" in refusal("build", missing, "-t", "app", data_dir=folder)
     (tmp_path / "empty").mkdir()
     said = refusal("build", str(tmp_path / "empty"), "-t", "app", data_dir=folder)
     assert str(tmp_path / "empty") in said or "empty" in said
