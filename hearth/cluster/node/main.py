@@ -77,6 +77,8 @@ class NodeConfig:
     """How long nothing is started before what has slept since the last run is made ready."""
     check_seconds: float = 60.0
     """How often what was made ready is looked at."""
+    measure_seconds: float = 10.0
+    """How often volumes are measured that may take so much and no more."""
 
 
 async def run(
@@ -220,6 +222,7 @@ def _assemble(
         termination_delay=config.termination_delay,
         calm_seconds=config.calm_seconds,
         check_seconds=config.check_seconds,
+        measure_seconds=config.measure_seconds,
         allocatable=capacity(machine),
     )
     holder.append(Agent(context))

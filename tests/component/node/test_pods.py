@@ -273,3 +273,18 @@ async def test_a_sample_in_place_of_an_image_is_told_of(cluster: Cluster, look: 
         'image "ghcr.io/somebody/server" itself is not run: here it stands for the sample '
         "`/bin/sleep 1000`"
     )
+
+
+async def test_a_pod_that_is_ended_gives_each_container_its_time(
+    cluster: Cluster, look: Look
+) -> None:
+    quick = {"name": "quick", "image": "sh", "args": ["exec sleep 1000"]}
+    slow = "trap 'sleep 0.4; echo in peace; exit 3' TERM; echo here; while :; do sleep 0.02; done"
+    spec = {"activeDeadlineSeconds": 1, "terminationGracePeriodSeconds": 30}
+    pod = cluster.pod("late", quick, {"name": "slow", "image": "sh", "args": [slow]}, **spec)
+    await cluster.client.create(PODS, pod)
+    await cluster.until_log("late", "here", container="slow")
+    pod = await cluster.until("late", lambda pod: look.state(pod, 1).get("terminated"))
+    assert look.state(pod, 1)["terminated"]["exitCode"] == 3
+    assert pod["status"]["reason"] == "DeadlineExceeded"
+    await cluster.until_log("late", "in peace", container="slow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hearth.cluster.node.volumes.folders import VolumeFolders, prepare_volumes
 from hearth.cluster.node.volumes.memory import unmount_all
 from hearth.cluster.node.volumes.mounts import make_mounts
 from hearth.cluster.node.volumes.sources import Snapshot
+from hearth.cluster.node.volumes.usage import disk_usage
 
 SOURCES = Snapshot(secrets={"keys": {"a": b"1", "b": b"2"}})
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -152,3 +154,66 @@ def test_a_part_of_a_volume_is_within_it_whatever_a_container_left(
     (prepared(tmp_path, pod) / "link").symlink_to("/etc")
     with pytest.raises(ConfigError, match="must stay within its volume"):
         mounts(tmp_path, pod, subPath=sub)
+
+
+def test_a_part_of_a_claim_that_pods_have_in_common(tmp_path: Path) -> None:
+    claim = a_pod({"persistentVolumeClaim": {"claimName": "data"}})
+    folder = prepared(tmp_path, claim)
+    (folder / "mine").mkdir()
+    (folder / "mine" / "file").write_text("kept")
+    assert mounts(tmp_path, claim, subPath="mine/file") == [(folder / "mine" / "file", False)]
+    other = VolumeFolders(tmp_path / "another pod", tmp_path / "claims")
+    container = {"volumeMounts": [{"name": "v", "mountPath": "/d", "subPath": "mine"}]}
+    assert make_mounts(container, claim, other, {})[0].source == folder / "mine"
+
+
+def test_what_a_folder_takes_of_the_disk(tmp_path: Path) -> None:
+    empty = disk_usage(tmp_path, 1 << 40)
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    file = tmp_path / "deep" / "er" / "file"
+    file.write_bytes(bytes(1 << 20))
+    os.sync()
+    once = disk_usage(tmp_path, 1 << 40)
+    assert once >= empty + (1 << 20)
+    (tmp_path / "again").hardlink_to(file)
+    (tmp_path / "elsewhere").symlink_to("/usr")
+    with open(tmp_path / "hole", "wb") as hole:
+        hole.truncate(1 << 30)
+    assert once <= disk_usage(tmp_path, 1 << 40) < once + (1 << 16)
+    assert disk_usage(tmp_path, 1 << 19) > 1 << 19
+    assert disk_usage(tmp_path / "none", 1) == 0
+
+
+async def test_a_pod_that_fills_its_volume_is_evicted(
+    bare_cluster: Any, node_runner: Any, look: Any
+) -> None:
+    """With kubelet's words, for good, and what it has written goes; its neighbour stays."""
+    config = NodeConfig(
+        kubeconfig=bare_cluster.server.kubeconfig,
+        data_dir=bare_cluster.data_dir,
+        node_name="node",
+        stop_grace_seconds=0.5,
+        measure_seconds=0.05,
+    )
+    volumes = [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]
+    fill = "head -c 3000000 /dev/zero > $HEARTH_VOLUME_V/f; exec sleep 1000"
+    spec = {"volumes": volumes, "restartPolicy": "Always"}
+    mount = {"volumeMounts": [{"name": "v", "mountPath": "/full"}]}
+    async with node_runner(config):
+        await bare_cluster.create("good", "exec sleep 1000", container=mount, **spec)
+        await bare_cluster.create("bad", fill, container=mount, **spec)
+        pod = await bare_cluster.until("bad", lambda pod: look.phase(pod) == "Failed")
+        text = 'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '
+        assert (pod["status"]["reason"], pod["status"]["message"]) == ("Evicted", text)
+        event = await bare_cluster.until_event("bad", "Evicted")
+        assert (event["type"], event["message"]) == ("Warning", text)
+        await bare_cluster.until("bad", lambda pod: look.state(pod).get("terminated"))
+        async with asyncio.timeout(10):
+            while list(bare_cluster.data_dir.glob("pods/default_bad_*/volumes/v/f")):
+                await asyncio.sleep(0.01)
+        assert look.is_ready(await bare_cluster.until("good", look.is_ready))
+    async with node_runner(config):
+        await bare_cluster.until("good", look.is_ready)
+        pod = await bare_cluster.get("bad")
+        assert (look.phase(pod), pod["status"]["reason"]) == ("Failed", "Evicted")
+        assert "terminated" in look.state(pod)

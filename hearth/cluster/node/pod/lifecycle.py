@@ -31,10 +31,12 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the node ended a pod (``DeadlineExceeded``)."""
+    """Why the node ended a pod (``DeadlineExceeded``, ``Evicted``)."""
 
     reason: str
     message: str
+    grace_seconds: float | None = None
+    """What its containers are given to end; None: what the pod says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def step(pod: PodSpec, observed: Observed, now: float) -> Step:
         done = not any(_is_alive(observed.record(c.name)) for c in pod.containers)
         return Step((Remove(),) if done else stops)
     if observed.failure is not None or phase(pod, observed) in ("Succeeded", "Failed"):
-        deadline = now + pod.grace_seconds
+        grace = observed.failure.grace_seconds if observed.failure is not None else None
+        deadline = now + (pod.grace_seconds if grace is None else grace)
         return Step(_stop_all(pod, observed, deadline))
     expires = _expiry(pod, observed)
     if expires is not None and now >= expires:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hearth.cluster.node.pod import records
+from hearth.cluster.node.pod.lifecycle import Failure
 from hearth.cluster.node.pod.records import Record, Running, Terminated
 from hearth.kube.clock import parse_rfc3339
 from hearth.kube.meta import Object
@@ -23,6 +24,14 @@ def records_of(pod: Object, now: float) -> dict[str, Record]:
         for field in ("initContainerStatuses", "containerStatuses")
         for entry in status.get(field) or ()
     }
+
+
+def failure_of(pod: Object) -> Failure | None:
+    """What an earlier run of the node has ended a pod for, which does not run again."""
+    status = pod.get("status") or {}
+    if status.get("phase") != "Failed" or not status.get("reason"):
+        return None
+    return Failure(str(status["reason"]), str(status.get("message") or ""))
 
 
 def _record(entry: Mapping[str, Any], now: float) -> Record:

@@ -355,7 +355,8 @@ class PodContainers:
         ended = records.exited(self._record(name), Terminated(code, "", now))
         after = {**self._state.records, name: ended}
         observed = replace(self._state.observed(self._setup.network), records=after)
-        return lifecycle.phase(self._spec, observed) in ("Succeeded", "Failed")
+        is_finished = lifecycle.phase(self._spec, observed) in ("Succeeded", "Failed")
+        return is_finished and not any(record.running for record in after.values())
 
     async def _clean_up(self, run: ContainerRun, *, is_over: bool) -> None:
         """What the container left behind ends; with the last one, the pod's network is free."""
@@ -364,6 +365,7 @@ class PodContainers:
             await run.close(sweep=not is_over)
             if is_over and self._state.deletion is None:
                 await self._context.runtime.remove(self._spec.uid)
+                await asyncio.to_thread(self._folder.remove_volumes)
         except Exception:
             log.exception("container not cleaned up", extra={"pod": self._spec.full_name})
 

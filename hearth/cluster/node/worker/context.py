@@ -41,6 +41,8 @@ class NodeContext:
     """How long no pod was set up or started before others are made ahead after a start."""
     check_seconds: float = 60.0
     """How often what was made ahead is looked at."""
+    measure_seconds: float = 10.0
+    """How often volumes with a limit are measured (kubelet's local storage eviction)."""
     claim: Claim = lambda _pod, _folder: None
 
     @property

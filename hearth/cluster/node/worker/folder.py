@@ -104,6 +104,10 @@ class PodFolder:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    def volume(self, name: str) -> Path:
+        """The folder of a volume that is the pod's own."""
+        return self.path / "volumes" / name
+
     def forget_memory(self) -> None:
         """Lets volumes in memory go, which would outlive this process."""
         unmount_all(self.path / "volumes")
@@ -115,18 +119,26 @@ class PodFolder:
         may stand for: util-linux' ``unshare`` makes one of the ids in /etc/subuid.
         """
         self.forget_memory()
-        folder = self.path.resolve()
-        shutil.rmtree(folder, ignore_errors=True)
-        if folder.exists() and os.geteuid() != 0:
-            words = ("unshare", "--map-root-user", "--map-auto", "rm", "-rf", str(folder))
-            with contextlib.suppress(OSError):
-                subprocess.run(words, capture_output=True, check=False)
+        _remove_tree(self.path.resolve())
         if self.path.is_symlink():
             self.path.unlink(missing_ok=True)
 
     def stand_for(self, made: Path) -> None:
         """A folder that was made before its pod is the pod's: what has it open need not know."""
         self.path.symlink_to(os.path.relpath(made, self.path.parent))
+
+    def remove_volumes(self) -> None:
+        """What is in the volumes of a pod that has ended takes no room any more."""
+        self.forget_memory()
+        _remove_tree((self.path / "volumes").resolve())
+
+
+def _remove_tree(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists() and os.geteuid() != 0:
+        words = ("unshare", "--map-root-user", "--map-auto", "rm", "-rf", str(folder))
+        with contextlib.suppress(OSError):
+            subprocess.run(words, capture_output=True, check=False)
 
 
 def all_folders(pods: Path) -> Iterator[PodFolder]:

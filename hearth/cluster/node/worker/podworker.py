@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from hearth.cluster.node.pod import lifecycle
 from hearth.cluster.node.pod.lifecycle import (
@@ -23,6 +24,8 @@ from hearth.cluster.node.pod.lifecycle import (
 )
 from hearth.cluster.node.pod.payload import effective_pod
 from hearth.cluster.node.pod.records import Record
+from hearth.cluster.node.pod.recovery import failure_of
+from hearth.cluster.node.pod.sizes import SizeLimit, eviction, size_limits
 from hearth.cluster.node.pod.spec import PodSpec, parse_pod
 from hearth.cluster.node.pod.status import changes_at
 from hearth.cluster.node.runtime.api import Instance, PrepareError
@@ -31,6 +34,7 @@ from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import PodFolder, SavedPod
 from hearth.cluster.node.worker.namedtasks import NamedTasks
 from hearth.cluster.node.worker.setup import PodSetup
+from hearth.cluster.node.worker.sizes import until_outgrown
 from hearth.cluster.node.worker.statuswriter import StatusWriter
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339
@@ -77,6 +81,7 @@ class PodWorker:
             tell=self._tell,
         )
         self._writer = StatusWriter(context, self.spec, pod, is_bound=is_bound)
+        self._state.failure = failure_of(pod)
         self._note_deletion()
 
     # -- told from outside -----------------------------------------------------------------
@@ -138,6 +143,7 @@ class PodWorker:
         self._state.is_prepared = bool(adopted)
         if adopted:
             await self._context.reach.find()
+            self._watch_sizes()
         return adopted
 
     # -- the loop --------------------------------------------------------------------------
@@ -253,6 +259,21 @@ class PodWorker:
             await asyncio.sleep(_RETRY_SECONDS)
         else:
             self._state.is_prepared = True
+            self._watch_sizes()
+
+    def _watch_sizes(self) -> None:
+        limits = size_limits(self.pod)
+        if limits:
+            self._tasks.spawn("sizes", self._evict_if_outgrown(limits))
+
+    async def _evict_if_outgrown(self, limits: Sequence[SizeLimit]) -> None:
+        period = self._context.measure_seconds
+        outgrown = await until_outgrown(
+            self._folder, limits, period=period, is_over=lambda: self.is_idle
+        )
+        if outgrown is not None:
+            failure = self._state.failure = eviction(outgrown)
+            self._tell("Warning", failure.reason, failure.message)
 
     async def stop(self, grace_seconds: float) -> None:
         """The node goes down: ends the containers and keeps the pod for the next start.

@@ -152,6 +152,16 @@ def test_a_deleted_pod_that_never_ran_is_removed(a_spec: ASpec) -> None:
     assert step(a_spec(), Observed({}, deletion=Deletion(NOW)), NOW).actions == (Remove(),)
 
 
+@pytest.mark.parametrize(("grace", "seconds"), [(1.0, 1.0), (None, 30.0)])
+def test_a_failure_may_say_how_long_containers_have(
+    a_spec: ASpec, grace: float | None, seconds: float
+) -> None:
+    pod = a_spec(terminationGracePeriodSeconds=30)
+    failure = Failure("Evicted", "too large", grace)
+    stop = step(pod, replace(seen(c0=running()), failure=failure), NOW).actions
+    assert stop == (Stop("c0", NOW + seconds),)
+
+
 def test_the_active_deadline_fails_the_pod(a_spec: ASpec) -> None:
     pod = a_spec(activeDeadlineSeconds=30)
     assert step(pod, seen(c0=running()), NOW).wake_at == NOW + 20

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from hearth.cluster.node.pod.recovery import records_of
+from hearth.cluster.node.pod.lifecycle import Failure
+from hearth.cluster.node.pod.recovery import failure_of, records_of
 from hearth.kube.clock import rfc3339
 
 NOW = 1_800_000_000.0
@@ -46,3 +47,10 @@ def test_what_a_status_does_not_say(state: dict[str, Any]) -> None:
 
 def test_a_pod_without_a_status() -> None:
     assert records_of({"metadata": {}, "spec": {}}, NOW) == {}
+
+
+def test_what_was_ended_does_not_run_again() -> None:
+    status = {"phase": "Failed", "reason": "Evicted", "message": "too large"}
+    assert failure_of({"status": status}) == Failure("Evicted", "too large")
+    assert failure_of({"status": {"phase": "Failed"}}) is None
+    assert failure_of({"status": {**status, "phase": "Running"}}) is failure_of({}) is None
