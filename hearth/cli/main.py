@@ -14,6 +14,7 @@ import typer
 from hearth.cli.deploy.command import deploy, rollout
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
+from hearth.cli.func.command import func_app
 from hearth.cli.imagecommands import image_app
 from hearth.cli.options import ClusterOrHere, DataDir, Kubeconfig, Name, Namespace, folder_of
 from hearth.cli.runtimes import Runtime, choose
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(image_app, name="image")
 app.add_typer(event_app, name="event")
 app.add_typer(scale_app, name="scale")
+app.add_typer(func_app, name="func")
 app.command()(deploy)
 app.command()(rollout)
 app.command()(simulate)

@@ -77,7 +77,9 @@ def deploy(
         bool, typer.Option("--dry-run", help="Say what was found and why; change nothing.")
     ] = False,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait until it serves.")] = 120.0,
-    namespace: Namespace = "default",
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Default: func.yaml's, else default.")
+    ] = None,
     name: Name = "default",
     data_dir: DataDir = None,
     kubeconfig: ClusterOrHere = None,
@@ -87,7 +89,8 @@ def deploy(
     What is not said stays as the Service has it. A file hearth.toml in the folder may say the same
     things; what the command line says goes before.
     """  # fmt: skip
-    from hearth.cli.deploy.run import DeployOptions, run_deploy
+    from hearth.cli.deploy.run import run_deploy
+    from hearth.cli.deploy.wanted import DeployOptions
 
     options = DeployOptions(
         what=what,
@@ -102,7 +105,6 @@ def deploy(
         dry_run=dry_run,
         wait_seconds=wait,
         namespace=namespace,
-        hearth=name,
         data_dir=folder_of(data_dir, name),
         kubeconfig=kubeconfig,
     )  # fmt: skip

@@ -63,6 +63,11 @@ class Steps:
         """Print a line of progress."""
         print(text, flush=True)
 
+    def nothing_new(self, name: str) -> None:
+        """Print that nothing changes; the steps that a revision took before are not told again."""
+        self.say(f"{name} is as wanted already: no new revision")
+        self._phase = Phase.SERVES
+
     def tell(self, progress: Progress) -> None:
         """Print what is new since the last call."""
         for phase in Phase:

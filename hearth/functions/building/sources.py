@@ -14,7 +14,7 @@ from pathspec import GitIgnoreSpec
 from hearth.functions.detection.application import DetectionError
 
 _NEVER = (
-    *(".git/", ".hg/", ".svn/", ".hearth/", ".idea/", ".vscode/", ".DS_Store"),
+    *(".git/", ".hg/", ".svn/", ".hearth/", ".func/", ".idea/", ".vscode/", ".DS_Store"),
     *(".venv/", "venv/", "node_modules/", "__pycache__/"),
     *(".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".tox/"),
 )

@@ -97,10 +97,10 @@ def _fill_container(container: Object, settings: DeploySettings) -> None:
     if limits:
         _merge(container.setdefault("resources", {}), "limits", limits)
     for name, text in settings.env.items():
-        _set_env(container, {"name": name, "value": text})
+        set_env(container, {"name": name, "value": text})
 
 
-def _set_env(container: Object, variable: Object) -> None:
+def set_env(container: Object, variable: Object) -> None:
     """Put a variable where one of its name is, else at the end; the order of others stays."""
     env: list[Object] = container.setdefault("env", [])
     for index, each in enumerate(env):
@@ -116,7 +116,7 @@ def _add_secret(spec: Object, container: Object, place: str, named: str) -> None
         if not colon:
             raise SettingsError(f"secret {named!r} for {place}: give SECRET:KEY")
         reference = {"secretKeyRef": {"name": secret, "key": key}}
-        _set_env(container, {"name": place, "valueFrom": reference})
+        set_env(container, {"name": place, "valueFrom": reference})
         return
     name = "secret-" + place.strip("/").lower().replace("/", "-").replace(".", "-").replace(
         "_", "-"

@@ -1,0 +1,117 @@
+"""What a deployment is to be: by the command line, hearth.toml and func.yaml, in that order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hearth.cli.errors import UserError
+from hearth.functions.building.target import Target, target_of
+from hearth.functions.deploying import traffic
+from hearth.functions.deploying.manifest import new_service, with_settings
+from hearth.functions.deploying.settings import (
+    FILE,
+    DeploySettings,
+    read_file,
+    service_name,
+    settings_of,
+)
+from hearth.functions.projects import project as projects
+from hearth.functions.projects.manifest import with_project
+from hearth.functions.projects.project import Project, read_project
+from hearth.kube.meta import Object
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOptions:
+    """What the command line of ``hearth deploy`` says; None where it says nothing."""
+
+    what: str
+    flags: dict[str, Any]
+    to: str | None
+    dry_run: bool
+    wait_seconds: float
+    namespace: str | None
+    data_dir: Path
+    kubeconfig: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """``share`` is the percent of requests of the next revision; None: as the Service has it."""
+
+    target: Target
+    settings: DeploySettings
+    project: Project | None
+    share: int | None
+    namespace: str
+
+    @property
+    def name(self) -> str:
+        """Of the Service."""
+        return str(self.settings.name)
+
+    def with_image(self, image: str) -> Wanted:
+        """Return the same of an image that was made."""
+        return replace(self, settings=DeploySettings(image=image).over(self.settings))
+
+    def service(self, there: Object | None) -> Object:
+        """Return the Service as it is to be, given the one that is there."""
+        service = there or new_service(self.name, self.namespace)
+        wanted = service
+        if self.project is not None:
+            wanted = with_project(wanted, self.project, os.environ)
+        wanted = with_settings(wanted, self.settings)
+        if self.share is not None:
+            wanted["spec"]["traffic"] = traffic.canary(service, self.share)
+        return wanted
+
+
+def wanted(options: DeployOptions) -> Wanted:
+    """Return what is wanted; raise DetectionError, ProjectError, SettingsError, TrafficError."""
+    target = target_of(options.what)
+    project = _project(target)
+    settings = _settings(options, target, project)
+    namespace = options.namespace or (project and project.namespace) or "default"
+    share = None if options.to is None else traffic.percent(options.to)
+    return Wanted(target, settings, project, share, namespace)
+
+
+def _project(target: Target) -> Project | None:
+    if target.source is None or projects.FILE not in target.source.paths:
+        return None
+    project = read_project(target.source.text(projects.FILE))
+    return project.model_copy(update={"name": project.name or service_name(target.label)})
+
+
+def _settings(options: DeployOptions, target: Target, project: Project | None) -> DeploySettings:
+    values = {key: value for key, value in options.flags.items() if value is not None}
+    for field in ("env", "secrets"):
+        if field in values:
+            values[field] = pairs(field, values[field])
+    settings = settings_of(values, "the command line")
+    if target.source is not None and FILE in target.source.paths:
+        settings = settings.over(read_file(target.source.text(FILE)))
+    if target.source is None:
+        settings = DeploySettings(image=target.label).over(settings)
+    if project is not None:
+        registry = project.registry if options.kubeconfig is not None else None
+        said = DeploySettings(name=project.name, registry=registry or None, domain=project.domain)
+        settings = settings.over(said)
+    if settings.name:
+        return settings
+    return DeploySettings(name=service_name(target.label)).over(settings)
+
+
+def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    """Return what NAME=VALUE texts of an option say; raise UserError on what is none."""
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UserError(f"{option} {text!r}: give NAME=VALUE")
+        found[name] = value
+    return found

@@ -1,0 +1,1 @@
+"""``hearth func``: projects of Knative func, with func's verbs and flags."""

@@ -1,0 +1,257 @@
+"""The command lines of ``hearth func``, with the flags of Knative's func."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hearth.cli.options import ClusterOrHere, DataDir, Name, folder_of
+
+func_app = typer.Typer(help="Functions, as Knative's func has them.", no_args_is_help=True)
+config_app = typer.Typer(help="Change func.yaml.", no_args_is_help=True)
+func_app.add_typer(config_app, name="config")
+
+ProjectPath = Annotated[Path, typer.Option("--path", "-p", help="Folder of the project.")]
+MaybeNamespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Default: the project's, else default.")
+]
+Output = Annotated[str, typer.Option("--output", "-o", help="human or json.")]
+Envs = Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE; repeatable.")]
+HERE = Path()
+
+
+@func_app.command()
+def create(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to make it in.")],
+    language: Annotated[str, typer.Option("--language", "-l", help="What it is in.")] = "python",
+    template: Annotated[
+        str, typer.Option("--template", "-t", help="http or cloudevents.")
+    ] = "http",
+) -> None:
+    """Make the project of a new function."""
+    from hearth.cli.func.projects import create
+
+    create(folder, language, template)
+
+
+@func_app.command()
+def languages() -> None:
+    """List the languages and the templates of each."""
+    from hearth.functions.projects.templates import LANGUAGES
+
+    for language, templates in LANGUAGES.items():
+        typer.echo(f"{language}: {', '.join(templates)}")
+
+
+@func_app.command()
+def run(
+    path: ProjectPath = HERE,
+    env: Envs = None,
+    address: Annotated[
+        str, typer.Option(help="HOST:PORT. Default: loopback, 8080 or a free port.")
+    ] = "",
+    name: Name = "default",
+    data_dir: DataDir = None,
+) -> None:
+    """Run a function here, without Hearth, until Ctrl-C."""
+    from hearth.cli.deploy.wanted import pairs
+    from hearth.cli.func.projects import project_in
+    from hearth.cli.func.running import run_function
+
+    project_in(path)
+    builds = folder_of(data_dir, name) / "builds"
+    raise typer.Exit(run_function(path.absolute(), builds, address, pairs("--env", env or [])))
+
+
+@func_app.command()
+def deploy(
+    path: ProjectPath = HERE,
+    env: Envs = None,
+    registry: Annotated[
+        str | None, typer.Option("--registry", "-r", help="Where its image goes; for clusters.")
+    ] = None,
+    domain: Annotated[str | None, typer.Option(help="A name of your own that reaches it.")] = None,
+    service_account: Annotated[str | None, typer.Option(help="Account its pods run as.")] = None,
+    namespace: MaybeNamespace = None,
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Build a function, run it as a Service, and make the Triggers of its subscriptions."""
+    from hearth.cli.deploy.run import run_deploy
+    from hearth.cli.deploy.wanted import DeployOptions
+    from hearth.cli.func.projects import project_in
+
+    project_in(path)
+    flags = {
+        "env": env,
+        "registry": registry,
+        "domain": domain,
+        "service_account": service_account,
+    }
+    options = DeployOptions(
+        what=str(path),
+        flags=flags,
+        to=None,
+        dry_run=False,
+        wait_seconds=120.0,
+        namespace=namespace,
+        data_dir=folder_of(data_dir, name),
+        kubeconfig=kubeconfig,
+    )
+    raise typer.Exit(run_deploy(options))
+
+
+@func_app.command()
+def invoke(
+    path: ProjectPath = HERE,
+    target: Annotated[
+        str,
+        typer.Option("--target", "-t", help="local, remote or a URL. Default: local if it runs."),
+    ] = "",
+    format: Annotated[str, typer.Option("--format", "-f", help="http or cloudevent.")] = "",
+    id: Annotated[str, typer.Option(help="Of the event.")] = "",
+    source: Annotated[str, typer.Option(help="Of the event.")] = "/boson/fn",
+    type: Annotated[str, typer.Option(help="Of the event.")] = "boson.fn",
+    data: Annotated[str, typer.Option(help="What is sent.")] = '{"message":"Hello World"}',
+    file: Annotated[Path | None, typer.Option(help="A file to send, in base64.")] = None,
+    content_type: Annotated[str, typer.Option(help="Of the data.")] = "application/json",
+    extension: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of the event; repeatable.")
+    ] = None,
+    request_type: Annotated[str, typer.Option(help="POST or GET.")] = "POST",
+    namespace: MaybeNamespace = None,
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Send a function a request or an event, and print its answer."""
+    from hearth.cli.func.invoking import Message, file_data, invoke, place_of
+
+    message = Message(
+        id, source, type, file_data(file) if file else data, content_type, extension or []
+    )
+    place = place_of(path, target, namespace, kubeconfig, folder_of(data_dir, name))
+    raise typer.Exit(invoke(place, message, format=format, method=request_type))
+
+
+@func_app.command("list")
+def list_functions(
+    namespace: Annotated[str, typer.Option("--namespace", "-n")] = "default",
+    all_namespaces: Annotated[
+        bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")
+    ] = False,
+    output: Output = "human",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """List the functions that are deployed."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.func.deployed import show_functions
+
+    api = access_of_either(kubeconfig, folder_of(data_dir, name))
+    show_functions(api, None if all_namespaces else namespace, output)
+
+
+FunctionName = Annotated[
+    str, typer.Argument(metavar="[NAME]", help="Default: the project's.", show_default=False)
+]
+
+
+@func_app.command()
+def describe(
+    function: FunctionName = "",
+    path: ProjectPath = HERE,
+    output: Annotated[str, typer.Option("--output", "-o", help="human, json or url.")] = "human",
+    namespace: MaybeNamespace = None,
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Describe a function that is deployed."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.func.deployed import describe
+    from hearth.cli.func.projects import named
+
+    found, where = named(function, path, namespace)
+    describe(access_of_either(kubeconfig, folder_of(data_dir, name)), found, where, output)
+
+
+@func_app.command()
+def logs(
+    function: FunctionName = "",
+    path: ProjectPath = HERE,
+    namespace: MaybeNamespace = None,
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Print the logs of a function's pods."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.func.projects import named
+    from hearth.cli.logs import LogOptions, print_logs
+
+    found, where = named(function, path, namespace)
+    options = LogOptions(found, where, False, None, of_a_cluster=kubeconfig is not None)
+    raise typer.Exit(print_logs(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
+
+
+@func_app.command()
+def delete(
+    function: FunctionName = "",
+    path: ProjectPath = HERE,
+    namespace: MaybeNamespace = None,
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Delete a function that is deployed; its project stays."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.func.deployed import delete
+    from hearth.cli.func.projects import named
+
+    found, where = named(function, path, namespace)
+    delete(access_of_either(kubeconfig, folder_of(data_dir, name)), found, where)
+
+
+@func_app.command()
+def subscribe(
+    path: ProjectPath = HERE,
+    filter: Annotated[
+        list[str] | None, typer.Option("--filter", "-f", help="ATTRIBUTE=VALUE; repeatable.")
+    ] = None,
+    source: Annotated[str, typer.Option("--source", "-s", help="The Broker.")] = "default",
+) -> None:
+    """Have a function get events from its next deployment on."""
+    from hearth.cli.deploy.wanted import pairs
+    from hearth.cli.func.projects import project_in, save
+    from hearth.functions.projects.manifest import subscribed
+
+    save(path, subscribed(project_in(path), source, pairs("--filter", filter or [])))
+
+
+@config_app.command()
+def envs(
+    path: ProjectPath = HERE,
+    add: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeatable.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="NAME; repeatable.")] = None,
+) -> None:
+    """List, add and remove variables."""
+    from hearth.cli.func.projects import change_envs
+
+    change_envs(path, add or [], remove or [])
+
+
+@config_app.command()
+def labels(
+    path: ProjectPath = HERE,
+    add: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; repeatable.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="KEY; repeatable.")] = None,
+) -> None:
+    """List, add and remove labels."""
+    from hearth.cli.func.projects import change_labels
+
+    change_labels(path, add or [], remove or [])

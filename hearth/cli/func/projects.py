@@ -1,0 +1,113 @@
+"""The project in a folder: found, changed, made."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hearth.cli.deploy.wanted import pairs
+from hearth.cli.errors import UserError
+from hearth.functions.deploying.settings import SettingsError, service_name
+from hearth.functions.projects.project import (
+    FILE,
+    Env,
+    Label,
+    Project,
+    ProjectError,
+    read_project,
+    write_project,
+)
+from hearth.functions.projects.templates import LANGUAGES, files
+
+
+def project_in(folder: Path) -> Project:
+    """Return the project of a folder, named after it where it has no name; raise UserError."""
+    try:
+        project = read_project((folder / FILE).read_text())
+    except FileNotFoundError as error:
+        raise UserError(
+            f"there is no {FILE} in {folder}: make a project with `hearth func create NAME`, or "
+            "name its folder with --path"
+        ) from error
+    except (OSError, ProjectError) as error:
+        raise UserError(str(error)) from error
+    return project if project.name else project.model_copy(update={"name": _name(folder)})
+
+
+def save(folder: Path, project: Project) -> None:
+    """Write a project's func.yaml as a whole, so that nobody reads half of it."""
+    fresh = folder / f".{FILE}.new"
+    fresh.write_text(write_project(project))
+    fresh.replace(folder / FILE)
+
+
+def create(folder: Path, language: str, template: str) -> None:
+    """Make a project in a folder that is not there or empty; raise UserError."""
+    if language not in LANGUAGES:
+        raise UserError(f"there is no language {language!r}: {', '.join(LANGUAGES)}")
+    if template not in LANGUAGES[language]:
+        raise UserError(f"there is no template {template!r}: {', '.join(LANGUAGES[language])}")
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty")
+    created = datetime.datetime.now(datetime.UTC).isoformat()
+    for path, text in files(_name(folder), language, template, created).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    where = os.path.relpath(folder)
+    print(f"Created {language} function in {folder}")
+    print(f"next: hearth func run --path {where}, or hearth func deploy --path {where}")
+
+
+def named(name: str, folder: Path, namespace: str | None) -> tuple[str, str]:
+    """Return a function's name and namespace: as given, else as its project says."""
+    if name:
+        return name, namespace or "default"
+    project = project_in(folder)
+    return str(project.name), namespace or project.namespace or "default"
+
+
+def change_envs(folder: Path, add: Sequence[str], remove: Sequence[str]) -> None:
+    """Add and remove variables of func.yaml, and print those that are there then."""
+    project = project_in(folder)
+    added = pairs("--add", add)
+    gone = {*added, *remove}
+    kept = [env for env in project.run.envs if env.name not in gone]
+    project.run.envs = kept + [
+        Env.model_construct(name=name, value=value) for name, value in added.items()
+    ]
+    _keep(folder, project, bool(gone))
+    for env in project.run.envs:
+        print(f"{env.name}={env.value or ''}" if env.name else env.value)
+
+
+def change_labels(folder: Path, add: Sequence[str], remove: Sequence[str]) -> None:
+    """Add and remove labels of func.yaml, and print those that are there then."""
+    project = project_in(folder)
+    added = pairs("--add", add)
+    gone = {*added, *remove}
+    kept = [label for label in project.deploy.labels if label.key not in gone]
+    project.deploy.labels = kept + [
+        Label.model_construct(key=key, value=value) for key, value in added.items()
+    ]
+    _keep(folder, project, bool(gone))
+    for label in project.deploy.labels:
+        print(f"{label.key}={label.value or ''}")
+
+
+def _keep(folder: Path, project: Project, is_changed: bool) -> None:
+    """Write what can be read again; raise UserError on what func.yaml cannot hold."""
+    if is_changed:
+        try:
+            read_project(write_project(project))
+        except ProjectError as error:
+            raise UserError(str(error)) from error
+        save(folder, project)
+
+
+def _name(folder: Path) -> str:
+    try:
+        return service_name(folder.absolute().name)
+    except SettingsError as error:
+        raise UserError(f"{folder.name!r} makes no name for a function") from error

@@ -1,0 +1,97 @@
+"""What `hearth func create` writes: projects as Knative func runs them, too."""
+
+from __future__ import annotations
+
+from hearth.functions.projects.project import Project, write_project
+
+LANGUAGES = {"python": ("http", "cloudevents")}
+
+_HTTP = '''"""Answers HTTP requests (ASGI)."""
+
+import logging
+
+
+def new():
+    """Called once in each process: the instance that answers its requests."""
+    return Function()
+
+
+class Function:
+    async def handle(self, scope, receive, send):
+        """Answers a request: an ASGI application."""
+        logging.info("%s %s", scope["method"], scope["path"])
+        headers = [[b"content-type", b"text/plain"]]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"OK"})
+
+    def start(self, cfg):
+        """Called before the first request, with the environment."""
+
+    def stop(self):
+        """Called when the process is about to end."""
+
+    def alive(self):
+        """Whether it is to be left running."""
+        return True, "Alive"
+
+    def ready(self):
+        """Whether it may have requests."""
+        return True, "Ready"
+'''
+
+_EVENTS = '''"""Takes CloudEvents and may answer each with one."""
+
+import logging
+
+from cloudevents.core.v1.event import CloudEvent
+
+
+def new():
+    """Called once in each process: the instance that takes its events."""
+    return Function()
+
+
+class Function:
+    async def handle(self, scope, receive, send):
+        """Takes the event in ``scope["event"]``; what is sent is the answer."""
+        event = scope["event"]
+        logging.info("%s of %s", event.get_type(), event.get_source())
+        attributes = {"type": "function.response", "source": "function", "id": event.get_id()}
+        await send(CloudEvent(attributes=attributes, data={"message": "OK"}))
+
+    def start(self, cfg):
+        """Called before the first event, with the environment."""
+
+    def stop(self):
+        """Called when the process is about to end."""
+'''
+
+_PYPROJECT = """[project]
+name = "function"
+version = "0.1.0"
+requires-python = ">=3.10"
+dependencies = [{dependencies}]
+
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+"""
+
+_IGNORED = "__pycache__/\n.venv/\n.func/\n"
+
+
+def files(name: str, language: str, template: str, created: str) -> dict[str, str]:
+    """Return a new project's files by path; KeyError where there is no such template."""
+    if template not in LANGUAGES[language]:
+        raise KeyError(template)
+    is_events = template == "cloudevents"
+    project = Project(name=name, runtime=language, created=created)
+    project.invoke = "cloudevent" if is_events else None
+    dependencies = '"cloudevents>=2,<3"' if is_events else ""
+    return {
+        "func.yaml": write_project(project),
+        "function/__init__.py": "from .func import new\n",
+        "function/func.py": _EVENTS if is_events else _HTTP,
+        "pyproject.toml": _PYPROJECT.format(dependencies=dependencies),
+        ".gitignore": _IGNORED,
+    }
