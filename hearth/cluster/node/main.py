@@ -22,6 +22,7 @@ from hearth.cluster.node.registration.nodeobject import Machine, capacity
 from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.choice import ChosenRuntime, OpenError
 from hearth.cluster.node.runtime.engine.sockets import Found
+from hearth.cluster.node.runtime.leftovers import remove_leftovers
 from hearth.cluster.node.runtime.podnets.addresses import POD_RANGE
 from hearth.cluster.node.runtime.ports import PortAllocator
 from hearth.cluster.node.runtime.processes.environment import make_base_environment
@@ -89,6 +90,8 @@ async def run(
     Which runtime pods get is the configuration's, unless one is given.
     """
     access = access_of(config.kubeconfig)
+    if config.engine is not None and config.engine.is_root:
+        await remove_leftovers()
     async with KubeClient(access, user_agent="hearth-node") as client:
         runtime = runtime or make_runtime(config, access, client)
         machine = replace(read_machine(config.data_dir), runtime=runtime.version)

@@ -43,7 +43,8 @@ class Harness:
         puller = Puller(self._store, client(), self._app.config.platform)
         images = Images(puller, time.time, self._data_dir / "config.json")
         settings = BundleSettings(self._node_id, self._data_dir, self._program)
-        return BundleRuntime(settings, images, PodNets(self._node_id), time.time)
+        nets = PodNets(self._node_id, data_dir=self._data_dir)
+        return BundleRuntime(settings, images, nets, time.time)
 
     def program(self, *words: str) -> list[str]:
         return ["/no/such/program"] if words[0] == "missing" else ["/program", *words]

@@ -42,7 +42,7 @@ class Harness:
         images = Images(client, _no_logins, scheme="podman")
         networks: Networks = PublishedPorts(self._ports, SLIRP_GATEWAY)
         if is_root():
-            networks = OwnNamespaces(PodNets(self._node_id))
+            networks = OwnNamespaces(PodNets(self._node_id, data_dir=self._data_dir))
         return EngineRuntime(
             self._node_id,
             podman,

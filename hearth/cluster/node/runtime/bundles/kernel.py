@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+FOLDER = Path("/run/hearth-containers")
+"""Of all nodes' containers."""
 _DETACH, _CLONE_FS = 2, 0x200
 _SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -33,4 +33,5 @@ def make_runtime(
     puller = Puller(ContentStore(folder), client(), platform_of(os.uname().machine))
     images = Images(puller, clock, docker_config)
     settings = BundleSettings(node_id, folder, program)
-    return BundleRuntime(settings, images, PodNets(node_id, within=pod_range), clock)
+    nets = PodNets(node_id, within=pod_range, data_dir=data_dir)
+    return BundleRuntime(settings, images, nets, clock)

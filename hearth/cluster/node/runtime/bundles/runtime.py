@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.runtime.api import StartRequest
+from hearth.cluster.node.runtime.bundles import kernel
 from hearth.cluster.node.runtime.bundles.handles import Handle
 from hearth.cluster.node.runtime.bundles.images import Images
 from hearth.cluster.node.runtime.bundles.instance import BundleInstance
@@ -37,7 +38,6 @@ from hearth.oci.store import StoredImage
 
 log = logging.getLogger(__name__)
 
-_FOLDER = Path("/run/hearth-containers")
 _IMAGE_CHECK_SECONDS, _CLEAR_UP_SECONDS = 1.0, 60.0
 
 
@@ -48,7 +48,7 @@ class BundleSettings:
     node_id: str
     data_dir: Path
     program: str
-    folder: Path = _FOLDER
+    folder: Path = kernel.FOLDER
 
 
 class BundleRuntime(ContainerRuntime[StoredImage, Ready, BundleInstance]):

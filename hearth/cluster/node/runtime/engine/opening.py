@@ -82,7 +82,9 @@ async def open_engine(client: EngineClient) -> Dialect:
 def _networks(found: Found, settings: EngineSettings, engine: Dialect) -> Networks:
     """A rootful Podman takes a namespace of ours, Docker an address; all others publish ports."""
     if found.is_root and os.geteuid() == 0 and engine.scheme == "podman":
-        return OwnNamespaces(PodNets(settings.node_id, within=settings.pod_range))
+        return OwnNamespaces(
+            PodNets(settings.node_id, within=settings.pod_range, data_dir=settings.run.parent)
+        )
     if found.is_root and engine.scheme == "docker":
         return EngineNetwork(engine.client, settings.node_id, settings.pod_range)
     has_way_back = isinstance(engine, Podman) and engine.has_slirp

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import os
 import socket
@@ -10,6 +12,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
+from hearth.cluster.model.clusterips import CLUSTER_IPS
+from hearth.cluster.node.names.routing import Routing
 from hearth.cluster.node.netlink import Netlink
 from hearth.cluster.node.runtime.podnets.addresses import (
     POD_RANGE,
@@ -21,7 +25,10 @@ from hearth.cluster.node.runtime.podnets.addresses import (
 from hearth.cluster.node.runtime.podnets.namespaces import make_namespace, remove_namespace
 from hearth.cluster.node.runtime.podnets.nat import close_way_out, open_way_out
 
-_FOLDER = Path("/run/hearth")
+FOLDER = Path("/run/hearth")
+"""Of all nodes' networks."""
+_OWNER = "owner"
+"""The file beside the namespaces that says whose they are: the node's id and its data folder."""
 _ROUTES = Path("/proc/net/fib_trie")
 _LOOPBACK = 1  # its index in every namespace
 
@@ -39,17 +46,44 @@ class PodNets:
     """Makes and removes pods' networks. One object for a node; it needs root."""
 
     def __init__(
-        self, node_id: str, folder: Path = _FOLDER, *, within: IPv4Network = POD_RANGE
+        self,
+        node_id: str,
+        folder: Path = FOLDER,
+        *,
+        within: IPv4Network = POD_RANGE,
+        data_dir: Path | None = None,
     ) -> None:
+        """``data_dir`` is written down: where it is gone, anybody may remove what is left."""
         digest = hashlib.sha256(node_id.encode()).hexdigest()
         self.bridge = f"hearth-{digest[:8]}"
         self._short = digest[:4]
         self._node_id = node_id
         self._within = within
+        self._data_dir = data_dir
         self.folder = folder / digest[:16]
         self._addresses: Addresses | None = None
         self._mtu = 1500
         self._opening: asyncio.Task[Addresses] | None = None
+        self._owner = -1
+
+    @classmethod
+    def left(cls, path: Path) -> PodNets | None:
+        """Those whose folder that is, if their data folder and their process are gone."""
+        with contextlib.suppress(OSError, ValueError), (path / _OWNER).open() as file:
+            node_id, data_dir = file.read().split("\n", 1)
+            if not Path(data_dir).exists():
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return cls(node_id, path.parent)
+        return None
+
+    def _own(self) -> None:
+        """Writes down whose the folder is, and holds it for as long as this process lives."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._data_dir is not None and self._owner < 0:
+            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            self._owner = os.open(self.folder / _OWNER, flags, 0o600)
+            fcntl.flock(self._owner, fcntl.LOCK_SH)
+            os.write(self._owner, f"{self._node_id}\n{self._data_dir}".encode())
 
     async def open(self) -> Addresses:
         """The bridge, made where it is not there; its gateway is this machine."""
@@ -69,6 +103,7 @@ class PodNets:
 
     def _make_bridge(self) -> Addresses:
         """An earlier run's bridge keeps its subnet: what is adopted lives in it."""
+        self._own()
         own = self.folder / "subnet"
         routes = Path("/proc/net/route").read_text()
         self._mtu = _outgoing_mtu(routes)
@@ -84,7 +119,6 @@ class PodNets:
             index = socket.if_nametoindex(self.bridge)
             netlink.add_address(index, IPv4Interface(f"{addresses.gateway}/{PREFIX}"))
             netlink.set_up(index)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         own.write_text(str(subnet))
         return addresses
 
@@ -143,20 +177,25 @@ class PodNets:
 
     def _remove_all_but(self, taken: frozenset[str]) -> None:
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
-            if path.name not in taken and path.name != "subnet":
+            if path.name not in taken and path.name not in ("subnet", _OWNER):
                 remove_namespace(path)
 
     async def close(self) -> None:
         """Takes the bridge away; the next pod makes it again."""
         own = self.folder / "subnet"
-        if not own.exists():
-            return
-        await close_way_out(self.bridge, own.read_text())
-        own.unlink()
-        self._addresses = self._opening = None
-        with Netlink() as netlink:
-            netlink.delete_link(self.bridge)
-        self.folder.rmdir()
+        if own.exists():
+            await close_way_out(self.bridge, own.read_text())
+            Routing(self.bridge, CLUSTER_IPS).remove()
+            own.unlink()
+            self._addresses = self._opening = None
+            with Netlink() as netlink:
+                netlink.delete_link(self.bridge)
+        if self.folder.is_dir():
+            (self.folder / _OWNER).unlink(missing_ok=True)
+            self.folder.rmdir()
+        if self._owner >= 0:
+            os.close(self._owner)
+            self._owner = -1
 
 
 def free_subnet(node_id: str, within: IPv4Network) -> IPv4Network:
