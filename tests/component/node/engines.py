@@ -100,9 +100,9 @@ def podman(folder: Path) -> Iterator[Podman]:
             yield Podman(command, socket)
     finally:
         subprocess.run([*command, "rm", "-af", "-t", "0"], capture_output=True, check=False)
+        _end(folder, "conmon")  # of commands: each has Podman come again after 300 s
         if not is_root():
-            for pid in _users(folder):  # a rootless service is a child of what was begun
-                os.kill(pid, signal.SIGTERM)
+            _end(folder)  # a rootless service is a child of what was begun
             subprocess.run([*command, "system", "migrate"], capture_output=True, check=True)
         wait_until(lambda: not list(_users(folder)))
         wait_until(lambda: _removed(folder))
@@ -118,12 +118,19 @@ def _check_rootless(*programs: str) -> None:
         missing("this user may not open /dev/net/tun: rootless containers were not tested")
 
 
-def _users(folder: Path) -> Iterator[int]:
+def _end(folder: Path, program: str = "podman") -> None:
+    for pid in list(_users(folder, program)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _users(folder: Path, program: str = "podman") -> Iterator[int]:
     """Podman cleans up after each container in a process of its own, which mounts."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = path.read_bytes().split(b"\0")
-            if words[0].endswith(b"podman") and str(folder / "storage").encode() in words:
+            is_it = words[0].endswith(program.encode())
+            if is_it and any(word.startswith(os.fsencode(folder / "storage")) for word in words):
                 yield int(path.parent.name)
 
 
