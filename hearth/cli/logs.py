@@ -7,12 +7,12 @@ import sys
 from dataclasses import dataclass
 
 from hearth.cli.errors import UserError
-from hearth.knative.resources import KSERVICES
+from hearth.cli.services import found_service
 from hearth.kube import meta
 from hearth.kube.access import Access
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError, NotFound
+from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
 
@@ -27,7 +27,6 @@ class LogOptions:
     namespace: str
     follow: bool
     tail: int | None
-    of_a_cluster: bool = False
 
 
 def print_logs(api: Access, options: LogOptions) -> int:
@@ -44,14 +43,7 @@ def print_logs(api: Access, options: LogOptions) -> int:
 async def _print(api: Access, options: LogOptions) -> None:
     selector = f"{_SERVICE_LABEL}={options.service}"
     async with KubeClient(api) as client:
-        try:
-            await client.get(KSERVICES, options.service, options.namespace)
-        except NotFound as error:
-            where = " --kubeconfig FILE" if options.of_a_cluster else ""
-            raise UserError(
-                f"there is no service {options.service!r} in namespace {options.namespace!r}; "
-                f"`hearth status{where}` lists the services"
-            ) from error
+        await found_service(client, options.service, options.namespace)
         if options.follow:
             await _follow(client, selector, options)
             return

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hearth.cli.deploy.command import deploy, rollout
+from hearth.cli.deploy.command import delete, deploy, describe, open_service, rollout
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
 from hearth.cli.func.command import func_app
@@ -36,6 +36,9 @@ app.add_typer(scale_app, name="scale")
 app.add_typer(func_app, name="func")
 app.command()(deploy)
 app.command()(rollout)
+app.command()(describe)
+app.command("open")(open_service)
+app.command()(delete)
 app.command()(simulate)
 migrate_app = typer.Typer(help="Come over from Knative and KEDA.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")
@@ -174,7 +177,7 @@ def logs(
     from hearth.cli.access import access_of_either
     from hearth.cli.logs import LogOptions, print_logs
 
-    options = LogOptions(service, namespace, follow, tail, of_a_cluster=kubeconfig is not None)
+    options = LogOptions(service, namespace, follow, tail)
     raise typer.Exit(print_logs(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
 
 

@@ -112,3 +112,20 @@ def test_a_domain_of_ones_own(hearth: Hearth, shop: Path) -> None:
         return "True" in done.stdout
 
     wait_until(is_ready, what="the domain")
+
+
+def test_a_service_is_described(hearth: Hearth, shop: Path) -> None:
+    said = hearth.run("describe", "shop").stdout
+    assert said.startswith(f"default/shop  http://shop.default.localhost:{hearth.port}\nready\n")
+    assert "100%  shop-0000" in said
+    assert "Container failed" in said or "warnings" in said
+    done = hearth.run("open", "shop")
+    assert done.stdout == f"http://shop.default.localhost:{hearth.port}\n"
+
+
+def test_a_service_is_deleted(hearth: Hearth) -> None:
+    assert hearth.run("delete", "shop").stdout == "Deleted shop from namespace default.\n"
+    for command in ("describe", "open", "delete", "logs"):
+        done = hearth.run(command, "shop", check=False)
+        assert done.returncode == 1
+        assert "there is no service 'shop' in namespace 'default'" in done.stderr

@@ -131,3 +131,53 @@ def rollout(
 
     api = access_of_either(kubeconfig, folder_of(data_dir, name))
     raise typer.Exit(run_rollout(api, service, namespace, to, wait))
+
+
+ServiceName = Annotated[str, typer.Argument(help="Name of a Service.")]
+
+
+def describe(
+    service: ServiceName,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Describe a Service: who gets its requests, what runs, what went wrong."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.deploy.describing import describe
+
+    describe(access_of_either(kubeconfig, folder_of(data_dir, name)), service, namespace)
+
+
+def open_service(
+    service: ServiceName,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Print a Service's URL, and open it in a browser where there is one."""
+    import webbrowser
+
+    from hearth.cli.access import access_of_either
+    from hearth.cli.services import url_of
+
+    api = access_of_either(kubeconfig, folder_of(data_dir, name))
+    url = url_of(api, service, namespace)
+    typer.echo(url)
+    webbrowser.open(url)
+
+
+def delete(
+    service: ServiceName,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Delete a Service with its revisions and pods."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.services import delete
+
+    delete(access_of_either(kubeconfig, folder_of(data_dir, name)), service, namespace)

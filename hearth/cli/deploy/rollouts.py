@@ -8,13 +8,14 @@ import time
 from hearth.cli.deploy.watching import Watch
 from hearth.cli.deploy.words import Steps
 from hearth.cli.errors import UserError
+from hearth.cli.services import found_service
 from hearth.functions.deploying import traffic
 from hearth.functions.deploying.progress import Phase
 from hearth.knative.resources import KSERVICES, REVISIONS
 from hearth.kube import meta
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError, NotFound
+from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
 
 
@@ -22,11 +23,6 @@ def run_rollout(api: Access, service: str, namespace: str, to: str, wait_seconds
     """Move requests and wait until they are; return the exit code."""
     try:
         return asyncio.run(_rollout(api, service, namespace, to, wait_seconds))
-    except NotFound as error:
-        raise UserError(
-            f"there is no service {service!r} in namespace {namespace!r}; `hearth status` lists "
-            "the services"
-        ) from error
     except traffic.TrafficError as error:
         raise UserError(str(error)) from error
     except ApiError as error:
@@ -35,7 +31,7 @@ def run_rollout(api: Access, service: str, namespace: str, to: str, wait_seconds
 
 async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds: float) -> int:
     async with KubeClient(api) as client:
-        service = await client.get(KSERVICES, name, namespace)
+        service = await found_service(client, name, namespace)
         wanted = await _traffic(client, service, to)
         change = {"metadata": {"resourceVersion": meta.resource_version(service)},
                   "spec": {"traffic": wanted}}  # fmt: skip

@@ -195,7 +195,7 @@ def logs(
     from hearth.cli.logs import LogOptions, print_logs
 
     found, where = named(function, path, namespace)
-    options = LogOptions(found, where, False, None, of_a_cluster=kubeconfig is not None)
+    options = LogOptions(found, where, False, None)
     raise typer.Exit(print_logs(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
 
 
@@ -210,8 +210,8 @@ def delete(
 ) -> None:
     """Delete a function that is deployed; its project stays."""
     from hearth.cli.access import access_of_either
-    from hearth.cli.func.deployed import delete
     from hearth.cli.func.projects import named
+    from hearth.cli.services import delete
 
     found, where = named(function, path, namespace)
     delete(access_of_either(kubeconfig, folder_of(data_dir, name)), found, where)

@@ -6,14 +6,13 @@ import asyncio
 import json
 from typing import Any
 
-from hearth.cli.errors import UserError
+from hearth.cli.services import found_service
 from hearth.functions.deploying.progress import condition
 from hearth.functions.projects.manifest import NAME_LABEL, RUNTIME_LABEL
 from hearth.knative.resources import KSERVICES, TRIGGERS
 from hearth.kube import meta
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import NotFound
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
 
@@ -90,7 +89,7 @@ def describe(api: Access, name: str, namespace: str, output: str) -> None:
 
 async def _described(api: Access, name: str, namespace: str) -> dict[str, Any]:
     async with KubeClient(api) as client:
-        service = await _service(client, name, namespace)
+        service = await found_service(client, name, namespace)
         triggers, _ = await client.list(TRIGGERS, namespace)
     status = service.get("status") or {}
     filters = [
@@ -113,36 +112,3 @@ async def _described(api: Access, name: str, namespace: str) -> dict[str, Any]:
             for each, said in filters
         ],
     }
-
-
-def delete(api: Access, name: str, namespace: str) -> None:
-    """Delete a function; its Triggers go with it."""
-
-    async def run() -> None:
-        async with KubeClient(api) as client:
-            await _service(client, name, namespace)
-            await client.delete(KSERVICES, name, namespace)
-
-    asyncio.run(run())
-    print(f"Deleted {name} from namespace {namespace}.")
-
-
-def url_of(api: Access, name: str, namespace: str) -> str:
-    """Return where a function is reached; raise UserError where it is not deployed."""
-
-    async def run() -> str:
-        async with KubeClient(api) as client:
-            service = await _service(client, name, namespace)
-        return str((service.get("status") or {}).get("url") or "")
-
-    return asyncio.run(run())
-
-
-async def _service(client: KubeClient, name: str, namespace: str) -> Object:
-    try:
-        return await client.get(KSERVICES, name, namespace)
-    except NotFound as error:
-        raise UserError(
-            f"there is no function {name!r} in namespace {namespace!r}: `hearth func list` shows "
-            "those that are deployed"
-        ) from error

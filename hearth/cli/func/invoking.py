@@ -14,9 +14,9 @@ import httpx
 from hearth.cli.access import access_of_either
 from hearth.cli.deploy.wanted import pairs
 from hearth.cli.errors import UserError
-from hearth.cli.func.deployed import url_of
 from hearth.cli.func.projects import named, project_in
 from hearth.cli.func.running import local_port
+from hearth.cli.services import url_of
 from hearth.functions.projects.project import FILE
 
 _SECONDS = 60.0

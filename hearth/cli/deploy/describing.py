@@ -1,0 +1,95 @@
+"""``hearth describe``: a Service in words: who gets its requests, what runs, what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from hearth.cli.services import found_service
+from hearth.functions.deploying.progress import condition
+from hearth.knative.resources import REVISIONS
+from hearth.kube import meta
+from hearth.kube.access import Access
+from hearth.kube.client import KubeClient
+from hearth.kube.meta import Object
+from hearth.kube.resources import EVENTS, PODS
+
+_MOST_EVENTS = 5
+
+
+def describe(api: Access, name: str, namespace: str) -> None:
+    """Print it; raise UserError where there is none."""
+    for line in asyncio.run(_lines(api, name, namespace)):
+        print(line)
+
+
+async def _lines(api: Access, name: str, namespace: str) -> list[str]:
+    mine = f"serving.knative.dev/service={name}"
+    async with KubeClient(api) as client:
+        service = await found_service(client, name, namespace)
+        revisions, _ = await client.list(REVISIONS, namespace, label_selector=mine)
+        pods, _ = await client.list(PODS, namespace, label_selector=mine)
+        events, _ = await client.list(EVENTS, namespace, field_selector="type=Warning")
+    names = {name, *map(meta.name, revisions), *map(meta.name, pods)}
+    return [
+        *_head(service),
+        *_revisions(service, revisions),
+        *_pods(pods),
+        *_warnings([event for event in events if _about(event) in names]),
+    ]
+
+
+def _head(service: Object) -> Iterator[str]:
+    status = service.get("status") or {}
+    yield f"{meta.namespace(service)}/{meta.name(service)}  {status.get('url') or 'has no URL'}"
+    ready = condition(service, "Ready")
+    if ready.get("status") == "True":
+        yield "ready"
+    else:
+        reason, message = ready.get("reason") or "", ready.get("message") or ""
+        yield f"not ready: {reason or 'not looked at yet'}{': ' if message else ''}{message}"
+
+
+def _revisions(service: Object, revisions: Sequence[Object]) -> Iterator[str]:
+    """Newest first; those that get requests with their share and their own URLs."""
+    yield "revisions:"
+    traffic = (service.get("status") or {}).get("traffic") or ()
+    for revision in sorted(revisions, key=meta.creation_timestamp, reverse=True):
+        mine = [each for each in traffic if each.get("revisionName") == meta.name(revision)]
+        share = sum(int(each.get("percent") or 0) for each in mine)
+        urls = [each["url"] for each in mine if each.get("url")]
+        image = revision["spec"]["containers"][0].get("image") or ""
+        ready = condition(revision, "Ready")
+        state = "" if ready.get("status") == "True" else f"  {ready.get('reason') or 'not ready'}"
+        yield f"  {share:3}%  {meta.name(revision)}  {image}{state}"
+        yield from (f"        {url}" for url in urls)
+
+
+def _pods(pods: Sequence[Object]) -> Iterator[str]:
+    if not pods:
+        yield "pods: none, it sleeps; the next request wakes it"
+        return
+    yield "pods:"
+    for pod in sorted(pods, key=meta.name):
+        statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+        restarts = sum(int(each.get("restartCount") or 0) for each in statuses)
+        ready = condition(pod, "Ready").get("status") == "True"
+        phase = (pod.get("status") or {}).get("phase") or "Pending"
+        again = f", restarted {restarts} times" if restarts else ""
+        yield f"  {meta.name(pod)}  {phase}{'' if ready else ', not ready'}{again}"
+
+
+def _warnings(events: Sequence[Object]) -> Iterator[str]:
+    latest = sorted(events, key=_seen_at)[-_MOST_EVENTS:]
+    if latest:
+        yield "warnings, newest last:"
+    for event in latest:
+        yield f"  {_about(event)}  {event.get('reason')}: {event.get('message')}"
+
+
+def _seen_at(event: Object) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
+
+
+def _about(event: Object) -> str:
+    return str((event.get("involvedObject") or {}).get("name") or "")
