@@ -27,6 +27,7 @@ BENCHMARKS = (
     "bursts",
     "containers",
     "direct",
+    "docker",
     "apiserver",
     "warm",
     "codec",

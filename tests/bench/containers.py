@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -175,13 +176,18 @@ async def until_waiting(count: int) -> list[int]:
     return held
 
 
+def add_process(hearth: RunningHearth, folder: Path) -> None:
+    """The image's program as a command."""
+    program = folder / "program"
+    program.write_bytes(compiled_program())
+    program.chmod(0o755)
+    ImageStore(hearth.data_dir).add(PROCESS, ImageSpec((str(program),), ("serve",)))
+
+
 @contextlib.contextmanager
 def images(hearth: RunningHearth) -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "program"
-        program.write_bytes(compiled_program())
-        program.chmod(0o755)
-        ImageStore(hearth.data_dir).add(PROCESS, ImageSpec((str(program),), ("serve",)))
+        add_process(hearth, Path(folder))
         said = podman("load", "-q", "-i", str(static_image(Path(folder)).archive()))
         podman("tag", said.rpartition(": ")[2], IMAGE)
         try:
@@ -190,12 +196,36 @@ def images(hearth: RunningHearth) -> Iterator[None]:
             podman("rmi", "-f", IMAGE)
 
 
-async def _measure(hearth: RunningHearth) -> list[Row]:
+async def measure(
+    hearth: RunningHearth, rows_of: Callable[[Bench], Coroutine[Any, Any, list[Row]]]
+) -> list[Row]:
     async with KubeClient.from_kubeconfig(hearth.kubeconfig) as client:
         grace = {"data": {"scale-to-zero-grace-period": "1s"}}
         await client.patch(CONFIGMAPS, "config-autoscaler", "knative-serving", grace)
         async with aiohttp.ClientSession() as http:
-            return await _rows(Bench(hearth, client, http))
+            return await rows_of(Bench(hearth, client, http))
+
+
+async def short_rows(
+    bench: Bench, by: str, *, wake: float, first: float | None = None, has_monitor: bool = False
+) -> list[Row]:
+    """First start, wake and memory, with goals in ms; a monitor's memory is its container's."""
+    starts = [await bench.first_start(number) for number in range(STARTS)]
+    await bench.create(*(service(f"p-{number}", PROCESS) for number in range(RUNS)))
+    processes = await bench.wakes("p")
+    await bench.asleep()
+    await bench.create(*(service(f"c-{number}", IMAGE) for number in range(RUNS)))
+    pid = (await until_waiting(RUNS))[0]
+    memory = waiting_bytes(*(pid, parent_of(pid))[: 1 + has_monitor])
+    wakes = await bench.wakes("c")
+    own = statistics.median(processes)
+    peers = {"process": own, "container": statistics.median(wakes)}
+    beyond = [took - own for took in wakes]
+    return [
+        row(f"container by {by}: first start, image at hand", starts, "ms", at_most=first),
+        row(f"container by {by}: wake beyond the process", beyond, "ms", at_most=wake, peers=peers),
+        row(f"container by {by}: memory of one that waits", [memory], "MiB", at_most=3),
+    ]
 
 
 async def _rows(bench: Bench) -> list[Row]:
@@ -241,4 +271,4 @@ def rows() -> list[Row]:
         print("skipped, containers take root and podman", file=sys.stderr)
         return []
     with RunningHearth("--runtime", "podman") as hearth, images(hearth):
-        return asyncio.run(_measure(hearth))
+        return asyncio.run(measure(hearth, _rows))

@@ -37,7 +37,6 @@ from hearth.oci.packing import Entry, Layout
 from hearth.oci.references import parse_reference
 from hearth.oci.store import ContentStore
 from tests.component.keda.servers import missing
-from tests.component.node.engines import Podman
 from tests.images import TestImage, is_root, make_test_image, static_entries
 
 Cluster = Any
@@ -183,12 +182,12 @@ def ids(pod: Object) -> set[str]:
     return {each["containerID"].partition("://")[2] for each in every}
 
 
-async def read(pod: Object, path: str) -> str:
+async def read(pod: Object, path: str, *, port: int = 8080) -> str:
     async with asyncio.timeout(PATIENCE):
         while True:
             with contextlib.suppress(httpx.TransportError):
                 async with httpx.AsyncClient(trust_env=False) as client:
-                    url = f"http://{pod['status']['podIP']}:8080{path}"
+                    url = f"http://{pod['status']['podIP']}:{port}{path}"
                     return (await client.get(url)).text
             await asyncio.sleep(0.01)
 
@@ -299,17 +298,27 @@ async def test_a_pod_with_all_that_a_pod_may_have(cluster: Cluster, config: Node
     await with_everything(cluster, lambda: made(config))
 
 
-async def test_a_pod_with_all_of_that_by_podman(
-    bare_cluster: Cluster, config: NodeConfig, node_runner: Runner, podman_engine: Podman
+@pytest.mark.parametrize("kind", ["docker", "podman"])
+async def test_a_pod_with_all_of_that_by_an_engine(
+    bare_cluster: Cluster,
+    config: NodeConfig,
+    node_runner: Runner,
+    request: pytest.FixtureRequest,
+    kind: str,
 ) -> None:
-    found = Found("podman", str(podman_engine.socket), is_root=True)
+    engine = request.getfixturevalue(f"{kind}_engine")
+    found = Found(kind, str(engine.socket), is_root=True)
 
-    def made() -> set[str]:
+    def made(more: str = "io.kubernetes.container.name") -> set[str]:
         label = f"label={NODE_LABEL}={node_id_of(config.data_dir)}"
-        return set(podman_engine.run("ps", "-aq", "--no-trunc", "--filter", label).split())
+        every = ("ps", "-aq", "--no-trunc", "--filter", label, "--filter", f"label={more}")
+        return set(engine.run(*every).split())
+
+    def without_holders() -> set[str]:
+        return made() - made("io.kubernetes.container.name=POD")
 
     async with node_runner(replace(config, engine=found)):
-        await with_everything(bare_cluster, made)
+        await with_everything(bare_cluster, without_holders)
     assert_nothing_left(bare_cluster)
     assert made() == set()
 

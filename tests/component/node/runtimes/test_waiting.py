@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,26 @@ async def test_what_has_ended_while_it_waited_does_not_begin(bench: Bench) -> No
             await asyncio.sleep(0.001)
     with pytest.raises(StartError, match="while it waited"):
         await runtime._maker.begin(ready)
+
+
+async def test_what_waits_of_one_pod_shares_its_network(bench: Bench) -> None:
+    """Also where the pod that comes has another uid than the one it was made for."""
+    runtime: Any = bench.runtime
+    one = await bench.request("two")
+    one.facts.pod["spec"]["containers"] *= 3
+    ready = [await made_ahead(bench, one)]
+    two = replace(one, container=replace(one.container, name="second"))
+    ready.append(await made_ahead(bench, two))
+    runtime.hand_over("uid-two", "uid-real")
+    pod = {**one.facts.pod, "metadata": {**one.facts.pod["metadata"], "uid": "uid-real"}}
+    facts = replace(one.facts, pod=pod)
+    three = replace(one, container=replace(one.container, name="third"), facts=facts)
+    ready.append(await made_ahead(bench, three))
+    assert len({os.readlink(f"/proc/{pid_of(each)}/ns/net") for each in ready}) == 1
+    for each in ready:
+        await runtime._maker.drop(each)
+    await runtime.remove("uid-real")
+    assert await runtime.sweep() == 0
 
 
 async def test_none_waits_where_a_volume_covers_its_place(bench: Bench) -> None:

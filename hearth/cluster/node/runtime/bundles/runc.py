@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hearth.cluster.node.runtime.bundles.config import capabilities_of
 from hearth.cluster.node.runtime.bundles.kernel import able
+from hearth.cluster.node.runtime.containers.launching import launch_text
 from hearth.cluster.node.runtime.containers.waiter import PATH
 from hearth.timeouts import time_limit
 
@@ -58,7 +59,7 @@ def error_in(log: Path) -> str:
             with contextlib.suppress(ValueError, AttributeError):
                 entry = json.loads(line)
                 found = entry.get("msg", "") if entry.get("level") == "error" else found
-    return found.rpartition("container process: ")[2]
+    return launch_text(found.rpartition("container process: ")[2])
 
 
 def find_program(path: str = PATH) -> str:

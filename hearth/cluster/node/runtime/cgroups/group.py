@@ -128,13 +128,14 @@ def _removed(folder: Path) -> bool:
 class MemoryWatch:
     """Knows whether the kernel has killed in a group for lack of memory.
 
-    Of v1 also when the group has been removed since, by an eventfd that counts; of v2 while
-    ``memory.events`` is there.
+    Also when the group has been removed since: of v1 by an eventfd that counts, of v2 by a look
+    at the end of the first process, which takes an engine longer to clear up after than us to see.
     """
 
     def __init__(self, group: Group) -> None:
         self._group = group
         self._events = -1
+        self._last: Counters | None = None
         if folder := group.folders.v1.get("memory"):
             with contextlib.suppress(OSError):
                 self._listen(folder)
@@ -151,9 +152,13 @@ class MemoryWatch:
             raise
         self._events = events
 
+    def look(self) -> None:
+        """To be called as soon as the first process has ended."""
+        self._last = self._group.read()
+
     async def has_killed(self) -> bool:
         """Whether it has since the group was made; asked once, after the end of the container."""
-        counters = self._group.read()
+        counters = self._group.read() or (self._last if self._events < 0 else None)
         if counters is not None:
             return counters.oom_kills > 0
         if self._events < 0:

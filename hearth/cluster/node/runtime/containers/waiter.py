@@ -28,7 +28,7 @@ WORD = signal.SIGUSR1
 """What it waits for."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are looked for, unless an image says it; as containerd and docker have it."""
-_PLACE = f"/dev/{NAME}"
+PLACE = f"/dev/{NAME}"
 """In memory: nothing of the image is written to."""
 
 _X86_64 = (  # rbx: argc and what follows; r12: the next path; rbp: the program's own argv
@@ -75,12 +75,12 @@ def _executable(machine: int, code: bytes) -> bytes:
 
 def waiting(plan: ContainerPlan, program: Path) -> ContainerPlan | None:
     """The plan of a container that waits first; None where a volume covers the waiter's place."""
-    if any(mount.target.rstrip("/") in ("", "/dev", _PLACE) for mount in plan.mounts):
+    if any(mount.target.rstrip("/") in ("", "/dev", PLACE) for mount in plan.mounts):
         return None
     return replace(
         plan,
-        args=(_PLACE, *_paths(plan), "", *plan.args),
-        mounts=(*plan.mounts, Mount(program, _PLACE, read_only=True)),
+        args=(PLACE, *_paths(plan), "", *plan.args),
+        mounts=(*plan.mounts, Mount(program, PLACE, read_only=True)),
     )
 
 

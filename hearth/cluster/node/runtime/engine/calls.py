@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from typing import Any
 
 from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError
@@ -40,7 +41,13 @@ class Calls:
             labels=data["Config"].get("Labels") or {},
             stop_signal=_signal_name(data["Config"].get("StopSignal")),
             tty=bool(data["Config"].get("Tty")),
+            joins=_joined(data.get("HostConfig") or {}),
         )
+
+
+def _joined(host: Mapping[str, Any]) -> str:
+    mode, _, other = str(host.get("NetworkMode") or "").partition(":")
+    return other if mode == "container" else ""
 
 
 def _signal_name(given: Any) -> str:

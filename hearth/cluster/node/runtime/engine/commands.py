@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hearth.cluster.node.runtime.api import ExecResult, StartError, Streams
+from hearth.cluster.node.runtime.containers.launching import launch_text
 from hearth.cluster.node.runtime.engine.client import EngineClient, EngineError, Hijacked
 from hearth.cluster.node.runtime.engine.frames import FrameReader
 from hearth.timeouts import time_limit
@@ -20,21 +20,6 @@ _API = "/v1.41"
 _OUTPUT_LIMIT = 16 * 1024
 _CHUNK = 64 * 1024
 _NOT_STARTED = (126, 127)
-_REASON = re.compile(
-    r'(exec: ".*?: (?:no such file or directory|permission denied|.*?))(?=: OCI|$)'
-)
-_CRUN = re.compile(r"executable file `(.*?)` not found")
-
-
-def launch_text(message: str) -> str:
-    """Why a program did not start, without the names of the programs that tried. Pure."""
-    first = message.strip().splitlines()[0] if message.strip() else message
-    crun = _CRUN.search(first)
-    if crun is not None:
-        place = "no such file or directory" if "/" in crun[1] else "not found in $PATH"
-        return f'exec: "{crun[1]}": {place}'
-    found = _REASON.search(first)
-    return found[1] if found is not None else first
 
 
 @dataclass(slots=True)

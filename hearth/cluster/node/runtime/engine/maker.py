@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.spec import Container
 from hearth.cluster.node.runtime.api import CreateError, StartError, StartRequest
+from hearth.cluster.node.runtime.containers.launching import launch_text
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
 from hearth.cluster.node.runtime.containers.waiter import WORD
 from hearth.cluster.node.runtime.engine.client import EngineError
-from hearth.cluster.node.runtime.engine.commands import Commands, launch_text
+from hearth.cluster.node.runtime.engine.commands import Commands
 from hearth.cluster.node.runtime.engine.console import Console
+from hearth.cluster.node.runtime.engine.holders import CONTAINER, Holders
 from hearth.cluster.node.runtime.engine.images import EngineImage
-from hearth.cluster.node.runtime.engine.instance import Ready, Watched
 from hearth.cluster.node.runtime.engine.seam import Dialect, Making
+from hearth.cluster.node.runtime.engine.watched import Ready, Watched
 from hearth.cluster.node.runtime.podnets.networks import Networks
 from hearth.cluster.node.runtime.shared.aside import Aside
 from hearth.cluster.node.runtime.shared.waiting import made_to_wait, until_waiting
@@ -57,18 +58,15 @@ class Maker:
         networks: Networks,
         *,
         aside: Aside,
-        first_of: Callable[[str], str],
         folder: Path,
     ) -> None:
         self.making: set[str] = set()
         """Ids of containers that are being started."""
-        self.joined: dict[str, str] = {}
-        """Container -> the one whose network it shares."""
+        self.holders = Holders(engine, networks, folder)
         self._node_id = node_id
         self._engine = engine
         self._networks = networks
         self._aside = aside
-        self._first_of = first_of  # a container of a pod that runs; empty for none
         self._folder = folder
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -90,26 +88,23 @@ class Maker:
         One that is made ``ahead`` of its pod runs, and waits.
         """
         owner = Owner.of(request)
-        place = self._networks.place(network)
-        # Where pods have no network of ours, all containers of one share that of its first.
-        joins = "" if place.get("namespace") else self._first_of(owner.uid)
-        making = Making(
-            name=f"hearth-{owner.uid[:8]}-{owner.container}-{secrets.token_hex(4)}",
-            image=image.id,
-            plan=made_to_wait(plan, self._folder) if ahead else plan,
-            labels=self._labels(owner),
-            log=request.files.log,
-            joins=joins,
-            **place,
-        )
         async with self._turns:
             try:
+                holding = self._labels(replace(owner, container=CONTAINER))
+                joins = await self.holders.of(request, image.id, network, holding)
+                making = Making(
+                    name=f"hearth-{owner.uid[:8]}-{owner.container}-{secrets.token_hex(4)}",
+                    image=image.id,
+                    plan=made_to_wait(plan, self._folder) if ahead else plan,
+                    labels=self._labels(owner),
+                    log=request.files.log,
+                    joins=joins,
+                    **self._networks.place(network),
+                )
                 made = await self._engine.create(making)
             except EngineError as error:
                 raise CreateError("CreateContainerError", str(error)) from error
             self.making.add(made)
-            if joins:
-                self.joined[made] = joins
             try:
                 ready = await self._prepare(request.container, made, ahead=ahead)
             except BaseException as error:
@@ -169,9 +164,10 @@ class Maker:
 
     async def drop(self, ready: Ready) -> None:
         """Removes one that has not begun."""
+        made = ready.state.container
         await ready.close()
-        self.making.discard(ready.state.container)
-        await self.remove(ready.state.container)
+        self.making.discard(made)
+        await self.remove(made)
 
     async def remove(self, container: str) -> None:
         """Removes a container; one that the engine does not remove now is the next sweep's."""

@@ -16,18 +16,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from hearth.cluster.node.pod.records import Record
-from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.runtime.api import CreateError, StartRequest
 from hearth.cluster.node.runtime.containers.limits import limits_of
 from hearth.cluster.node.runtime.engine.client import EngineError
 from hearth.cluster.node.runtime.engine.images import EngineImage, Images
-from hearth.cluster.node.runtime.engine.instance import EngineInstance, Ready
+from hearth.cluster.node.runtime.engine.instance import EngineInstance
 from hearth.cluster.node.runtime.engine.logfetch import LogFetcher
 from hearth.cluster.node.runtime.engine.maker import NODE_LABEL, Maker, Owner
 from hearth.cluster.node.runtime.engine.seam import Dialect
 from hearth.cluster.node.runtime.engine.service import PodmanService
 from hearth.cluster.node.runtime.engine.used import UsedImages
-from hearth.cluster.node.runtime.podnets.networks import Networks, OwnNamespaces
+from hearth.cluster.node.runtime.engine.watched import Ready
+from hearth.cluster.node.runtime.podnets.networks import Networks
 from hearth.cluster.node.runtime.shared.aside import Aside
 from hearth.cluster.node.runtime.shared.base import ContainerRuntime
 from hearth.kube.clock import Clock
@@ -66,9 +66,7 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         self._service = service
         self._used = UsedImages(used)
         aside = Aside()
-        maker = Maker(
-            node_id, engine, networks, aside=aside, first_of=self._first_of, folder=folder
-        )
+        maker = Maker(node_id, engine, networks, aside=aside, folder=folder)
         super().__init__(images, maker, networks, aside=aside)
 
     @property
@@ -102,15 +100,20 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         except EngineError as error:
             log.warning("containers not looked through", extra={"error": str(error)})
             return 0
-        known = self._running.keys() | self._maker.making
+        held = set(self._maker.holders.held.values())
+        known = self._running.keys() | self._maker.making | held
         strange = [container for container in found if container not in known]
         await asyncio.gather(*map(self._maker.remove, strange))
         await self._networks.sweep()
         return len(strange)
 
-    def covers(self, pod: PodSpec) -> bool:
-        """Where a pod's containers share the network of one that runs, only of a single one."""
-        return isinstance(self._networks, OwnNamespaces) or len(pod.containers) == 1
+    def hand_over(self, uid: str, to: str) -> None:
+        """A pod that was to come is there."""
+        super().hand_over(uid, to)
+        self._maker.holders.hand_over(uid, to)
+
+    async def _let_go(self, uid: str) -> None:
+        await self._maker.holders.let_go(uid)
 
     async def start(self, request: StartRequest) -> EngineInstance:
         """A container, made now or made ahead."""
@@ -123,9 +126,6 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
             self._aside.spawn(asyncio.to_thread(self._used.save))
         return self._track(Owner.of(request), ready, request.files.log)
 
-    def _first_of(self, uid: str) -> str:
-        return next((i.handle for i in self._running.values() if i.pod_uid == uid), "")
-
     def _track(self, owner: Owner, ready: Ready, path: Path) -> EngineInstance:
         state = ready.state
         log_of = None
@@ -137,11 +137,6 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         async def on_close() -> None:
             if self._running.pop(state.container, None) is not None:
                 self._aside.spawn(self._maker.remove(state.container))
-            joined = self._maker.joined
-            joined.pop(state.container, None)
-            for other in list(self._running.values()):  # its network has gone: kubelet's way, too
-                if joined.get(other.handle) == state.container:
-                    other.kill()
 
         instance = EngineInstance(
             engine=self._engine,
@@ -179,6 +174,8 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
         ready = await self._maker.look(request.container, handle)
         ready = replace(ready, image=record.image_id)
         instance = self._track(Owner.of(request), ready, request.files.log)
+        if state.joins:
+            self._maker.holders.held[instance.pod_uid] = state.joins
         instance.started_at = record.running.started_at if record.running else state.started_at
         return instance
 

@@ -42,6 +42,8 @@ class State:
     labels: Mapping[str, str]
     stop_signal: str = "SIGTERM"
     tty: bool = False
+    joins: str = ""
+    """The container whose network it shares."""
 
 
 class Dialect(Protocol):

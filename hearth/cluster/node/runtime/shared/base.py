@@ -146,6 +146,7 @@ class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
             instance.kill()
         await asyncio.gather(*map(self._remove_killed, left))
         await self._kept.drop(uid)
+        await self._let_go(uid)
         network = self._by_uid.pop(uid, None)
         if network is not None:
             await self._networks.release(network)
@@ -153,6 +154,9 @@ class ContainerRuntime(ABC, Generic[Image, Ready, Running]):
     @abstractmethod
     async def _remove_killed(self, instance: Running) -> None:
         """Waits for the end of a container, and removes it."""
+
+    async def _let_go(self, uid: str) -> None:
+        """Removes what a pod's containers have in common beside a network."""
 
     async def _keep_network(self, request: StartRequest) -> bool:
         """Whether the network of an adopted pod is still there; it is the pod's again."""

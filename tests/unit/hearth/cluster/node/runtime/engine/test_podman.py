@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from hearth.cluster.node.runtime.api import CreateError
+from hearth.cluster.node.runtime.containers.launching import launch_text
 from hearth.cluster.node.runtime.containers.limits import Limits
 from hearth.cluster.node.runtime.containers.plan import ContainerPlan
 from hearth.cluster.node.runtime.containers.security import Security
-from hearth.cluster.node.runtime.engine.commands import launch_text
 from hearth.cluster.node.runtime.engine.images import check_platform, is_local, parse_image
 from hearth.cluster.node.runtime.engine.podman import make_specification
 from hearth.cluster.node.runtime.engine.rlimits import rlimits_of
