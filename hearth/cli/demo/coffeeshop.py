@@ -1,4 +1,4 @@
-"""``hearth demo coffeeshop``: samples/coffeeshop, a hundred orders, and incidents on the way."""
+"""``hearth demo coffeeshop``: samples/coffeeshop, a hundred orders, and kills on the way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,17 +15,19 @@ import aiohttp
 
 from eventing.api.natsjetstream import CONFIG_ANNOTATION
 from hearth.cli.demo.board import PAGE, Board, watched
-from hearth.cli.demo.kills import kill_component, kill_pod
+from hearth.cli.demo.kills import Kill, holds, kills
 from hearth.cli.demo.stage import NAMESPACE, Failed, Stage
 from hearth.cli.demo.steps import Step, check, milliseconds, ready
+from hearth.keda.api.keys import SCALEDOBJECTS
 from hearth.knative.resources import BROKERS, DOMAINMAPPINGS, KSERVICES, TRIGGERS
 from hearth.kube import meta
-from hearth.kube.meta import Object
-from hearth.kube.resources import DEPLOYMENTS, PODS
+from hearth.kube.resources import DEPLOYMENTS
 
 ORDERS = 100
-_WHILE_WAITING = 10
-"""How many of them are made while their guest waits; the others go through the queue."""
+_MOVED = 50
+"""Orders while events move to another engine."""
+_BY_HTTP = 10
+"""Each so many-th order is made while its guest waits; the others go through the queue."""
 _GUESTS = 8
 """Orders that are placed at a time."""
 _SERVICES = ("counter", "barista", "barista-http")
@@ -33,8 +35,6 @@ _BROKER = "coffeeshop"
 _ON_NATS = {CONFIG_ANNOTATION: json.dumps({"consumer": {"ackWait": "2s"}})}
 """Events that a killed dispatcher had come again after this time; 10 s where nothing is said."""
 _DRINKS = ("espresso", "cappuccino", "latte", "flat white", "filter", "cocoa")
-_APART = 8
-"""Coffees from one incident to the next."""
 _RETRY_SECONDS = 0.2
 _PATIENCE_SECONDS = 30
 
@@ -94,96 +94,77 @@ async def coffee_by_http(stage: Stage) -> str:
 
 
 async def rush(stage: Stage) -> str:
-    """A hundred orders. Meanwhile events move to NATS, where it runs, and processes are killed."""
-    ids = _ids()
+    """A hundred orders, while a barista, the broker, the server of events and the board die."""
+    ids = _ids("order", ORDERS)
     began = time.monotonic()
-    async with watched(stage) as board, _counted(stage) as pods:
+    async with watched(stage) as board, _seen(stage) as seen:
         placing = asyncio.create_task(_place(stage, ids), name="demo-guests")
         try:
-            told = await _happened(board, ids, _incidents(stage))
+            killed = [await _kill_when_made(board, ids, kill) for kill in kills(stage)]
             await placing
         finally:
             placing.cancel()
         await board.until_made(ids, ORDERS)
     took = time.monotonic() - began
-    check(max(pods) > 1, f"baristas over time: {pods}")
+    check(max(seen.baristas) > 1, f"baristas over time: {seen.baristas}")
+    by = "the queue and requests" if seen.is_queue_active else "requests (no extra `keda`)"
     return (
-        f"{ORDERS} made in {took:.1f} s; {', '.join(told)}; "
-        f"baristas over time: {' '.join(map(str, pods))}"
+        f"{ORDERS} made in {took:.1f} s; killed: {', '.join(killed)}; "
+        f"baristas over time, by {by}: {' '.join(map(str, seen.baristas))}"
     )
 
 
-def _ids() -> list[str]:
-    return [f"order-{number:03}" for number in range(ORDERS)]
+def _ids(name: str, count: int) -> list[str]:
+    return [f"{name}-{number:03}" for number in range(count)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Incident:
-    """What happens once so many coffees are made."""
-
-    what: str
-    made: int
-    act: Callable[[], None]
-    """Called in a thread of its own."""
-
-
-def _incidents(stage: Stage) -> list[_Incident]:
-    moved, killed = "moved to NATS JetStream", partial(kill_component, stage.data_dir)
-    of_nats = [
-        _Incident(moved, 10, lambda: stage.hearth("event", "copy", _BROKER, "--to", "nats")),
-        _Incident("NATS killed", 50, lambda: killed("nats")),
-    ]
-    incidents = [
-        _Incident("a barista killed", 20, lambda: kill_pod(_one_of(stage.pods("barista")))),
-        _Incident("the broker killed", 35, lambda: killed("broker")),
-        _Incident("the board killed", 60, lambda: kill_pod(_one_of(_boards(stage)))),
-        *(of_nats if stage.events == "nats" else ()),
-    ]
-    return sorted(incidents, key=lambda incident: incident.made)
+async def moving(stage: Stage) -> str:
+    """The Broker's events move to NATS JetStream while orders come in and are made."""
+    ids = _ids("moved", _MOVED)
+    began = time.monotonic()
+    copy = partial(stage.hearth, "event", "copy", _BROKER, "--to", "nats")
+    async with watched(stage) as board:
+        await asyncio.gather(_place(stage, ids), asyncio.to_thread(copy))
+        took = time.monotonic() - began
+        await board.until_made(ids, _MOVED)
+    return f"from the local log in {took:.1f} s, while {_MOVED} orders came in: all are made"
 
 
-def _boards(stage: Stage) -> list[Object]:
-    return [pod for pod in stage.objects(PODS) if meta.labels(pod).get("app") == "board"]
+async def _kill_when_made(board: Board, ids: Sequence[str], kill: Kill) -> str:
+    await board.until_made(ids, kill.made)
+    kill.act()
+    return f"{kill.what} at {len(board.made(ids))}"
 
 
-def _one_of(pods: Sequence[Object]) -> str:
-    """The name of one that is ready."""
-    ready = {"type": "Ready", "status": "True"}
-    for pod in pods:
-        if any(ready.items() <= each.items() for each in pod["status"].get("conditions", ())):
-            return meta.name(pod)
-    raise Failed("no pod is there to be killed")
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of the baristas of the queue."""
 
-
-async def _happened(board: Board, ids: Sequence[str], incidents: Sequence[_Incident]) -> list[str]:
-    """Lets incidents happen, some coffees apart while there are so many left."""
-    told, made = [], 0
-    for incident in incidents:
-        wanted = max(incident.made, min(made + _APART, ORDERS - _APART))
-        await board.until_made(ids, wanted)
-        await asyncio.to_thread(incident.act)
-        made = len(board.made(ids))
-        told.append(f"{incident.what} at {made}")
-    return told
+    baristas: list[int]
+    """How many there were, each time that their number changed."""
+    is_queue_active: bool = False
+    """Whether their ScaledObject was active at any time."""
 
 
 @contextlib.asynccontextmanager
-async def _counted(stage: Stage) -> AsyncIterator[list[int]]:
-    """How many baristas of the queue there are, each time that their number changes."""
-    seen = [len(stage.pods("barista"))]
+async def _seen(stage: Stage) -> AsyncIterator[_Seen]:
+    seen = _Seen([len(stage.pods("barista"))])
 
-    async def count() -> None:
+    async def look() -> None:
         while True:
             await stage.change()
-            if (now := len(stage.pods("barista"))) != seen[-1]:
-                seen.append(now)
+            if (now := len(stage.pods("barista"))) != seen.baristas[-1]:
+                seen.baristas.append(now)
+            seen.is_queue_active |= any(
+                holds(each, "Active") for each in stage.objects(SCALEDOBJECTS)
+            )
 
-    counting = asyncio.create_task(count(), name="demo-baristas")
+    looking = asyncio.create_task(look(), name="demo-baristas")
     try:
         yield seen
     finally:
-        counting.cancel()
-        await asyncio.gather(counting, return_exceptions=True)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _place(stage: Stage, ids: Sequence[str]) -> None:
@@ -192,7 +173,7 @@ async def _place(stage: Stage, ids: Sequence[str]) -> None:
 
     async def guest() -> None:
         for number, key in rest:
-            way = "/coffees" if number % (ORDERS // _WHILE_WAITING) == 0 else "/orders"
+            way = "/coffees" if number % _BY_HTTP == 0 else "/orders"
             await _order(stage, key, way)
 
     await asyncio.gather(*(guest() for _ in range(_GUESTS)))
@@ -217,7 +198,8 @@ async def nothing_lost(stage: Stage) -> str:
     """The board, asked anew, knows each order, and each is made."""
     async with watched(stage) as board:
         await board.until(lambda: bool(board.counts), "an answer of the board")
-    counts, expected = board.counts, ["first", "waited-for", *_ids()]
+    counts, expected = board.counts, ["first", "waited-for", *_ids("order", ORDERS)]
+    expected += _ids("moved", _MOVED) if stage.events == "nats" else []
     lost = len(expected) - len(board.made(expected))
     text = (
         f"{counts['ordered']} ordered, {counts['made']} made, {lost} lost; "
@@ -227,12 +209,16 @@ async def nothing_lost(stage: Stage) -> str:
     return text
 
 
-COFFEESHOP = (
-    Step("Hearth starts", ready),
-    Step("The shop opens", opening),
-    Step("All but the board sleep", asleep),
-    Step("First coffee from zero", first_coffee),
-    Step("A coffee by HTTP", coffee_by_http),
-    Step("100 orders, incidents", rush),
-    Step("Every coffee arrived", nothing_lost),
-)
+def coffeeshop(events: str) -> Sequence[Step]:
+    """The steps of the shop, on ``local`` or ``nats``."""
+    moved = [Step("Move to NATS JetStream", moving)] if events == "nats" else []
+    return [
+        Step("Hearth starts", ready),
+        Step("The shop opens", opening),
+        Step("All but the board sleep", asleep),
+        Step("First coffee from zero", first_coffee),
+        Step("A coffee by HTTP", coffee_by_http),
+        *moved,
+        Step("100 orders, and kills", rush),
+        Step("Every coffee arrived", nothing_lost),
+    ]

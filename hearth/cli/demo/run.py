@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from hearth.cli.demo.coffeeshop import COFFEESHOP
+from hearth.cli.demo.coffeeshop import coffeeshop
 from hearth.cli.demo.stage import Failed, Stage
 from hearth.cli.demo.steps import STEPS, Step
 from hearth.cli.errors import UserError
@@ -33,7 +33,10 @@ class Outcome:
     text: str
 
 
-TOURS = {"tour": STEPS, "coffeeshop": COFFEESHOP}
+TOURS: Mapping[str, Callable[[str], Sequence[Step]]] = {
+    "tour": lambda _events: STEPS,
+    "coffeeshop": coffeeshop,
+}
 
 
 def run_demo(tour: str, *, events: str, keep: bool) -> int:
@@ -41,7 +44,7 @@ def run_demo(tour: str, *, events: str, keep: bool) -> int:
     if tour not in TOURS:
         raise UserError(f"there is no demo {tour!r}; there are: {', '.join(TOURS)}")
     wants_nats(events)
-    steps = TOURS[tour]
+    steps = TOURS[tour](events)
     logging.basicConfig(level="ERROR")
     console = Console(highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="hearth-demo-"))
