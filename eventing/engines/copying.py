@@ -4,16 +4,31 @@ All that the source still holds goes over, in its order, whatever of it is still
 looked at and replayed there as before. The target is at each moment the beginning of the source, so
 where a copy was cut short is seen by laying one beside the other. That is also how positions of one
 log are known in the other: cursors, notes and what is set aside keep their meaning.
+
+Where one of the two keeps order by key alone, there is nothing to lay beside the other: events are
+known by when they arrived, their source and their id then, which takes memory for all there are.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
 
 from eventing.engines.event import Position, RenderedEvent, StoredEvent
+from eventing.engines.placing import (
+    Pair,
+    Places,
+    Row,
+    Translation,
+    is_same,
+    name_of,
+    needed_of,
+    placed,
+)
 from eventing.engines.seam import EventLog, Reading, Refused, Standing, Start, StartAt, StartTime
 
 log = logging.getLogger(__name__)
@@ -24,71 +39,16 @@ _CLOCK_NS = 2_000_000_000
 """Events of a moment may lie so far from each other: several processes stamp them."""
 
 
-class Pair(NamedTuple):
-    """One event in both logs."""
-
-    here: StoredEvent
-    there: StoredEvent
-
-
-def is_same(one: RenderedEvent, other: RenderedEvent) -> bool:
-    """Whether an event is a copy of another: source and id are the same, and when it arrived."""
-    if one.arrival_ns != other.arrival_ns:
-        return False
-    mine, its = one.attributes, other.attributes
-    return mine.get("id") == its.get("id") and mine.get("source") == its.get("source")
-
-
-def needed_of(standings: Iterable[Standing]) -> set[Position]:
-    """Return the positions that consumers know."""
-    return {
-        position for each in standings for position in (*each.following, *each.open, *each.aside)
-    }
-
-
-class Translation:
-    """Positions of the source as those of the target, learnt in the order of the source.
-
-    What nobody can read any more has no place in the target: who was to get it goes on behind it.
-    """
-
-    def __init__(self, needed: Iterable[Position]) -> None:
-        self._left = sorted(cast(Iterable[Any], needed), reverse=True)
-        self._there: dict[Position, Position | None] = {}
-        self._exact: set[Position] = set()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all positions are known."""
-        return not self._left
-
-    def learn(self, here: Position, there: Position) -> None:
-        """Take the next event of the source, and where the target has it."""
-        while self._left and self._left[-1] <= here:
-            position = self._left.pop()
-            self._there[position] = there
-            if position == here:
-                self._exact.add(position)
-
-    def of(self, standing: Standing) -> Standing:
-        """Return a standing in the words of the target."""
-        following = [self._there.get(each) for each in standing.following]
-        return Standing(
-            tuple(each for each in following if each is not None),
-            self._texts(standing.open),
-            self._texts(standing.aside),
-        )
-
-    def _texts(self, texts: Mapping[Position, str]) -> dict[Position, str]:
-        return {self._there[at]: text for at, text in texts.items() if at in self._exact}
-
-
 class Copy:
     """``begin``, then ``some`` until there is no more; ``cursors`` when nothing comes any more."""
 
-    def __init__(self, source: EventLog, target: EventLog) -> None:
+    def __init__(self, source: EventLog, target: EventLog, *, ordered: bool = True) -> None:
+        """``ordered``: both logs keep all events in one order."""
         self._source = source
         self._target = target
+        self._ordered = ordered
+        self._there = Counter[int]()
+        """Where there is no order: what the target has and the source was not seen to have."""
         self._ahead: list[StoredEvent] = []
         self._reading: Reading | None = None
         self.copied = 0
@@ -96,11 +56,16 @@ class Copy:
 
     async def begin(self) -> None:
         """Find out how far an earlier copy came."""
-        reading = await self._source.look(Start.EARLIEST)
+        self.copied = 0
+        reading = self._reading = await self._source.look(Start.EARLIEST)
+        if not self._ordered:
+            self._ahead = []
+            self._there = Counter([hash(name_of(each)) async for each in _all(self._target)])
+            return
         expected = _Expected(reading)
         async for _ in _pairs(expected, await self._target.look(Start.EARLIEST)):
             self.copied += 1
-        self._ahead, self._reading = expected.rest(), reading
+        self._ahead = expected.rest()
 
     async def some(self) -> int:
         """Copy some of what is left; return how many there were. Raises Refused."""
@@ -108,6 +73,9 @@ class Copy:
             await self.begin()
         events = self._ahead or await cast(Reading, self._reading).fetch(_PORTION_BYTES)
         self._ahead = []
+        came = len(events)
+        if self._there:
+            events = [each for each in events if not self._is_there(each)]
         for first in range(0, len(events), _MOST_AT_ONCE):
             portion = events[first : first + _MOST_AT_ONCE]
             try:
@@ -116,7 +84,15 @@ class Copy:
                 self._reading = None  # what of it is there is seen when it is begun anew
                 raise
             self.copied += len(portion)
-        return len(events)
+        return came
+
+    def _is_there(self, event: StoredEvent) -> bool:
+        name = hash(name_of(event))
+        if not self._there[name]:
+            return False
+        self._there[name] -= 1
+        self.copied += 1
+        return True
 
     async def cursors(self, *, besides: str) -> Mapping[str, Standing]:
         """Have all consumers go on there; return how far they were. All are closed.
@@ -125,13 +101,26 @@ class Copy:
         """
         source, target = self._source, self._target
         standings = {each: await source.standing(each) for each in await source.consumers()}
-        translation = await self._translation(needed_of(standings.values()))
+        of = await self._meaning(standings.values())
         for consumer_id, standing in standings.items():
-            await target.place(consumer_id, translation.of(standing))
+            await target.place(consumer_id, of(standing))
         for consumer_id in set(await target.consumers()) - standings.keys() - {besides}:
             await target.forget(consumer_id)
         await target.checkpoint()
         return standings
+
+    async def _meaning(self, standings: Collection[Standing]) -> Callable[[Standing], Standing]:
+        if self._ordered:
+            return (await self._translation(needed_of(standings))).of
+        here, parts = Places(), dict[int, list[Row]]()
+        async for event in _all(self._source):
+            here.add(name_of(event), event.position)
+        async for event in _all(self._target):
+            row = Row(event.position, here.take(name_of(event)))
+            parts.setdefault(self._target.part_of(event.position), []).append(row)
+        if here:
+            raise Refused("the copy has not all that it was made of: it has to be made anew")
+        return partial(placed, parts=list(parts.values()), part_of=self._source.part_of)
 
     async def _translation(self, needed: set[Position]) -> Translation:
         translation = Translation(needed)
@@ -172,6 +161,13 @@ class _Expected:
 
     def rest(self) -> list[StoredEvent]:
         return self._events[::-1]
+
+
+async def _all(events: EventLog) -> AsyncIterator[StoredEvent]:
+    reading = await events.look(Start.EARLIEST)
+    while found := await reading.fetch(_PORTION_BYTES):
+        for event in found:
+            yield event
 
 
 async def _pairs(expected: _Expected, target: Reading) -> AsyncIterator[Pair]:

@@ -236,6 +236,9 @@ class EventLog(Protocol):
     def position_of(self, text: str) -> Position:
         """Return the position that a text means; raise ValueError where it is none."""
 
+    def part_of(self, position: Position) -> int:
+        """Return the part of the log that a position lies in: order holds within one."""
+
     async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> Consumer:
         """Open a consumer where it stopped, or a new one at ``start``.
 

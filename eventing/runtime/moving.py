@@ -27,7 +27,7 @@ from typing import Any
 from eventing.api import keys
 from eventing.engines.classes import Engines
 from eventing.engines.copying import Copy
-from eventing.engines.seam import Engine, EventLog, Order, Refused, Start, Unavailable
+from eventing.engines.seam import Engine, EventLog, Order, Refused, Standing, Start, Unavailable
 from eventing.runtime.places import Place
 
 log = logging.getLogger(__name__)
@@ -211,11 +211,6 @@ class Moves:
     async def _engine(self, of_class: str) -> Engine:
         engine = self._engines.of_class(of_class)
         await engine.keys()  # its server is there
-        if engine.capabilities.order is not Order.TOTAL:
-            raise ValueError(
-                f"{of_class} keeps the order of events by their keys alone: what is there cannot "
-                "be laid beside another log, so it is neither copied from nor to"
-            )
         return engine
 
     async def _log(self, of_class: str, kept: Kept) -> EventLog:
@@ -228,9 +223,11 @@ class Moves:
             if kept.engine_class == source:  # the Broker is elsewhere: this is left from something
                 await engine.drop(kept.log_key)
                 there = await self._log(target, kept)
-            (await there.consume(mark_of(source))).close()
+            await there.place(mark_of(source), Standing())
         move = self.moves[place] = Move(source, target)
-        copy = Copy(await self._log(source, kept), there)
+        orders = {self._engines.of_class(each).capabilities.order for each in (source, target)}
+        here = await self._log(source, kept)
+        copy = Copy(here, there, ordered=orders == {Order.TOTAL})
         under = self._under[place] = _Under(kept, move, copy, asyncio.Event())
         return under
 

@@ -207,7 +207,7 @@ def event_seek(
 @event_app.command("copy")
 def event_copy(
     broker: Annotated[str, typer.Argument(help="broker NAME or NAMESPACE/NAME.")],
-    to: Annotated[str, typer.Option(help="local, nats, or a class of Brokers.")],
+    to: Annotated[str, typer.Option(help="local, nats, kafka, or a class of Brokers.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what there is to copy, and whether it can.")
     ] = False,

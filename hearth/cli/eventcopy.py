@@ -24,9 +24,10 @@ from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.meta import Object
 
-CLASSES = {"local": keys.BROKER_CLASS, "nats": keys.NATS_CLASS}
+CLASSES = {"local": keys.BROKER_CLASS, "nats": keys.NATS_CLASS, "kafka": keys.KAFKA_CLASS}
 """Short names; a class itself is taken, too."""
 _LOOK_SECONDS = 0.2
+_LOOKS = 50
 _TOLD_SECONDS = 5.0
 _MIB = 1024 * 1024
 
@@ -64,6 +65,7 @@ def copy(process: BrokerProcess, api: Access, wanted: Copying, output: str) -> i
     else:  # a command before this one began it
         source = meta.annotations(found)[keys.MOVED_FROM_ANNOTATION]
     _until_moved(api, wanted.broker, f"{source}>{target}")
+    _until_open(process, wanted)
     told = _told(process, wanted, source)
     says(_outcome(wanted, told))
     return _end(told, output)
@@ -116,6 +118,16 @@ def _until_moved(api: Access, name: str, mark: str) -> None:
         raise
 
 
+def _until_open(process: BrokerProcess, wanted: Copying) -> None:
+    """Whoever asks about its events next is to be told."""
+    for _ in range(_LOOKS):
+        try:
+            process.get("/lag", {"broker": wanted.broker})
+            return
+        except UserError:
+            time.sleep(_LOOK_SECONDS)
+
+
 def _told(process: BrokerProcess, wanted: Copying, source: str) -> Json:
     try:
         found = process.get("/copy", {"broker": wanted.broker})
@@ -165,4 +177,4 @@ def _outcome(wanted: Copying, told: Json) -> str:
             f"{told['again']} events under way are delivered again, {told['held']} held ones stay "
             f"so; producers waited {told['pauseSeconds']} s"
         )
-    return f"{text}\nIts manifest has to say so, too: {keys.BROKER_CLASS_ANNOTATION}"
+    return f"{text}\nIf its manifest has {keys.BROKER_CLASS_ANNOTATION}, change it there, too"

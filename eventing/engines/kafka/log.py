@@ -116,6 +116,10 @@ class KafkaLog:
         await self._registry.sync()
         return list(self._registry.known())
 
+    def part_of(self, position: Position) -> int:
+        """Return the partition."""
+        return cast(At, position).partition
+
     async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> KafkaConsumer:
         """Open a consumer where it stopped, or a new one at ``start``."""
         await self._tasks.passed()

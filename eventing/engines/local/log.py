@@ -252,6 +252,10 @@ class LocalLog:
             raise ValueError(f"{text!r} is no position in this log: those are numbers from 0 on")
         return int(text)
 
+    def part_of(self, position: Position) -> int:
+        """There is one part."""
+        return 0
+
     async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> LocalConsumer:
         """Open a consumer; the state of a new one is on disk before any later event."""
         earlier = self._consumers.get(consumer_id)

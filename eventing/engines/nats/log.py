@@ -137,6 +137,10 @@ class NatsLog:
             raise ValueError(f"{text} is no position of a log")
         return int(text)
 
+    def part_of(self, position: Position) -> int:
+        """There is one part."""
+        return 0
+
     @property
     def has_released(self) -> bool:
         """Whether events have gone from it."""

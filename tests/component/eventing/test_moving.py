@@ -8,6 +8,7 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -24,6 +25,7 @@ from hearth.cli.eventadmin import _Here
 from hearth.knative.resources import BROKERS, TRIGGERS
 from hearth.kube.errors import ApiError
 from hearth.kube.kubeconfig import access_of
+from tests.component.eventing import test_kafka_broker
 from tests.component.eventing.cluster import TOKEN, cluster, condition, running
 from tests.component.keda import servers
 
@@ -208,7 +210,7 @@ async def test_a_move_that_was_cut_short_is_ended_by_the_next_process(tmp_path, 
     receiver.status = 500
     places = {
         "copying": "eventing.engines.copying._append",
-        "cursors": "eventing.engines.nats.log.NatsLog.place",
+        "cursors": "eventing.engines.nats.log.NatsLog.forget",
         "dropping": "eventing.engines.local.engine.LocalEngine.drop",
     }
     async with (
@@ -295,6 +297,35 @@ async def give_class(found, to: str, source: str, *, fails_at: str = "") -> None
         async with asyncio.timeout(10):
             while hit is not None and not hit.called:
                 await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def kafka_port(tmp_path: Path) -> Iterator[int]:
+    with servers.kafka(tmp_path) as port:
+        yield port
+
+
+async def test_a_broker_moves_to_kafka(tmp_path, kafka_port):
+    receiver = Receiver()
+    receiver.status = 500
+    async with cluster(tmp_path, with_broker=False) as found, receiver.listening() as target:
+        await test_kafka_broker.name_server(found.client, kafka_port)
+        moving = Moving(found, 0)
+        moving.config = test_kafka_broker.config(found)
+        names = {str(number) for number in range(20)}
+        async with moving.process():
+            await found.create_broker(delivery=PATIENT)
+            url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+            await found.create_trigger("t", target)
+            await found.until_ready(TRIGGERS, "t")
+            for name in names:
+                assert await found.send(url, **{"ce-id": name}) == 202
+            assert (await moving.copy("kafka"))["copied"] == 20
+            await lags_of(found, lambda it: it.get("t") == (20, 0))
+            receiver.status = 200
+            await got_all(receiver, names)
+            assert await found.send(url, **{"ce-id": "after"}) == 202
+            await got_all(receiver, {"after"})
 
 
 async def test_a_class_changes_only_with_a_move(tmp_path, port):

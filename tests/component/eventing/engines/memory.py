@@ -251,6 +251,9 @@ class MemoryLog:
         partition, _, number = text.partition(":")
         return Offset(int(partition), int(number))
 
+    def part_of(self, position: Position) -> int:
+        return cast(Offset, position).partition
+
     async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> MemoryConsumer:
         group = self.topic.groups.get(consumer_id)
         if group is None:
@@ -284,18 +287,25 @@ class MemoryLog:
                 moved.parked[offset] = text
 
     async def standing(self, consumer_id: str) -> Standing:
-        """Of a topic of one partition."""
         group = self.topic.groups[consumer_id]
-        [following], [end] = group.following, self.topic.ends
+        following = [
+            Offset(partition, at)
+            for partition, (at, end) in enumerate(
+                zip(group.following, self.topic.ends, strict=True)
+            )
+            if at < end
+        ]
         still: dict[Position, str] = {
             at: group.notes.get(at, "") for at in (*group.unsettled, *group.again)
         }
         aside: dict[Position, str] = {at: text for at, text in group.parked.items()}
-        return Standing((Offset(0, following),) if following < end else (), still, aside)
+        return Standing(tuple(following), still, aside)
 
     async def place(self, consumer_id: str, standing: Standing) -> None:
-        [following] = cast(Sequence[Offset], standing.following) or [Offset(0, self.topic.ends[0])]
-        group = self.topic.groups[consumer_id] = Group([following.number])
+        following = list(self.topic.ends)
+        for partition, number in cast(Sequence[Offset], standing.following):
+            following[partition] = number
+        group = self.topic.groups[consumer_id] = Group(following)
         group.again.extend(sorted(cast(Collection[Offset], standing.open)))
         group.notes.update({at: text for at, text in standing.open.items() if text})
         group.parked.update(cast(Mapping[Offset, str], standing.aside))
