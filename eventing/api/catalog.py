@@ -17,6 +17,7 @@ from eventing.api import (
     integrationsink,
     integrationsource,
     jobsink,
+    kafkachannel,
     kafkasink,
     kafkasource,
     natsjetstreamchannel,
@@ -49,6 +50,7 @@ SERVED = (
     containersource.DEFINITION,
     pingsource.DEFINITION,
     apiserversource.DEFINITION,
+    kafkachannel.DEFINITION,
     kafkasource.DEFINITION,
     kafkasink.DEFINITION,
 )

@@ -7,12 +7,18 @@ A kind here has its addresses, its Service, its log and its subscribers served l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from eventing.api import keys, natsjetstream
+from eventing.api import kafka, keys, natsjetstream
+from eventing.api.deliveryoptions import KAFKA_ORDER
 from hearth.knative.names import child_name
-from hearth.knative.resources import CHANNELS, INMEMORYCHANNELS, NATSJETSTREAMCHANNELS
+from hearth.knative.resources import (
+    CHANNELS,
+    INMEMORYCHANNELS,
+    KAFKACHANNELS,
+    NATSJETSTREAMCHANNELS,
+)
 from hearth.kube.controllerspec import Source
 from hearth.kube.meta import Key, Object
 from hearth.kube.resources import Resource
@@ -46,6 +52,8 @@ class ChannelKind:
     """What ``Ready`` depends on."""
     by_log: tuple[str, ...] = _SERVED
     """What is true once the broker process has the log open."""
+    by_subscribers: str = ""
+    """What is true once all subscribers are served; nothing where that is told of each alone."""
     problem: str = "LogNotOpen"
     """The reason that is given where it cannot be opened."""
     suffix: str = "-kn-channel"
@@ -54,6 +62,8 @@ class ChannelKind:
     config_map: str | None = None
     """The ConfigMap of ``knative-eventing`` that ``options`` is given."""
     options: Options = _nothing
+    usual: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Annotations on delivery that count where nobody says anything else."""
 
     @property
     def source(self) -> Source:
@@ -86,5 +96,21 @@ NATSJETSTREAM = ChannelKind(
     options=natsjetstream.channel_options,
 )
 
-CHANNEL_KINDS = (INMEMORY, NATSJETSTREAM)
+_BY_TOPIC = (keys.TOPIC_READY, "ConfigMapUpdated", "ConfigParsed", "ProbeSucceeded")
+KAFKA = ChannelKind(
+    KAFKACHANNELS,
+    place="kafkachannel",
+    path=KAFKACHANNELS.plural,
+    role="kafka-channel",
+    engine_class=keys.KAFKA_CLASS,
+    conditions=("Subscribers", *_BY_TOPIC, *_ALL, *_OURS),
+    by_log=_BY_TOPIC,
+    by_subscribers="Subscribers",
+    problem="Failed to obtain Kafka cluster admin",
+    config_map=kafka.FEATURES_MAP,
+    options=kafka.channel_options,
+    usual={KAFKA_ORDER: "ordered"},
+)
+
+CHANNEL_KINDS = (INMEMORY, NATSJETSTREAM, KAFKA)
 BY_PLACE: Mapping[str, ChannelKind] = {kind.place: kind for kind in CHANNEL_KINDS}

@@ -8,14 +8,19 @@ from typing import Any
 
 from eventing.api import keys
 from hearth.kube import meta
+from hearth.kube.durations import parse_iso8601_duration
 from hearth.kube.meta import Object
 
 CONFIG_MAP = "kafka-broker-config"
 """Upstream's ConfigMap, unless a Broker's ``spec.config`` names another."""
+CHANNEL_CONFIG_MAP = "kafka-channel-config"
+"""That of KafkaChannels."""
 EXTERNAL_TOPIC = "kafka.eventing.knative.dev/external.topic"
 """Of a Broker: its events are in this topic, which is somebody else's."""
 FEATURES_MAP = "config-kafka-features"
 """Upstream's ConfigMap with the templates of names."""
+DEFAULT_RETENTION = "PT168H"
+"""How long a KafkaChannel's topic keeps events."""
 BROKERS_TOPIC = "brokers-topic-template", "knative-broker-{{ .Namespace }}-{{ .Name }}"
 CHANNELS_TOPIC = "channels-topic-template", "knative-messaging-kafka.{{ .Namespace }}.{{ .Name }}"
 TRIGGERS_GROUP = "triggers-consumergroup-template", "knative-trigger-{{ .Namespace }}-{{ .Name }}"
@@ -84,6 +89,29 @@ def name_of(template: tuple[str, str], features: Object | None, of: Object) -> s
     if "{{" in made or "}}" in made:
         raise ValueError(f"{key}: {text!r} has a brace too many")
     return made
+
+
+def channel_options(channel: Object, features: Object | None) -> Mapping[str, Any]:
+    """Return what a KafkaChannel's topic is to be like; raise ValueError for no time."""
+    spec = channel.get("spec") or {}
+    kept = parse_iso8601_duration(spec.get("retentionDuration") or DEFAULT_RETENTION)
+    return {
+        "at": f"{keys.SYSTEM_NAMESPACE}/{CHANNEL_CONFIG_MAP}",
+        "topic": name_of(CHANNELS_TOPIC, features, channel),
+        "partitions": spec.get("numPartitions") or 1,
+        "replicas": spec.get("replicationFactor") or 1,
+        "config": {"retention.ms": str(int(kept * 1000))},
+    }
+
+
+def usual_sizes(config_map: Object) -> Mapping[str, int]:
+    """Return partitions and replicas of topics that say nothing; as Kafka has it where unsaid.
+
+    Raises ValueError for what is no number above 0.
+    """
+    data = _data(config_map)
+    said = {"partitions": _PARTITIONS, "replicas": _REPLICAS}
+    return {field: _count(data, name) if name in data else -1 for field, name in said.items()}
 
 
 def topic_options(config_map: Object, topic: str) -> Mapping[str, Any]:

@@ -114,4 +114,6 @@ ADDED_TO_CHANNEL = "AddedToChannel"
 CHANNEL_READY = "ChannelReady"
 REFERENCES_RESOLVED = "ReferencesResolved"
 
+TOPIC_READY = "TopicReady"
+
 SINK_PROVIDED = "SinkProvided"

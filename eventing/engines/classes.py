@@ -14,8 +14,11 @@ from eventing.engines.nats.config import NatsServer
 from eventing.engines.seam import Engine, Unavailable
 from eventing.engines.topics import NO_ADMIN, TopicProblem, Topics
 
-KafkaSource = Callable[[], Awaitable[KafkaServer]]
-"""Returns where Kafka is; raises Unavailable where that is not said."""
+KafkaSource = Callable[..., Awaitable[KafkaServer]]
+"""Returns where Kafka is, by the usual ConfigMap or the one that is named (NAMESPACE/NAME).
+
+Raises Unavailable where that is not said.
+"""
 NatsSource = Callable[[], Awaitable[NatsServer]]
 """Returns where NATS is; raises Unavailable where that is not said."""
 
@@ -46,11 +49,11 @@ def _kafka(config: EnginesConfig) -> Engine:
     if config.kafka is None:
         raise Unavailable("no Kafka is named")
     try:
-        from eventing.engines.kafka.engine import KafkaEngine
+        from eventing.engines.kafka.several import KafkaEngines
     except ImportError as error:
         raise Unavailable(f"{error.name} is missing: install hearth-serving[kafka]") from error
 
-    return KafkaEngine(config.kafka)
+    return KafkaEngines(config.kafka)
 
 
 def _nats(config: EnginesConfig) -> Engine:

@@ -26,15 +26,14 @@ from hearth.kube.controllerspec import ControllerSpec, Lister
 from hearth.kube.meta import Key, Object, finalizers
 from hearth.kube.plan import Plan
 
-DATA_PLANE_AVAILABLE, TOPIC_READY = "DataPlaneAvailable", "TopicReady"
-PROBE_SUCCEEDED = "ProbeSucceeded"
+DATA_PLANE_AVAILABLE, PROBE_SUCCEEDED = "DataPlaneAvailable", "ProbeSucceeded"
 _TRUE = ("ConfigMapUpdated", "ConfigParsed")
 CONDITIONS = ConditionSet(
     keys.READY,
     (
         keys.ADDRESSABLE,
         DATA_PLANE_AVAILABLE,
-        TOPIC_READY,
+        keys.TOPIC_READY,
         *_TRUE,
         PROBE_SUCCEEDED,
         keys.EVENT_POLICIES_READY,
@@ -92,13 +91,13 @@ def _decide(
         conditions.mark_unknown(DATA_PLANE_AVAILABLE, "Data plane not available", text)
     if opened:
         topic = spec_of(sink).get("topic")
-        conditions.mark_true(TOPIC_READY, f"Topic {topic} (owner {owner})")
+        conditions.mark_true(keys.TOPIC_READY, f"Topic {topic} (owner {owner})")
         conditions.mark_true(PROBE_SUCCEEDED)
     else:
         conditions.mark_unknown(PROBE_SUCCEEDED, "ProbeStatus", "status: NotReady")
-        conditions.mark_unknown(TOPIC_READY)
+        conditions.mark_unknown(keys.TOPIC_READY)
     if problem and not opened:
-        conditions.mark_false(TOPIC_READY, *problem)
+        conditions.mark_false(keys.TOPIC_READY, *problem)
 
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:

@@ -7,7 +7,7 @@ The broker process says in the status that it takes events, and whom it delivers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
@@ -108,6 +108,11 @@ def reconcile(observed: Observed, /, *, settings: ControlSettings, now: float) -
 def _mark_data_plane(
     kind: ChannelKind, status: dict[str, Any], conditions: ConditionManager
 ) -> None:
+    if kind.by_subscribers and _all_served(status):
+        conditions.mark_true(kind.by_subscribers)
+    elif kind.by_subscribers:
+        text = "failed to reconcile consumer group"
+        conditions.mark_unknown(kind.by_subscribers, "all subscribers not ready", text)
     opened = status_annotation({"status": status}, keys.OPENED_ANNOTATION)
     problem = status_annotation({"status": status}, keys.PROBLEM_ANNOTATION)
     for each in kind.by_log:
@@ -118,6 +123,10 @@ def _mark_data_plane(
         else:
             text = "The event log of this channel has not been opened yet."
             conditions.mark_unknown(each, "LogNotOpen", text)
+
+
+def _all_served(status: Mapping[str, Any]) -> bool:
+    return all(each.get("ready") == "True" for each in status.get("subscribers") or ())
 
 
 def _not_ours(observed: Observed) -> str:

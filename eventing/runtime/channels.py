@@ -121,7 +121,7 @@ class Channels:
         """Subscribe one, and return what is told of it."""
         told = {"uid": subscriber["uid"], "observedGeneration": subscriber.get("generation", 0)}
         try:
-            spec = views.channel_subscription(channel, subscriber, self._reach)
+            spec = views.channel_subscription(channel, subscriber, self._reach, self._kind.usual)
         except ValueError as error:
             facts = {"channel": key_text(key(channel)), "error": str(error)}
             log.info("subscriber not served", extra=facts)

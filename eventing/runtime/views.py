@@ -24,6 +24,8 @@ from hearth.kube.meta import Object, name, namespace, uid
 JOINED = compile_trigger({"filters": [{"cesql": f"NOT EXISTS {MARK}"}]})
 """Of the channel of a join, subscribers get what was joined, not the parts."""
 
+_NOTHING: Mapping[str, str] = {}
+
 
 def is_resolved(trigger: Object) -> bool:
     """Whether its subscriber has an address."""
@@ -56,11 +58,15 @@ def subscription_spec(trigger: Object, broker: Object, reach: Reach = DIRECT) ->
 
 
 def channel_subscription(
-    channel: Object, subscriber: Mapping[str, Any], reach: Reach = DIRECT
+    channel: Object,
+    subscriber: Mapping[str, Any],
+    reach: Reach = DIRECT,
+    usual: Mapping[str, str] = _NOTHING,
 ) -> SubscriptionSpec:
     """Return what a subscriber of a channel asks for; replies that go nowhere are dropped.
 
-    Raises ValueError for a delivery or a start that cannot be served.
+    ``usual`` are annotations that count where neither says anything else. Raises ValueError for a
+    delivery or a start that cannot be served.
     """
     delivery = subscriber.get("delivery") or spec_of(channel).get("delivery") or {}
     sink = delivery.get("deadLetterSink") or {}
@@ -70,7 +76,7 @@ def channel_subscription(
     reply = _target(subscriber, "reply", reach, who)
     target = _target(subscriber, "subscriber", reach, who)
     own = subscriber_options(channel).get(str(subscriber["uid"]), {})
-    options = DeliveryOptions.from_annotations(meta.annotations(channel), own)
+    options = DeliveryOptions.from_annotations(usual, meta.annotations(channel), own)
     return SubscriptionSpec(
         uid=str(subscriber["uid"]),
         namespace=namespace(channel),

@@ -106,7 +106,7 @@ class KafkaEngine:
             return
         others = [each.name for of, each in states.logs.items() if of != key]
         if not topic.is_external and topic.name not in others:
-            await self._reader.leave(topic.name)
+            await self._reader.leave()
             await self.client.drop_topic(topic.name)
         await self.client.drop_group(names.members_group(self.client.server.prefix, topic.name))
         gone = [written(topic.name, each, None) for each in states.consumers(topic.name)]

@@ -80,12 +80,18 @@ class Reader:
         if self._consumer is not None:
             self._consumer.unassign()
 
-    async def leave(self, topic: str) -> None:
-        """Ask nothing more of a topic, which is to be removed: librdkafka does not survive that."""
+    async def leave(self) -> None:
+        """Ask nothing more of Kafka before a topic is removed: librdkafka does not survive that.
+
+        What was asked last may be answered yet, also where nothing is assigned any more, so the
+        consumer goes; the next question makes another.
+        """
 
         def leave() -> None:
-            if self._at is not None and self._at[0] == topic:
-                self._leave()
+            self._close()
+            self._consumer = self._at = None
+            self._ahead.clear()
+            self._ended.clear()
 
         await asyncio.get_running_loop().run_in_executor(self._thread, leave)
 

@@ -1,4 +1,4 @@
-"""Where Kafka is, by upstream's ConfigMap ``kafka-broker-config`` and the Secret it names."""
+"""Where Kafka is, by a ConfigMap of upstream's and the Secret it names."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.meta import Object, uid
 from hearth.kube.resources import CONFIGMAPS, SECRETS
 
+_USUAL = f"{keys.SYSTEM_NAMESPACE}/{kafka.CONFIG_MAP}"
 
-async def of_cluster(kubeconfig: Path) -> KafkaServer:
-    """Read where Kafka is, and the Secret that is named; raise Unavailable where that fails."""
+
+async def of_cluster(kubeconfig: Path, config: str = _USUAL) -> KafkaServer:
+    """Read where Kafka is, and the Secret that is named; raise Unavailable where that fails.
+
+    ``config`` names the ConfigMap: NAMESPACE/NAME.
+    """
     async with KubeClient.from_kubeconfig(kubeconfig, user_agent="hearth-kafka") as client:
         try:
-            config_map = await _config_map(client)
+            config_map = await _config_map(client, *config.split("/", 1))
             bootstrap = kafka.bootstrap_of(config_map)
-            sizes = kafka.topic_options(config_map, "")
+            sizes = kafka.usual_sizes(config_map)
             return KafkaServer(
                 bootstrap,
                 security_of(await _secret(client, config_map)),
@@ -32,17 +37,17 @@ async def of_cluster(kubeconfig: Path) -> KafkaServer:
         except ApiError as error:
             raise Unavailable(f"where Kafka is cannot be read: {error}") from error
         except ValueError as error:
-            raise Unavailable(f"ConfigMap {kafka.CONFIG_MAP}: {error}") from error
+            raise Unavailable(f"ConfigMap {config.partition('/')[2]}: {error}") from error
 
 
-async def _config_map(client: KubeClient) -> Object:
+async def _config_map(client: KubeClient, where: str, title: str) -> Object:
     """Return the ConfigMap: the broker may list them, and no more."""
-    selector = f"metadata.name={kafka.CONFIG_MAP}"
-    found, _ = await client.list(CONFIGMAPS, keys.SYSTEM_NAMESPACE, field_selector=selector)
+    selector = f"metadata.name={title}"
+    found, _ = await client.list(CONFIGMAPS, where, field_selector=selector)
     if not found:
         raise Unavailable(
-            f"nobody says where Kafka is: make a ConfigMap {kafka.CONFIG_MAP} with "
-            f"{kafka.BOOTSTRAP} in namespace {keys.SYSTEM_NAMESPACE}"
+            f"nobody says where Kafka is: make a ConfigMap {title} with "
+            f"{kafka.BOOTSTRAP} in namespace {where}"
         )
     return found[0]
 

@@ -26,6 +26,7 @@ _UVLOOP_ALONE = {
     "test_jobsink.py",
     "test_kafka.py",
     "test_kafka_broker.py",
+    "test_kafka_channel.py",
     "test_kafka_sink.py",
     "test_kafka_source.py",
     "test_kill.py",

@@ -49,6 +49,7 @@ from hearth.knative.resources import (
     INTEGRATIONSINKS,
     INTEGRATIONSOURCES,
     JOBSINKS,
+    KAFKACHANNELS,
     KAFKASINKS,
     KAFKASOURCES,
     KINGRESSES,
@@ -132,6 +133,7 @@ NOT_ASKED = {
     ("update", "networking.internal.knative.dev", "certificates/finalizers"),
     ("update", "messaging.knative.dev", "channels/finalizers"),
     ("update", "messaging.knative.dev", "inmemorychannels/finalizers"),
+    ("update", "messaging.knative.dev", "kafkachannels/finalizers"),
     ("update", "messaging.knative.dev", "natsjetstreamchannels/finalizers"),
     ("update", "flows.knative.dev", "sequences/finalizers"),
     ("update", "flows.knative.dev", "parallels/finalizers"),
@@ -491,24 +493,25 @@ async def _subscribe(hearth: Hearth) -> None:
     await hearth.change(SEQUENCES, "q", spec={"steps": [other]})
     await hearth.until(lambda: hearth.gone(INMEMORYCHANNELS, "q-kn-sequence-1"))
     await hearth.ready(SUBSCRIPTIONS, "q-kn-sequence-0")
-    await _subscribe_nats(hearth, [to, other])
+    for kind in (KAFKACHANNELS, NATSJETSTREAMCHANNELS):
+        await _subscribe_to(kind, hearth, [to, other])
 
 
-async def _subscribe_nats(hearth: Hearth, steps: list[Any]) -> None:
+async def _subscribe_to(kind: Resource, hearth: Hearth, steps: list[Any]) -> None:
     """A flow over channels whose server is nowhere: that is told."""
-    kind = NATSJETSTREAMCHANNELS
+    title = f"n{kind.plural[0]}"
     template = {"apiVersion": kind.api_version, "kind": kind.kind}
-    await hearth.make(SEQUENCES, "n", {"steps": steps, "channelTemplate": template})
+    await hearth.make(SEQUENCES, title, {"steps": steps, "channelTemplate": template})
 
     async def is_told() -> bool:
-        found = await hearth.client.get(kind, "n-kn-sequence-0", "default")
+        found = await hearth.client.get(kind, f"{title}-kn-sequence-0", "default")
         told = (found.get("status") or {}).get("annotations") or {}
         return bool(found["spec"].get("subscribers")) and PROBLEM_ANNOTATION in told
 
-    await hearth.until(lambda: hearth.there(kind, "n-kn-sequence-0"))
+    await hearth.until(lambda: hearth.there(kind, f"{title}-kn-sequence-0"))
     await hearth.until(is_told)
-    await hearth.change(SEQUENCES, "n", spec={"steps": steps[:1], "channelTemplate": template})
-    await hearth.until(lambda: hearth.gone(kind, "n-kn-sequence-1"))
+    await hearth.change(SEQUENCES, title, spec={"steps": steps[:1], "channelTemplate": template})
+    await hearth.until(lambda: hearth.gone(kind, f"{title}-kn-sequence-1"))
 
 
 async def _is_handed(hearth: Hearth) -> bool:

@@ -90,3 +90,31 @@ def test_a_broker_of_the_class_asks_for_its_topic() -> None:
     theirs = {"topic": "theirs", "external": True}
     assert kafka.broker_options(broker, maps.get) == theirs
     assert kafka.broker_options(broker, lambda _: None) == theirs
+
+
+def test_what_a_channel_asks_of_its_topic() -> None:
+    channel = {
+        "metadata": {"name": "c", "namespace": "ns"},
+        "spec": {"retentionDuration": "PT1.5S"},
+    }
+    assert kafka.channel_options(channel, None) == {
+        "at": "knative-eventing/kafka-channel-config",
+        "topic": "knative-messaging-kafka.ns.c",
+        "partitions": 1,
+        "replicas": 1,
+        "config": {"retention.ms": "1500"},
+    }
+    features = {"data": {"channels-topic-template": "{{ .Name }}-of-{{ .Namespace }}"}}
+    spec = {"numPartitions": 3, "replicationFactor": 2}
+    found = kafka.channel_options({**channel, "spec": spec}, features)
+    assert (found["topic"], found["partitions"], found["replicas"]) == ("c-of-ns", 3, 2)
+    assert found["config"] == {"retention.ms": "604800000"}
+    with pytest.raises(ValueError):
+        kafka.channel_options({**channel, "spec": {"retentionDuration": "long"}}, None)
+
+
+def test_sizes_are_kafkas_where_nothing_is_said() -> None:
+    assert kafka.usual_sizes({"data": {}}) == {"partitions": -1, "replicas": -1}
+    said = {"default.topic.partitions": "3", "default.topic.replication.factor": "x"}
+    with pytest.raises(ValueError, match="replication"):
+        kafka.usual_sizes({"data": said})

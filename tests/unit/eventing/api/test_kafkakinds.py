@@ -61,6 +61,20 @@ def test_none_is_a_number_of_consumers() -> None:
             "keys are expected to be alphanumeric",
         ),
         (
+            "KafkaChannel",
+            {
+                "numPartitions": -1,
+                "replicationFactor": -1,
+                "retentionDuration": "long",
+                "subscribers": [{"uid": "a"}],
+            },
+            "invalid value: -1: spec.numPartitions, spec.replicationFactor\n"
+            "invalid value: long: spec.retentionDuration\n"
+            "missing field(s): spec.subscribable.subscriber[0].replyURI, "
+            "spec.subscribable.subscriber[0].subscriberURI\n"
+            "expected at least one of, got none",
+        ),
+        (
             "KafkaSink",
             {},
             "invalid value: : spec.topic\ninvalid value: []: spec.bootstrapServers",
@@ -96,6 +110,32 @@ def test_what_cannot_be_changed() -> None:
         FAILED + "Immutable field updated: spec.numPartitions, spec.topic"
     )
     assert said(asked("KafkaSink", {**TO, "contentMode": "structured"}, old=TO)) == ""
+
+
+def test_what_cannot_be_changed_of_a_channel() -> None:
+    old = {"numPartitions": 1, "replicationFactor": 1, "retentionDuration": "PT1H"}
+    changed = {
+        **old,
+        "numPartitions": 2,
+        "subscribers": [{"uid": "a", "subscriberUri": "http://a"}],
+    }
+    assert said(asked("KafkaChannel", changed, old=old)) == (
+        f"{FAILED}Immutable fields changed (-old +new): spec\n"
+        '{v1beta1.KafkaChannelSpec}.NumPartitions:\n\t-: "1"\n\t+: "2"\n'
+    )
+    assert said(asked("KafkaChannel", {**changed, "numPartitions": 1}, old=old)) == ""
+
+
+def test_defaults_of_a_channel() -> None:
+    assert completed("KafkaChannel", {}) == {
+        "numPartitions": 1,
+        "replicationFactor": 1,
+        "retentionDuration": "PT168H",
+    }
+    assert [each.resource.version for each in DEFINITIONS["KafkaChannel"].kinds] == [
+        "v1beta1",
+        "v1",
+    ]
 
 
 def test_defaults_of_a_sink() -> None:

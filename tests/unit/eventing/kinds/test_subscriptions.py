@@ -3,7 +3,7 @@
 import copy
 
 from eventing.api import keys
-from eventing.api.channelkinds import INMEMORY, NATSJETSTREAM
+from eventing.api.channelkinds import INMEMORY, KAFKA, NATSJETSTREAM
 from eventing.api.channelviews import subscriber_options
 from eventing.kinds import channel as channels
 from eventing.kinds import servedchannel as servedchannels
@@ -134,6 +134,22 @@ def test_a_channel_whose_log_cannot_be_opened_says_why():
     assert condition(update.obj, "StreamReady") == said
     url = "http://c-kn-jsm-channel.ns.svc.cluster.local"
     assert update.obj["status"]["address"] == {"name": "http", "url": url}
+
+
+def test_a_kafka_channel_tells_whether_all_its_subscribers_are_served():
+    channel = a_channel()
+    told = {"annotations": {keys.OPENED_ANNOTATION: "true"}}
+    for ready, said in (
+        ("True", ("True", None)),
+        ("False", ("Unknown", "all subscribers not ready")),
+    ):
+        channel["status"] = {**told, "subscribers": [{"uid": "a", "ready": ready}]}
+        observed = servedchannels.Observed(KAFKA, channel, None, None, None)
+        [update] = servedchannels.reconcile(observed, settings=SETTINGS, now=0).then
+        assert isinstance(update, UpdateStatus)
+        assert condition(update.obj, "Subscribers")[:2] == said
+        assert condition(update.obj, "TopicReady")[0] == "True"
+        assert condition(update.obj, "Ready")[0] == said[0]
 
 
 def test_a_channel_whose_name_has_anothers_service_says_so():
