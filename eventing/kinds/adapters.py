@@ -55,6 +55,7 @@ def adapter_deployment(
     env: Sequence[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
     audience: str | None = None,
+    dead_letter_audience: str | None = None,
     bundles: trust.Names = (),
     takes_events: bool = False,
     certificate: str = "",
@@ -62,8 +63,9 @@ def adapter_deployment(
 ) -> Object:
     """Return the Deployment of an adapter: ``hearth run COMPONENT`` with some variables.
 
-    With an ``audience`` it finds a token of its account that is meant for it, with ``bundles``
-    (names of ConfigMaps) authorities to trust, and with ``certificate`` (a Secret) its own.
+    With an ``audience`` it finds a token of its account that is meant for it (another one for the
+    dead letter sink's), with ``bundles`` (names of ConfigMaps) authorities to trust, and with
+    ``certificate`` (a Secret) its own.
     """
     spec = adapter_pod(
         adapters,
@@ -72,6 +74,7 @@ def adapter_deployment(
         env=env,
         pod=pod,
         audience=audience,
+        dead_letter_audience=dead_letter_audience,
         bundles=bundles,
         takes_events=takes_events,
         certificate=certificate,
@@ -99,11 +102,13 @@ def adapter_pod(
     env: Sequence[Mapping[str, Any]] = (),
     pod: Mapping[str, Any] | None = None,
     audience: str | None = None,
+    dead_letter_audience: str | None = None,
     bundles: trust.Names = (),
     takes_events: bool = False,
     certificate: str = "",
 ) -> dict[str, Any]:
     """Return the spec of an adapter's pod; what ``pod`` says counts before what is usual."""
+    shows_tokens = audience is not None or dead_letter_audience is not None
     spec = {
         **({"serviceAccountName": account} if adapters.in_cluster and account else {}),
         "enableServiceLinks": False,
@@ -121,7 +126,7 @@ def adapter_pod(
                 component,
                 env,
                 mounts=[
-                    *([] if audience is None else [token_mount()]),
+                    *([token_mount()] if shows_tokens else []),
                     *([trust.mount()] if bundles else []),
                     *([podcertificates.mount()] if certificate else []),
                 ],
@@ -132,7 +137,7 @@ def adapter_pod(
     volumes = (
         [{"name": "scratch", "emptyDir": {"sizeLimit": "64Mi"}}] if adapters.in_cluster else []
     )
-    volumes += [] if audience is None else [token_volume(audience)]
+    volumes += [token_volume(audience, dead_letter_audience)] if shows_tokens else []
     volumes += [trust.volume(bundles, optional=True)] if bundles else []
     volumes += [podcertificates.volume(certificate)] if certificate else []
     if volumes:

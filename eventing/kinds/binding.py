@@ -21,6 +21,8 @@ from hearth.kube.meta import Object
 SINK, CA_CERTS, CE_OVERRIDES = "K_SINK", "K_CA_CERTS", "K_CE_OVERRIDES"
 _OURS = frozenset({SINK, CA_CERTS, CE_OVERRIDES})
 TOKEN_VOLUME, TOKEN_FOLDER = "oidc-token", "/oidc"
+TOKEN, DEAD_LETTER_TOKEN = "token", "dead-letter-token"
+"""Files with tokens there: for the sink, and for who gets what that does not take."""
 _TOKEN_SECONDS = 3600
 _CONTAINERS = ("initContainers", "containers")
 
@@ -116,10 +118,18 @@ def _replaced(
     return {**others, field: entries} if entries else others
 
 
-def token_volume(audience: str) -> dict[str, Any]:
-    """Return the volume with a token of the pod's own account, as the API server completes it."""
-    token = {"audience": audience, "expirationSeconds": _TOKEN_SECONDS, "path": "token"}
-    projected = {"sources": [{"serviceAccountToken": token}], "defaultMode": 0o644}
+def token_volume(audience: str | None, dead_letter: str | None = None) -> dict[str, Any]:
+    """Return the volume with a token of the pod's own account, as the API server completes it.
+
+    ``dead_letter`` is the audience of a second one, for who gets what the sink does not take.
+    """
+    tokens = [
+        {"audience": whom, "expirationSeconds": _TOKEN_SECONDS, "path": path}
+        for path, whom in ((TOKEN, audience), (DEAD_LETTER_TOKEN, dead_letter))
+        if whom is not None
+    ]
+    sources = [{"serviceAccountToken": each} for each in tokens]
+    projected = {"sources": sources, "defaultMode": 0o644}
     return {"name": TOKEN_VOLUME, "projected": projected}
 
 

@@ -181,6 +181,7 @@ def make_adapter(
         env.append({"name": CE_OVERRIDES, "value": overrides})
     env += [*told(settings.tracing), *secret_variables(source)]
     account = account_name(KAFKASOURCES, name(source)) if settings.authenticates else "default"
+    letters = dead.audience if isinstance(dead, Resolved) else None
     return adapter_deployment(
         settings.adapters,
         metadata={
@@ -192,7 +193,10 @@ def make_adapter(
         labels=labels_of(source),
         account=account,
         env=env,
+        # On one machine, too: it is who sends.
+        pod={"serviceAccountName": account} if settings.authenticates else None,
         audience=sink.audience if settings.authenticates else None,
+        dead_letter_audience=letters if settings.authenticates else None,
         bundles=bundles,
         replicas=spec_of(source).get("consumers", 1),
     )

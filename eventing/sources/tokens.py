@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from eventing.kinds.binding import TOKEN_FOLDER
+from eventing.kinds.binding import TOKEN, TOKEN_FOLDER
 from eventing.runtime.access.bearers import Bearers
 from eventing.runtime.target import Bearer
 from hearth.kube.access import TokenFile
 from hearth.kube.client import KubeClient
 
 
-def mounted_token() -> TokenFile | None:
+def mounted_token(name: str = TOKEN) -> TokenFile | None:
     """Return the token that a SinkBinding, or control, has the kubelet mount, if it does."""
-    path = Path(TOKEN_FOLDER, "token")
+    path = Path(TOKEN_FOLDER, name)
     return TokenFile(path) if path.exists() else None
 
 

@@ -21,6 +21,7 @@ from eventing.sources.kafka.events import Origin, Place, event_of_record
 from eventing.sources.kafka.metrics import RECORDS
 from eventing.sources.kafka.offsets import Offsets
 from eventing.sources.sender import Sent
+from hearth.kube.access import Authorization
 from hearth.kube.timers import pause
 
 log = logging.getLogger(__name__)
@@ -45,10 +46,17 @@ class Partition(NamedTuple):
 class Outlet:
     """Sends one event, and sees to it that it is done with."""
 
-    def __init__(self, delivery: Delivery, dead_letter: str, origin: Origin) -> None:
-        """``dead_letter`` is where events go that are not taken; nowhere if empty."""
+    def __init__(
+        self,
+        delivery: Delivery,
+        origin: Origin,
+        dead_letter: str = "",
+        authorization: Authorization | None = None,
+    ) -> None:
+        """``dead_letter`` is where events go that are not taken, and what is shown there."""
         self._delivery = delivery
         self._dead_letter = dead_letter
+        self._authorization = authorization
         self._counted = RECORDS.labels, (origin.namespace, origin.name)
         for result in ("sent", "dead_letter", "dropped"):
             self._count(result, 0)
@@ -80,14 +88,17 @@ class Outlet:
             self._delivery.sink, sent.status, body=sent.text.encode(), error=sent.error
         )
         dead, seconds = Event({**event.attributes, **why.attributes()}, event.data), 1.0
-        sender, namespace = self._delivery.sender, self._delivery.namespace
-        while not (
-            told := await sender.send(self._dead_letter, dead, namespace=namespace)
-        ).accepted:
+        while not (told := await self._send_dead(dead)).accepted:
             facts = {"event": event.text("id"), "error": str(told)}
             log.warning("the dead letter sink takes no dead letter; it is asked again", extra=facts)
             await pause(seconds)
             seconds = min(seconds * 2, _AGAIN_SECONDS)
+
+    async def _send_dead(self, dead: Event) -> Sent:
+        shown = await self._authorization.header() if self._authorization is not None else None
+        return await self._delivery.sender.send(
+            self._dead_letter, dead, authorization=shown, namespace=self._delivery.namespace
+        )
 
 
 class _Waiting(NamedTuple):

@@ -14,11 +14,13 @@ from eventing.api.apiserveradapter import CONFIG
 from eventing.api.kafkaadapter import KafkaAdapterConfig
 from eventing.engines.kafka.config import KafkaServer
 from eventing.engines.kafka.security import security_of
+from eventing.kinds.binding import DEAD_LETTER_TOKEN
 from eventing.runtime.policy import DeliveryPolicy
 from eventing.sources.delivery import delivering
 from eventing.sources.kafka.deliveries import Deliveries, Outlet, Partition
 from eventing.sources.kafka.events import Origin
 from eventing.sources.kafka.metrics import LAG
+from eventing.sources.tokens import mounted_token
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -43,7 +45,7 @@ async def run(
     origin = Origin(config.namespace, config.name, config.key_type)
     policy = DeliveryPolicy.from_spec(config.delivery)
     async with delivering(environment, "kafkasource", policy) as delivery:
-        outlet = Outlet(delivery, config.dead_letter, origin)
+        outlet = Outlet(delivery, origin, config.dead_letter, mounted_token(DEAD_LETTER_TOKEN))
         deliveries = Deliveries(outlet, origin, delivery.overrides, ordered=config.ordered)
         member = Member(
             {**server.common(), **settings, "group.id": config.group},

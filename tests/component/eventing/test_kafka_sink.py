@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +12,17 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from hearth.knative.resources import KAFKASINKS
+from hearth.knative.resources import EVENTPOLICIES, KAFKASINKS
 from hearth.kube.errors import NotFound
 from hearth.kube.resources import SECRETS
 from tests.component.eventing.cluster import cluster, condition
+from tests.component.eventing.test_access import (
+    create_policy,
+    has_audience,
+    switch,
+    token,
+    until_answered,
+)
 from tests.component.keda import servers
 from tests.waiting import until
 
@@ -129,12 +135,22 @@ async def test_what_is_missing_or_wrong_is_named(tmp_path, server):
         assert "SASL user required (key: user)" in condition(told, "TopicReady")[2]
 
 
-async def test_without_a_sink_nothing_of_kafka_is_imported(tmp_path):
-    code = (
-        "import eventing.runtime.main, eventing.main, sys; print('confluent_kafka' in sys.modules)"
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
-    )
-    said, _ = await process.communicate()
-    assert said == b"False\n"
+async def test_policies_say_who_may_send(tmp_path, server):
+    ours = {"topic": "guarded", "numPartitions": 1, "replicationFactor": 1}
+    sub = "system:serviceaccount:default:default"
+    ref = {"apiVersion": "eventing.knative.dev/v1alpha1", "kind": "KafkaSink", "name": "s"}
+    async with cluster(tmp_path) as found:
+        await found.create(KAFKASINKS, "s", bootstrapServers=[server], **ours)
+        await switch(found, authentication_oidc="enabled")
+        await create_policy(found, "p", to=[{"ref": ref}], **{"from": [{"sub": sub}]})
+        told = await found.until(
+            KAFKASINKS, "s", lambda it: has_audience(it) and "policies" in it["status"]
+        )
+        address = told["status"]["address"]
+        assert address["audience"] == "eventing.knative.dev/kafkasink/default/s"
+        shown = await token(found, audience=address["audience"])
+        await until_answered(202, lambda: found.send(address["url"], **shown))
+        await until_answered(401, lambda: found.send(address["url"]))
+        other = {"from": [{"sub": f"{sub}2"}]}
+        await found.client.patch(EVENTPOLICIES, "p", "default", {"spec": other})
+        await until_answered(403, lambda: found.send(address["url"], **shown))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
+import json
+import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -170,6 +174,34 @@ async def test_consumers_share_the_partitions(server, request):
             kafka.write(str(number), partition=number)
         found = {(await next_of(got, 20))["ce-knativekafkapartition"] for _ in range(4)}
         assert found == set("0123")
+
+
+PROGRAM = """
+import asyncio, json, sys
+from eventing.sources.kafka.main import run
+asyncio.run(run(lambda: print("ready", flush=True), settings=json.loads(sys.argv[1])))
+"""
+
+
+async def test_what_is_killed_repeats_some_and_loses_none(topic):
+    config = KafkaAdapterConfig(
+        "ns", "k", [topic.server], [topic.topic], topic.topic, earliest=True, ordered=False
+    )
+    topic.write(*(str(number) for number in range(100)))
+    seen: collections.Counter[str] = collections.Counter()
+    async with sink() as (to, got):
+        environment = {**os.environ, "K_SINK": to["uri"], "K_SOURCE_CONFIG": config.to_json()}
+        for wanted in (50, 100):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", PROGRAM, json.dumps(SOON), env=environment
+            )
+            try:
+                while len(seen) < wanted:
+                    seen[(await next_of(got, 30))["ce-id"]] += 1
+            finally:
+                process.kill()
+                await process.wait()
+    assert len(seen) == 100
 
 
 async def test_what_is_to_be_mended_ends_it(server):

@@ -125,12 +125,17 @@ def test_why_its_pods_do_not_run_is_told() -> None:
 def test_it_shows_a_token_of_an_account_of_its_own_where_senders_say_who_they_are() -> None:
     flags = {**SETTINGS.features.flags, "authentication-oidc": "enabled"}
     settings = ControlSettings("http://ingress", frozenset(), features=Features(flags))
-    found = plan(Observed(a_source(), SINK), settings)
+    dead = Resolved("http://dead", audience="others")
+    found = plan(Observed(a_source(), SINK, dead), settings)
     account, deployment = (each.obj for each in found.actions if isinstance(each, Create))
     pod = deployment["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == account["metadata"]["name"]
     [token] = [each["projected"] for each in pod["volumes"] if "projected" in each]
-    assert token["sources"][0]["serviceAccountToken"]["audience"] == "them"
+    tokens = [each["serviceAccountToken"] for each in token["sources"]]
+    assert {each["path"]: each["audience"] for each in tokens} == {
+        "token": "them",
+        "dead-letter-token": "others",
+    }
     status, shown = told(found)
     assert status["auth"] == {"serviceAccountName": account["metadata"]["name"]}
     assert shown["OIDCIdentityCreated"][0] == "True"
