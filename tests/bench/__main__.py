@@ -28,6 +28,7 @@ BENCHMARKS = (
     "containers",
     "direct",
     "docker",
+    "sleeping",
     "apiserver",
     "warm",
     "codec",

@@ -198,7 +198,7 @@ class Agent:
         if current is not None and meta.uid(current) == worker.uid:
             self._done.add(worker.uid)
         self._schedule_waiting()
-        self._ahead.gone(worker.pod)
+        self._ahead.gone(worker.pod, worker.spec)
 
     # -- scheduling --------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ from hearth.cluster.node.main import NodeConfig, node_id_of
 from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.cluster.node.runtime.engine.maker import NODE_LABEL
 from hearth.cluster.node.runtime.engine.sockets import Found
+from hearth.cluster.node.volumes.sources import ClusterSources, Snapshot
+from hearth.cluster.node.worker.setup import PodSetup
 from hearth.kube import meta
 from hearth.kube.errors import NotFound
 from hearth.kube.resources import (
@@ -337,6 +339,39 @@ async def test_files_follow_what_they_are_made_of(cluster: Cluster, config: Node
     waiting = made(config)
     pod = await workload.run()
     assert ids(pod) <= waiting and await read(pod, "/read?/settings/a") == "two"
+
+
+async def test_a_pod_that_comes_while_its_files_are_looked_at(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of a pod that is not there yet is not written over what is the pod's."""
+    await put_settings(cluster, "one")
+    await create(cluster, SERVICEACCOUNTS, "ServiceAccount", "own")
+    workload = await Workload.create(cluster, {**FOLLOWING, "serviceAccountName": "own"})
+    await workload.run("web-1-first")
+    await workload.sleep("web-1-first")
+    asked, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    snapshot, refresh = ClusterSources.snapshot, PodSetup.refresh
+
+    async def slow(self: ClusterSources, pod: Object, *, with_tokens: bool = True) -> Snapshot:
+        found = await snapshot(self, pod, with_tokens=with_tokens)
+        if not with_tokens:
+            asked.set()
+            await go_on.wait()
+        return found
+
+    async def told(self: PodSetup) -> None:
+        await refresh(self)
+        done.set()
+
+    monkeypatch.setattr(ClusterSources, "snapshot", slow)
+    monkeypatch.setattr(PodSetup, "refresh", told)
+    await asyncio.wait_for(asked.wait(), PATIENCE)
+    pod = await workload.run()
+    done.clear()
+    go_on.set()
+    await asyncio.wait_for(done.wait(), PATIENCE)
+    assert (await read(pod, f"/read?{TOKEN}")).count(".") == 2
 
 
 async def test_what_became_another_is_made_again(cluster: Cluster, config: NodeConfig) -> None:

@@ -133,16 +133,19 @@ class ChosenRuntime:
 
     async def make_ahead(self, request: StartRequest) -> None:
         """A container."""
-        await self._preparing(request).make_ahead(request)
+        preparing = self._preparing(request)
+        assert preparing is not None
+        await preparing.make_ahead(request)
 
     async def fits(self, request: StartRequest) -> bool:
         """Of a container."""
-        return await self._preparing(request).fits(request)
+        preparing = self._preparing(request)
+        return preparing is not None and await preparing.fits(request)
 
-    def _preparing(self, request: StartRequest) -> Preparing:
-        preparing = self._by_uid[meta.uid(request.facts.pod)].preparing
-        assert preparing is not None
-        return preparing
+    def _preparing(self, request: StartRequest) -> Preparing | None:
+        """None once the pod has come, which has another uid."""
+        runtime = self._by_uid.get(meta.uid(request.facts.pod))
+        return None if runtime is None else runtime.preparing
 
     def hand_over(self, uid: str, to: str) -> None:
         """The pod keeps the runtime that it was foreseen for."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hearth.cluster import readynames
 from hearth.cluster.node.pod.network import PodNetwork
+from hearth.cluster.node.pod.spec import PodSpec
 from hearth.cluster.node.runtime.api import CreateError, PrepareError, StartError
 from hearth.cluster.node.runtime.containers import ahead
 from hearth.cluster.node.runtime.containers.ahead import Waiting
@@ -57,10 +58,10 @@ class Ahead:
 
     # -- told by the agent -------------------------------------------------------------------
 
-    def gone(self, pod: Object) -> None:
+    def gone(self, pod: Object, spec: PodSpec) -> None:
         """A pod has gone; it may have been the last of its workload."""
-        owner = ahead.owner_of(pod)
-        if owner is not None and self._context.runtime.preparing is not None:
+        owner, preparing = ahead.owner_of(pod), self._context.runtime.preparing
+        if owner is not None and preparing is not None and preparing.covers(spec):
             self._waiting.want(owner)
             self._wakeup.set()
 
@@ -84,6 +85,8 @@ class Ahead:
         if ahead.is_the_same(made.pod, pod):
             with contextlib.suppress(OSError):
                 folder.stand_for(made.folder.path)
+
+                made.setup.hand_over()
                 made.preparing.hand_over(made.spec.uid, meta.uid(pod))
                 return made.setup.network
         self._drop_aside(spare)

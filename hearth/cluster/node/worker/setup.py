@@ -41,6 +41,7 @@ class PodSetup:
         self._folder = folder
         self._pod = effective_pod(pod)
         self._is_ahead = is_ahead
+        self._is_handed_over = False
         self._snapshot: Snapshot = EMPTY
 
     def update(self, pod: Object) -> None:
@@ -85,7 +86,8 @@ class PodSetup:
         """Brings the files of volumes up to date; a source that is gone leaves them as they are."""
         try:
             await self.look_up()
-            self._write_volumes()
+            if not self._is_handed_over:
+                self._write_volumes()
         except (ApiError, VolumeError, OSError) as error:
             log.debug(
                 "volumes not refreshed", extra={"pod": self._spec.full_name, "error": str(error)}
@@ -105,6 +107,10 @@ class PodSetup:
             report=report,
             dns=self._context.reach.dns(self._pod, self.network.ip, self._folder.path),
         )
+
+    def hand_over(self) -> None:
+        """What was made is the pod's that has come: nothing is written here any more."""
+        self._is_handed_over = True
 
     async def release(self) -> None:
         """Ends what is left of the pod and frees what it held."""
