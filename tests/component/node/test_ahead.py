@@ -39,6 +39,7 @@ from hearth.oci.packing import Entry, Layout
 from hearth.oci.references import parse_reference
 from hearth.oci.store import ContentStore
 from tests.component.keda.servers import missing
+from tests.component.node.engines import Engine
 from tests.images import TestImage, is_root, make_test_image, static_entries
 
 Cluster = Any
@@ -300,15 +301,19 @@ async def test_a_pod_with_all_that_a_pod_may_have(cluster: Cluster, config: Node
     await with_everything(cluster, lambda: made(config))
 
 
-@pytest.mark.parametrize("kind", ["docker", "podman"])
+@pytest.fixture(scope="session", params=["docker", "podman"])
+def container_engine(request: pytest.FixtureRequest) -> tuple[str, Engine]:
+    """Of the session, as it outlives the test that asks for it first."""
+    return request.param, request.getfixturevalue(f"{request.param}_engine")
+
+
 async def test_a_pod_with_all_of_that_by_an_engine(
     bare_cluster: Cluster,
     config: NodeConfig,
     node_runner: Runner,
-    request: pytest.FixtureRequest,
-    kind: str,
+    container_engine: tuple[str, Engine],
 ) -> None:
-    engine = request.getfixturevalue(f"{kind}_engine")
+    kind, engine = container_engine
     found = Found(kind, str(engine.socket), is_root=True)
 
     def made(more: str = "io.kubernetes.container.name") -> set[str]:
