@@ -239,9 +239,13 @@ class EventLog(Protocol):
     def part_of(self, position: Position) -> int:
         """Return the part of the log that a position lies in: order holds within one."""
 
-    async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> Consumer:
+    async def consume(
+        self, consumer_id: str, start: Begin = Start.LATEST, *, ordered: bool = False
+    ) -> Consumer:
         """Open a consumer where it stopped, or a new one at ``start``.
 
+        Of several processes that open an ``ordered`` one, an engine gives events of one key to one
+        at a time; what that one had unsettled is given again before all that follows it.
         On return a new one is durable: no event acknowledged later can pass it by.
         """
 

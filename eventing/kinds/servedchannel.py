@@ -116,10 +116,10 @@ def _mark_data_plane(
     opened = status_annotation({"status": status}, keys.OPENED_ANNOTATION)
     problem = status_annotation({"status": status}, keys.PROBLEM_ANNOTATION)
     for each in kind.by_log:
-        if opened:
+        if problem:
+            conditions.mark_false(each, "LogFails" if opened else kind.problem, problem)
+        elif opened:
             conditions.mark_true(each)
-        elif problem:
-            conditions.mark_false(each, kind.problem, problem)
         else:
             text = "The event log of this channel has not been opened yet."
             conditions.mark_unknown(each, "LogNotOpen", text)

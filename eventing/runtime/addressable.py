@@ -17,7 +17,7 @@ from eventing.engines.event import RenderedEvent
 from eventing.engines.seam import Appended, Begin, EventLog, Refused, Start, StartTime
 from eventing.filters import Filter
 from eventing.runtime.duplicates import Duplicates, key_of
-from eventing.runtime.expectations import Expectations
+from eventing.runtime.expectations import Come
 from eventing.runtime.joins.joiner import CONSUMER, Joiner, JoinServices
 from eventing.runtime.joins.parts import mark_event
 from eventing.runtime.metrics import BrokerMetrics
@@ -32,6 +32,7 @@ from eventing.runtime.schemachecks import SchemaCheck
 from eventing.runtime.services import Services
 from eventing.runtime.spec import SubscriptionSpec
 from eventing.runtime.subscription import Subscription
+from eventing.runtime.tail import Tail
 
 _FULL_SECONDS = 5
 
@@ -70,6 +71,7 @@ class Addressable:
         self._changing = asyncio.Lock()
         self._closed = False
         events.listen(self._routing.route)
+        self._tail = None if events.tells_tail else Tail(events, self._routing.expectations)
 
     # -- events ------------------------------------------------------------------------------
 
@@ -96,10 +98,15 @@ class Addressable:
         if self.check is not None:
             self.check.replied(events)
 
-    @property
-    def expectations(self) -> Expectations:
-        """Who waits for an event of this log."""
-        return self._routing.expectations
+    def expect(self, attribute: str, value: str, come: Come, *, since_ns: int) -> None:
+        """Call back once, with the first event since a moment whose attribute has this value."""
+        self._routing.expectations.expect(attribute, value, come)
+        if self._tail is not None:
+            self._tail.follow(since_ns)
+
+    def forget(self, attribute: str, value: str) -> None:
+        """Wait no more."""
+        self._routing.expectations.forget(attribute, value)
 
     # -- subscriptions -----------------------------------------------------------------------
 
@@ -113,12 +120,15 @@ class Addressable:
                 looks_back = spec.options.duplicate_window_seconds > 0
                 is_known = looks_back and spec.uid in await self._log.consumers()
                 await self._open(spec, looks_back=is_known)
+            elif subscription.spec.options.ordered != spec.options.ordered:
+                subscription.close()
+                await self._open(spec, looks_back=spec.options.duplicate_window_seconds > 0)
             else:
                 subscription.update(spec)
             self._routing.changed()
 
     async def _open(self, spec: SubscriptionSpec, *, looks_back: bool) -> None:
-        consumer = await self._log.consume(spec.uid, spec.start)
+        consumer = await self._log.consume(spec.uid, spec.start, ordered=spec.options.ordered)
         counters = self._metrics.deliveries(self.place, spec.kind, spec.name)
         counters.lag = partial(self._log.lag, spec.uid)
         subscription = self._subscriptions[spec.uid] = Subscription(
@@ -274,6 +284,8 @@ class Addressable:
         self._closed = True
         self._replays.stop()
         self._replies.close()
+        if self._tail is not None:
+            self._tail.close()
         if self._routing.joiner is not None:
             self._routing.joiner.close()
         for subscription in self._subscriptions.values():

@@ -41,7 +41,12 @@ class Channels:
         self._reach = reach
         if kind.config_map is not None:
             manager.cache(CONFIG_SOURCE)
+        logs.problem_listeners.append(self._look_again)
         manager.add_controller(f"{kind.place}-log", self._sync, source=kind.source)
+
+    def _look_again(self, place: Place) -> None:
+        if place.kind == self._kind.place:
+            self._manager.enqueue(f"{place.kind}-log", (place.namespace, place.name))
 
     def is_opening(self, channel_key: Key) -> bool:
         """Whether there is such a channel, to be opened."""
@@ -108,10 +113,11 @@ class Channels:
         await addressable.keep_only({each["uid"] for each in subscribers})
         told = [await self._subscribed(channel, each, addressable) for each in subscribers]
         status = status_of(channel)
-        opened = status_annotation(channel, keys.OPENED_ANNOTATION) == "true"
-        if opened and (status.get("subscribers") or []) == told:
+        problem = addressable.log.stats().problem or None
+        marks = {keys.OPENED_ANNOTATION: "true", keys.PROBLEM_ANNOTATION: problem}
+        is_told = all(status_annotation(channel, name) == text for name, text in marks.items())
+        if is_told and (status.get("subscribers") or []) == told:
             return
-        marks = {keys.OPENED_ANNOTATION: "true", keys.PROBLEM_ANNOTATION: None}
         changes = {"annotations": marks, "subscribers": told}
         await patch_status(self._manager, self._kind.resource, channel, changes)
 

@@ -32,7 +32,7 @@ from hearth.kube.timers import Timer
 _TIMEOUT_SECONDS = 30.0
 _LATE = answer(504, "no reply came in time")
 _POD = 0
-"""There is one broker process."""
+"""Whose request it is, the secret says alone."""
 
 
 class RequestReplies:
@@ -81,7 +81,7 @@ class RequestReplies:
         )
         started = monotonic()
         waiting = _Waiting(self, broker, spec.get("replyAttribute") or "replyid", correlation)
-        waiting.begin(_seconds(spec.get("timeout")), respond)
+        waiting.begin(_seconds(spec.get("timeout")), respond, since_ns=rendered.arrival_ns)
 
         def done(refused: Refused | None) -> None:
             status = 202 if refused is None else refused.status
@@ -112,10 +112,10 @@ class _Waiting:
         self._respond: Respond | None = None
         self._timer: Timer | None = None
 
-    def begin(self, seconds: float, respond: Respond) -> None:
+    def begin(self, seconds: float, respond: Respond, *, since_ns: int) -> None:
         self._respond = respond
         self._owner.count(1)
-        self._broker.expectations.expect(self._attribute, self._correlation, self._replied)
+        self._broker.expect(self._attribute, self._correlation, self._replied, since_ns=since_ns)
         self._timer = Timer(seconds, self.end, _LATE)
 
     def _replied(self, event: StoredEvent) -> None:
@@ -126,7 +126,7 @@ class _Waiting:
         if respond is None:
             return
         self._owner.count(-1)
-        self._broker.expectations.forget(self._attribute, self._correlation)
+        self._broker.forget(self._attribute, self._correlation)
         if self._timer is not None:
             self._timer.cancel()
         respond(head)

@@ -120,7 +120,9 @@ class KafkaLog:
         """Return the partition."""
         return cast(At, position).partition
 
-    async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> KafkaConsumer:
+    async def consume(
+        self, consumer_id: str, start: Begin = Start.LATEST, *, ordered: bool = False
+    ) -> KafkaConsumer:
         """Open a consumer where it stopped, or a new one at ``start``."""
         await self._tasks.passed()
         await self._registry.sync()

@@ -256,7 +256,9 @@ class LocalLog:
         """There is one part."""
         return 0
 
-    async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> LocalConsumer:
+    async def consume(
+        self, consumer_id: str, start: Begin = Start.LATEST, *, ordered: bool = False
+    ) -> LocalConsumer:
         """Open a consumer; the state of a new one is on disk before any later event."""
         earlier = self._consumers.get(consumer_id)
         state = earlier.cursor.state() if earlier else self._saved.get(consumer_id)

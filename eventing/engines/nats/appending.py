@@ -121,6 +121,8 @@ class Appending:
         if error is None:
             self._stream.unseen_bytes += size
             self._stream.touched = True
+            if self._stream.problem:
+                self._stream.well()
             done(None)
         else:
             if error.code in (*FULL, NOBODY):

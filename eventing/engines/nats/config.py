@@ -11,6 +11,7 @@ from eventing.api.natsjetstream import refused
 from hearth.kube.durations import parse_go_duration
 
 MIB = 1024 * 1024
+RECONNECT_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class NatsServer:
     """What the names of our streams begin with; their subjects have it in small letters."""
     owner: str = ""
     """Whose streams they are: those of others are not touched."""
-    reconnect_seconds: float = 0.25
+    reconnect_seconds: float = RECONNECT_SECONDS
     """How long it is waited before a server that was lost is tried again."""
 
 

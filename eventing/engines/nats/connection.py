@@ -64,6 +64,11 @@ class Connection(Session):
         if not self._tasks:
             self._spawn(self._sweep(), "nats-answers")
 
+    @property
+    def nowhere(self) -> str:
+        """Where answers go that nobody looks at."""
+        return f"{self._inbox}.nowhere"
+
     # -- sending -----------------------------------------------------------------------------
 
     def tell(self, subject: str, payload: bytes) -> None:

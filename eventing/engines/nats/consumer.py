@@ -26,7 +26,6 @@ _LITTLE_BYTES = 4096
 """Below this events are asked for one by one: no smaller limit is of use to the server."""
 _EXPIRES_SECONDS = 30
 _PAUSE_SECONDS = 0.25
-_PIN = b"Nats-Pin-Id"
 
 
 class Consumers(Owner, Protocol):
@@ -40,20 +39,13 @@ class Consumers(Owner, Protocol):
 
 
 class NatsConsumer(Unsettled):
-    """One process's share of a subscription; where it is ``ordered``, all of it or nothing."""
+    """One process's share of a subscription."""
 
-    def __init__(
-        self,
-        consumers: Consumers,
-        consumer_id: str,
-        name: str,
-        following: int,
-        *,
-        ordered: bool = False,
-    ) -> None:
+    ordered = False
+
+    def __init__(self, consumers: Consumers, consumer_id: str, name: str, following: int) -> None:
         super().__init__(consumers, consumer_id, following)
         self.name = name
-        self.ordered = ordered
         self._consumers = consumers
         self._made = consumers.stream.made
         self._inbox = self._connection.inbox()
@@ -61,8 +53,6 @@ class NatsConsumer(Unsettled):
         self._arrived = asyncio.Event()
         self._due = 0
         """How many events the server may still send for what was asked."""
-        self._pin = ""
-        """What says that it is our turn, where one process at a time is given events."""
         self._problem = ""
         self._closed = False
 
@@ -106,12 +96,19 @@ class NatsConsumer(Unsettled):
         return taken
 
     def _pull(self, max_bytes: int) -> None:
-        asked = {"batch": 1, "expires": _EXPIRES_SECONDS * 10**9}
+        asked: dict[str, Any] = {"batch": 1, "expires": _EXPIRES_SECONDS * 10**9}
         if max_bytes > _LITTLE_BYTES:
             asked |= {"batch": _BATCH, "max_bytes": max_bytes}
         self._due = asked["batch"]
-        verb = f"$JS.API.CONSUMER.MSG.NEXT.{self._log.stream.name}.{self.name}"
-        self._connection.pull(verb, orjson.dumps(asked), self._inbox)
+        self._ask(asked)
+
+    def _ask(self, asked: dict[str, Any]) -> None:
+        self._connection.pull(self._next, orjson.dumps(asked), self._inbox)
+
+    @property
+    def _next(self) -> str:
+        """Where events are asked for."""
+        return f"$JS.API.CONSUMER.MSG.NEXT.{self._log.stream.name}.{self.name}"
 
     def _lost(self) -> None:
         """What was asked before the connection was lost is not answered any more."""

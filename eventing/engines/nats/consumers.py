@@ -16,6 +16,7 @@ from eventing.engines.nats.asides import Asides
 from eventing.engines.nats.config import NatsLimits
 from eventing.engines.nats.consumer import NatsConsumer
 from eventing.engines.nats.faults import NO_CONSUMER, NatsError
+from eventing.engines.nats.pinned import UNPINNED, PinnedConsumer, settings
 from eventing.engines.nats.stream import Stream
 from eventing.engines.seam import Begin, Start, StartAt
 
@@ -74,7 +75,8 @@ class Consumers:
         info = await self._made(consumer_id, name, start, ordered=ordered)
         known[consumer_id] = name
         following = int(info["delivered"]["stream_seq"]) + 1
-        consumer = NatsConsumer(self, consumer_id, name, following, ordered=ordered)
+        kind = PinnedConsumer if ordered else NatsConsumer
+        consumer = kind(self, consumer_id, name, following)
         await consumer.start()
         await consumer.take_over()
         self.opened.add(consumer)
@@ -94,7 +96,8 @@ class Consumers:
             return await self._make(consumer_id, name, policy, ordered=ordered)
         if bool(info["config"].get("priority_groups")) == ordered:
             return info
-        config = {**info["config"], **_order(ordered=ordered, seconds=self.limits.ack_seconds)}
+        wanted = settings(self.limits.ack_seconds) if ordered else UNPINNED
+        config = {**info["config"], **wanted}
         return await self._create(name, config, "update")
 
     async def _make(
@@ -113,7 +116,7 @@ class Consumers:
             **policy,
         }
         if ordered:
-            config |= _order(ordered=True, seconds=self.limits.ack_seconds)
+            config |= settings(self.limits.ack_seconds)
         return await self._create(name, config, "create")
 
     async def _create(self, name: str, config: Mapping[str, Any], action: str) -> dict[str, Any]:
@@ -183,18 +186,3 @@ class Consumers:
 
 def _from(sequence: int) -> dict[str, Any]:
     return {"deliver_policy": "by_start_sequence", "opt_start_seq": max(sequence, 1)}
-
-
-def _order(*, ordered: bool, seconds: float) -> dict[str, Any]:
-    """One process at a time is given events (ADR-42, ``pinned_client``), where order is asked for.
-
-    Another's turn comes only when what the first had unsettled is given again before all else.
-    """
-    if not ordered:
-        return {"priority_groups": [], "priority_policy": "none", "priority_timeout": 0}
-    timeout = int((seconds + _MARGIN_SECONDS) * 1e9)
-    groups = {"priority_groups": [names.GROUP], "priority_policy": "pinned_client"}
-    return {**groups, "priority_timeout": timeout}
-
-
-_MARGIN_SECONDS = 2.0

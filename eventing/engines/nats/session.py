@@ -11,7 +11,7 @@ from nats.aio.subscription import Subscription
 
 from eventing.engines.nats.config import NatsLimits, NatsServer
 from eventing.engines.nats.faults import NatsError
-from eventing.engines.nats.login import options_of
+from eventing.engines.nats.login import options_of, user_of
 from eventing.engines.nats.wire import Heard, WireClient
 from hearth.timeouts import time_limit
 
@@ -35,6 +35,8 @@ class Session:
         self._client = WireClient()
         self._heard: dict[str, tuple[Heard, Subscription | None]] = {}
         self._returned: list[Callable[[], None]] = []
+        self.told: list[Callable[[str], None]] = []
+        """Called when the server says that we have no right to something."""
         self._connecting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -54,13 +56,16 @@ class Session:
                 await self._connect()
 
     async def _connect(self) -> None:
-        self._client, self._problem = WireClient(), ""
+        self._problem = ""
         if self._source is not None:
             self.server = await self._source()
         try:
+            self._client = WireClient(user_of(self.server))
             async with time_limit(self._limits.answer_seconds):
                 await self._client.connect(
                     **options_of(self.server),
+                    ping_interval=self._limits.answer_seconds,  # type: ignore[arg-type]
+                    max_outstanding_pings=1,
                     error_cb=self._complained,
                     disconnected_cb=self._lost,
                     reconnected_cb=self._reconnected,
@@ -94,6 +99,8 @@ class Session:
         if "permissions violation" in self._problem.lower():
             log.error("NATS refuses", extra={"error": self._problem})
             self._refused(self._problem)
+            for told in list(self.told):
+                told(self._problem)
 
     async def _lost(self) -> None:
         if not self._closed:

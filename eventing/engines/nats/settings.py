@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from typing import Any
 import yaml
 
 from eventing.api import keys
-from eventing.engines.nats.config import NatsServer
+from eventing.engines.nats.config import RECONNECT_SECONDS, NatsServer
 from eventing.engines.seam import Unavailable
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.meta import Object, uid
 from hearth.kube.resources import CONFIGMAPS, SECRETS
+
+log = logging.getLogger(__name__)
 
 _CONFIG_MAPS = ("config-nats-broker", "config-nats")
 _KEY = "eventing-nats"
@@ -53,6 +56,7 @@ class _Reader:
             certificate=await self._secret(client_tls, "tls.crt"),
             key=await self._secret(client_tls, "tls.key"),
             owner=uid(config_map),
+            reconnect_seconds=_reconnect_seconds(_part(config, "connOpts")),
         )
 
     async def _config(self) -> tuple[Object, Mapping[str, Any]]:
@@ -92,6 +96,20 @@ class _Reader:
         if text is None:
             raise Unavailable(f"there is no {key} in Secret {keys.SYSTEM_NAMESPACE}/{name}")
         return base64.b64decode(text).decode()
+
+
+_WAIT = "reconnectWaitMilliseconds"
+
+
+def _reconnect_seconds(options: Mapping[str, Any]) -> float:
+    """How long it is waited between attempts, of which there is no end; the rest is named."""
+    if others := sorted(set(options) - {_WAIT, "retryOnFailedConnect"}):
+        facts = {"settings": ", ".join(f"connOpts.{each}" for each in others)}
+        log.warning("settings of NATS without effect: it is tried again without end", extra=facts)
+    wait = options.get(_WAIT) or 0
+    if not isinstance(wait, int) or wait < 0:
+        raise Unavailable(f"connOpts.{_WAIT} of {_KEY}: {wait!r} is no number of milliseconds")
+    return wait / 1000 or RECONNECT_SECONDS
 
 
 def _part(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -53,9 +53,21 @@ class Stream:
         self.first, self.last, self.size = 1, 0, 0
         self.lags: dict[str, int] = {}
         self.keeps_spare = True
+        self.problem = ""
+        """A right that we lack here."""
         self._events = self._unsettled = self._low = 0
         self._ensure = ensure
         self._looking: asyncio.Task[None] | None = None
+        connection.told.append(self._told)
+        connection.on_return(self.well)
+
+    def _told(self, problem: str) -> None:
+        if self.name.lower() in problem.lower():
+            self.problem = problem
+
+    def well(self) -> None:
+        """Something went well, or may: what was refused is tried again."""
+        self.problem = ""
 
     # -- looking -----------------------------------------------------------------------------
 
@@ -141,9 +153,12 @@ class Stream:
         needed = self.last + 1 - max(self._low, self.first)
         share = needed / self._events if self._events else 0.0
         needed_bytes = int(self.size * min(max(share, 0.0), 1.0))
-        return LogStats(self.size + self.unseen_bytes, needed_bytes, self._unsettled)
+        size = self.size + self.unseen_bytes
+        return LogStats(size, needed_bytes, self._unsettled, problem=self.problem)
 
     async def close(self) -> None:
         """Wait for the look that is under way."""
+        self.connection.told.remove(self._told)
+        self.connection.off_return(self.well)
         if self._looking is not None:
             await asyncio.wait([self._looking])

@@ -58,8 +58,10 @@ def command(subject: str, payload: bytes, reply: str = "", block: bytes = b"") -
 class WireClient(Client):
     """Subscriptions are made by ``hear``; all else is the client's."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: str = "") -> None:
+        """``user`` is the nkey that signs, where no JWT names it."""
         super().__init__()
+        self._public_nkey = user or None
         self._heard: dict[int, Heard] = {}
 
     def write(self, commands: list[bytes]) -> bool:

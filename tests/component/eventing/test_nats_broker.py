@@ -18,9 +18,10 @@ from eventing.engines.classes import EnginesConfig
 from eventing.engines.nats.settings import of_cluster
 from eventing.engines.seam import Unavailable
 from eventing.runtime import main as broker
-from hearth.knative.resources import BROKERS, TRIGGERS
+from hearth.knative.resources import BROKERS, REQUESTREPLIES, TRIGGERS
 from hearth.kube.resources import CONFIGMAPS
-from tests.component.eventing.cluster import cluster, condition, next_of, running, sink
+from tests.component.eventing.cluster import HEADERS, cluster, condition, next_of, running, sink
+from tests.component.eventing.test_requestreply import broker_ref, replier
 from tests.component.keda import servers
 from tests.ports import free_port
 
@@ -125,20 +126,41 @@ async def test_a_broker_says_what_its_stream_is_to_be(tmp_path, port):
         assert condition(said)[2] == "storage: 'Tape' is none of File, Memory"
 
 
+def part(found, run, admin=0):
+    """One process of several."""
+    made = config(found)
+    made = dataclasses.replace(
+        made, admin=dataclasses.replace(made.admin, port=admin) if admin else None
+    )
+    return running(lambda ready: run(made, ready, registry=CollectorRegistry()))
+
+
+async def test_a_request_is_answered_by_a_reply_of_another_process(tmp_path, port):
+    async with cluster(tmp_path, with_broker=False) as found, replier(answers=True) as (to, _):
+        await name_server(found.client, port)
+        async with (
+            part(found, broker.run_ingress),
+            part(found, broker.run_dispatcher, free_port()),
+        ):
+            await found.create_broker(of_class=keys.NATS_CLASS)
+            await found.until_ready(BROKERS, "default")
+            await found.create_trigger("t", to, filters=[{"not": {"exact": {"type": "reply"}}}])
+            await found.until_ready(TRIGGERS, "t")
+            await found.create(REQUESTREPLIES, "rr", **broker_ref("default"), timeout="PT5S")
+            url = (await found.until_ready(REQUESTREPLIES, "rr"))["status"]["address"]["url"]
+            for number in range(3):
+                asked = HEADERS | {"ce-id": f"r{number}"}
+                async with found.session.post(url, data=b"{}", headers=asked) as answer:
+                    assert (answer.status, answer.headers.get("ce-type")) == (200, "reply")
+
+
 async def test_ingress_and_dispatchers_are_processes_of_their_own(tmp_path, port):
     """Two dispatchers share a Trigger; one ends, and the other has all."""
     async with cluster(tmp_path, with_broker=False) as found, sink() as (target, got):
         await name_server(found.client, port)
 
-        def part(run, admin):
-            made = config(found)
-            made = dataclasses.replace(
-                made, admin=dataclasses.replace(made.admin, port=admin) if admin else None
-            )
-            return running(lambda ready: run(made, ready, registry=CollectorRegistry()))
-
-        async with part(broker.run_ingress, 0), part(broker.run_dispatcher, free_port()):
-            async with part(broker.run_dispatcher, free_port()):
+        async with part(found, broker.run_ingress), part(found, broker.run_dispatcher, free_port()):
+            async with part(found, broker.run_dispatcher, free_port()):
                 await found.create_broker(of_class=keys.NATS_CLASS)
                 url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
                 await found.create_trigger("t", target)

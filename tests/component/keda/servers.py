@@ -186,6 +186,7 @@ class NatsServer:
     host: str
     port: int
     monitoring: int
+    pid: int = 0
 
 
 @contextlib.contextmanager
@@ -193,7 +194,7 @@ def nats_cluster(folder: Path) -> Iterator[list[NatsServer]]:
     """Three NATS that are one, each with an address of its own and the same ports."""
     client, monitoring, routes = free_ports(3)
     hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-    known = ",".join(f"nats://{host}:{routes}" for host in hosts)
+    known, pids = ",".join(f"nats://{host}:{routes}" for host in hosts), list[int]()
     with contextlib.ExitStack() as stack:
         for number, host in enumerate(hosts):
             settings = folder / f"nats-{number}.conf"
@@ -203,10 +204,13 @@ def nats_cluster(folder: Path) -> Iterator[list[NatsServer]]:
                 f'cluster {{ name: tested, listen: "{host}:{routes}", routes: [{known}] }}\n'
             )
             command = [program("nats-server"), "-c", settings]
-            stack.enter_context(process(*command, ready=lambda: True, folder=folder))
+            started = stack.enter_context(process(*command, ready=lambda: True, folder=folder))
+            pids.append(started.pid)
         for host in hosts:
             wait_until(functools.partial(_is_healthy, f"http://{host}:{monitoring}/healthz"))
-        yield [NatsServer(host, client, monitoring) for host in hosts]
+        yield [
+            NatsServer(host, client, monitoring, pid) for host, pid in zip(hosts, pids, strict=True)
+        ]
 
 
 def _is_healthy(url: str) -> bool:

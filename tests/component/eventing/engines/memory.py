@@ -254,7 +254,9 @@ class MemoryLog:
     def part_of(self, position: Position) -> int:
         return cast(Offset, position).partition
 
-    async def consume(self, consumer_id: str, start: Begin = Start.LATEST) -> MemoryConsumer:
+    async def consume(
+        self, consumer_id: str, start: Begin = Start.LATEST, *, ordered: bool = False
+    ) -> MemoryConsumer:
         group = self.topic.groups.get(consumer_id)
         if group is None:
             group = self.topic.groups[consumer_id] = Group(self._following(start))
