@@ -104,9 +104,7 @@ class Brokers:
     async def _open_or_close(self, broker_key: Key) -> None:
         broker = self._manager.get(BROKER_SOURCE, *broker_key)
         if broker is None or not self._is_served(broker):
-            if self._logs.moves is not None:
-                await self._logs.moves.give_up(_place(broker_key))
-            await self._logs.close_other(_place(broker_key), None)
+            await self._close(_place(broker_key), broker)
             return
 
         async def prepare(addressable: Addressable) -> None:
@@ -176,6 +174,16 @@ class Brokers:
             return self._options({**broker, "metadata": {**metadata, "annotations": marks}})
 
         return Kept(log_key(broker), broker_class(broker) or "", options)
+
+    async def _close(self, place: Place, broker: Object | None) -> None:
+        """Close what is open of a Broker that is gone, or of a class that is not ours now."""
+        came_from = None if broker is None or is_deleting(broker) else moved_from(broker)
+        if came_from is not None and came_from == self._logs.kept_by(place):
+            await self._logs.release(place)  # another process brings its events there
+            return
+        if self._logs.moves is not None:
+            await self._logs.moves.give_up(place)
+        await self._logs.close_other(place, None)
 
     async def _cannot_open(self, broker: Object, error: Exception) -> None:
         """Say why; what may come right by itself is tried again (it is raised)."""

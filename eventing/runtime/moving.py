@@ -25,13 +25,15 @@ from time import monotonic
 from typing import Any
 
 from eventing.api import keys
-from eventing.engines.classes import Engines
+from eventing.engines.classes import REMOTE, Engines
 from eventing.engines.copying import Copy
 from eventing.engines.seam import Engine, EventLog, Order, Refused, Standing, Start, Unavailable
 from eventing.runtime.places import Place
 
 log = logging.getLogger(__name__)
 
+_OTHERS_SECONDS = 2.0
+"""Other processes that take events in have so long to hear that the class is another one."""
 _PAUSE_SECONDS = 0.05
 _FEW = 500
 """So many that come while others are copied are soon copied, too."""
@@ -162,6 +164,8 @@ class Moves:
             await self._end(place)
             under = await self._begin(place, kept, source, target)
         await self._release(place)
+        if source in REMOTE:
+            await asyncio.sleep(_OTHERS_SECONDS)
         await self._stop(under)
         here, there = await self._log(source, kept), await self._log(target, kept)
         try:

@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
 from eventing.api import keys
@@ -86,6 +87,12 @@ class Moving:
 
     def process(self):
         return running(lambda ready: broker.run(self.config, ready))
+
+    def dispatcher(self):
+        """Another process, which knows nothing of the local log."""
+        made = dataclasses.replace(self.config, admin=None)
+        registry = CollectorRegistry()
+        return running(lambda ready: broker.run_dispatcher(made, ready, registry=registry))
 
     async def copy(self, to: str, *, dry_run: bool = False):
         """``hearth event copy``, in a thread as it is a process elsewhere."""
@@ -176,9 +183,9 @@ async def test_a_broker_moves_there_and_back_while_events_come(tmp_path, port):
         assert not [
             each for each in (found.folder / "broker" / "events").iterdir() if each.is_dir()
         ]
-        async with moving.process():
+        async with moving.process(), moving.dispatcher():
             told = await moving.copy("local")
-            assert told["copied"] == 301 + len(sent)
+            assert told["copied"] == 301 + len(sent), "another process removes nothing"
             slow.status = 200
             await got_all(slow, {*before, "bad", *sent})
             await lags_of(found, lambda it: it == {"fast": (0, 0), "slow": (0, 0), "held": (0, 1)})

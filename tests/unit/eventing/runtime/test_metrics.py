@@ -1,11 +1,14 @@
 """Counters as Prometheus sees them: Knative's names, and series that go with their objects."""
 
+from functools import partial
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.runtime.places import BROKER, CHANNEL, Place
+from hearth.keda.scalers.values import value_at
 
 B = Place(BROKER, "ns", "b")
 
@@ -32,6 +35,18 @@ def test_knatives_names_and_labels():
     assert f"kn_eventing_process_duration_seconds_count{{{labels}}} 1.0" in text
     assert 'messaging_destination_name="broker:b.ns"' in text
     assert "kn_eventing_process_duration_seconds_sum" in text
+
+
+def test_kedas_kinds_read_the_lag_of_one_trigger():
+    """As docs/eventing.md has it in a ScaledObject; what nobody knows is not told."""
+    metrics, lags = BrokerMetrics(), {"a": 3, "b": 7}
+    for name in ("a", "b", "c"):
+        metrics.deliveries(B, "trigger", name).lag = partial(lags.get, name)
+    text = text_of(metrics).encode()
+    location = 'hearth_events_lag{messaging_destination_name="trigger:b.ns"}'
+    assert value_at(text, location, "prometheus") == 7
+    with pytest.raises(ValueError, match="not found"):
+        value_at(text, location.replace("trigger:b", "trigger:c"), "prometheus")
 
 
 def test_series_go_with_their_objects():
