@@ -15,6 +15,10 @@ CONFIG_MAP = "kafka-broker-config"
 """Upstream's ConfigMap, unless a Broker's ``spec.config`` names another."""
 CHANNEL_CONFIG_MAP = "kafka-channel-config"
 """That of KafkaChannels."""
+USUAL_CONFIG = f"{keys.SYSTEM_NAMESPACE}/{CONFIG_MAP}"
+CLASSES = (keys.KAFKA_CLASS, keys.KAFKA_NAMESPACED_CLASS)
+DATA_PLANE_MAP = "config-kafka-broker-data-plane"
+"""Upstream's ConfigMap with settings of its clients, for all Brokers."""
 EXTERNAL_TOPIC = "kafka.eventing.knative.dev/external.topic"
 """Of a Broker: its events are in this topic, which is somebody else's."""
 FEATURES_MAP = "config-kafka-features"
@@ -54,18 +58,41 @@ def secret_of(config_map: Object) -> tuple[str, str] | None:
 
 
 def broker_options(broker: Object, config_map: Callable[[str], Object | None]) -> Mapping[str, Any]:
-    """Return what a Broker's topic is to be like; its name alone where nobody said more.
+    """Return what a Broker asks of its topic, and the ConfigMap that says where that is.
 
     ``config_map`` returns a ConfigMap of Knative's namespace by its name. Raises ValueError for
     what cannot be read.
     """
-    if meta.annotations(broker).get(keys.BROKER_CLASS_ANNOTATION) != keys.KAFKA_CLASS:
+    if meta.annotations(broker).get(keys.BROKER_CLASS_ANNOTATION) not in CLASSES:
         return {}
+    config = config_of(broker)
+    options: dict[str, Any] = {} if config == USUAL_CONFIG else {"at": config}
     if external := meta.annotations(broker).get(EXTERNAL_TOPIC):
-        return {"topic": external, "external": True}
-    topic = name_of(BROKERS_TOPIC, config_map(FEATURES_MAP), broker)
-    said = config_map(CONFIG_MAP)
-    return topic_options(said, topic) if said else {"topic": topic}
+        return options | {"topic": external, "external": True}
+    return options | {"topic": name_of(BROKERS_TOPIC, config_map(FEATURES_MAP), broker)}
+
+
+def config_of(broker: Object) -> str:
+    """Return the ConfigMap that says where a Broker's Kafka is, as ``NAMESPACE/NAME``.
+
+    Where ``spec.config`` names none, or that of Knative's own broker, it is upstream's; for
+    ``KafkaNamespaced`` one of that name in the Broker's namespace. Raises ValueError in upstream's
+    words.
+    """
+    named, own = (broker.get("spec") or {}).get("config") or {}, meta.namespace(broker)
+    is_own = meta.annotations(broker)[keys.BROKER_CLASS_ANNOTATION] == keys.KAFKA_NAMESPACED_CLASS
+    if named.get("name", keys.CONFIG_CHANNEL) == keys.CONFIG_CHANNEL:
+        return f"{own if is_own else keys.SYSTEM_NAMESPACE}/{CONFIG_MAP}"
+    kind, namespace = str(named.get("kind", "")), named.get("namespace") or own
+    if kind.lower() != "configmap":
+        raise ValueError(f"supported config Kind: ConfigMap - got {kind}")
+    if is_own and namespace != own:
+        raise ValueError(
+            f'broker with "{keys.KAFKA_NAMESPACED_CLASS}" class need the config in the same '
+            f'namespace with the broker. broker.spec.config.namespace="{namespace}", '
+            f'broker.namespace="{own}"'
+        )
+    return f"{namespace}/{named['name']}"
 
 
 def name_of(template: tuple[str, str], features: Object | None, of: Object) -> str:
@@ -114,18 +141,12 @@ def usual_sizes(config_map: Object) -> Mapping[str, int]:
     return {field: _count(data, name) if name in data else -1 for field, name in said.items()}
 
 
-def topic_options(config_map: Object, topic: str) -> Mapping[str, Any]:
-    """Return what a topic is to be like; raise ValueError where that cannot be read."""
-    data = _data(config_map)
+def usual_settings(config_map: Object) -> Mapping[str, str]:
+    """Return the settings of topics, in Kafka's words."""
     return {
-        "topic": topic,
-        "partitions": _count(data, _PARTITIONS),
-        "replicas": _count(data, _REPLICAS),
-        "config": {
-            name.removeprefix(_CONFIG_PREFIX): str(value)
-            for name, value in data.items()
-            if name.startswith(_CONFIG_PREFIX)
-        },
+        name.removeprefix(_CONFIG_PREFIX): str(value)
+        for name, value in _data(config_map).items()
+        if name.startswith(_CONFIG_PREFIX)
     }
 
 

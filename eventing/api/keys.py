@@ -15,6 +15,8 @@ BROKER_CLASS = "MTChannelBasedBroker"
 
 KAFKA_CLASS = "Kafka"
 """Brokers of this class are kept by Kafka."""
+KAFKA_NAMESPACED_CLASS = "KafkaNamespaced"
+"""The same, by what a ConfigMap of their own namespace says."""
 NATS_CLASS = "NatsJetStreamBroker"
 """Brokers of this class are kept by NATS JetStream."""
 

@@ -76,6 +76,7 @@ def _local(config: EnginesConfig) -> Engine:
 ENGINES: Mapping[str, EngineFactory] = {
     keys.BROKER_CLASS: _local,
     keys.KAFKA_CLASS: _kafka,
+    keys.KAFKA_NAMESPACED_CLASS: _kafka,
     keys.NATS_CLASS: _nats,
 }
 """By the value of the annotation ``eventing.knative.dev/broker.class``."""
@@ -89,6 +90,10 @@ def kafka_topics() -> Topics:
         why = f"{error.name} is missing: install hearth-serving[kafka]"
         raise TopicProblem(NO_ADMIN, why) from error
     return KafkaTopics()
+
+
+_SAME = {keys.KAFKA_NAMESPACED_CLASS: keys.KAFKA_CLASS}
+"""Classes that have the engine of another."""
 
 
 class Engines:
@@ -107,6 +112,7 @@ class Engines:
 
     def of_class(self, broker_class: str) -> Engine:
         """Return the engine of a class; raise KeyError where there is none, or Unavailable."""
+        broker_class = _SAME.get(broker_class, broker_class)
         engine = self._made.get(broker_class)
         if engine is None:
             engine = self._made[broker_class] = self._factories[broker_class](self._config)
@@ -118,7 +124,8 @@ class Engines:
         Of remote ones only those that are ``needed``, where that is said.
         """
         found = {}
-        for broker_class in self._factories:
+        needed = None if needed is None else {_SAME.get(each, each) for each in needed}
+        for broker_class in self._factories.keys() - _SAME.keys():
             if needed is None or broker_class in needed or broker_class not in REMOTE:
                 with contextlib.suppress(Unavailable):
                     found[broker_class] = self.of_class(broker_class)

@@ -43,6 +43,7 @@ BENCHMARKS = (
     "events",
     "eventloads",
     "natsevents",
+    "kafkaevents",
     "tracing",
     "backlogs",
     "yardstick",

@@ -21,7 +21,7 @@ import uvloop
 
 from eventing.engines.local.config import MIB, LogLimits
 from eventing.engines.local.engine import LocalEngine
-from eventing.engines.seam import Engine
+from eventing.engines.seam import Engine, EventLog
 from eventing.filters import Filter, compile_filters
 from eventing.runtime.accounting import MemoryBudget
 from eventing.runtime.addressable import Addressable
@@ -71,7 +71,14 @@ def spec(number: int, matching: int, dialect: str, url: str) -> SubscriptionSpec
 
 
 def engine_in(folder: Path) -> Engine:
-    """The local log, or NATS where BENCH_NATS says where that is."""
+    """The local log, or NATS or Kafka where BENCH_NATS or BENCH_KAFKA says where that is."""
+    if bootstrap := os.environ.get("BENCH_KAFKA"):
+        from eventing.engines.kafka.config import KafkaLimits, KafkaServer
+        from eventing.engines.kafka.engine import KafkaEngine
+
+        single = {"batch.num.messages": "1"} if os.environ.get("BENCH_KAFKA_SINGLE") else {}
+        kafka = KafkaServer(bootstrap, producer=single, prefix=folder.name, replicas=1)
+        return KafkaEngine(kafka, KafkaLimits(log_bytes=4096 * MIB, session_seconds=1))
     if url := os.environ.get("BENCH_NATS"):
         from eventing.engines.nats.config import NatsLimits, NatsServer
         from eventing.engines.nats.engine import NatsEngine
@@ -110,6 +117,7 @@ async def main(
     )
     for number in range(triggers):
         await runtime.subscribe(spec(number, matching, dialect, urls[number % len(urls)]))
+    await joined(log)
     server = Ingress(
         lambda key: runtime if key == KEY else None, limits=IngressLimits(), tracer=tracer
     )
@@ -130,6 +138,12 @@ async def main(
         kept.close()
     await keeper.close()
     await asyncio.to_thread(tracer.close)
+
+
+async def joined(log: EventLog) -> None:
+    """Wait until Kafka has given this process its partitions: what is measured comes after."""
+    if member := getattr(log, "member", None):
+        await asyncio.to_thread(member.joined.wait, 30)
 
 
 async def save(runtime: Addressable, journeys: LogJourneys | None) -> None:

@@ -64,6 +64,10 @@ class Client:
         self._admin = admin
         self._producing = Producing(producer, self._new_producer)
 
+    async def asked_again(self) -> KafkaServer:
+        """Return what is said now of where Kafka is, and of topics."""
+        return self.server if self._source is None else await self._source()
+
     def _new_producer(self) -> Any:
         return producer_of(self.server, self.limits.answer_seconds, self._heard_error)
 

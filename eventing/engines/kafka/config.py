@@ -27,6 +27,8 @@ class KafkaServer:
     partitions: int = 10
     replicas: int = 3
     """Of topics of ours, unless a log asks for others; upstream's defaults."""
+    topic_config: Mapping[str, str] = field(default_factory=dict)
+    """Settings of topics of ours, in Kafka's words."""
 
     def common(self) -> dict[str, str]:
         """Return the settings that every client has."""
@@ -47,6 +49,8 @@ class KafkaLimits:
     """Kafka answers within this time, or is not there."""
     session_seconds: float = 10.0
     """The partitions of a process that is gone go to others after this time."""
+    refresh_seconds: float = 10.0
+    """How often it is asked whether a topic is there, and which partitions it has."""
     save_seconds: float = 1.0
     """How often it is saved how far consumers are: a crash repeats at most so much."""
 

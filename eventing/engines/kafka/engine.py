@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka.admin import NewTopic
@@ -24,6 +25,17 @@ from eventing.engines.seam import Capabilities, Order
 log = logging.getLogger(__name__)
 
 
+CAPABILITIES = Capabilities(
+    order=Order.PER_KEY,
+    partitioned=True,
+    redelivers=True,
+    consumer_groups=True,
+    processes=True,
+    deduplicates=False,
+    max_event_bytes=MAX_EVENT_BYTES,
+)
+
+
 class KafkaEngine:
     """Connects when it is first used."""
 
@@ -39,15 +51,7 @@ class KafkaEngine:
     @property
     def capabilities(self) -> Capabilities:
         """What it promises."""
-        return Capabilities(
-            order=Order.PER_KEY,
-            partitioned=True,
-            redelivers=True,
-            consumer_groups=True,
-            processes=True,
-            deduplicates=False,
-            max_event_bytes=MAX_EVENT_BYTES,
-        )
+        return CAPABILITIES
 
     async def open(self, key: str, options: Mapping[str, Any] | None = None) -> KafkaLog:
         """Open a log, making its topic where there is none."""
@@ -66,31 +70,38 @@ class KafkaEngine:
     async def _open(self, key: str, asked: TopicOptions) -> KafkaLog:
         topic = asked.topic or names.topic_of(self.client.server.prefix, key)
         if not asked.is_external:
-            config = dict(asked.config)
-            server = self.client.server
+            server = await self.client.asked_again()
+            config = {**server.topic_config, **asked.config}
             sizes = asked.partitions or server.partitions, asked.replicas or server.replicas
             new = NewTopic(topic, *sizes, config=config)
             await self.client.ensure_topic(new)
-        found = await self.client.topic(topic)
-        await self._keeper.sync()
-        await self._know(key, Topic(topic, asked.is_external, str(found.topic_id)))
-        partitions = [each.id for each in found.partitions]
-        made = KafkaLog(KafkaTopic(self.client, self._reader, topic, partitions), self._keeper)
+        verify = partial(self._verify, key, topic, asked.is_external)
+        partitions = await verify()
+        of = KafkaTopic(self.client, self._reader, topic, partitions)
+        made = KafkaLog(of, self._keeper, verify)
         self._keeper.listeners.append(made.moved)
         return made
 
-    async def _know(self, key: str, topic: Topic) -> None:
-        """Note which topic a log has. In one that was made anew all is new to its consumers."""
-        states = self._keeper.states
-        known = states.logs.get(key)
-        if known == topic:
-            return
-        if known is not None and known.name == topic.name and known.id != topic.id and known.id:
-            log.warning("a topic was made anew", extra={"topic": topic.name})
-            registry = Registry(self._keeper, topic.name)
-            for consumer_id in list(states.consumers(topic.name)):
+    async def _verify(self, key: str, topic: str, is_external: bool) -> Sequence[int]:
+        """Return the partitions of a log's topic.
+
+        In one that was made anew since somebody looked last all is new to its consumers.
+        """
+        found = await self.client.topic(topic)
+        await self._keeper.sync()
+        now, known = (
+            Topic(topic, is_external, str(found.topic_id)),
+            self._keeper.states.logs.get(key),
+        )
+        if known is not None and known.name == topic and known.id not in ("", now.id):
+            log.warning("a topic was made anew", extra={"topic": topic})
+            registry = Registry(self._keeper, topic)
+            for consumer_id in list(registry.known()):
                 await registry.begin_anew(consumer_id)
-        await self._keeper.put([opened(key, topic)])
+        if known != now:
+            await self._keeper.put([opened(key, now)])
+            await self._keeper.sync()
+        return [each.id for each in found.partitions]
 
     async def drop(self, key: str) -> None:
         """Remove a log with all its events and consumers."""

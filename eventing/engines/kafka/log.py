@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from time import monotonic
 from typing import cast
 
@@ -35,7 +35,10 @@ _PAUSE_SECONDS = 0.01
 class KafkaLog:
     """Use on the event loop only."""
 
-    def __init__(self, topic: KafkaTopic, keeper: Keeper) -> None:
+    def __init__(
+        self, topic: KafkaTopic, keeper: Keeper, verify: Callable[[], Awaitable[object]]
+    ) -> None:
+        """``verify`` has consumers begin anew where the topic is another one than before."""
         self.topic = topic.name
         self.member: Member | None = None
         self._limits = topic.client.limits
@@ -52,6 +55,7 @@ class KafkaLog:
             save=self._saving.save,
             spawn=self._tasks.spawn,
             failed=self._failed,
+            verify=verify,
         )
         self._serving = Serving(
             topic,

@@ -125,8 +125,9 @@ class Member(Follower):
         self.joined.set()
 
     def _settings(self) -> dict[str, Any]:
+        limits = self._client.limits
         said = self._client.server.consumer.get("session.timeout.ms")
-        session = int(said or self._client.limits.session_seconds * 1000)
+        session = int(said or limits.session_seconds * 1000)
         return {
             "group.id": self._group,
             "session.timeout.ms": str(session),
@@ -134,6 +135,7 @@ class Member(Follower):
             # Others wait so long for one that stands still while partitions change hands.
             "max.poll.interval.ms": str(session * 2),
             "partition.assignment.strategy": "cooperative-sticky",
+            "topic.metadata.refresh.interval.ms": str(int(limits.refresh_seconds * 1000)),
         }
 
     def _begin(self, consumer: Consumer) -> None:

@@ -35,8 +35,12 @@ class OwnPartitions:
         save: Callable[[KafkaConsumer], Awaitable[None]],
         spawn: Callable[[Coroutine[Any, Any, None], str], None],
         failed: Callable[[KafkaFault | None], None],
+        verify: Callable[[], Awaitable[object]],
     ) -> None:
-        """``failed`` is told what went wrong with reading, and None when it goes again."""
+        """``failed`` is told what went wrong with reading, and None when it goes again.
+
+        ``verify`` has it known how far consumers are, in the topic that is there now.
+        """
         self.tails = dict[int, Tail]()
         self.touched = True
         """Whether the next checkpoint has something to do."""
@@ -48,6 +52,7 @@ class OwnPartitions:
         self._save = save
         self._spawn = spawn
         self._failed = failed
+        self._verify = verify
         self._changed = asyncio.Event()
         self._arrived = asyncio.Event()
 
@@ -78,7 +83,7 @@ class OwnPartitions:
 
     async def _begin(self, partitions: Sequence[int]) -> None:
         try:
-            await self._registry.sync()
+            await self._verify()
         except KafkaFault as fault:
             if not self.leaving:
                 facts = {"topic": self._topic.name, "error": str(fault)}

@@ -81,19 +81,11 @@ class Reader:
             self._consumer.unassign()
 
     async def leave(self) -> None:
-        """Ask nothing more of Kafka before a topic is removed: librdkafka does not survive that.
+        """Ask nothing more of a topic that is to be removed: librdkafka may not survive that.
 
-        What was asked last may be answered yet, also where nothing is assigned any more, so the
-        consumer goes; the next question makes another.
+        What was asked last is still under way after an unassign; what else is read begins anew.
         """
-
-        def leave() -> None:
-            self._close()
-            self._consumer = self._at = None
-            self._ahead.clear()
-            self._ended.clear()
-
-        await asyncio.get_running_loop().run_in_executor(self._thread, leave)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
 
     def _go_to(self, topic: str, places: Mapping[int, int]) -> None:
         """Go on where it stopped, or elsewhere."""
@@ -124,3 +116,4 @@ class Reader:
     def _close(self) -> None:
         if self._consumer is not None:
             self._consumer.close()
+        self._consumer = self._at = None

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import os
+import signal
+import ssl
 from collections.abc import Iterator
 
 import pytest
@@ -15,8 +19,10 @@ from eventing.engines.kafka.settings import of_cluster
 from eventing.engines.seam import Unavailable
 from eventing.runtime import main as broker
 from hearth.knative.resources import BROKERS, TRIGGERS
+from hearth.kube.certificates import issued, new_authority
 from hearth.kube.resources import CONFIGMAPS, SECRETS
 from tests.component.eventing.cluster import cluster, condition, next_of, running, sink
+from tests.component.eventing.engines.kafkaproxy import proxied
 from tests.component.keda import servers
 from tests.ports import free_port
 from tests.waiting import until
@@ -28,14 +34,14 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-async def name_server(client, port, **more):
-    """Upstream's ConfigMap."""
+async def name_server(client, port, *, namespace=keys.SYSTEM_NAMESPACE, **more):
+    """A ConfigMap as upstream's."""
     data = {
         kafka.BOOTSTRAP: f"127.0.0.1:{port}",
         "default.topic.partitions": "3",
         "default.topic.replication.factor": "1",
     }
-    metadata = {"name": kafka.CONFIG_MAP, "namespace": keys.SYSTEM_NAMESPACE}
+    metadata = {"name": kafka.CONFIG_MAP, "namespace": namespace}
     await client.create(
         CONFIGMAPS,
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data | more},
@@ -43,8 +49,8 @@ async def name_server(client, port, **more):
 
 
 def config(found):
-    async def where():
-        server = await of_cluster(found.kubeconfig)
+    async def where(*config):
+        server = await of_cluster(found.kubeconfig, *config)
         # Tansu says of a batch of several records that the topic ends after the first.
         one, soon = {"batch.num.messages": "1"}, {"session.timeout.ms": "1000"}
         return dataclasses.replace(server, producer=one, consumer=soon)
@@ -75,6 +81,41 @@ async def test_events_go_through_a_topic_that_goes_with_its_broker(tmp_path, por
         await until(
             lambda: "knative-broker-default-default" not in admin.list_topics(timeout=5).topics
         )
+
+
+async def test_a_namespace_may_have_a_kafka_of_its_own_with_tls(tmp_path):
+    """``KafkaNamespaced``: ConfigMap and Secret are those of the Broker's namespace."""
+    now, secure, behind = datetime.datetime.now(datetime.UTC), free_port(), free_port()
+    authority = new_authority("kafka", ["kafka"], now)
+    pair = issued(authority, ["127.0.0.1"], now)
+    (tmp_path / "pair").write_bytes(pair.chain + pair.key)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "pair")
+    with servers.kafka_process(tmp_path, behind, told=secure) as pid:
+        async with (
+            proxied(secure, behind, tls),
+            cluster(tmp_path, make_config=config) as found,
+            sink() as (target, got),
+        ):
+            named = {"default.topic.config.retention.ms": "600000", kafka.SECRET_NAME: "user"}
+            await name_server(found.client, secure, namespace="default", **named)
+            texts = {"protocol": "SSL", "ca.crt": authority.chain.decode(), "user.skip": "true"}
+            await found.client.create(
+                SECRETS,
+                {
+                    "apiVersion": "v1",
+                    "kind": "Secret",
+                    "metadata": {"name": "user", "namespace": "default"},
+                    "stringData": texts,
+                },
+            )
+            await found.create_broker(of_class=keys.KAFKA_NAMESPACED_CLASS)
+            url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+            await found.create_trigger("t", target)
+            await found.until_ready(TRIGGERS, "t")
+            assert await found.send(url, **{"ce-id": "1"}) == 202
+            assert (await next_of(got))["ce-id"] == "1"
+        os.kill(pid, signal.SIGKILL)
 
 
 async def test_what_is_missing_or_wrong_is_named(tmp_path, port):

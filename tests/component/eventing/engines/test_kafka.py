@@ -18,6 +18,7 @@ from eventing.engines.kafka.engine import KafkaEngine
 from eventing.engines.kafka.log import KafkaLog
 from eventing.engines.seam import Refused, Start, Unavailable
 from hearth.timeouts import time_limit
+from tests.component.eventing.engines.kafkaproxy import proxied
 from tests.component.eventing.engines.test_engines import (
     an_event,
     append,
@@ -30,7 +31,7 @@ from tests.component.keda import servers
 from tests.ports import free_port
 from tests.waiting import until
 
-LIMITS = KafkaLimits(answer_seconds=1, session_seconds=1, save_seconds=0)
+LIMITS = KafkaLimits(answer_seconds=1, session_seconds=1, refresh_seconds=0.2, save_seconds=0)
 
 
 def at(port: int, prefix: str = "hearth") -> KafkaServer:
@@ -242,6 +243,35 @@ async def test_in_a_topic_that_was_made_anew_all_is_new(port: int, tmp_path: Pat
         await append(log, an_event(2))
         consumer = await log.consume("c")
         assert ids(await take(consumer, 1)) == ["2"]
+
+
+async def test_a_topic_that_others_remove_is_told_of_and_read_again_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    behind, port = free_port(), free_port()
+    with servers.kafka_process(tmp_path, behind, told=port) as pid:
+        async with proxied(port, behind):
+            server = at(port)
+            admin = AdminClient({**server.common()})
+            made = NewTopic("theirs", 1, 1)
+            await asyncio.wrap_future(admin.create_topics([made])["theirs"])
+            async with opened(server, topic="theirs", external=True) as (engine, log):
+                other = await engine.open("other")
+                consumer, beside = await log.consume("c"), await other.consume("c")
+                for number in range(3):
+                    await append(log, an_event(number))
+                for event in await take(consumer, 3):
+                    consumer.settle(event)
+                await log.checkpoint()
+                await asyncio.wrap_future(admin.delete_topics(["theirs"])["theirs"])
+                await until(lambda: "theirs" in log.stats().problem)
+                await append(other, an_event("beside"))
+                assert ids(await take(beside, 1)) == ["beside"]
+                await asyncio.wrap_future(admin.create_topics([made])["theirs"])
+                await until(lambda: not log.stats().problem)
+                await append(log, an_event("new"))
+                assert ids(await take(consumer, 1)) == ["new"]
+            os.kill(pid, signal.SIGKILL)
 
 
 async def test_an_engine_ends_without_its_server(tmp_path: Path) -> None:

@@ -34,20 +34,16 @@ def test_where_kafka_is_and_who_we_are_there() -> None:
         kafka.bootstrap_of({"data": {"bootstrap.servers": " ,"}})
 
 
-def test_what_a_topic_is_like() -> None:
+def test_what_topics_are_like() -> None:
     said = config_map(default__topic__config__retention__ms="5")
-    assert kafka.topic_options(said, "t") == {
-        "topic": "t",
-        "partitions": 10,
-        "replicas": 3,
-        "config": {"retention.ms": "5"},
-    }
+    assert kafka.usual_sizes(said) == {"partitions": 10, "replicas": 3}
+    assert kafka.usual_settings(said) == {"retention.ms": "5"}
 
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "x"])
 def test_counts_that_are_none_are_named(value: str) -> None:
     with pytest.raises(ValueError, match=r"default\.topic\.partitions"):
-        kafka.topic_options(config_map(default__topic__partitions=value), "t")
+        kafka.usual_sizes(config_map(default__topic__partitions=value))
 
 
 SHOP = {"metadata": {"namespace": "shop", "name": "orders", "uid": "u-1"}}
@@ -78,18 +74,62 @@ def test_what_a_template_cannot_say_is_named(text: str) -> None:
         kafka.name_of(kafka.BROKERS_TOPIC, features, SHOP)
 
 
+def a_broker(of_class: str = keys.KAFKA_CLASS, **config: str) -> dict[str, Any]:
+    marks = {keys.BROKER_CLASS_ANNOTATION: of_class}
+    spec = {"config": config} if config else {}
+    return {"metadata": SHOP["metadata"] | {"annotations": marks}, "spec": spec}
+
+
 def test_a_broker_of_the_class_asks_for_its_topic() -> None:
-    maps = {kafka.CONFIG_MAP: config_map()}
-    marks = {keys.BROKER_CLASS_ANNOTATION: keys.KAFKA_CLASS}
-    broker = {"metadata": SHOP["metadata"] | {"annotations": marks}}
-    assert kafka.broker_options(broker, maps.get)["topic"] == "knative-broker-shop-orders"
-    assert kafka.broker_options(SHOP, maps.get) == {}
-    named = {"topic": "knative-broker-shop-orders"}
-    assert kafka.broker_options(broker, lambda _: None) == named
-    marks[kafka.EXTERNAL_TOPIC] = "theirs"
-    theirs = {"topic": "theirs", "external": True}
-    assert kafka.broker_options(broker, maps.get) == theirs
-    assert kafka.broker_options(broker, lambda _: None) == theirs
+    broker = a_broker()
+    assert kafka.broker_options(SHOP, lambda _: None) == {}
+    made = {"topic": "knative-broker-shop-orders"}
+    assert kafka.broker_options(broker, lambda _: None) == made
+    broker["spec"]["config"] = {"kind": "ConfigMap", "name": "mine"}
+    assert kafka.broker_options(broker, lambda _: None) == {"at": "shop/mine"} | made
+    broker["metadata"]["annotations"][kafka.EXTERNAL_TOPIC] = "theirs"
+    assert kafka.broker_options(broker, lambda _: None) == {
+        "at": "shop/mine",
+        "topic": "theirs",
+        "external": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("broker", "named"),
+    [
+        pytest.param(a_broker(), "knative-eventing/kafka-broker-config", id="upstream's"),
+        pytest.param(
+            a_broker(kind="ConfigMap", name=keys.CONFIG_CHANNEL, namespace="knative-eventing"),
+            "knative-eventing/kafka-broker-config",
+            id="that of Knative's own broker says nothing of Kafka",
+        ),
+        pytest.param(
+            a_broker(kind="ConfigMap", name="mine", namespace="other"), "other/mine", id="another"
+        ),
+        pytest.param(a_broker(kind="ConfigMap", name="mine"), "shop/mine", id="of its namespace"),
+        pytest.param(
+            a_broker(keys.KAFKA_NAMESPACED_CLASS), "shop/kafka-broker-config", id="namespaced"
+        ),
+        pytest.param(
+            a_broker(keys.KAFKA_NAMESPACED_CLASS, kind="ConfigMap", name="mine", namespace="shop"),
+            "shop/mine",
+            id="namespaced, named",
+        ),
+    ],
+)
+def test_which_config_map_says_where_kafka_is(broker: dict[str, Any], named: str) -> None:
+    assert kafka.config_of(broker) == named
+
+
+def test_configs_that_upstream_refuses() -> None:
+    with pytest.raises(ValueError, match="supported config Kind: ConfigMap - got Secret"):
+        kafka.config_of(a_broker(kind="Secret", name="mine"))
+    elsewhere = a_broker(
+        keys.KAFKA_NAMESPACED_CLASS, kind="ConfigMap", name="mine", namespace="other"
+    )
+    with pytest.raises(ValueError, match="need the config in the same namespace with the broker"):
+        kafka.config_of(elsewhere)
 
 
 def test_what_a_channel_asks_of_its_topic() -> None:
