@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from hearth.cluster.node.agent import Agent
 from hearth.cluster.node.images.store import ImageStore
-from hearth.cluster.node.names.service import Names, NamesConfig
+from hearth.cluster.node.names.apart import NamesApart
+from hearth.cluster.node.names.service import NamesConfig
 from hearth.cluster.node.registration.heartbeat import Heartbeat
 from hearth.cluster.node.registration.hostinfo import read_machine
 from hearth.cluster.node.registration.nodeobject import Machine, capacity
@@ -95,7 +96,9 @@ async def run(
     async with KubeClient(access, user_agent="hearth-node") as client:
         runtime = runtime or make_runtime(config, access, client)
         machine = replace(read_machine(config.data_dir), runtime=runtime.version)
-        names = Names(_names_config(config, access), client)
+        names = NamesApart(
+            _names_config(config, access), lambda: KubeClient(access, user_agent="hearth-node")
+        )
         context, agent = _assemble(config, client, runtime, machine=machine, names=names)
         collector = UsageCollector(runtime)
         REGISTRY.register(collector)
@@ -209,7 +212,7 @@ def _process_runtime(config: NodeConfig, access: Access) -> ProcessRuntime:
 
 
 def _assemble(
-    config: NodeConfig, client: KubeClient, runtime: Runtime, *, machine: Machine, names: Names
+    config: NodeConfig, client: KubeClient, runtime: Runtime, *, machine: Machine, names: NamesApart
 ) -> tuple[NodeContext, Agent]:
     holder: list[Agent] = []
     context = NodeContext(
