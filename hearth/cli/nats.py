@@ -25,6 +25,12 @@ _PR_SET_PDEATHSIG = 1
 
 def wants_nats(text: str) -> bool:
     """Read ``--events``; raise UserError where it names no engine, or its program is missing."""
+    if text == "kafka":
+        raise UserError(
+            "--events kafka: Hearth starts no Kafka. Say where yours is in a ConfigMap: kubectl "
+            "create configmap kafka-broker-config -n knative-eventing "
+            "--from-literal=bootstrap.servers=HOST:PORT"
+        )
     if text not in ("local", "nats"):
         raise UserError(f"--events {text}: give local or nats")
     if text == "nats" and program() is None:

@@ -77,7 +77,11 @@ def engine_in(folder: Path) -> Engine:
         from eventing.engines.kafka.engine import KafkaEngine
 
         single = {"batch.num.messages": "1"} if os.environ.get("BENCH_KAFKA_SINGLE") else {}
-        kafka = KafkaServer(bootstrap, producer=single, prefix=folder.name, replicas=1)
+        # Tansu answers when the time is over, also where events come before; Kafka does not wait.
+        soon = {"fetch.wait.max.ms": "5"}
+        kafka = KafkaServer(
+            bootstrap, producer=single, consumer=soon, prefix=folder.name, replicas=1
+        )
         return KafkaEngine(kafka, KafkaLimits(log_bytes=4096 * MIB, session_seconds=1))
     if url := os.environ.get("BENCH_NATS"):
         from eventing.engines.nats.config import NatsLimits, NatsServer

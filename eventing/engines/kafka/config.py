@@ -43,7 +43,7 @@ class KafkaLimits:
     """What the events may be that some consumer has not settled; producers wait beyond (429)."""
     pending_bytes: int = 32 * MIB
     """Events that Kafka has not acknowledged yet; more are refused for now (429)."""
-    tail_bytes: int = 4 * MIB
+    tail_bytes: int = 16 * MIB
     """The newest events of a log, kept in memory for all consumers together."""
     answer_seconds: float = 5.0
     """Kafka answers within this time, or is not there."""

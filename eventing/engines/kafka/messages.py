@@ -19,6 +19,8 @@ ARRIVAL, TTL, TYPES = "hearth_arrival", "hearth_ttl", "hearth_types"
 _FIRST_TTL = 255
 _KEY = "partitionkey"
 _PREFIX = "ce_"
+_PLAIN = bytes(each for each in range(0x21, 0x7F) if each not in b'"%')
+"""What HTTP takes as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def _head(headers: Sequence[tuple[str, bytes]]) -> bytes:
     lines = []
     for name, value in headers:
         if name.startswith(_PREFIX):
-            if not value.isalnum():
+            if value.translate(None, _PLAIN):
                 value = encode_value(value.decode())
             lines.append(b"ce-%b: %b\r\n" % (name[3:].encode(), value))
         else:
