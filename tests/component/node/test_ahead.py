@@ -46,7 +46,7 @@ Cluster = Any
 Look = Any
 Object = dict[str, Any]
 Runner = Callable[..., contextlib.AbstractAsyncContextManager[None]]
-PATIENCE = 10.0
+PATIENCE = 20.0
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 
