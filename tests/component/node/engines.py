@@ -53,6 +53,7 @@ class Docker(Engine):
         """Puts an image there. Docker 20.10 reads no OCI layouts: skopeo writes its own form."""
         archive = image.layout.with_suffix(".docker.tar")
         places = [f"oci:{image.layout}:latest", f"docker-archive:{archive}:{name}"]
+        archive.unlink(missing_ok=True)
         copy = [program("skopeo"), "--insecure-policy", "copy", "-q", *places]
         subprocess.run(copy, check=True)
         self.run("load", "-q", "-i", str(archive))
@@ -60,29 +61,37 @@ class Docker(Engine):
 
 @contextlib.contextmanager
 def docker(folder: Path) -> Iterator[Docker]:
-    """A daemon for as long as the context is, rootless where the user is not root.
+    """A daemon for as long as the context is, which leaves the machine's firewall alone."""
+    try:
+        with docker_daemon(folder) as engine:
+            yield engine
+    finally:
+        wait_until(lambda: _removed(folder))
 
-    That of root leaves the machine's firewall alone.
-    """
+
+@contextlib.contextmanager
+def docker_daemon(folder: Path, *more: str) -> Iterator[Docker]:
+    """The same, with what a daemon before it has left in the folder, and leaving it."""
+    if os.geteuid() != 0:
+        missing("dockerd takes root")
     socket = folder / "docker.sock"
-    daemon = [program("dockerd")]
-    options = ["--data-root", folder / "storage", "--exec-root", folder / "run"]
-    options += ["-H", f"unix://{socket}", "-p", folder / "pid"]
-    if is_root():
-        options += ["--bridge=none", "--iptables=false"]
-    else:
-        _check_rootless("rootlesskit")
-        daemon = [program("dockerd-rootless.sh", "/usr/share/docker.io/contrib")]
+    daemon = (program("dockerd"), "--data-root", folder / "storage", "--exec-root", folder / "run")
+    options: tuple[object, ...] = (
+        "-H",
+        f"unix://{socket}",
+        "-p",
+        folder / "pid",
+        "--bridge=none",
+        "--iptables=false",
+    )
+    options = (*options, "--max-download-attempts", "1")
     command = (program("docker"), "-H", f"unix://{socket}")
 
     def answers() -> bool:
         return subprocess.run([*command, "version"], capture_output=True).returncode == 0
 
-    try:
-        with process(*daemon, *options, ready=answers, folder=folder):
-            yield Docker(command, socket)
-    finally:
-        wait_until(lambda: _removed(folder))
+    with process(*daemon, *options, *more, ready=answers, folder=folder):
+        yield Docker(command, socket)
 
 
 @contextlib.contextmanager
@@ -132,6 +141,11 @@ def _users(folder: Path, program: str = "podman") -> Iterator[int]:
             is_it = words[0].endswith(program.encode())
             if is_it and any(word.startswith(os.fsencode(folder / "storage")) for word in words):
                 yield int(path.parent.name)
+
+
+def remove(folder: Path) -> None:
+    """Unmounts and removes what an engine has left."""
+    wait_until(lambda: _removed(folder))
 
 
 def _removed(folder: Path) -> bool:

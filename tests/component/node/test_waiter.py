@@ -71,3 +71,11 @@ def test_what_has_gone_while_it_waited(command: list[str], tmp_path: Path) -> No
         program.unlink()
         os.kill(process.pid, signal.SIGUSR1)
         assert process.wait(10) == 127
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGWINCH])
+def test_it_ends_when_asked_to(command: list[str], number: signal.Signals) -> None:
+    """First processes of containers ignore signals that they do not wait for."""
+    with waiting(*command, sys.executable, "", "python") as process:
+        process.send_signal(number)
+        assert process.wait(10) == 128 + number
