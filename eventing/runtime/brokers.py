@@ -27,6 +27,7 @@ from eventing.engines.seam import Unavailable
 from eventing.runtime import views
 from eventing.runtime.addressable import Addressable
 from eventing.runtime.followers import CONFIG_SOURCE, FirstList, cannot_open, patch_status
+from eventing.runtime.lagmarks import LagMarks
 from eventing.runtime.moving import Kept
 from eventing.runtime.openlogs import OpenLogs
 from eventing.runtime.places import BROKER, Place
@@ -62,6 +63,7 @@ class Brokers:
         """The Brokers of the Triggers that are subscribed; perhaps of another namespace."""
         if logs.moves is not None:
             logs.moves.kept = self._kept_at
+            manager.add_runnable("trigger-lag", LagMarks(manager, logs).run)
         manager.cache(CONFIG_SOURCE)
         manager.add_index(TRIGGERS_BY_BROKER)
         manager.add_controller("broker-log", self._sync_broker, source=BROKER_SOURCE)

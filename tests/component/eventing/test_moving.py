@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from eventing.api import keys
 from eventing.engines.classes import EnginesConfig
 from eventing.engines.nats.config import NatsServer
+from eventing.runtime import lagmarks
 from eventing.runtime import main as broker
 from hearth.cli import eventcopy, main
 from hearth.cli.errors import UserError
@@ -304,6 +305,26 @@ async def give_class(found, to: str, source: str, *, fails_at: str = "") -> None
         async with asyncio.timeout(10):
             while hit is not None and not hit.called:
                 await asyncio.sleep(0.01)
+
+
+async def test_a_trigger_that_is_behind_says_so_in_its_status(tmp_path, monkeypatch):
+    monkeypatch.setattr(lagmarks, "SECONDS", 0.05)
+    receiver = Receiver()
+    receiver.status = 500
+    async with cluster(tmp_path) as found, receiver.listening() as target:
+        await found.create_broker(delivery=PATIENT)
+        url = (await found.until_ready(BROKERS, "default"))["status"]["address"]["url"]
+        await found.create_trigger("t", target)
+        await found.until_ready(TRIGGERS, "t")
+        for number in range(120):
+            assert await found.send(url, **{"ce-id": str(number)}) == 202
+        await found.until(TRIGGERS, "t", lambda it: lag_of(it) == "100+")
+        receiver.status = 200
+        await found.until(TRIGGERS, "t", lambda it: lag_of(it) is None)
+
+
+def lag_of(trigger) -> str | None:
+    return ((trigger.get("status") or {}).get("annotations") or {}).get(keys.LAG_ANNOTATION)
 
 
 @pytest.fixture
