@@ -35,7 +35,11 @@ def user() -> Iterator[OrdinaryUser]:
 
 
 @pytest.mark.parametrize(
-    "chosen", ["podman and contract", "docker and (adopted or dialled or old_address or usage)"]
+    "chosen",
+    [
+        "podman and contract and not client",
+        "docker and (adopted or dialled or old_address or usage)",
+    ],
 )
 def test_the_suite_of_runtimes(user: OrdinaryUser, chosen: str) -> None:
     """All of it passes with both; it is the networks, groups and rights that are different."""
