@@ -207,8 +207,8 @@ class Moves:
             raise ValueError(f"{place} is of class {target} already")
         if not self._engines.serves(target):
             raise ValueError(
-                f"there is no engine for brokers of class {target}: give local "
-                f"({keys.BROKER_CLASS}) or nats ({keys.NATS_CLASS})"
+                f"there is no engine for brokers of class {target}: give local, nats or "
+                f"kafka, or {keys.BROKER_CLASS}, {keys.NATS_CLASS} or {keys.KAFKA_CLASS}"
             )
         return kept
 

@@ -54,7 +54,11 @@ class Controller:
             self.queue.close()
 
     async def _work(self) -> None:
-        while True:
+        worker = asyncio.current_task()
+        assert worker is not None
+        # asyncio.wait_for of Python 3.11, which clients of servers use, may swallow a cancellation:
+        # a worker that only waited for its next item would then never end.
+        while not worker.cancelling():
             item = await self.queue.get()
             try:
                 if self._leads(item):

@@ -125,3 +125,21 @@ async def test_the_keys_that_wait_are_counted_while_it_runs() -> None:
         hold.set()
         await until(lambda: depth() == [0.0])
     assert depth() == []
+
+
+async def test_a_cancellation_that_a_library_swallows_ends_a_worker_all_the_same() -> None:
+    started = asyncio.Event()
+
+    async def reconcile(_key: Key) -> float | None:
+        started.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return None
+
+    controller = Controller("swallowing", reconcile, workers=1)
+    task = asyncio.create_task(controller.run())
+    controller.queue.add(("team", "a"))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
