@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hearth.cluster.node.main import NodeConfig
+from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.cluster.node.runtime.engine.sockets import Found
 from hearth.kube.resources import PODS
 from hearth.oci.packing import Entry
+from tests.component.keda.servers import missing
 from tests.component.node import engines
-from tests.images import Registry, TestImage, make_test_image, static_entries
+from tests.component.node.test_ahead import put_image
+from tests.images import Registry, TestImage, is_root, make_test_image, static_entries
 from tests.ports import free_port
 
 Cluster = Any
@@ -158,3 +162,49 @@ async def test_a_docker_that_begins_anew(
             assert status(await bare_cluster.get("process"))["restartCount"] == 0
     finally:
         await asyncio.to_thread(engines.remove, folder)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A file system of that size at ``folder``."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "hearth-test", str(folder)]
+    if not is_root() or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("without the right to mount there is no disk that is full")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """To the last byte."""
+    with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+async def test_containers_without_an_engine_whose_disk_is_full(
+    bare_cluster: Cluster,
+    node_runner: Runner,
+    look: Look,
+    static_layout: TestImage,
+    image_registry: Registry,
+    large: TestImage,
+) -> None:
+    """A pull that does not fit is told; what is there already begins all the same."""
+    command = find_program() if is_root() else ""
+    if not command:
+        missing("without root and runc no disk was filled")
+    image = await asyncio.to_thread(image_registry.push, large, "large:1")
+    folder = bare_cluster.data_dir / "containers"
+    with small_disk(folder, "8m"):
+        put_image(bare_cluster.data_dir, static_layout)
+        found = Found("runc", command=command, is_root=True)
+        async with node_runner(config_of(bare_cluster, found)):
+            await bare_cluster.client.create(PODS, bare_cluster.pod("large", app(image=image)))
+            pod = await failed_pull(bare_cluster, "large")
+            assert "No space left on device" in waiting(pod)["message"]
+            fill(folder)
+            await bare_cluster.client.create(PODS, bare_cluster.pod("small", app("forever")))
+            await bare_cluster.until("small", look.is_ready)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Collection, Sequence
@@ -51,7 +52,9 @@ class Images:
         request.report("Normal", "Pulled", pulls.present(name))
         if self.clock() - image.used_at < _TOUCH_SECONDS:
             return image
-        return await asyncio.to_thread(self.puller.store.touch, image, self.clock())
+        with contextlib.suppress(OSError):  # a full disk keeps nobody from starting
+            return await asyncio.to_thread(self.puller.store.touch, image, self.clock())
+        return image
 
     async def find(self, reference: Reference) -> StoredImage | None:
         """What is in the store under that name."""
