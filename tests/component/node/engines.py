@@ -61,10 +61,18 @@ class Docker(Engine):
 
 @contextlib.contextmanager
 def docker(folder: Path) -> Iterator[Docker]:
-    """A daemon for as long as the context is, which leaves the machine's firewall alone."""
+    """A daemon for as long as the context is, rootless where the user is not root.
+
+    That of root leaves the machine's firewall alone.
+    """
     try:
         with docker_daemon(folder) as engine:
-            yield engine
+            try:
+                yield engine
+            finally:  # bridges would outlive the daemon
+                if left := engine.run("ps", "-aq").split():
+                    engine.run("rm", "-f", *left)
+                engine.run("network", "prune", "-f")
     finally:
         wait_until(lambda: _removed(folder))
 
@@ -72,19 +80,16 @@ def docker(folder: Path) -> Iterator[Docker]:
 @contextlib.contextmanager
 def docker_daemon(folder: Path, *more: str) -> Iterator[Docker]:
     """The same, with what a daemon before it has left in the folder, and leaving it."""
-    if os.geteuid() != 0:
-        missing("dockerd takes root")
     socket = folder / "docker.sock"
-    daemon = (program("dockerd"), "--data-root", folder / "storage", "--exec-root", folder / "run")
-    options: tuple[object, ...] = (
-        "-H",
-        f"unix://{socket}",
-        "-p",
-        folder / "pid",
-        "--bridge=none",
-        "--iptables=false",
-    )
-    options = (*options, "--max-download-attempts", "1")
+    daemon = [program("dockerd")]
+    options = ["--data-root", folder / "storage", "--exec-root", folder / "run"]
+    options += ["-H", f"unix://{socket}", "-p", folder / "pid"]
+    if is_root():
+        options += ["--bridge=none", "--iptables=false"]
+    else:
+        _check_rootless("rootlesskit")
+        daemon = [program("dockerd-rootless.sh", "/usr/share/docker.io/contrib")]
+    options += ["--max-download-attempts", "1"]
     command = (program("docker"), "-H", f"unix://{socket}")
 
     def answers() -> bool:
