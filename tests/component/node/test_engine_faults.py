@@ -160,6 +160,9 @@ async def test_a_docker_that_begins_anew(
             )
             assert status(before)["containerID"] != status(after)["containerID"]
             assert status(await bare_cluster.get("process"))["restartCount"] == 0
+            await stack.aclose()
+            assert engine.run("ps", "-aq") == ""
+            assert "hearth-" not in engine.run("network", "ls")
     finally:
         await asyncio.to_thread(engines.remove, folder)
 

@@ -182,6 +182,9 @@ class EngineRuntime(ContainerRuntime[EngineImage, Ready, EngineInstance]):
     async def close(self) -> None:
         """Ends what it still does, and its connections; networks, where nothing runs in them."""
         await self._settle()
+        if not self._running:
+            for uid in list(self._maker.holders.held):
+                await self._let_go(uid)
         await self._release_networks()
         await self._images.close()
         await self._engine.client.close()
