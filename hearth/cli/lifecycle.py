@@ -12,7 +12,7 @@ from hearth.cli import names
 from hearth.cli.errors import UserError
 from hearth.cli.state import is_running, read_state, state_file
 
-_STOP_SECONDS = 60.0
+_STOP_SECONDS = 90.0
 
 
 def down(data_dir: Path) -> None:

@@ -62,6 +62,8 @@ class Supervisor:
     log_level: str = "INFO"
     stop_seconds: float = 40.0
     """How long all children together may take to stop before they are killed."""
+    least_seconds: float = 5.0
+    """How long each has at the least: one that hangs must not cost the node the end of its pods."""
     _roster: Roster = field(init=False)
     _ready_fds: dict[str, int] = field(default_factory=dict)
     _words_fds: dict[str, int] = field(default_factory=dict)
@@ -283,7 +285,7 @@ class Supervisor:
             self._stop_hearing(name)
         for name, pid in reversed(self._roster.pids.items()):
             _send(pid, signal.SIGTERM)
-            self._wait_for_end(pid, deadline)
+            self._wait_for_end(pid, max(deadline, time.monotonic() + self.least_seconds))
             self._roster.stopped(name)
         for pid in self._replaced:  # told already
             self._wait_for_end(pid, deadline)

@@ -66,10 +66,28 @@ def test_a_component_that_does_not_stop_is_killed() -> None:
     found = run("""
         seen = []
         stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
-        Supervisor([Component("one", lambda: deaf)], stop, seen.append, stop_seconds=0.5).run()
+        limits = {"stop_seconds": 0.5, "least_seconds": 0.1}
+        Supervisor([Component("one", lambda: deaf)], stop, seen.append, **limits).run()
         print(os.path.exists(f"/proc/{seen[0]['one'].pid}"))
     """)
     assert found.strip() == "False"
+
+
+def test_one_that_hangs_leaves_the_others_time_to_end() -> None:
+    """It is stopped first, as it was started last."""
+    found = run("""
+        async def slow(ready):
+            try:
+                await serve(ready)
+            finally:
+                await asyncio.sleep(0.3)
+                print("ended in order", flush=True)
+
+        stop = lambda: os.kill(os.getpid(), signal.SIGTERM)
+        components = [Component("slow", lambda: slow), Component("deaf", lambda: deaf)]
+        Supervisor(components, stop, lambda states: None, stop_seconds=0.1).run()
+    """)
+    assert found == "ended in order\n"
 
 
 def test_a_component_that_dies_is_started_again() -> None:
