@@ -19,7 +19,7 @@ async def found_service(client: KubeClient, name: str, namespace: str) -> Object
     except NotFound as error:
         raise UserError(
             f"there is no service {name!r} in namespace {namespace!r}; `hearth status` lists the "
-            "services"
+            "services of this machine, `hearth status --kubeconfig FILE` those of a cluster"
         ) from error
 
 

@@ -81,7 +81,7 @@ def test_it_is_deleted_with_its_triggers(hearth: Hearth, mail: Path) -> None:
     assert hearth.run("func", "list").stdout == "no functions found\n"
     wait_until(lambda: "mail" not in hearth.kubectl("get", "trigger").stdout, what="its triggers")
     done = hearth.run("func", "describe", "mail", check=False)
-    assert "there is no function 'mail'" in done.stderr
+    assert "there is no service 'mail'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ async def test_logs_of_what_is_not_there(world: World) -> None:
     result = await hearth(world.kubeconfig, "logs", "none")
     assert isinstance(result.exception, UserError)
     assert "there is no service 'none'" in str(result.exception)
-    assert "`hearth status --kubeconfig FILE` lists" in str(result.exception)
+    assert "`hearth status --kubeconfig FILE` those" in str(result.exception)
 
 
 # -- events, by way of the API server's proxy ------------------------------------------------------
