@@ -105,7 +105,8 @@ class Steps:
             for line in last_words:
                 print(f"  {line}", file=sys.stderr)
         print(
-            f"what served before goes on. Look: hearth logs {name}; kubectl describe ksvc {name}",
+            f"What served before, if anything did, goes on. Look: hearth describe {name}; "
+            f"hearth logs {name}",
             file=sys.stderr,
         )
 
