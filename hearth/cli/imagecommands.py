@@ -104,7 +104,7 @@ def image_import(
 
 @image_app.command("prune")
 def image_prune(name: Name = "default", data_dir: DataDir = None) -> None:
-    """Remove images of containers that no pod, Deployment, Revision or Job names.
+    """Remove builds and images of containers that no pod, Deployment, Revision or Job names.
 
     Images that an engine keeps are left to the engine.
     """

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from hearth.functions.detection.application import Application
 
 
+LOCAL = "dev.local"
+"""The registry of images that `hearth deploy` makes here, which Knative never asks for."""
+
+
 def add_image(
     data_dir: Path, name: str, command: Sequence[str], *, env: Sequence[str], workdir: Path
 ) -> None:
@@ -174,12 +178,22 @@ def import_archive(data_dir: Path, archive: Path, name: str | None) -> None:
 
 
 def prune_images(data_dir: Path) -> None:
-    """Removes images for containers that nothing in this Hearth names."""
+    """Removes what nothing in this Hearth names: images for containers, and builds of folders."""
     from hearth.cli.imagesinuse import images_in_use
+    from hearth.functions.building.builds import remove_unused
 
-    place = _place(data_dir)
     in_use = asyncio.run(images_in_use(Path(running_state(data_dir)["kubeconfig"])))
-    gone = asyncio.run(place.prune(in_use))
+    left = ImageStore(data_dir).prune(in_use, LOCAL)
+    named = (text for each in left for text in (*each.entrypoint, each.workdir, *each.env.values()))
+    print(f"Removed {remove_unused(data_dir / 'builds', named) / 1e6:.1f} MB of builds.")
+    place = place_of(data_dir)
+    if place is None:
+        return
+    try:
+        gone = asyncio.run(place.prune(in_use))
+    except UserError as error:  # an engine's are left to it, which is no failure of this
+        print(error)
+        return
     print(f"Removed {gone} image{'' if gone == 1 else 's'}.")
 
 
@@ -229,20 +243,23 @@ def built_image(
 ) -> str:
     """Builds an application and registers it; returns its name with its digest, for a revision."""
     from hearth.functions.building.build import build
+    from hearth.functions.building.builds import building
     from hearth.functions.building.errors import BuildError
 
+    builds = data_dir / "builds"
     try:
-        built = build(source, application, builds=data_dir / "builds", say=say)
-        image = ImageStore(data_dir).add(
-            name,
-            ImageSpec(
-                entrypoint=built.command,
-                env=built.env,
-                workdir=str(built.folder),
-                source=source.label,
-                content=built.content,
-            ),
-        )
+        with building(builds):
+            built = build(source, application, builds=builds, say=say)
+            image = ImageStore(data_dir).add(
+                name,
+                ImageSpec(
+                    entrypoint=built.command,
+                    env=built.env,
+                    workdir=str(built.folder),
+                    source=source.label,
+                    content=built.content,
+                ),
+            )
     except (BuildError, InvalidImageName) as error:
         raise UserError(str(error)) from error
     return f"{_reference(name).repository}@{image.digest}"

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from hearth.oci.credentials import Login
-from hearth.oci.errors import InvalidContent, NoPlatform, OciError
+from hearth.oci.errors import InvalidContent, OciError
+from hearth.oci.fetching import fetch_config, locked, resolve
 from hearth.oci.layers import Bounds, unpack
-from hearth.oci.manifests import (
-    INDEXES,
-    Descriptor,
-    ImageConfig,
-    Manifest,
-    Platform,
-    choose,
-    parse_config,
-    parse_index,
-    parse_manifest,
-)
+from hearth.oci.manifests import Descriptor, Platform
 from hearth.oci.references import Reference
 from hearth.oci.registry import Repository
 from hearth.oci.store import ContentStore, StoredImage
 
 _AT_ONCE = 3
-_MOST_CONFIG = 8 << 20
-_LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +56,8 @@ class Puller:
         self, repository: Repository, now: float, told: Callable[[int], None]
     ) -> StoredImage:
         reference = repository.reference
-        digest, manifest = await self._resolve(repository)
-        config = await self._config(repository, manifest)
+        digest, manifest = await resolve(repository, self.platform)
+        config = await fetch_config(repository, manifest, self.store, self.platform)
         if len(config.diff_ids) != len(manifest.layers):
             raise InvalidContent("the config names other layers than the manifest")
         await self._layers(
@@ -85,34 +73,6 @@ class Puller:
         )
         await asyncio.to_thread(self.store.add, image)
         return image
-
-    async def _resolve(self, repository: Repository) -> tuple[str, Manifest]:
-        """The digest that the name stands for, and the manifest for this platform."""
-        name = str(repository.reference)
-        try:
-            answer = await repository.manifest(repository.reference.version)
-            digest = answer.digest
-            if answer.media_type in INDEXES:
-                index = parse_index(answer.content, name)
-                answer = await repository.manifest(choose(index, self.platform, name).digest)
-        except OciError as error:
-            raise type(error)(f'failed to resolve reference "{name}": {error}') from error
-        return digest, parse_manifest(answer.content, name)
-
-    async def _config(self, repository: Repository, manifest: Manifest) -> ImageConfig:
-        name, blob = str(repository.reference), manifest.config
-        if blob.size > _MOST_CONFIG:
-            raise InvalidContent(f'"{name}": a config of {blob.size} bytes')
-        path = self.store.blob(blob.digest)
-        if not await asyncio.to_thread(path.exists):
-            async with self._locked(blob):
-                scratch = self.store.partial(blob.digest)
-                await repository.blob(blob, scratch)
-                await asyncio.to_thread(self.store.put_file, scratch, blob.digest)
-        config = parse_config(await asyncio.to_thread(path.read_bytes), name)
-        if config.platform != self.platform:
-            raise NoPlatform(f"the image is for {config.platform}, not for {self.platform}")
-        return config
 
     async def _layers(
         self,
@@ -137,7 +97,7 @@ class Puller:
         gate: asyncio.Semaphore,
         told: Callable[[int], None],
     ) -> None:
-        async with gate, self._locked(layer):
+        async with gate, locked(self.store, layer):
             if await asyncio.to_thread(self.store.has_layer, diff_id):
                 told(layer.size)
                 return
@@ -149,14 +109,3 @@ class Puller:
         with self.store.making_layer(diff_id) as folder:
             unpack(packed, folder, diff_id, bounds=self.bounds)
         packed.unlink()
-
-    @contextlib.asynccontextmanager
-    async def _locked(self, blob: Descriptor) -> AsyncIterator[None]:
-        """What was got of a blob stays for another try; one at a time makes more of it."""
-        lock = self.store.lock_of(blob.digest)
-        while not lock.acquire():  # noqa: ASYNC110 (another process may hold it)
-            await asyncio.sleep(_LOOK_SECONDS)
-        try:
-            yield
-        finally:
-            lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,20 @@ def test_a_service_is_deleted(hearth: Hearth) -> None:
         done = hearth.run(command, "shop", check=False)
         assert done.returncode == 1
         assert "there is no service 'shop' in namespace 'default'" in done.stderr
+
+
+def test_what_nobody_names_is_pruned(hearth: Hearth, shop: Path) -> None:
+    """The copies of the deleted service's revisions, and no others."""
+    builds = hearth.data_dir / "builds"
+    hearth.run("deploy", written(shop, "six"), "--service", "kept")
+    mine = hearth.get_json("ksvc", "kept")["spec"]["template"]["spec"]["containers"][0]["image"]
+
+    def left() -> int:
+        hearth.run("image", "prune")
+        return len(list(builds.glob("source-*")))
+
+    wait_until(lambda: left() == 1, what="the end of the deleted revisions")
+    images = json.loads(hearth.run("image", "list", "-o", "json").stdout)
+    local = [each["digest"] for each in images if each["name"].startswith("dev.local/")]
+    assert local == [mine.partition("@")[2]]
+    assert answers(hearth, host="kept") == {"six\n"}

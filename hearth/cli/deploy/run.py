@@ -12,7 +12,7 @@ from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
 from hearth.cli.deploy.watching import Watch
 from hearth.cli.deploy.words import Steps, claim_of, domain_of, found_words, plan_words
 from hearth.cli.errors import UserError
-from hearth.cli.images import built_image, found_in
+from hearth.cli.images import LOCAL, built_image, found_in
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.deploying.progress import Phase, newest_revision
 from hearth.functions.deploying.settings import SettingsError
@@ -26,7 +26,6 @@ from hearth.kube.client import KubeClient
 from hearth.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
 from hearth.kube.meta import Object
 
-_LOCAL = "dev.local"  # the registry of images that are made here, which Knative never asks for
 _MANAGER = "hearth-deploy"
 _TRIES = 5
 
@@ -47,7 +46,7 @@ def run_deploy(options: DeployOptions) -> int:
 def _dry_run(what: Wanted) -> int:
     if what.target.source is not None:
         print(found_words(found_in(what.target.source)))
-        what = what.with_image(f"{_LOCAL}/{what.name}")
+        what = what.with_image(f"{LOCAL}/{what.name}")
     print(plan_words(what.service(None)))
     return 0
 
@@ -61,9 +60,9 @@ class _Deployment:
 
     async def run(self) -> int:
         """Do it step by step; what fails before the apply has changed nothing."""
+        api = access_of_either(self._options.kubeconfig, self._options.data_dir)
         if self._wanted.target.source is not None:
             await self._build(self._wanted.target.source)
-        api = access_of_either(self._options.kubeconfig, self._options.data_dir)
         async with KubeClient(api) as client:
             service, older = await self._apply(client)
             watch = Watch(client, self._wanted.name, self._wanted.namespace, older)
@@ -76,7 +75,7 @@ class _Deployment:
         if settings.registry is not None:
             image = await sent_image(options.data_dir, source, application, settings, say)
         elif options.kubeconfig is None:
-            name = f"{_LOCAL}/{self._wanted.name}"
+            name = f"{LOCAL}/{self._wanted.name}"
             image = built_image(options.data_dir, source, application, name, say)
         else:
             raise UserError(

@@ -7,6 +7,7 @@ import platform
 from pathlib import Path
 
 from hearth.cli.errors import UserError
+from hearth.functions.building.builds import building
 from hearth.functions.building.environments import Say
 from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
@@ -33,12 +34,13 @@ async def sent_image(
         order = _order(source, application, settings)
         config = docker_config(os.environ, Path.home())
         async with client() as http:
-            maker = ImageMaker(data_dir / "builds", http, say)
-            digest = await maker.make(
-                order,
-                await machine_logins(config, order.base),
-                await machine_logins(config, order.name),
-            )
+            with building(data_dir / "builds"):
+                maker = ImageMaker(data_dir / "builds", http, say)
+                digest = await maker.make(
+                    order,
+                    await machine_logins(config, order.base),
+                    await machine_logins(config, order.name),
+                )
     except (BuildError, InvalidImageName, OciError) as error:
         raise UserError(str(error)) from error
     say(f"pushed {order.name}")
@@ -47,7 +49,7 @@ async def sent_image(
 
 def _order(source: SourceFolder, application: Application, settings: DeploySettings) -> Order:
     base = settings.base or plan.BASES[plan.language(application)]
-    tag = source.digest().removeprefix("sha256:")[:12]
+    tag = source.digest.removeprefix("sha256:")[:12]
     return Order(
         source,
         application,

@@ -52,8 +52,6 @@ def run(
     address: Annotated[
         str, typer.Option(help="HOST:PORT. Default: loopback, 8080 or a free port.")
     ] = "",
-    name: Name = "default",
-    data_dir: DataDir = None,
 ) -> None:
     """Run a function here, without Hearth, until Ctrl-C."""
     from hearth.cli.deploy.wanted import pairs
@@ -61,8 +59,7 @@ def run(
     from hearth.cli.func.running import run_function
 
     project_in(path)
-    builds = folder_of(data_dir, name) / "builds"
-    raise typer.Exit(run_function(path.absolute(), builds, address, pairs("--env", env or [])))
+    raise typer.Exit(run_function(path.absolute(), address, pairs("--env", env or [])))
 
 
 @func_app.command()

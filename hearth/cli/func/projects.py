@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hearth.cli.deploy.wanted import pairs
@@ -71,32 +71,36 @@ def named(name: str, folder: Path, namespace: str | None) -> tuple[str, str]:
 def change_envs(folder: Path, add: Sequence[str], remove: Sequence[str]) -> None:
     """Add and remove variables of func.yaml, and print those that are there then."""
     project = project_in(folder)
-    added = pairs("--add", add)
-    gone = {*added, *remove}
-    kept = [env for env in project.run.envs if env.name not in gone]
-    project.run.envs = kept + [
-        Env.model_construct(name=name, value=value) for name, value in added.items()
-    ]
-    _keep(folder, project, bool(gone))
-    for env in project.run.envs:
-        print(f"{env.name}={env.value or ''}" if env.name else env.value)
+    added, gone = _changes(add, remove)
+    fresh = [Env.model_construct(name=name, value=value) for name, value in added.items()]
+    project.run.envs = [env for env in project.run.envs if env.name not in gone] + fresh
+    _keep(folder, project, is_changed=bool(gone))
+    _print_pairs((env.name, env.value) for env in project.run.envs)
 
 
 def change_labels(folder: Path, add: Sequence[str], remove: Sequence[str]) -> None:
     """Add and remove labels of func.yaml, and print those that are there then."""
     project = project_in(folder)
-    added = pairs("--add", add)
-    gone = {*added, *remove}
+    added, gone = _changes(add, remove)
+    fresh = [Label.model_construct(key=key, value=value) for key, value in added.items()]
     kept = [label for label in project.deploy.labels if label.key not in gone]
-    project.deploy.labels = kept + [
-        Label.model_construct(key=key, value=value) for key, value in added.items()
-    ]
-    _keep(folder, project, bool(gone))
-    for label in project.deploy.labels:
-        print(f"{label.key}={label.value or ''}")
+    project.deploy.labels = kept + fresh
+    _keep(folder, project, is_changed=bool(gone))
+    _print_pairs((label.key, label.value) for label in project.deploy.labels)
 
 
-def _keep(folder: Path, project: Project, is_changed: bool) -> None:
+def _changes(add: Sequence[str], remove: Sequence[str]) -> tuple[dict[str, str], set[str]]:
+    """What comes, and the names of what was there that goes."""
+    added = pairs("--add", add)
+    return added, {*added, *remove}
+
+
+def _print_pairs(found: Iterable[tuple[str | None, str | None]]) -> None:
+    for name, value in found:
+        print(f"{name}={value or ''}" if name else value)
+
+
+def _keep(folder: Path, project: Project, *, is_changed: bool) -> None:
     """Write what can be read again; raise UserError on what func.yaml cannot hold."""
     if is_changed:
         try:

@@ -14,20 +14,24 @@ from hearth.cli.deploy.words import found_words
 from hearth.cli.errors import UserError
 from hearth.cli.images import found_in
 from hearth.functions.building.build import build
+from hearth.functions.building.builds import building
 from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.application import DetectionError
 
+_BUILDS = ".func/builds"
 _RUNNING = ".func/run"  # the port of the function that runs from a folder
 
 
-def run_function(folder: Path, builds: Path, address: str, env: dict[str, str]) -> int:
+def run_function(folder: Path, address: str, env: dict[str, str]) -> int:
     """Run until Ctrl-C; return the function's exit code."""
     try:
         source = SourceFolder(folder)
         application = found_in(source)
         print(found_words(application))
-        built = build(source, application, builds=builds, say=print)
+        builds = folder / _BUILDS
+        with building(builds):
+            built = build(source, application, builds=builds, say=print)
     except (BuildError, DetectionError) as error:
         raise UserError(str(error)) from error
     host, _, port = address.rpartition(":")

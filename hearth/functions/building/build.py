@@ -44,7 +44,7 @@ def build(source: SourceFolder, application: Application, *, builds: Path, say: 
             "with docker or podman and give `hearth deploy` the image's name, or add a Procfile "
             "with a line `web: COMMAND`"
         )
-    content = source.digest()
+    content = source.digest
     needs = application.dependencies
     venv, modules = None, None
     if needs is not None and needs.tool in _PYTHON_TOOLS:

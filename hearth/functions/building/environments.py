@@ -61,7 +61,7 @@ def python_key(source: SourceFolder, needs: Dependencies) -> str:
     if needs.file:
         key.update((source.folder / needs.file).read_bytes())
     if needs.file == "pyproject.toml":
-        key.update(source.digest().encode())  # the project itself is installed with it
+        key.update(source.digest.encode())  # the project itself is installed with it
     return key.hexdigest()[:16]
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -28,7 +29,7 @@ _DONE = ".complete"
 class SourceFolder:
     """A folder on disk, as detection looks at it, or ``only`` one of its files and its packages.
 
-    ``paths`` is read once.
+    ``paths`` and ``digest`` are read once.
     """
 
     def __init__(self, folder: Path, only: str = "") -> None:
@@ -53,8 +54,9 @@ class SourceFolder:
         except (OSError, ValueError) as error:
             raise DetectionError(f"{place} cannot be read: {error}") from error
 
+    @cached_property
     def digest(self) -> str:
-        """Return a digest of all files: names, contents, and whether they can be executed."""
+        """A digest of all files: names, contents, and whether they can be executed."""
         digest = hashlib.sha256()
         for path in sorted(self.paths):
             place = self.folder / path

@@ -7,7 +7,6 @@ has is not sent again. A layer of packages is kept and made again only when they
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import shutil
@@ -30,15 +29,17 @@ from hearth.functions.building.environments import (
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.application import Application
 from hearth.functions.imaging import plan
-from hearth.functions.imaging.base import Base, have, read_base
+from hearth.functions.imaging.base import Base, read_base
 from hearth.functions.imaging.packages import install_python
 from hearth.oci.credentials import Login
+from hearth.oci.fetching import fetch_blob
 from hearth.oci.manifests import (
     OCI_CONFIG,
     OCI_INDEX,
     OCI_MANIFEST,
     Descriptor,
     Platform,
+    digest_of,
     make_config,
     make_index,
     make_manifest,
@@ -90,7 +91,7 @@ class ImageMaker:
         target = Repository(self._http, order.name, logins, actions="pull,push")
         for layer in base.layers:
             if not await target.has_blob(layer.digest):
-                await have(base.repository, layer, self._store)
+                await fetch_blob(base.repository, layer, self._store)
 
     async def _send_index(
         self, order: Order, made: Sequence[tuple[Platform, Descriptor]], logins: Sequence[Login]
@@ -98,7 +99,7 @@ class ImageMaker:
         index = make_index([(on, image) for on, image in made])
         target = Repository(self._http, order.name, logins, actions="pull,push")
         await target.push_manifest(index, OCI_INDEX, order.name.tag)
-        return "sha256:" + hashlib.sha256(index).hexdigest()
+        return digest_of(index)
 
     def _image(self, order: Order, base: Base, layers: Sequence[Layer]) -> Descriptor:
         config = plan.image_config(order.application, base.config)

@@ -14,6 +14,7 @@ from hearth.cli.errors import UserError
 from hearth.cli.layout import prepare_layout
 from hearth.cli.state import is_running, process_start, read_state, running_state
 from hearth.cluster.node.images.store import ImageSpec, ImageStore
+from hearth.oci.references import parse_reference
 
 
 def test_ports_are_kept_across_starts(tmp_path: Path) -> None:
@@ -69,3 +70,22 @@ def test_samples_take_no_name_that_the_user_gave(tmp_path: Path) -> None:
     assert images["gcr.io/knative-samples/helloworld-go:latest"].is_stand_in
     own = images["hearth.dev/samples/hello:latest"]
     assert not own.is_stand_in and own.entrypoint[-1].endswith("server.py")
+
+
+def test_images_that_nobody_names_are_forgotten(tmp_path: Path) -> None:
+    """By digest or by tag; tags of others than what was made here stay."""
+    store = ImageStore(tmp_path)
+    names = ("dev.local/used", "dev.local/named", "dev.local/gone", "mine")
+    old = {name: store.add(name, ImageSpec(entrypoint=(name, "old"))) for name in names}
+    new = {name: store.add(name, ImageSpec(entrypoint=(name,))) for name in names}
+    in_use = [
+        parse_reference(f"dev.local/used@{old['dev.local/used'].digest}"),
+        parse_reference("dev.local/named"),
+    ]
+    left = store.prune(in_use, "dev.local")
+    kept = [old["dev.local/used"], new["dev.local/named"], new["mine"]]
+    assert {image.digest for image in left} == {image.digest for image in kept}
+    assert store.resolve(str(in_use[0])) == kept[0]
+    assert store.resolve("dev.local/gone") is None and store.resolve("dev.local/used") is None
+    assert store.remove("mine") and store.resolve("mine") is None
+    assert store.resolve("dev.local/named") == kept[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from hearth.functions.building.build import Built, build
+from hearth.functions.building.builds import building, remove_unused
 from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.application import DetectionError
@@ -31,12 +33,12 @@ def folder(tmp_path: Path, **files: str) -> Path:
 
 def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
     place = folder(tmp_path, main__py="print(1)")
-    first = SourceFolder(place).digest()
+    first = SourceFolder(place).digest
     (place / "__pycache__").mkdir()
     (place / "__pycache__" / "x.pyc").write_text("")
-    assert SourceFolder(place).digest() == first
+    assert SourceFolder(place).digest == first
     (place / "main.py").write_text("print(2)")
-    assert SourceFolder(place).digest() != first
+    assert SourceFolder(place).digest != first
 
 
 def test_what_does_not_count_is_named_in_a_file(tmp_path: Path) -> None:
@@ -185,3 +187,28 @@ async def test_a_static_site(tmp_path: Path) -> None:
     finally:
         process.terminate()
         assert process.wait(10) == 0
+
+
+def test_what_no_image_names_is_removed(tmp_path: Path) -> None:
+    """The copy and the packages that one does name stay."""
+    builds = tmp_path / "builds"
+    old = made(folder(tmp_path, main__py="1", requirements__txt="# none\n"), tmp_path)
+    (tmp_path / "app" / "main.py").write_text("2")
+    new = made(tmp_path / "app", tmp_path)
+    (builds / "images").mkdir()
+    assert remove_unused(builds, [str(new.folder), *new.command, *new.env.values()]) == 8
+    assert not old.folder.exists() and not (builds / "images").exists()
+    assert new.folder.exists() and Path(new.env["VIRTUAL_ENV"]).exists()
+    assert remove_unused(builds, []) > 8
+    assert [each.name for each in builds.iterdir()] == ["lock"]
+    assert remove_unused(tmp_path / "nowhere", []) == 0
+
+
+def test_builds_wait_for_each_other(tmp_path: Path) -> None:
+    def taken() -> None:
+        with (tmp_path / "lock").open() as other:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    with building(tmp_path), pytest.raises(BlockingIOError):
+        taken()
+    taken()

@@ -13,12 +13,12 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hearth.oci.references import InvalidImageName, parse_reference
+from hearth.oci.references import InvalidImageName, Reference, parse_reference
 
 STAND_IN = "hearth samples, in place of an image"
 """The ``source`` of commands that answer as well-known images do, and are not those images."""
@@ -141,14 +141,25 @@ class ImageStore:
             if content["tags"].pop(str(reference), None) is None:
                 return False
             tagged = set(content["tags"].values())
-            for repository, digests in list(content["repositories"].items()):
-                if repository == reference.repository:
-                    content["repositories"][repository] = [d for d in digests if d in tagged]
-                if not content["repositories"][repository]:
-                    del content["repositories"][repository]
-            used = {d for digests in content["repositories"].values() for d in digests}
-            content["images"] = {d: i for d, i in content["images"].items() if d in used}
+            _forget(content, lambda repo, digest: repo != reference.repository or digest in tagged)
             return True
+
+    def prune(self, in_use: Collection[Reference], domain: str) -> Sequence[ImageSpec]:
+        """Forgets digests that neither a tag nor anybody names; returns the images that are left.
+
+        Tags of names in ``domain`` go as well where nobody names them.
+        """
+        digests = {each.digest for each in in_use}
+        names = {str(each) for each in in_use}
+        with self._changing() as content:
+            content["tags"] = {
+                name: digest
+                for name, digest in content["tags"].items()
+                if name in names or digest in digests or not name.startswith(f"{domain}/")
+            }
+            kept = digests.union(content["tags"].values())
+            _forget(content, lambda _, digest: digest in kept)
+            return [_image(content, digest) for digest in content["images"]]
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
@@ -163,6 +174,17 @@ class ImageStore:
             fresh.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
             fresh.replace(self._path)
             self._read_stamp = None
+
+
+def _forget(content: dict[str, Any], keeps: Callable[[str, str], bool]) -> None:
+    """Drops digests of repositories that are not kept, and images that no repository has then."""
+    left = {
+        repository: [digest for digest in digests if keeps(repository, digest)]
+        for repository, digests in content["repositories"].items()
+    }
+    content["repositories"] = {name: digests for name, digests in left.items() if digests}
+    used = {digest for digests in left.values() for digest in digests}
+    content["images"] = {d: image for d, image in content["images"].items() if d in used}
 
 
 def _image(content: Mapping[str, Any], digest: str) -> ImageSpec:
