@@ -66,8 +66,12 @@ def test_pods_follow_the_work_from_zero_and_back(hearth: Hearth) -> None:
     assert json.loads(metric.stdout)["items"][0]["value"] == "4"
     work(hearth, 0)
     wait_until(lambda: replicas(hearth, "follower") == 0, what="no follower")
-    described = hearth.kubectl("describe", "so", "follower").stdout
-    assert "KEDAScaleTargetActivated" in described
-    assert "KEDAScaleTargetDeactivated" in described
+    told = ("KEDAScaleTargetActivated", "KEDAScaleTargetDeactivated")  # after the fact
+
+    def are_told():
+        described = hearth.kubectl("describe", "so", "follower").stdout
+        return all(each in described for each in told)
+
+    wait_until(are_told, what=f"events {told}")
     hearth.kubectl("delete", "so", "follower", "--timeout=20s")
     assert "keda-hpa-follower" not in hearth.kubectl("get", "hpa").stdout

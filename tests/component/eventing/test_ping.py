@@ -20,6 +20,7 @@ from tests.component.eventing.cluster import (
     sink,
 )
 from tests.ports import free_port
+from tests.waiting import is_ready
 
 EACH_SECOND = "* * * * * *"
 
@@ -160,22 +161,28 @@ async def test_a_token_is_shown_where_senders_must_say_who_they_are(tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def process(found, name):
-    """A replica in a process of its own, that can be killed."""
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hearth.cli", "run", "pingsource"),
-        env={
-            **os.environ,
-            "KUBECONFIG": str(found.kubeconfig),
-            "POD_NAME": name,
-            "POD_IP": "127.0.0.1",
-            "HEARTH_HOST": "127.0.0.1",
-            "HEARTH_HEALTH_PORT": str(free_port()),
-            "HEARTH_METRICS_PORT": str(free_port()),
-        },
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+async def process(found, name, log):
+    """A replica in a process of its own, that can be killed; it is ready."""
+    health = free_port()
+    with log.open("wb") as errors:
+        started = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "hearth.cli", "run", "pingsource"),
+            env={
+                **os.environ,
+                "KUBECONFIG": str(found.kubeconfig),
+                "POD_NAME": name,
+                "POD_IP": "127.0.0.1",
+                "HEARTH_HOST": "127.0.0.1",
+                "HEARTH_HEALTH_PORT": str(health),
+                "HEARTH_METRICS_PORT": str(free_port()),
+            },
+            stderr=errors,
+        )
     try:
+        async with asyncio.timeout(20):
+            while not await is_ready(health):
+                assert started.returncode is None, log.read_text()
+                await asyncio.sleep(0.02)
         yield started
     finally:
         if started.returncode is None:
@@ -190,7 +197,10 @@ async def test_no_tick_is_fired_twice_when_the_one_that_fires_is_killed(tmp_path
             CONFIGMAPS, "config-leader-election", "knative-eventing", {"data": timing}
         )
         await found.create(PINGSOURCES, "p", schedule=EACH_SECOND, sink=to)
-        async with process(found, "a") as a, process(found, "b") as b:
+        async with (
+            process(found, "a", tmp_path / "a.log") as a,
+            process(found, "b", tmp_path / "b.log") as b,
+        ):
             times = [(await next_of(got, 20))["ce-time"] for _ in range(2)]
             leases, _ = await found.client.list(LEASES, "knative-eventing")
             [lease] = [e for e in leases if e["metadata"]["name"].startswith("pingsource")]
