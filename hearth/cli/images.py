@@ -218,24 +218,30 @@ def _reference(name: str) -> Reference:
 
 def build_image(data_dir: Path, folder: Path, name: str) -> None:
     """Builds the application of a folder and registers it under a name."""
+    from hearth.cli.dockerfiles import container_image
     from hearth.functions.building.sources import SourceFolder
+    from hearth.functions.deploying.settings import DeploySettings
     from hearth.functions.detection.application import DetectionError
 
     try:
         source = SourceFolder(folder.absolute())
         application = found_in(source)
         print(f"{folder}: {application.label}")
-        built_image(data_dir, source, application, name, print)
+        if application.dockerfile:
+            made = container_image(data_dir, source, application, DeploySettings(), print, name)
+            asyncio.run(made)
+        else:
+            built_image(data_dir, source, application, name, print)
     except DetectionError as error:
         raise UserError(str(error)) from error
     print(f"Use it as `image: {name}` in YAML.")
 
 
-def found_in(source: SourceFolder) -> Application:
+def found_in(source: SourceFolder, build: str = "") -> Application:
     """Returns how a folder is run; DetectionError where nothing is recognised."""
     from hearth.functions.detection.detect import detect
 
-    return detect(source)
+    return detect(source, build)
 
 
 def built_image(

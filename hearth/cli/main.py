@@ -183,7 +183,7 @@ def logs(
 
 @app.command()
 def build(
-    folder: Annotated[Path, typer.Argument(help="Folder with a Python, Node or Procfile app.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with an application or a Dockerfile.")],
     tag: Annotated[str, typer.Option("--tag", "-t", help="Image name to give it.")],
     name: Name = "default",
     data_dir: DataDir = None,

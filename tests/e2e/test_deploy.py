@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -147,3 +150,32 @@ def test_what_nobody_names_is_pruned(hearth: Hearth, shop: Path) -> None:
     local = [each["digest"] for each in images if each["name"].startswith("dev.local/")]
     assert local == [mine.partition("@")[2]]
     assert answers(hearth, host="kept") == {"six\n"}
+
+
+def test_a_dockerfile_becomes_a_container(
+    hearth: Hearth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a storage of the test's own, from which the engine gets it as an archive."""
+    if os.geteuid() != 0 or not hearth.state["engine"] or not shutil.which("buildah"):
+        pytest.skip("containers by root and buildah are not all here: no Dockerfile was deployed")
+    storage = f'driver="vfs"\ngraphroot="{tmp_path}/graph"\nrunroot="{tmp_path}/run"\n'
+    (tmp_path / "storage.conf").write_text(f"[storage]\n{storage}")
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(tmp_path / "storage.conf"))
+    web = tmp_path / "web"
+    web.mkdir()
+    source = Path(__file__).parents[1] / "program.c"
+    compiled = ["cc", "-O1", "-static", "-s", "-o", str(web / "program"), str(source), "-lpthread"]
+    subprocess.run(compiled, check=True)
+    (web / "Dockerfile").write_text(
+        "FROM scratch\nARG WORD=a\nENV WORD=$WORD\nCOPY program /\nEXPOSE 3000\n"
+        'ENTRYPOINT ["/program"]\nCMD ["serve"]\n'
+    )
+    done = hearth.run("deploy", str(web), "--build-arg", "WORD=said")
+    assert "STEP 1/7: FROM scratch" in done.stdout
+    assert '"WORD=said","PORT=3000"' in hearth.request("web").body
+    assert "no new revision" in hearth.run("deploy", str(web), "--build-arg", "WORD=said").stdout
+    (web / "Dockerfile").write_text("FROM scratch\nCOPY nothing /\n")
+    done = hearth.run("deploy", str(web), "--service", "half", check=False)
+    assert (done.returncode, "no such file" in done.stderr) == (1, True)
+    assert "half" not in hearth.kubectl("get", "ksvc").stdout
+    hearth.run("delete", "web")

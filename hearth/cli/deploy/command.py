@@ -73,6 +73,16 @@ def deploy(
     platform: Annotated[
         Many, typer.Option(help="What it is for, as linux/arm64; repeatable.")
     ] = None,
+    build: Annotated[
+        str | None,
+        typer.Option(
+            metavar="code|FILE",
+            help="What is built where there are both: the folder's code, or this Dockerfile.",
+        ),
+    ] = None,
+    build_arg: Annotated[
+        Many, typer.Option("--build-arg", help="NAME=VALUE for a Dockerfile's ARG; repeatable.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what was found and why; change nothing.")
     ] = False,
@@ -99,7 +109,7 @@ def deploy(
             "concurrency": concurrency, "target": target, "cpu": cpu, "memory": memory,
             "port": port, "timeout": timeout, "private": private, "domain": domain,
             "service_account": service_account, "registry": registry, "base": base,
-            "platforms": platform,
+            "platforms": platform, "build": build, "build_args": build_arg,
         },
         to=to,
         dry_run=dry_run,

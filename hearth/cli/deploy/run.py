@@ -11,6 +11,7 @@ from hearth.cli.deploy.sending import sent_image
 from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
 from hearth.cli.deploy.watching import Watch
 from hearth.cli.deploy.words import Steps, claim_of, domain_of, found_words, plan_words
+from hearth.cli.dockerfiles import container_image
 from hearth.cli.errors import UserError
 from hearth.cli.images import LOCAL, built_image, found_in
 from hearth.functions.building.sources import SourceFolder
@@ -45,7 +46,7 @@ def run_deploy(options: DeployOptions) -> int:
 
 def _dry_run(what: Wanted) -> int:
     if what.target.source is not None:
-        print(found_words(found_in(what.target.source)))
+        print(found_words(found_in(what.target.source, what.settings.build or "")))
         what = what.with_image(f"{LOCAL}/{what.name}")
     print(plan_words(what.service(None)))
     return 0
@@ -69,20 +70,23 @@ class _Deployment:
             return await self._wait(watch, client, service)
 
     async def _build(self, source: SourceFolder) -> None:
-        application = found_in(source)
-        self._steps.say(found_words(application))
         say, options, settings = self._steps.say, self._options, self._wanted.settings
-        if settings.registry is not None:
-            image = await sent_image(options.data_dir, source, application, settings, say)
-        elif options.kubeconfig is None:
-            name = f"{LOCAL}/{self._wanted.name}"
-            image = built_image(options.data_dir, source, application, name, say)
-        else:
+        if settings.registry is None and options.kubeconfig is not None:
             raise UserError(
                 "a cluster takes images from a registry: say which with --registry HOST/PATH; what "
                 "`docker login` knows of it is used"
             )
-        self._wanted = self._wanted.with_image(image)
+        application = found_in(source, settings.build or "")
+        say(found_words(application))
+        data_dir, port = options.data_dir, None
+        if application.dockerfile:
+            image, port = await container_image(data_dir, source, application, settings, say)
+        elif settings.registry is not None:
+            image = await sent_image(data_dir, source, application, settings, say)
+        else:
+            name = f"{LOCAL}/{self._wanted.name}"
+            image = built_image(data_dir, source, application, name, say)
+        self._wanted = self._wanted.with_image(image, port)
 
     async def _apply(self, client: KubeClient) -> tuple[Object, str]:
         """Write the Service as it is wanted; again where somebody else wrote in between.

@@ -11,7 +11,7 @@ from typing import Any
 from hearth.cli.errors import UserError
 from hearth.functions.building.target import Target, target_of
 from hearth.functions.deploying import traffic
-from hearth.functions.deploying.manifest import new_service, with_settings
+from hearth.functions.deploying.manifest import has_port, new_service, with_settings
 from hearth.functions.deploying.settings import (
     FILE,
     DeploySettings,
@@ -41,22 +41,27 @@ class DeployOptions:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``share`` is the percent of requests of the next revision; None: as the Service has it."""
+    """``share`` is the percent of requests of the next revision; None: as the Service has it.
+
+    ``exposed`` is the port that an image names: a Service without one listens there.
+    """
 
     target: Target
     settings: DeploySettings
     project: Project | None
     share: int | None
     namespace: str
+    exposed: int | None = None
 
     @property
     def name(self) -> str:
         """Of the Service."""
         return str(self.settings.name)
 
-    def with_image(self, image: str) -> Wanted:
+    def with_image(self, image: str, exposed: int | None = None) -> Wanted:
         """Return the same of an image that was made."""
-        return replace(self, settings=DeploySettings(image=image).over(self.settings))
+        settings = DeploySettings(image=image).over(self.settings)
+        return replace(self, settings=settings, exposed=exposed)
 
     def service(self, there: Object | None) -> Object:
         """Return the Service as it is to be, given the one that is there."""
@@ -64,7 +69,10 @@ class Wanted:
         wanted = service
         if self.project is not None:
             wanted = with_project(wanted, self.project, os.environ)
-        wanted = with_settings(wanted, self.settings)
+        settings = self.settings
+        if settings.port is None and not has_port(wanted):
+            settings = settings.model_copy(update={"port": self.exposed})
+        wanted = with_settings(wanted, settings)
         if self.share is not None:
             wanted["spec"]["traffic"] = traffic.canary(service, self.share)
         return wanted
@@ -89,7 +97,7 @@ def _project(target: Target) -> Project | None:
 
 def _settings(options: DeployOptions, target: Target, project: Project | None) -> DeploySettings:
     values = {key: value for key, value in options.flags.items() if value is not None}
-    for field in ("env", "secrets"):
+    for field in ("env", "secrets", "build_args"):
         if field in values:
             values[field] = pairs(field, values[field])
     settings = settings_of(values, "the command line")

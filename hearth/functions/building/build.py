@@ -38,11 +38,10 @@ class Built:
 
 def build(source: SourceFolder, application: Application, *, builds: Path, say: Say) -> Built:
     """Make the application ready below ``builds``; raise BuildError with the tool's own words."""
-    if application.kind == "dockerfile":
+    if application.dockerfile:
         raise BuildError(
-            f"{source.label} has a Dockerfile and nothing that runs without an image: build it "
-            "with docker or podman and give `hearth deploy` the image's name, or add a Procfile "
-            "with a line `web: COMMAND`"
+            f"{source.label} has a Dockerfile and nothing that runs without a container: "
+            "`hearth deploy` builds it"
         )
     content = source.digest
     needs = application.dependencies

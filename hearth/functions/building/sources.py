@@ -13,6 +13,7 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from hearth.functions.detection.application import DetectionError
+from hearth.functions.detection.detect import DOCKERFILES
 
 _NEVER = (
     *(".git/", ".hg/", ".svn/", ".hearth/", ".func/", ".idea/", ".vscode/", ".DS_Store"),
@@ -113,7 +114,8 @@ def _walk(root: Path, folder: Path, ignored: GitIgnoreSpec) -> Iterator[str]:
     for entry in os.scandir(folder):
         path = os.path.relpath(entry.path, root)
         is_folder = entry.is_dir(follow_symlinks=False)
-        if ignored.match_file(f"{path}/" if is_folder else path):
+        is_ignored = ignored.match_file(f"{path}/" if is_folder else path)
+        if is_ignored and path not in DOCKERFILES:  # which .dockerignore often names
             continue
         if is_folder:
             yield from _walk(root, Path(entry.path), ignored)

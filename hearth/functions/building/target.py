@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.application import DetectionError
+from hearth.functions.detection.detect import DOCKERFILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,9 @@ class Target:
 def target_of(text: str) -> Target:
     """Return what a word of the command line means; DetectionError where it names nothing."""
     path = Path(text).expanduser()
-    if path.is_dir():
-        folder = path.absolute()
+    is_dockerfile = path.name in DOCKERFILES and path.is_file()
+    if path.is_dir() or is_dockerfile:
+        folder = path.absolute().parent if is_dockerfile else path.absolute()
         return Target(folder.name, SourceFolder(folder))
     if path.is_file():
         return Target(path.stem, SourceFolder(path.absolute().parent, only=path.name))

@@ -46,6 +46,12 @@ def with_settings(service: Object, settings: DeploySettings) -> Object:
     return wanted
 
 
+def has_port(service: Object) -> bool:
+    """Whether a Service says where it listens."""
+    spec = (service["spec"].get("template") or {}).get("spec") or {}
+    return any(each.get("ports") for each in spec.get("containers") or ())
+
+
 def _fill_template(template: Object, settings: DeploySettings) -> None:
     annotations = {
         f"{_SCALING}{name}": str(value)

@@ -26,8 +26,8 @@ class DeploySettings(BaseModel):
 
     ``secrets`` is ``{"NAME": "secret:key", "/path": "secret"}``: a variable or a folder of files.
     ``registry`` is where an image made of a folder goes, ``base`` what it is made on, ``platforms``
-    what for (``linux/amd64``). ``cpu`` and ``memory`` are limits. ``min`` and ``max`` count pods of
-    a revision.
+    what for (``linux/amd64``); ``build`` is ``code`` or the path of a Dockerfile. ``cpu`` and
+    ``memory`` are limits. ``min`` and ``max`` count pods of a revision.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +37,8 @@ class DeploySettings(BaseModel):
     registry: str | None = None
     base: str | None = None
     platforms: list[str] | None = None
+    build: str | None = None
+    build_args: dict[str, str] = Field(default_factory=dict)
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     env: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)

@@ -45,12 +45,13 @@ class Application:
     Hearth's (see ``hearth.functions.runners``), the command is its arguments.
     """
 
-    kind: str  # procfile, function, python, node, go, rust, static, dockerfile
+    kind: str  # procfile, function, python, node, go, rust, static, Dockerfile
     command: tuple[str, ...]
     runner: str = ""  # function, static
     framework: str = ""  # as its makers write it: FastAPI, Flask, Django ...
     dependencies: Dependencies | None = None
     build: tuple[str, ...] = ()  # what makes the program, in the folder
+    dockerfile: str = ""  # its path, where an image is built of it
     reasons: tuple[str, ...] = ()  # sentences: what was seen and what follows from it
 
     @property

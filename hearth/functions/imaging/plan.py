@@ -31,18 +31,11 @@ _GLIBC = ("manylinux_2_17", "manylinux2014", "manylinux_2_28", "manylinux_2_34")
 
 
 def language(application: Application) -> str:
-    """Return what the base has to have: python, node, go or rust; BuildError where that is open."""
+    """Return what the base has to have: python, node, go or rust."""
     needs = application.dependencies
     if application.kind == "procfile":
-        found = "node" if needs is not None and needs.tool in ("npm", "pnpm", "yarn") else "python"
-    else:
-        found = _LANGUAGES.get(application.kind, application.kind)
-    if found not in BASES:
-        raise BuildError(
-            "a Dockerfile is built by docker or podman: build and push it, then give "
-            "`hearth deploy` the image's name"
-        )
-    return found
+        return "node" if needs is not None and needs.tool in ("npm", "pnpm", "yarn") else "python"
+    return _LANGUAGES.get(application.kind, application.kind)
 
 
 def image_config(application: Application, base: ImageConfig) -> ImageConfig:

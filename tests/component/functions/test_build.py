@@ -103,7 +103,7 @@ def test_a_tool_that_fails_has_the_last_word(tmp_path: Path) -> None:
 
 
 def test_a_dockerfile_takes_an_engine(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="docker or podman"):
+    with pytest.raises(BuildError, match="hearth deploy` builds it"):
         made(folder(tmp_path, Dockerfile="FROM scratch"), tmp_path)
 
 

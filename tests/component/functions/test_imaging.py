@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.detect import detect
 from hearth.functions.imaging.image import ImageMaker, Order
@@ -187,11 +186,3 @@ async def test_an_architecture_that_the_base_has_not(
     (folder / "index.html").write_text("<p>")
     with pytest.raises(NoPlatform, match=str(OTHER)):
         await made(folder, image_registry, tmp_path, HERE, OTHER)
-
-
-async def test_a_dockerfile_is_for_others(image_registry: Registry, tmp_path: Path) -> None:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "Dockerfile").write_text("FROM scratch")
-    with pytest.raises(BuildError, match="built by docker or podman"):
-        await made(folder, image_registry, tmp_path)

@@ -69,7 +69,7 @@ PORT = "$PORT"
             ("./target/release/shop",),
         ),
         ({"public___index__html": "<p>"}, "static", ("public",)),
-        ({"Dockerfile": "FROM scratch"}, "dockerfile", ()),
+        ({"Dockerfile": "FROM scratch"}, "Dockerfile", ()),
     ],
 )
 def test_what_runs_a_folder(files: dict[str, str], kind: str, command: tuple[str, ...]) -> None:
@@ -237,3 +237,26 @@ def test_one_of_several_programs() -> None:
 def test_what_cannot_be_run_says_what_is_missing(files: dict[str, str], message: str) -> None:
     with pytest.raises(DetectionError, match=message):
         found(**files)
+
+
+def test_a_dockerfile_beside_code_is_named_and_chosen_by_build() -> None:
+    both = Files({"main.py": "", "Dockerfile": "FROM scratch", "docker/Dockerfile": ""})
+    by_code = detect(both)
+    assert by_code.kind == "python"
+    assert "Dockerfile is there, too: --build Dockerfile builds that" in by_code.reasons
+    assert detect(both, "code").reasons == ("main.py is run as a program",)
+    assert detect(both, "dockerfile").dockerfile == "Dockerfile"
+    assert detect(both, "docker/Dockerfile").dockerfile == "docker/Dockerfile"
+    with pytest.raises(DetectionError, match=r"has no Dockerfile\.dev: --build takes code"):
+        detect(both, "Dockerfile.dev")
+
+
+def test_a_dockerfile_serves_where_the_code_does_not_say_how_it_runs() -> None:
+    files = {"requirements.txt": "flask", "Containerfile": "FROM scratch"}
+    application = detect(Files(files))
+    assert application.dockerfile == "Containerfile"
+    assert "without an entry" in application.reasons[0]
+    with pytest.raises(DetectionError, match="without an entry"):
+        detect(Files(files), "code")
+    with pytest.raises(DetectionError, match="nothing that Hearth recognises"):
+        detect(Files({"Dockerfile": ""}), "code")
