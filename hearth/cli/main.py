@@ -11,12 +11,21 @@ from typing import Annotated
 
 import typer
 
+from hearth.cli import completion
 from hearth.cli.deploy.command import delete, deploy, describe, open_service, rollout
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
 from hearth.cli.func.command import func_app
 from hearth.cli.imagecommands import image_app
-from hearth.cli.options import ClusterOrHere, DataDir, Kubeconfig, Name, Namespace, folder_of
+from hearth.cli.options import (
+    ClusterOrHere,
+    DataDir,
+    Kubeconfig,
+    Name,
+    Namespace,
+    ServiceName,
+    folder_of,
+)
 from hearth.cli.runtimes import Runtime, choose
 from hearth.cli.scalecommands import scale_app
 from hearth.cli.simulatecommand import simulate
@@ -164,8 +173,64 @@ def status(
 
 
 @app.command()
+def top(
+    pods: Annotated[bool, typer.Option("--pods", help="Pods instead of services.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Once, as without a terminal; else until Ctrl-C.")
+    ] = False,
+    interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 2.0,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="Namespace. Default: all.",
+            autocompletion=completion.namespace_names,
+        ),
+    ] = None,
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Show what services do at the moment: requests, pods, latencies, CPU, memory, cold starts."""
+    from hearth.cli.top.run import TopOptions, run_top
+
+    options = TopOptions(namespace, pods, once, interval, output)
+    raise typer.Exit(run_top(folder_of(data_dir, name), kubeconfig, options))
+
+
+@app.command()
+def doctor(
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Look for what stands in the way, on this machine or in a cluster, and say what to do.
+
+    Exit code 0 where nothing keeps Hearth from working, 1 where something does.
+    """
+    from hearth.cli.doctor.run import run_doctor
+
+    raise typer.Exit(run_doctor(folder_of(data_dir, name), kubeconfig, output))
+
+
+@app.command("completion")
+def print_completion(
+    shell: Annotated[completion.Shell, typer.Argument(help="Which shell.")],
+) -> None:
+    """Print what a shell reads to complete commands, options and names.
+
+    In a shell's start file: `source <(hearth completion bash)`, the same with zsh, or
+    `hearth completion fish | source`.
+    """
+    typer.echo(completion.script(shell))
+
+
+@app.command()
 def logs(
-    service: Annotated[str, typer.Argument(help="Name of a Knative Service.")],
+    service: ServiceName,
     namespace: Namespace = "default",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
     tail: Annotated[int | None, typer.Option(help="Only the last lines of each pod.")] = None,
@@ -317,10 +382,22 @@ _FOLDER_ERRORS = (
 )
 
 
+def _alone() -> None:
+    from hearth.cli.nextstep import show_next_step
+
+    data_dir = os.environ.get("HEARTH_DATA_DIR")
+    name = os.environ.get("HEARTH_NAME") or "default"
+    show_next_step(folder_of(Path(data_dir) if data_dir else None, name))
+
+
 def run() -> None:
     """Entry point: errors the user can mend are one line, without a traceback."""
+    completion.prepare()
     try:
-        app()
+        if len(sys.argv) == 1 and sys.stdout.isatty():
+            _alone()
+        else:
+            app()
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -56,6 +56,16 @@ def note(name: str, data_dir: Path) -> None:
         fresh.replace(link)
 
 
+def known() -> list[Path]:
+    """The folders of all Hearths that lie at the default place or whose names were noted."""
+    folders: list[Path] = []
+    with contextlib.suppress(OSError):
+        folders += [each for each in _base().iterdir() if state_file(each).exists()]
+    with contextlib.suppress(OSError):
+        folders += [link.readlink() for link in _link("").iterdir() if link.is_symlink()]
+    return sorted(folders)
+
+
 def forget(data_dir: Path) -> None:
     """Takes back the notes that lead to a folder."""
     with contextlib.suppress(OSError):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hearth.cli import names
+from hearth.cli import completion, names
 
 Name = Annotated[
     str, typer.Option(envvar="HEARTH_NAME", help="Which Hearth, where several run side by side.")
@@ -19,7 +19,13 @@ DataDir = Annotated[
     ),
 ]
 
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace.")]
+Namespace = Annotated[
+    str,
+    typer.Option("--namespace", "-n", help="Namespace.", autocompletion=completion.namespace_names),
+]
+ServiceName = Annotated[
+    str, typer.Argument(help="Name of a Service.", autocompletion=completion.service_names)
+]
 
 Kubeconfig = Annotated[
     Path | None, typer.Option(help="Of the cluster. Default: KUBECONFIG, ~/.kube/config.")

@@ -38,7 +38,7 @@ def show_status(data_dir: Path, output: str) -> int:
                 "Of a cluster: hearth status --kubeconfig FILE"
             )
         return _NOT_RUNNING
-    report = asyncio.run(_report(data_dir, state))
+    report = asyncio.run(report_of(data_dir, state))
     if output == "json":
         print(json.dumps(report, indent=2))
     else:
@@ -46,7 +46,8 @@ def show_status(data_dir: Path, output: str) -> int:
     return 0 if report["healthy"] else _NEEDS_A_LOOK
 
 
-async def _report(data_dir: Path, state: dict[str, Any]) -> dict[str, Any]:
+async def report_of(data_dir: Path, state: dict[str, Any]) -> dict[str, Any]:
+    """Return all that is shown of a Hearth that runs."""
     processes = _processes(state)
     report: dict[str, Any] = {
         "running": True,

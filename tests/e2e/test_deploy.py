@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +33,8 @@ def written(folder: Path, word: str) -> str:
 
 
 def answers(hearth: Hearth, count: int = 1, host: str = "shop") -> set[str]:
-    return {hearth.request(host).body for _ in range(count)}
+    found = [hearth.request(host) for _ in range(count)]
+    return {each.body if each.status == 200 else str(each) for each in found}
 
 
 def test_a_folder_gets_a_url(hearth: Hearth, shop: Path) -> None:
@@ -125,6 +128,32 @@ def test_a_service_is_described(hearth: Hearth, shop: Path) -> None:
     assert "Container failed" in said or "warnings" in said
     done = hearth.run("open", "shop")
     assert done.stdout == f"http://shop.default.localhost:{hearth.port}\n"
+
+
+def test_top_and_doctor_see_what_runs(hearth: Hearth) -> None:
+    """Requests come while it looks twice; `doctor` finds nothing that keeps Hearth from working."""
+
+    def row() -> Any:
+        looking = subprocess.Popen(
+            [str(Path(sys.executable).with_name("hearth")), "top", "-o", "json", "--interval", "1"],
+            env={**os.environ, "HEARTH_DATA_DIR": str(hearth.data_dir)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        while looking.poll() is None:
+            hearth.request("shop")
+        told = json.loads(looking.communicate()[0])
+        assert told["remarks"] == []
+        assert told["pods"]
+        return {each["name"]: each for each in told["services"]}["shop"]
+
+    seen = wait_until(lambda: (found := row())["requestsPerSecond"] > 0 and found, what="requests")
+    assert 0 < seen["p50Seconds"] <= seen["p99Seconds"]
+    assert seen["memoryBytes"] > 2**20
+    assert seen["readyPods"] >= 1
+    told = json.loads(hearth.run("doctor", "-o", "json", check=False).stdout)
+    states = {check["name"]: check["state"] for check in told["checks"]}
+    assert states["hearth"] == states["gateway port"] == states["api port"] == "ok"
 
 
 def test_a_service_is_deleted(hearth: Hearth) -> None:

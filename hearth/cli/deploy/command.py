@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hearth.cli.options import ClusterOrHere, DataDir, Name, Namespace, folder_of
+from hearth.cli.options import ClusterOrHere, DataDir, Name, Namespace, ServiceName, folder_of
 
 Many = list[str] | None
 
@@ -122,7 +122,7 @@ def deploy(
 
 
 def rollout(
-    service: Annotated[str, typer.Argument(help="Name of a Service.")],
+    service: ServiceName,
     to: Annotated[
         str, typer.Argument(metavar="SHARE|promote|back", help="As 50%, promote or back.")
     ],
@@ -141,9 +141,6 @@ def rollout(
 
     api = access_of_either(kubeconfig, folder_of(data_dir, name))
     raise typer.Exit(run_rollout(api, service, namespace, to, wait))
-
-
-ServiceName = Annotated[str, typer.Argument(help="Name of a Service.")]
 
 
 def describe(

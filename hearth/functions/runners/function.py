@@ -163,6 +163,7 @@ def make_handler(function: Callable[[Request], Any]) -> type[BaseHTTPRequestHand
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # the body does not wait until the head is acknowledged
 
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)

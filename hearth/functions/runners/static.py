@@ -24,6 +24,7 @@ class Handler(SimpleHTTPRequestHandler):
     """GET and HEAD of files."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body does not wait until the head is acknowledged
 
     def send_head(self) -> Any:
         """Refuse what begins with a dot, where it is asked for by whatever spelling."""

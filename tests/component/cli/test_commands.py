@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import http.server
 import json
+import os
+import pty
+import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +21,7 @@ from typer.testing import CliRunner, Result
 from hearth.cli import main, names
 from hearth.cli.errors import UserError
 from hearth.cli.state import read_state, write_state
+from tests.ports import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +61,7 @@ COMMANDS = [
     *(["event", "copy"], ["event", "lag"]),
     *(["event", "graph"], ["scale", "explain"], ["simulate"]),
     *(["install"], ["uninstall"], ["migrate", "check"], ["run"]),
+    *(["top"], ["doctor"], ["completion"]),
 ]
 
 
@@ -127,6 +133,59 @@ def test_reset_leaves_other_folders_alone(folder: Path) -> None:
 def test_commands_that_need_a_hearth_say_how_to_start_one(folder: Path) -> None:
     for command in (["logs", "hello"], ["event", "send"], ["event", "trace", "1"]):
         assert "start one with `hearth up`" in refusal(*command, data_dir=folder)
+
+
+# -- doctor, completion, no words at all -----------------------------------------------------------
+
+
+def test_doctor_of_a_machine_where_nothing_runs(folder: Path) -> None:
+    result = hearth("doctor", "-o", "json", data_dir=folder)
+    report = json.loads(result.output)
+    found = {check["name"]: check for check in report["checks"]}
+    assert found["hearth"]["found"] == "was never started here"
+    assert {"state folder", "open files", "disk", "kubectl", "*.localhost", "clock"} <= set(found)
+    assert result.exit_code == (0 if report["healthy"] else 1)
+    assert not folder.exists()
+
+
+def test_doctor_tells_of_a_hearth_that_was_killed(folder: Path) -> None:
+    folder.mkdir(mode=0o755)
+    ports = {"gateway": free_port(), "gateway-tls": free_port()}
+    write_state(folder, {"pid": 2**22 + 1, "started": "1", "ports": ports})
+    with socket.create_server(("127.0.0.1", ports["gateway"])):
+        text = hearth("doctor", data_dir=folder).output
+    assert "it was killed, or the machine" in text
+    assert f"{ports['gateway']} is in use by another program" in text
+    assert f"{ports['gateway-tls']} is free" in text
+    assert f"chmod 700 {folder}" in text
+
+
+def test_doctor_of_a_damaged_state_fails(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    (folder / "state.json").write_text("{")
+    result = hearth("doctor", data_dir=folder)
+    assert result.exit_code == 1
+    assert "is damaged" in result.output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_a_script_that_asks_this_command(shell: str) -> None:
+    text = hearth("completion", shell).output
+    assert "_HEARTH_COMPLETE" in text
+    assert f"complete_{shell}" in text
+
+
+def test_a_terminal_without_words_gets_the_next_step(folder: Path) -> None:
+    """And what is no terminal the help, as ever."""
+    program = Path(sys.executable).with_name("hearth")
+    env = {**os.environ, "HEARTH_DATA_DIR": str(folder)}
+    piped = subprocess.run([program], capture_output=True, text=True, env=env, check=False)
+    assert "Usage: hearth" in piped.stdout + piped.stderr
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as seen:
+        subprocess.run([program], stdout=theirs, env=env, check=True)
+        os.close(theirs)
+        assert b"hearth up --detach" in seen.read(4096)
 
 
 # -- images ----------------------------------------------------------------------------------------

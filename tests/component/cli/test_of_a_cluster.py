@@ -21,7 +21,8 @@ from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.install.cluster import STATEFULSETS
 from hearth.kube.client import KubeClient
 from hearth.kube.meta import generation
-from hearth.kube.resources import DEPLOYMENTS, LEASES, PODS
+from hearth.kube.resources import CRDS, DEPLOYMENTS, LEASES, PODS
+from tests.ports import free_port
 
 SERVING = "knative-serving"
 
@@ -79,6 +80,40 @@ async def test_pods_that_lack_are_told_until_all_are_there(world: World) -> None
     assert control["ready"] == "2/2"
     table = (await hearth(world.kubeconfig, "status")).output
     assert "hearth-control" in table and "No services yet." in table
+
+
+async def test_doctor_of_a_cluster(world: World) -> None:
+    """Before an installation, and of one whose pods do not run: its webhooks have nobody."""
+
+    async def found() -> tuple[int, dict[str, dict[str, str]]]:
+        result = await hearth(world.kubeconfig, "doctor", "-o", "json")
+        report = json.loads(result.output)
+        return result.exit_code, {check["name"]: check for check in report["checks"]}
+
+    code, checks = await found()
+    assert code == 0
+    assert checks["installation"]["advice"] == "hearth install"
+    assert checks["cluster"]["state"] == "ok"
+    await hearth(world.kubeconfig, "install", "--no-wait")
+    code, checks = await found()
+    assert code == 1
+    assert checks["hearth-control"]["state"] == "fail"
+    assert checks["definitions"]["state"] == "ok"
+    assert "nobody answers" in checks["webhook webhook.serving.knative.dev"]["found"]
+    assert checks["gateway"]["state"] in ("ok", "warn")
+    await world.client.delete(CRDS, "brokers.eventing.knative.dev")
+    assert "brokers" in (await found())[1]["definitions"]["found"]
+
+
+async def test_doctor_of_a_cluster_that_is_not_there(tmp_path: Path) -> None:
+    cluster = {"name": "x", "cluster": {"server": f"http://127.0.0.1:{free_port()}"}}
+    context = {"name": "x", "context": {"cluster": "x", "user": "x"}}
+    users = [{"name": "x", "user": {}}]
+    config = {"clusters": [cluster], "users": users, "contexts": [context], "current-context": "x"}
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    result = await hearth(tmp_path / "kubeconfig", "doctor")
+    assert result.exit_code == 1
+    assert "does the cluster run?" in result.output
 
 
 async def test_the_leader_is_named(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from hearth.knative.resources import BROKERS, KSERVICES
 from hearth.kube.client import KubeClient
 from hearth.kube.resources import PODS
 from serving import install as serving
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -215,3 +217,41 @@ async def test_status_shows_a_component_that_is_down(client: KubeClient, tmp_pat
     assert (control["restarts"], control["lastWords"]) == (6, "ValueError: broken")
     assert control["state"] == "down"
     assert "ValueError: broken" in (await hearth(tmp_path, "status")).output
+
+
+# -- top, completion -------------------------------------------------------------------------------
+
+
+async def test_top_says_what_it_does_not_know(client: KubeClient, tmp_path: Path) -> None:
+    """No activator runs here, and no node: services and pods are shown as the API has them."""
+    await client.create(KSERVICES, a_service("hello"))
+    state = read_state(tmp_path)
+    write_state(tmp_path, state | {"ports": {"metrics-activator": free_port()}})
+    shown = await hearth(tmp_path, "top", "--once", "--interval", "0.1")
+    assert shown.exit_code == 0, shown.output
+    assert "hello" in shown.output
+    assert "requests are not known" in shown.output
+    told = await hearth(tmp_path, "top", "--interval", "0.1", "-o", "json", "-n", "elsewhere")
+    assert json.loads(told.output)["services"] == []
+    assert "No pods." in (await hearth(tmp_path, "top", "--pods", "--interval", "0.1")).output
+    assert "at least 0.1" in complaint(await hearth(tmp_path, "top", "--interval", "0"))
+
+
+async def test_names_are_completed_from_the_api(client: KubeClient, tmp_path: Path) -> None:
+    await client.create(KSERVICES, a_service("hello"))
+    await client.create(KSERVICES, a_service("other"))
+
+    async def completed(words: str, count: int, folder: Path = tmp_path) -> list[str]:
+        asked = {"_HEARTH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+        process = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("hearth"),
+            env={**os.environ, **asked, "HEARTH_DATA_DIR": str(folder)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await process.communicate()
+        return told.decode().split()
+
+    assert await completed("hearth describe h", 2) == ["hello"]
+    assert await completed("hearth logs x -n def", 4) == ["default"]
+    assert await completed("hearth des", 1) == ["describe"]
+    assert await completed("hearth describe h", 2, tmp_path / "nothing") == []

@@ -1,0 +1,1 @@
+"""``hearth top``: what services and pods do at the moment."""
