@@ -23,6 +23,7 @@ from tests.bench.rows import HEADER, Row, line
 BENCHMARKS = (
     "startup",
     "services",
+    "manyservices",
     "coldstart",
     "bursts",
     "containers",
