@@ -12,7 +12,7 @@ OVER_COMPILED := tests/unit/test_compiled.py tests/unit/activator tests/componen
   tests/component/activator/test_halves.py tests/component/activator/test_streaming.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz lint format typecheck bench conformance crds chart docs build compiled lock clean
+.PHONY: help demo test unit fuzz lint format typecheck bench conformance crds chart ui docs build compiled lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ crds: $(STAMP) ## Generate crds/ from the models
 
 chart: $(STAMP) ## Generate the Helm chart from config/
 	@$(BIN)/python -m hearth.install.chart config
+
+ui: ## Build the live page's files from hearth/ui/web/src (needs npm)
+	@cd hearth/ui/web && npm ci --silent --ignore-scripts && npm run --silent check && npm run --silent build
 
 docs: $(STAMP) ## Check that docs/ names every command, setting and metric
 	@$(BIN)/python -m pytest tests/unit/test_docs.py

@@ -88,7 +88,8 @@ PACKAGES = ("hearth", "serving", "activator", "eventing")
 
 
 def _readmes() -> list[Path]:
-    return sorted(readme for name in PACKAGES for readme in (ROOT / name).rglob("README.md"))
+    found = (readme for name in PACKAGES for readme in (ROOT / name).rglob("README.md"))
+    return sorted(readme for readme in found if "node_modules" not in readme.parts)
 
 
 def _documents() -> list[Path]:

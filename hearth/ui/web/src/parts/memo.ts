@@ -1,0 +1,15 @@
+// Draws a component again only when a property is another one than before.
+import { Component, h, type ComponentType } from "preact";
+
+export function memo<P extends object>(Drawn: ComponentType<P>): ComponentType<P> {
+  return class Memo extends Component<P> {
+    override shouldComponentUpdate(next: P): boolean {
+      const before = this.props as Record<string, unknown>;
+      const after = next as Record<string, unknown>;
+      return Object.keys(after).some((name) => after[name] !== before[name]);
+    }
+    override render() {
+      return h(Drawn as ComponentType<object>, this.props);
+    }
+  } as ComponentType<P>;
+}
