@@ -13,6 +13,7 @@ import typer
 
 from hearth.cli import completion
 from hearth.cli.deploy.command import delete, deploy, describe, open_service, rollout
+from hearth.cli.draft.command import export
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
 from hearth.cli.func.command import func_app
@@ -48,6 +49,7 @@ app.command()(rollout)
 app.command()(describe)
 app.command("open")(open_service)
 app.command()(delete)
+app.command()(export)
 app.command()(simulate)
 migrate_app = typer.Typer(help="Come over from Knative and KEDA.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")

@@ -14,19 +14,17 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hearth.install import values
 from hearth.install.kustomize import render
 from hearth.install.order import identity
 from hearth.install.valueschecks import schema
 from hearth.kube.meta import Object, labels, name, namespace
+from hearth.kube.yamltext import dumped
 
 SIZES = ("small", "ha", "nodeport", "loadbalancer", "internal")
 """Overlays whose differences become values files beside the chart's own."""
 _MARK = "@@{}@@"
 _LINE = re.compile(r"^(?P<lead> *(?:- )?)(?P<key>[\w./-]+): '?@@(?P<value>[\w.-]+)@@'?$")
-_WIDTH = 100
 OPTIONAL = {
     "keda": (
         "keda",
@@ -78,7 +76,7 @@ def chart_files(config: Path, version: str) -> dict[str, str]:
     }
     for each in SIZES:
         sized = values.values_of(render(config / "base", [config / "components" / each]))
-        files[f"values-{each}.yaml"] = _yaml(_differences(defaults, sized))
+        files[f"values-{each}.yaml"] = dumped(_differences(defaults, sized))
     for title, members in _templates(objects).items():
         files[f"templates/{title}.yaml"] = "---\n".join(_template(obj) for obj in members)
     known = set(map(identity, objects))
@@ -112,7 +110,7 @@ def _schema(defaults: values.Values) -> dict[str, Any]:
 
 
 def _chart(version: str) -> str:
-    return _yaml(
+    return dumped(
         {
             "apiVersion": "v2",
             "name": "hearth",
@@ -161,7 +159,7 @@ def _template(obj: Object) -> str:
             if (place.kind, place.name) == (obj["kind"], name(obj)):
                 values.put(obj, place.path, _MARK.format(setting.key))
     # What the objects say is no template: an example in config-network is one of Knative's own.
-    text = _yaml(obj).replace("{{", '{{ "{{" }}')
+    text = dumped(obj).replace("{{", '{{ "{{" }}')
     text = "".join(_expression(line) for line in text.splitlines(keepends=True))
     return text + "".join(_data(path, has_example)) if path is not None else text
 
@@ -196,7 +194,7 @@ def _values_text(defaults: values.Values) -> str:
         about[f"{value}.enabled"] = text
         defaults = {**defaults, value: {"enabled": False, **defaults[value]}}
     lines, keys = [], list[str]()
-    for line in _yaml(defaults).splitlines():
+    for line in dumped(defaults).splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
         keys = [*keys[:depth], line.strip().partition(":")[0]]
         remark = about.pop(".".join(keys), None)
@@ -217,25 +215,6 @@ def _differences(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str
         elif value != below.get(key):
             found[key] = value
     return found
-
-
-class _Dumper(yaml.SafeDumper):
-    """Plain YAML: no aliases, texts of several lines as blocks."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def _yaml(content: Any) -> str:
-    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=_WIDTH, allow_unicode=True)
 
 
 def main(config: Path, version: str) -> None:

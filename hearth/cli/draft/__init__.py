@@ -1,0 +1,1 @@
+"""``hearth init``, ``hearth validate``, ``hearth export``: files for those who want them."""

@@ -1,0 +1,59 @@
+"""The command lines of ``hearth init``, ``hearth validate`` and ``hearth export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hearth.cli.options import ClusterOrHere, DataDir, Name, Namespace, folder_of
+
+Many = list[str] | None
+
+
+def export(
+    names: Annotated[
+        Many,
+        typer.Argument(metavar="[NAME...]", help="What to export, as NAME or KIND/NAME; else all."),
+    ] = None,
+    helm: Annotated[Path | None, typer.Option(help="Folder to write a Helm chart to.")] = None,
+    kustomize: Annotated[
+        Path | None, typer.Option(help="Folder to write a kustomize base and an overlay to.")
+    ] = None,
+    manifests: Annotated[
+        str | None, typer.Option(help="File to write all objects to; - prints them.")
+    ] = None,
+    selector: Annotated[
+        str | None, typer.Option("--selector", "-l", help="What to export, by labels.")
+    ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(help="Where images of deployed folders are pushed to, as ghcr.io/me."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Write what runs as a Helm chart, a kustomization or manifests.
+
+    What belongs to it comes along: Triggers, Brokers, sources, domains, what scales it, Secrets
+    (without their values) and ConfigMaps that it names. What a server adds is left out.
+    """
+    from hearth.cli.draft.exporting import ExportOptions, run_export
+
+    options = ExportOptions(
+        names=names or [],
+        selector=selector,
+        namespace=namespace,
+        helm=helm,
+        kustomize=kustomize,
+        manifests=manifests,
+        registry=registry,
+        force=force,
+        data_dir=folder_of(data_dir, name),
+        kubeconfig=kubeconfig,
+    )
+    raise typer.Exit(run_export(options))

@@ -1,0 +1,189 @@
+"""``hearth export``: what runs, as files for Helm, kustomize or kubectl."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hearth.cli.access import access_of_either
+from hearth.cli.draft.cluster import exportable
+from hearth.cli.draft.kinds import Kinds
+from hearth.cli.draft.writing import write_files
+from hearth.cli.errors import UserError
+from hearth.cli.images import LOCAL, found_in
+from hearth.cluster.node.images.store import ImageSpec, ImageStore
+from hearth.functions.building.sources import SourceFolder
+from hearth.functions.deploying.settings import DeploySettings, SettingsError, service_name
+from hearth.functions.detection.application import DetectionError
+from hearth.functions.drafting.chart import chart_files
+from hearth.functions.drafting.cleaning import smallest
+from hearth.functions.drafting.exporting import (
+    Chosen,
+    ExportError,
+    by_labels,
+    exported,
+    images,
+    portable,
+)
+from hearth.functions.drafting.kustomization import kustomize_files, manifest_text
+from hearth.functions.drafting.parameters import PLACEHOLDER
+from hearth.kube import meta
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import ApiError
+from hearth.kube.meta import Object
+from hearth.kube.selectors import parse_label_selector
+from hearth.oci.references import InvalidImageName
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What the command line of ``hearth export`` says."""
+
+    names: Sequence[str]
+    selector: str | None
+    namespace: str
+    helm: Path | None
+    kustomize: Path | None
+    manifests: str | None
+    registry: str | None
+    force: bool
+    data_dir: Path
+    kubeconfig: Path | None
+
+
+def run_export(options: ExportOptions) -> int:
+    """Write the files; return the exit code; raise UserError with what to do."""
+    targets = [each for each in (options.helm, options.kustomize, options.manifests) if each]
+    if len(targets) != 1:
+        raise UserError("say what to write: one of --helm DIR, --kustomize DIR, --manifests FILE|-")
+    try:
+        objects, told = asyncio.run(_objects(options))
+        _write(options, objects)
+    except ApiError as error:
+        raise UserError(error.message) from error
+    except (DetectionError, ExportError, SettingsError) as error:
+        raise UserError(str(error)) from error
+    for line in told:
+        print(f"note: {line}", file=sys.stderr)
+    return 0
+
+
+def _write(options: ExportOptions, objects: Sequence[Object]) -> None:
+    if options.helm is not None:
+        title = service_name(options.helm.absolute().name)
+        write_files(options.helm, chart_files(title, objects), force=options.force)
+        _say(options.helm, objects, f"helm install {title} {options.helm}")
+    elif options.kustomize is not None:
+        write_files(options.kustomize, kustomize_files(objects), force=options.force)
+        overlay = options.kustomize / "overlays" / "production"
+        _say(options.kustomize, objects, f"kubectl apply -k {overlay}")
+    elif options.manifests == STDOUT:
+        print(manifest_text(objects), end="")
+    elif options.manifests is not None:
+        path = Path(options.manifests)
+        write_files(path.parent, {path.name: manifest_text(objects)}, force=options.force)
+        _say(path, objects, f"kubectl apply -f {path}")
+
+
+def _say(place: Path, objects: Sequence[Object], command: str) -> None:
+    print(f"{place}: {', '.join(' '.join((str(o['kind']), meta.name(o))) for o in objects)}")
+    print(f"next: {command}")
+
+
+async def _objects(options: ExportOptions) -> tuple[list[Object], list[str]]:
+    """What is written, and what is to be said of it."""
+    api = access_of_either(options.kubeconfig, options.data_dir)
+    async with KubeClient(api) as client:
+        there = await exportable(client, options.namespace)
+    kinds, told, found = Kinds(), list[str](), list[Object]()
+    for obj in exported(there, _chosen(options)):
+        if kinds.kind(obj) is not None and obj["kind"] != "Secret":
+            obj = smallest(obj, partial(kinds.defaulted, namespace=options.namespace))
+        obj, notes = portable(obj, options.namespace)
+        notes += await _with_images(options, obj) + _secret_notes(options, obj)
+        found.append(obj)
+        told += notes
+    return found, told
+
+
+def _chosen(options: ExportOptions) -> Chosen:
+    if options.selector is None:
+        return Chosen(options.names)
+    if options.names:
+        raise UserError("give names or -l SELECTOR, not both")
+    try:
+        selector = parse_label_selector(options.selector)
+    except ValueError as error:
+        raise UserError(f"-l {options.selector!r}: {error}") from error
+    return Chosen(selected=by_labels(selector.matches))
+
+
+def _secret_notes(options: ExportOptions, obj: Object) -> list[str]:
+    if obj["kind"] != "Secret":
+        return []
+    called = f"Secret {meta.name(obj)}"
+    if options.helm is not None:
+        return [f"{called}: its values are not exported; give them to Helm, or make it yourself"]
+    return [f"{called}: its values are not exported; put yours where {PLACEHOLDER} is"]
+
+
+# -- images of this machine ------------------------------------------------------------------------
+
+
+async def _with_images(options: ExportOptions, obj: Object) -> list[str]:
+    """Have images that only this machine knows made and pushed, or say that this has to be done."""
+    told = []
+    for container in images(obj):
+        image = str(container["image"])
+        known = _known_here(options, image)
+        if known is None:
+            continue
+        if options.registry is not None and _is_folder(known):
+            container["image"] = await _pushed(options, known, obj)
+        else:
+            told.append(_only_here(obj, image, known))
+    return told
+
+
+def _known_here(options: ExportOptions, image: str) -> ImageSpec | None:
+    """What an image's name means here, where it means a command of this machine."""
+    if options.kubeconfig is not None:
+        return None
+    try:
+        known = ImageStore(options.data_dir).resolve(image)
+    except InvalidImageName:
+        return None
+    if known is None:
+        return ImageSpec() if image.startswith(f"{LOCAL}/") else None
+    return None if known.is_stand_in else known
+
+
+def _only_here(obj: Object, image: str, known: ImageSpec) -> str:
+    title = image.partition("@")[0]
+    called = f"{meta.name(obj)} runs {title}, which only this machine knows"
+    if _is_folder(known):
+        return f"{called}: --registry HOST/PATH makes an image of {known.source} and pushes it"
+    return f"{called}: build an image of it, push it to a registry, and name that one"
+
+
+def _is_folder(known: ImageSpec) -> bool:
+    """Whether it was made of a folder that is still there."""
+    return bool(known.content) and Path(known.source).is_dir()
+
+
+async def _pushed(options: ExportOptions, known: ImageSpec, obj: Object) -> str:
+    """The image of the folder that is deployed; of the copy that runs where it has changed."""
+    from hearth.cli.deploy.sending import sent_image
+
+    source = SourceFolder(Path(known.source))
+    if source.digest != known.content:
+        source = SourceFolder(Path(known.workdir))
+    settings = DeploySettings(name=meta.name(obj), registry=options.registry)
+    say = partial(print, file=sys.stderr)
+    return await sent_image(options.data_dir, source, found_in(source), settings, say)

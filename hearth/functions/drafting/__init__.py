@@ -1,0 +1,1 @@
+"""Files for those who want them: drafts for a folder, exports of what runs, good practice."""
