@@ -32,6 +32,8 @@ READY, LEAVING, GONE = "ready", "leaving", "gone"
 though it still finishes what it has."""
 WANTED = "wanted "
 """With a component's name behind it: that one is needed from now on."""
+RESTING = "resting"
+"""A component that is started when somebody connects: it is not needed until the next one does."""
 
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _NAME_LIMIT = 15  # of a thread name in Linux, without the terminator

@@ -23,8 +23,8 @@ from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError, Forbidden
 
 READER_ROLE = "hearth-event-reader"
-_POD = "hearth-broker-0"
-_PORT = 9092
+THERE = f"/api/v1/namespaces/{EVENTING}/pods/hearth-broker-0:9092/proxy"
+"""Where the API server of a cluster passes questions on."""
 
 
 def place_of(broker: str, channel: str | None, namespace: str) -> dict[str, str]:
@@ -43,14 +43,16 @@ class BrokerProcess(ABC):
 
     def get(self, path: str, query: Mapping[str, str]) -> Json:
         """Ask; raise UserError, which says what to do about it."""
-        return self._asked("GET", f"{path}?{urlencode(query)}", None)
+        return self.ask("GET", f"{path}?{urlencode(query)}", None)
 
     def post(self, path: str, body: Json) -> Json:
         """Have something done; raise UserError."""
-        return self._asked("POST", path, body)
+        return self.ask("POST", path, body)
 
     @abstractmethod
-    def _asked(self, method: str, target: str, body: Json | None) -> Json: ...
+    def ask(self, method: str, target: str, body: Json | None) -> Json:
+        """Send a request of any kind; raise UserError."""
+        ...
 
 
 class _Here(BrokerProcess):
@@ -66,7 +68,7 @@ class _Here(BrokerProcess):
             )
         self._port, self._token = int(port), str(token)
 
-    def _asked(self, method: str, target: str, body: Json | None) -> Json:
+    def ask(self, method: str, target: str, body: Json | None) -> Json:
         return ask_here("broker", self._port, self._token, method, target, body)
 
 
@@ -74,13 +76,13 @@ class _There(BrokerProcess):
     def __init__(self, api: Access) -> None:
         self._api = api
 
-    def _asked(self, method: str, target: str, body: Json | None) -> Json:
+    def ask(self, method: str, target: str, body: Json | None) -> Json:
         return asyncio.run(self._asked_there(method, target, body))
 
     async def _asked_there(self, method: str, target: str, body: Json | None) -> Json:
-        path = f"/api/v1/namespaces/{EVENTING}/pods/{_POD}:{_PORT}/proxy{target}"
+        path = f"{THERE}{target}"
         async with KubeClient(self._api, user_agent="hearth-event") as client:
-            fields = {TOKEN_FIELD: await _token(client, self._api)}
+            fields = {TOKEN_FIELD: await admin_token(client, self._api)}
             try:
                 return await client.request(method, path, body=body, fields=fields)
             except Forbidden as error:
@@ -89,8 +91,8 @@ class _There(BrokerProcess):
                 raise UserError(error.message) from error
 
 
-async def _token(client: KubeClient, api: Access) -> str:
-    """The admin's token where it may be read; else our own, by which the broker knows who asks."""
+async def admin_token(client: KubeClient, api: Access) -> str:
+    """Return the admin's token where it may be read; else our own, which says who asks."""
     try:
         return await secret_token(client, (EVENTING, ADMIN_SECRET), "the broker")
     except Forbidden as error:

@@ -1,4 +1,4 @@
-"""The Services of the gateway on one machine.
+"""The Services of the gateway on one machine, and its route to the live page.
 
 Statuses of KIngresses and the ``externalName`` of placeholder Services name them; in a cluster they
 come with the installation, here they lead to the two listeners of the activator. They have no
@@ -14,15 +14,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hearth.knative.resources import KINGRESSES
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
 from hearth.kube.resources import ENDPOINTSLICES, SERVICES, Resource
 from hearth.process import Ready
+from hearth.ui.guard import HOST
+from serving.api.keys import HEARTH_INGRESS_CLASS, INGRESS_CLASS
 
 log = logging.getLogger(__name__)
 
 NAMESPACE = "knative-serving"
+PAGE = "hearth-page"
 _MANAGER = "hearth"
 _RETRY_SECONDS = 1.0
 _PORTS = (("http", 80), ("https", 443))
@@ -38,6 +42,8 @@ class GatewaysConfig:
     kubeconfig: Path
     host: str
     ports: Mapping[str, tuple[int, int]]
+    page_port: int
+    """Where the live page listens, on loopback."""
 
 
 async def run(config: GatewaysConfig, ready: Ready, *, installed: asyncio.Event) -> None:
@@ -50,6 +56,10 @@ async def run(config: GatewaysConfig, ready: Ready, *, installed: asyncio.Event)
             service, endpoints = gateway_objects(name, str(host), ports)
             await _apply(client, SERVICES, service)
             await _apply(client, ENDPOINTSLICES, endpoints)
+        service, endpoints = objects_of(PAGE, "127.0.0.1", {"http": (80, config.page_port)})
+        await _apply(client, SERVICES, service)
+        await _apply(client, ENDPOINTSLICES, endpoints)
+        await _apply(client, KINGRESSES, page_route())
     ready()
     await asyncio.Event().wait()
 
@@ -67,6 +77,12 @@ async def _apply(client: KubeClient, resource: Resource, obj: Object) -> None:
 
 def gateway_objects(name: str, host: str, ports: tuple[int, int]) -> tuple[Object, Object]:
     """The Service of this name on 80 and 443, and the EndpointSlice that leads to the listeners."""
+    named = {title: (usual, port) for (title, usual), port in zip(_PORTS, ports, strict=True)}
+    return objects_of(name, host, named)
+
+
+def objects_of(name: str, host: str, ports: Mapping[str, tuple[int, int]]) -> tuple[Object, Object]:
+    """A Service without pods and the EndpointSlice that leads on: port and real port by name."""
     address = ipaddress.ip_address(host)
     if address.is_unspecified:  # every address of the machine is listened on: name one of them
         address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
@@ -77,7 +93,7 @@ def gateway_objects(name: str, host: str, ports: tuple[int, int]) -> tuple[Objec
         "spec": {
             "ports": [
                 {"name": title, "port": usual, "targetPort": port}
-                for (title, usual), port in zip(_PORTS, ports, strict=True)
+                for title, (usual, port) in ports.items()
             ]
         },
     }
@@ -89,8 +105,32 @@ def gateway_objects(name: str, host: str, ports: tuple[int, int]) -> tuple[Objec
         "addressType": f"IPv{address.version}",
         "endpoints": [{"addresses": [str(address)], "conditions": {"ready": True}}],
         "ports": [
-            {"name": title, "port": port, "protocol": "TCP"}
-            for (title, _), port in zip(_PORTS, ports, strict=True)
+            {"name": title, "port": port, "protocol": "TCP"} for title, (_, port) in ports.items()
         ],
     }
     return service, endpoints
+
+
+def page_route() -> Object:
+    """The KIngress by which the gateway serves the page, at a name that leads to this machine."""
+    split = {
+        "serviceName": PAGE,
+        "serviceNamespace": NAMESPACE,
+        "servicePort": 80,
+        "percent": 100,
+    }
+    rule = {
+        "hosts": [HOST],
+        "visibility": "ExternalIP",
+        "http": {"paths": [{"splits": [split]}]},
+    }
+    return {
+        "apiVersion": KINGRESSES.api_version,
+        "kind": KINGRESSES.kind,
+        "metadata": {
+            "name": PAGE,
+            "namespace": NAMESPACE,
+            "annotations": {INGRESS_CLASS.key: HEARTH_INGRESS_CLASS},
+        },
+        "spec": {"httpOption": "Enabled", "rules": [rule]},
+    }

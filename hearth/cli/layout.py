@@ -28,6 +28,7 @@ _INTERNAL = (
     "keda-stats",
     "broker",
     "broker-admin",
+    "ui",
 )
 MOST_WORKERS = 64
 
@@ -41,7 +42,7 @@ def activators(workers: int) -> tuple[str, ...]:
 
 def components(workers: int) -> tuple[str, ...]:
     """All components in their order of start."""
-    return ("api", "cluster", "control", *activators(workers), "broker", "keda")
+    return ("api", "cluster", "control", *activators(workers), "broker", "keda", "ui")
 
 
 def purposes(workers: int) -> tuple[str, ...]:
@@ -71,6 +72,8 @@ class Layout:
     """How process pods are kept apart, in words; empty: they are not."""
     nats_token: str = ""
     """What lets clients in to the NATS of this machine; empty where there is none."""
+    page_secret: str = ""
+    """What codes and sessions of the live page are signed with."""
 
     @property
     def port(self) -> int:
@@ -156,6 +159,7 @@ def prepare_layout(
         ports,
         stats_token=secrets.token_urlsafe(24),
         broker_admin_token=secrets.token_urlsafe(24),
+        page_secret=secrets.token_urlsafe(24),
         workers=workers,
         has_tls=has_tls,
         pods=pods,

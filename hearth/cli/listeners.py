@@ -40,6 +40,7 @@ class Listeners:
         """Open all; raises OSError when a port has been taken meanwhile."""
         listeners = cls(activators(layout.workers))
         listeners.open_for("broker", "broker", layout.host, layout.ports["broker"])
+        listeners.open_for("ui", "ui", "127.0.0.1", layout.ports["ui"])
         for purpose in purposes:
             listeners.open(purpose, layout.host, layout.ports[purpose])
         return listeners

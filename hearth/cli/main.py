@@ -27,6 +27,7 @@ from hearth.cli.options import (
     ServiceName,
     folder_of,
 )
+from hearth.cli.page.command import ui
 from hearth.cli.runtimes import Runtime, choose
 from hearth.cli.scalecommands import scale_app
 from hearth.cli.simulatecommand import simulate
@@ -50,6 +51,7 @@ app.command()(describe)
 app.command("open")(open_service)
 app.command()(delete)
 app.command()(export)
+app.command()(ui)
 app.command()(simulate)
 migrate_app = typer.Typer(help="Come over from Knative and KEDA.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")

@@ -76,6 +76,15 @@ class Roster:
         entry.is_wanted = True
         return True
 
+    def resting(self, name: str) -> None:
+        """A component ends because nobody needs it; it waits until somebody wants it again."""
+        self._entries[name].is_wanted = False
+
+    def is_asleep(self, name: str) -> bool:
+        """Whether a component has no process, and nobody who wants one."""
+        entry = self._entries[name]
+        return not entry.is_wanted and not entry.pid
+
     def due(self, now: float) -> list[str]:
         """Names the components to start at this moment."""
         return [
@@ -124,10 +133,13 @@ class Roster:
         """A component's process ended by itself: it starts again after a pause.
 
         The pause doubles while the component keeps dying. StartFailed when it was never ready and
-        the others wait for it; what is started later, on demand, ends nobody else.
+        the others wait for it; what is started later, on demand, ends nobody else. One that rests
+        has ended in order.
         """
         entry = self._entries[name]
         entry.pid, entry.is_ready = 0, False
+        if not entry.is_wanted:
+            return
         if not entry.was_ready and not self._was_complete:
             raise StartFailed(name)
         if now - entry.started_at >= STEADY_SECONDS:

@@ -32,9 +32,10 @@ def explanations(
     kubeconfig: Path | None, data_dir: Path, *, namespace: str, service: str
 ) -> list[Json]:
     """Return what is said of a Service's revisions, of one, of a ScaledObject; raise UserError."""
-    target = f"/scale?{urlencode({'namespace': namespace, 'name': service})}"
     if kubeconfig is not None:
-        return asyncio.run(_there(access(kubeconfig), target))
+        asked = explanations_there(access(kubeconfig), namespace=namespace, service=service)
+        return asyncio.run(asked)
+    target = _target(namespace, service)
     state = running_state(data_dir)
     port, token = state["ports"].get("stats"), state.get("statsToken")
     if not port or not token:
@@ -66,10 +67,15 @@ def _here(state: Json, token: str, target: str) -> list[Json]:
     return found
 
 
-async def _there(api: Access, target: str) -> list[Json]:
+def _target(namespace: str, service: str) -> str:
+    return f"/scale?{urlencode({'namespace': namespace, 'name': service})}"
+
+
+async def explanations_there(api: Access, *, namespace: str, service: str) -> list[Json]:
+    """Return what the processes of a cluster say; raise UserError."""
     async with KubeClient(api, user_agent="hearth-scale") as client:
         try:
-            return await _of_replicas(client, target)
+            return await _of_replicas(client, _target(namespace, service))
         except Forbidden as error:
             raise UserError(
                 f"{error.message}. Questions about scale take the Role {ROLE} of the namespace "

@@ -10,6 +10,7 @@ import asyncio
 import datetime
 import importlib
 import os
+import socket
 from collections.abc import Mapping
 from functools import partial
 
@@ -114,6 +115,7 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
         return layout.ports[f"metrics-{name}"]
 
     held = listeners.held_for("broker")
+    page = listeners.held_for("ui")
     return [
         Component("api", lambda: _api(layout), metrics_port=metrics("api")),
         Component("cluster", lambda: _cluster(layout), ("api",), metrics("cluster")),
@@ -143,6 +145,14 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
             ("api",),
             metrics("keda"),
             on_demand=True,
+        ),
+        Component(
+            "ui",
+            lambda: _ui(layout, page["ui"]),
+            ("api",),
+            metrics("ui"),
+            tuple(page.values()),
+            on_connection=True,
         ),
     ]
 
@@ -211,6 +221,7 @@ def _control(layout: Layout) -> Main:
     gateways_config = gateways.GatewaysConfig(
         kubeconfig=layout.kubeconfig,
         host=layout.host,
+        page_port=layout.ports["ui"],
         ports={
             "hearth-gateway": (layout.port, layout.tls_port),
             "hearth-internal-gateway": (
@@ -224,6 +235,22 @@ def _control(layout: Layout) -> Main:
         control(settings_of(layout), installed.set),
         lambda ready: gateways.run(gateways_config, ready, installed=installed),
     )
+
+
+def _ui(layout: Layout, held: socket.socket) -> Main:
+    from hearth.cli import pagehere
+
+    names = activators(layout.workers)
+    config = pagehere.HereConfig(
+        layout.data_dir,
+        kubeconfig=layout.kubeconfig,
+        secret=layout.page_secret,
+        gateway=layout.gateway,
+        metrics={
+            name: f"http://127.0.0.1:{layout.ports[f'metrics-{name}']}/metrics" for name in names
+        },
+    )
+    return pagehere.page_of(config, held)
 
 
 def settings_of(layout: Layout) -> Settings:

@@ -6,11 +6,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hearth.cli.diagnosis import describe_container, troubled_containers
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
+from hearth.kube.troubles import describe_container, troubled_containers
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hearth.cli.roster import ComponentState, Roster
-from hearth.process import GONE, LEAVING, READY, WANTED, Main, ProcessConfig, run_process
+from hearth.process import GONE, LEAVING, READY, RESTING, WANTED, Main, ProcessConfig, run_process
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,8 @@ class Component:
     """Listening sockets that it accepts from; they outlive it."""
     on_demand: bool = False
     """Whether it is started only when another component says that it is wanted."""
+    on_connection: bool = False
+    """Whether it is started when somebody connects to one of its sockets, and may rest again."""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class Supervisor:
 
         Raises StartFailed, after stopping the others, when a component ends before it served.
         """
-        on_demand = {c.name for c in self.components if c.on_demand}
+        on_demand = {c.name for c in self.components if c.on_demand or c.on_connection}
         self._roster = Roster({c.name: c.after for c in self.components}, on_demand=on_demand)
         self._wakeup, self._lifeline = os.pipe(), os.pipe()
         for fd in self._wakeup:
@@ -112,12 +114,25 @@ class Supervisor:
         timeout = self._roster.seconds_until_due(time.monotonic())
         if self._is_report_due:
             timeout = _REPORT_SECONDS if timeout is None else min(timeout, _REPORT_SECONDS)
-        waited = [self._wakeup[0], *self._ready_fds.values()]
+        doors = self._doors()
+        waited = [self._wakeup[0], *self._ready_fds.values(), *doors]
         readable, _, _ = select.select(waited, [], [], timeout)
         self._drain_wakeup()
+        for door, name in doors.items():
+            if door in readable and self._roster.wanted(name):
+                self._report()
         for name, fd in list(self._ready_fds.items()):
             if fd in readable:
                 self._hear(name)
+
+    def _doors(self) -> dict[int, str]:
+        """The sockets at which somebody who connects starts a component."""
+        return {
+            sock.fileno(): component.name
+            for component in self.components
+            if component.on_connection and self._roster.is_asleep(component.name)
+            for sock in component.sockets
+        }
 
     def _drain_wakeup(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -143,6 +158,8 @@ class Supervisor:
             self._report()
         elif word == GONE:
             self._replace(name)
+        elif word == RESTING:
+            self._roster.resting(name)
         elif word.startswith(WANTED) and self._roster.wanted(word.removeprefix(WANTED)):
             self._report()
 
@@ -251,10 +268,11 @@ class Supervisor:
             return
         now = time.monotonic()
         self._roster.ended(name, now, exit_code=status, last_words=last_words)
-        log.warning(
-            "component ended and is started again",
-            extra={"component": name, "pid": pid, "status": status},
-        )
+        if not self._roster.is_asleep(name):
+            log.warning(
+                "component ended and is started again",
+                extra={"component": name, "pid": pid, "status": status},
+            )
 
     def _take_last_words(self, name: str) -> str:
         fd = self._words_fds.pop(name)

@@ -224,6 +224,7 @@ def _state(
         "ports": layout.ports,
         "brokerAdminToken": layout.broker_admin_token,
         "statsToken": layout.stats_token,
+        "pageSecret": layout.page_secret,
         "components": {name: state.pid for name, state in components.items() if state.pid},
         "health": {name: asdict(state) for name, state in components.items()},
     }

@@ -309,3 +309,36 @@ def test_a_component_on_demand_starts_when_another_one_asks_for_it() -> None:
         Supervisor([Component("one", lambda: asks), late], ready, changed).run()
     """)
     assert found.splitlines() == ["ready without it", "started"]
+
+
+def test_who_connects_starts_a_component_that_rests_until_the_next_one_does() -> None:
+    found = run("""
+        from hearth.process import RESTING, say
+
+        door = socket.create_server(("127.0.0.1", 0))
+        address = door.getsockname()
+
+        async def answers(ready):
+            ready()
+            listener, _ = await asyncio.to_thread(door.accept)
+            listener.sendall(b"served")
+            listener.close()
+            say(RESTING)
+
+        async def calls(ready):
+            ready()
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection(*address)
+                print((await reader.read()).decode(), flush=True)
+                writer.close()
+            os.kill(os.getppid(), signal.SIGTERM)
+            await asyncio.Event().wait()
+
+        restarts = set()
+        changed = lambda states: restarts.add(states["ui"].restarts)
+        ui = Component("ui", lambda: answers, ("one",), sockets=(door,), on_connection=True)
+        one = Component("one", lambda: calls)
+        Supervisor([one, ui], lambda: None, changed).run()
+        print(restarts)
+    """)
+    assert found.splitlines() == ["served", "served", "{0}"]

@@ -26,7 +26,7 @@ from hearth.cluster.model.clusterips import API_ADDRESS
 from hearth.kube.clock import wall_clock
 from hearth.kube.kubeconfig import SOCKET_EXTENSION
 
-COMPONENTS = ("controllers", "node", "control", "activator", "broker", "keda")
+COMPONENTS = ("controllers", "node", "control", "activator", "broker", "keda", "reader")
 """The processes beside the API server; each has a token of its own."""
 
 _AUTHORITY_DAYS = 3650
@@ -100,6 +100,11 @@ def server_url(host: str, port: int) -> str:
     """The URL for clients on this machine; a wildcard address is reached through loopback."""
     reachable = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"https://[{reachable}]:{port}" if ":" in reachable else f"https://{reachable}:{port}"
+
+
+def component_token(data_dir: Path, component: str) -> str:
+    """The token of a component, which ``ensure_credentials`` has made."""
+    return (data_dir / "pki" / f"{component}.token").read_text().strip()
 
 
 def component_kubeconfig(credentials: Credentials, component: str, path: Path) -> Path:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+READERS = "system:hearth:readers"
+"""Whoever is in this group may look at objects and logs, Secrets left out, and change nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class User:

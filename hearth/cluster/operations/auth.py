@@ -1,7 +1,8 @@
 """Who asks: bearer tokens of the administrator, of Hearth's processes and of service accounts.
 
 Used by ``http`` for every request and by the token reviews. Whoever has a valid token may do
-everything; a request without one is anonymous and may see health and version alone.
+everything, but for the reader, which the live page reads with; a request without one is anonymous
+and may see health and version alone.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 )
 
 from hearth.cluster.model.objects import Key
-from hearth.cluster.model.user import ANONYMOUS, User
+from hearth.cluster.model.user import ANONYMOUS, READERS, User
 from hearth.cluster.store.state import State
 from hearth.kube.clock import Clock
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 _AUTHENTICATED = "system:authenticated"
 ADMIN = User("admin", uid="admin", groups=("system:masters", _AUTHENTICATED))
+READER = "reader"
+"""The component, in name, whose token reads and does nothing else."""
 _SIZE = 32  # of a number in an ES256 signature
 
 
@@ -37,7 +40,9 @@ class BadToken(Exception):
 
 
 def component_user(name: str) -> User:
-    """One of Hearth's own processes; it may do everything."""
+    """One of Hearth's own processes; it may do everything, but for the reader."""
+    if name == READER:
+        return User(f"system:hearth:{name}", groups=(READERS, _AUTHENTICATED))
     return User(f"system:hearth:{name}", groups=("system:masters", _AUTHENTICATED))
 
 

@@ -53,7 +53,7 @@ COMMANDS = [
     *(["up"], ["down"], ["reset"], ["status"], ["logs"], ["build"], ["demo"], ["version"]),
     *(["image", "add"], ["image", "list"], ["image", "rm"], ["event", "send"]),
     *(["image", "pull"], ["image", "import"], ["image", "prune"], ["image", "push"]),
-    *(["deploy"], ["rollout"], ["describe"], ["open"], ["delete"], ["export"]),
+    *(["deploy"], ["rollout"], ["describe"], ["open"], ["delete"], ["export"], ["ui"]),
     *(["func", what] for what in ("create", "run", "deploy", "invoke", "list", "describe")),
     *(["func", what] for what in ("logs", "delete", "subscribe", "languages")),
     *(["func", "config", "envs"], ["func", "config", "labels"]),

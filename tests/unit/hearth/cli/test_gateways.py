@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hearth.cli.gateways import gateway_objects
+from hearth.cli.gateways import gateway_objects, page_route
 
 
 def test_a_service_leads_to_its_listener() -> None:
@@ -38,3 +38,11 @@ def test_an_address_that_is_every_address_is_reached_through_loopback(
     _, endpoints = gateway_objects("g", host, (80, 443))
     assert endpoints["addressType"] == kind
     assert endpoints["endpoints"][0]["addresses"] == [address]
+
+
+def test_the_gateway_leads_to_the_page_by_a_name_of_this_machine() -> None:
+    route = page_route()
+    [rule] = route["spec"]["rules"]
+    assert (rule["hosts"], rule["visibility"]) == (["hearth.localhost"], "ExternalIP")
+    [split] = rule["http"]["paths"][0]["splits"]
+    assert (split["serviceNamespace"], split["serviceName"]) == ("knative-serving", "hearth-page")

@@ -202,3 +202,18 @@ def test_nothing_is_due_before_it_is_said_to_be(deaths: list[tuple[str, float]])
         for due in roster.due(now):
             assert due not in roster.pids
             roster.started(due, 1, now)
+
+
+def test_who_rests_ends_in_order_and_starts_again_when_it_is_wanted() -> None:
+    roster = Roster({"api": (), "ui": ("api",)}, on_demand={"ui"})
+    started(roster)
+    assert roster.is_asleep("ui")
+    roster.wanted("ui")
+    started(roster, now=1.0)
+    assert not roster.is_asleep("ui")
+    roster.resting("ui")
+    assert not roster.is_asleep("ui")  # its process is still there
+    roster.ended("ui", 2.0)
+    assert (roster.is_asleep("ui"), roster.states["ui"].restarts, roster.due(2.0)) == (True, 0, [])
+    roster.wanted("ui")
+    assert roster.due(2.0) == ["ui"]

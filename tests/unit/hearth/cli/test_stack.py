@@ -29,6 +29,7 @@ def a_layout(workers: int = 1) -> Layout:
         ports,
         stats_token="token",
         broker_admin_token="other",
+        page_secret="third",
         workers=workers,
     )
 
@@ -64,7 +65,7 @@ stack.preload()
 stack.preload_rest()
 before = set(sys.modules)
 for component in stack.components(a_layout(), Listeners(("activator",)))[1:]:
-    if component.on_demand:
+    if component.on_demand or component.on_connection:
         continue
     component.make()
 print(*sorted(set(sys.modules) - before))

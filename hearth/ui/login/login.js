@@ -1,0 +1,22 @@
+// Trades the one-time code behind '#' for a session. What is behind '#' reaches no server and no log.
+const said = document.getElementById("said");
+const code = location.hash.slice(1);
+
+async function enter() {
+  if (!code) {
+    // Led here from elsewhere the browser has kept the cookie back; asked by ourselves it has not.
+    const known = await fetch("/api/me");
+    if (known.ok) location.replace("/");
+    return;
+  }
+  history.replaceState(null, "", "/");
+  const answer = await fetch("/login", {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-hearth-page": "1" },
+    body: JSON.stringify({ code }),
+  });
+  if (answer.ok) location.replace("/");
+  else said.textContent = `${(await answer.json()).message} Type:`;
+}
+
+enter().catch((error) => { said.textContent = `Hearth gives no answer (${error.message}). Is it running? Type:`; });
