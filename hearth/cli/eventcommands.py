@@ -55,6 +55,27 @@ def event_send(
     raise typer.Exit(send(folder_of(data_dir, name), kubeconfig, options))
 
 
+@event_app.command("create-broker")
+def event_create_broker(
+    broker: Annotated[str, typer.Argument(help="Its name.")] = "default",
+    broker_class: Annotated[
+        str | None,
+        typer.Option("--class", help="Kafka, NatsJetStreamBroker ... Default: the cluster's."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait until it is ready.")] = 60.0,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Make a Broker, to which events are sent, and print its address once it is ready."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.eventbroker import create_broker
+
+    api = access_of_either(kubeconfig, folder_of(data_dir, name))
+    print(create_broker(api, broker, namespace, broker_class=broker_class, seconds=timeout))
+
+
 @event_app.command("trace")
 def event_trace(
     id: Annotated[str, typer.Argument(help="The id of the event.")],

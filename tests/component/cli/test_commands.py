@@ -58,7 +58,7 @@ COMMANDS = [
     *(["func", what] for what in ("logs", "delete", "subscribe", "languages")),
     *(["func", "config", "envs"], ["func", "config", "labels"]),
     *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "seek")),
-    *(["event", "copy"], ["event", "lag"]),
+    *(["event", "copy"], ["event", "lag"], ["event", "create-broker"]),
     *(["event", "graph"], ["scale", "explain"], ["simulate"]),
     *(["install"], ["uninstall"], ["migrate", "check"], ["run"]),
     *(["top"], ["doctor"], ["completion"]),

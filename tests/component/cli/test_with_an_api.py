@@ -255,3 +255,46 @@ async def test_names_are_completed_from_the_api(client: KubeClient, tmp_path: Pa
     assert await completed("hearth logs x -n def", 4) == ["default"]
     assert await completed("hearth des", 1) == ["describe"]
     assert await completed("hearth describe h", 2, tmp_path / "nothing") == []
+
+
+# -- brokers ---------------------------------------------------------------------------------------
+
+
+async def test_a_broker_that_nobody_makes_ready_says_so(client: KubeClient, tmp_path: Path) -> None:
+    for _ in range(2):  # the second finds the first one's
+        made = await hearth(tmp_path, "event", "create-broker", "orders", "--timeout", "0.2")
+        assert complaint(made) == (
+            "broker orders is not ready after 0.2 s: no controller has looked at it"
+        )
+    broker = await client.get(BROKERS, "orders", "default")
+    status = {
+        "conditions": [{"type": "Ready", "status": "False", "reason": "R", "message": "no disk"}]
+    }
+    await client.update_status(BROKERS, {**broker, "status": status})
+    made = await hearth(tmp_path, "event", "create-broker", "orders", "--timeout", "0.2")
+    assert complaint(made) == "broker orders is not ready after 0.2 s: no disk"
+
+
+async def test_a_broker_of_a_class_that_is_ready_prints_its_address(
+    client: KubeClient, tmp_path: Path
+) -> None:
+    async def controller() -> None:
+        async for event in client.watch(BROKERS, "default", resource_version="0"):
+            status = {
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "address": {"url": "http://orders.here"},
+            }
+            await client.update_status(BROKERS, {**event.object, "status": status})
+            return
+
+    acting = asyncio.create_task(controller())
+    made = await hearth(tmp_path, "event", "create-broker", "orders", "--class", "Kafka")
+    await acting
+    assert made.output == "http://orders.here\n"
+    broker = await client.get(BROKERS, "orders", "default")
+    assert broker["metadata"]["annotations"]["eventing.knative.dev/broker.class"] == "Kafka"
+
+
+async def test_a_broker_that_cannot_be_says_why(client: KubeClient, tmp_path: Path) -> None:
+    made = await hearth(tmp_path, "event", "create-broker", "Orders!")
+    assert "Orders!" in complaint(made)
