@@ -71,6 +71,7 @@ crds: $(STAMP) ## Generate crds/ from the models
 	@$(BIN)/python -m serving.api.crds crds
 	@$(BIN)/python -m eventing.api.crds crds
 	@$(BIN)/python -m hearth.keda.api.crds crds/keda
+	@$(BIN)/python -m hearth.pipelines.api.crds crds/pipelines
 
 chart: $(STAMP) ## Generate the Helm chart from config/
 	@$(BIN)/python -m hearth.install.chart config

@@ -22,10 +22,10 @@ def shipped_objects() -> list[Object]:
     return installing.shipped("eventing")
 
 
-def ingress_objects(url: str) -> list[tuple[Resource, Object]]:
-    """The name ``broker-ingress.knative-eventing`` that Knative's brokers have in a cluster."""
+def ingress_objects(url: str, name: str = _INGRESS) -> list[tuple[Resource, Object]]:
+    """A name of the cluster for what listens on this machine; brokers' ingress by itself."""
     parts = urlsplit(url)
-    metadata = {"name": _INGRESS, "namespace": keys.SYSTEM_NAMESPACE}
+    metadata = {"name": name, "namespace": keys.SYSTEM_NAMESPACE}
     port = parts.port or 80
     service: Object = {
         "apiVersion": "v1",
@@ -36,7 +36,7 @@ def ingress_objects(url: str) -> list[tuple[Resource, Object]]:
     endpoints: Object = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {**metadata, "labels": {**_LABELS, "kubernetes.io/service-name": _INGRESS}},
+        "metadata": {**metadata, "labels": {**_LABELS, "kubernetes.io/service-name": name}},
         "addressType": "IPv4",
         "ports": [{"name": "http", "port": port, "protocol": "TCP"}],
         "endpoints": [

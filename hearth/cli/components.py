@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SERVING, EVENTING = "knative-serving", "knative-eventing"
 _WEBHOOK_SERVICE, _WEBHOOK_SECRET = "hearth-webhook", "hearth-webhook-certs"
 BROKER_HOST = "broker-ingress.knative-eventing.svc"
+PIPELINES_HOST = "hearth-pipelines.knative-eventing.svc"
 STATS_SECRET = "hearth-stats"
 ROUTE_SERVICES = (("keda", "hearth-keda"), ("keda", "hearth-external-scaler"))
 """Whose endpoints are told of requests by routes of KEDA's HTTP add-on: the operator of ours, and
@@ -68,7 +70,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
         adapters=Adapters(settings.image, settings.host, in_cluster=replica is not None),
         binding_selection=SelectionMode(settings.sink_binding_selection_mode),
         election=election,
-        guests=[] if replica else [keda_guest()],
+        guests=[] if replica else [keda_guest(), pipelines_guest(settings.pipelines_url)],
     )
 
     async def run_serving(ready: Ready) -> None:
@@ -98,6 +100,14 @@ def keda_guest() -> Guest:
     from hearth.kube.registration import Guest
 
     return Guest(WEBHOOKS, handlers, install)
+
+
+def pipelines_guest(url: str) -> Guest:
+    """The kinds of pipelines on one machine; the definitions check all there is to refuse."""
+    from hearth.kube.registration import Guest
+    from hearth.pipelines.install import install
+
+    return Guest((), lambda _client: {}, partial(install, url=url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +367,29 @@ def _keda_admission(settings: Settings, election: Candidacy) -> Main:
     return lambda ready: run(config, ready)
 
 
+def pipelines(settings: Settings) -> Main:
+    """Takes events, runs the scripts of pipelines and their jobs."""
+    from hearth.pipelines.main import PipelinesConfig, run
+    from hearth.pipelines.settings import Settings as PodSettings
+
+    replica = settings.replica
+    url = f"http://{PIPELINES_HOST}.{settings.cluster_domain}"
+    pods = PodSettings(
+        settings.pipelines_url or url,
+        settings.image,
+        "python3" if replica else sys.executable,
+        in_cluster=replica is not None,
+    )
+    config = PipelinesConfig(
+        settings.kubeconfig,
+        pods,
+        host=settings.host,
+        port=settings.pipelines_port,
+        gateway=None if replica else (settings.host, settings.internal_port),
+    )
+    return lambda ready: run(config, ready)
+
+
 COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "control": control,
     "activator": activator,
@@ -364,6 +397,7 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "broker-ingress": partial(broker, name="broker-ingress"),
     "broker-dispatcher": partial(broker, name="broker-dispatcher"),
     "keda": keda,
+    "pipelines": pipelines,
     "pingsource": _pingsource,
     "apiserversource": _apiserversource,
     "integrationsource": _integrationsource,

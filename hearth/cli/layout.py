@@ -29,6 +29,7 @@ _INTERNAL = (
     "broker",
     "broker-admin",
     "ui",
+    "pipelines",
 )
 MOST_WORKERS = 64
 
@@ -42,7 +43,16 @@ def activators(workers: int) -> tuple[str, ...]:
 
 def components(workers: int) -> tuple[str, ...]:
     """All components in their order of start."""
-    return ("api", "cluster", "control", *activators(workers), "broker", "keda", "ui")
+    return (
+        "api",
+        "cluster",
+        "control",
+        *activators(workers),
+        "broker",
+        "keda",
+        "ui",
+        "pipelines",
+    )
 
 
 def purposes(workers: int) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ class Component(enum.StrEnum):
     INTEGRATIONSOURCE = "integrationsource"
     INTEGRATIONSINK = "integrationsink"
     KAFKASOURCE = "kafkasource"
+    PIPELINES = "pipelines"
 
 
 @app.command()

@@ -38,6 +38,7 @@ _KIND_GROUPS = {
     "integrationsink": (),
     "kafkasource": (),
     "external-scaler": ("http.keda.sh",),
+    "pipelines": ("pipelines.hearth.dev", "eventing.knative.dev"),
 }
 _OTHER_GROUPS = ("eventing.knative.dev",)
 _WITH_A_FOLDER = ("broker", "broker-ingress", "broker-dispatcher")

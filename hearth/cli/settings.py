@@ -72,6 +72,10 @@ class Settings:
     """Where the broker takes events encrypted, where that is asked for; 0 takes a free one."""
     broker_admin_port: int = 9092
     """Where questions about events are answered (``hearth event trace``)."""
+    pipelines_port: int = 8080
+    """Where events that start pipelines are taken, and what their scripts ask for."""
+    pipelines_url: str = ""
+    """How that is reached; empty: by the name of its Service in the cluster."""
     sink_port: int = 8080
     """Where the adapter of an IntegrationSink takes events."""
     external_port: int = 80

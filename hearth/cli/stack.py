@@ -14,7 +14,17 @@ import socket
 from collections.abc import Mapping
 from functools import partial
 
-from hearth.cli.components import BROKER_HOST, Worker, activator, broker, control, keda, together
+from hearth.cli.components import (
+    BROKER_HOST,
+    PIPELINES_HOST,
+    Worker,
+    activator,
+    broker,
+    control,
+    keda,
+    pipelines,
+    together,
+)
 from hearth.cli.interceptor import read_interceptor
 from hearth.cli.layout import HEARTH_IMAGE, Layout, activators
 from hearth.cli.listeners import Listeners
@@ -42,6 +52,7 @@ from hearth.knative.resources import (
 from hearth.kube.clock import wall_clock
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
 from hearth.kube.resources import Resource
+from hearth.pipelines.api.keys import PIPELINES, RUNS
 from hearth.process import WANTED, Main, say
 
 _SHARED_WITH_API = (
@@ -65,6 +76,7 @@ _AFTER_API = (
     "hearth.keda.admission.webhooks",
     "hearth.keda.install",
     "hearth.cli.gateways",
+    "hearth.pipelines.install",
     "activator.main",
 )
 """What the others run, but for those that are started on demand."""
@@ -88,12 +100,14 @@ ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
         SCALEDJOBS,
         SCALEDOBJECTS,
     ),
+    "pipelines": (PIPELINES, RUNS),
 }
 """Components that are started when there is an object of one of these kinds."""
 
 NODE_NAME = "hearth"
 _LOOPBACK = "127.0.0.1"
 _BROKER_IN_CLUSTER = f"http://{BROKER_HOST}.{CLUSTER_DOMAIN}"
+_PIPELINES_IN_CLUSTER = f"http://{PIPELINES_HOST}.{CLUSTER_DOMAIN}"
 
 
 def preload() -> None:
@@ -154,6 +168,13 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
             tuple(page.values()),
             on_connection=True,
         ),
+        Component(
+            "pipelines",
+            partial(pipelines, settings_of(layout)),
+            ("api",),
+            metrics("pipelines"),
+            on_demand=True,
+        ),
     ]
 
 
@@ -207,7 +228,10 @@ def _cluster(layout: Layout) -> Main:
         engine=layout.pods.engine,
         must_use_engine=layout.pods.is_named,
         pod_range=layout.pods.range,
-        inside={f"http://{layout.host}:{layout.ports['broker']}": _BROKER_IN_CLUSTER},
+        inside={
+            f"http://{layout.host}:{layout.ports['broker']}": _BROKER_IN_CLUSTER,
+            f"http://{layout.host}:{layout.ports['pipelines']}": _PIPELINES_IN_CLUSTER,
+        },
     )
     return together(
         lambda ready: controllers.run(controllers_config, ready),
@@ -281,6 +305,8 @@ def settings_of(layout: Layout) -> Settings:
         nats_token=layout.nats_token,
         image=HEARTH_IMAGE,
         broker_url=f"http://{layout.host}:{layout.ports['broker']}",
+        pipelines_port=layout.ports["pipelines"],
+        pipelines_url=f"http://{layout.host}:{layout.ports['pipelines']}",
         data_dir=layout.data_dir,
         pre_stop_seconds=0,  # the node waits by itself
         drain_delay_seconds=0.0,

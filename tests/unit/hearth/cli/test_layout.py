@@ -75,7 +75,16 @@ def test_no_port_is_given_twice_beyond_what_was_asked_for(
 
 def test_one_activator_has_no_number_and_nobody_to_share_with() -> None:
     assert activators(1) == ("activator",)
-    assert components(1) == ("api", "cluster", "control", "activator", "broker", "keda", "ui")
+    assert components(1) == (
+        "api",
+        "cluster",
+        "control",
+        "activator",
+        "broker",
+        "keda",
+        "ui",
+        "pipelines",
+    )
     assert not any(purpose.startswith("peers") for purpose in purposes(1))
 
 

@@ -1,0 +1,1 @@
+"""The kinds Pipeline and PipelineRun: their names and models."""

@@ -1,0 +1,54 @@
+"""``python -m hearth.pipelines.sdk.function``: one function of a script, in the pod of its job.
+
+What it returns, or how it failed, is the pod's termination message: it is kept with the pod, and no
+connection to anybody is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from hearth.pipelines.sdk import jobs, scripts
+from hearth.pipelines.sdk.worker import folder, last_words
+
+MESSAGE_BYTES = 4096
+"""What Kubernetes keeps of a termination message."""
+_LOG = "/dev/termination-log"
+
+
+def main() -> int:
+    """Run the function that the environment names; 0 where it returned."""
+    jobs.begin(None)
+    path = folder() / "script.py"
+    try:
+        module = scripts.load(path.read_text(), str(path))
+        function = getattr(module, os.environ["HEARTH_JOB_FUNCTION"])
+        value = function(*json.loads(os.environ.get("HEARTH_JOB_ARGUMENTS", "[]")))
+        said, code = _said(value), 0
+    except SystemExit as error:
+        said, code = "", error.code if isinstance(error.code, int) else int(bool(error.code))
+    except BaseException as error:
+        said, code = last_words(error)[-MESSAGE_BYTES:], 1
+        print(said, file=sys.stderr, flush=True)
+    Path(os.environ.get("HEARTH_TERMINATION_LOG") or _LOG).write_text(said)
+    return code
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return ""
+    text = json.dumps(value)
+    if len(text.encode()) > MESSAGE_BYTES:
+        raise ValueError(
+            f"the function returns {len(text.encode())} bytes of JSON; {MESSAGE_BYTES} are the "
+            "most: write it to workspace() and return where it is"
+        )
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
