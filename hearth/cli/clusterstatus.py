@@ -14,17 +14,17 @@ from typing import Any
 from hearth.cli.access import access
 from hearth.cli.diagnosis import describe_service
 from hearth.cli.errors import UserError
+from hearth.cli.services import gateway_of
 from hearth.cli.statusparts import containers_in_trouble, print_objects, table
-from hearth.install.bundle import NAMESPACE
 from hearth.install.cluster import STATEFULSETS, Cluster
 from hearth.install.order import SELECTOR, VERSION
-from hearth.install.progress import gateway_address, missing, troubles
+from hearth.install.progress import missing, troubles
 from hearth.knative.resources import KSERVICES
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError, Forbidden, NotFound
+from hearth.kube.errors import ApiError, Forbidden
 from hearth.kube.meta import Object
-from hearth.kube.resources import DEPLOYMENTS, LEASES, PODS, SERVICES
+from hearth.kube.resources import DEPLOYMENTS, LEASES, PODS
 
 _NEEDS_A_LOOK, _NOT_INSTALLED = 1, 3
 
@@ -55,7 +55,7 @@ async def _report(kubeconfig: Path) -> dict[str, Any]:
         if not workloads:
             return {"running": False, "kubeconfig": str(kubeconfig)}
         components = [await _component(cluster, workload) for workload in workloads]
-        gateway, remark = await _gateway(cluster)
+        gateway, remark = await gateway_of(client)
         pods, _ = await client.list(PODS)
         report: dict[str, Any] = {
             "running": True,
@@ -111,14 +111,6 @@ async def _lease_holders(client: KubeClient, namespace: str) -> set[str]:
         return set()
     holders = (str(lease["spec"].get("holderIdentity") or "") for lease in leases)
     return {holder.partition("_")[0] for holder in holders}
-
-
-async def _gateway(cluster: Cluster) -> tuple[str | None, str]:
-    try:
-        service = await cluster.client.get(SERVICES, "hearth-gateway", NAMESPACE)
-    except NotFound:
-        return None, "the Service hearth-gateway is gone: `hearth install` makes it again"
-    return gateway_address(service, await cluster.nodes())
 
 
 def _is_healthy(report: Mapping[str, Any]) -> bool:

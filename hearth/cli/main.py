@@ -12,7 +12,14 @@ from typing import Annotated
 import typer
 
 from hearth.cli import completion
-from hearth.cli.deploy.command import delete, deploy, describe, open_service, rollout
+from hearth.cli.deploy.command import (
+    delete,
+    deploy,
+    describe,
+    open_service,
+    rollback,
+    rollout,
+)
 from hearth.cli.draft.command import export
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
@@ -47,6 +54,7 @@ app.add_typer(scale_app, name="scale")
 app.add_typer(func_app, name="func")
 app.command()(deploy)
 app.command()(rollout)
+app.command()(rollback)
 app.command()(describe)
 app.command("open")(open_service)
 app.command()(delete)

@@ -298,6 +298,11 @@ def _reason(error: BaseException, host: str) -> str:
         return f"dial tcp: lookup {host}: no such host"
     if "Connect call failed" in text or "refused" in text or "All connection attempts" in text:
         return f"dial tcp {host}: connect: connection refused"
+    if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text:
+        return "http: server gave HTTP response to HTTPS client"
+    _, failed, why = str(error).partition("certificate verify failed: ")
+    if failed:
+        return f"tls: failed to verify certificate: {why.partition(' (_ssl')[0]}"
     return str(error) or type(error).__name__
 
 

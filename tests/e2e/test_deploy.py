@@ -60,7 +60,7 @@ def test_a_canary_on_and_back(hearth: Hearth, shop: Path) -> None:
     assert answers(hearth, 60) == {"one\n", "two\n"}
     assert hearth.run("rollout", "shop", "promote").stdout.split()[-2:] == ["100%", "shop-00002"]
     assert answers(hearth, 10) == {"two\n"}
-    assert hearth.run("rollout", "shop", "back").stdout.split()[-2:] == ["100%", "shop-00001"]
+    assert hearth.run("rollback", "shop").stdout.splitlines() == ["100%  shop-00001"]
     assert answers(hearth, 10) == {"one\n"}
     hearth.run("rollout", "shop", "promote")
 

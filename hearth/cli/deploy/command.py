@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hearth.cli.completion import revision_names
 from hearth.cli.options import ClusterOrHere, DataDir, Name, Namespace, ServiceName, folder_of
 
 Many = list[str] | None
@@ -141,6 +142,30 @@ def rollout(
 
     api = access_of_either(kubeconfig, folder_of(data_dir, name))
     raise typer.Exit(run_rollout(api, service, namespace, to, wait))
+
+
+def rollback(
+    service: ServiceName,
+    revision: Annotated[
+        str,
+        typer.Argument(
+            help="To which. Default: the one before.",
+            show_default=False,
+            autocompletion=revision_names,
+        ),
+    ] = "",
+    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait until it is so.")] = 60.0,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Take all requests back to an earlier revision, as `hearth rollout NAME back`."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.deploy.rollouts import run_rollout
+
+    api = access_of_either(kubeconfig, folder_of(data_dir, name))
+    raise typer.Exit(run_rollout(api, service, namespace, f"back {revision}".strip(), wait))
 
 
 def describe(

@@ -31,12 +31,18 @@ async def _lines(api: Access, name: str, namespace: str) -> list[str]:
         pods, _ = await client.list(PODS, namespace, label_selector=mine)
         events, _ = await client.list(EVENTS, namespace, field_selector="type=Warning")
     names = {name, *map(meta.name, revisions), *map(meta.name, pods)}
+    well = {meta.name(pod) for pod in pods if condition(pod, "Ready").get("status") == "True"}
     return [
         *_head(service),
         *_revisions(service, revisions),
         *_pods(pods),
-        *_warnings([event for event in events if _about(event) in names]),
+        *_warnings([each for each in events if _about(each) in names and not _is_over(each, well)]),
     ]
+
+
+def _is_over(event: Object, well: set[str]) -> bool:
+    """A probe that failed of a pod that is ready by now: a start takes its time."""
+    return event.get("reason") == "Unhealthy" and _about(event) in well
 
 
 def _head(service: Object) -> Iterator[str]:
@@ -75,6 +81,7 @@ def _pods(pods: Sequence[Object]) -> Iterator[str]:
         restarts = sum(int(each.get("restartCount") or 0) for each in statuses)
         ready = condition(pod, "Ready").get("status") == "True"
         phase = (pod.get("status") or {}).get("phase") or "Pending"
+        phase = "Ending" if meta.is_deleting(pod) else phase
         again = f", restarted {restarts} times" if restarts else ""
         yield f"  {meta.name(pod)}  {phase}{'' if ready else ', not ready'}{again}"
 

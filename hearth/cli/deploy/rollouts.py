@@ -20,7 +20,10 @@ from hearth.kube.meta import Object
 
 
 def run_rollout(api: Access, service: str, namespace: str, to: str, wait_seconds: float) -> int:
-    """Move requests and wait until they are; return the exit code."""
+    """Move requests and wait until they are; return the exit code.
+
+    ``to`` is a share, promote, back, or back and the name of a revision.
+    """
     try:
         return asyncio.run(_rollout(api, service, namespace, to, wait_seconds))
     except traffic.TrafficError as error:
@@ -38,6 +41,7 @@ async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds
         service = await client.patch(KSERVICES, name, namespace, change)
         steps = Steps(time.monotonic)
         watch = Watch(client, name, namespace)
+        steps.goes_on()  # no revision is made, and no pod
         ended = await watch.until_over(meta.generation(service), wait_seconds, steps.tell)
         if ended.phase != Phase.SERVES:
             steps.failed(name, ended, wait_seconds, ())
@@ -50,10 +54,11 @@ async def _rollout(api: Access, name: str, namespace: str, to: str, wait_seconds
 async def _traffic(client: KubeClient, service: Object, to: str) -> list[Object]:
     if to == "promote":
         return traffic.promoted()
-    if to == "back":
+    word, _, revision = to.partition(" ")
+    if word == "back":
         mine = f"serving.knative.dev/service={meta.name(service)}"
         revisions, _ = await client.list(REVISIONS, meta.namespace(service), label_selector=mine)
-        return traffic.back(service, list(revisions))
+        return traffic.back(service, list(revisions), revision)
     return traffic.moved(service, traffic.percent(to))
 
 

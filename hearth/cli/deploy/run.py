@@ -10,10 +10,11 @@ from hearth.cli.access import access_of_either
 from hearth.cli.deploy.sending import sent_image
 from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
 from hearth.cli.deploy.watching import Watch
-from hearth.cli.deploy.words import Steps, claim_of, domain_of, found_words, plan_words
+from hearth.cli.deploy.words import Steps, claim_of, curl_words, domain_of, found_words, plan_words
 from hearth.cli.dockerfiles import container_image
 from hearth.cli.errors import UserError
 from hearth.cli.images import LOCAL, built_image, found_in
+from hearth.cli.services import detour_to
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.deploying.progress import Phase, newest_revision
 from hearth.functions.deploying.settings import SettingsError
@@ -124,7 +125,11 @@ class _Deployment:
         for trigger in triggers(what.project, service) if what.project is not None else ():
             await client.apply(TRIGGERS, trigger, field_manager=_MANAGER)
             self._steps.say(f"events of {trigger['spec']['broker']}: {meta.name(trigger)}")
-        self._steps.done(await client.get(KSERVICES, what.name, what.namespace))
+        ready = await client.get(KSERVICES, what.name, what.namespace)
+        detour = ""
+        if self._options.kubeconfig is not None:
+            detour = await detour_to(client, (ready.get("status") or {}).get("url") or "")
+        self._steps.done(ready, detour and curl_words(ready["status"]["url"], detour))
         return 0
 
     async def _map(self, client: KubeClient, domain: str) -> None:

@@ -40,6 +40,11 @@ def domain_of(domain: str, name: str, namespace: str) -> Object:
     }
 
 
+def curl_words(url: str, gateway: str) -> str:
+    """Return the command that asks a gateway for what is at a URL."""
+    return f"curl -H 'Host: {url.partition('://')[2]}' {gateway}"
+
+
 def claim_of(domain: str, namespace: str) -> Object:
     """Return the claim without which no DomainMapping is served."""
     return {
@@ -64,8 +69,12 @@ class Steps:
         print(text, flush=True)
 
     def nothing_new(self, name: str) -> None:
-        """Print that nothing changes; the steps that a revision took before are not told again."""
+        """Print that nothing changes."""
         self.say(f"{name} is as wanted already: no new revision")
+        self.goes_on()
+
+    def goes_on(self) -> None:
+        """Tell no steps: a revision took them before."""
         self._phase = Phase.SERVES
 
     def tell(self, progress: Progress) -> None:
@@ -78,14 +87,16 @@ class Steps:
             self._trouble = progress.trouble
             self.say(f"{self._seconds()}  waits: {progress.trouble}")
 
-    def done(self, service: Object) -> None:
-        """Print where it is served and who gets how much."""
+    def done(self, service: Object, detour: str = "") -> None:
+        """Print where it is served and who gets how much; ``detour`` reaches it from here."""
         status = service.get("status") or {}
         revision = status.get("latestReadyRevisionName")
         traffic = status.get("traffic") or []
         mine = sum(int(each.get("percent") or 0) for each in traffic
                    if each.get("revisionName") == revision)  # fmt: skip
         self.say(f"{self._seconds()}  {revision} serves {mine}% of the requests")
+        if detour:
+            self.say(f"its name leads nowhere from here yet; this does: {detour}")
         print(status.get("url") or f"{service['metadata']['name']} has no URL", flush=True)
         tagged = next((each for each in traffic if each.get("tag") and each.get("url")), None)
         if mine < 100:

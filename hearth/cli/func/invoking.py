@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import uuid
 from collections.abc import Sequence
@@ -16,8 +17,10 @@ from hearth.cli.deploy.wanted import pairs
 from hearth.cli.errors import UserError
 from hearth.cli.func.projects import named, project_in
 from hearth.cli.func.running import local_port
-from hearth.cli.services import url_of
+from hearth.cli.services import detour_to, url_of
 from hearth.functions.projects.project import FILE
+from hearth.kube.access import Access
+from hearth.kube.client import KubeClient
 
 _SECONDS = 60.0
 
@@ -53,10 +56,14 @@ def file_data(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a function is, and how its project says that it is called."""
+    """Where a function is, and how its project says that it is called.
+
+    ``gateway`` is asked in the place of a host that does not resolve here.
+    """
 
     url: str
     invoke: str
+    gateway: str = ""
 
 
 def place_of(
@@ -75,9 +82,15 @@ def place_of(
     if target == "local":
         raise UserError("it does not run here: `hearth func run` runs it")
     name, where = named("", path, namespace)
-    return Place(
-        url_of(access_of_either(kubeconfig, data_dir), name, where), project.invoke or "http"
-    )
+    api = access_of_either(kubeconfig, data_dir)
+    url = url_of(api, name, where)
+    gateway = asyncio.run(_detour(api, url)) if kubeconfig is not None else ""
+    return Place(url, project.invoke or "http", gateway)
+
+
+async def _detour(api: Access, url: str) -> str:
+    async with KubeClient(api) as client:
+        return await detour_to(client, url)
 
 
 def invoke(place: Place, message: Message, *, format: str, method: str) -> int:
@@ -88,6 +101,8 @@ def invoke(place: Place, message: Message, *, format: str, method: str) -> int:
     if method not in ("POST", "GET"):
         raise UserError(f"--request-type {method!r}: give POST or GET")
     url, host = resolvable(place.url)
+    if place.gateway:
+        url, host = place.gateway, urlsplit(place.url).netloc
     headers = message.headers(shape == "cloudevent") | ({"Host": host} if host else {})
     try:
         answer = httpx.request(

@@ -43,7 +43,7 @@ def moved(service: Object, share: int) -> list[Object]:
     if not others:
         raise TrafficError(
             f"{latest} has all requests, and no other revision had any: there is nobody to take "
-            f"{100 - share}%"
+            f"{100 - share}%; `back` takes all to the one before it"
         )
     return [*_shared(others, 100 - share), _latest(share)]
 
@@ -53,11 +53,17 @@ def promoted() -> list[Object]:
     return [{"latestRevision": True, "percent": 100}]
 
 
-def back(service: Object, revisions: list[Object]) -> list[Object]:
+def back(service: Object, revisions: list[Object], to: str = "") -> list[Object]:
     """Return traffic without the latest revision: to those beside it, else to the one before it.
 
-    ``revisions`` are all of the service. TrafficError where there is none to go back to.
+    ``revisions`` are all of the service, ``to`` may name one. TrafficError where there is none to
+    go back to.
     """
+    if to:
+        ready = sorted(each["metadata"]["name"] for each in revisions if _ready(each))
+        if to not in ready:
+            raise TrafficError(f"{to} is no revision that is ready; there are {', '.join(ready)}")
+        return [{"revisionName": to, "percent": 100}]
     latest = _latest_name(service)
     others = [each for each in _named(service) if each["revisionName"] != latest]
     if others:

@@ -7,6 +7,7 @@ has is not sent again. A layer of packages is kept and made again only when they
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -32,6 +33,7 @@ from hearth.functions.imaging import plan
 from hearth.functions.imaging.base import Base, read_base
 from hearth.functions.imaging.packages import install_python
 from hearth.oci.credentials import Login
+from hearth.oci.errors import Unauthorized, Unreachable
 from hearth.oci.fetching import fetch_blob
 from hearth.oci.manifests import (
     OCI_CONFIG,
@@ -62,6 +64,25 @@ class Order:
     name: Reference
 
 
+@contextlib.contextmanager
+def _of(name: Reference, option: str) -> Iterator[None]:
+    """Have errors say which image they are about, and what to do."""
+    try:
+        yield
+    except (Unauthorized, Unreachable) as error:
+        raise type(error)(f"{name}: {error}\n{_todo(error, name, option)}") from error
+
+
+def _todo(error: Exception, name: Reference, option: str) -> str:
+    if isinstance(error, Unauthorized):
+        return f"`docker login {name.domain}` lets one in"
+    if "failed to verify certificate" in str(error):
+        return "SSL_CERT_FILE names a file with the authorities to trust"
+    if "HTTP response" in str(error):
+        return "only a registry on loopback is spoken to without TLS"
+    return f"{option} names another"
+
+
 class ImageMaker:
     """Makes images in a folder of Hearth's, where layers are kept for the next time."""
 
@@ -75,16 +96,19 @@ class ImageMaker:
         """Return the digest under which the registry has the image; raise OciError, BuildError."""
         made = []
         for on in order.platforms:
-            base = await read_base(self._http, order.base, on, self._store, base_logins)
+            with _of(order.base, "--base"):
+                base = await read_base(self._http, order.base, on, self._store, base_logins)
             layers = await asyncio.to_thread(self._layers, order, base, on)
             image = await asyncio.to_thread(self._image, order, base, layers)
-            await self._send_base(order, base, logins)
             made.append((on, image))
             tag = order.name if len(order.platforms) == 1 else replace(order.name, tag="")
-            await push(self._http, tag, image, self._store, logins=logins)
+            with _of(order.name, "--registry"):
+                await self._send_base(order, base, logins)
+                await push(self._http, tag, image, self._store, logins=logins)
         if len(made) == 1:
             return made[0][1].digest
-        return await self._send_index(order, made, logins)
+        with _of(order.name, "--registry"):
+            return await self._send_index(order, made, logins)
 
     async def _send_base(self, order: Order, base: Base, logins: Sequence[Login]) -> None:
         """What the registry lacks of the base has to be here before it can be sent."""
@@ -114,10 +138,8 @@ class ImageMaker:
     def _layers(self, order: Order, base: Base, on: Platform) -> list[Layer]:
         layers = [self._packages(order, base, on), self._node_modules(order)]
         layers.append(self._files(order, on))
-        if order.application.runner:
-            name = f"{order.application.runner}.py"
-            entry = Entry(f"{plan.RUNNERS}/{name}", Path(runners.__file__).with_name(name), 0o644)
-            layers.append(self._put([entry]))
+        ours = _our_entries(order.application)
+        layers.append(self._put(ours) if ours else None)
         return [layer for layer in layers if layer is not None]
 
     def _packages(self, order: Order, base: Base, on: Platform) -> Layer | None:
@@ -174,6 +196,16 @@ class ImageMaker:
 
     def _put(self, entries: Sequence[Entry] | Iterator[Entry]) -> Layer:
         return put_layer(self._store, partial(write_layer, entries=entries))
+
+
+def _our_entries(application: Application) -> list[Entry]:
+    """A program of ours that runs the application, and what has it end by SIGTERM."""
+    entries = []
+    if application.runner:
+        name = f"{application.runner}.py"
+        entries = [Entry(f"{plan.RUNNERS}/{name}", Path(runners.__file__).with_name(name), 0o644)]
+    ending = plan.ENDINGS.get(plan.language(application))
+    return [*entries, Entry(*ending, 0o644)] if ending else entries
 
 
 def _file_entries(source: SourceFolder) -> list[Entry]:

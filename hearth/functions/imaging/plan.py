@@ -1,7 +1,7 @@
 """What an application's image says and where things lie in it. No I/O.
 
 ``/app`` has the files, ``/packages`` what pip installs (on PYTHONPATH), ``/app/node_modules`` what
-npm does, ``/runner`` a program of ours where there is one.
+npm does, ``/runner`` what is ours.
 """
 
 from __future__ import annotations
@@ -25,6 +25,25 @@ BASES = {
 }
 """What an image is built on where nothing else is said, by what the application is."""
 
+_ENDING = f"{RUNNERS}/ending"
+_PYTHON_ENDS = b"""import os, signal, sys
+if os.getpid() == 1:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+"""
+_NODE_ENDS = b"""if (process.pid === 1) process.on('SIGTERM', () => {
+  if (process.listenerCount('SIGTERM') === 1) process.exit(143);
+});
+"""
+ENDINGS = {
+    "python": (f"{_ENDING}/sitecustomize.py", _PYTHON_ENDS),
+    "node": (f"{_ENDING}/ending.js", _NODE_ENDS),
+}
+"""A file by which a program without a handler of its own ends by SIGTERM.
+
+The kernel keeps it from the first process of a container otherwise, and a pod would hang about for
+all the time that Knative gives its last requests.
+"""
+
 _LANGUAGES = {"function": "python", "static": "python"}
 _WHEELS = {"amd64": "x86_64", "arm64": "aarch64"}
 _GLIBC = ("manylinux_2_17", "manylinux2014", "manylinux_2_28", "manylinux_2_34")
@@ -43,9 +62,12 @@ def image_config(application: Application, base: ImageConfig) -> ImageConfig:
     path = base.env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     env = {**base.env, "PORT": str(PORT)}
     if language(application) == "python":
-        python = [f"/{PACKAGES}", *filter(None, [base.env.get("PYTHONPATH", "")])]
+        python = [f"/{PACKAGES}", f"/{_ENDING}", *filter(None, [base.env.get("PYTHONPATH", "")])]
         env |= {"PYTHONPATH": ":".join(python), "PATH": f"/{PACKAGES}/bin:{path}"}
         env |= {"PYTHONUNBUFFERED": "1"}
+    if language(application) == "node":
+        options = (base.env.get("NODE_OPTIONS", ""), f"--require=/{ENDINGS['node'][0]}")
+        env |= {"NODE_OPTIONS": " ".join(filter(None, options))}
     return replace(
         base,
         entrypoint=command(application),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
+import http.server
 import json
 import os
 import platform
+import ssl
 import subprocess
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +22,8 @@ import pytest
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.detect import detect
 from hearth.functions.imaging.image import ImageMaker, Order
-from hearth.oci.errors import NoPlatform
+from hearth.kube.certificates import renewed
+from hearth.oci.errors import NoPlatform, OciError
 from hearth.oci.manifests import (
     OCI_INDEX,
     Descriptor,
@@ -60,15 +67,22 @@ def shop(tmp_path: Path) -> Path:
 
 
 async def made(
-    folder: Path, registry: Registry, tmp_path: Path, *platforms: Platform, base: str = "app:1"
+    folder: Path,
+    registry: Registry,
+    tmp_path: Path,
+    *platforms: Platform,
+    base: str = "app:1",
+    name: str = "shop:1",
 ) -> tuple[str, list[str]]:
     """The digest of the folder's image in the registry, and what was said."""
     said: list[str] = []
     source = SourceFolder(folder)
-    on, name = (parse_reference(f"{registry.host}/{each}") for each in (base, "shop:1"))
+    on, to = (
+        parse_reference(each if "/" in each else f"{registry.host}/{each}") for each in (base, name)
+    )
     async with client() as http:
         maker = ImageMaker(tmp_path / "builds", http, said.append)
-        order = Order(source, detect(source), on, platforms or (HERE,), name)
+        order = Order(source, detect(source), on, platforms or (HERE,), to)
         return await maker.make(order, (), ()), said
 
 
@@ -99,7 +113,7 @@ async def test_another_tool_reads_what_was_pushed(
         "request",
     ]
     assert (config["WorkingDir"], config["User"]) == ("/app", "65532")
-    assert "PYTHONPATH=/packages" in config["Env"]
+    assert "PYTHONPATH=/packages:/runner/ending" in config["Env"]
 
 
 def unpacked(digest: str, blobs: Path, root: Path) -> Path:
@@ -127,6 +141,7 @@ async def test_the_image_runs(shop: Path, image_registry: Registry, tmp_path: Pa
     assert list((root / "packages" / "__pycache__").glob("tiny.*.pyc"))
     assert (root / "runner" / "function.py").exists()
     assert printed(root, "tiny") == b"tiny\n"
+    assert (root / "runner/ending/sitecustomize.py").stat().st_mode & 0o777 == 0o644
 
 
 async def test_one_name_for_several_architectures(
@@ -186,3 +201,40 @@ async def test_an_architecture_that_the_base_has_not(
     (folder / "index.html").write_text("<p>")
     with pytest.raises(NoPlatform, match=str(OTHER)):
         await made(folder, image_registry, tmp_path, HERE, OTHER)
+
+
+async def test_registries_that_refuse_are_told_apart(
+    shop: Path, image_registry: Registry, locked_registry: Registry, tmp_path: Path
+) -> None:
+    """0.0.0.0 is this machine, too, and no loopback address: TLS is spoken there."""
+    refusals = [
+        (locked_registry.host, "access denied", f"`docker login {locked_registry.host}`"),
+        ("127.0.0.1:1", "connection refused", "--registry names another"),
+        ("no.such.example", "no such host", "--registry names another"),
+        (f"0.0.0.0:{image_registry.port}", "server gave HTTP response", "on loopback"),
+    ]
+    with tls_server(tmp_path) as port:
+        refusals.append((f"0.0.0.0:{port}", "failed to verify certificate", "SSL_CERT_FILE"))
+        for host, why, todo in refusals:
+            with pytest.raises(OciError, match=f"(?s)^{host}/shop:1: .*{why}.*{todo}"):
+                await made(shop, image_registry, tmp_path, name=f"{host}/shop:1")
+    with pytest.raises(OciError, match=r"(?s)no such host.*--base names another"):
+        await made(shop, image_registry, tmp_path, base="no.such.example/python:3")
+
+
+@contextlib.contextmanager
+def tls_server(folder: Path) -> Iterator[int]:
+    """A port that answers with a certificate that nobody trusts."""
+    files = renewed({}, ["0.0.0.0"], datetime.datetime.now(datetime.UTC)) or {}
+    (folder / "tls.pem").write_bytes(files["server-key.pem"] + files["server-cert.pem"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.pem")
+    with http.server.HTTPServer(("0.0.0.0", 0), http.server.BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()

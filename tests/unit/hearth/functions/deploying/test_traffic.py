@@ -81,6 +81,9 @@ def test_back_goes_to_the_last_one_that_was_ready() -> None:
     assert back(here, revisions) == [{"revisionName": "b", "percent": 100}]
     with pytest.raises(TrafficError, match="no earlier revision"):
         back(here, revisions[2:])
+    assert back(here, revisions, "a") == [{"revisionName": "a", "percent": 100}]
+    with pytest.raises(TrafficError, match="c is no revision that is ready; there are a, b, d"):
+        back(here, revisions, "c")
 
 
 def test_nobody_to_share_with() -> None:
