@@ -26,6 +26,7 @@ from activator.encryption import Encryption
 from activator.peers import Peers
 from activator.policies import BOUNDS
 from activator.reporter import Reporter
+from activator.view import SYSTEM_NAMESPACE
 from hearth.observability.histogram import Exemplar, Histogram
 
 _REVISION_LABELS = (
@@ -59,7 +60,9 @@ class ActivatorCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """All metrics of the activator."""
-        backends = self._plane.backends.all()
+        # What stands in our own namespace (the live page) is no service of a user's.
+        all_of_them = self._plane.backends.all()
+        backends = [each for each in all_of_them if each.ref.namespace != SYSTEM_NAMESPACE]
         yield from _request_metrics(backends)
         yield from _retry_metrics(backends)
         yield from _session_metrics(backends)

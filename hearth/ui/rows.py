@@ -18,6 +18,8 @@ _REVISION_LABEL = "serving.knative.dev/revision"
 _NUMBER_LABEL = "serving.knative.dev/configurationGeneration"
 _BOUNDS = (("min", "min-scale", "minScale"), ("max", "max-scale", "maxScale"))
 _MOST_WORDS = 500
+_CAUSES = ("ConfigurationsReady", "RoutesReady")
+"""Conditions that know better than Ready why a Service is not."""
 
 
 def key_of(obj: Object) -> str:
@@ -39,8 +41,10 @@ def words_of(obj: Object) -> str:
     if view.ready_status == "True":
         return ""
     conditions = view.conditions
+    failed = (kind for kind in _CAUSES if conditions.is_false(kind) and conditions.message(kind))
+    kind = next(failed, READY)
     is_old = conditions.is_true(READY)
-    said = "" if is_old else conditions.message(READY) or conditions.reason(READY)
+    said = "" if is_old else conditions.message(kind) or conditions.reason(kind)
     return (said or "Not looked at yet.")[:_MOST_WORDS]
 
 

@@ -30,6 +30,7 @@ BENCHMARKS = (
     "direct",
     "docker",
     "sleeping",
+    "page",
     "apiserver",
     "warm",
     "codec",

@@ -1,12 +1,13 @@
 // Trades the one-time code behind '#' for a session. What is behind '#' reaches no server and no log.
 const said = document.getElementById("said");
-const code = location.hash.slice(1);
+const behind = location.hash.slice(1);
+const code = behind.startsWith("/") ? "" : behind; // else a place in the page, kept for later
 
 async function enter() {
   if (!code) {
     // Led here from elsewhere the browser has kept the cookie back; asked by ourselves it has not.
     const known = await fetch("/api/me");
-    if (known.ok) location.replace("/");
+    if (known.ok) location.reload();
     return;
   }
   history.replaceState(null, "", "/");
@@ -15,7 +16,7 @@ async function enter() {
     headers: { "content-type": "application/json", "x-hearth-page": "1" },
     body: JSON.stringify({ code }),
   });
-  if (answer.ok) location.replace("/");
+  if (answer.ok) location.reload();
   else said.textContent = `${(await answer.json()).message} Type:`;
 }
 

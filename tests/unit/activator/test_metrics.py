@@ -67,3 +67,16 @@ class Nobody:
 
     def fail(self, refusal: Refusal) -> None:
         raise AssertionError("nobody is sent home")
+
+
+def test_what_hearth_itself_is_reached_by_is_no_service_of_a_users() -> None:
+    plane = DataPlane(clock=lambda: 0.0)
+    plane.backends.resolve(BackendRef("knative-serving", "hearth-page", 80))
+    plane.backends.resolve(BackendRef("ns", "a", 80))
+    namespaces = {
+        sample.labels["k8s_namespace_name"]
+        for metric in ActivatorCollector(plane).collect()
+        for sample in metric.samples
+        if "k8s_namespace_name" in sample.labels
+    }
+    assert namespaces == {"ns"}

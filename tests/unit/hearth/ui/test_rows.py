@@ -60,6 +60,16 @@ def test_a_service_says_what_is_and_what_is_wanted() -> None:
         ({}, "Unknown", "Not looked at yet."),
         (ready("False", reason="Bad", message="It has no image."), "False", "It has no image."),
         (ready("False", reason="RevisionMissing"), "False", "RevisionMissing"),
+        (
+            {
+                "conditions": [
+                    {"type": "ConfigurationsReady", "status": "False", "message": "no database"},
+                    {"type": "Ready", "status": "False", "message": "no ready Revision"},
+                ]
+            },
+            "False",
+            "no database",
+        ),
         (ready("True") | {"observedGeneration": 1}, "Unknown", "Not looked at yet."),
     ],
 )
