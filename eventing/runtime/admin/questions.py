@@ -182,10 +182,13 @@ class Questions:
         asked = self._logs.places() if places is None else list(places)
         found = self.held(asked)
         held = {(each["position"], each["subscription"]) for _, each in found}
+        known = {spec.label for place in asked for spec in self._specs(place)}
         for place in asked:
             for failure in await self._ask(place, partial(failures, most=limit), list[Failure]()):
                 told = failure_json(place, failure)
-                if (told["position"], told["subscription"]) not in held:
+                # Journeys do not know that what was held has been given up, or is being redriven.
+                is_past = told["outcome"] == "held" and told["subscription"] in known
+                if not is_past and (told["position"], told["subscription"]) not in held:
                     found.append((failure.cause.at, told))
         found.sort(key=lambda each: each[0])
         return {"failures": [each for _, each in found[-limit:]], "kept": self._logs.observed}

@@ -363,6 +363,8 @@ async def test_held_events_are_listed_and_redriven(tmp_path):
         ]
         _, told = await found.do("/redrive", trigger="default/other", discard="true")
         assert len(told["events"]) == 2
+        left = await until_told(found, "/failures", lambda t: len(t["failures"]) == 1)
+        assert left["failures"][0]["subscription"] == "trigger default/t"
         await found.do("/redrive")
         leg = "trigger default/t"
         for event_id in ("1", "2"):

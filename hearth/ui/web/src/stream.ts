@@ -48,9 +48,9 @@ function again(): void {
   redial = setTimeout(dial, pause * 1000);
 }
 
-/** A session that is over cannot be seen by an EventSource: the page itself answers 401 then. */
+/** A session that is over cannot be seen by an EventSource: a question is answered by 401 then. */
 async function signedOut(): Promise<void> {
-  const answer = await fetch("/", { cache: "no-store" }).catch(() => null);
+  const answer = await fetch("/api/me", { cache: "no-store" }).catch(() => null);
   if (answer?.status === 401) location.reload();
 }
 

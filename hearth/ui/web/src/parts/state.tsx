@@ -1,4 +1,5 @@
 // How something is: a mark with a shape and a colour, and a word for who sees neither.
+import { sentence } from "../core/format.ts";
 import type { Ready, Told } from "../types.ts";
 
 export type Health = "good" | "wait" | "bad" | "rest";
@@ -31,7 +32,7 @@ export function State({ row, good = "Ready" }: { row: Told; good?: string }) {
     <span class={`state ${health}`}>
       <Mark health={health} word="" />
       <span class="state-word">{word}</span>
-      {row.words && <span class="state-why">{row.words}</span>}
+      {row.words && <span class="state-why">{sentence(row.words)}</span>}
     </span>
   );
 }

@@ -28,8 +28,8 @@ export function Charts({ row, revisions, palette, now }: Props) {
       values: sampled(store.rates.get(`${each.namespace}/${each.name}`), times, pick),
     }));
   const requests = lines((value) => value.rps);
-  const p50 = lines((value) => (value.rps ? value.p50 : null), " p50");
-  const p99 = lines((value) => (value.rps ? value.p99 : null), " p99", true);
+  const p50 = lines((value) => value.p50, " p50");
+  const p99 = lines((value) => value.p99, " p99", true);
   const pods: Line[] = [{ label: "awake", colour: "--ember", values: sampled(store.awake.get(`${row.namespace}/${row.name}`), times, (value) => value) }];
   return (
     <section aria-labelledby="charts-title">

@@ -1,7 +1,7 @@
 // Dead letters: events that somebody did not take, why, and delivering them again.
 import { useState } from "preact/hooks";
 import { Refused, write } from "../api.ts";
-import { age, many } from "../core/format.ts";
+import { age, many, sentence } from "../core/format.ts";
 import { eventHref, nodeHref } from "../core/route.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { say } from "../parts/toasts.tsx";
@@ -98,8 +98,8 @@ function LetterLine({ letter, now, why, onAsk }: LetterProps) {
         <span class="quiet push">{letter.at === null ? "" : `${age(now - letter.at)} ago`}</span>
       </span>
       <span class="item-head">
-        <span class="why bad">{letter.words || [letter.status ? `answered ${letter.status}` : "", letter.error].filter(Boolean).join(": ")}</span>
-        <span class="quiet mono clip">{letter.sink}</span>
+        <span class="why bad">{sentence(letter.words || letter.error)}</span>
+        {!letter.words.includes(letter.sink) && <span class="quiet mono clip">{letter.sink}</span>}
         {letter.outcome === "held" && (
           <span class="buttons push">
             <button class="button small" {...why} onClick={() => ask(false)} aria-label={`Deliver ${letter.event.id} again`}>Deliver again</button>

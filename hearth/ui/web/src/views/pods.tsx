@@ -1,5 +1,5 @@
 // The pods of a Service, one by one.
-import { age, duration, short } from "../core/format.ts";
+import { age, short } from "../core/format.ts";
 import type { Pod, Service } from "../types.ts";
 
 interface Props {
@@ -38,7 +38,7 @@ function stateWords(pod: Pod, now: number): string {
     case "starting":
       return `waking for ${age(now - made)}`;
     case "ready":
-      return pod.readyAt === null ? "awake" : `awake for ${age(now - pod.readyAt)}${pod.readyAt - made >= 0.001 ? `, up in ${duration(pod.readyAt - made)}` : ""}`;
+      return pod.readyAt === null ? "awake" : `awake for ${age(now - pod.readyAt)}`;
     case "unready":
       return "does not answer its probe";
     case "ending":

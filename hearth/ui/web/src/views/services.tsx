@@ -85,7 +85,7 @@ function Summary({ services, rates, pods, letters }: SummaryProps) {
   const waiting = services.filter((row) => row.ready === "Unknown").length;
   const sum = (pick: (row: Rate) => number) => rates.reduce((total, row) => total + pick(row), 0);
   const errors = sum((row) => row.errors);
-  const slowest = Math.max(0, ...rates.filter((row) => row.rps > 0).map((row) => row.p99 ?? 0));
+  const slowest = Math.max(0, ...rates.map((row) => row.p99 ?? 0));
   const awake = pods.filter((pod) => pod.state === "ready").length;
   return (
     <dl class="summary">
@@ -94,7 +94,7 @@ function Summary({ services, rates, pods, letters }: SummaryProps) {
       <Figure word="Errors" value={rate(errors)} small="a second" tone={errors ? "bad" : ""} />
       <Figure word="Slowest p99" value={duration(slowest || null)} />
       <Figure word="Pods awake" value={`${awake}`} small={pods.length > awake ? `${pods.length - awake} on the way` : ""} />
-      <Figure word="Cold starts" value={`${sum((row) => row.cold)}`} />
+      <Figure word="Cold requests" value={`${sum((row) => row.cold)}`} />
       <Figure word="Dead letters" value={`${letters}`} tone={letters ? "wait" : ""} />
     </dl>
   );
@@ -142,8 +142,8 @@ function Line({ row, rates, pods, times }: LineProps) {
         <Spark values={added(columns)} />
         <Value what="requests a second">{rate(rps)}<small aria-hidden="true">/s</small></Value>
       </div>
-      <Value kind="cell-p50" what="p50">{duration(rps ? busiest?.p50 : null)}</Value>
-      <Value kind="cell-p99" what="p99">{duration(rps ? busiest?.p99 : null)}</Value>
+      <Value kind="cell-p50" what="p50">{duration(busiest?.p50)}</Value>
+      <Value kind="cell-p99" what="p99">{duration(busiest?.p99)}</Value>
       <div class="cell-pods"><Embers pods={pods} /></div>
       {row.words && <p class={`why ${health}`}>{row.words}</p>}
     </li>

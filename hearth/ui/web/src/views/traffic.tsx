@@ -45,7 +45,8 @@ export function Traffic({ row, rates, revisions, pods, palette }: Props) {
     if (await send(row, draft!.wanted, draft!.generation, written)) setDraft(null);
     setBusy(false);
   };
-  const free = revisions.filter((each) => each.ready === "True" && !wanted.some((entry) => entry.revisionName === each.name));
+  const taken = new Set(wanted.map((entry) => entry.revisionName ?? row.latest));
+  const free = revisions.filter((each) => each.ready === "True" && !taken.has(each.name));
   return (
     <section class="traffic" aria-labelledby="traffic-title">
       <div class="section-head">
@@ -59,7 +60,7 @@ export function Traffic({ row, rates, revisions, pods, palette }: Props) {
         <span class="right">Requests</span>
         <span class="right">p50</span>
         <span class="right">p99</span>
-        <span class="right">Cold starts</span>
+        <span class="right">Cold requests</span>
         <span>Pods</span>
       </div>
       <ul class="lanes">
@@ -107,9 +108,9 @@ function LaneRow({ lane, row, colour, percent, alone, reader, pods, onSlide }: L
       </div>
       <Share name={lane.latest ? `the latest revision, ${name}` : name} percent={percent} is={lane.percent} fixed={lane.index === null || alone} reader={reader} onSlide={onSlide} />
       <Value what="requests">{rate(now?.rps ?? 0)}<small>/s</small>{now && now.errors > 0 ? <em class="errors">{rate(now.errors)}/s failed</em> : null}</Value>
-      <Value what="p50">{duration(now?.rps ? now.p50 : null)}</Value>
-      <Value what="p99">{duration(now?.rps ? now.p99 : null)}</Value>
-      <Value what="cold starts">{now?.cold ?? 0}{now?.coldSeconds ? <small> {duration(now.coldSeconds)}</small> : null}</Value>
+      <Value what="p50">{duration(now?.p50)}</Value>
+      <Value what="p99">{duration(now?.p99)}</Value>
+      <Value what="cold requests">{now?.cold ?? 0}{now?.coldSeconds ? <small> {duration(now.coldSeconds)}</small> : null}</Value>
       <div class="lane-pods">
         <Embers pods={pods} />
         {now && now.queued > 0 ? <span class="quiet">{many(now.queued, "request waits", "requests wait")}</span> : null}
