@@ -12,7 +12,7 @@ OVER_COMPILED := tests/unit/test_compiled.py tests/unit/activator tests/componen
   tests/component/activator/test_halves.py tests/component/activator/test_streaming.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit fuzz lint format typecheck bench conformance crds chart ui docs build compiled lock clean
+.PHONY: help demo test unit fuzz lint format typecheck bench conformance crds chart ui docs site build compiled lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ ui: ## Build the live page's files from hearth/ui/web/src (needs npm)
 
 docs: $(STAMP) ## Check that docs/ names every command, setting and metric
 	@$(BIN)/python -m pytest tests/unit/test_docs.py
+
+site: $(STAMP) ## Build the documentation site into build/site
+	@$(BIN)/python -m sphinx -q -W --keep-going -j auto -b html -c docs/site . build/site && echo build/site/docs/index.html
 
 build: $(STAMP) ## Build the wheel, compiled where a C compiler is there
 	@rm -rf dist

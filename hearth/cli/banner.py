@@ -30,6 +30,10 @@ Hearth is ready ({seconds:.1f} s).
 
 How to go on:
 
+  hearth deploy{options} FOLDER    your code, from its folder to a URL
+
+or with kubectl:
+
   export KUBECONFIG={shlex.quote(str(layout.kubeconfig))}
   kubectl apply -f {shlex.quote(str(sample))}
   kubectl get ksvc
