@@ -20,7 +20,7 @@ from hearth.cli.deploy.command import (
     rollback,
     rollout,
 )
-from hearth.cli.draft.command import export
+from hearth.cli.draft.command import export, init
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
 from hearth.cli.func.command import func_app
@@ -58,6 +58,7 @@ app.command()(rollback)
 app.command()(describe)
 app.command("open")(open_service)
 app.command()(delete)
+app.command()(init)
 app.command()(export)
 app.command()(ui)
 app.command()(simulate)

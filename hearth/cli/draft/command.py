@@ -12,6 +12,55 @@ from hearth.cli.options import ClusterOrHere, DataDir, Name, Namespace, folder_o
 Many = list[str] | None
 
 
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Folder with code.")] = Path(),
+    template: Annotated[
+        str | None, typer.Option(help="Template to use. Default: the one that fits the code.")
+    ] = None,
+    pack: Annotated[
+        Many, typer.Option(help="Folder or git URL[@COMMIT] with more templates; repeatable.")
+    ] = None,
+    variable: Annotated[Many, typer.Option(help="NAME=VALUE of the template; repeatable.")] = None,
+    helm: Annotated[
+        str | None, typer.Option(help="Folder, in FOLDER, for a chart instead of service.yaml.")
+    ] = None,
+    kustomize: Annotated[
+        str | None, typer.Option(help="Folder, in FOLDER, for a kustomization instead.")
+    ] = None,
+    manifests: Annotated[
+        str | None, typer.Option(help="File, in FOLDER, for the Service. Default: service.yaml.")
+    ] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the files; write nothing.")
+    ] = False,
+    output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+    force: Annotated[bool, typer.Option("--force", help="Write over what is there.")] = False,
+) -> None:
+    """Write a Dockerfile, a .dockerignore and a Service for the code in a folder.
+
+    On a terminal it asks for what the code does not say; --variable answers before.
+    """
+    from hearth.cli.draft.initing import InitOptions, run_init, show_templates
+
+    if list_them:
+        show_templates(pack or [], output)
+        raise typer.Exit
+    options = InitOptions(
+        folder=folder,
+        template=template,
+        packs=pack or [],
+        variables=variable or [],
+        helm=helm,
+        kustomize=kustomize,
+        manifests=manifests,
+        dry_run=dry_run,
+        output=output,
+        force=force,
+    )
+    raise typer.Exit(run_init(options))
+
+
 def export(
     names: Annotated[
         Many,

@@ -63,6 +63,7 @@ COMMANDS = [
         ["export"],
         ["ui"],
     ),
+    *([each] for each in ("init",)),
     *(["func", what] for what in ("create", "run", "deploy", "invoke", "list", "describe")),
     *(["func", what] for what in ("logs", "delete", "subscribe", "languages")),
     *(["func", "config", "envs"], ["func", "config", "labels"]),
