@@ -60,8 +60,14 @@ def test_it_is_deployed_with_its_subscriptions(hearth: Hearth, mail: Path) -> No
     assert changed.stdout == "A=1\n"
     done = hearth.run("func", "deploy", "--path", str(mail))
     assert done.stdout.splitlines()[-1] == f"http://mail.default.localhost:{hearth.port}"
+    assert "there is no Broker default in namespace default yet: hearth event create" in done.stdout
+    hearth.apply({"apiVersion": "eventing.knative.dev/v1", "kind": "Broker",
+                  "metadata": {"name": "default", "namespace": "default"}})  # fmt: skip
+    assert "takes none yet" not in hearth.run("func", "deploy", "--path", str(mail)).stdout
     trigger = hearth.get_json("trigger", "mail-function-trigger-0")
     assert trigger["spec"]["filter"] == {"attributes": {"type": "com.example"}}
+    ready = {each["type"]: each["status"] for each in trigger["status"]["conditions"]}
+    assert ready["Ready"] == "True"
     answer = hearth.run("func", "invoke", "--path", str(mail), "--data", "{}")
     assert json.loads(answer.stdout)["data"] == {"message": "OK"}
 

@@ -8,6 +8,7 @@ import time
 
 from hearth.cli.access import access_of_either
 from hearth.cli.deploy.sending import sent_image
+from hearth.cli.deploy.subscribing import subscribe
 from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
 from hearth.cli.deploy.watching import Watch
 from hearth.cli.deploy.words import Steps, claim_of, curl_words, domain_of, found_words, plan_words
@@ -22,7 +23,7 @@ from hearth.functions.deploying.traffic import TrafficError
 from hearth.functions.detection.application import DetectionError
 from hearth.functions.projects.manifest import triggers
 from hearth.functions.projects.project import ProjectError
-from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KSERVICES, TRIGGERS
+from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KSERVICES
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
@@ -122,9 +123,9 @@ class _Deployment:
             return 1
         if what.settings.domain:
             await self._map(client, what.settings.domain)
-        for trigger in triggers(what.project, service) if what.project is not None else ():
-            await client.apply(TRIGGERS, trigger, field_manager=_MANAGER)
-            self._steps.say(f"events of {trigger['spec']['broker']}: {meta.name(trigger)}")
+        if what.project is not None:
+            left = max(seconds - self._steps.seconds, 1.0)
+            await subscribe(client, triggers(what.project, service), left, self._steps.say)
         ready = await client.get(KSERVICES, what.name, what.namespace)
         detour = ""
         if self._options.kubeconfig is not None:

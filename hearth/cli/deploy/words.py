@@ -121,5 +121,10 @@ class Steps:
             file=sys.stderr,
         )
 
+    @property
+    def seconds(self) -> float:
+        """Since the command began."""
+        return self._clock() - self._began
+
     def _seconds(self) -> str:
-        return f"{self._clock() - self._began:6.2f} s"
+        return f"{self.seconds:6.2f} s"
