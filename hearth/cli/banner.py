@@ -39,7 +39,7 @@ or with kubectl:
   kubectl get ksvc
   {curl}
 
-{_TRUST if https else ""}{end}"""
+{_TRUST if https else ""}Watch it live with `hearth ui{options}`. {end}"""
 
 
 _TRUST = """\

@@ -78,6 +78,7 @@ def _well(report: Mapping[str, Any], options: str) -> Iterator[str]:
     if len(services) > _MOST:
         yield f"  and {len(services) - _MOST} more: hearth status{options}"
     yield _command(f"top{options}", "what they do at the moment")
+    yield _command(f"ui{options}", "the same and more in a browser")
     yield _command(f"deploy{options}", "the next one, or the next revision")
 
 

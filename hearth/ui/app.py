@@ -48,6 +48,8 @@ from hearth.ui.streams import Streams
 from hearth.ui.writing import Changed, Unusable, redrive, text_of, write_traffic
 
 _HERE = Path(__file__).parent
+_MOST_UNDER_WAY = 100
+"""Requests, streams included; who comes beyond is told so."""
 _MOST_BODY_BYTES = 64 * 1024
 _READER_WORDS = (
     "You look with a reader's session, which changes nothing: `hearth ui` opens one that may."
@@ -126,6 +128,8 @@ class _Guarded:
 
     def _answer(self, request: Request, role: Role | None) -> ASGIApp:
         path = request.url.path
+        if self._page.under_way > _MOST_UNDER_WAY:
+            return _failed(503, "too many look at this page: close some of them")
         refused = guard.refusal(request.method, path, request.headers, role)
         if refused is None:
             return self._app

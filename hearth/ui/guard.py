@@ -20,7 +20,7 @@ from hearth.ui.sessions import Role
 
 HOST = "hearth.localhost"
 NAMES = frozenset({HOST, "localhost", "127.0.0.1", "[::1]"})
-OPEN_PATHS = frozenset({"/login", "/login.js", "/login.css", "/healthz"})
+OPEN_PATHS = frozenset({"/login", "/login.js", "/login.css"})
 PAGE_FIELD = "x-hearth-page"
 FIELDS: Mapping[str, str] = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

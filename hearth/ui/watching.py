@@ -16,7 +16,7 @@ from functools import partial
 from hearth.kube import meta
 from hearth.kube.cache import WatchCache
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError
+from hearth.kube.errors import ApiError, Forbidden, NotFound
 from hearth.kube.guards import caught
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS, Resource, resources_of
@@ -53,6 +53,7 @@ _GROUPS: dict[str, dict[str, tuple[str, Callable[[Object], Row]]]] = {
 }
 _RATES_SECONDS, _EVENTS_SECONDS = 1.0, 2.0
 _PATIENCE = 30
+_AGAIN_SECONDS = 1.0
 _LONG, _RECENT = "10m", "10s"
 _MOST_LETTERS = 200
 
@@ -96,10 +97,17 @@ class Watching:
     # -- objects -----------------------------------------------------------------------------------
 
     async def _kinds(self) -> list[_Kind]:
-        found = [_Kind(PODS, "pods", rows.pod_row, rows.SERVICE_LABEL)]
-        for served in await asyncio.gather(*map(self._served, _GROUPS)):
-            found += served
-        return found
+        """Return what is watched; while the API gives no answer, say so and ask again."""
+        while True:
+            try:
+                served = await asyncio.gather(*map(self._served, _GROUPS))
+            except ApiError as error:
+                self._tables.put("notes", "api", {"words": f"Nothing is known: {error.message}"})
+                await asyncio.sleep(_AGAIN_SECONDS)
+                continue
+            self._tables.drop("notes", "api")
+            pods = _Kind(PODS, "pods", rows.pod_row, rows.SERVICE_LABEL)
+            return [pods, *(each for kinds in served for each in kinds)]
 
     async def _served(self, group: str) -> list[_Kind]:
         """Return the kinds of a group that are served here and shown, in the group's own order."""
@@ -107,8 +115,7 @@ class Watching:
             told = await self._client.request("GET", f"/apis/{group}")
             paths = [f"/apis/{each['groupVersion']}" for each in told["versions"]]
             lists = [await self._client.request("GET", path) for path in paths]
-        except ApiError as error:
-            log.debug("not served", extra=error.facts)
+        except (NotFound, Forbidden):
             return []
         kinds: dict[str, _Kind] = {}
         for resource in (each for served in lists for each in resources_of(served, verb="watch")):

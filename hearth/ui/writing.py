@@ -86,5 +86,10 @@ async def redrive(neighbours: Neighbours, asked: Mapping[str, Any]) -> Json:
     count = len((await neighbours.broker("POST", "/redrive", body))["events"])
     if not count:
         return {"events": 0, "words": "No such event is held: others may have redriven it."}
-    done = "given up" if asked.get("discard") else "on their way again"
-    return {"events": count, "words": f"{count} event{'s'[: count > 1]} {done}."}
+    return {"events": count, "words": _redriven(count, is_over=bool(asked.get("discard")))}
+
+
+def _redriven(count: int, *, is_over: bool) -> str:
+    if count == 1:
+        return f"1 event {'was given up' if is_over else 'is on its way again'}."
+    return f"{count} events {'were given up' if is_over else 'are on their way again'}."

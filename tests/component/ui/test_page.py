@@ -26,7 +26,8 @@ from hearth.kube.client import KubeClient
 from hearth.kube.errors import Forbidden
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.resources import CONFIGMAPS, PODS, SECRETS
-from hearth.ui import streams
+from hearth.ui import app, streams, watching
+from hearth.ui import main as page
 from hearth.ui.main import PageConfig, run
 from hearth.ui.neighbours import CannotAsk, Json, Neighbours
 from hearth.ui.sessions import Role, Sessions
@@ -169,6 +170,16 @@ async def world(server: RunningServer) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def serving_page(folder: Path, stage: Stage) -> AsyncIterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        is_ready = asyncio.Event()
+        task = asyncio.create_task(run(page_config(folder, stage, held), is_ready.set))
+        await is_ready.wait()
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def page_config(folder: Path, stage: Stage, held: socket.socket) -> PageConfig:
     writer = access_of(folder / "kubeconfig")
     reader = replace(writer, token=component_token(folder, "reader"))
 
@@ -176,16 +187,8 @@ async def serving_page(folder: Path, stage: Stage) -> AsyncIterator[str]:
     async def neighbours(_: KubeClient) -> AsyncIterator[Neighbours]:
         yield stage
 
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        config = PageConfig(
-            held, SECRET, reader, writer, neighbours, {"place": "a test"}, {"explain": str}
-        )
-        is_ready = asyncio.Event()
-        task = asyncio.create_task(run(config, is_ready.set))
-        await is_ready.wait()
-        yield f"http://127.0.0.1:{held.getsockname()[1]}"
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    me = {"place": "a test"}
+    return PageConfig(held, SECRET, reader, writer, neighbours, me, {"explain": str})
 
 
 def a_service(**spec: Any) -> dict[str, Any]:
@@ -332,7 +335,10 @@ async def test_what_cannot_be_known_is_said(world: World) -> None:
             await viewer.next()
 
 
-async def test_the_broker_is_asked_once_there_is_one(world: World) -> None:
+async def test_the_broker_is_asked_once_there_is_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_EVENTS_SECONDS", 0.1)
     async with world.viewer() as viewer:
         await viewer.next()
         broker = {"apiVersion": BROKERS.api_version, "kind": "Broker",
@@ -341,6 +347,31 @@ async def test_the_broker_is_asked_once_there_is_one(world: World) -> None:
         await world.client.create(BROKERS, broker)
         await viewer.until("nodes", "broker default/default", kind="broker")
         await until(lambda: world.stage.broker_asked)
+
+
+async def test_the_process_ends_once_nobody_has_asked_for_a_while(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "REST_SECONDS", 0.05)
+    monkeypatch.setattr(page, "_LOOK_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        config = replace(page_config(server.data_dir, Stage(), held), rests=True)
+        async with asyncio.timeout(20):
+            await run(config, lambda: None)
+
+
+async def test_there_is_an_end_to_how_many_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def status() -> int:
+        async with world.http.get("/login.js", headers=HERE) as answer:
+            return answer.status
+
+    monkeypatch.setattr(app, "_MOST_UNDER_WAY", 2)
+    async with world.viewer(), world.viewer():
+        assert await status() == 503
+    while await status() != 200:
+        pass
 
 
 # -- what is asked and written ---------------------------------------------------------------------
@@ -375,7 +406,7 @@ async def test_what_cannot_be_written_is_told(world: World, body: Json, status: 
 
 async def test_dead_letters_are_redriven(world: World) -> None:
     status, told = await world.ask("/api/redrive", json={"subscription": "trigger default/mail"})
-    assert (status, told) == (200, {"events": 2, "words": "2 events on their way again."})
+    assert (status, told) == (200, {"events": 2, "words": "2 events are on their way again."})
     body = {"discard": "false", "trigger": "default/mail"}
     assert world.stage.broker_asked[-1] == ("POST", "/redrive", body)
     status, _ = await world.ask("/api/redrive", json={"subscription": "x"})
