@@ -121,6 +121,21 @@ def test_a_domain_of_ones_own(hearth: Hearth, shop: Path) -> None:
     wait_until(is_ready, what="the domain")
 
 
+def test_a_warm_interpreter_wakes_it(hearth: Hearth, tmp_path: Path) -> None:
+    (tmp_path / "hearth.toml").write_text(
+        '[annotations]\n"autoscaling.knative.dev/window" = "6s"\n'
+    )
+    hearth.run("deploy", written(tmp_path, "warm"), "--warm", "--service", "warm")
+
+    def woke_warm() -> bool:
+        if "warm-00001" not in hearth.kubectl("get", "pods").stdout:
+            assert answers(hearth, host="warm") == {"warm\n"}
+        return "WarmStart" in hearth.kubectl("get", "events").stdout
+
+    wait_until(woke_warm, seconds=60, what="a wake by a warm interpreter")
+    hearth.run("delete", "warm")
+
+
 def test_a_service_is_described(hearth: Hearth, shop: Path) -> None:
     said = hearth.run("describe", "shop").stdout
     assert said.startswith(f"default/shop  http://shop.default.localhost:{hearth.port}\nready\n")

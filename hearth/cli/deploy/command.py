@@ -60,6 +60,12 @@ def deploy(
             help="Whether only other services reach it.",
         ),
     ] = None,
+    warm: Annotated[
+        bool | None,
+        typer.Option(
+            "--warm/--no-warm", help="Whether Python is forked with its packages imported."
+        ),
+    ] = None,
     domain: Annotated[
         str | None, typer.Option(help="A name of your own that reaches it, too.")
     ] = None,
@@ -108,7 +114,8 @@ def deploy(
         flags={
             "name": service, "env": env, "secrets": secret, "min": min_pods, "max": max_pods,
             "concurrency": concurrency, "target": target, "cpu": cpu, "memory": memory,
-            "port": port, "timeout": timeout, "private": private, "domain": domain,
+            "port": port, "timeout": timeout, "private": private, "warm": warm,
+            "domain": domain,
             "service_account": service_account, "registry": registry, "base": base,
             "platforms": platform, "build": build, "build_args": build_arg,
         },

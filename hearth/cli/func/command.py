@@ -71,6 +71,12 @@ def deploy(
     ] = None,
     domain: Annotated[str | None, typer.Option(help="A name of your own that reaches it.")] = None,
     service_account: Annotated[str | None, typer.Option(help="Account its pods run as.")] = None,
+    warm: Annotated[
+        bool | None,
+        typer.Option(
+            "--warm/--no-warm", help="Whether Python is forked with its packages imported."
+        ),
+    ] = None,
     namespace: MaybeNamespace = None,
     name: Name = "default",
     data_dir: DataDir = None,
@@ -87,6 +93,7 @@ def deploy(
         "registry": registry,
         "domain": domain,
         "service_account": service_account,
+        "warm": warm,
     }
     options = DeployOptions(
         what=str(path),

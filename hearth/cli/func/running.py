@@ -40,7 +40,8 @@ def run_function(folder: Path, address: str, env: dict[str, str]) -> int:
     environment = {**os.environ, **built.env, **told, **env}
     print(f"Running on http://localhost:{number}; Ctrl-C ends it", flush=True)
     with _noted(folder, number):
-        process = subprocess.Popen(built.command, cwd=built.folder, env=environment)
+        command = [word.replace("$(PORT)", str(number)) for word in built.command]
+        process = subprocess.Popen(command, cwd=built.folder, env=environment)
         signal.signal(signal.SIGTERM, lambda _number, _frame: process.terminate())
         while True:
             with contextlib.suppress(KeyboardInterrupt):  # the function gets it, too, and ends

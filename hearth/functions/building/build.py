@@ -21,14 +21,17 @@ from hearth.functions.building.environments import (
 )
 from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder, kept_copy
-from hearth.functions.detection.application import Application
+from hearth.functions.detection.application import PORT, Application
 
 _PYTHON_TOOLS = ("pip", "uv", "poetry")
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What runs, where, with which environment; ``content`` is the digest of the files."""
+    """What runs, where, with which environment; ``content`` is the digest of the files.
+
+    ``$(PORT)`` in the command is the port, as Kubernetes writes it.
+    """
 
     command: tuple[str, ...]
     folder: Path
@@ -79,9 +82,9 @@ def _command(application: Application, venv: Path | None) -> tuple[str, ...]:
         words = (python, *words[1:])
     elif program is not None and program.exists():
         words = (str(program), *words[1:])
-    if words[0] != "/bin/sh" and any("$PORT" in word for word in words):
-        return ("/bin/sh", "-c", 'exec "$0" ' + " ".join(f'"{w}"' for w in words[1:]), words[0])
-    return words
+    if words[0] == "/bin/sh":
+        return words
+    return tuple(PORT.sub("$(PORT)", word) for word in words)
 
 
 def _path() -> str:

@@ -13,6 +13,7 @@ from hearth.functions.deploying.settings import DeploySettings, SettingsError
 Object = dict[str, Any]
 
 _SCALING = "autoscaling.knative.dev/"
+_WARM = "hearth.dev/warm-interpreter"
 _VISIBILITY = "networking.knative.dev/visibility"
 
 
@@ -61,7 +62,10 @@ def _fill_template(template: Object, settings: DeploySettings) -> None:
             ("target", settings.target),
         )
         if value is not None
-    } | settings.annotations
+    }
+    if settings.warm is not None:
+        annotations[_WARM] = "enabled" if settings.warm else "disabled"
+    annotations |= settings.annotations
     metadata = template.setdefault("metadata", {})
     _merge(metadata, "annotations", annotations)
     _merge(metadata, "labels", settings.labels)

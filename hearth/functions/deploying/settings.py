@@ -27,7 +27,8 @@ class DeploySettings(BaseModel):
     ``secrets`` is ``{"NAME": "secret:key", "/path": "secret"}``: a variable or a folder of files.
     ``registry`` is where an image made of a folder goes, ``base`` what it is made on, ``platforms``
     what for (``linux/amd64``); ``build`` is ``code`` or the path of a Dockerfile. ``cpu`` and
-    ``memory`` are limits. ``min`` and ``max`` count pods of a revision.
+    ``memory`` are limits. ``min`` and ``max`` count pods of a revision. ``warm`` has
+    its programs forked from a warm interpreter.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +51,7 @@ class DeploySettings(BaseModel):
     target: Annotated[int, Field(ge=1)] | None = None
     timeout: Annotated[int, Field(ge=1)] | None = None
     private: bool | None = None
+    warm: bool | None = None
     domain: str | None = None
     service_account: str | None = None
     command: list[str] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -60,16 +61,18 @@ class Application:
         return f"{self.framework} ({self.kind})" if self.framework else self.kind
 
 
+PORT = re.compile(r"\$(PORT\b|\{PORT\})")
+"""The port, as commands name it."""
 _SHELL_SIGNS = frozenset("|&;<>()`*?[#~%\\\n$")
 
 
 def command_words(command: str) -> tuple[str, ...]:
-    """Return the words of a plain command; anything that needs a shell goes through one.
+    """Return the words of a plain command; what needs a shell for more than its port gets one.
 
     ``exec`` has the program take the shell's place, so that it gets the signals.
     """
     first = command.split(maxsplit=1)[0]
-    if not _SHELL_SIGNS & set(command) and "=" not in first:
+    if not _SHELL_SIGNS & set(PORT.sub("", command)) and "=" not in first:
         return tuple(_split(command))
     return ("/bin/sh", "-c", command if "&&" in command or ";" in command else f"exec {command}")
 

@@ -102,6 +102,11 @@ def test_a_tool_that_fails_has_the_last_word(tmp_path: Path) -> None:
         made(place, tmp_path)
 
 
+def test_the_port_is_told_without_a_shell(tmp_path: Path) -> None:
+    place = folder(tmp_path, Procfile="web: sleep $PORT :${PORT}\n")
+    assert made(place, tmp_path).command == ("sleep", "$(PORT)", ":$(PORT)")
+
+
 def test_a_dockerfile_takes_an_engine(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="hearth deploy` builds it"):
         made(folder(tmp_path, Dockerfile="FROM scratch"), tmp_path)
@@ -124,7 +129,8 @@ async def ask(port: int, request: bytes) -> bytes:
 def launched(built: Built, **env: str) -> tuple[subprocess.Popen[bytes], int]:
     port = free_port()
     full = {"PATH": os.environ["PATH"], "PORT": str(port), **built.env, **env}
-    return subprocess.Popen(built.command, env=full, cwd=built.folder), port
+    command = [word.replace("$(PORT)", str(port)) for word in built.command]
+    return subprocess.Popen(command, env=full, cwd=built.folder), port
 
 
 async def test_a_function_is_served(tmp_path: Path) -> None:

@@ -112,12 +112,17 @@ class Workload:
         self.cluster, self.replica_set = cluster, replica_set
 
     @classmethod
-    async def create(cls, cluster: Cluster, spec: Object) -> Workload:
+    async def create(
+        cls, cluster: Cluster, spec: Object, annotations: dict[str, str] | None = None
+    ) -> Workload:
         labels = {"app": "web"}
         described = {
             "replicas": 0,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
+            "template": {
+                "metadata": {"labels": labels, "annotations": annotations or {}},
+                "spec": spec,
+            },
         }
         above: Object | None = None
         for resource, kind, name in (
@@ -143,6 +148,7 @@ class Workload:
             "name": name or await self.offered(),
             "namespace": "default",
             "labels": template["metadata"]["labels"],
+            "annotations": template["metadata"].get("annotations") or {},
             "ownerReferences": [meta.owner_reference(self.replica_set)],
         }
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}

@@ -17,6 +17,9 @@ DEFAULT_PORT = 8080
 """Taken as declared by a pod that declares no port: on a shared address even such a pod must be
 told where to listen, or the second of its kind would find the port taken."""
 
+WARM = "hearth.dev/warm-interpreter"
+"""The annotation by which a pod asks for a warm interpreter: ``enabled``."""
+
 
 class Stage(Enum):
     """When a container runs: before all others, beside them from before, or as the pod's work."""
@@ -99,6 +102,7 @@ class PodSpec:
     active_deadline: float | None = None
     readiness_gates: tuple[str, ...] = ()
     created_at: str = ""
+    is_warm: bool = False
 
     @property
     def full_name(self) -> str:
@@ -132,7 +136,13 @@ def parse_pod(pod: Object) -> PodSpec:
         active_deadline=None if deadline is None else float(deadline),
         readiness_gates=tuple(g["conditionType"] for g in spec.get("readinessGates") or ()),
         created_at=str(meta.metadata(pod).get("creationTimestamp", "")),
+        is_warm=is_warm(pod),
     )
+
+
+def is_warm(pod: Object) -> bool:
+    """Whether a pod asks for a warm interpreter."""
+    return meta.annotations(pod).get(WARM) == "enabled"
 
 
 def _init_stage(container: Mapping[str, Any]) -> Stage:

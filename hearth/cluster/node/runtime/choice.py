@@ -123,22 +123,23 @@ class ChosenRuntime:
 
     @property
     def preparing(self) -> Preparing | None:
-        """Of containers, once there are some."""
-        return self if self._containers is not None else None
+        """Of both, of containers once there are some."""
+        return self
 
     def covers(self, pod: PodSpec) -> bool:
-        """Not for processes."""
-        preparing = None if self._containers is None else self._containers.preparing
-        return preparing is not None and not self.is_process(pod) and preparing.covers(pod)
+        """By the runtime that the pod would get."""
+        runtime = self._processes if self.is_process(pod) else self._containers
+        preparing = None if runtime is None else runtime.preparing
+        return preparing is not None and preparing.covers(pod)
 
     async def make_ahead(self, request: StartRequest) -> None:
-        """A container."""
+        """What takes long of its start."""
         preparing = self._preparing(request)
         assert preparing is not None
         await preparing.make_ahead(request)
 
     async def fits(self, request: StartRequest) -> bool:
-        """Of a container."""
+        """Of what was made."""
         preparing = self._preparing(request)
         return preparing is not None and await preparing.fits(request)
 

@@ -22,7 +22,7 @@ from hearth.cluster.node.runtime.containers.ahead import Waiting
 from hearth.cluster.node.worker.asleep import asleep
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import PodFolder, remove_unclaimed
-from hearth.cluster.node.worker.foreseen import Foreseen, foresee
+from hearth.cluster.node.worker.foreseen import Foreseen, foresee, next_spec
 from hearth.kube import meta
 from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
@@ -137,14 +137,15 @@ class Ahead:
     async def _find_sleepers(self) -> None:
         """What sleeps since an earlier run, gently, once everything else is there."""
         await self._calm()
-        if self._context.runtime.preparing is None:
+        preparing = self._context.runtime.preparing
+        if preparing is None:
             return
         try:
             found, _ = await self._context.client.list(REPLICASETS, limit=_PAGE)
         except ApiError as error:
             log.debug("nobody is known to sleep", extra={"error": error.message})
             return
-        for owner in ahead.sleepers(found):
+        for owner in ahead.sleepers(each for each in found if preparing.covers(next_spec(each))):
             began = time.monotonic()
             async with self._turn:
                 if owner not in self._waiting:

@@ -76,6 +76,13 @@ class Foreseen:
         await asyncio.to_thread(self.folder.remove)
 
 
+def next_spec(replica_set: Object) -> PodSpec:
+    """What the next pod of a ReplicaSet asks for, as far as its template says."""
+    pod = from_template(replica_set, replica_set["spec"]["template"], generate_name="")
+    pod["metadata"] |= {"name": "", "uid": ""}
+    return parse_pod(pod)
+
+
 async def foresee(context: NodeContext, owner: Owner) -> Spare[Foreseen] | None:
     """The next pod of what sleeps, not made yet; None where it is awake or cannot be made ahead.
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 FOLDER = Path("/run/hearth-containers")
 """Of all nodes' containers."""
 _DETACH, _CLONE_FS = 2, 0x200
-_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -62,31 +60,6 @@ def _check(result: int, name: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{name}: {os.strerror(number)}")
-
-
-class Foster:
-    """Makes processes whose parent ends our own, so that we see how they end.
-
-    While the block runs: what else loses its parent meanwhile comes to us as well.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._lock = threading.Lock()
-
-    @contextlib.contextmanager
-    def children(self) -> Iterator[None]:
-        """Within, orphans of ours are ours."""
-        self._add(1)
-        try:
-            yield
-        finally:
-            self._add(-1)
-
-    def _add(self, change: int) -> None:
-        with self._lock:
-            self._count += change
-            _libc.prctl(_SET_CHILD_SUBREAPER, int(self._count > 0), 0, 0, 0)
 
 
 def able() -> int:

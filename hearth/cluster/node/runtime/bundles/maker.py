@@ -24,6 +24,7 @@ from hearth.cluster.node.runtime.containers.waiter import WORD
 from hearth.cluster.node.runtime.logs import RotatingFile
 from hearth.cluster.node.runtime.podnets.networks import OwnNamespaces
 from hearth.cluster.node.runtime.processes.console import Console
+from hearth.cluster.node.runtime.processes.fostering import FOSTER
 from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.process import Launch, Process, foster, start
 from hearth.cluster.node.runtime.shared.waiting import made_to_wait, until_waiting
@@ -53,7 +54,6 @@ class Maker:
         self._store = store
         self._networks = networks
         self._overlays = kernel.Overlays(store.layers)
-        self._foster = kernel.Foster()
         self._able = capabilities_of(kernel.able())
         for each in (folder, writable):
             each.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -161,7 +161,7 @@ class Maker:
         bundle, (stdin, stdout, stderr) = self.bundle(container), stdio
         files = ("--bundle", str(bundle.folder), "--pid-file", str(bundle.pid_file))
         argv = self.runc.command(bundle.log, "create", *files, *options, container)
-        with self._foster.children():
+        with FOSTER.children():
             made = start(Launch(argv, ENVIRONMENT, "/", stdout, stderr, stdin=stdin))
             try:
                 how = await made.wait()

@@ -14,6 +14,8 @@ goes wrong is said on stderr and in the file for messages, which becomes part of
 It imports nothing of Hearth, and little else: its start is part of the container's start.
 """
 
+from __future__ import annotations
+
 import ctypes
 import json
 import os
@@ -96,7 +98,7 @@ def _mirror(folder: str, staging: str, skip: str) -> None:
         _mount(staging, folder, None, _MOVE)
 
 
-def _show(entry: "os.DirEntry[str]", copy: str) -> None:
+def _show(entry: os.DirEntry[str], copy: str) -> None:
     if entry.is_symlink():
         os.symlink(os.readlink(entry.path), copy)
         return
@@ -117,15 +119,23 @@ def _mount_all(plan: dict[str, Any]) -> None:
             _mount("none", path, None, _REMOUNT | _BIND | _RDONLY | kept)
 
 
-def main() -> None:
-    """Mounts, changes folder and becomes the program; exit code 125 or 127 where it cannot."""
-    plan = json.loads(sys.argv[1])
-    program = sys.argv[2:]
+def mount_or_exit(plan: dict[str, Any]) -> None:
+    """Mounts and changes folder; ends with code 125 where it cannot.
+
+    A warm interpreter calls it, too.
+    """
     try:
         _mount_all(plan)
         os.chdir(plan["cwd"])
     except OSError as error:
         sys.exit(_report(f"the container cannot be set up: {error}", plan, _CANNOT_MOUNT))
+
+
+def main() -> None:
+    """Mounts and becomes the program; exit code 125 or 127 where it cannot."""
+    plan = json.loads(sys.argv[1])
+    program = sys.argv[2:]
+    mount_or_exit(plan)
     if program == ["--check"]:
         return
     try:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from hearth.cluster.node.runtime.api import Exit, StartError
 from hearth.cluster.node.runtime.processes.procfs import START_TICKS, start_ticks, stat_fields
 
-_UMASK = 0o022  # as in a container, whatever the node's own is
+UMASK = 0o022  # as in a container, whatever the node's own is
 _SIGNAL_GROUP_FLAG = 1 << 2  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 and later
 
 
@@ -110,7 +110,7 @@ def start(launch: Launch) -> Process:
             stdout=launch.stdout,
             stderr=launch.stderr,
             start_new_session=True,
-            umask=_UMASK,
+            umask=UMASK,
         )
     except (OSError, ValueError) as error:
         raise StartError(_launch_message(launch, error)) from error

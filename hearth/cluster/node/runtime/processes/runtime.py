@@ -12,12 +12,13 @@ import socket
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hearth.cluster.node.images.store import ImageStore, stand_in_message
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
-from hearth.cluster.node.pod.spec import PodSpec
+from hearth.cluster.node.pod.spec import PodSpec, is_warm
 from hearth.cluster.node.runtime.api import PrepareError, StartRequest, Usage
 from hearth.cluster.node.runtime.dialing import connect_locally
 from hearth.cluster.node.runtime.logs import RotatingFile
@@ -44,10 +45,12 @@ from hearth.cluster.node.runtime.processes.marks import kill_marked
 from hearth.cluster.node.runtime.processes.mounter import Mounter
 from hearth.cluster.node.runtime.processes.process import Process, adopt
 from hearth.cluster.node.runtime.processes.starting import launch, make_pump, pipes_of
+from hearth.cluster.node.runtime.processes.warm.keeping import WarmInterpreters
 from hearth.kube import meta
 from hearth.kube.clock import Clock
 
 _IMAGE_CHECK_SECONDS = 1.0
+_ISOLATED = "processes are isolated on this node, each in namespaces of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,6 @@ class ProcessRuntime:
     """``Runtime`` by processes."""
 
     version = f"{SCHEME}1"
-    preparing = None
 
     def __init__(
         self, settings: ProcessSettings, images: ImageStore, ports: PortAllocator, clock: Clock
@@ -78,6 +80,11 @@ class ProcessRuntime:
         self._memory = OutOfMemoryWatch()
         self._networks: dict[str, PodNetwork] = {}  # by pod uid
         self._running: dict[str, ProcessInstance] = {}  # by container id
+        self.preparing = WarmInterpreters(
+            self._command,
+            self._release,
+            why_not=_ISOLATED if settings.isolation is not None else "",
+        )
 
     async def run(self, on_change: Callable[[], None]) -> None:
         """Looks once a second whether the image store has changed."""
@@ -115,6 +122,10 @@ class ProcessRuntime:
         await asyncio.to_thread(kill_marked, f"{POD_MARK}={uid}")
         for instance in [i for i in self._running.values() if i.pod_uid == uid]:
             await instance.close(sweep=False)  # of a worker that failed
+        self._release(uid)
+        self.preparing.forget(uid)
+
+    def _release(self, uid: str) -> None:
         network = self._networks.pop(uid, None)
         if network is not None:
             self._ports.release(network.ports)
@@ -130,31 +141,21 @@ class ProcessRuntime:
         return ended
 
     async def close(self) -> None:
-        """It holds nothing."""
+        """Ends the interpreters that are kept warm."""
+        await self.preparing.close()
 
     # -- containers ------------------------------------------------------------------------
 
     async def start(self, request: StartRequest) -> ProcessInstance:
         """Resolves the image and starts its command."""
-        mark = uuid.uuid4().hex
-        pod_uid = meta.uid(request.facts.pod)
         image = find_image(self._images, request.container)
-        marks = {
-            NODE_MARK: self._settings.node_id,
-            POD_MARK: pod_uid,
-            CONTAINER_MARK: mark,
-        }
-        base = seen_from(self._settings.base_environment, meta.namespace(request.facts.pod))
-        command = await make_command(
-            request,
-            image,
-            self._mounter,
-            base=base,
-            marks=marks,
-            isolation=self._settings.isolation,
-        )
+        mark = uuid.uuid4().hex
+        command = await self._command(request, mark)
         console = Console(make_pump(request.files))
-        process = launch(command, console, request.container)
+        fork = None
+        if is_warm(request.facts.pod):
+            fork = partial(self.preparing.start, request, command)
+        process = await launch(command, console, request.container, fork)
         instance = self._track(
             request,
             process,
@@ -173,6 +174,22 @@ class ProcessRuntime:
         if command.warning:
             request.report("Warning", "VolumeNotMounted", command.warning)
         return instance
+
+    async def _command(self, request: StartRequest, mark: str = "") -> Command:
+        """What a request starts; ``mark`` names the container."""
+        marks = {
+            NODE_MARK: self._settings.node_id,
+            POD_MARK: meta.uid(request.facts.pod),
+            CONTAINER_MARK: mark,
+        }
+        return await make_command(
+            request,
+            find_image(self._images, request.container),
+            self._mounter,
+            base=seen_from(self._settings.base_environment, meta.namespace(request.facts.pod)),
+            marks=marks,
+            isolation=self._settings.isolation,
+        )
 
     async def adopt(self, request: StartRequest, record: Record) -> ProcessInstance | None:
         """The process on record, unless it uses another proxy or is isolated otherwise."""

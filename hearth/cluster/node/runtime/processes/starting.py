@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from hearth.cluster.node.pod.spec import Container
@@ -11,6 +12,8 @@ from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.launch import Command
 from hearth.cluster.node.runtime.processes.logpump import LogPump
 from hearth.cluster.node.runtime.processes.process import Launch, Process, start
+
+Fork = Callable[[Launch], Awaitable[Process | None]]
 
 _STREAMS = ("stdout", "stderr")
 
@@ -29,22 +32,27 @@ def make_pump(files: ContainerFiles) -> LogPump:
     return LogPump(pipes, RotatingFile(files.log))
 
 
-def launch(command: Command, console: Console, container: Container) -> Process:
-    """Starts a container's program on what its console gives it; raises StartError."""
+async def launch(
+    command: Command, console: Console, container: Container, fork: Fork | None = None
+) -> Process:
+    """Starts a container's program on what its console gives it; raises StartError.
+
+    ``fork`` may have another way to start it.
+    """
     given = console.open(container)
     env = {"TERM": "xterm", **command.env} if given.terminal else command.env
+    wanted = Launch(
+        command.argv,
+        env,
+        command.cwd,
+        given.stdout,
+        given.stderr,
+        stdin=given.stdin,
+        terminal=given.terminal,
+    )
     try:
-        return start(
-            Launch(
-                command.argv,
-                env,
-                command.cwd,
-                given.stdout,
-                given.stderr,
-                stdin=given.stdin,
-                terminal=given.terminal,
-            )
-        )
+        process = None if fork is None else await fork(wanted)
+        return process or start(wanted)
     except BaseException:
         console.close()
         raise

@@ -43,8 +43,9 @@ PORT = "$PORT"
         (
             {"Procfile": "release: x\nweb: gunicorn -b :$PORT app:app\n", "app__py": FLASK},
             "procfile",
-            ("/bin/sh", "-c", "exec gunicorn -b :$PORT app:app"),
+            ("gunicorn", "-b", ":$PORT", "app:app"),
         ),
+        ({"Procfile": "web: x $PORTS"}, "procfile", ("/bin/sh", "-c", "exec x $PORTS")),
         ({"Procfile": "web: A=1 x && y"}, "procfile", ("/bin/sh", "-c", "A=1 x && y")),
         ({"func__py": "async def handle(r): ..."}, "function", ("func.py", "handle", "request")),
         ({"main__py": ""}, "python", ("python", "main.py")),
