@@ -20,7 +20,7 @@ from hearth.cli.deploy.command import (
     rollback,
     rollout,
 )
-from hearth.cli.draft.command import export, init
+from hearth.cli.draft.command import export, init, validate
 from hearth.cli.errors import UserError
 from hearth.cli.eventcommands import event_app
 from hearth.cli.func.command import func_app
@@ -59,6 +59,7 @@ app.command()(describe)
 app.command("open")(open_service)
 app.command()(delete)
 app.command()(init)
+app.command()(validate)
 app.command()(export)
 app.command()(ui)
 app.command()(simulate)

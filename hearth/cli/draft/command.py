@@ -61,6 +61,42 @@ def init(
     raise typer.Exit(run_init(options))
 
 
+def validate(
+    places: Annotated[
+        Many,
+        typer.Argument(
+            metavar="[FILE|FOLDER|-]...",
+            help="Manifests, charts, kustomizations; else this folder.",
+        ),
+    ] = None,
+    ignore: Annotated[Many, typer.Option(help="Rule to leave out; repeatable.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 for warnings, too.")
+    ] = False,
+    list_them: Annotated[bool, typer.Option("--list", help="List the rules.")] = False,
+    output: Annotated[str, typer.Option("--output", "-o", help="text or json.")] = "text",
+    namespace: Namespace = "default",
+) -> None:
+    """Check manifests: what a server would refuse, and good practice, with reasons.
+
+    Needs no cluster. Exit code 1 where something would be refused. An object's annotation
+    hearth.dev/ignore names rules that it is to be left alone with.
+    """
+    from hearth.cli.draft.validating import ValidateOptions, run_validate, show_rules
+
+    if list_them:
+        show_rules(output)
+        raise typer.Exit
+    options = ValidateOptions(
+        places=places or [],
+        ignore=ignore or [],
+        strict=strict,
+        output=output,
+        namespace=namespace,
+    )
+    raise typer.Exit(run_validate(options))
+
+
 def export(
     names: Annotated[
         Many,

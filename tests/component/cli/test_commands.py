@@ -63,7 +63,7 @@ COMMANDS = [
         ["export"],
         ["ui"],
     ),
-    *([each] for each in ("init",)),
+    *([each] for each in ("init", "validate")),
     *(["func", what] for what in ("create", "run", "deploy", "invoke", "list", "describe")),
     *(["func", what] for what in ("logs", "delete", "subscribe", "languages")),
     *(["func", "config", "envs"], ["func", "config", "labels"]),
