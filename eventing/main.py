@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from eventing.api import keys
@@ -31,6 +32,7 @@ from hearth.kube.kubeconfig import access_of
 from hearth.kube.manager import Manager
 from hearth.kube.registration import Guest, Registration
 from hearth.kube.resources import CONFIGMAPS, PODS
+from hearth.kube.tenant import Tenant
 from hearth.kube.webhooks import Endpoint
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class EventingConfig:
     """Who this replica is where there are several; None where it is the only one."""
     guests: Sequence[Guest] = ()
     """Other projects whose webhooks are served along."""
+    tenants: Sequence[Tenant] = ()
+    """Other projects whose kinds are kept along."""
 
 
 async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
@@ -72,17 +76,23 @@ async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
         handlers[bindinghook.PATH] = hook.admit
         for guest in config.guests:
             handlers |= guest.handlers(client)
+        for tenant in config.tenants:
+            handlers |= tenant.handlers
         registration = Registration(client, handlers, config.webhooks, leadership=leadership)
         async with registration.serving():
             # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
             await registration.register([ADMISSION.config_webhook()])
             if config.installs:
                 await install(client, ingress_url=config.broker_url)
+                for tenant in config.tenants:
+                    await tenant.install(client)
             for guest in config.guests:
                 await guest.install(client)
                 await registration.register(guest.webhooks)
             manager = Manager(client, name=MANAGER, leadership=leadership)
             hook.follow(manager)
+            for tenant in config.tenants:
+                tenant.follow(manager)
             placed = await _placed(config, client)
             await _control(
                 placed, manager, settings, hook=hook, registration=registration, ready=ready
@@ -146,4 +156,8 @@ async def _control(
         await hook.register(registration)
         binding = keep_running("binding-webhook", lambda: hook.run(registration))
         group.create_task(binding, name="binding-webhook")
+        for tenant in config.tenants:
+            await tenant.register(registration)
+            kept = keep_running("tenant-webhook", partial(tenant.run, registration))
+            group.create_task(kept, name="tenant-webhook")
         ready()

@@ -1,157 +1,30 @@
-"""Objects of any kind that others refer to, in caches that start with the first reference.
-
-Whoever looked an object up looks again when it changes. In Knative: the tracker.
-"""
+"""What eventing's kinds refer to, and what accounts may do there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
-
 from eventing.api import keys
 from eventing.kinds.permissions import Permissions
-from hearth.knative.destinations import Reference, Resolution, Unresolved, reference_of, resolve
-from hearth.kube.cache import WatchCache
+from hearth.knative import references
+from hearth.knative.destinations import Reference
+from hearth.knative.references import LOOK_AGAIN_SECONDS, Lookup, NotServed, Referrer
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
-from hearth.kube.controllerspec import Source
-from hearth.kube.errors import Forbidden, NotFound, Retryable
 from hearth.kube.manager import Manager
-from hearth.kube.meta import Key, Object, key, labels, name, namespace
 from hearth.kube.resources import CONFIGMAPS, DEPLOYMENTS, ROLEBINDINGS, ROLES, SERVICEACCOUNTS
-from hearth.kube.selectors import LabelSelector
 
-LOOK_AGAIN_SECONDS = 10.0
-"""After which a kind that was not served is asked for again."""
-
-
-class NotServed(Unresolved):
-    """The kind itself is not there (yet); nobody tells when it comes."""
-
-
-class Referrer(NamedTuple):
-    """Who looks an object up: a key of a controller."""
-
-    controller: str
-    key: Key
-
-
-class References:
-    """Follows what is referred to, through the manager's caches."""
-
-    def __init__(self, manager: Manager, cluster_domain: str = CLUSTER_DOMAIN) -> None:
-        """``cluster_domain`` is what names of the cluster's Services end in."""
-        self._manager = manager
-        self.cluster_domain = cluster_domain
-        self.permissions = Permissions(manager)
-        self._followed: set[Source] = set()
-        self._referrers: dict[tuple[Source, Key], set[Referrer]] = {}
-        self._referred: dict[Referrer, set[tuple[Source, Key]]] = {}
-
-    def lookup(self, referrer: Referrer) -> Lookup:
-        """Begin to look up all that one key refers to; what it referred to before is forgotten."""
-        self.forget(referrer)
-        return Lookup(self, referrer)
-
-    def forget(self, referrer: Referrer) -> None:
-        """Tell a key no more of what it referred to."""
-        for referred in self._referred.pop(referrer, ()):
-            referrers = self._referrers[referred]
-            referrers.discard(referrer)
-            if not referrers:
-                del self._referrers[referred]
-
-    def get(self, reference: Reference, referrer: Referrer) -> Object | Unresolved | None:
-        """Return the object; None where there is none, NotServed where there is no such kind.
-
-        Raises Retryable while its kind has not been listed yet.
-        """
-        cache = self._follow(reference, referrer)
-        if isinstance(cache, NotServed):
-            return cache
-        return cache.get(reference.namespace, reference.name)
-
-    def list(
-        self, kind: Reference, selector: LabelSelector, referrer: Referrer
-    ) -> Sequence[Object] | Unresolved:
-        """Return the objects of a kind and namespace with certain labels, in order of name.
-
-        ``kind`` has no name. Raises Retryable while it has not been listed yet.
-        """
-        cache = self._follow(kind, referrer)
-        if isinstance(cache, NotServed):
-            return cache
-        found = (obj for obj in cache.list(kind.namespace) if selector.matches(labels(obj)))
-        return sorted(found, key=name)
-
-    def _follow(self, reference: Reference, referrer: Referrer) -> WatchCache | NotServed:
-        """Tell the referrer of changes from now on; without a name, of all in the namespace."""
-        source = _source(reference)
-        cache = self._manager.cache(source)
-        referred = source, (reference.namespace, reference.name)
-        self._referrers.setdefault(referred, set()).add(referrer)
-        self._referred.setdefault(referrer, set()).add(referred)
-        if source not in self._followed:
-            self._followed.add(source)
-            self._manager.on_change(source, lambda old, new: self._changed(source, new or old))
-        if cache.is_synced:
-            return cache
-        if isinstance(cache.failure, NotFound | Forbidden):
-            resource, why = reference.resource, "the server could not find the requested resource"
-            if isinstance(cache.failure, Forbidden):
-                why = cache.failure.message
-            return NotServed(
-                f"failed to get lister for {resource.group}/{resource.version}, "
-                f"Resource={resource.plural}: {why}"
-            )
-        raise Retryable(f"{reference.resource.plural} have not been listed yet")
-
-    def _changed(self, source: Source, obj: Object | None) -> None:
-        if obj is not None:
-            for referred in (key(obj), (namespace(obj), "")):
-                for referrer in self._referrers.get((source, referred), ()):
-                    self._manager.enqueue(referrer.controller, referrer.key)
-
+__all__ = ["LOOK_AGAIN_SECONDS", "Lookup", "NotServed", "References", "Referrer"]
 
 _NEAR = (CONFIGMAPS, SERVICEACCOUNTS, ROLES, ROLEBINDINGS)
 
 
-def _source(reference: Reference) -> Source:
-    """Where to follow it: a ConfigMap, and what adapters are made of, in its namespace alone.
+class References(references.References):
+    """Follows what is referred to, and asks what service accounts may do."""
 
-    All of a cluster's would be much to hold, and more than we need to be allowed to read.
-    """
+    def __init__(self, manager: Manager, cluster_domain: str = CLUSTER_DOMAIN) -> None:
+        super().__init__(manager, cluster_domain, is_near=_is_near)
+        self.permissions = Permissions(manager)
+
+
+def _is_near(reference: Reference) -> bool:
+    """ConfigMaps, and what adapters are made of."""
     is_own = reference.resource == DEPLOYMENTS and reference.namespace == keys.SYSTEM_NAMESPACE
-    is_near = is_own or reference.resource in _NEAR
-    of_one = reference.namespace if is_near else None
-    return Source(reference.resource, namespace=of_one)
-
-
-class Lookup:
-    """Looks up what one key refers to."""
-
-    def __init__(self, references: References, referrer: Referrer) -> None:
-        self._references = references
-        self._referrer = referrer
-        self.look_again: float | None = None
-        """Seconds after which to look again, where a kind is not served."""
-
-    def get(self, reference: Reference) -> Object | Unresolved | None:
-        """Return the object referred to, or why there is none."""
-        referred = self._references.get(reference, self._referrer)
-        if isinstance(referred, NotServed):
-            self.look_again = LOOK_AGAIN_SECONDS
-        return referred
-
-    def list(self, kind: Reference, selector: LabelSelector) -> Sequence[Object] | Unresolved:
-        """Return the objects of a kind and namespace with certain labels."""
-        found = self._references.list(kind, selector, self._referrer)
-        if isinstance(found, NotServed):
-            self.look_again = LOOK_AGAIN_SECONDS
-        return found
-
-    def resolve(self, destination: Mapping[str, Any], namespace: str) -> Resolution:
-        """Return the address of a destination."""
-        given = dict(destination)
-        reference = reference_of(given, namespace)
-        referred = self.get(reference) if reference is not None else None
-        return resolve(given, reference, referred, cluster_domain=self._references.cluster_domain)
+    return is_own or reference.resource in _NEAR

@@ -46,6 +46,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
     from eventing.kinds.bindinghook import SelectionMode
     from hearth.knative.leaderelection import Candidacy
     from hearth.kube.webhooks import Endpoint, Service
+    from hearth.servicebinding.hook import ServiceBindings
     from serving import main as serving
 
     replica = settings.replica
@@ -71,6 +72,7 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
         binding_selection=SelectionMode(settings.sink_binding_selection_mode),
         election=election,
         guests=[] if replica else [keda_guest(), pipelines_guest(settings.pipelines_url)],
+        tenants=[ServiceBindings()] if settings.service_bindings == "true" else [],
     )
 
     async def run_serving(ready: Ready) -> None:

@@ -97,6 +97,8 @@ class Settings:
     sink_binding_selection_mode: str = "exclusion"
     """Which workloads SinkBindings may change as they are written: those not labelled
     ``bindings.knative.dev/exclude``, or (``inclusion``) those labelled ``.../include``."""
+    service_bindings: str = "false"
+    """Whether control keeps ServiceBindings: ``true`` with the overlay ``servicebinding``."""
     cluster_domain: str = CLUSTER_DOMAIN
     """What names of the cluster's Services end in; in a pod what its resolver searches."""
     data_dir: Path = Path("/var/lib/hearth")
@@ -192,5 +194,6 @@ def _value(name: str, kind: type, text: str) -> Any:
 _CHOICES = {
     f"{PREFIX}LOG_FORMAT": ("json", "text"),
     f"{PREFIX}SINK_BINDING_SELECTION_MODE": ("exclusion", "inclusion"),
+    f"{PREFIX}SERVICE_BINDINGS": ("true", "false"),
     f"{PREFIX}LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
 }

@@ -76,6 +76,7 @@ from hearth.kube.meta import Object, name
 from hearth.kube.resources import (
     CONFIGMAPS,
     CRDS,
+    CRONJOBS,
     DAEMONSETS,
     DEPLOYMENTS,
     ENDPOINTSLICES,
@@ -93,6 +94,7 @@ from hearth.kube.resources import (
     Resource,
 )
 from hearth.kube.views import DELETION_COST
+from hearth.servicebinding.keys import SERVICEBINDINGS
 from serving.api.keys import DEPLOYMENT_HASH
 from tests.component.foreign.conftest import Kubelet, kubernetes_controllers
 from tests.component.install.rbac import ACCOUNT, Call, Grant, Recorder, grants_of
@@ -121,6 +123,7 @@ PORTS = (
     "BROKER_ADMIN",
     "BROKER_TLS",
 )
+CHOICE = Choice(overlays=("servicebinding",))
 NOT_ASKED = {
     # An admission plugin that the one-machine API server does not have asks for these
     # (OwnerReferencesPermissionEnforcement): nobody sends a request to the subresource.
@@ -193,6 +196,7 @@ class Hearth:
                 "POD_NAMESPACE": where,
                 "POD_IP": "127.0.0.1",
                 "HEARTH_DATA_DIR": str(self.folder),
+                "HEARTH_SERVICE_BINDINGS": "true",
                 "HEARTH_DRAIN_DELAY_SECONDS": "0",
                 "HEARTH_DRAIN_SECONDS": "1",
                 "HEARTH_PRE_STOP_SECONDS": "1",
@@ -300,7 +304,7 @@ async def running(folder: Path, recorder: Recorder) -> AsyncIterator[Hearth]:
         client = await stack.enter_async_context(
             KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test")
         )
-        objects = objects_of(config_folder(), Choice())
+        objects = objects_of(config_folder(), CHOICE)
         await Installer(Cluster(client), objects, say=lambda _: None, chosen={}).apply(seconds=60)
         for obj in (await client.list(DEPLOYMENTS, SERVING))[0]:
             await client.delete(DEPLOYMENTS, name(obj), SERVING)  # here they are processes
@@ -733,6 +737,25 @@ async def _bind(hearth: Hearth) -> None:
     await hearth.until(lambda: hearth.gone(SINKBINDINGS, "deployment"))
 
 
+async def _give(hearth: Hearth) -> None:
+    """Workloads of each kind that get a Secret; those that ``_bind`` has made."""
+    template = {"template": _pods("Never")}
+    await hearth.make(
+        CRONJOBS, "bound", {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": template}}
+    )
+    service = {"apiVersion": "v1", "kind": "Secret", "name": "creds"}
+    for resource in (DEPLOYMENTS, STATEFULSETS, DAEMONSETS, CRONJOBS, JOBS, KSERVICES):
+        kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+        by: Any = {"name": "one" if resource == KSERVICES else "bound"}
+        if resource == JOBS:
+            by = {"selector": {"matchLabels": {"none": "none"}}}
+        binding = resource.kind.lower()
+        await hearth.make(
+            SERVICEBINDINGS, binding, {"service": service, "workload": {**kind, **by}}
+        )
+        await hearth.ready(SERVICEBINDINGS, binding)
+
+
 async def _trust(hearth: Hearth) -> None:
     """A trust bundle is copied to where workloads send from, changed, and taken back."""
     labels = {"networking.knative.dev/trust-bundle": "true"}
@@ -861,7 +884,7 @@ async def _route(hearth: Hearth) -> None:
 
 async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) -> None:
     tokens = list(yaml.safe_load_all((config_folder() / "oidc" / "rbac.yaml").read_text()))
-    recorder = Recorder(grants_of([*objects_of(config_folder(), Choice()), *tokens]))
+    recorder = Recorder(grants_of([*objects_of(config_folder(), CHOICE), *tokens]))
     monkeypatch.setattr(http, "handle_resource", recorder.handle)
     async with running(tmp_path, recorder) as hearth:
         try:
@@ -879,6 +902,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
             await _encrypt(hearth)
             await _authenticate(hearth)
             await _bind(hearth)
+            await _give(hearth)
             await _tick(hearth)
             await _strip(hearth)
             await _route(hearth)
