@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import errno
 import os
 import sys
@@ -35,6 +34,7 @@ from hearth.cli.options import (
     folder_of,
 )
 from hearth.cli.page.command import ui
+from hearth.cli.pipelines.command import pipeline_app, run_app
 from hearth.cli.runtimes import Runtime, choose
 from hearth.cli.scalecommands import scale_app
 from hearth.cli.simulatecommand import simulate
@@ -52,6 +52,8 @@ app.add_typer(image_app, name="image")
 app.add_typer(event_app, name="event")
 app.add_typer(scale_app, name="scale")
 app.add_typer(func_app, name="func")
+app.add_typer(pipeline_app, name="pipeline")
+app.add_typer(run_app, name="run")
 app.command()(deploy)
 app.command()(rollout)
 app.command()(rollback)
@@ -65,22 +67,6 @@ app.command()(ui)
 app.command()(simulate)
 migrate_app = typer.Typer(help="Come over from Knative and KEDA.", no_args_is_help=True)
 app.add_typer(migrate_app, name="migrate")
-
-
-class Component(enum.StrEnum):
-    """What can be run by itself."""
-
-    CONTROL = "control"
-    ACTIVATOR = "activator"
-    BROKER = "broker"
-    BROKER_INGRESS = "broker-ingress"
-    BROKER_DISPATCHER = "broker-dispatcher"
-    PINGSOURCE = "pingsource"
-    APISERVERSOURCE = "apiserversource"
-    INTEGRATIONSOURCE = "integrationsource"
-    INTEGRATIONSINK = "integrationsink"
-    KAFKASOURCE = "kafkasource"
-    PIPELINES = "pipelines"
 
 
 @app.command()
@@ -366,21 +352,6 @@ def demo(
     from hearth.cli.demo.run import run_demo
 
     raise typer.Exit(run_demo(tour, events=events, keep=keep))
-
-
-@app.command("run")
-def run_component(
-    component: Annotated[
-        Component, typer.Argument(help="What to run.", show_choices=True, metavar="COMPONENT")
-    ],
-) -> None:
-    """Run one component in this process, as pods in a cluster do.
-
-    Settings come from the environment. On one machine `hearth up` starts all of them.
-    """
-    from hearth.cli.run import run
-
-    raise typer.Exit(run(component.value, os.environ))
 
 
 @app.command()

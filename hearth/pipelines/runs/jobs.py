@@ -91,10 +91,8 @@ def _begun(job: Fields, attempt: int, pod: Object | None, now: float) -> Fields:
 
 
 def _of_pod(job: Fields, pod: Pod, now: float) -> Step:
-    if pod.phase == "Succeeded":
-        return Step({**job, **_end(pod), "phase": keys.SUCCEEDED, "finishedAt": rfc3339_micro(now)})
-    if pod.phase == "Failed":
-        return _failed(job, _end(pod), now)
+    if pod.is_finished:
+        return _ended(job, pod, now)
     stuck = stuck_because(pod)
     if stuck:
         left = parse_rfc3339(meta.creation_timestamp(pod.object)) + PATIENCE_SECONDS - now
@@ -114,25 +112,42 @@ def stuck_because(pod: Pod) -> Fields:
     return {}
 
 
+def _ended(job: Fields, pod: Pod, now: float) -> Step:
+    """A function that has left its value has returned, though nobody saw its process end."""
+    end = _end(pod)
+    value, has_returned = _value(end.pop("said"), of_function=bool(job["spec"].get("function")))
+    is_unseen = end.get("reason") == "ContainerStatusUnknown"
+    if pod.phase != "Succeeded" and not (has_returned and is_unseen):
+        return _failed(job, end, now)
+    found = {} if is_unseen else {"exitCode": end["exitCode"]}
+    found |= {} if value is None else {"result": value}
+    ended = {"phase": keys.SUCCEEDED, "finishedAt": rfc3339_micro(now)}
+    return Step({**job, **found, **ended})
+
+
+def _value(said: str, *, of_function: bool) -> tuple[Any, bool]:
+    """Return what a pod's last words mean, and whether a function left them as its value."""
+    try:
+        value = json.loads(said)
+    except ValueError:
+        return said or None, False
+    if of_function and isinstance(value, dict) and value.keys() == {"value"}:
+        return value["value"], True
+    return value, False
+
+
 def _end(pod: Pod) -> Fields:
-    """What the end of a pod tells: exit code, the program's last words or result."""
+    """What the end of a pod tells: exit code, reason, message; ``said`` are its own words."""
     ended = (
         next((each.terminated for each in pod.container_statuses if each.terminated), None) or {}
     )
     said = str(ended.get("message") or "").strip()
-    found: Fields = {"exitCode": ended.get("exitCode")}
+    found: Fields = {"exitCode": ended.get("exitCode"), "said": said}
     if pod.phase == "Succeeded":
-        return found | ({"result": _value(said)} if said else {})
+        return found
     reason = str(pod.status.get("reason") or ended.get("reason") or "Error")
     words = said or str(pod.status.get("message") or "")
     return found | {"reason": reason, "message": words or f"exit code {ended.get('exitCode')}"}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 def _failed(job: Fields, end: Fields, now: float, *, is_final: bool = False) -> Step:

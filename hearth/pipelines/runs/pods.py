@@ -182,7 +182,9 @@ def _pod(
         claim = {"claimName": claim_name(run)}
         volumes.append({"name": "workspace", "persistentVolumeClaim": claim})
         mounts.append({"name": "workspace", "mountPath": _WORKSPACE})
-    if mounts and (settings.in_cluster or container["image"] != settings.image):
+    # What Hearth's own programs need on one machine they are told in variables; see Settings.
+    is_told = not settings.in_cluster and container["image"] == settings.image and bool(files)
+    if mounts and not is_told:
         container["volumeMounts"] = mounts
     account = Run(run).settings.spec.get("serviceAccountName")
     return {

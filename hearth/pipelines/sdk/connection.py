@@ -79,7 +79,9 @@ class Connection:
             self._socket = socket.create_connection(self._address, timeout=_ANSWER_SECONDS)
         self._socket.sendall(request)
         with self._socket.makefile("rb") as stream:
-            status, length = int(stream.readline(1024).split()[1]), 0
+            if not (line := stream.readline(1024)):
+                raise ConnectionResetError("the connection was closed")
+            status, length = int(line.split()[1]), 0
             while (line := stream.readline(65536).strip()) != b"":
                 name, _, value = line.partition(b":")
                 if name.lower() == b"content-length":

@@ -1,7 +1,7 @@
 """``python -m hearth.pipelines.sdk.function``: one function of a script, in the pod of its job.
 
-What it returns, or how it failed, is the pod's termination message: it is kept with the pod, and no
-connection to anybody is needed.
+What it returns (``{"value": ...}``), or how it failed, is the pod's termination message: it is kept
+with the pod, and no connection to anybody is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hearth.pipelines.sdk import jobs, scripts
-from hearth.pipelines.sdk.worker import folder, last_words
+from hearth.pipelines.sdk.worker import folder, last_words, script_name
 
 MESSAGE_BYTES = 4096
 """What Kubernetes keeps of a termination message."""
@@ -23,9 +23,8 @@ _LOG = "/dev/termination-log"
 def main() -> int:
     """Run the function that the environment names; 0 where it returned."""
     jobs.begin(None)
-    path = folder() / "script.py"
     try:
-        module = scripts.load(path.read_text(), str(path))
+        module = scripts.load((folder() / "script.py").read_text(), script_name())
         function = getattr(module, os.environ["HEARTH_JOB_FUNCTION"])
         value = function(*json.loads(os.environ.get("HEARTH_JOB_ARGUMENTS", "[]")))
         said, code = _said(value), 0
@@ -39,9 +38,7 @@ def main() -> int:
 
 
 def _said(value: Any) -> str:
-    if value is None:
-        return ""
-    text = json.dumps(value)
+    text = json.dumps({"value": value})
     if len(text.encode()) > MESSAGE_BYTES:
         raise ValueError(
             f"the function returns {len(text.encode())} bytes of JSON; {MESSAGE_BYTES} are the "

@@ -37,16 +37,25 @@ def handlers_for(event: Mapping[str, object]) -> list[Callable[..., Any]]:
     return list(dict.fromkeys(found))
 
 
+class _Loader:
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get_source(self, _module: str) -> str:
+        return self._text
+
+
 def patterns() -> list[str]:
     """Return what the script says it is started by."""
     return [pattern for pattern, _, _ in _handlers]
 
 
-def load(text: str, path: str) -> types.ModuleType:
-    """Run a script as the module ``pipeline``; raises what it raises."""
+def load(text: str, name: str) -> types.ModuleType:
+    """Run a script as the module ``pipeline``, ``name`` in tracebacks; raises what it raises."""
     _handlers.clear()
     module = types.ModuleType(MODULE)
-    module.__file__ = path
+    module.__file__ = name
+    module.__dict__["__loader__"] = _Loader(text)  # where tracebacks find its lines
     sys.modules[MODULE] = module
-    exec(compile(text, path, "exec"), module.__dict__)
+    exec(compile(text, name, "exec"), module.__dict__)
     return module

@@ -28,6 +28,11 @@ def folder() -> Path:
     return Path(os.environ.get("HEARTH_VOLUME_RUN") or FOLDER)
 
 
+def script_name() -> str:
+    """Return what the script is called in tracebacks."""
+    return f"{os.environ.get('HEARTH_PIPELINE', 'pipeline')}.py"
+
+
 def main() -> int:
     """Run the script for its event; the exit code is 0 once its end is told, good or bad."""
     here = folder()
@@ -46,7 +51,7 @@ def run(here: Path, runs: jobs.Runs) -> dict[str, Any]:
     script, event = (here / "script.py").read_text(), json.loads((here / "event.json").read_text())
     try:
         try:
-            scripts.load(script, str(here / "script.py"))
+            scripts.load(script, script_name())
         except BaseException as error:
             return _failed("ScriptDoesNotImport", error)
         return {"phase": "Succeeded", **_summary(_handled(event))}

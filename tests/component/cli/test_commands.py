@@ -70,7 +70,10 @@ COMMANDS = [
     *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "seek")),
     *(["event", "copy"], ["event", "lag"], ["event", "create-broker"]),
     *(["event", "graph"], ["scale", "explain"], ["simulate"]),
-    *(["install"], ["uninstall"], ["migrate", "check"], ["run"]),
+    *(["install"], ["uninstall"], ["migrate", "check"]),
+    *(["pipeline", what] for what in ("create", "apply", "run", "list", "describe", "delete")),
+    *(["run", what] for what in ("list", "get", "logs", "follow")),
+    *(["run", what] for what in ("cancel", "clone", "retry", "delete")),
     *(["top"], ["doctor"], ["completion"]),
 ]
 

@@ -162,8 +162,8 @@ def retry_now(record: Record) -> Record:
     return replace(record, waiting=replace(record.waiting, retry_at=0.0))
 
 
-def lost(record: Record, *, now: float) -> Record:
-    """The process ended while nobody watched (kubelet's words)."""
+def lost(record: Record, *, now: float, message: str = "") -> Record:
+    """The process ended while nobody watched (kubelet's words, where it left none of its own)."""
     if record.running is None:
         return replace(record, is_starting=False, is_stopping=False)
     return exited(
@@ -173,7 +173,7 @@ def lost(record: Record, *, now: float) -> Record:
             "ContainerStatusUnknown",
             now,
             started_at=record.running.started_at,
-            message="The container could not be located when the node was started",
+            message=message or "The container could not be located when the node was started",
             container_id=record.container_id,
         ),
     )

@@ -63,8 +63,9 @@ class ContainerRun:
     def terminated(self, how: Exit, *, now: float) -> Terminated:
         """How this run ended, for the status."""
         if how.code is None:
+            message = own_message(self.files) or "exit code not seen"
             return self._terminated(
-                UNKNOWN_EXIT_CODE, "ContainerStatusUnknown", now, message="exit code not seen"
+                UNKNOWN_EXIT_CODE, "ContainerStatusUnknown", now, message=message
             )
         reason = "Completed" if how.code == 0 else "Error"
         if how.is_out_of_memory:
@@ -87,14 +88,18 @@ class ContainerRun:
 
     def _message(self, *, failed: bool) -> str:
         """The termination message: the container's own, or its last words where asked for."""
-        with contextlib.suppress(OSError):
-            with open(self.files.termination_log, "rb") as file:
-                own = file.read(_MESSAGE_LIMIT).decode(errors="replace")
-            if own:
-                return own
+        if own := own_message(self.files):
+            return own
         if not (failed and self.container.termination_from_logs):
             return ""
         with contextlib.suppress(OSError), open(self.files.log, "rb") as file:
             file.seek(max(0, file.seek(0, 2) - _LOG_TAIL))
             return last_lines(file.read(), lines=_LOG_MESSAGE_LINES, size=_LOG_MESSAGE_LIMIT)
         return ""
+
+
+def own_message(files: ContainerFiles) -> str:
+    """Return what a container has written to its termination log; "" for nothing."""
+    with contextlib.suppress(OSError), open(files.termination_log, "rb") as file:
+        return file.read(_MESSAGE_LIMIT).decode(errors="replace")
+    return ""

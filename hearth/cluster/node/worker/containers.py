@@ -24,7 +24,7 @@ from hearth.cluster.node.runtime.api import (
     StartError,
     StartRequest,
 )
-from hearth.cluster.node.worker.containerrun import ContainerRun
+from hearth.cluster.node.worker.containerrun import ContainerRun, own_message
 from hearth.cluster.node.worker.context import NodeContext
 from hearth.cluster.node.worker.folder import PodFolder, SavedPod
 from hearth.cluster.node.worker.namedtasks import NamedTasks
@@ -125,7 +125,10 @@ class PodContainers:
             request = self._request(container)
             instance = await self._context.runtime.adopt(request, record)
             if instance is None:
-                self._state.records[name] = records.lost(record, now=self._context.clock())
+                said = own_message(request.files)
+                self._state.records[name] = records.lost(
+                    record, now=self._context.clock(), message=said
+                )
             else:
                 fresh = replace(record, is_stopping=False, is_starting=False)
                 self._state.records[name] = fresh

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hearth.cluster.node.pod import lifecycle
 from hearth.cluster.node.pod.lifecycle import (
@@ -110,6 +111,9 @@ class PodWorker:
         """Takes over the object as it is now; it has changed."""
         is_relabelled = meta.metadata(pod) != meta.metadata(self.pod)
         self.pod = pod
+        # Of a spec the one thing that may change and is not of a container: a time limit.
+        limit = pod["spec"].get("activeDeadlineSeconds")
+        self.spec = replace(self.spec, active_deadline=None if limit is None else float(limit))
         self._setup.update(pod)
         self._writer.seen(pod)
         self._note_deletion()

@@ -61,6 +61,26 @@ def test_what_a_job_says_is_its_result(said: str, value: object) -> None:
     assert (found.status["result"], found.status["exitCode"]) == (value, 0)
 
 
+@pytest.mark.parametrize(
+    ("said", "phase", "value"),
+    [
+        ('{"value": [1]}', "Succeeded", [1]),
+        ('{"value": null}', "Succeeded", None),
+        ("", "Failed", None),
+    ],
+)
+def test_a_function_that_left_its_value_has_returned_though_nobody_saw_it(
+    said: str, phase: str, value: object
+) -> None:
+    end = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": said}
+    pod = a_pod("Failed")
+    pod["status"]["containerStatuses"][0]["state"] = {"terminated": end}
+    found = step(a_job(attempt=1, spec={"function": "f"}), {1: pod}, 0.0)
+    assert (found.status["phase"], found.status.get("result")) == (phase, value)
+    command = step(a_job(attempt=1), {1: pod}, 0.0)
+    assert command.status["phase"] == "Failed"
+
+
 def with_job(**wanted: Any) -> Object:
     run = a_run(secrets=["tokens"], env={"SHARED": "1"})
     name, job, _ = asked_job(run, {"name": "a", **wanted}, 0.0)

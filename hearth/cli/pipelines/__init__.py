@@ -1,0 +1,1 @@
+"""``hearth pipeline`` and ``hearth run``: scripts that events start, and their runs."""

@@ -1,0 +1,268 @@
+"""Scripts become Pipelines; events are sent to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hearth.cli.deploy.wanted import pairs
+from hearth.cli.errors import UserError
+from hearth.cli.pipelines.following import follow_run
+from hearth.cli.pipelines.place import Place, found_pipeline
+from hearth.knative.resources import BROKERS
+from hearth.kube import meta
+from hearth.kube.client import KubeClient
+from hearth.kube.conditions import Conditions
+from hearth.kube.errors import AlreadyExists, NotFound
+from hearth.kube.meta import Object
+from hearth.kube.names import dns1123_label_problems
+from hearth.pipelines.api import keys
+from hearth.pipelines.reading import ScriptError, read_script
+from hearth.pipelines.sdk.matching import matches, split
+from hearth.pipelines.views import PipelineSettings, run_name
+from hearth.timeouts import time_limit
+
+_READY_SECONDS = 20.0
+_LOOK_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A pipeline as a command line says it; what is None stays as it is."""
+
+    script: Path
+    name: str = ""
+    broker: str | None = None
+    secrets: list[str] | None = None
+    env: Mapping[str, str] | None = None
+    image: str | None = None
+    concurrency: int | None = None
+    timeout: int | None = None
+    history: int | None = None
+
+    def spec(self, before: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the spec, given the one that is there."""
+        said = {
+            "broker": self.broker,
+            "secrets": self.secrets,
+            "env": None if self.env is None else dict(self.env),
+            "image": self.image,
+            "concurrency": self.concurrency,
+            "timeoutSeconds": self.timeout,
+            "historyLimit": self.history,
+        }
+        changed = {name: value for name, value in said.items() if value is not None}
+        return {**before, **changed, "script": {"inline": script_text(self.script)}}
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """The event of ``hearth pipeline run``."""
+
+    event: str
+    payload: Path | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    follow: bool = False
+
+
+def wanted(
+    script: Path,
+    name: str,
+    broker: str | None,
+    secrets: list[str] | None,
+    env: list[str] | None,
+    image: str | None,
+    concurrency: int | None,
+    timeout: int | None,
+    history: int | None,
+) -> Wanted:
+    """Return a pipeline as options say it; raise UserError for what is no NAME=VALUE."""
+    variables = None if env is None else pairs("--env", env)
+    return Wanted(script, name, broker, secrets, variables, image, concurrency, timeout, history)
+
+
+def script_text(path: Path) -> str:
+    """Return the text of a script; raise UserError where it is none that can be run."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        read_script(text)
+    except ScriptError as error:
+        raise UserError(f"{path}: {error}") from error
+    return text
+
+
+def name_of(wanted: Wanted) -> str:
+    """Return a pipeline's name: the one given, else that of the file."""
+    name = wanted.name or wanted.script.stem.lower().replace("_", "-")
+    problems = dns1123_label_problems(name)
+    if problems or len(name) > keys.NAME_LENGTH:
+        why = problems[0] if problems else f"it is longer than {keys.NAME_LENGTH} letters"
+        raise UserError(f"{name!r} can be no name of a pipeline ({why}): give one with --as NAME")
+    return name
+
+
+def create(place: Place, wanted: Wanted, *, update: bool) -> None:
+    """Make a Pipeline of a script, or (``update``) bring the one of that name up to date."""
+    place.run(lambda client: _applied(client, place, wanted, update=update))
+
+
+async def _applied(client: KubeClient, place: Place, wanted: Wanted, *, update: bool) -> Object:
+    name = name_of(wanted)
+    metadata = {"name": name, "namespace": place.namespace}
+    head = {"apiVersion": keys.PIPELINES.api_version, "kind": keys.PIPELINES.kind}
+    try:
+        there = await client.get(keys.PIPELINES, name, place.namespace)
+    except NotFound:
+        spec = wanted.spec({})
+        await _broker(client, place, PipelineSettings(spec).broker)
+        made = await client.create(keys.PIPELINES, {**head, "metadata": metadata, "spec": spec})
+        return await _ready(client, place, made, "created")
+    if not update:
+        raise UserError(f"there is a pipeline {name!r} already: `hearth pipeline apply` changes it")
+    spec = wanted.spec(there["spec"])
+    await _broker(client, place, PipelineSettings(spec).broker)
+    if spec == there["spec"]:
+        return await _ready(client, place, there, "unchanged")
+    changed = await client.update(keys.PIPELINES, {**there, "spec": spec})
+    return await _ready(client, place, changed, "changed")
+
+
+async def _broker(client: KubeClient, place: Place, name: str) -> None:
+    """The Broker is made where there is none: without one no event ever comes."""
+    try:
+        await client.get(BROKERS, name, place.namespace)
+        return
+    except NotFound:
+        pass
+    metadata = {"name": name, "namespace": place.namespace}
+    broker = {"apiVersion": BROKERS.api_version, "kind": BROKERS.kind, "metadata": metadata}
+    try:
+        await client.create(BROKERS, broker)
+    except AlreadyExists:
+        return
+    print(f"Broker {name} created: its events start pipelines.")
+
+
+async def _ready(client: KubeClient, place: Place, pipeline: Object, what: str) -> Object:
+    name, generation = meta.name(pipeline), meta.generation(pipeline)
+    try:
+        async with time_limit(_READY_SECONDS):
+            while not _is_settled(pipeline, generation):
+                await asyncio.sleep(_LOOK_SECONDS)
+                pipeline = await client.get(keys.PIPELINES, name, place.namespace)
+    except TimeoutError:
+        words = Conditions.of(pipeline).message("Ready") or "nobody has looked at it"
+        raise UserError(
+            f"pipeline {name} is {what}, but not ready after {_READY_SECONDS:.0f} s: {words}; "
+            f"`hearth pipeline describe {name}` tells more"
+        ) from None
+    ready = Conditions.of(pipeline)
+    if not ready.is_true("Ready"):
+        raise UserError(f"pipeline {name} is {what}, but not ready: {ready.message('Ready')}")
+    print(f"Pipeline {name} {what}; it is started by {', '.join(pipeline['status']['events'])}.")
+    return pipeline
+
+
+def _is_settled(pipeline: Object, generation: int) -> bool:
+    status = pipeline.get("status") or {}
+    conditions = Conditions.of(pipeline)
+    if int(status.get("observedGeneration") or 0) < generation:
+        return False
+    return conditions.is_true("Ready") or conditions.is_false("ScriptValid")
+
+
+def run(place: Place, what: str, wanted: Wanted, sending: Sending) -> int:
+    """Send an event to a pipeline, made of a script where one is named; maybe follow its run."""
+    is_script = what.endswith(".py") or Path(what).is_file()
+    if is_script:
+        # Before anything is made: is the event one that the script is for?
+        event = event_of(sending)
+        check_event(script_text(wanted.script), event, what)
+        pipeline = place.run(lambda client: _applied(client, place, wanted, update=True))
+    else:
+        event = event_of(sending)
+        pipeline = place.run(lambda client: found_pipeline(client, place, what))
+        if text := pipeline["spec"]["script"].get("inline"):
+            check_event(text, event, f"pipeline {what}")
+    send(place, PipelineSettings(pipeline["spec"]).broker, event, sending.payload)
+    name = run_name(meta.name(pipeline), event)
+    print(f"Run {name} begins.")
+    if not sending.follow:
+        print(f"`hearth run follow {name}` follows it.")
+        return 0
+    return follow_run(place, name)
+
+
+def event_of(sending: Sending) -> dict[str, str]:
+    """Return the attributes of the event; raise UserError where it can be none."""
+    try:
+        source, kind = split(sending.event)
+    except ValueError as error:
+        raise UserError(f"--event {error}") from error
+    source = "hearth/cli" if source == "*" else source
+    return {"id": str(uuid.uuid4()), "source": source, "type": kind, **sending.attributes}
+
+
+def check_event(script: str, event: Mapping[str, str], what: str) -> None:
+    """Raise UserError where nothing in a script is for the event."""
+    handlers = read_script(script)
+    if not any(matches(each.pattern, dict(each.attributes), event) for each in handlers):
+        said = (
+            each.pattern + "".join(f" {name}={value}" for name, value in each.attributes)
+            for each in handlers
+        )
+        raise UserError(
+            f"nothing in {what} is for {event['source']}:{event['type']}: "
+            f"it has @on for {', '.join(said)}"
+        )
+
+
+def payload_of(path: Path | None) -> str:
+    """Return what the event carries; raise UserError where it is too much."""
+    if path is None:
+        return "{}"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"--payload {path}: {error.strerror}") from error
+    if len(data) > keys.PAYLOAD_BYTES:
+        raise UserError(
+            f"--payload {path}: {len(data)} bytes; {keys.PAYLOAD_BYTES} are the most that an event "
+            "of a pipeline carries: put what is large where jobs can fetch it"
+        )
+    return f"@{path}"
+
+
+def send(place: Place, broker: str, event: Mapping[str, str], payload: Path | None) -> None:
+    """Send the event to a Broker, as ``hearth event send`` does."""
+    from hearth.cli.events import EventOptions
+    from hearth.cli.events import send as send_event
+
+    more = {name: value for name, value in event.items() if name not in _OWN}
+    options = EventOptions(
+        to=f"{place.namespace}/{broker}",
+        type=event["type"],
+        source=event["source"],
+        id=event["id"],
+        subject=event.get("subject"),
+        data=payload_of(payload),
+        content_type=None,
+        extensions=[f"{name}={value}" for name, value in more.items()],
+        namespace=place.namespace,
+    )
+    with contextlib.redirect_stdout(io.StringIO()):
+        refused = send_event(place.data_dir, place.kubeconfig, options)
+    if refused:
+        raise UserError(f"the Broker {broker} did not take the event")
+
+
+_OWN = ("id", "source", "type", "subject")
