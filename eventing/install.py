@@ -15,6 +15,7 @@ from hearth.kube.resources import ENDPOINTSLICES, SERVICES, Resource
 MANAGER = "hearth-eventing"
 _LABELS = {"app.kubernetes.io/name": keys.SYSTEM_NAMESPACE}
 _INGRESS = "broker-ingress"
+RECEIVER = "webhooksource-receiver"
 
 
 def shipped_objects() -> list[Object]:
@@ -49,11 +50,14 @@ def ingress_objects(url: str, name: str = _INGRESS) -> list[tuple[Resource, Obje
     return [(SERVICES, service), (ENDPOINTSLICES, endpoints)]
 
 
-async def install(client: KubeClient, *, ingress_url: str | None = None) -> None:
+async def install(
+    client: KubeClient, *, ingress_url: str | None = None, receiver_url: str = ""
+) -> None:
     """Install everything; return once every kind is served.
 
     ``ingress_url`` is given where the broker listens on this machine: then it is also found by
-    the name that Knative's broker has inside a cluster.
+    the name that Knative's broker has inside a cluster. ``receiver_url`` is the same of the
+    receiver of WebhookSources.
     """
     await installing.install(
         client,
@@ -61,6 +65,7 @@ async def install(client: KubeClient, *, ingress_url: str | None = None) -> None
         objects=shipped_objects(),
         manager=MANAGER,
     )
-    if ingress_url is not None:
-        for resource, obj in ingress_objects(ingress_url):
+    named = {_INGRESS: ingress_url, RECEIVER: receiver_url}
+    for name, url in named.items():
+        for resource, obj in ingress_objects(url, name) if url else ():
             await client.apply(resource, obj, field_manager=MANAGER)

@@ -45,6 +45,8 @@ class EventingConfig:
     kubeconfig: Path
     broker_url: str
     """Where the broker process takes events, as producers reach it."""
+    receiver_url: str = ""
+    """Where WebhookSources are received on this machine; empty in a cluster."""
     cluster_domain: str = CLUSTER_DOMAIN
     """What names of the cluster's Services end in."""
     broker_classes: Set[str] = frozenset(ENGINES)
@@ -83,7 +85,9 @@ async def run(config: EventingConfig, ready: Callable[[], None]) -> None:
             # Before the first write of a ConfigMap; see ``Admission.config_webhook``.
             await registration.register([ADMISSION.config_webhook()])
             if config.installs:
-                await install(client, ingress_url=config.broker_url)
+                await install(
+                    client, ingress_url=config.broker_url, receiver_url=config.receiver_url
+                )
                 for tenant in config.tenants:
                     await tenant.install(client)
             for guest in config.guests:

@@ -28,6 +28,7 @@ from eventing.api import (
     sinkbinding,
     subscription,
     trigger,
+    webhooksource,
 )
 
 SERVED = (
@@ -53,4 +54,5 @@ SERVED = (
     kafkachannel.DEFINITION,
     kafkasource.DEFINITION,
     kafkasink.DEFINITION,
+    webhooksource.DEFINITION,
 )

@@ -28,6 +28,7 @@ from eventing.kinds import (
     sinkbinding,
     subscription,
     trigger,
+    webhooksource,
 )
 from eventing.kinds.references import References
 from eventing.kinds.settings import ControlSettings
@@ -54,4 +55,5 @@ CONTROLLERS: tuple[Callable[[References], ControllerSpec[Any, ControlSettings]],
     apiserversource.controller,
     kafkasource.controller,
     kafkasink.controller,
+    webhooksource.controller,
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import random
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,7 +44,8 @@ SOURCE_POLICY = DeliveryPolicy(
 """How hard sources try: Knative's adapters try five times more, after 50 ms and twice that."""
 
 _TRACEPARENT = "traceparent"
-_ANSWER_BYTES = 64 * 1024
+ANSWER_BYTES = 64 * 1024
+"""So much of an answer is read."""
 _CONNECT_SECONDS = 10.0
 
 
@@ -59,6 +60,12 @@ class Sent:
     error: str = ""
     """Why there was no answer."""
     attempts: int = 1
+    fields: Sequence[tuple[bytes, bytes]] = ()
+    """Of the answer, with names in lower case."""
+    content: bytes = b""
+    """What it carries; cut off at 64 KiB."""
+    retry_after: float = 0.0
+    """Seconds after which to try again, where it says so."""
 
     @property
     def accepted(self) -> bool:
@@ -162,8 +169,8 @@ class Sender:
         while True:
             request = self._request(target, content, headers)
             attempts += 1
-            sent, retry_after = await self._attempt(request, attempts)
-            outcome = Outcome(sent.status, retry_after)
+            sent = await self._attempt(request, attempts)
+            outcome = Outcome(sent.status, sent.retry_after)
             step = next_step(self._policy, attempts, outcome, now=0.0, jitter=self._roll())
             if not isinstance(step, Retry):
                 return sent
@@ -183,36 +190,43 @@ class Sender:
             extensions={"timeout": self._client.timeout.as_dict(), **extensions},
         )
 
-    async def _attempt(self, request: httpx.Request, attempts: int) -> tuple[Sent, float]:
-        """One attempt: how it ended, and the seconds of its Retry-After."""
+    async def _attempt(self, request: httpx.Request, attempts: int) -> Sent:
+        """One attempt: how it ended."""
         try:
             # Each wait has its own limit in httpx; together they may not take longer either.
             async with time_limit(self._policy.timeout_seconds):
                 answer = await self._client.send(request, stream=True)
                 try:
-                    text = await _text(answer)
+                    content = await _beginning(answer)
                 finally:
                     await answer.aclose()
         except (httpx.HTTPError, TimeoutError) as error:
             said = str(error) or ("it took too long" if _is_late(error) else type(error).__name__)
-            return Sent(0, error=said, attempts=attempts), 0.0
+            return Sent(0, error=said, attempts=attempts)
         given = answer.headers.get("retry-after", "").encode("latin-1")
-        retry_after = parse_retry_after(given, now=self._wall()) if given else 0.0
-        return Sent(answer.status_code, answer.reason_phrase, text, attempts=attempts), retry_after
+        return Sent(
+            answer.status_code,
+            answer.reason_phrase,
+            content.decode(errors="replace").strip(),
+            attempts=attempts,
+            fields=[(name.lower(), value) for name, value in answer.headers.raw],
+            content=content,
+            retry_after=parse_retry_after(given, now=self._wall()) if given else 0.0,
+        )
 
 
 def _is_late(error: Exception) -> bool:
     return isinstance(error, TimeoutError | httpx.TimeoutException)
 
 
-async def _text(answer: httpx.Response) -> str:
+async def _beginning(answer: httpx.Response) -> bytes:
     """The beginning of what the receiver said; the rest is its own business."""
     body = bytearray()
     async for piece in answer.aiter_bytes():
         body += piece
-        if len(body) >= _ANSWER_BYTES:
+        if len(body) >= ANSWER_BYTES:
             break
-    return bytes(body[:_ANSWER_BYTES]).decode(errors="replace").strip()
+    return bytes(body[:ANSWER_BYTES])
 
 
 def _message(event: Event, *, structured: bool) -> tuple[bytes, dict[str, str]]:

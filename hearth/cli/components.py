@@ -65,6 +65,9 @@ def control(settings: Settings, serving_ready: Ready = lambda: None) -> Main:
     eventing_config = eventing.EventingConfig(
         kubeconfig=settings.kubeconfig,
         broker_url=settings.broker_url or f"http://{BROKER_HOST}.{settings.cluster_domain}",
+        receiver_url=(
+            f"http://{settings.host}:{settings.webhooks_port}" if replica is None else ""
+        ),
         cluster_domain=settings.cluster_domain,
         webhooks=endpoint(settings.eventing_webhook_port, 444),
         installs=replica is None,
@@ -300,6 +303,22 @@ def _kafkasource(settings: Settings) -> Main:
     return run
 
 
+def webhooks(settings: Settings, held: socket.socket | None = None) -> Main:
+    """The receiver of all WebhookSources; ``held`` is a listening socket from the supervisor."""
+    from eventing.sources.webhook.main import ReceiverConfig, run
+
+    config = ReceiverConfig(
+        settings.kubeconfig,
+        settings.data_dir / "webhooks",
+        settings.host,
+        settings.webhooks_port,
+        held,
+        gateway=None if settings.replica else (settings.host, settings.internal_port),
+        drain_delay_seconds=settings.drain_delay_seconds,
+    )
+    return lambda ready: run(config, ready)
+
+
 def _integrationsink(settings: Settings) -> Main:
     """The adapter of one IntegrationSink."""
     from eventing.sinks.main import SinkConfig, run
@@ -405,6 +424,7 @@ COMPONENTS: Mapping[str, Callable[[Settings], Main]] = {
     "integrationsource": _integrationsource,
     "integrationsink": _integrationsink,
     "kafkasource": _kafkasource,
+    "webhooksource": webhooks,
     "external-scaler": _external_scaler,
 }
 """What runs on one machine and in clusters, by name."""

@@ -30,6 +30,7 @@ _INTERNAL = (
     "broker-admin",
     "ui",
     "pipelines",
+    "webhooks",
 )
 MOST_WORKERS = 64
 
@@ -52,6 +53,7 @@ def components(workers: int) -> tuple[str, ...]:
         "keda",
         "ui",
         "pipelines",
+        "webhooks",
     )
 
 

@@ -1,4 +1,4 @@
-"""The listening sockets of one machine's activators and broker: held here, given to them.
+"""The listening sockets of one machine: held here, given to activators, broker and webhooks.
 
 They are opened before anything is started and stay open until everything is told to stop, so that
 whoever ends, and however, refuses nobody (``hearth.listening``).
@@ -39,7 +39,8 @@ class Listeners:
     def of(cls, layout: Layout, purposes: Sequence[str] = PURPOSES) -> Listeners:
         """Open all; raises OSError when a port has been taken meanwhile."""
         listeners = cls(activators(layout.workers))
-        listeners.open_for("broker", "broker", layout.host, layout.ports["broker"])
+        for name in ("broker", "webhooks"):
+            listeners.open_for(name, name, layout.host, layout.ports[name])
         listeners.open_for("ui", "ui", "127.0.0.1", layout.ports["ui"])
         for purpose in purposes:
             listeners.open(purpose, layout.host, layout.ports[purpose])

@@ -37,11 +37,12 @@ _KIND_GROUPS = {
     "integrationsource": (),
     "integrationsink": (),
     "kafkasource": (),
+    "webhooksource": ("sources.hearth.dev",),
     "external-scaler": ("http.keda.sh",),
     "pipelines": ("pipelines.hearth.dev", "eventing.knative.dev"),
 }
 _OTHER_GROUPS = ("eventing.knative.dev",)
-_WITH_A_FOLDER = ("broker", "broker-ingress", "broker-dispatcher")
+_WITH_A_FOLDER = ("broker", "broker-ingress", "broker-dispatcher", "webhooksource")
 _UNTIL_REACHED_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
 

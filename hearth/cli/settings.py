@@ -78,6 +78,8 @@ class Settings:
     """How that is reached; empty: by the name of its Service in the cluster."""
     sink_port: int = 8080
     """Where the adapter of an IntegrationSink takes events."""
+    webhooks_port: int = 8080
+    """Where the receiver of WebhookSources listens."""
     external_port: int = 80
     """The gateway's port as URLs show it."""
     external_tls_port: int = 443
@@ -102,7 +104,7 @@ class Settings:
     cluster_domain: str = CLUSTER_DOMAIN
     """What names of the cluster's Services end in; in a pod what its resolver searches."""
     data_dir: Path = Path("/var/lib/hearth")
-    """Where the broker's log is."""
+    """Where the broker's log is, and what the receiver of WebhookSources remembers."""
     pre_stop_seconds: int = 3
     """How long users' pods go on before they are told to end."""
     drain_delay_seconds: float = 5.0

@@ -24,6 +24,7 @@ from hearth.cli.components import (
     keda,
     pipelines,
     together,
+    webhooks,
 )
 from hearth.cli.interceptor import read_interceptor
 from hearth.cli.layout import HEARTH_IMAGE, Layout, activators
@@ -48,6 +49,7 @@ from hearth.knative.resources import (
     KAFKASINKS,
     NATSJETSTREAMCHANNELS,
     REQUESTREPLIES,
+    WEBHOOKSOURCES,
 )
 from hearth.kube.clock import wall_clock
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
@@ -102,6 +104,7 @@ ON_DEMAND: Mapping[str, tuple[Resource, ...]] = {
         SCALEDOBJECTS,
     ),
     "pipelines": (PIPELINES, RUNS),
+    "webhooks": (WEBHOOKSOURCES,),
 }
 """Components that are started when there is an object of one of these kinds."""
 
@@ -129,7 +132,7 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
     def metrics(name: str) -> int:
         return layout.ports[f"metrics-{name}"]
 
-    held = listeners.held_for("broker")
+    held, hooks = listeners.held_for("broker"), listeners.held_for("webhooks")
     page = listeners.held_for("ui")
     return [
         Component("api", lambda: _api(layout), metrics_port=metrics("api")),
@@ -174,6 +177,14 @@ def components(layout: Layout, listeners: Listeners) -> list[Component]:
             partial(pipelines, settings_of(layout)),
             ("api",),
             metrics("pipelines"),
+            on_demand=True,
+        ),
+        Component(
+            "webhooks",
+            partial(webhooks, settings_of(layout), hooks.get("webhooks")),
+            ("api",),
+            metrics("webhooks"),
+            tuple(hooks.values()),
             on_demand=True,
         ),
     ]
@@ -297,6 +308,7 @@ def settings_of(layout: Layout) -> Settings:
         interceptor=read_interceptor(os.environ),
         broker_port=layout.ports["broker"],
         broker_tls_port=0,
+        webhooks_port=layout.ports["webhooks"],
         broker_admin_port=layout.ports["broker-admin"],
         broker_admin_token=layout.broker_admin_token,
         external_port=layout.port,

@@ -47,6 +47,8 @@ INTEGRATIONSOURCES = Resource(
     "sources.knative.dev", "v1alpha1", "integrationsources", "IntegrationSource"
 )
 KAFKASOURCES = Resource("sources.knative.dev", "v1", "kafkasources", "KafkaSource")
+WEBHOOKSOURCES = Resource("sources.hearth.dev", "v1alpha1", "webhooksources", "WebhookSource")
+"""Hearth's own."""
 JOBSINKS = Resource("sinks.knative.dev", "v1alpha1", "jobsinks", "JobSink")
 INTEGRATIONSINKS = Resource("sinks.knative.dev", "v1alpha1", "integrationsinks", "IntegrationSink")
 KAFKASINKS = Resource("eventing.knative.dev", "v1alpha1", "kafkasinks", "KafkaSink")

@@ -32,12 +32,10 @@ def test_status_shows_addresses_processes_and_services(hearth: Hearth) -> None:
     assert status["kubeconfig"] == hearth.kubeconfig
     assert status["gateway"].endswith(f":{hearth.port}")
     names = {process["name"] for process in status["processes"]}
-    assert names == {"supervisor", "api", "cluster", "control", "activator", "broker", "keda"}
+    on_demand = {"broker", "keda", "ui", "pipelines", "webhooks"}
+    assert names == {"supervisor", "api", "cluster", "control", "activator"} | on_demand
     running = [process for process in status["processes"] if process["state"] == "running"]
-    assert names - {process["name"] for process in running} == {
-        "broker",
-        "keda",
-    }  # nothing needs them
+    assert names - {each["name"] for each in running} == on_demand, "nothing needs them"
     assert all(process["memoryMiB"] > 0 for process in running)
     assert "hello" in {service["name"] for service in status["services"]}
     assert "hello" in hearth.run("status").stdout

@@ -26,6 +26,7 @@ from eventing.api.settings import DEFAULT_FEATURES, BrokerDefaults, Observabilit
 from eventing.runtime.metrics import BrokerMetrics
 from eventing.sources.kafka.metrics import LAG, RECORDS
 from eventing.sources.ping.metrics import TICKS
+from eventing.sources.webhook.metrics import REQUESTS
 from hearth.cli.main import app
 from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.runtime.processes import environment as node
@@ -214,6 +215,7 @@ METRIC_MODULES = {
     "eventing/runtime/metrics.py",
     "eventing/sources/kafka/metrics.py",
     "eventing/sources/ping/metrics.py",
+    "eventing/sources/webhook/metrics.py",
     "hearth/cluster/node/usagemetrics.py",
     "hearth/keda/admission/reviews.py",
     "hearth/keda/operator/metrics.py",
@@ -231,6 +233,7 @@ def _families() -> Iterable[Metric]:
     yield from CAUGHT.describe()
     yield from SPANS.describe()
     yield from TICKS.describe()
+    yield from REQUESTS.describe()
     for each in (LAG, RECORDS, VALIDATIONS, ERRORS, *KEDA):
         yield from each.describe()
     yield from UsageCollector(cast(Runtime, None)).describe()

@@ -43,6 +43,7 @@ _UVLOOP_ALONE = {
     "test_sink.py",
     "test_sources.py",
     "test_sqs_source.py",
+    "test_webhooksource.py",
 }
 
 

@@ -65,6 +65,7 @@ from hearth.knative.resources import (
     SINKBINDINGS,
     SUBSCRIPTIONS,
     TRIGGERS,
+    WEBHOOKSOURCES,
 )
 from hearth.kube import meta
 from hearth.kube.certificates import issued, new_authority
@@ -106,6 +107,7 @@ CONFIG_OF_KEDA = Path(__file__).resolve().parents[3] / "crds" / "keda"
 _NOW = datetime.datetime.now(datetime.UTC)
 SERVING, EVENTING = "knative-serving", "knative-eventing"
 PING_ADAPTER = "pingsource-mt-adapter"
+RECEIVER = "webhooksource-receiver"
 PORTS = (
     "METRICS",
     "HEALTH",
@@ -122,6 +124,7 @@ PORTS = (
     "BROKER",
     "BROKER_ADMIN",
     "BROKER_TLS",
+    "WEBHOOKS",
 )
 CHOICE = Choice(overlays=("servicebinding",))
 NOT_ASKED = {
@@ -146,6 +149,7 @@ NOT_ASKED = {
     ("update", "sources.knative.dev", "containersources/finalizers"),
     ("update", "sources.knative.dev", "kafkasources/finalizers"),
     ("update", "sources.knative.dev", "pingsources/finalizers"),
+    ("update", "sources.hearth.dev", "webhooksources/finalizers"),
     # The one-machine API server reviews nobody: there is one user, and his token is the admin's.
     ("create", "authentication.k8s.io", "tokenreviews"),
     ("create", "authorization.k8s.io", "subjectaccessreviews"),
@@ -552,10 +556,35 @@ async def _authenticate(hearth: Hearth) -> None:
         await hearth.start(stack, "pingsource", EVENTING, account=PING_ADAPTER)
         await hearth.until(partial(_is_told, hearth, "oidc"))
     await hearth.client.delete(PINGSOURCES, "oidc", "default")
+    await _hook(hearth)
     await hearth.client.patch(
         CONFIGMAPS, "config-features", EVENTING, {"data": {"authentication-oidc": "disabled"}}
     )
     await hearth.until(lambda: hearth.gone(SERVICEACCOUNTS, account))
+
+
+async def _hook(hearth: Hearth) -> None:
+    """A webhook, sent to nobody, with a token."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "stringData": {"token": "t"}}
+    metadata = {"name": "hook", "namespace": "default"}
+    await hearth.client.create(SECRETS, {**secret, "metadata": metadata})
+    reference = {"secretKeyRef": {"name": "hook", "key": "token"}}
+    sink = {"uri": "http://127.0.0.1:9/", "audience": "nobody"}
+    spec = {"sender": "http", "secrets": [reference], "sink": sink}
+    await hearth.make(WEBHOOKSOURCES, "hook", spec)
+    account = "hook-oidc-sources.hearth.dev-webhooksource"
+    await hearth.until(lambda: hearth.there(SERVICEACCOUNTS, account))
+    async with AsyncExitStack() as stack, httpx.AsyncClient(trust_env=False) as client:
+        await hearth.start(stack, "webhooksource", EVENTING, account=RECEIVER)
+        url = f"http://127.0.0.1:{hearth.ports['WEBHOOKS']}/default/hook/t"
+
+        async def is_sent() -> bool:
+            return (await client.post(url)).text == "the sink cannot be reached"
+
+        await hearth.until(is_sent)
+        await hearth.ready(WEBHOOKSOURCES, "hook")
+    await hearth.client.delete(WEBHOOKSOURCES, "hook", "default")
+    await hearth.until(lambda: hearth.gone(WEBHOOKSOURCES, "hook"))
 
 
 async def _is_told(hearth: Hearth, title: str) -> bool:

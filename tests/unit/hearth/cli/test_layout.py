@@ -84,6 +84,7 @@ def test_one_activator_has_no_number_and_nobody_to_share_with() -> None:
         "keda",
         "ui",
         "pipelines",
+        "webhooks",
     )
     assert not any(purpose.startswith("peers") for purpose in purposes(1))
 

@@ -10,12 +10,15 @@ import pytest
 from eventing.api import admission as eventing
 from eventing.api.keys import SHARED_INGRESS_CONFIG_MAP
 from eventing.kinds import bindinghook
+from eventing.kinds.settings import ControlSettings
+from eventing.kinds.webhooksource import make_receiver
 from hearth.cli.components import CONTROL_USER, ROUTE_SERVICES
 from hearth.cli.settings import Settings
 from hearth.install.kustomize import render
 from hearth.install.preflight import OLDEST_MINOR
 from hearth.keda.admission import webhooks as keda
 from hearth.keda.external.httpscaledobjects import SCALER_ADDRESS
+from hearth.knative.resources import WEBHOOKSOURCES
 from hearth.kube.meta import Object, labels, name, namespace
 from hearth.kube.resources import CRDS
 from hearth.kube.selectors import selector_from_object
@@ -72,8 +75,12 @@ def test_pods_say_how_they_are_and_what_they_need(obj: Object) -> None:
         assert mounted == {volume["name"] for volume in pod["volumes"]} | claims
 
 
-SERVICES = [obj for obj in of("Service") if "selector" in obj["spec"]]
-"""Of the one without, the operator says who answers."""
+SERVICES = [
+    obj
+    for obj in of("Service")
+    if "selector" in obj["spec"] and name(obj) != "webhooksource-receiver"
+]
+"""Of the one without, the operator says who answers; control makes what receives webhooks."""
 
 
 @pytest.mark.parametrize("obj", SERVICES, ids=name)
@@ -82,6 +89,14 @@ def test_services_lead_to_ports_of_one_workload(obj: Object) -> None:
     [container] = workload["spec"]["template"]["spec"]["containers"]
     ports = {port["name"] for port in container["ports"]}
     assert {port["targetPort"] for port in obj["spec"]["ports"]} <= ports
+
+
+def test_the_service_of_webhooks_leads_to_what_control_makes() -> None:
+    [service] = [obj for obj in of("Service") if name(obj) == "webhooksource-receiver"]
+    made = make_receiver(ControlSettings("", frozenset()), None)["spec"]["template"]
+    assert service["spec"]["selector"].items() <= made["metadata"]["labels"].items()
+    [container] = made["spec"]["containers"]
+    assert service["spec"]["ports"][0]["targetPort"] in {p["name"] for p in container["ports"]}
 
 
 @pytest.mark.parametrize("obj", of("PodDisruptionBudget", "NetworkPolicy"), ids=name)
@@ -109,7 +124,8 @@ def test_bindings_give_roles_that_are_there_to_accounts_that_are() -> None:
             assert (subject["namespace"], subject["name"]) in accounts
 
 
-_CERTIFICATES, _WATCHES = "hearth-activator-certificates", ["list", "watch"]
+_OF_SECRETS = {"hearth-activator-certificates", "hearth-webhooksource-secrets"}
+_WATCHES = ["list", "watch"]
 _SCALES = {"apiGroups": ["*"], "resources": ["*/scale"], "verbs": ["get", "patch"]}
 _NAMED_BY_USERS = {"apiGroups": [""], "resources": ["secrets", "configmaps"], "verbs": ["get"]}
 _METRICS = {"apiGroups": ["external.metrics.k8s.io"], "resources": ["*"], "verbs": ["get", "list"]}
@@ -128,10 +144,10 @@ def test_no_rule_says_everything() -> None:
             assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"]), name(role)
             # To make one shows none, and cannot be limited to names.
             reads = "secrets" in rule["resources"] and rule["verbs"] != ["create"]
-            # Those of the gateway have the names that users gave them; the right to read them is
-            # apart from all others, and can be taken away alone.
-            assert not reads or "resourceNames" in rule or name(role) == _CERTIFICATES
-            if name(role) == _CERTIFICATES:
+            # Those of the gateway, and of webhooks, have the names that users gave them; the right
+            # to read them is apart from all others, and can be taken away alone.
+            assert not reads or "resourceNames" in rule or name(role) in _OF_SECRETS
+            if name(role) in _OF_SECRETS:
                 assert rule == {"apiGroups": [""], "resources": ["secrets"], "verbs": _WATCHES}
 
 
@@ -247,7 +263,7 @@ def test_users_of_a_namespace_may_use_all_kinds_of_events(role: str) -> None:
     knatives = {group for group in groups if group.endswith("knative.dev")}
     mine = {group for group in knatives if group.partition(".")[0] not in _SERVINGS}
     [found] = [o for o in of("ClusterRole") if name(o) == f"knative-eventing-namespaced-{role}"]
-    assert set(found["rules"][0]["apiGroups"]) == mine
+    assert set(found["rules"][0]["apiGroups"]) == mine | {WEBHOOKSOURCES.group}
 
 
 def test_users_of_a_namespace_may_use_kedas_kinds() -> None:

@@ -1,0 +1,1 @@
+"""Webhooks: requests of GitHub, Slack, Stripe and others, checked and sent as events."""
