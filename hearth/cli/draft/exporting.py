@@ -12,12 +12,10 @@ from pathlib import Path
 from hearth.cli.access import access_of_either
 from hearth.cli.draft.cluster import exportable
 from hearth.cli.draft.kinds import Kinds
+from hearth.cli.draft.localimages import with_images
 from hearth.cli.draft.writing import write_files
 from hearth.cli.errors import UserError
-from hearth.cli.images import LOCAL, found_in
-from hearth.cluster.node.images.store import ImageSpec, ImageStore
-from hearth.functions.building.sources import SourceFolder
-from hearth.functions.deploying.settings import DeploySettings, SettingsError, service_name
+from hearth.functions.deploying.settings import SettingsError, service_name
 from hearth.functions.detection.application import DetectionError
 from hearth.functions.drafting.chart import chart_files
 from hearth.functions.drafting.cleaning import smallest
@@ -26,7 +24,6 @@ from hearth.functions.drafting.exporting import (
     ExportError,
     by_labels,
     exported,
-    images,
     portable,
 )
 from hearth.functions.drafting.kustomization import kustomize_files, manifest_text
@@ -36,7 +33,6 @@ from hearth.kube.client import KubeClient
 from hearth.kube.errors import ApiError
 from hearth.kube.meta import Object
 from hearth.kube.selectors import parse_label_selector
-from hearth.oci.references import InvalidImageName
 
 STDOUT = "-"
 
@@ -106,7 +102,9 @@ async def _objects(options: ExportOptions) -> tuple[list[Object], list[str]]:
         if kinds.kind(obj) is not None and obj["kind"] != "Secret":
             obj = smallest(obj, partial(kinds.defaulted, namespace=options.namespace))
         obj, notes = portable(obj, options.namespace)
-        notes += await _with_images(options, obj) + _secret_notes(options, obj)
+        if options.kubeconfig is None:
+            notes += await with_images(options.data_dir, options.registry, obj)
+        notes += _secret_notes(options, obj)
         found.append(obj)
         told += notes
     return found, told
@@ -131,59 +129,3 @@ def _secret_notes(options: ExportOptions, obj: Object) -> list[str]:
     if options.helm is not None:
         return [f"{called}: its values are not exported; give them to Helm, or make it yourself"]
     return [f"{called}: its values are not exported; put yours where {PLACEHOLDER} is"]
-
-
-# -- images of this machine ------------------------------------------------------------------------
-
-
-async def _with_images(options: ExportOptions, obj: Object) -> list[str]:
-    """Have images that only this machine knows made and pushed, or say that this has to be done."""
-    told = []
-    for container in images(obj):
-        image = str(container["image"])
-        known = _known_here(options, image)
-        if known is None:
-            continue
-        if options.registry is not None and _is_folder(known):
-            container["image"] = await _pushed(options, known, obj)
-        else:
-            told.append(_only_here(obj, image, known))
-    return told
-
-
-def _known_here(options: ExportOptions, image: str) -> ImageSpec | None:
-    """What an image's name means here, where it means a command of this machine."""
-    if options.kubeconfig is not None:
-        return None
-    try:
-        known = ImageStore(options.data_dir).resolve(image)
-    except InvalidImageName:
-        return None
-    if known is None:
-        return ImageSpec() if image.startswith(f"{LOCAL}/") else None
-    return None if known.is_stand_in else known
-
-
-def _only_here(obj: Object, image: str, known: ImageSpec) -> str:
-    title = image.partition("@")[0]
-    called = f"{meta.name(obj)} runs {title}, which only this machine knows"
-    if _is_folder(known):
-        return f"{called}: --registry HOST/PATH makes an image of {known.source} and pushes it"
-    return f"{called}: build an image of it, push it to a registry, and name that one"
-
-
-def _is_folder(known: ImageSpec) -> bool:
-    """Whether it was made of a folder that is still there."""
-    return bool(known.content) and Path(known.source).is_dir()
-
-
-async def _pushed(options: ExportOptions, known: ImageSpec, obj: Object) -> str:
-    """The image of the folder that is deployed; of the copy that runs where it has changed."""
-    from hearth.cli.deploy.sending import sent_image
-
-    source = SourceFolder(Path(known.source))
-    if source.digest != known.content:
-        source = SourceFolder(Path(known.workdir))
-    settings = DeploySettings(name=meta.name(obj), registry=options.registry)
-    say = partial(print, file=sys.stderr)
-    return await sent_image(options.data_dir, source, found_in(source), settings, say)

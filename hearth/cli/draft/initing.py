@@ -143,8 +143,8 @@ def _asked(
         return values
     for name, variable in variables.items():
         if name not in given:
-            about = variable.about or name
-            values[name] = typer.prompt(f"{about} {name}", default=known.get(name), type=str)
+            text = f"{name} ({variable.about})" if variable.about else name
+            values[name] = typer.prompt(text, default=known.get(name), type=str)
     return values
 
 

@@ -27,9 +27,11 @@ from hearth.kube.admission import CREATE, AdmissionRequest, AdmissionResponse
 from hearth.kube.install import config_folder
 from hearth.kube.meta import Object, name
 from hearth.kube.models import DecodeError
+from hearth.kube.resources import JOBS
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOW = "2000-01-01T00:00:00Z"
+_WRONG_TYPE = "FieldValueTypeInvalid"
 _UID = "00000000-0000-0000-0000-000000000000"
 _OUR_GROUPS = re.compile(r"(^|\.)(knative\.dev|keda\.sh|hearth\.dev|servicebinding\.io)$")
 _GO_FIELD = re.compile(r"Go struct field \w+\.(\S+) of type")
@@ -46,10 +48,11 @@ class Refusal:
 
 @dataclass(slots=True)
 class Answer:
-    """What a server would say of an object."""
+    """What a server would say of an object; ``is_typed``: all fields have the types they must."""
 
     refusals: list[Refusal] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    is_typed: bool = True
 
 
 class Kinds:
@@ -106,7 +109,7 @@ class Kinds:
         assert kind is not None
         problems = typecheck.decode_errors(obj, kind.schema, kind.kind)
         if problems:
-            return Answer([Refusal(_field_of(problems[0]), problems[0])])
+            return Answer([Refusal(_field_of(problems[0]), problems[0])], is_typed=False)
         unknown = typecheck.unknown_fields(obj, kind.schema)
         answer = Answer([Refusal(path, f'unknown field "{path}"') for path in unknown])
         obj = {**copied(obj), "metadata": copied(obj.get("metadata") or {})}
@@ -115,11 +118,13 @@ class Kinds:
             obj = self._completed(kind, obj, namespace)
         except ValueError as error:
             answer.refusals += _refusals(str(error))
+            answer.is_typed = False
             return answer
         names = kind.strategy.validate_name
         errors = validate_object_meta(obj, namespaced=kind.namespaced, name_fn=names)
         errors += kind.strategy.validate(obj)
         answer.refusals += [Refusal(each.field, each.message) for each in errors]
+        answer.is_typed = all(each.reason != _WRONG_TYPE for each in errors)
         if kind.strategy.warnings is not None:
             answer.warnings += kind.strategy.warnings(obj, None)
         if not errors:
@@ -133,6 +138,7 @@ class Kinds:
             answer.refusals += _refusals(response.message)
         if trial is not None:
             of_child = self.answer(trial.obj, namespace)
+            answer.is_typed = answer.is_typed and of_child.is_typed
             answer.refusals += [_of_trial(trial, each) for each in of_child.refusals]
 
 
@@ -161,7 +167,7 @@ def _mutation(request: AdmissionRequest) -> AdmissionResponse:
 
 def _validation(request: AdmissionRequest) -> tuple[AdmissionResponse, Trial | None]:
     if request.group.endswith("keda.sh"):
-        return _keda(request), None
+        return _keda(request)
     kinds, settings = _project(request.group)
     if (request.group, request.version, request.kind) not in kinds:
         return AdmissionResponse(), None
@@ -183,7 +189,7 @@ def _project(group: str) -> tuple[decisions.Kinds[Any], Any]:
     return {}, None
 
 
-def _keda(request: AdmissionRequest) -> AdmissionResponse:
+def _keda(request: AdmissionRequest) -> tuple[AdmissionResponse, Trial | None]:
     from hearth.keda.admission import decisions as keda
     from hearth.keda.api.checks import CheckError
     from hearth.keda.scalers.catalog import TYPES
@@ -192,14 +198,15 @@ def _keda(request: AdmissionRequest) -> AdmissionResponse:
         if request.kind == "ScaledObject":
             found = keda.scaled_object(request)
             keda.check_alone(found, TYPES)
-            return AdmissionResponse(warnings=keda.warnings(found))
+            return AdmissionResponse(warnings=keda.warnings(found)), None
         if request.kind == "ScaledJob":
-            keda.check_job(request, TYPES)
-        elif request.kind in keda.SIMPLE:
+            job = keda.check_job(request, TYPES)
+            return AdmissionResponse(), Trial(JOBS, job, "spec.jobTargetRef")
+        if request.kind in keda.SIMPLE:
             keda.check_simple(request)
     except (CheckError, DecodeError) as error:
-        return AdmissionResponse(allowed=False, message=str(error))
-    return AdmissionResponse()
+        return AdmissionResponse(allowed=False, message=str(error)), None
+    return AdmissionResponse(), None
 
 
 def _refusals(message: str) -> list[Refusal]:
@@ -220,5 +227,6 @@ def _field_of(message: str) -> str:
 
 
 def _of_trial(trial: Trial, refusal: Refusal) -> Refusal:
-    field = refusal.field.removeprefix("spec").removeprefix(".")
-    return Refusal(f"{trial.field}.spec.{field}".rstrip("."), refusal.message)
+    """What is refused of a child, said of its owner's field: a pod's template, a Job's spec."""
+    field = refusal.field if trial.obj["kind"] == "Pod" else refusal.field.removeprefix("spec")
+    return Refusal(f"{trial.field}.{field.removeprefix('.')}".rstrip("."), refusal.message)

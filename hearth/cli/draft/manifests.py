@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
 import yaml
 
 from hearth.cli.errors import UserError
@@ -80,6 +81,11 @@ class Read:
             self.unread.append(_unread(file, start, str(error)))
             return
         if value is None:
+            return
+        try:
+            value = orjson.loads(orjson.dumps(value))  # as it goes over the wire
+        except TypeError as error:
+            self.unread.append(Unread(file, start + 1, f"it is no JSON: {error}"))
             return
         if not isinstance(value, dict) or not {"apiVersion", "kind"} <= value.keys():
             if is_named:

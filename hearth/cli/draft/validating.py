@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from hearth.cli.draft.kinds import Kinds
+from hearth.cli.draft.kinds import Answer, Kinds
 from hearth.cli.draft.manifests import Document, Read, read_places
 from hearth.cli.errors import UserError
 from hearth.functions.drafting.practice import RULES, Level, practice
@@ -90,11 +90,22 @@ def _findings(read: Read, options: ValidateOptions) -> Iterator[Finding]:
     for each in read.unread:
         yield Finding(_UNREAD, Level.ERROR, each.file, each.line, "", "", each.why)
     definitions = [doc.obj for doc in read.documents if _is_definition(doc)]
-    kinds, objects = Kinds(definitions), [doc.obj for doc in read.documents]
+    kinds, typed = Kinds(definitions), list[Document]()
     for doc in read.documents:
-        yield from _of_server(kinds, doc, options.namespace)
-        if not isinstance(doc.obj.get("metadata"), dict):
+        answer = _answer(kinds, doc, options.namespace)
+        if answer is None:
+            what = f"nothing is known of {doc.obj.get('apiVersion')} {doc.obj.get('kind')}"
+            remedy = "name the file of its CustomResourceDefinition as well"
+            text = f"{what}: it was not checked"
+            yield _finding(doc, _UNKNOWN, Level.HINT, "kind", message=text, remedy=remedy)
             continue
+        for refusal in answer.refusals:
+            yield _finding(doc, _REFUSED, Level.ERROR, refusal.field, message=refusal.message)
+        for text in answer.warnings:
+            yield _finding(doc, _WARNED, Level.HINT, "", message=text)
+        typed += [doc] if answer.is_typed else []
+    objects = [doc.obj for doc in typed]
+    for doc in typed:
         for rule, (field, what) in practice(doc.obj, objects):
             yield _finding(doc, rule.name, rule.level, field, message=what,
                            reason=rule.reason, remedy=rule.remedy)  # fmt: skip
@@ -107,19 +118,13 @@ def _is_definition(doc: Document) -> bool:
     return not Kinds().answer(doc.obj, "").refusals
 
 
-def _of_server(kinds: Kinds, doc: Document, namespace: str) -> Iterator[Finding]:
+def _answer(kinds: Kinds, doc: Document, namespace: str) -> Answer | None:
+    """What a server would say; None of a kind of which nothing is known."""
+    if kinds.kind(doc.obj) is None:
+        return None
     metadata = doc.obj.get("metadata")
     own = metadata.get("namespace") if isinstance(metadata, dict) else None
-    if kinds.kind(doc.obj) is None:
-        what = f"nothing is known of {doc.obj.get('apiVersion')} {doc.obj.get('kind')}"
-        yield _finding(doc, _UNKNOWN, Level.HINT, "kind", message=f"{what}: it was not checked",
-                       remedy="name the file of its CustomResourceDefinition as well")  # fmt: skip
-        return
-    answer = kinds.answer(doc.obj, str(own or namespace))
-    for refusal in answer.refusals:
-        yield _finding(doc, _REFUSED, Level.ERROR, refusal.field, message=refusal.message)
-    for text in answer.warnings:
-        yield _finding(doc, _WARNED, Level.HINT, "", message=text)
+    return kinds.answer(doc.obj, str(own or namespace))
 
 
 def _finding(

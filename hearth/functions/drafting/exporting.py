@@ -52,7 +52,7 @@ def _roots(objects: Sequence[Object], chosen: Chosen) -> set[Id]:
         mine = {
             identity(obj)
             for obj in objects
-            if name(obj) == title and (not slash or str(obj["kind"]).lower() == kind.lower())
+            if name(obj) == title and (not slash or kind.lower() in _kinds(obj))
         }
         if not slash:  # a name alone means what runs, and not a Secret of that name beside it
             mine = {each for each in mine if each[:2] not in _ONLY_NAMED} or mine
@@ -62,6 +62,13 @@ def _roots(objects: Sequence[Object], chosen: Chosen) -> set[Id]:
             raise ExportError(f"there is no {text} to export; there is {known}")
         found |= mine
     return found
+
+
+def _kinds(obj: Object) -> tuple[str, ...]:
+    """What an object's kind is called on the command line."""
+    kind = str(obj["kind"]).lower()
+    is_knative = identity(obj)[:2] == (SERVING, "Service")
+    return ("ksvc", "services.serving.knative.dev", kind) if is_knative else (kind, f"{kind}s")
 
 
 def _rank(kind: str) -> int:

@@ -14,6 +14,7 @@ from hearth.kube.meta import Object, name
 
 PLACEHOLDER = "REPLACE-ME"
 """Stands for a Secret's value, which no export has."""
+_DOCKER = ".dockerconfigjson"
 _SCALE = ("spec", "template", "metadata", "annotations")
 _REPLICAS = {("apps", "Deployment"), ("apps", "StatefulSet")}
 _IN_TEMPLATE = {(SERVING, "Service"), *_REPLICAS, ("apps", "DaemonSet")}
@@ -144,4 +145,6 @@ def without_values(secret: Object) -> Object:
     """Return a Secret whose values are placeholders."""
     kept = deepcopy({key: value for key, value in secret.items() if key != "data"})
     kept["stringData"] = dict.fromkeys(secret.get("data") or {}, PLACEHOLDER)
+    if _DOCKER in kept["stringData"]:
+        kept["stringData"][_DOCKER] = f'{{"auths": {{"{PLACEHOLDER}": {{}}}}}}'  # it has to be JSON
     return kept

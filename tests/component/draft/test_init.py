@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from typer.testing import CliRunner, Result
 
 from hearth.cli import main
 from hearth.cli.draft import initing
+from hearth.cli.draft.kinds import Kinds
 from hearth.cli.errors import UserError
 from tests.component.keda.servers import program
 from tests.images import is_root
 
+HELM = Path(__file__).parents[1] / "install" / "helm.py"
 FLASK = "from flask import Flask\napp = Flask(__name__)\n"
 
 
@@ -116,8 +119,9 @@ def test_it_asks_on_a_terminal_for_what_no_flag_says(
     asked: dict[str, str] = {}
 
     def prompt(text: str, *, default: str, type: object) -> str:
-        asked[text.split()[-1]] = default
-        return {"PORT": "8088"}.get(text.split()[-1], default)
+        name = text.split()[0]
+        asked[name] = default
+        return {"PORT": "8088"}.get(name, default)
 
     class Terminal:
         @staticmethod
@@ -134,6 +138,27 @@ def test_it_asks_on_a_terminal_for_what_no_flag_says(
     assert "NAME" not in asked
     assert "PORT=8088" in (shop / "Dockerfile").read_text()
     assert "name: front" in (shop / "service.yaml").read_text()
+
+
+def test_the_chart_is_one_that_helm_takes(shop: Path) -> None:
+    init(str(shop), "--helm", "chart", "--variable", "IMAGE=ghcr.io/me/shop:1")
+    given = [{}, {"shop": {"minScale": 1, "concurrency": 5, "resources": None}}]
+    done = subprocess.run(
+        [sys.executable, str(HELM), str(shop / "chart")],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    assert [each for each in answer["lint"]["messages"] if each["severity"] > 1] == []
+    plain, changed = (each["objects"][0] for each in answer["answers"])
+    kinds = Kinds()
+    assert (kinds.answer(plain, "x").refusals, kinds.answer(changed, "x").refusals) == ([], [])
+    assert plain["spec"]["template"]["spec"]["containers"][0]["image"] == "ghcr.io/me/shop:1"
+    assert changed["spec"]["template"]["spec"]["containerConcurrency"] == 5
+    assert "resources" not in changed["spec"]["template"]["spec"]["containers"][0]
 
 
 # -- packs -----------------------------------------------------------------------------------------

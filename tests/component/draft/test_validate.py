@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+from copy import deepcopy
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from hearth.cli import main
 from hearth.cli.draft.kinds import Kinds
+from hearth.cli.draft.manifests import Read
 from hearth.cli.errors import UserError
+from hearth.functions.drafting.practice import practice
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -177,6 +184,54 @@ def test_bombs_and_depths_are_refused() -> None:
     assert "excessive aliasing" in found["message"]
     [found] = findings("-", text="apiVersion: v1\nkind: X\na: " + "[" * 5000)
     assert "max depth" in found["message"]
+
+
+# -- whatever is given -----------------------------------------------------------------------------
+
+SAMPLES = [
+    obj
+    for path in sorted((ROOT / "samples").rglob("*.yaml"))
+    for obj in yaml.safe_load_all(path.read_text())
+    if isinstance(obj, dict) and "kind" in obj
+]
+VALUES: list[Any] = [
+    *(None, True, -1, 2.5, "", "x", "{{"),
+    *([], {}, [None], [{}], {"a": None}, {"name": 3}, {"containers": 3}),
+]
+KINDS = Kinds()
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Each holder in a value with a key or an index in it."""
+    keys = (
+        list(value)
+        if isinstance(value, dict)
+        else range(len(value) if isinstance(value, list) else 0)
+    )
+    found = [(value, key) for key in keys]
+    return found + [each for holder, key in found for each in _places(holder[key])]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(SAMPLES), st.randoms(use_true_random=False), st.sampled_from(VALUES))
+def test_no_object_is_too_much(sample: dict[str, Any], chance: Random, value: Any) -> None:
+    obj = deepcopy(sample)
+    holder, key = chance.choice(_places(obj))
+    holder[key] = deepcopy(value)
+    if KINDS.kind(obj) is not None:
+        answer = KINDS.answer(obj, "default")
+        found = list(practice(obj, [obj, *SAMPLES[:5]])) if answer.is_typed else []
+        assert all(each.message for each in answer.refusals)
+        assert all(what for _, (_, what) in found)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="ab:-[]{}&*#'\"\n |>!%\t", max_size=60))
+def test_no_text_is_too_much(text: str) -> None:
+    read = Read()
+    read.add("x", f"apiVersion: v1\nkind: X\n{text}".encode())
+    assert all(each.line >= 1 and each.why for each in read.unread)
+    assert all(each.line_of("a.b[0].c") >= 1 for each in read.documents)
 
 
 # -- charts and kustomizations ---------------------------------------------------------------------

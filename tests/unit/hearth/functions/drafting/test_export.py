@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from typing import Any
 
@@ -98,6 +99,11 @@ def names(objects: list[Object]) -> set[str]:
             "Deployment/worker Service/worker ServiceAccount/me ScaledObject/by-queue "
             "TriggerAuthentication/auth Secret/db",
             id="what scales it and the Service before it",
+        ),
+        pytest.param(
+            "ksvc/other",
+            "Service/other Trigger/others Broker/default PingSource/to-broker",
+            id="kinds as kubectl calls them",
         ),
         pytest.param("secret/unused", "Secret/unused", id="what is named, whatever its kind"),
     ],
@@ -221,6 +227,12 @@ def test_secrets_are_placeholders_everywhere() -> None:
     for text in (manifest_text(secret), kustomize_files(secret)["base/secret-db.yaml"]):
         assert yaml.safe_load(text)["stringData"] == {"password": "REPLACE-ME"}
         assert "data" not in yaml.safe_load(text)
+
+
+def test_a_placeholder_of_a_login_is_one_that_a_server_takes() -> None:
+    secret = an("v1", "Secret", "x", data={".dockerconfigjson": "e30="}, type="x")
+    text = yaml.safe_load(manifest_text([secret]))["stringData"][".dockerconfigjson"]
+    assert json.loads(text) == {"auths": {"REPLACE-ME": {}}}
 
 
 def test_an_overlay_names_images_that_are_alike_nowhere_twice() -> None:
