@@ -5,16 +5,32 @@ from __future__ import annotations
 import os
 import re
 import signal
+from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.e2e.page.world import PHONE, World, split
+from tests.e2e.page.world import PHONE, WIDE, World, send, split
 from tests.e2e.support import Hearth, wait_until
 
 VIEWS = ("#/", "#/service/default/hello", "#/events", "#/letters", "#/scaling", "#/runs")
+DOCS = Path(__file__).resolve().parents[3] / "docs/pictures"
+PICTURES: tuple[tuple[str, str, tuple[int, int], Literal["light", "dark"]], ...] = (
+    ("services-light", "#/", (1280, 760), "light"),
+    ("services-dark", "#/", (1280, 760), "dark"),
+    ("service-light", "#/service/default/hello", (1280, 860), "light"),
+    ("service-dark", "#/service/default/hello", (1280, 860), "dark"),
+    ("events-light", "#/events/node/broker%20default%2Fdefault", (1280, 860), "light"),
+    ("journey-dark", "#/events/event/o-1", (1280, 600), "dark"),
+    ("phone-dark", "#/", PHONE, "dark"),
+)
 RATE = re.compile(r"[1-9]\d*/s")
+HIDDEN = """hidden => {
+  Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
 # What was seen of a Service's pods, in order.
 RECORDED = """name => {
   const line = [...document.querySelectorAll('.service-line')]
@@ -53,7 +69,7 @@ def test_the_first_screen_says_what_runs_how_it_is_and_where(
     expect(hello.locator(".cell-shares")).to_contain_text("00001 90%")
     expect(hello.locator(".cell-rate")).to_contain_text(RATE)
     expect(line(page, "broken")).to_contain_text("needs a look")
-    expect(line(page, "broken").locator(".why")).to_contain_text("broken")
+    expect(line(page, "broken").locator(".why")).to_contain_text("no database")
     expect(page.locator(".figure").first).to_contain_text("1needs a look")
     expect(page).to_have_title(re.compile("needs a look"))
     assert hearth.request("sleepy").status == 200
@@ -158,7 +174,7 @@ def test_dead_letters_are_delivered_again_and_discarded(page: Page, hearth: Hear
     expect(page.get_by_role("link", name="trigger default/nowhere")).to_be_visible()
     page.get_by_role("button", name="Deliver held-1 again").click()
     page.get_by_role("dialog").get_by_role("button", name="Deliver again").click()
-    expect(page.locator(".toast").last).to_contain_text("on the")
+    expect(page.locator(".toast").last).to_contain_text("on its way")
     page.get_by_role("button", name="Discard held-2").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Discard held-2").click()
@@ -193,7 +209,7 @@ def test_whoever_looks_can_use_it(page: Page, world: World, view: str) -> None:
     page.emulate_media(color_scheme="light", reduced_motion="no-preference")
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
-    page.set_viewport_size({"width": 1280, "height": 860})
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
 
 
 def test_the_theme_is_chosen_and_kept(page: Page) -> None:
@@ -219,6 +235,23 @@ def test_who_wants_no_motion_gets_none(page: Page) -> None:
     page.emulate_media(reduced_motion="no-preference")
 
 
+def test_who_does_not_look_is_told_nothing(world: World) -> None:
+    """Half a minute in a tab that is hidden, or on a line that is silent, by the page's clock."""
+    page = world.entered()
+    page.clock.install()
+    page.reload()
+    status = page.locator(".line")
+    expect(status).to_contain_text("Live")
+    page.evaluate(HIDDEN, True)
+    page.clock.fast_forward(31_000)
+    expect(status).to_contain_text("Reconnecting")
+    expect(status).to_contain_text("old")
+    page.evaluate(HIDDEN, False)
+    page.clock.run_for(1000)
+    expect(status).to_contain_text("Live")
+    page.context.close()
+
+
 def test_it_comes_back_by_itself_and_says_what_is_old(page: Page, hearth: Hearth) -> None:
     status = page.locator(".line")
     expect(status).to_contain_text("Live")
@@ -236,6 +269,27 @@ def test_pods_are_seen_waking_and_sleeping(watcher: Page, hearth: Hearth) -> Non
     seen = [each for each in watcher.evaluate("window.seen") if each in ("asleep", "1 awake")]
     assert seen[-3:] == ["1 awake", "asleep", "1 awake"]
     assert watcher.evaluate("window.cooled") is True
+
+
+def test_pictures_of_the_documentation(page: Page, hearth: Hearth, tmp_path: Path) -> None:
+    """Taken each time; kept where ``HEARTH_PICTURES`` is set, after a minute of events."""
+    kept = bool(os.environ.get("HEARTH_PICTURES"))
+    for number in range(100 if kept else 1):
+        send(hearth, "order.lost" if number % 9 == 8 else "order.created", f"shown-{number}")
+        page.wait_for_timeout(600 if kept else 0)
+    for name, view, (width, height), scheme in PICTURES:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"{page.url.partition('#')[0]}{view}")
+        page.wait_for_selector("h1")
+        page.mouse.move(600, 20)
+        page.evaluate("document.fonts.ready.then(() => true)")
+        page.wait_for_timeout(1500 if kept else 0)
+        path = (DOCS if kept else tmp_path) / f"{name}.png"
+        page.screenshot(path=path)
+        assert 5_000 < path.stat().st_size < 150_000
+        assert f"pictures/{path.name}" in (DOCS.parent / "ui.md").read_text()
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
 
 
 def test_nothing_was_complained_about(world: World, watcher: Page) -> None:

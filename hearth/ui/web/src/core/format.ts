@@ -47,7 +47,8 @@ export function clipped(text: string, most: number): string {
 }
 
 export function sentence(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
+  const clean = text.trim().replace(/\s+\./g, ".");
+  return clean.slice(0, 1).toUpperCase() + clean.slice(1);
 }
 
 /** "a", "a and b", "a, b and c". */

@@ -35,9 +35,11 @@ export function NodePanel({ node, edges }: { node: Node; edges: Edge[] }) {
       {here && <p><a href={serviceHref(here.namespace, here.name)}>Open the Service {here.name}</a></p>}
       {(node.failed || node.dropped) ? <p class="why bad">{[node.failed ? many(node.failed, "attempt failed", "attempts failed") : "", node.dropped ? `${node.dropped} dropped` : ""].filter(Boolean).join(", ")}</p> : null}
       {node.kind === "trigger" || node.kind === "subscription" ? <Held id={node.id} /> : null}
-      <Flows title="In" edges={into} end="from" />
-      <Flows title="Out" edges={out} end="to" />
-      {PLACES.includes(node.kind) && <Latest id={node.id} count={into.reduce((sum, edge) => sum + edge.count, 0)} />}
+      <div class="panel-body">
+        <Flows title="In" edges={into} end="from" />
+        <Flows title="Out" edges={out} end="to" />
+        {PLACES.includes(node.kind) && <Latest id={node.id} count={into.reduce((sum, edge) => sum + edge.count, 0)} />}
+      </div>
     </aside>
   );
 }
@@ -50,7 +52,7 @@ function Held({ id }: { id: string }) {
 function Flows({ title, edges, end }: { title: string; edges: Edge[]; end: "from" | "to" }) {
   if (!edges.length) return null;
   return (
-    <>
+    <div>
       <h3>{title}</h3>
       <ul class="plain small">
         {edges.map((edge) => (
@@ -63,7 +65,7 @@ function Flows({ title, edges, end }: { title: string; edges: Edge[]; end: "from
           </li>
         ))}
       </ul>
-    </>
+    </div>
   );
 }
 
@@ -90,7 +92,7 @@ function Latest({ id, count }: { id: string; count: number }) {
     };
   }, [id, count]);
   return (
-    <>
+    <div>
       <h3>Newest events</h3>
       {words && <p class="why bad">{words}</p>}
       {events && !events.length && <p class="quiet">None yet.</p>}
@@ -106,7 +108,7 @@ function Latest({ id, count }: { id: string; count: number }) {
           </li>
         ))}
       </ul>
-    </>
+    </div>
   );
 }
 

@@ -1,10 +1,11 @@
 // The first screen: what runs, whether it is well, where it is reached.
 import { useState } from "preact/hooks";
-import { duration, many, rate, short } from "../core/format.ts";
+import { duration, many, rate, sentence, short } from "../core/format.ts";
 import { added, grid, sampled } from "../core/history.ts";
 import { serviceHref } from "../core/route.ts";
 import { Command, Copy } from "../parts/copy.tsx";
 import { Embers } from "../parts/embers.tsx";
+import { memo } from "../parts/memo.ts";
 import { Spark } from "../parts/spark.tsx";
 import { healthOf, Mark } from "../parts/state.tsx";
 import { store, useSeconds, useStore } from "../store.ts";
@@ -20,16 +21,17 @@ export function Services() {
   const [filter, setFilter] = useState("");
   const [most, setMost] = useState(PAGE);
   const services = Object.values(tables.services);
-  const rates = grouped(Object.values(tables.rates));
+  // What Hearth itself wakes, such as this page, is no Service of anybody.
+  const known = Object.values(tables.rates).filter((row) => `${row.namespace}/${row.service}` in tables.services);
+  const rates = grouped(known);
   const pods = grouped(Object.values(tables.pods));
   if (!services.length) return <Nothing />;
   const shown = services.filter((row) => matches(filter, row.name, row.namespace, row.url)).sort(byTrouble);
-  const times = grid(now, SPARK_SECONDS);
   return (
     <>
       <Title>Services</Title>
       <Notes />
-      <Summary services={services} rates={Object.values(tables.rates)} pods={Object.values(tables.pods)} letters={Object.keys(tables.letters).length} />
+      <Summary services={services} rates={known} pods={Object.values(tables.pods)} letters={Object.keys(tables.letters).length} />
       <div class="tools">
         <input data-filter type="search" placeholder="Filter by name" aria-label="Filter services by name" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} />
         <span class="found" role="status">{filter ? `${shown.length} of ${many(services.length, "service")}` : ""}</span>
@@ -44,7 +46,7 @@ export function Services() {
       </div>
       <ul class="services" aria-label="Services">
         {shown.slice(0, most).map((row) => (
-          <Line key={keyOf(row)} row={row} rates={rates.get(keyOf(row)) ?? []} pods={pods.get(keyOf(row)) ?? []} times={times} />
+          <Line key={keyOf(row)} row={row} rates={rates.get(keyOf(row)) ?? []} pods={pods.get(keyOf(row)) ?? []} second={Math.floor(now)} />
         ))}
       </ul>
       {!shown.length && <Empty title={`No service is called like “${filter}”.`} />}
@@ -116,10 +118,11 @@ interface LineProps {
   row: Service;
   rates: Rate[];
   pods: Pod[];
-  times: number[];
+  second: number;
 }
 
-function Line({ row, rates, pods, times }: LineProps) {
+const Line = memo(function Line({ row, rates, pods, second }: LineProps) {
+  const times = grid(second, SPARK_SECONDS);
   const health = healthOf(row);
   const rps = rates.reduce((sum, each) => sum + each.rps, 0);
   const busiest = [...rates].sort((left, right) => right.rps - left.rps)[0];
@@ -145,17 +148,17 @@ function Line({ row, rates, pods, times }: LineProps) {
       <Value kind="cell-p50" what="p50">{duration(busiest?.p50)}</Value>
       <Value kind="cell-p99" what="p99">{duration(busiest?.p99)}</Value>
       <div class="cell-pods"><Embers pods={pods} /></div>
-      {row.words && <p class={`why ${health}`}>{row.words}</p>}
+      {row.words && <p class={`why ${health}`}>{sentence(row.words)}</p>}
     </li>
   );
-}
+});
 
 /** Who gets which part, as a bar and in words. */
 export function Shares({ row }: { row: Service }) {
   const shares = row.traffic.filter((share) => share.percent);
   return (
     <div class="cell-shares">
-      <span class="share-bar" aria-hidden="true">
+      <span class={shares.length === 1 ? "share-bar whole" : "share-bar"} aria-hidden="true">
         {shares.map((share, index) => (
           <i key={`${share.revision}${share.tag}`} class={`series-${(index % 6) + 1}`} style={{ flexGrow: String(share.percent) }} />
         ))}

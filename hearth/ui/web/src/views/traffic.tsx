@@ -110,7 +110,7 @@ function LaneRow({ lane, row, colour, percent, alone, reader, pods, onSlide }: L
       <Value what="requests">{rate(now?.rps ?? 0)}<small>/s</small>{now && now.errors > 0 ? <em class="errors">{rate(now.errors)}/s failed</em> : null}</Value>
       <Value what="p50">{duration(now?.p50)}</Value>
       <Value what="p99">{duration(now?.p99)}</Value>
-      <Value what="cold requests">{now?.cold ?? 0}{now?.coldSeconds ? <small> {duration(now.coldSeconds)}</small> : null}</Value>
+      <Value what="cold">{now?.cold ?? 0}{now?.coldSeconds ? <small> {duration(now.coldSeconds)}</small> : null}</Value>
       <div class="lane-pods">
         <Embers pods={pods} />
         {now && now.queued > 0 ? <span class="quiet">{many(now.queued, "request waits", "requests wait")}</span> : null}
@@ -125,7 +125,7 @@ function Flow({ share }: { share: number }) {
   return (
     <svg class={share > 0 ? "flow" : "flow dry"} viewBox="0 0 64 40" preserveAspectRatio="none" aria-hidden="true" focusable="false">
       <line class="flow-bed" x1="0" y1="20" x2="64" y2="20" stroke-width={width} />
-      <line class="flow-run" x1="0" y1="20" x2="64" y2="20" stroke-width={width} />
+      <line class="flow-run" x1="0" y1="20" x2="64" y2="20" stroke-width={Math.max(2.5, width * 0.6)} />
     </svg>
   );
 }
