@@ -100,15 +100,51 @@ def test_what_fails_has_the_last_word(hearth: Hearth, shop: Path) -> None:
         (["SHOP", "--cpu", "lots"], "cpu is 'lots'"),
         (["SHOP", "--service", "new", "--to", "10%"], "nobody to share with"),
         (["EMPTY"], "holds nothing that Hearth recognises"),
+        (["TWO"], "more than one application: main:app and app:app"),
+        (["LACKING"], "ERROR: ./lacking is not a valid editable requirement"),
+        (
+            ["SHOP", "--registry", "127.0.0.1:1/me", "--base", "127.0.0.1:1/a"],
+            "--base names another",
+        ),
     ],
 )
 def test_what_cannot_be_is_said(
     hearth: Hearth, shop: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    named = {"SHOP": str(shop), "EMPTY": str(tmp_path)}
+    files = {
+        "two/main.py": "from flask import Flask\napp = Flask('a')\n",
+        "two/app.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+        "lacking/main.py": "",
+        "lacking/requirements.txt": "-e ./lacking\n",
+        "empty/notes.txt": "",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    named = {name: str(tmp_path / name.lower()) for name in ("EMPTY", "TWO", "LACKING")}
+    named["SHOP"] = str(shop)
+    before = services(hearth)
     done = hearth.run("deploy", *(named.get(each, each) for each in arguments), check=False)
     assert done.returncode == 1
     assert message in done.stderr
+    assert services(hearth) == before
+
+
+def services(hearth: Hearth) -> dict[str, object]:
+    """What is asked of each Service: nothing half done is left."""
+    items = hearth.get_json("ksvc")["items"]
+    return {each["metadata"]["name"]: each["spec"] for each in items}
+
+
+def test_what_a_function_raises_is_for_the_log(hearth: Hearth, tmp_path: Path) -> None:
+    (tmp_path / "func.py").write_text("def handle(request):\n    raise ValueError('secret')\n")
+    hearth.run("deploy", str(tmp_path), "--service", "raises")
+    answer = hearth.request("raises")
+    assert (answer.status, answer.body) == (500, "the function failed\n")
+    said = hearth.run("logs", "raises").stdout
+    assert "Traceback" in said
+    assert "ValueError: secret" in said
+    hearth.run("delete", "raises")
 
 
 def test_a_domain_of_ones_own(hearth: Hearth, shop: Path) -> None:

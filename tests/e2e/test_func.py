@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,6 +83,20 @@ def test_what_is_deployed_is_listed_and_described(hearth: Hearth, mail: Path) ->
     assert wait_until(lambda: hearth.run("func", "logs", "mail").stdout, what="a log line")
 
 
+def test_a_function_of_node_takes_events(hearth: Hearth, tmp_path: Path) -> None:
+    """On faas-js-runtime, as Knative func's own template of Node."""
+    if shutil.which("npm") is None:
+        pytest.skip("there is no npm here: functions of Node were not tested")
+    folder = tmp_path / "node"
+    hearth.run("func", "create", str(folder), "-l", "node", "-t", "cloudevents")
+    hearth.run("func", "deploy", "--path", str(folder))
+    assert hearth.run("func", "invoke", "--path", str(folder)).stdout == '{"message":"OK"}\n'
+    wait_until(
+        lambda: "boson.fn of /boson/fn" in hearth.run("func", "logs", "node").stdout, what="its log"
+    )
+    hearth.run("func", "delete", "--path", str(folder))
+
+
 def test_it_is_deleted_with_its_triggers(hearth: Hearth, mail: Path) -> None:
     hearth.run("func", "delete", "--path", str(mail))
     assert hearth.run("func", "list").stdout == "no functions found\n"
@@ -95,6 +110,7 @@ def test_it_is_deleted_with_its_triggers(hearth: Hearth, mail: Path) -> None:
     [
         (["create", "PROJECT"], "is not empty"),
         (["create", "NEW", "-l", "cobol"], "there is no language 'cobol'"),
+        (["create", "NEW", "-l", "springboot"], "a folder with a Dockerfile is deployed as it is"),
         (["create", "NEW", "-t", "grpc"], "there is no template 'grpc'"),
         (["deploy", "--path", "NEW"], "there is no func.yaml"),
         (["config", "labels", "--path", "PROJECT", "--add", "-=x"], "deploy.labels.0.key"),

@@ -19,7 +19,7 @@ from hearth.functions.projects.project import (
     read_project,
     write_project,
 )
-from hearth.functions.projects.templates import LANGUAGES, files
+from hearth.functions.projects.templates import ELSEWHERE, LANGUAGES, files
 
 
 def project_in(folder: Path) -> Project:
@@ -45,6 +45,8 @@ def save(folder: Path, project: Project) -> None:
 
 def create(folder: Path, language: str, template: str) -> None:
     """Make a project in a folder that is not there or empty; raise UserError."""
+    if language in ELSEWHERE:
+        raise UserError(f"there is no template for {language} here: {ELSEWHERE[language]}")
     if language not in LANGUAGES:
         raise UserError(f"there is no language {language!r}: {', '.join(LANGUAGES)}")
     if template not in LANGUAGES[language]:

@@ -104,7 +104,7 @@ def node_modules(source: SourceFolder, needs: Dependencies, builds: Path, say: S
     if shutil.which(needs.tool) is None:
         raise BuildError(f"package.json has dependencies, but {needs.tool} is not installed")
     files = [name for name in _LOCKS if name in source.paths]
-    key = hashlib.sha256(needs.tool.encode())
+    key = hashlib.sha256(f"{needs.tool}{' with dev' if needs.with_dev else ''}".encode())
     for name in files:
         key.update((source.folder / name).read_bytes())
     place = builds / f"node-{key.hexdigest()[:16]}"
@@ -116,19 +116,20 @@ def node_modules(source: SourceFolder, needs: Dependencies, builds: Path, say: S
     say(f"installing {needs.file}")
     for name in files:
         shutil.copy2(source.folder / name, place / name)
-    run(_node_install(needs.tool, files), place)
+    run(_node_install(needs, files), place)
     (place / "node_modules").mkdir(exist_ok=True)
     (place / _DONE).touch()
     return place / "node_modules"
 
 
-def _node_install(tool: str, files: Sequence[str]) -> list[str]:
-    if tool == "pnpm":
-        return ["pnpm", "install", "--prod", "--frozen-lockfile", "--silent"]
-    if tool == "yarn":
-        return ["yarn", "install", "--production", "--frozen-lockfile", "--silent"]
+def _node_install(needs: Dependencies, files: Sequence[str]) -> list[str]:
+    if needs.tool in ("pnpm", "yarn"):
+        without = {"pnpm": "--prod", "yarn": "--production"}[needs.tool]
+        dev = [] if needs.with_dev else [without]
+        return [needs.tool, "install", *dev, "--frozen-lockfile", "--silent"]
     how = "ci" if "package-lock.json" in files else "install"
-    return ["npm", how, "--omit=dev", "--no-audit", "--no-fund", "--silent"]
+    dev = ["--include=dev"] if needs.with_dev else ["--omit=dev"]
+    return ["npm", how, *dev, "--no-audit", "--no-fund", "--silent"]
 
 
 def _begin(place: Path) -> None:

@@ -35,6 +35,7 @@ class Dependencies:
     tool: str  # pip, uv, poetry, npm, pnpm, yarn
     file: str  # what names them
     added: tuple[str, ...] = ()  # packages that the command needs and the file does not name
+    with_dev: bool = False  # those of development, too, by which it is built
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from hearth.functions.detection.application import (
 
 _ENTRIES = ("server.js", "index.js", "server.mjs", "index.mjs")
 _LOCKS = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "yarn"}
+_FUNC = "Knative func"
 _FRAMEWORKS = {
+    "faas-js-runtime": _FUNC,
     **{"next": "Next.js", "nuxt": "Nuxt", "express": "Express", "fastify": "Fastify"},
     **{"koa": "Koa", "@nestjs/core": "NestJS", "hono": "Hono", "@sveltejs/kit": "SvelteKit"},
 }
@@ -26,15 +28,20 @@ def detect(source: Source) -> Application | None:
     package = _package(source)
     if package is None:
         return None
-    needs = dependencies(source)
+    scripts, needs = package.get("scripts") or {}, dependencies(source)
+    build = (needs.tool if needs else "npm", "run", "build") if scripts.get("build") else ()
     framework = next((label for name, label in _FRAMEWORKS.items() if name in _names(package)), "")
-    start = (package.get("scripts") or {}).get("start")
+    start = scripts.get("start")
     if start:
-        words = command_words(start)
-        # Without npm in between the process gets signals itself and starts 200 ms earlier.
-        command = words if words[0] == "node" else ("npm", "start", "--silent")
         why = f"package.json starts it by `{start}`"
-        return Application("node", command, framework=framework, dependencies=needs, reasons=(why,))
+        return Application(
+            "node",
+            _start(start, framework),
+            framework=framework,
+            dependencies=needs,
+            build=build,
+            reasons=(why,),
+        )
     for entry in (package.get("main"), *_ENTRIES):
         if entry and str(entry).removeprefix("./") in source.paths:
             why = f"{entry} is the file to start"
@@ -43,6 +50,7 @@ def detect(source: Source) -> Application | None:
                 ("node", str(entry)),
                 framework=framework,
                 dependencies=needs,
+                build=build,
                 reasons=(why,),
             )
     raise DetectionError(
@@ -51,12 +59,24 @@ def detect(source: Source) -> Application | None:
     )
 
 
+def _start(start: str, framework: str) -> tuple[str, ...]:
+    """The start script. Without npm in between a program gets signals itself, 200 ms earlier."""
+    words = command_words(start)
+    if words[0] == "node":
+        return words
+    if framework == _FUNC:  # whose middleware knows no other variable
+        return ("/bin/sh", "-c", 'export FUNC_PORT="$PORT"; exec npm start --silent')
+    return ("npm", "start", "--silent")
+
+
 def dependencies(source: Source) -> Dependencies | None:
     """Return what installs the packages that package.json names, if it names any."""
-    if not _names(_package(source) or {}):
+    package = _package(source) or {}
+    with_dev = bool((package.get("scripts") or {}).get("build") and package.get("devDependencies"))
+    if not _names(package) and not with_dev:
         return None
     lock = next((name for name in _LOCKS if name in source.paths), "")
-    return Dependencies(_LOCKS.get(lock, "npm"), "package.json")
+    return Dependencies(_LOCKS.get(lock, "npm"), "package.json", with_dev=with_dev)
 
 
 def _names(package: dict[str, Any]) -> dict[str, Any]:

@@ -162,7 +162,8 @@ class ImageMaker:
         needs = order.application.dependencies
         if needs is None or plan.language(order.application) != "node":
             return None
-        modules = node_modules(order.source, needs, self._builds, self._say)
+        run_needs = replace(needs, with_dev=False)
+        modules = node_modules(order.source, run_needs, self._builds, self._say)
         place = f"{plan.FILES}/node_modules"
         return self._kept(modules.parent.name, lambda: self._put(entries_of(modules, place)))
 
@@ -175,8 +176,15 @@ class ImageMaker:
             for path in sorted(order.source.paths):
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(order.source.folder / path, folder / path, follow_symlinks=False)
+            is_node = plan.language(order.application) == "node"
+            needs = order.application.dependencies
+            if is_node and needs is not None:
+                modules = node_modules(order.source, needs, self._builds, self._say)
+                (folder / "node_modules").symlink_to(modules)
             self._say(" ".join(build))
             run(["env", *plan.go_environment(on.architecture), *build], folder)
+            if is_node:
+                return self._put(entries_of(folder, plan.FILES, skip=("node_modules",)))
             program = order.application.command[0].removeprefix("./")
             return self._put([Entry(f"{plan.FILES}/{program}", folder / program)])
 

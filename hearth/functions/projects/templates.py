@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from hearth.functions.projects.project import Project, write_project
 
-LANGUAGES = {"python": ("http", "cloudevents")}
+LANGUAGES = {"python": ("http", "cloudevents"), "node": ("http", "cloudevents")}
+
+ELSEWHERE = {
+    "typescript": "projects of Knative func's `func create -l typescript` run here as they are",
+    "go": "a folder with go.mod and a `package main` that listens on $PORT is deployed as it is",
+    "rust": "a folder with Cargo.toml and a program that listens on $PORT is deployed as it is",
+    "quarkus": "a folder with a Dockerfile is deployed as it is",
+    "springboot": "a folder with a Dockerfile is deployed as it is",
+}
+"""Languages of Knative func that no template is here for, and what there is in its place."""
 
 _HTTP = '''"""Answers HTTP requests (ASGI)."""
 
@@ -77,7 +86,42 @@ requires = ["hatchling"]
 build-backend = "hatchling.build"
 """
 
-_IGNORED = "__pycache__/\n.venv/\n.func/\n"
+_IGNORED = "__pycache__/\n.venv/\n.func/\nnode_modules/\n"
+
+_NODE_HTTP = """// Answers HTTP requests: https://github.com/nodeshift/faas-js-runtime
+const handle = async (context, body) => {
+  context.log.info(`${context.method} ${JSON.stringify(body)}`);
+  return { body: "OK", headers: { "content-type": "text/plain" } };
+};
+
+module.exports = { handle };
+"""
+
+_NODE_EVENTS = """// Takes CloudEvents and may answer each with one: https://github.com/nodeshift/faas-js-runtime
+const { CloudEvent } = require("cloudevents");
+
+const handle = async (context, event) => {
+  context.log.info(`${event.type} of ${event.source}`);
+  return new CloudEvent({
+    type: "function.response", source: "function", data: { message: "OK" },
+  });
+};
+
+module.exports = { handle };
+"""
+
+_PACKAGE = """{
+  "name": "function",
+  "version": "0.1.0",
+  "main": "index.js",
+  "scripts": {
+    "start": "FUNC_LOG_LEVEL=info faas-js-runtime ./index.js"
+  },
+  "dependencies": {
+%s    "faas-js-runtime": "^3.0.2"
+  }
+}
+"""
 
 
 def files(name: str, language: str, template: str, created: str) -> dict[str, str]:
@@ -87,11 +131,21 @@ def files(name: str, language: str, template: str, created: str) -> dict[str, st
     is_events = template == "cloudevents"
     project = Project(name=name, runtime=language, created=created)
     project.invoke = "cloudevent" if is_events else None
+    rest = (_node if language == "node" else _python)(is_events)
+    return {"func.yaml": write_project(project), ".gitignore": _IGNORED, **rest}
+
+
+def _python(is_events: bool) -> dict[str, str]:
     dependencies = '"cloudevents>=2,<3"' if is_events else ""
     return {
-        "func.yaml": write_project(project),
         "function/__init__.py": "from .func import new\n",
         "function/func.py": _EVENTS if is_events else _HTTP,
         "pyproject.toml": _PYPROJECT.format(dependencies=dependencies),
-        ".gitignore": _IGNORED,
+    }
+
+
+def _node(is_events: bool) -> dict[str, str]:
+    return {
+        "index.js": _NODE_EVENTS if is_events else _NODE_HTTP,
+        "package.json": _PACKAGE % ('    "cloudevents": "^10.0.0",\n' if is_events else ""),
     }

@@ -57,6 +57,14 @@ PORT = "$PORT"
             "node",
             ("npm", "start", "--silent"),
         ),
+        (
+            {
+                "package__json": '{"scripts": {"start": "faas-js-runtime ./i.js"}, "dependencies":'
+                '{"faas-js-runtime": "^3"}}'
+            },
+            "node",
+            ("/bin/sh", "-c", 'export FUNC_PORT="$PORT"; exec npm start --silent'),
+        ),
         ({"package__json": "{}", "index__js": ""}, "node", ("node", "index.js")),
         (
             {"pyproject__toml": '[project]\nname="a"\nscripts={serve="a:main"}'},
@@ -261,3 +269,14 @@ def test_a_dockerfile_serves_where_the_code_does_not_say_how_it_runs() -> None:
         detect(Files(files), "code")
     with pytest.raises(DetectionError, match="nothing that Hearth recognises"):
         detect(Files({"Dockerfile": ""}), "code")
+
+
+def test_a_build_script_takes_the_packages_of_development_and_runs() -> None:
+    package = '{"scripts": {"build": "tsc", "start": "node b.js"}, "devDependencies": {"t": "1"}}'
+    application = found(package__json=package, pnpm___lock__yaml="")
+    assert application.build == ("npm", "run", "build")
+    assert application.dependencies == Dependencies("npm", "package.json", with_dev=True)
+    assert (
+        found(package__json='{"scripts": {"start": "x"}, "devDependencies": {"t": "1"}}').build
+        == ()
+    )

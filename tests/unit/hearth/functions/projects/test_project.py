@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
@@ -89,7 +91,12 @@ def test_what_is_wrong_is_named(text: str, message: str) -> None:
 def test_templates_are_projects(language: str, template: str) -> None:
     made = files("mail", language, template, "now")
     assert read_project(made["func.yaml"]).name == "mail"
-    compile(made["function/func.py"], "func.py", "exec")
+    if language == "python":
+        compile(made["function/func.py"], "func.py", "exec")
+    else:
+        assert json.loads(made["package.json"])["scripts"]["start"].endswith(
+            "faas-js-runtime ./index.js"
+        )
 
 
 def test_a_template_that_is_not_there() -> None:
