@@ -99,12 +99,18 @@ def _make_with_pip(venv: Path, folder: Path) -> list[str]:
     return [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
 
 
-def node_modules(source: SourceFolder, needs: Dependencies, builds: Path, say: Say) -> Path:
-    """Return the folder with these packages; made once."""
+def node_modules(
+    source: SourceFolder, needs: Dependencies, builds: Path, say: Say, cpu: str = ""
+) -> Path:
+    """Return the folder with these packages; made once.
+
+    ``cpu`` is another machine's, as npm says it: what has to be compiled there is a BuildError.
+    """
     if shutil.which(needs.tool) is None:
         raise BuildError(f"package.json has dependencies, but {needs.tool} is not installed")
     files = [name for name in _LOCKS if name in source.paths]
-    key = hashlib.sha256(f"{needs.tool}{' with dev' if needs.with_dev else ''}".encode())
+    dev = " with dev" if needs.with_dev else ""
+    key = hashlib.sha256(f"{needs.tool}{dev}{cpu}".encode())
     for name in files:
         key.update((source.folder / name).read_bytes())
     place = builds / f"node-{key.hexdigest()[:16]}"
@@ -116,20 +122,37 @@ def node_modules(source: SourceFolder, needs: Dependencies, builds: Path, say: S
     say(f"installing {needs.file}")
     for name in files:
         shutil.copy2(source.folder / name, place / name)
-    run(_node_install(needs, files), place)
+    run(node_install(needs, files, cpu), place)
+    if cpu and (native := compiled_packages(place / "node_modules")):
+        raise BuildError(
+            f"compiled where they are installed, which is no {cpu} here: {', '.join(native)}; "
+            "leave --platform out, or build by a Dockerfile"
+        )
     (place / "node_modules").mkdir(exist_ok=True)
     (place / _DONE).touch()
     return place / "node_modules"
 
 
-def _node_install(needs: Dependencies, files: Sequence[str]) -> list[str]:
+def compiled_packages(modules: Path) -> list[str]:
+    """Return the packages that have native code, and none that came compiled with them."""
+    roots = (path.parent for path in modules.rglob("binding.gyp"))
+    return sorted(
+        str(root.relative_to(modules)) for root in roots if not (root / "prebuilds").is_dir()
+    )
+
+
+def node_install(needs: Dependencies, files: Sequence[str], cpu: str = "") -> list[str]:
+    """Return the command that installs packages; raise BuildError where it cannot for a ``cpu``."""
+    if cpu and needs.tool != "npm":
+        raise BuildError(f"{needs.tool} installs for this machine alone, npm for others, too")
     if needs.tool in ("pnpm", "yarn"):
         without = {"pnpm": "--prod", "yarn": "--production"}[needs.tool]
         dev = [] if needs.with_dev else [without]
         return [needs.tool, "install", *dev, "--frozen-lockfile", "--silent"]
     how = "ci" if "package-lock.json" in files else "install"
     dev = ["--include=dev"] if needs.with_dev else ["--omit=dev"]
-    return ["npm", how, *dev, "--no-audit", "--no-fund", "--silent"]
+    other = ["--os=linux", f"--cpu={cpu}", "--ignore-scripts"] if cpu else []
+    return ["npm", how, *dev, *other, "--no-audit", "--no-fund", "--silent"]
 
 
 def _begin(place: Path) -> None:

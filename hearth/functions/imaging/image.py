@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from hearth.functions.building.environments import (
     run,
     with_what_is_here,
 )
+from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.application import Application
 from hearth.functions.imaging import plan
@@ -45,12 +47,15 @@ from hearth.oci.manifests import (
     make_config,
     make_index,
     make_manifest,
+    platform_of,
 )
 from hearth.oci.packing import Entry, Layer, entries_of, put_layer, write_layer
 from hearth.oci.pushing import push
 from hearth.oci.references import Reference
 from hearth.oci.registry import Repository
 from hearth.oci.store import ContentStore
+
+OURS = platform_of(platform.machine())
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ class ImageMaker:
     # -- layers ----------------------------------------------------------------------------
 
     def _layers(self, order: Order, base: Base, on: Platform) -> list[Layer]:
-        layers = [self._packages(order, base, on), self._node_modules(order)]
+        layers = [self._packages(order, base, on), self._node_modules(order, on)]
         layers.append(self._files(order, on))
         ours = _our_entries(order.application)
         layers.append(self._put(ours) if ours else None)
@@ -158,12 +163,13 @@ class ImageMaker:
 
         return self._kept(key, made)
 
-    def _node_modules(self, order: Order) -> Layer | None:
+    def _node_modules(self, order: Order, on: Platform) -> Layer | None:
         needs = order.application.dependencies
         if needs is None or plan.language(order.application) != "node":
             return None
         run_needs = replace(needs, with_dev=False)
-        modules = node_modules(order.source, run_needs, self._builds, self._say)
+        cpu = "" if on == OURS else plan.node_cpu(on.architecture)
+        modules = node_modules(order.source, run_needs, self._builds, self._say, cpu)
         place = f"{plan.FILES}/node_modules"
         return self._kept(modules.parent.name, lambda: self._put(entries_of(modules, place)))
 
@@ -171,6 +177,11 @@ class ImageMaker:
         build = order.application.build
         if not build:
             return self._put(_file_entries(order.source))
+        if on != OURS and plan.language(order.application) == "rust":
+            raise BuildError(
+                f"Rust is compiled for {OURS} here, not for {on}: leave --platform out, or build "
+                "by a Dockerfile"
+            )
         with tempfile.TemporaryDirectory(dir=self._builds) as scratch:
             folder = Path(scratch)
             for path in sorted(order.source.paths):

@@ -105,6 +105,11 @@ def pip_platforms(architecture: str) -> list[str]:
     return [f"--platform={glibc}_{_WHEELS[architecture]}" for glibc in _GLIBC]
 
 
+def node_cpu(architecture: str) -> str:
+    """Return what Node calls an architecture."""
+    return {"amd64": "x64", "386": "ia32"}.get(architecture, architecture)
+
+
 def go_environment(architecture: str) -> list[str]:
     """Return what has Go compile a static program for an architecture; others pass it over."""
     return ["CGO_ENABLED=0", "GOOS=linux", f"GOARCH={architecture}"]

@@ -16,9 +16,10 @@ import pytest
 
 from hearth.functions.building.build import Built, build
 from hearth.functions.building.builds import building, remove_unused
+from hearth.functions.building.environments import compiled_packages, node_install
 from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
-from hearth.functions.detection.application import DetectionError
+from hearth.functions.detection.application import Dependencies, DetectionError
 from hearth.functions.detection.detect import detect
 from tests.ports import free_port
 
@@ -218,3 +219,14 @@ def test_builds_wait_for_each_other(tmp_path: Path) -> None:
     with building(tmp_path), pytest.raises(BlockingIOError):
         taken()
     taken()
+
+
+def test_npm_installs_for_another_machine_what_comes_compiled(tmp_path: Path) -> None:
+    needs = Dependencies("npm", "package.json")
+    assert "--cpu=arm64" in node_install(needs, ["package-lock.json"], "arm64")
+    with pytest.raises(BuildError, match="yarn installs for this machine alone"):
+        node_install(Dependencies("yarn", "package.json"), [], "arm64")
+    for path in ("plain/x", "sharp/prebuilds/x", "sharp/binding.gyp", "@a/b/binding.gyp"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    assert compiled_packages(tmp_path) == ["@a/b"]

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.detection.detect import detect
 from hearth.functions.imaging.image import ImageMaker, Order
@@ -238,3 +239,15 @@ def tls_server(folder: Path) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+async def test_rust_for_another_machine_is_refused(
+    image_registry: Registry, static_layout: TestImage, tmp_path: Path
+) -> None:
+    folder = tmp_path / "rust"
+    (folder / "src").mkdir(parents=True)
+    (folder / "Cargo.toml").write_text('[package]\nname = "shop"\n')
+    (folder / "src" / "main.rs").touch()
+    image_registry.push(other_image(tmp_path), "other:1")
+    with pytest.raises(BuildError, match=f"Rust is compiled for {HERE} here, not for {OTHER}"):
+        await made(folder, image_registry, tmp_path, OTHER, base="other:1")
