@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { age, clipped, duration, listed, many, rate, short } from "../src/core/format.ts";
 import { eventHref, nodeHref, parsed, serviceHref, serviceOfUrl } from "../src/core/route.ts";
-import { labelOf } from "../src/parts/nodes.ts";
+import { addresseeOf, labelOf } from "../src/parts/nodes.ts";
 
 test("rates", () => assert.deepEqual([0, 0.02, 0.4, 9.96, 120.4, 1234, 43210].map(rate), ["0", "<0.1", "0.4", "10", "120", "1.2k", "43k"]));
 
@@ -34,4 +34,8 @@ test("nodes of events are called as people call them", () => {
   assert.deepEqual(labelOf({ kind: "sink", name: "http://orders.default.svc.cluster.local" }), { kind: "service", name: "orders" });
   assert.deepEqual(labelOf({ kind: "source", name: "/apis/v1/namespaces/shop/pingsources/tick" }), { kind: "pingsource", name: "shop/tick" });
   assert.deepEqual(labelOf({ kind: "sink", name: "https://ledger.example/in" }), { kind: "sink", name: "ledger.example/in" });
+  const nodes = { "broker shop/hooks": { id: "", kind: "broker", name: "", ready: "True" as const, words: "" } };
+  assert.equal(addresseeOf("http://127.0.0.1:1/shop/hooks", nodes), "broker shop/hooks");
+  assert.equal(addresseeOf("http://127.0.0.1:1/shop/other", nodes), "http://127.0.0.1:1/shop/other");
+  assert.equal(addresseeOf("http://orders.default.svc.cluster.local", nodes), "service default/orders");
 });

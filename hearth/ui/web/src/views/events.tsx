@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { many } from "../core/format.ts";
 import { useSeconds, useStore } from "../store.ts";
+import { addresseeOf } from "../parts/nodes.ts";
 import { Command } from "../parts/copy.tsx";
 import { State } from "../parts/state.tsx";
 import { Empty, keyOf, Title } from "./common.tsx";
@@ -59,7 +60,7 @@ export function Events({ node, event }: { node: string | undefined; event: strin
                   <b>{row.name}</b>
                   <span class="chip">{row.kind}</span>
                   <State row={row} />
-                  <span class="quiet mono clip push">{row.sink}</span>
+                  <span class="quiet mono clip push">{addresseeOf(row.sink, tables.nodes)}</span>
                 </span>
               </li>
             ))}

@@ -25,7 +25,7 @@ interface Wire {
 export function Graph({ nodes, edges, chosen }: { nodes: Node[]; edges: Edge[]; chosen: string }) {
   const wires = useMemo(() => bundled(edges), [edges]);
   const shape = `${nodes.map((node) => node.id).sort().join("|")}#${wires.map((wire) => wire.key).sort().join("|")}`;
-  const drawn = useMemo(() => layout(nodes.map((node) => node.id), wires, M), [shape]);
+  const drawn = useMemo(() => layout(nodes.map((node) => node.id).sort(byKind), [...wires].sort((left, right) => byKind(left.to, right.to)), M), [shape]);
   const width = drawn.width + 2 * PAD;
   const height = drawn.height + 2 * PAD;
   return (
@@ -48,6 +48,14 @@ export function Graph({ nodes, edges, chosen }: { nodes: Node[]; edges: Edge[]; 
     </div>
   );
 }
+
+/** Circles are cut so that what is nearer to the beginning stands further left: sources, then brokers. */
+const KINDS = ["source", "broker", "channel", "trigger", "subscription"];
+const kindRank = (id: string) => {
+  const rank = KINDS.indexOf(id.slice(0, id.indexOf(" ")));
+  return rank < 0 ? KINDS.length : rank;
+};
+const byKind = (left: string, right: string) => kindRank(left) - kindRank(right) || (left < right ? -1 : 1);
 
 /** Edges of one kind between the same two nodes are one wire, whatever types of events they carry. */
 function bundled(edges: Edge[]): Wire[] {

@@ -1,5 +1,6 @@
 // Runs of pipelines, in a line each, newest first.
 import { age, clock, duration } from "../core/format.ts";
+import { Command } from "../parts/copy.tsx";
 import { Mark, type Health } from "../parts/state.tsx";
 import { useSeconds, useStore } from "../store.ts";
 import type { Run } from "../types.ts";
@@ -15,7 +16,12 @@ export function Runs() {
     <>
       <Title>Runs</Title>
       <p class="quiet">Runs of pipelines. <code>hearth run get NAME</code> tells more of one.</p>
-      {!rows.length && <Empty title="There are none." />}
+      {!rows.length && (
+        <Empty title="There are none.">
+          <p>A pipeline is a script with functions that events start:</p>
+          <Command text="hearth pipeline run build.py --event github:push" />
+        </Empty>
+      )}
       <ul class="plain">
         {rows.map((row) => (
           <li key={keyOf(row)}>
@@ -27,13 +33,16 @@ export function Runs() {
               <span>{row.phase}</span>
               <span class="quiet push">{times(row, now)}</span>
             </span>
-            {row.words && <span class={row.phase === "Failed" ? "why bad" : "quiet"}>{row.words}</span>}
+            {row.words && <span class={row.phase === "Failed" ? "why bad" : "quiet"} title={row.words}>{lastLine(row.words)}</span>}
           </li>
         ))}
       </ul>
     </>
   );
 }
+
+/** Of a traceback the line that says what is wrong. */
+const lastLine = (words: string) => words.trim().split("\n").at(-1) ?? "";
 
 function times(row: Run, now: number): string {
   if (row.started === null) return "not begun";
