@@ -202,6 +202,22 @@ def top(
 
 
 @app.command()
+def bindings(
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """List what `hearth deploy --bind` can reach: Secrets, services, servers that run here."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.binding.listing import show_bindings
+
+    api = access_of_either(kubeconfig, folder_of(data_dir, name))
+    show_bindings(api, namespace, output, is_here=kubeconfig is None)
+
+
+@app.command()
 def doctor(
     output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
     name: Name = "default",

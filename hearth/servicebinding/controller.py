@@ -37,6 +37,7 @@ from hearth.servicebinding.statuses import Verdict, status_update
 NAME = "servicebinding"
 BINDINGS = Source(keys.SERVICEBINDINGS)
 MAPPINGS = Source(keys.MAPPINGS)
+_MOST_HELD_SECONDS = 30.0
 _AGAIN_SECONDS = 60.0
 """After which a workload that could not be changed is tried again."""
 
@@ -93,12 +94,23 @@ def reconcile(observed: Observed, /, *, settings: object, now: float) -> Plan:
         return _release(observed)
     if keys.FINALIZER not in meta.finalizers(binding):
         return Plan((_finalizers(binding, [*meta.finalizers(binding), keys.FINALIZER]),))
+    if (held := _held_seconds(binding, now)) > 0:
+        return Plan(requeue_after=held)
     secret, service = _service(observed)
     changes, workload = _changes(observed, secret)
     told = status_update(binding, secret=secret, service=service, workload=workload, now=now)
     if secret != known_secret(binding):  # the webhook goes by it
         return Plan(told, then=tuple(changes), requeue_after=observed.look_again)
     return Plan(tuple(changes), then=told, requeue_after=observed.look_again)
+
+
+def _held_seconds(binding: Object, now: float) -> float:
+    """How long to leave it alone; nobody is waited for longer than a while."""
+    try:
+        until = float(meta.annotations(binding).get(keys.HELD) or 0)
+    except ValueError:
+        return 0.0
+    return until - now if until - now <= _MOST_HELD_SECONDS else 0.0
 
 
 def refused(observed: Observed, error: str, /, *, now: float) -> Plan | None:

@@ -31,3 +31,6 @@ ENV = "servicebinding.hearth.dev/env-"
 """A workload's annotation: names and keys of the variables that a binding has put in."""
 ROOTS = "servicebinding.hearth.dev/roots"
 """A workload's annotation: which of its containers, counted from 0, were given a root."""
+HELD = "servicebinding.hearth.dev/held-until"
+"""A binding's annotation, in Unix seconds: until then somebody else writes its workload, with all
+of its bindings at once, so that one revision comes of it."""

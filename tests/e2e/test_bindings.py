@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.support import Hearth, wait_until
+from tests.component.keda import databases, servers
+from tests.e2e.support import Hearth, hearth_command, wait_until
 
 FUNCTION = """
 import os
@@ -99,3 +100,58 @@ def test_without_the_binding_a_service_is_as_it_was(hearth: Hearth) -> None:
     assert revisions(hearth) == 3
     template = hearth.get_json("ksvc", "shop")["spec"]["template"]
     assert "servicebinding" not in json.dumps(template)
+
+
+CLIENT = """
+import os, socket, subprocess
+from urllib.parse import urlsplit
+
+def handle(request):
+    at = urlsplit(os.environ["REDIS_URL"])
+    with socket.create_connection((at.hostname, at.port), 5) as redis:
+        redis.sendall(b"PING\\r\\n")
+        pong = redis.recv(64).decode().strip()
+    told = [subprocess.run(["psql", *to, "-Atc", "select current_user"], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.strip()
+            for to in ((os.environ["DATABASE_URL"],), ("-d", os.environ["PGDATABASE"]))]
+    return {"redis": pong, "postgresql": told}
+"""
+
+
+def test_servers_of_this_machine_reach_a_service_by_a_word(hearth: Hearth, tmp_path: Path) -> None:
+    """A real Redis and a real PostgreSQL, found by their ports; a URL, and what goes with it."""
+    servers.program("psql")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "func.py").write_text(CLIENT)
+    deploy = ("deploy", str(folder))
+    with servers.redis(tmp_path) as redis, databases.postgres() as postgres:
+        done = hearth_command(
+            *(*deploy, "--bind", f"redis:{redis}=cache", "--bind", f"postgres:{postgres.port}"),
+            data_dir=hearth.data_dir,
+            PGUSER=databases.USER,
+            PGPASSWORD=databases.PASSWORD,
+            PGDATABASE="postgres",
+        )
+        assert "binds: redis from Secret data-cache, as cache (REDIS_URL, " in done.stdout
+        assert "data-00001 serves 100%" in done.stdout
+        assert given(hearth, "data") == {"redis": "+PONG", "postgresql": [databases.USER] * 2}
+        listed = json.loads(hearth.run("bindings", "-o", "json").stdout)
+        bound = {each["name"]: each["boundTo"] for each in listed if each["boundTo"]}
+        assert bound["data-cache"] == bound["data-postgres"] == ["Service data"]
+        again = hearth.run(*deploy, "--bind", "redis=cache", "--bind", "postgres")
+        assert "no new revision" in again.stdout
+        unknown = hearth.run(*deploy, "--bind", f"pg:{postgres.port}=asked", check=False)
+        assert "who logs in there is not known: --bind postgresql://USER:" in unknown.stderr
+        failed = hearth.run(*deploy, "--bind", "rabbitmq:1", check=False)
+        assert "no rabbitmq answers at 127.0.0.1:1" in failed.stderr
+        url = f"postgres://{databases.USER}:wrong@127.0.0.1:{postgres.port}/x=other"
+        hearth.run(*deploy, "--bind", url)
+        assert given(hearth, "data")["postgresql"] == [databases.USER] * 2, "names are its own"
+    hearth.run("delete", "data")
+
+    def left() -> list[str]:
+        listed = json.loads(hearth.run("bindings", "-o", "json").stdout)
+        return [each["name"] for each in listed if each["name"].startswith("data-")]
+
+    wait_until(lambda: not left(), what="the end of what was made for it")

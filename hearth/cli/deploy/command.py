@@ -34,6 +34,14 @@ def deploy(
             "--secret", "--update-secrets", help="NAME=SECRET:KEY or /PATH=SECRET; repeatable."
         ),
     ] = None,
+    bind: Annotated[
+        Many,
+        typer.Option(
+            "--bind",
+            help="NAME[=AS] of a Secret, a service, a server that runs here (postgres, redis), or "
+            "a URL: what it reaches; repeatable. See hearth bindings.",
+        ),
+    ] = None,
     min_pods: Annotated[
         int | None, typer.Option("--min", "--min-instances", "--scale-min", help="Least pods.")
     ] = None,
@@ -112,7 +120,8 @@ def deploy(
     options = DeployOptions(
         what=what,
         flags={
-            "name": service, "env": env, "secrets": secret, "min": min_pods, "max": max_pods,
+            "name": service, "env": env, "secrets": secret, "bind": bind,
+            "min": min_pods, "max": max_pods,
             "concurrency": concurrency, "target": target, "cpu": cpu, "memory": memory,
             "port": port, "timeout": timeout, "private": private, "warm": warm,
             "domain": domain,

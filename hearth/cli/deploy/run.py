@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 
 from hearth.cli.access import access_of_either
+from hearth.cli.binding.applying import Made, Meant, bound, make, release, resolve, take_back
 from hearth.cli.deploy.sending import sent_image
 from hearth.cli.deploy.subscribing import subscribe
 from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
@@ -16,6 +18,7 @@ from hearth.cli.dockerfiles import container_image
 from hearth.cli.errors import UserError
 from hearth.cli.images import LOCAL, built_image, found_in
 from hearth.cli.services import detour_to
+from hearth.functions.binding.wishes import wishes_of
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.deploying.progress import Phase, newest_revision
 from hearth.functions.deploying.settings import SettingsError
@@ -26,6 +29,7 @@ from hearth.functions.projects.project import ProjectError
 from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KSERVICES
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
+from hearth.kube.clock import wall_clock
 from hearth.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
 from hearth.kube.meta import Object
 
@@ -50,6 +54,8 @@ def _dry_run(what: Wanted) -> int:
     if what.target.source is not None:
         print(found_words(found_in(what.target.source, what.settings.build or "")))
         what = what.with_image(f"{LOCAL}/{what.name}")
+    for wish in wishes_of(what.settings.bind or ()):
+        print(f"binds: {wish}, as {wish.alias}")
     print(plan_words(what.service(None)))
     return 0
 
@@ -64,11 +70,14 @@ class _Deployment:
     async def run(self) -> int:
         """Do it step by step; what fails before the apply has changed nothing."""
         api = access_of_either(self._options.kubeconfig, self._options.data_dir)
-        if self._wanted.target.source is not None:
-            await self._build(self._wanted.target.source)
+        what = self._wanted
+        wishes, is_here = wishes_of(what.settings.bind or ()), self._options.kubeconfig is None
         async with KubeClient(api) as client:
-            service, older = await self._apply(client)
-            watch = Watch(client, self._wanted.name, self._wanted.namespace, older)
+            meant = await resolve(client, wishes, what.name, what.namespace, is_here=is_here)
+            if what.target.source is not None:
+                await self._build(what.target.source)
+            service, older = await self._apply_bound(client, meant)
+            watch = Watch(client, what.name, what.namespace, older)
             return await self._wait(watch, client, service)
 
     async def _build(self, source: SourceFolder) -> None:
@@ -90,18 +99,36 @@ class _Deployment:
             image = built_image(data_dir, source, application, name, say)
         self._wanted = self._wanted.with_image(image, port)
 
-    async def _apply(self, client: KubeClient) -> tuple[Object, str]:
+    async def _apply_bound(self, client: KubeClient, meant: Sequence[Meant]) -> tuple[Object, str]:
+        """Write what the Service is bound to before it; nothing of it stays where it is refused."""
+        what = self._wanted
+        if not meant:
+            return await self._apply(client)
+        service = what.service(await self._there(client))
+        made = await make(client, meant, service, now=wall_clock(), say=self._steps.say)
+        try:
+            written = await self._apply(client, made)
+        except (ApiError, UserError):
+            await take_back(client, what.namespace, made)
+            raise
+        await release(client, written[0], made)
+        return written
+
+    async def _there(self, client: KubeClient) -> Object | None:
+        try:
+            return await client.get(KSERVICES, self._wanted.name, self._wanted.namespace)
+        except NotFound:
+            return None
+
+    async def _apply(self, client: KubeClient, made: Sequence[Made] = ()) -> tuple[Object, str]:
         """Write the Service as it is wanted; again where somebody else wrote in between.
 
         Beside it comes the name of the revision that a new one is to follow, if there is to be one.
         """
         what = self._wanted
         for _ in range(_TRIES):
-            try:
-                there = await client.get(KSERVICES, what.name, what.namespace)
-            except NotFound:
-                there = None
-            wanted = what.service(there)
+            there = await self._there(client)
+            wanted = bound(what.service(there), made)
             if wanted == there:
                 self._steps.nothing_new(what.name)
                 return there, ""

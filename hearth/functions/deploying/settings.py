@@ -25,6 +25,7 @@ class DeploySettings(BaseModel):
     """One deployment's settings; None leaves things as they are.
 
     ``secrets`` is ``{"NAME": "secret:key", "/path": "secret"}``: a variable or a folder of files.
+    ``bind`` is ``NAME`` or ``NAME=AS`` of what it reaches, or a URL.
     ``registry`` is where an image made of a folder goes, ``base`` what it is made on, ``platforms``
     what for (``linux/amd64``); ``build`` is ``code`` or the path of a Dockerfile. ``cpu`` and
     ``memory`` are limits. ``min`` and ``max`` count pods of a revision. ``warm`` has
@@ -43,6 +44,7 @@ class DeploySettings(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     env: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
+    bind: list[str] | None = None
     cpu: Quantity | None = None
     memory: Quantity | None = None
     min: Count | None = None

@@ -74,7 +74,7 @@ COMMANDS = [
     *(["pipeline", what] for what in ("create", "apply", "run", "list", "describe", "delete")),
     *(["run", what] for what in ("list", "get", "logs", "follow")),
     *(["run", what] for what in ("cancel", "clone", "retry", "delete")),
-    *(["top"], ["doctor"], ["completion"]),
+    *(["top"], ["doctor"], ["completion"], ["bindings"]),
 ]
 
 

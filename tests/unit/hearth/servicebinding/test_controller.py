@@ -201,3 +201,12 @@ def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
     assert again.obj["status"]["observedGeneration"] == 4
     before, after = (Conditions.of(each.obj).transition_time("Ready") for each in (update, again))
     assert before == after
+
+
+@pytest.mark.parametrize(("until", "waits"), [(NOW + 5, 5.0), (NOW - 1, None), (NOW + 9999, None)])
+def test_one_that_is_held_is_left_alone_for_a_while(until: float, waits: float | None) -> None:
+    seen = observed(a_workload())
+    notes = {"annotations": {"servicebinding.hearth.dev/held-until": str(until)}}
+    held = replace(seen, binding=seen.binding | {"metadata": seen.binding["metadata"] | notes})
+    plan = decide(held)
+    assert (plan.requeue_after, bool(plan)) == (waits, waits is None)

@@ -1,0 +1,1 @@
+"""``hearth deploy --bind`` and ``hearth bindings``: what reaches an application by a word."""
