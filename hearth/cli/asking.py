@@ -9,6 +9,7 @@ import base64
 import http.client
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 from hearth.cli.errors import UserError
 from hearth.kube.client import KubeClient
@@ -60,3 +61,12 @@ async def secret_token(client: KubeClient, secret: tuple[str, str], filled_by: s
     if not token:
         raise UserError(f"{filled_by} has not started yet: kubectl get pods -n {namespace}")
     return base64.b64decode(token).decode()
+
+
+def resolvable(url: str) -> tuple[str, str]:
+    """Return a URL that needs no resolver where it is on localhost, and the Host that it takes."""
+    parts = urlsplit(url)
+    if not (parts.hostname or "").endswith(".localhost"):
+        return url, ""
+    port = f":{parts.port}" if parts.port else ""
+    return parts._replace(netloc=f"127.0.0.1{port}").geturl(), parts.netloc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -74,6 +75,32 @@ def event_create_broker(
 
     api = access_of_either(kubeconfig, folder_of(data_dir, name))
     print(create_broker(api, broker, namespace, broker_class=broker_class, seconds=timeout))
+
+
+@event_app.command("hook")
+def event_hook(
+    source: Annotated[str, typer.Argument(help="The WebhookSource.")],
+    event: Annotated[
+        str, typer.Option(help="What happens: push, /deploy, charge.failed; as its sender has it.")
+    ] = "",
+    payload: Annotated[
+        Path | None, typer.Option(help="A file with the body; a small one by default.")
+    ] = None,
+    id: Annotated[str | None, typer.Option(help="Of the delivery; a fresh one by default.")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="NAME=VALUE, repeatable.")
+    ] = None,
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """Send a test delivery to a WebhookSource, signed as its sender would, and tell the answer."""
+    from hearth.cli.access import access_of_either
+    from hearth.cli.eventhook import HookOptions, hook
+
+    options = HookOptions(source, namespace, event, payload, id, header or [])
+    raise typer.Exit(hook(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
 
 
 @event_app.command("trace")

@@ -52,6 +52,22 @@ def test_a_delivery_becomes_an_event_once(hearth: Hearth) -> None:
     assert len(received()) == 1
 
 
+def test_a_delivery_is_tried_without_its_sender(hearth: Hearth) -> None:
+    tried = hearth.run("event", "hook", "github", "--event", "push", "--id", "d-3")
+    assert tried.stdout == "202 Accepted: delivery d-3\n"
+
+    def ids() -> set[str]:
+        entries = json.loads(hearth.request("received", "/received").body)
+        return {entry["received"]["id"] for entry in entries}
+
+    wait_until(lambda: ids() == {"d-1", "d-3"}, what="the event")
+    told = hearth.run("event", "hook", "shop", "-H", "X-Shop-Topic=made", check=False)
+    assert told.returncode == 1
+    assert "no id: the request has no {header:x-shop-id}" in told.stderr
+    missing = hearth.run("event", "hook", "nothing", check=False).stderr
+    assert "there is no WebhookSource nothing in default" in missing
+
+
 def test_its_address_goes_with_the_last_one(hearth: Hearth) -> None:
     hearth.kubectl("delete", "-f", str(SAMPLES / "webhooks"))
     wait_until(lambda: not hearth.get_json("domainmappings", "-A")["items"], what="its end")

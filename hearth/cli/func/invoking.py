@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from hearth.cli.access import access_of_either
+from hearth.cli.asking import resolvable
 from hearth.cli.deploy.wanted import pairs
 from hearth.cli.errors import UserError
 from hearth.cli.func.projects import named, project_in
@@ -114,12 +115,3 @@ def invoke(place: Place, message: Message, *, format: str, method: str) -> int:
         print(f"{answer.status_code} {answer.reason_phrase}")
     print(answer.text)
     return 0 if answer.is_success else 1
-
-
-def resolvable(url: str) -> tuple[str, str]:
-    """Return a URL that needs no resolver where it is on localhost, and the Host that it takes."""
-    parts = urlsplit(url)
-    if not (parts.hostname or "").endswith(".localhost"):
-        return url, ""
-    port = f":{parts.port}" if parts.port else ""
-    return parts._replace(netloc=f"127.0.0.1{port}").geturl(), parts.netloc

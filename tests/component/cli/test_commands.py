@@ -68,7 +68,7 @@ COMMANDS = [
     *(["func", what] for what in ("logs", "delete", "subscribe", "languages")),
     *(["func", "config", "envs"], ["func", "config", "labels"]),
     *(["event", what] for what in ("trace", "list", "dead-letters", "redrive", "replay", "seek")),
-    *(["event", "copy"], ["event", "lag"], ["event", "create-broker"]),
+    *(["event", "copy"], ["event", "lag"], ["event", "create-broker"], ["event", "hook"]),
     *(["event", "graph"], ["scale", "explain"], ["simulate"]),
     *(["install"], ["uninstall"], ["migrate", "check"]),
     *(["pipeline", what] for what in ("create", "apply", "run", "list", "describe", "delete")),

@@ -1,13 +1,25 @@
 """RequestReply: a request through a Broker, its reply as the answer, and none that comes late."""
 
 import asyncio
+import base64
 import contextlib
 
 from aiohttp import ClientConnectionError, ClientTimeout, web
 
 from eventing.api import keys
-from hearth.knative.resources import BROKERS, REQUESTREPLIES
-from tests.component.eventing.cluster import HEADERS, cluster, condition, next_of, sink
+from eventing.kinds.adapters import Adapters
+from eventing.sources.webhook.main import ReceiverConfig, run
+from hearth.knative.resources import BROKERS, REQUESTREPLIES, WEBHOOKSOURCES
+from hearth.kube.resources import SECRETS
+from tests.component.eventing.cluster import (
+    HEADERS,
+    cluster,
+    condition,
+    next_of,
+    running,
+    sink,
+)
+from tests.ports import free_ports
 
 
 @contextlib.asynccontextmanager
@@ -131,3 +143,29 @@ async def test_a_request_needs_its_broker(tmp_path):
         status, headers, body = await post(found, url)
         assert (status, headers["retry-after"]) == (503, "1")
         assert body == b"there is no broker default/nothere\n"
+
+
+async def test_a_webhook_is_answered_by_whoever_replies_behind_a_broker(tmp_path):
+    here = Adapters(in_cluster=False)
+    async with cluster(tmp_path, adapters=here) as found, replier(True) as (to, asked):
+        url = await ready(found, to)
+        secret = {"data": {"token": base64.b64encode(b"s").decode()}}
+        named = {"metadata": {"name": "s", "namespace": "default"}}
+        await found.client.create(
+            SECRETS, {"apiVersion": "v1", "kind": "Secret", **named, **secret}
+        )
+        source = {"sender": "http", "reply": True, "sink": {"uri": url}}
+        reference = {"secretKeyRef": {"name": "s", "key": "token"}}
+        await found.create(WEBHOOKSOURCES, "w", secrets=[reference], **source)
+        [port] = free_ports(1)
+        config = ReceiverConfig(found.kubeconfig, tmp_path / "seen", port=port)
+        async with running(lambda ready: run(config, ready)):
+            await found.until_ready(WEBHOOKSOURCES, "w")
+            hook = f"http://127.0.0.1:{port}/default/w/s"
+            kind = {"content-type": "application/json"}
+            async with (
+                asyncio.timeout(10),
+                found.session.post(hook, data=b"7", headers=kind) as said,
+            ):
+                assert (said.status, await said.read()) == (200, b'{"got":7}')
+        assert asked[-1]["ce-type"] == "dev.hearth.webhook"

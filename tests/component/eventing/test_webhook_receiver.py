@@ -231,7 +231,7 @@ async def test_what_is_no_webhook(tmp_path):
         async with found.session.get(f"{found.url}/healthz") as answer:
             assert answer.status == 200
         assert (await found.deliver("github", b"{" + b" " * 2000))[0] == 413
-        made = headers_of("github", b"secret", "push", b"x", now=NOW)
+        made = headers_of("github", b"secret", "push", b"x", now=NOW, told="1")
         packed = {**made, "content-encoding": "gzip"}
         assert (await found.post("/ns/github", b"x", **packed))[0] == 415
         text = {**made, "content-type": "text/html"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from eventing.api import webhooktemplates as templates
 from eventing.api.webhooksource import SIGNED_WORDS
-from eventing.api.webhooktemplates import Place
+from eventing.api.webhooktemplates import Place, Template
 from eventing.sources.webhook.made import Made
 from eventing.sources.webhook.received import Received, is_one_of, wrong_signature
 from eventing.sources.webhook.senders.seam import Sender, no_proof
@@ -55,30 +55,38 @@ def _made(told: str, request: Received, source: str) -> Made:
 
 
 def _signed(signature: Mapping[str, Any]) -> Check:
-    template = templates.parse(signature.get("signed") or "{body}", SIGNED_WORDS)
     header, prefix = signature["header"], signature.get("prefix") or ""
     algorithm = signature.get("algorithm") or "sha256"
     decoded = from_base64 if signature.get("encoding") == "base64" else from_hex
-    when, told = signature.get("timestampHeader"), signature.get("idHeader")
+    when, template = signature.get("timestampHeader"), template_of(signature)
 
     def check(request: Received, secrets: list[bytes], moment: Moment) -> None:
-        words = {"timestamp": when, "id": told}
-        parts = [_part(each, request, words) for each in template]
         given = request.header(header)
         value = decoded(given[len(prefix) :]) if given.startswith(prefix) else None
-        check_macs([value], secrets, b"".join(parts), algorithm)
+        check_macs([value], secrets, signed_text(signature, template, request), algorithm)
         if when:
             moment.check(request.header(when))
 
     return check
 
 
-def _part(piece: str | Place, request: Received, words: Mapping[str, str | None]) -> bytes:
+def template_of(signature: Mapping[str, Any]) -> Template:
+    """Return what is signed, as a template; raise ValueError."""
+    return templates.parse(signature.get("signed") or "{body}", SIGNED_WORDS)
+
+
+def signed_text(signature: Mapping[str, Any], template: Template, request: Received) -> bytes:
+    """Return what is signed of a request; raise Refusal where it lacks a part."""
+    headers = {"timestamp": signature.get("timestampHeader"), "id": signature.get("idHeader")}
+    return b"".join(_part(each, request, headers) for each in template)
+
+
+def _part(piece: str | Place, request: Received, headers: Mapping[str, str | None]) -> bytes:
     if isinstance(piece, str):
         return piece.encode()
     if piece == _BODY:
         return request.body
-    header = words.get(piece.name) if piece.kind == templates.WORD else None
+    header = headers.get(piece.name) if piece.kind == templates.WORD else None
     return (request.header(header) if header else request.at(piece) or "").encode()
 
 

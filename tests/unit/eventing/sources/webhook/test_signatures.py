@@ -6,6 +6,8 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,7 +19,7 @@ from eventing.sources.webhook.received import Received, Refusal
 from eventing.sources.webhook.rules import SENDERS
 from eventing.sources.webhook.senders import generic
 from eventing.sources.webhook.signatures import Check, Moment
-from eventing.sources.webhook.signing import SIGNERS, headers_of
+from eventing.sources.webhook.signing import SIGNERS, delivery_of, example, headers_of
 
 NOW = 1_700_000_000.0
 SLACK_BODY = (
@@ -100,7 +102,7 @@ def test_an_old_time_is_refused(sender: str, away: float) -> None:
 @pytest.mark.parametrize("sender", sorted(set(SIGNERS) - {"dockerhub"}))
 def test_what_we_sign_is_right(sender: str) -> None:
     body = b'{"a": 1}'
-    made = headers_of(sender, b"secret", "push", body, now=NOW)
+    made = headers_of(sender, b"secret", "push", body, now=NOW, told="1")
     request = Received(body, {name.lower(): value for name, value in made.items()})
     SENDERS[sender].check(request, [b"secret"], Moment(NOW, 300.0))
     assert refused(SENDERS[sender].check, request, [b"Secret"]) == 401
@@ -136,7 +138,7 @@ def test_gitlab_knows_tokens_and_signatures() -> None:
     token = Received(b"{}", {"x-gitlab-token": "secret"})
     signatures.gitlab(token, [b"old", b"secret"], Moment(NOW, 300.0))
     assert refused(signatures.gitlab, token, [b"other"]) == 401
-    made = headers_of("standard", b"whsec_c2VjcmV0", "", b"{}", now=NOW)
+    made = headers_of("standard", b"whsec_c2VjcmV0", "", b"{}", now=NOW, told="1")
     signed = Received(b"{}", {name.lower(): value for name, value in made.items()})
     signatures.gitlab(signed, [b"whsec_c2VjcmV0"], Moment(NOW, 300.0))
     assert refused(signatures.gitlab, signed, [b"secret!"]) == 401
@@ -204,3 +206,43 @@ def test_nothing_is_let_in_without_the_secret(
     request = Received(body, {**headers, **told, **standard, "x-gitlab-token": "?"}, rest="?")
     with pytest.raises(Refusal):
         SENDERS[sender].check(request, [b"a secret that nobody has"], Moment(NOW, 300.0))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"token": {"query": "k y"}},
+        {"token": {"header": "X-Token"}},
+        {"signature": {"header": "S", "encoding": "base64", "algorithm": "sha512"}},
+        {
+            "signature": {
+                "header": "S",
+                "prefix": "v1=",
+                "signed": "{id}.{timestamp}.{body}",
+                "timestampHeader": "T",
+                "idHeader": "I",
+            },
+            "token": {"header": "X-Token"},
+        },
+    ],
+)
+def test_a_delivery_of_any_sender_is_made_as_it_is_checked(spec: dict[str, Any]) -> None:
+    made = delivery_of({**spec, "sender": "http"}, b"a/s", "", b"{}", now=NOW, told="1")
+    url = urlsplit(f"http://h/ns/w{made.url_end}")
+    headers = {name.lower(): value for name, value in made.headers.items()}
+    rest = unquote(url.path.removeprefix("/ns/w").removeprefix("/"))
+    request = Received(b"{}", headers, dict(parse_qsl(url.query)), rest)
+    generic.sender(spec).check(request, [b"a/s"], Moment(NOW, 300.0))
+    assert refused(generic.sender(spec).check, request, [b"b"]) == 401
+
+
+@pytest.mark.parametrize("sender", sorted(SIGNERS))
+@pytest.mark.parametrize("event", ["", "/deploy"])
+def test_the_examples_make_events(sender: str, event: str) -> None:
+    body = example(sender, event, "told")
+    made = delivery_of({"sender": sender}, b"s", event, body, now=NOW, told="told")
+    headers = {name.lower(): value for name, value in made.headers.items()}
+    request = Received(body, headers, rest=made.url_end.removeprefix("/"))
+    SENDERS[sender].check(request, [b"s"], Moment(NOW, 300.0))
+    assert SENDERS[sender].made(request, "/s").type
