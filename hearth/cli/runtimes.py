@@ -10,7 +10,6 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from hearth.cli.errors import UserError
-from hearth.cluster.node.runtime.bundles.runc import find_program
 from hearth.cluster.node.runtime.engine.sockets import Found, find_engine, is_served
 from hearth.cluster.node.runtime.podnets.addresses import POD_RANGE, parse_range
 
@@ -65,6 +64,8 @@ def choose(
         raise UserError(f"--pod-range: {error}; give one such as {POD_RANGE}") from error
     if wanted is Runtime.PROCESS:
         return Pods(is_named=True)
+    from hearth.cluster.node.runtime.bundles.runc import find_program
+
     engine = find_engine(
         wanted,
         env,

@@ -25,6 +25,7 @@ BENCHMARKS = (
     "services",
     "manyservices",
     "coldstart",
+    "deploying",
     "bursts",
     "containers",
     "direct",

@@ -91,6 +91,17 @@ def test_what_fails_has_the_last_word(hearth: Hearth, shop: Path) -> None:
     assert answers(hearth) == {"three\n"}
 
 
+def test_what_listens_elsewhere_is_told_where(hearth: Hearth, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        "import http.server as h\nh.HTTPServer(('', 0), h.BaseHTTPRequestHandler).serve_forever()\n"
+    )
+    done = hearth.run("deploy", str(tmp_path), "--service=elsewhere", "--wait=5", check=False)
+    assert done.returncode == 1
+    [error] = [line for line in done.stderr.splitlines() if line.startswith("Error: elsewhere")]
+    assert "its program listens on port" in error and "the port that PORT says" in error
+    hearth.run("delete", "elsewhere")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -9,12 +9,9 @@ from collections.abc import Sequence
 
 from hearth.cli.access import access_of_either
 from hearth.cli.binding.applying import Made, Meant, bound, make, release, resolve, take_back
-from hearth.cli.deploy.sending import sent_image
-from hearth.cli.deploy.subscribing import subscribe
 from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
 from hearth.cli.deploy.watching import Watch
 from hearth.cli.deploy.words import Steps, claim_of, curl_words, domain_of, found_words, plan_words
-from hearth.cli.dockerfiles import container_image
 from hearth.cli.errors import UserError
 from hearth.cli.images import LOCAL, built_image, found_in
 from hearth.cli.services import detour_to
@@ -24,8 +21,6 @@ from hearth.functions.deploying.progress import Phase, newest_revision
 from hearth.functions.deploying.settings import SettingsError
 from hearth.functions.deploying.traffic import TrafficError
 from hearth.functions.detection.application import DetectionError
-from hearth.functions.projects.manifest import triggers
-from hearth.functions.projects.project import ProjectError
 from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KSERVICES
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
@@ -44,7 +39,7 @@ def run_deploy(options: DeployOptions) -> int:
         if options.dry_run:
             return _dry_run(what)
         return asyncio.run(_Deployment(options, what).run())
-    except (DetectionError, ProjectError, SettingsError, TrafficError) as error:
+    except (DetectionError, SettingsError, TrafficError) as error:
         raise UserError(str(error)) from error
     except ApiError as error:
         raise UserError(error.message) from error
@@ -91,8 +86,12 @@ class _Deployment:
         say(found_words(application))
         data_dir, port = options.data_dir, None
         if application.dockerfile:
+            from hearth.cli.dockerfiles import container_image
+
             image, port = await container_image(data_dir, source, application, settings, say)
         elif settings.registry is not None:
+            from hearth.cli.deploy.sending import sent_image
+
             image = await sent_image(data_dir, source, application, settings, say)
         else:
             name = f"{LOCAL}/{self._wanted.name}"
@@ -151,6 +150,9 @@ class _Deployment:
         if what.settings.domain:
             await self._map(client, what.settings.domain)
         if what.project is not None:
+            from hearth.cli.deploy.subscribing import subscribe
+            from hearth.functions.projects.manifest import triggers
+
             left = max(seconds - self._steps.seconds, 1.0)
             await subscribe(client, triggers(what.project, service), left, self._steps.say)
         ready = await client.get(KSERVICES, what.name, what.namespace)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hearth.cli.errors import UserError
 from hearth.functions.building.target import Target, target_of
@@ -19,10 +19,12 @@ from hearth.functions.deploying.settings import (
     service_name,
     settings_of,
 )
-from hearth.functions.projects import project as projects
-from hearth.functions.projects.manifest import with_project
-from hearth.functions.projects.project import Project, read_project
 from hearth.kube.meta import Object
+
+if TYPE_CHECKING:
+    from hearth.functions.projects.project import Project
+
+_PROJECT = "func.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Wanted:
         service = there or new_service(self.name, self.namespace)
         wanted = service
         if self.project is not None:
-            wanted = with_project(wanted, self.project, os.environ)
+            wanted = _with_project(wanted, self.project)
         settings = self.settings
         if settings.port is None and not has_port(wanted):
             settings = settings.model_copy(update={"port": self.exposed})
@@ -79,7 +81,7 @@ class Wanted:
 
 
 def wanted(options: DeployOptions) -> Wanted:
-    """Return what is wanted; raise DetectionError, ProjectError, SettingsError, TrafficError."""
+    """Return what is wanted; raise DetectionError, SettingsError, TrafficError, UserError."""
     target = target_of(options.what)
     project = _project(target)
     settings = _settings(options, target, project)
@@ -89,10 +91,25 @@ def wanted(options: DeployOptions) -> Wanted:
 
 
 def _project(target: Target) -> Project | None:
-    if target.source is None or projects.FILE not in target.source.paths:
+    if target.source is None or _PROJECT not in target.source.paths:
         return None
-    project = read_project(target.source.text(projects.FILE))
+    from hearth.functions.projects.project import ProjectError, read_project
+
+    try:
+        project = read_project(target.source.text(_PROJECT))
+    except ProjectError as error:
+        raise UserError(str(error)) from error
     return project.model_copy(update={"name": project.name or service_name(target.label)})
+
+
+def _with_project(service: Object, project: Project) -> Object:
+    from hearth.functions.projects.manifest import with_project
+    from hearth.functions.projects.project import ProjectError
+
+    try:
+        return with_project(service, project, os.environ)
+    except ProjectError as error:
+        raise UserError(str(error)) from error
 
 
 def _settings(options: DeployOptions, target: Target, project: Project | None) -> DeploySettings:

@@ -110,6 +110,8 @@ class Steps:
         reason = ended.failure or ended.trouble or f"not ready after {seconds:g} s"
         reason, _, told = reason.partition(" with: ")  # as Knative tells a container's last words
         last_words = last_words or told.splitlines()
+        if ended.failure and ended.trouble:
+            reason = f"{reason}; {ended.trouble}"
         print(f"Error: {name} does not serve: {reason}", file=sys.stderr)
         if last_words:
             print("its last words:", file=sys.stderr)

@@ -74,7 +74,7 @@ def progress(seen: Seen) -> Progress:
         return Progress(Phase.READY, trouble=_message(ready) if failed else "")
     phase = _pod_phase(seen.pods)
     if mine.get("status") == "False":
-        return Progress(phase, failure=_message(mine))
+        return Progress(phase, failure=_message(mine), trouble=_waiting(seen.pods))
     return Progress(phase, trouble=_waiting(seen.pods))
 
 
@@ -113,9 +113,10 @@ def _waiting(pods: Sequence[Object]) -> str:
             waiting = (status.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
                 return _message(waiting)
-        scheduled = condition(pod, "PodScheduled")
-        if scheduled.get("status") == "False":
-            return _message(scheduled)
+        for kind in ("PodScheduled", "hearth.dev/Listening"):
+            found = condition(pod, kind)
+            if found.get("status") == "False":
+                return _message(found)
     return ""
 
 

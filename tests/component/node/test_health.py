@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from prometheus_client import generate_latest
 
+from hearth.cluster.node.pod.status import LISTENING
+from hearth.cluster.node.probes import prober
 from hearth.kube.resources import PODS
 from hearth.observability.metrics import REGISTRY
 
@@ -32,6 +35,39 @@ async def test_readiness_by_a_named_port_comes_at_once(cluster: Cluster, look: L
     probe = {"httpGet": {"port": "http", "path": "/x"}, "periodSeconds": 3600}
     await cluster.client.create(PODS, cluster.pod("quick", a_server(readinessProbe=probe)))
     await cluster.until("quick", look.is_ready)
+
+
+async def test_a_program_that_listens_elsewhere(
+    cluster: Cluster, look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod says at which port; it is forgotten as soon as the right one answers."""
+    monkeypatch.setattr(prober, "_UNANSWERED_SECONDS", 0.1)
+    script = (
+        "import os, socket, time\n"
+        "other = socket.create_server(('127.0.0.1', 0))\n"
+        "print(other.getsockname()[1], flush=True)\n"
+        "while not os.path.exists('go'): time.sleep(0.01)\n"
+        "right = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\n"
+        "time.sleep(1000)"
+    )
+    probe = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
+    container = a_server(image="python", args=[script], readinessProbe=probe)
+    await cluster.client.create(PODS, cluster.pod("elsewhere", container))
+
+    def listening(pod: dict[str, Any]) -> Any:
+        conditions = pod["status"].get("conditions") or ()
+        return next((c for c in conditions if c["type"] == LISTENING), None)
+
+    pod = await cluster.until("elsewhere", listening)
+    folder = cluster.data_dir / "pods" / f"default_elsewhere_{pod['metadata']['uid']}"
+    port = (folder / "main" / "0.log").read_text().split()[-1]
+    found = listening(pod)
+    assert (found["status"], found["reason"]) == ("False", "OtherPort")
+    assert f"its program listens on port {port}:" in found["message"]
+    assert (await cluster.until_event("elsewhere", "OtherPort"))["message"] == found["message"]
+    (folder / "go").touch()
+    pod = await cluster.until("elsewhere", look.is_ready)
+    assert listening(pod) is None
 
 
 async def test_readiness_comes_and_goes(cluster: Cluster, look: Look) -> None:

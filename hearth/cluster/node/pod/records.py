@@ -80,6 +80,8 @@ class Record:
     backoff: Backoff | None = None
     image_id: str = ""
     container_id: str = ""
+    listening: str = ""
+    """What is wrong with where the running instance listens, while it is not ready."""
 
 
 NEW = Record()

@@ -17,7 +17,12 @@ from hearth.kube.clock import rfc3339
 from hearth.kube.durations import format_go_duration
 
 Status = dict[str, Any]
-_OURS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+LISTENING = "hearth.dev/Listening"
+"""False, with a message, where a program listens on another port than it is asked for at."""
+_OURS = (
+    *("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"),
+    LISTENING,
+)
 _FAILED_START = ("ErrImagePull", "InvalidImageName")
 _SHOW_PULL_ERROR_SECONDS = 1.0
 
@@ -162,8 +167,16 @@ def _conditions(
         _ready(pod, containers_ready, before),
         {"type": "ContainersReady", **containers_ready},
         _condition("PodScheduled", True),
+        *_listening(pod, observed),
     ]
     return [_dated(c, before.get(c["type"]), now=now) for c in conditions] + others
+
+
+def _listening(pod: PodSpec, observed: Observed) -> list[Status]:
+    found = [observed.record(c.name) for c in pod.containers]
+    texts = [each.listening for each in found if each.running is not None and not each.is_ready]
+    text = "; ".join(filter(None, texts))
+    return [_condition(LISTENING, False, reason="OtherPort", message=text)] if text else []
 
 
 def _condition(kind: str, holds: bool, *, reason: str = "", message: str = "") -> Status:

@@ -11,6 +11,7 @@ from hearth.cluster.node.probes.handlers import Target, run_handler
 from hearth.cluster.node.probes.schedule import Progress, answered, first_at, next_at
 from hearth.kube.clock import Clock
 
+_UNANSWERED_SECONDS = 3.0
 _HOOK_SECONDS = 3600.0  # Kubernetes sets no limit for postStart
 
 
@@ -22,6 +23,7 @@ class Reports:
     ready: Callable[[bool], None]
     unhealthy: Callable[[str, str], None]  # (reason, message) of an event
     failed: Callable[[str, int | None], None]  # (why, grace seconds): the container is to end
+    unanswered: Callable[[int | str], None]  # (port): nobody has answered there for seconds
 
 
 @dataclass(slots=True)
@@ -111,6 +113,9 @@ class _ProbeLoop:
         self._progress = answered(
             probe, self._progress, outcome.is_success, now=now, eager=self._eager
         )
+        is_new = now - watch.started_at < _UNANSWERED_SECONDS
+        if not outcome.is_success and probe.handler.port and not is_new:
+            watch.reports.unanswered(probe.handler.port)
         if not outcome.is_success and self._progress.is_counted:
             watch.reports.unhealthy("Unhealthy", f"{self._name} probe failed: {outcome.message}")
         following = next_at(

@@ -23,6 +23,7 @@ from typing import Protocol
 
 from hearth.cluster.node.pod.dns import PodDns
 from hearth.cluster.node.pod.environment import Facts, Sources
+from hearth.cluster.node.pod.listening import Listening
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record
 from hearth.cluster.node.pod.spec import Container, PodSpec
@@ -209,6 +210,9 @@ class Instance(Protocol):
         container has ended; cancelled, it lets go of it. Who does not keep up with the output is
         let go (a ConnectionError, maybe in a group), for the container waits for nobody.
         """
+
+    def listening(self) -> Listening | None:
+        """Where its programs take connections; None where that is not seen. From any thread."""
 
     def terminate(self) -> None:
         """Sends SIGTERM to all its processes; does nothing when it has ended."""

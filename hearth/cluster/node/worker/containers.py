@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from hearth.cluster.node.pod import lifecycle, records
 from hearth.cluster.node.pod.lifecycle import Deletion, Failure, Observed, Stop
+from hearth.cluster.node.pod.listening import describe
 from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.pod.records import Record, Running, Terminated
 from hearth.cluster.node.pod.spec import Container, PodSpec
@@ -32,6 +33,8 @@ from hearth.cluster.node.worker.setup import PodSetup
 from hearth.kube.errors import ApiError
 
 log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 2.0
 
 Tell = Callable[[str, str, str, str], None]
 """Records an event on the pod: type, reason, message, container."""
@@ -292,7 +295,23 @@ class PodContainers:
             ready=lambda ready: self._mark(run, is_ready=ready),
             unhealthy=lambda reason, message: self._tell("Warning", reason, message, name),
             failed=lambda why, grace: self._request_kill(run, why, grace),
+            unanswered=lambda port: self._look_where_it_listens(run, port),
         )
+
+    def _look_where_it_listens(self, run: ContainerRun, port: int | str) -> None:
+        """Begins to, at most once in a while."""
+        self._tasks.spawn(f"listening-{run.container.name}", self._find_listening(run, port))
+
+    async def _find_listening(self, run: ContainerRun, port: int | str) -> None:
+        name, wanted = run.container.name, run.target.network.find_port(run.container, port)
+        found = await asyncio.to_thread(run.instance.listening)
+        text = "" if wanted is None or found is None else describe(wanted, found)
+        record = self._record(name)
+        if self.runs.get(name) is run and record.listening != text:
+            self._set(name, replace(record, listening=text))
+            if text:
+                self._tell("Warning", "OtherPort", text, name)
+        await asyncio.sleep(_LOOK_SECONDS)
 
     def _mark(
         self, run: ContainerRun, *, is_started: bool | None = None, is_ready: bool | None = None

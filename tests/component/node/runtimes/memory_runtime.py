@@ -86,6 +86,9 @@ class MemoryInstance:
             await asyncio.sleep(timeout)
         return ExecResult(code, output)
 
+    def listening(self) -> None:
+        return None
+
     async def stream(self, command: Sequence[str], streams: Streams) -> int:
         match list(command):
             case ["cat"]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hearth.cluster.node.pod.listening import Listening
 from hearth.cluster.node.runtime.api import ExecResult, Exit, StartError, Streams, Usage
 from hearth.cluster.node.runtime.bundles.bundle import Bundle
 from hearth.cluster.node.runtime.bundles.runc import ENVIRONMENT, Runc, error_in
@@ -19,6 +20,7 @@ from hearth.cluster.node.runtime.processes.console import Console
 from hearth.cluster.node.runtime.processes.conversation import run_with_client
 from hearth.cluster.node.runtime.processes.marks import kill_marked
 from hearth.cluster.node.runtime.processes.process import Process
+from hearth.cluster.node.runtime.sockets import of_network
 
 _KILLED = 137
 _MARK = "HEARTH_EXEC_ID"
@@ -103,6 +105,10 @@ class BundleInstance:
     async def attach(self, streams: Streams) -> None:
         """Connects a client with output, input and terminal of the container."""
         await self.console.attach(streams)
+
+    def listening(self) -> Listening | None:
+        """Of all containers of its pod."""
+        return of_network(self.process.pid)
 
     def terminate(self) -> None:
         """Sends the image's stop signal to the first process, as Kubernetes does."""

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hearth.cluster.node.pod.listening import Listening
 from hearth.cluster.node.runtime.api import ExecResult, Exit, Streams, Usage
 from hearth.cluster.node.runtime.engine.client import EngineError
 from hearth.cluster.node.runtime.engine.commands import Commands
@@ -98,6 +99,10 @@ class EngineInstance:
         if counters is None:
             return None
         return Usage(*self.names, counters.cpu_seconds, counters.memory_bytes)
+
+    def listening(self) -> Listening | None:
+        """Of all containers of its pod, where this machine sees them."""
+        return self.watched.listening()
 
     async def exec(self, command: Sequence[str], *, timeout: float) -> ExecResult:
         """Runs a command by the engine."""

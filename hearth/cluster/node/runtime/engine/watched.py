@@ -9,12 +9,14 @@ import select
 import signal
 from dataclasses import dataclass
 
+from hearth.cluster.node.pod.listening import Listening
 from hearth.cluster.node.runtime.cgroups.files import Counters
 from hearth.cluster.node.runtime.cgroups.group import Group, MemoryWatch
 from hearth.cluster.node.runtime.engine.console import Console
 from hearth.cluster.node.runtime.engine.seam import State
 from hearth.cluster.node.runtime.processes.kernel import usage_by_session
 from hearth.cluster.node.runtime.processes.procfs import PARENT, stat_fields
+from hearth.cluster.node.runtime.sockets import of_network
 
 
 class Watched:
@@ -77,6 +79,10 @@ class Watched:
             return self.group.read()
         session = usage_by_session().get(self._pid)
         return None if session is None else Counters(*session)
+
+    def listening(self) -> Listening | None:
+        """Where its network is listened in; None where it is not seen."""
+        return of_network(self._pid) if self.is_seen else None
 
     async def was_killed_for_memory(self) -> bool:
         """To be asked once, after the end."""

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from hearth.cluster.node.pod.listening import Listening
 from hearth.cluster.node.runtime.api import ExecResult, Exit, Streams, Usage
 from hearth.cluster.node.runtime.cgroups.group import Group
 from hearth.cluster.node.runtime.processes.commands import run_command
@@ -18,8 +19,9 @@ from hearth.cluster.node.runtime.processes.isolation.isolation import (
     check_program,
     signal_inside,
 )
-from hearth.cluster.node.runtime.processes.marks import kill_marked
+from hearth.cluster.node.runtime.processes.marks import find_marked, kill_marked
 from hearth.cluster.node.runtime.processes.process import Process
+from hearth.cluster.node.runtime.sockets import of_processes
 
 SCHEME = "hearth://"
 _BY_SIGNAL = 128
@@ -92,6 +94,11 @@ class ProcessInstance:
     async def attach(self, streams: Streams) -> None:
         """Connects a client with output, input and terminal of the container."""
         await self.console.attach(streams)
+
+    def listening(self) -> Listening:
+        """Where what bears its mark listens."""
+        mark = self.container_id.removeprefix(SCHEME)
+        return of_processes(find_marked(f"{CONTAINER_MARK}={mark}"))
 
     def terminate(self) -> None:
         """Sends SIGTERM to the process group; of an isolated one to the program inside.

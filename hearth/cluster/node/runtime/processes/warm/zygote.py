@@ -56,9 +56,9 @@ def serve(state: dict[str, Any]) -> list[str]:
         for _, _, data in control:
             fds.frombytes(data)
         answer = _fork()
-        if answer is None:
+        if isinstance(answer, int):
             line.detach()
-            return _become(list(fds), launcher, state["options"])
+            return _become(list(fds), answer, launcher, state["options"])
         for fd in fds:
             os.close(fd)
         _send(line, answer)
@@ -97,8 +97,8 @@ def _held() -> tuple[int, list[str]]:
     return len(os.listdir("/proc/self/task")), sorted(os.listdir("/proc/self/fd"))
 
 
-def _fork() -> dict[str, Any] | None:
-    """Return an answer; None in the process that was made."""
+def _fork() -> dict[str, Any] | int:
+    """Return an answer; in the process that was made, where it says that it can be found."""
     heard, said = os.pipe()
     try:
         between = os.fork()
@@ -111,21 +111,19 @@ def _fork() -> dict[str, Any] | None:
             made = os.fork()
         except OSError:
             os._exit(1)
-        if made == 0:
-            os.close(heard)
-            os.close(said)
-            return None
-        os.write(said, str(made).encode())
-        os._exit(0)
+        if made != 0:
+            os._exit(0)
+        os.close(heard)
+        return said
     os.close(said)
+    os.waitpid(between, 0)
     pid = os.read(heard, 32)
     os.close(heard)
-    os.waitpid(between, 0)
-    return {"pid": int(pid)} if pid else {"error": "the machine does not let it fork"}
+    return {"pid": int(pid)} if pid else {"error": "it made no process"}
 
 
-def _become(fds: list[int], launcher: ModuleType, options: list[str]) -> list[str]:
-    """Take over what a program is given; its argv."""
+def _become(fds: list[int], said: int, launcher: ModuleType, options: list[str]) -> list[str]:
+    """Take over what a program is given; its argv. Says its pid once it bears its marks."""
     os.setsid()
     with open(fds[0], "rb") as file:
         request = json.load(file)
@@ -137,6 +135,8 @@ def _become(fds: list[int], launcher: ModuleType, options: list[str]) -> list[st
     env: dict[str, str] = request["env"]
     sys.orig_argv = [sys.executable, *options, *argv]
     _show(sys.orig_argv, [f"{name}={value}" for name, value in env.items()])
+    os.write(said, str(os.getpid()).encode())
+    os.close(said)
     os.environ.clear()  # noqa: TID251 - this becomes a program of its own
     os.environ.update(env)  # noqa: TID251
     if request["mounts"]:

@@ -65,9 +65,11 @@ class Zygote:
                 try:
                     _send(self._line, {**request, "umask": UMASK}, given)
                     answer = await _answer(self._line, _FORK_SECONDS)
+                    if "pid" not in answer:
+                        raise StartError(str(answer.get("error", "it has ended")))
                     return foster(answer["pid"])
-                except (OSError, TimeoutError, KeyError) as error:
-                    raise StartError(f"the warm interpreter made no process: {error!r}") from error
+                except (OSError, TimeoutError) as error:
+                    raise StartError(str(error) or "it does not answer") from error
 
     async def end(self) -> None:
         """Ends it; what it has made goes on."""
