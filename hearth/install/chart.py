@@ -38,6 +38,7 @@ OPTIONAL = {
         "dispatchers",
         "Whether Brokers of NATS and Kafka have ingress and dispatcher pods of their own.",
     ),
+    "pipelines": ("pipelines", "Whether pipelines come along: scripts in Python, by events."),
 }
 """Components that are part of the chart and not installed unless that is asked for: their values,
 and what ``enabled`` says there."""

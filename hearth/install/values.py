@@ -61,8 +61,9 @@ _WORKLOADS = {
     "externalScaler": ("Deployment", "hearth-external-scaler"),
     "sharedIngress": ("Deployment", "hearth-broker-ingress"),
     "dispatchers": ("Deployment", "hearth-broker-dispatcher"),
+    "pipelines": ("Deployment", "hearth-pipelines"),
 }
-"""The last four are there only where their components are asked for."""
+"""The last five are there only where their components are asked for."""
 _POD: Path = ("spec", "template", "spec")
 _CONTAINER: Path = (*_POD, "containers", 0)
 _STRING = {"type": "string"}
@@ -92,6 +93,8 @@ SETTINGS: tuple[Setting, ...] = (
             *_everywhere((*_CONTAINER, "image")),
             # Pods of adapters are made by control.
             Place(*_WORKLOADS["control"], (*_CONTAINER, "env", 6, "value")),
+            # Those of scripts by pipelines.
+            Place(*_WORKLOADS["pipelines"], (*_CONTAINER, "env", 5, "value")),
         ),
     ),
     Setting(

@@ -137,7 +137,7 @@ class Server:
     async def _wait(self, request: web.Request) -> web.Response:
         run = self._run(request)
         names = request.query.get("names", "").split(",")
-        seconds = min(float(request.query.get("seconds", "0")), _LONGEST_WAIT_SECONDS)
+        seconds = _seconds(request.query.get("seconds", "0"))
         with self._control.changes.of(meta.key(run)) as changed, contextlib.suppress(TimeoutError):
             async with time_limit(seconds):
                 while not asked_jobs(self._run(request), names):
@@ -152,6 +152,13 @@ class Server:
         if not Run(run).status.get("outcome") and not Run(run).is_final:
             await self._manager.apply(noting(run, {"outcome": outcome}))
         return _json({})
+
+
+def _seconds(text: str) -> float:
+    try:
+        return min(float(text), _LONGEST_WAIT_SECONDS)
+    except ValueError as error:
+        raise Refusal("Invalid", f"seconds={text!r} is no number") from error
 
 
 def _is_for(script: str, event: Mapping[str, Any]) -> bool:

@@ -125,6 +125,7 @@ PORTS = (
     "BROKER_ADMIN",
     "BROKER_TLS",
     "WEBHOOKS",
+    "PIPELINES",
 )
 CHOICE = Choice(overlays=("servicebinding",))
 NOT_ASKED = {

@@ -12,7 +12,7 @@ from eventing.api.keys import SHARED_INGRESS_CONFIG_MAP
 from eventing.kinds import bindinghook
 from eventing.kinds.settings import ControlSettings
 from eventing.kinds.webhooksource import make_receiver
-from hearth.cli.components import CONTROL_USER, ROUTE_SERVICES
+from hearth.cli.components import CONTROL_USER, PIPELINES_HOST, ROUTE_SERVICES
 from hearth.cli.settings import Settings
 from hearth.install.kustomize import render
 from hearth.install.preflight import OLDEST_MINOR
@@ -304,6 +304,20 @@ def test_the_external_scaler_answers_at_the_address_of_the_add_on() -> None:
         spec = by_name[("Service", *told)]["spec"]
         assert spec["clusterIP"] == "None"
         assert spec["selector"].items() <= workload["metadata"]["labels"].items()
+
+
+def test_pipelines_are_reached_by_the_name_that_scripts_are_told() -> None:
+    objects = render(CONFIG / "base", [CONFIG / "components" / "pipelines"])
+    by_name = {(obj["kind"], name(obj)): obj for obj in objects}
+    template = by_name["Deployment", "hearth-pipelines"]["spec"]["template"]
+    [container] = template["spec"]["containers"]
+    assert container["args"] == ["run", "pipelines"]
+    ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+    assert ports["http"] == Settings(Path("kubeconfig")).pipelines_port
+    service = by_name["Service", "hearth-pipelines"]
+    assert f"{name(service)}.{namespace(service)}.svc" == PIPELINES_HOST
+    assert [each["port"] for each in service["spec"]["ports"]] == [80]
+    assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
 
 
 def test_dispatchers_are_what_the_command_runs_and_control_is_told() -> None:

@@ -18,7 +18,7 @@ CONFIG = Path(__file__).parents[4] / "config"
 
 @pytest.fixture(scope="module")
 def objects() -> list[Object]:
-    optional = ("keda", "external-scaler", "dispatchers")
+    optional = ("keda", "external-scaler", "dispatchers", "pipelines")
     return render(CONFIG / "base", [CONFIG / "components" / each for each in optional])
 
 
