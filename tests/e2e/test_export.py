@@ -14,8 +14,9 @@ import yaml
 from tests.e2e.support import ROOT, Hearth, kubectl_binary
 
 HELM = ROOT / "tests" / "component" / "install" / "helm.py"
-KINDS = "ksvc,trigger,broker,pingsource,deployment,service,secret,configmap"
+KINDS = "ksvc,trigger,broker,pingsource,sinkbinding,deployment,service,secret,configmap"
 LABELS = ("helm.sh/chart", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by")
+TOLD = ("K_SINK", "K_CE_OVERRIDES")
 OBJECTS = """\
 apiVersion: v1
 kind: Secret
@@ -64,6 +65,13 @@ spec:
   data: '{"a": 1}'
   sink: {ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: default}}
 ---
+apiVersion: sources.knative.dev/v1
+kind: SinkBinding
+metadata: {name: tells}
+spec:
+  subject: {apiVersion: serving.knative.dev/v1, kind: Service, name: shop}
+  sink: {ref: {apiVersion: eventing.knative.dev/v1, kind: Broker, name: default}}
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: worker}
@@ -104,6 +112,9 @@ def wanted(hearth: Hearth, namespace: str) -> dict[str, Any]:
 def _wanted(obj: dict[str, Any], namespace: str) -> dict[str, Any]:
     for key in ("clusterIP", "clusterIPs"):
         obj.get("spec", {}).pop(key, None)
+    for container in obj.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []):
+        env = [each for each in container.get("env", []) if each["name"] not in TOLD]
+        container["env"] = env
     labels = {k: v for k, v in obj["metadata"].get("labels", {}).items() if k not in LABELS}
     noted = (
         "kubectl.kubernetes.io/last-applied-configuration",
@@ -144,7 +155,8 @@ def test_manifests(hearth: Hearth, running: dict[str, Any]) -> None:
 
 
 def test_a_kustomization(hearth: Hearth, running: dict[str, Any], tmp_path: Path) -> None:
-    hearth.run("export", "shop", "worker", "--kustomize", str(tmp_path / "k"))
+    of_a_cluster = ("--kubeconfig", hearth.kubeconfig)
+    hearth.run("export", "shop", "worker", "--kustomize", str(tmp_path / "k"), *of_a_cluster)
     folder = tmp_path / "k" / "overlays" / "production"
     command = [kubectl_binary(), "kustomize", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
@@ -177,3 +189,35 @@ def test_a_chart(hearth: Hearth, running: dict[str, Any], tmp_path: Path) -> Non
     assert annotations["autoscaling.knative.dev/max-scale"] == "1000000"
     assert template["template"]["spec"]["containers"][0]["env"][0]["value"] == "three"
     _same(applied(hearth, "chart", yaml.safe_dump_all(given["objects"])), running)
+
+
+WEB = """\
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"from a folder")
+
+
+HTTPServer(("", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def test_drafted_deployed_exported_validated(hearth: Hearth, tmp_path: Path) -> None:
+    web = tmp_path / "web"
+    web.mkdir()
+    (web / "main.py").write_text(WEB)
+    done = hearth.run("init", str(web))
+    assert "COMMAND=python main.py" in done.stdout
+    assert hearth.run("validate", str(web), "--strict").returncode == 0
+    done = hearth.run("deploy", str(web))
+    assert "main.py is run as a program" in done.stdout  # not the Dockerfile: it needs no engine
+    assert hearth.request("web").body == "from a folder"
+    done = hearth.run("export", "ksvc/web", "--manifests", str(tmp_path / "web.yaml"))
+    assert f"--registry HOST/PATH makes an image of {web} and pushes it" in done.stderr
+    done = hearth.run("validate", str(tmp_path / "web.yaml"))
+    assert "[local-image]" in done.stdout and "error" not in done.stdout

@@ -22,6 +22,7 @@ _PLAIN = (
 )
 _GROUPS = ("knative.dev", "keda.sh", "hearth.dev", "servicebinding.io")
 _OTHERS = ("internal.knative.dev",)
+_RUNS = {"PipelineRun"}
 _MADE = {"kube-root-ca.crt", "default"}
 _OF_THE_SERVER = {"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"}
 
@@ -60,7 +61,9 @@ async def _list(client: KubeClient, resource: Resource, namespace: str) -> list[
 
 
 def _is_somebodys(obj: Object) -> bool:
-    if meta.metadata(obj).get("ownerReferences") or meta.is_deleting(obj):
+    if meta.controller_of(obj) is not None or meta.is_deleting(obj):
+        return False  # an owner that is no controller only takes it along when it goes
+    if obj["kind"] in _RUNS:
         return False
     if obj["kind"] == "Secret" and obj.get("type") in _OF_THE_SERVER:
         return False

@@ -13,6 +13,7 @@ from hearth.cli.access import access_of_either
 from hearth.cli.draft.cluster import exportable
 from hearth.cli.draft.kinds import Kinds
 from hearth.cli.draft.localimages import with_images
+from hearth.cli.draft.unbinding import unbound
 from hearth.cli.draft.writing import write_files
 from hearth.cli.errors import UserError
 from hearth.functions.deploying.settings import SettingsError, service_name
@@ -98,7 +99,7 @@ async def _objects(options: ExportOptions) -> tuple[list[Object], list[str]]:
     async with KubeClient(api) as client:
         there = await exportable(client, options.namespace)
     kinds, told, found = Kinds(), list[str](), list[Object]()
-    for obj in exported(there, _chosen(options)):
+    for obj in exported(unbound(there), _chosen(options)):
         if kinds.kind(obj) is not None and obj["kind"] != "Secret":
             obj = smallest(obj, partial(kinds.defaulted, namespace=options.namespace))
         obj, notes = portable(obj, options.namespace)

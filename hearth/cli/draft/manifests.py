@@ -10,29 +10,26 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import orjson
-import yaml
 
+from hearth.cli.draft.lines import LineOf, lines_of, no_line
 from hearth.cli.errors import UserError
 from hearth.cluster.codec.decode import MAX_BODY
 from hearth.cluster.codec.yamlbody import YamlError, load_yaml
 from hearth.install.kustomize import KustomizeError, is_component, render
 from hearth.kube.meta import Object
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SUFFIXES = (".yaml", ".yml", ".json")
 _SKIPPED = frozenset({"node_modules", "__pycache__", "venv"})
 _MOST_FILES = 5000
 _SECONDS = 120.0
 _LINE = re.compile(r"\bline (\d+)")
 _SOURCE = re.compile(r"(?m)^# Source: (.+)$")
-LineOf = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class Read:
             return
         if complaint:
             self.unread += [_unread(file, start, line) for line in complaint.splitlines()[1:]]
-        lines = _lines_of(part, start) if has_lines else _no_line
+        lines = lines_of(part, start) if has_lines else no_line
         self.documents += _documents(file, value, lines)
 
 
@@ -130,51 +127,6 @@ def _unread(file: str, start: int, why: str) -> Unread:
     line = start + int(found[1])
     told = re.sub(r"^(yaml: )?line \d+: ", "", why.strip())
     return Unread(file, line, told)
-
-
-# -- lines -----------------------------------------------------------------------------------------
-
-
-def _no_line(_: str) -> int:
-    return 0
-
-
-def _lines_of(part: bytes, start: int) -> LineOf:
-    node = yaml.compose(part, Loader=_LOADER)
-    return lambda path: start + _line(node, path) + 1
-
-
-def _line(node: Any, path: str) -> int:
-    """The line of the field that a path names, as near as the file has it."""
-    line = int(node.start_mark.line)
-    while path:
-        step = _step(node, path)
-        if step is None:
-            break
-        line, node, path = step
-    return line
-
-
-def _step(node: Any, path: str) -> tuple[int, Any, str] | None:
-    if isinstance(node, yaml.SequenceNode):
-        found = re.match(r"\[(\d+|\*)\]\.?", path)
-        index = 0 if found is None or found[1] == "*" else int(found[1])
-        if found is None or index >= len(node.value):
-            return None
-        inner = node.value[index]
-        return inner.start_mark.line, inner, path[found.end() :]
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    text = path.removeprefix("[")
-    fitting = [
-        (key.value, key.start_mark.line, value)
-        for key, value in node.value
-        if text == key.value or text.startswith(tuple(key.value + end for end in ".[]"))
-    ]
-    if not fitting:
-        return None
-    title, line, value = max(fitting, key=lambda each: len(each[0]))
-    return line, value, text[len(title) :].removeprefix("]").removeprefix(".")
 
 
 # -- places ----------------------------------------------------------------------------------------
@@ -248,7 +200,7 @@ def _kustomization(read: Read, folder: Path) -> None:
             read.add(str(folder), text, has_lines=False)
         return
     read.files += 1
-    read.documents += [Document(str(folder), obj, _no_line) for obj in objects]
+    read.documents += [Document(str(folder), obj, no_line) for obj in objects]
 
 
 def _told(read: Read, folder: Path, command: list[str]) -> bytes | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from hearth.kube.meta import Object, name, namespace
+from hearth.kube.meta import Object, labels, name, namespace
 
 Id = tuple[str, str, str]
 """Group, kind, name."""
@@ -40,7 +40,7 @@ _LEADING = {
     *((EVENTING, "Trigger"), ("messaging.knative.dev", "Subscription"), (SERVING, "DomainMapping")),
     *((KEDA, "ScaledObject"), ("http.keda.sh", "HTTPScaledObject")),
     *(("http.keda.sh", "InterceptorRoute"), ("autoscaling", "HorizontalPodAutoscaler")),
-    *(("networking.k8s.io", "Ingress"), ("servicebinding.io", "ServiceBinding")),
+    ("networking.k8s.io", "Ingress"),
 }
 _ADDRESSES = {(EVENTING, "Broker"), ("messaging.knative.dev", "Channel"),
               ("messaging.knative.dev", "InMemoryChannel")}  # fmt: skip
@@ -93,6 +93,29 @@ def _reference(key: str, value: Mapping[str, Any], own: str) -> Iterator[Id]:
         yield from ((group, kind, str(value[each])) for each in fields if value.get(each))
 
 
+def bound(objects: Iterable[Object]) -> set[Id]:
+    """Return the workloads that SinkBindings tell where to send, of those that are given."""
+    there = list(objects)
+    subjects = [_subject(obj) for obj in there if obj["kind"] == "SinkBinding"]
+    return {identity(obj) for obj in there if any(_is_subject(obj, each) for each in subjects)}
+
+
+def _subject(binding: Object) -> Mapping[str, Any]:
+    """What a SinkBinding or a ServiceBinding is about: by name or by labels."""
+    spec = binding.get("spec") or {}
+    return spec.get("subject") or spec.get("workload") or {}
+
+
+def _is_subject(obj: Object, subject: Mapping[str, Any]) -> bool:
+    kind = (group_of(str(subject.get("apiVersion") or "")), str(subject.get("kind")))
+    if identity(obj)[:2] != kind:
+        return False
+    wanted = (subject.get("selector") or {}).get("matchLabels") or {}
+    return bool(
+        name(obj) == subject.get("name") or (wanted and wanted.items() <= labels(obj).items())
+    )
+
+
 def with_theirs(objects: Iterable[Object], chosen: Iterable[Id]) -> list[Object]:
     """Return the chosen of a namespace's objects and all that belong to them, in their order.
 
@@ -120,6 +143,8 @@ def _leads(
         return bool(selector) and any(_selects(selector, there[each]) for each in targets)
     if what == ("rbac.authorization.k8s.io", "RoleBinding"):
         return any(each in found for each in named(obj) if each[1] == "ServiceAccount")
+    if key[1] in ("SinkBinding", "ServiceBinding"):
+        return any(_is_subject(there[each], _subject(obj)) for each in targets)
     if what[0] == SOURCES:
         to = {each for each in named(obj) if each in found and each[:2] in _ADDRESSES}
         return bool(to) or not targets.isdisjoint(named(obj))

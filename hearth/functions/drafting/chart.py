@@ -43,10 +43,10 @@ _SECRET = """\
 _NOTES = """\
 {{ .Chart.Name }} is installed in namespace {{ .Release.Namespace }}.
 """
-_NOTES_SERVICE = """
-Its URL, once it is ready:
+_NOTES_SERVICES = """
+Where it is reached, once it is ready:
 
-  kubectl -n {{{{ .Release.Namespace }}}} get services.serving.knative.dev {name}
+  kubectl -n {{{{ .Release.Namespace }}}} get services.serving.knative.dev {names}
 """
 _NOTES_SECRETS = """
 {{- range $name, $keys := .Values.secrets }}
@@ -162,7 +162,7 @@ def _secret(title: str, obj: Object) -> str:
 
 
 def _notes(services: Sequence[str], has_secrets: bool) -> str:
-    text = _NOTES + "".join(_NOTES_SERVICE.format(name=each) for each in services)
+    text = _NOTES + (_NOTES_SERVICES.format(names=" ".join(services)) if services else "")
     return text + (_NOTES_SECRETS if has_secrets else "")
 
 

@@ -16,7 +16,7 @@ _METADATA = ("name", "namespace", "labels", "annotations")
 _NOTED = (  # annotations and labels that servers and controllers write
     *("/creator", "/lastModifier", "/last-applied-configuration", "deployment.kubernetes.io/"),
     *("pv.kubernetes.io/", "volume.kubernetes.io/", "volume.beta.kubernetes.io/"),
-    *("scaledobject.keda.sh/name", "hearth.dev/created"),
+    *("scaledobject.keda.sh/name", "servicebinding.hearth.dev/"),
 )
 _ALLOCATED: dict[tuple[str, str], tuple[str, ...]] = {
     ("v1", "Service"): (

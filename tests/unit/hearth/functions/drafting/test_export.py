@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hearth.functions.drafting.belonging import named
+from hearth.functions.drafting.belonging import bound, named
 from hearth.functions.drafting.chart import chart_files
 from hearth.functions.drafting.cleaning import cleaned, smallest
 from hearth.functions.drafting.exporting import Chosen, ExportError, exported, portable
@@ -140,6 +140,24 @@ def test_a_reference_into_another_namespace_is_not_followed() -> None:
     assert portable(cleaned(obj), "default")[1] == [
         "trigger t names namespace elsewhere, which is left as it is"
     ]
+
+
+def test_what_sinkbindings_tell_where_to_send() -> None:
+    by_name = {"apiVersion": SERVING, "kind": "Service", "name": "shop"}
+    by_labels = {"apiVersion": "apps/v1", "kind": "Deployment",
+                 "selector": {"matchLabels": {"a": "b"}}}  # fmt: skip
+    one, two = an("apps/v1", "Deployment", "one"), an("apps/v1", "Deployment", "two")
+    two["metadata"]["labels"] = {"a": "b", "c": "d"}
+    bindings = [
+        an("sources.knative.dev/v1", "SinkBinding", f"b{number}", spec={"subject": subject})
+        for number, subject in enumerate((by_name, by_labels))
+    ]
+    found = bound([a_service("shop"), a_service("other"), one, two, *bindings])
+    assert {title for _, _, title in found} == {"shop", "two"}
+    assert names(exported([two, *bindings], Chosen(["two"]))) == {
+        "Deployment/two",
+        "SinkBinding/b1",
+    }
 
 
 # -- cleaning --------------------------------------------------------------------------------------
