@@ -121,9 +121,13 @@ def test_a_split_is_written_undone_and_refused_where_somebody_was_first(
         page.keyboard.press("ArrowRight")
     expect(page.get_by_text("Not written yet: 85% to 00001 and 15% to the latest")).to_be_visible()
     assert split(hearth) == [90, 10]
+    said = '{"message": "hello was changed meanwhile"}'
+    page.route("**/api/traffic", lambda route: route.fulfill(status=409, body=said), times=1)
+    page.get_by_role("button", name="Apply the split").click()
+    expect(page.locator(".toast")).to_contain_text("Not written. hello was changed meanwhile")
     page.get_by_role("button", name="Apply the split").click()
     wait_until(lambda: split(hearth) == [85, 15], what="the split that was written")
-    page.locator(".toast").get_by_role("button", name="Undo").click()
+    page.locator(".toast").last.get_by_role("button", name="Undo").click()
     wait_until(lambda: split(hearth) == [90, 10], what="the split of before")
     expect(slider).to_have_value("10")
     slider.fill("50")
@@ -228,6 +232,7 @@ def test_the_theme_is_chosen_and_kept(page: Page) -> None:
 
 
 def test_who_wants_no_motion_gets_none(page: Page) -> None:
+    page.get_by_role("link", name="hello", exact=True).click()
     moving = "document.getAnimations().filter(each => each.playState === 'running').length"
     wait_until(lambda: page.evaluate(moving) > 0, what="something that moves")
     page.emulate_media(reduced_motion="reduce")
@@ -294,6 +299,6 @@ def test_pictures_of_the_documentation(page: Page, hearth: Hearth, tmp_path: Pat
 
 def test_nothing_was_complained_about(world: World, watcher: Page) -> None:
     """Last: what the browser's console had to say, policies that were hurt included."""
-    gone = re.compile("ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|50[234]")
+    gone = re.compile("ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|50[234]|409")
     assert watcher.title()
     assert [each for each in world.complaints if not gone.search(each)] == []

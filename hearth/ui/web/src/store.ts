@@ -31,7 +31,10 @@ class Store {
   delta(delta: Delta): void {
     this.tables = withDelta(this.tables, delta);
     this.hear(delta.at);
-    for (const [key, row] of Object.entries(delta.rows.rates ?? {})) this.series(this.rates, key).add(this.at, row);
+    for (const [key, row] of Object.entries(delta.rows.rates ?? {})) {
+      if (row) this.series(this.rates, key).add(this.at, row);
+      else this.rates.delete(key);
+    }
     if (delta.rows.pods || delta.rows.services) this.countAwake();
     this.changed();
   }
@@ -78,6 +81,7 @@ class Store {
       const key = `${pod.namespace}/${pod.service}`;
       if (pod.state === "ready" && key in counts) counts[key]! += 1;
     }
+    for (const key of this.awake.keys()) if (!(key in counts)) this.awake.delete(key);
     for (const [key, count] of Object.entries(counts)) {
       const series = this.series(this.awake, key);
       if (series.last !== count) series.add(this.at, count);

@@ -84,7 +84,8 @@ function useTail(query: Record<string, string>) {
       setLines([]);
       const dialled = new EventSource(`/api/logs?${new URLSearchParams({ ...query, tail: "200" })}`);
       line = dialled;
-      dialled.addEventListener("open", () => (setLines([]), setWords("")));
+      // Dialled again by the browser it goes on where it was: nothing is told twice.
+      dialled.addEventListener("open", () => setWords(""));
       dialled.addEventListener("lines", (event) => {
         const data = JSON.parse(event.data) as { lines: { pod: string; text: string }[]; missed: number };
         setLines((old) => [...old, ...data.lines.map((each) => ({ ...each, id: ++count }))].slice(-KEPT));

@@ -16,7 +16,10 @@ const AGAIN_MS = 2000;
 export function NodePanel({ node, edges }: { node: Node; edges: Edge[] }) {
   const { kind, name } = labelOf(node);
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus({ preventScroll: true }), [node.id]);
+  useEffect(() => {
+    heading.current?.focus({ preventScroll: true });
+    heading.current?.parentElement?.scrollIntoView({ block: "nearest" });
+  }, [node.id]);
   const out = edges.filter((edge) => edge.from === node.id);
   const into = edges.filter((edge) => edge.to === node.id);
   const service = node.kind === "sink" ? serviceOfUrl(node.name) : null;
@@ -73,24 +76,28 @@ function Flows({ title, edges, end }: { title: string; edges: Edge[]; end: "from
 function Latest({ id, count }: { id: string; count: number }) {
   const [events, setEvents] = useState<KeptEvent[] | null>(null);
   const [words, setWords] = useState("");
-  const asked = useRef(0);
+  const there = useRef(count);
+  there.current = count;
   useEffect(() => {
-    let wanted = true;
-    const load = async () => {
-      asked.current = performance.now();
+    let [alive, asking, asked] = [true, false, -1];
+    const look = async () => {
+      if (asking || document.hidden || asked === there.current) return;
+      [asking, asked] = [true, there.current];
       try {
         const answer = await ask<{ events: KeptEvent[] }>("/api/events", { place: id, limit: "50" });
-        if (wanted) (setEvents(answer.events), setWords(""));
+        if (alive) (setEvents(answer.events), setWords(""));
       } catch (error) {
-        if (wanted) setWords((error as Refused).message);
+        if (alive) setWords((error as Refused).message);
       }
+      asking = false;
     };
-    const timer = setTimeout(load, Math.max(0, asked.current + AGAIN_MS - performance.now()));
+    void look();
+    const timer = setInterval(look, AGAIN_MS);
     return () => {
-      wanted = false;
-      clearTimeout(timer);
+      alive = false;
+      clearInterval(timer);
     };
-  }, [id, count]);
+  }, [id]);
   return (
     <div>
       <h3>Newest events</h3>

@@ -42,7 +42,9 @@ export function Traffic({ row, rates, revisions, pods, palette }: Props) {
   const slide = (index: number, value: number) => edit(withPercents(wanted, rebalanced(percents, index, value)));
   const apply = async () => {
     setBusy(true);
-    if (await send(row, draft!.wanted, draft!.generation, written)) setDraft(null);
+    const status = await send(row, draft!.wanted, draft!.generation, written);
+    // Where the Service was changed meanwhile, but not its split, the next try counts from what it is now.
+    setDraft((old) => (status === WRITTEN || !old ? null : { ...old, generation: current(row)?.generation ?? old.generation }));
     setBusy(false);
   };
   const taken = new Set(wanted.map((entry) => entry.revisionName ?? row.latest));
@@ -215,21 +217,25 @@ export function inWords(wanted: Wanted[], row: Service): string {
   return listed(parts);
 }
 
-/** Writes a split; true when it is written. What was there before can be had back. */
-async function send(row: Service, wanted: Wanted[], generation: number, before: Wanted[]): Promise<boolean> {
+const WRITTEN = 200;
+
+const current = (row: Service): Service | undefined => store.tables.services[`${row.namespace}/${row.name}`];
+
+/** Writes a split; returns the answer's status. What was there before can be had back. */
+async function send(row: Service, wanted: Wanted[], generation: number, before: Wanted[]): Promise<number> {
   const traffic = wanted.filter((entry) => entry.percent || entry.tag).map(cleaned);
   try {
     await write("/api/traffic", { namespace: row.namespace, service: row.name, generation, traffic });
   } catch (error) {
     say(`Not written. ${(error as Refused).message}`, { bad: true });
-    return false;
+    return (error as Refused).status;
   }
   const undo = () => {
-    const now = store.tables.services[`${row.namespace}/${row.name}`];
+    const now = current(row);
     if (now) void send(now, before, now.generation, wantedOf(now));
   };
   say(`Written: ${inWords(wanted, row)}.`, { undo });
-  return true;
+  return WRITTEN;
 }
 
 function cleaned(entry: Wanted): Wanted {
