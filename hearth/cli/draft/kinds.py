@@ -35,7 +35,9 @@ _WRONG_TYPE = "FieldValueTypeInvalid"
 _UID = "00000000-0000-0000-0000-000000000000"
 _OUR_GROUPS = re.compile(r"(^|\.)(knative\.dev|keda\.sh|hearth\.dev|servicebinding\.io)$")
 _GO_FIELD = re.compile(r"Go struct field \w+\.(\S+) of type")
+_FIRST_FIELD = re.compile(r"^\[?((?:spec|metadata)\b[^\s,:]*)")
 _LAST_FIELDS = re.compile(r": ((?:spec|metadata)\b[^\s,]*)(?:, \S+)*$")
+_FIELDS = (_GO_FIELD, _FIRST_FIELD, _LAST_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,10 @@ def _mutation(request: AdmissionRequest) -> AdmissionResponse:
 def _validation(request: AdmissionRequest) -> tuple[AdmissionResponse, Trial | None]:
     if request.group.endswith("keda.sh"):
         return _keda(request)
+    if request.group == "servicebinding.io":
+        from hearth.servicebinding.hook import refusal
+
+        return refusal(request), None
     kinds, settings = _project(request.group)
     if (request.group, request.version, request.kind) not in kinds:
         return AdmissionResponse(), None
@@ -181,7 +187,7 @@ def _project(group: str) -> tuple[decisions.Kinds[Any], Any]:
         from serving.webhook.admission import ADMISSION as SERVING
 
         return SERVING.by_kind(), ServingSettings()
-    if group.endswith("knative.dev"):
+    if group.endswith("knative.dev") or group == "sources.hearth.dev":
         from eventing.api.admission import ADMISSION as EVENTING
         from eventing.api.settings import Settings as EventingSettings
 
@@ -222,8 +228,8 @@ def _refusals(message: str) -> list[Refusal]:
 
 
 def _field_of(message: str) -> str:
-    found = _GO_FIELD.search(message) or _LAST_FIELDS.search(message)
-    return found[1] if found else ""
+    found = next((f for each in _FIELDS if (f := each.search(message))), None)
+    return found[1].partition(".[")[0] if found else ""  # spec.workload.[name, selector]
 
 
 def _of_trial(trial: Trial, refusal: Refusal) -> Refusal:

@@ -15,10 +15,8 @@ from hearth.kube.meta import Object, labels, name, namespace
 Id = tuple[str, str, str]
 """Group, kind, name."""
 
-SERVING, EVENTING, SOURCES, KEDA = (
-    *("serving.knative.dev", "eventing.knative.dev"),
-    *("sources.knative.dev", "keda.sh"),
-)
+SERVING, EVENTING, KEDA = "serving.knative.dev", "eventing.knative.dev", "keda.sh"
+SOURCES = ("sources.knative.dev", "sources.hearth.dev")
 _BY_FIELD: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "secretKeyRef": ("", "Secret", ("name",)),
     "secretRef": ("", "Secret", ("name",)),
@@ -145,7 +143,7 @@ def _leads(
         return any(each in found for each in named(obj) if each[1] == "ServiceAccount")
     if key[1] in ("SinkBinding", "ServiceBinding"):
         return any(_is_subject(there[each], _subject(obj)) for each in targets)
-    if what[0] == SOURCES:
+    if what[0] in SOURCES:
         to = {each for each in named(obj) if each in found and each[:2] in _ADDRESSES}
         return bool(to) or not targets.isdisjoint(named(obj))
     return what in _LEADING and not targets.isdisjoint(named(obj))

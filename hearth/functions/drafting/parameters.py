@@ -68,7 +68,7 @@ def parameters(key: str, obj: Object, scaled: set[tuple[str, str, str]]) -> list
     what = identity(obj)
     if what[:2] == (SERVING, "DomainMapping"):
         return [Parameter((key, "domain"), ("metadata", "name"), name(obj), "The name.")]
-    if what == (SOURCES, "PingSource", name(obj)):
+    if what[0] in SOURCES and what[1] == "PingSource":
         return _fields(key, obj, {"schedule": "When, as cron has it."})
     if what[:2] == (KEDA, "ScaledObject"):
         bounds = {"minReplicaCount": "Least pods.", "maxReplicaCount": "Most pods."}

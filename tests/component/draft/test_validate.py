@@ -159,6 +159,27 @@ def test_exit_codes_and_what_is_ignored(tmp_path: Path) -> None:
     assert "secret-in-value" in validate("--list").stdout
 
 
+OURS = """\
+apiVersion: servicebinding.io/v1
+kind: ServiceBinding
+metadata: {name: b}
+spec:
+  service: {apiVersion: v1, kind: Secret, name: db}
+  workload: {apiVersion: apps/v1, kind: Deployment, name: x, selector: {matchLabels: {a: b}}}
+---
+apiVersion: sources.hearth.dev/v1alpha1
+kind: WebhookSource
+metadata: {name: w}
+spec: {sender: nobody, secrets: []}
+"""
+
+
+def test_kinds_of_our_own_are_asked_their_own_checks() -> None:
+    found = [each for each in findings("-", text=OURS) if each["level"] == "error"]
+    assert {each["object"] for each in found} == {"ServiceBinding b", "WebhookSource w"}
+    assert {6, 11} <= {each["line"] for each in found}
+
+
 def test_a_definition_beside_its_objects_is_gone_by() -> None:
     crd = (ROOT / "crds" / "serving.knative.dev_domainmappings.yaml").read_text()
     crd = crd.replace("serving.knative.dev", "example.com").replace("DomainMapping", "Door")

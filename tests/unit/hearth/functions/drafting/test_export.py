@@ -58,6 +58,8 @@ ALL = [
     an(EVENTING, "Broker", "second"),
     a_ping("to-broker", EVENTING, "Broker", "default"),
     a_ping("to-second", EVENTING, "Broker", "second"),
+    an("sources.hearth.dev/v1alpha1", "WebhookSource", "hook",
+       spec={"sink": {"ref": {"apiVersion": EVENTING, "kind": "Broker", "name": "second"}}}),
     an("v1", "Secret", "db", data={"password": "czNjcmV0"}, type="Opaque"),
     an("v1", "Secret", "unused", data={"key": "eA=="}),
     an("v1", "ConfigMap", "unused", data={"key": "x"}),
