@@ -32,6 +32,7 @@ BENCHMARKS = (
     "docker",
     "sleeping",
     "page",
+    "pipelines",
     "apiserver",
     "warm",
     "codec",

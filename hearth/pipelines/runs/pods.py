@@ -131,7 +131,8 @@ def _as_pod(metadata: Object, spec: dict[str, Any]) -> Object:
 def _own(run: Object, module: str, settings: Settings, env: Mapping[str, str]) -> dict[str, Any]:
     return {
         "image": _image(run, settings),
-        "command": [settings.python, "-m", module],
+        # Not ``-m``: what that imports takes longer than our own modules.
+        "command": [settings.python, "-c", f"from {module} import main; raise SystemExit(main())"],
         "env": _variables(run, {**env, "PYTHONUNBUFFERED": "1"}),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }

@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
-from typing import Any
 
 from hearth.pipelines.sdk import jobs, scripts
-from hearth.pipelines.sdk.worker import folder, last_words, script_name
+from hearth.pipelines.sdk.worker import content_of, last_words, script_name
 
 MESSAGE_BYTES = 4096
 """What Kubernetes keeps of a termination message."""
@@ -24,7 +22,7 @@ def main() -> int:
     """Run the function that the environment names; 0 where it returned."""
     jobs.begin(None)
     try:
-        module = scripts.load((folder() / "script.py").read_text(), script_name())
+        module = scripts.load(content_of("script.py"), script_name())
         function = getattr(module, os.environ["HEARTH_JOB_FUNCTION"])
         value = function(*json.loads(os.environ.get("HEARTH_JOB_ARGUMENTS", "[]")))
         said, code = _said(value), 0
@@ -33,11 +31,12 @@ def main() -> int:
     except BaseException as error:
         said, code = last_words(error)[-MESSAGE_BYTES:], 1
         print(said, file=sys.stderr, flush=True)
-    Path(os.environ.get("HEARTH_TERMINATION_LOG") or _LOG).write_text(said)
+    with open(os.environ.get("HEARTH_TERMINATION_LOG") or _LOG, "w", encoding="utf-8") as file:
+        file.write(said)
     return code
 
 
-def _said(value: Any) -> str:
+def _said(value: object) -> str:
     text = json.dumps({"value": value})
     if len(text.encode()) > MESSAGE_BYTES:
         raise ValueError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-
 from hearth.pipelines.sdk.problems import Cycle, PipelineError
 
-Needs = Mapping[str, Sequence[str]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    Needs = Mapping[str, Sequence[str]]
 
 
 def check(needs: Needs, known: Collection[str]) -> None:

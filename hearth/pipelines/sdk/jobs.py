@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
 
 from hearth.pipelines.sdk import graph
 from hearth.pipelines.sdk.problems import DuplicateJob, JobFailed, PipelineError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # ``typing`` and ``pathlib`` take as long to import as all else here
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, Protocol
+
+    class Runs(Protocol):
+        """Where jobs are asked for; the worker's connection to Hearth."""
+
+        def ask(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+            """Have a job run, or find the one of that name; return how it is. Raises Refused."""
+            ...
+
+        def wait(self, names: Sequence[str], seconds: float) -> Mapping[str, Mapping[str, Any]]:
+            """Return those of some jobs that are over, as soon as one is; none when time is up."""
+            ...
+
+
 SUCCEEDED, SKIPPED = "Succeeded", "Skipped"
 WORKSPACE = "/workspace"
 _WAIT_SECONDS = 20.0
-
-
-class Runs(Protocol):
-    """Where jobs are asked for; the worker's connection to Hearth."""
-
-    def ask(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Have a job run, or find the one of that name; return how it is. Raises Refused."""
-        ...
-
-    def wait(self, names: Sequence[str], seconds: float) -> Mapping[str, Mapping[str, Any]]:
-        """Return those of some jobs that are over, as soon as one is; none when time is up."""
-        ...
 
 
 class _Session:
@@ -212,4 +215,6 @@ def _take(name: str, status: Mapping[str, Any], waiting: dict[str, None]) -> Non
 
 def workspace() -> Path:
     """Return the folder that the jobs of this run share which ask for it."""
+    from pathlib import Path
+
     return Path(os.environ.get("HEARTH_VOLUME_WORKSPACE") or WORKSPACE)

@@ -8,7 +8,10 @@ of it or of the type before its end: ``github:push`` is for ``dev.knative.source
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")

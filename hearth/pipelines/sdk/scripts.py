@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-import types
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
 
 from hearth.pipelines.sdk.matching import check, matches
 
-F = TypeVar("F", bound=Callable[..., Any])
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
 MODULE = "pipeline"
 """What a script is called as a module."""
 
@@ -53,7 +57,7 @@ def patterns() -> list[str]:
 def load(text: str, name: str) -> types.ModuleType:
     """Run a script as the module ``pipeline``, ``name`` in tracebacks; raises what it raises."""
     _handlers.clear()
-    module = types.ModuleType(MODULE)
+    module = type(sys)(MODULE)
     module.__file__ = name
     module.__dict__["__loader__"] = _Loader(text)  # where tracebacks find its lines
     sys.modules[MODULE] = module

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from hearth.pipelines.sdk import jobs, scripts
-from hearth.pipelines.sdk.connection import Connection
 from hearth.pipelines.sdk.problems import PipelineError, UnknownEvent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 FOLDER = "/var/run/hearth/run"
 """Where script, event and token are, unless HEARTH_VOLUME_RUN says otherwise."""
@@ -23,9 +24,11 @@ SUMMARY_BYTES = 16 * 1024
 _LINES = 12
 
 
-def folder() -> Path:
-    """Return where script and event are."""
-    return Path(os.environ.get("HEARTH_VOLUME_RUN") or FOLDER)
+def content_of(name: str) -> str:
+    """Return a file of the run: script.py, event.json, token."""
+    folder = os.environ.get("HEARTH_VOLUME_RUN") or FOLDER
+    with open(os.path.join(folder, name), encoding="utf-8") as file:
+        return file.read()
 
 
 def script_name() -> str:
@@ -35,9 +38,10 @@ def script_name() -> str:
 
 def main() -> int:
     """Run the script for its event; the exit code is 0 once its end is told, good or bad."""
-    here = folder()
-    connection = Connection(os.environ["HEARTH_RUN_URL"], (here / "token").read_text().strip())
-    outcome = run(here, connection)
+    from hearth.pipelines.sdk.connection import Connection
+
+    connection = Connection(os.environ["HEARTH_RUN_URL"], content_of("token").strip())
+    outcome = run(content_of("script.py"), content_of("event.json"), connection)
     if outcome["phase"] != "Succeeded":
         print(outcome["message"], file=sys.stderr, flush=True)
     connection.end(outcome)
@@ -45,16 +49,15 @@ def main() -> int:
     return 0
 
 
-def run(here: Path, runs: jobs.Runs) -> dict[str, Any]:
-    """Return how the script of a folder ended."""
+def run(script: str, event: str, runs: jobs.Runs) -> dict[str, Any]:
+    """Return how a script ended for an event in its JSON form."""
     jobs.begin(runs)
-    script, event = (here / "script.py").read_text(), json.loads((here / "event.json").read_text())
     try:
         try:
             scripts.load(script, script_name())
         except BaseException as error:
             return _failed("ScriptDoesNotImport", error)
-        return {"phase": "Succeeded", **_summary(_handled(event))}
+        return {"phase": "Succeeded", **_summary(_handled(json.loads(event)))}
     except PipelineError as error:
         return _failed(error.reason, error)
     except BaseException as error:
@@ -128,7 +131,7 @@ def last_words(error: BaseException) -> str:
         return str(error)
     import traceback
 
-    ours = str(Path(__file__).parent)
+    ours = os.path.dirname(__file__)
     told = traceback.TracebackException.from_exception(error)
     kept = [frame for frame in told.stack if not frame.filename.startswith(ours)]
     told.stack = traceback.StackSummary.from_list(kept)

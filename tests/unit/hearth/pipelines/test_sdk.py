@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,30 +125,22 @@ def test_on_checks_what_it_is_given() -> None:
         on(":")
 
 
-def a_folder(tmp_path: Path, script: str, event: str = "") -> Path:
-    (tmp_path / "script.py").write_text(script)
-    text = (
-        event or '{"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": {"n": 1}}'
-    )
-    (tmp_path / "event.json").write_text(text)
-    return tmp_path
-
-
+EVENT = '{"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": {"n": 1}}'
 HEAD = "from hearth.pipelines import on, job\n@on('s:t')\ndef go(event):\n"
 
 
-def test_a_script_gets_the_event_of_the_sdk(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path, HEAD + "    return [event.get_id(), event.get_data()]")
-    assert run(folder, Runs()) == {"phase": "Succeeded", "summary": ["1", {"n": 1}]}
+def test_a_script_gets_the_event_of_the_sdk() -> None:
+    script = HEAD + "    return [event.get_id(), event.get_data()]"
+    assert run(script, EVENT, Runs()) == {"phase": "Succeeded", "summary": ["1", {"n": 1}]}
 
 
-def test_bytes_stay_bytes_and_times_are_times(tmp_path: Path) -> None:
+def test_bytes_stay_bytes_and_times_are_times() -> None:
     event = (
         '{"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data_base64": "AAE=",'
         ' "datacontenttype": "x/y", "time": "2026-01-02T03:04:05z"}'
     )
     script = HEAD + "    return [len(event.get_data()), event.get_time().year]"
-    assert run(a_folder(tmp_path, script, event), Runs())["summary"] == [2, 2026]
+    assert run(script, event, Runs())["summary"] == [2, 2026]
 
 
 @pytest.mark.parametrize(
@@ -169,23 +160,23 @@ def test_bytes_stay_bytes_and_times_are_times(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_how_a_script_fails(tmp_path: Path, script: str, reason: str, words: str) -> None:
-    outcome = run(a_folder(tmp_path, script), Runs())
+def test_how_a_script_fails(script: str, reason: str, words: str) -> None:
+    outcome = run(script, EVENT, Runs())
     assert (outcome["phase"], outcome["reason"]) == ("Failed", reason)
     assert words in outcome["message"]
     assert "hearth/pipelines/sdk" not in outcome["message"]
 
 
-def test_what_is_refused_ends_the_script_with_its_reason(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path, HEAD + "    job('a', image='i').run()")
-    outcome = run(folder, Runs(a={"refused": "no such secret"}))
+def test_what_is_refused_ends_the_script_with_its_reason() -> None:
+    script = HEAD + "    job('a', image='i').run()"
+    outcome = run(script, EVENT, Runs(a={"refused": "no such secret"}))
     assert (outcome["reason"], outcome["message"]) == ("UnknownSecret", "no such secret")
 
 
-def test_all_functions_that_an_event_is_for_are_run_once(tmp_path: Path) -> None:
+def test_all_functions_that_an_event_is_for_are_run_once() -> None:
     script = (
         "from hearth.pipelines import on\n@on('s:t')\n@on('*:t')\ndef a(e): return 1\n"
         "@on('t')\ndef b(e): return 2\n@on('other')\ndef c(e): return 3\n"
     )
-    assert run(a_folder(tmp_path, script), Runs())["summary"] == {"a": 1, "b": 2}
+    assert run(script, EVENT, Runs())["summary"] == {"a": 1, "b": 2}
     assert scripts.patterns() == ["*:t", "s:t", "t", "other"]
