@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,6 @@ from hearth.kube.resources import (
     MUTATING_WEBHOOKS,
     SERVICES,
     VALIDATING_WEBHOOKS,
-    Resource,
 )
 
 _DAYS = 14
@@ -109,7 +110,7 @@ async def _definitions(client: KubeClient) -> list[Check]:
 
 async def _webhooks(client: KubeClient) -> list[Check]:
     """Each asks a Service of ours, by an authority whose certificate ends some day."""
-    found: list[Check] = []
+    found: list[tuple[str, Check]] = []
     ready: dict[tuple[str, str], bool] = {}
     for resource in (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS):
         for hook in (await client.list(resource, label_selector=SELECTOR))[0]:
@@ -118,23 +119,32 @@ async def _webhooks(client: KubeClient) -> list[Check]:
                 place = service.get("namespace", ""), service.get("name", "")
                 if place not in ready:
                     ready[place] = await _has_endpoints(client, *place)
-                found.append(webhook(resource, hook, each, has_endpoints=ready[place]))
-    return found
+                found.append((meta.name(hook), webhook(each, has_endpoints=ready[place])))
+    return together(found)
 
 
-def webhook(
-    resource: Resource, hook: Object, each: Mapping[str, Any], *, has_endpoints: bool
-) -> Check:
+def together(found: Sequence[tuple[str, Check]]) -> list[Check]:
+    """Return one check for all webhooks that are the same way."""
+    names: dict[Check, list[str]] = {}
+    for name, check in found:
+        names.setdefault(check, []).append(name)
+    return [
+        check if check.state == "ok" else replace(check, found=f"{check.found}: {', '.join(of)}")
+        for check, of in names.items()
+    ]
+
+
+def webhook(each: Mapping[str, Any], *, has_endpoints: bool) -> Check:
     """Whether an API server can ask it, and for how long."""
-    import base64
-
-    name, config = f"webhook {meta.name(hook)}", each["clientConfig"]
+    name, config = "webhooks", each["clientConfig"]
     if not has_endpoints:
-        text = "writes of its kinds are refused meanwhile: see hearth status --kubeconfig"
-        return fail(name, "nobody answers: its Service has no ready pod", text)
+        text = "writes of their kinds are refused meanwhile: hearth status --kubeconfig FILE"
+        if each.get("failurePolicy") == "Ignore":
+            text = "writes of their kinds pass unasked meanwhile: hearth status --kubeconfig FILE"
+        return fail(name, "no pod is ready that answers", text)
     bundle = base64.b64decode(config.get("caBundle") or "")
     if not bundle:
-        return fail(name, "it trusts nobody yet", "hearth-control fills it in: is it running?")
+        return fail(name, "nobody is trusted yet", "hearth-control fills it in: is it running?")
     state, text = ends(bundle, datetime.datetime.fromtimestamp(wall_clock(), datetime.UTC))
     advice = "" if state == "ok" else "hearth-control renews it: is it running?"
     return Check(name, state, text, advice)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hearth.cli.doctor.cluster import cluster_version, ends, webhook
+from hearth.cli.doctor.check import fail, ok
+from hearth.cli.doctor.cluster import cluster_version, ends, together, webhook
 from hearth.kube.certificates import new_authority
-from hearth.kube.resources import MUTATING_WEBHOOKS
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 BUNDLE = new_authority("test", ["test"], NOW).chain
@@ -36,18 +36,26 @@ def test_a_bundle_is_told_of_before_it_ends() -> None:
     assert ends(BUNDLE, NOW + datetime.timedelta(days=last))[0] == "warn"
 
 
+def test_those_that_are_the_same_way_are_one_finding() -> None:
+    bad = fail("webhooks", "no pod", "start one")
+    good = ok("webhooks", "reachable")
+    assert together([("a", bad), ("b", good), ("c", bad), ("d", good)]) == [
+        fail("webhooks", "no pod: a, c", "start one"),
+        good,
+    ]
+
+
 @pytest.mark.parametrize(
     ("bundle", "endpoints", "words"),
     [
-        (BUNDLE, False, "nobody answers"),
-        (b"", True, "trusts nobody yet"),
+        (BUNDLE, False, "no pod is ready"),
+        (b"", True, "nobody is trusted yet"),
         (b"x", True, "no certificate"),
     ],
 )
 def test_a_webhook_that_cannot_be_asked_fails(bundle: bytes, endpoints: bool, words: str) -> None:
-    hook = {"metadata": {"name": "hook"}}
     each: dict[str, Any] = {"clientConfig": {"caBundle": base64.b64encode(bundle).decode()}}
-    check = webhook(MUTATING_WEBHOOKS, hook, each, has_endpoints=endpoints)
+    check = webhook(each, has_endpoints=endpoints)
     assert check.state == "fail"
     assert words in check.found
     assert check.advice
