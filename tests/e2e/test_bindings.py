@@ -148,6 +148,11 @@ def test_servers_of_this_machine_reach_a_service_by_a_word(hearth: Hearth, tmp_p
         url = f"postgres://{databases.USER}:wrong@127.0.0.1:{postgres.port}/x=other"
         hearth.run(*deploy, "--bind", url)
         assert given(hearth, "data")["postgresql"] == [databases.USER] * 2, "names are its own"
+        before = revisions(hearth, "data")
+        assert "unbound: other" in hearth.run(*deploy, "--unbind", "other").stdout
+        assert revisions(hearth, "data") == before + 1
+        again = hearth.run(*deploy, "--unbind", "other", check=False)
+        assert "data has no binding of that name" in again.stderr
     hearth.run("delete", "data")
 
     def left() -> list[str]:

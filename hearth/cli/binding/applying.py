@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from hearth.cli.binding.finding import Found, find
+from hearth.cli.binding.finding import Found, find, secret_named
 from hearth.cli.errors import UserError
 from hearth.functions.binding.services import variables
-from hearth.functions.binding.wishes import Wish, binding_object
+from hearth.functions.binding.wishes import MANAGED, Wish, binding_object
 from hearth.knative.resources import KSERVICES
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
@@ -19,7 +19,7 @@ from hearth.kube.resources import SECRETS, Resource
 from hearth.servicebinding.binding import projection_of
 from hearth.servicebinding.keys import HELD, SERVICEBINDINGS
 from hearth.servicebinding.mapping import built_in
-from hearth.servicebinding.projection import project
+from hearth.servicebinding.projection import project, unproject
 
 _MANAGER = "hearth-deploy"
 _HELD_SECONDS = 20.0
@@ -112,13 +112,48 @@ async def _is_new(client: KubeClient, resource: Resource, obj: Object) -> bool:
     return False
 
 
-def bound(service: Object, made: Iterable[Made]) -> Object:
+async def part(
+    client: KubeClient, aliases: Iterable[str], service: str, namespace: str
+) -> list[Object]:
+    """Return the bindings that are to end; raise UserError where there is none of that name."""
+    found = []
+    for alias in aliases:
+        try:
+            found.append(await client.get(SERVICEBINDINGS, f"{service}-{alias}", namespace))
+        except NotFound as error:
+            raise UserError(
+                f"--unbind {alias}: {service} has no binding of that name; `hearth bindings` lists "
+                "what is bound"
+            ) from error
+    return found
+
+
+def bound(service: Object, made: Iterable[Made], parted: Iterable[Object] = ()) -> Object:
     """Return a Service as its bindings will have it, so that its next revision is right at once."""
     kind = built_in("services.serving.knative.dev")
     for each in made:
         if each.secret:
             service = project(service, projection_of(each.binding, each.secret), kind, "v1")
+    for binding in parted:
+        service = unproject(service, meta.uid(binding), kind, "v1")
     return service
+
+
+async def hold(client: KubeClient, parted: Iterable[Object], *, now: float) -> None:
+    """Have the controller leave alone what is to end, while the Service is written without it."""
+    for binding in parted:
+        await _held(client, binding, f"{now + _HELD_SECONDS:.0f}")
+
+
+async def end(client: KubeClient, parted: Iterable[Object], say: Say) -> None:
+    """Delete bindings, and the Secrets that were made for them alone."""
+    for binding in parted:
+        name, namespace = meta.name(binding), meta.namespace(binding)
+        await client.delete(SERVICEBINDINGS, name, namespace)
+        secret = await secret_named(client, name, namespace)
+        if secret is not None and meta.labels(secret).items() >= MANAGED.items():
+            await client.delete(SECRETS, name, namespace)
+        say(f"unbound: {binding['spec'].get('name') or name}")
 
 
 async def release(client: KubeClient, service: Object, made: Iterable[Made]) -> None:
@@ -134,20 +169,19 @@ async def release(client: KubeClient, service: Object, made: Iterable[Made]) -> 
         for resource, name in each.written:
             change = {"metadata": {"ownerReferences": [owner]}}
             await client.patch(resource, name, namespace, change)
-        await _unhold(client, each)
+        await _held(client, each.binding, None)
 
 
 async def take_back(client: KubeClient, namespace: str, made: Iterable[Made]) -> None:
     """Remove what was made for a Service that could not be written."""
     for each in made:
         with contextlib.suppress(ApiError):
-            await _unhold(client, each)
+            await _held(client, each.binding, None)
         for resource, name in each.written:
             with contextlib.suppress(ApiError):
                 await client.delete(resource, name, namespace)
 
 
-async def _unhold(client: KubeClient, made: Made) -> None:
-    change = {"metadata": {"annotations": {HELD: None}}}
-    name, namespace = meta.name(made.binding), meta.namespace(made.binding)
-    await client.patch(SERVICEBINDINGS, name, namespace, change)
+async def _held(client: KubeClient, binding: Object, until: str | None) -> None:
+    change = {"metadata": {"annotations": {HELD: until}}}
+    await client.patch(SERVICEBINDINGS, meta.name(binding), meta.namespace(binding), change)

@@ -44,7 +44,7 @@ async def find(
     if "/" in wish.what:
         return await _provisioned(client, wish.what, namespace)
     for title in (wish.what, name):
-        if (secret := await _secret(client, title, namespace)) is not None:
+        if (secret := await secret_named(client, title, namespace)) is not None:
             return _direct(secret)
     for resource in await _provisioned_kinds(client):
         found = await _maybe(client, resource, wish.what, namespace)
@@ -97,7 +97,8 @@ def type_of(secret: Object) -> str:
     return kind.removeprefix(_TYPE) if kind.startswith(_TYPE) else ""
 
 
-async def _secret(client: KubeClient, name: str, namespace: str) -> Object | None:
+async def secret_named(client: KubeClient, name: str, namespace: str) -> Object | None:
+    """Return a Secret; None where there is none."""
     return await _maybe(client, SECRETS, name, namespace)
 
 
@@ -150,7 +151,7 @@ async def _of(client: KubeClient, resource: Resource, service: Object) -> Found:
         "name": meta.name(service),
     }
     title = secret_of(service)
-    secret = await _secret(client, title, meta.namespace(service)) if title else None
+    secret = await secret_named(client, title, meta.namespace(service)) if title else None
     if secret is None:
         return Found(to, title)
     return Found(to, title, type_of(secret), list(secret.get("data") or {}))

@@ -42,6 +42,9 @@ def deploy(
             "a URL: what it reaches; repeatable. See hearth bindings.",
         ),
     ] = None,
+    unbind: Annotated[
+        Many, typer.Option("--unbind", help="Name (AS) of a binding that ends; repeatable.")
+    ] = None,
     min_pods: Annotated[
         int | None, typer.Option("--min", "--min-instances", "--scale-min", help="Least pods.")
     ] = None,
@@ -134,6 +137,7 @@ def deploy(
         namespace=namespace,
         data_dir=folder_of(data_dir, name),
         kubeconfig=kubeconfig,
+        unbind=unbind or (),
     )  # fmt: skip
     raise typer.Exit(run_deploy(options))
 

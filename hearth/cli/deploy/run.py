@@ -8,7 +8,18 @@ import time
 from collections.abc import Sequence
 
 from hearth.cli.access import access_of_either
-from hearth.cli.binding.applying import Made, Meant, bound, make, release, resolve, take_back
+from hearth.cli.binding.applying import (
+    Made,
+    Meant,
+    bound,
+    end,
+    hold,
+    make,
+    part,
+    release,
+    resolve,
+    take_back,
+)
 from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
 from hearth.cli.deploy.watching import Watch
 from hearth.cli.deploy.words import Steps, claim_of, curl_words, domain_of, found_words, plan_words
@@ -69,9 +80,10 @@ class _Deployment:
         wishes, is_here = wishes_of(what.settings.bind or ()), self._options.kubeconfig is None
         async with KubeClient(api) as client:
             meant = await resolve(client, wishes, what.name, what.namespace, is_here=is_here)
+            parted = await part(client, self._options.unbind, what.name, what.namespace)
             if what.target.source is not None:
                 await self._build(what.target.source)
-            service, older = await self._apply_bound(client, meant)
+            service, older = await self._apply_bound(client, meant, parted)
             watch = Watch(client, what.name, what.namespace, older)
             return await self._wait(watch, client, service)
 
@@ -98,19 +110,23 @@ class _Deployment:
             image = built_image(data_dir, source, application, name, say)
         self._wanted = self._wanted.with_image(image, port)
 
-    async def _apply_bound(self, client: KubeClient, meant: Sequence[Meant]) -> tuple[Object, str]:
+    async def _apply_bound(
+        self, client: KubeClient, meant: Sequence[Meant], parted: Sequence[Object]
+    ) -> tuple[Object, str]:
         """Write what the Service is bound to before it; nothing of it stays where it is refused."""
-        what = self._wanted
-        if not meant:
+        what, say, now = self._wanted, self._steps.say, wall_clock()
+        if not meant and not parted:
             return await self._apply(client)
         service = what.service(await self._there(client))
-        made = await make(client, meant, service, now=wall_clock(), say=self._steps.say)
+        made = await make(client, meant, service, now=now, say=say)
+        await hold(client, parted, now=now)
         try:
-            written = await self._apply(client, made)
+            written = await self._apply(client, made, parted)
         except (ApiError, UserError):
             await take_back(client, what.namespace, made)
             raise
         await release(client, written[0], made)
+        await end(client, parted, say)
         return written
 
     async def _there(self, client: KubeClient) -> Object | None:
@@ -119,7 +135,9 @@ class _Deployment:
         except NotFound:
             return None
 
-    async def _apply(self, client: KubeClient, made: Sequence[Made] = ()) -> tuple[Object, str]:
+    async def _apply(
+        self, client: KubeClient, made: Sequence[Made] = (), parted: Sequence[Object] = ()
+    ) -> tuple[Object, str]:
         """Write the Service as it is wanted; again where somebody else wrote in between.
 
         Beside it comes the name of the revision that a new one is to follow, if there is to be one.
@@ -127,7 +145,7 @@ class _Deployment:
         what = self._wanted
         for _ in range(_TRIES):
             there = await self._there(client)
-            wanted = bound(what.service(there), made)
+            wanted = bound(what.service(there), made, parted)
             if wanted == there:
                 self._steps.nothing_new(what.name)
                 return there, ""

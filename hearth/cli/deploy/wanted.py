@@ -39,6 +39,8 @@ class DeployOptions:
     namespace: str | None
     data_dir: Path
     kubeconfig: Path | None
+    unbind: Sequence[str] = ()
+    """Names of bindings that end."""
 
 
 @dataclass(frozen=True, slots=True)

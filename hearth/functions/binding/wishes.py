@@ -15,7 +15,8 @@ Object = dict[str, Any]
 
 _ALIAS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _PORT = re.compile(r"(?P<name>[A-Za-z]+):(?P<port>\d{1,5})")
-_MANAGED = {"app.kubernetes.io/managed-by": "hearth-deploy"}
+MANAGED = {"app.kubernetes.io/managed-by": "hearth-deploy"}
+"""Labels of what ``--bind`` makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def secret_object(name: str, namespace: str, entries: Mapping[str, str]) -> Obje
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": name, "namespace": namespace, "labels": dict(_MANAGED)},
+        "metadata": {"name": name, "namespace": namespace, "labels": dict(MANAGED)},
         "type": f"servicebinding.io/{entries['type']}",
         "data": {key: base64.b64encode(value.encode()).decode() for key, value in entries.items()},
     }
@@ -95,7 +96,7 @@ def binding_object(
         "metadata": {
             "name": f"{service}-{alias}",
             "namespace": namespace,
-            "labels": dict(_MANAGED),
+            "labels": dict(MANAGED),
         },
         "spec": {
             "name": alias,
