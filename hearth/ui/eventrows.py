@@ -18,26 +18,26 @@ def graph_rows(
     """Return nodes and edges by their ids.
 
     ``declared`` are the nodes that objects of the API are; ``told`` is what flowed in the long run,
-    ``recent`` within its last seconds, which give the rates.
+    ``recent`` within its last seconds, which give the rates, and what ``told`` is too old to know.
     """
-    counts = {_edge_id(edge): edge["count"] for edge in recent.get("edges") or ()}
     span = float(recent.get("seconds") or 1.0)
     nodes: dict[str, Row] = {
         node_id: {**row, "failed": 0, "dropped": 0} for node_id, row in declared.items()
     }
-    for node in (told.get("nodes") or ())[:_MOST_NODES]:
+    for node in [*(recent.get("nodes") or ()), *(told.get("nodes") or ())][: 2 * _MOST_NODES]:
         known = nodes.get(node["id"], {"ready": "", "words": ""})
         nodes[node["id"]] = {
             **known,
             **{field: node[field] for field in ("id", "kind", "name")},
             **{field: int(node.get(field) or 0) for field in ("failed", "dropped")},
         }
+    rates = {_edge_id(edge): edge["count"] / span for edge in recent.get("edges") or ()}
     edges: dict[str, Row] = {}
-    for edge in told.get("edges") or ():
+    for edge in [*(recent.get("edges") or ()), *(told.get("edges") or ())]:
         if edge["from"] in nodes and edge["to"] in nodes:
             edge_id = _edge_id(edge)
-            rate = float(f"{counts.get(edge_id, 0) / span:.3g}")
             fields = {field: edge[field] for field in ("from", "to", "kind", "label", "count")}
+            rate = float(f"{rates.get(edge_id, 0.0):.3g}")
             edges[edge_id] = {"id": edge_id, **fields, "rate": rate}
     return nodes, edges
 

@@ -19,8 +19,9 @@ import uvicorn
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
 from hearth.process import RESTING, Ready, say
-from hearth.ui.app import Page, make_app
+from hearth.ui.app import make_app
 from hearth.ui.neighbours import Neighbours
+from hearth.ui.page import Page
 from hearth.ui.sessions import CODE_SECONDS, Sessions
 from hearth.ui.streams import Streams
 from hearth.ui.tables import Tables

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,9 +21,10 @@ from hearth.kube.errors import ApiError, Forbidden, NotFound
 from hearth.kube.guards import caught
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS, Resource, resources_of
+from hearth.timeouts import time_limit
 from hearth.ui import rows
 from hearth.ui.eventrows import graph_rows, letter_rows
-from hearth.ui.neighbours import CannotAsk, Neighbours
+from hearth.ui.neighbours import CannotAsk, Json, Neighbours
 from hearth.ui.rates import Meter
 from hearth.ui.tables import Row, Tables
 
@@ -51,9 +53,9 @@ _GROUPS: dict[str, dict[str, tuple[str, Callable[[Object], Row]]]] = {
     },
     "pipelines.hearth.dev": {"pipelineruns": ("runs", rows.run_row)},
 }
-_RATES_SECONDS, _EVENTS_SECONDS = 1.0, 2.0
+_RATES_SECONDS, _EVENTS_SECONDS, _FLOWS_SECONDS = 1.0, 2.0, 20.0
 _PATIENCE = 30
-_AGAIN_SECONDS = 1.0
+_AGAIN_SECONDS, _LISTED_SECONDS = 1.0, 2.0
 _LONG, _RECENT = "10m", "10s"
 _MOST_LETTERS = 200
 
@@ -76,6 +78,8 @@ class Watching:
         self._meter = Meter()
         self._caches: list[WatchCache] = []
         self._began = asyncio.Event()
+        self._flows: Json = {}
+        self._recent: Json = {}
 
     async def run(self) -> None:
         """Keep the tables current until cancelled."""
@@ -86,7 +90,12 @@ class Watching:
                 group.create_task(cache.run(), name=f"page-{kind.resource.plural}")
             self._began.set()
             group.create_task(self._again("rates", self._read_rates, _RATES_SECONDS))
-            group.create_task(self._again("events", self._read_events, _EVENTS_SECONDS))
+            with suppress(TimeoutError):
+                async with time_limit(_LISTED_SECONDS):  # whom to ask about events is in the lists
+                    await self.synced()
+            group.create_task(self._again("flows", self._read_flows, _FLOWS_SECONDS))
+            group.create_task(self._again("events", self._read_recent, _EVENTS_SECONDS))
+            group.create_task(self._again("letters", self._read_letters, _EVENTS_SECONDS))
 
     async def synced(self) -> None:
         """Wait until everything has been listed."""
@@ -160,7 +169,9 @@ class Watching:
     async def _read_rates(self) -> None:
         self._note_failures()
         readings = await self._neighbours.readings()
-        self._tables.replace("rates", self._meter.rows(readings, time.monotonic()))
+        # In a thread: a thousand busy revisions take a third of a second to read.
+        found = await asyncio.to_thread(self._meter.rows, readings, time.monotonic())
+        self._tables.replace("rates", found)
 
     def _note_failures(self) -> None:
         for cache in self._caches:
@@ -171,23 +182,31 @@ class Watching:
                 words = f"{name} cannot be read: {failure.message}"
                 self._tables.put("notes", name, {"words": words})
 
-    async def _read_events(self) -> None:
-        declared = dict(self._tables.rows(DECLARED))
-        if not any(row["kind"] in ("broker", "channel") for row in declared.values()):
-            self._show_graph(graph_rows(declared, {}, {}))
-            self._tables.replace("letters", {})
-            return
-        ask = self._neighbours.broker
-        told, recent, failures = await asyncio.gather(
-            ask("GET", f"/graph?since={_LONG}"),
-            ask("GET", f"/graph?since={_RECENT}"),
-            ask("GET", f"/failures?limit={_MOST_LETTERS}"),
-        )
-        self._show_graph(graph_rows(declared, told, recent))
-        self._tables.replace("letters", letter_rows(failures["failures"]))
+    async def _read_recent(self) -> None:
+        self._recent = await self._graph(_RECENT)
+        self._show_graph()
 
-    def _show_graph(self, graph: tuple[dict[str, Row], dict[str, Row]]) -> None:
-        nodes, edges = graph
+    async def _read_flows(self) -> None:
+        self._flows = await self._graph(_LONG)
+
+    async def _graph(self, since: str) -> Json:
+        """Return what flowed since; without a broker or channel there is nobody to ask."""
+        return await self._asked(f"/graph?since={since}") if self._has_places() else {}
+
+    async def _read_letters(self) -> None:
+        told = await self._asked(f"/failures?limit={_MOST_LETTERS}") if self._has_places() else {}
+        self._tables.replace("letters", letter_rows(told.get("failures") or []))
+
+    async def _asked(self, target: str) -> Json:
+        return await self._neighbours.broker("GET", target)
+
+    def _has_places(self) -> bool:
+        kinds = {row["kind"] for row in self._tables.rows(DECLARED).values()}
+        return not kinds.isdisjoint(("broker", "channel"))
+
+    def _show_graph(self) -> None:
+        declared = self._tables.rows(DECLARED)
+        nodes, edges = graph_rows(declared, self._flows, self._recent)
         self._tables.replace("nodes", nodes)
         self._tables.replace("edges", edges)
 

@@ -61,7 +61,7 @@ async def _serve(api: Access, role: Role, place: str, *, browser: bool) -> None:
             secret=secret,
             reader=reader,
             writer=api if role is Role.WRITER else None,
-            neighbours=lambda client: _there(client, reader),
+            neighbours=lambda client: _there(There(client, reader, is_reader=reader is not api)),
             me=me(place, ""),
             texts=TEXTS,
         )
@@ -93,19 +93,22 @@ async def _reader(api: Access) -> Access:
 
 
 @asynccontextmanager
-async def _there(client: KubeClient, api: Access) -> AsyncIterator[Neighbours]:
-    yield _There(client, api)
+async def _there(neighbours: Neighbours) -> AsyncIterator[Neighbours]:
+    yield neighbours
 
 
-class _There(Neighbours):
+class There(Neighbours):
     """The processes of a cluster, reached through its API server."""
 
-    def __init__(self, client: KubeClient, api: Access) -> None:
+    def __init__(self, client: KubeClient, api: Access, *, is_reader: bool) -> None:
+        """A reader shows the broker its own token, others the administrator's."""
         self._client = client
         self._api = api
-        self._token = ""
+        self._own = api.token or "" if is_reader else ""
+        self._token = self._own
 
     async def readings(self) -> Mapping[str, str]:
+        """As the protocol has it; so are the others."""
         try:
             pods, _ = await self._client.list(PODS, SERVING, label_selector=_ACTIVATORS)
             names = [name(pod) for pod in pods]
@@ -123,6 +126,7 @@ class _There(Neighbours):
         return b"\n".join(lines).decode(errors="replace")
 
     async def broker(self, method: str, target: str, body: Json | None = None) -> Json:
+        """Through the API server, which hands it on to the pod."""
         try:
             self._token = self._token or await admin_token(self._client, self._api)
             fields = {TOKEN_FIELD: self._token}
@@ -130,10 +134,11 @@ class _There(Neighbours):
         except UserError as error:
             raise CannotAsk(str(error)) from error
         except ApiError as error:
-            self._token = ""  # it may be another one by now
+            self._token = self._own  # the administrator's may be another one by now
             raise CannotAsk(f"the broker gives no answer: {error.message}") from error
 
     async def explanations(self, namespace: str, name: str) -> Sequence[Json]:
+        """As ``hearth scale explain`` is told."""
         try:
             return await explanations_there(self._api, namespace=namespace, service=name)
         except UserError as error:

@@ -39,6 +39,15 @@ def test_what_is_declared_and_what_flows_are_one_graph() -> None:
                     "rate": 0.5}  # fmt: skip
 
 
+def test_what_has_just_begun_to_flow_is_shown_before_it_is_counted_in_the_long_run() -> None:
+    recent = {"seconds": 10.0, "nodes": [BROKER, SOURCE], "edges": [an_edge(5)]}
+    nodes, edges = graph_rows({}, {}, recent)
+    assert (len(nodes), [(each["count"], each["rate"]) for each in edges.values()]) == (
+        2,
+        [(5, 0.5)],
+    )
+
+
 def test_without_events_there_is_what_is_declared() -> None:
     declared = {BROKER["id"]: {**BROKER, "ready": "False", "words": "why"}}
     nodes, edges = graph_rows(declared, {}, {})
