@@ -21,19 +21,21 @@ _IS_SAFE = sys.flags.isolated or getattr(sys.flags, "safe_path", False)
 if not _IS_SAFE:
     del sys.path[0]
 
-import array  # noqa: E402
 import ctypes  # noqa: E402
 import gc  # noqa: E402
 import importlib.util  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import runpy  # noqa: E402
+import select  # noqa: E402
 import socket  # noqa: E402
 from importlib.machinery import SourceFileLoader  # noqa: E402
 from types import ModuleType  # noqa: E402
 from typing import Any  # noqa: E402
 
 _FDS = 4
+_PAUSE = 1.0
+"""Seconds after which the next process is made, so that the last one has the machine."""
 _PARENT_DEATH_SIGNAL = 1
 _START, _LENGTH = 45, 2
 """Of the places of command and environment among the fields of /proc/PID/stat after the name."""
@@ -49,19 +51,46 @@ def serve(state: dict[str, Any]) -> list[str]:
     gc.freeze()
     _send(line, {"ready": left_out})
     while True:
-        packet, control, _, _ = line.recvmsg(64, socket.CMSG_SPACE(_FDS * 4))
+        spare = _Spare()
+        if spare.between == 0:
+            line.detach()
+            return _become(spare.told, launcher, state["options"])
+        packet, fds, _, _ = socket.recv_fds(line, 64, _FDS)
         if not packet:
             os._exit(0)
-        fds = array.array("i")
-        for _, _, data in control:
-            fds.frombytes(data)
-        answer = _fork()
-        if isinstance(answer, int):
-            line.detach()
-            return _become(list(fds), answer, launcher, state["options"])
+        _send(line, spare.give(fds))
         for fd in fds:
             os.close(fd)
-        _send(line, answer)
+        select.select([line], [], [], _PAUSE)
+
+
+class _Spare:
+    """The next process, which waits; ``between`` is that of its parent, and 0 in itself."""
+
+    def __init__(self) -> None:
+        self._hand, self.told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        heard, self._stop = os.pipe()
+        self.between = os.fork()
+        if self.between == 0:
+            os.dup2(1, 0)  # what we are told is none of their business
+            os.close(self._stop)
+            self._hand.close()
+            if os.fork() != 0:
+                self.told.close()
+                os.read(heard, 1)
+                os._exit(0)
+        else:
+            self.told.close()
+        os.close(heard)
+
+    def give(self, fds: list[int]) -> dict[str, Any]:
+        """Have it begin, orphaned; an answer, once it can be found by its marks."""
+        socket.send_fds(self._hand, [b"."], fds)
+        os.close(self._stop)
+        os.waitpid(self.between, 0)
+        pid = self._hand.recv(32)
+        self._hand.close()
+        return {"pid": int(pid)} if pid else {"error": "it made no process"}
 
 
 def _send(line: socket.socket, message: object) -> None:
@@ -97,33 +126,11 @@ def _held() -> tuple[int, list[str]]:
     return len(os.listdir("/proc/self/task")), sorted(os.listdir("/proc/self/fd"))
 
 
-def _fork() -> dict[str, Any] | int:
-    """Return an answer; in the process that was made, where it says that it can be found."""
-    heard, said = os.pipe()
-    try:
-        between = os.fork()
-    except OSError as error:
-        os.close(heard)
-        os.close(said)
-        return {"error": str(error)}
-    if between == 0:
-        try:
-            made = os.fork()
-        except OSError:
-            os._exit(1)
-        if made != 0:
-            os._exit(0)
-        os.close(heard)
-        return said
-    os.close(said)
-    os.waitpid(between, 0)
-    pid = os.read(heard, 32)
-    os.close(heard)
-    return {"pid": int(pid)} if pid else {"error": "it made no process"}
-
-
-def _become(fds: list[int], said: int, launcher: ModuleType, options: list[str]) -> list[str]:
-    """Take over what a program is given; its argv. Says its pid once it bears its marks."""
+def _become(told: socket.socket, launcher: ModuleType, options: list[str]) -> list[str]:
+    """Wait to be told, and take over what a program is given; its argv."""
+    packet, fds, _, _ = socket.recv_fds(told, 64, _FDS)
+    if not packet:
+        os._exit(0)
     os.setsid()
     with open(fds[0], "rb") as file:
         request = json.load(file)
@@ -135,8 +142,8 @@ def _become(fds: list[int], said: int, launcher: ModuleType, options: list[str])
     env: dict[str, str] = request["env"]
     sys.orig_argv = [sys.executable, *options, *argv]
     _show(sys.orig_argv, [f"{name}={value}" for name, value in env.items()])
-    os.write(said, str(os.getpid()).encode())
-    os.close(said)
+    told.send(str(os.getpid()).encode())
+    told.close()
     os.environ.clear()  # noqa: TID251 - this becomes a program of its own
     os.environ.update(env)  # noqa: TID251
     if request["mounts"]:
