@@ -108,9 +108,9 @@ def _draft(options: InitOptions) -> Draft:
     label = options.folder.absolute().name
     known = defaults(source, template, label)
     asked = template.says.variables | ({} if template.has_manifests else _OF_SERVICE)
-    known.setdefault("NAME", _name_of(label))
-    known.setdefault("IMAGE", f"registry.example.com/{known['NAME']}:0.1.0")
     given = pairs("--variable", options.variables)
+    known.setdefault("NAME", given.get("NAME") or _name_of(label))
+    known.setdefault("IMAGE", f"registry.example.com/{known['NAME']}:0.1.0")
     if unknown := given.keys() - asked.keys():
         raise UserError(
             f"template {template.name} has no variable {', '.join(sorted(unknown))}; it has "

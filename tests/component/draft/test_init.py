@@ -137,7 +137,8 @@ def test_it_asks_on_a_terminal_for_what_no_flag_says(
     assert asked["INSTALL"] == "pip install --no-cache-dir -r requirements.txt waitress"
     assert "NAME" not in asked
     assert "PORT=8088" in (shop / "Dockerfile").read_text()
-    assert "name: front" in (shop / "service.yaml").read_text()
+    service = (shop / "service.yaml").read_text()
+    assert "name: front" in service and "image: registry.example.com/front:0.1.0" in service
 
 
 def test_the_chart_is_one_that_helm_takes(shop: Path) -> None:
