@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Collection
 
 from hearth.cli.errors import UserError
 from hearth.cli.pipelines.place import Place, found_run
@@ -41,6 +42,7 @@ class _Following:
         self._pods = WatchCache(client, PODS, namespace=place.namespace, label_selector=mine)
         self._changed = asyncio.Event()
         self._told: dict[str, str] = {}
+        self._said: set[str] = set()
         self._streams: dict[str, asyncio.Task[None]] = {}
 
     async def until_over(self) -> int:
@@ -56,7 +58,7 @@ class _Following:
             for task in (*watching, *self._streams.values()):
                 task.cancel()
             await asyncio.gather(*watching, *self._streams.values(), return_exceptions=True)
-        _print_end(run)
+        _print_end(run, self._said)
         return 0 if Run(run).phase == keys.SUCCEEDED else 1
 
     async def _over(self) -> Object:
@@ -105,6 +107,7 @@ class _Following:
         query = {"container": pod["spec"]["containers"][0]["name"], "follow": "true"}
         try:
             async for line in self._client.logs(meta.name(pod), meta.namespace(pod), query=query):
+                self._said.add(line.decode(errors="replace"))
                 sys.stdout.buffer.write(head + line + b"\n")
                 sys.stdout.buffer.flush()
         except ApiError as error:
@@ -123,11 +126,13 @@ def _has_begun(pod: Object) -> bool:
     return Pod(pod).is_finished or any(each.waiting is None for each in Pod(pod).container_statuses)
 
 
-def _print_end(run: Object) -> None:
+def _print_end(run: Object, said: Collection[str]) -> None:
+    """``said`` are lines that stand above already: a script prints why it failed."""
     status = Run(run).status
     phase = Run(run).phase
     print(f"{meta.name(run)}: {coloured(phase)} in {took(status, wall_clock())}")
-    if status.get("message") and not (status.get("outcome") or {}).get("message"):
-        print(status["message"])  # what the script said itself stands above
+    lines = str(status.get("message") or "").splitlines()
+    if lines and lines[-1] not in said:
+        print(*lines, sep="\n")
     if status.get("summary") is not None:
         print(summary_words(status["summary"]))

@@ -1,4 +1,4 @@
-"""``python -m hearth.pipelines.sdk.function``: one function of a script, in the pod of its job.
+"""``python -m hearth.pipelines.sdk function``: one function of a script, in the pod of its job.
 
 What it returns (``{"value": ...}``), or how it failed, is the pod's termination message: it is kept
 with the pod, and no connection to anybody is needed.
@@ -44,7 +44,3 @@ def _said(value: object) -> str:
             "most: write it to workspace() and return where it is"
         )
     return text
-
-
-if __name__ == "__main__":
-    sys.exit(main())

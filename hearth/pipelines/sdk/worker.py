@@ -1,4 +1,4 @@
-"""``python -m hearth.pipelines.sdk.worker``: runs the script of a run in its pod.
+"""``python -m hearth.pipelines.sdk worker``: runs the script of a run in its pod.
 
 The script begins anew where its pod died: jobs that were asked for are found by their names, those
 that are over at once. How it ended is told to Hearth before the pod ends.
@@ -137,7 +137,3 @@ def last_words(error: BaseException) -> str:
     told.stack = traceback.StackSummary.from_list(kept)
     lines = "".join(told.format(chain=False)).rstrip().splitlines()
     return "\n".join(lines[-_LINES:])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

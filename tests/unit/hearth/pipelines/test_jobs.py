@@ -131,8 +131,7 @@ def test_the_pod_of_a_function_has_script_and_event_but_no_token(
     run = with_job(function="build", arguments="[1]")
     pod = make_job(run, "a", 1, Settings("http://x", in_cluster=in_cluster))
     (container,) = pod["spec"]["containers"]
-    assert container["command"][:2] == ["python3", "-c"]
-    assert "hearth.pipelines.sdk.function" in container["command"][2]
+    assert container["command"] == ["python3", "-m", "hearth.pipelines.sdk", "function"]
     assert len(container.get("volumeMounts", [])) == mounts
     (volume,) = pod["spec"]["volumes"]
     assert [item["key"] for item in volume["secret"]["items"]] == ["script.py", "event.json"]

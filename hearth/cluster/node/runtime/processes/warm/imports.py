@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
+_CONNECTION = "hearth.pipelines.sdk.connection"
 _ALSO = {
     "fastapi": ("anyio._backends._asyncio", "fastapi.telemetry._runtime", "pydantic.v1"),
     "flask": ("flask.json.provider",),
     "func_python": ("hypercorn.asyncio.run", "hypercorn.protocol", "h11", "h2.connection"),
     "functions_framework": ("functions_framework._cli", "functions_framework._http.flask"),
+    "hearth": ("cloudevents.core.v1.event", "hearth.pipelines.sdk.function", _CONNECTION),
     "starlette": ("anyio._backends._asyncio",),
     "uvicorn": (
         *("uvicorn.main", "uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.loops.uvloop"),

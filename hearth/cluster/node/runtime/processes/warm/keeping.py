@@ -1,8 +1,9 @@
 """Warm interpreters of a node: made for what sleeps, used by what starts, bounded, ended.
 
 A pod asks for one by the annotation ``hearth.dev/warm-interpreter: enabled``. One is made with the
-next pod of what has gone to sleep (``node.worker.ahead`` says for whom and for how long), and is
-the same for all programs of an interpreter that import the same. Whatever goes wrong with it, the
+next pod of what has gone to sleep (``node.worker.ahead`` says for whom and for how long), or after
+the first of pods that run once (``restartPolicy: Never``), for those that follow it; it is the
+same for all programs of an interpreter that import the same. Whatever goes wrong with it, the
 program is started as ever.
 """
 
@@ -133,6 +134,8 @@ class WarmInterpreters:
         key = self._places.get(_place(program, command, request))
         zygote = None if key is None else self._warm.pop(key, None)
         if key is None or zygote is None:
+            if _comes_once(request):
+                self._aside(self._make_for_next(request))
             return None
         self._warm[key] = zygote
         plan = _plan(command)
@@ -148,6 +151,12 @@ class WarmInterpreters:
             return None
         request.report("Normal", "WarmStart", "Forked from a warm interpreter")
         return process
+
+    async def _make_for_next(self, request: StartRequest) -> None:
+        """Nobody foresees such a pod, and often others like it follow: they find one."""
+        with contextlib.suppress(CreateError, StartError, OSError):
+            await self.make_ahead(request)
+            self.forget(meta.uid(request.facts.pod))
 
     # -- keeping -----------------------------------------------------------------------------
 
@@ -200,6 +209,11 @@ class WarmInterpreters:
 
 def _whose(request: StartRequest) -> tuple[str, str]:
     return meta.uid(request.facts.pod), request.container.name
+
+
+def _comes_once(request: StartRequest) -> bool:
+    """Whether its pod is no Deployment's, whose next one is foreseen."""
+    return bool(request.facts.pod["spec"].get("restartPolicy") == "Never")
 
 
 def _is_folder(path: str) -> bool:

@@ -1,0 +1,15 @@
+"""``python -m hearth.pipelines.sdk worker|function``: what pods of runs start.
+
+One program for both, so that both are forked from one warm interpreter.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["function"]:
+        from hearth.pipelines.sdk.function import main
+    else:
+        from hearth.pipelines.sdk.worker import main
+    sys.exit(main())
