@@ -127,8 +127,10 @@ def test_a_split_is_written_undone_and_refused_where_somebody_was_first(
     expect(page.locator(".toast")).to_contain_text("Not written. hello was changed meanwhile")
     page.get_by_role("button", name="Apply the split").click()
     wait_until(lambda: split(hearth) == [85, 15], what="the split that was written")
-    page.locator(".toast").last.get_by_role("button", name="Undo").click()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
     wait_until(lambda: split(hearth) == [90, 10], what="the split of before")
+    expect(page.locator(".toast")).to_contain_text("Written: 90%")
+    page.get_by_role("button", name="Dismiss").click()
     expect(slider).to_have_value("10")
     slider.fill("50")
     theirs = '[{"op": "replace", "path": "/spec/traffic/0/percent", "value": 70},'

@@ -22,7 +22,7 @@ export function Toasts() {
   const drop = (id: number) => setToasts((old) => old.filter((toast) => toast.id !== id));
   useEffect(() => {
     tell = (toast) => {
-      setToasts((old) => [...old.slice(-2), toast]);
+      setToasts([toast]); // what is new stands for what was before
       setTimeout(() => drop(toast.id), SECONDS * 1000);
     };
     return () => void (tell = null);
