@@ -66,7 +66,7 @@ class Sending:
     """The event of ``hearth pipeline run``."""
 
     event: str
-    payload: Path | None = None
+    payload: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     follow: bool = False
 
@@ -226,23 +226,30 @@ def check_event(script: str, event: Mapping[str, str], what: str) -> None:
         )
 
 
-def payload_of(path: Path | None) -> str:
-    """Return what the event carries; raise UserError where it is too much."""
-    if path is None:
-        return "{}"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"--payload {path}: {error.strerror}") from error
-    if len(data) > keys.PAYLOAD_BYTES:
+def payload_of(text: str) -> str:
+    """Return the event's data for ``hearth event send``: JSON as it is, else the file of that name.
+
+    Raises UserError where there is none, or too much.
+    """
+    if text.lstrip()[:1] in ("{", "[", ""):
+        size = len(text.encode())
+    else:
+        text = text if text.startswith("@") else f"@{text}"
+        try:
+            size = Path(text[1:]).stat().st_size
+        except OSError as error:
+            raise UserError(
+                f"--payload {text[1:]}: {error.strerror}; give a file, or JSON that begins with {{"
+            ) from error
+    if size > keys.PAYLOAD_BYTES:
         raise UserError(
-            f"--payload {path}: {len(data)} bytes; {keys.PAYLOAD_BYTES} are the most that an event "
-            "of a pipeline carries: put what is large where jobs can fetch it"
+            f"--payload: {size} bytes; {keys.PAYLOAD_BYTES} are the most that an event of a "
+            "pipeline carries: put what is large where jobs can fetch it"
         )
-    return f"@{path}"
+    return text or "{}"
 
 
-def send(place: Place, broker: str, event: Mapping[str, str], payload: Path | None) -> None:
+def send(place: Place, broker: str, event: Mapping[str, str], payload: str) -> None:
     """Send the event to a Broker, as ``hearth event send`` does."""
     from hearth.cli.events import EventOptions
     from hearth.cli.events import send as send_event

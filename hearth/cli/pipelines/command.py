@@ -106,7 +106,9 @@ def run_pipeline(
         str, typer.Argument(metavar="SCRIPT|PIPELINE", help="A script, or a pipeline's name.")
     ],
     event: Annotated[str, typer.Option(help="SOURCE:TYPE of the event, as github:push.")],
-    payload: Annotated[Path | None, typer.Option(help="File that the event carries.")] = None,
+    payload: Annotated[
+        str, typer.Option(help="What the event carries: JSON, or a file, as FILE or @FILE.")
+    ] = "",
     attribute: Annotated[
         Many, typer.Option("--attribute", "-a", help="NAME=VALUE of the event; repeatable.")
     ] = None,

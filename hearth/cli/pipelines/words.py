@@ -63,8 +63,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def age(stamp: str, now: float) -> str:
-    """Return how long ago something was, in its greatest unit."""
-    return _short(now - parse_rfc3339(stamp)) if stamp else ""
+    """Return how long ago something was, as kubectl writes it."""
+    return elapsed(now - parse_rfc3339(stamp)) if stamp else ""
 
 
 def took(status: Mapping[str, Any], now: float) -> str:
@@ -72,17 +72,27 @@ def took(status: Mapping[str, Any], now: float) -> str:
     begun, ended = status.get("startedAt"), status.get("finishedAt")
     if not begun:
         return ""
-    return _short((parse_rfc3339(ended) if ended else now) - parse_rfc3339(begun))
+    seconds = max((parse_rfc3339(ended) if ended else now) - parse_rfc3339(begun), 0.0)
+    if seconds >= 120:
+        return elapsed(seconds)
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
-def _short(seconds: float) -> str:
-    seconds = max(seconds, 0.0)
-    if seconds < 10:
-        return f"{seconds:.2f}s"
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f}{unit}"
-    return f"{seconds:.0f}s"
+def elapsed(seconds: float) -> str:
+    """Return a time as kubectl does: 3s, 2m10s, 12m, 3h5m, 9h, 2d3h, 9d."""
+    whole = max(int(seconds), 0)
+    for below, size, unit, rest, of_rest in (
+        (120, 1, "s", 0, ""),
+        (600, 60, "m", 1, "s"),
+        (10_800, 60, "m", 0, ""),
+        (28_800, 3600, "h", 60, "m"),
+        (172_800, 3600, "h", 0, ""),
+        (691_200, 86_400, "d", 3600, "h"),
+    ):
+        if whole < below:
+            left = whole % size // rest if rest else 0
+            return f"{whole // size}{unit}" + (f"{left}{of_rest}" if left else "")
+    return f"{whole // 86_400}d"
 
 
 def run_row(run: Object, now: float) -> list[str]:
