@@ -99,8 +99,9 @@ def event_hook(
     from hearth.cli.access import access_of_either
     from hearth.cli.eventhook import HookOptions, hook
 
+    folder = folder_of(data_dir, name)
     options = HookOptions(source, namespace, event, payload, id, header or [])
-    raise typer.Exit(hook(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
+    raise typer.Exit(hook(access_of_either(kubeconfig, folder), options, folder / "tls" / "ca.crt"))
 
 
 @event_app.command("trace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 import sys
 import uuid
 from collections.abc import Sequence
@@ -41,8 +42,11 @@ class HookOptions:
     headers: Sequence[str]
 
 
-def hook(api: Access, options: HookOptions) -> int:
-    """Send it and print the answer; return 0 for an answer of 2xx, else 1."""
+def hook(api: Access, options: HookOptions, authority: Path) -> int:
+    """Send it and print the answer; return 0 for an answer of 2xx, else 1.
+
+    The certificate ``authority`` is trusted as well, where it is there.
+    """
     source, secret = asyncio.run(_looked_up(api, options))
     spec, told = source["spec"], options.id or str(uuid.uuid4())
     body = _body(options, str(spec["sender"]), told)
@@ -53,9 +57,7 @@ def hook(api: Access, options: HookOptions) -> int:
     url, host = resolvable(_url(source))
     headers = {**made.headers, **_given(options.headers), **({"Host": host} if host else {})}
     try:
-        answer = httpx.post(
-            url + made.url_end, content=body, headers=headers, timeout=_SECONDS, trust_env=False
-        )
+        answer = _sent(url + made.url_end, body, headers, _trust(authority))
     except httpx.HTTPError as error:
         raise UserError(f"{url} gives no answer: {error or type(error).__name__}") from error
     said = f"{answer.status_code} {answer.reason_phrase}: delivery {told}"
@@ -63,6 +65,21 @@ def hook(api: Access, options: HookOptions) -> int:
     if answer.text:
         print(answer.text, file=sys.stdout if answer.is_success else sys.stderr)
     return 0 if answer.is_success else 1
+
+
+def _sent(url: str, body: bytes, headers: dict[str, str], trust: ssl.SSLContext) -> httpx.Response:
+    """The certificate is for the name, whatever is connected to."""
+    name = headers.get("Host", "").partition(":")[0]
+    extensions = {"sni_hostname": name} if name else {}
+    with httpx.Client(verify=trust, timeout=_SECONDS, trust_env=False) as client:
+        return client.post(url, content=body, headers=headers, extensions=extensions)
+
+
+def _trust(authority: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if authority.exists():
+        context.load_verify_locations(authority)
+    return context
 
 
 def _body(options: HookOptions, sender: str, told: str) -> bytes:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.e2e.support import Hearth, a_service, hearth_command, wait_until
 
+HELLO = {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}
+
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hearth]:
@@ -151,3 +153,27 @@ def test_a_name_that_the_authority_does_not_vouch_for_stays_with_http(secured: H
 
     wait_until(ready, what="the mapping ready by http")
     assert secured.get_json("domainmapping", name)["status"]["url"].startswith("http://")
+
+
+def test_webhooks_come_by_https(secured: Hearth) -> None:
+    secured.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "hook", "namespace": "default"},
+            "stringData": {"token": "t"},
+        },
+        {
+            "apiVersion": "sources.hearth.dev/v1alpha1",
+            "kind": "WebhookSource",
+            "metadata": {"name": "hook", "namespace": "default"},
+            "spec": {
+                "sender": "stripe",
+                "secrets": [{"secretKeyRef": {"name": "hook", "key": "token"}}],
+                "sink": {"ref": {**HELLO, "name": "hello"}},
+            },
+        },
+    )
+    assert "https://hooks.localhost:" in url_of(secured, "webhooksource", "hook")
+    said = secured.run("event", "hook", "hook", "--id", "evt_1", check=False)
+    assert said.stdout == "202 Accepted: delivery evt_1\n", said.stderr

@@ -129,6 +129,7 @@ class Receiver:
             _count(key, FAILED)
             answer = Answer(500, b"internal error: the receiver's log has it")
         request.answer(_head(answer))
+        self._open[key] = [each for each in self._open[key] if not each.is_over]
 
     async def _taken(self, key: Key, request: Received) -> Answer:
         served = self._find(key)

@@ -42,6 +42,7 @@ class Served:
     seen: Seen
     send: Send
     under_way: dict[bytes, asyncio.Task[Outcome]] = field(default_factory=dict)
+    unsaved: list[bytes] = field(default_factory=list)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -116,12 +117,21 @@ async def _sent(served: Served, event: Event, tokens: list[bytes], clock: Clock)
     if not sent.accepted:
         log.warning("event not delivered", extra={"key": where, "said": str(sent)})
         raise _not_taken(sent)
-    async with served.writing:
-        try:
-            await asyncio.to_thread(served.seen.add, tokens, clock())
-        except OSError as error:  # the event is with the sink: to ask for it again helps nobody
-            log.error("what was taken is not kept", extra={"key": where, "error": str(error)})
+    await _keep(served, tokens, clock)
     return SENT, _answer(rules, sent)
+
+
+async def _keep(served: Served, tokens: list[bytes], clock: Clock) -> None:
+    """Return once it is on disk that a delivery was taken; those that wait are written together."""
+    served.unsaved += tokens
+    async with served.writing:
+        batch, served.unsaved = served.unsaved, []
+        try:
+            if batch:
+                await asyncio.to_thread(served.seen.add, batch, clock())
+        except OSError as error:  # the event is with the sink: to ask for it again helps nobody
+            facts = {"key": key_text(served.key), "error": str(error)}
+            log.error("what was taken is not kept", extra=facts)
 
 
 def _not_taken(sent: Sent) -> Refusal:
