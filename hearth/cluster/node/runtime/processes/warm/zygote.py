@@ -21,6 +21,7 @@ _IS_SAFE = sys.flags.isolated or getattr(sys.flags, "safe_path", False)
 if not _IS_SAFE:
     del sys.path[0]
 
+import contextlib  # noqa: E402
 import ctypes  # noqa: E402
 import gc  # noqa: E402
 import importlib.util  # noqa: E402
@@ -76,8 +77,10 @@ class _Spare:
             os.close(self._stop)
             self._hand.close()
             if os.fork() != 0:
-                self.told.close()
-                os.read(heard, 1)
+                os.dup2(heard, 0)
+                with contextlib.suppress(OSError):  # what is small ends sooner
+                    os.execv("/bin/cat", ["cat"])
+                os.read(0, 1)
                 os._exit(0)
         else:
             self.told.close()
