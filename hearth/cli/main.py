@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from hearth.cli import completion
-from hearth.cli.deploy.command import (
+from hearth.cli.deploy.command import deploy
+from hearth.cli.deploy.servicecommands import (
     delete,
-    deploy,
     describe,
     open_service,
     rollback,

@@ -68,11 +68,17 @@ def test_a_canary_on_and_back(hearth: Hearth, shop: Path) -> None:
 def test_settings_stay_until_they_are_changed(hearth: Hearth, shop: Path) -> None:
     (shop / "hearth.toml").write_text("concurrency = 7\n")
     hearth.run("deploy", str(shop), "-e", "WORD=three", "--max", "2")
-    hearth.run("deploy", written(shop, "four"))
+    again = hearth.run("deploy", written(shop, "four"), "-o", "json", "-e", "X=1", "-l", "a=b")
+    assert json.loads(again.stdout)["url"] == f"http://shop.default.localhost:{hearth.port}"
+    assert "revision made" in again.stderr
     assert answers(hearth) == {"three\n"}
     template = hearth.get_json("ksvc", "shop")["spec"]["template"]
     assert template["metadata"]["annotations"]["autoscaling.knative.dev/max-scale"] == "2"
     assert template["spec"]["containerConcurrency"] == 7
+    assert template["metadata"]["labels"] == {"a": "b"}
+    hearth.run("deploy", str(shop), "-e", "X-")
+    [container] = hearth.get_json("ksvc", "shop")["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [{"name": "WORD", "value": "three"}]
 
 
 def test_a_dry_run_says_why_and_changes_nothing(hearth: Hearth, shop: Path) -> None:
@@ -109,6 +115,7 @@ def test_what_listens_elsewhere_is_told_where(hearth: Hearth, tmp_path: Path) ->
         (["SHOP", "--to", "lots"], "'lots' is no share"),
         (["SHOP", "--env", "A"], "give NAME=VALUE"),
         (["SHOP", "--cpu", "lots"], "cpu is 'lots'"),
+        (["SHOP", "-o", "xml"], "give text, url, json"),
         (["SHOP", "--service", "new", "--to", "10%"], "nobody to share with"),
         (["EMPTY"], "holds nothing that Hearth recognises"),
         (["TWO"], "more than one application: main:app and app:app"),
@@ -188,6 +195,7 @@ def test_a_service_is_described(hearth: Hearth, shop: Path) -> None:
     assert said.startswith(f"default/shop  http://shop.default.localhost:{hearth.port}\nready\n")
     assert "100%  shop-0000" in said
     assert "Container failed" in said or "warnings" in said
+    assert json.loads(hearth.run("describe", "shop", "-o", "json").stdout)["ready"] == "True"
     done = hearth.run("open", "shop")
     assert done.stdout == f"http://shop.default.localhost:{hearth.port}\n"
 

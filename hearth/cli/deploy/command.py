@@ -1,4 +1,4 @@
-"""The command lines of ``hearth deploy`` and ``hearth rollout``."""
+"""The command line of ``hearth deploy``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hearth.cli.completion import revision_names
-from hearth.cli.options import ClusterOrHere, DataDir, Name, Namespace, ServiceName, folder_of
+from hearth.cli.options import ClusterOrHere, DataDir, Name, folder_of
 
 Many = list[str] | None
 
@@ -25,8 +24,17 @@ def deploy(
             help="Share of the requests for the new revision, as 10%; others keep theirs."
         ),
     ] = None,
+    no_traffic: Annotated[
+        bool, typer.Option("--no-traffic", help="As --to 0%: it is only at its own URL.")
+    ] = False,
     env: Annotated[
-        Many, typer.Option("--env", "-e", "--update-env-vars", help="NAME=VALUE; repeatable.")
+        Many, typer.Option("--env", "-e", help="NAME=VALUE, or NAME- for none; repeatable.")
+    ] = None,
+    update_env_vars: Annotated[
+        Many, typer.Option("--update-env-vars", help="NAME=VALUE,NAME=VALUE, as gcloud has them.")
+    ] = None,
+    remove_env_vars: Annotated[
+        Many, typer.Option("--remove-env-vars", help="NAME,NAME, as gcloud has them.")
     ] = None,
     secret: Annotated[
         Many,
@@ -58,6 +66,18 @@ def deploy(
     target: Annotated[
         int | None,
         typer.Option("--concurrency-target", help="Requests at once that a pod is scaled for."),
+    ] = None,
+    label: Annotated[
+        Many, typer.Option("--label", "-l", help="NAME=VALUE of a revision; repeatable.")
+    ] = None,
+    annotation: Annotated[
+        Many, typer.Option("--annotation", "-a", help="NAME=VALUE of a revision; repeatable.")
+    ] = None,
+    command: Annotated[
+        Many, typer.Option("--command", "--cmd", help="What the image runs; a word each.")
+    ] = None,
+    arg: Annotated[
+        Many, typer.Option("--arg", "--args", help="Argument of what it runs; repeatable.")
     ] = None,
     cpu: Annotated[str | None, typer.Option(help="Limit of cores, as 1 or 500m.")] = None,
     memory: Annotated[str | None, typer.Option(help="Limit of memory, as 256Mi.")] = None,
@@ -105,6 +125,10 @@ def deploy(
         bool, typer.Option("--dry-run", help="Say what was found and why; change nothing.")
     ] = False,
     wait: Annotated[float, typer.Option("--wait", help="Seconds to wait until it serves.")] = 120.0,
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", help="text, url or json; progress goes to stderr then."),
+    ] = "text",
     namespace: Annotated[
         str | None, typer.Option("--namespace", "-n", help="Default: func.yaml's, else default.")
     ] = None,
@@ -118,20 +142,22 @@ def deploy(
     things; what the command line says goes before.
     """  # fmt: skip
     from hearth.cli.deploy.run import run_deploy
-    from hearth.cli.deploy.wanted import DeployOptions
+    from hearth.cli.deploy.wanted import DeployOptions, both
 
     options = DeployOptions(
         what=what,
         flags={
-            "name": service, "env": env, "secrets": secret, "bind": bind,
-            "min": min_pods, "max": max_pods,
+            "name": service, "env": both(env, update_env_vars, remove_env_vars),
+            "labels": label, "annotations": annotation, "command": command, "args": arg,
+            "secrets": secret, "bind": bind, "min": min_pods, "max": max_pods,
             "concurrency": concurrency, "target": target, "cpu": cpu, "memory": memory,
             "port": port, "timeout": timeout, "private": private, "warm": warm,
             "domain": domain,
             "service_account": service_account, "registry": registry, "base": base,
             "platforms": platform, "build": build, "build_args": build_arg,
         },
-        to=to,
+        to="0%" if no_traffic else to,
+        output=output,
         dry_run=dry_run,
         wait_seconds=wait,
         namespace=namespace,
@@ -140,96 +166,3 @@ def deploy(
         unbind=unbind or (),
     )  # fmt: skip
     raise typer.Exit(run_deploy(options))
-
-
-def rollout(
-    service: ServiceName,
-    to: Annotated[
-        str, typer.Argument(metavar="SHARE|promote|back", help="As 50%, promote or back.")
-    ],
-    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait until it is so.")] = 60.0,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Give the latest revision a share of the requests, all of them, or none.
-
-    `promote` is 100% and follows later revisions, too; `back` takes requests to what was before.
-    """
-    from hearth.cli.access import access_of_either
-    from hearth.cli.deploy.rollouts import run_rollout
-
-    api = access_of_either(kubeconfig, folder_of(data_dir, name))
-    raise typer.Exit(run_rollout(api, service, namespace, to, wait))
-
-
-def rollback(
-    service: ServiceName,
-    revision: Annotated[
-        str,
-        typer.Argument(
-            help="To which. Default: the one before.",
-            show_default=False,
-            autocompletion=revision_names,
-        ),
-    ] = "",
-    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait until it is so.")] = 60.0,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Take all requests back to an earlier revision, as `hearth rollout NAME back`."""
-    from hearth.cli.access import access_of_either
-    from hearth.cli.deploy.rollouts import run_rollout
-
-    api = access_of_either(kubeconfig, folder_of(data_dir, name))
-    raise typer.Exit(run_rollout(api, service, namespace, f"back {revision}".strip(), wait))
-
-
-def describe(
-    service: ServiceName,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Describe a Service: who gets its requests, what runs, what went wrong."""
-    from hearth.cli.access import access_of_either
-    from hearth.cli.deploy.describing import describe
-
-    describe(access_of_either(kubeconfig, folder_of(data_dir, name)), service, namespace)
-
-
-def open_service(
-    service: ServiceName,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Print a Service's URL, and open it in a browser where there is one."""
-    import webbrowser
-
-    from hearth.cli.access import access_of_either
-    from hearth.cli.services import url_of
-
-    api = access_of_either(kubeconfig, folder_of(data_dir, name))
-    url = url_of(api, service, namespace)
-    typer.echo(url)
-    webbrowser.open(url)
-
-
-def delete(
-    service: ServiceName,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Delete a Service with its revisions and pods."""
-    from hearth.cli.access import access_of_either
-    from hearth.cli.services import delete
-
-    delete(access_of_either(kubeconfig, folder_of(data_dir, name)), service, namespace)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from hearth.cli.deploy.words import plan_words, summary
+from hearth.cli.errors import UserError
 from hearth.cli.services import found_service
 from hearth.functions.deploying.progress import condition
 from hearth.knative.resources import REVISIONS
@@ -17,13 +21,46 @@ from hearth.kube.resources import EVENTS, PODS
 _MOST_EVENTS = 5
 
 
-def describe(api: Access, name: str, namespace: str) -> None:
+def describe(api: Access, name: str, namespace: str, output: str = "text") -> None:
     """Print it; raise UserError where there is none."""
-    for line in asyncio.run(_lines(api, name, namespace)):
-        print(line)
+    if output not in ("text", "url", "json", "yaml"):
+        raise UserError(f"--output {output!r}: give text, url, json or yaml")
+    found = asyncio.run(_found(api, name, namespace))
+    if output == "url":
+        print((found.service.get("status") or {}).get("url") or "")
+    elif output == "text":
+        print("\n".join(_lines(found)))
+    else:
+        print(
+            json.dumps(_report(found), indent=2) if output == "json" else plan_words(_report(found))
+        )
 
 
-async def _lines(api: Access, name: str, namespace: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    service: Object
+    revisions: Sequence[Object]
+    pods: Sequence[Object]
+    warnings: Sequence[Object]
+
+
+def _report(found: _Found) -> Object:
+    ready = condition(found.service, "Ready")
+    return {
+        **summary(found.service),
+        "ready": ready.get("status") or "Unknown",
+        "reason": ready.get("reason") or "",
+        "message": ready.get("message") or "",
+        "revisions": [meta.name(each) for each in found.revisions],
+        "pods": [{"name": meta.name(pod), "phase": (pod.get("status") or {}).get("phase") or "",
+                  "ready": condition(pod, "Ready").get("status") == "True"}
+                 for pod in found.pods],
+        "warnings": [{"object": _about(each), "reason": each.get("reason") or "",
+                      "message": each.get("message") or ""} for each in found.warnings],
+    }  # fmt: skip
+
+
+async def _found(api: Access, name: str, namespace: str) -> _Found:
     mine = f"serving.knative.dev/service={name}"
     async with KubeClient(api) as client:
         service = await found_service(client, name, namespace)
@@ -32,12 +69,15 @@ async def _lines(api: Access, name: str, namespace: str) -> list[str]:
         events, _ = await client.list(EVENTS, namespace, field_selector="type=Warning")
     names = {name, *map(meta.name, revisions), *map(meta.name, pods)}
     well = {meta.name(pod) for pod in pods if condition(pod, "Ready").get("status") == "True"}
-    return [
-        *_head(service),
-        *_revisions(service, revisions),
-        *_pods(pods),
-        *_warnings([each for each in events if _about(each) in names and not _is_over(each, well)]),
-    ]
+    warnings = [each for each in events if _about(each) in names and not _is_over(each, well)]
+    return _Found(service, revisions, pods, sorted(warnings, key=_seen_at)[-_MOST_EVENTS:])
+
+
+def _lines(found: _Found) -> Iterator[str]:
+    yield from _head(found.service)
+    yield from _revisions(found.service, found.revisions)
+    yield from _pods(found.pods)
+    yield from _warnings(found.warnings)
 
 
 def _is_over(event: Object, well: set[str]) -> bool:
@@ -87,10 +127,9 @@ def _pods(pods: Sequence[Object]) -> Iterator[str]:
 
 
 def _warnings(events: Sequence[Object]) -> Iterator[str]:
-    latest = sorted(events, key=_seen_at)[-_MOST_EVENTS:]
-    if latest:
+    if events:
         yield "warnings, newest last:"
-    for event in latest:
+    for event in events:
         yield f"  {_about(event)}  {event.get('reason')}: {event.get('message')}"
 
 

@@ -22,7 +22,15 @@ from hearth.cli.binding.applying import (
 )
 from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
 from hearth.cli.deploy.watching import Watch
-from hearth.cli.deploy.words import Steps, claim_of, curl_words, domain_of, found_words, plan_words
+from hearth.cli.deploy.words import (
+    OUTPUTS,
+    Steps,
+    claim_of,
+    curl_words,
+    domain_of,
+    found_words,
+    plan_words,
+)
 from hearth.cli.errors import UserError
 from hearth.cli.images import LOCAL, built_image, found_in
 from hearth.cli.services import detour_to
@@ -45,6 +53,8 @@ _TRIES = 5
 
 def run_deploy(options: DeployOptions) -> int:
     """Deploy and return the exit code; raise UserError with what to do."""
+    if options.output not in OUTPUTS:
+        raise UserError(f"--output {options.output!r}: give {', '.join(OUTPUTS)}")
     try:
         what = wanted(options)
         if options.dry_run:
@@ -71,7 +81,7 @@ class _Deployment:
 
     def __init__(self, options: DeployOptions, what: Wanted) -> None:
         self._options, self._wanted = options, what
-        self._steps = Steps(time.monotonic)
+        self._steps = Steps(time.monotonic, options.output)
 
     async def run(self) -> int:
         """Do it step by step; what fails before the apply has changed nothing."""

@@ -41,6 +41,7 @@ class DeployOptions:
     kubeconfig: Path | None
     unbind: Sequence[str] = ()
     """Names of bindings that end."""
+    output: str = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,11 @@ def _with_project(service: Object, project: Project) -> Object:
 
 def _settings(options: DeployOptions, target: Target, project: Project | None) -> DeploySettings:
     values = {key: value for key, value in options.flags.items() if value is not None}
-    for field in ("env", "secrets", "build_args"):
+    for field in _PAIRS:
         if field in values:
-            values[field] = pairs(field, values[field])
+            texts = [text for text in values[field] if field != "env" or not _is_removal(text)]
+            values["unset"] = [text[:-1] for text in values[field] if text not in texts] or None
+            values[field] = pairs(field, texts)
     settings = settings_of(values, "the command line")
     if target.source is not None and FILE in target.source.paths:
         settings = settings.over(read_file(target.source.text(FILE)))
@@ -131,6 +134,29 @@ def _settings(options: DeployOptions, target: Target, project: Project | None) -
     if settings.name:
         return settings
     return DeploySettings(name=service_name(target.label)).over(settings)
+
+
+_PAIRS = (
+    "secrets",
+    "build_args",
+    "labels",
+    "annotations",
+    "env",
+)  # env last: what it unsets counts
+
+
+def _is_removal(text: str) -> bool:
+    """``NAME-``, as kn and func have it."""
+    return text.endswith("-") and "=" not in text
+
+
+def both(env: Sequence[str] | None, update: Sequence[str] | None,
+         remove: Sequence[str] | None) -> list[str] | None:  # fmt: skip
+    """Return variables that were given as here, and in lists with commas as gcloud takes them."""
+    texts = [*(env or ())]
+    texts += [text for many in update or () for text in many.split(",")]
+    texts += [f"{name}-" for many in remove or () for name in many.split(",")]
+    return texts or None
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -55,10 +56,28 @@ def claim_of(domain: str, namespace: str) -> Object:
     }
 
 
+OUTPUTS = ("text", "url", "json")
+
+
+def summary(service: Object) -> Object:
+    """Return what a program may want to know of a Service."""
+    status = service.get("status") or {}
+    return {
+        "name": service["metadata"]["name"],
+        "namespace": service["metadata"]["namespace"],
+        "url": status.get("url") or "",
+        "revision": status.get("latestReadyRevisionName") or "",
+        "image": service["spec"]["template"]["spec"]["containers"][0].get("image") or "",
+        "traffic": status.get("traffic") or [],
+    }
+
+
 class Steps:
     """Prints each step with the seconds since the command began."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], output: str = "text") -> None:
+        """``output`` is one of OUTPUTS: all but text is for programs, who read stdout."""
+        self._output = output
         self._clock = clock
         self._began = clock()
         self._phase = Phase.ASKED
@@ -66,7 +85,7 @@ class Steps:
 
     def say(self, text: str) -> None:
         """Print a line of progress."""
-        print(text, flush=True)
+        print(text, flush=True, file=sys.stdout if self._output == "text" else sys.stderr)
 
     def nothing_new(self, name: str) -> None:
         """Print that nothing changes."""
@@ -97,13 +116,16 @@ class Steps:
         self.say(f"{self._seconds()}  {revision} serves {mine}% of the requests")
         if detour:
             self.say(f"its name leads nowhere from here yet; this does: {detour}")
+        if self._output == "json":
+            print(json.dumps(summary(service), indent=2))
+            return
         print(status.get("url") or f"{service['metadata']['name']} has no URL", flush=True)
         tagged = next((each for each in traffic if each.get("tag") and each.get("url")), None)
         if mine < 100:
             name = service["metadata"]["name"]
             if tagged:
-                print(f"the new revision alone: {tagged['url']}")
-            print(f"next: hearth rollout {name} 50% | promote | back")
+                self.say(f"the new revision alone: {tagged['url']}")
+            self.say(f"next: hearth rollout {name} 50% | promote | back")
 
     def failed(self, name: str, ended: Progress, seconds: float, last_words: Sequence[str]) -> None:
         """Print why it does not serve, the container's last words, and what to try."""

@@ -108,6 +108,9 @@ def _fill_container(container: Object, settings: DeploySettings) -> None:
         _merge(container.setdefault("resources", {}), "limits", limits)
     for name, text in settings.env.items():
         set_env(container, {"name": name, "value": text})
+    if settings.unset:
+        left = [each for each in container.get("env") or () if each["name"] not in settings.unset]
+        container["env"] = left
 
 
 def set_env(container: Object, variable: Object) -> None:

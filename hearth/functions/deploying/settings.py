@@ -29,7 +29,7 @@ class DeploySettings(BaseModel):
     ``registry`` is where an image made of a folder goes, ``base`` what it is made on, ``platforms``
     what for (``linux/amd64``); ``build`` is ``code`` or the path of a Dockerfile. ``cpu`` and
     ``memory`` are limits. ``min`` and ``max`` count pods of a revision. ``warm`` has
-    its programs forked from a warm interpreter.
+    its programs forked from a warm interpreter. ``unset`` names variables that go.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +43,7 @@ class DeploySettings(BaseModel):
     build_args: dict[str, str] = Field(default_factory=dict)
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     env: dict[str, str] = Field(default_factory=dict)
+    unset: list[str] | None = None
     secrets: dict[str, str] = Field(default_factory=dict)
     bind: list[str] | None = None
     cpu: Quantity | None = None

@@ -102,3 +102,10 @@ def test_what_is_not_said_stays() -> None:
 def test_a_variable_of_a_secret_names_a_key() -> None:
     with pytest.raises(SettingsError, match="SECRET:KEY"):
         with_settings(new_service("shop", "default"), DeploySettings(secrets={"A": "shop"}))
+
+
+def test_a_variable_that_is_unset_goes() -> None:
+    there = with_settings(new_service("a", "b"), DeploySettings(env={"A": "1", "B": "2"}))
+    gone = with_settings(there, DeploySettings(unset=["A", "C"]))
+    [container] = gone["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [{"name": "B", "value": "2"}]
