@@ -19,14 +19,7 @@ from eventing.api.sources import check_source
 from eventing.codec.event import TEXT_ATTRIBUTES, CodecError, check_name
 from hearth.knative.admission.kinds import Change
 from hearth.knative.duck import STRING_MAP, Addressable
-from hearth.knative.fielderrors import (
-    Errors,
-    disallowed,
-    invalid,
-    invalid_key,
-    missing,
-    via,
-)
+from hearth.knative.fielderrors import Errors, disallowed, invalid, invalid_key, missing, via
 from hearth.knative.resources import WEBHOOKSOURCES
 from hearth.kube.durations import parse_iso8601_duration
 from hearth.kube.models import Kept, Model, Required
@@ -237,19 +230,14 @@ def _check_template(text: str, field: str) -> Errors:
     return []
 
 
+_COLUMNS = ("Sender", "string", ".spec.sender"), ("URL", "string", ".status.url")
 DEFINITION = define(
     WEBHOOKSOURCES,
     WebhookSourceSpec,
     WebhookSourceStatus,
     Look(
         "Checks requests of webhooks, and sends them as events.",
-        columns=(
-            ("Sender", "string", ".spec.sender"),
-            ("URL", "string", ".status.url"),
-            SINK,
-            AGE,
-            *READY,
-        ),
+        columns=(*_COLUMNS, SINK, AGE, *READY),
         labels=SOURCE,
         categories=SOURCES,
     ),
