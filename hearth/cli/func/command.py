@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from hearth.cli.func.configcommands import config_app
+from hearth.cli.func.others import Builder, Deployer, GitUrl, Remote, Username, refuse
 from hearth.cli.options import ClusterOrHere, DataDir, Name, folder_of
 
 func_app = typer.Typer(help="Functions, as Knative's func has them.", no_args_is_help=True)
-config_app = typer.Typer(help="Change func.yaml.", no_args_is_help=True)
 func_app.add_typer(config_app, name="config")
 
 ProjectPath = Annotated[Path, typer.Option("--path", "-p", help="Folder of the project.")]
@@ -46,6 +47,39 @@ def languages() -> None:
 
 
 @func_app.command()
+def templates(
+    language: Annotated[str, typer.Argument(help="Of one language.", show_default=False)] = "",
+) -> None:
+    """List the templates of each language, a line each."""
+    from hearth.functions.projects.templates import LANGUAGES
+
+    for each, names in LANGUAGES.items():
+        for template in names if language in ("", each) else ():
+            typer.echo(template if language else f"{each}  {template}")
+
+
+@func_app.command()
+def version() -> None:
+    """Print the versions of Hearth and of the func.yaml that it writes."""
+    from importlib.metadata import version
+
+    from hearth.functions.projects.project import SPEC_VERSION
+
+    typer.echo(f"hearth {version('hearth-serving')}, func.yaml {SPEC_VERSION}")
+
+
+@func_app.command()
+def build(path: ProjectPath = HERE, builder: Builder = "") -> None:
+    """Make a function ready to run here; `hearth func deploy` makes images, too."""
+    from hearth.cli.func.projects import project_in
+    from hearth.cli.func.running import built_function
+
+    refuse(builder=builder)
+    project_in(path)
+    typer.echo(f"built in {built_function(path.absolute()).folder}")
+
+
+@func_app.command()
 def run(
     path: ProjectPath = HERE,
     env: Envs = None,
@@ -69,6 +103,15 @@ def deploy(
     registry: Annotated[
         str | None, typer.Option("--registry", "-r", help="Where its image goes; for clusters.")
     ] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", "--base-image", help="The image that it is made on.")
+    ] = None,
+    platform: Annotated[str | None, typer.Option(help="What it is for, as linux/arm64.")] = None,
+    remote: Remote = False,
+    git_url: GitUrl = "",
+    builder: Builder = "",
+    deployer: Deployer = "",
+    username: Username = "",
     domain: Annotated[str | None, typer.Option(help="A name of your own that reaches it.")] = None,
     service_account: Annotated[str | None, typer.Option(help="Account its pods run as.")] = None,
     warm: Annotated[
@@ -87,10 +130,13 @@ def deploy(
     from hearth.cli.deploy.wanted import DeployOptions
     from hearth.cli.func.projects import project_in
 
+    refuse(remote=remote, git_url=git_url, builder=builder, deployer=deployer, username=username)
     project_in(path)
     flags = {
         "env": env,
         "registry": registry,
+        "base": base,
+        "platforms": [platform] if platform else None,
         "domain": domain,
         "service_account": service_account,
         "warm": warm,
@@ -188,6 +234,8 @@ def describe(
 def logs(
     function: FunctionName = "",
     path: ProjectPath = HERE,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    tail: Annotated[int | None, typer.Option(help="Only the last lines of each pod.")] = None,
     namespace: MaybeNamespace = None,
     name: Name = "default",
     data_dir: DataDir = None,
@@ -199,7 +247,7 @@ def logs(
     from hearth.cli.logs import LogOptions, print_logs
 
     found, where = named(function, path, namespace)
-    options = LogOptions(found, where, False, None)
+    options = LogOptions(found, where, follow, tail)
     raise typer.Exit(print_logs(access_of_either(kubeconfig, folder_of(data_dir, name)), options))
 
 
@@ -235,27 +283,3 @@ def subscribe(
     from hearth.functions.projects.manifest import subscribed
 
     save(path, subscribed(project_in(path), source, pairs("--filter", filter or [])))
-
-
-@config_app.command()
-def envs(
-    path: ProjectPath = HERE,
-    add: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; repeatable.")] = None,
-    remove: Annotated[list[str] | None, typer.Option(help="NAME; repeatable.")] = None,
-) -> None:
-    """List, add and remove variables."""
-    from hearth.cli.func.projects import change_envs
-
-    change_envs(path, add or [], remove or [])
-
-
-@config_app.command()
-def labels(
-    path: ProjectPath = HERE,
-    add: Annotated[list[str] | None, typer.Option(help="KEY=VALUE; repeatable.")] = None,
-    remove: Annotated[list[str] | None, typer.Option(help="KEY; repeatable.")] = None,
-) -> None:
-    """List, add and remove labels."""
-    from hearth.cli.func.projects import change_labels
-
-    change_labels(path, add or [], remove or [])

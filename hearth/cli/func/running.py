@@ -13,7 +13,7 @@ from pathlib import Path
 from hearth.cli.deploy.words import found_words
 from hearth.cli.errors import UserError
 from hearth.cli.images import found_in
-from hearth.functions.building.build import build
+from hearth.functions.building.build import Built, build
 from hearth.functions.building.builds import building
 from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
@@ -23,17 +23,22 @@ _BUILDS = ".func/builds"
 _RUNNING = ".func/run"  # the port of the function that runs from a folder
 
 
-def run_function(folder: Path, address: str, env: dict[str, str]) -> int:
-    """Run until Ctrl-C; return the function's exit code."""
+def built_function(folder: Path) -> Built:
+    """Make a function ready to run; raise UserError with the tool's own words."""
     try:
         source = SourceFolder(folder)
         application = found_in(source)
         print(found_words(application))
         builds = folder / _BUILDS
         with building(builds):
-            built = build(source, application, builds=builds, say=print)
+            return build(source, application, builds=builds, say=print)
     except (BuildError, DetectionError) as error:
         raise UserError(str(error)) from error
+
+
+def run_function(folder: Path, address: str, env: dict[str, str]) -> int:
+    """Run until Ctrl-C; return the function's exit code."""
+    built = built_function(folder)
     host, _, port = address.rpartition(":")
     number = int(port) if port else _free_port()
     told = {"PORT": str(number), "LISTEN_ADDRESS": f"{host or '127.0.0.1'}:{number}"}
