@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 import sys
 import uuid
 from collections.abc import Sequence
@@ -12,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from eventing.sources.webhook.received import Refusal
 from eventing.sources.webhook.signing import delivery_of, example
-from hearth.cli.asking import resolvable
+from hearth.cli.calling import called
 from hearth.cli.errors import UserError
 from hearth.knative.resources import WEBHOOKSOURCES
 from hearth.kube.access import Access
@@ -54,32 +51,13 @@ def hook(api: Access, options: HookOptions, authority: Path) -> int:
         made = delivery_of(spec, secret, options.event, body, now=wall_clock(), told=told)
     except Refusal as error:
         raise UserError(error.text) from error
-    url, host = resolvable(_url(source))
-    headers = {**made.headers, **_given(options.headers), **({"Host": host} if host else {})}
-    try:
-        answer = _sent(url + made.url_end, body, headers, _trust(authority))
-    except httpx.HTTPError as error:
-        raise UserError(f"{url} gives no answer: {error or type(error).__name__}") from error
+    url, headers = _url(source) + made.url_end, {**made.headers, **_given(options.headers)}
+    answer = called("POST", url, body, headers, authority=authority, seconds=_SECONDS)
     said = f"{answer.status_code} {answer.reason_phrase}: delivery {told}"
     print(said, file=sys.stdout if answer.is_success else sys.stderr)
     if answer.text:
         print(answer.text, file=sys.stdout if answer.is_success else sys.stderr)
     return 0 if answer.is_success else 1
-
-
-def _sent(url: str, body: bytes, headers: dict[str, str], trust: ssl.SSLContext) -> httpx.Response:
-    """The certificate is for the name, whatever is connected to."""
-    name = headers.get("Host", "").partition(":")[0]
-    extensions = {"sni_hostname": name} if name else {}
-    with httpx.Client(verify=trust, timeout=_SECONDS, trust_env=False) as client:
-        return client.post(url, content=body, headers=headers, extensions=extensions)
-
-
-def _trust(authority: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if authority.exists():
-        context.load_verify_locations(authority)
-    return context
 
 
 def _body(options: HookOptions, sender: str, told: str) -> bytes:

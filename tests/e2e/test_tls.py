@@ -177,3 +177,11 @@ def test_webhooks_come_by_https(secured: Hearth) -> None:
     assert "https://hooks.localhost:" in url_of(secured, "webhooksource", "hook")
     said = secured.run("event", "hook", "hook", "--id", "evt_1", check=False)
     assert said.stdout == "202 Accepted: delivery evt_1\n", said.stderr
+
+
+def test_a_function_is_invoked_by_https(secured: Hearth, tmp_path: Path) -> None:
+    folder = tmp_path / "fn"
+    secured.run("func", "create", str(folder))
+    secured.run("func", "deploy", "--path", str(folder))
+    assert url_of(secured, "ksvc", "fn").startswith("https://fn.default.localhost:")
+    assert secured.run("func", "invoke", "--path", str(folder), "--target", "remote").stdout.strip()

@@ -183,8 +183,11 @@ def invoke(
     message = Message(
         id, source, type, file_data(file) if file else data, content_type, extension or []
     )
-    place = place_of(path, target, namespace, kubeconfig, folder_of(data_dir, name))
-    raise typer.Exit(invoke(place, message, format=format, method=request_type))
+    folder = folder_of(data_dir, name)
+    place = place_of(path, target, namespace, kubeconfig, folder)
+    authority = folder / "tls" / "ca.crt"
+    said = invoke(place, message, format=format, method=request_type, authority=authority)
+    raise typer.Exit(said)
 
 
 @func_app.command("list")

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
-
 from hearth.cli.access import access_of_either
-from hearth.cli.asking import resolvable
+from hearth.cli.calling import called
 from hearth.cli.deploy.wanted import pairs
 from hearth.cli.errors import UserError
 from hearth.cli.func.projects import named, project_in
@@ -94,23 +92,25 @@ async def _detour(api: Access, url: str) -> str:
         return await detour_to(client, url)
 
 
-def invoke(place: Place, message: Message, *, format: str, method: str) -> int:
-    """Send it and print the answer; return 0 for an answer of 2xx, else 1."""
+def invoke(place: Place, message: Message, *, format: str, method: str, authority: Path) -> int:
+    """Send it and print the answer; return 0 for an answer of 2xx, else 1.
+
+    The certificate ``authority`` is trusted as well, where it is there.
+    """
     shape = format or place.invoke
     if shape not in ("http", "cloudevent"):
         raise UserError(f"--format {shape!r}: give http or cloudevent")
     if method not in ("POST", "GET"):
         raise UserError(f"--request-type {method!r}: give POST or GET")
-    url, host = resolvable(place.url)
-    if place.gateway:
-        url, host = place.gateway, urlsplit(place.url).netloc
-    headers = message.headers(shape == "cloudevent") | ({"Host": host} if host else {})
-    try:
-        answer = httpx.request(
-            method, url, headers=headers, content=message.data.encode(), timeout=_SECONDS
-        )
-    except httpx.HTTPError as error:
-        raise UserError(f"{url} gives no answer: {error or type(error).__name__}") from error
+    answer = called(
+        method,
+        place.gateway or place.url,
+        message.data.encode(),
+        message.headers(shape == "cloudevent"),
+        authority=authority,
+        seconds=_SECONDS,
+        host=urlsplit(place.url).netloc if place.gateway else "",
+    )
     if not answer.is_success:
         print(f"{answer.status_code} {answer.reason_phrase}")
     print(answer.text)
