@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 ONLY ?=
 ARGS ?=
+# Of the tests; they wait half of the time, so there are more than two on two cores.
+WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
 OVER_COMPILED := tests/unit/test_compiled.py tests/unit/activator tests/component/activator/test_http.py \
   tests/component/activator/test_halves.py tests/component/activator/test_streaming.py
@@ -41,7 +43,7 @@ demo: $(STAMP) ## Run the whole tour in a temporary folder, timed
 	@$(BIN)/hearth demo $(ARGS)
 
 test: $(STAMP) ## Run the whole test suite (ARGS="-k name" for a part)
-	@$(BIN)/python -m pytest tests -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile $(ARGS)
 
 unit: $(STAMP) ## Run the unit tests only
 	@$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile $(ARGS)

@@ -272,8 +272,8 @@ run()
     assert (done.returncode, done.stdout) == (0, "activator False\n")
 
 
-def test_a_component_that_is_none_is_told_with_those_that_are() -> None:
+def test_a_component_that_is_none_is_told() -> None:
     command = [sys.executable, "-m", "hearth.cli", "run", "actuator"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "'actuator'" in done.stderr and "activator" in done.stderr
+    assert "No such command 'actuator'" in done.stderr

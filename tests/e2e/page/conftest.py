@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.page.chromium import chromium
 from tests.e2e.page.world import World, flowing, prepare
 from tests.e2e.support import Hearth
+
+expect.set_options(timeout=20_000)  # figures come rarer while the machine is busy
 
 
 @pytest.fixture(scope="module")

@@ -33,12 +33,8 @@ class PodNetwork:
 
     def find_port(self, container: Container, port: int | str) -> int | None:
         """The real port behind a number or name as probes and hooks give it; None if unknown."""
-        text = str(port)
-        for declared in container.ports:
-            if declared.name == text or str(declared.number) == text:
-                return self.real_port(declared.number)
-        is_number = text.isascii() and text.isdigit()
-        return int(text) if is_number and 0 < int(text) < 65536 else None
+        number = declared_port(container, port)
+        return None if number is None else self.real_port(number)
 
     def to_json(self) -> dict[str, Any]:
         """The network as it is saved with the pod's records."""
@@ -78,3 +74,13 @@ def with_real_port(
     if result.get("PORT") in declared:
         result["PORT"] = declared[result["PORT"]]
     return result
+
+
+def declared_port(container: Container, port: int | str) -> int | None:
+    """The port that a container itself has for a number or name; None for an unknown name."""
+    text = str(port)
+    for declared in container.ports:
+        if declared.name == text or str(declared.number) == text:
+            return declared.number
+    is_number = text.isascii() and text.isdigit()
+    return int(text) if is_number and 0 < int(text) < 65536 else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from hearth.cluster.node.pod import lifecycle, records
 from hearth.cluster.node.pod.lifecycle import Deletion, Failure, Observed, Stop
 from hearth.cluster.node.pod.listening import describe
-from hearth.cluster.node.pod.network import PodNetwork
+from hearth.cluster.node.pod.network import PodNetwork, declared_port
 from hearth.cluster.node.pod.records import Record, Running, Terminated
 from hearth.cluster.node.pod.spec import Container, PodSpec
 from hearth.cluster.node.probes.handlers import Target
@@ -303,8 +303,11 @@ class PodContainers:
         self._tasks.spawn(f"listening-{run.container.name}", self._find_listening(run, port))
 
     async def _find_listening(self, run: ContainerRun, port: int | str) -> None:
-        name, wanted = run.container.name, run.target.network.find_port(run.container, port)
+        name, network = run.container.name, run.target.network
         found = await asyncio.to_thread(run.instance.listening)
+        wanted = declared_port(run.container, port)
+        if found is not None and not found.is_own_network:
+            wanted = network.find_port(run.container, port)
         text = "" if wanted is None or found is None else describe(wanted, found)
         record = self._record(name)
         if self.runs.get(name) is run and record.listening != text:
