@@ -58,6 +58,10 @@ async def saying(words: bytes | None) -> AsyncIterator[str]:
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
+        for _ in range(
+            5
+        ):  # who has connected is taken in: asyncio forgets whom it accepts as it closes
+            await asyncio.sleep(0)
         server.close()
 
 
