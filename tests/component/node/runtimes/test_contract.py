@@ -386,7 +386,9 @@ async def test_what_nobody_adopted_is_ended(bench: Bench) -> None:
     after = bench.restarted()
     assert await after.runtime.sweep() == 1
     await eventually(lambda: not bench.harness.is_running(instance.handle))
-    assert await after.runtime.sweep() == 0
+    async with asyncio.timeout(10):
+        while await after.runtime.sweep():  # what was killed may still be on its way out
+            await asyncio.sleep(0.01)
 
 
 async def test_removing_a_pod_ends_what_runs_of_it(bench: Bench) -> None:
