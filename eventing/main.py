@@ -157,11 +157,8 @@ async def _control(
         group.create_task(manager.run(synced.set), name=manager.name)
         await synced.wait()
         await registration.register(ADMISSION.kind_webhooks())
-        await hook.register(registration)
-        binding = keep_running("binding-webhook", lambda: hook.run(registration))
-        group.create_task(binding, name="binding-webhook")
-        for tenant in config.tenants:
-            await tenant.register(registration)
-            kept = keep_running("tenant-webhook", partial(tenant.run, registration))
-            group.create_task(kept, name="tenant-webhook")
+        for webhook in (hook.webhook, *(tenant.webhook for tenant in config.tenants)):
+            await webhook.register(registration)
+            kept = keep_running("followed-webhook", partial(webhook.run, registration))
+            group.create_task(kept, name="followed-webhook")
         ready()

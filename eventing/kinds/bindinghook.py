@@ -6,7 +6,6 @@ decisions are pure; ``BindingHook`` follows the SinkBindings through the manager
 
 from __future__ import annotations
 
-import asyncio
 import enum
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from hearth.kube import meta
 from hearth.kube.admission import ALLOWED, CREATE, UPDATE, AdmissionRequest, AdmissionResponse
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Object
-from hearth.kube.registration import Registration
+from hearth.kube.registration import FollowedWebhook
 from hearth.kube.selectors import EVERYTHING, LabelSelector, selector_from_object
 from hearth.kube.webhooks import Webhook, writes_rule
 
@@ -142,8 +141,7 @@ class BindingHook:
         self._mode = mode
         self._index: Index | None = Index(())
         self._bindings: Manager | None = None
-        self._registered: Webhook | None = None
-        self._due = asyncio.Event()
+        self.webhook = FollowedWebhook(lambda: webhook(self._current().kinds, self._mode))
 
     def follow(self, manager: Manager) -> None:
         """Go by the SinkBindings that a manager's cache holds."""
@@ -153,7 +151,7 @@ class BindingHook:
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         self._index = None
-        self._due.set()
+        self.webhook.look_again()
 
     def _current(self) -> Index:
         if self._index is None:
@@ -175,17 +173,3 @@ class BindingHook:
             return ALLOWED
         changed = self._current().bind(request.group, request.kind, request.namespace, obj)
         return ALLOWED if changed is obj else AdmissionResponse(changed=changed)
-
-    async def register(self, registration: Registration) -> None:
-        """Have what should be asked about asked about."""
-        wanted = webhook(self._current().kinds, self._mode)
-        if wanted != self._registered:
-            await registration.register([wanted])
-            self._registered = wanted
-
-    async def run(self, registration: Registration) -> None:
-        """Register anew whenever other kinds are named, until cancelled."""
-        while True:
-            self._due.clear()
-            await self.register(registration)
-            await self._due.wait()

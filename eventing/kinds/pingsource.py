@@ -15,7 +15,8 @@ from typing import Any
 from eventing.api import keys, trust
 from eventing.api.trust import TRUST_SOURCE
 from eventing.api.views import spec_of, status_of
-from eventing.kinds.adapters import ADAPTER_LABEL, adapter_deployment
+from eventing.kinds import sharedadapters
+from eventing.kinds.adapters import ADAPTER_LABEL
 from eventing.kinds.children import with_finalizer, without_finalizer
 from eventing.kinds.eventtype import EVENTTYPE_SOURCE
 from eventing.kinds.eventtypes import kept_event_types, registered
@@ -23,9 +24,10 @@ from eventing.kinds.identity import account_of, accounts_watch, ensured_account,
 from eventing.kinds.lastwords import ADAPTER_PODS, pods_of
 from eventing.kinds.references import References, Referrer
 from eventing.kinds.settings import ControlSettings
+from eventing.kinds.sharedadapters import SharedAdapter
 from eventing.kinds.statuses import mark_sink, status_updates
 from eventing.kinds.trust import concerned
-from eventing.kinds.workloads import covers, mark_deployment
+from eventing.kinds.workloads import mark_deployment
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Resolved, Unresolved
 from hearth.knative.resources import PINGSOURCES
@@ -33,7 +35,7 @@ from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch, owner_key
 from hearth.kube.cronschedule import Interval, parse_schedule
 from hearth.kube.meta import Key, Object, finalizers, key
-from hearth.kube.plan import Action, Create, Event, Patch, Plan, Update
+from hearth.kube.plan import Action, Event, Plan
 from hearth.kube.resources import DEPLOYMENTS, SERVICEACCOUNTS
 
 DEPLOYED = "Deployed"
@@ -49,6 +51,7 @@ _LABELS = {
     "eventing.knative.dev/source": "ping-source-controller",
     "sources.knative.dev/role": "adapter",
 }
+_SHARED = SharedAdapter(ADAPTER, COMPONENT, _LABELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,46 +186,25 @@ def make_adapter(
     settings: ControlSettings, account: Object | None, bundles: trust.Names = ()
 ) -> Object:
     """Return the adapter's Deployment; it goes with its service account, where it has one."""
-    metadata: dict[str, Any] = {"name": ADAPTER, "namespace": keys.SYSTEM_NAMESPACE}
-    if account is not None:
-        owner = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account["metadata"]}
-        metadata["ownerReferences"] = [meta.owner_reference(owner, controller=False)]
-    return adapter_deployment(
-        settings.adapters,
-        metadata=metadata,
-        component=COMPONENT,
-        labels=_LABELS,
-        account=ADAPTER,
-        bundles=bundles,
-    )
+    return _SHARED.deployment(settings.adapters, account, bundles)
 
 
 def _kept_adapter(observed: Observed, settings: ControlSettings) -> tuple[Action, ...]:
-    existing = observed.adapter
-    desired = make_adapter(settings, observed.account, observed.bundles)
-    if existing is None:
-        return (Create(DEPLOYMENTS, desired),)
-    spec, template = existing["spec"], desired["spec"]["template"]
-    is_current = covers(spec.get("template"), template)
-    if is_current and spec.get("replicas", 1) > 0:
-        return ()
-    changed = {**spec, "replicas": spec.get("replicas", 1) or 1}
-    if not is_current:
-        changed["template"] = template
+    kept = sharedadapters.kept(
+        observed.adapter, make_adapter(settings, observed.account, observed.bundles)
+    )
+    if observed.adapter is None or not kept:
+        return kept
     text = "PingSource adapter deployment updated"
-    told = Event(observed.ping, "Normal", "PingSourceDeploymentUpdated", text)
-    return Update(DEPLOYMENTS, {**existing, "spec": changed}), told
+    return *kept, Event(observed.ping, "Normal", "PingSourceDeploymentUpdated", text)
 
 
 def _leave(observed: Observed) -> Plan:
     if FINALIZER not in finalizers(observed.ping):
         return Plan()
     gone = without_finalizer(PINGSOURCES, observed.ping, FINALIZER)
-    adapter = observed.adapter
-    if adapter is None or not observed.is_last or adapter["spec"].get("replicas", 1) == 0:
-        return Plan((gone,))
-    where = keys.SYSTEM_NAMESPACE
-    return Plan((Patch(DEPLOYMENTS, ADAPTER, where, {"spec": {"replicas": 0}}),), then=(gone,))
+    ended = sharedadapters.ended(observed.adapter) if observed.is_last else ()
+    return Plan(ended, then=(gone,)) if ended else Plan((gone,))
 
 
 def controller(references: References) -> ControllerSpec[Observed, ControlSettings]:

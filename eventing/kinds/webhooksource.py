@@ -16,12 +16,14 @@ from typing import Any
 from eventing.api import keys, trust
 from eventing.api.trust import TRUST_SOURCE
 from eventing.api.views import spec_of, status_annotation
-from eventing.kinds.adapters import ADAPTER_LABEL, adapter_deployment
+from eventing.kinds import sharedadapters
+from eventing.kinds.adapters import ADAPTER_LABEL
 from eventing.kinds.children import with_finalizer, without_finalizer
 from eventing.kinds.identity import account_of, accounts_watch, ensured_account, mark_identity
 from eventing.kinds.lastwords import ADAPTER_PODS, pods_of
 from eventing.kinds.references import Lookup, References, Referrer
 from eventing.kinds.settings import ControlSettings
+from eventing.kinds.sharedadapters import SharedAdapter
 from eventing.kinds.statuses import going_by, mark_sink, status_updates
 from eventing.kinds.trust import concerned
 from eventing.kinds.webhookaddress import (
@@ -31,14 +33,14 @@ from eventing.kinds.webhookaddress import (
     look_up,
     removed_address,
 )
-from eventing.kinds.workloads import covers, mark_deployment
+from eventing.kinds.workloads import mark_deployment
 from hearth.knative.conditions import ConditionManager, ConditionSet
 from hearth.knative.destinations import Reference, Resolution, Unresolved
 from hearth.knative.resources import WEBHOOKSOURCES
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Lister, Source, Watch
 from hearth.kube.meta import Key, Object, finalizers, key
-from hearth.kube.plan import Action, Create, Patch, Plan, Update
+from hearth.kube.plan import Action, Plan
 from hearth.kube.resources import DEPLOYMENTS, SERVICEACCOUNTS
 
 RECEIVER_READY = "ReceiverReady"
@@ -56,6 +58,9 @@ LABELS = {
 }
 _FOLDER = "/tmp/hearth"
 """Where a pod keeps which deliveries were taken: as long as the pod is there."""
+_SHARED = SharedAdapter(
+    RECEIVER, COMPONENT, LABELS, ({"name": "HEARTH_DATA_DIR", "value": _FOLDER},), takes_events=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,36 +175,12 @@ def make_receiver(
     settings: ControlSettings, account: Object | None, bundles: trust.Names = ()
 ) -> Object:
     """Return the receiver's Deployment; it goes with its service account, where it has one."""
-    metadata: dict[str, Any] = {"name": RECEIVER, "namespace": keys.SYSTEM_NAMESPACE}
-    if account is not None:
-        owner = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account["metadata"]}
-        metadata["ownerReferences"] = [meta.owner_reference(owner, controller=False)]
-    return adapter_deployment(
-        settings.adapters,
-        metadata=metadata,
-        component=COMPONENT,
-        labels=LABELS,
-        account=RECEIVER,
-        env=[{"name": "HEARTH_DATA_DIR", "value": _FOLDER}],
-        bundles=bundles,
-        takes_events=True,
-    )
+    return _SHARED.deployment(settings.adapters, account, bundles)
 
 
 def _kept_receiver(observed: Observed, settings: ControlSettings) -> tuple[Action, ...]:
-    """How many there are beyond one is the operator's to say."""
-    existing = observed.receiver
     desired = make_receiver(settings, observed.account, observed.bundles)
-    if existing is None:
-        return (Create(DEPLOYMENTS, desired),)
-    spec, template = existing["spec"], desired["spec"]["template"]
-    is_current = covers(spec.get("template"), template)
-    if is_current and spec.get("replicas", 1) > 0:
-        return ()
-    changed = {**spec, "replicas": spec.get("replicas", 1) or 1}
-    if not is_current:
-        changed["template"] = template
-    return (Update(DEPLOYMENTS, {**existing, "spec": changed}),)
+    return sharedadapters.kept(observed.receiver, desired)
 
 
 def _leave(observed: Observed) -> Plan:
@@ -208,9 +189,7 @@ def _leave(observed: Observed) -> Plan:
     gone = without_finalizer(WEBHOOKSOURCES, observed.source, FINALIZER)
     if not observed.is_last:
         return Plan((gone,))
-    ended: tuple[Action, ...] = removed_address(observed.address)
-    if observed.receiver is not None and observed.receiver["spec"].get("replicas", 1) != 0:
-        ended += (Patch(DEPLOYMENTS, RECEIVER, keys.SYSTEM_NAMESPACE, {"spec": {"replicas": 0}}),)
+    ended = *removed_address(observed.address), *sharedadapters.ended(observed.receiver)
     return Plan(ended, then=(gone,)) if ended else Plan((gone,))
 
 

@@ -161,7 +161,7 @@ def prepare_layout(
     ports = choose_ports(
         {"gateway": port, "api": api_port, "gateway-tls": tls_port},
         remembered=read_state(data_dir).get("ports", {}),
-        is_free=lambda number: _is_free(host, number),
+        is_free=lambda number: is_free(host, number),
         any_free=lambda: _any_free(host),
         internal=(*purposes(workers), *(("nats",) if has_nats else ())),
     )
@@ -218,7 +218,8 @@ def choose_ports(
     return chosen
 
 
-def _is_free(host: str, port: int) -> bool:
+def is_free(host: str, port: int) -> bool:
+    """Whether nobody listens on a port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -235,7 +236,7 @@ def _any_free(host: str) -> int:
     and be connected with itself: the component could not listen again.
     """
     for port in random.sample(_CHOSEN, 100):
-        if _is_free(host, port):
+        if is_free(host, port):
             return port
     with socket.socket() as probe:  # any at all, or the system's reason why there can be none
         probe.bind((host, 0))

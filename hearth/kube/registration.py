@@ -198,6 +198,34 @@ class Registration:
         }
 
 
+class FollowedWebhook:
+    """A webhook whose kinds are named by objects that come and go."""
+
+    def __init__(self, wanted: Callable[[], Webhook]) -> None:
+        """``wanted`` says what should be asked about at the moment."""
+        self._wanted = wanted
+        self._registered: Webhook | None = None
+        self._due = asyncio.Event()
+
+    def look_again(self) -> None:
+        """Something has changed that it goes by."""
+        self._due.set()
+
+    async def register(self, registration: Registration) -> None:
+        """Have what should be asked about asked about."""
+        wanted = self._wanted()
+        if wanted != self._registered:
+            await registration.register([wanted])
+            self._registered = wanted
+
+    async def run(self, registration: Registration) -> None:
+        """Register anew whenever other kinds are named, until cancelled."""
+        while True:
+            self._due.clear()
+            await self.register(registration)
+            await self._due.wait()
+
+
 def _renewed(names: Sequence[str], files: Files) -> Files | None:
     now = datetime.datetime.fromtimestamp(wall_clock(), tz=datetime.UTC)
     return certificates.renewed(files, names, now)

@@ -8,7 +8,7 @@ from typing import Protocol
 from hearth.kube.admission import Handler
 from hearth.kube.client import KubeClient
 from hearth.kube.manager import Manager
-from hearth.kube.registration import Registration
+from hearth.kube.registration import FollowedWebhook
 
 
 class Tenant(Protocol):
@@ -27,10 +27,7 @@ class Tenant(Protocol):
         """Add the controllers, and follow what webhooks go by."""
         ...
 
-    async def register(self, registration: Registration) -> None:
-        """Have API servers ask, once caches are complete."""
-        ...
-
-    async def run(self, registration: Registration) -> None:
-        """Register anew whenever something else is to be asked about, until cancelled."""
+    @property
+    def webhook(self) -> FollowedWebhook:
+        """What API servers ask about, once caches are complete."""
         ...

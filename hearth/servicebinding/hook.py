@@ -6,7 +6,6 @@ nobody answers workloads are written all the same: the controller binds them a m
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +23,7 @@ from hearth.kube.admission import (
 from hearth.kube.client import KubeClient
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Object
-from hearth.kube.registration import Registration
+from hearth.kube.registration import FollowedWebhook
 from hearth.kube.webhooks import Webhook, writes_rule
 from hearth.servicebinding import binding as bindings
 from hearth.servicebinding import keys, mapping
@@ -113,8 +112,7 @@ class ServiceBindings:
 
     def __init__(self) -> None:
         self._manager: Manager | None = None
-        self._registered: Webhook | None = None
-        self._due = asyncio.Event()
+        self.webhook = FollowedWebhook(lambda: webhook(kinds_of(self._known())))
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -130,7 +128,7 @@ class ServiceBindings:
         """Add the controller, and follow what the webhook goes by."""
         self._manager = manager
         manager.add(controller(References(manager)), lambda: None)
-        manager.on_change(BINDINGS, lambda _old, _new: self._due.set())
+        manager.on_change(BINDINGS, lambda _old, _new: self.webhook.look_again())
 
     def admit(self, request: AdmissionRequest) -> AdmissionResponse:
         """Check a binding or a mapping, bind a workload."""
@@ -164,17 +162,3 @@ class ServiceBindings:
 
     def _known(self, namespace: str | None = None) -> Sequence[Object]:
         return () if self._manager is None else self._manager.list(BINDINGS, namespace)
-
-    async def register(self, registration: Registration) -> None:
-        """Have what should be asked about asked about."""
-        wanted = webhook(kinds_of(self._known()))
-        if wanted != self._registered:
-            await registration.register([wanted])
-            self._registered = wanted
-
-    async def run(self, registration: Registration) -> None:
-        """Register anew whenever other kinds are named, until cancelled."""
-        while True:
-            self._due.clear()
-            await self.register(registration)
-            await self._due.wait()

@@ -11,6 +11,7 @@ from hearth.cli.doctor import verdicts
 from hearth.cli.doctor.check import Check, fail, ok, warn
 from hearth.cli.doctor.machine import kubectl_version
 from hearth.cli.errors import UserError
+from hearth.cli.layout import is_free
 from hearth.cli.state import is_running, read_state
 
 _SECONDS = 2.0
@@ -78,19 +79,9 @@ def _free_ports(state: Mapping[str, Any]) -> Iterator[Check]:
     for what, usual in _USUAL.items():
         port = int(known.get(what) or usual)
         name = f"{what.replace('gateway-tls', 'https')} port"
-        if _is_free(host, port):
+        if is_free(host, port):
             yield ok(name, f"{port} is free")
         else:
             option = "--tls-port" if what == "gateway-tls" else "--port"
             text = f"hearth up {option} 0 takes a free one; ss -ltnp says who has it"
             yield warn(name, f"{port} is in use by another program", text)
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True

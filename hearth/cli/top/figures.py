@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from hearth.cli.diagnosis import describe_service
 from hearth.kube import meta
 from hearth.kube.conditions import Conditions
 from hearth.kube.meta import Key, Object
 from hearth.kube.quantity import parse_quantity
+from hearth.observability.traffic import Count, added, grown, parse, quantile
 
-_DURATIONS = "kn_serving_invocation_duration_seconds"
-_COLD = "hearth_activator_cold_requests_total"
-_ACTIVE = ("kn_revision_request_active", "kn_revision_request_queued")
 _SERVICE = "serving.knative.dev/service"
-
-
-@dataclass(slots=True)
-class Traffic:
-    """What activators have counted for one service since they started."""
-
-    requests: float = 0.0
-    cold: float = 0.0
-    active: float = 0.0
-    """Requests under way or waiting at the moment."""
-    buckets: dict[float, float] = field(default_factory=dict)
-    """Answers within so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +21,7 @@ class Look:
     """All that is known at one moment; ``at`` is in seconds of a clock that only goes on."""
 
     at: float
-    traffic: Mapping[Key, Traffic]
+    traffic: Mapping[Key, Count]
     services: Sequence[Object]
     pods: Sequence[Object]
     usage: Mapping[Key, tuple[float, float]]
@@ -45,29 +29,13 @@ class Look:
     remarks: Sequence[str] = ()
 
 
-def traffic_of(texts: Iterable[str]) -> dict[Key, Traffic]:
+def traffic_of(texts: Iterable[str]) -> dict[Key, Count]:
     """Return what several activators have counted, by namespace and service."""
-    found: dict[Key, Traffic] = {}
+    found: dict[Key, list[Count]] = {}
     for text in texts:
-        for family in text_string_to_metric_families(text):
-            for name, labels, value, *_ in family.samples:
-                service = labels.get("kn_service_name") or labels.get("kn_revision_name")
-                if service:
-                    place = labels.get("k8s_namespace_name", ""), service
-                    _count(found.setdefault(place, Traffic()), name, labels, value)
-    return found
-
-
-def _count(traffic: Traffic, name: str, labels: Mapping[str, str], value: float) -> None:
-    if name == f"{_DURATIONS}_count":
-        traffic.requests += value
-    elif name == f"{_DURATIONS}_bucket":
-        bound = float(labels["le"])
-        traffic.buckets[bound] = traffic.buckets.get(bound, 0.0) + value
-    elif name == _COLD:
-        traffic.cold += value
-    elif name in _ACTIVE:
-        traffic.active += value
+        for (namespace, name), count in parse(text).items():
+            found.setdefault((namespace, count.service or name), []).append(count)
+    return {place: added(counts) for place, counts in found.items()}
 
 
 def usage_of(metrics: Iterable[Object]) -> dict[Key, tuple[float, float]]:
@@ -81,25 +49,6 @@ def usage_of(metrics: Iterable[Object]) -> dict[Key, tuple[float, float]]:
         )
         for pod in metrics
     }
-
-
-def quantile(buckets: Mapping[float, float], share: float) -> float | None:
-    """Return within how many seconds that share was answered; None where nothing was.
-
-    As Prometheus does it: in a straight line within a bucket, at most the last bound.
-    """
-    bounds = sorted(buckets)
-    if not bounds or buckets[bounds[-1]] <= 0:
-        return None
-    wanted = share * buckets[bounds[-1]]
-    below, counted = 0.0, 0.0
-    for bound in bounds:
-        if buckets[bound] >= wanted:
-            if bound == float("inf"):
-                return below
-            return below + (bound - below) * (wanted - counted) / (buckets[bound] - counted)
-        below, counted = bound, buckets[bound]
-    return below
 
 
 def service_rows(before: Look, after: Look) -> list[dict[str, Any]]:
@@ -122,16 +71,13 @@ def service_rows(before: Look, after: Look) -> list[dict[str, Any]]:
 
 
 def _rates(before: Look, after: Look, place: Key) -> dict[str, Any]:
-    """An activator that started anew has counted less than before: what it has now is new."""
-    now, then = after.traffic.get(place, Traffic()), before.traffic.get(place, Traffic())
-    if now.requests < then.requests:
-        then = Traffic()
-    passed = {bound: n - then.buckets.get(bound, 0.0) for bound, n in now.buckets.items()}
+    now = after.traffic.get(place, Count())
+    passed = grown(now, before.traffic.get(place))
     return {
-        "requestsPerSecond": (now.requests - then.requests) / max(after.at - before.at, 1e-9),
-        "active": int(now.active),
-        "p50Seconds": quantile(passed, 0.5),
-        "p99Seconds": quantile(passed, 0.99),
+        "requestsPerSecond": passed.requests / max(after.at - before.at, 1e-9),
+        "active": int(now.active + now.queued),
+        "p50Seconds": quantile(passed.buckets, 0.5),
+        "p99Seconds": quantile(passed.buckets, 0.99),
         "coldStarts": int(now.cold),
     }
 

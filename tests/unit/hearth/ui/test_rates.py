@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hearth.ui.rates import Meter, parse, quantile
-
-INF = float("inf")
+from hearth.ui.rates import Meter
 
 
 def reading(
@@ -69,28 +67,6 @@ def test_activators_are_added_up_and_one_that_began_anew_is_no_setback() -> None
     assert row["default/hello-1"]["rps"] == 0.0
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "kn_revision_request_active{",
-        "kn_revision_request_active{} 1.0",
-        'kn_revision_request_active{kn_service_name="",kn_revision_name="x"} 1.0',
-        'kn_revision_request_active{kn_service_name="a",kn_revision_name="x"} much',
-    ],
-)
-def test_what_is_broken_or_no_revisions_is_passed_over(line: str) -> None:
-    assert parse(line) == {}
-
-
-@pytest.mark.parametrize(
-    ("buckets", "part", "seconds"),
-    [
-        ({}, 0.5, None),
-        ({0.1: 0.0, INF: 0.0}, 0.5, None),
-        ({0.1: 10.0, INF: 10.0}, 0.5, 0.05),
-        ({0.1: 0.0, 0.2: 10.0, INF: 10.0}, 0.99, pytest.approx(0.199)),
-        ({0.1: 1.0, INF: 10.0}, 0.99, 0.1),
-    ],
-)
-def test_quantiles(buckets: dict[float, float], part: float, seconds: float | None) -> None:
-    assert quantile(buckets, part) == seconds
+def test_what_is_no_revisions_is_passed_over() -> None:
+    line = 'kn_revision_request_active{kn_service_name="",kn_revision_name="x"} 1.0'
+    assert Meter().rows({"a": line}, 0.0) == {}

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hearth.cli.top.figures import Look, pod_rows, quantile, service_rows, traffic_of, usage_of
+from hearth.cli.top.figures import Look, pod_rows, service_rows, traffic_of, usage_of
 
 LABELS = 'kn_service_name="{name}",kn_revision_name="{name}-1",k8s_namespace_name="default"'
 
@@ -109,22 +107,3 @@ def test_pods_and_what_they_use() -> None:
     first, second = pod_rows(look)
     assert (first["name"], first["cores"], first["restarts"]) == ("a", 1.25, 2)
     assert (second["name"], second["cores"], second["ready"]) == ("b", None, False)
-
-
-@given(st.lists(st.floats(0.001, 0.999), min_size=1, max_size=50), st.floats(0.01, 0.99))
-def test_a_quantile_lies_in_the_bucket_of_the_value_it_stands_for(
-    values: list[float], share: float
-) -> None:
-    bounds = [0.1, 0.25, 0.5, 1.0, float("inf")]
-    buckets = {bound: float(sum(value <= bound for value in values)) for bound in bounds}
-    found = quantile(buckets, share)
-    assert found is not None
-    # The value with that rank, and the bucket that it is in.
-    exact = sorted(values)[min(len(values) - 1, max(0, -int(-share * len(values) // 1) - 1))]
-    upper = next(bound for bound in bounds if exact <= bound)
-    lower = max([0.0, *(bound for bound in bounds if bound < upper)])
-    assert lower <= found <= upper
-
-
-def test_what_took_longer_than_the_last_bound_is_told_as_that() -> None:
-    assert quantile({0.1: 0.0, float("inf"): 5.0}, 0.5) == 0.1
