@@ -14,6 +14,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import typer
@@ -24,8 +25,9 @@ from typer.completion import (  # type: ignore[attr-defined]
 
 from hearth.cli import names
 from hearth.cli.state import running_state
-from hearth.kube.access import Access
-from hearth.kube.kubeconfig import access_of
+
+if TYPE_CHECKING:
+    from hearth.kube.access import Access
 
 _VARIABLE = "_HEARTH_COMPLETE"
 _SECONDS = 0.5
@@ -78,6 +80,8 @@ def _starting(incomplete: str, context: typer.Context, path: str) -> Sequence[st
 
 
 def _access(context: typer.Context) -> Access:
+    from hearth.kube.kubeconfig import access_of  # each command imports this module
+
     kubeconfig, folder = context.params.get("kubeconfig"), context.params.get("data_dir")
     if kubeconfig is not None:
         return access_of(Path(kubeconfig))

@@ -28,7 +28,8 @@ from hearth.cli.func.command import func_app
 from hearth.cli.imagecommands import image_app
 from hearth.cli.options import folder_of
 from hearth.cli.page.command import ui
-from hearth.cli.pipelines.command import pipeline_app, run_app
+from hearth.cli.pipelines.command import pipeline_app
+from hearth.cli.pipelines.runcommands import run_app
 from hearth.cli.scalecommands import scale_app
 from hearth.cli.simulatecommand import simulate
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 
 from hearth.cli.access import access_of_either
-from hearth.cli.binding.applying import (
-    Made,
-    Meant,
-    bound,
-    end,
-    hold,
-    make,
-    part,
-    release,
-    resolve,
-    take_back,
-)
 from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
 from hearth.cli.deploy.watching import Watch
 from hearth.cli.deploy.words import (
@@ -34,7 +23,6 @@ from hearth.cli.deploy.words import (
 from hearth.cli.errors import UserError
 from hearth.cli.images import LOCAL, built_image, found_in
 from hearth.cli.services import detour_to
-from hearth.functions.binding.wishes import wishes_of
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.deploying.progress import Phase, newest_revision
 from hearth.functions.deploying.settings import SettingsError
@@ -43,7 +31,6 @@ from hearth.functions.detection.application import DetectionError
 from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KSERVICES
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
-from hearth.kube.clock import wall_clock
 from hearth.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
 from hearth.kube.meta import Object
 
@@ -70,8 +57,10 @@ def _dry_run(what: Wanted) -> int:
     if what.target.source is not None:
         print(found_words(found_in(what.target.source, what.settings.build or "")))
         what = what.with_image(f"{LOCAL}/{what.name}")
-    for wish in wishes_of(what.settings.bind or ()):
-        print(f"binds: {wish}, as {wish.alias}")
+    if what.settings.bind:
+        from hearth.cli.deploy.binding import binding_words
+
+        print("\n".join(binding_words(what)))
     print(plan_words(what.service(None)))
     return 0
 
@@ -86,16 +75,24 @@ class _Deployment:
     async def run(self) -> int:
         """Do it step by step; what fails before the apply has changed nothing."""
         api = access_of_either(self._options.kubeconfig, self._options.data_dir)
-        what = self._wanted
-        wishes, is_here = wishes_of(what.settings.bind or ()), self._options.kubeconfig is None
         async with KubeClient(api) as client:
-            meant = await resolve(client, wishes, what.name, what.namespace, is_here=is_here)
-            parted = await part(client, self._options.unbind, what.name, what.namespace)
-            if what.target.source is not None:
-                await self._build(what.target.source)
-            service, older = await self._apply_bound(client, meant, parted)
-            watch = Watch(client, what.name, what.namespace, older)
+            service, older = await self._written(client)
+            watch = Watch(client, self._wanted.name, self._wanted.namespace, older)
             return await self._wait(watch, client, service)
+
+    async def _written(self, client: KubeClient) -> tuple[Object, str]:
+        """Build what is to be built, and write the Service, bound to what it is bound to."""
+        bindings = None
+        if self._wanted.settings.bind or self._options.unbind:
+            from hearth.cli.deploy.binding import Bindings  # not many are bound to anything
+
+            bindings = await Bindings.of(client, self._options, self._wanted)
+        if self._wanted.target.source is not None:
+            await self._build(self._wanted.target.source)
+        if bindings is None:
+            return await self._apply(client)
+        service = self._wanted.service(await self._there(client))
+        return await bindings.around(service, partial(self._apply, client), self._steps.say)
 
     async def _build(self, source: SourceFolder) -> None:
         say, options, settings = self._steps.say, self._options, self._wanted.settings
@@ -120,25 +117,6 @@ class _Deployment:
             image = built_image(data_dir, source, application, name, say)
         self._wanted = self._wanted.with_image(image, port)
 
-    async def _apply_bound(
-        self, client: KubeClient, meant: Sequence[Meant], parted: Sequence[Object]
-    ) -> tuple[Object, str]:
-        """Write what the Service is bound to before it; nothing of it stays where it is refused."""
-        what, say, now = self._wanted, self._steps.say, wall_clock()
-        if not meant and not parted:
-            return await self._apply(client)
-        service = what.service(await self._there(client))
-        made = await make(client, meant, service, now=now, say=say)
-        await hold(client, parted, now=now)
-        try:
-            written = await self._apply(client, made, parted)
-        except (ApiError, UserError):
-            await take_back(client, what.namespace, made)
-            raise
-        await release(client, written[0], made)
-        await end(client, parted, say)
-        return written
-
     async def _there(self, client: KubeClient) -> Object | None:
         try:
             return await client.get(KSERVICES, self._wanted.name, self._wanted.namespace)
@@ -146,7 +124,7 @@ class _Deployment:
             return None
 
     async def _apply(
-        self, client: KubeClient, made: Sequence[Made] = (), parted: Sequence[Object] = ()
+        self, client: KubeClient, change: Callable[[Object], Object] = lambda service: service
     ) -> tuple[Object, str]:
         """Write the Service as it is wanted; again where somebody else wrote in between.
 
@@ -155,7 +133,7 @@ class _Deployment:
         what = self._wanted
         for _ in range(_TRIES):
             there = await self._there(client)
-            wanted = bound(what.service(there), made, parted)
+            wanted = change(what.service(there))
             if wanted == there:
                 self._steps.nothing_new(what.name)
                 return there, ""

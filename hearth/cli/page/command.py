@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from hearth.cli.errors import UserError
 from hearth.cli.options import ClusterOrHere, DataDir, Name, folder_of
-from hearth.cli.page.showing import address, show
 from hearth.cli.state import running_state
-from hearth.ui.sessions import Role, Sessions
+
+if TYPE_CHECKING:
+    from hearth.ui.sessions import Role
 
 
 def ui(
@@ -29,6 +30,9 @@ def ui(
     The address is good once, for two minutes. Of a cluster the page is served until Ctrl-C, with
     the rights of the kubeconfig.
     """
+    from hearth.cli.page.showing import show
+    from hearth.ui.sessions import Role
+
     role = Role.READER if read_only else Role.WRITER
     if kubeconfig is not None:
         from hearth.cli.page.cluster import serve
@@ -40,6 +44,9 @@ def ui(
 
 def address_here(data_dir: Path, role: Role) -> str:
     """Return an address that opens the page of the Hearth that runs on a folder."""
+    from hearth.cli.page.showing import address
+    from hearth.ui.sessions import Sessions
+
     state = running_state(data_dir)
     secret = state.get("pageSecret")
     if not secret:

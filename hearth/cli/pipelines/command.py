@@ -1,4 +1,4 @@
-"""The command lines of ``hearth pipeline`` and ``hearth run``."""
+"""The command lines of ``hearth pipeline``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 
 pipeline_app = typer.Typer(
     help="Scripts in Python that events start: hearth pipeline run build.py --event github:push",
-    no_args_is_help=True,
-)
-run_app = typer.Typer(
-    help="Runs of pipelines. (`hearth run COMPONENT` runs one part of Hearth, as its pods do.)",
     no_args_is_help=True,
 )
 
@@ -36,13 +32,10 @@ Image = Annotated[
 Concurrency = Annotated[int | None, typer.Option(help="Runs at once. Default: 4.")]
 Timeout = Annotated[int | None, typer.Option(help="Seconds a run may take. Default: 3600.")]
 History = Annotated[int | None, typer.Option(help="Finished runs that are kept. Default: 20.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")]
-Runs = Annotated[Many, typer.Argument(metavar="[RUN]...", help="Names of runs.")]
-OfPipeline = Annotated[str, typer.Option("--pipeline", "-p", help="Those of one pipeline.")]
-Phases = Annotated[Many, typer.Option("--phase", help="Those in this phase; repeatable.")]
 
 
-def _place(namespace: str, name: str, data_dir: Path | None, kubeconfig: Path | None) -> Place:
+def place_of(namespace: str, name: str, data_dir: Path | None, kubeconfig: Path | None) -> Place:
+    """Return where the pipelines and runs are that a command line is about."""
     from hearth.cli.pipelines.place import Place
 
     return Place(namespace, folder_of(data_dir, name), kubeconfig)
@@ -70,7 +63,7 @@ def create(
     wanted = applying.wanted(
         script, pipeline, broker, secret, env, image, concurrency, timeout, history
     )
-    place = _place(namespace, name, data_dir, kubeconfig)
+    place = place_of(namespace, name, data_dir, kubeconfig)
     applying.create(place, wanted, update=False)
 
 
@@ -96,7 +89,7 @@ def apply(
     wanted = applying.wanted(
         script, pipeline, broker, secret, env, image, concurrency, timeout, history
     )
-    place = _place(namespace, name, data_dir, kubeconfig)
+    place = place_of(namespace, name, data_dir, kubeconfig)
     applying.create(place, wanted, update=True)
 
 
@@ -136,7 +129,7 @@ def run_pipeline(
         Path(what), pipeline, broker, secret, env, image, concurrency, timeout, history
     )
     sending = applying.Sending(event, payload, pairs("--attribute", attribute or []), follow)
-    place = _place(namespace, name, data_dir, kubeconfig)
+    place = place_of(namespace, name, data_dir, kubeconfig)
     raise typer.Exit(applying.run(place, what, wanted, sending))
 
 
@@ -154,7 +147,7 @@ def list_pipelines(
     """List pipelines."""
     from hearth.cli.pipelines import pipelines
 
-    place = _place(namespace, name, data_dir, kubeconfig)
+    place = place_of(namespace, name, data_dir, kubeconfig)
     pipelines.list_pipelines(place, output, everywhere=all_namespaces)
 
 
@@ -170,7 +163,7 @@ def describe(
     """Show a pipeline: what starts it, its limits, whether it is ready, its runs."""
     from hearth.cli.pipelines import pipelines
 
-    place = _place(namespace, name, data_dir, kubeconfig)
+    place = place_of(namespace, name, data_dir, kubeconfig)
     pipelines.describe(place, pipeline, output)
 
 
@@ -185,144 +178,5 @@ def delete(
     """Delete a pipeline with its Triggers and runs."""
     from hearth.cli.pipelines import pipelines
 
-    place = _place(namespace, name, data_dir, kubeconfig)
+    place = place_of(namespace, name, data_dir, kubeconfig)
     pipelines.delete(place, pipeline)
-
-
-# -- runs ------------------------------------------------------------------------------------------
-
-
-@run_app.command("list")
-def list_runs(
-    pipeline: OfPipeline = "",
-    phase: Phases = None,
-    output: Output = "table",
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """List runs, the newest first."""
-    from hearth.cli.pipelines import runs
-
-    place = _place(namespace, name, data_dir, kubeconfig)
-    runs.list_runs(place, runs.Chosen(pipeline=pipeline, phases=phase or ()), output)
-
-
-@run_app.command("get")
-def get_run(
-    run: RunName,
-    output: Output = "table",
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Show a run: its event, its phase, its jobs, its summary."""
-    from hearth.cli.pipelines import runs
-
-    place = _place(namespace, name, data_dir, kubeconfig)
-    runs.show_run(place, run, output)
-
-
-@run_app.command("logs")
-def run_logs(
-    run: RunName,
-    job: Annotated[
-        str, typer.Option("--job", "-j", help="Only one job's, or the script's (script).")
-    ] = "",
-    tail: Annotated[int | None, typer.Option(help="Only the last lines of each pod.")] = None,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Print what the script of a run and its jobs have said."""
-    from hearth.cli.pipelines import runs
-
-    place = _place(namespace, name, data_dir, kubeconfig)
-    raise typer.Exit(runs.logs(place, run, job, tail))
-
-
-@run_app.command()
-def follow(
-    run: RunName,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Show what a run does until it is over; exit code 1 if it fails."""
-    from hearth.cli.pipelines.following import follow_run
-
-    place = _place(namespace, name, data_dir, kubeconfig)
-    raise typer.Exit(follow_run(place, run))
-
-
-@run_app.command()
-def cancel(
-    run: Runs = None,
-    pipeline: OfPipeline = "",
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Have runs end, with all their pods; logs stay."""
-    from hearth.cli.pipelines import runs
-
-    place = _place(namespace, name, data_dir, kubeconfig)
-    runs.cancel(place, runs.Chosen(run or (), pipeline))
-
-
-@run_app.command()
-def clone(
-    run: RunName,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show what it does.")] = False,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Begin a run for the same event, with the pipeline as it is now."""
-    from hearth.cli.pipelines import runs
-    from hearth.cli.pipelines.following import follow_run
-
-    place = _place(namespace, name, data_dir, kubeconfig)
-    made = runs.clone(place, run)
-    raise typer.Exit(follow_run(place, made) if follow else 0)
-
-
-@run_app.command()
-def retry(
-    run: RunName,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show what it does.")] = False,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Begin a run once more, with the same script; jobs that succeeded count as done."""
-    from hearth.cli.pipelines import runs
-    from hearth.cli.pipelines.following import follow_run
-
-    place = _place(namespace, name, data_dir, kubeconfig)
-    made = runs.retry(place, run)
-    raise typer.Exit(follow_run(place, made) if follow else 0)
-
-
-@run_app.command("delete")
-def delete_runs(
-    run: Runs = None,
-    pipeline: OfPipeline = "",
-    phase: Phases = None,
-    namespace: Namespace = "default",
-    name: Name = "default",
-    data_dir: DataDir = None,
-    kubeconfig: ClusterOrHere = None,
-) -> None:
-    """Delete runs with their pods and logs."""
-    from hearth.cli.pipelines import runs
-
-    place = _place(namespace, name, data_dir, kubeconfig)
-    runs.delete(place, runs.Chosen(run or (), pipeline, phase or ()))
