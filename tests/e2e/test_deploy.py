@@ -173,6 +173,8 @@ def test_a_domain_of_ones_own(hearth: Hearth, shop: Path) -> None:
         return "True" in done.stdout
 
     wait_until(is_ready, what="the domain")
+    answer = hearth.request("shop", headers={"Host": "shop.example.com"})
+    assert (answer.status, answer.body) == (200, "five\n")
 
 
 def test_a_warm_interpreter_wakes_it(hearth: Hearth, tmp_path: Path) -> None:

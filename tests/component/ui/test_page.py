@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -37,6 +38,8 @@ from tests.waiting import until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECRET = "secret"
+_SEND_BUFFER, _DEAF_BUFFER = 16 * 1024, 4 * 1024
+"""Of the kernel, so that little is sent to who takes nothing; it doubles what it is asked for."""
 HERE = {"host": "hearth.localhost"}
 WRITES = HERE | {"x-hearth-page": "1"}
 Tables = dict[str, dict[str, Any]]
@@ -103,6 +106,20 @@ class World:
         async with self.http.get("/api/stream", headers=head, cookies=cookies) as answer:
             assert answer.status == 200
             yield Viewer(answer)
+
+    @asynccontextmanager
+    async def deaf_viewer(self) -> AsyncIterator[socket.socket]:
+        """One that takes nothing until its socket is read from."""
+        [(name, value)] = (await self.cookie(Role.READER)).items()
+        address = urlsplit(self.url)
+        head = f"GET /api/stream HTTP/1.1\r\nhost: {HERE['host']}\r\ncookie: {name}={value}\r\n\r\n"
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _DEAF_BUFFER)
+            sock.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(sock, (address.hostname, address.port))
+            await loop.sock_sendall(sock, head.encode())
+            yield sock
 
 
 class Viewer:
@@ -171,6 +188,7 @@ async def world(server: RunningServer) -> AsyncIterator[World]:
 @asynccontextmanager
 async def serving_page(folder: Path, stage: Stage) -> AsyncIterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         is_ready = asyncio.Event()
         task = asyncio.create_task(run(page_config(folder, stage, held), is_ready.set))
         await is_ready.wait()
@@ -311,18 +329,21 @@ async def test_nobody_is_asked_while_nobody_looks(
 
 
 async def test_a_viewer_that_reads_nothing_delays_nobody(world: World) -> None:
-    async with world.viewer() as slow, world.viewer() as quick:
+    async with world.deaf_viewer() as slow, world.viewer() as quick:
         await quick.next()
-        big = "x" * 60_000
-        for number in range(100):  # more than sockets keep
+        before = quick.bytes
+        for number in range(100):
             pod = a_pod(f"p{number}")
-            pod["metadata"]["annotations"] = {"a": "b"}
             pod["spec"]["containers"] = [
-                {"name": f"{big[:50]}-{n}", "image": "app"} for n in range(20)
+                {"name": f"{'x' * 50}-{n}", "image": "app"} for n in range(20)
             ]
             await world.client.create(PODS, pod)
         await quick.until("pods", "default/p99")
-        await slow.until("pods", "default/p99")
+        assert quick.bytes - before > 2 * (_SEND_BUFFER + _DEAF_BUFFER), "more than sockets keep"
+        async with asyncio.timeout(20):
+            heard = b""
+            while b'"default/p99"' not in heard:
+                heard += await asyncio.get_running_loop().sock_recv(slow, 65536)
 
 
 async def test_what_cannot_be_known_is_said(world: World) -> None:
