@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from hearth.cli.errors import UserError
 from hearth.knative.resources import BROKERS
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
-from hearth.kube.errors import AlreadyExists, ApiError
+from hearth.kube.errors import AlreadyExists, ApiError, NotFound
 from hearth.kube.meta import Object
 from hearth.timeouts import time_limit
 
@@ -24,22 +25,29 @@ def create_broker(
 
     Raises UserError, which says why it is not ready, or what the API refused.
     """
-    return asyncio.run(_create(api, _broker(name, namespace, broker_class), seconds))
+    return asyncio.run(_create(api, name, namespace, broker_class, seconds))
 
 
-def _broker(name: str, namespace: str, broker_class: str | None) -> Object:
+async def ensured_broker(
+    client: KubeClient, name: str, namespace: str, broker_class: str | None = None
+) -> tuple[Object, bool]:
+    """Return the Broker of that name, and whether it was made just now."""
     annotations = {CLASS_ANNOTATION: broker_class} if broker_class else {}
     metadata = {"name": name, "namespace": namespace, "annotations": annotations}
-    return {"apiVersion": BROKERS.api_version, "kind": BROKERS.kind, "metadata": metadata}
+    broker = {"apiVersion": BROKERS.api_version, "kind": BROKERS.kind, "metadata": metadata}
+    with contextlib.suppress(NotFound):  # who may not make one may use one
+        return await client.get(BROKERS, name, namespace), False
+    with contextlib.suppress(AlreadyExists):
+        return await client.create(BROKERS, broker), True
+    return await client.get(BROKERS, name, namespace), False
 
 
-async def _create(api: Access, broker: Object, seconds: float) -> str:
-    name, namespace = broker["metadata"]["name"], broker["metadata"]["namespace"]
+async def _create(
+    api: Access, name: str, namespace: str, broker_class: str | None, seconds: float
+) -> str:
     async with KubeClient(api, user_agent="hearth-event") as client:
         try:
-            broker = await client.create(BROKERS, broker)
-        except AlreadyExists:
-            broker = await client.get(BROKERS, name, namespace)
+            broker, _ = await ensured_broker(client, name, namespace, broker_class)
         except ApiError as error:
             raise UserError(error.message) from error
         try:

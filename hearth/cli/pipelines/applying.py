@@ -13,13 +13,13 @@ from typing import Any
 
 from hearth.cli.deploy.wanted import pairs
 from hearth.cli.errors import UserError
+from hearth.cli.eventbroker import ensured_broker
 from hearth.cli.pipelines.following import follow_run
 from hearth.cli.pipelines.place import Place, found_pipeline
-from hearth.knative.resources import BROKERS
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
-from hearth.kube.errors import AlreadyExists, NotFound
+from hearth.kube.errors import NotFound
 from hearth.kube.meta import Object
 from hearth.kube.names import dns1123_label_problems
 from hearth.pipelines.api import keys
@@ -138,18 +138,9 @@ async def _applied(client: KubeClient, place: Place, wanted: Wanted, *, update: 
 
 async def _broker(client: KubeClient, place: Place, name: str) -> None:
     """The Broker is made where there is none: without one no event ever comes."""
-    try:
-        await client.get(BROKERS, name, place.namespace)
-        return
-    except NotFound:
-        pass
-    metadata = {"name": name, "namespace": place.namespace}
-    broker = {"apiVersion": BROKERS.api_version, "kind": BROKERS.kind, "metadata": metadata}
-    try:
-        await client.create(BROKERS, broker)
-    except AlreadyExists:
-        return
-    print(f"Broker {name} created: its events start pipelines.")
+    _, is_new = await ensured_broker(client, name, place.namespace)
+    if is_new:
+        print(f"Broker {name} created: its events start pipelines.")
 
 
 async def _ready(client: KubeClient, place: Place, pipeline: Object, what: str) -> Object:
