@@ -24,7 +24,7 @@ from hearth.kube.meta import Key, Object, key, key_text
 from hearth.kube.plan import Patch, Plan
 from hearth.kube.resources import resources_of
 from hearth.kube.views import Workload
-from serving.api import keys, views
+from serving.api import keys, live, views
 from serving.api.settings import Settings
 from serving.autoscaler.decide import TICK_SECONDS
 from serving.autoscaler.multiscaler import Multiscaler
@@ -110,6 +110,7 @@ class ControlPlane:
             for spec in controllers(lambda: self.settings, self, authority)
         }
         self._podautoscalers = added["serving-podautoscaler"]
+        self._revisions = added["serving-revision"]
         leadership.on_change(self._look_at_all)
         self.manager.on_change(sources.PODAUTOSCALERS, self._podautoscaler_changed)
         self.manager.on_change(sources.PODS, self._pod_changed)
@@ -205,13 +206,17 @@ class ControlPlane:
         return max(view.desired_scale or 0, replicas)
 
     def _service_changed(self, old: Object | None, new: Object | None) -> None:
-        """A schedule of all revisions of a Service came, went, or is another."""
-        was, now = (meta.annotations(each or {}).get(keys.SCHEDULE) for each in (old, new))
-        if was != now:
-            for each in self.manager.by_index(
-                sources.PODAUTOSCALERS_BY_SERVICE, key_text(key(new or old or {}))
-            ):
+        """What a Service says of its revisions' scale came, went, or is another."""
+        was, now = (meta.annotations(each or {}) for each in (old, new))
+        if was == now:
+            return
+        is_live = live.asked(was) != live.asked(now)
+        if is_live or was.get(keys.SCHEDULE) != now.get(keys.SCHEDULE):
+            where = key_text(key(new or old or {}))
+            for each in self.manager.by_index(sources.PODAUTOSCALERS_BY_SERVICE, where):
                 self._look(key(each))
+                if is_live:
+                    self._revisions.queue.add(key(each))
 
     async def _name_sources(self, patch: Patch) -> None:
         """Write who wishes. A failure is made good when they say it again, in seconds."""

@@ -19,7 +19,6 @@ from serving.autoscaler.explanation import Subject, explain
 from serving.autoscaler.multiscaler import Multiscaler
 from serving.autoscaler.spec import bounds_of, class_of, is_reachable, scheduled_of
 from serving.kinds import pods, sources
-from serving.kinds.podautoscaler.kind import service_of
 from serving.kinds.podautoscaler.kpa import phase_of
 
 Json = dict[str, Any]
@@ -84,7 +83,7 @@ class Explaining:
                 looks_again="whoever scales it decides that",
                 facts={"reachable": is_reachable(podautoscaler)},
             )
-        service = service_of(self._lister, podautoscaler)
+        service = sources.service_of(self._lister, podautoscaler)
         scheduled = scheduled_of(podautoscaler, service, now)
         subject = Subject(
             decider.spec,

@@ -15,6 +15,7 @@ from hearth.kube.admission import AdmissionRequest
 from hearth.kube.meta import Object
 from serving.api import keys
 from serving.api.config.gateway import BacklogLimits
+from serving.api.live import overlaid
 from serving.api.schedule import Window, parse_windows, scheduled
 from serving.api.season import Season, parse_season
 from serving.api.settings import Settings
@@ -88,6 +89,7 @@ def target_of(service: Object | None, settings: Settings) -> Target:
         "timeoutSeconds": defaults.revision_timeout_seconds,
         **(template.get("spec") or {}),
     }
+    annotations = overlaid(annotations, shared)
     podautoscaler = {"metadata": {"annotations": annotations}, "spec": {**spec, **_REACHABLE}}
     if metric_of(podautoscaler) not in (keys.METRIC_CONCURRENCY, keys.METRIC_RPS):
         raise ValueError(f"what is scaled by {metric_of(podautoscaler)} is not simulated")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 SERVING_GROUP = "serving.knative.dev"
 AUTOSCALING_GROUP = "autoscaling.knative.dev"
+OWN_AUTOSCALING_GROUP = "autoscaling.hearth.dev"
+"""Hearth's own."""
 AUTOSCALING_INTERNAL_GROUP = "autoscaling.internal.knative.dev"
 NETWORKING_GROUP = "networking.knative.dev"
 NETWORKING_INTERNAL_GROUP = "networking.internal.knative.dev"
@@ -113,6 +115,8 @@ TARGET_BURST_CAPACITY = _aliases(
 MIN_SCALE = _aliases(f"{AUTOSCALING_GROUP}/min-scale", f"{AUTOSCALING_GROUP}/minScale")
 MAX_SCALE = _aliases(f"{AUTOSCALING_GROUP}/max-scale", f"{AUTOSCALING_GROUP}/maxScale")
 INITIAL_SCALE = _aliases(f"{AUTOSCALING_GROUP}/initial-scale", f"{AUTOSCALING_GROUP}/initialScale")
+CURRENT = "current"
+"""An initial scale: as many pods as the revision that is replaced has."""
 ACTIVATION_SCALE = _aliases(f"{AUTOSCALING_GROUP}/activation-scale")
 SCALE_DOWN_DELAY = _aliases(
     f"{AUTOSCALING_GROUP}/scale-down-delay", f"{AUTOSCALING_GROUP}/scaleDownDelay"
@@ -133,10 +137,10 @@ AGGREGATION_ALGORITHM = _aliases(
     f"{AUTOSCALING_GROUP}/metric-aggregation-algorithm",
     f"{AUTOSCALING_GROUP}/metricAggregationAlgorithm",
 )
-SCHEDULE = "autoscaling.hearth.dev/schedule"
-FORECAST = "autoscaling.hearth.dev/forecast"
+SCHEDULE = f"{OWN_AUTOSCALING_GROUP}/schedule"
+FORECAST = f"{OWN_AUTOSCALING_GROUP}/forecast"
 """Hearth's own: see ``serving.api.schedule`` and ``serving.autoscaler.forecast``."""
-WISHED_BY = "autoscaling.hearth.dev/wished-by"
+WISHED_BY = f"{OWN_AUTOSCALING_GROUP}/wished-by"
 """On a PodAutoscaler: the sources of its wishes, so that a new autoscaler waits for their word."""
 KPA_CLASS = "kpa.autoscaling.knative.dev"
 HPA_CLASS = "hpa.autoscaling.knative.dev"

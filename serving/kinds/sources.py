@@ -50,6 +50,12 @@ WILDCARDS = Index(CERTIFICATES, by_label(keys.WILDCARD_DOMAIN))
 """Certificates for all names of a domain in a namespace."""
 
 
+def service_of(lister: Lister, obj: Object) -> Object | None:
+    """Look up the Service that a Revision or a PodAutoscaler belongs to."""
+    service = labels(obj).get(keys.SERVICE)
+    return lister.get(SERVICES, namespace(obj), service) if service else None
+
+
 # -- hosts -------------------------------------------------------------------------------------
 
 INGRESSES_BY_HOST = Index(INGRESSES, hosts_of)

@@ -25,7 +25,11 @@ from serving.api.revision import RevisionSpec
 from serving.api.route import RouteSpec
 from serving.api.service import ServiceSpec
 from serving.api.settings import Context, Settings
-from serving.api.validation.autoscaling import validate_annotations, validate_own_annotations
+from serving.api.validation.autoscaling import (
+    validate_annotations,
+    validate_live,
+    validate_own_annotations,
+)
 from serving.api.validation.ingress import validate_certificate, validate_ingress
 from serving.api.validation.metadata import (
     annotations_of,
@@ -103,6 +107,8 @@ def _validate_service(change: Change[ServiceSpec, Settings]) -> Errors:
     errors = _parent_metadata(change.new.metadata, rollout=True)
     about = _signature_errors(change)
     about += validate_own_annotations(change.new.annotations, change.settings.autoscaler)
+    of_template = change.new.spec.template.metadata.annotations
+    about += validate_live(change.new.annotations, of_template, change.settings.autoscaler)
     errors += fe.via(about, "annotations")
     traffic = validate_traffic(change.new.spec.traffic, in_service=True)
     return fe.via(errors, "metadata") + fe.via(traffic, "spec") + _template_errors(change)

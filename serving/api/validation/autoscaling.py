@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hearth.knative import fielderrors as fe
 from hearth.knative.configmap import whole_seconds
 from hearth.knative.fielderrors import Errors, FieldError
 from hearth.kube.durations import format_go_duration, parse_go_duration
 from hearth.kube.gotext import OutOfRange, format_float, parse_finite, parse_int
-from serving.api import keys
+from serving.api import keys, live
 from serving.api.annotations import MAX_INT32, READ_SCALE, stored
 from serving.api.config.autoscaler import AutoscalerConfig
 from serving.api.keys import Aliases
@@ -41,6 +42,30 @@ def validate_annotations(annotations: Annotations, config: AutoscalerConfig) -> 
 def validate_own_annotations(annotations: Annotations, config: AutoscalerConfig) -> Errors:
     """Check those of ``autoscaling.hearth.dev``, which a Service may have as well."""
     return _schedule(annotations, config) + _forecast(annotations)
+
+
+def validate_live(service: Annotations, template: Annotations, config: AutoscalerConfig) -> Errors:
+    """Check what a Service says in its template's place, and what comes of both."""
+    ours = {known.key: key for key, known in live.LIVE.items() if key in service}
+    found = validate_annotations({**template, **live.asked(service)}, config) if ours else []
+    return [
+        replace(error, paths=tuple(ours[path] for path in error.paths if path in ours))
+        for error in found
+        if any(path in ours for path in error.paths)
+    ]
+
+
+def no_live_annotations(annotations: Annotations) -> Errors:
+    """They belong to the Service; on a template they would do nothing."""
+    hint = (
+        "annotations of autoscaling.hearth.dev that change a running Service must be put under its "
+        '"metadata.annotations"; here it is {}'
+    )
+    return [
+        fe.invalid_key(key, "", hint.format(known.key))
+        for key, known in live.LIVE.items()
+        if key in annotations
+    ]
 
 
 def _forecast(annotations: Annotations) -> Errors:
@@ -253,6 +278,8 @@ def _initial_scale(annotations: Annotations, config: AutoscalerConfig) -> Errors
     if entry is None:
         return []
     key, text = entry
+    if text == keys.CURRENT:
+        return []
     try:
         scale = parse_int(text)
     except ValueError:

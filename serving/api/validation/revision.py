@@ -15,7 +15,11 @@ from serving.api.affinity import parse_affinity
 from serving.api.config.defaults import DefaultsConfig
 from serving.api.revision import RevisionSpec, RevisionTemplateSpec
 from serving.api.settings import Context
-from serving.api.validation.autoscaling import validate_annotations, validate_own_annotations
+from serving.api.validation.autoscaling import (
+    no_live_annotations,
+    validate_annotations,
+    validate_own_annotations,
+)
 from serving.api.validation.metadata import networking_annotations, whole_positive_duration
 from serving.api.validation.names import generate_name_problems
 from serving.api.validation.podspec import validate_pod_spec
@@ -32,6 +36,7 @@ def validate_template(template: RevisionTemplateSpec, context: Context) -> Error
         + whole_positive_duration(annotations, keys.PROGRESS_DEADLINE, called="progress-deadline")
         + _session_affinity(annotations)
         + validate_own_annotations(annotations, context.settings.autoscaler)
+        + no_live_annotations(annotations)
     )
     errors += fe.via(about_annotations, "metadata", "annotations")
     return errors + _template_name(template, context)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
-from hearth.kube.meta import Key, Object, key_text, labels, namespace
+from hearth.kube.meta import Key, key_text
 from hearth.kube.plan import Plan
 from serving.api import keys, views
 from serving.api.settings import Settings
@@ -45,19 +45,13 @@ def observe(lister: Lister, key: Key, autoscaling: Autoscaling) -> Observed | No
         public=lister.get(sources.K8S_SERVICES, *key),
         private=lister.get(sources.K8S_SERVICES, key[0], private_name(podautoscaler)),
         deployment=lister.get(sources.DEPLOYMENTS, key[0], target),
-        service=service_of(lister, podautoscaler),
+        service=sources.service_of(lister, podautoscaler),
         hpa=lister.get(sources.HPAS, *key),
         ready_pods=pods.count_ready(lister, key),
         pods=tuple(lister.by_index(sources.PODS_BY_REVISION, key_text(key))),
         desired=autoscaling.desired(key),
         busy=autoscaling.busy(key),
     )
-
-
-def service_of(lister: Lister, podautoscaler: Object) -> Object | None:
-    """Look up the Service that a PodAutoscaler belongs to."""
-    service = labels(podautoscaler).get(keys.SERVICE)
-    return lister.get(sources.SERVICES, namespace(podautoscaler), service) if service else None
 
 
 _BY_CLASS = {keys.KPA_CLASS: kpa.reconcile, keys.HPA_CLASS: hpa.reconcile}

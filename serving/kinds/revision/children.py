@@ -14,6 +14,7 @@ from hearth.kube.meta import Object, labels, name, namespace, owner_reference, u
 from hearth.kube.resources import DEPLOYMENTS
 from serving.api import keys, views
 from serving.api.annotations import MAX_INT32, READ_DURATION, READ_SCALE, stored
+from serving.api.live import overlaid
 from serving.api.settings import Settings
 from serving.kinds.metadata import (
     DEFAULT_CONTAINER,
@@ -92,9 +93,54 @@ def progress_deadline(obj: Object, settings: Settings) -> float:
     return stored(meta.annotations(obj), keys.PROGRESS_DEADLINE, READ_DURATION, default=default)
 
 
-def make_podautoscaler(revision: Object, settings: Settings, *, reachability: str) -> Object:
-    """Make the PodAutoscaler; ``reachability`` "" leaves that open."""
-    view, own = views.Revision(revision), revision_annotations(revision)
+def is_as_current(revision: Object) -> bool:
+    """Whether it begins with as many pods as the revision that it replaces has."""
+    return keys.INITIAL_SCALE.value(meta.annotations(revision)) == keys.CURRENT
+
+
+def first_replicas(
+    revision: Object, settings: Settings, *, service: Object | None, replaced: int | None
+) -> int:
+    """Return the pods to start with where the revision asks for as many as it ``replaced``.
+
+    That many within its own bounds; the settings' where nothing is replaced, or nothing runs.
+    """
+    config, own = settings.autoscaler, live_annotations(revision, service)
+    low, high = (
+        stored(own, each, READ_SCALE, default=default)
+        for each, default in (
+            (keys.MIN_SCALE, config.min_scale),
+            (keys.MAX_SCALE, config.max_scale),
+        )
+    )
+    pods = max(config.initial_scale if replaced is None else replaced, low)
+    pods = min(pods, high) if high else pods
+    return pods if pods or config.allow_zero_initial_scale else config.initial_scale
+
+
+def live_annotations(revision: Object, service: Object | None) -> dict[str, str]:
+    """Return annotations with what the Service says in their place, unless no route leads here."""
+    own = revision_annotations(revision)
+    if service is None or reachability_of(revision) == keys.UNREACHABLE:
+        return own
+    return overlaid(own, meta.annotations(service))
+
+
+def make_podautoscaler(
+    revision: Object,
+    settings: Settings,
+    *,
+    reachability: str,
+    service: Object | None = None,
+    initial: int | None = None,
+) -> Object:
+    """Make the PodAutoscaler; ``reachability`` "" leaves that open.
+
+    ``initial`` is with how many pods the revision began, where its template gives no number.
+    """
+    view, own = views.Revision(revision), live_annotations(revision, service)
+    if initial is not None:
+        own[keys.INITIAL_SCALE.key] = str(initial)
     scaler_class = own.setdefault(keys.CLASS.key, settings.autoscaler.pod_autoscaler_class)
     metric = keys.METRIC_CPU if scaler_class == keys.HPA_CLASS else keys.METRIC_CONCURRENCY
     own.setdefault(keys.METRIC.key, metric)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
-from hearth.kube.meta import Key, key_text
-from serving.api import keys
+from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
+from hearth.kube.views import Workload
+from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds import sources
-from serving.kinds.revision.children import deployment_name
+from serving.kinds.revision.children import deployment_name, is_as_current
 from serving.kinds.revision.reconcile import Observed, creation_failed, reconcile
 from serving.kinds.status import NEWS_SECONDS, is_without_news
 
@@ -24,7 +25,21 @@ def observe(lister: Lister, key: Key) -> Observed | None:
         lister.get(sources.DEPLOYMENTS, key[0], deployment_name(revision)),
         lister.get(sources.PODAUTOSCALERS, *key),
         tuple(lister.by_index(sources.PODS_BY_REVISION, key_text(key))),
+        sources.service_of(lister, revision),
+        _replaced(lister, revision) if is_as_current(revision) else None,
     )
+
+
+def _replaced(lister: Lister, revision: Object) -> int | None:
+    """Look up the pods asked for of the latest ready revision; None where there is no other."""
+    owner = labels(revision).get(keys.CONFIGURATION, "")
+    configuration = lister.get(sources.CONFIGURATIONS, namespace(revision), owner)
+    latest = views.Configuration(configuration).latest_ready
+    before = lister.get(sources.REVISIONS, namespace(revision), latest)
+    if before is None or latest == name(revision):
+        return None
+    deployment = lister.get(sources.DEPLOYMENTS, namespace(revision), deployment_name(before))
+    return None if deployment is None else Workload(deployment).replicas
 
 
 def controller(quiet: Callable[[Key], float]) -> ControllerSpec[Observed, Settings]:

@@ -19,6 +19,9 @@ from hearth.kube.views import ContainerStatus, Pod, Workload
 from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds.revision.children import (
+    first_replicas,
+    initial_replicas,
+    is_as_current,
     make_deployment,
     make_podautoscaler,
     reachability_of,
@@ -40,6 +43,10 @@ class Observed:
     deployment: Object | None = None
     podautoscaler: Object | None = None
     pods: tuple[Object, ...] = ()
+    service: Object | None = None
+    """Knative's, where it belongs to one."""
+    replaced: int | None = None
+    """The pods of the revision that it replaces, where it asks to begin with as many."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -90,6 +97,8 @@ def _deploy(
         draft.conditions.mark_unknown(keys.RESOURCES_AVAILABLE, _DEPLOYING)
         draft.conditions.mark_unknown(keys.CONTAINER_HEALTHY, _DEPLOYING)
     if existing is None:
+        if (initial := _initial(observed, settings)) is not None:
+            desired["spec"]["replicas"] = initial
         actions.append(Create(DEPLOYMENTS, desired))
         return True
     if not is_controlled_by(existing, revision):
@@ -104,6 +113,18 @@ def _deploy(
     if view.ready_replicas:
         draft.conditions.mark_true(keys.CONTAINER_HEALTHY)
     return True
+
+
+def _initial(observed: Observed, settings: Settings) -> int | None:
+    """Return the pods that it began with or begins with, where its template gives no number."""
+    revision, service = observed.revision, observed.service
+    if not is_as_current(revision):
+        return None
+    if observed.podautoscaler is not None:
+        return initial_replicas(observed.podautoscaler, settings)
+    if observed.deployment is not None:
+        return Workload(observed.deployment).replicas
+    return first_replicas(revision, settings, service=service, replaced=observed.replaced)
 
 
 def _was_refused(revision: Object) -> bool:
@@ -209,7 +230,13 @@ def _autoscale(
         return
     _take_over_podautoscaler(draft, existing)
     reachability = _reachability(draft, revision, observed.deployment)
-    desired = make_podautoscaler(revision, settings, reachability=reachability)
+    desired = make_podautoscaler(
+        revision,
+        settings,
+        reachability=reachability,
+        service=observed.service,
+        initial=_initial(observed, settings),
+    )
     if existing is None:
         actions.append(Create(PODAUTOSCALERS, desired))
     else:

@@ -8,9 +8,11 @@ from hearth.knative.resources import CONFIGURATIONS, ROUTES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
 from serving.api import keys
+from serving.api.live import LIVE
 from serving.kinds.metadata import LAST_APPLIED, route_names, without
 
-_NOT_FOR_CONFIGURATIONS = frozenset({LAST_APPLIED, *keys.ROLLOUT_DURATION.spellings})
+_NOT_FOR_ROUTES = frozenset({LAST_APPLIED, *LIVE})
+_NOT_FOR_CONFIGURATIONS = _NOT_FOR_ROUTES.union(keys.ROLLOUT_DURATION.spellings)
 
 
 def make_configuration(service: Object, existing: Object | None = None) -> Object:
@@ -49,7 +51,7 @@ def make_route(service: Object) -> Object:
             "name": name(service),
             "namespace": namespace(service),
             "labels": {**labels(service), keys.SERVICE: name(service)},
-            "annotations": without(meta.annotations(service), LAST_APPLIED.__eq__),
+            "annotations": without(meta.annotations(service), _NOT_FOR_ROUTES.__contains__),
             "ownerReferences": [owner_reference(service)],
         },
         "spec": {"traffic": traffic},

@@ -408,3 +408,18 @@ def test_a_schedule_keeps_to_the_limit_of_the_cluster() -> None:
     assert fe.text(errors) == (
         "invalid value: 9: [autoscaling.hearth.dev/schedule][0]\nmax-scale-limit is 5"
     )
+
+
+def test_live_scale_is_refused_on_a_template_and_checked_with_it_on_a_service() -> None:
+    key, traffic = "autoscaling.hearth.dev/min-scale", [{"percent": 100, "latestRevision": True}]
+    template = {"metadata": {"annotations": {key: "3"}}, "spec": POD}
+    assert message(an_object("Service", {"template": template, "traffic": traffic})) == (
+        f'validation failed: invalid key name "{key}": spec.template.metadata.annotations\n'
+        "annotations of autoscaling.hearth.dev that change a running Service must be put under "
+        'its "metadata.annotations"; here it is autoscaling.knative.dev/min-scale'
+    )
+    template["metadata"] = {"annotations": {"autoscaling.knative.dev/max-scale": "2"}}
+    spec = {"template": template, "traffic": traffic}
+    assert message(an_object("Service", spec, annotations={key: "3"})) == (
+        f"validation failed: max-scale=2 is less than min-scale=3: metadata.annotations.{key}"
+    )

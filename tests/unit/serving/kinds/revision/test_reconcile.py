@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from hearth.knative.resources import PODAUTOSCALERS, REVISIONS
+from hearth.knative.resources import KSERVICES, PODAUTOSCALERS, REVISIONS
 from hearth.kube.meta import Object, annotations, labels
 from hearth.kube.plan import Plan
 from hearth.kube.resources import DEPLOYMENTS, PODS
@@ -31,6 +31,7 @@ def a_revision(**spec: Any) -> Object:
 @pytest.fixture
 def world(stage: Any) -> Any:
     stage.settings = Settings()
+    stage.replaced = None
 
     def reconcile() -> Plan:
         observed = revision.Observed(
@@ -38,6 +39,8 @@ def world(stage: Any) -> Any:
             stage.get(DEPLOYMENTS, DEPLOYMENT),
             stage.get(PODAUTOSCALERS, NAME),
             tuple(stage.all(PODS)),
+            stage.get(KSERVICES, "hello"),
+            stage.replaced,
         )
         return revision.reconcile(observed, settings=stage.settings, now=stage.now)
 
@@ -374,3 +377,59 @@ def test_schemes_of_probes_are_written_as_pods_want_them(world: Any) -> None:
     made = template["spec"]["containers"][0]["readinessProbe"]["httpGet"]
     assert made == {"path": "/ready", "scheme": "HTTPS", "port": 8080}
     assert check["scheme"] == "https"
+
+
+def a_ksvc(**own: str) -> Object:
+    given = {f"autoscaling.hearth.dev/{key.replace('_', '-')}": text for key, text in own.items()}
+    return {"metadata": {"name": "hello", "namespace": "ns", "annotations": given}, "spec": {}}
+
+
+def test_what_the_service_says_of_scale_is_at_the_podautoscaler_until_it_is_taken_away(
+    world: Any,
+) -> None:
+    world.put(KSERVICES, a_ksvc(min_scale="3", max_scale="9"))
+    world.settle(world.reconcile)
+    own = annotations(world.the(PODAUTOSCALERS, NAME))
+    assert (own[keys.MIN_SCALE.key], own[keys.MAX_SCALE.key]) == ("3", "9")
+    before = world.the(DEPLOYMENTS, DEPLOYMENT)
+    world.put(KSERVICES, a_ksvc())
+    world.settle(world.reconcile)
+    own = annotations(world.the(PODAUTOSCALERS, NAME))
+    assert own[keys.MIN_SCALE.key] == "1"
+    assert keys.MAX_SCALE.key not in own
+    assert world.the(DEPLOYMENTS, DEPLOYMENT)["spec"] == before["spec"]  # no pod is made anew
+
+
+def test_what_no_route_leads_to_keeps_what_its_template_says(world: Any) -> None:
+    revision = world.the(REVISIONS, NAME)
+    revision["metadata"]["labels"][keys.ROUTING_STATE] = keys.STATE_RESERVE
+    world.put(REVISIONS, revision)
+    world.put(KSERVICES, a_ksvc(min_scale="3"))
+    world.settle(world.reconcile)
+    assert annotations(world.the(PODAUTOSCALERS, NAME))[keys.MIN_SCALE.key] == "1"
+
+
+@pytest.mark.parametrize(
+    "replaced, bounds, begins",
+    [
+        (7, {}, 7),
+        (7, {"max_scale": "4"}, 4),
+        (0, {}, 1),
+        (None, {"min_scale": "3"}, 3),
+        (None, {}, 1),
+    ],
+)
+def test_it_begins_with_as_many_pods_as_what_it_replaces_within_its_bounds(
+    world: Any, replaced: int | None, bounds: dict[str, str], begins: int
+) -> None:
+    own = {keys.INITIAL_SCALE.key: keys.CURRENT}
+    world.edit(REVISIONS, NAME, lambda o: o["metadata"].update(annotations=own))
+    world.put(KSERVICES, a_ksvc(**bounds))
+    world.replaced = replaced
+    world.settle(world.reconcile)
+    assert world.the(DEPLOYMENTS, DEPLOYMENT)["spec"]["replicas"] == begins
+    world.replaced = 50  # what comes later is of no account
+    world.settle(world.reconcile)
+    assert annotations(world.the(PODAUTOSCALERS, NAME))[keys.INITIAL_SCALE.key] == str(begins)
+    assert world.the(DEPLOYMENTS, DEPLOYMENT)["spec"]["replicas"] == begins
+    assert world.reconcile().actions == ()
