@@ -20,10 +20,11 @@ from hearth.kube.resources import (
     STATEFULSETS,
 )
 from hearth.oci.references import InvalidImageName, Reference, parse_reference
+from hearth.pipelines.api.keys import PIPELINES, RUNS
 
 _KINDS = (
     *(PODS, DEPLOYMENTS, STATEFULSETS, DAEMONSETS, JOBS, CRONJOBS),
-    *(REVISIONS, SCALEDJOBS, CONTAINERSOURCES),
+    *(REVISIONS, SCALEDJOBS, CONTAINERSOURCES, PIPELINES, RUNS),
 )
 
 
@@ -41,8 +42,11 @@ async def images_in_use(kubeconfig: Path) -> set[Reference]:
 
 
 def images_of(value: Any) -> Iterator[str]:
-    """The images of all containers in an object, at any depth. Pure."""
+    """The images of all containers and pipelines in an object, at any depth. Pure."""
     if isinstance(value, Mapping):
+        if "script" in value:  # the spec of a Pipeline, or of a run with that as it was then
+            named = (value.get("image"), (value.get("settings") or {}).get("image"))
+            yield from filter(None, named)
         for key, inner in value.items():
             if key in ("containers", "initContainers") and isinstance(inner, list):
                 yield from (str(each["image"]) for each in inner if "image" in each)

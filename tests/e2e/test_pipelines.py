@@ -83,6 +83,32 @@ def test_the_sample_builds_what_was_pushed(
     assert listed.splitlines()[1].split()[:4] == [name, "release", "Succeeded", "4/4"]
 
 
+def test_a_folder_with_modules_and_packages_of_its_own(hearth: Hearth, tmp_path: Path) -> None:
+    """Its environment is made once; what is said of two scripts, and of a package there is not."""
+    folder = tmp_path / "own_packages"
+    folder.mkdir()
+    (folder / "requirements.txt").write_text("six\n")
+    (folder / "helper.py").write_text("import six, sys\ndef told():\n    return sys.prefix\n")
+    told = '@on("test:own")\ndef go(event):\n    return job("told", helper.told).run().value\n'
+    script = f"{HEAD}import helper\ntold = helper.told\n{told.replace('helper.told', 'told')}"
+    (folder / "pipeline.py").write_text(script)
+    command = ("pipeline", "run", str(folder), "--event", "test:own", "-f")
+    first = hearth.run(*command).stdout
+    assert "found: pipeline.py with the packages of requirements.txt" in first
+    assert first.splitlines()[-1].startswith(f"{hearth.data_dir}/builds/python-")
+    again = hearth.run(*command).stdout
+    assert "its packages are installed already" in again
+    assert "Pipeline own-packages unchanged" in again
+    (folder / "other.py").write_text(script)
+    (folder / "pipeline.py").rename(folder / "build.py")
+    two = hearth.run("pipeline", "apply", str(folder), check=False).stderr
+    assert "more than one script: build.py, other.py; call the one that is meant" in two
+    (folder / "other.py").unlink()
+    (folder / "requirements.txt").write_text("./missing.whl\n")
+    lacking = hearth.run("pipeline", "apply", str(folder), check=False)
+    assert lacking.returncode == 1 and "missing.whl" in lacking.stderr
+
+
 def test_runs_survive_kills_of_everything(hearth: Hearth, tmp_path: Path) -> None:
     """Every component is killed while jobs run; each job does its work once."""
     done = tmp_path / "done"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from hearth.cli.access import access_of_either
+from hearth.cli.deploy.building import made_image
 from hearth.cli.deploy.wanted import DeployOptions, Wanted, wanted
 from hearth.cli.deploy.watching import Watch
 from hearth.cli.deploy.words import (
@@ -21,7 +22,7 @@ from hearth.cli.deploy.words import (
     plan_words,
 )
 from hearth.cli.errors import UserError
-from hearth.cli.images import LOCAL, built_image, found_in
+from hearth.cli.images import LOCAL, found_in
 from hearth.cli.services import detour_to
 from hearth.functions.building.sources import SourceFolder
 from hearth.functions.deploying.progress import Phase, newest_revision
@@ -95,26 +96,17 @@ class _Deployment:
         return await bindings.around(service, partial(self._apply, client), self._steps.say)
 
     async def _build(self, source: SourceFolder) -> None:
-        say, options, settings = self._steps.say, self._options, self._wanted.settings
-        if settings.registry is None and options.kubeconfig is not None:
-            raise UserError(
-                "a cluster takes images from a registry: say which with --registry HOST/PATH; what "
-                "`docker login` knows of it is used"
-            )
+        options, settings = self._options, self._wanted.settings
         application = found_in(source, settings.build or "")
-        say(found_words(application))
-        data_dir, port = options.data_dir, None
-        if application.dockerfile:
-            from hearth.cli.dockerfiles import container_image
-
-            image, port = await container_image(data_dir, source, application, settings, say)
-        elif settings.registry is not None:
-            from hearth.cli.deploy.sending import sent_image
-
-            image = await sent_image(data_dir, source, application, settings, say)
-        else:
-            name = f"{LOCAL}/{self._wanted.name}"
-            image = built_image(data_dir, source, application, name, say)
+        self._steps.say(found_words(application))
+        image, port = await made_image(
+            source,
+            application,
+            settings,
+            data_dir=options.data_dir,
+            kubeconfig=options.kubeconfig,
+            say=self._steps.say,
+        )
         self._wanted = self._wanted.with_image(image, port)
 
     async def _there(self, client: KubeClient) -> Object | None:

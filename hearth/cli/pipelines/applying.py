@@ -14,8 +14,10 @@ from typing import Any
 from hearth.cli.deploy.wanted import pairs
 from hearth.cli.errors import UserError
 from hearth.cli.eventbroker import ensured_broker
+from hearth.cli.pipelines import scripts
 from hearth.cli.pipelines.following import follow_run
 from hearth.cli.pipelines.place import Place, found_pipeline
+from hearth.cli.pipelines.scripts import Script
 from hearth.kube import meta
 from hearth.kube.client import KubeClient
 from hearth.kube.conditions import Conditions
@@ -23,7 +25,7 @@ from hearth.kube.errors import NotFound
 from hearth.kube.meta import Object
 from hearth.kube.names import dns1123_label_problems
 from hearth.pipelines.api import keys
-from hearth.pipelines.reading import ScriptError, read_script
+from hearth.pipelines.reading import read_script
 from hearth.pipelines.sdk.matching import matches, split
 from hearth.pipelines.views import PipelineSettings, run_name
 from hearth.timeouts import time_limit
@@ -37,6 +39,7 @@ class Wanted:
     """A pipeline as a command line says it; what is None stays as it is."""
 
     script: Path
+    """A file, or a folder with one."""
     name: str = ""
     broker: str | None = None
     secrets: list[str] | None = None
@@ -45,20 +48,22 @@ class Wanted:
     concurrency: int | None = None
     timeout: int | None = None
     history: int | None = None
+    build: Mapping[str, Any] = field(default_factory=dict)
+    """How an image is made where it takes one: registry, base, platforms."""
 
-    def spec(self, before: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the spec, given the one that is there."""
+    def spec(self, before: Mapping[str, Any], script: str, image: str | None) -> dict[str, Any]:
+        """Return the spec, given the one that is there, the script's text and its image."""
         said = {
             "broker": self.broker,
             "secrets": self.secrets,
             "env": None if self.env is None else dict(self.env),
-            "image": self.image,
+            "image": image,
             "concurrency": self.concurrency,
             "timeoutSeconds": self.timeout,
             "historyLimit": self.history,
         }
         changed = {name: value for name, value in said.items() if value is not None}
-        return {**before, **changed, "script": {"inline": script_text(self.script)}}
+        return {**before, **changed, "script": {"inline": script}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +86,18 @@ def wanted(
     concurrency: int | None,
     timeout: int | None,
     history: int | None,
+    **build: Any,
 ) -> Wanted:
     """Return a pipeline as options say it; raise UserError for what is no NAME=VALUE."""
     variables = None if env is None else pairs("--env", env)
-    return Wanted(script, name, broker, secrets, variables, image, concurrency, timeout, history)
+    return Wanted(
+        script, name, broker, secrets, variables, image, concurrency, timeout, history, build
+    )
 
 
-def script_text(path: Path) -> str:
-    """Return the text of a script; raise UserError where it is none that can be run."""
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    try:
-        read_script(text)
-    except ScriptError as error:
-        raise UserError(f"{path}: {error}") from error
-    return text
-
-
-def name_of(wanted: Wanted) -> str:
-    """Return a pipeline's name: the one given, else that of the file."""
-    name = wanted.name or wanted.script.stem.lower().replace("_", "-")
+def name_of(wanted: Wanted, script: str) -> str:
+    """Return a pipeline's name: the one given, else that of the file or folder."""
+    name = wanted.name or script.lower().replace("_", "-")
     problems = dns1123_label_problems(name)
     if problems or len(name) > keys.NAME_LENGTH:
         why = problems[0] if problems else f"it is longer than {keys.NAME_LENGTH} letters"
@@ -112,28 +107,56 @@ def name_of(wanted: Wanted) -> str:
 
 def create(place: Place, wanted: Wanted, *, update: bool) -> None:
     """Make a Pipeline of a script, or (``update``) bring the one of that name up to date."""
-    place.run(lambda client: _applied(client, place, wanted, update=update))
+    script = scripts.read(wanted.script)
+    place.run(lambda client: _applied(client, place, wanted, script, update=update))
 
 
-async def _applied(client: KubeClient, place: Place, wanted: Wanted, *, update: bool) -> Object:
-    name = name_of(wanted)
-    metadata = {"name": name, "namespace": place.namespace}
-    head = {"apiVersion": keys.PIPELINES.api_version, "kind": keys.PIPELINES.kind}
-    try:
-        there = await client.get(keys.PIPELINES, name, place.namespace)
-    except NotFound:
-        spec = wanted.spec({})
-        await _broker(client, place, PipelineSettings(spec).broker)
-        made = await client.create(keys.PIPELINES, {**head, "metadata": metadata, "spec": spec})
-        return await _ready(client, place, made, "created")
-    if not update:
+async def _applied(
+    client: KubeClient, place: Place, wanted: Wanted, script: Script, *, update: bool
+) -> Object:
+    name = name_of(wanted, script.name)
+    there = await _there(client, place, name)
+    if there and not update:
         raise UserError(f"there is a pipeline {name!r} already: `hearth pipeline apply` changes it")
-    spec = wanted.spec(there["spec"])
+    pipeline = there or _nothing(name, place.namespace)
+    noted = meta.annotations(pipeline).get(keys.BUILT_ANNOTATION)
+    image, made = wanted.image, ""
+    if image is None:
+        made = await scripts.built(script, name, place, wanted.build)
+        # What was built for it before is no more, where nothing is to be built now.
+        was_built = bool(noted) and noted == pipeline["spec"].get("image")
+        image = made or ("" if was_built else None)
+    spec = wanted.spec(pipeline["spec"], script.text, image)
     await _broker(client, place, PipelineSettings(spec).broker)
-    if spec == there["spec"]:
-        return await _ready(client, place, there, "unchanged")
-    changed = await client.update(keys.PIPELINES, {**there, "spec": spec})
-    return await _ready(client, place, changed, "changed")
+    if spec == pipeline["spec"]:
+        return await _ready(client, place, pipeline, "unchanged")
+    metadata = {**pipeline["metadata"], "annotations": _annotations(pipeline, made)}
+    changed = {**pipeline, "metadata": metadata, "spec": spec}
+    if there is None:
+        return await _ready(client, place, await client.create(keys.PIPELINES, changed), "created")
+    return await _ready(client, place, await client.update(keys.PIPELINES, changed), "changed")
+
+
+async def _there(client: KubeClient, place: Place, name: str) -> Object | None:
+    try:
+        return await client.get(keys.PIPELINES, name, place.namespace)
+    except NotFound:
+        return None
+
+
+def _nothing(name: str, namespace: str) -> Object:
+    return {
+        "apiVersion": keys.PIPELINES.api_version,
+        "kind": keys.PIPELINES.kind,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {},
+    }
+
+
+def _annotations(pipeline: Object, built: str) -> dict[str, str]:
+    kept = dict(meta.annotations(pipeline))
+    kept.pop(keys.BUILT_ANNOTATION, None)
+    return kept | ({keys.BUILT_ANNOTATION: built} if built else {})
 
 
 async def _broker(client: KubeClient, place: Place, name: str) -> None:
@@ -173,14 +196,13 @@ def _is_settled(pipeline: Object, generation: int) -> bool:
 
 def run(place: Place, what: str, wanted: Wanted, sending: Sending) -> int:
     """Send an event to a pipeline, made of a script where one is named; maybe follow its run."""
-    is_script = what.endswith(".py") or Path(what).is_file()
-    if is_script:
+    event = event_of(sending)
+    if scripts.is_script(what):
         # Before anything is made: is the event one that the script is for?
-        event = event_of(sending)
-        check_event(script_text(wanted.script), event, what)
-        pipeline = place.run(lambda client: _applied(client, place, wanted, update=True))
+        script = scripts.read(wanted.script)
+        check_event(script.text, event, script.label)
+        pipeline = place.run(lambda client: _applied(client, place, wanted, script, update=True))
     else:
-        event = event_of(sending)
         pipeline = place.run(lambda client: found_pipeline(client, place, what))
         if text := pipeline["spec"]["script"].get("inline"):
             check_event(text, event, f"pipeline {what}")

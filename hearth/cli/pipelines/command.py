@@ -18,7 +18,9 @@ pipeline_app = typer.Typer(
 )
 
 Many = list[str] | None
-Script = Annotated[Path, typer.Argument(metavar="SCRIPT", help="A file of Python with @on.")]
+Script = Annotated[
+    Path, typer.Argument(metavar="FILE|FOLDER", help="A file of Python with @on, or its folder.")
+]
 Output = Annotated[str, typer.Option("--output", "-o", help="table, json or yaml.")]
 As = Annotated[str, typer.Option("--as", help="Name of the pipeline. Default: the file's.")]
 Broker = Annotated[str | None, typer.Option(help="Whose events start it. Default: default.")]
@@ -31,6 +33,13 @@ Image = Annotated[
 ]
 Concurrency = Annotated[int | None, typer.Option(help="Runs at once. Default: 4.")]
 Timeout = Annotated[int | None, typer.Option(help="Seconds a run may take. Default: 3600.")]
+Registry = Annotated[
+    str | None, typer.Option(help="Where an image of a folder goes, as ghcr.io/me; for clusters.")
+]
+Base = Annotated[str | None, typer.Option(help="The image that it is made on.")]
+Platforms = Annotated[
+    Many, typer.Option("--platform", help="What it is for, as linux/arm64; repeatable.")
+]
 History = Annotated[int | None, typer.Option(help="Finished runs that are kept. Default: 20.")]
 
 
@@ -52,17 +61,21 @@ def create(
     concurrency: Concurrency = None,
     timeout: Timeout = None,
     history: History = None,
+    registry: Registry = None,
+    base: Base = None,
+    platform: Platforms = None,
     namespace: Namespace = "default",
     name: Name = "default",
     data_dir: DataDir = None,
     kubeconfig: ClusterOrHere = None,
 ) -> None:
-    """Make a pipeline of a script."""
+    """Make a pipeline of a script, or of a folder with one."""
     from hearth.cli.pipelines import applying
 
     wanted = applying.wanted(
-        script, pipeline, broker, secret, env, image, concurrency, timeout, history
-    )
+        script, pipeline, broker, secret, env, image, concurrency, timeout, history,
+        registry=registry, base=base, platforms=platform,
+    )  # fmt: skip
     place = place_of(namespace, name, data_dir, kubeconfig)
     applying.create(place, wanted, update=False)
 
@@ -78,6 +91,9 @@ def apply(
     concurrency: Concurrency = None,
     timeout: Timeout = None,
     history: History = None,
+    registry: Registry = None,
+    base: Base = None,
+    platform: Platforms = None,
     namespace: Namespace = "default",
     name: Name = "default",
     data_dir: DataDir = None,
@@ -87,8 +103,9 @@ def apply(
     from hearth.cli.pipelines import applying
 
     wanted = applying.wanted(
-        script, pipeline, broker, secret, env, image, concurrency, timeout, history
-    )
+        script, pipeline, broker, secret, env, image, concurrency, timeout, history,
+        registry=registry, base=base, platforms=platform,
+    )  # fmt: skip
     place = place_of(namespace, name, data_dir, kubeconfig)
     applying.create(place, wanted, update=True)
 
@@ -96,7 +113,10 @@ def apply(
 @pipeline_app.command("run")
 def run_pipeline(
     what: Annotated[
-        str, typer.Argument(metavar="SCRIPT|PIPELINE", help="A script, or a pipeline's name.")
+        str,
+        typer.Argument(
+            metavar="FILE|FOLDER|PIPELINE", help="A script, its folder, or a pipeline's name."
+        ),
     ],
     event: Annotated[str, typer.Option(help="SOURCE:TYPE of the event, as github:push.")],
     payload: Annotated[
@@ -116,6 +136,9 @@ def run_pipeline(
     concurrency: Concurrency = None,
     timeout: Timeout = None,
     history: History = None,
+    registry: Registry = None,
+    base: Base = None,
+    platform: Platforms = None,
     namespace: Namespace = "default",
     name: Name = "default",
     data_dir: DataDir = None,
@@ -126,8 +149,9 @@ def run_pipeline(
     from hearth.cli.pipelines import applying
 
     wanted = applying.wanted(
-        Path(what), pipeline, broker, secret, env, image, concurrency, timeout, history
-    )
+        Path(what), pipeline, broker, secret, env, image, concurrency, timeout, history,
+        registry=registry, base=base, platforms=platform,
+    )  # fmt: skip
     sending = applying.Sending(event, payload, pairs("--attribute", attribute or []), follow)
     place = place_of(namespace, name, data_dir, kubeconfig)
     raise typer.Exit(applying.run(place, what, wanted, sending))

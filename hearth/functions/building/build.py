@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hearth
 from hearth.functions import runners
 from hearth.functions.building.environments import (
     Say,
@@ -68,7 +69,19 @@ def build(source: SourceFolder, application: Application, *, builds: Path, say: 
         env = {"VIRTUAL_ENV": str(venv), "PATH": f"{venv}/bin:{_path()}"}
     if modules is not None:
         env["NODE_PATH"] = str(modules)
+    if application.carries:
+        env["PYTHONPATH"] = str(_carrying(builds))
     return Built(_command(application, venv), place, content, env)
+
+
+def _carrying(builds: Path) -> Path:
+    """Return a folder in which nothing but Hearth's own package is found."""
+    place = builds / "carried"
+    place.mkdir(exist_ok=True)
+    fresh = place / f"new-{os.getpid()}"
+    fresh.symlink_to(Path(hearth.__file__).parent)
+    fresh.replace(place / "hearth")
+    return place
 
 
 def _command(application: Application, venv: Path | None) -> tuple[str, ...]:

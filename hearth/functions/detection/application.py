@@ -54,6 +54,7 @@ class Application:
     dependencies: Dependencies | None = None
     build: tuple[str, ...] = ()  # what makes the program, in the folder
     dockerfile: str = ""  # its path, where an image is built of it
+    carries: tuple[str, ...] = ()  # files of Hearth's that it imports, as patterns
     reasons: tuple[str, ...] = ()  # sentences: what was seen and what follows from it
 
     @property

@@ -55,7 +55,7 @@ def _knative(source: Source) -> Application | None:
             "that has new() or handle()"
         )
     invoke = "cloudevent" if said.get("invoke") == "cloudevent" else "http"
-    needs = _with(_unbuilt(source), "func-python", _KNATIVE, source)
+    needs = _with(unbuilt(source), "func-python", _KNATIVE, source)
     return Application(
         "function",
         ("function", invoke),
@@ -98,9 +98,12 @@ def _google(source: Source) -> Application | None:
     return None
 
 
-def _unbuilt(source: Source) -> Dependencies:
-    """What a project needs, without itself: its package is found in the folder."""
-    needs = python.dependencies(source) or Dependencies("pip", "")
+def unbuilt(source: Source, script: str = "") -> Dependencies:
+    """Return what a project needs, without itself: its package is found in the folder.
+
+    ``script`` may name packages in its inline metadata.
+    """
+    needs = python.dependencies(source, script) or Dependencies("pip", "")
     if needs.file != "pyproject.toml":
         return needs
     return Dependencies("pip", "", python.named(source))

@@ -195,8 +195,11 @@ def _script(source: Source) -> Application | None:
 # -- packages ----------------------------------------------------------------------------------
 
 
-def dependencies(source: Source) -> Dependencies | None:
-    """Return what installs the packages that the project names, if it names any."""
+def dependencies(source: Source, script: str = "") -> Dependencies | None:
+    """Return what installs the packages that the project names, if it names any.
+
+    ``script`` is the file whose inline metadata counts, where that is known.
+    """
     if "uv.lock" in source.paths:
         return Dependencies("uv", "uv.lock")
     if "poetry.lock" in source.paths:
@@ -205,16 +208,17 @@ def dependencies(source: Source) -> Dependencies | None:
         return Dependencies("pip", "requirements.txt")
     if _project(source).get("dependencies") or _poetry(source).get("dependencies"):
         return Dependencies("pip", "pyproject.toml")
-    inline = tuple(_inline(source))
+    inline = tuple(_inline(source, script))
     return Dependencies("pip", "", inline) if inline else None
 
 
 _INLINE = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
-def _inline(source: Source) -> list[str]:
+def _inline(source: Source, script: str = "") -> list[str]:
     """What a lone script says it needs: inline script metadata (PyPA specification)."""
-    script = next((path for path in (*_SCRIPTS, lonely(source)) if path in source.paths), "")
+    usual = (path for path in (*_SCRIPTS, lonely(source)) if path in source.paths)
+    script = script or next(usual, "")
     found = _INLINE.search(source.text(script)) if script else None
     if found is None:
         return []

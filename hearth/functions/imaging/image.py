@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx
 
+import hearth
 from hearth.functions import runners
 from hearth.functions.building.environments import (
     Say,
@@ -218,11 +219,16 @@ class ImageMaker:
 
 
 def _our_entries(application: Application) -> list[Entry]:
-    """A program of ours that runs the application, and what has it end by SIGTERM."""
-    entries = []
+    """A program of ours that runs the application, what it imports, what has it end by SIGTERM."""
+    root = Path(hearth.__file__).parents[1]
+    entries = [
+        Entry(f"{plan.CARRIED}/{path.relative_to(root)}", path, 0o644)
+        for pattern in application.carries
+        for path in sorted(root.glob(pattern))
+    ]
     if application.runner:
         name = f"{application.runner}.py"
-        entries = [Entry(f"{plan.RUNNERS}/{name}", Path(runners.__file__).with_name(name), 0o644)]
+        entries += [Entry(f"{plan.RUNNERS}/{name}", Path(runners.__file__).with_name(name), 0o644)]
     ending = plan.ENDINGS.get(plan.language(application))
     return [*entries, Entry(*ending, 0o644)] if ending else entries
 

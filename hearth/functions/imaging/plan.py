@@ -25,6 +25,8 @@ BASES = {
 }
 """What an image is built on where nothing else is said, by what the application is."""
 
+CARRIED = f"{RUNNERS}/carried"
+"""Where modules of Hearth's lie that an application imports."""
 _ENDING = f"{RUNNERS}/ending"
 _PYTHON_ENDS = b"""import os, signal, sys
 if os.getpid() == 1:
@@ -62,7 +64,9 @@ def image_config(application: Application, base: ImageConfig) -> ImageConfig:
     path = base.env.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     env = {**base.env, "PORT": str(PORT)}
     if language(application) == "python":
-        python = [f"/{PACKAGES}", f"/{_ENDING}", *filter(None, [base.env.get("PYTHONPATH", "")])]
+        carried = [f"/{CARRIED}"] if application.carries else []
+        before = filter(None, [base.env.get("PYTHONPATH", "")])
+        python = [f"/{PACKAGES}", f"/{_ENDING}", *carried, *before]
         env |= {"PYTHONPATH": ":".join(python), "PATH": f"/{PACKAGES}/bin:{path}"}
         env |= {"PYTHONUNBUFFERED": "1"}
     if language(application) == "node":

@@ -13,6 +13,8 @@ RUN_LABEL = f"{GROUP}/run"
 JOB_LABEL = f"{GROUP}/job"
 """On the pod of a job; its worker's pod has none."""
 ATTEMPT_LABEL = f"{GROUP}/attempt"
+BUILT_ANNOTATION = f"{GROUP}/built-image"
+"""On a Pipeline: the image that was made of its folder."""
 
 PENDING, STARTING, RUNNING = "Pending", "Starting", "Running"
 SUCCEEDED, FAILED, TIMED_OUT = "Succeeded", "Failed", "TimedOut"

@@ -23,6 +23,8 @@ _WORKER_SLACK = 120
 """Seconds beyond a run's own limit after which nobody needs its worker any more."""
 _WARM = {"hearth.dev/warm-interpreter": "enabled"}
 """On one machine Hearth's own programs may be forked from an interpreter that has imported them."""
+_MADE_HERE = "dev.local/"
+"""What names of images begin with that `hearth pipeline` makes on one machine: environments."""
 _FILES = ("script.py", "event.json")
 _MOST_NAME = 63
 
@@ -136,7 +138,7 @@ def _as_pod(metadata: Object, spec: dict[str, Any]) -> Object:
 def _own(run: Object, program: str, settings: Settings, env: Mapping[str, str]) -> dict[str, Any]:
     return {
         "image": _image(run, settings),
-        "command": [settings.python, "-m", "hearth.pipelines.sdk", program],
+        "command": [_python(run, settings), "-m", "hearth.pipelines.sdk", program],
         "env": _variables(run, {**env, "PYTHONUNBUFFERED": "1"}),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
@@ -144,6 +146,11 @@ def _own(run: Object, program: str, settings: Settings, env: Mapping[str, str]) 
 
 def _image(run: Object, settings: Settings) -> str:
     return str(Run(run).settings.spec.get("image") or settings.image)
+
+
+def _python(run: Object, settings: Settings) -> str:
+    """Hearth's own image has an interpreter of its own, others the one that they find."""
+    return settings.python if _image(run, settings) == settings.image else "python3"
 
 
 def _variables(run: Object, env: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -188,7 +195,8 @@ def _pod(
         volumes.append({"name": "workspace", "persistentVolumeClaim": claim})
         mounts.append({"name": "workspace", "mountPath": _WORKSPACE})
     # What Hearth's own programs need on one machine they are told in variables; see Settings.
-    is_told = not settings.in_cluster and container["image"] == settings.image and bool(files)
+    is_process = container["image"] == settings.image or container["image"].startswith(_MADE_HERE)
+    is_told = not settings.in_cluster and is_process and bool(files)
     if mounts and not is_told:
         container["volumeMounts"] = mounts
     account = Run(run).settings.spec.get("serviceAccountName")

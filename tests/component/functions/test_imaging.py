@@ -8,12 +8,14 @@ import http.server
 import json
 import os
 import platform
+import shutil
 import ssl
 import subprocess
 import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import pytest
 
 from hearth.functions.building.errors import BuildError
 from hearth.functions.building.sources import SourceFolder
+from hearth.functions.detection.application import Application
 from hearth.functions.detection.detect import detect
 from hearth.functions.imaging.image import ImageMaker, Order
 from hearth.kube.certificates import renewed
@@ -36,6 +39,7 @@ from hearth.oci.manifests import (
 from hearth.oci.packing import Entry
 from hearth.oci.references import Reference, parse_reference
 from hearth.oci.registry import Repository, client
+from hearth.pipelines import packing
 from tests.component.keda.servers import program
 from tests.images import Registry, TestImage, make_test_image
 
@@ -74,6 +78,7 @@ async def made(
     *platforms: Platform,
     base: str = "app:1",
     name: str = "shop:1",
+    application: Application | None = None,
 ) -> tuple[str, list[str]]:
     """The digest of the folder's image in the registry, and what was said."""
     said: list[str] = []
@@ -83,7 +88,7 @@ async def made(
     )
     async with client() as http:
         maker = ImageMaker(tmp_path / "builds", http, said.append)
-        order = Order(source, detect(source), on, platforms or (HERE,), to)
+        order = Order(source, application or detect(source), on, platforms or (HERE,), to)
         return await maker.make(order, (), ()), said
 
 
@@ -127,11 +132,17 @@ def unpacked(digest: str, blobs: Path, root: Path) -> Path:
     return root
 
 
+def plain_python(folder: Path) -> Path:
+    """This Python without what its environment has."""
+    python = folder / "bin" / "python3"
+    python.parent.mkdir()
+    python.symlink_to(Path(sys.executable).resolve())
+    return python
+
+
 def printed(root: Path, script: str) -> bytes:
     """What a script of the packages prints, started by this Python as the image's."""
-    python = root.with_name("bin") / "python3"
-    python.parent.mkdir()
-    python.symlink_to(sys.executable)
+    python = plain_python(root.parent)
     env = {"PATH": f"{python.parent}:/usr/bin:/bin", "PYTHONPATH": str(root / "packages")}
     return subprocess.check_output([root / "packages/bin" / script], env=env, cwd=root / "app")
 
@@ -143,6 +154,39 @@ async def test_the_image_runs(shop: Path, image_registry: Registry, tmp_path: Pa
     assert (root / "runner" / "function.py").exists()
     assert printed(root, "tiny") == b"tiny\n"
     assert (root / "runner/ending/sitecustomize.py").stat().st_mode & 0o777 == 0o644
+
+
+async def test_a_pipelines_image_carries_what_its_script_imports(
+    image_registry: Registry, tmp_path: Path
+) -> None:
+    """A function of it runs on a Python that has no Hearth."""
+    folder = tmp_path / "flow"
+    folder.mkdir()
+    (folder / "helper.py").write_text("def double(n):\n    return 2 * n\n")
+    script = "from hearth.pipelines import on\nimport helper\n@on('a:b')\ndef go(e): ...\n"
+    (folder / "pipeline.py").write_text(f"{script}def work(n):\n    return helper.double(n)\n")
+    source = SourceFolder(folder)
+    application = packing.application(source, "pipeline.py")
+    assert application is not None
+    without = replace(application, dependencies=None)  # no index is asked
+    digest, _ = await made(folder, image_registry, tmp_path, application=without)
+    config = inspected(image_registry, "shop:1", "--config")["config"]
+    assert config["Entrypoint"] == ["python3", "-m", "hearth.pipelines.sdk"]
+    [path] = [each for each in config["Env"] if each.startswith("PYTHONPATH=")]
+    assert path == "PYTHONPATH=/packages:/runner/ending:/runner/carried"
+    root = unpacked(digest, tmp_path / "builds" / "images" / "blobs", tmp_path / "root")
+    shutil.copy(folder / "pipeline.py", tmp_path / "script.py")
+    assert said_by_a_function(root, tmp_path) == '{"value": 42}'
+
+
+def said_by_a_function(root: Path, folder: Path) -> str:
+    """What ``work(21)`` of the script in ``folder`` leaves as its pod's last words."""
+    env = {"PYTHONPATH": str(root / "runner/carried"), "HEARTH_VOLUME_RUN": str(folder)}
+    env |= {"HEARTH_JOB_FUNCTION": "work", "HEARTH_JOB_ARGUMENTS": "[21]"}
+    env |= {"HEARTH_TERMINATION_LOG": str(folder / "said")}
+    command = [str(plain_python(folder)), "-m", "hearth.pipelines.sdk", "function"]
+    subprocess.run(command, env=env, cwd=root / "app", check=True)
+    return (folder / "said").read_text()
 
 
 async def test_one_name_for_several_architectures(

@@ -19,6 +19,7 @@ from hearth.kube.views import Pod
 from hearth.pipelines.api import keys
 from hearth.pipelines.asking import Refusal, asked_job, asked_jobs
 from hearth.pipelines.runs.decide import Decision, Seen, decide
+from hearth.pipelines.runs.pods import make_worker
 from hearth.pipelines.settings import Settings
 from hearth.pipelines.views import Run, new_run
 
@@ -351,3 +352,20 @@ def test_a_workspace_is_claimed_with_the_first_job_that_asks_for_it() -> None:
     world.settle()
     (volume,) = world.pods["p-1-a-1"]["spec"]["volumes"]
     assert volume["persistentVolumeClaim"] == {"claimName": "p-1-workspace"}
+
+
+@pytest.mark.parametrize(
+    ("image", "python", "is_mounted"),
+    [
+        ("", "/usr/bin/python-of-hearth", False),
+        ("dev.local/p@sha256:" + "0" * 64, "python3", False),  # a process, which is told
+        ("python:3.12", "python3", True),
+    ],
+)
+def test_each_image_has_the_interpreter_that_it_names(
+    image: str, python: str, is_mounted: bool
+) -> None:
+    here = Settings("http://h:1", python="/usr/bin/python-of-hearth", in_cluster=False)
+    container = make_worker(a_run(image=image), 1, here)["spec"]["containers"][0]
+    assert container["command"][0] == python
+    assert ("volumeMounts" in container) == is_mounted

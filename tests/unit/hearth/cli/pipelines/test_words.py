@@ -86,6 +86,6 @@ def test_the_event_of_a_command_line() -> None:
 
 
 def test_the_name_of_a_pipeline_is_its_files() -> None:
-    assert name_of(Wanted(Path("My_build.py"))) == "my-build"
+    assert name_of(Wanted(Path("My_build.py")), "My_build") == "my-build"
     with pytest.raises(UserError, match="give one with --as NAME"):
-        name_of(Wanted(Path("a b.py")))
+        name_of(Wanted(Path("a b.py")), "a b")
