@@ -9,9 +9,10 @@ from pydantic import Field
 from eventing.api.definitions import AGE, READY, SINK, SOURCE, SOURCES, Look, define
 from eventing.api.filters import validate_filters
 from eventing.api.settings import Features, Settings
-from eventing.api.shapes import LabelSelector, SourceSpec, SourceStatus, SubscriptionsAPIFilter
+from eventing.api.shapes import SourceSpec, SourceStatus, SubscriptionsAPIFilter
 from eventing.api.sources import check_group_version, check_source
 from hearth.knative.admission.kinds import Change
+from hearth.knative.duck import LabelSelector
 from hearth.knative.fielderrors import Errors, FieldError, invalid, missing, via
 from hearth.knative.resources import APISERVERSOURCES
 from hearth.kube.models import Kept, Model, Required

@@ -9,9 +9,9 @@ from pydantic import Field
 from eventing.api.definitions import READY, Look, define
 from eventing.api.filters import validate_filters
 from eventing.api.settings import Settings
-from eventing.api.shapes import LabelSelector, SubscriptionsAPIFilter
+from eventing.api.shapes import SubscriptionsAPIFilter
 from hearth.knative.admission.kinds import Change
-from hearth.knative.duck import Status
+from hearth.knative.duck import LabelSelector, Status
 from hearth.knative.fielderrors import (
     Errors,
     FieldError,

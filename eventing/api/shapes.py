@@ -1,4 +1,4 @@
-"""Shapes that several kinds of eventing have: filters, channels, sources, selectors. Pure."""
+"""Shapes that several kinds of eventing have: filters, channels, sources. Pure."""
 
 from __future__ import annotations
 
@@ -61,24 +61,6 @@ class SubscriptionsAPIFilter(Model):
     """Attributes that end with these values."""
     cesql: str = ""
     """A CloudEvents SQL expression."""
-
-
-# -- selectors ---------------------------------------------------------------------------------
-
-
-class LabelSelectorRequirement(Model):
-    """One requirement of a selector."""
-
-    key: Kept[str] = ""
-    operator: Kept[str] = ""
-    values: list[str] = Field(default_factory=list)
-
-
-class LabelSelector(Model):
-    """Objects by their labels."""
-
-    match_labels: AnyMap = Field(default_factory=dict)
-    match_expressions: list[LabelSelectorRequirement] = Field(default_factory=list)
 
 
 # -- channels ----------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ from pydantic import Field
 from eventing.api.checks import default_destination
 from eventing.api.definitions import AGE, READY, SINK, SOURCE, SOURCES, Look, define
 from eventing.api.settings import Settings
-from eventing.api.shapes import LabelSelector, SourceSpec, SourceStatus
+from eventing.api.shapes import SourceSpec, SourceStatus
 from eventing.api.sources import check_source, selector_problem
 from hearth.knative.admission.kinds import Change
+from hearth.knative.duck import LabelSelector
 from hearth.knative.fielderrors import (
     Errors,
     invalid,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from eventing.api.checks import validate_destination
 from eventing.api.settings import Features
-from eventing.api.shapes import LabelSelector, SourceSpec
+from eventing.api.shapes import SourceSpec
+from hearth.knative.duck import LabelSelector
 from hearth.knative.fielderrors import Errors, invalid, invalid_key, via
 from hearth.kube.gotext import format_list, quote
 

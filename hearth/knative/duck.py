@@ -9,9 +9,35 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from hearth.kube.models import GoType, Hidden, Int32, Int64, Kept, Model, Required, Schema, Url
+from hearth.kube.models import (
+    PRESERVE,
+    GoType,
+    Hidden,
+    Int32,
+    Int64,
+    Kept,
+    Model,
+    Required,
+    Schema,
+    Url,
+)
 
 STRING_MAP = dict[str, str]
+
+
+class LabelSelectorRequirement(Model):
+    """One requirement of a selector."""
+
+    key: Kept[str] = ""
+    operator: Kept[str] = ""
+    values: list[str] = Field(default_factory=list)
+
+
+class LabelSelector(Model):
+    """Objects by their labels."""
+
+    match_labels: Annotated[STRING_MAP, Schema(PRESERVE, whole=True)] = Field(default_factory=dict)
+    match_expressions: list[LabelSelectorRequirement] = Field(default_factory=list)
 
 
 class KReference(Model):

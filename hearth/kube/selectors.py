@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hearth.kube import labelsyntax
-from hearth.kube.gotext import parse_int
+from hearth.kube.gotext import parse_int, quote
+from hearth.kube.names import label_value_problems, qualified_name_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,18 @@ def parse_label_selector(text: str) -> LabelSelector:
     )
 
 
-_OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+def label_map_problem(labels: Mapping[str, str]) -> str:
+    """Say what keeps labels from being selected by (``ValidatedSelectorFromSet``); "": nothing."""
+    for key, value in sorted(labels.items()):
+        if problems := qualified_name_problems(key):
+            return f"key: Invalid value: {quote(key)}: {'; '.join(problems)}"
+        if problems := label_value_problems(value):
+            return f"values[0][{key}]: Invalid value: {quote(value)}: {'; '.join(problems)}"
+    return ""
+
+
+OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
+"""Operators of ``matchExpressions``, and those of the text form."""
 
 
 def selector_from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
@@ -80,7 +92,7 @@ def selector_from_object(selector: Mapping[str, Any] | None) -> LabelSelector:
         for key, value in sorted((selector.get("matchLabels") or {}).items())
     ]
     for expression in selector.get("matchExpressions") or ():
-        operator = _OBJECT_OPERATORS[expression["operator"]]
+        operator = OBJECT_OPERATORS[expression["operator"]]
         values = frozenset(expression.get("values") or ())
         requirements.append(Requirement(expression["key"], operator, values))
     return LabelSelector(tuple(requirements))

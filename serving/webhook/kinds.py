@@ -8,7 +8,11 @@ from hearth.knative import fielderrors as fe
 from hearth.knative import resources
 from hearth.knative.admission.kinds import Change, Decoded, Kind, Metadata, Trial
 from hearth.knative.fielderrors import Errors
-from hearth.kube.names import dns1123_label_problems, qualified_name_problems
+from hearth.kube.names import (
+    c_identifier_problems,
+    dns1123_label_problems,
+    qualified_name_problems,
+)
 from hearth.kube.resources import PODS
 from serving.api import keys
 from serving.api.configuration import ConfigurationSpec
@@ -39,7 +43,7 @@ from serving.api.validation.metadata import (
     validate_name,
     whole_positive_duration,
 )
-from serving.api.validation.names import c_identifier_problems, domain_problem
+from serving.api.validation.names import domain_problem
 from serving.api.validation.revision import (
     validate_concurrency,
     validate_immutable,

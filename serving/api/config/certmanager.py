@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from hearth.knative.configmap import Reader, read_yaml
-from hearth.kube.models import json_type
+from hearth.knative.configmap import Reader, read_struct, read_yaml
+from hearth.kube.models import Model, dump
 
 _SELF_SIGNED = {"kind": "ClusterIssuer", "name": "knative-selfsigned-issuer"}
-_FIELDS = ("name", "kind", "group")
 
 
 def _default() -> Mapping[str, str]:
@@ -39,19 +37,12 @@ class CertManagerConfig:
         )
 
 
+class _Issuer(Model):
+    name: str = ""
+    kind: str = ""
+    group: str = ""
+
+
 def _reference(text: str) -> Mapping[str, str]:
-    given: Any = read_yaml(text) if text else None
-    if given is None:
-        return _SELF_SIGNED
-    if not isinstance(given, dict):
-        raise ValueError(
-            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
-            f"{json_type(given)} into Go value of type v1.ObjectReference"
-        )
-    for key, value in given.items():
-        if key in _FIELDS and not isinstance(value, str):
-            raise ValueError(
-                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
-                f"{json_type(value)} into Go struct field ObjectReference.{key} of type string"
-            )
-    return {**_SELF_SIGNED, **{key: given[key] for key in _FIELDS if given.get(key)}}
+    given = read_struct(read_yaml(text) if text else None, _Issuer, go_type="v1.ObjectReference")
+    return {**_SELF_SIGNED, **dump(given)}

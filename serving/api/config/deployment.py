@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import Field
 
-from hearth.knative.configmap import Reader, read_yaml, whole_seconds, with_texts
+from hearth.knative.configmap import (
+    Reader,
+    read_struct,
+    read_yaml,
+    whole_seconds,
+    with_texts,
+)
 from hearth.kube.durations import format_go_duration
 from hearth.kube.gotext import format_list, quote
-from hearth.kube.models import Model, decode
+from hearth.kube.models import Model
 from hearth.kube.names import dns1123_subdomain_problems
+from hearth.kube.selectors import label_map_problem
 
 AFFINITY_NONE = "none"
 AFFINITY_SPREAD = "prefer-spread-revision-over-nodes"
@@ -109,29 +117,34 @@ class _ClassSelector(Model):
     selector: dict[str, str] = Field(default_factory=dict)
 
 
-class _RuntimeClasses(Model):
-    classes: dict[str, _ClassSelector | None] = Field(default_factory=dict)
+_CLASS_GO_TYPE = "deployment.RuntimeClassNameLabelSelector"
 
 
 def _runtime_classes(text: str) -> dict[str, dict[str, str]]:
     try:
         classes = read_yaml(text)
-        for entry in classes.values() if isinstance(classes, dict) else ():
-            if isinstance(entry, dict) and "selector" in entry:
-                entry["selector"] = with_texts(entry["selector"])
-        decoded = decode(_RuntimeClasses, {"classes": classes}, root="Config").classes
+        if classes is not None and not isinstance(classes, dict):
+            # No struct but a map of structs, which has no name of its own.
+            read_struct(classes, _ClassSelector, go_type=f"map[string]{_CLASS_GO_TYPE}")
+        return {name: _selector(entry) for name, entry in (classes or {}).items()}
     except ValueError as error:
         raise ValueError(
             f"runtime-class-name cannot be parsed, please check the format: {error}"
         ) from None
-    return {name: entry.selector if entry else {} for name, entry in decoded.items()}
 
 
-def _check_runtime_classes(names: Mapping[str, Mapping[str, str]]) -> None:
-    for name in names:
-        problems = dns1123_subdomain_problems(name)
-        if problems:
+def _selector(entry: Any) -> dict[str, str]:
+    if isinstance(entry, dict):
+        entry = {**entry, "selector": with_texts(entry.get("selector"))}
+    return read_struct(entry, _ClassSelector, go_type=_CLASS_GO_TYPE).selector
+
+
+def _check_runtime_classes(classes: Mapping[str, Mapping[str, str]]) -> None:
+    for name, selector in classes.items():
+        if problems := dns1123_subdomain_problems(name):
             raise ValueError(
                 f"runtime-class-name {name} selector not valid DNSSubdomain: "
                 f"{format_list(problems)}"
             )
+        if problem := label_map_problem(selector):
+            raise ValueError(f"runtime-class-name {name} selector invalid: {problem}")

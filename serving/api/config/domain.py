@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from hearth.knative.configmap import EXAMPLE, read_yaml, with_texts
+from hearth.knative.configmap import EXAMPLE, read_struct, read_yaml, with_texts
 from hearth.kube.clusterdomain import CLUSTER_DOMAIN
-from hearth.kube.models import DecodeError, Model, decode, json_type
+from hearth.kube.models import Model
 from serving.api import keys
 
 DEFAULT_DOMAIN = f"svc.{CLUSTER_DOMAIN}"
 """Stands for the cluster's own domain, whatever that is."""
 WILDCARD = "wildcard"
-_DECODING = "error unmarshaling JSON: while decoding JSON: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +58,7 @@ class _Options(Model):
 
 def _domain(text: str) -> Domain:
     given = read_yaml(text)
-    if given is not None and not isinstance(given, dict):
-        problem = f"cannot unmarshal {json_type(given)} into Go value of type"
-        raise ValueError(f"{_DECODING}json: {problem} config.domainInternalConfig")
-    if given:
+    if isinstance(given, dict):
         given = {**given, "selector": with_texts(given.get("selector"))}
-    try:
-        options = decode(_Options, given, root="domainInternalConfig")
-    except DecodeError as error:
-        raise ValueError(f"{_DECODING}{error}") from None
+    options = read_struct(given, _Options, go_type="config.domainInternalConfig")
     return Domain(options.selector, options.type if options.selector else WILDCARD)

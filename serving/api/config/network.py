@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
-from hearth.knative.configmap import Reader, read_yaml
+from hearth.knative import duck
+from hearth.knative.configmap import Reader, read_struct, read_yaml
 from hearth.kube.gotext import quote
-from hearth.kube.models import json_type
+from hearth.kube.models import dump
+from hearth.kube.selectors import OBJECT_OPERATORS, LabelSelector, selector_from_object
 from serving.api import gotemplate, keys
 from serving.api.config.gateway import GatewayConfig
 
@@ -35,7 +36,7 @@ class NetworkConfig:
     cluster_local_domain_tls: bool = False
     system_internal_tls: bool = False
     http_protocol: str = HTTP_ENABLED
-    namespace_wildcard_cert_selector: Any = None
+    namespace_wildcard_cert_selector: LabelSelector | None = None
     rollout_duration_seconds: int = 0
     autocreate_cluster_domain_claims: bool = False
     enable_mesh_pod_addressability: bool = False
@@ -121,14 +122,19 @@ def _read(reader: Reader, data: Mapping[str, str]) -> NetworkConfig:
     )
 
 
-def _selector(data: Mapping[str, str]) -> Any:
-    selector = read_yaml(data.get("namespace-wildcard-cert-selector", ""))
-    if selector is not None and not isinstance(selector, dict):
-        raise ValueError(
-            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
-            f"{json_type(selector)} into Go value of type v1.LabelSelector"
-        )
-    return selector
+def _selector(data: Mapping[str, str]) -> LabelSelector | None:
+    given = read_yaml(data.get("namespace-wildcard-cert-selector", ""))
+    if given is None:
+        return None
+    selector = read_struct(given, duck.LabelSelector, go_type="v1.LabelSelector")
+    for each in selector.match_expressions:
+        # Knative takes it, and then fails at each namespace.
+        if each.operator not in OBJECT_OPERATORS:
+            raise ValueError(
+                "invalid label selector for namespaces: "
+                f"{quote(each.operator)} is not a valid label selector operator"
+            )
+    return selector_from_object(dump(selector))
 
 
 def _check_domain_template(config: NetworkConfig) -> None:

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from hearth.kube.gotext import quote
 from hearth.kube.names import (
     dns1035_label_problems,
     dns1123_label_problems,
     dns1123_subdomain_problems,
 )
-
-_C_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-def c_identifier_problems(value: str) -> list[str]:
-    """Say what is wrong with an identifier of C, in Kubernetes' words."""
-    if _C_IDENTIFIER.match(value):
-        return []
-    return [
-        "a valid C identifier must start with alphabetic character or '_', followed by a string "
-        "of alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex "
-        "used for validation is '[A-Za-z_][A-Za-z0-9_]*')"
-    ]
 
 
 def domain_problem(value: str, *, field: str = "name") -> str:

@@ -36,9 +36,9 @@ def _in_scope(exchange: dict[str, Any]) -> bool:
     return "/configmaps/" in exchange["path"] or "serving.knative.dev" in exchange["path"]
 
 
-def _mutated(kind: Kind, new: Any, old: Any) -> tuple[Any, str]:
+def _mutated(kind: Kind, new: Any, old: Any, settings: Settings) -> tuple[Any, str]:
     request = _request(kind, new, old)
-    answer = decisions.default(ADMISSION.by_kind(), request, Settings())
+    answer = decisions.default(ADMISSION.by_kind(), request, settings)
     if not answer.allowed:
         return (
             new,
@@ -47,9 +47,9 @@ def _mutated(kind: Kind, new: Any, old: Any) -> tuple[Any, str]:
     return copy.deepcopy(answer.changed), ""
 
 
-def _validated(kind: Kind, new: Any, old: Any) -> AdmissionResponse:
+def _validated(kind: Kind, new: Any, old: Any, settings: Settings) -> AdmissionResponse:
     request = _request(kind, new, old)
-    verdict, _ = decisions.validate(ADMISSION.by_kind(), request, Settings())
+    verdict, _ = decisions.validate(ADMISSION.by_kind(), request, settings)
     return verdict
 
 
@@ -68,8 +68,11 @@ def _request(kind: Kind, new: Any, old: Any) -> AdmissionRequest:
     )
 
 
-def answer(kind: Kind, new: Any, old: Any) -> tuple[Any, str, list[str]]:
+def answer(
+    kind: Kind, new: Any, old: Any, settings: Settings | None = None
+) -> tuple[Any, str, list[str]]:
     """The object or None, the message if it is refused, the warnings."""
+    settings = settings or Settings()
     properties: Any = kind.schema["properties"]
     warnings = [f'unknown field "{path}"' for path in unknown_fields(new, kind.schema)]
     prune(new, kind.schema, is_resource=True)
@@ -78,7 +81,7 @@ def answer(kind: Kind, new: Any, old: Any) -> tuple[Any, str, list[str]]:
     new["metadata"].setdefault("namespace", NAMESPACE)
     if old is None:
         new.pop("status", None)
-    new, refusal = _mutated(kind, new, old)
+    new, refusal = _mutated(kind, new, old, settings)
     if refusal:
         return None, refusal, warnings
     fill_defaults(new, {"properties": properties})
@@ -86,7 +89,7 @@ def answer(kind: Kind, new: Any, old: Any) -> tuple[Any, str, list[str]]:
     if errors:
         name = new["metadata"]["name"]
         return None, f'{kind.qualified_kind} "{name}" is invalid: {aggregate(errors)}', []
-    answered = _validated(kind, new, old)
+    answered = _validated(kind, new, old, settings)
     warnings += answered.warnings
     if not answered.allowed:
         text = 'admission webhook "validation.webhook.serving.knative.dev" denied the request: '

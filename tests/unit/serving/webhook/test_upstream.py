@@ -165,6 +165,19 @@ def config_map(name: str, **data: str) -> AdmissionResponse:
         ),
         (
             "config-network",
+            "namespace_wildcard_cert_selector",
+            "matchExpressions: [{key: a, operator: Near}]",
+            'invalid label selector for namespaces: "Near" is not a valid label selector operator',
+        ),
+        (
+            "config-network",
+            "namespace_wildcard_cert_selector",
+            "matchLabels: [a]",
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go "
+            "struct field LabelSelector.matchLabels of type map[string]string",
+        ),
+        (
+            "config-network",
             "domain_template",
             "{{.Name}",
             "template: domain-template:1: bad character U+007D '}'",

@@ -3,11 +3,7 @@
 import pytest
 
 from serving.api.validation.image import is_reference
-from serving.api.validation.names import (
-    c_identifier_problems,
-    domain_problem,
-    generate_name_problems,
-)
+from serving.api.validation.names import domain_problem, generate_name_problems
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -67,8 +63,6 @@ def test_domains(name: str, problem: str) -> None:
     assert domain_problem(name) == problem
 
 
-def test_identifiers_and_prefixes() -> None:
-    assert c_identifier_problems("Deployment") == []
-    assert c_identifier_problems("1x")
+def test_prefixes() -> None:
     assert generate_name_problems("hello-") == []
     assert generate_name_problems("Hello-")
