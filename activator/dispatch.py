@@ -34,10 +34,12 @@ from activator.routes import (
     is_cluster_local,
     is_host,
     near_host,
+    normalize_host,
     service_host,
 )
 from activator.rules import fields_of
 from activator.targets import DEFAULT_TIMEOUT_SECONDS
+from serving.api.domainpaths import rewritten
 
 HTTP_PORT = 80
 HTTPS_PORT = 443
@@ -193,6 +195,11 @@ class Dispatcher:
         host = head.authority
         split = self._choose(route, head)
         shown = split.original_host
+        if shown.startswith(b"*"):
+            # A wildcard: the name that was asked for.
+            shown = normalize_host(host)
+        if route.rewrite_path is not None:
+            head.target = rewritten(head.target, route.prefix, route.rewrite_path)
         for _ in range(_MAX_REWRITES):
             if not route.rewrite_host:
                 break

@@ -24,10 +24,14 @@ from typing import Any, Generic, TypeVar
 from activator.http.events import FieldBlock
 from activator.http.fields import Field, find_field
 from activator.ingress_hash import ingress_hash
+from serving.api import keys
+from serving.api.domainpaths import MappedPath, paths_of
 
 T = TypeVar("T")
 Object = dict[str, Any]
 
+ROUTING_ANNOTATIONS = (keys.DOMAIN_PATHS,)
+"""What a KIngress says in annotations, beside its spec."""
 REVISION_HEADER = "Knative-Serving-Revision"
 ORIGINAL_HOST_HEADER = "K-Original-Host"
 # These two tell Knative's activator where to go; Knative strips them before the application.
@@ -71,10 +75,17 @@ class Route(Generic[T]):
     splits: tuple[Split[T], ...]
     rewrite_host: bytes = b""
     redirect: bool = False
+    # The prefix ends at a slash, or where the path does.
+    is_whole: bool = False
+    # What takes the place of the prefix.
+    rewrite_path: bytes | None = None
 
     def matches(self, path: bytes, fields: list[Field]) -> bool:
         """Whether a request of this path and with these fields goes here."""
-        if not path.startswith(self.prefix):
+        prefix = self.prefix
+        if not path.startswith(prefix):
+            return False
+        if self.is_whole and path[len(prefix) : len(prefix) + 1] not in (b"", b"/", b"?"):
             return False
         return all(_condition_holds(fields, name, exact) for name, exact in self.conditions)
 
@@ -344,11 +355,14 @@ def _compile(
     ingress: Object, resolve: Callable[[BackendRef], T], references: set[BackendRef]
 ) -> dict[_HostKey, HostRoutes[T]]:
     spec = ingress.get("spec") or {}
+    mapped = paths_of(ingress["metadata"].get("annotations") or {})
+    mapped_paths = {each.path.encode(): each for each in mapped}
     redirected = spec.get("httpOption") == "Redirected"
     by_host: dict[_HostKey, list[Route[T]]] = {}
     for rule in spec.get("rules") or ():
         routes = [
-            _route(path, resolve, references) for path in (rule.get("http") or {}).get("paths", ())
+            _mapped(_route(path, resolve, references), mapped_paths)
+            for path in (rule.get("http") or {}).get("paths", ())
         ]
         is_public = rule.get("visibility", "ExternalIP") == "ExternalIP"
         for host in _hosts(rule):
@@ -405,7 +419,7 @@ def _redirect(route: Route[T]) -> Route[T]:
     if route.prefix.startswith(_ACME):
         # Who is asked for a proof by plain HTTP answers by plain HTTP (RFC 8555, section 8.3).
         return route
-    return Route(route.prefix, route.conditions, route.splits, route.rewrite_host, redirect=True)
+    return replace(route, redirect=True)
 
 
 def _route(
@@ -428,6 +442,15 @@ def _route(
         splits=tuple(made),
         rewrite_host=str(path.get("rewriteHost") or "").encode(),
     )
+
+
+def _mapped(route: Route[T], paths: Mapping[bytes, MappedPath]) -> Route[T]:
+    """What the annotation of a DomainMapping says of a route's path."""
+    path = paths.get(route.prefix)
+    if path is None:
+        return route
+    rewrite = None if path.rewrite is None else path.rewrite.encode()
+    return replace(route, is_whole=True, rewrite_path=rewrite)
 
 
 def _weight(split: Object, *, alone: bool) -> int:

@@ -25,7 +25,7 @@ from activator.ingress_status import (
     uncertified_status,
 )
 from activator.policies import USUAL, AddonSettings
-from activator.routes import InvalidIngress, RouteTableBuilder
+from activator.routes import ROUTING_ANNOTATIONS, InvalidIngress, RouteTableBuilder
 from activator.settings import Settings
 from activator.view import KubernetesView, service_of
 from hearth.knative.resources import KINGRESSES
@@ -254,7 +254,12 @@ def _is_same_route(old: Object, new: Object) -> bool:
     return _identity(old["metadata"]) == _identity(new["metadata"])
 
 
-def _identity(metadata: Object) -> tuple[object, object, object]:
+def _identity(metadata: Object) -> tuple[object, ...]:
     """What of the metadata a route depends on; the spec is in the generation."""
     shown = metadata.get("annotations") or {}
-    return metadata.get("uid"), metadata.get("generation"), shown.get(_CLASS_ANNOTATION)
+    return (
+        metadata.get("uid"),
+        metadata.get("generation"),
+        shown.get(_CLASS_ANNOTATION),
+        *(shown.get(each) for each in ROUTING_ANNOTATIONS),
+    )

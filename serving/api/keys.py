@@ -101,6 +101,10 @@ POD_INFO = f"{FEATURES_GROUP}/queueproxy-podinfo"
 SESSION_AFFINITY = "serving.hearth.dev/session-affinity"
 """Hearth's own: see ``serving.api.affinity``."""
 
+# -- what a user sets on a DomainMapping, Hearth's own: see ``serving.api.domainpaths`` ----------
+DOMAIN_PATHS = "serving.hearth.dev/paths"
+DOMAIN_WILDCARD = "serving.hearth.dev/wildcard"
+
 # -- autoscaling annotations of a Revision template --------------------------------------------
 CLASS = _aliases(f"{AUTOSCALING_GROUP}/class")
 METRIC = _aliases(f"{AUTOSCALING_GROUP}/metric")

@@ -34,6 +34,7 @@ from serving.api.validation.autoscaling import (
     validate_live,
     validate_own_annotations,
 )
+from serving.api.validation.hearth import validate_domain_annotations
 from serving.api.validation.ingress import validate_certificate, validate_ingress
 from serving.api.validation.metadata import (
     annotations_of,
@@ -209,7 +210,8 @@ def _validate_domain_mapping(change: Change[DomainMappingSpec, Settings]) -> Err
                 ("name",),
             )
         )
-    errors += fe.via(_signature_errors(change), "annotations")
+    about = _signature_errors(change) + validate_domain_annotations(change.new.annotations)
+    errors += fe.via(about, "annotations")
     reference = _reference(change.new.spec.ref, change.new.namespace)
     return fe.via(errors, "metadata") + fe.via(reference, "spec", "ref")
 

@@ -10,6 +10,7 @@ from hearth.knative.resources import CLUSTERDOMAINCLAIMS, KINGRESSES
 from hearth.kube import meta
 from hearth.kube.meta import Object, labels, name, namespace, owner_reference, uid
 from serving.api import keys
+from serving.api.domainpaths import MappedPath, is_wildcard
 from serving.api.settings import Settings
 from serving.kinds.certificates import challenge_paths
 from serving.kinds.ingress import NOT_FOR_INGRESSES, http_option, ingress_class
@@ -41,42 +42,54 @@ def certificate_name(mapping: Object) -> str:
     return child_name(name(mapping), "")
 
 
+def mapped_hosts(mapping: Object) -> list[str]:
+    """Return the hosts that a mapping asks for."""
+    own = name(mapping)
+    return [own, f"*.{own}"] if is_wildcard(meta.annotations(mapping)) else [own]
+
+
+def _rule(host: str, paths: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"hosts": [host], "visibility": keys.EXTERNAL_IP, "http": {"paths": list(paths)}}
+
+
+def _path(mapping: Object, host: str, target: tuple[str, str, str]) -> dict[str, Any]:
+    prefix, rewrite_host, service = target
+    split = {
+        "serviceName": service,
+        "serviceNamespace": namespace(mapping),
+        "servicePort": 80,
+        "percent": 100,
+        "appendHeaders": {ORIGINAL_HOST: host},
+    }
+    return {**({"path": prefix} if prefix else {}), "rewriteHost": rewrite_host, "splits": [split]}
+
+
 def make_mapping_ingress(
     mapping: Object,
     settings: Settings,
     *,
     host: str,
     service: str,
+    paths: Sequence[tuple[MappedPath, str]] = (),
     tls: Sequence[Mapping[str, Any]] = (),
     challenges: Sequence[Mapping[str, Any]] = (),
 ) -> Object:
-    """Requests for the mapped name go on under the target's cluster-local host."""
+    """Requests for the mapped name go on under the target's cluster-local host.
+
+    ``paths`` are those that lead elsewhere, each with its target's host. What a KIngress cannot
+    say, that a path is rewritten, the gateway reads in the annotation.
+    """
     solvers = challenge_paths(challenges)
-    split = {
-        "serviceName": service,
-        "serviceNamespace": namespace(mapping),
-        "servicePort": 80,
-        "percent": 100,
-        "appendHeaders": {ORIGINAL_HOST: name(mapping)},
-    }
+    targets = [*((each.path, to, each.service) for each, to in paths), ("", host, service)]
     spec: dict[str, Any] = {
         "httpOption": http_option(mapping, settings),
         "rules": [
-            {
-                "hosts": [name(mapping)],
-                "visibility": keys.EXTERNAL_IP,
-                "http": {
-                    "paths": [
-                        *solvers.pop(name(mapping), ()),
-                        {"rewriteHost": host, "splits": [split]},
-                    ]
-                },
-            },
-            # A name that is too long for a certificate has a short one beside it.
             *(
-                {"hosts": [other], "visibility": keys.EXTERNAL_IP, "http": {"paths": paths}}
-                for other, paths in solvers.items()
+                _rule(of, [*solvers.pop(of, ()), *(_path(mapping, of, each) for each in targets)])
+                for of in mapped_hosts(mapping)
             ),
+            # A name that is too long for a certificate has a short one beside it.
+            *(_rule(other, paths) for other, paths in solvers.items()),
         ],
     }
     if tls:

@@ -18,9 +18,10 @@ from hearth.kube.controllerspec import (
 from hearth.kube.meta import Key, Object, labels, name, namespace
 from hearth.kube.resources import Resource
 from serving.api import keys, views
+from serving.api.domainpaths import paths_of
 from serving.api.settings import Settings
 from serving.kinds import sources
-from serving.kinds.domainmapping.children import certificate_name, ingress_name
+from serving.kinds.domainmapping.children import certificate_name, ingress_name, mapped_hosts
 from serving.kinds.domainmapping.reconcile import Observed, reconcile
 from serving.routing.hosts import hosts_of
 
@@ -43,8 +44,13 @@ def observe(lister: Lister, key: Key) -> Observed:
         claim,
         _target(lister, views.DomainMapping(mapping).reference, key[0]),
         lister.get(sources.INGRESSES, key[0], ingress_name(mapping)),
-        sources.holders(lister, [key[1]], mapping),
+        sources.holders(lister, mapped_hosts(mapping), mapping),
         lister.get(sources.CERTIFICATES, key[0], certificate_name(mapping)),
+        frozenset(
+            each
+            for each in _services_of(mapping)
+            if lister.get(sources.K8S_SERVICES, key[0], each) is not None
+        ),
     )
 
 
@@ -56,10 +62,17 @@ def _target(lister: Lister, reference: Mapping[str, str], namespace: str) -> Obj
     return None
 
 
+def _services_of(mapping: Object) -> set[str]:
+    """The Services that paths of a mapping lead to; a Knative one has one of its name."""
+    return {each.service for each in paths_of(meta.annotations(mapping))}
+
+
 def _reference(mapping: Object) -> Iterator[str]:
     reference = views.DomainMapping(mapping).reference
     kind = f"{reference.get('apiVersion', '')}/{reference.get('kind', '')}"
     yield f"{kind}/{namespace(mapping)}/{reference.get('name', '')}"
+    for service in _services_of(mapping):
+        yield f"v1/Service/{namespace(mapping)}/{service}"
 
 
 _BY_REFERENCE = Index(sources.DOMAINMAPPINGS, _reference)
@@ -86,7 +99,7 @@ def _mappings_of_claim(lister: Lister, claim: Object) -> Iterator[Key]:
 def _mappings_of_hosts(lister: Lister, ingress: Object) -> Iterator[Key]:
     """Map a KIngress to the mappings whose names are among its hosts."""
     for host in hosts_of(ingress):
-        yield from map(meta.key, lister.by_index(_BY_NAME, host))
+        yield from map(meta.key, lister.by_index(_BY_NAME, host.removeprefix("*.")))
 
 
 def _watch_target(source: Source) -> Watch:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import CLUSTERDOMAINCLAIMS, DOMAINMAPPINGS, KINGRESSES
 from hearth.knative.views import KIngress, KnativeView
+from hearth.kube import meta
 from hearth.kube.meta import (
     Key,
     Object,
@@ -22,6 +23,7 @@ from hearth.kube.meta import (
 )
 from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
 from serving.api import keys, views
+from serving.api.domainpaths import paths_of
 from serving.api.settings import Settings
 from serving.kinds import certificates
 from serving.kinds.certificates import Outcome, Provision
@@ -29,6 +31,7 @@ from serving.kinds.domainmapping.children import (
     certificate_name,
     make_domain_claim,
     make_mapping_ingress,
+    mapped_hosts,
 )
 from serving.kinds.drift import exact_drift
 from serving.kinds.status import Draft
@@ -65,6 +68,8 @@ class Observed:
     """Under the mapping's name: other objects whose KIngress has it as a host."""
     certificate: Object | None = None
     """The Certificate that the mapping asks for, or another of its name."""
+    services: frozenset[str] = frozenset()
+    """Of the Services that its paths lead to, those that there are."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -88,6 +93,10 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
                 settings,
                 host=target[0],
                 service=target[1],
+                paths=[
+                    (each, f"{each.service}.{namespace(mapping)}.{domain}")
+                    for each in paths_of(meta.annotations(mapping))
+                ],
                 tls=secured.tls,
                 challenges=secured.challenges,
             )
@@ -153,7 +162,7 @@ def _certify(
         message = "TLS certificate was provided externally"
         conditions.mark_true(keys.CERTIFICATE_PROVISIONED, reason, message)
         entry = {
-            "hosts": [name(mapping)],
+            "hosts": mapped_hosts(mapping),
             "secretName": view.secret_name,
             "secretNamespace": namespace(mapping),
         }
@@ -162,7 +171,7 @@ def _certify(
         message = "external-domain-tls is not enabled"
         conditions.mark_true(keys.CERTIFICATE_PROVISIONED, "TLSNotEnabled", message)
         return _Secured()
-    hosts = [name(mapping)]
+    hosts = mapped_hosts(mapping)
     desired = certificates.requested(
         mapping,
         keys.DOMAIN_MAPPING_UID,
@@ -195,11 +204,22 @@ def _resolve(
     """Return host and Service name behind the reference; None where it leads nowhere."""
     reference = views.DomainMapping(mapping).reference
     target = _target_of(reference, observed.target, namespace(mapping), domain=domain)
+    missing = (
+        each.service
+        for each in paths_of(meta.annotations(mapping))
+        if each.service not in observed.services
+    )
+    if not isinstance(target, str) and (service := next(missing, None)) is not None:
+        target = _not_found(namespace(mapping), service, "services")
     if isinstance(target, str):
         draft.conditions.mark_false(keys.REFERENCE_RESOLVED, "ResolveFailed", target)
         return None
     draft.conditions.mark_true(keys.REFERENCE_RESOLVED)
     return target
+
+
+def _not_found(namespace: str, name: str, resource: str) -> str:
+    return f'failed to get object {namespace}/{name}: {resource} "{name}" not found'
 
 
 def _target_of(
@@ -213,7 +233,7 @@ def _target_of(
     if target is None:
         group = str(reference.get("apiVersion", "")).rpartition("/")[0]
         resource = f"{kind.lower()}s" + (f".{group}" if group else "")
-        return f'failed to get object {own}/{own_name}: {resource} "{own_name}" not found'
+        return _not_found(own, own_name, resource)
     if reference.get("apiVersion") == "v1":
         return f"{own_name}.{own}.{domain}", own_name
     url = KnativeView(target).address_url

@@ -205,10 +205,17 @@ class Lab:
 
     # Cluster.
 
-    def ingress(self, name: str, *rules: dict[str, Any], **spec: Any) -> None:
+    def ingress(
+        self,
+        name: str,
+        *rules: dict[str, Any],
+        annotations: dict[str, str] | None = None,
+        **spec: Any,
+    ) -> None:
+        metadata = {"namespace": NAMESPACE, "name": name, "generation": 1}
         self.builder.put(
             {
-                "metadata": {"namespace": NAMESPACE, "name": name, "generation": 1},
+                "metadata": {**metadata, "annotations": annotations or {}},
                 "spec": {"rules": list(rules), **spec},
             }
         )

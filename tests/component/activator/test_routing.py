@@ -83,6 +83,43 @@ async def test_a_domain_mapping_shows_the_application_its_own_host(lab: Any) -> 
     assert app.requests[0].header("host") == "app.example.org"
 
 
+def mapped_to(service: str, path: str, host: str) -> dict[str, Any]:
+    split = {
+        "serviceNamespace": "default",
+        "serviceName": service,
+        "servicePort": 80,
+        "percent": 100,
+        "appendHeaders": {"K-Original-Host": host},
+    }
+    inner = f"{service}.default.svc.cluster.local"
+    return {"path": path, "rewriteHost": inner, "splits": [split]}
+
+
+async def test_paths_of_a_domain_mapping_are_rewritten_under_a_wildcard_too(lab: Any) -> None:
+    front, api = await lab.app(), await lab.app()
+    lab.revision("front-00001", front, host="front.default.svc.cluster.local")
+    lab.revision("api-00001", api, host="api.default.svc.cluster.local")
+    hosts = ("app.example.org", "*.app.example.org")
+    rules = [
+        {
+            "hosts": [host],
+            "http": {"paths": [mapped_to("api", "/api", host), mapped_to("front", "", host)]},
+        }
+        for host in hosts
+    ]
+    lab.ingress(
+        "app.example.org",
+        *rules,
+        annotations={"serving.hearth.dev/paths": "[{path: /api, service: api, rewrite: /v1}]"},
+    )
+    assert (await lab.get("app.example.org", "/api/users?q=1")).status == 200
+    assert (await lab.get("x.app.example.org:8080", "/apiary")).status == 200
+    assert api.requests[0].target == "/v1/users?q=1"
+    assert api.requests[0].header("host") == "app.example.org"
+    assert front.requests[0].target == "/apiary"
+    assert front.requests[0].header("host") == "x.app.example.org"
+
+
 async def test_appended_headers_replace_the_clients(lab: Any) -> None:
     app = await lab.app()
     lab.revision("hello", app)

@@ -379,3 +379,47 @@ def test_a_name_alone_is_looked_up_where_one_is(
     host: bytes, namespace: str, found: tuple[str, str] | None
 ) -> None:
     assert near_host(host, namespace) == found
+
+
+MAPPED = an_ingress(
+    a_rule(
+        "a.b",
+        paths=[
+            {"splits": [a_split("all")]},
+            {"path": "/api", "splits": [a_split("api")]},
+            {"path": "/api/old", "splits": [a_split("old")]},
+            {"path": "/plain", "splits": [a_split("plain")]},
+        ],
+    ),
+    metadata={
+        "annotations": {
+            "serving.hearth.dev/paths": "[{path: /api, service: api, rewrite: /},"
+            " {path: /api/old, service: old}]"
+        }
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/", "all"),
+        ("/api", "api"),
+        ("/api/x", "api"),
+        ("/api?x", "api"),
+        ("/apix", "all"),
+        ("/api/old", "old"),
+        ("/api/older", "api"),
+        ("/plainly", "plain"),
+    ],
+)
+def test_a_path_of_a_domain_mapping_ends_at_a_slash(path: str, expected: str) -> None:
+    assert find(builder(MAPPED), b"a.b", path.encode()) == expected
+
+
+def test_an_exact_host_goes_before_a_wildcard_of_whoever() -> None:
+    wide = an_ingress(a_rule("*.a.b", paths=[{"splits": [a_split("wide")]}]), name="wide")
+    made = builder(wide, an_ingress(a_rule("x.a.b")))
+    assert find(made, b"x.a.b") == "one"
+    assert find(made, b"y.a.b") == find(made, b"z.y.a.b") == "wide"
+    assert find(made, b"a.b") is None

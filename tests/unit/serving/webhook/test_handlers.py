@@ -423,3 +423,18 @@ def test_live_scale_is_refused_on_a_template_and_checked_with_it_on_a_service() 
     assert message(an_object("Service", spec, annotations={key: "3"})) == (
         f"validation failed: max-scale=2 is less than min-scale=3: metadata.annotations.{key}"
     )
+
+
+def test_what_a_domain_mapping_asks_for_beyond_knative_is_read_or_refused() -> None:
+    reference = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "s"}
+
+    def told(**annotations: str) -> str:
+        given = {f"serving.hearth.dev/{name}": text for name, text in annotations.items()}
+        mapping = an_object("DomainMapping", {"ref": reference}, name="a.org", annotations=given)
+        return message(defaulted(mapping))
+
+    assert told(paths="[{path: /api, service: api}]", wildcard="true") == ""
+    assert "expected true or false" in told(wildcard="yes")
+    problem = told(paths="[{path: api, service: api}]")
+    assert "invalid value: api: metadata.annotations.[serving.hearth.dev/paths][0].path" in problem
+    assert "expected a path that begins with a slash" in problem

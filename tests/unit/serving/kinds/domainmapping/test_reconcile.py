@@ -14,6 +14,7 @@ from hearth.knative.resources import (
 )
 from hearth.kube.meta import Object
 from hearth.kube.plan import Plan
+from serving.api import keys
 from serving.api.config.network import NetworkConfig
 from serving.api.settings import Settings
 from serving.kinds.domainmapping import reconcile as domainmapping
@@ -41,11 +42,13 @@ def world(stage: Any) -> Any:
             stage.get(KINGRESSES, NAME),
             stage.holders,
             stage.get(CERTIFICATES, NAME),
+            stage.services,
         )
         return domainmapping.reconcile(observed, settings=stage.settings, now=stage.now)
 
     stage.reconcile = reconcile
     stage.holders = {}
+    stage.services = frozenset()
     stage.put(KSERVICES, {"metadata": {"name": "hello", "namespace": "ns"}, "spec": {}})
     stage.status(KSERVICES, "hello", address={"url": "http://hello.ns.svc.cluster.local"})
     stage.put(DOMAINMAPPINGS, a_mapping())
@@ -220,3 +223,47 @@ def test_a_users_claim_stays(world: Any) -> None:
     world.objects = {k: v for k, v in world.objects.items() if "domainmappings" not in k[0]}
     world.settle(world.reconcile)
     assert world.get(CLUSTERDOMAINCLAIMS, NAME, "") is not None
+
+
+def annotated(world: Any, annotations: dict[str, str], *services: str) -> None:
+    mapping = world.the(DOMAINMAPPINGS, NAME)
+    mapping["metadata"]["annotations"] = annotations
+    world.put(DOMAINMAPPINGS, mapping)
+    world.services = frozenset(services)
+
+
+def test_paths_lead_to_services_and_the_rest_to_the_reference(world: Any) -> None:
+    text = "[{path: /api, service: api, rewrite: /}, {path: /api/old, service: old}]"
+    annotated(world, {keys.DOMAIN_PATHS: text}, "api", "old")
+    world.settle(world.reconcile)
+    ingress = world.the(KINGRESSES, NAME)
+    paths = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert [(each.get("path"), each["rewriteHost"]) for each in paths] == [
+        ("/api/old", "old.ns.svc.cluster.local"),
+        ("/api", "api.ns.svc.cluster.local"),
+        (None, "hello.ns.svc.cluster.local"),
+    ]
+    assert paths[1]["splits"][0]["serviceName"] == "api"
+    assert ingress["metadata"]["annotations"][keys.DOMAIN_PATHS] == text
+
+
+def test_a_path_to_a_service_that_is_missing_waits_for_it(world: Any) -> None:
+    annotated(world, {keys.DOMAIN_PATHS: "[{path: /api, service: api}]"})
+    world.settle(world.reconcile)
+    assert world.conditions(DOMAINMAPPINGS, NAME)["Ready"] == ("False", "ResolveFailed")
+    world.services = frozenset({"api"})
+    world.settle(world.reconcile)
+    assert world.get(KINGRESSES, NAME) is not None
+
+
+def test_a_wildcard_is_another_host_with_the_same_paths(world: Any) -> None:
+    asks_for_certificates(world)
+    annotated(world, {keys.DOMAIN_WILDCARD: "true"})
+    world.settle(world.reconcile)
+    rules = world.the(KINGRESSES, NAME)["spec"]["rules"]
+    assert [rule["hosts"] for rule in rules] == [[NAME], [f"*.{NAME}"]]
+    assert rules[1]["http"]["paths"][0]["splits"][0]["appendHeaders"] == {
+        "K-Original-Host": f"*.{NAME}"
+    }
+    assert world.the(CERTIFICATES, NAME)["spec"]["dnsNames"] == [NAME, f"*.{NAME}"]
+    assert world.the(CLUSTERDOMAINCLAIMS, NAME, "")["spec"] == {"namespace": "ns"}

@@ -1,0 +1,30 @@
+"""Annotations of Hearth's own on Services and DomainMappings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hearth.knative import fielderrors as fe
+from hearth.knative.fielderrors import Errors
+from serving.api import keys
+from serving.api.annotationtext import TextError, parse_switch
+from serving.api.domainpaths import parse_paths
+
+
+def validate_domain_annotations(annotations: Mapping[str, str]) -> Errors:
+    """Check what a DomainMapping asks for."""
+    return _readable(annotations, keys.DOMAIN_PATHS, parse_paths) + _readable(
+        annotations, keys.DOMAIN_WILDCARD, parse_switch
+    )
+
+
+def _readable(annotations: Mapping[str, str], key: str, read: Callable[[str], object]) -> Errors:
+    text = annotations.get(key)
+    try:
+        if text is not None:
+            read(text)
+    except TextError as error:
+        return [fe.invalid(error.value, f"[{key}]{error.path}", str(error))]
+    except ValueError as error:
+        return [fe.invalid(text, f"[{key}]", str(error))]
+    return []
