@@ -24,6 +24,8 @@ class Update:
 
     resource: Resource
     obj: Object
+    can_wait: bool = False
+    """Whether it may be written a moment later, when there may be more to say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,21 +52,17 @@ class Reconciler(Generic[Observed, Settings]):
         self._clock = clock
         self._endings = endings
         self._manager = spec.field_manager or manager
-        self._postponement = (
-            None if spec.can_wait is None else Postponement(spec.can_wait, spec.delay_seconds)
-        )
+        self._postponement = Postponement(spec.can_wait, spec.delay_seconds)
 
     async def __call__(self, key: Key) -> float | None:
         """Bring one object's part of the cluster nearer to what the object asks for."""
         observed = self._spec.observe(self._lister, key)
         if observed is None:
+            self._postponement.forget(key)
             return None
         plan = self._spec.reconcile(observed, settings=self._settings(), now=self._clock())
-        if self._postponement is not None:
-            stored = self._lister.get(self._spec.source, *key)
-            plan = self._postponement.split(
-                key, stored, plan, now=asyncio.get_running_loop().time()
-            )
+        stored = self._lister.get(self._spec.source, *key)
+        plan = self._postponement.split(key, stored, plan, now=asyncio.get_running_loop().time())
         try:
             return await self._carry_out(self._endings.without_refusals(plan))
         except NotFound as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hearth.cluster.controllers import rollout, sources
 from hearth.cluster.controllers.deployment_status import make_status
-from hearth.cluster.controllers.pacing import is_without_news
+from hearth.cluster.controllers.pacing import DELAY_SECONDS, is_without_news
 from hearth.cluster.controllers.rollout import Group
 from hearth.kube import meta
 from hearth.kube.controllerspec import (
@@ -62,9 +62,9 @@ def reconcile(observed: Observed, *, now: float) -> Plan:
     if not meta.is_deleting(deployment):
         actions += _progress(deployment, new, old)
     status, wake = make_status(deployment, new, old, now=now)
-    changed = status != deployment.get("status")
-    if changed:
-        actions.append(UpdateStatus(DEPLOYMENTS, {**deployment, "status": status}))
+    told = {**_numbered(deployment, new, old), "status": status}
+    if told != deployment:
+        actions.append(UpdateStatus(DEPLOYMENTS, told))
     return Plan(tuple(actions), requeue_after=wake)
 
 
@@ -79,7 +79,7 @@ def _progress(deployment: Object, new: Object | None, old: list[Object]) -> list
     actions = _resize(deployment, new, old)
     if not actions:
         actions = _roll(deployment, new, old)
-    actions += _renumber(deployment, new, old)
+    actions += _renumber(new, old)
     return actions or _clean_up(deployment, new, old)
 
 
@@ -132,7 +132,7 @@ def _create_new(deployment: Object, old: list[Object]) -> list[Action]:
     }
     if view.min_ready_seconds:
         body["spec"]["minReadySeconds"] = view.min_ready_seconds
-    return [Create(REPLICASETS, body), *_set_revision(deployment, revision)]
+    return [Create(REPLICASETS, body)]
 
 
 def _annotations(deployment: Object, revision: str, surge: int) -> dict[str, str]:
@@ -154,22 +154,21 @@ def _revision(replica_set: Object) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _set_revision(deployment: Object, revision: str) -> list[Action]:
-    if meta.annotations(deployment).get(REVISION) == revision:
-        return []
-    patch = {"metadata": {"annotations": {REVISION: revision}}}
-    return [Patch(DEPLOYMENTS, meta.name(deployment), meta.namespace(deployment), patch)]
-
-
-def _renumber(deployment: Object, new: Object, old: list[Object]) -> list[Action]:
+def _renumber(new: Object, old: list[Object]) -> list[Action]:
     """Make a template that comes back (a rollback) the newest revision."""
-    highest = _highest_revision(old)
-    if _revision(new) > highest:
-        return _set_revision(deployment, str(_revision(new)))
-    revision = str(highest + 1)
-    patch = {"metadata": {"annotations": {REVISION: revision}}}
-    numbered = Patch(REPLICASETS, meta.name(new), meta.namespace(new), patch)
-    return [numbered, *_set_revision(deployment, revision)]
+    number = _highest_revision([new, *old])
+    if _revision(new) == number and number > _highest_revision(old):
+        return []
+    patch = {"metadata": {"annotations": {REVISION: str(number + 1)}}}
+    return [Patch(REPLICASETS, meta.name(new), meta.namespace(new), patch)]
+
+
+def _numbered(deployment: Object, new: Object | None, old: list[Object]) -> Object:
+    """Return the Deployment with its newest revision, written with the status as upstream does."""
+    if new is None or _revision(new) <= _highest_revision(old):
+        return deployment
+    marks = {**meta.annotations(deployment), REVISION: str(_revision(new))}
+    return {**deployment, "metadata": {**meta.metadata(deployment), "annotations": marks}}
 
 
 # -- sizes -------------------------------------------------------------------------------------
@@ -271,5 +270,6 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     watches=(Watch(sources.REPLICASETS, owner_key(DEPLOYMENTS)),),
     indexes=(sources.REPLICASETS_BY_CONTROLLER,),
     can_wait=is_without_news,
+    delay_seconds=DELAY_SECONDS,
     field_manager="deployment-controller",
 )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hearth.cluster.controllers import sources
+from hearth.cluster.controllers.pacing import DELAY_SECONDS
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Index, Lister, Watch
 from hearth.kube.meta import Key, Object
@@ -60,19 +61,19 @@ def _service_of(endpoint_slice: Object) -> Iterator[str]:
         yield f"{meta.namespace(endpoint_slice)}/{carried[SERVICE_NAME]}"
 
 
-def _namespace_of(pod: Object) -> Iterator[str]:
-    yield meta.namespace(pod)
+def _clauses_of(pod: Object) -> Iterator[str]:
+    for label, value in meta.labels(pod).items():
+        yield _clause(meta.namespace(pod), label, value)
 
 
 _SERVICES_BY_SELECTOR = Index(sources.SERVICES, _selector_clause)
 _SLICES_BY_SERVICE = Index(sources.ENDPOINTSLICES, _service_of)
-_PODS_BY_NAMESPACE = Index(sources.PODS, _namespace_of)
+_PODS_BY_CLAUSE = Index(sources.PODS, _clauses_of)
 
 
 def _services_of_pod(lister: Lister, pod: Object) -> Iterator[Key]:
     labels = meta.labels(pod).items()
-    for label, value in labels:
-        clause = _clause(meta.namespace(pod), label, value)
+    for clause in _clauses_of(pod):
         for service in lister.by_index(_SERVICES_BY_SELECTOR, clause):
             if service["spec"]["selector"].items() <= labels:
                 yield meta.key(service)
@@ -89,11 +90,12 @@ def observe(lister: Lister, key: Key) -> Observed | None:
     service = lister.get(sources.SERVICES, *key)
     if service is None:
         return None
-    selector = service["spec"].get("selector")
+    selector = service["spec"].get("selector") or {}
     matched = [
         pod
-        for pod in lister.by_index(_PODS_BY_NAMESPACE, key[0])
-        if selector and selector.items() <= meta.labels(pod).items()
+        for clause in _selector_clause(service)
+        for pod in lister.by_index(_PODS_BY_CLAUSE, clause)
+        if selector.items() <= meta.labels(pod).items()
     ]
     return Observed(service, matched, lister.by_index(_SLICES_BY_SERVICE, meta.key_text(key)))
 
@@ -107,13 +109,24 @@ def reconcile(observed: Observed) -> Plan:
         if desired is None:
             actions.append(Delete(ENDPOINTSLICES, meta.namespace(known), meta.name(known)))
         elif _differs(known, desired):
-            actions.append(Update(ENDPOINTSLICES, _updated(known, desired)))
+            can_wait = not _differs(_without_leaving(known), _without_leaving(desired))
+            actions.append(Update(ENDPOINTSLICES, _updated(known, desired), can_wait))
     actions += [Create(ENDPOINTSLICES, desired) for desired in missing.values()]
     return Plan(tuple(actions))
 
 
 def _differs(known: Object, desired: Object) -> bool:
     return any(known.get(field) != desired[field] for field in ("endpoints", "ports"))
+
+
+def _without_leaving(endpoint_slice: Object) -> Object:
+    """Leave out what nobody sends requests to: it will be gone in a moment."""
+    staying = [e for e in endpoint_slice["endpoints"] or () if not _is_leaving(e)]
+    return {**endpoint_slice, "endpoints": staying}
+
+
+def _is_leaving(endpoint: Object) -> bool:
+    return bool(endpoint["conditions"].get("terminating"))
 
 
 def _updated(known: Object, desired: Object) -> Object:
@@ -204,6 +217,7 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
         Watch(sources.PODS, _services_of_pod),
         Watch(sources.ENDPOINTSLICES, _services_of_slice),
     ),
-    indexes=(_SERVICES_BY_SELECTOR, _SLICES_BY_SERVICE, _PODS_BY_NAMESPACE),
+    indexes=(_SERVICES_BY_SELECTOR, _SLICES_BY_SERVICE, _PODS_BY_CLAUSE),
+    delay_seconds=DELAY_SECONDS,
     field_manager="endpointslice-controller",
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from hearth.cluster import readynames
 from hearth.cluster.controllers import pods, sources
-from hearth.cluster.controllers.pacing import is_without_news
+from hearth.cluster.controllers.pacing import DELAY_SECONDS, is_without_news
 from hearth.cluster.podtemplates import from_template
 from hearth.kube import meta
 from hearth.kube.clock import rfc3339
@@ -161,5 +161,6 @@ CONTROLLER: ControllerSpec[Observed, object] = ControllerSpec(
     indexes=(sources.PODS_BY_CONTROLLER,),
     refused=failed_create,
     can_wait=is_without_news,
+    delay_seconds=DELAY_SECONDS,
     field_manager="replicaset-controller",
 )

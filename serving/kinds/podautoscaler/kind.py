@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
-from hearth.kube.meta import Key, key_text
+from hearth.kube.meta import Key, Object, key_text
 from hearth.kube.plan import Plan
 from serving.api import keys, views
 from serving.api.settings import Settings
@@ -63,6 +63,13 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
     return Plan() if decide is None else decide(observed, settings=settings, now=now)
 
 
+def can_wait(stored: Object, changed: Object) -> bool:
+    """Whether there is no news, or more to say as soon as the pods that are given up are gone."""
+    view = views.PodAutoscaler(changed)
+    goes_to_sleep = view.conditions.is_false(keys.ACTIVE) and bool(view.actual_scale)
+    return goes_to_sleep or is_without_news(stored, changed)
+
+
 def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
     """Declare the controller of PodAutoscalers of all classes."""
     to_revision, quiet = label_key(keys.REVISION), autoscaling.quiet_seconds
@@ -78,6 +85,6 @@ def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
             Watch(sources.HPAS, to_revision),
         ),
         indexes=(sources.PODS_BY_REVISION, sources.PODAUTOSCALERS_BY_SERVICE),
-        can_wait=is_without_news,
+        can_wait=can_wait,
         delay_seconds=NEWS_SECONDS,
     )

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 from hearth.kube.meta import Object
-from hearth.kube.plan import Create, Event, Plan, UpdateStatus
-from hearth.kube.postponement import DELAY_SECONDS, Postponement
+from hearth.kube.plan import Create, Event, Plan, Update, UpdateStatus
+from hearth.kube.postponement import (
+    AT_EASE,
+    DELAY_SECONDS,
+    MAX_DELAY_SECONDS,
+    Postponement,
+)
 from hearth.kube.resources import PODS, REPLICASETS
 
 KEY = ("ns", "rs")
@@ -59,3 +64,27 @@ def test_keys_do_not_share_their_time() -> None:
 def test_an_object_that_is_gone_waits_for_nothing() -> None:
     plan = Plan((STATUS,))
     assert always().split(KEY, None, plan, now=0.0) == plan
+
+
+def test_an_update_that_can_wait_does_and_others_do_not() -> None:
+    later, now = (Update(PODS, {"kind": "Pod"}, can_wait=waits) for waits in (True, False))
+    postponement = Postponement(None)
+    assert postponement.split(KEY, STORED, Plan((later, now)), now=0.0).actions == (now,)
+    assert postponement.split(KEY, STORED, Plan((later,)), now=1.0).actions == (later,)
+
+
+def test_many_that_wait_let_each_other_wait_longer_up_to_a_limit() -> None:
+    postponement, plan = always(), Plan((STATUS,))
+
+    def waits(number: int) -> float:
+        again = postponement.split(("ns", str(number)), STORED, plan, now=0.0).requeue_after
+        assert again is not None
+        return again
+
+    times = [waits(number) for number in range(1000)]
+    assert times[:AT_EASE] == [DELAY_SECONDS] * AT_EASE
+    assert times == sorted(times)
+    assert times[-1] == MAX_DELAY_SECONDS
+    for number in range(999):
+        postponement.forget(("ns", str(number)))
+    assert postponement.split(("ns", "999"), STORED, plan, now=DELAY_SECONDS) == plan

@@ -62,7 +62,7 @@ class World:
             case Update():
                 self.replica_sets[name(action.obj)] = deepcopy(action.obj)
             case UpdateStatus():
-                self.deployment["status"] = action.obj["status"]
+                self.deployment = deepcopy(action.obj)
             case Delete():
                 del self.replica_sets[action.name]
             case Patch():

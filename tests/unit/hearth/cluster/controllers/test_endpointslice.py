@@ -87,3 +87,19 @@ def test_a_service_without_selector_is_left_to_others() -> None:
 def test_a_named_port_the_pod_lacks_is_left_out() -> None:
     service = a_service(ports=[{"name": "x", "port": 80, "targetPort": "other"}])
     assert endpointslice.make_slices(service, [a_pod("a", 4001)])[0]["ports"] == []
+
+
+def test_what_changes_of_a_pod_that_leaves_can_wait_and_that_it_leaves_cannot() -> None:
+    service = a_service()
+    staying, leaving = a_pod("a", 4001), a_pod("a", 4001, deletionTimestamp="2026-01-01T00:00:00Z")
+    ended = a_pod("a", 4001, ready=False, deletionTimestamp="2026-01-01T00:00:00Z")
+
+    def can_wait(before: Object, after: Object) -> bool:
+        known = endpointslice.make_slices(service, [before])
+        (action,) = endpointslice.reconcile(endpointslice.Observed(service, [after], known)).actions
+        assert isinstance(action, Update)
+        return action.can_wait
+
+    assert not can_wait(staying, leaving)
+    assert can_wait(leaving, ended)
+    assert not can_wait(staying, a_pod("a", 4001, ready=False))

@@ -10,7 +10,7 @@ from hearth.kube.testing import FakeLister, an_object
 from serving.api import keys
 from serving.api.settings import Settings
 from serving.kinds import sources
-from serving.kinds.podautoscaler.kind import controller
+from serving.kinds.podautoscaler.kind import can_wait, controller
 
 KEY = ("ns", "rev")
 
@@ -72,3 +72,12 @@ def test_a_class_of_somebody_elses_is_left_alone() -> None:
 def test_what_a_wake_up_changes_waits_for_it(source: object) -> None:
     (watch,) = (watch for watch in SPEC.watches if watch.source == source)
     assert watch.hold is not None and watch.hold(KEY) == 1.0
+
+
+@pytest.mark.parametrize(("actual", "waits"), [(1, True), (0, False)])
+def test_that_it_sleeps_is_told_together_with_the_end_of_its_pods(actual: int, waits: bool) -> None:
+    def told(status: str, scale: int) -> Object:
+        conditions = [{"type": kind, "status": status} for kind in (keys.ACTIVE, keys.READY)]
+        return an_object("rev", status={"actualScale": scale, "conditions": conditions})
+
+    assert can_wait(told("True", 1), told("False", actual)) is waits
