@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -20,15 +21,14 @@ def called(
     *,
     authority: Path,
     seconds: float,
-    host: str = "",
+    gateway: str = "",
 ) -> httpx.Response:
     """Return the answer; raise UserError where none comes.
 
-    ``host`` is whom the URL's address stands for, where it is another's. The certificate has to be
-    for that name; the certificate ``authority`` is trusted as well, where it is there.
+    ``gateway`` is asked in the place of a host that does not resolve here. The certificate has to
+    be for the URL's name; the certificate ``authority`` is trusted as well, where it is there.
     """
-    address, own = resolvable(url)
-    name = host or own
+    address, name = _by_way_of(gateway, url) if gateway else resolvable(url)
     fields = {**headers, **({"Host": name} if name else {})}
     extensions = {"sni_hostname": name.partition(":")[0]} if name else {}
     try:
@@ -38,6 +38,12 @@ def called(
             )
     except httpx.HTTPError as error:
         raise UserError(f"{address} gives no answer: {error or type(error).__name__}") from error
+
+
+def _by_way_of(gateway: str, url: str) -> tuple[str, str]:
+    """Return the gateway's address for what a URL means, and the Host that it takes."""
+    place, meant = urlsplit(gateway), urlsplit(url)
+    return meant._replace(scheme=place.scheme, netloc=place.netloc).geturl(), meant.netloc
 
 
 def _trust(authority: Path) -> ssl.SSLContext:

@@ -100,7 +100,8 @@ def event_hook(
     from hearth.cli.eventhook import HookOptions, hook
 
     folder = folder_of(data_dir, name)
-    options = HookOptions(source, namespace, event, payload, id, header or [])
+    of_cluster = kubeconfig is not None
+    options = HookOptions(source, namespace, event, payload, id, header or [], of_cluster)
     raise typer.Exit(hook(access_of_either(kubeconfig, folder), options, folder / "tls" / "ca.crt"))
 
 

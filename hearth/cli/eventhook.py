@@ -15,6 +15,7 @@ from eventing.sources.webhook.received import Refusal
 from eventing.sources.webhook.signing import delivery_of, example
 from hearth.cli.calling import called
 from hearth.cli.errors import UserError
+from hearth.cli.services import detour_to
 from hearth.knative.resources import WEBHOOKSOURCES
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
@@ -37,6 +38,8 @@ class HookOptions:
     payload: Path | None
     id: str | None
     headers: Sequence[str]
+    of_cluster: bool
+    """Whether the gateway is asked where the URL's name does not resolve here."""
 
 
 def hook(api: Access, options: HookOptions, authority: Path) -> int:
@@ -44,15 +47,23 @@ def hook(api: Access, options: HookOptions, authority: Path) -> int:
 
     The certificate ``authority`` is trusted as well, where it is there.
     """
-    source, secret = asyncio.run(_looked_up(api, options))
+    source, secret, gateway = asyncio.run(_looked_up(api, options))
     spec, told = source["spec"], options.id or str(uuid.uuid4())
     body = _body(options, str(spec["sender"]), told)
     try:
         made = delivery_of(spec, secret, options.event, body, now=wall_clock(), told=told)
     except Refusal as error:
         raise UserError(error.text) from error
-    url, headers = _url(source) + made.url_end, {**made.headers, **_given(options.headers)}
-    answer = called("POST", url, body, headers, authority=authority, seconds=_SECONDS)
+    headers = {**made.headers, **_given(options.headers)}
+    answer = called(
+        "POST",
+        _url(source) + made.url_end,
+        body,
+        headers,
+        authority=authority,
+        seconds=_SECONDS,
+        gateway=gateway,
+    )
     said = f"{answer.status_code} {answer.reason_phrase}: delivery {told}"
     print(said, file=sys.stdout if answer.is_success else sys.stderr)
     if answer.text:
@@ -79,7 +90,7 @@ def _given(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-async def _looked_up(api: Access, options: HookOptions) -> tuple[Object, bytes]:
+async def _looked_up(api: Access, options: HookOptions) -> tuple[Object, bytes, str]:
     where = options.namespace
     async with KubeClient(api, user_agent="hearth-event") as client:
         what = f"WebhookSource {options.source} in {where}: kubectl get webhooksources -A"
@@ -89,7 +100,8 @@ async def _looked_up(api: Access, options: HookOptions) -> tuple[Object, bytes]:
             f"Secret {reference['name']} in {where}, which the WebhookSource names: make it first"
         )
         secret = await _found(client, SECRETS, reference["name"], where, what)
-    return source, _value(secret, reference)
+        gateway = await detour_to(client, _url(source)) if options.of_cluster else ""
+    return source, _value(secret, reference), gateway
 
 
 async def _found(

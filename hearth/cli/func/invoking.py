@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from hearth.cli.access import access_of_either
 from hearth.cli.calling import called
@@ -104,12 +103,12 @@ def invoke(place: Place, message: Message, *, format: str, method: str, authorit
         raise UserError(f"--request-type {method!r}: give POST or GET")
     answer = called(
         method,
-        place.gateway or place.url,
+        place.url,
         message.data.encode(),
         message.headers(shape == "cloudevent"),
         authority=authority,
         seconds=_SECONDS,
-        host=urlsplit(place.url).netloc if place.gateway else "",
+        gateway=place.gateway,
     )
     if not answer.is_success:
         print(f"{answer.status_code} {answer.reason_phrase}")

@@ -24,7 +24,7 @@ from hearth.knative.resources import KSERVICES
 from hearth.kube import meta
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import ApiError
+from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.kubeconfig import access_of
 from hearth.kube.meta import Object
 from hearth.kube.resources import PODS
@@ -134,6 +134,8 @@ async def _look(client: KubeClient, scrape: Scrape, options: TopOptions) -> Look
     usage = {}
     try:
         usage = usage_of((await client.request("GET", _USAGE)).get("items") or ())
+    except NotFound:
+        remarks.append("CPU and memory are not known: this cluster has no metrics-server")
     except ApiError as error:
         remarks.append(f"CPU and memory are not known: {error.message}")
     traffic = {

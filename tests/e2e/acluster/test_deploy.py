@@ -1,66 +1,22 @@
-"""`hearth deploy` and `hearth func` against any cluster where Hearth is installed.
-
-`HEARTH_TEST_KUBECONFIG` is its kubeconfig, `HEARTH_TEST_REGISTRY` (HOST/PATH) a registry that this
-machine may push to and its nodes pull from, `HEARTH_TEST_BASE` an image with Python there, for
-where `python:3.11-slim` cannot be had.
-"""
+"""`hearth deploy` and `hearth func` against a cluster."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.e2e.acluster.cluster import BASE, KUBECONFIG, REGISTRY, ask, deploy, hearth, kubectl
 from tests.e2e.support import hearth_command, wait_until
 
-KUBECONFIG, REGISTRY = (os.environ.get(f"HEARTH_TEST_{n}", "") for n in ("KUBECONFIG", "REGISTRY"))
-pytestmark = pytest.mark.skipif(
-    not KUBECONFIG or not REGISTRY, reason="HEARTH_TEST_KUBECONFIG, HEARTH_TEST_REGISTRY not set"
-)
-BASE = os.environ.get("HEARTH_TEST_BASE", "python:3.11-slim")
 NAME = f"shop-{os.getpid()}"
 FLASK = (
     "import flask\napp = flask.Flask(__name__)\n@app.get('/')\n"
     "def index():\n    print('asked', flush=True)\n    return '{word}'\n"
 )
-
-
-def hearth(*arguments: str, check: bool = True) -> str:
-    done = hearth_command(*arguments, "--kubeconfig", KUBECONFIG, check=check)
-    assert check or done.returncode == 1
-    return done.stdout + done.stderr
-
-
-def kubectl(*arguments: str) -> Any:
-    command = ["kubectl", "--kubeconfig", KUBECONFIG, *arguments, "-o", "json"]
-    return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
-
-
-def deploy(folder: Path, *more: str) -> str:
-    return hearth("deploy", str(folder), "--registry", REGISTRY, "--base", BASE, *more)
-
-
-@pytest.fixture(scope="module")
-def gateway() -> str:
-    return str(json.loads(hearth("status", "-o", "json"))["gateway"])
-
-
-def ask(gateway: str, name: str = NAME) -> str:
-    services = {each["metadata"]["name"]: each for each in kubectl("get", "ksvc")["items"]}
-    tag, _, service = name.rpartition("/")
-    traffic = services[service]["status"]["traffic"]
-    urls = [services[service]["status"]["url"], *(e["url"] for e in traffic if e.get("tag") == tag)]
-    host = urls[-1 if tag else 0].partition("://")[2]
-    request = urllib.request.Request(gateway, headers={"Host": host})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return str(answer.read().decode())
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +33,7 @@ def test_a_folder_gets_a_url(shop: Path, gateway: str) -> None:
     said = deploy(shop).splitlines()
     assert any(line.endswith(f"{NAME}-00001 serves 100% of the requests") for line in said)
     assert said[-1].startswith("http")
-    assert ask(gateway) == "one"
+    assert ask(gateway, NAME) == "one"
     [container] = kubectl("get", "ksvc", NAME)["spec"]["template"]["spec"]["containers"]
     assert container["image"].startswith(f"{REGISTRY}/{NAME}@sha256:")
     assert "no new revision" in deploy(shop)
@@ -89,13 +45,13 @@ def test_a_canary_on_and_back(shop: Path, gateway: str) -> None:
     assert ask(gateway, f"candidate/{NAME}") == "two"
     assert f" 50%  {NAME}-00002" in hearth("rollout", NAME, "50%")
     assert hearth("rollout", NAME, "promote").split()[-2:] == ["100%", f"{NAME}-00002"]
-    assert ask(gateway) == "two"
+    assert ask(gateway, NAME) == "two"
     assert hearth("rollback", NAME).split()[-2:] == ["100%", f"{NAME}-00001"]
-    assert ask(gateway) == "one"
+    assert ask(gateway, NAME) == "one"
 
 
 def test_it_is_described_and_its_logs_are_read(shop: Path, gateway: str) -> None:
-    ask(gateway)
+    ask(gateway, NAME)
     said = hearth("describe", NAME)
     assert f"100%  {NAME}-00001" in said
     assert "ready\n" in said
@@ -113,7 +69,7 @@ def test_what_cannot_be_changes_nothing(shop: Path, gateway: str) -> None:
     said = hearth(*words, "--registry", REGISTRY, check=False)
     assert f"Error: {NAME} does not serve" in said
     assert "  no database" in said.splitlines()
-    assert ask(gateway) == "one"
+    assert ask(gateway, NAME) == "one"
 
 
 def test_a_function_gets_its_events(tmp_path: Path) -> None:
@@ -130,7 +86,7 @@ def test_a_function_gets_its_events(tmp_path: Path) -> None:
 
 
 def test_it_is_deleted_and_its_pods_end_soon(shop: Path, gateway: str) -> None:
-    ask(gateway)
+    ask(gateway, NAME)
     began = time.monotonic()
     assert hearth("delete", NAME) == f"Deleted {NAME} from namespace default.\n"
     selector = f"serving.knative.dev/service={NAME}"

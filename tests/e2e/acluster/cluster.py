@@ -1,0 +1,60 @@
+"""Any cluster where Hearth is installed, with the real commands. No package of ours here.
+
+`HEARTH_TEST_KUBECONFIG` is its kubeconfig, `HEARTH_TEST_REGISTRY` (HOST/PATH) a registry that this
+machine may push to and its nodes pull from, `HEARTH_TEST_BASE` an image with Python there, for
+where `python:3.11-slim` cannot be had. Hearth has the overlays `pipelines` and `servicebinding`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.support import hearth_command
+
+KUBECONFIG, REGISTRY = (os.environ.get(f"HEARTH_TEST_{n}", "") for n in ("KUBECONFIG", "REGISTRY"))
+BASE = os.environ.get("HEARTH_TEST_BASE", "python:3.11-slim")
+
+
+def hearth(*arguments: str, check: bool = True) -> str:
+    done = hearth_command(*arguments, "--kubeconfig", KUBECONFIG, check=check)
+    assert check or done.returncode == 1
+    return done.stdout + done.stderr
+
+
+def kubectl(*arguments: str) -> Any:
+    command = ["kubectl", "--kubeconfig", KUBECONFIG, *arguments, "-o", "json"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+
+
+@contextmanager
+def apply(*objects: dict[str, Any]) -> Iterator[None]:
+    """Objects that are there meanwhile."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}).encode()
+    command = ["kubectl", "--kubeconfig", KUBECONFIG]
+    subprocess.run([*command, "apply", "-f", "-"], input=text, check=True, timeout=60)
+    try:
+        yield
+    finally:
+        subprocess.run([*command, "delete", "-f", "-"], input=text, check=True, timeout=60)
+
+
+def deploy(folder: Path, *more: str) -> str:
+    return hearth("deploy", str(folder), "--registry", REGISTRY, "--base", BASE, *more)
+
+
+def ask(gateway: str, name: str) -> str:
+    services = {each["metadata"]["name"]: each for each in kubectl("get", "ksvc")["items"]}
+    tag, _, service = name.rpartition("/")
+    traffic = services[service]["status"]["traffic"]
+    urls = [services[service]["status"]["url"], *(e["url"] for e in traffic if e.get("tag") == tag)]
+    host = urls[-1 if tag else 0].partition("://")[2]
+    request = urllib.request.Request(gateway, headers={"Host": host})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return str(answer.read().decode())
