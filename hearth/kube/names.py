@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Letters and digits of generated names: no vowels, so that no words appear (apimachinery)."""
@@ -13,11 +15,26 @@ _DNS1123_SUBDOMAIN = re.compile(rf"^{_LABEL}(\.{_LABEL})*$")
 _DNS1035_LABEL = re.compile("^[a-z]([-a-z0-9]*[a-z0-9])?$")
 
 
+_REMEMBERED, _LONGEST = 4096, 256
+
+
+def _remembered(problems: Callable[[str], list[str]]) -> Callable[[str], list[str]]:
+    """Checks a name once: objects have the same few keys and values over and over."""
+    is_fine = functools.lru_cache(_REMEMBERED)(lambda value: not problems(value))
+
+    @functools.wraps(problems)
+    def check(value: str) -> list[str]:
+        return [] if len(value) <= _LONGEST and is_fine(value) else problems(value)
+
+    return check
+
+
 def random_suffix(numbers: list[int]) -> str:
     """Five characters of a generated name, from five random numbers >= 0."""
     return "".join(_SUFFIX_ALPHABET[n % len(_SUFFIX_ALPHABET)] for n in numbers)
 
 
+@_remembered
 def dns1123_label_problems(value: str) -> list[str]:
     """Return what is wrong with a DNS-1123 label, in Kubernetes' words; empty when nothing is."""
     problems = []
@@ -36,6 +53,7 @@ def dns1123_label_problems(value: str) -> list[str]:
     return problems
 
 
+@_remembered
 def dns1123_subdomain_problems(value: str) -> list[str]:
     """Return what is wrong with a DNS-1123 subdomain, in Kubernetes' words."""
     problems = []
@@ -82,6 +100,7 @@ _NAME_TEXT = (
 _NAME_PROBLEM = regex_problem(_NAME_TEXT, _NAME, "MyName", "my.name", "123-abc")
 
 
+@_remembered
 def qualified_name_problems(value: str) -> list[str]:
     """Return a label key: an optional DNS subdomain and ``/``, then a name."""
     parts = value.split("/")
@@ -112,6 +131,7 @@ def _prefix_problems(prefix: str) -> list[str]:
     return [text.replace("253 characters", "253 bytes") for text in problems]
 
 
+@_remembered
 def label_value_problems(value: str) -> list[str]:
     """Return what is wrong with the value of a label (apimachinery's rules)."""
     problems = [_TOO_MANY_BYTES] if len(value) > 63 else []

@@ -164,6 +164,7 @@ class HttpsServer:
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             ssl_context_factory=lambda *_: context,

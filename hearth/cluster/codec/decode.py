@@ -56,10 +56,11 @@ def decode_body(body: bytes, content_type: str, kind_name: str) -> tuple[Any, li
             raise _unrecognized(kind_name, str(error), body) from None
         return value, [repeated] if repeated else []
     try:
-        return load_json(body), [f'duplicate field "{path}"' for path in duplicate_fields(body)]
+        value = load_json(body)
     except gojson.GoJsonError as error:
         problem = f"couldn't get version/kind; json parse error: {error}"
         raise _unrecognized(kind_name, problem, body) from None
+    return value, [f'duplicate field "{path}"' for path in duplicate_fields(body, value)]
 
 
 def load_json(body: bytes) -> Any:
@@ -148,13 +149,12 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeated
 
 
-def duplicate_fields(body: bytes) -> list[str]:
-    """Paths of the fields that a JSON body gives more than once."""
-    if len(body) > _DUPLICATES_LIMIT:
+def duplicate_fields(body: bytes, value: Any) -> list[str]:
+    """Paths of the fields that a JSON body, which has this value, gives more than once."""
+    if len(body) > _DUPLICATES_LIMIT or orjson.dumps(value) == body:  # nothing was lost
         return []
-    value = json.loads(body, object_pairs_hook=_pairs)
     paths: list[str] = []
-    _collect(value, "", paths)
+    _collect(json.loads(body, object_pairs_hook=_pairs), "", paths)
     return paths
 
 

@@ -115,7 +115,7 @@ def _patching(
     call: Call, write_options: WriteOptions, body: Any, *, media: str
 ) -> Callable[[Object], Object]:
     kind, said = call.kind, set[str]()
-    duplicates = decode.duplicate_fields(call.request.body)
+    duplicates = decode.duplicate_fields(call.request.body, body)
 
     def change(obj: Object) -> Object:
         result = patches.patched(obj, body, media, schema=kind.schema)
