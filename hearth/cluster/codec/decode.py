@@ -21,6 +21,7 @@ from hearth.cluster.codec.yamlbody import (
     warnings_of,
 )
 from hearth.cluster.model import status
+from hearth.cluster.model.differences import changed_part
 from hearth.cluster.model.fielderrors import invalid
 from hearth.cluster.model.kind import Kind
 from hearth.cluster.model.objects import Object
@@ -232,19 +233,26 @@ def copied(obj: Object) -> Object:
 
 
 def check_fields(
-    obj: Object, kind: Kind, *, validation: str, duplicates: Sequence[str]
+    obj: Object,
+    kind: Kind,
+    *,
+    validation: str,
+    duplicates: Sequence[str],
+    known: Object | None = None,
 ) -> tuple[Object, list[str]]:
     """The object without the fields its kind does not know, and warnings about them.
 
-    Wrong types are always refused; unknown and repeated fields only under ``Strict``.
+    Wrong types are always refused; unknown and repeated fields only under ``Strict``. What the
+    object has in common with ``known``, one that is stored, is in order.
     """
-    problems = typecheck.decode_errors(obj, kind.schema, kind.kind)
+    part = obj if known is None else changed_part(obj, known)
+    problems = typecheck.decode_errors(part, kind.schema, kind.kind)
     if problems:
         raise _cannot_handle(obj, kind, problems[0])
     if validation == "Ignore":
         typecheck.drop_unknown(obj, kind.schema)
         return obj, []
-    unknown = [f'unknown field "{path}"' for path in typecheck.unknown_fields(obj, kind.schema)]
+    unknown = [f'unknown field "{path}"' for path in typecheck.unknown_fields(part, kind.schema)]
     of_text = [complaint for complaint in duplicates if complaint.startswith(REPEATED)]
     strict = of_text + unknown + [text for text in duplicates if text not in of_text]
     if strict and validation == "Strict":

@@ -107,12 +107,19 @@ def shown(obj: Object, patch: Any, media: str) -> str:
     return go_text(patch) if media == STRATEGIC_PATCH else orjson.dumps(obj).decode()
 
 
-def check_types(obj: Object, schema: Schema, kind: str, *, patch: Any, media: str) -> None:
-    """Refuses a patched object that could not have been sent: a value of a wrong type."""
+def check_types(
+    obj: Object, schema: Schema, kind: str, *, patch: Any, media: str, part: Object | None = None
+) -> None:
+    """Refuses a patched object that could not have been sent: a value of a wrong type.
+
+    ``part`` of it is what the patch may have changed; None: all.
+    """
     if media == STRATEGIC_PATCH:
         problem = conversion_error(obj, schema)
     else:
-        problem = next(iter(typecheck.decode_errors(obj, schema, kind)), "")
+        problem = next(
+            iter(typecheck.decode_errors(obj if part is None else part, schema, kind)), ""
+        )
     if problem:
         raise refused(shown(obj, patch, media), problem)
 
@@ -140,10 +147,20 @@ def check_kind(
 
 
 def check_patched_fields(
-    obj: Object, kind: Kind, *, validation: str, duplicates: Sequence[str], text: str
+    obj: Object,
+    kind: Kind,
+    *,
+    validation: str,
+    duplicates: Sequence[str],
+    text: str,
+    part: Object | None = None,
 ) -> list[str]:
-    """Drops what the kind does not know; warnings about it, or a refusal under ``Strict``."""
-    unknown = [] if validation == "Ignore" else typecheck.unknown_fields(obj, kind.schema)
+    """Drops what the kind does not know; warnings about it, or a refusal under ``Strict``.
+
+    ``part`` of it is what the patch may have changed; None: all.
+    """
+    changed = obj if part is None else part
+    unknown = [] if validation == "Ignore" else typecheck.unknown_fields(changed, kind.schema)
     problems = [f'duplicate field "{path}"' for path in duplicates if validation != "Ignore"]
     problems += [f'unknown field "{path}"' for path in unknown]
     if problems and validation == "Strict":

@@ -15,6 +15,7 @@ from hearth.cluster.crd import lists, shaping
 from hearth.cluster.crd.problems import UNCHECKED, are_blocking
 from hearth.cluster.crd.rules import RuleSet, has_rules
 from hearth.cluster.crd.validation import validate_value
+from hearth.cluster.model.differences import changed_part
 from hearth.cluster.model.fielderrors import FieldError, go_type, invalid
 from hearth.cluster.model.kind import Object, ScalePaths, Strategy
 from hearth.cluster.model.objectmeta import STANDARD_FINALIZERS
@@ -92,8 +93,7 @@ class _CustomRules:
         errors = validate_value(self.schema, new, old=old)
         errors += self._scale_errors(new, spec=True)
         errors += lists.embedded_errors(new, self.schema)
-        if not list(lists.list_errors(old, self.schema)):
-            errors += lists.list_errors(new, self.schema)
+        errors += self._list_errors(new, old)
         return errors + self._rule_errors(new, old, errors)
 
     def status_errors(self, new: Object, old: Object) -> list[FieldError]:
@@ -103,9 +103,13 @@ class _CustomRules:
             before = {"old": old["status"]} if "status" in old else {}
             errors += validate_value(schema, new["status"], prefix="status", **before)
         errors += self._scale_errors(new, spec=False)
-        if not list(lists.list_errors(old, self.schema)):
-            errors += lists.list_errors(new, self.schema)
+        errors += self._list_errors(new, old)
         return errors + self._rule_errors(new, old, errors)
+
+    def _list_errors(self, new: Object, old: Object) -> list[FieldError]:
+        """None where the old object had some already."""
+        errors = list(lists.list_errors(changed_part(new, old), self.schema))
+        return [] if errors and list(lists.list_errors(old, self.schema)) else errors
 
     def _rule_errors(
         self, new: Object, old: Object | None, errors: list[FieldError]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from hearth.cluster.fields.fieldset import FieldSet
+from hearth.cluster.fields.fieldset import FieldSet, StoredFieldSet
 
 APPLY = "Apply"
 UPDATE = "Update"
@@ -46,9 +46,13 @@ def manager_id(manager: str, operation: str, api_version: str, *, subresource: s
     return ManagerId(manager or "unknown", operation, version, subresource)
 
 
-def decode(entries: object) -> Managers:
-    """Reads managedFields; raises ValueError when they are not well-formed."""
+def decode(entries: object, *, ours: bool = False) -> Managers:
+    """Reads managedFields; raises ValueError when they are not well-formed.
+
+    ``ours``: we wrote them, and what nobody asks for need not be read.
+    """
     managers: Managers = {}
+    read = StoredFieldSet if ours else FieldSet.from_fields
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if not isinstance(entry, Mapping):
             raise ValueError(f"managed fields entry {index} is not an object")
@@ -65,7 +69,7 @@ def decode(entries: object) -> Managers:
         key = ManagerId(
             entry.get("manager", ""), operation, "" if operation == APPLY else version, subresource
         )
-        fields = FieldSet.from_fields(entry.get("fieldsV1") or {})
+        fields = read(entry.get("fieldsV1") or {})
         managers[key] = Entry(fields, version, entry.get("time"))
     return managers
 

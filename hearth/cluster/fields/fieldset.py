@@ -159,6 +159,42 @@ class FieldSet:
         return result
 
 
+class StoredFieldSet(FieldSet):
+    """A set as we once wrote it, which is read only when somebody asks for more than that."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        """``members`` and ``children``, the first time."""
+        if name not in FieldSet.__slots__:
+            raise AttributeError(name)
+        read = FieldSet.from_fields(self._fields)
+        self.members, self.children = read.members, read.children
+        return getattr(read, name)
+
+    def overlaps(self, other: FieldSet) -> bool:
+        """Whether a path is in both."""
+        return _overlap(self._fields, other)
+
+    def to_fields(self) -> dict[str, Any]:
+        """What was read."""
+        return dict(self._fields)
+
+
+def _overlap(fields: Mapping[str, Any], paths: FieldSet) -> bool:
+    for element in paths.members:
+        inner = fields.get(element)
+        if inner is not None and (not inner or _SELF in inner):
+            return True
+    for element, child in paths.children.items():
+        if (inner := fields.get(element)) and _overlap(inner, child):
+            return True
+    return False
+
+
 EMPTY = FieldSet()
 
 _RANK = {"f": 0, "k": 1, "v": 2, "i": 3}

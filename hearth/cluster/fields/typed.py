@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from hearth.cluster.fields.atoms import Atom, ListAtom, MapAtom
 from hearth.cluster.fields.fieldset import FieldSet, key_element, path_text, value_element
+from hearth.cluster.model.differences import is_exactly
 from hearth.cluster.model.fielderrors import go_type
 
 JSON = Any
@@ -203,7 +204,7 @@ class _Comparer:
         right = right if isinstance(right, dict) else {}
         for key, value in right.items():
             other = left.get(key, ABSENT)
-            if other is not value:
+            if other is ABSENT or not is_exactly(other, value):
                 self.compare(_at(shape, key), other, value, path=(*path, "f:" + key))
         for key, value in left.items():
             if key not in right:

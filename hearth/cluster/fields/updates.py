@@ -28,9 +28,10 @@ from hearth.cluster.fields.entries import (
     manager_id,
     without_times,
 )
-from hearth.cluster.fields.fieldset import EMPTY, FieldSet, Path, path_text
+from hearth.cluster.fields.fieldset import EMPTY, FieldSet, Path, StoredFieldSet, path_text
 from hearth.cluster.fields.merging import fitted, merge, remove, with_named_fields
 from hearth.cluster.fields.typed import ABSENT, TypedError, check, compare, field_set, same
+from hearth.cluster.model.differences import is_exactly
 from hearth.cluster.model.roundtrip import round_trip
 from hearth.cluster.model.typetable import struct_of
 
@@ -125,7 +126,7 @@ def track_update(
             managers, before, _stripped(new), atom=atom, author=author,
             api_version=api_version, now=now, reset=reset,
         )  # fmt: skip
-    except TypedError:  # an object that cannot be walked keeps the owners it had
+    except ValueError:  # an object that cannot be walked keeps the owners it had
         return _entries_of(old)
     return encode(capped(updated))
 
@@ -234,17 +235,18 @@ def _known_managers(old: Object | None, new: Object, subresource: str) -> Manage
 
     Clients that do not know managedFields drop them; an explicitly empty list resets them.
     """
+    stored = _entries_of(old)
     if not subresource:
         given = (new.get("metadata") or {}).get("managedFields")
         if given == [] or given == [{}]:
             return {}
         try:
-            if managers := decode(given):
+            if not is_exactly(given, stored) and (managers := decode(given)):
                 return managers
         except ValueError:
             pass
     try:
-        return decode(_entries_of(old))
+        return decode(stored, ours=True)
     except ValueError:
         return {}
 
@@ -260,16 +262,17 @@ def _update(
     now: str,
     reset: FieldSet,
 ) -> Managers:
-    managers = {key: replace(e, fields=fitted(atom, e.fields)) for key, e in managers.items()}
     difference = compare(atom, before, after).excluding(reset)
     changed = difference.modified.union(difference.added)
     lost = changed.union(difference.removed)
     result: Managers = {}
     for key, entry in managers.items():
-        if rest := entry.fields.difference(lost):
+        if isinstance(entry.fields, StoredFieldSet) and not entry.fields.overlaps(lost):
+            result[key] = entry
+        elif rest := fitted(atom, entry.fields).difference(lost):
             result[key] = replace(entry, fields=rest)
     if gained := changed.difference(_STRIPPED):
-        held = result[author].fields if author in result else EMPTY
+        held = fitted(atom, result[author].fields) if author in result else EMPTY
         result[author] = Entry(gained.union(held), api_version, now)
     return result
 

@@ -8,6 +8,7 @@ from typing import Any
 from hearth.cluster.codec import decode, patches, yamlbody
 from hearth.cluster.fields import updates as managed
 from hearth.cluster.model import status
+from hearth.cluster.model.differences import changed_part
 from hearth.cluster.model.objects import Object
 from hearth.cluster.operations import options
 from hearth.cluster.operations.options import WriteOptions
@@ -28,8 +29,11 @@ def type_of(obj: Object) -> tuple[str, str]:
     return str(obj["apiVersion"]), str(obj["kind"])
 
 
-def decoded(call: Call, write_options: WriteOptions) -> Object:
-    """The object in the body, of the right kind and without unknown fields."""
+def decoded(call: Call, write_options: WriteOptions, known: Object | None = None) -> Object:
+    """The object in the body, of the right kind and without unknown fields.
+
+    ``known`` is the object that it is to replace.
+    """
     request, kind = call.request, call.kind
     obj, duplicates = decode.decode_object(
         request.body, request.headers.get("content-type", ""), kind
@@ -41,7 +45,11 @@ def decoded(call: Call, write_options: WriteOptions) -> Object:
         request.warnings += decode.unknown_version_warnings(obj)
     decode.check_type(obj, kind, is_builtin=is_builtin)
     obj, warnings = decode.check_fields(
-        obj, kind, validation=write_options.field_validation, duplicates=duplicates
+        obj,
+        kind,
+        validation=write_options.field_validation,
+        duplicates=duplicates,
+        known=known,
     )
     request.warnings += warnings
     return obj
@@ -50,7 +58,8 @@ def decoded(call: Call, write_options: WriteOptions) -> Object:
 async def put(call: Call) -> Response:
     """Replaces an object by the body."""
     write_options = call.write_options("UpdateOptions")
-    obj = decoded(call, write_options)
+    stored = call.api.store.get(call.key)
+    obj = decoded(call, write_options, None if stored is None else call.served.parse(stored))
     check_name(obj, call.target.name, call.key.namespace)
     can_create = call.served.resource in options.CREATE_ON_UPDATE
     missing = (lambda: obj) if can_create and not call.target.subresource else None
@@ -120,10 +129,12 @@ def _patching(
     def change(obj: Object) -> Object:
         result = patches.patched(obj, body, media, schema=kind.schema)
         patches.check_kind(result, kind, media=media, is_builtin=call.api.kinds.is_builtin)
-        patches.check_types(result, kind.schema, kind.kind, patch=body, media=media)
+        part = changed_part(result, obj)
+        patches.check_types(result, kind.schema, kind.kind, patch=body, media=media, part=part)
         warnings = patches.check_patched_fields(
             result,
             kind,
+            part=part,
             validation=write_options.field_validation,
             duplicates=duplicates,
             text=patches.shown(result, body, media),

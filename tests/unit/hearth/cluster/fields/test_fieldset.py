@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hearth.cluster.fields.fieldset import FieldSet, path_text
+from hearth.cluster.fields.fieldset import FieldSet, StoredFieldSet, path_text
 
 ELEMENTS = st.sampled_from(
     ["f:a", "f:b", "f:c", 'k:{"name":"x"}', 'k:{"name":"y"}', 'v:"s"', "v:1", "i:0"]
@@ -16,6 +16,14 @@ SETS = st.lists(PATHS, max_size=12).map(lambda paths: FieldSet.of(*paths))
 @given(SETS, SETS)
 def test_union_holds_the_paths_of_both(left: FieldSet, right: FieldSet) -> None:
     assert set(left.union(right)) == set(left) | set(right)
+
+
+@given(SETS, SETS)
+def test_a_stored_set_knows_unread_what_it_has_in_common(left: FieldSet, right: FieldSet) -> None:
+    stored = StoredFieldSet(left.to_fields())
+    assert stored.overlaps(right) == bool(left.intersection(right))
+    assert stored.to_fields() == left.to_fields()
+    assert stored == left
 
 
 @given(SETS, SETS)

@@ -459,6 +459,21 @@ def test_no_two_updaters_own_a_field_that_only_one_set(first: Any, second: Any) 
     assert not mine.intersection(theirs)
 
 
+@given(SPECS, SPECS, SPECS)
+def test_owners_are_the_same_whether_read_from_the_store_or_sent(
+    first: Any, second: Any, third: Any
+) -> None:
+    """Those of the store are read where a write concerns them, those sent in whole."""
+    obj = updated(applied(created(a_widget(**first)), a_widget(**second), "bob", force=True), "eve")
+    sent = copy.deepcopy(obj)
+    sent["spec"] = {**sent.get("spec", {}), **third}
+    assert fields_by_owner(obj, sent) == fields_by_owner({**obj, "metadata": {"name": "w"}}, sent)
+
+
+def fields_by_owner(old: dict[str, Any], new: dict[str, Any]) -> Any:
+    return track_update(old, new, schema=SCHEMA, manager="eve", api_version=V1, now="t7")
+
+
 def _without_empty(value: Any) -> Any:
     """Whether an empty map or list is there or not is not told apart here, and order neither."""
     if isinstance(value, dict):
