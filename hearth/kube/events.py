@@ -1,69 +1,110 @@
-"""Kubernetes Events, written in the background: they never delay what they tell of."""
+"""Kubernetes Events, written in the background: they never delay what they tell of.
+
+They are worth less than anything else that is written. So they wait until what they tell of is
+done, and where there are many they are written at a slow pace until no more come; what is too much
+is dropped, as client-go drops what its recorder cannot hold, warnings last.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
+from collections import deque
 
-from hearth.kube import clock
 from hearth.kube.client import KubeClient
+from hearth.kube.clock import Clock, rfc3339, wall_clock
 from hearth.kube.errors import ApiError, NotFound, is_terminating
+from hearth.kube.eventcorrelation import MAX_MESSAGE, Correlator, Note
 from hearth.kube.meta import Object, name, namespace, uid
 from hearth.kube.plan import Event
 from hearth.kube.resources import EVENTS
 
 log = logging.getLogger(__name__)
 
-DELAY_SECONDS = 0.1
+DELAY_SECONDS = 0.5
 """What came of the same change is written before its Events, and Events are written together."""
-MAX_WAITING = 10_000
-MAX_MESSAGE = 1024
-"""Letters of a message (core/v1 validation)."""
+AT_ONCE, PAUSE_SECONDS, QUIET_SECONDS = 25, 0.05, 1.0
+"""So many are written without a pause, and all once none has come for a while."""
+MAX_WAITING = 1000
+"""client-go's maxQueuedEvents; as many warnings fit in besides."""
 
 _serial = itertools.count(1)
 
 
 class EventRecorder:
-    """``record`` returns at once; ``run`` writes."""
+    """``record`` returns at once; ``run`` writes. ``host`` is the node that Events come from."""
 
-    def __init__(self, client: KubeClient, *, delay_seconds: float = DELAY_SECONDS) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        *,
+        host: str = "",
+        clock: Clock = wall_clock,
+        delay_seconds: float = DELAY_SECONDS,
+    ) -> None:
         self._client = client
+        self._host = host
+        self._clock = clock
         self._delay_seconds = delay_seconds
-        self._waiting: asyncio.Queue[tuple[Event, str]] = asyncio.Queue(MAX_WAITING)
+        self._correlator = Correlator()
+        self._waiting: deque[Note] = deque()
+        self._wakeup = asyncio.Event()
+        self._recorded_at = 0.0
 
-    def record(self, event: Event, component: str) -> None:
+    def record(self, event: Event, component: str, *, container: str = "") -> None:
         """Take an Event; past the limit it is dropped, being worth less than the memory."""
-        try:
-            self._waiting.put_nowait((event, component))
-        except asyncio.QueueFull:
+        now = self._clock()
+        body = make_event(event, component, now=now, host=self._host, container=container)
+        note = self._correlator.note(body, now)
+        if note is None or note.is_waiting:
+            return
+        if len(self._waiting) >= MAX_WAITING * (2 if event.type == "Warning" else 1):
             log.debug("event dropped", extra={"reason": event.reason})
+            return
+        note.is_waiting = True
+        self._waiting.append(note)
+        self._recorded_at = asyncio.get_running_loop().time()
+        self._wakeup.set()
 
     async def run(self) -> None:
         """Write what gathers, until cancelled."""
         while True:
-            gathered = [await self._waiting.get()]
+            await self._wakeup.wait()
+            self._wakeup.clear()
             await asyncio.sleep(self._delay_seconds)
-            while not self._waiting.empty():
-                gathered.append(self._waiting.get_nowait())
-            for event, component in gathered:
-                await self._write(event, component)
+            for number in itertools.count():
+                if not self._waiting:
+                    break
+                await self._write(self._waiting.popleft())
+                await asyncio.sleep(self._pause(number))
 
-    async def _write(self, event: Event, component: str) -> None:
+    def _pause(self, written: int) -> float:
+        quiet = asyncio.get_running_loop().time() - self._recorded_at
+        return 0.0 if written < AT_ONCE or quiet > QUIET_SECONDS else PAUSE_SECONDS
+
+    async def _write(self, note: Note) -> None:
+        note.is_waiting = False
         try:
-            await self._client.create(EVENTS, make_event(event, component, now=clock.wall_clock()))
+            if note.is_written:
+                where = name(note.body), namespace(note.body)
+                await self._client.patch(EVENTS, *where, note.changes())
+            else:
+                await self._client.create(EVENTS, note.body)
+                note.written()
         except NotFound:
-            return  # the namespace went away together with the object
+            return  # the namespace went away together with the object, or the Event did
         except ApiError as error:
-            if is_terminating(error):
-                return
-            log.warning("event not recorded", extra={"error": error.message})
+            if not is_terminating(error):
+                log.warning("event not recorded", extra={"error": error.message})
 
 
-def make_event(event: Event, component: str, *, now: float) -> Object:
+def make_event(
+    event: Event, component: str, *, now: float, host: str = "", container: str = ""
+) -> Object:
     """Make the object. Its name is unique in time and process; old ones expire by themselves."""
     about = event.obj
-    moment = clock.rfc3339(now)
+    moment = rfc3339(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -77,12 +118,15 @@ def make_event(event: Event, component: str, *, now: float) -> Object:
             "name": name(about),
             "namespace": namespace(about),
             "uid": uid(about),
+            **({"fieldPath": f"spec.containers{{{container}}}"} if container else {}),
         },
         "type": event.type,
         "reason": event.reason,
         "message": event.message[:MAX_MESSAGE],
-        "source": {"component": component},
+        "source": {"component": component, **({"host": host} if host else {})},
         "firstTimestamp": moment,
         "lastTimestamp": moment,
         "count": 1,
+        "reportingComponent": component,
+        "reportingInstance": host,
     }

@@ -211,7 +211,7 @@ class Agent:
             self._unschedulable.pop(meta.uid(pod), None)
             self._start(pod, is_bound=False)
             text = f"Successfully assigned {meta.key_text(meta.key(pod))} to {meta.name(node)}"
-            self._context.events.record(
+            self._context.events.tell(
                 pod, "Normal", "Scheduled", message=text, component=_SCHEDULER
             )
             return
@@ -226,7 +226,7 @@ class Agent:
             self._schedule(pod)
 
     def _report(self, pod: Object, reason: Unschedulable) -> None:
-        self._context.events.record(
+        self._context.events.tell(
             pod, "Warning", "FailedScheduling", message=reason.message, component=_SCHEDULER
         )
         self._spawn(self._write_unschedulable(pod, reason), name=f"unschedulable-{meta.name(pod)}")

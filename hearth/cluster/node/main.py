@@ -38,7 +38,7 @@ from hearth.cluster.node.usagemetrics import UsageCollector
 from hearth.cluster.node.usageserver import UsageServer, socket_path
 from hearth.cluster.node.volumes.sources import ClusterSources
 from hearth.cluster.node.worker.context import NodeContext
-from hearth.cluster.node.worker.events import EventRecorder
+from hearth.cluster.node.worker.events import PodEvents
 from hearth.cluster.node.worker.reach import Reach
 from hearth.kube.access import Access
 from hearth.kube.client import KubeClient
@@ -221,7 +221,7 @@ def _assemble(
         data_dir=config.data_dir,
         node_name=config.node_name,
         runtime=runtime,
-        events=EventRecorder(client, wall_clock, config.node_name),
+        events=PodEvents(client, host=config.node_name),
         sources=ClusterSources(client, wall_clock, lambda *key: holder[0].source_changed(*key)),
         reach=Reach(runtime.bridge, names),
         allow_host_path=config.allow_host_path,

@@ -10,7 +10,7 @@ from hearth.cluster.node.pod.network import PodNetwork
 from hearth.cluster.node.runtime.api import Runtime
 from hearth.cluster.node.volumes.folders import VolumeFolders
 from hearth.cluster.node.volumes.sources import ClusterSources
-from hearth.cluster.node.worker.events import EventRecorder
+from hearth.cluster.node.worker.events import PodEvents
 from hearth.cluster.node.worker.folder import PodFolder
 from hearth.cluster.node.worker.reach import Reach
 from hearth.kube.client import KubeClient
@@ -30,7 +30,7 @@ class NodeContext:
     data_dir: Path
     node_name: str
     runtime: Runtime
-    events: EventRecorder
+    events: PodEvents
     sources: ClusterSources
     reach: Reach
     allow_host_path: bool = False

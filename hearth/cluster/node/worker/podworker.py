@@ -218,7 +218,7 @@ class PodWorker:
                 self._tasks.spawn("remove", self._remove())
 
     def _tell(self, kind: str, reason: str, message: str, container: str = "") -> None:
-        self._context.events.record(self.pod, kind, reason, message=message, container=container)
+        self._context.events.tell(self.pod, kind, reason, message=message, container=container)
 
     # -- deletion --------------------------------------------------------------------------
 
