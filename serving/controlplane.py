@@ -17,12 +17,10 @@ from hearth.kube.clock import Clock, wall_clock
 from hearth.kube.controllerspec import label_key
 from hearth.kube.errors import ApiError, Retryable
 from hearth.kube.guards import caught
-from hearth.kube.keptfiles import woken
 from hearth.kube.leadership import ALONE, Leadership
 from hearth.kube.manager import Manager
 from hearth.kube.meta import Key, Object, key, key_text
 from hearth.kube.plan import Patch, Plan
-from hearth.kube.resources import resources_of
 from hearth.kube.views import Workload
 from serving.api import keys, live, views
 from serving.api.settings import Settings
@@ -34,16 +32,13 @@ from serving.explaining import Explaining
 from serving.forecasting import Forecasting
 from serving.kinds import pods, sources
 from serving.kinds.catalog import controllers
-from serving.kinds.certificate import kind as certificate
 from serving.kinds.certificate.local import Authority
-from serving.kinds.certificate.request import CHALLENGES, REQUESTS
 from serving.kinds.podautoscaler import kind as podautoscaler
 from serving.kinds.podautoscaler.kpa import urgent_patch
+from serving.latecomers import Latecomers
 from serving.wishing import Wishing
 
 NAME = "hearth-serving"
-_LOOK_SECONDS = 10.0
-"""How often is asked whether cert-manager is there, while certificates are asked for."""
 
 
 class ControlPlane:
@@ -59,7 +54,6 @@ class ControlPlane:
         authority: Authority | None = None,
     ) -> None:
         self.settings = settings or Settings()
-        self._has_new_settings = asyncio.Event()
         self.manager = Manager(client, name=NAME, clock=clock, leadership=leadership)
         self._clock = clock
         self._to_revision = partial(label_key(keys.REVISION), self.manager)
@@ -117,7 +111,9 @@ class ControlPlane:
         self.manager.on_change(sources.ROUTES, self.wishing.route_changed)
         self.manager.on_change(sources.SERVICES, self._service_changed)
         self.manager.add_runnable("autoscaler", self._tick)
-        self.manager.add_runnable("cert-manager", self._follow_cert_manager)
+        self._late = Latecomers(self.manager, settings=lambda: self.settings)
+        self.manager.add_runnable("cert-manager", self._late.cert_manager)
+        self.manager.add_runnable("namespace-wildcards", self._late.namespace_wildcards)
 
     async def run(self, synced: Callable[[], None]) -> None:
         """Work until cancelled; call ``synced`` once the caches are complete."""
@@ -134,23 +130,10 @@ class ControlPlane:
             except Exception:
                 caught("forecast")
 
-    async def _follow_cert_manager(self) -> None:
-        """Ask cert-manager for certificates, once somebody asks for some and it is installed."""
-        while not (self._asks_cert_manager() and await _has_cert_manager(self.manager.client)):
-            self._has_new_settings.clear()
-            await woken(self._has_new_settings, _LOOK_SECONDS)
-        for source in certificate.OF_CERT_MANAGER:
-            await self.manager.cache(source).synced()
-        await self.manager.add(certificate.CERT_MANAGER, lambda: self.settings).run()
-
-    def _asks_cert_manager(self) -> bool:
-        network = self.settings.network
-        return network.external_domain_tls or network.cluster_local_domain_tls
-
     def change_settings(self, settings: Settings) -> None:
         """Go by new settings from now on: everything is looked at anew."""
         self.settings = settings
-        self._has_new_settings.set()
+        self._late.look()
         self._look_at_all()
         self.manager.resync()
 
@@ -231,14 +214,3 @@ class ControlPlane:
 
     def _look(self, key: Key) -> None:
         self._podautoscalers.queue.add(key)
-
-
-async def _has_cert_manager(client: KubeClient) -> bool:
-    for resource in (REQUESTS, CHALLENGES):
-        try:
-            served = await client.request("GET", f"/apis/{resource.api_version}")
-        except ApiError:
-            return False
-        if resource not in resources_of(served):
-            return False
-    return True

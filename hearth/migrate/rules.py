@@ -140,13 +140,6 @@ def _network(settings: Settings) -> Iterator[Finding]:
                 "Knative's installation brings and Hearth's does not",
                 "keep its ClusterIssuer, or name one of yours in config-certmanager",
             )
-    if network.namespace_wildcard_cert_selector is not None:
-        yield Finding(
-            _CHANGES,
-            where,
-            "namespace-wildcard-cert-selector is set; Hearth makes no wildcard certificates and "
-            "goes on using those that are there",
-        )
     if network.system_internal_tls:
         yield Finding(
             _CHANGES,

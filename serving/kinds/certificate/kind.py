@@ -10,11 +10,11 @@ from hearth.knative.resources import CERTIFICATES
 from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Index, Lister, Source, Watch, owner_key
 from hearth.kube.meta import Key, Object, labels, metadata, name, namespace
-from hearth.kube.resources import SECRETS
+from hearth.kube.resources import NAMESPACES, SECRETS
 from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.kinds import sources
-from serving.kinds.certificate import certmanager, local
+from serving.kinds.certificate import certmanager, local, wildcards
 from serving.kinds.certificate.request import CHALLENGES, REQUESTS, SHORT
 from serving.kinds.status import NEWS_SECONDS, is_without_news
 
@@ -108,3 +108,43 @@ CERT_MANAGER: ControllerSpec[certmanager.Observed, Settings] = ControllerSpec(
     delay_seconds=NEWS_SECONDS,
 )
 """For clusters with cert-manager; its kinds may come at any time."""
+
+
+# -- wildcards of namespaces -------------------------------------------------------------------
+
+_NAMESPACES = Source(NAMESPACES)
+OF_NAMESPACES = (_NAMESPACES,)
+"""What is watched only where namespaces get wildcards."""
+
+
+def _wildcard_namespace(certificate: Object) -> Iterator[str]:
+    """Index a Certificate for all names of a domain by its namespace."""
+    if keys.WILDCARD_DOMAIN in labels(certificate):
+        yield namespace(certificate)
+
+
+_WILDCARDS_IN = Index(sources.CERTIFICATES, _wildcard_namespace)
+
+
+def _observe_namespace(lister: Lister, key: Key) -> wildcards.Observed | None:
+    where = lister.get(_NAMESPACES, *key)
+    if where is None:
+        return None
+    return wildcards.Observed(where, tuple(lister.by_index(_WILDCARDS_IN, key[1])))
+
+
+def _namespace_of(_lister: Lister, certificate: Object) -> Iterator[Key]:
+    """Map a Certificate for all names of a domain to its namespace."""
+    if keys.WILDCARD_DOMAIN in labels(certificate):
+        yield "", namespace(certificate)
+
+
+NAMESPACE_WILDCARDS: ControllerSpec[wildcards.Observed, Settings] = ControllerSpec(
+    "serving-namespace-wildcards",
+    _NAMESPACES,
+    _observe_namespace,
+    wildcards.reconcile,
+    watches=(Watch(sources.CERTIFICATES, _namespace_of),),
+    indexes=(_WILDCARDS_IN,),
+)
+"""Runs once ``namespace-wildcard-cert-selector`` is set, or has left certificates behind."""

@@ -104,6 +104,12 @@ def _hosts(route: Object) -> Iterator[str]:
 _BY_HOST = Index(sources.ROUTES, _hosts)
 
 
+def _routes_of_wildcard(lister: Lister, certificate: Object) -> Iterator[Key]:
+    """Map a Certificate for all names of a domain to the routes of its namespace."""
+    if keys.WILDCARD_DOMAIN in labels(certificate):
+        yield from map(meta.key, lister.list(sources.ROUTES, namespace(certificate)))
+
+
 def _routes_of_hosts(lister: Lister, ingress: Object) -> Iterator[Key]:
     """Map a KIngress to the routes that have one of its hosts or go without it."""
     for host in hosts_of(ingress):
@@ -124,6 +130,7 @@ def controller(settings: Callable[[], Settings]) -> ControllerSpec[Observed, Set
             Watch(sources.REVISIONS, sources.routes_of_revision),
             Watch(sources.INGRESSES, owner_key(ROUTES)),
             Watch(sources.CERTIFICATES, owner_key(ROUTES)),
+            Watch(sources.CERTIFICATES, _routes_of_wildcard),
             Watch(sources.INGRESSES, _routes_of_hosts),
             Watch(sources.K8S_SERVICES, _routes_of_service),
         ),

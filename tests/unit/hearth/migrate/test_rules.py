@@ -121,15 +121,6 @@ def test_a_cluster_may_be_too_old() -> None:
             id="TLS",
         ),
         pytest.param(
-            config(
-                "config-network",
-                {**OURS["data"], "namespace-wildcard-cert-selector": "matchLabels: {a: b}"},
-            ),
-            Outcome.CHANGES,
-            "wildcard",
-            id="wildcard certificates",
-        ),
-        pytest.param(
             config("config-network", {**OURS["data"], "system-internal-tls": "Enabled"}),
             Outcome.CHANGES,
             "sidecar",

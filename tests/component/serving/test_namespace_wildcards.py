@@ -1,0 +1,71 @@
+"""A namespace that config-network picks gets a wildcard certificate, and loses it again."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from hearth.cluster.apiserver.testing import running_apiserver
+from hearth.knative.resources import CERTIFICATES
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import NotFound
+from hearth.kube.meta import Object
+from hearth.kube.resources import CONFIGMAPS, SECRETS
+from serving.localauthority import ensure_authority
+from serving.main import ServingConfig, run
+
+NAME = "default.localhost"
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[KubeClient]:
+    """A client of a control plane that is ready, with an authority of its own."""
+    async with (
+        running_apiserver(tmp_path) as server,
+        KubeClient.from_kubeconfig(server.kubeconfig, user_agent="test") as client,
+    ):
+        ready, folder = asyncio.Event(), tmp_path / "authority"
+        ensure_authority(folder, datetime.datetime.now(datetime.UTC))
+        config = ServingConfig(server.kubeconfig, authority=folder)
+        task = asyncio.create_task(run(config, ready.set))
+        try:
+            async with asyncio.timeout(20):
+                await ready.wait()
+            yield client
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+
+async def _select(client: KubeClient, selector: str | None) -> None:
+    data: dict[str, Any] = {"data": {"namespace-wildcard-cert-selector": selector}}
+    await client.patch(CONFIGMAPS, "config-network", "knative-serving", data)
+
+
+async def _found(client: KubeClient, resource: Any) -> Object | None:
+    try:
+        return await client.get(resource, NAME, "default")
+    except NotFound:
+        return None
+
+
+async def test_from_the_setting_to_the_secret_and_back(client: KubeClient) -> None:
+    await _select(client, "matchLabels: {kubernetes.io/metadata.name: default}")
+    async with asyncio.timeout(10):
+        while (secret := await _found(client, SECRETS)) is None:
+            await asyncio.sleep(0.02)
+    chain = x509.load_pem_x509_certificate(base64.b64decode(secret["data"]["tls.crt"]))
+    names = chain.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["*.default.localhost"]
+    await _select(client, None)
+    async with asyncio.timeout(10):
+        while await _found(client, CERTIFICATES) is not None:
+            await asyncio.sleep(0.02)
+    assert await _found(client, CERTIFICATES) is None
