@@ -127,7 +127,11 @@ async def _control(
     ready: Callable[[], None],
 ) -> None:
     config_maps = manager.cache(Source(CONFIGMAPS, namespace=keys.SYSTEM_NAMESPACE))
-    settings.follow(config_maps, system_namespace=keys.SYSTEM_NAMESPACE)
+    settings.follow(
+        config_maps,
+        system_namespace=keys.SYSTEM_NAMESPACE,
+        record=partial(manager.events.record, component=MANAGER),
+    )
     references = References(manager, config.cluster_domain)
     fixed = ControlSettings(
         config.broker_url,

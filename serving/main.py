@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from hearth.knative.leaderelection import Candidacy, stand
@@ -23,7 +24,7 @@ from serving.api import keys
 from serving.api.settings import Settings
 from serving.autoscaler.metrics import AutoscalerMetrics
 from serving.autoscaler.server import StatsServer
-from serving.controlplane import ControlPlane
+from serving.controlplane import NAME, ControlPlane
 from serving.install import install
 from serving.kinds import pods, sources
 from serving.localauthority import LocalAuthority
@@ -91,7 +92,11 @@ async def run(config: ServingConfig, ready: Callable[[], None]) -> None:
         )
         settings.on_change(plane.change_settings)
         config_maps = WatchCache(client, CONFIGMAPS, namespace=keys.SERVING_NAMESPACE)
-        settings.follow(config_maps, system_namespace=keys.SERVING_NAMESPACE)
+        settings.follow(
+            config_maps,
+            system_namespace=keys.SERVING_NAMESPACE,
+            record=partial(plane.manager.events.record, component=NAME),
+        )
         tokens = await stack.enter_async_context(
             kept_tokens(client, config.stats_token, leadership=leadership)
         )

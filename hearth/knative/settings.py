@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from hearth.kube.cache import WatchCache
 from hearth.kube.meta import Object, name, namespace
+from hearth.kube.plan import Event
 
 log = logging.getLogger(__name__)
 
@@ -64,31 +65,33 @@ class LiveSettings(Generic[T]):
         """Call back with the new value after each change."""
         self._callbacks.append(callback)
 
-    def offer(self, config_map: str, data: Mapping[str, str]) -> None:
+    def offer(self, config_map: str, data: Mapping[str, str]) -> str:
         """Take the data of a ConfigMap; data that cannot be used is logged and left out.
 
-        Names that no field declares are ignored. Keys that begin with an underscore are examples.
+        Return why it cannot, else "". Names that no field declares are ignored. Keys that begin
+        with an underscore are examples.
         """
         if config_map not in self._declared:
-            return
+            return ""
         field, parse = self._declared[config_map]
         try:
             parsed = parse({key: value for key, value in data.items() if not key.startswith("_")})
         except ValueError as error:
-            self._keep(config_map, str(error))
+            return self._keep(config_map, str(error))
         except Exception as error:
             # A fault of the parser, not of the process: whoever can write a ConfigMap must not be
             # able to end the control plane with it.
             log.exception("config map parser failed", extra={"config_map": config_map})
-            self._keep(config_map, f"{type(error).__name__}: {error}")
-        else:
-            self._replace(field, parsed)
+            return self._keep(config_map, f"{type(error).__name__}: {error}")
+        self._replace(field, parsed)
+        return ""
 
-    def _keep(self, config_map: str, reason: str) -> None:
+    def _keep(self, config_map: str, reason: str) -> str:
         log.error(
             "config map ignored, the last good one stays",
             extra={"config_map": config_map, "error": reason},
         )
+        return reason
 
     def _replace(self, field: str, parsed: Any) -> None:
         if parsed == getattr(self.value, field):
@@ -97,12 +100,27 @@ class LiveSettings(Generic[T]):
         for callback in self._callbacks:
             callback(self.value)
 
-    def follow(self, cache: WatchCache, *, system_namespace: str) -> None:
-        """Follow the ConfigMaps of one namespace; a deleted one means the defaults."""
+    def follow(
+        self,
+        cache: WatchCache,
+        *,
+        system_namespace: str,
+        record: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        """Follow the ConfigMaps of one namespace; a deleted one means the defaults.
+
+        ``record`` gets an Event about each that cannot be used: nobody else tells, where it came
+        past admission.
+        """
 
         def changed(old: Object | None, new: Object | None) -> None:
             obj = new if new is not None else old
-            if obj is not None and namespace(obj) == system_namespace:
-                self.offer(name(obj), (new.get("data") or {}) if new is not None else {})
+            if obj is None or namespace(obj) != system_namespace:
+                return
+            why = self.offer(name(obj), (new.get("data") or {}) if new is not None else {})
+            if why:
+                about = {"apiVersion": "v1", "kind": "ConfigMap", **obj}
+                text = f"The settings from before hold, or the defaults: {why}"
+                record(Event(about, "Warning", "InvalidSettings", text))
 
         cache.on_change(changed)

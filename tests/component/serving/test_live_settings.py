@@ -1,4 +1,4 @@
-"""A namespace that config-network picks gets a wildcard certificate, and loses it again."""
+"""Settings that change under a running control plane: what is asked for, and what is nonsense."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from cryptography import x509
 from hearth.cluster.apiserver.testing import running_apiserver
 from hearth.knative.resources import CERTIFICATES
 from hearth.kube.client import KubeClient
-from hearth.kube.errors import NotFound
+from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.meta import Object
-from hearth.kube.resources import CONFIGMAPS, SECRETS
+from hearth.kube.resources import CONFIGMAPS, EVENTS, SECRETS
 from serving.localauthority import ensure_authority
 from serving.main import ServingConfig, run
 
@@ -56,7 +56,7 @@ async def _found(client: KubeClient, resource: Any) -> Object | None:
         return None
 
 
-async def test_from_the_setting_to_the_secret_and_back(client: KubeClient) -> None:
+async def test_wildcards_of_a_namespace_come_and_go_with_the_setting(client: KubeClient) -> None:
     await _select(client, "matchLabels: {kubernetes.io/metadata.name: default}")
     async with asyncio.timeout(10):
         while (secret := await _found(client, SECRETS)) is None:
@@ -69,3 +69,29 @@ async def test_from_the_setting_to_the_secret_and_back(client: KubeClient) -> No
         while await _found(client, CERTIFICATES) is not None:
             await asyncio.sleep(0.02)
     assert await _found(client, CERTIFICATES) is None
+
+
+async def test_nonsense_that_came_past_admission_is_told_and_changes_nothing(
+    client: KubeClient,
+) -> None:
+    async def patch(change: dict[str, Any]) -> None:
+        await client.patch(CONFIGMAPS, "config-gc", "knative-serving", change)
+
+    data = {"data": {"min-non-active-revisions": "many"}}
+    with pytest.raises(ApiError, match='"min-non-active-revisions": strconv.ParseInt'):
+        await patch(data)
+    # Admission is asked about ConfigMaps that carry Knative's label.
+    await patch({"metadata": {"labels": {"app.kubernetes.io/name": None}}})
+    await patch(data)
+    async with asyncio.timeout(10):
+        while not (told := [e for e in await _events(client) if e["reason"] == "InvalidSettings"]):
+            await asyncio.sleep(0.02)
+    assert told[0]["involvedObject"]["name"] == "config-gc"
+    assert told[0]["message"] == (
+        "The settings from before hold, or the defaults: failed to parse data: failed to parse "
+        '"min-non-active-revisions": strconv.ParseInt: parsing "many": invalid syntax'
+    )
+
+
+async def _events(client: KubeClient) -> list[Object]:
+    return (await client.list(EVENTS, "knative-serving"))[0]
