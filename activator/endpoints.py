@@ -16,6 +16,7 @@ from activator.probing import ProbeSpec, probe_of_pod
 from hearth.kube.meta import Object, is_deleting, labels, metadata, name, namespace
 from hearth.kube.serviceports import PORTS_ANNOTATION, declared_behind, port_behind
 from hearth.kube.views import Pod
+from serving.api.keys import REVISION_UID
 
 
 class State(Enum):
@@ -84,10 +85,10 @@ def endpoints_of_pods(
     With ``has_probes`` they say as well how to see that they are ready.
     """
     spec, endpoints = service["spec"], dict[Address, Endpoint]()
-    wanted, entry = spec["selector"].items(), _port_entry(service, port)
+    entry = _port_entry(service, port)
     for pod in pods:
         view = Pod(pod)
-        if entry is None or not view.ip or view.is_finished or not wanted <= labels(pod).items():
+        if entry is None or not view.ip or view.is_finished or not selects(service, pod):
             continue
         number = port_behind(entry, pod)
         if number is not None:
@@ -99,6 +100,18 @@ def endpoints_of_pods(
             at = (view.ip, number)
             _add(endpoints, Endpoint(at, state, name(pod), is_http2, tls_name, probe))
     return endpoints
+
+
+def selects(service: Object, pod: Object) -> bool:
+    """Whether a pod is behind a Service; one of a revision by that alone.
+
+    What else such a Service selects by says what its EndpointSlices show.
+    """
+    chosen, carried = service["spec"].get("selector") or {}, labels(pod)
+    revision = chosen.get(REVISION_UID)
+    if revision is not None:
+        return bool(carried.get(REVISION_UID) == revision)
+    return bool(chosen) and all(carried.get(k) == v for k, v in chosen.items())
 
 
 def _probe(pod: Object, entry: Object) -> ProbeSpec:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from activator.endpoints import trimmed, trimmed_with_probes
+from activator.endpoints import selects, trimmed, trimmed_with_probes
 from hearth.kube.cache import Change, WatchCache
 from hearth.kube.client import KubeClient
 from hearth.kube.meta import Key, Object, key, labels, namespace
@@ -61,10 +61,9 @@ class PodWatches:
 
     def services_of(self, pod: Object) -> Iterator[Key]:
         """The Services that select a pod."""
-        carried = labels(pod).items()
         for clause in _clauses_of_pod(pod):
             for service in self._services.by_index("selector", clause):
-                if _selector(service).items() <= carried:
+                if selects(service, pod):
                     yield key(service)
 
     def follow(self, namespaces: frozenset[str]) -> None:

@@ -147,6 +147,10 @@ class ControlPlane:
         """Return the requests in a revision's pods, by pod, as far as they are known."""
         return self.multiscaler.busy(key, self._clock())
 
+    def excess_burst_capacity(self, key: Key) -> int:
+        """Return what is left of a revision's capacity for a burst; below 0 it is too little."""
+        return self.multiscaler.excess_burst_capacity(key)
+
     def quiet_seconds(self, key: Key) -> float:
         """Return for how long a revision that wakes up is left alone; 0 when it is not."""
         return self.wakeups.quiet_seconds(key)

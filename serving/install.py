@@ -7,6 +7,7 @@ from hearth.kube.client import KubeClient
 from hearth.kube.crdgen import crd_object
 from hearth.kube.meta import Object, name
 from serving.api.crds import ALL
+from serving.api.serverless import VIEWS
 
 _MANAGER = "hearth-serving"
 _DOMAINS = "config-domain"
@@ -30,7 +31,7 @@ async def install(client: KubeClient, *, domain: str | None = None) -> None:
     namespaces, config_maps = shipped_objects(domain=domain)
     await installing.install(
         client,
-        definitions=[crd_object(crd) for crd in ALL],
+        definitions=[crd_object(crd) for crd in (*ALL, *VIEWS)],
         objects=[*namespaces, *config_maps],
         manager=_MANAGER,
     )

@@ -21,7 +21,12 @@ from hearth.kube.meta import Object
 from hearth.kube.resources import ENDPOINTSLICES, SERVICES, Resource
 from hearth.process import Ready
 from hearth.ui.guard import HOST
-from serving.api.keys import HEARTH_INGRESS_CLASS, INGRESS_CLASS
+from serving.api.keys import (
+    ACTIVATOR_SERVICE,
+    ACTIVATORS,
+    HEARTH_INGRESS_CLASS,
+    INGRESS_CLASS,
+)
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +47,8 @@ class GatewaysConfig:
     kubeconfig: Path
     host: str
     ports: Mapping[str, tuple[int, int]]
+    activator_port: int
+    """Where ``activator-service`` leads."""
     page_port: int
     """Where the live page listens, on loopback."""
 
@@ -56,6 +63,9 @@ async def run(config: GatewaysConfig, ready: Ready, *, installed: asyncio.Event)
             service, endpoints = gateway_objects(name, str(host), ports)
             await _apply(client, SERVICES, service)
             await _apply(client, ENDPOINTSLICES, endpoints)
+        service, endpoints = activator_objects(str(host), config.activator_port)
+        await _apply(client, SERVICES, service)
+        await _apply(client, ENDPOINTSLICES, endpoints)
         service, endpoints = objects_of(PAGE, "127.0.0.1", {"http": (80, config.page_port)})
         await _apply(client, SERVICES, service)
         await _apply(client, ENDPOINTSLICES, endpoints)
@@ -79,6 +89,14 @@ def gateway_objects(name: str, host: str, ports: tuple[int, int]) -> tuple[Objec
     """The Service of this name on 80 and 443, and the EndpointSlice that leads to the listeners."""
     named = {title: (usual, port) for (title, usual), port in zip(_PORTS, ports, strict=True)}
     return objects_of(name, host, named)
+
+
+def activator_objects(host: str, port: int) -> tuple[Object, Object]:
+    """The Service that Knative's clients know the activator by; its endpoints are marked so."""
+    ports = {"http": (80, port), "http2": (81, port)}
+    service, endpoints = objects_of(ACTIVATOR_SERVICE, host, ports)
+    endpoints["metadata"]["labels"][ACTIVATORS] = "true"
+    return service, endpoints
 
 
 def objects_of(name: str, host: str, ports: Mapping[str, tuple[int, int]]) -> tuple[Object, Object]:

@@ -265,6 +265,7 @@ def _control(layout: Layout) -> Main:
                 layout.ports["internal-tls"],
             ),
         },
+        activator_port=layout.ports["internal"],
     )
     installed = asyncio.Event()
     return together(

@@ -72,6 +72,7 @@ class Crd:
     short_names: Sequence[str] = ()
     categories: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     namespaced: bool = True
 
     @property
@@ -95,7 +96,7 @@ def crd_object(crd: Crd) -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": crd.name, "labels": dict(crd.labels)},
+        "metadata": _metadata(crd),
         "spec": {
             "group": crd.group,
             "names": names,
@@ -103,6 +104,11 @@ def crd_object(crd: Crd) -> dict[str, Any]:
             "versions": [_version(version) for version in crd.versions],
         },
     }
+
+
+def _metadata(crd: Crd) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": crd.name, "labels": dict(crd.labels)}
+    return metadata | ({"annotations": dict(crd.annotations)} if crd.annotations else {})
 
 
 def _version(version: Version) -> dict[str, Any]:

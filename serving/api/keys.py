@@ -144,6 +144,13 @@ AGGREGATION_ALGORITHM = _aliases(
 SCHEDULE = f"{OWN_AUTOSCALING_GROUP}/schedule"
 FORECAST = f"{OWN_AUTOSCALING_GROUP}/forecast"
 """Hearth's own: see ``serving.api.schedule`` and ``serving.autoscaler.forecast``."""
+ACTIVATORS = f"{OWN_AUTOSCALING_GROUP}/activators"
+"""In the status of a PodAutoscaler: whether activators are meant to be in the path, and how many.
+
+As a label: endpoints of activators.
+"""
+ACTIVATOR_SERVICE = "activator-service"
+"""The Kubernetes Service of the activators, in Knative's namespace and ours."""
 WISHED_BY = f"{OWN_AUTOSCALING_GROUP}/wished-by"
 """On a PodAutoscaler: the sources of its wishes, so that a new autoscaler waits for their word."""
 KPA_CLASS = "kpa.autoscaling.knative.dev"

@@ -106,6 +106,11 @@ class Multiscaler:
         decider = self._deciders.get(key)
         return -1 if decider is None else decider.decision.desired
 
+    def excess_burst_capacity(self, key: Key) -> int:
+        """Return what is left for a burst; -1 before that is known."""
+        decider = self._deciders.get(key)
+        return -1 if decider is None else decider.decision.excess_burst_capacity
+
     def busy(self, key: Key, now: float) -> Mapping[str, int]:
         """Return the requests in a revision's pods, by pod, as far as they are known."""
         decider = self._deciders.get(key)

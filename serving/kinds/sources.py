@@ -25,6 +25,8 @@ DEPLOYMENTS = Source(resources.DEPLOYMENTS, label_selector=keys.REVISION_UID)
 PODS = Source(resources.PODS, label_selector=keys.REVISION)
 K8S_SERVICES = Source(resources.SERVICES)
 HPAS = Source(resources.HPAS, label_selector=keys.REVISION_UID)
+ACTIVATOR_SLICES = Source(resources.ENDPOINTSLICES, label_selector=keys.ACTIVATORS)
+"""Endpoints of the activators, under their own Service and under those of revisions."""
 
 
 # -- by label ----------------------------------------------------------------------------------

@@ -89,8 +89,8 @@ async def a_client(folder: Path) -> AsyncIterator[KubeClient]:
         yield client
 
 
-async def is_established(client: KubeClient) -> bool:
-    definition = await client.get(CRDS, "widgets.example.com")
+async def is_established(client: KubeClient, name: str = "widgets.example.com") -> bool:
+    definition = await client.get(CRDS, name)
     conditions = definition["status"].get("conditions") or ()
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
@@ -134,6 +134,36 @@ async def test_one_object_in_two_versions(client: KubeClient) -> None:
     assert other["spec"]["size"] == 1
     items, _ = await client.list(WIDGETS_V2, "default")
     assert [item["apiVersion"] for item in items] == ["example.com/v2"]
+
+
+async def test_a_view_of_another_kind_is_read_and_never_written(client: KubeClient) -> None:
+    definition = a_definition()
+    definition["metadata"] = {
+        "name": "shadows.example.com",
+        "annotations": {
+            "view.hearth.dev/of": "widgets.example.com",
+            "view.hearth.dev/as": "{'spec': {'size': object.spec.size * 2}}",
+        },
+    }
+    definition["spec"]["names"] = {"plural": "shadows", "kind": "Shadow"}
+    await client.create(CRDS, definition)
+    await until(lambda: is_established(client, "shadows.example.com"))
+    await client.create(WIDGETS, a_widget(size=1))
+    shadows = Resource("example.com", "v1", "shadows", "Shadow", True)
+    view = await client.get(shadows, "w", "default")
+    assert (view["kind"], view["spec"]) == ("Shadow", {"size": 2})
+    items, version = await client.list(shadows)
+    assert items == [view]
+    with pytest.raises(ApiError, match="does not allow this method"):
+        await client.create(shadows, {**view, "metadata": {"name": "x", "namespace": "default"}})
+    with pytest.raises(ApiError, match="does not allow this method"):
+        await client.delete(shadows, "w", "default")
+    await client.patch(WIDGETS, "w", "default", {"spec": {"size": 3}})
+    async for event in client.watch(shadows, resource_version=version):
+        assert (event.type, event.object["spec"]) == ("MODIFIED", {"size": 6})
+        break
+    await client.delete(CRDS, "shadows.example.com")
+    assert (await client.get(WIDGETS, "w", "default"))["spec"]["size"] == 3
 
 
 async def test_two_appliers_share_an_object(client: KubeClient) -> None:

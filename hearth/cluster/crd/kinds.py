@@ -7,11 +7,13 @@ stored in one of them; between them only ``apiVersion`` differs (conversion stra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hearth.cluster.crd import jsonpath
 from hearth.cluster.crd.columns import make_table
 from hearth.cluster.crd.strategy import make_strategy
+from hearth.cluster.crd.views import VERBS, view_of
 from hearth.cluster.model.kind import Kind, Object, ScalePaths
 from hearth.cluster.model.typetable import struct
 
@@ -33,7 +35,7 @@ def _kind(definition: Object, version: Object, stored: str) -> Kind:
     schema: Schema = (version.get("schema") or {}).get("openAPIV3Schema") or _ANYTHING
     declared = version.get("subresources") or {}
     scale = _scale(declared.get("scale"))
-    return Kind(
+    kind = Kind(
         group=spec["group"],
         version=version["name"],
         kind=names["kind"],
@@ -59,6 +61,11 @@ def _kind(definition: Object, version: Object, stored: str) -> Kind:
         custom=True,
         storage_version=stored,
     )
+    view = view_of(definition, kind.kind)
+    if view is None:
+        return kind
+    none: frozenset[str] = frozenset()
+    return replace(kind, view_of=view[0], from_storage=view[1], verbs=VERBS, subresources=none)
 
 
 _ANYTHING: Schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

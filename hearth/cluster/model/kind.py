@@ -116,6 +116,7 @@ class Kind:
     # Between versions that differ in more than their name; an object is copied, never changed.
     to_storage: Callable[[Object], Object] | None = None
     from_storage: Callable[[Object], Object] | None = None
+    view_of: str = ""  # the group resource whose objects it shows; "" where it has objects
 
     @property
     def api_version(self) -> str:

@@ -46,8 +46,8 @@ class Served:
 
     @property
     def resource(self) -> str:
-        """The group resource, ``deployments.apps``."""
-        return self.kind.group_resource
+        """The group resource, ``deployments.apps``, under which its objects are stored."""
+        return self.kind.view_of or self.kind.group_resource
 
     def full(self, entry: Entry) -> bytes:
         """The object as an answer."""

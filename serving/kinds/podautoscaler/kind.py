@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from hearth.kube.controllerspec import ControllerSpec, Lister, Watch, label_key
-from hearth.kube.meta import Key, Object, key_text
+from hearth.kube.meta import Key, Object, key_text, labels, namespace
+from hearth.kube.meta import key as key_of
 from hearth.kube.plan import Plan
 from serving.api import keys, views
 from serving.api.settings import Settings
 from serving.autoscaler.spec import class_of
 from serving.kinds import pods, sources
 from serving.kinds.podautoscaler import hpa, kpa
+from serving.kinds.podautoscaler.burst import asks_for_burst, slice_name
 from serving.kinds.podautoscaler.kpa import Observed
 from serving.kinds.podautoscaler.services import private_name
 from serving.kinds.status import NEWS_SECONDS, is_without_news
@@ -27,6 +29,10 @@ class Autoscaling(Protocol):
 
     def busy(self, key: Key) -> Mapping[str, int]:
         """Return the requests in a revision's pods, by pod, as far as they are known."""
+        ...
+
+    def excess_burst_capacity(self, key: Key) -> int:
+        """Return what is left for a burst; below 0 when that is too little."""
         ...
 
     def quiet_seconds(self, key: Key) -> float:
@@ -51,7 +57,24 @@ def observe(lister: Lister, key: Key, autoscaling: Autoscaling) -> Observed | No
         pods=tuple(lister.by_index(sources.PODS_BY_REVISION, key_text(key))),
         desired=autoscaling.desired(key),
         busy=autoscaling.busy(key),
+        excess=autoscaling.excess_burst_capacity(key),
+        activators=_activators(lister) if asks_for_burst(podautoscaler) else (),
+        shown=lister.get(sources.ACTIVATOR_SLICES, key[0], slice_name(podautoscaler)),
     )
+
+
+def _activators(lister: Lister) -> tuple[Object, ...]:
+    return tuple(lister.list(sources.ACTIVATOR_SLICES, keys.SERVING_NAMESPACE))
+
+
+def _of_activators(lister: Lister, endpoint_slice: Object) -> Iterator[Key]:
+    """Map activators' endpoints to all that may show them, and what shows them to its owner."""
+    if namespace(endpoint_slice) != keys.SERVING_NAMESPACE:
+        yield namespace(endpoint_slice), labels(endpoint_slice).get(keys.SERVERLESS_SERVICE, "")
+        return
+    for podautoscaler in lister.list(sources.PODAUTOSCALERS):
+        if asks_for_burst(podautoscaler):
+            yield key_of(podautoscaler)
 
 
 _BY_CLASS = {keys.KPA_CLASS: kpa.reconcile, keys.HPA_CLASS: hpa.reconcile}
@@ -83,6 +106,7 @@ def controller(autoscaling: Autoscaling) -> ControllerSpec[Observed, Settings]:
             Watch(sources.PODS, to_revision, hold=quiet),
             Watch(sources.K8S_SERVICES, label_key(keys.SERVERLESS_SERVICE)),
             Watch(sources.HPAS, to_revision),
+            Watch(sources.ACTIVATOR_SLICES, _of_activators),
         ),
         indexes=(sources.PODS_BY_REVISION, sources.PODAUTOSCALERS_BY_SERVICE),
         can_wait=can_wait,

@@ -19,6 +19,7 @@ from hearth.kube.plan import Action, Create, Patch, Plan, Update
 from hearth.kube.resources import DEPLOYMENTS, SERVICES
 from hearth.kube.views import Workload
 from serving.api import keys
+from serving.api.serverless import MODE_SERVE
 from serving.api.settings import Settings
 from serving.autoscaler.scale import (
     UNKNOWN,
@@ -32,6 +33,7 @@ from serving.autoscaler.scale import (
 )
 from serving.autoscaler.spec import bounds_of, scheduled_of
 from serving.kinds.drift import merged_drift
+from serving.kinds.podautoscaler.burst import activators_text, endpoint_actions, mode_of
 from serving.kinds.podautoscaler.deletioncost import cost_patches
 from serving.kinds.podautoscaler.services import make_revision_services, private_name
 from serving.kinds.status import Draft
@@ -59,6 +61,12 @@ class Observed:
     pods: tuple[Object, ...] = ()
     busy: Mapping[str, int] = field(default_factory=dict)
     """Requests in flight by pod, as far as they are known."""
+    excess: int = -1
+    """Requests that could come at once beyond the target burst capacity; below 0 it is missing."""
+    activators: tuple[Object, ...] = ()
+    """EndpointSlices of the activators."""
+    shown: Object | None = None
+    """The EndpointSlice that shows them as those of the public Service."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -68,10 +76,13 @@ def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
         return Plan()
     draft = Draft(podautoscaler, CONDITIONS, now=now)
     actions: list[Action] = []
-    if not serve(observed, podautoscaler, draft=draft, actions=actions):
-        return Plan((*actions, *draft.writes(PODAUTOSCALERS)), requeue_after=10.0)
     bounds = bounds_now(observed, settings, now)
     scale = wanted_scale(observed, bounds, now=now)
+    mode = mode_of(podautoscaler, desired=scale.desired, excess=observed.excess)
+    if not serve(observed, podautoscaler, draft=draft, actions=actions, mode=mode):
+        return Plan((*actions, *draft.writes(PODAUTOSCALERS)), requeue_after=10.0)
+    text = activators_text(podautoscaler, mode, observed.ready_pods, settings.autoscaler)
+    draft.put("annotations", None if text is None else {keys.ACTIVATORS: text})
     patch = scale_patch(observed, scale)
     costs = _costs(observed, scale) if patch is not None else ()
     _tell(draft, observed, bounds=bounds, scale=scale)
@@ -90,15 +101,24 @@ def _costs(observed: Observed, scale: Scale) -> tuple[Patch, ...]:
 
 
 def serve(
-    observed: Observed, podautoscaler: Object, *, draft: Draft, actions: list[Action]
+    observed: Observed,
+    podautoscaler: Object,
+    *,
+    draft: Draft,
+    actions: list[Action],
+    mode: str = MODE_SERVE,
 ) -> bool:
-    """Brings the two Services about; whether their names are ours.
+    """Brings the two Services about, and what they lead to; whether their names are ours.
 
     The status names them in any case: its schema asks for both.
     """
     draft.put("serviceName", name(podautoscaler))
     draft.put("metricsServiceName", private_name(podautoscaler))
-    desired = make_revision_services(podautoscaler)
+    in_path = endpoint_actions(
+        podautoscaler, mode, activators=observed.activators, shown=observed.shown
+    )
+    to_pods = mode == MODE_SERVE or not observed.activators
+    desired = make_revision_services(podautoscaler, to_pods=to_pods)
     for service, existing in zip(desired, (observed.public, observed.private), strict=True):
         if existing is None:
             actions.append(Create(SERVICES, service))
@@ -110,6 +130,7 @@ def serve(
             updated = merged_drift(service, existing)
             if updated is not None:
                 actions.append(Update(SERVICES, updated))
+    actions += in_path
     return True
 
 

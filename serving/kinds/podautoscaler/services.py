@@ -8,6 +8,7 @@ from hearth.kube.meta import Object, labels, name, namespace, owner_reference
 from hearth.kube.resources import SERVICES
 from serving.api import keys, views
 from serving.kinds.metadata import without
+from serving.kinds.podautoscaler.burst import NOBODY, asks_for_burst
 from serving.kinds.ports import SERVICE_PORTS
 
 
@@ -16,14 +17,15 @@ def private_name(podautoscaler: Object) -> str:
     return child_name(name(podautoscaler), "-private")
 
 
-def make_revision_services(podautoscaler: Object) -> tuple[Object, Object]:
+def make_revision_services(podautoscaler: Object, *, to_pods: bool = True) -> tuple[Object, Object]:
     """Return the public and the private Service of a revision.
 
     Knative's public one leads to the activator or to the pods in turn, its private one always to
-    the pods. Here the activator is the gateway and finds the pods through the public one, which
-    alone has a selector: a second set of EndpointSlices would be one more write between a request
-    for a service at zero and its answer, for nobody.
+    the pods. So do those of a revision that asks for a burst capacity: ``to_pods`` says which. Of
+    others the public one alone selects the pods: a second set of EndpointSlices would be one more
+    write between a request for a service at zero and its answer, for nobody.
     """
+    has_both = asks_for_burst(podautoscaler)
     protocol = views.PodAutoscaler(podautoscaler).protocol
     port_name, number = SERVICE_PORTS.get(protocol, SERVICE_PORTS[keys.PROTOCOL_HTTP1])
     port = {
@@ -36,7 +38,9 @@ def make_revision_services(podautoscaler: Object) -> tuple[Object, Object]:
     def service(service_name: str, kind: str) -> Object:
         marks = {keys.SERVERLESS_SERVICE: name(podautoscaler), keys.SERVICE_TYPE: kind}
         chosen = {keys.REVISION_UID: labels(podautoscaler).get(keys.REVISION_UID, "")}
-        selects = {"selector": chosen} if kind == keys.SERVICE_TYPE_PUBLIC else {}
+        if kind == keys.SERVICE_TYPE_PUBLIC and has_both and not to_pods:
+            chosen |= NOBODY
+        selects = {"selector": chosen} if kind == keys.SERVICE_TYPE_PUBLIC or has_both else {}
         return {
             "apiVersion": SERVICES.api_version,
             "kind": SERVICES.kind,

@@ -386,6 +386,36 @@ async def _scale(hearth: Hearth) -> None:
     await hearth.until(one_is_given_up)
 
 
+async def _burst(hearth: Hearth) -> None:
+    """Activators are shown in the path of a revision that asks for a burst capacity, and not."""
+    endpoints = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "activators",
+            "namespace": "knative-serving",
+            "labels": {"autoscaling.hearth.dev/activators": "true"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.0.0.1"]}],
+        "ports": [{"name": "http", "port": 8012}],
+    }
+    await hearth.client.create(ENDPOINTSLICES, endpoints)
+    await hearth.service("burst", **{"target-burst-capacity": "-1"})
+    shown = "burst-00001-activators"
+    await hearth.until(lambda: hearth.there(ENDPOINTSLICES, shown))
+    more = {"endpoints": [{"addresses": ["10.0.0.2"]}]}
+    await hearth.client.patch(ENDPOINTSLICES, "activators", "knative-serving", more)
+
+    async def is_followed() -> bool:
+        found = await hearth.client.get(ENDPOINTSLICES, shown, "default")
+        return bool(found["endpoints"][0]["addresses"] == ["10.0.0.2"])
+
+    await hearth.until(is_followed)
+    await hearth.client.delete(ENDPOINTSLICES, "activators", "knative-serving")
+    await hearth.until(lambda: hearth.gone(ENDPOINTSLICES, shown))
+
+
 async def _map(hearth: Hearth) -> None:
     """A domain that is claimed, taken over by an older route, and given back."""
     await hearth.settings("config-network", autocreate_cluster_domain_claims="true")
@@ -920,6 +950,7 @@ async def test_rules_are_what_components_do(tmp_path: Path, monkeypatch: Any) ->
         try:
             await _serve(hearth)
             await _scale(hearth)
+            await _burst(hearth)
             await _map(hearth)
             await _certify(hearth)
             await _send(hearth)

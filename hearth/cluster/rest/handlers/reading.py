@@ -235,7 +235,7 @@ def _partial(call: Call, page: Page) -> AsyncIterator[bytes]:
     version = call.request.output.shape_api_version
 
     def item(entry: Entry) -> bytes:
-        return orjson.dumps(shapes.partial(entry.parse(), version))
+        return orjson.dumps(shapes.partial(call.served.parse(entry), version))
 
     head = {"kind": f"{shapes.PARTIAL}List", "apiVersion": version, "metadata": page.metadata()}
     return _joined(head, "items", page, item)

@@ -24,6 +24,9 @@ class Autoscaler:
     def busy(self, key: Key) -> Mapping[str, int]:
         return {"p": 3}
 
+    def excess_burst_capacity(self, key: Key) -> int:
+        return -1
+
     def quiet_seconds(self, key: Key) -> float:
         return 1.0
 
