@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +39,10 @@ _MAX_WATCH_LINE = 64 * 1024 * 1024
 _MAX_TRIES = 10
 """Of a request that the server puts off, as client-go has it."""
 _LONGEST_WAIT_SECONDS = 10.0
+_STREAM_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+_STDOUT, _STDERR, _OUTCOME = 1, 2, 3
+"""Channels of these protocols: the first byte of a message."""
+_LAST_WORDS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,52 @@ class KubeClient:
                     raise error_for(_status_of(response.status, await response.read()))
                 async for line in _lines(response.content):
                     yield line
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise unreachable(self._server, error) from error
+
+    async def output(
+        self, pod: str, namespace: str, command: Sequence[str]
+    ) -> AsyncIterator[bytes]:
+        """Run a command in a pod's first container; yield what it writes, in pieces as they come.
+
+        Raises ApiError with its last words where it fails.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        query = [*(("command", each) for each in command), ("stdout", "true"), ("stderr", "true")]
+        words = bytearray()
+        async with self._websocket(path, query) as opened:
+            async for message in opened:
+                channel, piece = message.data[0], message.data[1:]
+                if channel == _STDOUT:
+                    if piece:
+                        yield piece
+                elif channel == _STDERR:
+                    words = (words + piece)[-_LAST_WORDS:]
+                elif (
+                    channel == _OUTCOME and (outcome := orjson.loads(piece))["status"] != "Success"
+                ):
+                    said = words.decode(errors="replace").strip()
+                    raise error_for({"message": said or outcome.get("message", "it failed")})
+
+    @asynccontextmanager
+    async def _websocket(
+        self, path: str, query: Sequence[tuple[str, str]]
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse[bool]]:
+        headers: dict[str, str] = {}
+        await self._identify(headers, refused=None)
+        try:
+            async with self._session.ws_connect(
+                self._server + path,
+                params=query,
+                protocols=_STREAM_PROTOCOLS,
+                headers=headers,
+                ssl=self._ssl,
+                server_hostname=self._server_name,
+            ) as opened:
+                yield opened
+        except aiohttp.WSServerHandshakeError as error:
+            words = f"the server lets no command be run in the pod: HTTP {error.status}"
+            raise error_for({"code": error.status, "message": words}) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise unreachable(self._server, error) from error
 

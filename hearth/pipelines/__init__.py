@@ -1,6 +1,6 @@
 """Pipelines: ``from hearth.pipelines import on, job, parallel`` is what a script begins with."""
 
-from hearth.pipelines.sdk.jobs import Job, Result, job, parallel, workspace
+from hearth.pipelines.sdk.jobs import Job, Result, artifacts, job, parallel, workspace
 from hearth.pipelines.sdk.problems import Cycle, JobFailed, PipelineError
 from hearth.pipelines.sdk.scripts import on
 
@@ -10,6 +10,7 @@ __all__ = [
     "JobFailed",
     "PipelineError",
     "Result",
+    "artifacts",
     "job",
     "on",
     "parallel",

@@ -50,6 +50,7 @@ class _Job(_Strict):
     env: dict[str, str] = {}
     secrets: dict[str, str] = {}
     workspace: bool = False
+    artifacts: bool = False
     sidecars: list[_Sidecar] = []
     timeout: int = Field(0, ge=0, le=604800)
     retries: int = Field(0, ge=0, le=20)

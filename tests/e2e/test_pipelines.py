@@ -109,6 +109,40 @@ def test_a_folder_with_modules_and_packages_of_its_own(hearth: Hearth, tmp_path:
     assert lacking.returncode == 1 and "missing.whl" in lacking.stderr
 
 
+def test_what_jobs_keep_is_fetched(hearth: Hearth, tmp_path: Path) -> None:
+    """A function's and a program's files, after the run; nothing of other jobs."""
+    script = a_script(
+        tmp_path,
+        "keeping",
+        """
+from hearth.pipelines import artifacts
+
+def build(word):
+    (artifacts() / "dist").mkdir()
+    (artifacts() / "dist" / "word.txt").write_text(word)
+
+@on("test:keeping")
+def go(event):
+    job("build", build, "kept", artifacts=True).run()
+    report = "echo all well > $HEARTH_VOLUME_WORKSPACE/artifacts/report/1/all.txt"
+    job("report", command=["sh", "-c", report], artifacts=True).run()
+    job("other", command=["true"]).run()
+""",
+    )
+    name = begun(hearth.run("pipeline", "run", script, "--event", "test:keeping", "-f").stdout)
+    told = hearth.run("run", "get", name).stdout.splitlines()[-1]
+    assert told == f"Its jobs have kept files: hearth run artifacts {name}"
+    listed = hearth.run("run", "artifacts", name).stdout.splitlines()
+    assert [line.split()[0] for line in listed[1:]] == ["build/dist/word.txt", "report/all.txt"]
+    hearth.run("run", "artifacts", name, "build", "--to", str(tmp_path / "to"))
+    assert [p for p in (tmp_path / "to").rglob("*") if p.is_file()] == [
+        tmp_path / "to/build/dist/word.txt"
+    ]
+    assert (tmp_path / "to/build/dist/word.txt").read_text() == "kept"
+    none = hearth.run("run", "artifacts", name, "nothing*", check=False)
+    assert (none.returncode, "has kept a file like nothing*" in none.stderr) == (1, True)
+
+
 def test_runs_survive_kills_of_everything(hearth: Hearth, tmp_path: Path) -> None:
     """Every component is killed while jobs run; each job does its work once."""
     done = tmp_path / "done"

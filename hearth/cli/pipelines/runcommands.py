@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -70,6 +71,35 @@ def run_logs(
 
     place = place_of(namespace, name, data_dir, kubeconfig)
     raise typer.Exit(runs.logs(place, run, job, tail))
+
+
+@run_app.command("artifacts")
+def run_artifacts(
+    run: RunName,
+    file: Annotated[
+        Many,
+        typer.Argument(
+            metavar="[FILE]...", help="JOB/PATH of files, also with *, or JOB for all of one."
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="Folder that files are written to. Default: this one."),
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="table or json.")] = "table",
+    namespace: Namespace = "default",
+    name: Name = "default",
+    data_dir: DataDir = None,
+    kubeconfig: ClusterOrHere = None,
+) -> None:
+    """List the files that jobs have kept; with FILE or --to, fetch them."""
+    from hearth.cli.pipelines import artifacts
+
+    place = place_of(namespace, name, data_dir, kubeconfig)
+    if file or to:
+        artifacts.fetch(place, run, file or (), to or Path())
+    else:
+        artifacts.list_artifacts(place, run, output)
 
 
 @run_app.command()

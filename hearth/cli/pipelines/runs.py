@@ -29,6 +29,7 @@ from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.meta import Object
 from hearth.kube.resources import CONFIGMAPS, PODS
 from hearth.pipelines.api import keys
+from hearth.pipelines.runs.jobs import needs_claim
 from hearth.pipelines.views import Run, new_run, order
 
 
@@ -94,6 +95,8 @@ def show_run(place: Place, name: str, output: str) -> None:
     if view.jobs:
         print()
         print_table(JOB_COLUMNS, job_rows(run, now))
+    if any(job["spec"].get("artifacts") and job.get("finishedAt") for job in view.jobs.values()):
+        print(f"\nIts jobs have kept files: hearth run artifacts {name}")
 
 
 def _indented(text: str) -> str:
@@ -205,7 +208,7 @@ async def _script(client: KubeClient, place: Place, pipeline: Object) -> str:
 def retry(place: Place, name: str) -> str:
     """Begin a run that failed once more: the same script; jobs that succeeded count as done.
 
-    But for those with the workspace: that of another run is another folder.
+    But for those with the workspace or artefacts: another run has another folder.
     """
 
     async def work(client: KubeClient) -> Object:
@@ -236,5 +239,5 @@ def _kept(view: Run) -> dict[str, Any]:
     return {
         name: job
         for name, job in view.jobs.items()
-        if job.get("phase") == keys.SUCCEEDED and not job["spec"].get("workspace")
+        if job.get("phase") == keys.SUCCEEDED and not needs_claim(job)
     }

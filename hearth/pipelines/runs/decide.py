@@ -214,7 +214,7 @@ def _under_way(
     requeue = min([*again, _deadline(Run(seen.run)) - now])
     created = tuple(Create(PODS, pod) for pod in begun)
     plan = Plan(created, requeue, noted) if created else Plan(noted, requeue)
-    shares = any(known[name]["spec"].get("workspace") for name, s in steps.items() if s.begins)
+    shares = any(jobs.needs_claim(known[name]) for name, s in steps.items() if s.begins)
     return Decision(plan, (make_claim(seen.run),) if shares else ())
 
 

@@ -52,6 +52,11 @@ def is_over(job: Mapping[str, Any]) -> bool:
     return bool(job.get("finishedAt"))
 
 
+def needs_claim(job: Mapping[str, Any]) -> bool:
+    """Whether a job has a part of the folder that belongs to its run."""
+    return bool(job["spec"].get("workspace") or job["spec"].get("artifacts"))
+
+
 def step(job: Fields, pods: Mapping[int, Object], now: float) -> Step:
     """Return what follows, given the pods of a job by attempt."""
     if is_over(job):

@@ -7,18 +7,24 @@ twice without being told, and it is one more object and one more step before eac
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hearth.kube import meta
 from hearth.kube.meta import Object
 from hearth.pipelines.api import keys
+from hearth.pipelines.sdk.jobs import ARTIFACTS, WORKSPACE, artifacts_folder
 from hearth.pipelines.settings import Settings
 from hearth.pipelines.views import Run
 
 CONTAINER = "job"
 WORKER = "worker"
-_RUN_FOLDER, _WORKSPACE = "/var/run/hearth/run", "/workspace"
+_RUN_FOLDER, _CLAIM = "/var/run/hearth/run", "workspace"
+_READER_SECONDS = 900
+_LIKE = (
+    *("restartPolicy", "automountServiceAccountToken", "enableServiceLinks"),
+    "serviceAccountName",
+)
 _WORKER_SLACK = 120
 """Seconds beyond a run's own limit after which nobody needs its worker any more."""
 _WARM = {"hearth.dev/warm-interpreter": "enabled"}
@@ -97,7 +103,7 @@ def make_worker(run: Object, attempt: int, settings: Settings) -> Object:
     env = {"HEARTH_RUN_URL": url, "HEARTH_ATTEMPT": str(attempt)}
     container = _own(run, "worker", settings, env)
     container["name"] = WORKER
-    spec = _pod(run, container, settings, files=(*_FILES, "token"), workspace=False)
+    spec = _pod(run, container, settings, files=(*_FILES, "token"))
     spec["activeDeadlineSeconds"] = Run(run).settings.timeout + _WORKER_SLACK
     labels = {keys.ATTEMPT_LABEL: str(attempt)}
     metadata = _metadata(run, worker_name(run, attempt), **labels)
@@ -120,8 +126,8 @@ def make_job(run: Object, job: str, attempt: int, settings: Settings) -> Object:
         container["env"] = _variables(run, env)
     container |= {"name": CONTAINER, "terminationMessagePolicy": "FallbackToLogsOnError"}
     container["env"] = [*container["env"], *map(_secret_variable, asked.get("secrets", {}).items())]
-    workspace = bool(asked.get("workspace"))
-    spec = _pod(run, container, settings, _FILES if function else (), workspace=workspace)
+    mounts = _shared(asked, job, attempt)
+    spec = _pod(run, container, settings, _FILES if function else (), shared=mounts)
     spec["initContainers"] = [_sidecar(each) for each in asked.get("sidecars", ())]
     if asked.get("timeout"):
         spec["activeDeadlineSeconds"] = asked["timeout"]
@@ -129,6 +135,40 @@ def make_job(run: Object, job: str, attempt: int, settings: Settings) -> Object:
     metadata = _metadata(run, job_name(run, job, attempt), **labels)
     is_warm = function and not spec["initContainers"]
     return _as_pod(metadata | ({"annotations": dict(_WARM)} if is_warm else {}), spec)
+
+
+def _shared(asked: Mapping[str, Any], job: str, attempt: int) -> list[dict[str, Any]]:
+    """What a job has of the run's folder: all of it, a part whose files are kept, or both."""
+    part = {"mountPath": ARTIFACTS, "subPath": artifacts_folder(job, attempt)}
+    wanted = {"workspace": {"mountPath": WORKSPACE}, "artifacts": part}
+    return [{"name": _CLAIM, **mount} for name, mount in wanted.items() if asked.get(name)]
+
+
+def make_reader(run: Object, like: Object, asked: Mapping[str, Any], name: str) -> Object:
+    """Return a pod in which ``reading`` tells what jobs have kept, as the pod of a script is."""
+    worker = like["spec"]["containers"][0]
+    container = {
+        "name": WORKER,
+        "image": worker["image"],
+        "command": [worker["command"][0], "-c", "import time; time.sleep(900)"],
+        "env": [{"name": "HEARTH_ARTIFACTS", "value": json.dumps(asked)}],
+        "volumeMounts": [{"name": _CLAIM, "mountPath": WORKSPACE, "readOnly": True}],
+    }
+    spec = {
+        **{key: like["spec"][key] for key in _LIKE if key in like["spec"]},
+        "activeDeadlineSeconds": _READER_SECONDS,
+        "volumes": [{"name": _CLAIM, "persistentVolumeClaim": {"claimName": claim_name(run)}}],
+        "containers": [container],
+    }
+    owner = meta.owner_reference(run, controller=False)
+    metadata = {"name": name, "namespace": meta.namespace(run), "ownerReferences": [owner]}
+    return _as_pod(metadata, spec)
+
+
+def reading(pod: Object) -> list[str]:
+    """Return the command that tells it, in such a pod."""
+    python = pod["spec"]["containers"][0]["command"][0]
+    return [python, "-m", "hearth.pipelines.sdk", "artifacts"]
 
 
 def _as_pod(metadata: Object, spec: dict[str, Any]) -> Object:
@@ -182,7 +222,7 @@ def _pod(
     settings: Settings,
     files: tuple[str, ...],
     *,
-    workspace: bool,
+    shared: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     volumes, mounts = list[dict[str, Any]](), list[dict[str, Any]]()
     if files:
@@ -190,10 +230,10 @@ def _pod(
         secret = {"secretName": secret_name(run), "items": items}
         volumes.append({"name": "run", "secret": secret})
         mounts.append({"name": "run", "mountPath": _RUN_FOLDER, "readOnly": True})
-    if workspace:
+    if shared:
         claim = {"claimName": claim_name(run)}
-        volumes.append({"name": "workspace", "persistentVolumeClaim": claim})
-        mounts.append({"name": "workspace", "mountPath": _WORKSPACE})
+        volumes.append({"name": _CLAIM, "persistentVolumeClaim": claim})
+        mounts += shared
     # What Hearth's own programs need on one machine they are told in variables; see Settings.
     is_process = container["image"] == settings.image or container["image"].startswith(_MADE_HERE)
     is_told = not settings.in_cluster and is_process and bool(files)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # ``typing`` and ``pathlib`` take as long to import as all el
 
 
 SUCCEEDED, SKIPPED = "Succeeded", "Skipped"
-WORKSPACE = "/workspace"
+WORKSPACE, ARTIFACTS = "/workspace", "/artifacts"
 _WAIT_SECONDS = 20.0
 
 
@@ -98,6 +98,7 @@ def job(
     env: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
     workspace: bool = False,
+    artifacts: bool = False,
     sidecars: Sequence[Mapping[str, Any]] = (),
     timeout: int = 0,
     retries: int = 0,
@@ -109,6 +110,7 @@ def job(
     ``function`` is one of the script, called with ``arguments`` (JSON) in a pod of its own; else
     ``image`` with ``command`` and ``args``; a command alone runs in the image of the script.
     ``secrets`` are variables, each ``SECRET/KEY`` of a Secret that the pipeline lists.
+    ``workspace`` gives it the folder that jobs share, ``artifacts`` one whose files are kept.
     ``sidecars`` are containers (name, image, command, ...) that run beside it. ``timeout`` is in
     seconds, ``retries`` how often it is begun again after a failure.
     """
@@ -124,6 +126,7 @@ def job(
         "env": dict(env or {}),
         "secrets": dict(secrets or {}),
         "workspace": workspace,
+        "artifacts": artifacts,
         "sidecars": [dict(each) for each in sidecars],
         "timeout": timeout,
         "retries": retries,
@@ -218,3 +221,20 @@ def workspace() -> Path:
     from pathlib import Path
 
     return Path(os.environ.get("HEARTH_VOLUME_WORKSPACE") or WORKSPACE)
+
+
+def artifacts() -> Path:
+    """Return the folder of this job whose files are kept; ``hearth run artifacts`` fetches them."""
+    from pathlib import Path
+
+    shared = os.environ.get("HEARTH_VOLUME_WORKSPACE")
+    if not shared:
+        return Path(ARTIFACTS)
+    folder = Path(shared, artifacts_folder(os.environ["HEARTH_JOB"], os.environ["HEARTH_ATTEMPT"]))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def artifacts_folder(job: str, attempt: int | str) -> str:
+    """Return where in the workspace an attempt of a job has the files that are kept."""
+    return f"artifacts/{job}/{attempt}"

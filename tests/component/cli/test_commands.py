@@ -78,7 +78,7 @@ COMMANDS = [
     *(["event", "graph"], ["scale", "explain"], ["simulate"]),
     *(["install"], ["uninstall"], ["migrate", "check"]),
     *(["pipeline", what] for what in ("create", "apply", "run", "list", "describe", "delete")),
-    *(["run", what] for what in ("list", "get", "logs", "follow")),
+    *(["run", what] for what in ("list", "get", "logs", "artifacts", "follow")),
     *(["run", what] for what in ("cancel", "clone", "retry", "delete")),
     *(["top"], ["doctor"], ["completion"], ["bindings"]),
 ]

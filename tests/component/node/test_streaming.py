@@ -21,6 +21,8 @@ from kubernetes.stream import portforward, stream
 
 from hearth.cluster.node.runtime.processes.marks import find_marked
 from hearth.cluster.node.streaming import server as streaming
+from hearth.kube.client import KubeClient
+from hearth.kube.errors import ApiError, NotFound
 from hearth.kube.resources import PODS
 from tests.streams import SpdyClient
 
@@ -100,6 +102,17 @@ async def told(opened: WebSocket) -> dict[int, bytes]:
 
 
 # -- commands ----------------------------------------------------------------------------------
+
+
+async def test_our_own_client_has_what_a_command_writes(api: Api, pod: str) -> None:
+    async with KubeClient.from_kubeconfig(api.cluster.server.kubeconfig) as client:
+        said = client.output(pod, "default", ["sh", "-c", "seq 20000; echo no >&2"])
+        pieces = [piece async for piece in said]
+        assert b"".join(pieces).split() == [str(n).encode() for n in range(1, 20001)]
+        with pytest.raises(ApiError, match=r"^why not$"):
+            await anext(client.output(pod, "default", ["sh", "-c", "echo why not >&2; exit 3"]))
+        with pytest.raises(NotFound, match="HTTP 404"):
+            await anext(client.output("nobody", "default", ["true"]))
 
 
 @pytest.mark.parametrize("protocol", [V5, V4])
