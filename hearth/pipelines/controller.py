@@ -154,11 +154,14 @@ class Control:
     async def keep_run(self, key: Key) -> float | None:
         """Take a run one step further."""
         run = self.manager.get(RUN_SOURCE, *key)
+        pods = self.manager.by_index(PODS_BY_RUN, meta.key_text(key))
         if run is None:
+            with _gone():
+                await self.manager.apply(decide.releases(pods))
             return None
         seen = decide.Seen(
             run,
-            self.manager.by_index(PODS_BY_RUN, meta.key_text(key)),
+            pods,
             self.manager.by_index(RUNS_BY_PIPELINE, next(_of_pipeline(run))),
         )
         decision = decide.decide(seen, settings=self.settings, token=self.token, now=self.clock())

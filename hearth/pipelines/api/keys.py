@@ -13,6 +13,8 @@ RUN_LABEL = f"{GROUP}/run"
 JOB_LABEL = f"{GROUP}/job"
 """On the pod of a job; its worker's pod has none."""
 ATTEMPT_LABEL = f"{GROUP}/attempt"
+UNNOTED_FINALIZER = f"{GROUP}/unnoted"
+"""On the pod of a job until its attempt is noted: whoever deletes it, it is there to be found."""
 BUILT_ANNOTATION = f"{GROUP}/built-image"
 """On a Pipeline: the image that was made of its folder."""
 

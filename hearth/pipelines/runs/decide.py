@@ -1,7 +1,9 @@
 """What is to be done for a run, given what is noted of it and its pods. Pure.
 
 All there is to know is in the API: who is killed in the middle of anything looks again and goes on.
-Pods are made before they are noted, and have the same names whenever they are made.
+Pods are made before they are noted, and have the same names whenever they are made. Those of jobs
+have a finalizer until they are noted, as Kubernetes' Jobs have it: one that somebody deletes in
+between is still there to be found.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from hearth.knative.conditions import ConditionSet
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339, rfc3339_micro
 from hearth.kube.meta import Object
-from hearth.kube.patch import create_merge_patch
+from hearth.kube.patch import STRATEGIC_PATCH, create_merge_patch
 from hearth.kube.plan import Action, Create, Event, Patch, Plan
 from hearth.kube.resources import PODS
 from hearth.kube.views import Pod
@@ -53,9 +55,9 @@ def decide(
     """Return what follows; nothing where all is as it should be."""
     run = Run(seen.run)
     if meta.is_deleting(seen.run):
-        return Decision()
+        return Decision(releases(seen.pods))
     if run.is_final:
-        return Decision(Plan(tuple(_stops(seen))))
+        return Decision(Plan((*_stops(seen), *releases(seen.pods).actions)))
     status = {"phase": run.phase, **run.status}
     end = _end(seen, now)
     if end is not None:
@@ -138,6 +140,22 @@ def _stops(seen: Seen) -> list[Action]:
     ]
 
 
+def releases(pods: Sequence[Object], noted: Mapping[str, Fields] | None = None) -> Plan:
+    """Return the plan that lets pods go whose attempts are noted; all, without ``noted``."""
+    names = [
+        (meta.name(pod), meta.namespace(pod))
+        for pod in pods
+        if keys.UNNOTED_FINALIZER in (pod["metadata"].get("finalizers") or ())
+        and (noted is None or _attempt(pod) <= _noted_attempt(pod, noted))
+    ]
+    gone = {"metadata": {"$deleteFromPrimitiveList/finalizers": [keys.UNNOTED_FINALIZER]}}
+    return Plan(tuple(Patch(PODS, *name, gone, content_type=STRATEGIC_PATCH) for name in names))
+
+
+def _noted_attempt(pod: Object, noted: Mapping[str, Fields]) -> int:
+    return int(noted.get(meta.labels(pod).get(keys.JOB_LABEL, ""), {}).get("attempt") or 0)
+
+
 # -- its beginning -------------------------------------------------------------------------------
 
 
@@ -213,7 +231,8 @@ def _under_way(
     again = [each.again for each in steps.values() if each.again is not None]
     requeue = min([*again, _deadline(Run(seen.run)) - now])
     created = tuple(Create(PODS, pod) for pod in begun)
-    plan = Plan(created, requeue, noted) if created else Plan(noted, requeue)
+    free = releases(seen.pods, known).actions
+    plan = Plan((*created, *free), requeue, noted) if created else Plan((*noted, *free), requeue)
     shares = any(jobs.needs_claim(known[name]) for name, s in steps.items() if s.begins)
     return Decision(plan, (make_claim(seen.run),) if shares else ())
 

@@ -1,8 +1,9 @@
 """How one job goes on: what is noted of it, given its pods. Pure.
 
-An attempt is noted once its pod was made, so an attempt that is noted and has no pod is lost:
-nobody knows what it did. It counts as failed and is begun again only where the job has retries,
-under the next number, which its program is told. What has ended is never begun again.
+An attempt is noted once its pod was made, and no pod goes before it is noted: so an attempt that is
+noted and has no pod is lost, and nobody knows what it did. It counts as failed and is begun again
+only where the job has retries, under the next number, which its program is told. What has ended is
+never begun again.
 """
 
 from __future__ import annotations

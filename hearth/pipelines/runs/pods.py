@@ -133,6 +133,7 @@ def make_job(run: Object, job: str, attempt: int, settings: Settings) -> Object:
         spec["activeDeadlineSeconds"] = asked["timeout"]
     labels = {keys.JOB_LABEL: job, keys.ATTEMPT_LABEL: str(attempt)}
     metadata = _metadata(run, job_name(run, job, attempt), **labels)
+    metadata["finalizers"] = [keys.UNNOTED_FINALIZER]
     is_warm = function and not spec["initContainers"]
     return _as_pod(metadata | ({"annotations": dict(_WARM)} if is_warm else {}), spec)
 

@@ -191,6 +191,12 @@ async def _work(hearth: Hearth, asker: Asker, run: str) -> None:
     assert (await asker.ask(run, "/jobs", wanted)).status_code == 200
     await hearth.until(lambda: hearth.there(PODS, f"{run}-build-1"))
     assert await hearth.client.get(PERSISTENTVOLUMECLAIMS, f"{run}-workspace", "default")
+
+    async def is_noted() -> bool:
+        pod = await hearth.client.get(PODS, f"{run}-build-1", "default")
+        return not pod["metadata"].get("finalizers")
+
+    await hearth.until(is_noted)
     waiting = asyncio.create_task(asker.ask(run, "/jobs?names=build&seconds=20"))
     await pod_is(hearth, f"{run}-build-1", "Succeeded", exitCode=0, message="7")
     told = (await waiting).json()["build"]

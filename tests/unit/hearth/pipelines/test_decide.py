@@ -12,13 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hearth.kube import meta
 from hearth.kube.meta import Object
-from hearth.kube.patch import merge_patch
+from hearth.kube.patch import STRATEGIC_PATCH, merge_patch
 from hearth.kube.plan import Create, Event, Patch
 from hearth.kube.resources import PODS
 from hearth.kube.views import Pod
 from hearth.pipelines.api import keys
 from hearth.pipelines.asking import Refusal, asked_job, asked_jobs
-from hearth.pipelines.runs.decide import Decision, Seen, decide
+from hearth.pipelines.runs.decide import Decision, Seen, decide, releases
 from hearth.pipelines.runs.pods import make_worker
 from hearth.pipelines.settings import Settings
 from hearth.pipelines.views import Run, new_run
@@ -78,6 +78,12 @@ class World:
             metadata = {**action.obj["metadata"], "creationTimestamp": created, "uid": name}
             self.pods[name] = {**action.obj, "metadata": metadata, "status": {"phase": "Pending"}}
             self.created.append(name)
+        elif action.content_type == STRATEGIC_PATCH:
+            assert list(action.patch["metadata"]) == ["$deleteFromPrimitiveList/finalizers"]
+            pod = merge_patch(self.pods[action.name], {"metadata": {"finalizers": None}})
+            self.pods[action.name] = pod
+            if meta.is_deleting(pod):
+                del self.pods[action.name]
         elif action.resource == PODS:
             self.pods[action.name] = merge_patch(self.pods[action.name], action.patch)
         else:
@@ -109,6 +115,16 @@ class World:
             **self.pods[name],
             "status": {"phase": phase, "containerStatuses": statuses},
         }
+
+    def delete(self, name: str) -> None:
+        """As a user does, or a node that goes: what has a finalizer ends and stays."""
+        if not self.pods[name]["metadata"].get("finalizers"):
+            del self.pods[name]
+            return
+        if not Pod(self.pods[name]).is_finished:
+            self.pod_is(name, "Failed", exitCode=137)
+        gone = {"metadata": {"deletionTimestamp": "1970-01-01T00:00:00Z"}}
+        self.pods[name] = merge_patch(self.pods[name], gone)
 
 
 def started(**spec: Any) -> World:
@@ -180,15 +196,11 @@ class Killed(RuleBasedStateMachine):
             self.world.pod_is(name, "Failed", exitCode=137)
 
     @rule(index=st.integers(0, 20))
-    def delete_a_noted_pod(self, index: int) -> None:
-        noted = [
-            f"p-1-{name}-{job['attempt']}"
-            for name, job in (self.world.status.get("jobs") or {}).items()
-            if job.get("attempt")
-        ]
-        names = [each for each in noted if each in self.world.pods]
+    def delete_a_pod(self, index: int) -> None:
+        """Noted or not."""
+        names = [name for name in self.world.pods if "-worker-" not in name]
         if names:
-            del self.world.pods[names[index % len(names)]]
+            self.world.delete(names[index % len(names)])
 
     @rule(seconds=st.integers(1, 90))
     def wait(self, seconds: int) -> None:
@@ -248,6 +260,28 @@ def test_what_it_does_is_no_more_than_once() -> None:
     world.settle()
     assert world.created == ["p-1-worker-1", "p-1-a-1"]
     assert not list(world.writes())
+
+
+def test_a_pod_that_is_deleted_before_it_is_noted_is_not_made_again() -> None:
+    """The component is killed right after making it; without the finalizer nobody would know."""
+    world = started()
+    world.ask("a")
+    world.write(next(world.writes()))
+    assert world.created[-1] == "p-1-a-1" and "attempt" not in world.status["jobs"]["a"]
+    world.delete("p-1-a-1")
+    world.settle()
+    job = world.status["jobs"]["a"]
+    assert (job["phase"], job["attempt"], job["exitCode"]) == ("Failed", 1, 137)
+    assert world.created.count("p-1-a-1") == 1
+    assert "p-1-a-1" not in world.pods, "what is noted goes"
+
+
+def test_pods_of_a_run_that_is_gone_are_let_go() -> None:
+    world = started()
+    world.ask("a")
+    world.write(next(world.writes()))
+    (let_go,) = releases(list(world.pods.values())).actions
+    assert isinstance(let_go, Patch) and let_go.name == "p-1-a-1"
 
 
 def test_as_many_runs_as_may_are_under_way() -> None:
