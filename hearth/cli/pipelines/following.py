@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from hearth.cli.errors import UserError
 from hearth.cli.pipelines.place import Place, found_run
@@ -42,6 +43,7 @@ class _Following:
         self._pods = WatchCache(client, PODS, namespace=place.namespace, label_selector=mine)
         self._changed = asyncio.Event()
         self._told: dict[str, str] = {}
+        self._waits: dict[str, str] = {}
         self._said: set[str] = set()
         self._streams: dict[str, asyncio.Task[None]] = {}
 
@@ -86,11 +88,14 @@ class _Following:
     def _tell(self, run: Object) -> None:
         now, jobs = wall_clock(), Run(run).jobs
         self._phase("", Run(run).phase)
+        if not Run(run).is_final:
+            self._wait("", Run(run).status)
         for name, job in jobs.items():
             attempt = int(job.get("attempt") or 0)
             again = f", attempt {attempt}" if attempt > 1 else ""
             done = f" in {took(job, now)}{again}" if job.get("finishedAt") else again
             self._phase(name, str(job.get("phase")), done)
+            self._wait(name, job)
         for pod in self._pods.list():
             if meta.uid(pod) not in self._streams and _has_begun(pod):
                 work = asyncio.create_task(self._stream(pod))
@@ -101,6 +106,13 @@ class _Following:
         if self._told.get(job) != phase and not is_told:
             print(f"{job or self._name}: {coloured(phase)}{more}", flush=True)
         self._told[job] = phase
+
+    def _wait(self, job: str, status: Mapping[str, Any]) -> None:
+        """Why it does not begin, once for each reason."""
+        why = str(status.get("message") or "")
+        if why and not status.get("finishedAt") and self._waits.get(job) != why:
+            self._waits[job] = why
+            print(f"{job or self._name}: waits: {why}", flush=True)
 
     async def _stream(self, pod: Object) -> None:
         head = f"[{meta.labels(pod).get(keys.JOB_LABEL, 'script')}] ".encode()

@@ -74,8 +74,8 @@ def progress(seen: Seen) -> Progress:
         return Progress(Phase.READY, trouble=_message(ready) if failed else "")
     phase = _pod_phase(seen.pods)
     if mine.get("status") == "False":
-        return Progress(phase, failure=_message(mine), trouble=_waiting(seen.pods))
-    return Progress(phase, trouble=_waiting(seen.pods))
+        return Progress(phase, failure=_message(mine), trouble=waiting(seen.pods))
+    return Progress(phase, trouble=waiting(seen.pods))
 
 
 def newest_revision(service: Object) -> str:
@@ -106,8 +106,8 @@ def _pod_phase(pods: Sequence[Object]) -> Phase:
     return Phase.POD if pods else Phase.REVISION
 
 
-def _waiting(pods: Sequence[Object]) -> str:
-    """Why a container of the pods waits, where that is more than being made."""
+def waiting(pods: Sequence[Object]) -> str:
+    """Return why pods or their containers wait, where that is more than being made; else ""."""
     for pod in pods:
         for status in _statuses(pod):
             waiting = (status.get("state") or {}).get("waiting") or {}

@@ -217,8 +217,11 @@ def _under_way(
     workers, attempt = _workers(seen.pods), int(status.get("attempt") or 0)
     if not _is_alive(workers.get(attempt)):
         return _with_worker(seen, status, attempt + 1, settings=settings, token=token, now=now)
+    status |= {"reason": None, "message": None}
     if Pod(workers[attempt]).phase == "Running":
         status["phase"] = keys.RUNNING
+    else:
+        status |= jobs.waits_because(Pod(workers[attempt]))
     by_job, known = _job_pods(seen.pods), Run(seen.run).jobs
     steps = {name: jobs.step(job, by_job.get(name, {}), now) for name, job in known.items()}
     begun = [

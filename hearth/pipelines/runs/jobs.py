@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hearth.functions.deploying.progress import waiting
 from hearth.kube import meta
 from hearth.kube.clock import parse_rfc3339, rfc3339_micro
 from hearth.kube.meta import Object
@@ -106,7 +107,15 @@ def _of_pod(job: Fields, pod: Pod, now: float) -> Step:
             return _failed(job, stuck, now, is_final=True)
         return Step({**job, **stuck}, again=left)
     kept = {key: value for key, value in job.items() if key not in ("reason", "message")}
-    return Step({**kept, "phase": keys.RUNNING if pod.phase == "Running" else keys.STARTING})
+    if pod.phase == "Running":
+        return Step({**kept, "phase": keys.RUNNING})
+    return Step({**kept, **waits_because(pod), "phase": keys.STARTING})
+
+
+def waits_because(pod: Pod) -> Fields:
+    """Return why a pod is not placed or its containers wait, as reason and message, if they do."""
+    why = waiting([pod.object])
+    return {"reason": "Waiting", "message": why} if why else {}
 
 
 def stuck_because(pod: Pod) -> Fields:

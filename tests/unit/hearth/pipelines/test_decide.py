@@ -340,6 +340,19 @@ def test_a_script_that_has_told_its_end_is_left_to_end() -> None:
     assert (condition["type"], condition["status"]) == ("Succeeded", "True")
 
 
+def test_a_script_whose_pod_is_not_placed_says_why() -> None:
+    world = World()
+    world.settle()
+    pod = world.pods["p-1-worker-1"]
+    unplaced = {"type": "PodScheduled", "status": "False", "message": "no node has room"}
+    pod["status"]["conditions"] = [unplaced]
+    world.settle()
+    assert (world.status["phase"], world.status["message"]) == ("Starting", "no node has room")
+    world.pod_is("p-1-worker-1", "Running")
+    world.settle()
+    assert (world.status["phase"], world.status.get("message")) == ("Running", None)
+
+
 def test_a_pod_that_cannot_begin_is_given_some_time() -> None:
     world = started()
     world.ask("a")

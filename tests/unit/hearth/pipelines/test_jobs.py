@@ -48,6 +48,18 @@ def test_a_pod_that_is_lost_is_no_reason_to_do_it_twice() -> None:
     assert step(a_job(attempt=1, spec={"retries": 1}), {}, 0.0).status["phase"] == "Pending"
 
 
+def test_a_pod_that_is_not_placed_says_why_and_no_more_once_it_is() -> None:
+    pod = a_pod("Pending")
+    unplaced = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    pod["status"]["conditions"] = [{**unplaced, "message": "pod has unbound claims"}]
+    found = step(a_job(attempt=1), {1: pod}, 3600.0).status
+    assert (found["phase"], found["message"]) == (
+        "Starting",
+        "Unschedulable: pod has unbound claims",
+    )
+    assert "message" not in step(found, {1: a_pod("Running")}, 3601.0).status
+
+
 def test_a_job_that_takes_too_long() -> None:
     job = a_job(attempt=1, spec={"timeout": 5})
     found = step(job, {1: a_pod("Failed", "DeadlineExceeded")}, 0.0)
