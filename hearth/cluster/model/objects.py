@@ -7,6 +7,7 @@ cut the head and a deletion can change the resource version without parsing. Pur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, NamedTuple
 
 import orjson
@@ -77,7 +78,9 @@ def encode(obj: Object, revision: int) -> bytes:
     metadata |= {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}
     head = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
     head |= {k: v for k, v in obj.items() if k not in head}
-    return orjson.dumps(head)
+    # What orjson returns keeps the buffer it was written to, some four times its length; the copy
+    # is as long as it is.
+    return bytes(memoryview(orjson.dumps(head)))
 
 
 def head(api_version: str, kind: str) -> bytes:
@@ -94,12 +97,14 @@ def with_revision(value: bytes, revision: int) -> bytes:
 def make_entry(key: Key, revision: int, value: bytes, *, obj: Object | None = None) -> Entry:
     """An entry with what the indexes need; ``obj`` spares parsing where it is at hand."""
     metadata = (orjson.loads(value) if obj is None else obj)["metadata"]
+    labels = metadata.get("labels")
     return Entry(
-        key=key,
+        key=Key(intern(key.resource), intern(key.namespace), key.name),
         revision=revision,
         value=value,
         uid=metadata.get("uid", ""),
-        labels=metadata.get("labels") or _NO_LABELS,
+        # The objects of one application have the same labels.
+        labels={intern(k): intern(v) for k, v in labels.items()} if labels else _NO_LABELS,
         owners=tuple(_owner(reference) for reference in metadata.get("ownerReferences") or ()),
         finalizers=tuple(metadata.get("finalizers") or ()),
         deleting="deletionTimestamp" in metadata,
@@ -109,9 +114,9 @@ def make_entry(key: Key, revision: int, value: bytes, *, obj: Object | None = No
 def _owner(reference: dict[str, Any]) -> Owner:
     return Owner(
         uid=reference.get("uid", ""),
-        kind=reference.get("kind", ""),
-        name=reference.get("name", ""),
-        api_version=reference.get("apiVersion", ""),
+        kind=intern(reference.get("kind", "")),
+        name=intern(reference.get("name", "")),
+        api_version=intern(reference.get("apiVersion", "")),
         blocks=bool(reference.get("blockOwnerDeletion")),
     )
 

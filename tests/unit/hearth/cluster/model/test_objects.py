@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import orjson
 
 from hearth.cluster.model import objects
@@ -44,3 +46,14 @@ def test_an_entry_knows_labels_owners_and_finalizers() -> None:
 def test_keys_have_a_text_that_leads_back() -> None:
     for key in (Key("pods", "n", "p"), Key("namespaces", "", "n"), Key("widgets.x.io", "a", "b")):
         assert objects.parse_key(key.text) == key
+
+
+def test_stored_bytes_take_no_more_room_than_they_are_long() -> None:
+    pods = [a_pod() | {"spec": {"x": "y" * 3000}} for _ in range(50)]
+    tracemalloc.start()
+    try:
+        values = [objects.encode(pod, 7) for pod in pods]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1.2 * sum(map(len, values))
