@@ -17,9 +17,11 @@ from serving.api import keys
 from serving.api.settings import Settings
 from serving.autoscaler.explanation import Subject, explain
 from serving.autoscaler.multiscaler import Multiscaler
+from serving.autoscaler.scale import limited
 from serving.autoscaler.spec import bounds_of, class_of, is_reachable, scheduled_of
 from serving.kinds import pods, sources
 from serving.kinds.podautoscaler.kpa import phase_of
+from serving.kinds.surging import surge_limits
 
 Json = dict[str, Any]
 
@@ -88,7 +90,10 @@ class Explaining:
         subject = Subject(
             decider.spec,
             outlook,
-            bounds_of(podautoscaler, self._settings(), scheduled),
+            limited(
+                bounds_of(podautoscaler, self._settings(), scheduled),
+                surge_limits(self._lister, podautoscaler, service),
+            ),
             phase_of(podautoscaler, now),
             now,
             self._next_tick_in(),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 SERVING_GROUP = "serving.knative.dev"
 AUTOSCALING_GROUP = "autoscaling.knative.dev"
 OWN_AUTOSCALING_GROUP = "autoscaling.hearth.dev"
+OWN_SERVING_GROUP = "serving.hearth.dev"
 """Hearth's own."""
 AUTOSCALING_INTERNAL_GROUP = "autoscaling.internal.knative.dev"
 NETWORKING_GROUP = "networking.knative.dev"
@@ -98,8 +99,12 @@ SIDECAR_RESOURCES = tuple(
 )
 FULL_DUPLEX = f"{FEATURES_GROUP}/http-full-duplex"
 POD_INFO = f"{FEATURES_GROUP}/queueproxy-podinfo"
-SESSION_AFFINITY = "serving.hearth.dev/session-affinity"
+SESSION_AFFINITY = f"{OWN_SERVING_GROUP}/session-affinity"
 """Hearth's own: see ``serving.api.affinity``."""
+ROLLOUT_SURGE = f"{OWN_SERVING_GROUP}/rollout-surge"
+"""Hearth's own: see ``serving.api.rollouts``."""
+ROLLOUT_BASE = f"{OWN_SERVING_GROUP}/rollout-base"
+"""On a KIngress: the pods that were needed when its rollout began."""
 
 # -- what a user sets on a DomainMapping, Hearth's own: see ``serving.api.domainpaths`` ----------
 DOMAIN_PATHS = "serving.hearth.dev/paths"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from serving.api.schedule import UNSCHEDULED, Scheduled
+from serving.routing.surge import GONE, Limits
 
 UNKNOWN = -1
 """No number of pods is known yet."""
@@ -72,6 +73,19 @@ class Scale:
     apply: bool
     """Whether to set the target's replicas to ``desired``."""
     look_again_after: float | None = None
+
+
+def limited(bounds: Bounds, limits: Limits | None) -> Bounds:
+    """Return bounds within the limits of a rollout that is bounded in pods."""
+    if limits is None or limits == GONE:
+        return bounds
+    most = min(bounds.max_scale or limits.most, limits.most)
+    return replace(
+        bounds,
+        min_scale=min(max(bounds.min_scale, limits.least), most),
+        max_scale=most,
+        initial=min(bounds.initial, most),
+    )
 
 
 def settle(desired: int, phase: Phase, *, bounds: Bounds, now: float) -> Scale:

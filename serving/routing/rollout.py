@@ -100,12 +100,17 @@ def _sorted(configurations: Iterable[ConfigurationRollout]) -> Rollout:
     return Rollout(tuple(sorted(configurations, key=lambda c: c.key)))
 
 
-def step(goal: Rollout, previous: Rollout | None, *, now: int) -> tuple[Rollout, int | None]:
-    """Return the state for now, and the time of the next step while a rollout goes on."""
+def step(
+    goal: Rollout, previous: Rollout | None, *, now: int, most: int = 100
+) -> tuple[Rollout, int | None]:
+    """Return the state for now, and the time of the next step while a rollout goes on.
+
+    ``most`` is the share that a new revision can take now; what a step would give beyond waits.
+    """
     if previous is None or not previous.configurations:
         return goal, None
     moved = [
-        _step_configuration(goal_part, previous.find(*goal_part.key), now=now)
+        _step_configuration(goal_part, previous.find(*goal_part.key), now=now, most=most)
         for goal_part in goal.configurations
     ]
     following = [c.steps.following for c in moved if c.steps.following > 0]
@@ -113,7 +118,7 @@ def step(goal: Rollout, previous: Rollout | None, *, now: int) -> tuple[Rollout,
 
 
 def _step_configuration(
-    goal: ConfigurationRollout, previous: ConfigurationRollout | None, *, now: int
+    goal: ConfigurationRollout, previous: ConfigurationRollout | None, *, now: int, most: int
 ) -> ConfigurationRollout:
     if previous is None or goal.percent <= 1 or not previous.shares:
         return goal
@@ -126,7 +131,7 @@ def _step_configuration(
     # A share that shrank must not be smaller than a step, or the state would be unsound.
     steps = replace(previous.steps, size=min(previous.steps.size, goal.percent))
     running = replace(goal, shares=shares, steps=steps)
-    return _stepped(running, now=now) if running.steps.size > 0 else running
+    return _stepped(running, now=now, most=most) if running.steps.size > 0 else running
 
 
 def _adjusted(shares: tuple[Share, ...], difference: int) -> tuple[Share, ...]:
@@ -160,12 +165,13 @@ def _begun(
     return replace(goal, shares=(*kept, newest), steps=Steps(started=now))
 
 
-def _stepped(rollout: ConfigurationRollout, *, now: int) -> ConfigurationRollout:
-    if now < rollout.steps.following:
-        return rollout
+def _stepped(rollout: ConfigurationRollout, *, now: int, most: int) -> ConfigurationRollout:
     newest, older = rollout.shares[-1], rollout.shares[:-1]
+    size = min(rollout.steps.size, most - newest.percent)
+    if now < rollout.steps.following or size <= 0:
+        return rollout
     # Newest of the old ones first: the oldest has proven itself for longest.
-    left = tuple(reversed(_taken_from(tuple(reversed(older)), rollout.steps.size)))
+    left = tuple(reversed(_taken_from(tuple(reversed(older)), size)))
     gained = rollout.percent - sum(share.percent for share in left)
     shares = (*left, replace(newest, percent=gained))
     if not left:

@@ -34,7 +34,10 @@ from serving.api.validation.autoscaling import (
     validate_live,
     validate_own_annotations,
 )
-from serving.api.validation.hearth import validate_domain_annotations
+from serving.api.validation.hearth import (
+    validate_domain_annotations,
+    validate_rollout_annotations,
+)
 from serving.api.validation.ingress import validate_certificate, validate_ingress
 from serving.api.validation.metadata import (
     annotations_of,
@@ -112,6 +115,7 @@ def _validate_service(change: Change[ServiceSpec, Settings]) -> Errors:
     errors = _parent_metadata(change.new.metadata, rollout=True)
     about = _signature_errors(change)
     about += validate_own_annotations(change.new.annotations, change.settings.autoscaler)
+    about += validate_rollout_annotations(change.new.annotations)
     of_template = change.new.spec.template.metadata.annotations
     about += validate_live(change.new.annotations, of_template, change.settings.autoscaler)
     errors += fe.via(about, "annotations")

@@ -9,6 +9,7 @@ from hearth.knative.fielderrors import Errors
 from serving.api import keys
 from serving.api.annotationtext import TextError, parse_switch
 from serving.api.domainpaths import parse_paths
+from serving.api.rollouts import parse_surge
 
 
 def validate_domain_annotations(annotations: Mapping[str, str]) -> Errors:
@@ -16,6 +17,11 @@ def validate_domain_annotations(annotations: Mapping[str, str]) -> Errors:
     return _readable(annotations, keys.DOMAIN_PATHS, parse_paths) + _readable(
         annotations, keys.DOMAIN_WILDCARD, parse_switch
     )
+
+
+def validate_rollout_annotations(annotations: Mapping[str, str]) -> Errors:
+    """Check what a Service asks of its rollouts."""
+    return _readable(annotations, keys.ROLLOUT_SURGE, parse_surge)
 
 
 def _readable(annotations: Mapping[str, str], key: str, read: Callable[[str], object]) -> Errors:

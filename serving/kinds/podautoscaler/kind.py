@@ -18,6 +18,7 @@ from serving.kinds.podautoscaler.burst import asks_for_burst, slice_name
 from serving.kinds.podautoscaler.kpa import Observed
 from serving.kinds.podautoscaler.services import private_name
 from serving.kinds.status import NEWS_SECONDS, is_without_news
+from serving.kinds.surging import surge_limits
 
 
 class Autoscaling(Protocol):
@@ -46,12 +47,13 @@ def observe(lister: Lister, key: Key, autoscaling: Autoscaling) -> Observed | No
     if podautoscaler is None:
         return None
     target = views.PodAutoscaler(podautoscaler).target_name
+    service = sources.service_of(lister, podautoscaler)
     return Observed(
         podautoscaler,
         public=lister.get(sources.K8S_SERVICES, *key),
         private=lister.get(sources.K8S_SERVICES, key[0], private_name(podautoscaler)),
         deployment=lister.get(sources.DEPLOYMENTS, key[0], target),
-        service=sources.service_of(lister, podautoscaler),
+        service=service,
         hpa=lister.get(sources.HPAS, *key),
         ready_pods=pods.count_ready(lister, key),
         pods=tuple(lister.by_index(sources.PODS_BY_REVISION, key_text(key))),
@@ -60,6 +62,7 @@ def observe(lister: Lister, key: Key, autoscaling: Autoscaling) -> Observed | No
         excess=autoscaling.excess_burst_capacity(key),
         activators=_activators(lister) if asks_for_burst(podautoscaler) else (),
         shown=lister.get(sources.ACTIVATOR_SLICES, key[0], slice_name(podautoscaler)),
+        limits=surge_limits(lister, podautoscaler, service),
     )
 
 

@@ -7,7 +7,7 @@ take the place of Knative's ServerlessService, so the condition keeps that name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hearth.knative.conditions import ConditionSet
 from hearth.knative.resources import PODAUTOSCALERS
@@ -29,6 +29,7 @@ from serving.autoscaler.scale import (
     Scale,
     active_condition,
     active_threshold,
+    limited,
     settle,
 )
 from serving.autoscaler.spec import bounds_of, scheduled_of
@@ -37,6 +38,7 @@ from serving.kinds.podautoscaler.burst import activators_text, endpoint_actions,
 from serving.kinds.podautoscaler.deletioncost import cost_patches
 from serving.kinds.podautoscaler.services import make_revision_services, private_name
 from serving.kinds.status import Draft
+from serving.routing.surge import GONE, SURGE_SECONDS, Limits
 
 CONDITIONS = ConditionSet(keys.READY, (keys.ACTIVE, keys.SCALE_TARGET_INITIALIZED, keys.SKS_READY))
 
@@ -67,6 +69,8 @@ class Observed:
     """EndpointSlices of the activators."""
     shown: Object | None = None
     """The EndpointSlice that shows them as those of the public Service."""
+    limits: Limits | None = None
+    """Of a rollout that is bounded in pods."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -137,12 +141,21 @@ def serve(
 def bounds_now(observed: Observed, settings: Settings, now: float) -> Bounds:
     """Return the limits of this moment."""
     podautoscaler = observed.podautoscaler
-    return bounds_of(podautoscaler, settings, scheduled_of(podautoscaler, observed.service, now))
+    scheduled = scheduled_of(podautoscaler, observed.service, now)
+    return limited(bounds_of(podautoscaler, settings, scheduled), observed.limits)
 
 
 def wanted_scale(observed: Observed, bounds: Bounds, *, now: float) -> Scale:
     """Return the decision within its bounds."""
-    return settle(observed.desired, phase_of(observed.podautoscaler, now), bounds=bounds, now=now)
+    limits = observed.limits
+    if limits == GONE:
+        return Scale(0, apply=True)
+    scale = settle(observed.desired, phase_of(observed.podautoscaler, now), bounds=bounds, now=now)
+    if limits is None:
+        return scale
+    return replace(
+        scale, look_again_after=min(scale.look_again_after or SURGE_SECONDS, SURGE_SECONDS)
+    )
 
 
 def urgent_patch(observed: Observed, *, settings: Settings, now: float) -> Patch | None:

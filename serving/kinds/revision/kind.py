@@ -13,6 +13,7 @@ from serving.kinds import sources
 from serving.kinds.revision.children import deployment_name, is_as_current
 from serving.kinds.revision.reconcile import Observed, creation_failed, reconcile
 from serving.kinds.status import NEWS_SECONDS, is_without_news
+from serving.kinds.surging import surge_limits
 
 
 def observe(lister: Lister, key: Key) -> Observed | None:
@@ -20,13 +21,15 @@ def observe(lister: Lister, key: Key) -> Observed | None:
     revision = lister.get(sources.REVISIONS, *key)
     if revision is None:
         return None
+    service = sources.service_of(lister, revision)
     return Observed(
         revision,
         lister.get(sources.DEPLOYMENTS, key[0], deployment_name(revision)),
         lister.get(sources.PODAUTOSCALERS, *key),
         tuple(lister.by_index(sources.PODS_BY_REVISION, key_text(key))),
-        sources.service_of(lister, revision),
+        service,
         _replaced(lister, revision) if is_as_current(revision) else None,
+        surge_limits(lister, revision, service),
     )
 
 

@@ -27,6 +27,7 @@ from serving.kinds.revision.children import (
     reachability_of,
 )
 from serving.kinds.status import Draft
+from serving.routing.surge import Limits
 
 CONDITIONS = ConditionSet(keys.READY, (keys.RESOURCES_AVAILABLE, keys.CONTAINER_HEALTHY))
 _DEPLOYING = "Deploying"
@@ -47,6 +48,8 @@ class Observed:
     """Knative's, where it belongs to one."""
     replaced: int | None = None
     """The pods of the revision that it replaces, where it asks to begin with as many."""
+    limits: Limits | None = None
+    """Of a rollout that is bounded in pods."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -99,6 +102,8 @@ def _deploy(
     if existing is None:
         if (initial := _initial(observed, settings)) is not None:
             desired["spec"]["replicas"] = initial
+        if observed.limits is not None:
+            desired["spec"]["replicas"] = min(desired["spec"]["replicas"], observed.limits.most)
         actions.append(Create(DEPLOYMENTS, desired))
         return True
     if not is_controlled_by(existing, revision):

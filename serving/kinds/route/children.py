@@ -29,11 +29,13 @@ def make_ingress(
     rollout: Rollout,
     visibility: dict[str, str],
     settings: Settings,
+    base: int | None = None,
     tls: Sequence[Mapping[str, Any]] = (),
     challenges: Sequence[Mapping[str, Any]] = (),
 ) -> Object:
     """Make the KIngress that leads each host of the route to its revisions.
 
+    ``base`` is the pods that were needed when a rollout began that is bounded in pods.
     ``tls`` says which certificates hosts show, ``challenges`` what is asked before there are some.
     """
     hosts, solvers = _Hosts(route, visibility, settings), challenge_paths(challenges)
@@ -42,6 +44,8 @@ def make_ingress(
         keys.ROLLOUT: serialize(rollout),
         **without(meta.annotations(route), NOT_FOR_INGRESSES.__contains__),
     }
+    if base is not None:
+        own[keys.ROLLOUT_BASE] = str(base)
     if len(traffic.tags) > 1:
         tagged = {tag: hosts.primary(tag) for tag in traffic.tags if tag != DEFAULT}
         own[keys.TAG_TO_HOST] = orjson.dumps(tagged).decode()

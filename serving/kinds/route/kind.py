@@ -10,6 +10,7 @@ from hearth.kube import meta
 from hearth.kube.controllerspec import ControllerSpec, Index, Lister, Watch, owner_key
 from hearth.kube.meta import Key, Object, key_text, labels, name, namespace
 from serving.api import keys, views
+from serving.api.rollouts import surge_of
 from serving.api.settings import Settings
 from serving.kinds import sources
 from serving.kinds.certificates import is_asked_for
@@ -23,6 +24,7 @@ from serving.kinds.route.reconcile import (
 from serving.kinds.status import NEWS_SECONDS, is_without_news
 from serving.routing.domains import expanded
 from serving.routing.hosts import hosts_of
+from serving.routing.surge import rollout_of
 
 
 def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
@@ -46,7 +48,19 @@ def observe(lister: Lister, key: Key, settings: Settings) -> Observed | None:
         sources.holders(lister, wanted_hosts(route, settings), route),
         _certificates(lister, route, settings),
         _wildcards(lister, route, settings),
+        _podautoscalers(lister, route, revisions),
     )
+
+
+def _podautoscalers(lister: Lister, route: Object, revisions: Iterable[str]) -> dict[str, Object]:
+    """Find those of a rollout that is bounded in pods; of others none."""
+    if surge_of(meta.annotations(route)) is None:
+        return {}
+    going = rollout_of(lister.get(sources.INGRESSES, *meta.key(route)))
+    shares = (share.revision for part in going.configurations for share in part.shares)
+    found = {each: lister.get(sources.PODAUTOSCALERS, namespace(route), each)
+             for each in (*revisions, *shares)}  # fmt: skip
+    return {each: scaler for each, scaler in found.items() if scaler is not None}
 
 
 def _certificates(lister: Lister, route: Object, settings: Settings) -> dict[str, Object]:

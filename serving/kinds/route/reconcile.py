@@ -18,6 +18,7 @@ from hearth.kube.plan import Action, Create, Delete, Event, Plan, Update
 from hearth.kube.resources import SERVICES
 from serving.api import keys, views
 from serving.api.annotations import READ_DURATION, stored
+from serving.api.rollouts import surge_of
 from serving.api.settings import Settings
 from serving.kinds.drift import exact_drift, merged_drift
 from serving.kinds.ingress import ingress_class
@@ -35,6 +36,7 @@ from serving.routing.rollout import (
     step,
     target_rollout,
 )
+from serving.routing.surge import SURGE_SECONDS, base_of, most_percent
 from serving.routing.targets import DEFAULT, Target, Traffic, resolve_targets
 
 CONDITIONS = ConditionSet(
@@ -65,6 +67,8 @@ class Observed:
     """Certificates with the route's label or with the name of one that it asks for."""
     wildcards: Sequence[Object] = ()
     """Certificates for all names of the route's domain in its namespace."""
+    podautoscalers: Mapping[str, Object] = field(default_factory=dict)
+    """Of the revisions in a rollout that is bounded in pods, by name."""
 
 
 def reconcile(observed: Observed, *, settings: Settings, now: float) -> Plan:
@@ -109,6 +113,7 @@ class _Work:
         self.actions: list[Action] = []
         self.requeue_after: float | None = None
         self.https: frozenset[str] = frozenset()
+        self.surge = surge_of(meta.annotations(route)) if keys.SERVICE in labels(route) else None
 
     def run(self) -> None:
         if self.draft.is_new_generation:
@@ -249,6 +254,7 @@ class _Work:
             rollout=rollout,
             visibility=visibility,
             settings=self.settings,
+            base=self._base(rollout),
             tls=secured.tls,
             challenges=secured.challenges,
         )
@@ -268,6 +274,8 @@ class _Work:
     def _rollout(self, traffic: Traffic) -> Rollout:
         goal, ingress = target_rollout(traffic), self.observed.ingress
         duration = rollout_seconds(self.route, self.settings)
+        if self.surge is not None:
+            duration = max(duration, 1.0)  # as fast as there are pods
         if ingress is None or duration <= 0:
             return goal
         now = int(self.now * SECOND)
@@ -275,10 +283,32 @@ class _Work:
         was_ready = self.draft.conditions.is_true(keys.INGRESS_READY)
         if previous is not None and KIngress(ingress).ready_status == "True" and not was_ready:
             previous = observe_ready(previous, now=now, duration_seconds=duration)
-        rollout, following = step(goal, previous, now=now)
+        rollout, following = step(goal, previous, now=now, most=self._most(previous))
         if following is not None:
             self.requeue_after = max(0.0, (following - now) / SECOND)
+        if self.surge is not None and not rollout.is_done:
+            self.requeue_after = min(self.requeue_after or SURGE_SECONDS, SURGE_SECONDS)
         return rollout
+
+    def _most(self, previous: Rollout | None) -> int:
+        """Return the share that the new revision of a rollout bounded in pods can take."""
+        base = base_of(self.observed.ingress)
+        if self.surge is None or base is None or previous is None:
+            return 100
+        (part, *_) = previous.configurations
+        scaler = views.PodAutoscaler(self.observed.podautoscalers.get(part.shares[-1].revision))
+        return most_percent(part, base=base, ready=scaler.actual_scale or 0)
+
+    def _base(self, rollout: Rollout) -> int | None:
+        """Return the pods that were needed when a rollout began that is bounded in pods."""
+        if self.surge is None or rollout.is_done:
+            return None
+        known = base_of(self.observed.ingress)
+        if known is not None:
+            return known
+        older = {share.revision for part in rollout.configurations for share in part.shares[:-1]}
+        scalers = map(views.PodAutoscaler, map(self.observed.podautoscalers.get, older))
+        return max(1, sum(max(0, each.desired_scale or 0) for each in scalers))
 
     def _bring_about(self, desired: Object) -> bool:
         existing = self.observed.ingress

@@ -438,3 +438,13 @@ def test_what_a_domain_mapping_asks_for_beyond_knative_is_read_or_refused() -> N
     problem = told(paths="[{path: api, service: api}]")
     assert "invalid value: api: metadata.annotations.[serving.hearth.dev/paths][0].path" in problem
     assert "expected a path that begins with a slash" in problem
+
+
+def test_a_surge_is_read_when_it_is_applied() -> None:
+    key, traffic = "serving.hearth.dev/rollout-surge", [{"percent": 100, "latestRevision": True}]
+    spec = {"template": {"spec": POD}, "traffic": traffic}
+    assert message(an_object("Service", spec, annotations={key: "25%"})) == ""
+    assert message(an_object("Service", spec, annotations={key: "some"})) == (
+        f"validation failed: invalid value: some: metadata.annotations.[{key}]\n"
+        "expected a number of pods from 1 on, or 1% to 100%"
+    )
